@@ -1,0 +1,84 @@
+"""Options and small things that several commands share."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from edgeq.devices.base import CompileOptions
+from edgeq.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
+
+
+def print_json(value: Any) -> None:
+    """Print a result on stdout as JSON; dataclasses and numpy scalars are understood."""
+    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """A size such as "32K", "1.5M" or "4096", in bytes.
+
+    Raises:
+        UsageError: The text is no size.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?", text.strip())
+    if not match:
+        raise UsageError(f"'{text}' is no size.", hint="a number of bytes, or 32K, 1M")
+    factor = {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
+    return int(float(match[1]) * factor)
+
+
+def compile_options(command: Command) -> Command:
+    """Add --optimize, --ram, --flash and --cycles, collected as `options: CompileOptions`."""
+
+    def wrapper(
+        *args: Any,
+        optimize: str,
+        ram: str | None,
+        flash: str | None,
+        cycles: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        options = CompileOptions(optimize, parse_bytes(ram), parse_bytes(flash), cycles)
+        return command(*args, options=options, **kwargs)
+
+    wrapper.__name__ = command.__name__
+    wrapper.__doc__ = command.__doc__
+    wrapper.__dict__.update(command.__dict__)
+    wrapped: Any = wrapper
+    for option in (
+        click.option("--cycles", type=int, help="Budget: cycles per inference."),
+        click.option("--flash", help="Budget: flash, e.g. 128K."),
+        click.option("--ram", help="Budget: RAM, e.g. 32K."),
+        click.option(
+            "--optimize",
+            type=click.Choice(["balanced", "speed", "ram", "size"]),
+            default="balanced",
+            show_default=True,
+            help="What the generated C is made for.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]

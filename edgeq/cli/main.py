@@ -1,0 +1,109 @@
+"""The `edgeq` command: finds the subcommand's module, runs it, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from edgeq import __version__
+from edgeq.errors import EdgeqError
+
+# name -> (module, attribute, one-line help). Modules are imported only when the command runs.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "convert": ("edgeq.cli.convert", "convert", "Keras, SavedModel or float .tflite to integer."),
+    "inspect": ("edgeq.cli.inspect", "inspect", "Graph, MACs, sizes, quantization; does it fit?"),
+    "compile": ("edgeq.cli.compile", "compile_", "An integer .tflite to C for a microcontroller."),
+    "run": ("edgeq.cli.run", "run", "Run a model on any device, arrays in, arrays out."),
+    "verify": ("edgeq.cli.verify", "verify", "Equal bytes on two devices? Else the first op."),
+    "evaluate": ("edgeq.cli.evaluate", "evaluate", "Accuracy with a device's own arithmetic."),
+    "profile": ("edgeq.cli.profile", "profile", "Latency or cycles, memory, per op."),
+    "deploy": ("edgeq.cli.deploy", "deploy", "The whole chain, a report, the limits checked."),
+    "build": ("edgeq.cli.build", "build", "Build a firmware project."),
+    "flash": ("edgeq.cli.flash", "flash", "Flash a board with its usual tool."),
+    "monitor": ("edgeq.cli.flash", "monitor", "Show what a board says on its serial port."),
+    "compress": ("edgeq.cli.compress", "compress", "Quantization-aware training, pruning, ..."),
+    "tune": ("edgeq.cli.tune", "tune", "Search schemes and precisions under limits."),
+    "diagnose": ("edgeq.cli.diagnose", "diagnose", "Which layer loses the accuracy, and why."),
+    "compare": ("edgeq.cli.compare", "compare", "Two profiles: is the difference real?"),
+    "ops": ("edgeq.cli.ops", "ops", "The ops edgeq compiles, by type."),
+    "targets": ("edgeq.cli.targets", "targets", "Boards and hosts edgeq knows."),
+    "devices": ("edgeq.cli.devices", "devices", "The inventory of devices; probe, trust."),
+    "doctor": ("edgeq.cli.doctor", "doctor", "What is installed, what is missing."),
+    "report": ("edgeq.cli.report", "report", "An HTML report from saved JSON results."),
+    "drift": ("edgeq.cli.drift", "drift", "New data against the profile saved at deployment."),
+    "verify-manifest": ("edgeq.cli.manifest", "verify_manifest", "Check a signed manifest."),
+}
+
+
+class LazyGroup(click.Group):
+    """A command group that imports a command's module when it is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command whose module is there, in the order of the table."""
+        return [name for name, (module, _, _) in COMMANDS.items() if _exists(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None if there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        if not _exists(module):
+            return None
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands for --help, without importing any of them."""
+        rows = [(name, COMMANDS[name][2]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _exists(module: str) -> bool:
+    name = module.rpartition(".")[2]
+    folder = os.path.dirname(__file__)  # noqa: PTH120  (pathlib costs start-up time here)
+    return os.path.exists(os.path.join(folder, name + ".py"))  # noqa: PTH110, PTH118
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: edgeq deploy model.keras --data calibration.npz --eval test.npz "
+    "--target nucleo-f446re",
+)
+@click.version_option(__version__, prog_name="edgeq")
+def cli() -> None:
+    """Quantize a Keras model, prove it, compile it to C, and measure it where it will run."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = cli.main(args=args, prog_name="edgeq", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except EdgeqError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("Interrupted; nothing half-written was left behind.", err=True)
+        code = 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

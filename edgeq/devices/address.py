@@ -1,0 +1,51 @@
+"""Device addresses: text such as `sim:cortex-m4` or `ssh://pi@10.0.0.7?threads=2`, taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from edgeq.errors import UsageError
+
+SCHEMES = ("local", "c", "tflm", "sim", "qemu", "serial", "ssh", "adb")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One device address.
+
+    Attributes:
+        text: The address as given.
+        scheme: One of SCHEMES, or "name" for a device of the user's inventory.
+        rest: What follows the scheme, without the query: a CPU, a port, `user@host:port`, a name.
+        query: Options such as {"threads": "2"}.
+    """
+
+    text: str
+    scheme: str
+    rest: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_address(text: str) -> Address:
+    """The parts of a device address.
+
+    Raises:
+        UsageError: The text is no address.
+    """
+    body, _, query_text = text.strip().partition("?")
+    query = dict(parse_qsl(query_text, keep_blank_values=True))
+    scheme, colon, rest = body.partition(":")
+    if scheme in ("local", "c", "tflm") and not colon:
+        return Address(text, scheme, "", query)
+    if scheme in SCHEMES and rest:
+        return Address(text, scheme, rest.removeprefix("//"), query)
+    if not colon and re.fullmatch(r"[A-Za-z0-9_.-]+", body):
+        return Address(text, "name", body, query)
+    raise UsageError(
+        f"'{text}' is no device address.",
+        hint="local, c, tflm, sim:cortex-m4, qemu:cortex-m55, serial:PORT, ssh://user@host, "
+        "adb:SERIAL, or a name from `edgeq devices list`",
+    )

@@ -1,0 +1,179 @@
+"""What every device can do: the one protocol behind `--on ADDRESS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How generated C is made, where an address runs generated C.
+
+    Attributes:
+        optimize: "balanced", "speed", "ram" or "size".
+        ram_bytes, flash_bytes, cycles: Budgets; None where there is none.
+    """
+
+    optimize: str = "balanced"
+    ram_bytes: int | None = None
+    flash_bytes: int | None = None
+    cycles: int | None = None
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """How to measure.
+
+    Attributes:
+        runs: Timed calls; None lets the device choose (time-based on hosts, one warm call on
+            emulators).
+        warmup: Untimed calls before; None means until steady.
+        seconds: Length of the timed part on hosts; None for the default.
+        ops: Whether to fill the per-op table.
+        input_index: Number of the xorshift input that is fed (see `edgeq.inputs`).
+        extra: Options of one kind of device only ("threads", "cpu", "sustained_s", "paced_hz").
+    """
+
+    runs: int | None = None
+    warmup: int | None = None
+    seconds: float | None = None
+    ops: bool = True
+    input_index: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpProfile:
+    """One op's share of an inference; None where the device cannot know."""
+
+    index: int
+    op: str
+    name: str
+    macs: int | None = None
+    instructions: int | None = None
+    cycles: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Wall-clock latency of one inference, in microseconds."""
+
+    n: int
+    warmup: int
+    first: float
+    min: float
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+    stdev: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory in bytes; None where the device cannot know. DESIGN: "What the numbers mean"."""
+
+    arena: int | None = None
+    static: int | None = None
+    stack: int | None = None
+    ram_total: int | None = None
+    flash_code: int | None = None
+    flash_const: int | None = None
+    flash_total: int | None = None
+    peak_rss: int | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one device found out about one model.
+
+    Attributes:
+        device: At least "address", "target", "cpu", "runtime", "runtime_version".
+        output_sha256: Digest of all output bytes, in order of the outputs.
+    """
+
+    device: Mapping[str, Any]
+    latency_us: Latency | None = None
+    instructions: int | None = None
+    cycles: int | None = None
+    cycles_estimated: bool = True
+    memory_bytes: Memory = field(default_factory=Memory)
+    ops: Sequence[OpProfile] = ()
+    output_sha256: str | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    valid: bool = True
+    warnings: Sequence[str] = ()
+    samples_us: Sequence[float] = ()
+
+
+class Session(Protocol):
+    """One model loaded on one device. Calls are made in order, so state is kept between them."""
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order.
+
+        Args:
+            inputs: One array per model input, shape (N, *input_shape), of the input's dtype.
+
+        Returns:
+            One array per model output, shape (N, *output_shape), of the output's dtype.
+        """
+        ...
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """The activation tensors of subgraph 0 after one call, by tensor index.
+
+        Args:
+            inputs: One array per model input, shape (*input_shape), without the sample axis.
+
+        Raises:
+            EdgeqError: This device cannot show intermediate tensors.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Set the model's state (variables) back to its initial value."""
+        ...
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Latency or instructions and cycles, memory, per-op figures."""
+        ...
+
+    def close(self) -> None:
+        """Free everything: processes, temporary files, connections."""
+        ...
+
+    def __enter__(self) -> Session: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Device(Protocol):
+    """A place where models run."""
+
+    address: str
+
+    def open(self, model: Path, options: CompileOptions) -> Session:
+        """A session with the .tflite file `model` loaded.
+
+        Raises:
+            EdgeqError: The device cannot be reached or cannot run this model.
+        """
+        ...

@@ -1,0 +1,71 @@
+"""Errors that say what is wrong, where, and what to do next.
+
+The library raises these; only the command line turns them into text and an exit code.
+Any other exception is a bug in edgeq and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class EdgeqError(Exception):
+    """A failure with a cause that the user can act on (exit code 1).
+
+    Attributes:
+        what: One sentence, with the value found and what would have been allowed.
+        where: File, tensor, op or device concerned; empty if there is none.
+        hint: What to type or change next; empty if there is nothing to suggest.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.hint:
+            lines.append(f"  try:   {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(EdgeqError):
+    """The command was given arguments that cannot be (exit code 2)."""
+
+    exit_code = 2
+
+
+class LimitError(EdgeqError):
+    """A limit that the user asked for is not met, or bytes differ (exit code 3)."""
+
+    exit_code = 3
+
+
+class MissingDependency(EdgeqError):
+    """A package or program that this step needs is not installed."""
+
+    def __init__(self, name: str, needed_for: str, install: str) -> None:
+        super().__init__(f"{name} is not installed; {needed_for} needs it.", hint=install)
+
+
+def raise_problems(problems: Sequence[EdgeqError]) -> None:
+    """Raise every collected problem at once, as one error.
+
+    Args:
+        problems: Errors found so far; nothing happens if there are none.
+
+    Raises:
+        EdgeqError: The single problem itself, or one error that lists all of them.
+    """
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise problems[0]
+    text = "\n".join(str(problem) for problem in problems)
+    raise EdgeqError(f"{len(problems)} problems:\n{text}")

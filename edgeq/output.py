@@ -1,0 +1,80 @@
+"""Outputs that are written whole or not at all, and never over the user's files unasked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+
+
+def check_writable(path: Path, *, force: bool) -> None:
+    """Refuse, before any work is done, an output that cannot or must not be written.
+
+    Args:
+        path: File or folder to be made.
+        force: Whether something that exists there may be replaced.
+
+    Raises:
+        EdgeqError: It exists and `force` is not given, or its folder is missing or read-only.
+    """
+    if path.exists() and not force:
+        raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
+    parent = path.parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise EdgeqError(f"'{path}' cannot be written: '{parent}' is not a writable folder.")
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file through a temporary neighbour, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw = data.encode() if isinstance(data, str) else bytes(data)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+        # mkstemp makes private files; give the result the permissions of an ordinary one.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes if not.
+
+    Args:
+        path: The folder to make.
+        force: Whether an existing folder of that name is replaced.
+
+    Yields:
+        The temporary folder to write into.
+    """
+    check_writable(path, force=force)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    work.chmod(0o755)
+    try:
+        yield work
+        old = None
+        if path.exists():
+            old = work.with_name(work.name + ".old")
+            path.rename(old)
+        work.rename(path)
+        if old is not None and old.is_dir():
+            shutil.rmtree(old)
+        elif old is not None:
+            old.unlink()
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
