@@ -1,0 +1,1 @@
+"""Reading .tflite files: the schema as data, and a flatbuffer reader that trusts nothing."""
