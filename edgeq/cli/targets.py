@@ -1,0 +1,108 @@
+"""`edgeq targets`: what boards and hosts there are, and which of them a model fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgeq.cli.common import json_option, print_json
+from edgeq.target import Target, all_targets, load_target
+
+
+@click.command(epilog="Example: edgeq targets --kind board\n\nedgeq targets nucleo-f446re --json")
+@click.argument("name", required=False)
+@click.option("--kind", type=click.Choice(["board", "host", "emulator"]), help="Only this kind.")
+@json_option
+def targets(name: str | None, kind: str | None, as_json: bool) -> None:
+    """List the boards and hosts edgeq knows, or all the facts of one (NAME or a TOML file)."""
+    if name is not None:
+        target = load_target(name)
+        if as_json:
+            print_json({"targets": [as_dict(target)]})
+        else:
+            _print_one(target)
+        return
+    chosen = [target for target in all_targets() if kind in (None, target.kind)]
+    if as_json:
+        print_json({"targets": [as_dict(target) for target in chosen]})
+    else:
+        _print_table(chosen)
+
+
+def as_dict(target: Target) -> dict[str, Any]:
+    """A target as plain values for JSON."""
+    uart = target.uart
+    return {
+        "name": target.name,
+        "title": target.title,
+        "kind": target.kind,
+        "cpu": target.cpu,
+        "isa": list(target.isa),
+        "clock_hz": target.clock_hz,
+        "cycle_counter": target.cycle_counter,
+        "toolchain": target.toolchain,
+        "flash_bytes": target.flash_bytes,
+        "ram_bytes": target.ram_bytes,
+        "memory": list(target.memory),
+        "system": target.system,
+        "templates": list(target.templates),
+        "uart": uart and {"driver": uart.driver, "baud": uart.baud, "pins": uart.pins},
+        "flash_tools": dict(target.flash_tools),
+        "emulators": dict(target.emulators),
+        "frameworks": dict(target.frameworks),
+        "host": dict(target.host),
+        "sources": dict(target.sources),
+    }
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "-"
+    if count >= 1 << 30:
+        return f"{count / (1 << 30):g} GB"
+    if count >= 10 << 20:
+        return f"{count / (1 << 20):g} MB"
+    return f"{count / 1024:g} KB"
+
+
+def _clock(clock_hz: int | None) -> str:
+    return f"{clock_hz / 1e6:g} MHz" if clock_hz else "-"
+
+
+def _print_table(chosen: list[Target]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "board or host", "cpu"):
+        table.add_column(heading, no_wrap=heading == "name")
+    for heading in ("clock", "flash", "RAM"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for target in chosen:
+        cpu = " ".join([target.cpu, *target.isa])
+        flash, ram = _size(target.flash_bytes), _size(target.ram_bytes)
+        table.add_row(target.name, target.title, cpu, _clock(target.clock_hz), flash, ram)
+    Console().print(table)
+
+
+def _print_one(target: Target) -> None:
+    click.echo(f"{target.name}: {target.title} ({target.kind})")
+    click.echo(f"  cpu        {' '.join([target.cpu, *target.isa])}, {_clock(target.clock_hz)}")
+    for region in target.memory:
+        click.echo(f"  {region.name:<10} {region.origin:#010x}  {_size(region.size_bytes)}")
+    if not target.memory:
+        click.echo(f"  RAM        {_size(target.ram_bytes)}")
+    if target.system.name:
+        taken = f"{_size(target.system.flash_bytes)} flash, {_size(target.system.ram_bytes)} RAM"
+        click.echo(f"  system     {target.system.name}: {taken}")
+    for label, names in (
+        ("templates", target.templates),
+        ("flashing", tuple(target.flash_tools)),
+        ("emulators", tuple(target.emulators)),
+    ):
+        if names:
+            click.echo(f"  {label:<10} {', '.join(names)}")
+    click.echo("  sources")
+    for fact, source in target.sources.items():
+        click.echo(f"    {fact}: {source}")
