@@ -1,0 +1,1 @@
+"""Toolchains: from C sources to libraries and images, with every section measured."""

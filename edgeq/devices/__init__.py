@@ -1,0 +1,1 @@
+"""Devices: the one protocol behind `--on ADDRESS`, and everything that speaks it."""

@@ -1,0 +1,197 @@
+"""`local`: LiteRT on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgeq.devices import probe, query
+from edgeq.devices.address import Address
+from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
+from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.tensors import (
+    call_in_order,
+    check_batch,
+    digest,
+    graph_specs,
+    one_call,
+    profile_inputs,
+)
+from edgeq.devices.timing import measure_latency
+from edgeq.errors import EdgeqError
+from edgeq.graph import Graph, read_graph
+
+
+@dataclass(frozen=True)
+class LiteRtOptions:
+    """How LiteRT runs a model.
+
+    Attributes:
+        threads: Threads of the kernels.
+        delegate: "xnnpack", LiteRT's default, or "none".
+        kernels: "default", or "reference" for the plain C++ ones, which take no delegate.
+    """
+
+    threads: int = 1
+    delegate: str = "xnnpack"
+    kernels: str = "default"
+
+
+def device(address: Address) -> LocalDevice:
+    """The device of a `local` address: options threads=N, delegate=none, kernels=reference."""
+    query.allow_only(address, ("threads", "delegate", "kernels"))
+    kernels = query.choice(address, "kernels", ("default", "reference"), "default")
+    usual = "none" if kernels == "reference" else "xnnpack"
+    allowed = ("none",) if kernels == "reference" else ("xnnpack", "none")
+    options = LiteRtOptions(
+        threads=query.positive(address, "threads", 1),
+        delegate=query.choice(address, "delegate", allowed, usual),
+        kernels=kernels,
+    )
+    return LocalDevice(address.text, options)
+
+
+def make_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = False) -> Any:
+    """A LiteRT interpreter with its tensors allocated.
+
+    Args:
+        model: Content of a .tflite file.
+        options: Threads, delegate, kernels.
+        preserve: Whether every intermediate tensor can be read after a call.
+
+    Raises:
+        EdgeqError: LiteRT does not run this model; its own words are in the message.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN
+    if options.kernels == "reference":
+        resolver = OpResolverType.BUILTIN_REF
+    elif options.delegate == "none":
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with captured_stderr() as printed, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # preserving tensors is meant
+        try:
+            interpreter = Interpreter(
+                model_content=model,
+                num_threads=options.threads,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=preserve,
+            )
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            detail = str(error).strip() or printed.text().strip()
+            raise EdgeqError(f"LiteRT cannot run this model: {detail}") from None
+    return interpreter
+
+
+class LocalDevice:
+    """LiteRT on this machine."""
+
+    def __init__(self, address: str, options: LiteRtOptions) -> None:
+        self.address = address
+        self._options = options
+
+    def open(self, model: Path, options: CompileOptions) -> LocalSession:  # noqa: ARG002
+        """A session with `model` loaded; compile options have no meaning here."""
+        return LocalSession(self.address, model, self._options)
+
+
+class LocalSession:
+    """One model in a LiteRT interpreter."""
+
+    def __init__(self, address: str, model: Path, options: LiteRtOptions) -> None:
+        self._address = address
+        self._path = model
+        self._options = options
+        self._graph = read_graph(model)
+        self._model = model.read_bytes()
+        self._inputs = graph_specs(self._graph, self._graph.main.inputs)
+        self._outputs = graph_specs(self._graph, self._graph.main.outputs)
+        self._interpreter = make_interpreter(self._model, options)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        return call_in_order(
+            inputs,
+            self._inputs,
+            self._outputs,
+            lambda values: self._call(self._interpreter, values),
+        )
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every activation of one call from the initial state, by tensor index.
+
+        The call is made in an interpreter of its own, so the session's state stays as it is.
+        """
+        check_batch(one_call(inputs), self._inputs)
+        interpreter = make_interpreter(self._model, self._options, preserve=True)
+        self._call(interpreter, inputs)
+        produced = [index for op in self._graph.main.ops for index in op.outputs]
+        return {index: interpreter.get_tensor(index) for index in produced}
+
+    def reset(self) -> None:
+        """Set all variables back, those of resource handles too, by starting anew."""
+        self._interpreter = make_interpreter(self._model, self._options)
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Latency by the clock, and the peak memory of a fresh process."""
+        import ai_edge_litert
+
+        interpreter = make_interpreter(self._model, self._options)
+        values = profile_inputs(self._inputs, options.input_index)
+        _feed(interpreter, self._graph, values)
+        latency, samples = measure_latency(interpreter.invoke, options)
+        outputs = self._call(make_interpreter(self._model, self._options), values)
+        memory = probe.measure(self._path, "litert", self._options)
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": "host",
+                "cpu": platform.machine(),
+                "runtime": "litert",
+                "runtime_version": getattr(ai_edge_litert, "__version__", None),
+                "threads": self._options.threads,
+                "delegate": self._options.delegate,
+                "kernels": self._options.kernels,
+            },
+            latency_us=latency,
+            samples_us=samples,
+            memory_bytes=Memory(peak_rss=memory.peak_rss),
+            output_sha256=digest(outputs),
+            environment={"rss_bytes": memory.stages, "cpus": os.cpu_count()},
+        )
+
+    def close(self) -> None:
+        """Free the interpreter."""
+        self._interpreter = None
+
+    def __enter__(self) -> LocalSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, interpreter: Any, values: Sequence[Array]) -> list[Array]:
+        _feed(interpreter, self._graph, values)
+        try:
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise EdgeqError(f"LiteRT failed: {error}", str(self._path)) from None
+        return [interpreter.get_tensor(index) for index in self._graph.main.outputs]
+
+
+def _feed(interpreter: Any, graph: Graph, values: Sequence[Array]) -> None:
+    for index, value in zip(graph.main.inputs, values, strict=True):
+        interpreter.set_tensor(index, value)

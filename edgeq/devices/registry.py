@@ -1,0 +1,53 @@
+"""From the text of an address to the device behind it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from edgeq.devices.address import Address, parse_address
+from edgeq.devices.base import Device
+from edgeq.errors import EdgeqError, UsageError
+
+# Imported only when used: a serial port must not cost the start-up time of paramiko.
+_MODULES = {
+    "local": "edgeq.devices.local",
+    "tflm": "edgeq.devices.tflm",
+    "c": "edgeq.devices.host_c",
+    "sim": "edgeq.devices.emulator",
+    "qemu": "edgeq.devices.qemu",
+    "serial": "edgeq.devices.serial",
+    "ssh": "edgeq.devices.ssh",
+    "adb": "edgeq.devices.adb",
+}
+_INVENTORY = "edgeq.devices.inventory"
+
+
+def open_device(text: str) -> Device:
+    """The device of an address; nothing is connected or started yet.
+
+    Args:
+        text: An address such as "sim:cortex-m4", or the name of a device of the inventory.
+
+    Raises:
+        UsageError: The text is no address, or an option or a CPU in it is unknown.
+        EdgeqError: The inventory has no such name.
+    """
+    address = parse_address(text)
+    if address.scheme == "name":
+        address = _from_inventory(address)
+    module = importlib.import_module(_MODULES[address.scheme])
+    device: Device = module.device(address)
+    return device
+
+
+def _from_inventory(address: Address) -> Address:
+    if importlib.util.find_spec(_INVENTORY) is None:
+        raise UsageError(f"'{address.text}' is no device address.", hint="edgeq devices -h")
+    inventory = importlib.import_module(_INVENTORY)
+    found = parse_address(inventory.resolve(address.rest))
+    if found.scheme == "name":
+        raise EdgeqError(
+            f"The inventory's '{address.rest}' points to another name, '{found.text}'."
+        )
+    return Address(found.text, found.scheme, found.rest, {**found.query, **address.query})

@@ -1,0 +1,177 @@
+"""`tflm`: TensorFlow Lite Micro on this machine, through the `tflite-micro` package."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgeq.devices import probe, query
+from edgeq.devices.address import Address
+from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
+from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.tensors import (
+    call_in_order,
+    check_batch,
+    digest,
+    graph_specs,
+    one_call,
+    profile_inputs,
+)
+from edgeq.devices.timing import measure_latency
+from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.graph import read_graph
+
+_ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
+
+
+def device(address: Address) -> TflmDevice:
+    """The device of a `tflm` address, which takes no options."""
+    query.allow_only(address, ())
+    return TflmDevice(address.text)
+
+
+def make_interpreter(model: bytes, *, preserve: bool = False) -> Any:
+    """A TensorFlow Lite Micro interpreter with its tensors allocated.
+
+    Args:
+        model: Content of a .tflite file; checked before, since TFLM trusts what it reads.
+        preserve: Whether every intermediate tensor can be read after a call.
+
+    Raises:
+        MissingDependency: The package is not installed.
+        EdgeqError: TFLM has no kernel for this model; its own words are in the message.
+    """
+    try:
+        from tflite_micro.python.tflite_micro import runtime
+    except ImportError:
+        raise MissingDependency(
+            "tflite-micro", "the tflm device", "pip install 'edgeq[tflm]'"
+        ) from None
+    config = runtime.InterpreterConfig
+    kind = config.kPreserveAllTensors if preserve else config.kAllocationRecording
+    # Ten times the file is the package's own guess; a small file may still have large
+    # activations, and preserving keeps all of them at once.
+    arena = max(10 * len(model), 16 << 20)
+    with captured_stderr() as printed:
+        try:
+            return runtime.Interpreter.from_bytes(model, None, arena, kind)
+        except (RuntimeError, ValueError) as error:
+            lines = printed.text().split("\n")
+            detail = next((line for line in lines if line.strip()), str(error))
+            raise EdgeqError(f"TFLM cannot run this model: {detail}", hint=_ARENA_HINT) from None
+
+
+class TflmDevice:
+    """TensorFlow Lite Micro on this machine."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def open(self, model: Path, options: CompileOptions) -> TflmSession:  # noqa: ARG002
+        """A session with `model` loaded; compile options have no meaning here."""
+        return TflmSession(self.address, model)
+
+
+class TflmSession:
+    """One model in a TensorFlow Lite Micro interpreter."""
+
+    def __init__(self, address: str, model: Path) -> None:
+        self._address = address
+        self._path = model
+        self._graph = read_graph(model)
+        if self._graph.external_buffers:
+            raise EdgeqError(
+                "the model keeps constants outside the flatbuffer; TFLM would read garbage.",
+                str(model),
+                "convert it again with `edgeq convert`, which puts them inside",
+            )
+        self._model = model.read_bytes()
+        self._inputs = graph_specs(self._graph, self._graph.main.inputs)
+        self._outputs = graph_specs(self._graph, self._graph.main.outputs)
+        self._interpreter = make_interpreter(self._model)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        with self._errors():
+            return call_in_order(
+                inputs,
+                self._inputs,
+                self._outputs,
+                lambda values: self._call(self._interpreter, values),
+            )
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every activation of one call from the initial state, by tensor index.
+
+        The call is made in an interpreter of its own, so the session's state stays as it is.
+        """
+        check_batch(one_call(inputs), self._inputs)
+        interpreter = make_interpreter(self._model, preserve=True)
+        with self._errors():
+            self._call(interpreter, inputs)
+        produced = [index for op in self._graph.main.ops for index in op.outputs]
+        return {index: interpreter.GetTensor(index, 0)["tensor_data"] for index in produced}
+
+    def reset(self) -> None:
+        """Set all variables back, those of resource handles too, by starting anew."""
+        self._interpreter = make_interpreter(self._model)
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Latency by the clock, the arena that was used, the peak memory of a fresh process."""
+        interpreter = make_interpreter(self._model)
+        values = profile_inputs(self._inputs, options.input_index)
+        with self._errors():
+            outputs = self._call(make_interpreter(self._model), values)
+            latency, samples = measure_latency(lambda: self._call(interpreter, values), options)
+        memory = probe.measure(self._path, "tflm")
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": "host",
+                "cpu": platform.machine(),
+                "runtime": "tflm",
+                "runtime_version": importlib.metadata.version("tflite-micro"),
+            },
+            latency_us=latency,
+            samples_us=samples,
+            memory_bytes=Memory(arena=memory.arena, peak_rss=memory.peak_rss),
+            output_sha256=digest(outputs),
+            environment={"rss_bytes": memory.stages},
+        )
+
+    def close(self) -> None:
+        """Free the interpreter."""
+        self._interpreter = None
+
+    def __enter__(self) -> TflmSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, interpreter: Any, values: Sequence[Array]) -> list[Array]:
+        # An inference may reuse the memory of its inputs, so all are set before every call.
+        for position, value in enumerate(values):
+            interpreter.set_input(value, position)
+        interpreter.invoke()
+        return [interpreter.get_output(position) for position in range(len(self._outputs))]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn a failing call into an EdgeqError that quotes what TFLM printed."""
+        with captured_stderr() as printed:
+            try:
+                yield
+            except (RuntimeError, ValueError) as error:
+                detail = printed.text().strip() or str(error)
+                raise EdgeqError(f"TFLM failed: {detail}", str(self._path)) from None

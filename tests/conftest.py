@@ -1,0 +1,31 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tools import need
+
+MLPERF_TINY = ("ad01", "kws", "resnet", "sww", "vww")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of models and figures by other people, beside the repository."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    folder = Path(os.environ.get("EDGEQ_SHARED", default))
+    need(folder.is_dir(), f"the shared models: {folder} (or EDGEQ_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(shared: Path) -> Path:
+    """The folder of the MLPerf Tiny reference models."""
+    return shared / "models" / "mlperf_tiny"
+
+
+@pytest.fixture(params=MLPERF_TINY)
+def int8_model(request: pytest.FixtureRequest, models: Path) -> Path:
+    """Each of the five published full-int8 models in turn."""
+    return models / f"{request.param}_int8.tflite"
