@@ -1,0 +1,170 @@
+"""TensorFlow Lite's fixed-point arithmetic, as exact integer functions on numpy arrays.
+
+What the generated C computes at run time and what edgeq folds at compile time both come from
+here, so the two can never differ.
+
+Source: tensorflow/lite/kernels/internal/{common.h,quantization_util.cc} and gemmlowp's
+fixedpoint.h, in their default double-rounding form.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+INT32_MAX = (1 << 31) - 1
+INT32_MIN = -(1 << 31)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """A real multiplier as Q31 multiplier and shift: real = multiplier * 2**(shift - 31).
+
+    Args:
+        real: Non-negative.
+
+    Returns:
+        multiplier in [2**30, 2**31) or 0, and shift (positive is left).
+
+    Source: TFLite `QuantizeMultiplier`.
+    """
+    if real == 0.0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    multiplier = math.floor(abs(fraction) * (1 << 31) + 0.5)
+    multiplier = multiplier if fraction >= 0 else -multiplier
+    if multiplier == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    return multiplier, shift
+
+
+def rounding_divide_by_pot(x: NDArray[np.int64], exponent: int) -> NDArray[np.int64]:
+    """X / 2**exponent, rounded to nearest, ties away from zero. Source: gemmlowp."""
+    x = np.asarray(x, np.int64)
+    mask = (1 << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def saturating_rounding_doubling_high_mul(
+    a: NDArray[np.int64], b: NDArray[np.int64] | int
+) -> NDArray[np.int64]:
+    """The high 32 bits of 2*a*b, rounded; int32 arguments. Source: gemmlowp."""
+    a = np.asarray(a, np.int64)
+    product = a * np.asarray(b, np.int64)
+    # gemmlowp adds a nudge that depends on the sign and truncates; together that is a floor.
+    result: NDArray[np.int64] = (product + (1 << 30)) >> 31
+    return np.minimum(result, INT32_MAX)
+
+
+def multiply_by_quantized_multiplier(
+    x: NDArray[np.int64], multiplier: int, shift: int
+) -> NDArray[np.int64]:
+    """X * multiplier * 2**(shift - 31) as TFLM rounds it: first to Q31, then by the right shift.
+
+    Args:
+        x: int32 values.
+        multiplier: Q31.
+        shift: Positive is left.
+    """
+    left, right = max(shift, 0), max(-shift, 0)
+    shifted = wrap_int32(np.asarray(x, np.int64) << left)
+    return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, multiplier), right)
+
+
+def wrap_int32(x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """X reduced to 32-bit two's complement."""
+    return ((np.asarray(x, np.int64) + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def round_half_away(x: float) -> int:
+    """X to the nearest integer, ties away from zero (C's round())."""
+    return math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)
+
+
+def dtype_range(dtype: str) -> tuple[int, int]:
+    """Smallest and largest value of an integer type."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
+def activation_range(activation: int, dtype: str, scale: float, zero_point: int) -> tuple[int, int]:
+    """The clamp that a fused activation means for a quantized output.
+
+    Args:
+        activation: TFLite code: 0 none, 1 RELU, 2 RELU_N1_TO_1, 3 RELU6.
+        dtype: Integer type of the output.
+        scale, zero_point: Quantization of the output.
+
+    Returns:
+        (activation_min, activation_max).
+
+    Source: TFLite `CalculateActivationRangeQuantized`.
+    """
+    low, high = dtype_range(dtype)
+
+    def quantized(real: float) -> int:
+        return zero_point + round_half_away(float(np.float32(real) / np.float32(scale)))
+
+    if activation == 1:
+        return max(low, quantized(0.0)), high
+    if activation == 2:
+        return max(low, quantized(-1.0)), min(high, quantized(1.0))
+    if activation == 3:
+        return max(low, quantized(0.0)), min(high, quantized(6.0))
+    return low, high
+
+
+def _rescale(raw: NDArray[np.int64], left: int) -> NDArray[np.int64]:
+    """Raw * 2**left with saturation (left > 0), or a rounding shift (left < 0)."""
+    if left <= 0:
+        return rounding_divide_by_pot(raw, -left)
+    return np.clip(np.asarray(raw, np.int64) << left, INT32_MIN, INT32_MAX)
+
+
+def _exp_on_interval(a: NDArray[np.int64]) -> NDArray[np.int64]:
+    """exp(a) in Q0.31 for a in [-1/4, 0) as Q0.31. Source: gemmlowp."""
+    mul = saturating_rounding_doubling_high_mul
+    constant_term, one_third = 1895147668, 715827883
+    x = a + (1 << 28)
+    x2 = mul(x, x)
+    x3 = mul(x2, x)
+    x4 = mul(x2, x2)
+    x4_over_4 = rounding_divide_by_pot(x4, 2)
+    inner = rounding_divide_by_pot(mul(x4_over_4 + x3, one_third) + x2, 1)
+    sum_terms = constant_term + mul(np.full_like(x, constant_term), x + inner)
+    return np.clip(sum_terms, INT32_MIN, INT32_MAX)
+
+
+def exp_on_negative_values(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
+    """exp(a) as Q0.31 for a <= 0 given with `integer_bits` integer bits.
+
+    Source: gemmlowp `exp_on_negative_values`.
+    """
+    a = np.asarray(a, np.int64)
+    fraction_bits = 31 - integer_bits
+    one_quarter = 1 << (fraction_bits - 2)
+    mod = (a & (one_quarter - 1)) - one_quarter
+    result = _exp_on_interval(_rescale(mod, integer_bits))
+    remainder = mod - a
+    table = (
+        (-2, 1672461947),
+        (-1, 1302514674),
+        (0, 790015084),
+        (1, 290630308),
+        (2, 39332535),
+        (3, 720401),
+        (4, 242),
+    )
+    for exponent, multiplier in table:
+        if integer_bits > exponent:
+            bit = 1 << (fraction_bits + exponent)
+            scaled = saturating_rounding_doubling_high_mul(result, multiplier)
+            result = np.where(remainder & bit, scaled, result)
+    if integer_bits > 5:
+        result = np.where(a < -(1 << (fraction_bits + 5)), 0, result)
+    return np.where(a == 0, INT32_MAX, result)

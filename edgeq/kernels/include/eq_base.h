@@ -1,0 +1,94 @@
+/* What all kernels share: attributes, fixed-point arithmetic, word access.
+ *
+ * The arithmetic is TensorFlow Lite Micro's in its double-rounding form, bit for bit
+ * (tensorflow/lite/kernels/internal/common.h, gemmlowp fixedpoint.h).
+ */
+#ifndef EQ_BASE_H
+#define EQ_BASE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+/* Kernels are inlined into one small function per layer configuration, where every parameter is
+ * a constant: that is how the compiler specialises them. */
+#define EQ_KERNEL static inline __attribute__((always_inline))
+#define EQ_NOINLINE __attribute__((noinline))
+#define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
+#define EQ_MAY_ALIAS __attribute__((may_alias))
+#define EQ_UNROLL(count) _Pragma(EQ_STRING(GCC unroll count))
+#else
+#define EQ_KERNEL static inline
+#define EQ_NOINLINE
+#define EQ_ALIGN(bytes)
+#define EQ_MAY_ALIAS
+#define EQ_UNROLL(count)
+#endif
+#define EQ_STRING(text) EQ_STRING_(text)
+#define EQ_STRING_(text) #text
+
+/* Words that may be read out of byte arrays. */
+typedef uint32_t EQ_MAY_ALIAS eq_word;
+typedef int16_t EQ_MAY_ALIAS eq_half;
+
+/* Right shifts of negative numbers are arithmetic on every compiler we know; here it is proven. */
+typedef char eq_arithmetic_shift_right[((-1) >> 1) == -1 ? 1 : -1];
+
+/* How an accumulator becomes an output: one per output channel, read in order.
+ * real output = accumulator * multiplier * 2^(-31 - shift), shift >= 0 is right. */
+typedef struct {
+    int32_t bias;       /* int32, added to the accumulator first */
+    int32_t multiplier; /* Q31 */
+    int32_t shift;      /* right shift, 0..31; negative is left */
+} eq_requant;
+
+/* The high half of 2 * a * b, rounded to nearest; b is a non-negative Q31 multiplier, so the
+ * saturating case INT32_MIN * INT32_MIN of the reference cannot occur. */
+EQ_KERNEL int32_t eq_doubling_high_mul(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+/* x / 2^exponent to nearest, ties away from zero; 0 <= exponent <= 31.
+ * x must stay below 2^31 - 2^30 in magnitude, which the accumulator bound gives. */
+EQ_KERNEL int32_t eq_rounding_divide_by_pot(int32_t x, int32_t exponent)
+{
+    const int32_t mask = (int32_t)(((uint32_t)1 << exponent) - 1u);
+    const int32_t remainder = x & mask;
+    const int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/* x * multiplier * 2^(shift - 31); positive shift is left, as in TFLite. */
+EQ_KERNEL int32_t eq_multiply_by_quantized_multiplier(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = shift > 0 ? 0 : -shift;
+    const int32_t shifted = (int32_t)((uint32_t)x << left);
+    return eq_rounding_divide_by_pot(eq_doubling_high_mul(shifted, multiplier), right);
+}
+
+EQ_KERNEL int32_t eq_clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : (x > high ? high : x);
+}
+
+EQ_KERNEL int32_t eq_min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+EQ_KERNEL int32_t eq_max(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* An accumulator (bias added) to an output value. */
+EQ_KERNEL int32_t eq_requantize(int32_t acc, const eq_requant *q, int32_t output_offset,
+                                int32_t activation_min, int32_t activation_max)
+{
+    const int32_t scaled = eq_multiply_by_quantized_multiplier(acc, q->multiplier, -q->shift);
+    return eq_clamp(scaled + output_offset, activation_min, activation_max);
+}
+
+#endif

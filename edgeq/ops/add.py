@@ -1,0 +1,53 @@
+"""ADD, int8, of two activations of the same shape."""
+
+from __future__ import annotations
+
+from edgeq.fixedpoint import quantize_multiplier
+from edgeq.graph import Tensor
+from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Overlap, require
+from edgeq.ops.quantized import clamp, require_quantized
+
+_LEFT_SHIFT = 20
+
+
+def scaling(a: Tensor, b: Tensor, output: Tensor) -> dict[str, int]:
+    """The offset, multiplier and shift fields of eq_add_params.
+
+    Source: TFLM `CalculateOpDataAdd`.
+    """
+    twice_max = 2 * max(a.scale, b.scale)
+    m1, s1 = quantize_multiplier(a.scale / twice_max)
+    m2, s2 = quantize_multiplier(b.scale / twice_max)
+    mo, so = quantize_multiplier(twice_max / ((1 << _LEFT_SHIFT) * output.scale))
+    return {
+        "input1_offset": -a.zero_point,
+        "input1_multiplier": m1,
+        "input1_shift": s1,
+        "input2_offset": -b.zero_point,
+        "input2_multiplier": m2,
+        "input2_shift": s2,
+        "left_shift": _LEFT_SHIFT,
+        "output_offset": output.zero_point,
+        "output_multiplier": mo,
+        "output_shift": so,
+    }
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one ADD."""
+    a, b, output = node.input(0), node.input(1), node.output()
+    types = (a.dtype, b.dtype, output.dtype)
+    require(types == ("int8", "int8", "int8"), f"types {types}")
+    require_quantized(a, b, output)
+    require(a.shape == b.shape == output.shape, f"shapes {a.shape} and {b.shape}")
+    return Call(
+        "add",
+        "eq_add_s8",
+        "eq_add_params",
+        {"size": output.elements, **scaling(a, b, output), **clamp(node)},
+        (Arg("input", 0), Arg("input", 1), OUTPUT),
+        overlaps=(Overlap(0), Overlap(1)),
+    )
+
+
+ADD = OpKind("ADD", lower, ("int8",))

@@ -1,0 +1,49 @@
+"""AVERAGE_POOL_2D, int8."""
+
+from __future__ import annotations
+
+from edgeq.ops import conv_2d
+from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, require
+from edgeq.ops.quantized import clamp, image_shape, padding_before
+
+
+def geometry(node: Node) -> dict[str, int]:
+    """The shape fields of eq_average_pool_2d_params."""
+    batches, input_h, input_w, channels = image_shape(node.input(0))
+    _, output_h, output_w, _ = image_shape(node.output())
+    filter_h, filter_w = node.option("filter_height"), node.option("filter_width")
+    stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
+    require(min(filter_h, filter_w, stride_h, stride_w) > 0, "window and strides must be positive")
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "channels": channels,
+        "output_h": output_h,
+        "output_w": output_w,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, 1),
+        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, 1),
+    }
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one AVERAGE_POOL_2D."""
+    types = (node.input(0).dtype, node.output().dtype)
+    require(types == ("int8", "int8"), f"types {types}")
+    g = geometry(node)
+    window = {**g, "input_c": g["channels"], "output_c": g["channels"]}
+    return Call(
+        "average_pool_2d",
+        "eq_average_pool_2d_s8",
+        "eq_average_pool_2d_params",
+        {**g, **clamp(node)},
+        (INPUT, OUTPUT),
+        overlaps=(conv_2d.overlap(window, 1, buffered=False),),
+    )
+
+
+AVERAGE_POOL_2D = OpKind("AVERAGE_POOL_2D", lower, ("int8",))

@@ -1,0 +1,122 @@
+"""CONV_2D: int8 activations and weights, per-channel or per-tensor, grouped or dilated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.ops.base import (
+    INPUT,
+    OUTPUT,
+    Call,
+    Constant,
+    Node,
+    OpKind,
+    Overlap,
+    constant_args,
+    overlap_distance,
+    require,
+)
+from edgeq.ops.quantized import (
+    bias_values,
+    check_accumulator,
+    clamp,
+    image_shape,
+    padding_before,
+    requant_constant,
+)
+
+
+def geometry(node: Node) -> dict[str, int]:
+    """The shape fields of eq_conv_2d_params."""
+    batches, input_h, input_w, input_c = image_shape(node.input(0))
+    _, output_h, output_w, output_c = image_shape(node.output())
+    filters, filter_h, filter_w, filter_c = image_shape(node.input(1))
+    require(filters == output_c, f"{filters} filters for {output_c} output channels")
+    require(filter_c > 0 and input_c % filter_c == 0, f"{input_c} channels, filters of {filter_c}")
+    require(output_c % (input_c // filter_c) == 0, f"{output_c} channels do not form the groups")
+    stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
+    dilation_h, dilation_w = node.option("dilation_h_factor"), node.option("dilation_w_factor")
+    require(min(stride_h, stride_w, dilation_h, dilation_w) > 0, "strides must be positive")
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "input_c": input_c,
+        "output_h": output_h,
+        "output_w": output_w,
+        "output_c": output_c,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "filter_c": filter_c,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "dilation_h": dilation_h,
+        "dilation_w": dilation_w,
+        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, dilation_w),
+    }
+
+
+def macs(node: Node) -> int:
+    """Multiply-accumulates, taps in the padding counted as well."""
+    g = geometry(node)
+    taps = g["filter_h"] * g["filter_w"] * g["filter_c"]
+    return g["batches"] * g["output_h"] * g["output_w"] * g["output_c"] * taps
+
+
+def overlap(g: dict[str, int], pixels: int, *, buffered: bool) -> Overlap:
+    """How far the input must lie behind the output when pixels are made in raster order.
+
+    Args:
+        g: Geometry.
+        pixels: Output pixels made in one step.
+        buffered: Whether a step's inputs are copied before its outputs are written.
+    """
+    image_bytes = g["input_h"] * g["input_w"] * g["input_c"]
+    count = g["output_h"] * g["output_w"]
+    index = np.arange(g["batches"] * count)
+    batch, place = index // count, index % count
+    y = place // g["output_w"] * g["stride_h"] - g["pad_top"]
+    x = place % g["output_w"] * g["stride_w"] - g["pad_left"]
+    first_y = np.clip(y, 0, g["input_h"] - 1)
+    first_x = np.clip(x, 0, g["input_w"] - 1)
+    read_low = batch * image_bytes + (first_y * g["input_w"] + first_x) * g["input_c"]
+    write_end = (index + 1) * g["output_c"]
+    starts = np.arange(0, len(index), pixels)
+    lows = np.minimum.reduceat(read_low, starts)
+    ends = np.maximum.reduceat(write_end, starts)
+    return Overlap(0, overlap_distance(lows, ends, buffered=buffered))
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one CONV_2D."""
+    source, weights, output = node.input(0), node.input(1), node.output()
+    types = (source.dtype, weights.dtype, output.dtype)
+    require(types == ("int8", "int8", "int8"), f"types {types}")
+    g = geometry(node)
+    values = node.constant(1)
+    bias = bias_values(node, 2, g["output_c"])
+    check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
+    constants = (
+        Constant("weights", "int8_t", values, "OHWI"),
+        requant_constant(weights, node, bias, g["output_c"]),
+    )
+    params = {
+        **g,
+        "input_offset": -source.zero_point,
+        "output_offset": output.zero_point,
+        **clamp(node),
+    }
+    return Call(
+        "conv_2d",
+        "eq_conv_2d_s8",
+        "eq_conv_2d_params",
+        params,
+        (INPUT, *constant_args(2), OUTPUT),
+        constants,
+        overlaps=(overlap(g, 1, buffered=False),),
+        macs=macs(node),
+    )
+
+
+CONV_2D = OpKind("CONV_2D", lower, ("int8",), macs)

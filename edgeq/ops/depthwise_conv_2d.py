@@ -1,0 +1,83 @@
+"""DEPTHWISE_CONV_2D: int8 activations and weights."""
+
+from __future__ import annotations
+
+from edgeq.ops import conv_2d
+from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
+from edgeq.ops.quantized import (
+    bias_values,
+    check_accumulator,
+    clamp,
+    image_shape,
+    padding_before,
+    requant_constant,
+)
+
+
+def geometry(node: Node) -> dict[str, int]:
+    """The shape fields of eq_depthwise_conv_2d_params."""
+    batches, input_h, input_w, input_c = image_shape(node.input(0))
+    _, output_h, output_w, output_c = image_shape(node.output())
+    one, filter_h, filter_w, filter_c = image_shape(node.input(1))
+    require(one == 1 and filter_c == output_c, f"filter shape {node.input(1).shape}")
+    require(input_c > 0 and output_c % input_c == 0, f"{input_c} channels to {output_c}")
+    stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
+    dilation_h, dilation_w = node.option("dilation_h_factor"), node.option("dilation_w_factor")
+    require(min(stride_h, stride_w, dilation_h, dilation_w) > 0, "strides must be positive")
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "input_c": input_c,
+        "output_h": output_h,
+        "output_w": output_w,
+        "depth_multiplier": output_c // input_c,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "dilation_h": dilation_h,
+        "dilation_w": dilation_w,
+        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, dilation_w),
+    }
+
+
+def macs(node: Node) -> int:
+    """Multiply-accumulates, taps in the padding counted as well."""
+    g = geometry(node)
+    return node.output().elements * g["filter_h"] * g["filter_w"]
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one DEPTHWISE_CONV_2D."""
+    source, weights, output = node.input(0), node.input(1), node.output()
+    types = (source.dtype, weights.dtype, output.dtype)
+    require(types == ("int8", "int8", "int8"), f"types {types}")
+    g = geometry(node)
+    channels = g["input_c"] * g["depth_multiplier"]
+    values = node.constant(1)
+    bias = bias_values(node, 2, channels)
+    check_accumulator(values.reshape(-1, channels).T, bias, source.zero_point)
+    params = {
+        **g,
+        "input_offset": -source.zero_point,
+        "output_offset": output.zero_point,
+        **clamp(node),
+    }
+    return Call(
+        "depthwise_conv_2d",
+        "eq_depthwise_conv_2d_s8",
+        "eq_depthwise_conv_2d_params",
+        params,
+        (INPUT, *constant_args(2), OUTPUT),
+        (
+            Constant("weights", "int8_t", values, "1HWC"),
+            requant_constant(weights, node, bias, channels),
+        ),
+        overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
+        macs=macs(node),
+    )
+
+
+DEPTHWISE_CONV_2D = OpKind("DEPTHWISE_CONV_2D", lower, ("int8",), macs)

@@ -1,0 +1,85 @@
+"""FULLY_CONNECTED: int8 activations and weights, per-tensor or per-channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.fixedpoint import quantize_multiplier
+from edgeq.ops.base import (
+    INPUT,
+    OUTPUT,
+    Call,
+    Constant,
+    Node,
+    OpKind,
+    constant_args,
+    require,
+)
+from edgeq.ops.quantized import (
+    bias_values,
+    check_accumulator,
+    clamp,
+    requant_constant,
+    require_quantized,
+)
+
+
+def macs(node: Node) -> int:
+    """Multiply-accumulates of one call."""
+    return node.output().elements * node.input(1).shape[-1]
+
+
+def per_tensor_multiplier(node: Node) -> tuple[int, int]:
+    """Multiplier and shift (positive is left) of a layer with one weight scale.
+
+    Source: TFLite `GetQuantizedConvolutionMultipler`, whose product of scales is a float32 one.
+    """
+    source, weights, output = node.input(0), node.input(1), node.output()
+    product = np.float32(source.scale) * np.float32(weights.scale)
+    return quantize_multiplier(float(product) / output.scale)
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one FULLY_CONNECTED."""
+    source, weights, output = node.input(0), node.input(1), node.output()
+    types = (source.dtype, weights.dtype, output.dtype)
+    require(types == ("int8", "int8", "int8"), f"types {types}")
+    require_quantized(source, weights, output)
+    assert weights.quantization is not None
+    require(len(weights.shape) == 2, f"weights of shape {weights.shape}")
+    output_c, input_c = weights.shape
+    require(input_c > 0 and source.elements % input_c == 0, f"input {source.shape}")
+    values = node.constant(1)
+    bias = bias_values(node, 2, output_c)
+    check_accumulator(values, bias, source.zero_point)
+    folded = bias - source.zero_point * values.astype(np.int64).sum(axis=1)
+    params = {
+        "batches": source.elements // input_c,
+        "input_c": input_c,
+        "output_c": output_c,
+        "output_offset": output.zero_point,
+        "multiplier": 0,
+        "shift": 0,
+        **clamp(node),
+    }
+    packed = Constant("weights", "int8_t", values, "output, input")
+    note = "the input's zero point is folded in"
+    if weights.quantization.per_channel:
+        function = "eq_fully_connected_per_channel_s8"
+        table = requant_constant(weights, node, folded, output_c)
+    else:
+        function = "eq_fully_connected_s8"
+        params["multiplier"], params["shift"] = per_tensor_multiplier(node)
+        table = Constant("bias", "int32_t", folded, note)
+    return Call(
+        "fully_connected",
+        function,
+        "eq_fully_connected_params",
+        params,
+        (INPUT, *constant_args(2), OUTPUT),
+        (packed, table),
+        macs=macs(node),
+    )
+
+
+FULLY_CONNECTED = OpKind("FULLY_CONNECTED", lower, ("int8",), macs)

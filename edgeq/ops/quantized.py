@@ -1,0 +1,104 @@
+"""Arithmetic that the quantized ops share: requantization tables, clamps, padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.fixedpoint import activation_range, quantize_multiplier
+from edgeq.graph import Tensor
+from edgeq.ops.base import Constant, Node, Unsupported, require
+
+# Requantization adds up to 2^30 to a value no larger than the accumulator before it shifts.
+ACCUMULATOR_LIMIT = 1 << 30
+
+
+def clamp(node: Node, output: int = 0) -> dict[str, int]:
+    """The fields activation_min and activation_max for an op's fused activation."""
+    tensor = node.output(output)
+    code = node.op.options.get("fused_activation_function", 0)
+    if code not in (0, 1, 2, 3):
+        raise Unsupported(f"fused activation {code} (only none, RELU, RELU_N1_TO_1 and RELU6)")
+    low, high = activation_range(code, tensor.dtype, tensor.scale, tensor.zero_point)
+    return {"activation_min": low, "activation_max": high}
+
+
+def require_quantized(*tensors: Tensor) -> None:
+    """Raise Unsupported unless every tensor has a scale."""
+    for tensor in tensors:
+        require(tensor.quantization is not None, f'tensor "{tensor.name}" has no scale')
+
+
+def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:
+    """The bias of an op, zeros where it has none."""
+    if not node.has_input(position):
+        return np.zeros(channels, np.int64)
+    bias = node.constant(position).astype(np.int64).reshape(-1)
+    require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
+    return bias
+
+
+def requant_constant(
+    weights: Tensor, node: Node, bias: NDArray[np.int64], channels: int
+) -> Constant:
+    """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel.
+
+    Source: TFLM `PopulateConvolutionQuantizationParams`.
+    """
+    source, output = node.input(0), node.output()
+    require_quantized(source, weights, output)
+    assert weights.quantization is not None
+    scales = weights.quantization.scale.astype(np.float64)
+    scales = np.broadcast_to(scales, (channels,))
+    rows = np.zeros((channels, 3), np.int64)
+    for channel, scale in enumerate(scales):
+        multiplier, shift = quantize_multiplier(source.scale * float(scale) / output.scale)
+        rows[channel] = bias[channel], multiplier, -shift
+    require(bool(np.all(np.abs(rows[:, 0]) <= 0x7FFFFFFF)), "a bias does not fit 32 bits")
+    return Constant("requant", "eq_requant", rows, "bias, multiplier (Q31), right shift")
+
+
+def check_accumulator(
+    weights_by_channel: NDArray[Any], bias: NDArray[np.int64], zero_point: int, dtype: str = "int8"
+) -> NDArray[np.int64]:
+    """The bound on every channel's accumulator, proven from this layer's weights.
+
+    Args:
+        weights_by_channel: Weights as (channels, taps).
+        bias: int32 bias per channel.
+        zero_point: Of the input.
+        dtype: Of the input.
+
+    Raises:
+        Unsupported: Some input could overflow the 32-bit arithmetic.
+    """
+    info = np.iinfo(dtype)
+    largest = max(abs(int(info.min) - zero_point), abs(int(info.max) - zero_point))
+    reach = np.abs(weights_by_channel.astype(np.int64)).sum(axis=1) * largest
+    bound: NDArray[np.int64] = reach + np.abs(bias)
+    require(
+        bool(np.all(bound < ACCUMULATOR_LIMIT)),
+        f"accumulators can reach {int(bound.max(initial=0))}, more than 32-bit arithmetic holds",
+    )
+    return bound
+
+
+def padding_before(size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
+    """Zero points before the first row or column; with VALID padding there are none.
+
+    Args:
+        size, out: Input and output extent.
+
+    Source: TFLite `ComputePaddingHeightWidth`.
+    """
+    effective = (kernel - 1) * dilation + 1
+    return max((out - 1) * stride + effective - size, 0) // 2
+
+
+def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:
+    """Batch, height, width, channels of an NHWC tensor."""
+    require(len(tensor.shape) == 4, f"shape {tensor.shape} where four axes are needed")
+    batch, height, width, channels = tensor.shape
+    return batch, height, width, channels
