@@ -16,13 +16,13 @@ _PUBLIC = {
     "Graph": "edgeq.graph",
     "read_graph": "edgeq.graph",
     "convert": "edgeq.convert.convert",
-    "inspect": "edgeq.inspect",
+    "inspect": "edgeq.inspection",
     "compile": "edgeq.compile",
-    "run": "edgeq.run",
-    "verify": "edgeq.verify",
-    "evaluate": "edgeq.evaluate.evaluate",
-    "profile": "edgeq.profile",
-    "deploy": "edgeq.deploy",
+    "run": "edgeq.execution",
+    "verify": "edgeq.verification",
+    "evaluate": "edgeq.evaluation.evaluate",
+    "profile": "edgeq.profiling",
+    "deploy": "edgeq.deployment",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -1,0 +1,95 @@
+"""`edgeq evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import compile_options, json_option, print_json
+from edgeq.cli.data import dataset_options
+from edgeq.datasets import DatasetOptions
+from edgeq.devices.base import CompileOptions
+from edgeq.evaluation.evaluate import Evaluation
+from edgeq.evaluation.evaluate import evaluate as evaluate_model
+
+_MAX_CLASSES_SHOWN = 20
+
+
+@click.command(
+    epilog="Example: edgeq evaluate kws_int8.tflite --on c --data test.npz --metric classification"
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--on", default="local", show_default=True, help="Device address.")
+@click.option(
+    "--data",
+    required=True,
+    help="Labelled data: .npz with x and y (others: file.npz:specs,labels), a folder with one "
+    "subfolder per class, .csv, .tfrecord, or module:function that yields (x, y).",
+)
+@click.option(
+    "--metric",
+    default="classification",
+    show_default=True,
+    help="classification, regression, anomaly, segmentation, multi-label, detection, or "
+    "module:function of your own: (outputs, labels) -> number or dict.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
+@dataset_options
+@compile_options
+@json_option
+def evaluate(
+    model: Path,
+    on: str,
+    data: str,
+    metric: str,
+    limit: int | None,
+    reading: DatasetOptions,
+    options: CompileOptions,
+    as_json: bool,
+) -> None:
+    """Accuracy of MODEL (.tflite, Keras or SavedModel) with a device's own arithmetic."""
+    result = evaluate_model(
+        model,
+        data=data,
+        on=on,
+        metric=metric,
+        limit=limit,
+        dataset_options=reading,
+        options=options,
+    )
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_evaluation(result)
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print an evaluation: the headline figure, then details, then the confusion matrix."""
+    score = result.score
+    click.echo(f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})")
+    for name, value in score.details.items():
+        if isinstance(value, int | float):
+            click.echo(f"{name} {value:g}")
+    if "top_k" in score.details:
+        click.echo("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
+    if "confusion" in score.details:
+        _show_confusion(score.details["confusion"], result.classes)
+
+
+def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    size = len(confusion)
+    if size > _MAX_CLASSES_SHOWN:
+        click.echo(f"confusion matrix: {size} classes, see --json")
+        return
+    names = list(classes) if len(classes) == size else [str(number) for number in range(size)]
+    table = Table("true \\ predicted", *names, box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, row in zip(names, confusion, strict=True):
+        table.add_row(name, *(str(count) if count else "·" for count in row))
+    Console().print(table)

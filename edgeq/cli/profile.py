@@ -1,0 +1,126 @@
+"""`edgeq profile`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edgeq.cli.common import compile_options, json_option, print_json
+from edgeq.devices.base import CompileOptions, Latency, Memory, OpProfile, ProfileOptions
+from edgeq.profiling import Profile
+from edgeq.profiling import profile as profile_model
+
+
+@click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--on", default="local", show_default=True, help="Device address.")
+@click.option("-n", "--runs", type=click.IntRange(1), help="Timed calls.")
+@click.option(
+    "--warmup", type=click.IntRange(0), help="Untimed calls before; by default until steady."
+)
+@click.option("--seconds", type=click.FloatRange(0.0), help="Length of the timed part on hosts.")
+@click.option("--no-ops", is_flag=True, help="Leave the per-op figures out.")
+@click.option(
+    "--input-index",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Number of the reproducible input that is fed.",
+)
+@click.option("--require-valid", is_flag=True, help="Exit with 3 if the run was disturbed.")
+@compile_options
+@json_option
+@click.pass_context
+def profile(
+    ctx: click.Context,
+    model: Path,
+    on: str,
+    runs: int | None,
+    warmup: int | None,
+    seconds: float | None,
+    no_ops: bool,
+    input_index: int,
+    require_valid: bool,
+    options: CompileOptions,
+    as_json: bool,
+) -> None:
+    """Measure MODEL.tflite on a device: latency or cycles, memory, per op."""
+    how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index)
+    result = profile_model(model, on=on, profile_options=how, options=options)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_profile(result, Console())
+    if require_valid and not result.measurement.valid:
+        ctx.exit(3)
+
+
+def show_profile(result: Profile, console: Console) -> None:
+    """Print a profile as tables."""
+    found = result.measurement
+    device = found.device
+    console.print(
+        f"{result.path} on {device['address']}: {device.get('cpu')}, {device.get('runtime')} "
+        f"{device.get('runtime_version') or ''}",
+        highlight=False,
+    )
+    table = Table("figure", "value", box=None)
+    table.columns[1].justify = "right"
+    for name, value in _figures(result):
+        table.add_row(name, value)
+    console.print(table)
+    if found.ops:
+        console.print(_op_table(found.ops))
+    for warning in found.warnings:
+        console.print(f"Warning: {warning}", style="yellow", highlight=False)
+    if not found.valid:
+        console.print("The run was disturbed; its figures are not valid.", style="red")
+
+
+def _figures(result: Profile) -> list[tuple[str, str]]:
+    found = result.measurement
+    rows = [("MACs", f"{result.macs:,}")]
+    if found.latency_us is not None:
+        rows += _latency_rows(found.latency_us)
+    if found.instructions is not None:
+        rows.append(("instructions", f"{found.instructions:,}"))
+    if found.cycles is not None:
+        name = "cycles (estimated)" if found.cycles_estimated else "cycles"
+        rows.append((name, f"{found.cycles:,}"))
+    return rows + _memory_rows(found.memory_bytes)
+
+
+def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
+    names = ("min", "p50", "p90", "p99", "max", "first")
+    return [(f"latency {name}", f"{getattr(latency, name):,.1f} µs") for name in names]
+
+
+def _memory_rows(memory: Memory) -> list[tuple[str, str]]:
+    return [
+        (name.replace("_", " "), f"{value:,} B")
+        for name, value in asdict(memory).items()
+        if value is not None
+    ]
+
+
+def _op_table(ops: Sequence[OpProfile]) -> Table:
+    columns = ["macs", "instructions", "cycles"]
+    known = [name for name in columns if any(getattr(op, name) is not None for op in ops)]
+    table = Table("#", "op", *known, "share", "name", box=None)
+    for column in table.columns[2:-1]:
+        column.justify = "right"
+    for op in ops:
+        figures = [getattr(op, name) for name in known]
+        table.add_row(
+            str(op.index),
+            op.op,
+            *("" if figure is None else f"{figure:,}" for figure in figures),
+            "" if op.share is None else f"{op.share:.1%}",
+            op.name,
+        )
+    return table

@@ -1,0 +1,1 @@
+"""How good a model is, with the arithmetic of the device it runs on."""

@@ -1,0 +1,198 @@
+"""Accuracy with the arithmetic of the device that computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
+from edgeq.datasets import Dataset, DatasetOptions, InputSpec, Sample, open_dataset
+from edgeq.datasets.generator import import_function
+from edgeq.devices.base import Array, CompileOptions, Session
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.evaluation.metrics import METRICS, Samples, Score
+from edgeq.graph import Graph, Subgraph, numpy_dtype, read_graph
+from edgeq.progress import track
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model is on labelled data.
+
+    Attributes:
+        model: Path as given.
+        sha256: Digest of the .tflite that ran.
+        on: Device address.
+        n: Number of samples.
+        score: The metric's headline figure and details.
+        classes: Class names where the data has them.
+    """
+
+    model: str
+    sha256: str
+    on: str
+    n: int
+    score: Score
+    classes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq evaluate`; the headline figure stands under its own name."""
+        return {
+            "edgeq": __version__,
+            "model": {"path": self.model, "sha256": self.sha256},
+            "device": {"address": self.on},
+            "n": self.n,
+            "metric": self.score.metric,
+            self.score.metric: self.score.value,
+            **self.score.details,
+            "classes": list(self.classes),
+        }
+
+
+def evaluate(
+    model: str | Path,
+    *,
+    data: Any,
+    on: str = "local",
+    metric: str = "classification",
+    limit: int | None = None,
+    dataset_options: DatasetOptions | None = None,
+    options: CompileOptions | None = None,
+) -> Evaluation:
+    """How good a model is on labelled data, computed with a device's own arithmetic.
+
+    Args:
+        model: A .tflite file, integer or float.
+        data: Labelled data: a path, `file.npz:x,y`, `module:function`, or arrays (x, y).
+        on: Device address.
+        metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs
+            (real numbers) and the labels; it returns a number or a dict of numbers.
+        limit: Use at most so many samples, spread over the set.
+        dataset_options: How the data is read.
+        options: How C is generated, where the address runs generated C.
+
+    Raises:
+        EdgeqError: Data or labels do not fit the model, or the device cannot run it.
+    """
+    compute = find_metric(metric)
+    graph = read_graph(model)
+    dataset = labelled_data(graph.main, data, dataset_options, limit)
+    with open_device(on).open(Path(model), options or CompileOptions()) as session:
+        samples = predict(session, graph, dataset, keep_inputs=metric == "anomaly")
+    return Evaluation(
+        str(model), graph.sha256, on, len(samples.labels), compute(samples), dataset.classes
+    )
+
+
+def find_metric(name: str) -> Any:
+    """The function from Samples to Score behind a metric's name.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if ":" not in name:
+        raise UsageError(
+            f"'{name}' is no metric.", hint=f"{', '.join(METRICS)}, or your own as module:function"
+        )
+    function: Any = import_function(name)
+
+    def compute(samples: Samples) -> Score:
+        outputs = samples.outputs[0] if len(samples.outputs) == 1 else list(samples.outputs)
+        found = function(outputs, samples.labels)
+        figures = dict(found) if isinstance(found, Mapping) else {function.__name__: found}
+        try:
+            numbers = {str(key): float(value) for key, value in figures.items()}
+            headline = next(iter(numbers))
+        except (TypeError, ValueError, StopIteration):
+            raise EdgeqError(
+                f"the metric returned {found!r}; a number or a dict of numbers is wanted.", name
+            ) from None
+        return Score(headline, numbers.pop(headline), True, numbers)
+
+    return compute
+
+
+def labelled_data(
+    model: Subgraph, data: Any, options: DatasetOptions | None = None, limit: int | None = None
+) -> Dataset:
+    """A labelled data set for a model, in real numbers.
+
+    Data that has the integer type of a model input already is taken as it is, unless a
+    normalization is asked for.
+
+    Raises:
+        EdgeqError: The data does not fit the model.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: at least one sample is needed.")
+    specs = []
+    for tensor in input_tensors(model):
+        shape = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+        plain = tensor.quantization is None
+        specs.append(InputSpec(tensor.name, shape, tensor.dtype if plain else "float32"))
+    dataset = open_dataset(data, specs, labelled=True, options=options, limit=limit)
+    if options is not None and options.normalization is not None:
+        return dataset
+    first = next(iter(dataset.source.rows()), None)
+    if first is None:
+        return dataset
+    own = tuple(
+        replace(spec, dtype=tensor.dtype)
+        if np.asarray(value).dtype == numpy_dtype(tensor.dtype)
+        else spec
+        for spec, tensor, value in zip(specs, input_tensors(model), first[0], strict=True)
+    )
+    return replace(dataset, inputs=own)
+
+
+def predict(session: Session, graph: Graph, dataset: Dataset, *, keep_inputs: bool) -> Samples:
+    """Outputs in real numbers for every sample, in order, beside the labels.
+
+    Raises:
+        EdgeqError: A sample does not fit, or labels have different shapes.
+    """
+    tensors = input_tensors(graph.main)
+    outputs: list[list[Array]] = [[] for _ in graph.main.outputs]
+    labels: list[Any] = []
+    inputs: list[Array] = []
+    samples = track(dataset, "evaluating", dataset.count)
+    for chunk in _chunks(samples):
+        batch = [
+            to_input(np.stack([sample.inputs[i] for sample in chunk]), tensor, tensor.name)
+            for i, tensor in enumerate(tensors)
+        ]
+        for kept, array, tensor in zip(
+            outputs, session.run(batch), output_tensors(graph.main), strict=True
+        ):
+            kept.append(without_batch(dequantize(array, tensor)))
+        labels.extend(sample.label for sample in chunk)
+        if keep_inputs:
+            inputs.append(without_batch(dequantize(batch[0], tensors[0])))
+    return Samples(
+        [np.concatenate(kept) for kept in outputs],
+        _label_array(labels),
+        np.concatenate(inputs) if inputs else np.empty(0),
+    )
+
+
+def _chunks(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
+    while chunk := list(islice(samples, _CHUNK)):
+        yield chunk
+
+
+def _label_array(labels: list[Any]) -> Array:
+    shapes = {np.shape(label) for label in labels}
+    if len(shapes) > 1:
+        raise EdgeqError(f"the labels have different shapes: {sorted(shapes)}.")
+    return np.asarray(labels)

@@ -1,0 +1,30 @@
+"""Progress bars: on stderr, on a terminal only, so that pipes and logs stay clean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """The items, one by one, with a progress bar while they are worked on.
+
+    Args:
+        items: What is worked on.
+        label: What is being done, such as "calibrating".
+        total: Number of items; None where it is unknown.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)

@@ -1,0 +1,83 @@
+"""Every command explains itself, and asking for help is quick."""
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from edgeq.cli.main import COMMANDS, cli
+
+HEAVY = (
+    "numpy", "tensorflow", "keras", "ai_edge_litert", "litert_quantizer", "paramiko", "unicorn",
+    "capstone", "elftools", "PIL", "scipy", "sklearn", "rich", "jinja2", "optuna", "distributed",
+)  # fmt: skip
+HEAVY_FOR_A_COMMAND = tuple(set(HEAVY) - {"numpy", "rich"})
+
+
+def leaves(command, path=()):
+    """Every command and subcommand with its path."""
+    context = click.Context(command)
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    return [
+        leaf
+        for name in command.list_commands(context)
+        for leaf in leaves(command.get_command(context, name), (*path, name))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(*leaf, id="-".join(leaf[0])) for leaf in leaves(cli)]
+)
+def test_every_command_has_help_that_ends_in_an_example(path, command):
+    assert command.help
+    assert command.epilog
+    assert f"edgeq {' '.join(path)}" in command.epilog
+    assert "--help" in command.get_help(click.Context(command, info_name=" ".join(path)))
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path}: {parameter.opts} has no help"
+
+
+def test_the_list_of_commands_names_each_one():
+    result = subprocess.run(
+        [sys.executable, "-m", "edgeq", "--help"], capture_output=True, text=True, check=True
+    )
+    for name in cli.list_commands(click.Context(cli)):
+        assert f"  {name} " in result.stdout
+        assert COMMANDS[name][2]
+
+
+def modules_after(*args):
+    """The names of all modules loaded by `edgeq ARGS`."""
+    script = (
+        "import sys\n"
+        "from edgeq.cli.main import main\n"
+        f"try:\n    main({list(args)!r})\nexcept SystemExit:\n    pass\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(result.stderr.split())
+
+
+def test_help_imports_nothing_heavy():
+    assert not modules_after("--help") & set(HEAVY)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in leaves(cli)], ids="-".join)
+def test_help_of_a_command_imports_no_framework(path):
+    assert not modules_after(*path, "--help") & set(HEAVY_FOR_A_COMMAND)
+
+
+def test_help_takes_less_than_0_3_seconds():
+    def once():
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "edgeq", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    # The best of several: what other processes do on this machine is not edgeq's doing.
+    assert min(once() for _ in range(5)) < 0.3
