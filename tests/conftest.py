@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runner import make_runner
 from tests.tools import need
 
 MLPERF_TINY = ("ad01", "kws", "resnet", "sww", "vww")
@@ -29,3 +30,9 @@ def models(shared: Path) -> Path:
 def int8_model(request: pytest.FixtureRequest, models: Path) -> Path:
     """Each of the five published full-int8 models in turn."""
     return models / f"{request.param}_int8.tflite"
+
+
+@pytest.fixture
+def cli(capsys):
+    """Runs `edgeq ARGS...` in this process: cli("run", model, ...) gives code, out, err, json."""
+    return make_runner(capsys)

@@ -22,7 +22,7 @@ class Outcome:
 def make_runner(capsys):
     """A function that runs `edgeq ARGS...`."""
 
-    def edgeq(*args):
+    def run_command(*args):
         capsys.readouterr()
         code = 0
         try:
@@ -32,4 +32,4 @@ def make_runner(capsys):
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
 
-    return edgeq
+    return run_command

@@ -1,0 +1,97 @@
+"""`edgeq evaluate`: figures others have published for the same model and data."""
+
+import json
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.errors import EdgeqError, UsageError
+
+SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
+
+
+@pytest.mark.parametrize("on", ["local", "tflm", "local?kernels=reference"])
+def test_the_streaming_wake_word_model_gets_41_of_45_right(cli, models, on):
+    if on == "tflm":
+        pytest.importorskip("tflite_micro")
+    done = cli(
+        "evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES, "--on", on, "--json"
+    )
+    assert done.code == 0, done.err
+    found = done.json
+    assert (found["n"], found["correct"]) == (45, 41)
+    assert found["metric"] == "accuracy"
+    assert found["accuracy"] == pytest.approx(41 / 45)
+    assert np.sum(found["confusion"]) == 45
+    assert np.trace(found["confusion"]) == 41
+
+
+def test_the_table_for_people(cli, models):
+    done = cli("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES)
+    assert "accuracy 0.9111 on 45 samples" in done.out
+
+
+def test_limit_spreads_over_the_set(models):
+    found = edgeq.evaluate(models / "sww_int8.tflite", data=str(models / SAMPLES), limit=9)
+    assert found.n == 9
+    assert (np.asarray(found.score.details["confusion"]).sum(axis=1) == 3).all()
+
+
+def test_raw_integers_are_taken_as_they_are(models):
+    model = models / "sww_int8.tflite"
+    with np.load(models / "str_ww_calibration_samples.npz") as file:
+        real, labels = file["specs"], file["labels"]
+    graph = edgeq.read_graph(model)
+    tensor = graph.main.tensors[graph.main.inputs[0]]
+    raw = np.clip(np.round(real / tensor.scale) + tensor.zero_point, -128, 127).astype(np.int8)
+    assert edgeq.evaluate(model, data=(raw, labels)).score.details["correct"] == 41
+
+
+def test_a_metric_of_the_user_s_own(cli, models, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def margin(outputs, labels):\n"
+        "    import numpy as np\n"
+        "    top = np.sort(outputs, axis=1)\n"
+        "    return {'margin': (top[:, -1] - top[:, -2]).mean(), 'count': len(labels)}\n"
+    )
+    arguments = ["evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES, "--json"]
+    done = cli(*arguments, "--metric", f"{tmp_path}/mine.py:margin")
+    assert done.code == 0, done.err
+    assert 0 < done.json["margin"] < 1
+    assert done.json["count"] == 45
+
+
+def test_an_autoencoder_s_anomaly_score(models):
+    generator = np.random.default_rng(0)
+    normal = np.full((20, 640), 0.1, np.float32)
+    strange = generator.normal(0, 3, (20, 640)).astype(np.float32)
+    found = edgeq.evaluate(
+        models / "ad01_int8.tflite",
+        data=(np.concatenate([normal, strange]), np.repeat([0, 1], 20)),
+        metric="anomaly",
+    )
+    assert found.score.metric == "auc"
+    assert found.score.value == 1.0
+
+
+def test_what_does_not_fit_is_refused(models, tmp_path):
+    model = models / "sww_int8.tflite"
+    with pytest.raises(UsageError, match="no metric"):
+        edgeq.evaluate(model, data=str(models / SAMPLES), metric="accuracies")
+    with np.load(models / "str_ww_calibration_samples.npz") as file:
+        real, labels = file["specs"], file["labels"]
+    for data, words in (
+        ((real, labels + 1), "1 to 3"),
+        ((real[:, :4], labels), "shape"),
+        ((real, labels[:5]), "same number of samples"),
+        ((real[:0], labels[:0]), "empty"),
+        ((np.where(real > 0.5, np.nan, real), labels), "NaN"),
+    ):
+        with pytest.raises(EdgeqError, match=words):
+            edgeq.evaluate(model, data=data)
+
+
+def test_json_stays_json(cli, models):
+    done = cli("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES, "--json")
+    assert json.loads(done.out)["edgeq"] == edgeq.__version__
