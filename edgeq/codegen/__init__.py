@@ -1,0 +1,1 @@
+"""C sources out of a program and a plan: pure functions that write no file."""

@@ -11,8 +11,7 @@ from edgeq.fixedpoint import activation_range, quantize_multiplier
 from edgeq.graph import Tensor
 from edgeq.ops.base import Constant, Node, Unsupported, require
 
-# Requantization adds up to 2^30 to a value no larger than the accumulator before it shifts.
-ACCUMULATOR_LIMIT = 1 << 30
+ACCUMULATOR_LIMIT = 1 << 31
 
 
 def clamp(node: Node, output: int = 0) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""From a graph to a program: kernel calls, their order, and where their memory lies."""

@@ -75,17 +75,16 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
 
 def _check(graph: Graph) -> list[EdgeqError]:
     subgraph = graph.main
-    problems = []
-    for tensor in subgraph.tensors:
-        # A model exported with an open batch is fine: its stored shape says 1.
-        if any(axis != 0 or tensor.shape[0] != 1 for axis in tensor.dynamic_axes):
-            problems.append(
-                EdgeqError(
-                    f"dynamic shape: axes {list(tensor.dynamic_axes)} of {tensor.shape} are open.",
-                    f'{graph.path}, tensor {tensor.index} "{tensor.name}"',
-                    "edgeq convert makes all shapes static",
-                )
-            )
+    # A model exported with an open batch is fine: its stored shape says 1.
+    problems = [
+        EdgeqError(
+            f"dynamic shape: axes {list(tensor.dynamic_axes)} of {tensor.shape} are open.",
+            f'{graph.path}, tensor {tensor.index} "{tensor.name}"',
+            "edgeq convert makes all shapes static",
+        )
+        for tensor in subgraph.tensors
+        if any(axis != 0 or tensor.shape[0] != 1 for axis in tensor.dynamic_axes)
+    ]
     floats = [op for op in subgraph.ops if _is_float(subgraph, op)]
     if floats and len(floats) == len(subgraph.ops):
         problems.append(

@@ -49,8 +49,7 @@ EQ_KERNEL int32_t eq_doubling_high_mul(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
 }
 
-/* x / 2^exponent to nearest, ties away from zero; 0 <= exponent <= 31.
- * x must stay below 2^31 - 2^30 in magnitude, which the accumulator bound gives. */
+/* x / 2^exponent to nearest, ties away from zero; 0 <= exponent <= 31. */
 EQ_KERNEL int32_t eq_rounding_divide_by_pot(int32_t x, int32_t exponent)
 {
     const int32_t mask = (int32_t)(((uint32_t)1 << exponent) - 1u);

@@ -51,7 +51,7 @@ EQ_KERNEL void eq_conv_2d_s8(const eq_conv_2d_params *p, const int8_t *input,
                     const int8_t *filter =
                         weights + oc * p->filter_h * p->filter_w * p->filter_c;
                     const int8_t *group = input + oc / group_c * p->filter_c;
-                    /* |acc| stays below 2^30: checked on the host with this layer's weights. */
+                    /* |acc| stays below 2^31: checked on the host with this layer's weights. */
                     const int32_t acc =
                         requant[oc].bias + eq_conv_2d_dot_s8(p, group, filter, oy, ox);
                     *output++ = (int8_t)eq_requantize(acc, &requant[oc], p->output_offset,

@@ -49,7 +49,7 @@ EQ_KERNEL void eq_depthwise_conv_2d_s8(const eq_depthwise_conv_2d_params *p, con
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
                 for (int32_t oc = 0; oc < output_c; oc++) {
-                    /* |acc| stays below 2^30: checked on the host with this layer's weights. */
+                    /* |acc| stays below 2^31: checked on the host with this layer's weights. */
                     const int32_t acc =
                         requant[oc].bias +
                         eq_depthwise_conv_2d_dot_s8(p, input + oc / p->depth_multiplier,

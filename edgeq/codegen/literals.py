@@ -1,0 +1,99 @@
+"""C identifiers, literals and comments."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import UsageError
+from edgeq.ops.base import ParamValue
+
+_KEYWORDS = frozenset(
+    """auto break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while asm bool true false main class new delete this template
+    namespace private public protected operator virtual""".split()  # noqa: SIM905
+)
+
+
+def check_identifier(name: str) -> str:
+    """The name, if it can be the prefix of C symbols.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in _KEYWORDS or len(name) > 60:
+        raise UsageError(
+            f"'{name}' cannot be the name of a C program.",
+            hint="--name NAME with letters, digits and underscores, not a C keyword",
+        )
+    return name
+
+
+def identifier(text: str) -> str:
+    """A C identifier made from any text, such as a file name."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:60] or "model"
+    return f"m_{name}" if name[0].isdigit() or name in _KEYWORDS else name
+
+
+def comment_text(text: str) -> str:
+    """Text that cannot end a C comment or start a trigraph, however hostile the model's names."""
+    printable = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
+    return printable.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")[:120]
+
+
+def number(value: Any, ctype: str = "int32_t") -> str:
+    """One C literal of a type."""
+    if ctype == "float":
+        value = np.float32(value)
+        if np.isnan(value):
+            return "(0.0f / 0.0f)"
+        if np.isinf(value):
+            return "(1.0f / 0.0f)" if value > 0 else "(-1.0f / 0.0f)"
+        text = f"{float(value):.9g}"
+        return text + ("f" if "." in text or "e" in text else ".0f")
+    value = int(value)
+    if ctype == "int32_t" and value == -(1 << 31):
+        return "INT32_MIN"
+    if ctype == "int64_t":
+        return "INT64_MIN" if value == -(1 << 63) else f"INT64_C({value})"
+    if ctype == "uint32_t":
+        return f"{value}u"
+    return str(value)
+
+
+def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[str]:
+    """The elements of an initialiser, in lines of at most 100 columns.
+
+    Rows of "eq_requant" become braces of three.
+    """
+    if ctype == "eq_requant":
+        items = [
+            "{" + ", ".join(number(v) for v in row) + "}" for row in values.reshape(-1, 3).tolist()
+        ]
+    else:
+        items = [number(v, ctype) for v in values.reshape(-1).tolist()]
+    lines, line = [], indent
+    for item in items:
+        if len(line) + len(item) + 1 > 100:
+            lines.append(line.rstrip())
+            line = indent
+        line += item + ", "
+    lines.append(line.rstrip())
+    return lines
+
+
+def initialiser(params: dict[str, ParamValue]) -> list[str]:
+    """Designated initialisers of a params struct, one field a line."""
+    lines = []
+    for field, value in params.items():
+        if isinstance(value, (list, tuple)):
+            kind = "float" if any(isinstance(v, float) for v in value) else "int32_t"
+            text = "{" + ", ".join(number(v, kind) for v in value) + "}"
+        else:
+            text = number(value, "float" if isinstance(value, float) else "int32_t")
+        lines.append(f"        .{field} = {text},")
+    return lines

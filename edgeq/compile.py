@@ -1,0 +1,229 @@
+"""From an integer .tflite to C: `generate` makes the sources, `compile` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.codegen.header import banner, header_text
+from edgeq.codegen.literals import check_identifier, identifier
+from edgeq.codegen.names import Names, assign_names
+from edgeq.codegen.source import Golden, kernel_file, source_text, weights_text
+from edgeq.devices.base import CompileOptions
+from edgeq.graph import Graph, Tensor, read_graph
+from edgeq.ops.base import Isa
+from edgeq.output import whole_directory, write_whole
+from edgeq.plan.arena import Plan, plan_arena
+from edgeq.plan.program import Program, lower_graph
+from edgeq.resources import resource_dir
+from edgeq.target import Target, load_target
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """The C program of a model, in memory.
+
+    Attributes:
+        files: Text by file name, all in one folder.
+        manifest: Sizes, tensors and ops as plain data (what manifest.json holds).
+        plan: Where everything lies in the arena.
+    """
+
+    files: Mapping[str, str]
+    manifest: Mapping[str, Any]
+    plan: Plan
+
+
+def isa_of(target: Target) -> Isa:
+    """What the kernels may assume about a target's processor."""
+    features = set(target.isa)
+    kernels = [name for name in ("mve", "dsp") if name in features]
+    baseline = target.cpu in ("cortex-m0", "cortex-m0plus", "cortex-m23")
+    return Isa(
+        kernels=(*kernels, "portable"),
+        long_multiply=not baseline,
+        word_loads=target.toolchain == "arm-none-eabi" and not baseline,
+    )
+
+
+def generate(
+    model: str | Path,
+    *,
+    name: str | None = None,
+    target: Target | str = "cortex-m4",
+    options: CompileOptions | None = None,
+    external_arena: bool = False,
+    golden: Golden | None = None,
+) -> Sources:
+    """The C sources of a model; writes nothing.
+
+    Args:
+        model: An integer .tflite file.
+        name: Prefix of all C symbols; from the file name if not given.
+        target: A target, its name, or a CPU's name.
+        options: What to optimise for, and budgets.
+        external_arena: Let the user's program provide the arena (`NAME_init`).
+        golden: Known input and CRCs, which add `NAME_selftest`.
+
+    Raises:
+        EdgeqError: The model cannot be read or has ops without a kernel.
+        UsageError: No such target, or a name that is no C identifier.
+    """
+    graph = read_graph(model)
+    if not isinstance(target, Target):
+        target = load_target(target)
+    options = options or CompileOptions()
+    prefix = check_identifier(name) if name else identifier(Path(model).stem)
+    program = lower_graph(graph, isa_of(target), options.optimize)
+    plan = plan_arena(program)
+    names = assign_names(program, prefix)
+    constant_bytes = _constant_bytes(names)
+    head = banner(program, plan, __version__, constant_bytes)
+    weights_h, weights_c = weights_text(names, prefix, head)
+    files = {
+        f"{prefix}.h": header_text(
+            program, plan, prefix, head, external_arena=external_arena, golden=golden is not None
+        ),
+        f"{prefix}.c": source_text(
+            program, plan, names, prefix, head, external_arena=external_arena, golden=golden
+        ),
+        f"{prefix}_weights.h": weights_h,
+        f"{prefix}_weights.c": weights_c,
+        **_kernel_files(names),
+    }
+    manifest = _manifest(graph, program, plan, names, prefix, target, options, constant_bytes)
+    return Sources(files, manifest, plan)
+
+
+def compile(  # noqa: A001  (the name of the command, as documented)
+    model: str | Path,
+    output: str | Path,
+    *,
+    name: str | None = None,
+    target: Target | str = "cortex-m4",
+    options: CompileOptions | None = None,
+    external_arena: bool = False,
+    golden: Golden | None = None,
+    force: bool = False,
+) -> Sources:
+    """Write the C program of a model into a folder; all of it or nothing.
+
+    Args:
+        output: The folder to make.
+        force: Replace it if it exists.
+
+    Other arguments and errors: see `generate`.
+    """
+    import json
+
+    sources = generate(
+        model,
+        name=name,
+        target=target,
+        options=options,
+        external_arena=external_arena,
+        golden=golden,
+    )
+    with whole_directory(Path(output), force=force) as folder:
+        for file, text in sources.files.items():
+            write_whole(folder / file, text)
+        write_whole(folder / "manifest.json", json.dumps(sources.manifest, indent=2) + "\n")
+    return sources
+
+
+def _kernel_files(names: Names) -> dict[str, str]:
+    """The kernel headers in use, and the headers that those include."""
+    folder = resource_dir("kernels")
+    wanted = {(f.call.kernels, f.call.header) for f in names.functions}
+    files = {"eq_base.h": (folder / "include" / "eq_base.h").read_text()}
+    pending = sorted(wanted)
+    while pending:
+        kernels, header = pending.pop()
+        file = kernel_file(header, kernels)
+        if file in files:
+            continue
+        text = (folder / kernels / f"{header}.h").read_text()
+        files[file] = text
+        pending += [
+            _kernel_of(line.split('"')[1])
+            for line in text.splitlines()
+            if line.startswith('#include "eq_') and "eq_base.h" not in line
+        ]
+    return dict(sorted(files.items()))
+
+
+def _kernel_of(file: str) -> tuple[str, str]:
+    stem = file.removeprefix("eq_").removesuffix(".h")
+    for kernels in ("dsp", "mve"):
+        if stem.endswith(f"_{kernels}"):
+            return kernels, stem.removesuffix(f"_{kernels}")
+    return "portable", stem
+
+
+def _constant_bytes(names: Names) -> int:
+    sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int64_t": 8}
+    return sum(t.constant.values.size * sizes.get(t.constant.ctype, 4) for t in names.tables)
+
+
+def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
+    quantized = tensor.quantization is not None
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "bytes": tensor.bytes,
+        "scale": tensor.scale if quantized else None,
+        "zero_point": tensor.zero_point if quantized else None,
+    }
+
+
+def _manifest(
+    graph: Graph,
+    program: Program,
+    plan: Plan,
+    names: Names,
+    prefix: str,
+    target: Target,
+    options: CompileOptions,
+    constant_bytes: int,
+) -> dict[str, Any]:
+    ops = []
+    for number, step in enumerate(program.steps):
+        outputs = []
+        for index in step.op.outputs:
+            root = program.root.get(index, index)
+            entry = _tensor_entry(program.tensor(index))
+            outputs.append({"tensor": index, "arena_offset": plan.offsets.get(root), **entry})
+        call = step.call
+        ops.append(
+            {
+                "index": step.op.index,
+                "op": step.op.name,
+                "name": program.tensor(step.op.outputs[0]).name if step.op.outputs else "",
+                "macs": call.macs if call else 0,
+                "kernel": call.function if call else None,
+                "function": names.by_step[number].name if call else None,
+                "outputs": outputs,
+            }
+        )
+    subgraph = program.subgraph
+    return {
+        "edgeq": __version__,
+        "name": prefix,
+        "model": {"sha256": graph.sha256, "bytes": graph.file_bytes},
+        "target": target.name,
+        "cpu": target.cpu,
+        "kernels": list(isa_of(target).kernels),
+        "optimize": options.optimize,
+        "cflags": ["-O2"],
+        "arena_bytes": plan.arena_bytes,
+        "arena_bound_bytes": plan.lower_bound_bytes,
+        "constant_bytes": constant_bytes,
+        "macs": sum(op["macs"] for op in ops),
+        "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
+        "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
+        "ops": ops,
+    }
