@@ -1,0 +1,52 @@
+# edgeq's own tasks. `make demo` and `make test` set up everything that they need.
+
+PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do \
+	command -v python$$v >/dev/null 2>&1 && python$$v -c 'import venv' 2>/dev/null && \
+	echo python$$v && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -q
+
+.PHONY: demo test check bench fuzz docs system clean help
+
+help:  ## What there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready-user: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "edgeq needs Python 3.10 to 3.13 (set PYTHON=...)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing edgeq and what it needs into $(VENV) (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[convert,firmware,demo]'
+	@$(BIN)/python scripts/install_optional.py tflite-micro
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-user
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+system:
+	@sh scripts/system_packages.sh
+
+demo: $(VENV)/.ready-user  ## Train, quantize, verify, compile and measure a small network
+	@$(BIN)/python -m examples.demo
+
+test: system $(VENV)/.ready-dev  ## All tests, with everything they need
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'edgeq/*.h' 'edgeq/*.c')
+	$(BIN)/python scripts/check_c.py
+
+bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to the ledger
+	$(BIN)/python -m benchmarks.ledger
+
+fuzz: $(VENV)/.ready-dev  ## Random ops and graphs against TensorFlow Lite Micro
+	$(BIN)/python -m tests.oracle.fuzz
+
+clean:
+	rm -rf $(VENV) build dist out demo .mypy_cache .ruff_cache .pytest_cache
