@@ -9,6 +9,7 @@ import click
 
 from edgeq.cli.common import compile_options, json_option, print_json
 from edgeq.cli.data import dataset_options
+from edgeq.cli.tables import result_console
 from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import CompileOptions
 from edgeq.evaluation.evaluate import Evaluation
@@ -36,6 +37,7 @@ _MAX_CLASSES_SHOWN = 20
     "module:function of your own: (outputs, labels) -> number or dict.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
+@click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
 @compile_options
 @json_option
@@ -45,6 +47,7 @@ def evaluate(
     data: str,
     metric: str,
     limit: int | None,
+    trust: bool,
     reading: DatasetOptions,
     options: CompileOptions,
     as_json: bool,
@@ -58,6 +61,7 @@ def evaluate(
         limit=limit,
         dataset_options=reading,
         options=options,
+        trust=trust,
     )
     if as_json:
         print_json(result.to_json())
@@ -79,7 +83,6 @@ def show_evaluation(result: Evaluation) -> None:
 
 
 def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     size = len(confusion)
@@ -92,4 +95,4 @@ def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:
         column.justify = "right"
     for name, row in zip(names, confusion, strict=True):
         table.add_row(name, *(str(count) if count else "·" for count in row))
-    Console().print(table)
+    result_console().print(table)

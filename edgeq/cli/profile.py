@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeq.cli.common import compile_options, json_option, print_json
+from edgeq.cli.tables import result_console
 from edgeq.devices.base import CompileOptions, Latency, Memory, OpProfile, ProfileOptions
 from edgeq.profiling import Profile
 from edgeq.profiling import profile as profile_model
@@ -55,7 +56,7 @@ def profile(
     if as_json:
         print_json(result.to_json())
     else:
-        show_profile(result, Console())
+        show_profile(result, result_console())
     if require_valid and not result.measurement.valid:
         ctx.exit(3)
 

@@ -19,6 +19,7 @@ from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.evaluation.metrics import METRICS, Samples, Score
 from edgeq.graph import Graph, Subgraph, numpy_dtype, read_graph
+from edgeq.models import as_tflite
 from edgeq.progress import track
 
 _CHUNK = 64
@@ -30,7 +31,7 @@ class Evaluation:
 
     Attributes:
         model: Path as given.
-        sha256: Digest of the .tflite that ran.
+        sha256: Digest of the .tflite that ran (of a float conversion for Keras files).
         on: Device address.
         n: Number of samples.
         score: The metric's headline figure and details.
@@ -67,11 +68,12 @@ def evaluate(
     limit: int | None = None,
     dataset_options: DatasetOptions | None = None,
     options: CompileOptions | None = None,
+    trust: bool = False,
 ) -> Evaluation:
     """How good a model is on labelled data, computed with a device's own arithmetic.
 
     Args:
-        model: A .tflite file, integer or float.
+        model: A .tflite file, integer or float, or a Keras file or SavedModel (float).
         data: Labelled data: a path, `file.npz:x,y`, `module:function`, or arrays (x, y).
         on: Device address.
         metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs
@@ -79,15 +81,17 @@ def evaluate(
         limit: Use at most so many samples, spread over the set.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
+        trust: Whether code inside a Keras file (Lambda layers) may run.
 
     Raises:
         EdgeqError: Data or labels do not fit the model, or the device cannot run it.
     """
     compute = find_metric(metric)
-    graph = read_graph(model)
-    dataset = labelled_data(graph.main, data, dataset_options, limit)
-    with open_device(on).open(Path(model), options or CompileOptions()) as session:
-        samples = predict(session, graph, dataset, keep_inputs=metric == "anomaly")
+    with as_tflite(model, trust=trust) as path:
+        graph = read_graph(path)
+        dataset = labelled_data(graph.main, data, dataset_options, limit)
+        with open_device(on).open(path, options or CompileOptions()) as session:
+            samples = predict(session, graph, dataset, keep_inputs=metric == "anomaly")
     return Evaluation(
         str(model), graph.sha256, on, len(samples.labels), compute(samples), dataset.classes
     )

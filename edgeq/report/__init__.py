@@ -1,0 +1,1 @@
+"""Reports: one self-contained HTML page out of the JSON of other commands."""

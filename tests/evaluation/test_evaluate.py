@@ -95,3 +95,9 @@ def test_what_does_not_fit_is_refused(models, tmp_path):
 def test_json_stays_json(cli, models):
     done = cli("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES, "--json")
     assert json.loads(done.out)["edgeq"] == edgeq.__version__
+
+
+def test_a_keras_file_runs_as_float(models):
+    pytest.importorskip("tensorflow")
+    found = edgeq.evaluate(models / "str_ww_ref_model.h5", data=str(models / SAMPLES))
+    assert found.score.details["correct"] == 41

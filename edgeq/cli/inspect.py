@@ -1,0 +1,111 @@
+"""`edgeq inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edgeq.cli.common import json_option, print_json
+from edgeq.cli.tables import result_console
+from edgeq.inspection import Inspection, TensorInfo
+from edgeq.inspection import inspect as inspect_model
+
+
+@click.command(epilog="Example: edgeq inspect kws_int8.tflite --tensors")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--tensors", is_flag=True, help="Show every tensor with its quantization.")
+@click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@json_option
+def inspect(model: Path, tensors: bool, trust: bool, as_json: bool) -> None:
+    """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
+    found = inspect_model(model, trust=trust)
+    if as_json:
+        print_json(found.to_json())
+        return
+    console = result_console()
+    _show_summary(found, console)
+    console.print(_op_table(found))
+    if tensors:
+        console.print(_tensor_table(found.tensors))
+    if found.problems:
+        console.print("There is no generated C for this model:", style="yellow")
+        for line in found.problems:
+            console.print(f"  {line}", markup=False)
+
+
+def _show_summary(found: Inspection, console: Console) -> None:
+    console.print(f"{found.path}: {found.file_bytes:,} bytes, sha256 {found.sha256[:16]}…")
+    for position, tensor in enumerate(found.inputs):
+        console.print(f"input {position}   {_tensor_words(tensor)}", markup=False)
+    for position, tensor in enumerate(found.outputs):
+        console.print(f"output {position}  {_tensor_words(tensor)}", markup=False)
+    kind = "fully integer" if found.integer else "with floats"
+    console.print(
+        f"{len(found.ops)} ops, {found.macs:,} MACs, {found.parameters:,} parameters "
+        f"({found.constant_bytes:,} bytes), {kind}"
+    )
+    if found.peak_op is not None:
+        op = found.ops[found.peak_op]
+        arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes; "
+        console.print(f"memory: {arena}the peak is at op {op.index} {op.op}")
+        if found.arena_bytes is None:
+            console.print(f"live activations there: {op.live_bytes:,} bytes")
+
+
+def _tensor_words(tensor: TensorInfo) -> str:
+    words = f"{tensor.dtype} {list(tensor.shape)}"
+    if tensor.scale:
+        words += f", {_quantization(tensor)}"
+    return f"{words}  {tensor.name}"
+
+
+def _quantization(tensor: TensorInfo) -> str:
+    if not tensor.scale:
+        return ""
+    if len(tensor.scale) == 1:
+        return f"scale {tensor.scale[0]:.8g}, zero point {tensor.zero_point[0]}"
+    low, high = min(tensor.scale), max(tensor.scale)
+    axis = tensor.quantized_dimension
+    return f"{len(tensor.scale)} scales along axis {axis}, {low:.3g} to {high:.3g}"
+
+
+def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
+    return " ".join("x".join(map(str, shape)) or "scalar" for shape in shapes)
+
+
+def _op_table(found: Inspection) -> Table:
+    table = Table("#", "op", "in", "out", "MACs", "parameters", "live bytes", "name", box=None)
+    for column in table.columns[4:7]:
+        column.justify = "right"
+    for op in found.ops:
+        peak = op.index == found.peak_op
+        table.add_row(
+            str(op.index),
+            op.op,
+            _shapes(op.input_shapes),
+            _shapes(op.output_shapes),
+            f"{op.macs:,}",
+            f"{op.parameters:,}",
+            f"{op.live_bytes:,}{' peak' if peak else ''}",
+            op.name.split(";")[0],
+        )
+    return table
+
+
+def _tensor_table(tensors: tuple[TensorInfo, ...]) -> Table:
+    table = Table("#", "kind", "type", "shape", "bytes", "quantization", "name", box=None)
+    table.columns[4].justify = "right"
+    for tensor in tensors:
+        table.add_row(
+            str(tensor.index),
+            tensor.kind,
+            tensor.dtype,
+            _shapes((tensor.shape,)),
+            f"{tensor.bytes:,}",
+            _quantization(tensor),
+            tensor.name.split(";")[0],
+        )
+    return table

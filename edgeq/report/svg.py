@@ -1,0 +1,145 @@
+"""Pictures as inline SVG: plain functions from numbers to text, nothing fetched, no script.
+
+Colours come from CSS variables of the page, so that pictures follow its light or dark scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+_WIDTH = 860
+_ROW = 20
+_LABEL = 250
+_NUMBER = 130
+_HUES = (210, 30, 150, 280, 90, 340, 180, 55)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a bar chart.
+
+    Attributes:
+        label: Left of the bar.
+        value: Length of the bar; not negative.
+        text: Right of the bar.
+        title: Shown when the pointer rests on it.
+    """
+
+    label: str
+    value: float
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """One buffer in the memory picture: bytes [offset, offset + bytes), steps first to last."""
+
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+def bar_chart(bars: Sequence[Bar], caption: str) -> str:
+    """Horizontal bars, one per row, in the order given."""
+    longest = max((bar.value for bar in bars), default=0.0) or 1.0
+    room = _WIDTH - _LABEL - _NUMBER
+    rows = []
+    for number, bar in enumerate(bars):
+        top = number * _ROW
+        length = room * bar.value / longest
+        rows.append(
+            f"<g><title>{escape(bar.title or bar.label)}</title>"
+            f"{_text(_LABEL - 8, top + 14, _shorten(bar.label, 36), 'end')}"
+            f'<rect x="{_LABEL}" y="{top + 3}" width="{length:.1f}" height="{_ROW - 6}" '
+            f'class="bar"/>{_text(_LABEL + length + 6, top + 14, bar.text)}</g>'
+        )
+    return _svg(_WIDTH, max(len(bars), 1) * _ROW, "".join(rows), caption)
+
+
+def memory_picture(spans: Sequence[Span], steps: int, arena_bytes: int, caption: str) -> str:
+    """The arena over time: ops from left to right, addresses from bottom to top."""
+    left, height, bottom = 70, 320, 20
+    column = (_WIDTH - left) / max(steps, 1)
+    scale = height / max(arena_bytes, 1)
+    shapes = []
+    for number, span in enumerate(spans):
+        x, width = left + span.first * column, (span.last - span.first + 1) * column
+        y = height - (span.offset + span.bytes) * scale
+        label = ""
+        if width > 60 and span.bytes * scale > 14:
+            fitting = _shorten(span.name, int(width / 7))
+            label = _text(x + 4, y + min(span.bytes * scale / 2 + 4, height), fitting)
+        last = min(span.last, steps - 1)
+        title = f"{span.name}: {span.bytes:,} bytes at {span.offset:,}, ops {span.first} to {last}"
+        shapes.append(
+            f"<g><title>{escape(title)}</title>"
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width - 1, 1):.1f}" '
+            f'height="{max(span.bytes * scale - 1, 1):.1f}" '
+            f'fill="hsl({_HUES[number % len(_HUES)]} 60% 60% / 0.7)"/>{label}</g>'
+        )
+    axis = [
+        _text(
+            left - 6, height - arena_bytes * part * scale + 4, f"{int(arena_bytes * part):,}", "end"
+        )
+        for part in (0.0, 0.5, 1.0)
+    ]
+    every = max(1, steps // 20)
+    axis += [
+        _text(left + (step + 0.5) * column, height + 15, str(step), "middle")
+        for step in range(0, steps, every)
+    ]
+    frame = f'<path class="axis" d="M{left} 0V{height}H{_WIDTH}"/>'
+    return _svg(_WIDTH, height + bottom, "".join(shapes) + frame + "".join(axis), caption)
+
+
+def confusion_picture(matrix: Sequence[Sequence[int]], classes: Sequence[str], caption: str) -> str:
+    """A confusion matrix: rows are true classes, columns predictions."""
+    size = len(matrix)
+    cell = max(14, min(44, 340 // max(size, 1)))
+    left, top = 110, 24
+    parts = []
+    for row, counts in enumerate(matrix):
+        total = sum(counts) or 1
+        parts.append(
+            _text(left - 6, top + (row + 0.5) * cell + 4, _shorten(_name(classes, row), 14), "end")
+        )
+        for column, count in enumerate(counts):
+            x, y = left + column * cell, top + row * cell
+            kind = "hit" if row == column else "miss"
+            title = f"{_name(classes, row)} taken for {_name(classes, column)}: {count}"
+            number = _text(x + cell / 2, y + cell / 2 + 4, str(count), "middle") if count else ""
+            parts.append(
+                f"<g><title>{escape(title)}</title>"
+                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" class="cell"/>'
+                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" class="{kind}" '
+                f'fill-opacity="{count / total:.3f}"/>{number if cell >= 20 else ""}</g>'
+            )
+    for column in range(size):
+        short = _shorten(_name(classes, column), max(2, cell // 7))
+        parts.append(_text(left + (column + 0.5) * cell, top - 6, short, "middle"))
+    return _svg(left + size * cell + 8, top + size * cell + 4, "".join(parts), caption)
+
+
+def _name(classes: Sequence[str], number: int) -> str:
+    return classes[number] if number < len(classes) else str(number)
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else "…" + text[len(text) - max(length - 1, 1) :]
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(width: float, height: float, body: str, caption: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" role="img" '
+        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(caption, quote=True)}">'
+        f"<title>{escape(caption)}</title>{body}</svg>"
+    )
