@@ -1,0 +1,72 @@
+"""Built things kept from run to run, by the digest of all that went into them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_CAP_BYTES = 512 << 20
+
+
+def cache_dir() -> Path:
+    """The user's folder for things that can be made again."""
+    if "EDGEQ_CACHE" in os.environ:
+        return Path(os.environ["EDGEQ_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "edgeq" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "edgeq"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeq"
+
+
+def cached(ingredients: Iterable[str], build: Callable[[Path], None]) -> Path:
+    """The folder that `build` filled, now or in an earlier run with the same ingredients.
+
+    Two processes may build the same thing at once: each works in a folder of its own, and the
+    first to finish wins. The least recently used folders go when all take more than 512 MiB.
+
+    Args:
+        ingredients: Texts that decide the result: sources, options, the compiler's version.
+        build: Fills the folder it is given; if it raises, nothing is kept.
+    """
+    digest = hashlib.sha256()
+    for text in ingredients:
+        raw = text.encode()
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    root = cache_dir() / "build"
+    place = root / digest.hexdigest()[:32]
+    if place.is_dir():
+        os.utime(place)
+        return place
+    root.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=root, prefix="new-"))
+    try:
+        build(work)
+        with contextlib.suppress(OSError):  # another process was faster: use its result
+            work.rename(place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _prune(root, keep=place)
+    return place
+
+
+def _prune(root: Path, keep: Path) -> None:
+    """Delete the folders used longest ago until the rest fits under the cap."""
+    sized = []
+    for folder in root.iterdir():
+        with contextlib.suppress(OSError):
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            sized.append((folder.stat().st_mtime, size, folder))
+    total = sum(size for _, size, _ in sized)
+    for _, size, folder in sorted(sized, key=lambda entry: entry[0]):
+        if total <= _CAP_BYTES:
+            return
+        if folder != keep and not folder.name.startswith("new-"):
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size

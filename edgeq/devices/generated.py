@@ -1,0 +1,115 @@
+"""The generated C as the devices see it: sources, tensors, ops, and the marks between ops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.devices.base import Array, CompileOptions
+from edgeq.devices.tensors import TensorSpec
+from edgeq.target import Target
+
+if TYPE_CHECKING:
+    from edgeq.compile import Sources
+
+# The name that devices give to the model: its prefix in C.
+NAME = "model"
+
+
+@dataclass(frozen=True)
+class OpOutput:
+    """Where an op leaves one result.
+
+    Attributes:
+        tensor: Index in subgraph 0.
+        arena_offset: Place in the arena; None if the value is never stored.
+        spec: Shape and dtype.
+    """
+
+    tensor: int
+    arena_offset: int | None
+    spec: TensorSpec
+
+
+@dataclass(frozen=True)
+class OpEntry:
+    """One op of the manifest, in order of execution."""
+
+    index: int
+    op: str
+    name: str
+    macs: int | None
+    outputs: tuple[OpOutput, ...]
+
+
+def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
+    """The C of a model for a target, under the name that the devices use."""
+    from edgeq.compile import generate as generate_c
+
+    return generate_c(model, name=NAME, target=target, options=options)
+
+
+def compile_flags(sources: Sources) -> tuple[str, ...]:
+    """The options that generated code is always compiled with."""
+    optimize = tuple(sources.manifest.get("cflags") or ("-O2",))
+    return ("-std=c99", *optimize, "-ffunction-sections", "-fdata-sections", "-fno-common")
+
+
+def tensor_specs(sources: Sources, kind: str) -> list[TensorSpec]:
+    """The specs of the "inputs" or "outputs"."""
+    return [
+        TensorSpec(entry["name"], tuple(entry["shape"]), entry["dtype"])
+        for entry in sources.manifest[kind]
+    ]
+
+
+def op_entries(sources: Sources) -> list[OpEntry]:
+    """The ops in order of execution; EQ_OP(i) stands before entry i."""
+    return [
+        OpEntry(
+            index=entry["index"],
+            op=entry["op"],
+            name=entry["name"],
+            macs=entry.get("macs"),
+            outputs=tuple(
+                OpOutput(
+                    tensor=output["tensor"],
+                    arena_offset=output.get("arena_offset"),
+                    spec=TensorSpec("", tuple(output["shape"]), output["dtype"]),
+                )
+                for output in entry["outputs"]
+            ),
+        )
+        for entry in sources.manifest["ops"]
+    ]
+
+
+def address_functions(sources: Sources, kind: str) -> list[str]:
+    """The C functions that return the address of each of the "inputs" or "outputs"."""
+    stem = f"{NAME}_{kind.removesuffix('s')}"
+    return [stem + (f"_{k}" if k else "") for k in range(len(sources.manifest[kind]))]
+
+
+def public_functions(sources: Sources) -> list[str]:
+    """Every C function that a program may call; the reset only exists where there is state."""
+    names = [*address_functions(sources, "inputs"), *address_functions(sources, "outputs")]
+    return [f"{NAME}_invoke", f"{NAME}_reset", *names]
+
+
+def stored_outputs(op: OpEntry, arena: bytes) -> dict[int, Array]:
+    """The values that `op` has just left in the arena, by tensor index.
+
+    Args:
+        op: The op that has ended.
+        arena: Content of the whole arena.
+    """
+    found = {}
+    for output in op.outputs:
+        if output.arena_offset is not None:
+            end = output.arena_offset + output.spec.bytes
+            raw = np.frombuffer(arena[output.arena_offset : end], output.spec.dtype)
+            found[output.tensor] = raw.reshape(output.spec.shape)
+    return found

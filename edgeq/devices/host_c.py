@@ -1,0 +1,254 @@
+"""`c`: the generated C, compiled for this machine."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.build.compiler import build
+from edgeq.build.toolchain import host_toolchain
+from edgeq.compile import Sources
+from edgeq.devices import query
+from edgeq.devices.address import Address
+from edgeq.devices.base import (
+    Array,
+    CompileOptions,
+    Measurement,
+    Memory,
+    OpProfile,
+    ProfileOptions,
+)
+from edgeq.devices.generated import (
+    NAME,
+    compile_flags,
+    generate,
+    op_entries,
+    stored_outputs,
+    tensor_specs,
+)
+from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
+from edgeq.devices.timing import measure_latency
+from edgeq.target import Target, load_target
+
+_HOST = Path(__file__).resolve().parent.parent / "build" / "host"
+_CPUS = {
+    "amd64": "x86-64",
+    "x86_64": "x86-64",
+    "arm64": "aarch64",
+    "aarch64": "aarch64",
+    "armv7l": "armv7",
+    "armv6l": "armv6",
+}
+_OP_CALLS = 20
+_OnOp = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
+
+
+def device(address: Address) -> HostDevice:
+    """The device of a `c` address, which takes no options."""
+    query.allow_only(address, ())
+    return HostDevice(address.text)
+
+
+def host_target() -> Target:
+    """The target that stands for this machine; x86-64 where its CPU is unknown."""
+    return load_target(_CPUS.get(platform.machine().lower(), "x86-64"))
+
+
+def batch_source(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
+    """C that makes many calls in a row: `eq_run(inputs, outputs, calls)`.
+
+    Each of the arrays that `inputs` and `outputs` point to holds the values of all calls.
+    """
+    lines = [f'#include "{NAME}.h"', "", "#include <stddef.h>", "#include <string.h>", ""]
+    head = "void eq_run(const uint8_t *const *inputs, uint8_t *const *outputs, size_t calls)"
+    lines += [head + ";", head, "{", "    for (size_t i = 0; i < calls; i++) {"]
+    for k, spec in enumerate(inputs):
+        place = f"{NAME}_input" + (f"_{k}" if k else "")
+        size = f"(size_t){spec.bytes}"
+        lines.append(f"        memcpy({place}(), inputs[{k}] + i * {size}, {size});")
+    lines.append(f"        {NAME}_invoke();")
+    for k, spec in enumerate(outputs):
+        place = f"{NAME}_output" + (f"_{k}" if k else "")
+        size = f"(size_t){spec.bytes}"
+        lines.append(f"        memcpy(outputs[{k}] + i * {size}, {place}(), {size});")
+    return "\n".join([*lines, "    }", "}", ""])
+
+
+class HostDevice:
+    """The generated C on this machine."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def open(self, model: Path, options: CompileOptions) -> HostSession:
+        """A session with the code of `model` compiled and loaded."""
+        return HostSession(self.address, generate(model, host_target(), options))
+
+
+class _Library:
+    """One loaded copy of the compiled model, with memory of its own."""
+
+    def __init__(self, sources: Sources, *, traced: bool) -> None:
+        inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
+        self._outputs = outputs
+        files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
+        flags = ["-fPIC", *compile_flags(sources), "-O3"]
+        if traced:
+            files |= {name: (_HOST / name).read_text() for name in ("eq_trace.h", "eq_trace.c")}
+            flags += ["-include", "eq_trace.h"]
+        suffix = ".dll" if sys.platform == "win32" else ".so"
+        built = build(host_toolchain(), files, flags, ["-shared"], f"model{suffix}")
+        # The loader gives the same memory to everyone who opens the same file, so every session
+        # opens a copy.
+        self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
+        self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
+        self.code.eq_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+        self.code.eq_run.restype = None
+
+    def batch(self, inputs: Sequence[Array], calls: int) -> _Batch:
+        """Calls in a row that can be made again and again."""
+        results = [np.empty((calls, *spec.shape), spec.dtype) for spec in self._outputs]
+        return _Batch(self.code.eq_run, [np.ascontiguousarray(a) for a in inputs], results, calls)
+
+    def close(self) -> None:
+        """Delete the copy; the code stays mapped until the process ends."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Batch:
+    """Arrays of inputs and outputs, and the calls that lead from one to the other."""
+
+    def __init__(
+        self, run: Any, inputs: Sequence[Array], outputs: Sequence[Array], calls: int
+    ) -> None:
+        self._run = run
+        self._calls = calls
+        self._inputs = inputs  # the pointers below do not keep their memory alive
+        self.outputs = list(outputs)
+        self._from = (ctypes.c_void_p * len(inputs))(*[array.ctypes.data for array in inputs])
+        self._to = (ctypes.c_void_p * len(outputs))(*[array.ctypes.data for array in outputs])
+
+    def __call__(self) -> list[Array]:
+        """The outputs of all calls, in arrays that are used again by the next time."""
+        self._run(self._from, self._to, self._calls)
+        return self.outputs
+
+
+class HostSession:
+    """One compiled model in this process."""
+
+    def __init__(self, address: str, sources: Sources) -> None:
+        self._address = address
+        self._sources = sources
+        self._inputs = tensor_specs(sources, "inputs")
+        self._library = _Library(sources, traced=False)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        return self._library.batch(inputs, check_batch(inputs, self._inputs))()
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every stored activation of one call from the initial state, by tensor index."""
+        batch = one_call(inputs)
+        check_batch(batch, self._inputs)
+        ops = op_entries(self._sources)
+        size = self._sources.manifest["arena_bytes"]
+        found: dict[int, Array] = {}
+
+        def on_op(op: int, arena: int) -> None:
+            if op:
+                found.update(stored_outputs(ops[op - 1], ctypes.string_at(arena, size)))
+
+        self._traced(on_op, batch, calls=1)
+        return found
+
+    def reset(self) -> None:
+        """Set the model's state back to its initial value."""
+        if hasattr(self._library.code, f"{NAME}_reset"):
+            self._library.code[f"{NAME}_reset"]()
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Latency by the clock; each op's share in a pass of its own."""
+        batch = one_call(profile_inputs(self._inputs, options.input_index))
+        library = _Library(self._sources, traced=False)
+        try:
+            call = library.batch(batch, 1)
+            sha256 = digest(call())
+            latency, samples = measure_latency(call, options)
+        finally:
+            library.close()
+        manifest = self._sources.manifest
+        toolchain = host_toolchain()
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": "host",
+                "cpu": platform.machine(),
+                "runtime": "c",
+                "runtime_version": __version__,
+                "compiler": toolchain.version,
+            },
+            latency_us=latency,
+            samples_us=samples,
+            memory_bytes=Memory(arena=manifest["arena_bytes"]),
+            ops=self._op_shares(batch) if options.ops else (),
+            output_sha256=sha256,
+        )
+
+    def close(self) -> None:
+        """Delete the temporary copy of the library."""
+        self._library.close()
+
+    def __enter__(self) -> HostSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
+        ops = op_entries(self._sources)
+        started = np.zeros((_OP_CALLS, len(ops) + 1))
+        seen = 0
+
+        def on_op(op: int, arena: int) -> None:  # noqa: ARG001
+            nonlocal seen
+            started[seen, op] = time.perf_counter_ns()
+            seen += op == len(ops)
+
+        self._traced(on_op, [np.repeat(array, _OP_CALLS, axis=0) for array in batch], _OP_CALLS)
+        spent = np.median(np.diff(started, axis=1), axis=0)
+        total = max(float(spent.sum()), 1.0)
+        return [
+            OpProfile(op.index, op.op, op.name, op.macs, share=float(part) / total)
+            for op, part in zip(ops, spent, strict=True)
+        ]
+
+    def _traced(
+        self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int
+    ) -> None:
+        """Make calls in a fresh copy that reports the start of every op, and the end."""
+        library = _Library(self._sources, traced=True)
+        try:
+            callback = _OnOp(on_op)
+            ctypes.c_void_p.in_dll(library.code, "eq_on_op").value = ctypes.cast(
+                callback, ctypes.c_void_p
+            ).value
+            library.batch(batch, calls)()
+        finally:
+            library.close()
