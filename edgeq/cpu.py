@@ -109,7 +109,8 @@ def gcc_flags(cpu: str, isa: Iterable[str]) -> tuple[str, ...]:
     features = set(isa)
     if CPUS[cpu].toolchain == "riscv":
         abi = "ilp32f" if cpu == "rv32imafc" else "ilp32"
-        return (f"-march={cpu}_zicsr", f"-mabi={abi}")
+        # The old specification has the counter registers in I, and so has every multilib.
+        return (f"-march={cpu}", f"-mabi={abi}", "-misa-spec=2.2")
     if cpu in ("cortex-m55", "cortex-m85"):
         # By architecture and not by core: gcc 12 does not know the name cortex-m85 yet.
         march = "armv8.1-m.main"

@@ -37,23 +37,50 @@ class Region:
 
 
 @dataclass(frozen=True)
+class RegisterStep:
+    """One step of a chip's set-up: a register write, or waiting for bits.
+
+    Attributes:
+        address: Of the register.
+        clear, set: Bits that are cleared and then set; a wait is over when the `set` bits are 1.
+        width: Bits of the access.
+        wait: Whether this step only waits.
+    """
+
+    address: int
+    clear: int
+    set: int
+    width: int
+    wait: bool
+
+    @property
+    def full(self) -> int:
+        """A `clear` of this value means that nothing of the old contents stays."""
+        return (1 << self.width) - 1
+
+
+@dataclass(frozen=True)
 class Uart:
     """The serial port that reaches the user's computer, and how a bare-metal image starts it.
 
     Attributes:
         driver: File of firmware_templates/bare-metal/uart/, without its extension.
         base: Address of the peripheral.
-        clock_hz: Clock of the baud-rate generator in the state that reset leaves the chip in.
+        clock_hz: Clock of the baud-rate generator after `setup`.
+        core_clock_hz: Clock of the CPU after `setup`, which a bare-metal image runs at.
         baud: Symbols per second.
-        setup: Register writes before the driver starts: (address, bits cleared, bits set).
+        config: Bits that the driver needs to know, such as the pads of a SERCOM.
+        setup: What is done before the driver starts: clocks, pins.
         pins: For people.
     """
 
     driver: str
     base: int
     clock_hz: int
+    core_clock_hz: int
     baud: int = 115200
-    setup: tuple[tuple[int, int, int], ...] = ()
+    config: int = 0
+    setup: tuple[RegisterStep, ...] = ()
     pins: str = ""
 
 
@@ -83,6 +110,7 @@ class Target:
         ram_bytes: All RAM a program can use; of a host, its main memory.
         system: The usual system's share of flash and RAM.
         templates: Names for `compile --project`, the most usual first.
+        boot: File of firmware_templates/bare-metal/boot/ that the chip's ROM asks for, or "".
         uart: The port of bare-metal images, if edgeq can start it.
         flash_tools: What can flash it, in order of preference, each with its argument.
         emulators: "sim", "qemu" or "labwired", each with the name the emulator knows it by.
@@ -104,6 +132,7 @@ class Target:
     ram_bytes: int | None = None
     system: System = field(default_factory=System)
     templates: tuple[str, ...] = ()
+    boot: str = ""
     uart: Uart | None = None
     flash_tools: Mapping[str, str] = field(default_factory=dict)
     emulators: Mapping[str, str] = field(default_factory=dict)
@@ -213,6 +242,7 @@ def _target(file: TargetFile) -> Target:
         ram_bytes=ram_bytes,
         system=System(**data.get("system", {})),
         templates=tuple(data.get("templates", ())),
+        boot=data.get("boot", ""),
         uart=_uart(data.get("uart")),
         flash_tools=data.get("flash", {}),
         emulators=data.get("emulator", {}),
@@ -226,5 +256,15 @@ def _target(file: TargetFile) -> Target:
 def _uart(table: Mapping[str, Any] | None) -> Uart | None:
     if table is None:
         return None
-    setup = tuple((write[0], write[1], write[2]) for write in table.get("setup", ()))
-    return Uart(**{**table, "setup": setup})
+    setup = tuple(
+        RegisterStep(
+            address=step.get("write", step.get("wait")),
+            clear=step.get("clear", 0),
+            set=step.get("set", 0),
+            width=step.get("width", 32),
+            wait="wait" in step,
+        )
+        for step in table.get("setup", ())
+    )
+    core_clock_hz = table.get("core_clock_hz", table["clock_hz"])
+    return Uart(**{**table, "setup": setup, "core_clock_hz": core_clock_hz})

@@ -101,9 +101,15 @@ def _list_of(check_item: Check) -> Check:
     return check
 
 
-def _register_write(value: Any) -> str:
-    good = isinstance(value, list) and len(value) == 3 and not any(map(_address, value))
-    return "" if good else "[address, bits cleared, bits set]"
+def _register_step(value: Any) -> str:
+    """`{ write = A, clear = B, set = C, width = 8 }` or `{ wait = A, set = C }`."""
+    wanted = "{ write or wait = address, clear = bits, set = bits, width = 8, 16 or 32 }"
+    if not isinstance(value, dict) or ("write" in value) == ("wait" in value):
+        return wanted
+    if not set(value) <= {"write", "wait", "clear", "set", "width"}:
+        return wanted
+    good = not any(_address(number) for number in value.values())
+    return "" if good and value.get("width", 32) in (8, 16, 32) else wanted
 
 
 def _identifier(value: Any) -> str:
@@ -121,6 +127,7 @@ _TOP = {
     "title": _Key(_text, required=True),
     "kind": _Key(_one_of(*KINDS), required=True),
     "templates": _Key(_list_of(_one_of(*TEMPLATES))),
+    "boot": _Key(_text),
     "serial": _Key(_text),
 }
 _TABLES: dict[str, dict[str, _Key]] = {
@@ -139,8 +146,10 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "driver": _Key(_text, required=True),
         "base": _Key(_address, required=True),
         "clock_hz": _Key(_count, required=True),
+        "core_clock_hz": _Key(_count),
         "baud": _Key(_count),
-        "setup": _Key(_list_of(_register_write)),
+        "config": _Key(_count),
+        "setup": _Key(_list_of(_register_step)),
         "pins": _Key(_text),
     },
     "host": {

@@ -1,0 +1,1 @@
+"""Firmware projects: rendering, verdicts, building, flashing, sizes."""

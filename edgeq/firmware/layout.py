@@ -1,0 +1,150 @@
+"""Which template files make up each kind of project, and what they are filled in with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from edgeq import __version__
+from edgeq.firmware.model import FirmwareModel
+from edgeq.target import Region, Target
+
+STACK_BYTES = 2048
+"""RAM that a bare-metal project keeps for the stack at least."""
+
+_COMMON_SOURCES = ("eq_app.c", "eq_models.c", "eq_serial.c")
+_COMMON_HEADERS = ("eq_app.h", "eq_models.h", "eq_port.h", "eq_serial.h")
+_CACHED = ("cortex-m7", "cortex-m55", "cortex-m85")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One project before rendering.
+
+    Attributes:
+        files: Path in the project to path under firmware_templates/.
+        context: What the templates are filled in with.
+        model_folder: Where the generated sources go, with a slash at the end, or "".
+    """
+
+    files: Mapping[str, str]
+    context: Mapping[str, Any]
+    model_folder: str
+
+
+def arena_bytes(models: Sequence[FirmwareModel]) -> int:
+    """RAM for the models' activations; models with an external arena share one."""
+    shared = max((model.arena_bytes for model in models if model.external_arena), default=0)
+    return shared + sum(model.arena_bytes for model in models if not model.external_arena)
+
+
+def arena_region(models: Sequence[FirmwareModel], target: Target) -> Region:
+    """The RAM region for the arenas: the first with room for them and some more, or the largest."""
+    needed = arena_bytes(models) * 9 // 8 + STACK_BYTES
+    regions = target.regions("ram")
+    for region in regions:
+        if region.size_bytes >= needed:
+            return region
+    return max(regions, key=lambda region: region.size_bytes)
+
+
+def model_sources(models: Sequence[FirmwareModel], folder: str) -> list[str]:
+    """The C files of all models, each once."""
+    return sorted({f"{folder}{path}" for model in models for path in model.files if _is_c(path)})
+
+
+def include_folders(models: Sequence[FirmwareModel], folder: str) -> list[str]:
+    """The folders that the models' headers lie in."""
+    headers = [path for model in models for path in model.files if path.endswith(".h")]
+    return sorted({str(PurePosixPath(f"{folder}{path}").parent) for path in headers})
+
+
+def common_context(models: Sequence[FirmwareModel], target: Target, name: str) -> dict[str, Any]:
+    """What every kind of project is filled in with."""
+    return {
+        "edgeq_version": __version__,
+        "name": name,
+        "models": models,
+        "shared_arena_bytes": max((m.arena_bytes for m in models if m.external_arena), default=0),
+        "target": target,
+        "clock_hz": 0,
+        "optimization": models[0].optimization,
+    }
+
+
+def common_files(folder: str) -> dict[str, str]:
+    """The application that all kinds share: self-test and serial protocol."""
+    return {f"{folder}{file}": f"common/{file}" for file in (*_COMMON_SOURCES, *_COMMON_HEADERS)}
+
+
+def bare_metal(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
+    """CMake with our own start-up code and linker script."""
+    files = common_files("src/") | _bare_metal_files(target) | {"src/main.c": "bare-metal/main.c"}
+    return _bare_metal_layout(files, models, target, name)
+
+
+def mlperf_tiny(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
+    """The bare-metal project with a main() that answers MLPerf Tiny's runner."""
+    files = {
+        f"src/{file}": f"common/{file}" for file in ("eq_models.c", "eq_models.h", "eq_port.h")
+    }
+    files |= _bare_metal_files(target)
+    files |= {f"src/{file}": f"mlperf-tiny/{file}" for file in ("main.c", "th.c", "th.h")}
+    files["README.md"] = "mlperf-tiny/README.md"
+    return _bare_metal_layout(files, models, target, name)
+
+
+def _bare_metal_files(target: Target) -> dict[str, str]:
+    assert target.uart is not None
+    startup = "startup_riscv.S" if target.toolchain == "riscv" else "startup_cortex_m.c"
+    sources = ["board.c", "board.h", startup, f"cycles_{target.cycle_counter}.c"]
+    files = {f"src/{file}": f"bare-metal/{file}" for file in sources}
+    files[f"src/uart_{target.uart.driver}.c"] = f"bare-metal/uart/{target.uart.driver}.c"
+    if target.boot:
+        files[f"src/boot_{target.boot}.c"] = f"bare-metal/boot/{target.boot}.c"
+    for file in ("CMakeLists.txt", "toolchain.cmake", "memory.ld", "README.md"):
+        files[file] = f"bare-metal/{file}"
+    return files
+
+
+def _bare_metal_layout(
+    files: Mapping[str, str], models: Sequence[FirmwareModel], target: Target, name: str
+) -> Layout:
+    assert target.uart is not None
+    folder = "model/"
+    arena = arena_region(models, target)
+    ram = target.regions("ram")[0]
+    definitions = [
+        f'{model.name.upper()}_ARENA_ATTR=__attribute__((section(".eq_arena"),aligned(16)))'
+        for model in models
+        if not model.external_arena and arena != ram
+    ]
+    if target.cpu in _CACHED:
+        definitions.append("EQ_CACHES")
+    if target.cpu in ("cortex-m0plus", "cortex-m23"):
+        definitions.append("EQ_VTOR")
+    own = sorted(path for path in files if path.endswith((".c", ".S")))
+    context = common_context(models, target, name) | {
+        "uart": target.uart,
+        "clock_hz": target.uart.core_clock_hz,
+        "flash": target.regions("flash")[0],
+        "ram": ram,
+        "arena": arena,
+        "stack_bytes": STACK_BYTES,
+        "sources": own + model_sources(models, folder),
+        "include_folders": include_folders(models, folder),
+        "definitions": definitions,
+    }
+    return Layout(files, context, folder)
+
+
+def _is_c(path: str) -> bool:
+    return path.endswith((".c", ".cc", ".cpp"))
+
+
+LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
+    "bare-metal": bare_metal,
+    "mlperf-tiny": mlperf_tiny,
+}

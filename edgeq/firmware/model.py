@@ -1,0 +1,106 @@
+"""What a firmware project knows of a compiled model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeq.compile import Sources
+
+
+@dataclass(frozen=True)
+class ModelTensor:
+    """One input or output of the generated C.
+
+    Attributes:
+        function: The accessor's name, such as "kws_input".
+        bytes: Size of the tensor.
+        shape, dtype: Of the TFLite tensor.
+        scale, zero_point: Of its quantization; 0 where there is none.
+    """
+
+    function: str
+    bytes: int
+    shape: tuple[int, ...] = ()
+    dtype: str = "int8"
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class FirmwareModel:
+    """One model, compiled to C, on its way into a project.
+
+    Attributes:
+        name: Prefix of its C functions.
+        sha256: Of the .tflite file, in hexadecimal.
+        files: Generated sources: path in the project's model folder to text.
+        arena_bytes: RAM for activations, inputs and outputs.
+        flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
+        has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
+        external_arena: Whether NAME_init() takes the arena, so that models can share one.
+        optimization: Compiler option that its kernels were chosen for.
+    """
+
+    name: str
+    sha256: str
+    files: Mapping[str, str]
+    inputs: tuple[ModelTensor, ...]
+    outputs: tuple[ModelTensor, ...]
+    arena_bytes: int
+    flash_bytes: int = 0
+    ram_bytes: int = 0
+    has_state: bool = False
+    has_selftest: bool = False
+    external_arena: bool = False
+    optimization: str = "-O2"
+
+    @property
+    def sha256_rows(self) -> list[str]:
+        """The digest as rows of C literals."""
+        raw = bytes.fromhex(self.sha256)
+        return [
+            ", ".join(f"0x{byte:02X}" for byte in raw[start : start + 12])
+            for start in range(0, len(raw), 12)
+        ]
+
+
+def accessor(name: str, kind: str, index: int) -> str:
+    """The C function that gives an input or output: NAME_input, NAME_input_1, ..."""
+    return f"{name}_{kind}" if index == 0 else f"{name}_{kind}_{index}"
+
+
+def firmware_model(sources: Sources) -> FirmwareModel:
+    """The firmware's view of generated C."""
+    manifest = sources.manifest
+    name = manifest["name"]
+    header = sources.files[f"{name}.h"]
+    return FirmwareModel(
+        name=name,
+        sha256=manifest["model"]["sha256"],
+        files=sources.files,
+        inputs=_tensors(name, "input", manifest["inputs"]),
+        outputs=_tensors(name, "output", manifest["outputs"]),
+        arena_bytes=manifest["arena_bytes"],
+        flash_bytes=manifest["constant_bytes"],
+        has_state=f"void {name}_reset(void)" in header,
+        has_selftest=f"int {name}_selftest(void)" in header,
+        external_arena=f"void {name}_init(void *" in header,
+        optimization=next((f for f in manifest["cflags"] if f.startswith("-O")), "-O2"),
+    )
+
+
+def _tensors(name: str, kind: str, entries: Sequence[Mapping[str, Any]]) -> tuple[ModelTensor, ...]:
+    return tuple(
+        ModelTensor(
+            function=accessor(name, kind, index),
+            bytes=entry["bytes"],
+            shape=tuple(entry["shape"]),
+            dtype=entry["dtype"],
+            scale=entry["scale"] or 0.0,
+            zero_point=entry["zero_point"] or 0,
+        )
+        for index, entry in enumerate(entries)
+    )

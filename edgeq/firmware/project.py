@@ -1,0 +1,125 @@
+"""Firmware projects: rendered in memory out of firmware_templates/, written by the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from edgeq.errors import EdgeqError, UsageError, raise_problems
+from edgeq.firmware.layout import LAYOUTS, arena_bytes
+from edgeq.firmware.model import FirmwareModel
+from edgeq.resources import resource_dir
+from edgeq.target import Target
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def render_project(
+    models: Sequence[FirmwareModel],
+    target: Target,
+    template: str,
+    name: str,
+    *,
+    force: bool = False,
+) -> dict[str, str]:
+    """The files of a firmware project: path to text; nothing is written.
+
+    Args:
+        models: One or more compiled models; kernels that they have in common appear once.
+        target: The board.
+        template: A name of `edgeq.target_schema.TEMPLATES`.
+        name: Name of the project.
+        force: Whether models that do not fit the board are accepted.
+
+    Raises:
+        UsageError: The target does not offer this template.
+        EdgeqError: The target lacks facts that the template needs, or the models do not fit.
+    """
+    _check_target(target, template)
+    if not force:
+        check_fit(models, target)
+    layout = LAYOUTS[template](models, target, name)
+    files = _model_files(models, layout.model_folder)
+    for destination, source in layout.files.items():
+        files[destination] = render_file(source, layout.context)
+    return dict(sorted(files.items()))
+
+
+def render_file(source: str, context: Mapping[str, Any]) -> str:
+    """One file of firmware_templates/ with the context filled in."""
+    return _environment().get_template(source).render(context)
+
+
+def check_fit(models: Sequence[FirmwareModel], target: Target) -> None:
+    """Refuse models that the board cannot hold, with the arithmetic.
+
+    Raises:
+        EdgeqError: Flash or RAM is too small.
+    """
+    problems = []
+    if target.largest_ram_bytes is not None:
+        needed = arena_bytes(models)
+        taken = target.system.ram_bytes
+        problems += _too_big("RAM", needed, target.largest_ram_bytes, taken, target.title)
+    if target.flash_bytes is not None:
+        needed = sum(model.flash_bytes for model in models)
+        taken = target.system.flash_bytes
+        problems += _too_big("flash", needed, target.flash_bytes, taken, target.title)
+    raise_problems(problems)
+
+
+def _too_big(kind: str, needed: int, room: int, taken: int, title: str) -> list[EdgeqError]:
+    free = room - taken
+    if needed <= free:
+        return []
+    what = (
+        f"The model needs {needed:,} bytes of {kind}, and {title} has {free:,} "
+        f"({room:,} less {taken:,} for its usual system): {needed - free:,} too few."
+    )
+    hint = "edgeq targets --fits MODEL lists boards that hold it; --force makes it all the same"
+    return [EdgeqError(what, hint=hint)]
+
+
+def _check_target(target: Target, template: str) -> None:
+    if template not in target.templates:
+        raise UsageError(
+            f"There is no '{template}' project for {target.title}.",
+            where=f"target {target.name}",
+            hint=f"its templates: {', '.join(target.templates) or 'none'}",
+        )
+    needs = []
+    if template in ("bare-metal", "mlperf-tiny"):
+        if target.uart is None:
+            needs.append("[uart], how the serial port is started")
+        if not target.regions("flash") or not target.regions("ram"):
+            needs.append("[[memory]], at least one flash and one RAM region")
+    where = f"target {target.name}"
+    raise_problems([EdgeqError(f"A '{template}' project needs {need}.", where) for need in needs])
+
+
+def _model_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for model in models:
+        for path, text in model.files.items():
+            if files.setdefault(f"{folder}{path}", text) != text:
+                raise EdgeqError(
+                    f"Two models of this firmware have a file '{path}' with different text.",
+                    hint="give them different names with --name, and compile them for one target",
+                )
+    return files
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (C and CMake, not HTML)
+    )
