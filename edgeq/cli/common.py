@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ import click
 import numpy as np
 
 from edgeq.devices.base import CompileOptions
-from edgeq.errors import UsageError
+from edgeq.sizes import parse_bytes
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,21 +32,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     return str(value)
-
-
-def parse_bytes(text: str | None) -> int | None:
-    """A size such as "32K", "1.5M" or "4096", in bytes.
-
-    Raises:
-        UsageError: The text is no size.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?", text.strip())
-    if not match:
-        raise UsageError(f"'{text}' is no size.", hint="a number of bytes, or 32K, 1M")
-    factor = {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
-    return int(float(match[1]) * factor)
 
 
 def compile_options(command: Command) -> Command:

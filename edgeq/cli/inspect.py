@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeq.cli.common import json_option, print_json
-from edgeq.cli.tables import result_console
+from edgeq.cli.tables import result_console, short_name
 from edgeq.inspection import Inspection, TensorInfo
 from edgeq.inspection import inspect as inspect_model
 
@@ -90,7 +90,7 @@ def _op_table(found: Inspection) -> Table:
             f"{op.macs:,}",
             f"{op.parameters:,}",
             f"{op.live_bytes:,}{' peak' if peak else ''}",
-            op.name.split(";")[0],
+            short_name(op.name),
         )
     return table
 
@@ -106,6 +106,6 @@ def _tensor_table(tensors: tuple[TensorInfo, ...]) -> Table:
             _shapes((tensor.shape,)),
             f"{tensor.bytes:,}",
             _quantization(tensor),
-            tensor.name.split(";")[0],
+            short_name(tensor.name),
         )
     return table

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeq.cli.common import compile_options, json_option, print_json
-from edgeq.cli.tables import result_console
+from edgeq.cli.tables import result_console, short_name
 from edgeq.devices.base import CompileOptions, Latency, Memory, OpProfile, ProfileOptions
 from edgeq.profiling import Profile
 from edgeq.profiling import profile as profile_model
@@ -122,6 +122,6 @@ def _op_table(ops: Sequence[OpProfile]) -> Table:
             op.op,
             *("" if figure is None else f"{figure:,}" for figure in figures),
             "" if op.share is None else f"{op.share:.1%}",
-            op.name,
+            short_name(op.name),
         )
     return table

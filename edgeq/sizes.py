@@ -1,0 +1,22 @@
+"""Sizes as people write them."""
+
+from __future__ import annotations
+
+import re
+
+from edgeq.errors import UsageError
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """A size such as "32K", "1.5M" or "4096", in bytes.
+
+    Raises:
+        UsageError: The text is no size.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?", text.strip())
+    if not match:
+        raise UsageError(f"'{text}' is no size.", hint="a number of bytes, or 32K, 1M")
+    factor = {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
+    return int(float(match[1]) * factor)
