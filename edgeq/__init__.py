@@ -15,7 +15,7 @@ _PUBLIC = {
     "EdgeqError": "edgeq.errors",
     "Graph": "edgeq.graph",
     "read_graph": "edgeq.graph",
-    "convert": "edgeq.convert.convert",
+    "convert": "edgeq.conversion.convert",
     "inspect": "edgeq.inspection",
     "compile": "edgeq.compile",
     "run": "edgeq.execution",

@@ -1,0 +1,90 @@
+"""`edgeq convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import force_option, json_option, print_json
+from edgeq.cli.data import dataset_options
+from edgeq.conversion.convert import IO_TYPES, Conversion
+from edgeq.conversion.convert import convert as convert_model
+from edgeq.conversion.schemes import SCHEMES
+from edgeq.datasets import DatasetOptions
+
+
+@click.command(
+    epilog="Example: edgeq convert kws.keras -o kws.tflite --data calibration.npz --eval test.npz"
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .tflite.")
+@click.option(
+    "--data",
+    help="Representative data: .npz, .npy (file.npz:key for one array), a folder of images or "
+    ".wav files, .csv, .tfrecord, or module:function that yields samples.",
+)
+@click.option(
+    "--scheme",
+    default="int8",
+    show_default=True,
+    metavar="NAME",
+    help=f"How to quantize: {', '.join(SCHEMES)}.",
+)
+@click.option("--io", type=click.Choice(IO_TYPES), help="Type of inputs and outputs.")
+@click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
+@click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
+@click.option("--metric", default="classification", show_default=True, help="What --eval computes.")
+@click.option("--signature", help="Which signature of a SavedModel.")
+@click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
+@dataset_options
+@force_option
+@json_option
+def convert(
+    model: Path,
+    output: Path,
+    eval_data: str | None,
+    metric: str,
+    reading: DatasetOptions,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """MODEL (.keras, .h5, SavedModel or float .tflite) to a verified integer .tflite."""
+    result = convert_model(
+        model,
+        output=output,
+        dataset_options=reading,
+        eval_data=eval_data,
+        metric=metric,
+        **settings,
+    )
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_conversion(result)
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def show_conversion(result: Conversion) -> None:
+    """Print what a conversion made: sizes, the proof, accuracy, what the scheme is good for."""
+    click.echo(
+        f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
+        f"({result.float_bytes:,} bytes as float32)"
+    )
+    if result.proof is not None:
+        types = ", ".join(f"{count} {dtype}" for dtype, count in result.proof.dtypes.items())
+        click.echo(
+            f"integer proof: passed, {result.proof.tensors} tensors ({types}), "
+            f"{'/'.join(result.proof.inputs)} in, {'/'.join(result.proof.outputs)} out"
+        )
+    if result.calibration is not None:
+        click.echo(f"calibration: {result.calibration.samples} samples")
+    if result.accuracy is not None:
+        before, after = result.accuracy
+        click.echo(
+            f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}"
+        )
+    click.echo(f"saves: {result.scheme.saves}")
+    click.echo(f"runs on: {result.scheme.runs_on}")

@@ -1,0 +1,184 @@
+"""The whole conversion: load, calibrate, quantize, prove, write."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.calibration import Calibration, calibrate
+from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.proof import Proof, prove_integer
+from edgeq.conversion.quantize import quantize
+from edgeq.conversion.schemes import Scheme, find_scheme
+from edgeq.datasets import DatasetOptions, open_dataset
+from edgeq.errors import UsageError
+from edgeq.evaluation.evaluate import evaluate
+from edgeq.evaluation.metrics import Score
+from edgeq.output import check_writable, write_whole
+
+IO_TYPES = ("int8", "uint8", "int16", "float32")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion made.
+
+    Attributes:
+        model: The source, as given.
+        scheme: How it was quantized.
+        data: The .tflite.
+        sha256: Digest of `data`.
+        output: Where it was written; None if nowhere.
+        float_bytes: Size of the float .tflite it came from.
+        proof: What was proven of it; None for schemes that keep float.
+        calibration: Ranges, and whether the data was enough; None where none was needed.
+        warnings: What the user should know, in sentences.
+        accuracy: Scores of the float and of the converted model, where they were asked for.
+        float_model: The float model, to compare against.
+    """
+
+    model: str
+    scheme: Scheme
+    data: bytes
+    sha256: str
+    output: str | None
+    float_bytes: int
+    proof: Proof | None
+    calibration: Calibration | None
+    warnings: tuple[str, ...] = ()
+    accuracy: tuple[Score, Score] | None = None
+    float_model: FloatModel | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data, without the model itself."""
+        return {
+            "model": self.model,
+            "scheme": self.scheme.name,
+            "output": self.output,
+            "sha256": self.sha256,
+            "bytes": len(self.data),
+            "float_bytes": self.float_bytes,
+            "proof": self.proof,
+            "calibration": self.calibration
+            and {
+                "samples": self.calibration.samples,
+                "moving": self.calibration.moving,
+                "tensors": self.calibration.tensors,
+            },
+            "accuracy": self.accuracy
+            and {
+                "metric": self.accuracy[0].metric,
+                "float": self.accuracy[0].value,
+                "quantized": self.accuracy[1].value,
+            },
+            "warnings": self.warnings,
+        }
+
+
+def convert(
+    model: str | Path | Any,
+    *,
+    data: Any = None,
+    output: str | Path | None = None,
+    scheme: str = "int8",
+    io: str | None = None,
+    limit: int | None = None,
+    dataset_options: DatasetOptions | None = None,
+    signature: str | None = None,
+    trust: bool = False,
+    force: bool = False,
+    eval_data: Any = None,
+    metric: str = "classification",
+) -> Conversion:
+    """A quantized .tflite of a model, proven to be what was asked for.
+
+    Args:
+        model: `.keras`, `.h5`, SavedModel folder, float `.tflite`, or a keras.Model.
+        data: Representative data (see `edgeq.datasets.open_dataset`); schemes that keep float
+            activations need none.
+        output: The .tflite to write; None to write nothing.
+        scheme: A name of `edgeq.conversion.schemes.SCHEMES`.
+        io: Type of inputs and outputs; the activations' type if None.
+        limit: Calibrate on at most so many samples, spread over the set.
+        dataset_options: How the data is read.
+        signature: Which signature of a SavedModel.
+        trust: Whether code inside the model file may run.
+        force: Whether an existing output is replaced.
+        eval_data: Labelled data to compare the float and the converted model on.
+        metric: What to compute on it (see `edgeq.evaluate`).
+
+    Raises:
+        EdgeqError: The model or the data is not usable, the output exists, or the result is not
+            what was asked for (all reasons at once).
+    """
+    chosen = find_scheme(scheme)
+    io = _check_io(chosen, io)
+    target = None if output is None else Path(output)
+    if target is not None:
+        check_writable(target, force=force)
+    if chosen.integer and data is None:
+        raise UsageError(
+            f"The scheme {chosen.name} needs representative data.",
+            hint="--data calibration.npz, or --scheme dynamic, which needs none",
+        )
+    source = float_model(model, signature=signature, trust=trust)
+    calibration = None
+    if chosen.integer:
+        dataset = open_dataset(data, source.inputs, options=dataset_options, limit=limit)
+        calibration = calibrate(source, dataset)
+    result = quantize(source.data, chosen, calibration.ranges if calibration else {}, io)
+    proof = prove_integer(result, io, source.source) if chosen.integer else None
+    accuracy = None
+    if eval_data is not None:
+        accuracy = _compare(source.data, result, eval_data, metric, dataset_options)
+    if target is not None:
+        write_whole(target, result)
+    return Conversion(
+        model=source.source,
+        scheme=chosen,
+        data=result,
+        sha256=hashlib.sha256(result).hexdigest(),
+        output=None if target is None else str(target),
+        float_bytes=len(source.data),
+        proof=proof,
+        calibration=calibration,
+        warnings=tuple(calibration.warnings()) if calibration else (),
+        accuracy=accuracy,
+        float_model=source,
+    )
+
+
+def _compare(
+    before: bytes, after: bytes, data: Any, metric: str, options: DatasetOptions | None
+) -> tuple[Score, Score]:
+    """Scores of the float and the converted model on labelled data."""
+    scores = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("float", before), ("quantized", after)):
+            path = Path(folder) / f"{name}.tflite"
+            path.write_bytes(content)
+            found = evaluate(path, data=data, metric=metric, dataset_options=options)
+            scores.append(found.score)
+    return scores[0], scores[1]
+
+
+def _check_io(scheme: Scheme, io: str | None) -> str:
+    """The type of inputs and outputs.
+
+    Raises:
+        UsageError: The scheme cannot have that type there.
+    """
+    if io is None:
+        return scheme.default_io
+    allowed = {"int8": ("int8", "uint8", "float32"), "int16": ("int16", "float32")}.get(
+        scheme.activations, ("float32",)
+    )
+    if io not in allowed:
+        raise UsageError(
+            f"--io {io} does not go with the scheme {scheme.name}.",
+            hint=f"--io {' or '.join(allowed)}",
+        )
+    return io

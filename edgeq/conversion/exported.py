@@ -1,0 +1,21 @@
+"""What a loader hands over to be named and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A float .tflite as the converter made it.
+
+    Attributes:
+        data: The flatbuffer.
+        input_names, output_names: Layer or signature names, in the order of the tensors.
+        layers: Paths of the Keras layers in model order; empty where they are not known.
+    """
+
+    data: bytes
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    layers: tuple[str, ...] = ()

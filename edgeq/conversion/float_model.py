@@ -1,0 +1,106 @@
+"""Any model file as one thing: a float .tflite with batch 1, a signature and readable names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.names import name_tensors
+from edgeq.datasets import InputSpec
+from edgeq.errors import EdgeqError
+from edgeq.graph import Graph, parse_graph
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float model, ready to be calibrated, quantized, run or compared against.
+
+    Attributes:
+        data: A .tflite whose tensors carry unique names made of layer names.
+        source: The file it came from.
+        graph: The same, read.
+    """
+
+    data: bytes
+    source: str
+    graph: Graph
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What a sample must look like, batch axis left out."""
+        main = self.graph.main
+        tensors = [main.tensors[index] for index in main.inputs]
+        return tuple(
+            InputSpec(t.name, t.shape[1:] if t.shape[:1] == (1,) else t.shape, t.dtype)
+            for t in tensors
+        )
+
+
+def float_model(
+    model: str | Path | Any, *, signature: str | None = None, trust: bool = False
+) -> FloatModel:
+    """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
+
+    Args:
+        model: `.keras`, `.h5`, SavedModel folder, `.tflite`, or a keras.Model in memory.
+        signature: Which signature of a SavedModel; the default one if None.
+        trust: Whether code inside the file (Lambda layers) may run.
+
+    Raises:
+        EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
+            converted.
+    """
+    if not isinstance(model, str | Path):
+        from edgeq.conversion.keras_models import export_keras
+
+        source = str(getattr(model, "name", "model"))
+        data = name_tensors(export_keras(model, source))
+    else:
+        source = str(model)
+        data = _load(Path(model), signature, trust)
+    graph = parse_graph(data, source)
+    _check_static(graph)
+    return FloatModel(data, source, graph)
+
+
+def _load(path: Path, signature: str | None, trust: bool) -> bytes:
+    if not path.exists():
+        raise EdgeqError(f"There is no '{path}'.")
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise EdgeqError(
+                "The folder holds no saved_model.pb, so it is no SavedModel.", str(path)
+            )
+        from edgeq.conversion.saved_models import export_saved_model
+
+        return name_tensors(export_saved_model(path, signature))
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise EdgeqError(f"The model cannot be read: {error.strerror}.", str(path)) from None
+    if head[4:8] == b"TFL3":
+        from edgeq.conversion.tflite_models import load_tflite
+
+        return load_tflite(path)
+    if head[:4] == b"PK\x03\x04" or head == b"\x89HDF\r\n\x1a\n":
+        from edgeq.conversion.keras_models import export_keras, load_keras
+
+        return name_tensors(export_keras(load_keras(path, trust=trust), str(path)))
+    raise EdgeqError(
+        "This is no model that edgeq reads.",
+        str(path),
+        "a .keras or .h5 file, a SavedModel folder, or a .tflite file",
+    )
+
+
+def _check_static(graph: Graph) -> None:
+    dynamic = [tensor for tensor in graph.main.tensors if tensor.dynamic_axes]
+    if dynamic:
+        listed = ", ".join(f'"{tensor.name}" {tensor.shape}' for tensor in dynamic[:3])
+        raise EdgeqError(
+            f"Shapes are left open in {len(dynamic)} tensors: {listed}.",
+            graph.path,
+            "give every axis a fixed size",
+        )

@@ -1,0 +1,127 @@
+"""The quantization schemes: what each is made of, what it saves and where it runs."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from edgeq.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way to store and compute a model.
+
+    Attributes:
+        name: As on the command line.
+        weights: Type weights are stored in.
+        activations: Type of the tensors between ops; "float32" when computation stays float.
+        per_channel: Whether weights have a scale per output channel.
+        saves: What is won over float32, in words.
+        runs_on: Where the result runs, in words.
+    """
+
+    name: str
+    weights: str
+    activations: str
+    per_channel: bool
+    saves: str
+    runs_on: str
+
+    @property
+    def integer(self) -> bool:
+        """Whether the whole model computes in integers, and so must pass the integer proof."""
+        return self.activations != "float32"
+
+    @property
+    def default_io(self) -> str:
+        """The type of inputs and outputs unless asked for otherwise."""
+        return self.activations
+
+
+_EVERYWHERE = "edgeq's C, TensorFlow Lite Micro, LiteRT"
+_PHONES = "LiteRT (phones, Linux boards); not on microcontrollers"
+
+SCHEMES: dict[str, Scheme] = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme(
+            "int8",
+            "int8",
+            "int8",
+            True,
+            "weights and activations a quarter of float32",
+            _EVERYWHERE,
+        ),
+        Scheme(
+            "int8-per-tensor",
+            "int8",
+            "int8",
+            False,
+            "as int8, and one multiplier per layer instead of one per channel",
+            _EVERYWHERE,
+        ),
+        Scheme(
+            "int16x8",
+            "int8",
+            "int16",
+            True,
+            "weights a quarter, activations half of float32; close to float accuracy",
+            _EVERYWHERE,
+        ),
+        Scheme(
+            "int4",
+            "int4",
+            "int8",
+            True,
+            "weights of conv and dense an eighth, activations a quarter of float32",
+            "edgeq's C, LiteRT; TensorFlow Lite Micro except per-channel dense layers",
+        ),
+        Scheme(
+            "dynamic",
+            "int8",
+            "float32",
+            True,
+            "weights a quarter; integer products, float in between",
+            _PHONES,
+        ),
+        Scheme(
+            "weight-only",
+            "int8",
+            "float32",
+            True,
+            "weights a quarter on disk; computes in float",
+            _PHONES,
+        ),
+        Scheme(
+            "weight-only-int4",
+            "int4",
+            "float32",
+            True,
+            "weights an eighth on disk; computes in float",
+            _PHONES,
+        ),
+        Scheme(
+            "float16",
+            "float16",
+            "float32",
+            True,
+            "weights half on disk; computes in float, or in float16 on a GPU",
+            _PHONES,
+        ),
+    )
+}
+
+
+def find_scheme(name: str) -> Scheme:
+    """The scheme of that name.
+
+    Raises:
+        UsageError: There is none; near names are suggested.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    near = difflib.get_close_matches(name, SCHEMES, 3)
+    raise UsageError(
+        f"There is no scheme '{name}'.", hint=", ".join(near) or f"one of {', '.join(SCHEMES)}"
+    )

@@ -1,0 +1,75 @@
+"""The one door to TensorFlow and Keras: imported late, kept quiet, missed politely."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edgeq.errors import MissingDependency
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what C++ and Python print out of stdout and stderr while the block runs.
+
+    TensorFlow's converter writes to the file descriptors themselves, which would spoil `--json`.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])
+
+
+def import_tensorflow() -> tuple[Any, Any]:
+    """The modules (tensorflow, keras).
+
+    Raises:
+        MissingDependency: TensorFlow is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        with quiet():
+            import keras
+            import tensorflow as tf
+    except ImportError as error:
+        raise MissingDependency(
+            "TensorFlow", "reading Keras models and SavedModels", "pip install 'edgeq[convert]'"
+        ) from error
+    tf.get_logger().setLevel("ERROR")
+    return tf, keras
+
+
+def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
+    """A float .tflite of a function whose variables have become constants.
+
+    Args:
+        function: Takes one tensor per spec and returns a list of tensors.
+        specs: A tf.TensorSpec of fixed shape per input.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    with quiet():
+        concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+        frozen = convert_variables_to_constants_v2(concrete)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        return bytes(converter.convert())
