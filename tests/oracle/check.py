@@ -1,0 +1,297 @@
+"""Runs models as generated C under sanitizers and on the oracle, many at a time, and compares.
+
+A batch of cases becomes one C program, so a case costs milliseconds, not a compiler start.
+"""
+
+import itertools
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.compile import Sources, generate
+from edgeq.errors import EdgeqError
+from edgeq.graph import parse_graph
+from edgeq.verification import test_inputs as random_inputs
+
+WARNINGS = (
+    "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
+    "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
+).split()
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+_CC = ["gcc", "-std=c99", "-g1", "-O1", *WARNINGS, *SANITIZERS]
+_CHUNK = 24
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model and the inputs of the calls to make, in order.
+
+    Attributes:
+        name: What a failure is reported as.
+        calls: Per call, one array per model input.
+        oracle: "tflm" or "litert" (reference kernels), for what TFLM does not have.
+        target: The CPU that the C is generated for; its kernels must run on this machine.
+    """
+
+    name: str
+    model: bytes
+    calls: Sequence[Sequence[Any]]
+    oracle: str = "tflm"
+    target: str = "cortex-m3"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of a case.
+
+    Attributes:
+        verdict: "same"; "differs"; "refused" (by edgeq); "no oracle" (the oracle refuses);
+            "crash" (a sanitizer's or the compiler's report, or an exception that is no EdgeqError).
+        detail: The reason, or the first difference.
+    """
+
+    case: Case
+    verdict: str
+    detail: str = ""
+    outputs: Any = field(default=None, repr=False)
+    expected: Any = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.case.name}: {self.verdict}: {self.detail}"
+
+
+def random_case(name: str, model: bytes, calls: int = 3, seed: int = 0, **options: Any) -> Case:
+    """A case with all-minimum, all-maximum and random inputs."""
+    arrays = random_inputs(parse_graph(model).main, calls, seed)
+    count = calls + 2 if arrays else 1
+    return Case(name, model, [[array[i] for array in arrays] for i in range(count)], **options)
+
+
+def check(cases: Iterable[Case]) -> Iterator[Result]:
+    """The result of every case, in order."""
+    waiting = iter(cases)
+    with Oracle() as oracle, ThreadPoolExecutor(1) as pool:
+        while chunk := list(itertools.islice(waiting, _CHUNK)):
+            computed = pool.submit(_run_c, chunk)
+            expected = [oracle.run(case) for case in chunk]
+            for case, ours, theirs in zip(chunk, computed.result(), expected, strict=True):
+                yield _compare(case, ours, theirs)
+
+
+def assert_same(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
+    """Fail with every case whose bytes are not the oracle's.
+
+    Args:
+        may_refuse: Whether edgeq may refuse what the oracle refuses as well.
+    """
+    allowed = {"same", "both refuse"} if may_refuse else {"same"}
+    bad = [str(result) for result in check(cases) if result.verdict not in allowed]
+    assert not bad, f"{len(bad)} cases fail:\n" + "\n".join(bad[:20])
+
+
+def _compare(case: Case, ours: Any, theirs: Any) -> Result:
+    verdict, outputs = ours
+    expected, reason = theirs
+    if verdict == "crash":
+        return Result(case, "crash", outputs)
+    if verdict == "refused":
+        if expected is None:
+            return Result(case, "both refuse", f"{outputs} | {reason}")
+        return Result(case, "refused", outputs)
+    if expected is None:
+        return Result(case, "no oracle", reason)
+    for number, (a, b) in enumerate(zip(outputs, expected, strict=True)):
+        for position, (x, y) in enumerate(zip(a, b, strict=True)):
+            y = np.ascontiguousarray(y)
+            if x != y.tobytes():
+                detail = _difference(x, y)
+                return Result(
+                    case, "differs", f"call {number} output {position}: {detail}", outputs, expected
+                )
+    return Result(case, "same", "", outputs, expected)
+
+
+def _difference(ours: bytes, theirs: Any) -> str:
+    if len(ours) != theirs.nbytes:
+        return f"{len(ours)} bytes against {theirs.nbytes}"
+    mine = np.frombuffer(ours, theirs.dtype).reshape(theirs.shape)
+    bad = np.flatnonzero((np.frombuffer(ours, "u1") != theirs.reshape(-1).view("u1")))
+    index = int(bad[0]) // theirs.itemsize
+    flat = mine.reshape(-1), theirs.reshape(-1)
+    where = np.unravel_index(index, theirs.shape)
+    count = len(np.unique(bad // theirs.itemsize))
+    place = tuple(int(i) for i in where)
+    return f"{count} of {theirs.size}, first at {place}: {flat[0][index]} not {flat[1][index]}"
+
+
+class Oracle:
+    """The oracle's process, started again when a model kills it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, case: Case) -> tuple[Any, str]:
+        """Outputs of every call, or None and the reason."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.oracle.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=_ROOT,
+            )
+        try:
+            calls = [list(inputs) for inputs in case.calls]
+            self._process.stdin.write(pickle.dumps((case.oracle, case.model, calls)))
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            self.close()
+            return None, "the oracle crashed"
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def __enter__(self) -> "Oracle":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _run_c(cases: Sequence[Case]) -> list[tuple[str, Any]]:
+    """("ran", outputs), ("refused", reason) or ("crash", report) per case."""
+    folder = Path(tempfile.mkdtemp(prefix="edgeq-oracle-"))
+    try:
+        results: dict[int, tuple[str, Any]] = {}
+        sources: dict[int, Sources] = {}
+        for number, case in enumerate(cases):
+            (folder / "model.tflite").write_bytes(case.model)
+            try:
+                sources[number] = generate(
+                    folder / "model.tflite", name=f"c{number}", target=case.target
+                )
+            except EdgeqError as error:
+                results[number] = ("refused", str(error))
+            except Exception as error:
+                results[number] = ("crash", f"{type(error).__name__}: {error}")
+        results |= _build_and_run(folder, {n: (cases[n], sources[n]) for n in sources})
+        return [results[number] for number in range(len(cases))]
+    finally:
+        shutil.rmtree(folder)
+
+
+def _build_and_run(
+    folder: Path, jobs: dict[int, tuple[Case, Sources]]
+) -> dict[int, tuple[str, Any]]:
+    if not jobs:
+        return {}
+    report = _compile(folder, jobs)
+    if not report:
+        return _run_all(folder, jobs)
+    if len(jobs) == 1:
+        return {number: ("crash", report) for number in jobs}
+    half = len(jobs) // 2
+    items = list(jobs.items())
+    return _build_and_run(folder, dict(items[:half])) | _build_and_run(folder, dict(items[half:]))
+
+
+def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
+    """Make `folder`/run; the compiler's report if that fails."""
+    unit = ["#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>"]
+    table = []
+    for number, (_, sources) in jobs.items():
+        for name, text in sources.files.items():
+            (folder / name).write_text(text)
+        for name in sources.files:
+            if name.endswith(".c"):
+                unit += [f'#include "{name}"', "#undef EQ_AT", "#undef EQ_OP"]
+        unit += _call_function(f"c{number}", sources)
+        table.append(f"    case {number}: call_c{number}(in, out); break;")
+    unit += [_MAIN % "\n".join(table)]
+    (folder / "run.c").write_text("\n".join(unit))
+    done = subprocess.run(
+        [*_CC, "run.c", "-o", "run", "-lm"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return "\n".join(done.stderr.splitlines()[:12]) if done.returncode else ""
+
+
+def _call_function(name: str, sources: Sources) -> list[str]:
+    lines = [f"static void call_{name}(FILE *in, FILE *out)", "{"]
+    ends = [("", "input"), ("const ", "output")]
+    for (_, kind), verb in zip(ends, ("read", "write"), strict=True):
+        if kind == "output":
+            lines.append(f"    {name}_invoke();")
+        for k, entry in enumerate(sources.manifest[f"{kind}s"]):
+            accessor = f"{name}_{kind}" + (f"_{k}" if k else "")
+            stream = "in" if kind == "input" else "out"
+            if entry["bytes"]:
+                lines.append(
+                    f"    if (f{verb}({accessor}(), {entry['bytes']}, 1, {stream}) != 1) abort();"
+                )
+    return [*lines, "    (void)in;", "    (void)out;", "}"]
+
+
+_MAIN = """
+int main(int argc, char **argv)
+{
+    const int number = argc > 1 ? atoi(argv[1]) : 0;
+    const long calls = argc > 2 ? atol(argv[2]) : 0;
+    FILE *in = stdin;
+    FILE *out = stdout;
+    for (long i = 0; i < calls; i++) {
+        switch (number) {
+%s
+        default: abort();
+        }
+    }
+    return 0;
+}
+"""
+
+
+def _run_all(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> dict[int, tuple[str, Any]]:
+    return {number: _run_one(folder, number, *job) for number, job in jobs.items()}
+
+
+def _run_one(folder: Path, number: int, case: Case, sources: Sources) -> tuple[str, Any]:
+    data = b"".join(
+        np.ascontiguousarray(value).tobytes() for inputs in case.calls for value in inputs
+    )
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "silence=0"}
+    try:
+        done = subprocess.run(
+            [folder / "run", str(number), str(len(case.calls))],
+            input=data,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return "crash", "the generated C did not end within 60 s"
+    if done.returncode:
+        return "crash", "\n".join(done.stderr.decode(errors="replace").splitlines()[:12])
+    sizes = [entry["bytes"] for entry in sources.manifest["outputs"]]
+    results, position = [], 0
+    for _ in case.calls:
+        results.append([])
+        for size in sizes:
+            results[-1].append(done.stdout[position : position + size])
+            position += size
+    return "ran", results
