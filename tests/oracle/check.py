@@ -26,7 +26,7 @@ from edgeq.verification import test_inputs as random_inputs
 WARNINGS = (
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
     "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
-).split()
+).split()  # noqa: SIM905  (as one types it)
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 _CC = ["gcc", "-std=c99", "-g1", "-O1", *WARNINGS, *SANITIZERS]
 _CHUNK = 24
@@ -126,7 +126,7 @@ def _difference(ours: bytes, theirs: Any) -> str:
     if len(ours) != theirs.nbytes:
         return f"{len(ours)} bytes against {theirs.nbytes}"
     mine = np.frombuffer(ours, theirs.dtype).reshape(theirs.shape)
-    bad = np.flatnonzero((np.frombuffer(ours, "u1") != theirs.reshape(-1).view("u1")))
+    bad = np.flatnonzero(np.frombuffer(ours, "u1") != theirs.reshape(-1).view("u1"))
     index = int(bad[0]) // theirs.itemsize
     flat = mine.reshape(-1), theirs.reshape(-1)
     where = np.unravel_index(index, theirs.shape)
@@ -188,7 +188,7 @@ def _run_c(cases: Sequence[Case]) -> list[tuple[str, Any]]:
                 )
             except EdgeqError as error:
                 results[number] = ("refused", str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (any other exception is a finding)
                 results[number] = ("crash", f"{type(error).__name__}: {error}")
         results |= _build_and_run(folder, {n: (cases[n], sources[n]) for n in sources})
         return [results[number] for number in range(len(cases))]
@@ -203,9 +203,9 @@ def _build_and_run(
         return {}
     report = _compile(folder, jobs)
     if not report:
-        return _run_all(folder, jobs)
+        return {number: _run_one(folder, number, *job) for number, job in jobs.items()}
     if len(jobs) == 1:
-        return {number: ("crash", report) for number in jobs}
+        return dict.fromkeys(jobs, ("crash", report))
     half = len(jobs) // 2
     items = list(jobs.items())
     return _build_and_run(folder, dict(items[:half])) | _build_and_run(folder, dict(items[half:]))
@@ -263,10 +263,6 @@ int main(int argc, char **argv)
     return 0;
 }
 """
-
-
-def _run_all(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> dict[int, tuple[str, Any]]:
-    return {number: _run_one(folder, number, *job) for number, job in jobs.items()}
 
 
 def _run_one(folder: Path, number: int, case: Case, sources: Sources) -> tuple[str, Any]:
