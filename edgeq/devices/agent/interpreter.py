@@ -1,0 +1,80 @@
+"""An interpreter that is installed on the device: ai_edge_litert or tflite_runtime, with numpy."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class Tensor:
+    """One input or output of a model."""
+
+    def __init__(self, detail: dict[str, Any]) -> None:
+        import numpy as np
+
+        self.index = detail["index"]
+        self.dtype = np.dtype(detail["dtype"]).name
+        self.shape = [int(each) for each in detail["shape"]]
+        self.size_bytes = int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+class Model:
+    """A .tflite file in the Python interpreter of an installed package."""
+
+    def __init__(self, command: dict[str, Any]) -> None:
+        # A pushed wheel, unpacked: its folder comes first.
+        if command.get("library"):
+            sys.path.insert(0, command["library"])
+        module = self._module(command["runtime"])
+        self.version = self._version(command["runtime"])
+        self.delegate = command.get("delegate", "xnnpack")
+        options: dict[str, Any] = {"num_threads": int(command.get("threads", 1))}
+        if self.delegate in ("none", "reference"):
+            kinds = module.OpResolverType
+            options["experimental_op_resolver_type"] = (
+                kinds.BUILTIN_REF
+                if self.delegate == "reference"
+                else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            )
+        self._interpreter = module.Interpreter(model_path=command["model"], **options)
+        self._interpreter.allocate_tensors()
+        self.inputs = [Tensor(each) for each in self._interpreter.get_input_details()]
+        self.outputs = [Tensor(each) for each in self._interpreter.get_output_details()]
+
+    @staticmethod
+    def _module(runtime: str) -> Any:
+        import importlib
+
+        return importlib.import_module(runtime + ".interpreter")
+
+    @staticmethod
+    def _version(runtime: str) -> str:
+        try:
+            from importlib.metadata import version
+        except ImportError:  # Python 3.7
+            return runtime
+        try:
+            return version(runtime.replace("_", "-"))
+        except Exception:  # noqa: BLE001  (a pushed wheel has no metadata on the path)
+            return runtime
+
+    def write(self, tensor: Tensor, data: bytes) -> None:
+        """Fill an input."""
+        import numpy as np
+
+        array = np.frombuffer(data, tensor.dtype).reshape(tensor.shape)
+        self._interpreter.set_tensor(tensor.index, array)
+
+    def read(self, tensor: Tensor) -> bytes:
+        """The bytes of an output."""
+        data: bytes = self._interpreter.get_tensor(tensor.index).tobytes()
+        return data
+
+    def invoke(self) -> None:
+        """One inference."""
+        self._interpreter.invoke()
+
+    def op_times(self, runs: int) -> list[tuple[int, str, bool, float]]:
+        """Nothing: this interpreter exposes no times per op."""
+        del runs
+        return []

@@ -1,0 +1,54 @@
+"""Why something failed on a device, in words that say what to do."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.remote.facts import HostFacts
+from edgeq.errors import EdgeqError
+
+
+def explain(
+    message: Mapping[str, Any], where: str, facts: HostFacts, model: Path, doing: str
+) -> EdgeqError:
+    """The error that an agent's `error` event stands for."""
+    kind = str(message.get("kind", ""))
+    text = _clean(str(message.get("text", "")))
+    number = message.get("signal") or 0
+    if kind == "busy":
+        return EdgeqError(
+            f"The device is busy: {text} is measuring on it.",
+            where, "wait for it, or let edgeq wait: ?wait=120",
+        )  # fmt: skip
+    if kind == "memory" or (kind == "died" and number == signal.SIGKILL):
+        free = facts.available_bytes
+        return EdgeqError(
+            "The device ran out of memory: the kernel killed the process"
+            if kind == "memory"
+            else "The process was killed on the device, most likely for want of memory"
+            + (f" ({free / 1e6:.0f} MB were available)." if free else "."),
+            f"{where}, {model.name}, {doing}",
+            "a smaller model, int8 instead of float, or a device with more memory",
+        )
+    if kind == "died":
+        names = {each.value: each.name for each in signal.Signals}
+        name = names.get(number, "no signal")
+        return EdgeqError(f"The process on the device died ({name}): {text}", f"{where}, {doing}")
+    op = re.search(r"Op builtin_code out of range|unresolved.?custom op: (\S+)|"
+                   r"(?:Encountered|Failed to).*?op:? (\S+)", text)  # fmt: skip
+    if op:
+        return EdgeqError(
+            f"The device's runtime lacks an op of this model: {text}", f"{where}, {model.name}",
+            "another runtime (?runtime=c), or convert without that op",
+        )  # fmt: skip
+    return EdgeqError(f"The device could not {doing} the model: {text}", f"{where}, {model.name}")
+
+
+def _clean(text: str) -> str:
+    """A device's words without control characters: they go to the user's terminal."""
+    lines = [line for line in text.splitlines() if not line.startswith(("INFO:", "WARNING:"))]
+    return "".join(each for each in "\n".join(lines) if each.isprintable() or each == "\n").strip()

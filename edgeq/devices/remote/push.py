@@ -1,0 +1,102 @@
+"""Files on the device, named by their content: sent once, verified, resumable, capped in size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.devices.remote.artifacts import Artifact
+from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.remote.link import Link
+from edgeq.devices.remote.shell import Shell, quoted
+from edgeq.errors import EdgeqError
+
+DEFAULT_CACHE_BYTES = 512 << 20
+_SPARE_BYTES = 4 << 20  # what a device's disk should keep
+
+
+def push(
+    link: Link, shell: Shell, facts: HostFacts, artifacts: Sequence[Artifact], cache_bytes: int
+) -> int:
+    """Put what is missing on the device; the number of bytes sent.
+
+    A file gets its final name, its digest, only when the device has hashed it; a broken push
+    leaves a `.part` behind, from whose end the next one goes on.
+
+    Raises:
+        EdgeqError: No folder can be written to, there is no space, or the content arrived wrong.
+        LinkLost: The link is gone.
+    """
+    if facts.root is None:
+        raise EdgeqError(
+            f"No folder on the device can be written to; tried: {', '.join(facts.refused)}.",
+            link.name, "name one: ?dir=/path/on/the/device",
+        )  # fmt: skip
+    missing = [each for each in artifacts if facts.cached.get(each.name) != each.size_bytes]
+    if not missing:
+        return 0
+    needed = sum(each.size_bytes for each in missing)
+    _make_room(shell, facts, artifacts, needed, cache_bytes)
+    if facts.free_bytes is not None and facts.free_bytes < needed + _SPARE_BYTES:
+        raise _no_space(link, facts.root, needed, facts.free_bytes)
+    return sum(_push_one(link, shell, facts.root, each) for each in missing)
+
+
+def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
+    part = f"{root}/{artifact.name}.part"
+    offset = link.size(part) or 0
+    if offset > artifact.size_bytes:
+        offset = 0
+    with artifact.path.open("rb") as source:
+        source.seek(offset)
+        link.append(source, part, offset)
+    status, digest = shell.do(_hash_and_rename(root, artifact))
+    if digest.split()[:1] == [artifact.sha256] and status == 0:
+        return artifact.size_bytes - offset
+    # A write to a full disk is not always refused at once; its digest tells.
+    _, free = shell.do(f"rm -f {quoted(part)}; df -kP {quoted(root)} | tail -n 1")
+    numbers = [int(word) for word in free.split() if word.isdecimal()]
+    if len(numbers) >= 3 and numbers[2] * 1024 < artifact.size_bytes + _SPARE_BYTES:
+        raise _no_space(link, root, artifact.size_bytes, numbers[2] * 1024)
+    if offset:
+        return _push_one(link, shell, root, artifact)  # what was there before was something else
+    raise EdgeqError(
+        f"'{artifact.path.name}' arrived on the device with other content "
+        f"(digest {digest.split()[:1] or 'unknown'}).",
+        link.name, "push again; if it happens twice, the device's disk is failing",
+    )  # fmt: skip
+
+
+def _hash_and_rename(root: str, artifact: Artifact) -> str:
+    part, final = quoted(f"{root}/{artifact.name}.part"), quoted(f"{root}/{artifact.name}")
+    # Another session that pushes the same file may have renamed it already; it is the same.
+    return (
+        f"f={part}; [ -e $f ] || f={final}; "
+        "s=$(sha256sum <$f || busybox sha256sum <$f || toybox sha256sum <$f); "
+        f'echo "$s"; case "$s" in {artifact.sha256}*) '
+        f"[ $f = {final} ] || {{ chmod 700 $f && mv -f $f {final}; }};; *) false;; esac"
+    )
+
+
+def _make_room(
+    shell: Shell, facts: HostFacts, keep: Sequence[Artifact], needed: int, cache_bytes: int
+) -> None:
+    """Remove what was used longest ago, until what is needed fits under the cap."""
+    total = sum(facts.cached.values()) + needed
+    if total <= cache_bytes:
+        return
+    kept = {each.name for each in keep}
+    _, listing = shell.do(f"ls -tr {quoted(facts.root or '.')}")  # oldest first
+    for name in listing.split():
+        if total <= cache_bytes:
+            return
+        if name in facts.cached and name not in kept:
+            shell.do(f"rm -rf {quoted(f'{facts.root}/{name}')}")
+            total -= facts.cached[name]
+
+
+def _no_space(link: Link, root: str, needed: int, free: int) -> EdgeqError:
+    return EdgeqError(
+        f"The device has no space: {needed / 1e6:.1f} MB are needed in {root}, "
+        f"{free / 1e6:.1f} MB are free.",
+        link.name, "free some, or name another folder: ?dir=/path/on/the/device",
+    )  # fmt: skip

@@ -1,0 +1,206 @@
+"""The conversation with a device: one process on it, first a shell, then the agent.
+
+The shell says what the device is and obeys lines; the agent, which replaces it, speaks JSON
+lines. Both are kept alive by a beat every second and both end by themselves without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.remote.link import Link, LinkLost
+from edgeq.errors import EdgeqError
+
+Message = dict[str, Any]
+
+_BOOTSTRAP = Path(__file__).resolve().parent.parent / "agent" / "bootstrap.sh"
+# The watchdog ends the shell, and the SSH server's process that serves us, when no signal has
+# come for 7 s. One line, single quotes, no `!`: every login shell hands it on unchanged.
+_START = (
+    "exec sh -c '(trap n=0 USR1; n=0; while [ $n -lt 7 ]; do sleep 1; n=$((n+1)); "
+    "kill -0 $$ 2>/dev/null || exit; done; kill -9 $$; read c </proc/$PPID/comm; "
+    "case $c in sshd*|dropbear*) kill $PPID;; esac) </dev/null >/dev/null 2>&1 & "
+    "EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG; exec sh'"
+)
+_BEAT_S = 1.0
+_MOST_LINES_WAITING = 10_000
+_LONGEST_LINE_BYTES = 64 << 20
+_LONGEST_PROBE_BYTES = 4 << 20
+
+
+class Shell:
+    """One long-lived process on a device."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._process = link.start(_START)
+        self._beat = b"beat\n"
+        self._lines: queue.Queue[str | EdgeqError] = queue.Queue(_MOST_LINES_WAITING)
+        self._closed = threading.Event()
+        self._writing = threading.Lock()
+        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def probe(self, folder: str) -> dict[str, str]:
+        """What the device says about itself: sections of text by name.
+
+        Args:
+            folder: The folder on the device that the user wants used; "" for none.
+
+        Raises:
+            EdgeqError: There is no POSIX shell behind the link.
+            LinkLost: The link is gone.
+        """
+        script = _BOOTSTRAP.read_text()
+        self._write(f"EDGEQ_DIR={quoted(folder)}\n{script}".encode())
+        sections: dict[str, str] = {}
+        name, size = "", 0
+        while name != "ready":
+            try:
+                line = self._line()
+            except LinkLost:
+                if "edgeq" not in sections and self._process.status() is not None:
+                    raise EdgeqError(
+                        "There is no POSIX shell on the device.", self._link.name,
+                        self._process.errors().strip()[:200],
+                    ) from None  # fmt: skip
+                raise
+            size += len(line)
+            if size > _LONGEST_PROBE_BYTES:
+                raise EdgeqError("The device's answer is too long to be true.", self._link.name)
+            if line.startswith("@@"):
+                name = line[2:].strip()
+                if name != "beat":
+                    sections[name] = ""
+            elif "edgeq" in sections:  # whatever a login script printed came before
+                sections[name] = sections.get(name, "") + line + "\n"
+        return sections
+
+    def do(self, command: str) -> tuple[int, str]:
+        """Exit status and output of one line of shell."""
+        self._write(command.encode() + b"\n")
+        lines: list[str] = []
+        while True:
+            line = self._line()
+            if line.startswith("@@done "):
+                return int(line[7:]), "\n".join(lines).strip()
+            if line != "@@beat":
+                lines.append(line)
+
+    def become(self, command: str) -> Message:
+        """Let an agent take the shell's place; its `hello`.
+
+        Raises:
+            EdgeqError: The agent did not start; its stderr is in the message.
+        """
+        self._beat = b""
+        self._write(f"start {command}\n".encode())
+        try:
+            message = self.receive()
+        except LinkLost:
+            if self._process.status() is None:
+                raise
+            raise EdgeqError(
+                f"The agent did not start: {self._process.errors().strip() or 'no reason given'}",
+                self._link.name,
+            ) from None
+        self._beat = b'{"do":"ping"}\n'
+        return message
+
+    def send(self, **message: Any) -> None:
+        """Say something to the agent."""
+        self._write(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> Message:
+        """The agent's next message.
+
+        Raises:
+            EdgeqError: What came is no message.
+            LinkLost: The link is gone.
+        """
+        while True:
+            line = self._line()
+            if line.startswith("@@") or not line:
+                continue  # the shell's last words
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
+                if isinstance(message, dict) and isinstance(message.get("event"), str):
+                    return message
+            raise EdgeqError("The device did not speak edgeq's protocol.", self._link.name)
+
+    def errors(self) -> str:
+        """The last of what the process wrote on stderr."""
+        return self._process.errors()
+
+    def close(self) -> None:
+        """End the process; the link stays."""
+        self._closed.set()
+        self._process.close()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            with self._writing:
+                self._process.write(data)
+        except LinkLost as error:
+            # The listener knows better why.
+            raise self._reason() or error from None
+
+    def _reason(self) -> EdgeqError | None:
+        """Why the conversation ended, if the listener has said so."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._lines.get(timeout=0.2)
+                if isinstance(item, EdgeqError):
+                    self._lines.put(item)
+                    return item
+        return None
+
+    def _line(self) -> str:
+        item = self._lines.get()
+        if isinstance(item, EdgeqError):
+            self._lines.put(item)  # whoever asks again gets the same answer
+            raise item
+        return item
+
+    def _listen(self) -> None:
+        """Split what the device says into lines, until it ends or falls silent."""
+        buffer = bytearray()
+        try:
+            while True:
+                data = self._process.read()
+                if not data:
+                    raise LinkLost(self._link.name, "the device closed it")
+                buffer += data
+                if b"\n" in data:
+                    *lines, rest = bytes(buffer).split(b"\n")
+                    for line in lines:
+                        self._lines.put(line.decode("utf-8", "replace").rstrip("\r"))
+                    buffer = bytearray(rest)
+                elif len(buffer) > _LONGEST_LINE_BYTES:
+                    raise EdgeqError("The device's answer is too long to be true.", self._link.name)
+        except EdgeqError as error:
+            self._lines.put(error)
+            if not self._closed.is_set():
+                self._closed.set()
+                self._link.abort()  # a push that still waits must not wait any longer
+
+    def _keep_alive(self) -> None:
+        """Beat every second; what is written otherwise is proof of life enough."""
+        while not self._closed.wait(_BEAT_S):
+            if self._beat and self._writing.acquire(blocking=False):
+                try:
+                    self._process.write(self._beat)
+                except LinkLost:
+                    return
+                finally:
+                    self._writing.release()
+
+
+def quoted(text: str) -> str:
+    """One word for a POSIX shell, whatever it contains."""
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,22 @@
+"""`ssh://user@host:port`: a Linux or Android host over SSH, with nothing installed there."""
+
+from __future__ import annotations
+
+from edgeq.devices.address import Address
+from edgeq.devices.remote.link import Link
+from edgeq.devices.remote.options import read_options
+from edgeq.devices.remote.session import RemoteDevice
+from edgeq.devices.ssh.config import resolve
+
+
+def device(address: Address) -> RemoteDevice:
+    """The device of an `ssh:` address; nothing is connected yet."""
+    options = read_options(address, "config")
+    settings = resolve(address)
+
+    def connect() -> Link:
+        from edgeq.devices.ssh.transport import connect as connect_ssh
+
+        return connect_ssh(settings)
+
+    return RemoteDevice(address.text, connect, options)

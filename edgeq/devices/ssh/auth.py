@@ -1,0 +1,142 @@
+"""Logging in: agent, key files, then a password from the environment or the prompt."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.ssh.config import HostSettings
+from edgeq.errors import EdgeqError
+
+PASSWORD_VARIABLE = "EDGEQ_SSH_PASSWORD"  # noqa: S105  (the name of the variable)
+PASSPHRASE_VARIABLE = "EDGEQ_SSH_PASSPHRASE"  # noqa: S105
+
+
+def authenticate(transport: Any, settings: HostSettings) -> None:
+    """Log in over a transport whose host key has been checked.
+
+    Raises:
+        EdgeqError: No key and no password was accepted; what was tried is listed.
+    """
+    import paramiko
+
+    tried: list[str] = []
+    for label, key in _keys(settings, tried):
+        try:
+            # A server may ask for a second factor after the key.
+            if not transport.auth_publickey(settings.user, key):
+                return
+        except paramiko.BadAuthenticationType as error:
+            tried.append(f"{label} (the server takes {', '.join(error.allowed_types)} only)")
+            break
+        except paramiko.AuthenticationException:
+            tried.append(label)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            tried.append(f"{label} ({error})")
+            if not transport.is_active():
+                break
+        if transport.is_authenticated():
+            return
+    if transport.is_active() and _password_login(transport, settings, tried):
+        return
+    raise EdgeqError(
+        f"{settings.user} was not let in; tried: {', '.join(tried) or 'nothing: no key found'}.",
+        f"ssh://{settings.user}@{settings.host}:{settings.port}",
+        f"ssh-copy-id, an IdentityFile in ~/.ssh/config, or {PASSWORD_VARIABLE} in the environment",
+    )
+
+
+def _keys(settings: HostSettings, tried: list[str]) -> Iterator[tuple[str, Any]]:
+    import paramiko
+
+    if settings.use_agent and os.environ.get("SSH_AUTH_SOCK"):
+        try:
+            offered = paramiko.Agent().get_keys()
+        except (paramiko.SSHException, OSError) as error:
+            tried.append(f"agent ({error})")
+            offered = ()
+        wanted = _public_blobs(settings.identity_files) if settings.identities_only else None
+        for key in offered:
+            if wanted is None or key.asbytes() in wanted:
+                yield f"agent key {key.get_name()}", key
+    for path in settings.identity_files:
+        if path.is_file():
+            key = _read_key(path, tried)
+            if key is not None:
+                yield str(path), key
+
+
+def _public_blobs(paths: tuple[Path, ...]) -> set[bytes]:
+    import base64
+
+    blobs = set()
+    for path in paths:
+        public = path.with_name(path.name + ".pub")
+        if public.is_file():
+            words = public.read_text(errors="replace").split()
+            if len(words) > 1:
+                blobs.add(base64.b64decode(words[1]))
+    return blobs
+
+
+def _read_key(path: Path, tried: list[str]) -> Any:
+    """The private key in a file; None, with the reason in `tried`, if it cannot be used."""
+    import paramiko
+
+    try:
+        return _load(path, None)
+    except paramiko.PasswordRequiredException:
+        passphrase = _secret(PASSPHRASE_VARIABLE, f"Passphrase of {path}: ")
+        if passphrase is None:
+            tried.append(f"{path} (needs its passphrase: prompt or {PASSPHRASE_VARIABLE})")
+            return None
+    except (paramiko.SSHException, ValueError, OSError) as error:
+        tried.append(f"{path} ({error})")
+        return None
+    try:
+        return _load(path, passphrase)
+    except (paramiko.SSHException, ValueError):
+        tried.append(f"{path} (wrong passphrase)")
+        return None
+
+
+def _load(path: Path, passphrase: str | None) -> Any:
+    import paramiko
+
+    secret = None if passphrase is None else passphrase.encode()
+    try:
+        key = paramiko.PKey.from_path(path, secret)
+    except TypeError as error:  # how cryptography says that a passphrase is missing
+        raise paramiko.PasswordRequiredException(str(error)) from None
+    certificate = path.with_name(path.name + "-cert.pub")
+    if certificate.is_file() and not key.public_blob:
+        key.load_certificate(str(certificate))
+    return key
+
+
+def _password_login(transport: Any, settings: HostSettings, tried: list[str]) -> bool:
+    import paramiko
+
+    password = _secret(PASSWORD_VARIABLE, f"Password of {settings.user}@{settings.host}: ")
+    if password is None:
+        return False
+    try:
+        transport.auth_password(settings.user, password)  # falls back to keyboard-interactive
+    except paramiko.BadAuthenticationType:
+        tried.append("password (the server takes none)")
+    except paramiko.SSHException:
+        tried.append("password")
+    return bool(transport.is_authenticated())
+
+
+def _secret(variable: str, prompt: str) -> str | None:
+    """A secret from the environment or, on a terminal, from the user; never from argv."""
+    if variable in os.environ:
+        return os.environ[variable]
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return getpass.getpass(prompt)
+    return None

@@ -1,0 +1,148 @@
+"""Host keys: an unknown or changed one is refused, always; `edgeq devices trust` enrols one.
+
+There is no option, variable or setting that accepts an unknown key: `StrictHostKeyChecking no`
+in ~/.ssh/config is ignored on purpose.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.ssh.config import HostSettings, matches
+from edgeq.errors import EdgeqError
+
+
+class HostKeyError(EdgeqError):
+    """The host showed a key that nobody here has vouched for.
+
+    Attributes:
+        fingerprint: `SHA256:...` of the key shown, as `ssh-keygen -l` prints it.
+    """
+
+    def __init__(self, what: str, where: str, hint: str, fingerprint: str) -> None:
+        super().__init__(what, where, hint)
+        self.fingerprint = fingerprint
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """One line of a known_hosts file."""
+
+    names: tuple[str, ...]
+    kind: str
+    blob: bytes
+    revoked: bool
+    path: Path
+
+    def covers(self, name: str) -> bool:
+        """Whether the line is about a host called `name` (hashed names and patterns included)."""
+        if len(self.names) == 1 and self.names[0].startswith("|1|"):
+            _, _, salt, digest = self.names[0].split("|")
+            made = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
+            return hmac.compare_digest(made, base64.b64decode(digest))
+        return matches(name, self.names)
+
+
+def own_known_hosts() -> Path:
+    """Edgeq's own file of trusted host keys."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "edgeq" / "known_hosts"
+
+
+def fingerprint(blob: bytes) -> str:
+    """`SHA256:...`, as OpenSSH writes it."""
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+def read_known_keys(settings: HostSettings) -> list[KnownKey]:
+    """Every key on file for a host, in the user's, the system's and edgeq's own files."""
+    keys: list[KnownKey] = []
+    for path in (*settings.known_hosts, own_known_hosts()):
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        keys += [key for line in lines if (key := _read_line(line, path))]
+    return [key for key in keys if key.covers(settings.key_name)]
+
+
+def _read_line(line: str, path: Path) -> KnownKey | None:
+    words = line.split()
+    marker = words.pop(0) if words and words[0].startswith("@") else ""
+    # Keys that sign other keys are not used: certificates are not asked for.
+    if len(words) < 3 or words[0].startswith("#") or marker == "@cert-authority":
+        return None
+    try:
+        blob = base64.b64decode(words[2], validate=True)
+    except ValueError:
+        return None
+    return KnownKey(tuple(words[0].split(",")), words[1], blob, marker == "@revoked", path)
+
+
+def wanted_algorithms(known: Sequence[KnownKey], offered: Sequence[str]) -> list[str]:
+    """The host key algorithms to ask for, those of known keys first, so that they can match."""
+    kinds = {key.kind for key in known if not key.revoked}
+    families = kinds | ({"rsa-sha2-256", "rsa-sha2-512"} if "ssh-rsa" in kinds else set())
+    return sorted(offered, key=lambda name: name not in families)
+
+
+def check(settings: HostSettings, shown: Any, known: Sequence[KnownKey]) -> None:
+    """Nothing, if the key that the host showed is on file and not revoked.
+
+    Args:
+        settings: The host.
+        shown: The paramiko key that the server proved to own.
+        known: The keys on file for it.
+
+    Raises:
+        HostKeyError: The key is unknown, changed or revoked.
+    """
+    blob = shown.asbytes()
+    mark = fingerprint(blob)
+    same = [key for key in known if key.blob == blob]
+    if any(key.revoked for key in same):
+        raise HostKeyError(
+            f"The host key {mark} is revoked.", f"{settings.key_name}, {same[0].path}",
+            "do not connect; ask whoever runs this host", mark,
+        )  # fmt: skip
+    if same:
+        return
+    trust = f"edgeq devices trust ssh://{settings.user}@{_place(settings)}"
+    others = [key for key in known if not key.revoked]
+    if others:
+        raise HostKeyError(
+            f"The host key has CHANGED: {shown.get_name()} {mark}, on file is "
+            f"{fingerprint(others[0].blob)}. Someone may be listening in.",
+            f"{settings.key_name}, {others[0].path}",
+            f"if the host was reinstalled: ssh-keygen -R '{settings.key_name}' "
+            f"-f '{others[0].path}', then {trust}",
+            mark,
+        )
+    raise HostKeyError(
+        f"Unknown host key: {shown.get_name()} {mark}",
+        settings.key_name,
+        f"compare it with the one on the host (ssh-keygen -l), then {trust}",
+        mark,
+    )
+
+
+def _place(settings: HostSettings) -> str:
+    return settings.alias if settings.port == 22 else f"{settings.alias}:{settings.port}"
+
+
+def enrol(settings: HostSettings, shown: Any) -> Path:
+    """Put a key, which the user has just vouched for, into edgeq's own known_hosts file."""
+    path = own_known_hosts()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blob = base64.b64encode(shown.asbytes()).decode()
+    with path.open("a") as file:
+        file.write(f"{settings.key_name} {shown.get_name()} {blob}\n")
+    return path

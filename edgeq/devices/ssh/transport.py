@@ -1,0 +1,360 @@
+"""One SSH connection: TCP, jump hosts, host key, authentication, programs and files."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from edgeq.devices.remote.link import SILENCE_S, LinkLost, silence
+from edgeq.devices.ssh import hostkeys
+from edgeq.devices.ssh.auth import authenticate
+from edgeq.devices.ssh.config import HostSettings, settings_for
+from edgeq.errors import EdgeqError
+
+CONNECT_TIMEOUT_S = 5.0
+HANDSHAKE_TIMEOUT_S = 8.0
+_ATTEMPTS = 3
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 4.0
+_BLOCK_BYTES = 1 << 15  # the largest write that every SFTP server takes
+_UNSENT_BYTES = 1 << 17
+
+WEAK = {
+    "ciphers": ["3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc", "blowfish-cbc"],
+    "macs": ["hmac-md5", "hmac-md5-96", "hmac-sha1", "hmac-sha1-96"],
+    "kex": [
+        "diffie-hellman-group1-sha1",
+        "diffie-hellman-group14-sha1",
+        "diffie-hellman-group-exchange-sha1",
+    ],
+    "keys": ["ssh-rsa", "ssh-rsa-cert-v01@openssh.com", "ssh-dss", "ssh-dss-cert-v01@openssh.com"],
+    "pubkeys": ["ssh-rsa", "ssh-rsa-cert-v01@openssh.com", "ssh-dss"],
+}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try.
+
+    Attributes:
+        attempts: Connections to try when the server drops them before it has said who it is
+            (sshd's MaxStartups) or resets them.
+        budget_s: No further attempt is begun after this time.
+    """
+
+    attempts: int = _ATTEMPTS
+    budget_s: float = 8.0
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+class Dropped(Exception):
+    """The server closed the connection before the handshake was over; worth another attempt."""
+
+
+def connect(
+    settings: HostSettings, patience: Patience = DEFAULT_PATIENCE, via: SshLink | None = None
+) -> SshLink:
+    """A connection that is authenticated and whose host key is known.
+
+    Args:
+        settings: The host.
+        patience: How long to try.
+        via: A host to hop over, connected already.
+
+    Raises:
+        HostKeyError: The host's key is unknown, changed or revoked.
+        EdgeqError: The host cannot be reached, refuses, or lets nobody in.
+    """
+    made = _with_retries(lambda: _connect_once(settings, via), settings, patience)
+    return SshLink(settings, *made)
+
+
+def shown_key(settings: HostSettings, patience: Patience = DEFAULT_PATIENCE) -> Any:
+    """The key that a host shows, without trusting it and without logging in."""
+    transport, hops = _with_retries(lambda: _handshake(settings, None), settings, patience)
+    key = transport.get_remote_server_key()
+    _close(transport, hops)
+    return key
+
+
+def _with_retries(attempt: Callable[[], Any], settings: HostSettings, patience: Patience) -> Any:
+    end = time.monotonic() + patience.budget_s
+    pause = _FIRST_PAUSE_S
+    for number in range(1, patience.attempts + 1):
+        try:
+            return attempt()
+        except Dropped as error:
+            # Full jitter: forty hosts that were dropped together must not come back together.
+            wait = random.uniform(0, pause)  # noqa: S311
+            if number == patience.attempts or time.monotonic() + wait > end:
+                raise EdgeqError(
+                    f"The connection was closed during the handshake: {error}.",
+                    _where(settings),
+                    "is this an SSH port? sshd also drops connections beyond its MaxStartups",
+                ) from None
+            time.sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+    raise AssertionError("unreachable")
+
+
+def _where(settings: HostSettings) -> str:
+    return f"ssh://{settings.user}@{settings.host}:{settings.port}"
+
+
+def _close(transport: Any, hops: list[SshLink]) -> None:
+    transport.close()
+    for hop in reversed(hops):
+        hop.close()
+
+
+def _connect_once(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[SshLink]]:
+    transport, hops = _handshake(settings, via)
+    try:
+        known = hostkeys.read_known_keys(settings)
+        hostkeys.check(settings, transport.get_remote_server_key(), known)
+        authenticate(transport, settings)
+    except BaseException:
+        _close(transport, hops)
+        raise
+    return transport, hops
+
+
+def _handshake(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[SshLink]]:
+    """A transport whose server has proved to own its key; nothing is trusted yet."""
+    import paramiko
+
+    end = time.monotonic() + HANDSHAKE_TIMEOUT_S
+    hops: list[SshLink] = []
+    try:
+        channel = _open_socket(settings, hops, via)
+    except BaseException:
+        for hop in hops:
+            hop.close()
+        raise
+    transport = paramiko.Transport(channel, disabled_algorithms=WEAK)
+    transport.banner_timeout = transport.auth_timeout = HANDSHAKE_TIMEOUT_S
+    options = transport.get_security_options()
+    known = hostkeys.read_known_keys(settings)
+    options.key_types = hostkeys.wanted_algorithms(known, options.key_types)
+    # Hardware does these; paramiko would start with a cipher that it runs slowly.
+    fast = [name for name in options.ciphers if "gcm" in name]
+    options.ciphers = fast + [name for name in options.ciphers if name not in fast]
+    try:
+        transport.start_client(timeout=max(0.5, end - time.monotonic()))
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        _close(transport, hops)
+        text = str(error)
+        if "Incompatible" in text or "no acceptable" in text:
+            raise EdgeqError(
+                f"The host offers only weak or unknown algorithms: {text}", _where(settings),
+                "update its SSH server",
+            ) from None  # fmt: skip
+        if time.monotonic() >= end - 0.5:
+            raise EdgeqError(
+                "The host accepts the connection but does not answer.",
+                _where(settings), "is this an SSH port?",
+            ) from None  # fmt: skip
+        raise Dropped(text or type(error).__name__) from None
+    return transport, hops
+
+
+def _open_socket(settings: HostSettings, hops: list[SshLink], via: SshLink | None) -> Any:
+    if via is not None:
+        return via.tunnel(settings)
+    if settings.proxy_jump:
+        # Every host on the way is a full connection of its own: its key must be known too.
+        for destination in settings.proxy_jump:
+            jump = settings_for(destination, settings.config)
+            hops.append(connect(jump, via=hops[-1] if hops else None))
+        return hops[-1].tunnel(settings)
+    if settings.proxy_command:
+        import paramiko
+
+        return paramiko.ProxyCommand(settings.proxy_command)
+    return _dial(settings)
+
+
+def _dial(settings: HostSettings) -> socket.socket:
+    """A TCP connection that notices a dead peer, and sends small messages at once."""
+    timeout = settings.connect_timeout_s or CONNECT_TIMEOUT_S
+    try:
+        made = socket.create_connection((settings.host, settings.port), timeout)
+    except ConnectionResetError as error:
+        raise Dropped(str(error)) from None
+    except socket.gaierror as error:
+        raise EdgeqError(
+            f"'{settings.host}' is not a known host: {error.strerror}.", _where(settings)
+        ) from None
+    except ConnectionRefusedError:
+        raise EdgeqError(
+            f"Nothing listens on port {settings.port} of {settings.host}: connection refused.",
+            _where(settings), "is sshd running there, and on this port? (Termux uses 8022)",
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise EdgeqError(
+            f"{settings.host} cannot be reached: {error.strerror or error}.", _where(settings),
+            "is it switched on and in this network?",
+        ) from None  # fmt: skip
+    made.settimeout(None)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_USER_TIMEOUT", int(SILENCE_S * 1000)),
+        ("TCP_KEEPIDLE", 2),
+        ("TCP_KEEPINTVL", 1),
+        ("TCP_KEEPCNT", 4),
+        # A beat must not wait behind megabytes of a push that the kernel has already taken.
+        ("TCP_NOTSENT_LOWAT", _UNSENT_BYTES),
+    ):
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
+
+
+class SshProcess:
+    """A program on the far side of an SSH connection."""
+
+    def __init__(self, channel: Any, name: str) -> None:
+        self._channel = channel
+        self._name = name
+        self._stderr = b""
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on its stdin."""
+        try:
+            self._channel.sendall(data)
+        except (OSError, EOFError) as error:
+            raise LinkLost(self._name, str(error) or "stalled") from None
+
+    def read(self) -> bytes:
+        """Some bytes of its stdout; b"" at the end of the stream."""
+        try:
+            data: bytes = self._channel.recv(1 << 16)
+        except TimeoutError:
+            raise silence(self._name) from None
+        except (OSError, EOFError) as error:
+            raise LinkLost(self._name, str(error) or "closed") from None
+        if not data and not self._channel.get_transport().is_active():
+            raise LinkLost(self._name, "closed by the other side")
+        return data
+
+    def errors(self) -> str:
+        """The last of what it wrote on stderr."""
+        while self._channel.recv_stderr_ready():
+            self._stderr = (self._stderr + self._channel.recv_stderr(1 << 16))[-4000:]
+        return self._stderr.decode("utf-8", "replace")
+
+    def status(self) -> int | None:
+        """Exit status; None if the program was killed or the link was lost."""
+        if not self._channel.status_event.wait(1.0):
+            return None
+        status = int(self._channel.exit_status)
+        return None if status < 0 else status
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._channel.close()
+
+
+class SshLink:
+    """An authenticated SSH connection."""
+
+    def __init__(self, settings: HostSettings, transport: Any, hops: list[SshLink]) -> None:
+        self.name = _where(settings)
+        self.transport = transport
+        self._hops = hops
+        self._sftp: Any = None
+
+    def start(self, command: str) -> SshProcess:
+        """Start a shell command on the device."""
+        import paramiko
+
+        try:
+            channel = self.transport.open_session(timeout=SILENCE_S)
+            channel.settimeout(SILENCE_S)
+            channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise LinkLost(self.name, str(error) or "closed") from None
+        return SshProcess(channel, self.name)
+
+    def tunnel(self, settings: HostSettings) -> Any:
+        """A channel from this host to the SSH port of another one.
+
+        Raises:
+            EdgeqError: This host does not reach it, or forbids forwarding.
+        """
+        import paramiko
+
+        place = (settings.host, settings.port)
+        try:
+            return self.transport.open_channel(
+                "direct-tcpip", place, ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT_S
+            )
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise EdgeqError(f"{self.name} cannot reach {place[0]}:{place[1]}: {error}") from None
+
+    def sftp(self) -> Any:
+        """The SFTP channel, opened when it is first needed.
+
+        Raises:
+            EdgeqError: The server has no SFTP.
+        """
+        import paramiko
+
+        if self._sftp is None:
+            try:
+                channel = self.transport.open_session(
+                    window_size=1 << 24, max_packet_size=1 << 15, timeout=SILENCE_S
+                )
+                channel.settimeout(SILENCE_S)
+                channel.invoke_subsystem("sftp")
+                self._sftp = paramiko.SFTPClient(channel)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                if not self.transport.is_active():
+                    raise LinkLost(self.name, str(error) or "closed") from None
+                raise EdgeqError(
+                    "The SSH server has no SFTP, which pushing needs.", self.name,
+                    "install openssh-sftp-server there",
+                ) from None  # fmt: skip
+        return self._sftp
+
+    def size(self, remote: str) -> int | None:
+        """Size of a file on the device in bytes; None if it does not exist."""
+        try:
+            return int(self.sftp().stat(remote).st_size)
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError) as error:
+            raise LinkLost(self.name, str(error) or "closed") from None
+
+    def append(self, source: BinaryIO, remote: str, offset: int) -> None:
+        """Write what is left of `source` to a file on the device, from `offset` on."""
+        import paramiko
+
+        try:
+            with self.sftp().open(remote, "r+b" if offset else "wb") as file:
+                # Without waiting for each block's answer: 48 s of a 50 MB push become 0.3 s.
+                file.set_pipelined(True)
+                file.seek(offset)
+                while block := source.read(_BLOCK_BYTES):
+                    file.write(block)
+        except PermissionError:
+            raise EdgeqError(f"'{remote}' cannot be written.", self.name) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if self.transport.is_active() and not isinstance(error, (TimeoutError, EOFError)):
+                raise EdgeqError(f"Writing '{remote}' failed: {error}", self.name) from None
+            raise LinkLost(self.name, str(error) or "stalled") from None
+
+    def abort(self) -> None:
+        """Cut the connection at once, from any thread."""
+        _close(self.transport, self._hops)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.abort()

@@ -1,0 +1,151 @@
+"""A real OpenSSH server on a loopback port, with its own keys and configuration."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.tools import need
+
+
+@dataclass
+class Server:
+    """A running sshd.
+
+    Attributes:
+        folder: Its keys and files; `id` is the private key that it lets in.
+        home: The HOME of the sessions that it starts.
+    """
+
+    folder: Path
+    home: Path
+    port: int
+    process: subprocess.Popen
+    user: str
+
+    @property
+    def config(self) -> Path:
+        """An ssh_config that reaches it as host `device`, and knows its key."""
+        return self.folder / "ssh_config"
+
+    @property
+    def address(self) -> str:
+        return f"ssh://device?config={self.config}"
+
+    def write_config(self, port: int | None = None, name: str = "ssh_config", more: str = ""):
+        """An ssh_config for this server, reached over another port (a proxy's), say."""
+        port = port or self.port
+        known = self.folder / f"known_hosts.{port}"
+        kind, blob = (self.folder / "host_ed25519.pub").read_text().split()[:2]
+        known.write_text(f"[127.0.0.1]:{port} {kind} {blob}\n")
+        path = self.folder / name
+        path.write_text(
+            f"Host device\n  HostName 127.0.0.1\n  Port {port}\n  User {self.user}\n"
+            f"  IdentityFile {self.folder}/id\n  IdentityAgent none\n"
+            f"  UserKnownHostsFile {known}\n  GlobalKnownHostsFile none\n{more}"
+        )
+        return path
+
+    def processes(self) -> list[str]:
+        """What runs on the `device`, by the mark that its sessions carry in their environment."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                environment = (entry / "environ").read_bytes()
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if f"EDGEQ_TEST_DEVICE={self.folder}".encode() in environment.split(b"\0") and words:
+                found.append(f"{entry.name} {words.strip()}")
+        return found
+
+    def wait_until_idle(self, seconds: float) -> list[str]:
+        """The processes that are still there after some time; empty if all went away."""
+        end = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return left
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "edgeq-test", "-f", path],
+        check=True,
+    )
+
+
+def start(folder: Path, *options: str, environment: str = "") -> Server:
+    """A server whose sessions have a HOME of their own below `folder`."""
+    program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    need(program is not None, "sshd (openssh-server)")
+    folder.mkdir(parents=True, exist_ok=True)
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    if not (folder / "id").exists():
+        keygen(folder / "id")
+        keygen(folder / "host_ed25519")
+    shutil.copy(folder / "id.pub", folder / "authorized_keys")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    port = free_port()
+    settings = [
+        f"Port {port}",
+        "ListenAddress 127.0.0.1",
+        f"HostKey {folder}/host_ed25519",
+        f"AuthorizedKeysFile {folder}/authorized_keys",
+        f"PidFile {folder}/pid",
+        "UsePAM no",
+        "StrictModes no",
+        "PasswordAuthentication no",
+        "PermitRootLogin prohibit-password",
+        "Subsystem sftp internal-sftp",
+        f"SetEnv HOME={home} EDGEQ_TEST_DEVICE={folder} {environment}",
+        *options,
+    ]
+    config = folder / "sshd_config"
+    config.write_text("\n".join(settings) + "\n")
+    process = subprocess.Popen(
+        [program, "-D", "-e", "-f", config],
+        stderr=(folder / "sshd.log").open("wb"),
+        start_new_session=True,
+    )
+    server = Server(folder, home, port, process, getpass.getuser())
+    server.write_config()
+    _wait_for_port(port)
+    return server
+
+
+def _wait_for_port(port: int) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("sshd did not start")
+
+
+def kill_group(process: subprocess.Popen) -> None:
+    """End a process that leads a session, and all that belongs to it."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
