@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,14 +87,14 @@ def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[
     return lines
 
 
-def initialiser(params: dict[str, ParamValue]) -> list[str]:
+def initialiser(params: Mapping[str, ParamValue]) -> list[str]:
     """Designated initialisers of a params struct, one field a line."""
-    lines = []
-    for field, value in params.items():
-        if isinstance(value, (list, tuple)):
-            kind = "float" if any(isinstance(v, float) for v in value) else "int32_t"
-            text = "{" + ", ".join(number(v, kind) for v in value) + "}"
-        else:
-            text = number(value, "float" if isinstance(value, float) else "int32_t")
-        lines.append(f"        .{field} = {text},")
-    return lines
+    return [f"        .{field} = {_value(value)}," for field, value in params.items()]
+
+
+def _value(value: ParamValue) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f".{field} = {_value(v)}" for field, v in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "{" + ", ".join(_value(v) for v in value) + "}"
+    return number(value, "float" if isinstance(value, float) else "int32_t")

@@ -87,6 +87,8 @@ def assign_names(program: Program, prefix: str) -> Names:
 
 
 def _hashable(value: object) -> object:
+    if isinstance(value, Mapping):
+        return tuple((field, _hashable(v)) for field, v in value.items())
     return tuple(value) if isinstance(value, (list, tuple)) else value
 
 

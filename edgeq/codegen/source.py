@@ -142,6 +142,14 @@ def _function(program: Program, function: Function) -> list[str]:
         name += str(arg.index + 1) if many else ""
         arguments.append(f"{kind}{name}")
         passed.append(name)
+    group = []
+    if call.grouped is not None:
+        members = [n for n, arg in zip(passed, call.args, strict=True) if arg.kind == call.grouped]
+        const = "const " if call.grouped == "input" else ""
+        array = f"{call.grouped}s"
+        group = _wrapped(f"    {const}void *const {array}[] = {{", members, "};")
+        place = passed.index(members[0])
+        passed[place : place + len(members)] = [array]
     opening = f"static EQ_NOINLINE void {function.name}("
     return [
         f"/* {call.function}, for op {ops} */",
@@ -150,6 +158,7 @@ def _function(program: Program, function: Function) -> list[str]:
         f"    static const {call.params_type} params = {{",
         *initialiser(dict(call.params)),
         "    };",
+        *group,
         *_wrapped(f"    {call.function}(", ["&params", *passed], ");"),
         "}",
         "",

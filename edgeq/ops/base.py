@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph import Op, Subgraph, Tensor
 
-ParamValue = int | float | Sequence[int] | Sequence[float]
+ParamValue = int | float | Sequence[int] | Sequence[float] | Mapping[str, int]
 
 C_TYPES = {
     "int8": "int8_t",
@@ -161,18 +161,21 @@ class Call:
         scratch_bytes: Working memory during this op only.
         overlaps: Where memory may be shared.
         macs: Multiply-accumulates of one call.
+        grouped: The inputs (or outputs) go to the kernel as one array of pointers, for ops that
+            take any number of them.
     """
 
     header: str
     function: str
     params_type: str
-    params: Mapping[str, ParamValue]
+    params: Mapping[str, Any]
     args: tuple[Arg, ...]
     constants: tuple[Constant, ...] = ()
     scratch_bytes: int = 0
     overlaps: tuple[Overlap, ...] = ()
     macs: int = 0
     kernels: str = "portable"
+    grouped: Literal["input", "output"] | None = None
 
 
 @dataclass(frozen=True)

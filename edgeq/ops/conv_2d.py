@@ -16,6 +16,8 @@ from edgeq.ops.base import (
     overlap_distance,
     require,
 )
+from edgeq.ops.channels import fold_channels
+from edgeq.ops.conv_2d_dsp import lower_dsp
 from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
@@ -97,23 +99,25 @@ def lower(node: Node) -> Call:
     values = node.constant(1)
     bias = bias_values(node, 2, g["output_c"])
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
-    constants = (
-        Constant("weights", "int8_t", values, "OHWI"),
-        requant_constant(weights, node, bias, g["output_c"]),
-    )
-    params = {
-        **g,
-        "input_offset": -source.zero_point,
-        "output_offset": output.zero_point,
-        **clamp(node),
-    }
+    requant = requant_constant(node, bias, g["output_c"])
+    limits = clamp(node)
+    if node.isa.has("dsp"):
+        channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
+        call = lower_dsp(g, node, channels, limits, overlap(g, 2, buffered=True), macs(node))
+        if call is not None:
+            return call
     return Call(
         "conv_2d",
         "eq_conv_2d_s8",
         "eq_conv_2d_params",
-        params,
+        {
+            **g,
+            "input_offset": -source.zero_point,
+            "output_offset": output.zero_point,
+            **limits,
+        },
         (INPUT, *constant_args(2), OUTPUT),
-        constants,
+        (Constant("weights", "int8_t", values, "OHWI"), requant),
         overlaps=(overlap(g, 1, buffered=False),),
         macs=macs(node),
     )

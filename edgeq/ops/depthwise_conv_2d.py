@@ -73,7 +73,7 @@ def lower(node: Node) -> Call:
         (INPUT, *constant_args(2), OUTPUT),
         (
             Constant("weights", "int8_t", values, "1HWC"),
-            requant_constant(weights, node, bias, channels),
+            requant_constant(node, bias, channels),
         ),
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),

@@ -67,7 +67,7 @@ def lower(node: Node) -> Call:
     note = "the input's zero point is folded in"
     if weights.quantization.per_channel:
         function = "eq_fully_connected_per_channel_s8"
-        table = requant_constant(weights, node, folded, output_c)
+        table = requant_constant(node, folded, output_c)
     else:
         function = "eq_fully_connected_s8"
         params["multiplier"], params["shift"] = per_tensor_multiplier(node)

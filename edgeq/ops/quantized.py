@@ -39,21 +39,23 @@ def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:
     return bias
 
 
-def requant_constant(
-    weights: Tensor, node: Node, bias: NDArray[np.int64], channels: int
-) -> Constant:
-    """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel.
+def effective_scales(node: Node, channels: int) -> list[float]:
+    """Input scale * weight scale / output scale of every output channel, in double precision.
 
     Source: TFLM `PopulateConvolutionQuantizationParams`.
     """
-    source, output = node.input(0), node.output()
+    source, weights, output = node.input(0), node.input(1), node.output()
     require_quantized(source, weights, output)
     assert weights.quantization is not None
-    scales = weights.quantization.scale.astype(np.float64)
-    scales = np.broadcast_to(scales, (channels,))
+    scales = np.broadcast_to(weights.quantization.scale, (channels,))
+    return [source.scale * float(scale) / output.scale for scale in scales]
+
+
+def requant_constant(node: Node, bias: NDArray[np.int64], channels: int) -> Constant:
+    """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel."""
     rows = np.zeros((channels, 3), np.int64)
-    for channel, scale in enumerate(scales):
-        multiplier, shift = quantize_multiplier(source.scale * float(scale) / output.scale)
+    for channel, scale in enumerate(effective_scales(node, channels)):
+        multiplier, shift = quantize_multiplier(scale)
         rows[channel] = bias[channel], multiplier, -shift
     require(bool(np.all(np.abs(rows[:, 0]) <= 0x7FFFFFFF)), "a bias does not fit 32 bits")
     return Constant("requant", "eq_requant", rows, "bias, multiplier (Q31), right shift")
