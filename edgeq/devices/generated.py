@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.devices.base import Array, CompileOptions
+from edgeq.build.image import Sizes
+from edgeq.devices.base import Array, CompileOptions, Memory
 from edgeq.devices.tensors import TensorSpec
 from edgeq.target import Target
 
@@ -113,3 +114,16 @@ def stored_outputs(op: OpEntry, arena: bytes) -> dict[int, Array]:
             raw = np.frombuffer(arena[output.arena_offset : end], output.spec.dtype)
             found[output.tensor] = raw.reshape(output.spec.shape)
     return found
+
+
+def memory_of(sizes: Sizes, stack: int) -> Memory:
+    """The memory that a linked model takes, with the stack of one call in bytes."""
+    return Memory(
+        arena=sizes.arena,
+        static=sizes.static,
+        stack=stack,
+        ram_total=sizes.arena + sizes.static + stack,
+        flash_code=sizes.flash_code,
+        flash_const=sizes.flash_const,
+        flash_total=sizes.flash_code + sizes.flash_const,
+    )

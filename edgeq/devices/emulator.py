@@ -1,0 +1,274 @@
+"""`sim:CPU`: the generated C, cross-compiled, in the embedded emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.build.image import Image, baremetal_text, link_image
+from edgeq.build.toolchain import Toolchain, cross_toolchain
+from edgeq.compile import Sources
+from edgeq.devices import query
+from edgeq.devices.address import Address
+from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions
+from edgeq.devices.generated import (
+    NAME,
+    OpEntry,
+    address_functions,
+    compile_flags,
+    generate,
+    memory_of,
+    op_entries,
+    public_functions,
+    stored_outputs,
+    tensor_specs,
+)
+from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
+from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
+from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.target import Target, load_target
+
+
+def device(address: Address) -> EmulatorDevice:
+    """The device of a `sim:` address: a CPU's name, or a target with such a CPU."""
+    query.allow_only(address, ())
+    target = load_target(address.rest)
+    if target.cpu not in CORES:
+        raise UsageError(
+            f"The emulator has no {target.cpu}.", address.text, f"it has {', '.join(CORES)}"
+        )
+    return EmulatorDevice(address.text, target)
+
+
+class EmulatorDevice:
+    """One CPU in the emulator."""
+
+    def __init__(self, address: str, target: Target) -> None:
+        self.address = address
+        self._target = target
+
+    def open(self, model: Path, options: CompileOptions) -> EmulatorSession:
+        """A session with the code of `model` compiled for the CPU."""
+        return EmulatorSession(self.address, self._target, generate(model, self._target, options))
+
+
+def link(sources: Sources, toolchain: Toolchain) -> Image:
+    """The image of a model alone, with marks that tell where each op begins."""
+    return link_image(
+        toolchain,
+        {**sources.files, "eq_mark.h": baremetal_text("eq_mark.h")},
+        MEMORY,
+        flags=[*compile_flags(sources), "-include", "eq_mark.h"],
+        roots=public_functions(sources),
+        entry=f"{NAME}_invoke",
+    )
+
+
+class EmulatorSession:
+    """One model on one emulated CPU.
+
+    The first call of a session runs under a watch that checks every instruction and access; the
+    following ones run at full speed, with memory protection by the page.
+    """
+
+    def __init__(self, address: str, target: Target, sources: Sources) -> None:
+        self._address = address
+        self._target = target
+        self._sources = sources
+        self._toolchain = cross_toolchain(target)
+        self._image = link(sources, self._toolchain)
+        self._ops = op_entries(sources)
+        self._inputs = tensor_specs(sources, "inputs")
+        self._outputs = tensor_specs(sources, "outputs")
+        self._machine = self._new_machine()
+        self._in = self._addresses("inputs")
+        self._out = self._addresses("outputs")
+        self._checked = False
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        count = check_batch(inputs, self._inputs)
+        results = [np.empty((count, *spec.shape), spec.dtype) for spec in self._outputs]
+        for number in range(count):
+            outputs = self._call([array[number] for array in inputs])
+            for result, value in zip(results, outputs, strict=True):
+                result[number] = value
+        return results
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every stored activation of one call from the initial state, by tensor index."""
+        import unicorn
+
+        check_batch(one_call(inputs), self._inputs)
+        machine = self._new_machine()
+        arena, size = self._image.symbols[f"{NAME}_arena"]
+        found: dict[int, Array] = {}
+
+        def on_mark(engine: object, address: int, length: int, user: object) -> None:
+            del engine, length, user
+            content = machine.read(arena, size)
+            for mark, op in self._image.marks:
+                if mark == address and op:
+                    found.update(stored_outputs(self._ops[op - 1], content))
+
+        for address in sorted({mark for mark, _ in self._image.marks}):
+            machine.engine.hook_add(unicorn.UC_HOOK_CODE, on_mark, begin=address, end=address)
+        self._feed(machine, inputs)
+        self._invoke(machine, inputs)
+        return found
+
+    def reset(self) -> None:
+        """Set the model's state back to its initial value."""
+        if self._machine.has(f"{NAME}_reset"):
+            self._machine.call(f"{NAME}_reset")
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Instructions, cycles where documented, stack and memory of the second call."""
+        inputs = profile_inputs(self._inputs, options.input_index)
+        machine = self._new_machine()
+        watch = self._watch(machine)
+        self._watched_call(machine, watch, inputs)
+        outputs = self._read(machine)
+        watch.restart()
+        machine.paint_stack()
+        self._watched_call(machine, watch, inputs)
+        counts = watch.counts()
+        known = [count.cycles for count in counts if count.cycles is not None]
+        sizes = self._image.sizes(f"{NAME}_arena")
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": self._target.name,
+                "cpu": self._target.cpu,
+                "runtime": "c",
+                "runtime_version": __version__,
+                "compiler": self._toolchain.version,
+                "emulator": f"unicorn {metadata.version('unicorn')}",
+            },
+            instructions=sum(count.instructions for count in counts),
+            cycles=sum(known) if known else None,
+            memory_bytes=memory_of(sizes, machine.stack_used()),
+            ops=_op_profiles(self._ops, counts) if options.ops else (),
+            output_sha256=digest(outputs),
+        )
+
+    def close(self) -> None:
+        """Nothing to free: the machine goes with the session."""
+
+    def __enter__(self) -> EmulatorSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _new_machine(self) -> Machine:
+        return Machine(self._image, CORES[self._target.cpu])
+
+    def _watch(self, machine: Machine) -> Watch:
+        aligned = CORES[self._target.cpu].always_aligned
+        return Watch(machine, self._target, len(self._ops), always_aligned=aligned)
+
+    def _addresses(self, kind: str) -> list[int]:
+        return [self._machine.call(name) for name in address_functions(self._sources, kind)]
+
+    def _feed(self, machine: Machine, values: Sequence[Array]) -> None:
+        for address, value in zip(self._in, values, strict=True):
+            machine.write(address, np.ascontiguousarray(value).tobytes())
+
+    def _read(self, machine: Machine) -> list[Array]:
+        return [_value(machine, a, spec) for a, spec in zip(self._out, self._outputs, strict=True)]
+
+    def _call(self, values: Sequence[Array]) -> list[Array]:
+        if not self._checked:
+            machine = self._new_machine()
+            self._copy_ram(self._machine, machine)
+            self._watched_call(machine, self._watch(machine), values)
+            self._copy_ram(machine, self._machine)
+            self._checked = True
+        else:
+            self._feed(self._machine, values)
+            self._invoke(self._machine, values)
+        return self._read(self._machine)
+
+    def _copy_ram(self, source: Machine, destination: Machine) -> None:
+        for address, content in source.ram():
+            destination.write(address, content)
+
+    def _invoke(self, machine: Machine, values: Sequence[Array]) -> None:
+        """Call at full speed; what goes wrong is found again under a watch, which knows the op."""
+        try:
+            machine.call(f"{NAME}_invoke")
+        except EmulationError as error:
+            watched = self._new_machine()
+            self._watched_call(watched, self._watch(watched), values)
+            raise self._error(error, 0, None) from None
+
+    def _watched_call(self, machine: Machine, watch: Watch, values: Sequence[Array]) -> None:
+        self._feed(machine, values)
+        failure: EmulationError | None = None
+        try:
+            machine.call(f"{NAME}_invoke")
+        except EmulationError as error:
+            failure = error
+        fault = watch.fault()
+        if fault:
+            verb = "writes" if fault.writes else "reads"
+            what = "misaligned" if fault.kind == MISALIGNED else "outside the program's own memory"
+            access = f"{verb} {fault.size_bytes} bytes at {fault.address:#010x}, {what}"
+            raise self._problem(access, fault.op, fault.pc, watch)
+        forbidden = watch.forbidden()
+        if forbidden:
+            what = f"executes '{forbidden.text}', which a {self._target.cpu} does not have"
+            raise self._problem(what, forbidden.op, forbidden.pc, watch)
+        if failure:
+            raise self._error(failure, watch.op_at(watch.op, failure.pc), watch)
+
+    def _error(self, error: EmulationError, op: int, watch: Watch | None) -> EdgeqError:
+        what = f"stops the CPU: {error.text}"
+        if error.access:
+            verb, address, count = error.access
+            what = f"{verb} {count} bytes at {address:#010x}, outside the program's own memory"
+        return self._problem(what, op, error.pc, watch)
+
+    def _problem(self, what: str, op: int, pc: int, watch: Watch | None) -> EdgeqError:
+        subject = "The generated code"
+        if 0 < op <= len(self._ops):
+            entry = self._ops[op - 1]
+            subject = f'Op {entry.index} {entry.op} "{entry.name}"'
+        instruction = watch.instruction_at(pc) if watch else None
+        text = f" ({instruction.mnemonic} {instruction.op_str})" if instruction else ""
+        function = self._image.symbol_at(pc)
+        return EdgeqError(f"{subject} {what}.", f"{self._address}, {pc:#010x} in {function}{text}")
+
+
+def _value(machine: Machine, address: int, spec: TensorSpec) -> Array:
+    return np.frombuffer(machine.read(address, spec.bytes), spec.dtype).reshape(spec.shape)
+
+
+def _op_profiles(ops: Sequence[OpEntry], counts: Sequence[OpCount]) -> list[OpProfile]:
+    """One entry per op; its share is of the cycles, or of the instructions if there are none."""
+    weights = [count.instructions if count.cycles is None else count.cycles for count in counts]
+    total = max(sum(weights), 1)
+    return [
+        OpProfile(
+            op.index,
+            op.op,
+            op.name,
+            op.macs,
+            instructions=count.instructions,
+            cycles=count.cycles,
+            share=weight / total,
+        )
+        for op, count, weight in zip(ops, counts[1:-1], weights[1:-1], strict=True)
+    ]

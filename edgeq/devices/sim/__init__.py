@@ -1,0 +1,1 @@
+"""The emulator: a machine without a board, counters, the instruction sets, the timings."""

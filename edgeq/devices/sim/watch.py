@@ -1,0 +1,287 @@
+"""Counting and checking what an emulated program does, block by block and access by access."""
+
+from __future__ import annotations
+
+import bisect
+import ctypes
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.build.compiler import build
+from edgeq.build.image import Image
+from edgeq.build.toolchain import host_toolchain
+from edgeq.devices.sim.cycles import timing_of
+from edgeq.devices.sim.isa import allows, disassembler
+from edgeq.devices.sim.machine import STACK_BYTES, STACK_TOP, Machine
+from edgeq.target import Target
+
+_SOURCE = Path(__file__).with_name("hooks.c")
+_u32, _pointer = ctypes.c_uint32, ctypes.c_void_p
+OUTSIDE, MISALIGNED = 1, 2
+
+
+class _Watch(ctypes.Structure):
+    """`eq_watch` of hooks.c."""
+
+    _fields_ = (
+        ("code_start", _u32),
+        ("slots", _u32),
+        ("code", _pointer),
+        ("next_mark", _pointer),
+        ("mark_op", _pointer),
+        ("entries", _pointer),
+        ("jumps", _pointer),
+        ("block_bytes", _pointer),
+        ("unaligned_cycles", _pointer),
+        ("ranges", _pointer),
+        ("range_count", _u32),
+        ("always_aligned", _u32),
+        ("op", _u32),
+        ("last_slot", _u32),
+        ("last_end", _u32),
+        ("fault", _u32),
+        ("fault_op", _u32),
+        ("fault_address", _u32),
+        ("fault_bytes", _u32),
+        ("fault_writes", _u32),
+        ("fault_pc", _u32),
+        ("pc_register", ctypes.c_int32),
+        ("stop", _pointer),
+        ("read_register", _pointer),
+    )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first access that was not allowed.
+
+    Attributes:
+        kind: OUTSIDE or MISALIGNED.
+        op: What ran: 0 before the first op, then one more than the op's position.
+    """
+
+    kind: int
+    op: int
+    pc: int
+    address: int
+    size_bytes: int
+    writes: bool
+
+
+@dataclass(frozen=True)
+class OpCount:
+    """What one op did: instructions, and cycles where the core's timings are documented."""
+
+    instructions: int
+    cycles: int | None
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """An executed instruction that the CPU does not have; `op` as in Fault."""
+
+    op: int
+    pc: int
+    text: str
+
+
+class Watch:
+    """Counters and checks on one machine, from its creation on."""
+
+    def __init__(self, machine: Machine, target: Target, ops: int, *, always_aligned: bool) -> None:
+        self._target = target
+        self._disassembler = disassembler(target)
+        code = next(s for s in machine.image.sections if s.name == ".text")
+        self._code = code
+        slots = (code.end - code.start + 1) // 2
+        self._marks = [(a, op + 1) for a, op in machine.image.marks if code.start <= a < code.end]
+        next_mark, mark_op = _mark_tables(self._marks, code.start, slots)
+        self._entries = np.zeros((ops + 2, slots), np.uint64)
+        self._jumps = np.zeros((ops + 2, slots), np.uint64)
+        self._unaligned = np.zeros(ops + 2, np.uint64)
+        self._block_bytes = np.zeros(slots, np.uint32)
+        ranges = _ranges(machine.image)
+        text = np.frombuffer(code.content + b"\0", np.uint8)
+        self._kept = (next_mark, mark_op, ranges, text)  # hooks.c holds their addresses
+        state = _Watch(code.start, slots)
+        for name, array in (
+            ("code", text),
+            ("next_mark", next_mark),
+            ("mark_op", mark_op),
+            ("entries", self._entries),
+            ("jumps", self._jumps),
+            ("block_bytes", self._block_bytes),
+            ("unaligned_cycles", self._unaligned),
+            ("ranges", ranges),
+        ):
+            setattr(state, name, array.ctypes.data)
+        state.range_count = len(ranges)
+        state.always_aligned = always_aligned
+        state.last_slot = slots
+        state.pc_register = machine.pc_register
+        self._state = state
+        _install(machine, state)
+
+    def restart(self) -> None:
+        """Forget what has been counted; a new call begins."""
+        for array in (self._entries, self._jumps, self._unaligned):
+            array.fill(0)
+        self._state.op = 0
+        self._state.last_slot = self._state.slots
+        self._state.fault = 0
+
+    def fault(self) -> Fault | None:
+        """The first access that was not allowed, if there was one."""
+        state = self._state
+        if not state.fault:
+            return None
+        op = self.op_at(state.fault_op, state.fault_pc)
+        return Fault(
+            state.fault,
+            op,
+            state.fault_pc,
+            state.fault_address,
+            state.fault_bytes,
+            bool(state.fault_writes),
+        )
+
+    @property
+    def op(self) -> int:
+        """What runs now, or ran last: 0 before the first op, then its position and one."""
+        return int(self._state.op)
+
+    def op_at(self, op: int, pc: int) -> int:
+        """The op at `pc`, if the block that it stands in is the one that `op` begins in."""
+        start = self._code.start + 2 * self._state.last_slot
+        later = [number for address, number in self._marks if start <= pc < address]
+        return op - 1 if op and op in later else op
+
+    def forbidden(self) -> Forbidden | None:
+        """An executed instruction that the CPU does not have, if there is one."""
+        allowed = allows(self._target)
+        for slot in np.flatnonzero(self._entries.sum(axis=0)).tolist():
+            op = int(np.flatnonzero(self._entries[:, slot])[0])
+            found = self._first_forbidden(slot, op, allowed)
+            if found:
+                return found
+        return None
+
+    def instruction_at(self, address: int) -> Any:
+        """The (capstone) instruction at an address; None if there is none."""
+        offset = address - self._code.start
+        return next(
+            self._disassembler.disasm(self._code.content[offset : offset + 4], address), None
+        )
+
+    def counts(self) -> list[OpCount]:
+        """What was counted: before the first op, then per op, then behind the last."""
+        timing = timing_of(self._target.cpu)
+        instructions = np.zeros(len(self._entries), np.uint64)
+        cycles = self._unaligned.copy()
+        if self._state.last_slot < self._state.slots:
+            # The return to the caller is a jump too, but no block follows it.
+            self._jumps[self._state.op, self._state.last_slot] += np.uint64(1)
+            self._state.last_slot = self._state.slots
+        for slot in np.flatnonzero(self._entries.sum(axis=0)).tolist():
+            block = self._block(slot)
+            times = timing(block) if timing else None
+            for op in np.flatnonzero(self._entries[:, slot]).tolist():
+                count = self._entries[op, slot]
+                for position, instruction in enumerate(block):
+                    owner = self._owner(op, slot, instruction.address)
+                    instructions[owner] += count
+                    if times:
+                        cycles[owner] += count * np.uint64(times.each[position])
+            if times:
+                cycles += self._jumps[:, slot] * np.uint64(times.jump)
+        known = timing is not None
+        return [
+            OpCount(int(i), int(c) if known else None)
+            for i, c in zip(instructions, cycles, strict=True)
+        ]
+
+    def _block(self, slot: int) -> list[Any]:
+        address = self._code.start + 2 * slot
+        length = int(self._block_bytes[slot])
+        raw = self._code.content[2 * slot : 2 * slot + length]
+        block = list(self._disassembler.disasm(raw, address))
+        if sum(instruction.size for instruction in block) != length:
+            raise AssertionError(f"capstone does not know the code at {address:#x}: {raw.hex()}")
+        return block
+
+    def _owner(self, op: int, slot: int, address: int) -> int:
+        """The op of an instruction in a block that was entered in `op`."""
+        first = bisect.bisect_left(self._marks, (self._code.start + 2 * slot, 0))
+        behind = bisect.bisect_right(self._marks, (address, len(self._entries)))
+        return self._marks[behind - 1][1] if behind > first else op
+
+    def _first_forbidden(self, slot: int, op: int, allowed: Any) -> Forbidden | None:
+        for instruction in self._block(slot):
+            if not allowed(instruction):
+                owner = self._owner(op, slot, instruction.address)
+                text = f"{instruction.mnemonic} {instruction.op_str}".strip()
+                return Forbidden(owner, instruction.address, text)
+        return None
+
+
+def _mark_tables(
+    marks: Sequence[tuple[int, int]], start: int, slots: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """`next_mark` and `mark_op` of hooks.c."""
+    mark_op = np.zeros(slots + 1, np.uint32)
+    for address, op in marks:
+        mark_op[(address - start) // 2] = op
+    next_mark = np.full(slots + 2, 0xFFFFFFFF, np.uint32)
+    following = 0xFFFFFFFF
+    for slot in range(slots, -1, -1):
+        following = slot if mark_op[slot] else following
+        next_mark[slot] = following
+    return next_mark, mark_op
+
+
+def _ranges(image: Image) -> np.ndarray[Any, Any]:
+    """What the program may touch: RAM first, where most accesses go."""
+    parts = [(STACK_TOP - STACK_BYTES, STACK_TOP, 1)]
+    parts += [(s.start, s.end, int(s.writable)) for s in image.sections]
+    return np.array(sorted(parts, key=lambda part: -part[2]), np.uint32)
+
+
+@cache
+def _hooks() -> ctypes.CDLL:
+    suffix = ".dll" if sys.platform == "win32" else ".so"
+    flags = ["-std=c99", "-O2", "-fPIC"]
+    files = {"hooks.c": _SOURCE.read_text()}
+    return ctypes.CDLL(str(build(host_toolchain(), files, flags, ["-shared"], f"hooks{suffix}")))
+
+
+def _install(machine: Machine, state: _Watch) -> None:
+    """Let Unicorn call hooks.c itself, without Python in between."""
+    import unicorn
+    from unicorn.unicorn_py3.unicorn import uclib
+
+    state.stop = ctypes.cast(uclib.uc_emu_stop, _pointer).value
+    state.read_register = ctypes.cast(uclib.uc_reg_read, _pointer).value
+    hooks = _hooks()
+    everywhere = (ctypes.c_uint64(1), ctypes.c_uint64(0))
+    for kind, function in (
+        (unicorn.UC_HOOK_BLOCK, hooks.eq_on_block),
+        (unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, hooks.eq_on_access),
+    ):
+        handle = ctypes.c_size_t()
+        callback = ctypes.cast(function, _pointer)
+        status = uclib.uc_hook_add(
+            machine.engine._uch,
+            ctypes.byref(handle),
+            kind,
+            callback,
+            ctypes.byref(state),
+            *everywhere,
+        )
+        if status:
+            raise unicorn.UcError(status)
