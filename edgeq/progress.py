@@ -28,3 +28,9 @@ def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterat
         for item in items:
             yield item
             bar.advance(task)
+
+
+def stage(label: str) -> None:
+    """Say on stderr what begins now; silent where that is no terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{label} ...\n")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from edgeq import __version__
 from edgeq.arrays import input_tensors, model_inputs
 from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
@@ -66,6 +68,12 @@ class Verification:
     first_differing: int | None = None
     first_op: OpDifference | None = None
     note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq verify`."""
+        found = asdict(self)
+        model = {"path": found.pop("model"), "sha256": found.pop("sha256")}
+        return {"edgeq": __version__, "model": model, **found}
 
 
 def oracle_address() -> str:

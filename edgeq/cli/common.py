@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 
 from edgeq.devices.base import CompileOptions
+from edgeq.jsontext import json_text
 from edgeq.sizes import parse_bytes
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,18 +18,8 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing ou
 
 
 def print_json(value: Any) -> None:
-    """Print a result on stdout as JSON; dataclasses and numpy scalars are understood."""
-    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)
+    """Print a result on stdout as JSON; dataclasses and numpy values are understood."""
+    click.echo(json_text(value))
 
 
 def compile_options(command: Command) -> Command:

@@ -76,7 +76,7 @@ def show_profile(result: Profile, console: Console) -> None:
         table.add_row(name, value)
     console.print(table)
     if found.ops:
-        console.print(_op_table(found.ops))
+        console.print(op_table(found.ops))
     for warning in found.warnings:
         console.print(f"Warning: {warning}", style="yellow", highlight=False)
     if not found.valid:
@@ -109,7 +109,8 @@ def _memory_rows(memory: Memory) -> list[tuple[str, str]]:
     ]
 
 
-def _op_table(ops: Sequence[OpProfile]) -> Table:
+def op_table(ops: Sequence[OpProfile]) -> Table:
+    """The table per op; columns that the device cannot fill are left out."""
     columns = ["macs", "instructions", "cycles"]
     known = [name for name in columns if any(getattr(op, name) is not None for op in ops)]
     table = Table("#", "op", *known, "share", "name", box=None)

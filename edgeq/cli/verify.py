@@ -59,7 +59,7 @@ def verify(
         where=str(source),
     )
     if as_json:
-        print_json(result)
+        print_json(result.to_json())
     else:
         click.echo(describe(result))
     if not result.equal:

@@ -12,14 +12,14 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
-from edgeq.datasets import Dataset, DatasetOptions, InputSpec, Sample, open_dataset
+from edgeq.datasets import Dataset, DatasetOptions, Sample, open_dataset
 from edgeq.datasets.generator import import_function
 from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.evaluation.metrics import METRICS, Samples, Score
 from edgeq.graph import Graph, Subgraph, numpy_dtype, read_graph
-from edgeq.models import as_tflite
+from edgeq.models import as_tflite, sample_specs
 from edgeq.progress import track
 
 _CHUNK = 64
@@ -140,11 +140,7 @@ def labelled_data(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: at least one sample is needed.")
-    specs = []
-    for tensor in input_tensors(model):
-        shape = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
-        plain = tensor.quantization is None
-        specs.append(InputSpec(tensor.name, shape, tensor.dtype if plain else "float32"))
+    specs = sample_specs(model)
     dataset = open_dataset(data, specs, labelled=True, options=options, limit=limit)
     if options is not None and options.normalization is not None:
         return dataset

@@ -63,38 +63,36 @@ def bar_chart(bars: Sequence[Bar], caption: str) -> str:
 
 def memory_picture(spans: Sequence[Span], steps: int, arena_bytes: int, caption: str) -> str:
     """The arena over time: ops from left to right, addresses from bottom to top."""
-    left, height, bottom = 70, 320, 20
+    left, top, height = 70, 8, 320
     column = (_WIDTH - left) / max(steps, 1)
     scale = height / max(arena_bytes, 1)
     shapes = []
     for number, span in enumerate(spans):
         x, width = left + span.first * column, (span.last - span.first + 1) * column
-        y = height - (span.offset + span.bytes) * scale
+        y = top + height - (span.offset + span.bytes) * scale
         label = ""
         if width > 60 and span.bytes * scale > 14:
             fitting = _shorten(span.name, int(width / 7))
-            label = _text(x + 4, y + min(span.bytes * scale / 2 + 4, height), fitting)
+            label = _text(x + 4, y + span.bytes * scale / 2 + 4, fitting)
         last = min(span.last, steps - 1)
         title = f"{span.name}: {span.bytes:,} bytes at {span.offset:,}, ops {span.first} to {last}"
         shapes.append(
             f"<g><title>{escape(title)}</title>"
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width - 1, 1):.1f}" '
             f'height="{max(span.bytes * scale - 1, 1):.1f}" '
-            f'fill="hsl({_HUES[number % len(_HUES)]} 60% 60% / 0.7)"/>{label}</g>'
+            f'fill="hsl({_HUES[number % len(_HUES)]}, 60%, 60%)" fill-opacity="0.7"/>{label}</g>'
         )
     axis = [
-        _text(
-            left - 6, height - arena_bytes * part * scale + 4, f"{int(arena_bytes * part):,}", "end"
-        )
+        _text(left - 6, top + height * (1 - part) + 4, f"{int(arena_bytes * part):,}", "end")
         for part in (0.0, 0.5, 1.0)
     ]
     every = max(1, steps // 20)
     axis += [
-        _text(left + (step + 0.5) * column, height + 15, str(step), "middle")
+        _text(left + (step + 0.5) * column, top + height + 15, str(step), "middle")
         for step in range(0, steps, every)
     ]
-    frame = f'<path class="axis" d="M{left} 0V{height}H{_WIDTH}"/>'
-    return _svg(_WIDTH, height + bottom, "".join(shapes) + frame + "".join(axis), caption)
+    frame = f'<path class="axis" d="M{left} {top}V{top + height}H{_WIDTH}"/>'
+    return _svg(_WIDTH, top + height + 20, "".join(shapes) + frame + "".join(axis), caption)
 
 
 def confusion_picture(matrix: Sequence[Sequence[int]], classes: Sequence[str], caption: str) -> str:

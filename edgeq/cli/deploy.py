@@ -1,0 +1,114 @@
+"""`edgeq deploy`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import compile_options, force_option, json_option, print_json
+from edgeq.cli.data import dataset_options
+from edgeq.config import DeployConfig, Limits, read_config
+from edgeq.datasets import DatasetOptions
+from edgeq.devices.base import CompileOptions
+from edgeq.errors import UsageError
+
+_CONFIG = "edgeq.toml"
+
+
+@click.command(
+    epilog="Example: edgeq deploy model.keras --data calibration.npz --eval test.npz "
+    "--target nucleo-f446re --max-drop 0.01 --flash 128K"
+)
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--data", help="Representative data, as for `edgeq convert`.")
+@click.option("--eval", "eval_", help="Labelled data, as for `edgeq evaluate`.")
+@click.option("--metric", help="How accuracy is measured, as for `edgeq evaluate`.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most so many samples of --eval.")
+@click.option("--scheme", help="Quantization scheme; int8 by default.")
+@click.option("--io", help="Type of inputs and outputs: int8, uint8, int16, float32.")
+@click.option("-t", "--target", help="Board or CPU; cortex-m4 by default.")
+@click.option("--on", help="Device to profile on; the target's emulator by default.")
+@click.option("-o", "--output", help="Folder to make; 'deployed' by default.")
+@click.option("-n", "--verify", type=click.IntRange(1), help="Random inputs to verify with.")
+@click.option("--min-accuracy", type=float, help="Limit: least value of the metric.")
+@click.option("--max-drop", type=float, help="Limit: most that may be lost against float.")
+@click.option("--max-latency", type=float, help="Limit: milliseconds per inference.")
+@click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@dataset_options
+@compile_options
+@force_option
+@json_option
+@click.pass_context
+def deploy(
+    ctx: click.Context,
+    /,
+    source: Path | None,
+    reading: DatasetOptions,
+    options: CompileOptions,
+    force: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run the whole chain on SOURCE: an edgeq.toml, or a model with options.
+
+    Convert, prove, verify the bytes, evaluate with the generated C's arithmetic, compile, profile,
+    check the limits, write JSON and an HTML report. --ram, --flash and --cycles are limits too.
+    The exit code is 3 when a limit is missed. Without SOURCE, edgeq.toml is read; options override
+    what stands in it.
+    """
+    from edgeq.deployment import deploy as deploy_model
+
+    config = _overridden(_base(source), ctx, given, reading, options)
+    result = deploy_model(config, force=force)
+    if as_json:
+        print_json(result.result)
+    else:
+        from edgeq.cli.summary import show_deployment
+
+        show_deployment(result)
+    if not result.met:
+        ctx.exit(3)
+
+
+def _base(source: Path | None) -> DeployConfig:
+    if source is None:
+        if not Path(_CONFIG).is_file():
+            raise UsageError(
+                f"There is no {_CONFIG} here and no model was given.", hint="edgeq deploy -h"
+            )
+        return read_config(Path(_CONFIG))
+    return read_config(source) if source.suffix == ".toml" else DeployConfig(str(source))
+
+
+def _overridden(
+    config: DeployConfig,
+    ctx: click.Context,
+    given: dict[str, Any],
+    reading: DatasetOptions,
+    options: CompileOptions,
+) -> DeployConfig:
+    """The configuration with what stands on the command line in place of what is in the file."""
+    given["eval"] = given.pop("eval_")
+    given["optimize"] = options.optimize if _on_command_line(ctx, "optimize") else None
+    names = {field.name for field in fields(DeployConfig)}
+    changes = {name: value for name, value in given.items() if name in names and value}
+    if any(_on_command_line(ctx, name) for name in ("label", "classes", "mean", "std", "resize")):
+        changes["reading"] = reading
+    limits = {
+        "accuracy": given["min_accuracy"],
+        "accuracy_drop": given["max_drop"],
+        "latency_ms": given["max_latency"],
+        "ram_bytes": options.ram_bytes,
+        "flash_bytes": options.flash_bytes,
+        "cycles": options.cycles,
+    }
+    set_limits: dict[str, Any] = {k: v for k, v in limits.items() if v is not None}
+    both: Limits = replace(config.limits, **set_limits)
+    return replace(config, limits=both, **changes)
+
+
+def _on_command_line(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE

@@ -1,0 +1,47 @@
+"""`edgeq report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import force_option, json_option, print_json
+from edgeq.errors import EdgeqError
+from edgeq.output import check_writable, write_whole
+
+
+@click.command(epilog="Example: edgeq report profile.json accuracy.json -o report.html")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", default="report.html", show_default=True, type=click.Path(path_type=Path),
+    help="The HTML file to write.",
+)  # fmt: skip
+@force_option
+@json_option
+def report(results: tuple[Path, ...], output: Path, force: bool, as_json: bool) -> None:
+    """Make one self-contained HTML page of RESULTS.
+
+    RESULTS are what deploy, profile, evaluate and verify print with --json.
+    """
+    from edgeq.report.html import combine, render
+
+    check_writable(output, force=force)
+    combined = combine([(str(path), _read(path)) for path in results])
+    write_whole(output, render(combined))
+    if as_json:
+        print_json({"output": str(output)})
+    else:
+        click.echo(f"report: {output}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except OSError as error:
+        raise EdgeqError(f"cannot read the result: {error.strerror}.", str(path)) from None
+    except ValueError as error:
+        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,297 @@
+"""The whole chain on one model: convert, prove, verify, evaluate, compile, profile, check, report.
+
+Everything lands in one folder, which appears only when the chain has come to its end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.compile import Sources
+from edgeq.compile import compile as compile_model
+from edgeq.config import DeployConfig
+from edgeq.datasets import open_dataset
+from edgeq.devices.base import CompileOptions
+from edgeq.devices.registry import open_device
+from edgeq.errors import UsageError
+from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
+from edgeq.evaluation.layers import LayerError, layer_errors
+from edgeq.graph import Graph, read_graph
+from edgeq.jsontext import json_text
+from edgeq.limits import LimitCheck, check_limits
+from edgeq.models import is_integer, is_tflite, sample_specs
+from edgeq.output import check_writable, whole_directory, write_whole
+from edgeq.profiling import Profile, profile
+from edgeq.progress import stage
+from edgeq.report.html import render
+from edgeq.target import Target, load_target
+from edgeq.verification import Verification, verify
+
+RESULT, REPORT, C_FOLDER = "deploy.json", "report.html", "c"
+_LAYER_SAMPLES = 8
+# An emulated inference takes about a second for a large model; the host has tried many inputs.
+_EMULATED_INPUTS = 3
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment found and made.
+
+    Attributes:
+        output: The folder: the .tflite, the C sources in `c/`, deploy.json, report.html.
+        conversion: The JSON of the conversion; None if the model was integer already.
+        verifications: Bytes compared with the oracle.
+        accuracy: Of the integer model; None without labelled data.
+        float_accuracy: Of the float model, where there is one.
+        layers: Error of each layer, where there is a float model.
+        limits: Every limit with the value found.
+        result: All of it as in deploy.json.
+    """
+
+    output: Path
+    target: str
+    conversion: Mapping[str, Any] | None
+    verifications: tuple[Verification, ...]
+    accuracy: Evaluation | None
+    float_accuracy: Evaluation | None
+    profile: Profile
+    layers: tuple[LayerError, ...]
+    limits: tuple[LimitCheck, ...]
+    result: Mapping[str, Any]
+
+    @property
+    def met(self) -> bool:
+        """Whether all limits are met and all bytes are equal."""
+        return all(check.met for check in self.limits)
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.output / REPORT
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The integer .tflite, and the float one that it was made from."""
+
+    integer: Path
+    real: Path | None
+    conversion: Mapping[str, Any] | None
+
+
+def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
+    """The whole chain on one model, with a report; see `edgeq deploy`.
+
+    Args:
+        config: What is wanted.
+        force: Whether an existing output folder is replaced.
+
+    Raises:
+        EdgeqError: A step failed; nothing is left behind. Limits that are missed raise nothing:
+            see `Deployment.met`.
+    """
+    target = load_target(config.target)
+    address = config.on or _address_for(target)
+    _check(config, force=force)
+    options = CompileOptions(
+        config.optimize,
+        config.limits.ram_bytes,
+        config.limits.flash_bytes,
+        config.limits.cycles,
+    )
+    with whole_directory(Path(config.output), force=force) as folder:
+        steps = _Steps(config, target, address, options, folder)
+        deployment = steps.run()
+        write_whole(folder / RESULT, json_text(deployment.result) + "\n")
+        write_whole(folder / REPORT, render(deployment.result))
+    return deployment
+
+
+def _check(config: DeployConfig, *, force: bool) -> None:
+    """Refuse what cannot end well before any work is done."""
+    check_writable(Path(config.output), force=force)
+    find_metric(config.metric)
+    limits = config.limits
+    if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
+        raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
+
+
+def _address_for(target: Target) -> str:
+    """The emulator of a board, or this machine for a host."""
+    if target.kind == "host":
+        return "local"
+    for address in (f"sim:{target.cpu}", f"qemu:{target.cpu}"):
+        try:
+            open_device(address)
+        except UsageError:
+            continue
+        return address
+    return "c"
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of one deployment."""
+
+    config: DeployConfig
+    target: Target
+    address: str
+    options: CompileOptions
+    folder: Path
+
+    def run(self) -> Deployment:
+        """All steps in order."""
+        models = self._convert()
+        sources = None if self.target.kind == "host" else self._compile(models.integer)
+        verifications = self._verify(models.integer) if sources is not None else ()
+        real, accuracy = self._evaluate(models)
+        layers = tuple(self._layers(models))
+        stage(f"profiling on {self.address}")
+        found = profile(models.integer, on=self.address, options=self.options)
+        found = replace(found, path=models.integer.name)
+        limits = check_limits(self.config.limits, self.target, found, accuracy, real, verifications)
+        if models.real is not None:
+            models.real.unlink()
+        deployment = Deployment(
+            Path(self.config.output),
+            self.target.name,
+            models.conversion,
+            verifications,
+            accuracy,
+            real,
+            found,
+            layers,
+            limits,
+            {},
+        )
+        graph = read_graph(models.integer)
+        return replace(deployment, result=_result(deployment, graph, sources))
+
+    def _convert(self) -> _Models:
+        """The integer model: converted, or as it was given."""
+        stage("converting")
+        source = Path(self.config.model)
+        integer = self.folder / f"{source.stem}.tflite"
+        if is_tflite(source) and is_integer(read_graph(source)):
+            shutil.copyfile(source, integer)
+            return _Models(integer, None, None)
+        from edgeq.conversion.convert import convert
+
+        conversion = convert(
+            source,
+            data=self.config.data,
+            output=integer,
+            scheme=self.config.scheme,
+            io=self.config.io,
+            dataset_options=self.config.reading,
+            trust=self.config.trust,
+        )
+        real = None
+        if conversion.float_model is not None:
+            real = self.folder / "float.tflite"
+            real.write_bytes(conversion.float_model.data)
+        summary = {**conversion.to_json(), "model": source.name, "output": integer.name}
+        return _Models(integer, real, summary)
+
+    def _compile(self, model: Path) -> Sources:
+        stage("compiling")
+        return compile_model(
+            model, self.folder / C_FOLDER, target=self.target, options=self.options
+        )
+
+    def _verify(self, model: Path) -> tuple[Verification, ...]:
+        """Bytes against the oracle, on this machine and in the emulator."""
+        stage("verifying")
+        counts = {"c": self.config.verify}
+        if self.address.startswith(("sim:", "qemu:")):
+            counts[self.address] = min(self.config.verify, _EMULATED_INPUTS)
+        return tuple(
+            replace(verify(model, on=on, n=n, options=self.options), model=model.name)
+            for on, n in counts.items()
+        )
+
+    def _evaluate(self, models: _Models) -> tuple[Evaluation | None, Evaluation | None]:
+        """Accuracy of the float and of the integer model."""
+        stage("evaluating")
+        if self.config.eval is None:
+            return None, None
+        device = self.address if self.target.kind == "host" else "c"
+
+        def measure(model: Path, on: str) -> Evaluation:
+            found = evaluate(
+                model,
+                data=self.config.eval,
+                on=on,
+                metric=self.config.metric,
+                limit=self.config.limit,
+                dataset_options=self.config.reading,
+                options=self.options,
+            )
+            return replace(found, model=model.name)
+
+        real = None if models.real is None else measure(models.real, "local")
+        return real, measure(models.integer, device)
+
+    def _layers(self, models: _Models) -> list[LayerError]:
+        """Error of each layer on a few samples of the representative data."""
+        if models.real is None or self.config.data is None:
+            return []
+        stage("comparing layers")
+        data = open_dataset(
+            self.config.data,
+            sample_specs(read_graph(models.real).main),
+            options=self.config.reading,
+            limit=_LAYER_SAMPLES,
+        )
+        return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
+
+
+def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:
+    """The content of deploy.json."""
+    return {
+        "edgeq": __version__,
+        "model": {
+            "path": Path(graph.path).name,
+            "sha256": graph.sha256,
+            "file_bytes": graph.file_bytes,
+        },
+        "target": found.target,
+        "conversion": found.conversion,
+        "verify": [check.to_json() for check in found.verifications],
+        "evaluation": {
+            "float": found.float_accuracy and found.float_accuracy.to_json(),
+            "integer": found.accuracy and found.accuracy.to_json(),
+        },
+        "profile": found.profile.to_json(),
+        "memory": None if sources is None else _memory(graph, sources),
+        "layers": found.layers,
+        "limits": found.limits,
+        "met": found.met,
+    }
+
+
+def _memory(graph: Graph, sources: Sources) -> dict[str, Any]:
+    """The arena over time."""
+    plan = sources.plan
+    main = graph.main
+    return {
+        "arena_bytes": plan.arena_bytes,
+        "lower_bound_bytes": plan.lower_bound_bytes,
+        "peak_op": plan.peak_step,
+        "steps": len(main.ops),
+        "blocks": [
+            {
+                "name": main.tensors[p.block.key].name if p.block.key >= 0 else "scratch",
+                "offset": p.offset,
+                "bytes": p.block.size,
+                "first": p.block.first,
+                "last": p.block.last,
+            }
+            for p in plan.blocks
+        ],
+    }

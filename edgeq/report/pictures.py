@@ -1,0 +1,96 @@
+"""Which pictures a result has, as SVG by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgeq.report.svg import Bar, Span, bar_chart, confusion_picture, memory_picture
+
+
+def pictures(result: Mapping[str, Any]) -> dict[str, str]:
+    """The pictures that a result has the figures for."""
+    from markupsafe import Markup
+
+    made = {
+        "memory": _memory(result.get("memory")),
+        "ops": _ops((result.get("profile") or {}).get("ops")),
+        "accuracy": _accuracy(result.get("evaluation")),
+        "confusion_float": _confusion(result, "float"),
+        "confusion_integer": _confusion(result, "integer"),
+        "layers": _layers(result.get("layers")),
+    }
+    # svg.py escapes every text that it puts in.
+    return {name: Markup(svg) for name, svg in made.items() if svg}  # noqa: S704
+
+
+def _short(name: str) -> str:
+    return name.split(";")[0]
+
+
+def _memory(memory: Mapping[str, Any] | None) -> str:
+    if not memory:
+        return ""
+    spans = [
+        Span(_short(b["name"]), b["offset"], b["bytes"], b["first"], b["last"])
+        for b in memory["blocks"]
+    ]
+    caption = f"Arena of {memory['arena_bytes']:,} bytes over time; ops from left to right"
+    return memory_picture(spans, memory["steps"], memory["arena_bytes"], caption)
+
+
+def _ops(ops: Sequence[Mapping[str, Any]] | None) -> str:
+    if not ops:
+        return ""
+    for figure in ("cycles", "instructions", "share"):
+        if any(op[figure] is not None for op in ops):
+            break
+    else:
+        return ""
+    total = sum(op[figure] or 0 for op in ops) or 1
+    bars = [
+        Bar(
+            f"{op['index']} {op['op']}",
+            op[figure] or 0,
+            f"{(op[figure] or 0) / total:.1%}"
+            + ("" if figure == "share" else f"  {op[figure] or 0:,}"),
+            _short(op["name"]),
+        )
+        for op in ops
+    ]
+    return bar_chart(bars, f"{figure.capitalize()} per op")
+
+
+def _accuracy(evaluation: Mapping[str, Any] | None) -> str:
+    if not evaluation:
+        return ""
+    bars = []
+    for kind in ("float", "integer"):
+        found = evaluation.get(kind)
+        if found and isinstance(found[found["metric"]], int | float):
+            value = found[found["metric"]]
+            bars.append(Bar(f"{kind} {found['metric']}", max(value, 0), f"{value:.4f}"))
+    return bar_chart(bars, "Accuracy, float against integer") if bars else ""
+
+
+def _confusion(result: Mapping[str, Any], kind: str) -> str:
+    found = (result.get("evaluation") or {}).get(kind)
+    if not found or not found.get("confusion"):
+        return ""
+    caption = f"Confusion matrix of the {kind} model; rows are true classes"
+    return confusion_picture(found["confusion"], found.get("classes") or [], caption)
+
+
+def _layers(layers: Sequence[Mapping[str, Any]] | None) -> str:
+    if not layers:
+        return ""
+    bars = [
+        Bar(
+            f"{layer['index']} {layer['op']}",
+            max(layer["sqnr_db"] or 0, 0),
+            "exact" if layer["sqnr_db"] is None else f"{layer['sqnr_db']:.1f} dB",
+            f"{_short(layer['name'])}, largest error {layer['max_error']:.4g}",
+        )
+        for layer in layers
+    ]
+    return bar_chart(bars, "Signal to quantization noise per layer; longer is better")

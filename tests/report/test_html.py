@@ -1,0 +1,73 @@
+"""The page is self-contained and made of the JSON alone."""
+
+import json
+import re
+
+import pytest
+
+from edgeq.errors import EdgeqError
+from edgeq.report.html import combine, render
+
+PROFILE = {
+    "edgeq": "1.0",
+    "model": {"path": "<kws>.tflite", "sha256": "ab", "macs": 1234567},
+    "device": {"address": "sim:cortex-m4", "cpu": "cortex-m4", "runtime": "c"},
+    "latency_us": None,
+    "instructions": 1000,
+    "cycles": 2000,
+    "cycles_estimated": True,
+    "memory_bytes": {"arena": 16000, "peak_rss": None},
+    "ops": [
+        {"index": 0, "op": "CONV_2D", "name": "a;b", "macs": 5, "instructions": 10, "cycles": 20,
+         "share": 0.25},
+    ],
+    "valid": True,
+    "warnings": ["mind the gap"],
+}  # fmt: skip
+PROFILE["device"]["runtime_version"] = None
+EVALUATION = {
+    "edgeq": "1.0", "model": {"path": "m", "sha256": "ab"}, "device": {"address": "c"}, "n": 4,
+    "metric": "accuracy", "accuracy": 0.75, "confusion": [[2, 0], [1, 1]], "classes": [],
+}  # fmt: skip
+
+
+def test_figures_and_pictures_are_there():
+    page = render(combine([("p.json", PROFILE), ("e.json", EVALUATION)]))
+    for text in ("1,234,567", "2,000", "cycles (estimated)", "16,000 bytes", "mind the gap"):
+        assert text in page
+    assert page.count("<svg") == 3
+    assert "&lt;kws&gt;" in page
+    assert "<kws>" not in page
+
+
+def test_nothing_is_fetched():
+    page = render(combine([("p.json", PROFILE)]))
+    assert "<script" not in page
+    links = re.findall(r'(?:href|src)\s*=\s*"([^"]*)"|url\(([^)]*)\)', page)
+    assert links == []
+    assert set(re.findall(r'https?://[^"\s<]+', page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_same_json_gives_the_same_page():
+    assert render(PROFILE | {"profile": PROFILE}) == render(PROFILE | {"profile": PROFILE})
+
+
+def test_what_is_no_result_is_named():
+    with pytest.raises(EdgeqError) as caught:
+        combine([("x.json", {"a": 1})])
+    assert caught.value.where == "x.json"
+
+
+def test_command(cli, tmp_path):
+    (tmp_path / "p.json").write_text(json.dumps(PROFILE))
+    (tmp_path / "bad.json").write_text("{")
+    page = tmp_path / "r.html"
+    assert cli("report", tmp_path / "p.json", "-o", page).code == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert cli("report", tmp_path / "p.json", "-o", page).code == 1
+    assert cli("report", tmp_path / "p.json", "-o", page, "--force").code == 0
+    for name in ("bad.json", "none.json"):
+        done = cli("report", tmp_path / name, "-o", tmp_path / "x.html")
+        assert done.code == 1
+        assert name in done.err
+        assert not (tmp_path / "x.html").exists()
