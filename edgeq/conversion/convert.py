@@ -10,7 +10,8 @@ from typing import Any
 
 from edgeq.conversion.calibration import Calibration, calibrate
 from edgeq.conversion.float_model import FloatModel, float_model
-from edgeq.conversion.proof import Proof, prove_integer
+from edgeq.conversion.integerize import integerize
+from edgeq.conversion.proof import Proof, prove_integer, prove_runs
 from edgeq.conversion.quantize import quantize
 from edgeq.conversion.schemes import Scheme, find_scheme
 from edgeq.datasets import DatasetOptions, open_dataset
@@ -129,8 +130,12 @@ def convert(
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=dataset_options, limit=limit)
         calibration = calibrate(source, dataset)
-    result = quantize(source.data, chosen, calibration.ranges if calibration else {}, io)
+    ranges = calibration.ranges if calibration else {}
+    result = quantize(source.data, chosen, ranges, io)
+    if chosen.integer:
+        result = integerize(result, ranges, chosen.activations)
     proof = prove_integer(result, io, source.source) if chosen.integer else None
+    prove_runs(result, source.source)
     accuracy = None
     if eval_data is not None:
         accuracy = _compare(source.data, result, eval_data, metric, dataset_options)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.tflite.schema import BUILTIN_OPERATORS
+
 
 def unpack(data: bytes) -> Any:
     """The ModelT of a .tflite, every constant inside it.
@@ -57,3 +59,62 @@ def set_signature(model: Any, inputs: list[str], outputs: list[str]) -> None:
     signature.inputs = entries(inputs, model.subgraphs[0].inputs)
     signature.outputs = entries(outputs, model.subgraphs[0].outputs)
     model.signatureDefs = [signature]
+
+
+def op_kinds(model: Any) -> list[str]:
+    """Builtin names such as "CONV_2D", by operator code index."""
+    return [
+        BUILTIN_OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+        for code in model.operatorCodes
+    ]
+
+
+def add_constant(model: Any, values: Any) -> int:
+    """Number of a new buffer that holds an array's bytes."""
+    from ai_edge_litert.schema_py_generated import BufferT
+
+    buffer = BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def drop_unused(model: Any) -> None:
+    """Remove ops of the main subgraph whose results nobody reads, and tensors nobody uses."""
+    graph = model.subgraphs[0]
+    needed = set(indices(graph.outputs))
+    kept = []
+    for op in reversed(graph.operators or []):
+        if needed.intersection(indices(op.outputs)) or not indices(op.outputs):
+            needed.update(indices(op.inputs))
+            kept.append(op)
+    graph.operators = kept[::-1]
+    used = needed.union(indices(graph.inputs), *(indices(op.outputs) for op in kept))
+    used.update(*(indices(op.intermediates) for op in kept))
+    place = {old: new for new, old in enumerate(sorted(used - {-1}))}
+    place[-1] = -1
+    graph.tensors = [graph.tensors[old] for old in sorted(used - {-1})]
+
+    def moved(values: Any) -> list[int]:
+        return [place[index] for index in indices(values)]
+
+    for op in kept:
+        op.inputs, op.outputs = moved(op.inputs), moved(op.outputs)
+        op.intermediates = moved(op.intermediates)
+    graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
+    for signature in model.signatureDefs or []:
+        for entry in (*signature.inputs, *signature.outputs):
+            entry.tensorIndex = place[entry.tensorIndex]
+    _drop_buffers(model)
+
+
+def _drop_buffers(model: Any) -> None:
+    """Remove constants nobody uses; buffer 0 stays, it stands for "none"."""
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    users = [*tensors, *(model.metadata or [])]
+    used = sorted({0, *(user.buffer for user in users)})
+    place = {old: new for new, old in enumerate(used)}
+    model.buffers = [model.buffers[old] for old in used]
+    for user in users:
+        user.buffer = place[user.buffer]
+    model.metadataBuffer = None

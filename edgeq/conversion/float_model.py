@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.folding import fold_constants
 from edgeq.conversion.names import name_tensors
 from edgeq.datasets import InputSpec
 from edgeq.errors import EdgeqError
@@ -59,6 +60,7 @@ def float_model(
     else:
         source = str(model)
         data = _load(Path(model), signature, trust)
+    data = fold_constants(data)
     graph = parse_graph(data, source)
     _check_static(graph)
     return FloatModel(data, source, graph)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.exported import Exported
+from edgeq.conversion.lowering import for_export, layers_by_path
 from edgeq.conversion.tensorflow import freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
 
@@ -126,9 +125,9 @@ def export_keras(model: Any, where: str) -> Exported:
             packed = packed[0]
         return keras.tree.flatten(model(packed, training=False))
 
-    layers = _layers(model)
+    layers = layers_by_path(model)
     try:
-        with _exact_scopes(tf, model), _unrolled(layers.values()):
+        with for_export(tf, model, layers):
             data = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {_first_line(error)}", where) from error
@@ -144,53 +143,6 @@ def _layer_of(tensor: Any) -> str:
     """Name of the layer that makes a KerasTensor."""
     history = getattr(tensor, "_keras_history", None)
     return str(history.operation.name if history else tensor.name)
-
-
-def _layers(model: Any, prefix: str = "") -> dict[str, Any]:
-    """Every layer by path, nested models' layers below their model."""
-    found: dict[str, Any] = {}
-    for layer in getattr(model, "layers", ()):
-        path = prefix + layer.name
-        found[path] = layer
-        found.update(_layers(layer, path + "/"))
-    return found
-
-
-@contextmanager
-def _exact_scopes(tf: Any, model: Any) -> Iterator[None]:
-    """Name ops after their layers while the model is traced.
-
-    Keras opens a layer's name scope twice, and TensorFlow numbers the second, so the ops of
-    "conv2d" would be called "conv2d_1", which is another layer. A scope name that ends in "/" is
-    taken as it is.
-    """
-    touched = [model, *_layers(model).values()]
-    for layer in touched:
-
-        def scope(layer: Any = layer) -> Any:
-            outer = tf.get_current_name_scope()
-            name = "" if layer is model else f"{outer}/{layer.name}/" if outer else f"{layer.name}/"
-            return tf.name_scope(name)
-
-        object.__setattr__(layer, "_open_name_scope", scope)
-    try:
-        yield
-    finally:
-        for layer in touched:
-            object.__delattr__(layer, "_open_name_scope")
-
-
-@contextmanager
-def _unrolled(layers: Iterable[Any]) -> Iterator[None]:
-    """Let recurrent layers run step by step instead of in a WHILE loop, which stays float."""
-    rolled = [layer for layer in layers if getattr(layer, "unroll", None) is False]
-    for layer in rolled:
-        layer.unroll = True
-    try:
-        yield
-    finally:
-        for layer in rolled:
-            layer.unroll = False
 
 
 def _first_line(error: BaseException) -> str:

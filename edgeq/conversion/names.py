@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeq.conversion.exported import Exported
-from edgeq.conversion.flatbuffer import indices, pack, set_signature, unpack
-from edgeq.tflite.schema import BUILTIN_OPERATORS
+from edgeq.conversion.flatbuffer import indices, op_kinds, pack, set_signature, unpack
 
 _CALL = "StatefulPartitionedCall"
 _INNER_SCOPES = frozenset({"batchnorm", "moments"})
@@ -25,9 +24,9 @@ def name_tensors(exported: Exported) -> bytes:
     model = unpack(exported.data)
     model.metadata = [m for m in model.metadata or [] if m.name != b"CONVERSION_METADATA"]
     model.description = None
-    kinds = [_kind(code) for code in model.operatorCodes]
-    for graph in model.subgraphs:
-        names = _Names(graph)
+    kinds = [kind.lower() for kind in op_kinds(model)]
+    for number, graph in enumerate(model.subgraphs):
+        names = _Names(graph, f"subgraph_{number}/" if number else "")
         if graph is model.subgraphs[0]:
             names.give_all(graph.inputs, exported.input_names)
             names.give_all(graph.outputs, exported.output_names)
@@ -41,15 +40,11 @@ def name_tensors(exported: Exported) -> bytes:
     return pack(model)
 
 
-def _kind(code: Any) -> str:
-    """An op's builtin name in lower case."""
-    return BUILTIN_OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "op").lower()
-
-
 class _Names:
     """Gives every tensor of a subgraph one name, and every name to one tensor."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Any, prefix: str) -> None:
+        self._prefix = prefix
         self._tensors = graph.tensors
         self._taken: set[str] = set()
         self._named: set[int] = set()
@@ -65,7 +60,7 @@ class _Names:
             number += 1
         self._taken.add(name)
         self._named.add(index)
-        self._tensors[index].name = name.encode()
+        self._tensors[index].name = (self._prefix + name).encode()
 
     def give_all(self, tensors: Any, names: Sequence[str]) -> None:
         """Name several tensors, by position."""
@@ -76,7 +71,9 @@ class _Names:
 def _name_ops(graph: Any, names: _Names, kinds: list[str], layers: Sequence[str]) -> None:
     operators = graph.operators or []
     found = [
-        layers_of((graph.tensors[indices(op.outputs)[0]].name or b"").decode(), layers)
+        layers_of(
+            (graph.tensors[indices(op.outputs)[0]].name or b"").decode("utf-8", "replace"), layers
+        )
         for op in operators
     ]
     if not layers:
@@ -117,7 +114,7 @@ def layers_of(raw: str, layers: Sequence[str] = ()) -> tuple[str, ...]:
     for part in raw.split(";"):
         scopes = [scope for scope in part.split("/") if scope and scope != _CALL]
         layer = _known_layer(scopes, known) if known else "/".join(_outer_scopes(scopes))
-        if layer and not layer.isdigit() and layer not in found:
+        if layer and not layer.isdigit() and layer not in (*found, "Identity"):
             found.append(layer)
     # The converter puts what runs last first.
     return tuple(sorted(found, key=known.__getitem__) if known else reversed(found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeq.conversion.tensorflow import quiet
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.graph import Graph, Op, Subgraph, parse_graph
 
@@ -67,6 +68,31 @@ def prove_integer(data: bytes, io: str, where: str = "model") -> Proof:
         for tensor in subgraph.tensors:
             counts[tensor.dtype] = counts.get(tensor.dtype, 0) + 1
     return Proof(sum(counts.values()), dict(sorted(counts.items())), inputs, outputs)
+
+
+def prove_runs(data: bytes, where: str = "model") -> None:
+    """Run a model once on zeros with LiteRT's plain kernels.
+
+    Raises:
+        EdgeqError: An op has no kernel for its types.
+    """
+    with quiet():
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        try:
+            interpreter = Interpreter(
+                model_content=data,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            )
+            interpreter.allocate_tensors()
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise EdgeqError(
+                f"LiteRT has no kernel for an op of the converted model: {reason}",
+                where,
+                "another --scheme; int8 has the most kernels",
+            ) from error
 
 
 def float_ops(subgraph: Subgraph, io: str) -> list[Op]:

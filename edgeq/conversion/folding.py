@@ -1,0 +1,95 @@
+"""Ops whose result is known before the model runs become constants.
+
+Converters leave such ops behind: SHAPE / STRIDED_SLICE / PACK in front of a reshape when the batch
+was open, SPLIT of a constant in recurrent layers. Quantizers keep them float, and no device needs
+to compute them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds, pack, unpack
+from edgeq.conversion.tensorflow import quiet
+
+_NEVER = frozenset(
+    {
+        "CUSTOM",
+        "CALL_ONCE",
+        "WHILE",
+        "IF",
+        "VAR_HANDLE",
+        "READ_VARIABLE",
+        "ASSIGN_VARIABLE",
+        "RANDOM_UNIFORM",
+        "RANDOM_STANDARD_NORMAL",
+        "MULTINOMIAL",
+    }
+)
+
+
+def fold_constants(data: bytes) -> bytes:
+    """The model with every op that depends on no input replaced by its result."""
+    model = unpack(data)
+    graph = model.subgraphs[0]
+    folded = _constant_ops(model, graph)
+    if not folded:
+        return data
+    values, shapes = _evaluate(data)
+    for op in folded:
+        for index in indices(op.outputs):
+            graph.tensors[index].buffer = add_constant(model, values[index])
+    gone = {id(op) for op in folded}
+    graph.operators = [op for op in graph.operators if id(op) not in gone]
+    for index, tensor in enumerate(graph.tensors):
+        tensor.shape = shapes.get(index, tensor.shape)
+    drop_unused(model)
+    return pack(model)
+
+
+def _constant_ops(model: Any, graph: Any) -> list[Any]:
+    """Ops of the subgraph whose inputs are constants or fixed shapes."""
+    kinds = op_kinds(model)
+    known = {
+        index
+        for index, tensor in enumerate(graph.tensors)
+        if _length(model.buffers[tensor.buffer].data) and not tensor.isVariable
+    }
+    outputs = set(indices(graph.outputs))
+    found = []
+    for op in graph.operators or []:
+        inputs = [index for index in indices(op.inputs) if index >= 0]
+        made = indices(op.outputs)
+        kind = kinds[op.opcodeIndex]
+        fixed = kind == "SHAPE" or (inputs and known.issuperset(inputs))
+        if fixed and kind not in _NEVER and kind != "DEQUANTIZE" and not outputs & set(made):
+            known.update(made)
+            found.append(op)
+    return found
+
+
+def _length(data: Any) -> int:
+    return 0 if data is None else len(data)
+
+
+def _evaluate(data: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Values of all tensors after one run on zeros, and their shapes, by index."""
+    with quiet():
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        interpreter = Interpreter(
+            model_content=data,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    values, shapes = {}, {}
+    for detail in interpreter.get_tensor_details():
+        index = detail["index"]
+        shapes[index] = detail["shape"]
+        try:
+            values[index] = interpreter.get_tensor(index)
+        except ValueError:  # a tensor that no op touches has no value
+            continue
+    return values, shapes

@@ -1,0 +1,76 @@
+"""What Keras layers do differently while they are traced for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+
+def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
+    """Every layer by path, in model order; a nested model's layers stand below its name."""
+    found: dict[str, Any] = {}
+    for layer in getattr(model, "layers", ()):
+        path = prefix + layer.name
+        found[path] = layer
+        found.update(layers_by_path(layer, path + "/"))
+    return found
+
+
+@contextmanager
+def for_export(tf: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
+    """The model traces into ops that carry its layers' names and that devices have."""
+    with ExitStack() as stack:
+        for layer in (model, *layers.values()):
+            stack.enter_context(
+                _replaced(layer, "_open_name_scope", _exact_scope(tf, layer, layer is model))
+            )
+            if getattr(layer, "unroll", None) is False:
+                # A WHILE loop stays float whatever quantizes it; steps in a row do not.
+                stack.enter_context(_replaced(layer, "unroll", True))
+            if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
+                stack.enter_context(_replaced(layer, "call", _nearest(tf, layer)))
+        yield
+
+
+@contextmanager
+def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
+    """An attribute of one layer has another value; Keras's own bookkeeping is not bothered."""
+    before = vars(layer).get(name)
+    object.__setattr__(layer, name, value)
+    try:
+        yield
+    finally:
+        object.__delattr__(layer, name)
+        if before is not None:
+            object.__setattr__(layer, name, before)
+
+
+def _exact_scope(tf: Any, layer: Any, top: bool) -> Callable[[], Any]:
+    """The layer's own name as the name scope of its ops.
+
+    Keras opens a layer's scope twice, and TensorFlow numbers the second, so the ops of "conv2d"
+    would be called "conv2d_1", which is another layer. A scope name that ends in "/" is taken as
+    it is.
+    """
+
+    def scope() -> Any:
+        outer = tf.get_current_name_scope()
+        inner = f"{outer}/{layer.name}/" if outer else f"{layer.name}/"
+        return tf.name_scope("" if top else inner)
+
+    return scope
+
+
+def _nearest(tf: Any, layer: Any) -> Callable[[Any], Any]:
+    """Nearest-neighbour upsampling as one RESIZE_NEAREST_NEIGHBOR; Keras traces five reshapes."""
+
+    def call(inputs: Any) -> Any:
+        first = layer.data_format == "channels_first"
+        image = tf.transpose(inputs, (0, 2, 3, 1)) if first else inputs
+        height, width = image.shape[1:3]
+        size = (height * layer.size[0], width * layer.size[1])
+        image = tf.image.resize(image, size, "nearest")
+        return tf.transpose(image, (0, 3, 1, 2)) if first else image
+
+    return call
