@@ -8,20 +8,41 @@ from edgeq.ops.base import OpKind
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
 from edgeq.ops.fully_connected import FULLY_CONNECTED
+from edgeq.ops.join import CONCATENATION, PACK
+from edgeq.ops.repeat import BROADCAST_TO, TILE
 from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
+from edgeq.ops.reverse_v2 import REVERSE_V2
+from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
+from edgeq.ops.space_depth import DEPTH_TO_SPACE, SPACE_TO_DEPTH
+from edgeq.ops.split import SPLIT, SPLIT_V, UNPACK
+from edgeq.ops.strided_slice import STRIDED_SLICE
+from edgeq.ops.transpose import TRANSPOSE
 
 OPS: dict[str, OpKind] = {
     kind.name: kind
     for kind in (
         ADD,
         AVERAGE_POOL_2D,
+        BROADCAST_TO,
+        CONCATENATION,
         CONV_2D,
         DEPTHWISE_CONV_2D,
+        DEPTH_TO_SPACE,
         EXPAND_DIMS,
         FULLY_CONNECTED,
+        PACK,
         RESHAPE,
+        REVERSE_V2,
+        SLICE,
         SOFTMAX,
+        SPACE_TO_DEPTH,
+        SPLIT,
+        SPLIT_V,
         SQUEEZE,
+        STRIDED_SLICE,
+        TILE,
+        TRANSPOSE,
+        UNPACK,
     )
 }

@@ -1,0 +1,64 @@
+"""SLICE: a copy from a start that is constant or computed at run time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgeq.graph import Tensor
+from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, require
+from edgeq.ops.movement import (
+    ANY_TYPE,
+    Box,
+    box,
+    contiguous_steps,
+    copy_call,
+    element_bytes,
+    loop_params,
+    require_same_type,
+)
+
+MAX_RANK = 6
+
+
+def lower(node: Node) -> Call | None:
+    """The copy; None where the whole input is taken."""
+    source, begin, output = node.input(0), node.input(1), node.output()
+    require_same_type(source, output)
+    rank = len(source.shape)
+    require(len(output.shape) == begin.elements == rank, f"{begin.elements} starts, {rank} axes")
+    fits = all(out <= have for out, have in zip(output.shape, source.shape, strict=True))
+    require(fits, f"{output.shape} does not fit into {source.shape}")
+    size = element_bytes(source)
+    steps = contiguous_steps(source.shape, size)
+    moved = box(output.shape, steps, size)
+    if begin.data is None:
+        return _from_variable_start(moved, begin, source.shape, output.shape, steps)
+    starts = [int(start) for start in begin.data.reshape(-1)]
+    for start, take, have in zip(starts, output.shape, source.shape, strict=True):
+        require(0 <= start <= have - take, f"start {start} of {take} elements in an axis of {have}")
+    first = sum(start * step for start, step in zip(starts, steps, strict=True))
+    return copy_call(replace(moved, input_start=first))
+
+
+def _from_variable_start(
+    moved: Box, begin: Tensor, shape: tuple[int, ...], taken: tuple[int, ...], steps: list[int]
+) -> Call:
+    require(begin.dtype in ("int32", "int64"), f"{begin.dtype} starts")
+    require(len(shape) <= MAX_RANK, f"{len(shape)} axes; the kernel takes {MAX_RANK}")
+    missing = [0] * (MAX_RANK - len(shape))
+    params = {
+        **loop_params(moved),
+        "rank": len(shape),
+        "start_step": [*steps, *missing],
+        "last_start": [have - take for have, take in zip(shape, taken, strict=True)] + missing,
+    }
+    return Call(
+        "slice",
+        "eq_slice_i64" if begin.dtype == "int64" else "eq_slice_i32",
+        "eq_slice_params",
+        params,
+        (Arg("input", 0), Arg("input", 1), OUTPUT),
+    )
+
+
+SLICE = OpKind("SLICE", lower, ANY_TYPE)

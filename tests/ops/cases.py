@@ -1,0 +1,47 @@
+"""Random tensors that the tests of the ops share."""
+
+import numpy as np
+
+from tests.oracle.build import TensorSpec
+
+QUANTIZED = ("int8", "uint8", "int16")
+
+
+def quantized(rng, shape, dtype="int8", *, low=0.002, high=0.5, zero_point=None):
+    """An activation with a random scale; every fourth zero point is at an end of the range."""
+    info = np.iinfo(dtype)
+    if zero_point is None:
+        ends = (info.min, info.max)
+        inside = int(rng.integers(info.min, info.max + 1))
+        zero_point = int(rng.choice(ends)) if rng.random() < 0.25 else inside
+        zero_point = 0 if dtype == "int16" else zero_point
+    scale = float(np.float32(np.exp(rng.uniform(np.log(low), np.log(high)))))
+    return TensorSpec(tuple(shape), dtype, scale, zero_point)
+
+
+def plain(shape, dtype):
+    """A tensor for ops that only move data; quantized types get some scale."""
+    if dtype in QUANTIZED:
+        return TensorSpec(tuple(shape), dtype, 0.5, 0 if dtype == "int16" else 3)
+    return TensorSpec(tuple(shape), dtype)
+
+
+def values(rng, shape, dtype):
+    """Random values over the whole range of a type."""
+    if dtype == "float32":
+        return rng.normal(size=shape).astype(np.float32) * 3
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    info = np.iinfo(dtype)
+    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+def constant(array, dtype=None, **fields):
+    """A constant tensor."""
+    array = np.asarray(array, dtype)
+    return TensorSpec(array.shape, array.dtype.name, data=array, **fields)
+
+
+def shape_of(rng, rank, largest=6):
+    """A random shape."""
+    return tuple(int(n) for n in rng.integers(1, largest + 1, rank))
