@@ -11,8 +11,9 @@ from edgeq import __version__
 from edgeq.codegen.header import banner, header_text
 from edgeq.codegen.literals import check_identifier, identifier
 from edgeq.codegen.names import Names, assign_names
-from edgeq.codegen.source import Golden, kernel_file, source_text, weights_text
+from edgeq.codegen.source import kernel_file, source_text, weights_text
 from edgeq.devices.base import CompileOptions
+from edgeq.golden import oracle_golden
 from edgeq.graph import Graph, Tensor, read_graph
 from edgeq.ops.base import Isa
 from edgeq.output import whole_directory, write_whole
@@ -56,7 +57,7 @@ def generate(
     target: Target | str = "cortex-m4",
     options: CompileOptions | None = None,
     external_arena: bool = False,
-    golden: Golden | None = None,
+    golden: bool = False,
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
@@ -66,7 +67,7 @@ def generate(
         target: A target, its name, or a CPU's name.
         options: What to optimise for, and budgets.
         external_arena: Let the user's program provide the arena (`NAME_init`).
-        golden: Known input and CRCs, which add `NAME_selftest`.
+        golden: Add `NAME_selftest` with a known input and the oracle's results for it.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
@@ -81,14 +82,15 @@ def generate(
     plan = plan_arena(program)
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
+    known = oracle_golden(model, program) if golden else None
     head = banner(program, plan, __version__, constant_bytes)
     weights_h, weights_c = weights_text(names, prefix, head)
     files = {
         f"{prefix}.h": header_text(
-            program, plan, prefix, head, external_arena=external_arena, golden=golden is not None
+            program, plan, prefix, head, external_arena=external_arena, golden=golden
         ),
         f"{prefix}.c": source_text(
-            program, plan, names, prefix, head, external_arena=external_arena, golden=golden
+            program, plan, names, prefix, head, external_arena=external_arena, golden=known
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
@@ -106,7 +108,7 @@ def compile(  # noqa: A001  (the name of the command, as documented)
     target: Target | str = "cortex-m4",
     options: CompileOptions | None = None,
     external_arena: bool = False,
-    golden: Golden | None = None,
+    golden: bool = False,
     force: bool = False,
 ) -> Sources:
     """Write the C program of a model into a folder; all of it or nothing.

@@ -17,7 +17,7 @@ from edgeq.ops.base import (
     require,
 )
 from edgeq.ops.channels import fold_channels
-from edgeq.ops.conv_2d_dsp import lower_dsp
+from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
 from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
@@ -103,7 +103,7 @@ def lower(node: Node) -> Call:
     limits = clamp(node)
     if node.isa.has("dsp"):
         channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
-        call = lower_dsp(g, node, channels, limits, overlap(g, 2, buffered=True), macs(node))
+        call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
         if call is not None:
             return call
     return Call(

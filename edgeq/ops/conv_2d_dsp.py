@@ -1,4 +1,4 @@
-"""CONV_2D for cores with the DSP extension: two pixels by two channels at a time."""
+"""CONV_2D for cores with the DSP extension: three pixels by two channels at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgeq.graph import Tensor
 from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, Overlap, constant_args
 from edgeq.ops.channels import Channels
 
-MAX_UNROLL = 10
+PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
 
 
 def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:
@@ -87,11 +87,6 @@ def pack_pairs(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.uint3
     return (stream & 0xFFFFFFFF).astype(np.uint32)
 
 
-def unroll_for(steps: int) -> int:
-    """How many steps one turn of the inner loop does: the largest divisor that the kernel has."""
-    return max(count for count in range(1, MAX_UNROLL + 1) if steps % count == 0)
-
-
 def lower_dsp(
     g: dict[str, int],
     node: Node,
@@ -112,7 +107,6 @@ def lower_dsp(
         **geometry,
         "input_zero_point": node.input(0).zero_point,
         "steps": steps,
-        "unroll": unroll_for(steps),
         "scale": scale,
     }
     stream = pack_pairs(channels, order)
@@ -123,7 +117,7 @@ def lower_dsp(
         params,
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
         (Constant("weights", "uint32_t", stream, "pairs of channels, see eq_matmul_dsp.h"),),
-        scratch_bytes=16 * steps,
+        scratch_bytes=8 * PIXELS * steps,
         overlaps=(overlap,),
         macs=macs,
         kernels="dsp",

@@ -1,8 +1,8 @@
 /* CONV_2D, int8 (NHWC), for cores with the DSP extension.
  *
- * The inputs of two neighbouring output pixels are widened into `columns`, then every pair of
+ * The inputs of three neighbouring output pixels are widened into columns, then every pair of
  * output channels is one pass over its stream of weights (see eq_matmul_dsp.h). All inputs of the
- * two pixels are read before their outputs are written, so the output may lie over the input.
+ * three pixels are read before their outputs are written, so the output may lie over the input.
  */
 #ifndef EQ_CONV_2D_DSP_H
 #define EQ_CONV_2D_DSP_H
@@ -18,17 +18,9 @@ typedef struct {
     int32_t stride_h, stride_w;
     int32_t pad_top, pad_left;
     int32_t input_zero_point;
-    int32_t steps;  /* of four values each, for one output */
-    int32_t unroll; /* steps per turn of the inner loop */
+    int32_t steps; /* of four values each, for one output */
     eq_scale_dsp scale;
 } eq_conv_2d_dsp_params;
-
-EQ_KERNEL eq_word *eq_widen_dsp(eq_word *column, uint32_t four)
-{
-    column[0] = eq_widen_even(four);
-    column[1] = eq_widen_odd(four);
-    return column + 4;
-}
 
 /* One pixel's inputs, all inside the image: rows of filter_w * input_c bytes; whole words first,
  * then the bytes left over at the end of each row, together. */
@@ -100,37 +92,13 @@ static EQ_NOINLINE void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p, co
     }
 }
 
-/* All output channels of the two pixels whose inputs stand in `columns`. With one pixel left,
- * `output1` is `output0`: what is written there first is overwritten. */
-EQ_KERNEL void eq_conv_2d_pixels_dsp(const eq_conv_2d_dsp_params *p, const eq_word *columns,
-                                     const eq_word *weights, int8_t *output0, int8_t *output1)
-{
-    for (int32_t oc = 0; oc < p->output_c; oc += 2) {
-        int32_t sums[4];
-        weights = eq_dot_2x2_dsp(weights, columns, p->steps, p->unroll, sums);
-        for (int32_t k = 0; k < 2; k++) {
-            const int32_t doubled = (int32_t)weights[0];
-            const int32_t shift_1 = (int32_t)weights[1];
-            const int32_t rounding = (int32_t)((uint32_t)p->scale.twice_offset_plus_1 << shift_1);
-            weights += 2;
-            if (k == 0 || oc + 1 < p->output_c) {
-                const int32_t *sum = &sums[2 * k];
-                *output1++ =
-                    (int8_t)eq_requantize_dsp(&p->scale, sum[1], doubled, rounding, shift_1);
-                *output0++ =
-                    (int8_t)eq_requantize_dsp(&p->scale, sum[0], doubled, rounding, shift_1);
-            }
-        }
-    }
-}
-
 EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const int8_t *input,
                                         int32_t oy, int32_t ox, eq_word *column)
 {
     const int32_t y = oy * p->stride_h - p->pad_top;
     const int32_t x = ox * p->stride_w - p->pad_left;
-    const int inside = y >= 0 && y + p->filter_h <= p->input_h && x >= 0 &&
-                       x + p->filter_w <= p->input_w;
+    const int inside =
+        y >= 0 && y + p->filter_h <= p->input_h && x >= 0 && x + p->filter_w <= p->input_w;
     if (inside) {
         eq_conv_2d_column_dsp(p, input + (y * p->input_w + x) * p->input_c, column);
     } else {
@@ -138,24 +106,24 @@ EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const in
     }
 }
 
-/* `scratch` holds 4 * steps words. */
+/* `scratch` holds the columns: 6 * steps words. */
 EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *input,
                                  const uint32_t *weights, int8_t *output, void *scratch)
 {
     eq_word *columns = scratch;
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
-        int32_t waiting = 0;
+        int32_t pixels = 0;
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
-                eq_conv_2d_column_at_dsp(p, input, oy, ox, columns + 2 * waiting);
+                eq_conv_2d_column_at_dsp(p, input, oy, ox, columns + pixels);
                 left--;
-                waiting++;
-                if (waiting == 2 || left == 0) {
-                    int8_t *last = output + (waiting - 1) * p->output_c;
-                    eq_conv_2d_pixels_dsp(p, columns, weights, output, last);
-                    output = last + p->output_c;
-                    waiting = 0;
+                pixels++;
+                if (pixels == EQ_PASS_PIXELS || left == 0) {
+                    eq_pixels_dsp(&p->scale, columns, p->steps, weights, output, p->output_c,
+                                  pixels);
+                    output += pixels * p->output_c;
+                    pixels = 0;
                 }
             }
         }

@@ -9,15 +9,19 @@
  * T may wrap around; the host checks that sum(wa * x) fits 24 bits for this layer's weights, and
  * that every v fits 16 bits.
  *
- * Two pixels at a time read the weights once: 12 instructions do 16 multiply-accumulates.
+ * Three pixels at a time read the weights once: 17 instructions do 24 multiply-accumulates. That
+ * takes all fourteen registers, which no compiler can be asked to leave free, so the pass over
+ * all channels is a function in assembly.
  */
 #ifndef EQ_MATMUL_DSP_H
 #define EQ_MATMUL_DSP_H
 
 #include "eq_base.h"
 
-/* Inputs of two pixels, widened to 16 bits: for every four values k of the dot product four words,
- * pixel 0 (k0, k2), pixel 0 (k1, k3), pixel 1 (k0, k2), pixel 1 (k1, k3). */
+/* Pixels of one pass, and bytes of code of one step of it. */
+#define EQ_PASS_PIXELS 3
+#define EQ_PASS_STEP_BYTES 68
+#define EQ_PASS_UNROLL 8
 
 /* Bytes 0 and 2, and bytes 1 and 3, of four int8 values as pairs of int16. */
 EQ_KERNEL uint32_t eq_widen_even(uint32_t four)
@@ -34,20 +38,13 @@ EQ_KERNEL uint32_t eq_widen_odd(uint32_t four)
     return pair;
 }
 
-/* The high half of 2 * acc * multiplier, rounded, for `doubled` = 2 * multiplier - 2^32. */
-EQ_KERNEL int32_t eq_high_mul_dsp(int32_t acc, int32_t doubled)
+/* Widen four values of one pixel into its place among the columns of the others: for every four
+ * values k there are k0 and k2 of each pixel, then k1 and k3 of each pixel. */
+EQ_KERNEL eq_word *eq_widen_dsp(eq_word *column, uint32_t four)
 {
-    int32_t high;
-    __asm__("smmlar %0, %1, %2, %1" : "=r"(high) : "r"(acc), "r"(doubled));
-    return high;
-}
-
-/* x / 2 saturated to int8. */
-EQ_KERNEL int32_t eq_saturate_half(int32_t x)
-{
-    int32_t result;
-    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x));
-    return result;
+    column[0] = eq_widen_even(four);
+    column[EQ_PASS_PIXELS] = eq_widen_odd(four);
+    return column + 2 * EQ_PASS_PIXELS;
 }
 
 /* How one layer's accumulators become outputs on these cores. */
@@ -58,106 +55,168 @@ typedef struct {
     int32_t activation_min, activation_max;
 } eq_scale_dsp;
 
-/* The reference's two roundings, with the zero point added before the shift:
- * (x + (x < 0 ? -1 : 0) + 2^(s-1) + zero_point * 2^s) >> s, where shift_1 = s - 1 >= 0. */
-EQ_KERNEL int32_t eq_requantize_dsp(const eq_scale_dsp *p, int32_t acc, int32_t doubled,
-                                    int32_t rounding, int32_t shift_1)
+/* What a pass works on. The assembly reads it by position. */
+typedef struct {
+    const eq_word *columns, *columns_end;
+    int8_t *output[EQ_PASS_PIXELS];
+    const eq_word *weights_end;
+    int32_t twice_offset_plus_1;
+    int32_t skip; /* bytes of the unrolled loop to jump over on entry */
+} eq_pass_dsp;
+
+/* One step: four values of the dot product, three pixels, two channels. */
+#define EQ_PASS_STEP                                                                               \
+    "ldrd r5, r6, [r0], #8\n\t"                                                                    \
+    "ldmia.w r1!, {r2, r3, r4}\n\t"                                                                \
+    "sxtb16 r7, r5\n\t"                                                                            \
+    "smlad r8, r5, r2, r8\n\t"                                                                     \
+    "smlad r9, r5, r3, r9\n\t"                                                                     \
+    "smlad r10, r5, r4, r10\n\t"                                                                   \
+    "smlad r11, r7, r2, r11\n\t"                                                                   \
+    "smlad r12, r7, r3, r12\n\t"                                                                   \
+    "smlad lr, r7, r4, lr\n\t"                                                                     \
+    "ldmia.w r1!, {r2, r3, r4}\n\t"                                                                \
+    "sxtb16 r7, r6\n\t"                                                                            \
+    "smlad r8, r6, r2, r8\n\t"                                                                     \
+    "smlad r9, r6, r3, r9\n\t"                                                                     \
+    "smlad r10, r6, r4, r10\n\t"                                                                   \
+    "smlad r11, r7, r2, r11\n\t"                                                                   \
+    "smlad r12, r7, r3, r12\n\t"                                                                   \
+    "smlad lr, r7, r4, lr\n\t"
+
+/* Accumulator to output: the high half of acc * 2 * multiplier, rounded (r5 is
+ * 2 * multiplier - 2^32); negative results one less, if that can be seen; the zero point and one
+ * half (r4, shifted up); the right shift, its last bit in the saturation. */
+#define EQ_PASS_SIGN(acc) "add " acc ", " acc ", " acc ", asr #31\n\t"
+#define EQ_PASS_NO_SIGN(acc)
+#define EQ_PASS_REQUANTIZE(acc, sign)                                                              \
+    "smmlar " acc ", " acc ", r5, " acc "\n\t" sign(acc) "add " acc ", " acc ", r4\n\t"            \
+                                                         "asr " acc ", " acc ", r6\n\t"            \
+                                                         "ssat " acc ", #8, " acc ", asr #1\n\t"
+
+/* On the stack: columns 0, columns_end 4, output 8 12 16, weights_end 20, 2 * offset + 1 at 24,
+ * where to enter the loop 28. Outputs are written from the last pixel to the first, so that a
+ * pass with fewer pixels may give the same address more than once. */
+#define EQ_PASS(sign)                                                                              \
+    __asm__ volatile(                                                                              \
+        "push {r4-r11, lr}\n\t"                                                                    \
+        "ldmia r1, {r4-r11}\n\t"                                                                   \
+        "adr r2, 2f\n\t"                                                                           \
+        "add r11, r2\n\t"                                                                          \
+        "orr r11, #1\n\t"                                                                          \
+        "push {r4-r11}\n\t"                                                                        \
+        "1:\n\t"                                                                                   \
+        "ldrd r8, r11, [r0], #8\n\t"                                                               \
+        "mov r9, r8\n\t"                                                                           \
+        "mov r10, r8\n\t"                                                                          \
+        "mov r12, r11\n\t"                                                                         \
+        "mov lr, r11\n\t"                                                                          \
+        "ldr r1, [sp]\n\t"                                                                         \
+        "ldr pc, [sp, #28]\n\t"                                                                    \
+        ".p2align 2\n\t"                                                                           \
+        "2:\n\t"                                                                                   \
+        ".rept 8\n\t" EQ_PASS_STEP ".endr\n\t"                                                     \
+        "ldr r7, [sp, #4]\n\t"                                                                     \
+        "cmp r1, r7\n\t"                                                                           \
+        "bne 2b\n\t"                                                                               \
+        "sub r8, r8, r11\n\t"                                                                      \
+        "asr r8, r8, #8\n\t"                                                                       \
+        "sub r9, r9, r12\n\t"                                                                      \
+        "asr r9, r9, #8\n\t"                                                                       \
+        "sub r10, r10, lr\n\t"                                                                     \
+        "asr r10, r10, #8\n\t"                                                                     \
+        "ldrd r5, r6, [r0], #8\n\t"                                                                \
+        "ldr r7, [sp, #24]\n\t"                                                                    \
+        "lsl r4, r7, r6\n\t"                                                                       \
+        "ldrd r1, r2, [sp, #8]\n\t"                                                                \
+        "ldr r3, [sp, #16]\n\t" EQ_PASS_REQUANTIZE("r10", sign) EQ_PASS_REQUANTIZE("r9", sign)     \
+            EQ_PASS_REQUANTIZE("r8", sign) "strb r10, [r3], #1\n\t"                                \
+                                           "strb r9, [r2], #1\n\t"                                 \
+                                           "strb r8, [r1], #1\n\t"                                 \
+                                           "ldrd r5, r6, [r0], #8\n\t"                             \
+                                           "lsl r4, r7, r6\n\t" EQ_PASS_REQUANTIZE("lr", sign)     \
+                                               EQ_PASS_REQUANTIZE("r12", sign) EQ_PASS_REQUANTIZE( \
+                                                   "r11", sign) "strb lr, [r3], #1\n\t"            \
+                                                                "strb r12, [r2], #1\n\t"           \
+                                                                "strb r11, [r1], #1\n\t"           \
+                                                                "strd r1, r2, [sp, #8]\n\t"        \
+                                                                "str r3, [sp, #16]\n\t"            \
+                                                                "ldr r4, [sp, #20]\n\t"            \
+                                                                "cmp r0, r4\n\t"                   \
+                                                                "bne 1b\n\t"                       \
+                                                                "add sp, #32\n\t"                  \
+                                                                "pop {r4-r11, pc}")
+
+/* All pairs of channels from `weights` on, for outputs that are clamped at the zero point. */
+static __attribute__((naked, noinline, unused)) void eq_pass_rectified_dsp(const eq_word *weights
+                                                                           __attribute__((unused)),
+                                                                           const eq_pass_dsp *pass
+                                                                           __attribute__((unused)))
 {
-    int32_t x = eq_high_mul_dsp(acc, doubled);
-    if (!p->rectified) {
-        x += x >> 31;
-    }
-    x = eq_saturate_half((x + rounding) >> shift_1);
-    if (p->activation_min > INT8_MIN) {
-        x = eq_max(x, p->activation_min);
-    }
-    if (p->activation_max < INT8_MAX) {
-        x = eq_min(x, p->activation_max);
-    }
-    return x;
+    EQ_PASS(EQ_PASS_NO_SIGN);
 }
 
-/* One step: four values of the dot product, two pixels, two channels. */
-#define EQ_STEP_2X2                                                                                \
-    "ldrd %[w0], %[w1], [%[w]], #8\n\t"                                                            \
-    "ldmia %[c]!, {r2, r3, r4, r5}\n\t"                                                            \
-    "sxtb16 %[x], %[w0]\n\t"                                                                       \
-    "smlad %[t0], %[w0], r2, %[t0]\n\t"                                                            \
-    "smlad %[t1], %[w0], r4, %[t1]\n\t"                                                            \
-    "smlad %[b0], %[x], r2, %[b0]\n\t"                                                             \
-    "smlad %[b1], %[x], r4, %[b1]\n\t"                                                             \
-    "sxtb16 %[x], %[w1]\n\t"                                                                       \
-    "smlad %[t0], %[w1], r3, %[t0]\n\t"                                                            \
-    "smlad %[t1], %[w1], r5, %[t1]\n\t"                                                            \
-    "smlad %[b0], %[x], r3, %[b0]\n\t"                                                             \
-    "smlad %[b1], %[x], r5, %[b1]\n\t"
-
-#define EQ_OPERANDS_2X2                                                                            \
-    [t0] "+&r"(t0), [t1] "+&r"(t1), [b0] "+&r"(b0), [b1] "+&r"(b1), [w] "+&r"(w), [c] "+&r"(c),    \
-        [w0] "=&r"(w0), [w1] "=&r"(w1), [x] "=&r"(x)
-
-#define EQ_UNROLLED_2X2(count)                                                                     \
-    case count:                                                                                    \
-        __asm__ volatile(".rept " #count "\n\t" EQ_STEP_2X2 ".endr"                                \
-                         : EQ_OPERANDS_2X2                                                         \
-                         :                                                                         \
-                         : "r2", "r3", "r4", "r5", "memory");                                      \
-        break
-
-#define EQ_LOOP_2X2(count)                                                                         \
-    case count:                                                                                    \
-        n = steps / (count);                                                                       \
-        __asm__ volatile("1:\n\t.rept " #count "\n\t" EQ_STEP_2X2 ".endr\n\t"                      \
-                         "subs %[n], #1\n\tbne 1b"                                                 \
-                         : EQ_OPERANDS_2X2, [n] "+&r"(n)                                           \
-                         :                                                                         \
-                         : "r2", "r3", "r4", "r5", "cc", "memory");                                \
-        break
-
-/* The four sums of two pixels and two channels; `sums` is a0, a1, b0, b1.
- *
- * `weights` points at 256 * bias_a + bias_b and bias_b, then two words for each of `steps` steps.
- * `unroll` divides `steps`; equal means no loop. Returns where the weights end. */
-EQ_KERNEL const eq_word *eq_dot_2x2_dsp(const eq_word *weights, const eq_word *columns,
-                                        int32_t steps, int32_t unroll, int32_t *sums)
+/* The same for outputs of either sign. */
+static __attribute__((naked, noinline, unused)) void eq_pass_signed_dsp(const eq_word *weights
+                                                                        __attribute__((unused)),
+                                                                        const eq_pass_dsp *pass
+                                                                        __attribute__((unused)))
 {
-    const eq_word *w = weights + 2;
-    const eq_word *c = columns;
-    uint32_t t0 = weights[0], b0 = weights[1], t1 = t0, b1 = b0;
-    uint32_t w0, w1, x;
-    int32_t n;
-    if (steps == unroll) {
-        switch (unroll) {
-            EQ_UNROLLED_2X2(1);
-            EQ_UNROLLED_2X2(2);
-            EQ_UNROLLED_2X2(3);
-            EQ_UNROLLED_2X2(4);
-            EQ_UNROLLED_2X2(5);
-            EQ_UNROLLED_2X2(6);
-            EQ_UNROLLED_2X2(7);
-            EQ_UNROLLED_2X2(8);
-            EQ_UNROLLED_2X2(9);
-            EQ_UNROLLED_2X2(10);
-        }
-    } else {
-        switch (unroll) {
-            EQ_LOOP_2X2(1);
-            EQ_LOOP_2X2(2);
-            EQ_LOOP_2X2(3);
-            EQ_LOOP_2X2(4);
-            EQ_LOOP_2X2(5);
-            EQ_LOOP_2X2(6);
-            EQ_LOOP_2X2(7);
-            EQ_LOOP_2X2(8);
-            EQ_LOOP_2X2(9);
-            EQ_LOOP_2X2(10);
+    EQ_PASS(EQ_PASS_SIGN);
+}
+
+EQ_KERNEL void eq_pass_clamp_dsp(const eq_scale_dsp *scale, int8_t *output, int32_t count)
+{
+    if (scale->activation_min > INT8_MIN || scale->activation_max < INT8_MAX) {
+        for (int32_t i = 0; i < count; i++) {
+            output[i] = (int8_t)eq_clamp(output[i], scale->activation_min, scale->activation_max);
         }
     }
-    sums[0] = (int32_t)(t0 - b0) >> 8;
-    sums[1] = (int32_t)(t1 - b1) >> 8;
-    sums[2] = (int32_t)b0;
-    sums[3] = (int32_t)b1;
-    return w;
+}
+
+/* All `channels` outputs of `pixels` <= 3 pixels whose inputs stand in `columns`; the outputs of
+ * neighbouring pixels follow each other. A pair's weights are 2 * steps + 6 words. */
+EQ_KERNEL void eq_pixels_dsp(const eq_scale_dsp *scale, const eq_word *columns, int32_t steps,
+                             const eq_word *weights, int8_t *output, int32_t channels,
+                             int32_t pixels)
+{
+    const int32_t pair_words = 2 * steps + 6;
+    const int32_t pairs = channels / 2;
+    const int32_t last = pixels - 1;
+    eq_pass_dsp pass;
+    pass.columns = columns;
+    pass.columns_end = columns + 2 * EQ_PASS_PIXELS * steps;
+    pass.output[0] = output;
+    pass.output[1] = output + eq_min(last, 1) * channels;
+    pass.output[2] = output + last * channels;
+    pass.weights_end = weights + pairs * pair_words;
+    pass.twice_offset_plus_1 = scale->twice_offset_plus_1;
+    pass.skip = (EQ_PASS_UNROLL - steps % EQ_PASS_UNROLL) % EQ_PASS_UNROLL * EQ_PASS_STEP_BYTES;
+    if (pairs != 0) {
+        if (scale->rectified) {
+            eq_pass_rectified_dsp(weights, &pass);
+        } else {
+            eq_pass_signed_dsp(weights, &pass);
+        }
+    }
+    if (channels % 2 != 0) {
+        /* The last channel has no partner: its pass writes aside, and one byte of two is taken. */
+        int8_t aside[EQ_PASS_PIXELS][2];
+        for (int32_t i = 0; i < EQ_PASS_PIXELS; i++) {
+            pass.output[i] = aside[i];
+        }
+        weights = pass.weights_end;
+        pass.weights_end = weights + pair_words;
+        if (scale->rectified) {
+            eq_pass_rectified_dsp(weights, &pass);
+        } else {
+            eq_pass_signed_dsp(weights, &pass);
+        }
+        for (int32_t i = 0; i < pixels; i++) {
+            output[i * channels + channels - 1] = aside[i][0];
+        }
+    }
+    eq_pass_clamp_dsp(scale, output, pixels * channels);
 }
 
 #endif

@@ -20,8 +20,8 @@ EQ_KERNEL int32_t eq_add_one_s8(const eq_add_params *p, int32_t a, int32_t b)
         (a + p->input1_offset) * left, p->input1_multiplier, p->input1_shift);
     const int32_t scaled2 = eq_multiply_by_quantized_multiplier(
         (b + p->input2_offset) * left, p->input2_multiplier, p->input2_shift);
-    const int32_t raw = eq_multiply_by_quantized_multiplier(
-        scaled1 + scaled2, p->output_multiplier, p->output_shift);
+    const int32_t raw = eq_multiply_by_quantized_multiplier(scaled1 + scaled2, p->output_multiplier,
+                                                            p->output_shift);
     return eq_clamp(raw + p->output_offset, p->activation_min, p->activation_max);
 }
 

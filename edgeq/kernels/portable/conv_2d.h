@@ -40,16 +40,15 @@ EQ_KERNEL int32_t eq_conv_2d_dot_s8(const eq_conv_2d_params *p, const int8_t *in
     return acc;
 }
 
-EQ_KERNEL void eq_conv_2d_s8(const eq_conv_2d_params *p, const int8_t *input,
-                             const int8_t *weights, const eq_requant *requant, int8_t *output)
+EQ_KERNEL void eq_conv_2d_s8(const eq_conv_2d_params *p, const int8_t *input, const int8_t *weights,
+                             const eq_requant *requant, int8_t *output)
 {
     const int32_t group_c = p->output_c / (p->input_c / p->filter_c);
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
                 for (int32_t oc = 0; oc < p->output_c; oc++) {
-                    const int8_t *filter =
-                        weights + oc * p->filter_h * p->filter_w * p->filter_c;
+                    const int8_t *filter = weights + oc * p->filter_h * p->filter_w * p->filter_c;
                     const int8_t *group = input + oc / group_c * p->filter_c;
                     /* |acc| stays below 2^31: checked on the host with this layer's weights. */
                     const int32_t acc =

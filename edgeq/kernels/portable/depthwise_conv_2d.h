@@ -50,10 +50,9 @@ EQ_KERNEL void eq_depthwise_conv_2d_s8(const eq_depthwise_conv_2d_params *p, con
             for (int32_t ox = 0; ox < p->output_w; ox++) {
                 for (int32_t oc = 0; oc < output_c; oc++) {
                     /* |acc| stays below 2^31: checked on the host with this layer's weights. */
-                    const int32_t acc =
-                        requant[oc].bias +
-                        eq_depthwise_conv_2d_dot_s8(p, input + oc / p->depth_multiplier,
-                                                    weights + oc, oy, ox);
+                    const int32_t acc = requant[oc].bias + eq_depthwise_conv_2d_dot_s8(
+                                                               p, input + oc / p->depth_multiplier,
+                                                               weights + oc, oy, ox);
                     *output++ = (int8_t)eq_requantize(acc, &requant[oc], p->output_offset,
                                                       p->activation_min, p->activation_max);
                 }

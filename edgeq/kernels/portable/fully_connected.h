@@ -24,8 +24,8 @@ EQ_KERNEL void eq_fully_connected_s8(const eq_fully_connected_params *p, const i
             }
             w += p->input_c;
             acc = eq_multiply_by_quantized_multiplier(acc, p->multiplier, p->shift);
-            *output++ = (int8_t)eq_clamp(acc + p->output_offset, p->activation_min,
-                                         p->activation_max);
+            *output++ =
+                (int8_t)eq_clamp(acc + p->output_offset, p->activation_min, p->activation_max);
         }
         input += p->input_c;
     }

@@ -48,8 +48,8 @@ EQ_KERNEL void eq_softmax_s8(const eq_softmax_params *p, const int8_t *input,
         for (uint32_t bits = (uint32_t)sum; bits < 0x80000000u; bits <<= 1) {
             headroom++;
         }
-        const int32_t reciprocal = eq_one_over_one_plus_x(
-            (int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+        const int32_t reciprocal =
+            eq_one_over_one_plus_x((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
         const int32_t exponent = 12 - headroom + 31 - 8;
         for (int32_t c = 0; c < p->depth; c++) {
             const int32_t difference = max - input[c];
