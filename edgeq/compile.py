@@ -222,6 +222,7 @@ def _manifest(
         "optimize": options.optimize,
         "cflags": ["-O2"],
         "arena_bytes": plan.arena_bytes,
+        "state_bytes": plan.state_bytes,
         "arena_bound_bytes": plan.lower_bound_bytes,
         "constant_bytes": constant_bytes,
         "macs": sum(op["macs"] for op in ops),

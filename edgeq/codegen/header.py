@@ -28,6 +28,8 @@ def banner(program: Program, plan: Plan, version: str, constant_bytes: int) -> l
             f" * arena: {plan.arena_bytes:,} bytes (bound {plan.lower_bound_bytes:,}), "
             f"peak at op {peak.index} {comment_text(peak.name)}"
         )
+    if plan.state_bytes:
+        lines.append(f" * state from call to call: {plan.state_bytes:,} bytes")
     lines.append(f" * constants: {constant_bytes:,} bytes; {macs:,} MACs")
     return [*lines, " */"]
 
@@ -72,6 +74,12 @@ def header_text(
         ctype = C_TYPES[program.tensor(index).dtype]
         lines.append(f"{ctype} *{ordinal(name + '_input', position)}(void);")
     lines += ["", "/* Run the model once. It cannot fail. */", f"void {name}_invoke(void);", ""]
+    if program.has_state:
+        lines += [
+            "/* Forget all calls so far: the next one is the first again. */",
+            f"void {name}_reset(void);",
+            "",
+        ]
     lines += ["/* The result; valid until the next call or the next write to an input. */"]
     for position, index in enumerate(program.subgraph.outputs):
         ctype = C_TYPES[program.tensor(index).dtype]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.graph import Tensor
 from edgeq.ops.base import C_TYPES, Arg, Call, Constant
 from edgeq.plan.arena import Plan
 from edgeq.plan.program import Program, Step
@@ -56,7 +55,7 @@ def pointer_type(program: Program, step: Step, arg: Arg) -> str:
         return f"const {step.call.constants[arg.index].ctype} *"
     if arg.kind == "scratch":
         return "void *"
-    indices = step.op.inputs if arg.kind == "input" else step.op.outputs
+    indices = step.op.outputs if arg.kind == "output" else step.op.inputs
     ctype = C_TYPES[program.tensor(indices[arg.index]).dtype]
     return f"const {ctype} *" if arg.kind == "input" else f"{ctype} *"
 
@@ -105,7 +104,8 @@ def _tables(
         table = tables.setdefault(digest.digest(), Table(name, constant))
         table_of[key] = table.name
 
-    def add_tensor(tensor: Tensor) -> None:
+    def add_tensor(index: int) -> None:
+        tensor = program.tensor(program.root.get(index, index))
         if tensor.data is not None and ("tensor", tensor.index) not in table_of:
             constant = Constant("tensor", C_TYPES[tensor.dtype], tensor.data, str(tensor.shape))
             add(("tensor", tensor.index), f"{prefix}_tensor{tensor.index}", constant)
@@ -115,11 +115,10 @@ def _tables(
             continue
         for index, constant in enumerate(step.call.constants):
             add((number, index), f"{prefix}_op{number}_{constant.suffix}", constant)
-        for arg in step.call.args:
-            if arg.kind == "input":
-                add_tensor(program.tensor(step.op.inputs[arg.index]))
-    for index in program.subgraph.outputs:
-        add_tensor(program.tensor(program.root.get(index, index)))
+        for index in step.reads:
+            add_tensor(index)
+    for index in (*(tensor for _, tensor in program.conditions), *program.subgraph.outputs):
+        add_tensor(index)
     return tuple(tables.values()), table_of
 
 
@@ -130,4 +129,6 @@ def address(program: Program, plan: Plan, names: Names, index: int) -> str:
     ctype = C_TYPES[tensor.dtype]
     if program.tensor(root).is_constant:
         return names.table_of[("tensor", root)]
+    if root in plan.state:
+        return f"EQ_STATE({ctype}, {plan.state[root]})"
     return f"EQ_AT({ctype}, {plan.offsets[root]})"

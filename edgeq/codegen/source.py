@@ -9,6 +9,7 @@ import numpy as np
 from edgeq.codegen.header import describe, ordinal
 from edgeq.codegen.literals import array_lines, comment_text, initialiser
 from edgeq.codegen.names import Function, Names, address
+from edgeq.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.graph import Tensor
 from edgeq.ops.base import C_TYPES, Constant
 from edgeq.plan.arena import Plan
@@ -21,11 +22,11 @@ class Golden:
 
     Attributes:
         inputs: Raw bytes of each model input.
-        crcs: One per step.
+        crcs: One per step; None where control flow decides what a step leaves behind.
     """
 
     inputs: tuple[bytes, ...]
-    crcs: tuple[int, ...]
+    crcs: tuple[int | None, ...]
 
 
 def kernel_file(header: str, kernels: str) -> str:
@@ -58,10 +59,9 @@ def source_text(
     for function in names.functions:
         lines += _function(program, function)
     lines += _accessors(program, plan, names, name)
-    lines += [f"EQ_NOINLINE void {name}_invoke(void)", "{"]
-    for number, step in enumerate(program.steps):
-        lines.append(f"    EQ_OP({number})")
-        lines += _call(program, plan, names, number, step)
+    lines += state_lines(program, plan, name)
+    lines += [f"EQ_NOINLINE void {name}_invoke(void)", "{", *invoke_prologue(program, name)]
+    lines += _steps(program, plan, names, name)
     lines += [f"    EQ_OP({len(program.steps)})", "}"]
     if golden is not None:
         lines += _selftest(program, plan, names, name, golden)
@@ -178,11 +178,21 @@ def _wrapped(opening: str, items: list[str], closing: str) -> list[str]:
     return [*lines, line]
 
 
+def _steps(program: Program, plan: Plan, names: Names, name: str) -> list[str]:
+    """The calls in order, with their hooks and the braces of control flow."""
+    lines, depth = [], 0
+    for number, step in enumerate(program.steps):
+        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        call = [f"    EQ_OP({number})", *_call(program, plan, names, number, step)]
+        lines += [*marks, *("    " * depth + line for line in call)]
+    return lines + mark_lines(program, plan, names, name, len(program.steps), depth)[0]
+
+
 def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -> list[str]:
     op = step.op
     shapes = " -> ".join(
         "x".join(str(size) for size in program.tensor(index).shape)
-        for index in (op.inputs[0] if op.inputs else op.outputs[0], op.outputs[0])
+        for index in (max(op.inputs[0], 0) if op.inputs else op.outputs[0], op.outputs[0])
     )
     layer = comment_text(program.tensor(op.outputs[0]).name)
     note = f'    /* op {op.index} {op.name} "{layer}": {shapes}'
@@ -196,7 +206,7 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
         elif arg.kind == "scratch":
             arguments.append(f"EQ_AT(void, {plan.scratch[number]})")
         else:
-            indices = op.inputs if arg.kind == "input" else op.outputs
+            indices = op.outputs if arg.kind == "output" else op.inputs
             arguments.append(address(program, plan, names, indices[arg.index]))
     return [note, *_wrapped(f"    {names.by_step[number].name}(", arguments, ");")]
 
@@ -243,12 +253,19 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
         lines += array_lines(np.frombuffer(raw, np.uint8), "uint8_t")
         lines += ["};", ""]
     lines += [f"int {name}_selftest(void)", "{"]
+    if program.has_state:
+        lines.append(f"    {name}_reset();")
     for position in range(len(golden.inputs)):
         accessor = ordinal(f"{name}_input", position)
         source = f"{name}_golden_input_{position}"
         lines.append(f"    memcpy({accessor}(), {source}, sizeof({source}));")
+    depth = 0
     for number, step in enumerate(program.steps):
-        lines += _call(program, plan, names, number, step)
+        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        call = _call(program, plan, names, number, step)
+        lines += [*marks, *("    " * depth + line for line in call)]
+        if golden.crcs[number] is None:
+            continue
         check = "0"
         for index in step.op.outputs:
             tensor: Tensor = program.tensor(index)
@@ -259,4 +276,5 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
             f"        return {number + 1};",
             "    }",
         ]
+    lines += mark_lines(program, plan, names, name, len(program.steps), depth)[0]
     return [*lines, "    return 0;", "}"]

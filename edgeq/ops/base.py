@@ -124,11 +124,12 @@ class Arg:
     """One pointer argument of a kernel, in the order of its C signature.
 
     Attributes:
-        kind: "input", "output", "constant" or "scratch".
+        kind: "input", "output", "constant", "scratch", or "state" for an input that the op changes
+            and finds again in the next call.
         index: Position among the op's inputs, outputs or the call's constants.
     """
 
-    kind: Literal["input", "output", "constant", "scratch"]
+    kind: Literal["input", "output", "constant", "scratch", "state"]
     index: int = 0
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from edgeq.plan.program import Program
 
 ALIGNMENT = 4
+_WIDEST = 8
 _TRIES = 600
 
 
@@ -30,6 +31,7 @@ class Block:
     Attributes:
         key: Tensor index, or -1 - step for a step's scratch.
         size: Bytes, rounded up to the alignment.
+        alignment: Its address is a multiple of this.
         first, last: Steps between which it is needed, both included.
     """
 
@@ -37,6 +39,7 @@ class Block:
     size: int
     first: int
     last: int
+    alignment: int = ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Plan:
         arena_bytes: Size of the arena.
         lower_bound_bytes: No placement for this order of ops and these kernels can be smaller.
         peak_step: The first step that needs the whole arena.
+        state: Offsets of variables in the state, which is no part of the arena.
+        state_bytes: Size of the state.
     """
 
     offsets: Mapping[int, int]
@@ -71,6 +76,8 @@ class Plan:
     arena_bytes: int
     lower_bound_bytes: int
     peak_step: int
+    state: Mapping[int, int]
+    state_bytes: int
 
 
 # (output key, input key) -> (distance, exact)
@@ -85,6 +92,7 @@ def plan_arena(program: Program) -> Plan:
     placed = _search(blocks, overlaps, bound)
     arena = max((p.end for p in placed), default=0)
     peak = next((p.block.first for p in placed if p.end == arena), 0)
+    state, state_bytes = _place_state(program)
     return Plan(
         offsets={p.block.key: p.offset for p in placed if p.block.key >= 0},
         scratch={-1 - p.block.key: p.offset for p in placed if p.block.key < 0},
@@ -92,7 +100,17 @@ def plan_arena(program: Program) -> Plan:
         arena_bytes=arena,
         lower_bound_bytes=bound,
         peak_step=peak,
+        state=state,
+        state_bytes=state_bytes,
     )
+
+
+def _place_state(program: Program) -> tuple[dict[int, int], int]:
+    offsets, end = {}, 0
+    for index in sorted(program.fills):
+        offsets[index] = end
+        end += -(-program.tensor(index).bytes // _WIDEST) * _WIDEST
+    return offsets, end
 
 
 def _round_up(size: int) -> int:
@@ -100,32 +118,58 @@ def _round_up(size: int) -> int:
 
 
 def _blocks(program: Program) -> list[Block]:
-    subgraph, root = program.subgraph, program.root
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    end = len(program.steps)
-
-    def touch(index: int, step: int) -> None:
-        key = root.get(index, index)
-        if index >= 0 and not subgraph.tensors[key].is_constant:
-            first.setdefault(key, step)
-            last[key] = max(last.get(key, step), step)
-
-    for index in subgraph.inputs:
-        touch(index, 0)
-    for number, step in enumerate(program.steps):
-        for index in (*step.op.inputs, *step.op.outputs):
-            touch(index, number)
-    for index in subgraph.outputs:
-        touch(index, end)
-    blocks = [
-        Block(key, _round_up(max(subgraph.tensors[key].bytes, 1)), first[key], last[key])
-        for key in first
-    ]
+    first, last = _lifetimes(program)
+    blocks = []
+    for key in first:
+        tensor = program.tensor(key)
+        alignment = _WIDEST if tensor.dtype == "int64" else ALIGNMENT
+        size = _round_up(max(tensor.bytes, 1))
+        blocks.append(Block(key, size, first[key], last[key], alignment))
     for number, step in enumerate(program.steps):
         if step.call is not None and step.call.scratch_bytes:
             blocks.append(Block(-1 - number, _round_up(step.call.scratch_bytes), number, number))
     return blocks
+
+
+def _lifetimes(program: Program) -> tuple[dict[int, int], dict[int, int]]:
+    """The first and the last step at which each piece of the arena is needed."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+
+    def touch(index: int, step: int) -> None:
+        key = program.root.get(index, index)
+        if not program.tensor(key).is_constant and key not in program.fills:
+            first.setdefault(key, step)
+            last[key] = max(last.get(key, step), step)
+
+    for index in program.subgraph.inputs:
+        touch(index, 0)
+    for number, step in enumerate(program.steps):
+        for index in (*step.reads, *step.op.outputs):
+            touch(index, number)
+    for number, index in program.conditions:
+        touch(index, number)
+    for index in program.subgraph.outputs:
+        touch(index, len(program.steps))
+    # What a loop reads from outside is needed until its last turn ends.
+    for begin, stop in _loops(program):
+        outside = [key for key in first if first[key] < begin <= last[key] < stop]
+        last.update(dict.fromkeys(outside, stop - 1))
+    return first, last
+
+
+def _loops(program: Program) -> list[tuple[int, int]]:
+    """First step and step behind the end of every loop, inner ones first."""
+    loops, opened = [], []
+    for number in sorted(program.marks):
+        for mark in program.marks[number]:
+            if mark.kind in ("once", "if", "while"):
+                opened.append((mark.kind, number))
+            elif mark.kind == "end":
+                kind, begin = opened.pop()
+                if kind == "while":
+                    loops.append((begin, number))
+    return loops
 
 
 def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
@@ -190,7 +234,8 @@ def _lowest(block: Block, rivals: list[Placed], overlaps: _Overlaps) -> int:
         if as_output is not None:
             candidates.add(rival.offset if as_output[1] else rival.offset + max(as_output[0], 0))
             candidates.add(rival.offset)
-    for offset in sorted(candidates):
+    unit = block.alignment
+    for offset in sorted(-(-candidate // unit) * unit for candidate in candidates):
         if offset >= 0 and all(_fits(block, offset, rival, overlaps) for rival in rivals):
             return offset
     raise AssertionError("the end of the highest rival is always free")

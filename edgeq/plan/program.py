@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.ops import OPS
-from edgeq.ops.base import Call, Isa, Node, Unsupported
+from edgeq.ops.base import C_TYPES, Call, Isa, Node, Unsupported
+from edgeq.ops.copy import COPY
+from edgeq.plan.flatten import Flat, Mark, flatten
+from edgeq.plan.fold import fold
+
+# Far more memory than any microcontroller has; offsets and sizes stay small integers.
+MAX_TENSOR_BYTES = 1 << 26
+_STATEFUL = ("COPY", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +29,21 @@ class Step:
     op: Op
     call: Call | None
 
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The tensors that are read at run time; inputs known when compiling may not be."""
+        if self.call is None:
+            return self.op.inputs[:1]
+        kinds = ("input", "state")
+        return tuple(self.op.inputs[arg.index] for arg in self.call.args if arg.kind in kinds)
+
+    @property
+    def changes(self) -> tuple[int, ...]:
+        """The tensors that are written: outputs and state."""
+        args = self.call.args if self.call is not None else ()
+        state = (self.op.inputs[arg.index] for arg in args if arg.kind == "state")
+        return (*self.op.outputs, *state)
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -28,21 +51,42 @@ class Program:
 
     Attributes:
         graph: The model.
+        subgraph: Its tensors, with those of the subgraphs it calls, and what has been folded.
         steps: In order of execution.
         root: For every activation tensor index, the tensor whose memory it is.
+        marks: Control flow that stands before a step, by the step's number.
+        fills: Tensors that live from call to call, with the byte they are filled with at first.
     """
 
     graph: Graph
+    subgraph: Subgraph
     steps: tuple[Step, ...]
     root: dict[int, int] = field(default_factory=dict)
+    marks: Mapping[int, tuple[Mark, ...]] = field(default_factory=dict)
+    fills: Mapping[int, int] = field(default_factory=dict)
 
     @property
-    def subgraph(self) -> Subgraph:
-        """The subgraph that the steps come from."""
-        return self.graph.main
+    def has_state(self) -> bool:
+        """Whether a call depends on the calls before it."""
+        return bool(self.fills) or self.once_blocks > 0
+
+    @property
+    def once_blocks(self) -> int:
+        """How many blocks run in the first call only."""
+        return sum(mark.kind == "once" for marks in self.marks.values() for mark in marks)
+
+    @property
+    def conditions(self) -> list[tuple[int, int]]:
+        """What control flow reads: the number of the step behind it, and the tensor."""
+        return [
+            (number, mark.tensor)
+            for number, marks in self.marks.items()
+            for mark in marks
+            if mark.kind in ("if", "until")
+        ]
 
     def tensor(self, index: int) -> Tensor:
-        """A tensor of that subgraph."""
+        """A tensor of the program."""
         return self.subgraph.tensors[index]
 
 
@@ -50,52 +94,123 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
     """The program of a model for one kind of processor.
 
     Raises:
-        EdgeqError: Ops without a kernel, dynamic shapes, float tensors: all of them at once.
+        EdgeqError: Ops without a kernel, dynamic shapes, control flow that does not fit: all of
+            them at once.
     """
-    subgraph = graph.main
-    raise_problems(_check(graph))
-    steps, problems = [], []
+    flat = fold(flatten(graph))
+    items = _lower_needed(graph, flat, isa, optimize)
+    steps = tuple(item for item in items if isinstance(item, Step))
     root: dict[int, int] = {}
-    for op in subgraph.ops:
-        kind = OPS.get(op.name)
-        try:
-            if kind is None:
-                raise Unsupported(f"{op.custom_name or op.name} has no kernel")
-            call = kind.lower(Node(op, subgraph, isa, optimize))
-        except Unsupported as error:
-            where = f"{graph.path}, {subgraph.describe(op)}"
-            problems.append(EdgeqError(f"{op.custom_name or op.name}: {error}.", where))
+    marks: dict[int, tuple[Mark, ...]] = {}
+    position = 0
+    for item in items:
+        if isinstance(item, Mark):
+            marks[position] = (*marks.get(position, ()), item)
             continue
-        if call is None:
-            root[op.outputs[0]] = root.get(op.inputs[0], op.inputs[0])
-        steps.append(Step(op, call))
-    raise_problems(problems)
-    return Program(graph, tuple(steps), root)
+        position += 1
+        if item.call is None:
+            root[item.op.outputs[0]] = root.get(item.op.inputs[0], item.op.inputs[0])
+    used = {root.get(i, i) for step in steps for i in (*step.reads, *step.op.outputs)}
+    fills = {index: fill for index, fill in flat.fills.items() if index in used}
+    return _read_in_place(Program(graph, flat.subgraph, steps, root, marks, fills))
 
 
-def _check(graph: Graph) -> list[EdgeqError]:
-    subgraph = graph.main
+def _lower_needed(graph: Graph, flat: Flat, isa: Isa, optimize: str) -> list[Step | Mark]:
+    """Steps and marks in order; ops whose results nobody needs are left out."""
+    subgraph = flat.subgraph
+    needed = set(subgraph.outputs)
+    variables = set(flat.fills)
+    problems: list[EdgeqError] = []
+    items: list[Step | Mark] = []
+    for item in reversed(flat.items):
+        if isinstance(item, Mark):
+            if item.kind in ("if", "until"):
+                needed.add(item.tensor)
+            items.append(item)
+            continue
+        changed = item.outputs if item.name == "COPY" else (*item.inputs, *item.outputs)
+        if variables.isdisjoint(changed) and needed.isdisjoint(item.outputs):
+            continue
+        try:
+            step = Step(item, _lower(Node(item, subgraph, isa, optimize)))
+        except Unsupported as error:
+            where = f"{graph.path}, {subgraph.describe(item)}"
+            name = item.custom_name or item.name
+            problems.append(EdgeqError(f"{name}: {error}.", where))
+            needed.update(i for i in item.inputs if i >= 0)
+            continue
+        needed.update(step.reads)
+        items.append(step)
+    problems += _shape_problems(graph, subgraph, items)
+    raise_problems(problems[::-1])
+    return items[::-1]
+
+
+def _lower(node: Node) -> Call | None:
+    """The call for one op, after the checks that hold for every op."""
+    op = node.op
+    kind = COPY if op.name == "COPY" else OPS.get(op.custom_name or op.name)
+    if kind is None:
+        raise Unsupported(f"{op.custom_name or op.name} has no kernel")
+    for index in (*op.inputs, *op.outputs):
+        tensor = node.subgraph.tensors[index]
+        if index < 0 or (tensor.is_constant and index not in op.outputs):
+            continue
+        if tensor.dtype not in C_TYPES:
+            raise Unsupported(f"{tensor.dtype} tensors have no place in C")
+        if not tensor.elements:
+            raise Unsupported(f"shape {tensor.shape} has no elements")
+        if tensor.bytes > MAX_TENSOR_BYTES:
+            raise Unsupported(f"shape {tensor.shape} takes more than {MAX_TENSOR_BYTES} bytes")
+        if tensor.is_variable and op.name not in _STATEFUL:
+            raise Unsupported(f"it cannot take the variable tensor {index}")
+    call = kind.lower(node)
+    for arg in call.args if call is not None else ():
+        if arg.kind == "input" and not node.input(arg.index).elements:
+            raise Unsupported(f"input {arg.index} has no elements")
+    return call
+
+
+def _shape_problems(
+    graph: Graph, subgraph: Subgraph, items: Sequence[Step | Mark]
+) -> list[EdgeqError]:
     # A model exported with an open batch is fine: its stored shape says 1.
-    problems = [
+    used = {
+        index
+        for item in items
+        if isinstance(item, Step)
+        for index in (*item.reads, *item.op.outputs)
+    }
+    return [
         EdgeqError(
             f"dynamic shape: axes {list(tensor.dynamic_axes)} of {tensor.shape} are open.",
             f'{graph.path}, tensor {tensor.index} "{tensor.name}"',
             "edgeq convert makes all shapes static",
         )
-        for tensor in subgraph.tensors
+        for tensor in (subgraph.tensors[index] for index in sorted(used, reverse=True))
         if any(axis != 0 or tensor.shape[0] != 1 for axis in tensor.dynamic_axes)
     ]
-    floats = [op for op in subgraph.ops if _is_float(subgraph, op)]
-    if floats and len(floats) == len(subgraph.ops):
-        problems.append(
-            EdgeqError(
-                "this is a float model; compile takes fully-integer ones.",
-                graph.path,
-                "edgeq convert MODEL -o OUT.tflite --data CALIBRATION",
-            )
-        )
-    return problems
 
 
-def _is_float(subgraph: Subgraph, op: Op) -> bool:
-    return bool(op.outputs) and all(subgraph.tensors[i].dtype == "float32" for i in op.outputs)
+def _read_in_place(program: Program) -> Program:
+    """The program without copies out of variables that keep their value long enough."""
+    steps = list(program.steps)
+    root = dict(program.root)
+    for number, step in enumerate(steps):
+        variable = step.op.inputs[0] if step.op.inputs else -1
+        if step.op.name != "COPY" or variable not in program.fills:
+            continue
+        copied = step.op.outputs[0]
+        if copied in program.fills or sum(copied in s.op.outputs for s in steps) > 1:
+            continue
+        group = {copied, *(index for index, owner in root.items() if owner == copied)}
+        last = max((n for n, s in enumerate(steps) if group.intersection(s.reads)), default=number)
+        if group.intersection(program.subgraph.outputs):
+            last = len(steps)
+        if any(variable in s.changes for s in steps[number : last + 1]):
+            continue
+        steps[number] = Step(step.op, None)
+        root.update(dict.fromkeys(group, variable))
+    return Program(
+        program.graph, program.subgraph, tuple(steps), root, program.marks, program.fills
+    )

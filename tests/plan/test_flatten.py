@@ -1,0 +1,139 @@
+"""Variables and control flow: the generated C does what TensorFlow Lite Micro does."""
+
+import numpy as np
+
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.oracle.check import Case, assert_same, check, random_case
+
+
+def i8(*shape, scale=0.5, zero_point=3, **fields):
+    return TensorSpec(shape, "int8", scale, zero_point, **fields)
+
+
+RESOURCE = TensorSpec((1,), "resource")
+BOOL = TensorSpec((1,), "bool")
+
+
+def counter(*, once=None, zero_point=3):
+    """y = state + x; state = y, the state set by CALL_ONCE to `once` if given."""
+    tensors = [i8(4, zero_point=zero_point) for _ in range(3)] + [RESOURCE]
+    handle = OpSpec("VAR_HANDLE", [], [3], {"shared_name": "v", "container": "c"})
+    ops = [
+        handle,
+        OpSpec("READ_VARIABLE", [3], [1]),
+        OpSpec("ADD", [1, 0], [2]),
+        OpSpec("ASSIGN_VARIABLE", [3, 2], []),
+    ]
+    main = SubgraphSpec(tensors, ops, [0], [2])
+    if once is None:
+        return build([main])
+    main = SubgraphSpec(
+        tensors, [OpSpec("CALL_ONCE", [], [], {"init_subgraph_index": 1}), *ops], [0], [2]
+    )
+    start = SubgraphSpec(
+        [i8(4, zero_point=zero_point, data=once), RESOURCE],
+        [
+            OpSpec("VAR_HANDLE", [], [1], {"shared_name": "v", "container": "c"}),
+            OpSpec("ASSIGN_VARIABLE", [1, 0], []),
+        ],
+        [],
+        [],
+    )
+    return build([main, start])
+
+
+def test_variables_live_from_call_to_call():
+    assert_same([random_case("counter", counter(), calls=20)])
+
+
+def test_a_variable_starts_at_the_zero_point():
+    assert_same([random_case(f"zero {z}", counter(zero_point=z), calls=4) for z in (-128, 0, 127)])
+
+
+def test_call_once_runs_in_the_first_call_only():
+    assert_same([random_case("once", counter(once=[1, -2, 30, 4]), calls=6)])
+
+
+def test_a_value_read_before_an_assignment_is_the_old_one():
+    tensors = [i8(4) for _ in range(3)] + [RESOURCE]
+    ops = [
+        OpSpec("VAR_HANDLE", [], [3], {"shared_name": "v", "container": "c"}),
+        OpSpec("READ_VARIABLE", [3], [1]),
+        OpSpec("ASSIGN_VARIABLE", [3, 0], []),
+        OpSpec("ADD", [1, 0], [2]),
+    ]
+    assert_same([random_case("old", build([SubgraphSpec(tensors, ops, [0], [2, 1])]), calls=6)])
+
+
+def branches():
+    """y = x + x if c else x."""
+    main = SubgraphSpec(
+        [BOOL, i8(4), i8(4)],
+        [OpSpec("IF", [0, 1], [2], {"then_subgraph_index": 1, "else_subgraph_index": 2})],
+        [0, 1],
+        [2],
+    )
+    double = SubgraphSpec([i8(4), i8(4)], [OpSpec("ADD", [0, 0], [1])], [0], [1])
+    same = SubgraphSpec([i8(4)], [], [0], [0])
+    return build([main, double, same])
+
+
+def test_if_takes_the_branch_of_its_condition():
+    assert_same([random_case("if", branches(), calls=8)])
+
+
+def loop(body_ops, body_outputs, values=2):
+    """While r (int32) < 3: the body, whose value 0 is the counter."""
+    one = TensorSpec((1,), "int32")
+    carried = [one, *(i8(4) for _ in range(values))]
+    count = len(carried)
+    options = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    main = SubgraphSpec(
+        [*carried, *carried],
+        [OpSpec("WHILE", range(count), range(count, 2 * count), options)],
+        range(count),
+        range(count, 2 * count),
+    )
+    three = TensorSpec((1,), "int32", data=[3])
+    condition = SubgraphSpec(
+        [*carried, three, BOOL],
+        [OpSpec("LESS", [0, count], [count + 1])],
+        range(count),
+        [count + 1],
+    )
+    step = TensorSpec((1,), "int32", data=[1])
+    body = SubgraphSpec(
+        [*carried, step, one, *(i8(4) for _ in range(values))],
+        [OpSpec("ADD", [0, count], [count + 1]), *body_ops],
+        range(count),
+        [count + 1, *body_outputs],
+    )
+    return build([main, condition, body])
+
+
+def loop_case(model, values=2):
+    rng = np.random.default_rng(0)
+    calls = [
+        [np.array([start], np.int32), *(rng.integers(-128, 128, 4, np.int8) for _ in range(values))]
+        for start in (0, 2, 3, -1)
+    ]
+    return Case("while", model, calls)
+
+
+def test_while_carries_its_values_round():
+    assert_same([loop_case(loop([OpSpec("ADD", [1, 2], [5])], [5, 2]))])
+
+
+def test_while_may_swap_its_values():
+    assert_same([loop_case(loop([], [2, 1]))])
+
+
+def test_a_subgraph_that_calls_itself_is_refused():
+    main = SubgraphSpec(
+        [BOOL, i8(4), i8(4)],
+        [OpSpec("IF", [0, 1], [2], {"then_subgraph_index": 0, "else_subgraph_index": 0})],
+        [0, 1],
+        [2],
+    )
+    (result,) = check([Case("loop", build([main]), [])])
+    assert "subgraph" in result.detail
