@@ -11,7 +11,7 @@ from edgeq.build.compiler import build
 from edgeq.build.toolchain import Toolchain
 from edgeq.errors import EdgeqError, MissingDependency
 
-_BAREMETAL = Path(__file__).resolve().parent / "baremetal"
+_HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class Image:
         return "?"
 
 
-def baremetal_text(name: str) -> str:
-    """The text of one of the files that ship in baremetal/."""
-    return (_BAREMETAL / name).read_text()
+def shipped_text(name: str) -> str:
+    """The text of a C file or linker script that ships beside this module."""
+    return (_HERE / name).read_text()
 
 
 def link_image(
@@ -124,7 +124,7 @@ def link_image(
     Raises:
         EdgeqError: The compiler fails, or the model does not fit into `memory`.
     """
-    scripts = {"model.ld": baremetal_text("model.ld"), "memory.ld": memory.linker_text()}
+    scripts = {"model.ld": shipped_text("baremetal/model.ld"), "memory.ld": memory.linker_text()}
     keep = [f"-Wl,-u,{name}" for name in roots]
     link_with = ["-nostartfiles", "-Wl,--gc-sections", f"-Wl,-e,{entry}", *keep, "-T", "model.ld"]
     return read_image(build(toolchain, {**files, **scripts}, flags, link_with, "image.elf"))

@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from edgeq import __version__
-from edgeq.build.image import Image, baremetal_text, link_image
+from edgeq.build.image import Image, link_image, shipped_text
 from edgeq.build.toolchain import Toolchain, cross_toolchain
 from edgeq.compile import Sources
 from edgeq.devices import query
@@ -62,7 +62,7 @@ def link(sources: Sources, toolchain: Toolchain) -> Image:
     """The image of a model alone, with marks that tell where each op begins."""
     return link_image(
         toolchain,
-        {**sources.files, "eq_mark.h": baremetal_text("eq_mark.h")},
+        {**sources.files, "eq_mark.h": shipped_text("hooks/eq_mark.h")},
         MEMORY,
         flags=[*compile_flags(sources), "-include", "eq_mark.h"],
         roots=public_functions(sources),

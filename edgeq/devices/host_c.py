@@ -17,6 +17,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.build.compiler import build
+from edgeq.build.image import shipped_text
 from edgeq.build.toolchain import host_toolchain
 from edgeq.compile import Sources
 from edgeq.devices import query
@@ -41,7 +42,6 @@ from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, pro
 from edgeq.devices.timing import measure_latency
 from edgeq.target import Target, load_target
 
-_HOST = Path(__file__).resolve().parent.parent / "build" / "host"
 _CPUS = {
     "amd64": "x86-64",
     "x86_64": "x86-64",
@@ -105,7 +105,7 @@ class _Library:
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
         flags = ["-fPIC", *compile_flags(sources), "-O3"]
         if traced:
-            files |= {name: (_HOST / name).read_text() for name in ("eq_trace.h", "eq_trace.c")}
+            files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
         suffix = ".dll" if sys.platform == "win32" else ".so"
         built = build(host_toolchain(), files, flags, ["-shared"], f"model{suffix}")

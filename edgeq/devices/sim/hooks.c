@@ -67,8 +67,7 @@ void eq_on_block(void *engine, uint64_t address, uint32_t bytes, void *user)
     watch->last_slot = slot;
     watch->last_end = start + bytes;
     /* Ops may begin inside of the block; what follows belongs to the last of them. */
-    for (uint32_t s = watch->next_mark[slot]; s < slot + bytes / 2u;
-         s = watch->next_mark[s + 1u]) {
+    for (uint32_t s = watch->next_mark[slot]; s < slot + bytes / 2u; s = watch->next_mark[s + 1u]) {
         watch->op = watch->mark_op[s];
     }
 }

@@ -1,0 +1,326 @@
+"""`qemu:CPU`: the generated C as a bare-metal image in QEMU."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.build.image import Image, MemoryMap, link_image, shipped_text
+from edgeq.build.toolchain import cross_toolchain
+from edgeq.compile import Sources
+from edgeq.devices import query
+from edgeq.devices.address import Address
+from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions
+from edgeq.devices.generated import (
+    NAME,
+    address_functions,
+    compile_flags,
+    generate,
+    memory_of,
+    op_entries,
+    public_functions,
+    stored_outputs,
+    tensor_specs,
+)
+from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.target import Target, load_target
+
+# With shift=7 every instruction takes 2^7 ns of the machine's time, which its timers show.
+_ICOUNT = ("-icount", "shift=7,align=off,sleep=off")
+_INSTRUCTION_NS = 128
+_TIMEOUT_S = 1800
+_MAX_OPS = 1024  # MAX_OPS of eq_harness.c
+
+
+@dataclass(frozen=True)
+class Board:
+    """A machine of QEMU.
+
+    Attributes:
+        program: The QEMU that has it.
+        machine: What -M takes.
+        memory: Where code and data go.
+        timer: EQ_TIMER of eq_harness.c.
+        tick_ns: Time between two ticks of that timer.
+    """
+
+    program: str
+    machine: str
+    memory: MemoryMap
+    timer: int
+    tick_ns: float
+
+
+_MPS2 = MemoryMap(flash=0, flash_bytes=4 << 20, ram=0x20000000, ram_bytes=4 << 20)
+# Source: QEMU 7.2, hw/arm/mps2.c (25 MHz), mps2-tz.c (AN547: 32 MHz, boots from the secure alias
+# of the ITCM), hw/riscv/virt.c; with -icount, mcycle counts nanoseconds,
+# which the harness divides.
+BOARDS = {
+    "cortex-m3": Board("qemu-system-arm", "mps2-an385", _MPS2, 1, 40),
+    "cortex-m4": Board("qemu-system-arm", "mps2-an386", _MPS2, 1, 40),
+    "cortex-m55": Board(
+        "qemu-system-arm",
+        "mps3-an547",
+        MemoryMap(flash=0x10000000, flash_bytes=512 << 10, ram=0x30000000, ram_bytes=512 << 10),
+        2,
+        31.25,
+    ),
+    "rv32imc": Board(
+        "qemu-system-riscv32",
+        "virt",
+        MemoryMap(flash=0x80000000, flash_bytes=16 << 20, ram=0x81000000, ram_bytes=16 << 20),
+        3,
+        _INSTRUCTION_NS,
+    ),
+}
+
+
+def device(address: Address) -> QemuDevice:
+    """The device of a `qemu:` address."""
+    query.allow_only(address, ())
+    target = load_target(address.rest)
+    if target.cpu not in BOARDS:
+        raise UsageError(
+            f"QEMU is not set up for {target.cpu}.", address.text, f"it is for {', '.join(BOARDS)}"
+        )
+    return QemuDevice(address.text, target)
+
+
+class QemuDevice:
+    """One CPU in QEMU."""
+
+    def __init__(self, address: str, target: Target) -> None:
+        self.address = address
+        self._target = target
+
+    def open(self, model: Path, options: CompileOptions) -> QemuSession:
+        """A session with an image of `model` for the CPU."""
+        return QemuSession(self.address, self._target, generate(model, self._target, options))
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What the harness measured at the last call."""
+
+    instructions: int
+    stack_bytes: int
+    hook: bytes
+    empty_hook_ticks: int
+
+
+class QemuSession:
+    """One model in bare-metal images; every batch of calls is one run of QEMU.
+
+    The model's RAM goes from run to run through a file, so a model with state sees a stream.
+    """
+
+    def __init__(self, address: str, target: Target, sources: Sources) -> None:
+        self._address = address
+        self._target = target
+        self._board = BOARDS[target.cpu]
+        self._program = _find(self._board.program)
+        self._sources = sources
+        self._toolchain = cross_toolchain(target)
+        self._ops = op_entries(sources)
+        self._inputs = tensor_specs(sources, "inputs")
+        self._outputs = tensor_specs(sources, "outputs")
+        self._image = self._link(hook=0)
+        self._folder = Path(tempfile.mkdtemp(prefix="edgeq-qemu-"))
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        check_batch(inputs, self._inputs)
+        return self._execute(self._image, inputs, self._folder)[0]
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every stored activation of one call from the initial state, by tensor index."""
+        batch = one_call(inputs)
+        check_batch(batch, self._inputs)
+        _, figures = self._fresh(self._link(hook=1), batch)
+        size = self._sources.manifest["arena_bytes"]
+        found: dict[int, Array] = {}
+        # Report i comes at the start of op i, when op i - 1 has ended; the last one at the end.
+        for position, op in enumerate(self._ops):
+            start = (position + 1) * size
+            found.update(stored_outputs(op, figures.hook[start : start + size]))
+        return found
+
+    def reset(self) -> None:
+        """Set the model's state back to its initial value."""
+        (self._folder / "state.bin").unlink(missing_ok=True)
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Instructions, stack and memory of the second call; ops in a run of their own."""
+        batch = one_call(profile_inputs(self._inputs, options.input_index))
+        twice = [np.repeat(array, 2, axis=0) for array in batch]
+        outputs, figures = self._fresh(self._image, twice)
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": self._target.name,
+                "cpu": self._target.cpu,
+                "runtime": "c",
+                "runtime_version": __version__,
+                "compiler": self._toolchain.version,
+                "emulator": f"{self._board.program} -M {self._board.machine}",
+            },
+            instructions=figures.instructions,
+            memory_bytes=memory_of(self._image.sizes(f"{NAME}_arena"), figures.stack_bytes),
+            ops=self._op_profiles(twice) if options.ops else (),
+            output_sha256=digest(array[:1] for array in outputs),
+        )
+
+    def close(self) -> None:
+        """Delete the temporary files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> QemuSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _link(self, hook: int) -> Image:
+        """The image with the harness; `hook` is EQ_HOOK of eq_harness.c, 0 for none."""
+        flags = [*compile_flags(self._sources), f"-DEQ_TIMER={self._board.timer}"]
+        if hook:
+            flags += [f"-DEQ_HOOK={hook}", "-include", "eq_trace.h"]
+        files = {
+            **self._sources.files,
+            "eq_harness.c": shipped_text("baremetal/eq_harness.c"),
+            "eq_trace.h": shipped_text("hooks/eq_trace.h"),
+            "eq_io.h": self._io_text(),
+        }
+        return link_image(
+            self._toolchain,
+            files,
+            self._board.memory,
+            flags=flags,
+            roots=public_functions(self._sources),
+            entry="eq_start",
+        )
+
+    def _io_text(self) -> str:
+        """eq_io.h: how the harness feeds this model and reads it."""
+        reads = [
+            f"    eq_read(file, {function}(), {spec.bytes}u);"
+            for function, spec in zip(
+                address_functions(self._sources, "inputs"), self._inputs, strict=True
+            )
+        ]
+        writes = [
+            f"    eq_write(file, {function}(), {spec.bytes}u);"
+            for function, spec in zip(
+                address_functions(self._sources, "outputs"), self._outputs, strict=True
+            )
+        ]
+        return "\n".join(
+            [
+                f'#include "{NAME}.h"',
+                f"#define EQ_INVOKE {NAME}_invoke",
+                f"#define EQ_ARENA_BYTES {NAME.upper()}_ARENA_BYTES",
+                "static void eq_read_inputs(intptr_t file)\n{",
+                *reads,
+                "}\nstatic void eq_write_outputs(intptr_t file)\n{",
+                *writes,
+                "}\n",
+            ]
+        )
+
+    def _fresh(self, image: Image, inputs: Sequence[Array]) -> tuple[list[Array], _Figures]:
+        """A run from the initial state that leaves the session's state alone."""
+        with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as folder:
+            return self._execute(image, inputs, Path(folder))
+
+    def _execute(
+        self, image: Image, inputs: Sequence[Array], folder: Path
+    ) -> tuple[list[Array], _Figures]:
+        count = len(inputs[0]) if inputs else 1
+        rows = [np.ascontiguousarray(array).reshape(count, -1).view(np.uint8) for array in inputs]
+        data = np.concatenate(rows, axis=1).tobytes() if rows else b""
+        (folder / "in.bin").write_bytes(struct.pack("<I", count) + data)
+        for name in ("out.bin", "figures.bin", "hook.bin"):
+            (folder / name).unlink(missing_ok=True)
+        self._start(image, folder)
+        ticks, empty, stack, empty_hook = struct.unpack(
+            "<4I", (folder / "figures.bin").read_bytes()
+        )
+        hook = folder / "hook.bin"
+        figures = _Figures(
+            # The empty function is one instruction long: its return.
+            self._instructions(ticks - empty) + 1,
+            stack,
+            hook.read_bytes() if hook.exists() else b"",
+            empty_hook,
+        )
+        return self._split((folder / "out.bin").read_bytes(), count), figures
+
+    def _start(self, image: Image, folder: Path) -> None:
+        command = [self._program, "-M", self._board.machine, *_ICOUNT, "-display", "none"]
+        command += ["-monitor", "none", "-serial", "none", "-bios", "none"]
+        command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image.path)]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise EdgeqError(f"QEMU did not end in {_TIMEOUT_S} s.", self._address) from None
+        if done.returncode or not (folder / "figures.bin").exists():
+            words = done.stderr.strip().splitlines()
+            text = words[-1] if words else "the CPU took a fault"
+            raise EdgeqError(
+                f"The image failed in QEMU: {text}.",
+                self._address,
+                f"--on sim:{self._target.cpu} names the op, where the emulator has the CPU",
+            )
+
+    def _split(self, data: bytes, count: int) -> list[Array]:
+        """The arrays of every output out of what the harness wrote call by call."""
+        rows = np.frombuffer(data, np.uint8).reshape(count, -1)
+        results, start = [], 0
+        for spec in self._outputs:
+            part = np.ascontiguousarray(rows[:, start : start + spec.bytes])
+            results.append(part.view(spec.dtype).reshape(count, *spec.shape))
+            start += spec.bytes
+        return results
+
+    def _instructions(self, ticks: int) -> int:
+        return round(ticks % (1 << 32) * self._board.tick_ns / _INSTRUCTION_NS)
+
+    def _op_profiles(self, batch: Sequence[Array]) -> list[OpProfile]:
+        if len(self._ops) >= _MAX_OPS:
+            return []
+        _, figures = self._fresh(self._link(hook=2), batch)
+        times = np.frombuffer(figures.hook, np.uint32).reshape(-1, 2).astype(int)
+        counts = [
+            max(0, self._instructions(times[k + 1, 0] - times[k, 1] - figures.empty_hook_ticks))
+            for k in range(len(self._ops))
+        ]
+        total = max(sum(counts), 1)
+        return [
+            OpProfile(op.index, op.op, op.name, op.macs, instructions=count, share=count / total)
+            for op, count in zip(self._ops, counts, strict=True)
+        ]
+
+
+def _find(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        package = "qemu-system-arm" if program.endswith("arm") else "qemu-system-misc"
+        raise MissingDependency(program, "the qemu devices", f"apt install {package}")
+    return found
