@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgeq.cli.common import force_option, json_option, print_json
 from edgeq.cli.data import dataset_options
 from edgeq.conversion.convert import IO_TYPES, Conversion
 from edgeq.conversion.convert import convert as convert_model
+from edgeq.conversion.describe import read_labels
 from edgeq.conversion.schemes import SCHEMES
 from edgeq.datasets import DatasetOptions
 
@@ -36,6 +38,11 @@ from edgeq.datasets import DatasetOptions
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
 @click.option("--metric", default="classification", show_default=True, help="What --eval computes.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Class names, one a line, in the model's order; they go into the model.",
+)
 @click.option("--signature", help="Which signature of a SavedModel.")
 @click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
 @dataset_options
@@ -46,11 +53,14 @@ def convert(
     output: Path,
     eval_data: str | None,
     metric: str,
+    labels: Path | None,
     reading: DatasetOptions,
     as_json: bool,
     **settings: Any,
 ) -> None:
     """MODEL (.keras, .h5, SavedModel or float .tflite) to a verified integer .tflite."""
+    if labels is not None:
+        reading = replace(reading, classes=read_labels(labels))
     result = convert_model(
         model,
         output=output,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.calibration import Calibration, calibrate
+from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.integerize import integerize
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
@@ -104,7 +105,8 @@ def convert(
         scheme: A name of `edgeq.conversion.schemes.SCHEMES`.
         io: Type of inputs and outputs; the activations' type if None.
         limit: Calibrate on at most so many samples, spread over the set.
-        dataset_options: How the data is read.
+        dataset_options: How the data is read; its class names and its normalization go into the
+            model as TFLite metadata.
         signature: Which signature of a SavedModel.
         trust: Whether code inside the model file may run.
         force: Whether an existing output is replaced.
@@ -126,6 +128,7 @@ def convert(
             hint="--data calibration.npz, or --scheme dynamic, which needs none",
         )
     source = float_model(model, signature=signature, trust=trust)
+    labelled_output(source, (dataset_options or DatasetOptions()).classes)
     calibration = None
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=dataset_options, limit=limit)
@@ -135,6 +138,8 @@ def convert(
     if chosen.integer:
         result = integerize(result, ranges, chosen.activations)
     proof = prove_integer(result, io, source.source) if chosen.integer else None
+    options = dataset_options or DatasetOptions()
+    result = describe(result, source, options.classes, options.normalization, calibration)
     prove_runs(result, source.source)
     accuracy = None
     if eval_data is not None:

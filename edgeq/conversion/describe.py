@@ -1,0 +1,121 @@
+"""Class labels and input normalization that travel inside the converted model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.calibration import Calibration
+from edgeq.conversion.flatbuffer import add_constant, pack, unpack
+from edgeq.conversion.float_model import FloatModel
+from edgeq.datasets import Normalization
+from edgeq.errors import EdgeqError
+from edgeq.graph import Tensor
+from edgeq.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Class names from a text file, one a line, in the model's order.
+
+    Raises:
+        EdgeqError: No such file, or no text, or a name twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EdgeqError(f"The labels cannot be read: {error}", str(path)) from None
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if not labels:
+        raise EdgeqError("The label file is empty.", str(path), "one class name per line")
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise EdgeqError(f"The label '{twice[0]}' stands there twice.", str(path))
+    return labels
+
+
+def describe(
+    data: bytes,
+    model: FloatModel,
+    labels: tuple[str, ...],
+    normalization: Normalization | None,
+    calibration: Calibration | None = None,
+) -> bytes:
+    """The model with its metadata; as it is where there is nothing to say.
+
+    Args:
+        data: The converted .tflite.
+        model: The float model it came from.
+        labels: Class names; empty for none.
+        normalization: How raw input values become the model's; None where they are not touched.
+        calibration: For the range of the inputs.
+
+    Raises:
+        EdgeqError: No output has as many classes as there are labels.
+    """
+    if not labels and normalization is None:
+        return data
+    labelled = labelled_output(model, labels)
+    main = model.graph.main
+    ranges = calibration.ranges if calibration else {}
+    inputs = []
+    for index in main.inputs:
+        tensor = main.tensors[index]
+        low, high = ranges.get(tensor.name, (0.0, 0.0))
+        mean, std = _per_channel(normalization)
+        inputs.append(Described(tensor.name, tensor.shape[1:], mean, std, low, high))
+    outputs = [
+        Described(main.tensors[index].name, labels=labels if position == labelled else ())
+        for position, index in enumerate(main.outputs)
+    ]
+    info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
+    return _with_entry(data, write_info(info)) + (label_archive(labels) if labels else b"")
+
+
+def labelled_output(model: FloatModel, labels: tuple[str, ...]) -> int | None:
+    """Position of the output that the labels name the classes of; None without labels.
+
+    Raises:
+        EdgeqError: None has that many classes.
+    """
+    if not labels:
+        return None
+    main = model.graph.main
+    outputs = [main.tensors[index] for index in main.outputs]
+    for position, tensor in enumerate(outputs):
+        if _classes(tensor) == len(labels):
+            return position
+    counts = " or ".join(str(_classes(tensor)) for tensor in outputs)
+    raise EdgeqError(
+        f"There are {len(labels)} labels ({', '.join(labels[:4])}, ...), "
+        f"but the model tells {counts} classes apart.",
+        model.source,
+    )
+
+
+def _classes(tensor: Tensor) -> int:
+    """Classes that an output tells apart; a single sigmoid tells two."""
+    last = tensor.shape[-1] if tensor.shape else 1
+    return 2 if last == 1 else last
+
+
+def _per_channel(
+    normalization: Normalization | None,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std, equally many of each as the standard wants."""
+    if normalization is None:
+        return (), ()
+    mean, std = np.broadcast_arrays(normalization.mean, normalization.std)
+    return tuple(map(float, mean)), tuple(map(float, std))
+
+
+def _with_entry(data: bytes, entry: bytes) -> bytes:
+    from ai_edge_litert.schema_py_generated import MetadataT
+
+    model = unpack(data)
+    metadata: Any = MetadataT()
+    metadata.name = ENTRY
+    metadata.buffer = add_constant(model, np.frombuffer(entry, np.uint8))
+    model.metadata = [*(model.metadata or []), metadata]
+    return pack(model)
