@@ -37,7 +37,12 @@ class Channels:
 
 
 def fold_channels(
-    node: Node, weights: NDArray[np.int8], bias: NDArray[np.int64], clamp: dict[str, int]
+    node: Node,
+    weights: NDArray[np.int8],
+    bias: NDArray[np.int64],
+    clamp: dict[str, int],
+    *,
+    per_tensor: bool = False,
 ) -> Channels:
     """Channels for raw int8 inputs, with constant ones replaced by harmless equivalents.
 
@@ -50,6 +55,7 @@ def fold_channels(
         weights: (channels, taps).
         bias: int32 values (channels,).
         clamp: activation_min and activation_max of the output.
+        per_tensor: Keep one multiplier and shift for all; constant channels stay as they are.
     """
     source, output = node.input(0), node.output()
     zero_point, output_zero_point = source.zero_point, output.zero_point
@@ -66,7 +72,7 @@ def fold_channels(
         ends = np.array([least[channel], most[channel]])
         scaled = multiply_by_quantized_multiplier(ends, *pairs[channel]) + output_zero_point
         first, last = np.clip(scaled, *limits)
-        if first == last:
+        if first == last and not per_tensor:
             taps[channel] = 0
             # value * 2^8, times 2^30 in Q31 (one half), shifted right by 7: the value itself.
             bias[channel] = (int(first) - output_zero_point) << 8

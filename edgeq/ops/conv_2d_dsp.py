@@ -5,45 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.graph import Tensor
 from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, Overlap, constant_args
 from edgeq.ops.channels import Channels
+from edgeq.ops.dsp import as_words, dsp_scale, joined_words, pair_fits, pairs
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
-
-
-def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:
-    """The fields of eq_scale_dsp, or None where its arithmetic would not be exact.
-
-    The kernel adds (2 * zero_point + 1) * 2^(s-1) to the product's high half before it shifts by
-    s; both must fit 32 bits. It has no left shift and needs s >= 1.
-    """
-    shift, zero_point = channels.shift, output.zero_point
-    if np.any(shift < 1) or np.any(shift > 31) or np.any(channels.multiplier < 1 << 30):
-        return None
-    rounding = abs(2 * zero_point + 1) * (1 << (shift - 1))
-    if np.any(channels.bound + 1 + rounding >= 1 << 31):
-        return None
-    return {
-        "twice_offset_plus_1": 2 * zero_point + 1,
-        "rectified": int(clamp["activation_min"] >= zero_point),
-        **clamp,
-    }
-
-
-def pair_fits(channels: Channels) -> bool:
-    """Whether two channels can share a word: see eq_matmul_dsp.h."""
-    first, second = _pairs(channels.weights)
-    joined = 256 * first + second
-    halves = bool(np.all(joined >= -(1 << 15)) and np.all(joined < 1 << 15))
-    return halves and bool(np.all(channels.bound[0::2] < 1 << 23))
-
-
-def _pairs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Even and odd channels; an odd count is filled up with zeros."""
-    if len(values) % 2:
-        values = np.concatenate([values, np.zeros_like(values[:1])])
-    return values[0::2], values[1::2]
 
 
 def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int64]:
@@ -58,33 +24,19 @@ def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int
     return np.concatenate([order, np.full(-len(order) % 4, -1)])
 
 
-def pack_pairs(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.uint32]:
+def pack(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.uint32]:
     """The stream of words that the kernel reads for each pair of channels.
 
     256 * bias_a + bias_b, bias_b, two words per four taps, then for a and for b the doubled
     multiplier and the right shift minus one.
     """
-    padded = np.concatenate([channels.weights, np.zeros((channels.count, 1), np.int64)], axis=1)
-    first, second = _pairs(padded[:, order])
-    joined = (256 * first + second) & 0xFFFF
-    quads = joined.reshape(len(joined), -1, 4)
-    words = np.stack(
-        [quads[..., 0] | quads[..., 2] << 16, quads[..., 1] | quads[..., 3] << 16], axis=-1
-    )
-    bias_a, bias_b = _pairs(channels.bias)
-    doubled = _pairs(channels.multiplier * 2)
-    shift = _pairs(channels.shift - 1)
-    columns = [
-        256 * bias_a + bias_b,
-        bias_b,
-        *words.reshape(len(words), -1).T,
-        doubled[0],
-        shift[0],
-        doubled[1],
-        shift[1],
-    ]
-    stream = np.stack(columns, axis=1).reshape(-1)
-    return (stream & 0xFFFFFFFF).astype(np.uint32)
+    words = joined_words(channels, order)
+    bias_a, bias_b = pairs(channels.bias)
+    doubled_a, doubled_b = pairs(channels.multiplier * 2)
+    shift_a, shift_b = pairs(channels.shift - 1)
+    head = np.stack([256 * bias_a + bias_b, bias_b], axis=1)
+    tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
+    return as_words(np.concatenate([head, words.reshape(len(words), -1), tail], axis=1))
 
 
 def lower_dsp(
@@ -109,7 +61,7 @@ def lower_dsp(
         "steps": steps,
         "scale": scale,
     }
-    stream = pack_pairs(channels, order)
+    stream = pack(channels, order)
     return Call(
         "conv_2d",
         "eq_conv_2d_dsp_s8",

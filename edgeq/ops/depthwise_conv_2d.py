@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from edgeq.ops import conv_2d
 from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
+from edgeq.ops.channels import fold_channels
+from edgeq.ops.depthwise_conv_2d_dsp import lower_dsp
 from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
@@ -57,24 +59,27 @@ def lower(node: Node) -> Call:
     g = geometry(node)
     channels = g["input_c"] * g["depth_multiplier"]
     values = node.constant(1)
+    by_channel = values.reshape(-1, channels).T
     bias = bias_values(node, 2, channels)
-    check_accumulator(values.reshape(-1, channels).T, bias, source.zero_point)
-    params = {
-        **g,
-        "input_offset": -source.zero_point,
-        "output_offset": output.zero_point,
-        **clamp(node),
-    }
+    check_accumulator(by_channel, bias, source.zero_point)
+    requant = requant_constant(node, bias, channels)
+    limits = clamp(node)
+    if node.isa.has("dsp"):
+        call = lower_dsp(g, node, fold_channels(node, by_channel, bias, limits), limits, macs(node))
+        if call is not None:
+            return call
     return Call(
         "depthwise_conv_2d",
         "eq_depthwise_conv_2d_s8",
         "eq_depthwise_conv_2d_params",
-        params,
+        {
+            **g,
+            "input_offset": -source.zero_point,
+            "output_offset": output.zero_point,
+            **limits,
+        },
         (INPUT, *constant_args(2), OUTPUT),
-        (
-            Constant("weights", "int8_t", values, "1HWC"),
-            requant_constant(node, bias, channels),
-        ),
+        (Constant("weights", "int8_t", values, "1HWC"), requant),
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
     )

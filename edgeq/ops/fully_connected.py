@@ -15,6 +15,8 @@ from edgeq.ops.base import (
     constant_args,
     require,
 )
+from edgeq.ops.channels import fold_channels
+from edgeq.ops.fully_connected_dsp import lower_dsp
 from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
@@ -53,32 +55,41 @@ def lower(node: Node) -> Call:
     values = node.constant(1)
     bias = bias_values(node, 2, output_c)
     check_accumulator(values, bias, source.zero_point)
-    folded = bias - source.zero_point * values.astype(np.int64).sum(axis=1)
-    params = {
+    shape = {
         "batches": source.elements // input_c,
         "input_c": input_c,
         "output_c": output_c,
-        "output_offset": output.zero_point,
-        "multiplier": 0,
-        "shift": 0,
-        **clamp(node),
     }
-    packed = Constant("weights", "int8_t", values, "output, input")
-    note = "the input's zero point is folded in"
+    limits = clamp(node)
+    if node.isa.has("dsp"):
+        per_tensor = not weights.quantization.per_channel
+        channels = fold_channels(node, values, bias, limits, per_tensor=per_tensor)
+        call = lower_dsp(shape, node, channels, limits, macs(node))
+        if call is not None:
+            return call
+    folded = bias - source.zero_point * values.astype(np.int64).sum(axis=1)
+    multiplier, shift = 0, 0
     if weights.quantization.per_channel:
         function = "eq_fully_connected_per_channel_s8"
         table = requant_constant(node, folded, output_c)
     else:
         function = "eq_fully_connected_s8"
-        params["multiplier"], params["shift"] = per_tensor_multiplier(node)
-        table = Constant("bias", "int32_t", folded, note)
+        multiplier, shift = per_tensor_multiplier(node)
+        table = Constant("bias", "int32_t", folded, "the input's zero point is folded in")
+    params = {
+        **shape,
+        "output_offset": output.zero_point,
+        "multiplier": multiplier,
+        "shift": shift,
+        **limits,
+    }
     return Call(
         "fully_connected",
         function,
         "eq_fully_connected_params",
         params,
         (INPUT, *constant_args(2), OUTPUT),
-        (packed, table),
+        (Constant("weights", "int8_t", values, "output, input"), table),
         macs=macs(node),
     )
 

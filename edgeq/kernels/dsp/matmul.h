@@ -17,26 +17,12 @@
 #define EQ_MATMUL_DSP_H
 
 #include "eq_base.h"
+#include "eq_requantize_dsp.h"
 
 /* Pixels of one pass, and bytes of code of one step of it. */
 #define EQ_PASS_PIXELS 3
 #define EQ_PASS_STEP_BYTES 68
 #define EQ_PASS_UNROLL 8
-
-/* Bytes 0 and 2, and bytes 1 and 3, of four int8 values as pairs of int16. */
-EQ_KERNEL uint32_t eq_widen_even(uint32_t four)
-{
-    uint32_t pair;
-    __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(four));
-    return pair;
-}
-
-EQ_KERNEL uint32_t eq_widen_odd(uint32_t four)
-{
-    uint32_t pair;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(four));
-    return pair;
-}
 
 /* Widen four values of one pixel into its place among the columns of the others: for every four
  * values k there are k0 and k2 of each pixel, then k1 and k3 of each pixel. */
@@ -46,14 +32,6 @@ EQ_KERNEL eq_word *eq_widen_dsp(eq_word *column, uint32_t four)
     column[EQ_PASS_PIXELS] = eq_widen_odd(four);
     return column + 2 * EQ_PASS_PIXELS;
 }
-
-/* How one layer's accumulators become outputs on these cores. */
-typedef struct {
-    int32_t twice_offset_plus_1; /* 2 * output_offset + 1 */
-    int32_t rectified; /* 1: results below the zero point are clamped to it, so that the reference's
-                          rounding of negative ties away from zero cannot be seen */
-    int32_t activation_min, activation_max;
-} eq_scale_dsp;
 
 /* What a pass works on. The assembly reads it by position. */
 typedef struct {

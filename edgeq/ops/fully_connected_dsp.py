@@ -1,0 +1,87 @@
+"""FULLY_CONNECTED for cores with the DSP extension: four outputs at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, constant_args
+from edgeq.ops.channels import Channels
+from edgeq.ops.dsp import as_words, dsp_scale, joined_words, pair_fits
+
+
+def _groups(channels: Channels) -> Channels:
+    """The channels filled up to a multiple of four."""
+    missing = -channels.count % 4
+
+    def fill(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([values, np.repeat(values[-1:] * 0, missing, axis=0)])
+
+    return Channels(
+        fill(channels.weights),
+        fill(channels.bias),
+        fill(channels.multiplier),
+        fill(channels.shift),
+        fill(channels.bound),
+    )
+
+
+def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.uint32]:
+    """The stream of each group of four outputs a, b, c, d.
+
+    256 * bias_a + bias_b, bias_b, the same of c and d; four words per four inputs: a and b joined,
+    c and d joined, for inputs 0 and 2, then for 1 and 3; per channel, doubled multiplier and shift
+    minus one of each output.
+    """
+    order = np.arange(channels.weights.shape[1])
+    order = np.concatenate([order, np.full(-len(order) % 4, -1)])
+    full = _groups(channels)
+    words = joined_words(full, order)
+    groups, steps = len(words) // 2, words.shape[1]
+    # (group, pair, step, half) to (group, step, half, pair)
+    words = words.reshape(groups, 2, steps, 2).transpose(0, 2, 3, 1).reshape(groups, -1)
+    bias = full.bias.reshape(groups, 2, 2)
+    head = np.stack([256 * bias[..., 0] + bias[..., 1], bias[..., 1]], axis=-1)
+    parts = [head.reshape(groups, 4), words]
+    if per_channel:
+        scale = np.stack([full.multiplier * 2, full.shift - 1], axis=-1)
+        parts.append(scale.reshape(groups, 8))
+    return as_words(np.concatenate(parts, axis=1))
+
+
+def lower_dsp(
+    params: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    macs: int,
+) -> Call | None:
+    """The DSP kernel's call; None where this layer's numbers do not suit it.
+
+    Args:
+        params: batches, input_c and output_c.
+    """
+    scale = dsp_scale(channels, node.output(), clamp)
+    if scale is None or not pair_fits(channels):
+        return None
+    weights = node.input(1).quantization
+    per_channel = weights is not None and weights.per_channel
+    tensor_scale = (0, 0) if per_channel else (channels.multiplier[0], channels.shift[0])
+    doubled = int(2 * tensor_scale[0]) - (1 << 32)
+    return Call(
+        "fully_connected",
+        "eq_fully_connected_dsp_s8",
+        "eq_fully_connected_dsp_params",
+        {
+            **params,
+            "per_channel": int(per_channel),
+            "doubled": 0 if per_channel else doubled,
+            "shift_1": 0 if per_channel else int(tensor_scale[1]) - 1,
+            "scale": scale,
+        },
+        (INPUT, *constant_args(1), OUTPUT, SCRATCH),
+        (Constant("weights", "uint32_t", _pack(channels, per_channel=per_channel), "by fours"),),
+        scratch_bytes=-(-params["input_c"] // 4) * 4 if params["input_c"] % 4 else 4,
+        macs=macs,
+        kernels="dsp",
+    )
