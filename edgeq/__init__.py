@@ -23,6 +23,8 @@ _PUBLIC = {
     "evaluate": "edgeq.evaluation.evaluate",
     "profile": "edgeq.profiling",
     "deploy": "edgeq.deployment",
+    "DeployConfig": "edgeq.config",
+    "Limits": "edgeq.config",
 }
 
 __all__ = ["__version__", *_PUBLIC]

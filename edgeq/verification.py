@@ -114,7 +114,7 @@ def verify(
     elif n < 1:
         raise UsageError(f"-n {n}: at least one input is needed.")
     else:
-        arrays = test_inputs(graph.main, n, seed)
+        arrays = random_inputs(graph.main, n, seed)
     compared = len(arrays[0])
     result = Verification(
         model=str(model),
@@ -147,7 +147,7 @@ def verify(
     )
 
 
-def test_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
+def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
     """All-minimum, all-maximum and then `n` uniformly random inputs.
 
     Floats lie in [-1, 1]; numbers that index a table stay inside it.
@@ -167,10 +167,7 @@ def test_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
     return result
 
 
-test_inputs.__test__ = False  # type: ignore[attr-defined]  # pytest: this is no test
-
-
-def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[np.generic]) -> tuple[int, int]:
+def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[int, int]:
     if dtype.kind == "b":
         return 0, 1
     for op in model.ops:
@@ -178,7 +175,7 @@ def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[np.generic])
             return 0, model.tensors[op.inputs[1]].shape[0] - 1
         if op.name == "GATHER" and op.inputs[1] == tensor.index:
             return 0, model.tensors[op.inputs[0]].shape[op.options["axis"]] - 1
-    limits = np.iinfo(dtype)  # type: ignore[arg-type]  # an integer type here
+    limits = np.iinfo(dtype)
     return int(limits.min), int(limits.max)
 
 

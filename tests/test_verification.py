@@ -6,7 +6,7 @@ import pytest
 import edgeq
 from edgeq.errors import EdgeqError
 from edgeq.graph import read_graph
-from edgeq.verification import first_difference, test_inputs
+from edgeq.verification import first_difference, random_inputs
 
 pytest.importorskip("tflite_micro")
 
@@ -50,12 +50,12 @@ def test_at_least_one_input(cli, models):
 
 def test_extremes_come_first_and_seeds_repeat(models):
     graph = read_graph(models / "resnet_int8.tflite")
-    (array,) = test_inputs(graph.main, 4, seed=7)
+    (array,) = random_inputs(graph.main, 4, seed=7)
     assert array.shape == (6, 1, 32, 32, 3)
     assert (array[0] == -128).all()
     assert (array[1] == 127).all()
-    assert np.array_equal(array, test_inputs(graph.main, 4, seed=7)[0])
-    assert not np.array_equal(array[2:], test_inputs(graph.main, 4, seed=8)[0][2:])
+    assert np.array_equal(array, random_inputs(graph.main, 4, seed=7)[0])
+    assert not np.array_equal(array[2:], random_inputs(graph.main, 4, seed=8)[0][2:])
 
 
 def test_first_difference_follows_the_order_of_execution(models):
