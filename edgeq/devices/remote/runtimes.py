@@ -6,15 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq import __version__
+from edgeq.devices.base import CompileOptions
 from edgeq.devices.remote import artifacts
 from edgeq.devices.remote.artifacts import Artifact
-from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.remote.facts import HostFacts, PythonFacts
+from edgeq.devices.remote.runner import generated_runner, litert_runner
 from edgeq.devices.remote.shell import quoted
 from edgeq.errors import EdgeqError
 
 RUNTIMES = ("litert", "installed", "wheel", "c")
 AGENTS = ("python", "native")
-_AGENT_MODULES = {"select", "socket", "binascii"}
+_AGENT_MODULES = {"ctypes", "select", "socket", "binascii"}
 
 
 @dataclass(frozen=True)
@@ -45,76 +48,142 @@ class Plan:
         return f"{quoted(facts.python.path)} {flags} {path}"
 
 
-def choose(facts: HostFacts, wanted: str, agent: str, model: Path, ask: Ask) -> Plan:
+@dataclass(frozen=True)
+class Request:
+    """What is to run, and where.
+
+    Attributes:
+        facts: What the probe found.
+        agent: One of AGENTS, or "" for the one that fits.
+        model: The .tflite file.
+        compile_options: For generated C.
+        ask: Runs a line of shell on the device.
+    """
+
+    facts: HostFacts
+    agent: str
+    model: Path
+    compile_options: CompileOptions
+    ask: Callable[[str], tuple[int, str]]
+
+
+def choose(request: Request, wanted: str) -> Plan:
     """The first runtime, in the documented order, that the device can run.
 
     Args:
-        facts: What the probe found.
+        request: What is to run, and where.
         wanted: One of RUNTIMES, or "" for the first that fits.
-        agent: One of AGENTS, or "" for the one that fits.
-        model: The .tflite file, for runtimes that are made for one model.
-        ask: Runs a line of shell on the device.
 
     Raises:
         EdgeqError: None fits; the reasons are listed.
     """
     reasons: list[str] = []
     for name, make in _MAKERS.items():
-        if wanted and name != wanted:
-            continue
-        try:
-            return make(facts, agent, model, ask)
-        except EdgeqError as error:
-            reasons.append(f"{name}: {error.what}")
+        if wanted in ("", name):
+            try:
+                return make(request)
+            except EdgeqError as error:
+                hint = f" (try: {error.hint})" if error.hint else ""
+                reasons.append(f"{name}: {error.what}{hint}")
     raise EdgeqError(
-        "No runtime can run on this device:\n  " + "\n  ".join(reasons),
-        hint="?runtime=c needs nothing on the device, but a model that edgeq can compile",
+        "No runtime can run this model on this device:\n  " + "\n  ".join(reasons),
+        hint="edgeq devices probe ADDRESS shows what the device has",
     )
 
 
-Ask = Callable[[str], tuple[int, str]]
-
-
-def _python_agent(facts: HostFacts, *modules: str) -> Artifact:
+def _python_agent(facts: HostFacts) -> Artifact:
     if facts.python is None:
         raise EdgeqError("there is no Python on the device")
     if facts.python.version < (3, 7):
         version = ".".join(map(str, facts.python.version))
         raise EdgeqError(f"Python {version} is too old, 3.7 is needed")
-    missing = (_AGENT_MODULES | set(modules)) - facts.python.modules
+    missing = _AGENT_MODULES - facts.python.modules
     if missing:
         raise EdgeqError(f"its Python lacks {', '.join(sorted(missing))}")
     return artifacts.agent()
 
 
-def _litert(facts: HostFacts, agent: str, model: Path, ask: Ask) -> Plan:
-    del model, ask
-    if facts.glibc is None:
-        raise EdgeqError(f"libLiteRt.so needs glibc 2.34; this is {facts.libc}")
-    if facts.glibc < artifacts.LITERT_GLIBC:
-        raise EdgeqError(f"libLiteRt.so needs glibc 2.34; the device has {facts.libc}")
-    if not facts.executable:
-        raise EdgeqError(f"programs may not run from {facts.root} (mounted noexec)")
+def _litert(request: Request) -> Plan:
+    facts = request.facts
+    if facts.glibc is None or facts.glibc < artifacts.LITERT_GLIBC:
+        raise EdgeqError(f"libLiteRt.so needs glibc 2.34, the device has {facts.libc}")
+    _check_executable(facts)
     library = artifacts.litert_library(facts.architecture)
-    program = _python_agent(facts, "ctypes")
-    return Plan("litert", artifacts.litert_version(), program, library, interpreted=True)
+    version = artifacts.litert_version()
+    if request.agent != "native":
+        try:
+            program = _python_agent(facts)
+        except EdgeqError:
+            # python3-minimal, for one, has no ctypes: the agent in C needs no Python at all.
+            if request.agent == "python":
+                raise
+        else:
+            return Plan("litert", version, program, library, interpreted=True)
+    return Plan("litert", version, litert_runner(facts), library, interpreted=False)
 
 
-def _installed(facts: HostFacts, agent: str, model: Path, ask: Ask) -> Plan:
-    del agent, model
-    program = _python_agent(facts, "ctypes")
-    assert facts.python is not None
+def _installed(request: Request) -> Plan:
+    python = _python_of(request)
     for module in ("ai_edge_litert", "tflite_runtime"):
-        status, version = ask(
-            f"{quoted(facts.python.path)} -EB -c 'import {module}.interpreter as m; "
-            f'print(getattr(m, "__version__", ""))\' 2>/dev/null'
-        )
-        if status == 0:
-            return Plan(module, version, program, None, interpreted=True)
+        found = _import(request, f"{module}.interpreter", python)
+        if found is not None:
+            return Plan(module, found, artifacts.agent(), None, interpreted=True)
     raise EdgeqError("neither ai_edge_litert nor tflite_runtime is installed there")
 
 
-_MAKERS: dict[str, Callable[[HostFacts, str, Path, Ask], Plan]] = {
+def _wheel(request: Request) -> Plan:
+    python = _python_of(request)
+    if request.facts.architecture != "armv7l":
+        raise EdgeqError("tflite-runtime is brought along for 32-bit Arm only")
+    if python.version[:2] not in artifacts.TFLITE_RUNTIME_PYTHONS:
+        raise EdgeqError("tflite-runtime needs Python 3.9 to 3.11")
+    numpy = _import(request, "numpy", python)
+    if numpy is None or not numpy.startswith("1."):
+        raise EdgeqError(
+            f"tflite-runtime needs numpy below 2, the device has {numpy or 'none'}",
+            hint="apt install python3-numpy on the device",
+        )
+    _check_executable(request.facts)
+    wheel = artifacts.tflite_runtime_wheel(python.version)
+    return Plan("tflite_runtime", "2.14.0", artifacts.agent(), wheel, interpreted=True)
+
+
+def _generated(request: Request) -> Plan:
+    if request.agent == "python":
+        raise EdgeqError("generated C is a program of its own, without Python")
+    _check_executable(request.facts)
+    program = generated_runner(request.facts, request.model, request.compile_options)
+    return Plan("c", __version__, program, None, interpreted=False)
+
+
+def _check_executable(facts: HostFacts) -> None:
+    if facts.root is not None and not facts.executable:
+        raise EdgeqError(
+            f"programs may not run from {facts.root} (mounted noexec)",
+            hint="another folder: ?dir=/path/on/the/device",
+        )
+
+
+def _python_of(request: Request) -> PythonFacts:
+    if request.agent == "native":
+        raise EdgeqError("it needs the agent in Python")
+    _python_agent(request.facts)
+    assert request.facts.python is not None
+    return request.facts.python
+
+
+def _import(request: Request, module: str, python: PythonFacts) -> str | None:
+    """The version of a module of the device's Python; None if it cannot be imported."""
+    status, version = request.ask(
+        f"{quoted(python.path)} -EBc 'import {module} as m; "
+        f'print(getattr(m, "__version__", ""))\' 2>/dev/null'
+    )
+    return version.strip() if status == 0 else None
+
+
+_MAKERS: dict[str, Callable[[Request], Plan]] = {
     "litert": _litert,
     "installed": _installed,
+    "wheel": _wheel,
+    "c": _generated,
 }

@@ -32,7 +32,7 @@ from edgeq.devices.remote.link import Link, LinkLost
 from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.push import push
-from edgeq.devices.remote.runtimes import Plan, choose
+from edgeq.devices.remote.runtimes import Plan, Request, choose
 from edgeq.devices.remote.shell import Message, Shell
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS, summarize
@@ -165,9 +165,8 @@ class RemoteSession:
             self.facts = facts = read_facts(shell.probe(self._options.folder))
             self.timings["probe_s"] = time.monotonic() - begin
             if self._plan is None:
-                self._plan = choose(
-                    facts, self._options.runtime, self._options.agent, self._model, shell.do
-                )
+                request = Request(facts, self._options.agent, self._model, self._compile, shell.do)
+                self._plan = choose(request, self._options.runtime)
             plan = self._plan
             wanted = [self._model_artifact, plan.program, *([plan.library] if plan.library else [])]
             self.pushed_bytes += push(self._link, shell, facts, wanted, self._options.cache_bytes)

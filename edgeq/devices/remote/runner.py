@@ -1,0 +1,184 @@
+"""The agent in C: built for a device's architecture, with libLiteRt.so or with generated C."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.build.compiler import build
+from edgeq.build.toolchain import Toolchain, host_toolchain
+from edgeq.devices.base import CompileOptions
+from edgeq.devices.generated import (
+    NAME,
+    address_functions,
+    compile_flags,
+    generate,
+    op_entries,
+    tensor_specs,
+)  # fmt: skip
+from edgeq.devices.remote.artifacts import Artifact, artifact
+from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.tensors import TensorSpec
+from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.target import load_target
+
+if TYPE_CHECKING:
+    from edgeq.compile import Sources
+
+_RUNNER = Path(__file__).resolve().parent.parent / "agent" / "runner"
+_COMMON = ("eq_text.h", "eq_text.c", "eq_worker.h", "eq_worker.c", "eq_supervisor.c")
+_LITERT_FILES = (*_COMMON, "eq_backend.h", "eq_litert.c")
+_GENERATED_FILES = (*_COMMON, "eq_backend.h", "eq_marks.h", "eq_generated.c")
+_FLAGS = ("-std=c99", "-O2")
+_GLIBC_OF_LITERT = "2.34"
+
+# architecture -> (edgeq's target, GNU triple, zig's architecture, zig's ABI suffix)
+_ARCHITECTURES = {
+    "x86_64": ("x86-64", "x86_64-linux-gnu", "x86_64", ""),
+    "aarch64": ("aarch64", "aarch64-linux-gnu", "aarch64", ""),
+    "armv7l": ("armv7", "arm-linux-gnueabihf", "arm", "eabihf"),
+    "armv6l": ("armv6", "arm-linux-gnueabihf", "arm", "eabihf"),
+}
+
+
+def litert_runner(facts: HostFacts) -> Artifact:
+    """The agent that loads libLiteRt.so, for a device whose Python cannot.
+
+    Raises:
+        MissingDependency: No compiler for the device is installed here.
+        EdgeqError: The runner cannot be built for a C library as old as the device's.
+    """
+    files = {name: (_RUNNER / name).read_text() for name in _LITERT_FILES}
+    glibc = facts.glibc or (0, 0)
+    for toolchain in _toolchains(facts, static=False):
+        built = build(toolchain, files, _FLAGS, ["-s", "-ldl", "-lm"], "edgeq-litert-runner")
+        if _glibc_needed(built) <= glibc:
+            return artifact(built, ".bin")
+    raise EdgeqError(
+        f"the compilers here make programs for a newer C library than {facts.libc}",
+        hint="pip install ziglang",
+    )
+
+
+def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> Artifact:
+    """The agent with the model in it, as C that edgeq generated: one static program.
+
+    Raises:
+        MissingDependency: No compiler for the device is installed here.
+        EdgeqError: edgeq cannot compile this model, or has no target for the device.
+    """
+    target, *_ = _architecture(facts)
+    sources = generate(model, load_target(target), options)
+    files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
+    files |= {**sources.files, "eq_model_table.h": model_table(sources)}
+    flags = [*compile_flags(sources), "-O3", "-include", "eq_marks.h"]
+    if facts.architecture == "armv7l" and "neon" in facts.cpu_features:
+        flags.append("-mfpu=neon")
+    toolchain = next(iter(_toolchains(facts, static=True)))
+    built = build(toolchain, files, flags, ["-static", "-s", "-lm"], "edgeq-runner")
+    return artifact(built, ".bin")
+
+
+def model_table(sources: Sources) -> str:
+    """eq_model_table.h: what eq_generated.c wants to know about the model."""
+    inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
+    ops = op_entries(sources)
+    lines = [
+        f'#include "{NAME}.h"',
+        f"#define EQ_MODEL_INPUTS {len(inputs)}",
+        f"#define EQ_MODEL_OUTPUTS {len(outputs)}",
+        f"#define EQ_MODEL_OPS {len(ops)}",
+        *_tensor_table("eq_model_inputs", inputs),
+        *_tensor_table("eq_model_outputs", outputs),
+        f"static const int eq_model_op_indices[] = {{{', '.join(str(op.index) for op in ops)}}};",
+        "static const char *const eq_model_op_names[] = {"
+        + ", ".join(json.dumps(op.op) for op in ops)
+        + "};",
+        *_accessor("eq_model_input", "void", address_functions(sources, "inputs")),
+        *_accessor("eq_model_output", "const void", address_functions(sources, "outputs")),
+        "static void eq_model_invoke(void)",
+        "{",
+        f"    {NAME}_invoke();",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tensor_table(name: str, specs: Sequence[TensorSpec]) -> list[str]:
+    rows = [
+        f'    {{"{spec.dtype}", {len(spec.shape)}, '
+        f"{{{', '.join(map(str, spec.shape)) or '0'}}}, {spec.bytes}u}},"
+        for spec in specs
+    ]
+    return [f"static const struct eq_tensor {name}[] = {{", *rows, "};"]
+
+
+def _accessor(name: str, kind: str, functions: Iterable[str]) -> list[str]:
+    cases = [f"    case {k}: return {function}();" for k, function in enumerate(functions)]
+    return [
+        f"static {kind} *{name}(int k)", "{", "    switch (k) {", *cases,
+        "    default: return NULL;", "    }", "}",
+    ]  # fmt: skip
+
+
+def _architecture(facts: HostFacts) -> tuple[str, str, str, str]:
+    if facts.architecture not in _ARCHITECTURES:
+        raise EdgeqError(
+            f"edgeq makes no programs for {facts.architecture}; "
+            f"it knows {', '.join(_ARCHITECTURES)}"
+        )
+    return _ARCHITECTURES[facts.architecture]
+
+
+def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
+    """Compilers for a device, the best first.
+
+    zig brings musl, whose static programs run on every Linux and Android; glibc's use system
+    calls that Android forbids to apps. gcc is there at once, zig's first use takes a minute.
+    """
+    _, triple, arch, abi = _architecture(facts)
+    wanted = os.environ.get("EDGEQ_TOOLCHAIN", "auto")
+    found: list[Toolchain] = []
+    gcc = shutil.which(f"{triple}-gcc")
+    if wanted != "zig" and facts.architecture != "armv6l":
+        if facts.architecture == platform.machine():
+            host = host_toolchain()
+            found.append(Toolchain(host.name, host.command, (), (), host.version))
+        elif gcc:
+            found.append(Toolchain(f"{triple}-gcc", (gcc,), (), (), gcc))
+    if wanted != "gcc" and importlib.util.find_spec("ziglang"):
+        found.append(_zig(arch, abi, facts.architecture, static=static))
+    if facts.system != "linux":
+        found = [each for each in found if each.name == "zig"]
+    if not found:
+        raise MissingDependency(
+            f"A compiler for Linux on {facts.architecture}",
+            "a program for this device",
+            f"pip install ziglang, or apt install gcc-{triple}",
+        )
+    return found
+
+
+def _zig(arch: str, abi: str, architecture: str, *, static: bool) -> Toolchain:
+    import sys
+    from importlib.metadata import version
+
+    libc = f"musl{abi}" if static else f"gnu{abi}.{_GLIBC_OF_LITERT}"
+    flags = ["-target", f"{arch}-linux-{libc}", "-fno-sanitize=undefined"]
+    if architecture == "armv6l":
+        flags.append("-mcpu=arm1176jzf_s")
+    command = (sys.executable, "-m", "ziglang", "cc")
+    return Toolchain("zig", command, tuple(flags), (), f"zig {version('ziglang')}")
+
+
+def _glibc_needed(program: Path) -> tuple[int, ...]:
+    """The newest version of glibc's symbols that a program uses."""
+    found = re.findall(rb"GLIBC_(\d+)\.(\d+)", program.read_bytes())
+    return max(((int(major), int(minor)) for major, minor in found), default=(0, 0))
