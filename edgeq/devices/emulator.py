@@ -236,6 +236,9 @@ class EmulatorSession:
 
     def _error(self, error: EmulationError, op: int, watch: Watch | None) -> EdgeqError:
         what = f"stops the CPU: {error.text}"
+        if watch and CORES[self._target.cpu].always_aligned and watch.accesses_memory(error.pc):
+            # The address is mapped, or Unicorn would have said so; this is what is left.
+            what = "accesses memory at a misaligned address"
         if error.access:
             verb, address, count = error.access
             what = f"{verb} {count} bytes at {address:#010x}, outside the program's own memory"

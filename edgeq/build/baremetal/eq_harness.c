@@ -26,7 +26,7 @@
 #define MAX_OPS 1024
 
 enum { SYS_OPEN = 1, SYS_CLOSE = 2, SYS_WRITE = 5, SYS_READ = 6, SYS_EXIT_EXTENDED = 0x20 };
-enum { OPEN_READ = 1, OPEN_WRITE = 5, OPEN_APPEND = 9 };
+enum { OPEN_READ = 1, OPEN_WRITE = 5 };
 enum { EXIT_OK = 0x20026, EXIT_FAULT = 0x20024 };
 
 static void eq_read(intptr_t file, void *data, uint32_t bytes);
@@ -145,10 +145,12 @@ static inline uint32_t ticks(void)
 #if EQ_HOOK == HOOK_ARENA
 void eq_trace_op(int op, const void *arena)
 {
-    const intptr_t file = OPEN_FILE("hook.bin", OPEN_APPEND);
+    static intptr_t file = -1;
     (void)op;
+    if (file == -1) {
+        file = OPEN_FILE("hook.bin", OPEN_WRITE);
+    }
     eq_write(file, arena, EQ_ARENA_BYTES);
-    close_file(file);
 }
 #elif EQ_HOOK == HOOK_TIME
 static uint32_t hook_times[MAX_OPS][2];

@@ -157,10 +157,10 @@ class Watch:
         return int(self._state.op)
 
     def op_at(self, op: int, pc: int) -> int:
-        """The op at `pc`, if the block that it stands in is the one that `op` begins in."""
-        start = self._code.start + 2 * self._state.last_slot
-        later = [number for address, number in self._marks if start <= pc < address]
-        return op - 1 if op and op in later else op
+        """The op at `pc` in the last block, at whose end `op` was running."""
+        end = self._state.last_end
+        not_yet = [number for address, number in self._marks if pc < address < end]
+        return min(not_yet) - 1 if op in not_yet else op
 
     def forbidden(self) -> Forbidden | None:
         """An executed instruction that the CPU does not have, if there is one."""
@@ -178,6 +178,14 @@ class Watch:
         return next(
             self._disassembler.disasm(self._code.content[offset : offset + 4], address), None
         )
+
+    def accesses_memory(self, address: int) -> bool:
+        """Whether the instruction at an address loads or stores."""
+        from capstone import CS_OP_MEM
+
+        instruction = self.instruction_at(address)
+        operands = instruction.operands if instruction else ()
+        return any(operand.type == CS_OP_MEM for operand in operands)
 
     def counts(self) -> list[OpCount]:
         """What was counted: before the first op, then per op, then behind the last."""

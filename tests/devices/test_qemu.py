@@ -1,0 +1,91 @@
+import json
+import shutil
+import zlib
+
+import numpy as np
+import pytest
+
+from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.devices.emulator import EmulatorSession
+from edgeq.devices.qemu import BOARDS, QemuSession
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.inputs import xorshift_input
+from edgeq.target import load_target
+from tests.devices.tiny import tiny_model
+from tests.tools import need
+
+
+@pytest.fixture(autouse=True)
+def _programs():
+    for program in ("qemu-system-arm", "qemu-system-riscv32"):
+        need(shutil.which(program), program)
+
+
+def _session(cpu, body=""):
+    return QemuSession(f"qemu:{cpu}", load_target(cpu), tiny_model(body))
+
+
+@pytest.mark.parametrize("cpu", BOARDS)
+@pytest.mark.parametrize("toolchain", ["auto", "zig"])
+def test_calls_are_a_stream_until_reset(cpu, toolchain, monkeypatch):
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", toolchain)
+    values = np.arange(48, dtype=np.int8).reshape(3, 1, 16)
+    halves = (values / 2).astype(np.int8)
+    with _session(cpu) as session:
+        (two,) = session.run([values[:2]])
+        (third,) = session.run([values[2:]])
+        session.reset()
+        (anew,) = session.run([values[:1]])
+        trace = session.trace([values[0]])
+        found = session.profile(ProfileOptions())
+    assert np.array_equal(two, halves[:2] + np.int8([[[1]], [[2]]]))
+    assert np.array_equal(third[0], halves[2] + 3)
+    assert np.array_equal(anew[0], halves[0] + 1)
+    assert np.array_equal(trace[1], halves[0])
+    assert np.array_equal(trace[2], halves[0] + 1)
+    assert abs(found.instructions - sum(op.instructions for op in found.ops)) < 40
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m3", "cortex-m4", "rv32imc"])
+def test_counts_agree_with_the_emulator(cpu):
+    with _session(cpu) as session:
+        there = session.profile(ProfileOptions(ops=False))
+    with EmulatorSession(f"sim:{cpu}", load_target(cpu), tiny_model()) as session:
+        here = session.profile(ProfileOptions())
+    # The same code at other addresses: a jump may be encoded otherwise.
+    assert abs(there.instructions - here.instructions) <= 2
+    assert there.memory_bytes.stack == here.memory_bytes.stack
+    assert abs(there.memory_bytes.flash_code - here.memory_bytes.flash_code) <= 8
+
+
+@pytest.mark.parametrize("cpu", BOARDS)
+def test_published_output_bytes_and_counts(models, shared, cpu):
+    """The bytes that TFLM and CMSIS-NN gave on an emulated Cortex-M4."""
+    published = json.loads((shared / "bench" / "tflm_cortex_m.json").read_text())
+    figures = published["configs"]["cortex-m4/cmsis-nn"]["kws_int8"]
+    kws = models / "kws_int8.tflite"
+    with open_device(f"qemu:{cpu}").open(kws, CompileOptions()) as session:
+        batch = np.stack([xorshift_input((1, 49, 10, 1), "int8", i) for i in range(8)])
+        (outputs,) = session.run([batch])
+        found = session.profile(ProfileOptions())
+    assert f"{zlib.crc32(outputs.tobytes()):08x}" == figures["output_crc32_8_inputs"]
+    if cpu != "cortex-m55":
+        with open_device(f"sim:{cpu}").open(kws, CompileOptions()) as session:
+            here = session.profile(ProfileOptions())
+        assert abs(found.instructions / here.instructions - 1) < 0.001
+        for one, other in zip(found.ops, here.ops, strict=True):
+            assert abs(one.instructions - other.instructions) <= 0.01 * other.instructions + 20
+
+
+def test_a_fault_is_an_error():
+    with (
+        _session("cortex-m4", '__asm__ volatile("udf #1");') as session,
+        pytest.raises(EdgeqError, match="fault"),
+    ):
+        session.run([np.zeros((1, 1, 16), np.int8)])
+
+
+def test_unknown_cpu():
+    with pytest.raises(UsageError):
+        open_device("qemu:aarch64")
