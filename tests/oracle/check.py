@@ -21,7 +21,7 @@ import numpy as np
 from edgeq.compile import Sources, generate
 from edgeq.errors import EdgeqError
 from edgeq.graph import parse_graph
-from edgeq.verification import test_inputs as random_inputs
+from edgeq.verification import random_inputs
 
 WARNINGS = (
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
