@@ -1,10 +1,13 @@
-"""ADD, int8, of two activations of the same shape."""
+"""ADD: int8 of the same shape by its own kernel, everything else by the common ones."""
 
 from __future__ import annotations
 
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.graph import Tensor
-from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Overlap, require
+from edgeq.ops import scaled_sum
+from edgeq.ops.arithmetic import plain_call
+from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
+from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import clamp, require_quantized
 
 _LEFT_SHIFT = 20
@@ -36,10 +39,12 @@ def scaling(a: Tensor, b: Tensor, output: Tensor) -> dict[str, int]:
 def lower(node: Node) -> Call:
     """The kernel call for one ADD."""
     a, b, output = node.input(0), node.input(1), node.output()
-    types = (a.dtype, b.dtype, output.dtype)
-    require(types == ("int8", "int8", "int8"), f"types {types}")
+    if not scaled_sum.is_scaled(node):
+        return plain_call(node, "add", ("int32", "int64", "float32"))
+    if output.dtype != "int8" or not a.shape == b.shape == output.shape:
+        return scaled_sum.lower(node, 1)
+    require_same_type(a, b, output)
     require_quantized(a, b, output)
-    require(a.shape == b.shape == output.shape, f"shapes {a.shape} and {b.shape}")
     return Call(
         "add",
         "eq_add_s8",
@@ -50,4 +55,4 @@ def lower(node: Node) -> Call:
     )
 
 
-ADD = OpKind("ADD", lower, ("int8",))
+ADD = OpKind("ADD", lower, ("int8", "int16", "int32", "int64", "float32"))

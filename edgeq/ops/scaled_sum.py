@@ -1,0 +1,71 @@
+"""ADD with broadcasting, and SUB, of quantized integers of different scales."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.fixedpoint import quantize_multiplier
+from edgeq.graph import Tensor
+from edgeq.ops.arithmetic import PAIR, SUFFIXES
+from edgeq.ops.base import Call, Node, require
+from edgeq.ops.broadcast import in_place, pair_shape
+from edgeq.ops.movement import require_same_type
+from edgeq.ops.quantized import clamp, require_quantized
+
+_LEFT_SHIFT = {"int8": 20, "int16": 15}
+
+
+def is_scaled(node: Node) -> bool:
+    """Whether the output is a quantized integer of 8 or 16 bits."""
+    return node.output().dtype in _LEFT_SHIFT
+
+
+def _real_multipliers(a: Tensor, b: Tensor, output: Tensor, sign: int) -> tuple[float, ...]:
+    """The real multipliers of both inputs and of the sum.
+
+    Source: TFLM `CalculateOpDataAdd` (in double) and `CalculateOpDataSub` (in float).
+    """
+    kind = np.float64 if sign > 0 else np.float32
+    scale1, scale2, scale_out = (kind(t.scale) for t in (a, b, output))
+    twice_max = kind(2) * max(scale1, scale2)
+    steps = kind(1 << _LEFT_SHIFT[output.dtype])
+    return (
+        float(scale1 / twice_max),
+        float(scale2 / twice_max),
+        float(twice_max / (steps * scale_out)),
+    )
+
+
+def lower(node: Node, sign: int) -> Call:
+    """The kernel call for the sum, or with a negative sign the difference."""
+    a, b, output = node.input(0), node.input(1), node.output()
+    require_same_type(a, b, output)
+    require_quantized(a, b, output)
+    real1, real2, real_out = _real_multipliers(a, b, output, sign)
+    require(real_out < 1, f"an output scale of {output.scale} is too small for the inputs'")
+    multiplier1, shift1 = quantize_multiplier(real1)
+    multiplier2, shift2 = quantize_multiplier(real2)
+    multiplier, shift = quantize_multiplier(real_out)
+    params = {
+        **pair_shape(node),
+        "input1_offset": -a.zero_point,
+        "input1_multiplier": multiplier1,
+        "input1_shift": shift1,
+        "input2_offset": -b.zero_point,
+        "input2_multiplier": multiplier2,
+        "input2_shift": shift2,
+        "sign": sign,
+        "left_shift": _LEFT_SHIFT[output.dtype],
+        "output_offset": output.zero_point,
+        "output_multiplier": multiplier,
+        "output_shift": shift,
+        **clamp(node),
+    }
+    return Call(
+        "scaled_sum",
+        f"eq_scaled_sum_{SUFFIXES[output.dtype]}",
+        "eq_scaled_sum_params",
+        params,
+        PAIR,
+        overlaps=in_place(node, 0, 1),
+    )
