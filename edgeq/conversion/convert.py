@@ -134,7 +134,7 @@ def convert(
         dataset = open_dataset(data, source.inputs, options=dataset_options, limit=limit)
         calibration = calibrate(source, dataset)
     ranges = calibration.ranges if calibration else {}
-    result = quantize(source.data, chosen, ranges, io)
+    result = quantize(source, chosen, ranges, io)
     if chosen.integer:
         result = integerize(result, ranges, chosen.activations)
     proof = prove_integer(result, io, source.source) if chosen.integer else None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds, pack, unpack
 from edgeq.conversion.tensorflow import quiet
 
@@ -83,6 +85,8 @@ def _evaluate(data: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
             experimental_preserve_all_tensors=True,
         )
         interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
         interpreter.invoke()
     values, shapes = {}, {}
     for detail in interpreter.get_tensor_details():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgeq.conversion.tensorflow import quiet
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.graph import Graph, Op, Subgraph, parse_graph
@@ -85,6 +87,8 @@ def prove_runs(data: bytes, where: str = "model") -> None:
                 experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             interpreter.allocate_tensors()
+            for detail in interpreter.get_input_details():
+                interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())

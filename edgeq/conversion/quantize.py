@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import pack, unpack
+from edgeq.conversion.biases import fit_biases
+from edgeq.conversion.flatbuffer import drop_unused, pack, unpack
+from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.schemes import Scheme
 from edgeq.conversion.tensorflow import quiet
 
@@ -15,11 +17,11 @@ Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value of each activation tensor, by name."""
 
 
-def quantize(data: bytes, scheme: Scheme, ranges: Ranges, io: str) -> bytes:
+def quantize(model: FloatModel, scheme: Scheme, ranges: Ranges, io: str) -> bytes:
     """The quantized .tflite, constants inline, by litert-quantizer.
 
     Args:
-        data: A float .tflite with a signature and unique tensor names.
+        model: The float model.
         scheme: How to store weights and activations.
         ranges: From calibration; empty for schemes whose activations stay float.
         io: Type of inputs and outputs: "int8", "uint8", "int16" or "float32".
@@ -31,10 +33,14 @@ def quantize(data: bytes, scheme: Scheme, ranges: Ranges, io: str) -> bytes:
         for name, (low, high) in ranges.items()
     }
     with quiet():
-        engine = quantizer.Quantizer(bytearray(data))
+        engine = quantizer.Quantizer(bytearray(model.data))
         engine.load_quantization_recipe(_recipe(scheme, io))
         result = engine.quantize(found or None, enable_progress_report=False)
-    return pack(unpack(bytes(result.quantized_model)))
+    made = unpack(bytes(result.quantized_model))
+    if scheme.integer:
+        fit_biases(made, model.graph)
+    drop_unused(made)
+    return pack(made)
 
 
 def _recipe(scheme: Scheme, io: str) -> Any:

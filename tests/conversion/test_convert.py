@@ -1,0 +1,169 @@
+"""Whole conversions: reference models, everyday Keras nets, inputs and outputs of several kinds."""
+
+import json
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.conversion.proof import prove_integer
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.graph import parse_graph
+from tests.conversion.nets import NETS, run, samples_for
+
+SOURCES = {
+    "ad01.h5": (640,),
+    "pretrainedResnet.h5": (32, 32, 3),
+    "vww_96.h5": (96, 96, 3),
+    "str_ww_ref_model.h5": (30, 1, 40),
+    "kws_ref_model": (49, 10, 1),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_reference_models_convert_and_are_proven(models, tmp_path, name):
+    data = np.random.default_rng(0).random((20, *SOURCES[name]), np.float32)
+    target = tmp_path / "out.tflite"
+    result = edgeq.convert(models / name, data=data, output=target)
+    assert target.read_bytes() == result.data
+    assert set(result.proof.dtypes) == {"int8", "int32"}
+    assert result.proof.inputs == result.proof.outputs == ("int8",)
+    graph = parse_graph(result.data)
+    assert graph.signatures[0].key == "serving_default"
+    # Most of the saving of int8 shows in any file but the smallest.
+    assert len(result.data) < 0.55 * result.float_bytes
+    again = edgeq.convert(models / name, data=data)
+    assert again.sha256 == result.sha256
+
+
+def test_wakeword_keeps_its_accuracy(models):
+    source = f"{models}/str_ww_calibration_samples.npz:specs,labels"
+    result = edgeq.convert(models / "str_ww_ref_model.h5", data=source, eval_data=source)
+    before, after = result.accuracy
+    assert round(before.value * 45) == 41
+    assert abs(round(after.value * 45) - 41) <= 2
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_everyday_nets_become_integer_and_stay_close(name):
+    model, signal_to_noise = NETS[name]()
+    data = samples_for(model, 40)
+    result = edgeq.convert(model, data=data)
+    assert not {"float32", "float16"} & set(result.proof.dtypes)
+    before = run(result.float_model.data, data)
+    after = run(result.data, data)
+    for real, integer in zip(before, after, strict=True):
+        noise = ((real - integer) ** 2).sum() + 1e-12
+        assert 10 * np.log10((real**2).sum() / noise) > signal_to_noise
+
+
+def test_several_inputs_and_outputs_keep_their_names_and_order():
+    model, _ = NETS["two_inputs"]()
+    result = edgeq.convert(model, data=samples_for(model, 20))
+    graph = parse_graph(result.data)
+    signature = graph.signatures[0]
+    assert list(signature.inputs) == ["a", "b"]
+    assert list(signature.outputs) == ["p", "q"]
+    shapes = [graph.main.tensors[i].shape for i in (*graph.main.inputs, *graph.main.outputs)]
+    assert shapes == [(1, 10), (1, 6), (1, 2), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("io", "dtypes"), [("int8", "int8"), ("uint8", "uint8"), ("float32", "float32")]
+)
+def test_types_of_inputs_and_outputs(io, dtypes):
+    model, _ = NETS["two_inputs"]()
+    data = samples_for(model, 20)
+    result = edgeq.convert(model, data=data, io=io)
+    assert result.proof.inputs == (dtypes, dtypes)
+    assert result.proof.outputs == (dtypes, dtypes)
+    for real, other in zip(run(result.float_model.data, data), run(result.data, data), strict=True):
+        np.testing.assert_allclose(real, other, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "dtypes"),
+    [
+        ("int8", {"int8", "int32"}),
+        ("int8-per-tensor", {"int8", "int32"}),
+        ("int16x8", {"int8", "int16", "int32", "int64"}),
+        ("int4", {"int4", "int8", "int32"}),
+        ("dynamic", {"int8", "int32", "float32"}),
+        ("weight-only", {"int8", "int32", "float32"}),
+        ("weight-only-int4", {"int4", "int32", "float32"}),
+        ("float16", {"float16", "int32", "float32"}),
+    ],
+)
+def test_schemes(scheme, dtypes):
+    model, _ = NETS["classifier"]()
+    data = samples_for(model, 30)
+    result = edgeq.convert(model, data=data, scheme=scheme)
+    graph = parse_graph(result.data)
+    found = {t.dtype for t in graph.main.tensors}
+    assert found <= dtypes
+    assert ("float32" in dtypes) == ("float32" in found)
+    per_channel = [
+        t
+        for t in graph.main.tensors
+        if t.is_constant and t.dtype in ("int8", "int4") and t.quantization.per_channel
+    ]
+    assert bool(per_channel) == (scheme not in ("int8-per-tensor", "float16"))
+    (real,), (other,) = run(result.float_model.data, data), run(result.data, data)
+    assert 10 * np.log10((real**2).sum() / ((real - other) ** 2).sum()) > (
+        12 if "int4" in scheme else 25
+    )
+
+
+def test_proof_names_the_layer_that_stayed_float():
+    model, _ = NETS["classifier"]()
+    result = edgeq.convert(model, scheme="weight-only")
+    with pytest.raises(EdgeqError, match=r"CONV_2D stayed float32[^$]*layer \"conv"):
+        prove_integer(result.data, "int8")
+
+
+def test_data_is_not_read_where_the_scheme_needs_none():
+    model, _ = NETS["classifier"]()
+    assert edgeq.convert(model, data="no/such/file.npz", scheme="dynamic").calibration is None
+    with pytest.raises(UsageError, match="needs representative data"):
+        edgeq.convert(model, scheme="int8")
+    with pytest.raises(UsageError, match="int8") as caught:
+        edgeq.convert(model, scheme="in8")
+    assert "int8" in caught.value.hint
+    with pytest.raises(UsageError, match="--io uint8 does not go with"):
+        edgeq.convert(model, scheme="int16x8", io="uint8")
+
+
+def test_warns_when_the_range_still_moves():
+    model, _ = NETS["classifier"]()
+    steady = np.tile(samples_for(model, 1)[0], (50, 1, 1, 1))
+    assert not edgeq.convert(model, data=steady).warnings
+    growing = steady * np.linspace(0.1, 5, 50, dtype=np.float32)[:, None, None, None]
+    (warning,) = edgeq.convert(model, data=growing).warnings
+    assert "may not be enough" in warning
+    (warning, *_) = edgeq.convert(model, data=steady[:1]).warnings
+    assert "single sample" in warning
+
+
+def test_command_line(cli, tmp_path, monkeypatch):
+    model, _ = NETS["classifier"]()
+    model.save(tmp_path / "net.keras")
+    (x,) = samples_for(model, 30)
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(30) % 4)
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    out = tmp_path / "net.tflite"
+    arguments = ["convert", tmp_path / "net.keras", "-o", out, "--data", f"{tmp_path}/d.npz:x"]
+    done = cli(
+        *arguments, "--json", "--eval", f"{tmp_path}/d.npz", "--labels", tmp_path / "labels.txt"
+    )
+    assert done.code == 0
+    assert done.json["output"] == str(out)
+    assert done.json["bytes"] == out.stat().st_size
+    assert done.json["proof"]["inputs"] == ["int8"]
+    assert set(done.json["accuracy"]) == {"metric", "float", "quantized"}
+    again = cli(*arguments)
+    assert again.code == 1
+    assert "exists already" in again.err and "--force" in again.err
+    forced = cli(*arguments, "--force")
+    assert forced.code == 0
+    assert "integer proof: passed" in forced.out
+    json.dumps(done.json)
