@@ -69,9 +69,9 @@ def number(value: Any, ctype: str = "int32_t") -> str:
 def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[str]:
     """The elements of an initialiser, in lines of at most 100 columns.
 
-    Rows of "eq_requant" become braces of three.
+    Rows of "eq_requant" and "eq_requant_wide" become braces of three.
     """
-    if ctype == "eq_requant":
+    if ctype.startswith("eq_requant"):
         items = [
             "{" + ", ".join(number(v) for v in row) + "}" for row in values.reshape(-1, 3).tolist()
         ]

@@ -87,8 +87,8 @@ def weights_text(names: Names, name: str, head: list[str]) -> tuple[str, str]:
 
 
 def _count(constant: Constant) -> int:
-    """Elements of a C array; a row of three numbers is one eq_requant."""
-    return constant.values.size // (3 if constant.ctype == "eq_requant" else 1)
+    """Elements of a C array; a row of three numbers is one eq_requant(_wide)."""
+    return constant.values.size // (3 if constant.ctype.startswith("eq_requant") else 1)
 
 
 def _arena_table(program: Program, plan: Plan) -> list[str]:

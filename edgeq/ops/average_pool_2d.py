@@ -10,7 +10,9 @@ from edgeq.ops.quantized import clamp, image_shape, padding_before
 def geometry(node: Node) -> dict[str, int]:
     """The shape fields of eq_average_pool_2d_params."""
     batches, input_h, input_w, channels = image_shape(node.input(0))
-    _, output_h, output_w, _ = image_shape(node.output())
+    output_batches, output_h, output_w, output_c = image_shape(node.output())
+    same = (batches, channels) == (output_batches, output_c)
+    require(same, f"input {node.input(0).shape} does not give {node.output().shape}")
     filter_h, filter_w = node.option("filter_height"), node.option("filter_width")
     stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
     require(min(filter_h, filter_w, stride_h, stride_w) > 0, "window and strides must be positive")
@@ -25,8 +27,8 @@ def geometry(node: Node) -> dict[str, int]:
         "filter_w": filter_w,
         "stride_h": stride_h,
         "stride_w": stride_w,
-        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, 1),
-        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, 1),
+        "pad_top": padding_before(node, input_h, output_h, filter_h, stride_h, 1),
+        "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, 1),
     }
 
 

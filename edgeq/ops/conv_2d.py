@@ -18,7 +18,9 @@ from edgeq.ops.base import (
 )
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
+from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.quantized import (
+    INT8_TYPES,
     bias_values,
     check_accumulator,
     clamp,
@@ -31,7 +33,8 @@ from edgeq.ops.quantized import (
 def geometry(node: Node) -> dict[str, int]:
     """The shape fields of eq_conv_2d_params."""
     batches, input_h, input_w, input_c = image_shape(node.input(0))
-    _, output_h, output_w, output_c = image_shape(node.output())
+    output_batches, output_h, output_w, output_c = image_shape(node.output())
+    require(batches == output_batches, f"{batches} images in, {output_batches} out")
     filters, filter_h, filter_w, filter_c = image_shape(node.input(1))
     require(filters == output_c, f"{filters} filters for {output_c} output channels")
     require(filter_c > 0 and input_c % filter_c == 0, f"{input_c} channels, filters of {filter_c}")
@@ -54,8 +57,8 @@ def geometry(node: Node) -> dict[str, int]:
         "stride_w": stride_w,
         "dilation_h": dilation_h,
         "dilation_w": dilation_w,
-        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, dilation_h),
-        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, dilation_w),
+        "pad_top": padding_before(node, input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
     }
 
 
@@ -94,9 +97,12 @@ def lower(node: Node) -> Call:
     """The kernel call for one CONV_2D."""
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
-    require(types == ("int8", "int8", "int8"), f"types {types}")
     g = geometry(node)
     values = node.constant(1)
+    if types not in INT8_TYPES:
+        by_channel = values.reshape(g["output_c"], -1)
+        behind = overlap(g, 1, buffered=False)
+        return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node))
     bias = bias_values(node, 2, g["output_c"])
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])

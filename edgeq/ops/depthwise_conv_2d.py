@@ -5,8 +5,10 @@ from __future__ import annotations
 from edgeq.ops import conv_2d
 from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
 from edgeq.ops.channels import fold_channels
+from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.depthwise_conv_2d_dsp import lower_dsp
 from edgeq.ops.quantized import (
+    INT8_TYPES,
     bias_values,
     check_accumulator,
     clamp,
@@ -19,7 +21,8 @@ from edgeq.ops.quantized import (
 def geometry(node: Node) -> dict[str, int]:
     """The shape fields of eq_depthwise_conv_2d_params."""
     batches, input_h, input_w, input_c = image_shape(node.input(0))
-    _, output_h, output_w, output_c = image_shape(node.output())
+    output_batches, output_h, output_w, output_c = image_shape(node.output())
+    require(batches == output_batches, f"{batches} images in, {output_batches} out")
     one, filter_h, filter_w, filter_c = image_shape(node.input(1))
     require(one == 1 and filter_c == output_c, f"filter shape {node.input(1).shape}")
     require(input_c > 0 and output_c % input_c == 0, f"{input_c} channels to {output_c}")
@@ -40,8 +43,8 @@ def geometry(node: Node) -> dict[str, int]:
         "stride_w": stride_w,
         "dilation_h": dilation_h,
         "dilation_w": dilation_w,
-        "pad_top": padding_before(input_h, output_h, filter_h, stride_h, dilation_h),
-        "pad_left": padding_before(input_w, output_w, filter_w, stride_w, dilation_w),
+        "pad_top": padding_before(node, input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
     }
 
 
@@ -55,11 +58,13 @@ def lower(node: Node) -> Call:
     """The kernel call for one DEPTHWISE_CONV_2D."""
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
-    require(types == ("int8", "int8", "int8"), f"types {types}")
     g = geometry(node)
     channels = g["input_c"] * g["depth_multiplier"]
     values = node.constant(1)
     by_channel = values.reshape(-1, channels).T
+    if types not in INT8_TYPES:
+        behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node))
     bias = bias_values(node, 2, channels)
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)

@@ -17,7 +17,9 @@ from edgeq.ops.base import (
 )
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.fully_connected_dsp import lower_dsp
+from edgeq.ops.fully_connected_types import lower_other_type
 from edgeq.ops.quantized import (
+    INT8_TYPES,
     bias_values,
     check_accumulator,
     clamp,
@@ -46,12 +48,18 @@ def lower(node: Node) -> Call:
     """The kernel call for one FULLY_CONNECTED."""
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
-    require(types == ("int8", "int8", "int8"), f"types {types}")
+    if types not in INT8_TYPES:
+        return lower_other_type(node, macs(node))
     require_quantized(source, weights, output)
     assert weights.quantization is not None
     require(len(weights.shape) == 2, f"weights of shape {weights.shape}")
     output_c, input_c = weights.shape
     require(input_c > 0 and source.elements % input_c == 0, f"input {source.shape}")
+    batches = source.elements // input_c
+    require(output.elements == batches * output_c, f"output {output.shape}")
+    per_channel = weights.quantization.per_channel
+    along = not per_channel or weights.quantization.quantized_dimension == 0
+    require(along and not (per_channel and weights.dtype == "int4"), "its scales are not per row")
     values = node.constant(1)
     bias = bias_values(node, 2, output_c)
     check_accumulator(values, bias, source.zero_point)

@@ -12,6 +12,9 @@ from edgeq.graph import Tensor
 from edgeq.ops.base import Constant, Node, Unsupported, require
 
 ACCUMULATOR_LIMIT = 1 << 31
+WINDOW_LIMIT = 1 << 20
+VALID = 1
+INT8_TYPES = (("int8", "int8", "int8"), ("int8", "int4", "int8"))
 
 
 def clamp(node: Node, output: int = 0) -> dict[str, int]:
@@ -86,16 +89,26 @@ def check_accumulator(
     return bound
 
 
-def padding_before(size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
+def padding_before(
+    node: Node, size: int, out: int, kernel: int, stride: int, dilation: int
+) -> int:
     """Zero points before the first row or column; with VALID padding there are none.
 
     Args:
         size, out: Input and output extent.
 
+    Raises:
+        Unsupported: The output's extent is not what the padding gives.
+
     Source: TFLite `ComputePaddingHeightWidth`.
     """
+    require(min(kernel, stride, dilation) > 0, "windows, strides and dilations are positive")
+    require(max(kernel * dilation, stride) < WINDOW_LIMIT, "the window is too large")
     effective = (kernel - 1) * dilation + 1
-    return max((out - 1) * stride + effective - size, 0) // 2
+    valid = node.option("padding") == VALID
+    expected = -(-(size - effective + 1 if valid else size) // stride)
+    require(out == expected > 0, f"{out} output rows or columns where {expected} are due")
+    return 0 if valid else max((out - 1) * stride + effective - size, 0) // 2
 
 
 def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:

@@ -42,6 +42,14 @@ typedef struct {
     int32_t shift;      /* right shift, 0..31; negative is left */
 } eq_requant;
 
+/* How a 64-bit accumulator becomes an output: one per output channel. The multiplier is a Q31 one
+ * reduced to 16 bits by the host. */
+typedef struct {
+    int64_t bias;
+    int32_t multiplier; /* Q15 */
+    int32_t shift;      /* right shift, 8..46 */
+} eq_requant_wide;
+
 /* The high half of 2 * a * b, rounded to nearest; b is a non-negative Q31 multiplier, so the
  * saturating case INT32_MIN * INT32_MIN of the reference cannot occur. */
 EQ_KERNEL int32_t eq_doubling_high_mul(int32_t a, int32_t b)

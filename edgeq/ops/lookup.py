@@ -1,0 +1,69 @@
+"""Ops of one byte as a table of 256 results, all through one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.fixedpoint import dtype_range, round_half_away
+from edgeq.graph import Tensor
+from edgeq.ops.base import INPUT, OUTPUT, Arg, Call, Constant, Node, Overlap, require
+from edgeq.ops.quantized import require_quantized
+
+BYTES = ("int8", "uint8")
+
+
+def every_value(tensor: Tensor) -> NDArray[np.int64]:
+    """All values that an 8-bit tensor can hold, in rising order."""
+    low, high = dtype_range(tensor.dtype)
+    return np.arange(low, high + 1, dtype=np.int64)
+
+
+def saturated(values: NDArray[np.int64], tensor: Tensor) -> NDArray[np.int64]:
+    """Values clamped to the range of a tensor's type."""
+    low, high = dtype_range(tensor.dtype)
+    return np.clip(values, low, high)
+
+
+def lookup_call(node: Node, results: NDArray[np.int64], note: str) -> Call:
+    """The kernel call for an op whose result depends on one byte.
+
+    Args:
+        results: For every input value in rising order; within the output's range.
+        note: What the table holds, for the reader of the C.
+    """
+    source, output = node.input(0), node.output()
+    require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")
+    table = np.zeros(256, np.int8)
+    table[every_value(source) & 255] = results.astype(np.uint8).view(np.int8)
+    return Call(
+        "lookup",
+        "eq_lookup_s8",
+        "eq_lookup_params",
+        {"size": output.elements},
+        (INPUT, Arg("constant"), OUTPUT),
+        (Constant("table", "int8_t", table, note),),
+        overlaps=(Overlap(0),),
+    )
+
+
+def transformed(node: Node, function: Callable[[float], float]) -> NDArray[np.int64]:
+    """Results of an op that is defined on reals, computed as TFLite fills its tables.
+
+    Args:
+        function: Of a float32 value; its result is rounded to float32.
+
+    Source: TFLM elu.cc `PopulateLookupTable`, TFLite `LUTPopulate`.
+    """
+    source, output = node.input(0), node.output()
+    require_quantized(source, output)
+    scale, inverse = np.float32(source.scale), np.float32(1) / np.float32(output.scale)
+    low, high = dtype_range(output.dtype)
+    results = []
+    for value in every_value(source):
+        real = np.float32(function(float(scale * np.float32(value - source.zero_point))))
+        rescaled = float(np.clip(real * inverse, np.float32(-1e9), np.float32(1e9)))
+        results.append(min(max(round_half_away(rescaled) + output.zero_point, low), high))
+    return np.asarray(results, np.int64)
