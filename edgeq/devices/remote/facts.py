@@ -145,7 +145,7 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
         root=root,
         executable=any(kind == "exec" for kind, *_ in folders),
         refused=tuple(" ".join(each) for each in folders if each[0] != "exec"),
-        free_bytes=_free(sections.get("free", "")),
+        free_bytes=read_free(sections.get("free", "")),
         cached=_listing(sections.get("cached", "")),
         machine_id=_file(sections, "/etc/machine-id").strip() or None,
         home=environment.get("home", ""),
@@ -219,9 +219,11 @@ def _python(text: str) -> PythonFacts | None:
     )
 
 
-def _free(text: str) -> int | None:
-    numbers = re.findall(r"\s(\d+)", text)
-    return int(numbers[2]) * 1024 if len(numbers) >= 3 else None
+def read_free(text: str) -> int | None:
+    """Free bytes, from what `df -kP FOLDER` prints."""
+    words = text.strip().splitlines()[-1].split() if text.strip() else []
+    numbers = [int(word) for word in words if word.isdecimal()]
+    return numbers[2] * 1024 if len(numbers) >= 3 else None
 
 
 def _listing(text: str) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeq.devices.remote.artifacts import Artifact
-from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.remote.facts import HostFacts, read_free
 from edgeq.devices.remote.link import Link
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
@@ -36,9 +36,15 @@ def push(
         return 0
     needed = sum(each.size_bytes for each in missing)
     _make_room(shell, facts, artifacts, needed, cache_bytes)
-    if facts.free_bytes is not None and facts.free_bytes < needed + _SPARE_BYTES:
-        raise _no_space(link, facts.root, needed, facts.free_bytes)
+    free = _free_bytes(shell, facts.root)
+    if free is not None and free < needed + _SPARE_BYTES:
+        raise _no_space(link, facts.root, needed, free)
     return sum(_push_one(link, shell, facts.root, each) for each in missing)
+
+
+def _free_bytes(shell: Shell, root: str) -> int | None:
+    _, answer = shell.do(f"df -kP {quoted(root)}")
+    return read_free(answer)
 
 
 def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
@@ -53,10 +59,10 @@ def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
     if digest.split()[:1] == [artifact.sha256] and status == 0:
         return artifact.size_bytes - offset
     # A write to a full disk is not always refused at once; its digest tells.
-    _, free = shell.do(f"rm -f {quoted(part)}; df -kP {quoted(root)} | tail -n 1")
-    numbers = [int(word) for word in free.split() if word.isdecimal()]
-    if len(numbers) >= 3 and numbers[2] * 1024 < artifact.size_bytes + _SPARE_BYTES:
-        raise _no_space(link, root, artifact.size_bytes, numbers[2] * 1024)
+    shell.do(f"rm -f {quoted(part)}")
+    free = _free_bytes(shell, root)
+    if free is not None and free < artifact.size_bytes + _SPARE_BYTES:
+        raise _no_space(link, root, artifact.size_bytes, free)
     if offset:
         return _push_one(link, shell, root, artifact)  # what was there before was something else
     raise EdgeqError(

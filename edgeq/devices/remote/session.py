@@ -25,8 +25,8 @@ from edgeq.devices.base import (
     OpProfile,
     ProfileOptions,
 )  # fmt: skip
-from edgeq.devices.remote import artifacts, record
-from edgeq.devices.remote.facts import read_facts
+from edgeq.devices.remote import artifacts, memory, record
+from edgeq.devices.remote.facts import HostFacts, read_facts
 from edgeq.devices.remote.failures import explain
 from edgeq.devices.remote.link import Link, LinkLost
 from edgeq.devices.remote.ops import op_shares
@@ -162,7 +162,7 @@ class RemoteSession:
         try:
             self.timings["connect_s"] = time.monotonic() - begin
             self._shell = shell = Shell(self._link)
-            self.facts = facts = read_facts(shell.probe(self._options.folder))
+            self.facts = facts = self._probe(self._link, shell)
             self.timings["probe_s"] = time.monotonic() - begin
             if self._plan is None:
                 request = Request(facts, self._options.agent, self._model, self._compile, shell.do)
@@ -171,12 +171,24 @@ class RemoteSession:
             wanted = [self._model_artifact, plan.program, *([plan.library] if plan.library else [])]
             self.pushed_bytes += push(self._link, shell, facts, wanted, self._options.cache_bytes)
             self.timings["pushed_s"] = time.monotonic() - begin
-            shell.become(plan.command(facts))
+            try:
+                shell.become(plan.command(facts))
+            except EdgeqError:
+                memory.forget(self._link.name, self._options.folder)
+                raise
             shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
             self.timings["agent_s"] = time.monotonic() - begin
         except BaseException:
             self.close()
             raise
+
+    def _probe(self, link: Link, shell: Shell) -> HostFacts:
+        folder = self._options.folder
+        known = memory.recall(link.name, folder)
+        sections = shell.probe(folder, known)
+        if sections.get("boot") != known.get("boot"):
+            memory.remember(link.name, folder, sections)
+        return read_facts(sections)
 
     def _load(self, *, profiling: bool = False, **overrides: Any) -> None:
         plan = self._plan

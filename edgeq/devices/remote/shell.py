@@ -10,6 +10,7 @@ import contextlib
 import json
 import queue
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,24 @@ class Shell:
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
-    def probe(self, folder: str) -> dict[str, str]:
+    def probe(self, folder: str, known: Mapping[str, str]) -> dict[str, str]:
         """What the device says about itself: sections of text by name.
 
         Args:
             folder: The folder on the device that the user wants used; "" for none.
+            known: What it said last time; it is asked for less while that is still true.
 
         Raises:
             EdgeqError: There is no POSIX shell behind the link.
             LinkLost: The link is gone.
         """
-        script = _BOOTSTRAP.read_text()
-        self._write(f"EDGEQ_DIR={quoted(folder)}\n{script}".encode())
+        values = {
+            "EDGEQ_DIR": folder,
+            "EDGEQ_BOOT": known.get("boot", "").strip(),
+            "EDGEQ_ROOT": known.get("root", "").strip(),
+        }
+        given = "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
+        self._write((given + _BOOTSTRAP.read_text()).encode())
         sections: dict[str, str] = {}
         name, size = "", 0
         while name != "ready":
@@ -79,7 +86,7 @@ class Shell:
                     sections[name] = ""
             elif "edgeq" in sections:  # whatever a login script printed came before
                 sections[name] = sections.get(name, "") + line + "\n"
-        return sections
+        return sections if "uname" in sections else {**known, **sections}
 
     def do(self, command: str) -> tuple[int, str]:
         """Exit status and output of one line of shell."""

@@ -1,0 +1,42 @@
+"""What a device said last time: most of it stays true until the device is started anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeq.devices.remote.artifacts import cache_dir
+from edgeq.output import write_whole
+
+
+def _file(name: str, folder: str) -> Path:
+    key = hashlib.sha256(f"{name}\n{folder}".encode()).hexdigest()
+    return cache_dir() / "devices" / f"{key}.json"
+
+
+def recall(name: str, folder: str) -> dict[str, str]:
+    """The sections of the last probe of a device; empty if there was none.
+
+    Args:
+        name: The link's name, whose host key has just been checked.
+        folder: The folder on the device that the user asked for.
+    """
+    try:
+        found = json.loads(_file(name, folder).read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+
+
+def remember(name: str, folder: str, sections: Mapping[str, str]) -> None:
+    """Keep the sections of a probe."""
+    write_whole(_file(name, folder), json.dumps(dict(sections)))
+
+
+def forget(name: str, folder: str) -> None:
+    """The device has changed in a way that a probe would have noticed."""
+    _file(name, folder).unlink(missing_ok=True)

@@ -1,0 +1,235 @@
+"""A Raspberry-Pi-like machine: Debian's arm64 userland with python3-minimal only, in QEMU.
+
+Nothing is emulated while it is built, and nothing in it was run before it boots; it is kept in a
+folder and built again when this recipe changes. Only a loopback port leads into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.devices.ssh import openssh
+from tests.tools import need
+
+PACKAGES = (
+    "base-passwd", "base-files", "bash", "coreutils", "dash", "sed", "grep", "mawk", "findutils",
+    "hostname", "util-linux", "procps", "libc-bin", "libstdc++6", "busybox-static",
+    "openssh-server", "openssh-sftp-server", "python3-minimal", "linux-image-cloud-arm64",
+)  # fmt: skip
+MODULES = (
+    "virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
+    "failover", "net_failover", "virtio_net", "virtio-rng",
+)  # fmt: skip
+SSHD = """Port 22
+HostKey /etc/ssh/test_host
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+Subsystem sftp internal-sftp
+UseDNS no
+StrictModes no
+AuthorizedKeysFile /etc/ssh/test_authorized
+"""
+INIT = """#!/usr/bin/busybox sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin; B=/usr/bin/busybox
+$B mkdir -p /proc /sys /dev /run /tmp
+$B mount -t proc proc /proc; $B mount -t sysfs sys /sys; $B mount -t devtmpfs dev /dev 2>/dev/null
+$B mkdir -p /dev/pts /dev/shm /run/sshd; $B mount -t devpts devpts /dev/pts
+$B mount -t tmpfs -o mode=1777 shm /dev/shm; $B mount -t tmpfs -o mode=1777 tmp /tmp
+$B ln -sf /proc/self/fd /dev/fd
+cd /usr/lib/modules/test; for m in MODULES; do [ -f $m.ko ] && $B insmod ./$m.ko; done; cd /
+$B hostname testpi; $B mount --bind /opt/fake/thermal /sys/class/thermal
+$B ip link set lo up; $B ip link set eth0 up; $B ip addr add 10.0.2.15/24 dev eth0
+$B grep -q edgeq.nopython /proc/cmdline && $B rm -f /usr/bin/python*
+/usr/sbin/sshd -D -e -f /etc/ssh/test_sshd &
+while :; do $B sleep 3600; done
+"""
+
+
+@dataclass
+class Machine:
+    """A running virtual machine and the ssh_config that leads into it."""
+
+    process: subprocess.Popen
+    config: Path
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"ssh://pi@vm?config={self.config}"
+
+    def ssh(self, command: str) -> str:
+        """What a command prints that runs as user pi, over OpenSSH's own client."""
+        done = subprocess.run(
+            ["ssh", "-F", self.config, "pi@vm", command], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+def start(work: Path, *, python: bool = True, memory_mb: int = 1024) -> Machine:
+    """A machine, built first if there is none yet; up in about 5 s."""
+    folder = _built()
+    port = openssh.free_port()
+    known = work / "known_hosts"
+    known.write_text(
+        f"[127.0.0.1]:{port} {' '.join((folder / 'host.pub').read_text().split()[:2])}\n"
+    )
+    config = work / "ssh_config"
+    config.write_text(
+        f"Host vm\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {folder}/id\n"
+        f"  IdentityAgent none\n  UserKnownHostsFile {known}\n  GlobalKnownHostsFile none\n"
+    )
+    process = subprocess.Popen(
+        [
+            "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2",
+            "-m", str(memory_mb), "-accel", "tcg,thread=multi", "-display", "none",
+            "-monitor", "none", "-serial", f"file:{work}/console.log",
+            "-kernel", folder / "vmlinuz", "-initrd", folder / "initrd.cpio",
+            "-append", "console=ttyAMA0 quiet rdinit=/init" + ("" if python else " edgeq.nopython"),
+            # restrict=on: the guest reaches nothing; only the forwarded port leads in.
+            "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
+            "-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
+        ],
+        stdin=subprocess.DEVNULL, stdout=(work / "qemu.log").open("wb"), stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    machine = Machine(process, config, port)
+    try:
+        _wait_for_banner(machine)
+    except BaseException:
+        machine.stop()
+        raise
+    return machine
+
+
+def _wait_for_banner(machine: Machine) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if machine.process.poll() is not None:
+            raise RuntimeError("qemu ended")
+        try:
+            with socket.create_connection(("127.0.0.1", machine.port), 2) as link:
+                link.settimeout(2)
+                if link.recv(4).startswith(b"SSH"):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError("the virtual machine does not answer")
+
+
+def _built() -> Path:
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "edgeq-tests" / f"arm64-{recipe}"
+    if (folder / "initrd.cpio").exists():
+        need(shutil.which("qemu-system-aarch64"), "qemu-system-aarch64 (qemu-system-arm)")
+        return folder
+    for program in ("qemu-system-aarch64", "mmdebstrap", "cpio", "ssh-keygen", "xz"):
+        need(shutil.which(program), f"{program}, to build an arm64 machine")
+    need(os.geteuid() == 0, "root, to build an arm64 machine")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _build(folder)
+    return folder
+
+
+def _build(folder: Path) -> None:
+    root = folder / "root"
+    _unpack_packages(root)
+    _write_files(root, folder)
+    _take_kernel(root, folder)
+    listing = subprocess.run(
+        ["find", ".", "-print0"], cwd=root, capture_output=True, check=True
+    ).stdout
+    with (folder / "initrd.tmp").open("wb") as file:
+        subprocess.run(
+            ["cpio", "--null", "-o", "-H", "newc", "--quiet"],
+            cwd=root, input=listing, stdout=file, check=True,
+        )  # fmt: skip
+    shutil.rmtree(root)
+    (folder / "initrd.tmp").rename(folder / "initrd.cpio")
+
+
+def _unpack_packages(root: Path) -> None:
+    """Download and unpack only: no maintainer script runs, so nothing has to be emulated."""
+    sites = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
+        capture_output=True, text=True, check=False,
+    ).stdout.split()  # fmt: skip
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--arch=arm64"]
+    hooks = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+    if hooks.exists():
+        command.append(f"--hook-dir={hooks}")
+    done = subprocess.run(
+        [*command, "--include=" + ",".join(PACKAGES), "bookworm", root, *sites[:1]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    need(done.returncode == 0, f"Debian's arm64 packages ({done.stderr[-200:].strip()})")
+
+
+def _write_files(root: Path, folder: Path) -> None:
+    """What the maintainer scripts would have done, the keys, and a Pi's sensors."""
+    (root / "usr/bin/awk").symlink_to("mawk")
+    passwd = (root / "usr/share/base-passwd/passwd.master").read_text()
+    lines = [line for line in passwd.splitlines() if not line.startswith("root:")]
+    lines += ["root:x:0:0:root:/root:/bin/bash", "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin"]
+    for user, number in (("pi", 1000), ("alice", 1001)):
+        lines.append(f"{user}:x:{number}:{number}::/home/{user}:/bin/bash")
+        home = root / "home" / user
+        home.mkdir()
+        os.chown(home, number, number)
+    (root / "etc/passwd").write_text("\n".join(lines) + "\n")
+    shutil.copy(root / "usr/share/base-passwd/group.master", root / "etc/group")
+    openssh.keygen(folder / "id")
+    openssh.keygen(folder / "host")
+    ssh = root / "etc/ssh"
+    shutil.copy(folder / "host", ssh / "test_host")
+    (ssh / "test_host").chmod(0o600)
+    shutil.copy(folder / "id.pub", ssh / "test_authorized")
+    (ssh / "test_sshd").write_text(SSHD)
+    zone = root / "opt/fake/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("48312\n")
+    (zone / "type").write_text("cpu-thermal\n")
+    (root / "tmp").chmod(0o1777)
+    for name in ("proc", "sys", "dev", "run/sshd"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    init = root / "init"
+    init.write_text(INIT.replace("MODULES", " ".join(MODULES)))
+    init.chmod(0o755)
+
+
+def _take_kernel(root: Path, folder: Path) -> None:
+    """The kernel, and the few of its modules that are needed; all else would only fill memory."""
+    modules = root / "usr/lib/modules"
+    version = next(modules.iterdir()).name
+    shutil.move(root / f"boot/vmlinuz-{version}", folder / "vmlinuz")
+    kept = folder / "modules"
+    kept.mkdir()
+    for name in MODULES:
+        found = next(modules.rglob(f"{name}.ko*"), None)
+        if found is None:
+            continue
+        if found.suffix == ".xz":
+            subprocess.run(
+                ["xz", "-dc", found], stdout=(kept / f"{name}.ko").open("wb"), check=True
+            )
+        else:
+            shutil.copy(found, kept / f"{name}.ko")
+    shutil.rmtree(modules)
+    shutil.rmtree(root / "boot")
+    for name in ("doc", "man", "locale", "info"):
+        shutil.rmtree(root / "usr/share" / name, ignore_errors=True)
+    modules.mkdir()
+    shutil.move(kept, modules / "test")
