@@ -17,7 +17,7 @@ _PUBLIC = {
     "read_graph": "edgeq.graph",
     "convert": "edgeq.conversion.convert",
     "inspect": "edgeq.inspection",
-    "compile": "edgeq.compile",
+    "compile": "edgeq.compilation",
     "run": "edgeq.execution",
     "verify": "edgeq.verification",
     "evaluate": "edgeq.evaluation.evaluate",

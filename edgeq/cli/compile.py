@@ -39,7 +39,7 @@ def compile_(
     as_json: bool,
 ) -> None:
     """Turn an integer .tflite into C sources for a microcontroller."""
-    from edgeq.compile import compile as compile_model
+    from edgeq.compilation import compile as compile_model
 
     sources = compile_model(
         model,

@@ -14,7 +14,7 @@ from edgeq.devices.tensors import TensorSpec
 from edgeq.target import Target
 
 if TYPE_CHECKING:
-    from edgeq.compile import Sources
+    from edgeq.compilation import Sources
 
 # The name that devices give to the model: its prefix in C.
 NAME = "model"
@@ -48,7 +48,7 @@ class OpEntry:
 
 def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
     """The C of a model for a target, under the name that the devices use."""
-    from edgeq.compile import generate as generate_c
+    from edgeq.compilation import generate as generate_c
 
     return generate_c(model, name=NAME, target=target, options=options)
 

@@ -19,7 +19,7 @@ from edgeq import __version__
 from edgeq.build.compiler import build
 from edgeq.build.image import shipped_text
 from edgeq.build.toolchain import host_toolchain
-from edgeq.compile import Sources
+from edgeq.compilation import Sources
 from edgeq.devices import query
 from edgeq.devices.address import Address
 from edgeq.devices.base import (
@@ -39,7 +39,7 @@ from edgeq.devices.generated import (
     tensor_specs,
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
-from edgeq.devices.timing import measure_latency
+from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.target import Target, load_target
 
 _CPUS = {
@@ -190,6 +190,7 @@ class HostSession:
             library.close()
         manifest = self._sources.manifest
         toolchain = host_toolchain()
+        disturbed = disturbances(samples)
         return Measurement(
             device={
                 "address": self._address,
@@ -201,6 +202,8 @@ class HostSession:
             },
             latency_us=latency,
             samples_us=samples,
+            valid=not disturbed,
+            warnings=disturbed,
             memory_bytes=Memory(arena=manifest["arena_bytes"]),
             ops=self._op_shares(batch) if options.ops else (),
             output_sha256=sha256,

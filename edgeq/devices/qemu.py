@@ -16,7 +16,7 @@ import numpy as np
 from edgeq import __version__
 from edgeq.build.image import Image, MemoryMap, link_image, shipped_text
 from edgeq.build.toolchain import cross_toolchain
-from edgeq.compile import Sources
+from edgeq.compilation import Sources
 from edgeq.devices import query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions

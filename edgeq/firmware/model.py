@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeq.compile import Sources
+    from edgeq.compilation import Sources
 
 
 @dataclass(frozen=True)

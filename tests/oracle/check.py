@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.compile import Sources, generate
+from edgeq.compilation import Sources, generate
 from edgeq.errors import EdgeqError
 from edgeq.graph import parse_graph
 from edgeq.verification import random_inputs

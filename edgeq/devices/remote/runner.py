@@ -30,7 +30,7 @@ from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.target import load_target
 
 if TYPE_CHECKING:
-    from edgeq.compile import Sources
+    from edgeq.compilation import Sources
 
 _RUNNER = Path(__file__).resolve().parent.parent / "agent" / "runner"
 _COMMON = ("eq_text.h", "eq_text.c", "eq_worker.h", "eq_worker.c", "eq_supervisor.c")
