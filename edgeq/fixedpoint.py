@@ -168,3 +168,34 @@ def exp_on_negative_values(a: NDArray[np.int64], integer_bits: int) -> NDArray[n
     if integer_bits > 5:
         result = np.where(a < -(1 << (fraction_bits + 5)), 0, result)
     return np.where(a == 0, INT32_MAX, result)
+
+
+def _reciprocal_of_half_sum(a: NDArray[np.int64]) -> NDArray[np.int64]:
+    """2 / (1 + a) in Q2.29 for a in [0, 1] as Q0.31, by Newton's method. Source: gemmlowp."""
+    mul = saturating_rounding_doubling_high_mul
+    half_denominator = (np.asarray(a, np.int64) + INT32_MAX + 1) // 2
+    x = 1515870810 + mul(half_denominator, -1010580540)  # 48/17 - 32/17 * d
+    for _ in range(3):
+        error = (1 << 29) - mul(half_denominator, x)
+        x = x + _rescale(mul(x, error), 2)
+    return x
+
+
+def logistic(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
+    """1 / (1 + exp(-a)) as Q0.31, for a given with `integer_bits` integer bits.
+
+    Source: gemmlowp `logistic`.
+    """
+    a = np.asarray(a, np.int64)
+    positive = _rescale(
+        _reciprocal_of_half_sum(exp_on_negative_values(-np.abs(a), integer_bits)), 1
+    )
+    return np.where(a == 0, 1 << 30, np.where(a > 0, positive, INT32_MAX - positive))
+
+
+def tanh(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
+    """tanh(a) as Q0.31, for a given with `integer_bits` integer bits. Source: gemmlowp `tanh`."""
+    a = np.asarray(a, np.int64)
+    exp = exp_on_negative_values(-np.abs(a), integer_bits + 1)
+    positive = _rescale(_reciprocal_of_half_sum(exp) - (1 << 29), 2)
+    return np.where(a == 0, 0, np.where(a > 0, positive, -positive))

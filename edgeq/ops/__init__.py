@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgeq.ops.absolute import ABS
+from edgeq.ops.activations import ELU, HARD_SWISH, LEAKY_RELU, RELU, RELU6, RELU_N1_TO_1
 from edgeq.ops.add import ADD
 from edgeq.ops.arithmetic import FLOOR_DIV, FLOOR_MOD
 from edgeq.ops.average_pool_2d import AVERAGE_POOL_2D
@@ -9,9 +11,11 @@ from edgeq.ops.base import OpKind
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
+from edgeq.ops.float_unary import CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, SIN, SQRT, SQUARE
 from edgeq.ops.fully_connected import FULLY_CONNECTED
 from edgeq.ops.join import CONCATENATION, PACK
 from edgeq.ops.logical import LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR
+from edgeq.ops.logistic import LOGISTIC, TANH
 from edgeq.ops.maximum_minimum import MAXIMUM, MINIMUM
 from edgeq.ops.mul import MUL
 from edgeq.ops.prelu import PRELU
@@ -30,42 +34,61 @@ from edgeq.ops.transpose import TRANSPOSE
 OPS: dict[str, OpKind] = {
     kind.name: kind
     for kind in (
+        ABS,
         ADD,
         AVERAGE_POOL_2D,
         BROADCAST_TO,
+        CEIL,
         CONCATENATION,
         CONV_2D,
+        COS,
         DEPTHWISE_CONV_2D,
         DEPTH_TO_SPACE,
+        ELU,
         EQUAL,
+        EXP,
         EXPAND_DIMS,
+        FLOOR,
         FLOOR_DIV,
         FLOOR_MOD,
         FULLY_CONNECTED,
         GREATER,
         GREATER_EQUAL,
+        HARD_SWISH,
+        LEAKY_RELU,
         LESS,
         LESS_EQUAL,
+        LOG,
         LOGICAL_AND,
         LOGICAL_NOT,
         LOGICAL_OR,
+        LOGISTIC,
         MAXIMUM,
         MINIMUM,
         MUL,
+        NEG,
         NOT_EQUAL,
         PACK,
         PRELU,
+        RELU,
+        RELU6,
+        RELU_N1_TO_1,
         RESHAPE,
         REVERSE_V2,
+        ROUND,
+        SIN,
         SLICE,
         SOFTMAX,
         SPACE_TO_DEPTH,
         SPLIT,
         SPLIT_V,
+        SQRT,
+        SQUARE,
         SQUARED_DIFFERENCE,
         SQUEEZE,
         STRIDED_SLICE,
         SUB,
+        TANH,
         TILE,
         TRANSPOSE,
         UNPACK,

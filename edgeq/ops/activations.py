@@ -24,20 +24,13 @@ from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import require_quantized
 
 
-def _float32_ratio(a: float, b: float) -> float:
-    """A / b as C computes it on two floats."""
-    return float(np.float32(a) / np.float32(b))
-
-
 def _piecewise(node: Node, slope: float, low: int, high: int) -> Call:
     """The kernel call for y = x where x is positive, else x * slope, both rescaled and clamped."""
     source, output = node.input(0), node.output()
     require_same_type(source, output)
     require_quantized(source, output)
-    multiplier, shift = quantize_multiplier(_float32_ratio(source.scale, output.scale))
-    scaled = np.float32(source.scale) * np.float32(slope) / np.float32(output.scale)
-    negative, negative_shift = quantize_multiplier(abs(float(scaled)))
-    negative = -negative if scaled < 0 else negative
+    multiplier, shift = quantize_multiplier(source.scale / output.scale)
+    negative, negative_shift = quantize_multiplier(source.scale * slope / output.scale)
     if source.dtype == "int8":
         x = every_value(source) - source.zero_point
         above = multiply_by_quantized_multiplier(x, multiplier, shift)
@@ -60,9 +53,7 @@ def _piecewise(node: Node, slope: float, low: int, high: int) -> Call:
     return _int16_call("piecewise", "eq_piecewise_s16", "eq_piecewise_params", params)
 
 
-def _int16_call(
-    header: str, function: str, kind: str, params: dict[str, ParamValue]
-) -> Call:
+def _int16_call(header: str, function: str, kind: str, params: dict[str, ParamValue]) -> Call:
     return Call(header, function, kind, params, (INPUT, OUTPUT), overlaps=(Overlap(0),))
 
 
@@ -95,7 +86,7 @@ def lower_relu6(node: Node) -> Call:
     require_same_type(source, output)
     require_quantized(source)
     minimum, maximum = dtype_range(source.dtype)
-    six = round_half_away(_float32_ratio(6.0, source.scale)) + source.zero_point
+    six = round_half_away(6.0 / source.scale) + source.zero_point
     six = min(max(six, minimum), maximum)
     if source.dtype == "int8":
         x = every_value(source)
@@ -154,17 +145,18 @@ def hard_swish(source: Tensor, output: Tensor) -> NDArray[np.int64]:
 
     Source: TFLM `HardSwishPrepare` and the reference HardSwish.
     """
-    hires = np.float32(1 / 128) * np.float32(source.scale)
-    multiplier, exponent = _int16_multiplier(float(hires / np.float32(output.scale)))
+    hires = source.scale / 128
+    multiplier, exponent = _int16_multiplier(hires / output.scale)
     require(exponent <= 0, "the output's scale is too small for the input's")
-    relu_scale = np.float32(3) / np.float32(32768)
-    relu_multiplier, relu_exponent = _int16_multiplier(float(hires / relu_scale))
+    relu_multiplier, relu_exponent = _int16_multiplier(hires / (3 / 32768))
 
     def high_mul(a: NDArray[np.int64], b: int) -> NDArray[np.int64]:
-        return np.minimum((a * b + (1 << 14)) >> 15, 32767)
+        result: NDArray[np.int64] = np.minimum((a * b + (1 << 14)) >> 15, 32767)
+        return result
 
     def shifted(a: NDArray[np.int64], amount: int) -> NDArray[np.int64]:
-        return np.clip(a << amount, -32768, 32767)
+        result: NDArray[np.int64] = np.clip(a << amount, -32768, 32767)
+        return result
 
     x = (every_value(source) - source.zero_point) * 128
     preshift = high_mul(x, multiplier)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edgeq.fixedpoint import quantize_multiplier
-from edgeq.graph import Tensor
 from edgeq.ops.arithmetic import PAIR, SUFFIXES
 from edgeq.ops.base import Call, Node, require
 from edgeq.ops.broadcast import in_place, pair_shape
@@ -20,31 +17,20 @@ def is_scaled(node: Node) -> bool:
     return node.output().dtype in _LEFT_SHIFT
 
 
-def _real_multipliers(a: Tensor, b: Tensor, output: Tensor, sign: int) -> tuple[float, ...]:
-    """The real multipliers of both inputs and of the sum.
-
-    Source: TFLM `CalculateOpDataAdd` (in double) and `CalculateOpDataSub` (in float).
-    """
-    kind = np.float64 if sign > 0 else np.float32
-    scale1, scale2, scale_out = (kind(t.scale) for t in (a, b, output))
-    twice_max = kind(2) * max(scale1, scale2)
-    steps = kind(1 << _LEFT_SHIFT[output.dtype])
-    return (
-        float(scale1 / twice_max),
-        float(scale2 / twice_max),
-        float(twice_max / (steps * scale_out)),
-    )
-
-
 def lower(node: Node, sign: int) -> Call:
-    """The kernel call for the sum, or with a negative sign the difference."""
+    """The kernel call for the sum, or with a negative sign the difference.
+
+    Source: TFLM `CalculateOpDataAdd` and `CalculateOpDataSub`.
+    """
     a, b, output = node.input(0), node.input(1), node.output()
     require_same_type(a, b, output)
     require_quantized(a, b, output)
-    real1, real2, real_out = _real_multipliers(a, b, output, sign)
+    left_shift = _LEFT_SHIFT[output.dtype]
+    twice_max = 2 * max(a.scale, b.scale)
+    real_out = twice_max / ((1 << left_shift) * output.scale)
     require(real_out < 1, f"an output scale of {output.scale} is too small for the inputs'")
-    multiplier1, shift1 = quantize_multiplier(real1)
-    multiplier2, shift2 = quantize_multiplier(real2)
+    multiplier1, shift1 = quantize_multiplier(a.scale / twice_max)
+    multiplier2, shift2 = quantize_multiplier(b.scale / twice_max)
     multiplier, shift = quantize_multiplier(real_out)
     params = {
         **pair_shape(node),
@@ -55,7 +41,7 @@ def lower(node: Node, sign: int) -> Call:
         "input2_multiplier": multiplier2,
         "input2_shift": shift2,
         "sign": sign,
-        "left_shift": _LEFT_SHIFT[output.dtype],
+        "left_shift": left_shift,
         "output_offset": output.zero_point,
         "output_multiplier": multiplier,
         "output_shift": shift,
