@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.compile import Sources
-from edgeq.compile import compile as compile_model
+from edgeq.compilation import Sources
+from edgeq.compilation import compile as compile_model
 from edgeq.config import DeployConfig
 from edgeq.datasets import open_dataset
 from edgeq.devices.base import CompileOptions
-from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.evaluation.layers import LayerError, layer_errors
+from edgeq.fit import address_for
 from edgeq.graph import Graph, read_graph
 from edgeq.jsontext import json_text
 from edgeq.limits import LimitCheck, check_limits
@@ -96,7 +96,7 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
             see `Deployment.met`.
     """
     target = load_target(config.target)
-    address = config.on or _address_for(target)
+    address = config.on or address_for(target, config.target)
     _check(config, force=force)
     options = CompileOptions(
         config.optimize,
@@ -119,19 +119,6 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     limits = config.limits
     if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
         raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
-
-
-def _address_for(target: Target) -> str:
-    """The emulator of a board, or this machine for a host."""
-    if target.kind == "host":
-        return "local"
-    for address in (f"sim:{target.cpu}", f"qemu:{target.cpu}"):
-        try:
-            open_device(address)
-        except UsageError:
-            continue
-        return address
-    return "c"
 
 
 @dataclass(frozen=True)

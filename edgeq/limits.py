@@ -35,9 +35,9 @@ def check_limits(
     limits: Limits,
     target: Target,
     profile: Profile,
-    accuracy: Evaluation | None,
-    float_accuracy: Evaluation | None,
-    verifications: Sequence[Verification],
+    accuracy: Evaluation | None = None,
+    float_accuracy: Evaluation | None = None,
+    verifications: Sequence[Verification] = (),
 ) -> tuple[LimitCheck, ...]:
     """Every limit that was asked for, those of the target's memory, and equal bytes."""
     found = profile.measurement

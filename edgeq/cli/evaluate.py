@@ -14,6 +14,8 @@ from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import CompileOptions
 from edgeq.evaluation.evaluate import Evaluation
 from edgeq.evaluation.evaluate import evaluate as evaluate_model
+from edgeq.evaluation.robustness import Robustness
+from edgeq.evaluation.robustness import robustness as robustness_of
 
 _MAX_CLASSES_SHOWN = 20
 
@@ -37,6 +39,11 @@ _MAX_CLASSES_SHOWN = 20
     "module:function of your own: (outputs, labels) -> number or dict.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
+@click.option("--robustness", is_flag=True, help="With disturbed inputs too: noise, shift, ...")
+@click.option(
+    "--against", type=click.Path(path_type=Path),
+    help="With --robustness: the float model to compare with.",
+)  # fmt: skip
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
 @compile_options
@@ -47,24 +54,31 @@ def evaluate(
     data: str,
     metric: str,
     limit: int | None,
+    robustness: bool,
+    against: Path | None,
     trust: bool,
     reading: DatasetOptions,
     options: CompileOptions,
     as_json: bool,
 ) -> None:
     """Accuracy of MODEL (.tflite, Keras or SavedModel) with a device's own arithmetic."""
-    result = evaluate_model(
-        model,
-        data=data,
-        on=on,
-        metric=metric,
-        limit=limit,
-        dataset_options=reading,
-        options=options,
-        trust=trust,
-    )
+    common: dict[str, Any] = {
+        "data": data,
+        "on": on,
+        "metric": metric,
+        "limit": limit,
+        "dataset_options": reading,
+        "options": options,
+    }
+    result: Evaluation | Robustness
+    if robustness:
+        result = robustness_of(model, against=against, **common)
+    else:
+        result = evaluate_model(model, trust=trust, **common)
     if as_json:
         print_json(result.to_json())
+    elif isinstance(result, Robustness):
+        _show_robustness(result)
     else:
         show_evaluation(result)
 
@@ -80,6 +94,24 @@ def show_evaluation(result: Evaluation) -> None:
         click.echo("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:
         _show_confusion(score.details["confusion"], result.classes)
+
+
+def _show_robustness(result: Robustness) -> None:
+    from rich.table import Table
+
+    headings = ("disturbance", "level", "float", "integer", "agreement", "confidence error")
+    table = Table(*headings, "float's", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in result.rows:
+        compared = row.comparison
+        figures = [row.real, row.integer]
+        if compared is not None:
+            figures += [compared.agreement, compared.calibration_error]
+            figures += [compared.float_calibration_error]
+        cells = ["" if figure is None else f"{figure:.4f}" for figure in figures]
+        table.add_row(row.disturbance, f"{row.level:g}", *cells)
+    result_console().print(table)
 
 
 def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:

@@ -10,26 +10,31 @@ from rich.table import Table
 
 from edgeq.cli.common import json_option, print_json
 from edgeq.cli.tables import result_console, short_name
+from edgeq.fit import Fit, fit
 from edgeq.inspection import Inspection, TensorInfo
 from edgeq.inspection import inspect as inspect_model
 
 
-@click.command(epilog="Example: edgeq inspect kws_int8.tflite --tensors")
+@click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Show every tensor with its quantization.")
+@click.option("-t", "--target", help="Does the generated C fit this board?")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @json_option
-def inspect(model: Path, tensors: bool, trust: bool, as_json: bool) -> None:
+def inspect(model: Path, tensors: bool, target: str | None, trust: bool, as_json: bool) -> None:
     """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
     found = inspect_model(model, trust=trust)
+    fitting = None if target is None or found.problems else fit(model, target)
     if as_json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), "fit": fitting})
         return
     console = result_console()
     _show_summary(found, console)
     console.print(_op_table(found))
     if tensors:
         console.print(_tensor_table(found.tensors))
+    if fitting is not None:
+        _show_fit(fitting, console)
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
         for line in found.problems:
@@ -53,6 +58,16 @@ def _show_summary(found: Inspection, console: Console) -> None:
         console.print(f"memory: {arena}the peak is at op {op.index} {op.op}")
         if found.arena_bytes is None:
             console.print(f"live activations there: {op.live_bytes:,} bytes")
+
+
+def _show_fit(found: Fit, console: Console) -> None:
+    for check in found.checks:
+        verdict = "fits" if check.met else "DOES NOT FIT"
+        console.print(
+            f"{check.name}: {check.value:,} of {check.limit:,} on {found.target}: {verdict}"
+        )
+    if not found.checks:
+        console.print(f"{found.target}: memory is no limit, or its size is unknown")
 
 
 def _tensor_words(tensor: TensorInfo) -> str:

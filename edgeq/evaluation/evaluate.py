@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -91,7 +91,9 @@ def evaluate(
         graph = read_graph(path)
         dataset = labelled_data(graph.main, data, dataset_options, limit)
         with open_device(on).open(path, options or CompileOptions()) as session:
-            samples = predict(session, graph, dataset, keep_inputs=metric == "anomaly")
+            samples = predict(
+                session, graph, dataset, keep_inputs=metric == "anomaly", total=dataset.count
+            )
     return Evaluation(
         str(model), graph.sha256, on, len(samples.labels), compute(samples), dataset.classes
     )
@@ -156,8 +158,22 @@ def labelled_data(
     return replace(dataset, inputs=own)
 
 
-def predict(session: Session, graph: Graph, dataset: Dataset, *, keep_inputs: bool) -> Samples:
+def predict(
+    session: Session,
+    graph: Graph,
+    samples: Iterable[Sample],
+    *,
+    keep_inputs: bool = False,
+    total: int | None = None,
+) -> Samples:
     """Outputs in real numbers for every sample, in order, beside the labels.
+
+    Args:
+        session: The model, loaded on a device.
+        graph: The same model.
+        samples: Labelled samples, such as a Dataset.
+        keep_inputs: Whether the metric looks at the inputs too.
+        total: Number of samples, if known, for the progress bar.
 
     Raises:
         EdgeqError: A sample does not fit, or labels have different shapes.
@@ -166,8 +182,7 @@ def predict(session: Session, graph: Graph, dataset: Dataset, *, keep_inputs: bo
     outputs: list[list[Array]] = [[] for _ in graph.main.outputs]
     labels: list[Any] = []
     inputs: list[Array] = []
-    samples = track(dataset, "evaluating", dataset.count)
-    for chunk in _chunks(samples):
+    for chunk in _chunks(track(samples, "evaluating", total)):
         batch = [
             to_input(np.stack([sample.inputs[i] for sample in chunk]), tensor, tensor.name)
             for i, tensor in enumerate(tensors)

@@ -53,11 +53,8 @@ def classification(samples: Samples) -> Score:
     Raises:
         EdgeqError: The labels are no class numbers of this model.
     """
-    scores = samples.outputs[0].reshape(len(samples.labels), -1)
-    if scores.shape[1] == 1:
-        scores = np.concatenate([1 - scores, scores], axis=1)
+    scores, labels = class_scores(samples)
     classes = scores.shape[1]
-    labels = _class_numbers(samples.labels, classes)
     # A stable sort on the negated scores: of equal scores the first class wins, as in argmax.
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = order == labels[:, None]
@@ -76,6 +73,20 @@ def classification(samples: Samples) -> Score:
             "confusion": confusion,
         },
     )
+
+
+def class_scores(samples: Samples) -> tuple[Array, Array]:
+    """Scores (N, classes) and class numbers (N,).
+
+    A single output column is the probability of class 1.
+
+    Raises:
+        EdgeqError: The labels are no class numbers of this model.
+    """
+    scores = samples.outputs[0].reshape(len(samples.labels), -1)
+    if scores.shape[1] == 1:
+        scores = np.concatenate([1 - scores, scores], axis=1)
+    return scores, _class_numbers(samples.labels, scores.shape[1])
 
 
 def _top_k(classes: int) -> list[int]:
