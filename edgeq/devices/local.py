@@ -15,6 +15,7 @@ from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
 from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.tensors import (
     call_in_order,
     check_batch,
@@ -23,7 +24,7 @@ from edgeq.devices.tensors import (
     one_call,
     profile_inputs,
 )
-from edgeq.devices.timing import measure_latency
+from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, read_graph
 
@@ -149,7 +150,9 @@ class LocalSession:
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
         outputs = self._call(make_interpreter(self._model, self._options), values)
-        memory = probe.measure(self._path, "litert", self._options)
+        memory = probe.memory(self._path, "litert", self._options)
+        times = probe.op_times(self._path, self._options) if options.ops else None
+        disturbed = disturbances(samples)
         return Measurement(
             device={
                 "address": self._address,
@@ -163,7 +166,10 @@ class LocalSession:
             },
             latency_us=latency,
             samples_us=samples,
+            valid=not disturbed,
+            warnings=disturbed,
             memory_bytes=Memory(peak_rss=memory.peak_rss),
+            ops=op_shares(times, self._graph) if times else (),
             output_sha256=digest(outputs),
             environment={"rss_bytes": memory.stages, "cpus": os.cpu_count()},
         )

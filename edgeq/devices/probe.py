@@ -1,11 +1,12 @@
-"""Memory of a runtime with one model, measured in a process of its own.
+"""Memory of a runtime with one model, and its times per op, each in a process of its own.
 
-A process that has run one model keeps its high-water mark, so every measurement starts a fresh
-one: `python -m edgeq.devices.probe`.
+A process that has run one model keeps its high-water mark, and one that profiles its ops is
+slower, so every measurement starts a fresh one: `python -m edgeq.devices.probe`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -13,11 +14,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeq.devices.local import LiteRtOptions
 
+_OP_RUNS = 20
 _ARENA = re.compile(r"Arena allocation total (\d+) bytes")
 
 
@@ -39,7 +41,7 @@ class ProbeResult:
         return self.stages.get("invoke")
 
 
-def measure(model: Path, runtime: str, options: LiteRtOptions | None = None) -> ProbeResult:
+def memory(model: Path, runtime: str, options: LiteRtOptions | None = None) -> ProbeResult:
     """The memory that one call of `model` takes; an empty result if the process fails.
 
     Args:
@@ -47,13 +49,28 @@ def measure(model: Path, runtime: str, options: LiteRtOptions | None = None) -> 
         runtime: "litert" or "tflm".
         options: How LiteRT runs it.
     """
-    settings = json.dumps(asdict(options)) if options is not None else "{}"
-    command = [sys.executable, "-m", "edgeq.devices.probe", runtime, str(model), settings]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _start(runtime, model, options)
     if done.returncode:
         return ProbeResult({})
     arena = _ARENA.search(done.stderr)
     return ProbeResult(json.loads(done.stdout), int(arena[1]) if arena else None)
+
+
+def op_times(model: Path, options: LiteRtOptions) -> Mapping[str, Any] | None:
+    """LiteRT's times per op: columns "index", "op", "us", "delegated"; None if it gives none."""
+    done = _start("litert-ops", model, options)
+    if done.returncode:
+        return None
+    columns: Mapping[str, Any] = json.loads(done.stdout)
+    return columns
+
+
+def _start(
+    what: str, model: Path, options: LiteRtOptions | None
+) -> subprocess.CompletedProcess[str]:
+    settings = json.dumps(asdict(options)) if options is not None else "{}"
+    command = [sys.executable, "-m", "edgeq.devices.probe", what, str(model), settings]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _high_water() -> int | None:
@@ -70,7 +87,7 @@ def _high_water() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _main(runtime: str, model: str, settings: str) -> None:
+def _measure_memory(runtime: str, model: str, settings: str) -> dict[str, int]:
     stages = {"start": _high_water()}
     data = Path(model).read_bytes()
     if runtime == "litert":
@@ -86,8 +103,35 @@ def _main(runtime: str, model: str, settings: str) -> None:
     stages["invoke"] = _high_water()
     if runtime == "tflm":
         interpreter.print_allocations()
-    sys.stdout.write(json.dumps({k: v for k, v in stages.items() if v is not None}))
+    return {stage: value for stage, value in stages.items() if value is not None}
+
+
+def _measure_ops(model: str, settings: str) -> dict[str, list[Any]]:
+    from edgeq.devices.agent.litert import Model
+
+    options = json.loads(settings)
+    package = importlib.util.find_spec("ai_edge_litert")
+    if package is None or package.origin is None:
+        raise ImportError("ai_edge_litert")
+    library = next(Path(package.origin).parent.glob("libLiteRt.*"))
+    runner = Model(
+        {
+            "library": str(library),
+            "model": model,
+            "threads": options["threads"],
+            "delegate": "reference" if options["kernels"] == "reference" else options["delegate"],
+            "profiling": True,
+        }
+    )
+    for tensor in runner.inputs:
+        runner.write(tensor, bytes(tensor.size_bytes))
+    runner.invoke()
+    columns = zip(*runner.op_times(_OP_RUNS), strict=True)
+    return dict(zip(("index", "op", "delegated", "us"), map(list, columns), strict=True))
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    if sys.argv[1] == "litert-ops":
+        sys.stdout.write(json.dumps(_measure_ops(*sys.argv[2:])))
+    else:
+        sys.stdout.write(json.dumps(_measure_memory(*sys.argv[1:])))

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
+from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, OpProfile, ProfileOptions
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
     call_in_order,
@@ -22,7 +22,7 @@ from edgeq.devices.tensors import (
     one_call,
     profile_inputs,
 )
-from edgeq.devices.timing import measure_latency
+from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.graph import read_graph
 
@@ -128,7 +128,8 @@ class TflmSession:
         with self._errors():
             outputs = self._call(make_interpreter(self._model), values)
             latency, samples = measure_latency(lambda: self._call(interpreter, values), options)
-        memory = probe.measure(self._path, "tflm")
+        found = probe.memory(self._path, "tflm")
+        disturbed = disturbances(samples)
         return Measurement(
             device={
                 "address": self._address,
@@ -139,10 +140,21 @@ class TflmSession:
             },
             latency_us=latency,
             samples_us=samples,
-            memory_bytes=Memory(arena=memory.arena, peak_rss=memory.peak_rss),
+            valid=not disturbed,
+            warnings=disturbed,
+            memory_bytes=Memory(arena=found.arena, peak_rss=found.peak_rss),
+            ops=self._ops() if options.ops else (),
             output_sha256=digest(outputs),
-            environment={"rss_bytes": memory.stages},
+            environment={"rss_bytes": found.stages},
         )
+
+    def _ops(self) -> list[OpProfile]:
+        """The ops without figures: TFLM's Python package has no clock for them."""
+        tensors = self._graph.main.tensors
+        return [
+            OpProfile(op.index, op.name, tensors[op.outputs[0]].name if op.outputs else "")
+            for op in self._graph.main.ops
+        ]
 
     def close(self) -> None:
         """Free the interpreter."""

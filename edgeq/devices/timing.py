@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,8 +13,10 @@ from edgeq.devices.base import Latency, ProfileOptions
 
 DEFAULT_SECONDS = 2.0
 _STEADY = 0.05  # two windows whose medians differ by less than this are steady
-_WINDOW_US = 100_000.0
-_WARMUP_LIMIT_US = 3_000_000.0
+_WINDOW_S = 0.1
+_WARMUP_LIMIT_S = 3.0
+_DRIFT = 0.15  # medians of the two halves of a measurement that differ by more have moved
+_LEAST_FOR_DRIFT = 10
 _MAX_RUNS = 100_000
 
 
@@ -36,6 +39,24 @@ def measure_latency(
     while len(samples) < (runs or _MAX_RUNS) and time.perf_counter() < end:
         samples.append(_time_us(call))
     return summarize(samples, warmup=1 + warmup, first=first), samples
+
+
+def disturbances(samples: Sequence[float]) -> list[str]:
+    """Reasons not to believe a measurement on this machine; none if there are none.
+
+    Args:
+        samples: Latencies in the order in which they were measured.
+    """
+    reasons = []
+    half = len(samples) // 2
+    if half >= _LEAST_FOR_DRIFT:
+        before, after = np.median(samples[:half]), np.median(samples[half:])
+        if abs(after - before) > _DRIFT * before:
+            reasons.append(f"the latency went from {before:.0f} to {after:.0f} us while measuring")
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > cpus:
+        reasons.append(f"other programs are busy: load {os.getloadavg()[0]:.1f} on {cpus} CPUs")
+    return reasons
 
 
 def summarize(samples: Sequence[float], *, warmup: int, first: float) -> Latency:
@@ -76,12 +97,13 @@ def _warm_up(call: Callable[[], object], calls: int | None) -> int:
             call()
         return calls
     made, spent, previous = 0, 0.0, 0.0
-    while spent < _WARMUP_LIMIT_US:
+    while spent < _WARMUP_LIMIT_S:
         window: list[float] = []
-        while sum(window) < _WINDOW_US and len(window) < _MAX_RUNS:
+        end = time.perf_counter() + _WINDOW_S
+        while not window or time.perf_counter() < end:
             window.append(_time_us(call))
         made += len(window)
-        spent += sum(window)
+        spent += max(_WINDOW_S, sum(window) / 1e6)
         median = float(np.median(window))
         if previous and abs(median - previous) <= _STEADY * previous:
             break

@@ -2,10 +2,15 @@ import json
 import zlib
 
 import numpy as np
+import pytest
 
 from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.devices.generated import generate
+from edgeq.devices.host_c import HostSession, host_target
 from edgeq.devices.registry import open_device
 from edgeq.inputs import xorshift_input
+from tests.devices.tiny import tiny_model
+from tests.sanitized import run_sanitized
 
 
 def _shape(session):
@@ -55,3 +60,51 @@ def test_profile(models):
     assert found.memory_bytes.arena > 8000
     assert [op.index for op in found.ops] == list(range(13))
     assert abs(sum(op.share for op in found.ops) - 1) < 1e-6
+
+
+def test_clean_under_sanitizers(int8_model):
+    sources = generate(int8_model, host_target(), CompileOptions())
+    with open_device("c").open(int8_model, CompileOptions()) as session:
+        shape = _shape(session)
+        batch = np.stack(
+            [
+                xorshift_input(shape, "int8"),
+                np.full(shape, -128, np.int8),
+                np.full(shape, 127, np.int8),
+            ]
+        )
+        expected = session.run([batch])
+    for found, wanted in zip(run_sanitized(sources, [batch]), expected, strict=True):
+        assert np.array_equal(found, wanted)
+
+
+def test_sanitizers_see_what_they_should():
+    overrun = tiny_model("for (volatile int i = 0; i < 100; i++) { at(0)[i + 1] = 0; }")
+    values = np.zeros((1, 1, 16), np.int8)
+    with pytest.raises(AssertionError, match="global-buffer-overflow|runtime error"):
+        run_sanitized(overrun, [values])
+    assert np.array_equal(run_sanitized(tiny_model(), [values])[0], values + 1)
+
+
+def test_calls_are_a_stream_until_reset():
+    values = np.arange(32, dtype=np.int8).reshape(2, 1, 16)
+    halves = (values / 2).astype(np.int8)
+    with HostSession("c", tiny_model()) as session:
+        (two,) = session.run([values])
+        session.profile(ProfileOptions(runs=3))
+        (third,) = session.run([values[:1]])
+        session.reset()
+        (anew,) = session.run([values[:1]])
+        trace = session.trace([values[1]])
+    assert np.array_equal(two, halves + np.int8([[[1]], [[2]]]))
+    assert np.array_equal(third[0], halves[0] + 3)
+    assert np.array_equal(anew[0], halves[0] + 1)
+    assert np.array_equal(trace[1], halves[1])
+    assert np.array_equal(trace[2], halves[1] + 1)
+
+
+def test_zig_builds_it_too(monkeypatch):
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "zig")
+    values = np.arange(16, dtype=np.int8).reshape(1, 1, 16)
+    with HostSession("c", tiny_model()) as session:
+        assert np.array_equal(session.run([values])[0], (values / 2).astype(np.int8) + 1)

@@ -47,6 +47,8 @@ def test_profile(models):
         runs = session.profile(ProfileOptions(runs=7, warmup=3))
         assert (runs.latency_us.n, runs.latency_us.warmup) == (7, 4)
         assert runs.output_sha256 == found.output_sha256
+    assert [op.index for op in found.ops] == list(range(10))
+    assert abs(sum(op.share for op in found.ops) - 1) < 1e-6
 
 
 @pytest.mark.parametrize(
