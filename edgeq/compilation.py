@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,18 @@ from edgeq.plan.program import Program, lower_graph
 from edgeq.resources import resource_dir
 from edgeq.target import Target, load_target
 
+# Cores without SIMD whose inner products have code of their own, by CPU.
+_CORES = {
+    "cortex-m0": "armv6m",
+    "cortex-m0plus": "armv6m",
+    "cortex-m23": "armv6m",
+    "cortex-m3": "armv7m",
+    "cortex-m33": "armv7m",
+    "rv32imc": "rv32",
+    "rv32imac": "rv32",
+    "rv32imafc": "rv32",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Sources:
@@ -40,14 +53,10 @@ class Sources:
 
 def isa_of(target: Target) -> Isa:
     """What the kernels may assume about a target's processor."""
-    features = set(target.isa)
-    kernels = [name for name in ("mve", "dsp") if name in features]
-    baseline = target.cpu in ("cortex-m0", "cortex-m0plus", "cortex-m23")
-    return Isa(
-        kernels=(*kernels, "portable"),
-        long_multiply=not baseline,
-        word_loads=target.toolchain == "arm-none-eabi" and not baseline,
-    )
+    kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
+    if not kernels and target.cpu in _CORES:
+        kernels = [_CORES[target.cpu]]
+    return Isa(kernels=(*kernels, "portable"))
 
 
 def generate(
@@ -94,7 +103,7 @@ def generate(
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
-        **_kernel_files(names),
+        **_kernel_files(names, isa_of(target)),
     }
     manifest = _manifest(graph, program, plan, names, prefix, target, options, constant_bytes)
     return Sources(files, manifest, plan)
@@ -136,37 +145,36 @@ def compile(  # noqa: A001  (the name of the command, as documented)
     return sources
 
 
-def _kernel_files(names: Names) -> dict[str, str]:
+def _kernel_files(names: Names, isa: Isa) -> dict[str, str]:
     """The kernel headers in use, and the headers that those include."""
     folder = resource_dir("kernels")
-    wanted = {(f.call.kernels, f.call.header) for f in names.functions}
-    files = {"eq_base.h": (folder / "include" / "eq_base.h").read_text()}
-    pending = sorted(wanted)
+    files: dict[str, str] = {}
+    pending = [kernel_file(f.call.header, f.call.kernels) for f in names.functions]
+    pending.append("eq_base.h")
     while pending:
-        kernels, header = pending.pop()
-        file = kernel_file(header, kernels)
+        file = pending.pop()
         if file in files:
             continue
-        text = (folder / kernels / f"{header}.h").read_text()
-        files[file] = text
-        pending += [
-            _kernel_of(line.split('"')[1])
-            for line in text.splitlines()
-            if line.startswith('#include "eq_') and "eq_base.h" not in line
-        ]
+        files[file] = (folder / _kernel_path(file, isa)).read_text()
+        pending += re.findall(r'^#include "(eq_\w+\.h)"', files[file], re.MULTILINE)
     return dict(sorted(files.items()))
 
 
-def _kernel_of(file: str) -> tuple[str, str]:
+def _kernel_path(file: str, isa: Isa) -> str:
+    """Where a header of the output folder lies among the kernels."""
     stem = file.removeprefix("eq_").removesuffix(".h")
+    if stem == "base":
+        return "include/eq_base.h"
+    if stem == "core":
+        return f"{isa.kernels[0]}/core.h"
     for kernels in ("dsp", "mve"):
         if stem.endswith(f"_{kernels}"):
-            return kernels, stem.removesuffix(f"_{kernels}")
-    return "portable", stem
+            return f"{kernels}/{stem.removesuffix(f'_{kernels}')}.h"
+    return f"portable/{stem}.h"
 
 
 def _constant_bytes(names: Names) -> int:
-    sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int64_t": 8}
+    sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int64_t": 8}
     return sum(t.constant.values.size * sizes.get(t.constant.ctype, 4) for t in names.tables)
 
 

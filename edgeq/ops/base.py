@@ -35,14 +35,11 @@ class Isa:
     """What the kernels may assume about the processor.
 
     Attributes:
-        kernels: Kernel folders to choose from, the best first: "mve", "dsp", "portable".
-        long_multiply: Whether 32 x 32 -> 64 bit is one instruction (not on Armv6-M).
-        word_loads: Whether a 32-bit load from any address is fine.
+        kernels: Kernel folders to choose from, the best first: "mve", "dsp", "armv7m", "armv6m",
+            "rv32", "portable".
     """
 
     kernels: tuple[str, ...] = ("portable",)
-    long_multiply: bool = True
-    word_loads: bool = True
 
     def has(self, kernels: str) -> bool:
         """Whether kernels of this folder may be used."""

@@ -17,8 +17,10 @@ from edgeq.ops.base import (
     require,
 )
 from edgeq.ops.channels import fold_channels
+from edgeq.ops.conv_2d_columns import lower_columns
 from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
 from edgeq.ops.convolution_types import lower_other_type
+from edgeq.ops.cores import core_of
 from edgeq.ops.quantized import (
     INT8_TYPES,
     bias_values,
@@ -110,6 +112,13 @@ def lower(node: Node) -> Call:
     if node.isa.has("dsp"):
         channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
         call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
+        if call is not None:
+            return call
+    core = core_of(node.isa)
+    if core is not None:
+        channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
+        rule = overlap(g, core.pixels, buffered=True)
+        call = lower_columns(g, node, core, channels, limits, rule, macs(node))
         if call is not None:
             return call
     return Call(

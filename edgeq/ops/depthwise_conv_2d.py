@@ -6,7 +6,9 @@ from edgeq.ops import conv_2d
 from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.convolution_types import lower_other_type
+from edgeq.ops.cores import core_of
 from edgeq.ops.depthwise_conv_2d_dsp import lower_dsp
+from edgeq.ops.depthwise_conv_2d_lanes import lower_lanes
 from edgeq.ops.quantized import (
     INT8_TYPES,
     bias_values,
@@ -71,6 +73,12 @@ def lower(node: Node) -> Call:
     limits = clamp(node)
     if node.isa.has("dsp"):
         call = lower_dsp(g, node, fold_channels(node, by_channel, bias, limits), limits, macs(node))
+        if call is not None:
+            return call
+    core = core_of(node.isa)
+    if core is not None:
+        folded = fold_channels(node, by_channel, bias, limits)
+        call = lower_lanes(g, node, core, folded, limits, macs(node))
         if call is not None:
             return call
     return Call(

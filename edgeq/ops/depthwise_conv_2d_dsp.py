@@ -23,7 +23,7 @@ MAX_TAP_WORDS = 8  # EQ_DEPTHWISE_MAX_TAP_WORDS
 _BAND = 2  # output lines made at once where the output may not be the input's memory
 
 
-def _oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
+def oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
     """Lines along rows, or along columns where that wastes fewer outputs."""
     c = g["input_c"]
     along_w, along_h = g["output_w"], g["output_h"]
@@ -77,14 +77,16 @@ def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.uint32]:
     return as_words(stream)
 
 
-def _overlap(params: dict[str, int], g: dict[str, int], swapped: bool) -> tuple[Overlap, int]:
-    """The overlap rule and the number of lines of a band."""
+def band_overlap(
+    params: dict[str, int], g: dict[str, int], swapped: bool
+) -> tuple[Overlap | None, int]:
+    """The overlap rule, if there is one, and the number of lines of a band."""
     lines = params["output_lines"]
     same = params["input_line_pitch"] == params["output_line_pitch"] or lines == 1
     if same and params["input_pitch"] == params["output_pitch"] and g["stride_h"] == 1:
-        return Overlap(0, exact=g["batches"] == 1), lines
+        return (Overlap(0, exact=True) if g["batches"] == 1 else None), lines
     if swapped or g["batches"] != 1:
-        return Overlap(0, 1 << 30), lines
+        return None, lines
     starts = np.arange(0, lines, _BAND)
     first = np.maximum(starts * params["stride"] - params["pad_lines"], 0)
     ends = np.minimum(starts + _BAND, lines)
@@ -107,12 +109,12 @@ def lower_dsp(
     plain = g["dilation_h"] == g["dilation_w"] == g["depth_multiplier"] == 1
     if scale is None or not plain or strides not in ((1, 1), (2, 2)):
         return None
-    params, swapped = _oriented(g)
+    params, swapped = oriented(g)
     along = params["filter_along"]
     tap_words = params["filter_lines"] * (1 if along == 3 else -(-along // 4))
     if tap_words > MAX_TAP_WORDS or (params["stride"] == 2 and along != 3):
         return None
-    rule, band = _overlap(params, g, swapped)
+    rule, band = band_overlap(params, g, swapped)
     # Every word that the last pair of outputs of a line reads.
     pairs = -(-params["output_along"] // 2)
     reach = pairs * params["stride"] + max((along + 1) // 2, params["stride"])
@@ -135,7 +137,7 @@ def lower_dsp(
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
         (Constant("weights", "uint32_t", _pack(channels, filters), "channel by channel"),),
         scratch_bytes=4 * line_words * plane_lines,
-        overlaps=(rule,) if rule.exact or rule.distance < 1 << 30 else (),
+        overlaps=(rule,) if rule is not None else (),
         macs=macs,
         kernels="dsp",
     )

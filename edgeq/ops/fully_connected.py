@@ -16,7 +16,9 @@ from edgeq.ops.base import (
     require,
 )
 from edgeq.ops.channels import fold_channels
+from edgeq.ops.cores import core_of
 from edgeq.ops.fully_connected_dsp import lower_dsp
+from edgeq.ops.fully_connected_rows import lower_rows
 from edgeq.ops.fully_connected_types import lower_other_type
 from edgeq.ops.quantized import (
     INT8_TYPES,
@@ -69,10 +71,14 @@ def lower(node: Node) -> Call:
         "output_c": output_c,
     }
     limits = clamp(node)
-    if node.isa.has("dsp"):
+    core = core_of(node.isa)
+    if node.isa.has("dsp") or core is not None:
         per_tensor = not weights.quantization.per_channel
         channels = fold_channels(node, values, bias, limits, per_tensor=per_tensor)
-        call = lower_dsp(shape, node, channels, limits, macs(node))
+        if core is None:
+            call = lower_dsp(shape, node, channels, limits, macs(node))
+        else:
+            call = lower_rows(shape, node, core, channels, limits, macs(node))
         if call is not None:
             return call
     folded = bias - source.zero_point * values.astype(np.int64).sum(axis=1)

@@ -14,12 +14,14 @@
  * a constant: that is how the compiler specialises them. */
 #define EQ_KERNEL static inline __attribute__((always_inline))
 #define EQ_NOINLINE __attribute__((noinline))
+#define EQ_UNUSED __attribute__((unused))
 #define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define EQ_MAY_ALIAS __attribute__((may_alias))
 #define EQ_UNROLL(count) _Pragma(EQ_STRING(GCC unroll count))
 #else
 #define EQ_KERNEL static inline
 #define EQ_NOINLINE
+#define EQ_UNUSED
 #define EQ_ALIGN(bytes)
 #define EQ_MAY_ALIAS
 #define EQ_UNROLL(count)

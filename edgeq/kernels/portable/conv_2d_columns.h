@@ -1,0 +1,105 @@
+/* CONV_2D, int8 (NHWC), on widened inputs: those of a few neighbouring output pixels are laid out
+ * tap by tap, and every output channel is one inner product over all of them. All inputs of a
+ * group of pixels are read before its outputs are written.
+ */
+#ifndef EQ_CONV_2D_COLUMNS_H
+#define EQ_CONV_2D_COLUMNS_H
+
+#include "eq_base.h"
+#include "eq_columns.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_h, input_w, input_c;
+    int32_t output_h, output_w, output_c;
+    int32_t filter_h, filter_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_top, pad_left;
+    int32_t input_zero_point;
+    eq_scale scale;
+} eq_conv_2d_columns_params;
+
+/* Widen one pixel's inputs; returns their sum. */
+EQ_KERNEL int32_t eq_conv_2d_column(const eq_conv_2d_columns_params *p, const int8_t *input,
+                                    int32_t oy, int32_t ox, eq_lane *column)
+{
+    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t image_bytes = p->input_w * p->input_c;
+    const int32_t left = (ox * p->stride_w - p->pad_left) * p->input_c;
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        const int32_t iy = oy * p->stride_h - p->pad_top + ky;
+        const int8_t *row = input + iy * image_bytes + left;
+        if (iy >= 0 && iy < p->input_h && left >= 0 && left + row_bytes <= image_bytes) {
+            EQ_UNROLL(4)
+            for (int32_t i = 0; i < row_bytes; i++) {
+                *column = row[i];
+                if (EQ_WEIGHT_OFFSET != 0) {
+                    sum += row[i];
+                }
+                column += EQ_DOT_PIXELS;
+            }
+        } else {
+            for (int32_t i = 0; i < row_bytes; i++) {
+                const int32_t at = left + i;
+                const int inside = iy >= 0 && iy < p->input_h && at >= 0 && at < image_bytes;
+                const int32_t value = inside ? row[i] : p->input_zero_point;
+                *column = (eq_lane)value;
+                sum += value;
+                column += EQ_DOT_PIXELS;
+            }
+        }
+    }
+    return sum;
+}
+
+/* All output channels of up to EQ_DOT_PIXELS pixels. */
+EQ_KERNEL void eq_conv_2d_channels(const eq_conv_2d_columns_params *p, const eq_lane *columns,
+                                   const int32_t *sums_of_inputs, const int8_t *weights,
+                                   const eq_requant *requant, int8_t *output, int32_t pixels)
+{
+    const int32_t taps = p->filter_h * p->filter_w * p->input_c;
+    for (int32_t oc = 0; oc < p->output_c; oc++) {
+        const eq_channel channel = eq_channel_of(&p->scale, &requant[oc]);
+        int32_t sums[EQ_DOT_PIXELS];
+        int8_t *out = output + oc;
+        eq_dot(weights, columns, taps, sums);
+        weights += taps;
+        for (int32_t i = 0; i < pixels; i++) {
+            int32_t acc = channel.bias + sums[i];
+            if (EQ_WEIGHT_OFFSET != 0) {
+                acc -= EQ_WEIGHT_OFFSET * sums_of_inputs[i];
+            }
+            *out = (int8_t)eq_scale_output(&p->scale, &channel, acc);
+            out += p->output_c;
+        }
+    }
+}
+
+/* `scratch` holds EQ_DOT_PIXELS columns of filter_h * filter_w * input_c lanes. */
+EQ_KERNEL void eq_conv_2d_columns_s8(const eq_conv_2d_columns_params *p, const int8_t *input,
+                                     const int8_t *weights, const eq_requant *requant,
+                                     int8_t *output, void *scratch)
+{
+    eq_lane *columns = scratch;
+    for (int32_t b = 0; b < p->batches; b++) {
+        int32_t left = p->output_h * p->output_w;
+        int32_t pixels = 0;
+        int32_t sums[EQ_DOT_PIXELS];
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                sums[pixels] = eq_conv_2d_column(p, input, oy, ox, columns + pixels);
+                left--;
+                pixels++;
+                if (pixels == EQ_DOT_PIXELS || left == 0) {
+                    eq_conv_2d_channels(p, columns, sums, weights, requant, output, pixels);
+                    output += pixels * p->output_c;
+                    pixels = 0;
+                }
+            }
+        }
+        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+#endif
