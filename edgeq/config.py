@@ -60,6 +60,7 @@ class DeployConfig:
         output: Folder to make.
         limits: What the result must keep to.
         trust: Whether code inside a Keras file may run.
+        sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
     """
 
     model: str
@@ -77,9 +78,10 @@ class DeployConfig:
     output: str = "deployed"
     limits: Limits = field(default_factory=Limits)
     trust: bool = False
+    sign: str | None = None
 
 
-_PATHS = ("model", "data", "eval", "output")
+_PATHS = ("model", "data", "eval", "output", "sign")
 _READING = ("label", "classes", "mean", "std", "resize")
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {

@@ -17,6 +17,7 @@ from edgeq.compilation import compile as compile_model
 from edgeq.config import DeployConfig
 from edgeq.datasets import open_dataset
 from edgeq.devices.base import CompileOptions
+from edgeq.drift import reference_profile
 from edgeq.errors import UsageError
 from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.evaluation.layers import LayerError, layer_errors
@@ -24,15 +25,17 @@ from edgeq.fit import address_for
 from edgeq.graph import Graph, read_graph
 from edgeq.jsontext import json_text
 from edgeq.limits import LimitCheck, check_limits
+from edgeq.manifest import write_manifest
 from edgeq.models import is_integer, is_tflite, sample_specs
 from edgeq.output import check_writable, whole_directory, write_whole
 from edgeq.profiling import Profile, profile
 from edgeq.progress import stage
 from edgeq.report.html import render
+from edgeq.signature import sign_bytes
 from edgeq.target import Target, load_target
 from edgeq.verification import Verification, verify
 
-RESULT, REPORT, C_FOLDER = "deploy.json", "report.html", "c"
+RESULT, REPORT, REFERENCE, C_FOLDER = "deploy.json", "report.html", "reference.json", "c"
 _LAYER_SAMPLES = 8
 # An emulated inference takes about a second for a large model; the host has tried many inputs.
 _EMULATED_INPUTS = 3
@@ -43,7 +46,8 @@ class Deployment:
     """What a deployment found and made.
 
     Attributes:
-        output: The folder: the .tflite, the C sources in `c/`, deploy.json, report.html.
+        output: The folder: the .tflite, C sources in `c/`, deploy.json, report.html,
+            reference.json (for drift) and manifest.json.
         conversion: The JSON of the conversion; None if the model was integer already.
         verifications: Bytes compared with the oracle.
         accuracy: Of the integer model; None without labelled data.
@@ -109,13 +113,27 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
         deployment = steps.run()
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
         write_whole(folder / REPORT, render(deployment.result))
+        _write_reference(config, folder)
+        write_manifest(folder, config, None if config.sign is None else Path(config.sign))
     return deployment
+
+
+def _write_reference(config: DeployConfig, folder: Path) -> None:
+    """Save what inputs and outputs look like now, for `edgeq drift check` later."""
+    if config.data is None:
+        return
+    stage("saving the reference profile for drift")
+    model = next(folder.glob("*.tflite"))
+    profile_now = reference_profile(model, config.data, reading=config.reading)
+    write_whole(folder / REFERENCE, json_text(profile_now) + "\n")
 
 
 def _check(config: DeployConfig, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
     check_writable(Path(config.output), force=force)
     find_metric(config.metric)
+    if config.sign is not None:
+        sign_bytes(b"", Path(config.sign))
     limits = config.limits
     if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
         raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")

@@ -36,6 +36,7 @@ _CONFIG = "edgeq.toml"
 @click.option("--min-accuracy", type=float, help="Limit: least value of the metric.")
 @click.option("--max-drop", type=float, help="Limit: most that may be lost against float.")
 @click.option("--max-latency", type=float, help="Limit: milliseconds per inference.")
+@click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
 @compile_options
