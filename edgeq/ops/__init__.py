@@ -16,9 +16,12 @@ from edgeq.ops.fully_connected import FULLY_CONNECTED
 from edgeq.ops.join import CONCATENATION, PACK
 from edgeq.ops.logical import LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR
 from edgeq.ops.logistic import LOGISTIC, TANH
+from edgeq.ops.lstm import UNIDIRECTIONAL_SEQUENCE_LSTM
+from edgeq.ops.max_pool_2d import MAX_POOL_2D
 from edgeq.ops.maximum_minimum import MAXIMUM, MINIMUM
 from edgeq.ops.mul import MUL
 from edgeq.ops.prelu import PRELU
+from edgeq.ops.reduce import MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, SUM
 from edgeq.ops.repeat import BROADCAST_TO, TILE
 from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
 from edgeq.ops.reverse_v2 import REVERSE_V2
@@ -29,6 +32,7 @@ from edgeq.ops.split import SPLIT, SPLIT_V, UNPACK
 from edgeq.ops.squared_difference import SQUARED_DIFFERENCE
 from edgeq.ops.strided_slice import STRIDED_SLICE
 from edgeq.ops.sub import SUB
+from edgeq.ops.svdf import SVDF
 from edgeq.ops.transpose import TRANSPOSE
 
 OPS: dict[str, OpKind] = {
@@ -64,12 +68,18 @@ OPS: dict[str, OpKind] = {
         LOGICAL_OR,
         LOGISTIC,
         MAXIMUM,
+        MAX_POOL_2D,
+        MEAN,
         MINIMUM,
         MUL,
         NEG,
         NOT_EQUAL,
         PACK,
         PRELU,
+        REDUCE_ALL,
+        REDUCE_ANY,
+        REDUCE_MAX,
+        REDUCE_MIN,
         RELU,
         RELU6,
         RELU_N1_TO_1,
@@ -88,9 +98,12 @@ OPS: dict[str, OpKind] = {
         SQUEEZE,
         STRIDED_SLICE,
         SUB,
+        SUM,
         TANH,
         TILE,
         TRANSPOSE,
+        SVDF,
+        UNIDIRECTIONAL_SEQUENCE_LSTM,
         UNPACK,
     )
 }

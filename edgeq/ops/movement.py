@@ -99,7 +99,7 @@ def box(
     return Box(turns[0], turns[1], turns[2], input_start, run)
 
 
-def _offsets(sizes: Sequence[int], steps: Sequence[int]) -> NDArray[np.int64]:
+def offsets(sizes: Sequence[int], steps: Sequence[int]) -> NDArray[np.int64]:
     """The byte offset of every run, in the order of the loops."""
     total = np.zeros((1,), np.int64)
     for size, step in zip(sizes, steps, strict=True):
@@ -124,8 +124,8 @@ def copy_call(moved: Box) -> Call | None:
     """The kernel call for a copy of input 0 to the output; None where it changes nothing."""
     if moved.contiguous:
         return None
-    reads = moved.input_start + _offsets(moved.sizes, moved.input_steps)
-    writes = _offsets(moved.sizes, moved.output_steps) + moved.run
+    reads = moved.input_start + offsets(moved.sizes, moved.input_steps)
+    writes = offsets(moved.sizes, moved.output_steps) + moved.run
     distance = overlap_distance(reads, writes, buffered=True) if len(reads) else 0
     return Call(
         "strided_copy",
