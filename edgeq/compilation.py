@@ -56,6 +56,8 @@ def isa_of(target: Target) -> Isa:
     kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
     if not kernels and target.cpu in _CORES:
         kernels = [_CORES[target.cpu]]
+    if target.toolchain == "host":
+        kernels = ["host"]
     return Isa(kernels=(*kernels, "portable"))
 
 
@@ -167,7 +169,7 @@ def _kernel_path(file: str, isa: Isa) -> str:
         return "include/eq_base.h"
     if stem == "core":
         return f"{isa.kernels[0]}/core.h"
-    for kernels in ("dsp", "mve"):
+    for kernels in ("dsp", "mve", "host"):
         if stem.endswith(f"_{kernels}"):
             return f"{kernels}/{stem.removesuffix(f'_{kernels}')}.h"
     return f"portable/{stem}.h"

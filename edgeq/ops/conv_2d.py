@@ -19,6 +19,7 @@ from edgeq.ops.base import (
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.conv_2d_columns import lower_columns
 from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
+from edgeq.ops.conv_2d_host import lower_host
 from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
 from edgeq.ops.quantized import (
@@ -109,18 +110,18 @@ def lower(node: Node) -> Call:
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])
     limits = clamp(node)
-    if node.isa.has("dsp"):
-        channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
-        call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
-        if call is not None:
-            return call
+    channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
     core = core_of(node.isa)
-    if core is not None:
-        channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
+    call = None
+    if node.isa.has("dsp"):
+        call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
+    elif core is not None:
         rule = overlap(g, core.pixels, buffered=True)
         call = lower_columns(g, node, core, channels, limits, rule, macs(node))
-        if call is not None:
-            return call
+    elif node.isa.has("host"):
+        call = lower_host(g, node, channels, limits, overlap(g, 1, buffered=True), macs(node))
+    if call is not None:
+        return call
     return Call(
         "conv_2d",
         "eq_conv_2d_s8",

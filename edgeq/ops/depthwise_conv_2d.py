@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from edgeq.ops import conv_2d
-from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
+from edgeq.ops.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Constant,
+    Node,
+    OpKind,
+    constant_args,
+    require,
+)
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
@@ -71,19 +81,19 @@ def lower(node: Node) -> Call:
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)
     limits = clamp(node)
-    if node.isa.has("dsp"):
-        call = lower_dsp(g, node, fold_channels(node, by_channel, bias, limits), limits, macs(node))
-        if call is not None:
-            return call
+    folded = fold_channels(node, by_channel, bias, limits)
     core = core_of(node.isa)
-    if core is not None:
-        folded = fold_channels(node, by_channel, bias, limits)
+    call = None
+    if node.isa.has("dsp"):
+        call = lower_dsp(g, node, folded, limits, macs(node))
+    elif core is not None:
         call = lower_lanes(g, node, core, folded, limits, macs(node))
-        if call is not None:
-            return call
+    if call is not None:
+        return call
+    host = node.isa.has("host") and g["depth_multiplier"] == 1
     return Call(
         "depthwise_conv_2d",
-        "eq_depthwise_conv_2d_s8",
+        "eq_depthwise_conv_2d_host_s8" if host else "eq_depthwise_conv_2d_s8",
         "eq_depthwise_conv_2d_params",
         {
             **g,
@@ -91,10 +101,12 @@ def lower(node: Node) -> Call:
             "output_offset": output.zero_point,
             **limits,
         },
-        (INPUT, *constant_args(2), OUTPUT),
+        (INPUT, *constant_args(2), OUTPUT, *((SCRATCH,) if host else ())),
         (Constant("weights", "int8_t", values, "1HWC"), requant),
+        scratch_bytes=4 * channels if host else 0,
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
+        kernels="host" if host else "portable",
     )
 
 
