@@ -255,20 +255,32 @@ def _fits(block: Block, offset: int, rival: Placed, overlaps: _Overlaps) -> bool
 
 def _search(blocks: list[Block], overlaps: _Overlaps, bound: int) -> list[Placed]:
     order = sorted(blocks, key=lambda b: (-b.size, b.first, b.key))
-    unlimited = sum(block.size for block in blocks) * 2 + 1
-    best = _place(order, overlaps, unlimited)
+    best = _place(order, overlaps, sum(block.size for block in blocks) * 2 + 1)
     assert best is not None
-    best_end = max((p.end for p in best), default=0)
+    current, end = best, max((p.end for p in best), default=0)
     chance = random.Random(0)  # noqa: S311  (a search, not a secret; the seed makes it repeatable)
     for _ in range(_TRIES):
-        if best_end <= bound or len(blocks) < 2:
+        if max((p.end for p in best), default=0) <= bound or len(blocks) < 2:
             break
-        trial = list(order)
-        # Pull a few blocks forward: most gains come from placing a long-lived one early.
-        for _ in range(chance.randint(1, 3)):
-            trial.insert(chance.randrange(len(trial)), trial.pop(chance.randrange(len(trial))))
-        placed = _place(trial, overlaps, best_end - 1)
+        trial = _moved(order, current, end, chance)
+        # Equal is good enough to go on from: many moves change nothing yet.
+        placed = _place(trial, overlaps, end)
         if placed is not None:
-            best, order = placed, trial
-            best_end = max(p.end for p in placed)
+            order, current, end = trial, placed, max(p.end for p in placed)
+            if end < max(p.end for p in best):
+                best = placed
     return best
+
+
+def _moved(
+    order: list[Block], placed: list[Placed], end: int, chance: random.Random
+) -> list[Block]:
+    """The order with one block moved: one that touches the end of the arena, or a rival of it."""
+    top = [p.block for p in placed if p.end == end]
+    culprit = chance.choice(top)
+    rivals = [b for b in order if b.first <= culprit.last and culprit.first <= b.last]
+    block = culprit if chance.random() < 0.4 else chance.choice(rivals)
+    trial = list(order)
+    trial.remove(block)
+    trial.insert(chance.randrange(len(order)), block)
+    return trial
