@@ -11,22 +11,28 @@ from edgeq.ops.base import OpKind
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
+from edgeq.ops.fill import FILL, ZEROS_LIKE
 from edgeq.ops.float_unary import CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, SIN, SQRT, SQUARE
 from edgeq.ops.fully_connected import FULLY_CONNECTED
+from edgeq.ops.gather import GATHER, GATHER_ND
 from edgeq.ops.join import CONCATENATION, PACK
 from edgeq.ops.logical import LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR
 from edgeq.ops.logistic import LOGISTIC, TANH
 from edgeq.ops.lstm import UNIDIRECTIONAL_SEQUENCE_LSTM
 from edgeq.ops.max_pool_2d import MAX_POOL_2D
 from edgeq.ops.maximum_minimum import MAXIMUM, MINIMUM
+from edgeq.ops.mirror_pad import MIRROR_PAD
 from edgeq.ops.mul import MUL
+from edgeq.ops.pad import PAD, PADV2
 from edgeq.ops.prelu import PRELU
 from edgeq.ops.reduce import MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, SUM
 from edgeq.ops.repeat import BROADCAST_TO, TILE
 from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
+from edgeq.ops.resize_nearest_neighbor import RESIZE_NEAREST_NEIGHBOR
 from edgeq.ops.reverse_v2 import REVERSE_V2
 from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
+from edgeq.ops.space_batch import BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND
 from edgeq.ops.space_depth import DEPTH_TO_SPACE, SPACE_TO_DEPTH
 from edgeq.ops.split import SPLIT, SPLIT_V, UNPACK
 from edgeq.ops.squared_difference import SQUARED_DIFFERENCE
@@ -41,6 +47,7 @@ OPS: dict[str, OpKind] = {
         ABS,
         ADD,
         AVERAGE_POOL_2D,
+        BATCH_TO_SPACE_ND,
         BROADCAST_TO,
         CEIL,
         CONCATENATION,
@@ -52,10 +59,13 @@ OPS: dict[str, OpKind] = {
         EQUAL,
         EXP,
         EXPAND_DIMS,
+        FILL,
         FLOOR,
         FLOOR_DIV,
         FLOOR_MOD,
         FULLY_CONNECTED,
+        GATHER,
+        GATHER_ND,
         GREATER,
         GREATER_EQUAL,
         HARD_SWISH,
@@ -71,10 +81,13 @@ OPS: dict[str, OpKind] = {
         MAX_POOL_2D,
         MEAN,
         MINIMUM,
+        MIRROR_PAD,
         MUL,
         NEG,
         NOT_EQUAL,
         PACK,
+        PAD,
+        PADV2,
         PRELU,
         REDUCE_ALL,
         REDUCE_ANY,
@@ -84,11 +97,13 @@ OPS: dict[str, OpKind] = {
         RELU6,
         RELU_N1_TO_1,
         RESHAPE,
+        RESIZE_NEAREST_NEIGHBOR,
         REVERSE_V2,
         ROUND,
         SIN,
         SLICE,
         SOFTMAX,
+        SPACE_TO_BATCH_ND,
         SPACE_TO_DEPTH,
         SPLIT,
         SPLIT_V,
@@ -99,11 +114,12 @@ OPS: dict[str, OpKind] = {
         STRIDED_SLICE,
         SUB,
         SUM,
+        SVDF,
         TANH,
         TILE,
         TRANSPOSE,
-        SVDF,
         UNIDIRECTIONAL_SEQUENCE_LSTM,
         UNPACK,
+        ZEROS_LIKE,
     )
 }

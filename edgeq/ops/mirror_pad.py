@@ -1,0 +1,34 @@
+"""MIRROR_PAD: the input reflected at its borders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.ops.base import Call, Node, OpKind, require
+from edgeq.ops.movement import ANY_TYPE
+from edgeq.ops.remap import remap_call
+
+_SYMMETRIC = 1
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one MIRROR_PAD."""
+    source, output = node.input(0), node.output()
+    pads = [(int(a), int(b)) for a, b in node.constant(1).reshape(-1, 2)]
+    require(len(pads) == len(source.shape), f"{len(pads)} paddings for shape {source.shape}")
+    shape = tuple(n + sum(pair) for n, pair in zip(source.shape, pads, strict=True))
+    require(shape == output.shape, f"output {output.shape} should be {shape}")
+    symmetric = node.option("mode") == _SYMMETRIC
+    axes = []
+    for size, (before, after) in zip(source.shape, pads, strict=True):
+        most = size if symmetric else size - 1
+        require(0 <= before <= most and 0 <= after <= most, f"paddings {before}, {after} of {size}")
+        index = np.arange(size, dtype=np.int64)
+        if symmetric:
+            axes.append(np.pad(index, (before, after), "symmetric"))
+        else:
+            axes.append(np.pad(index, (before, after), "reflect"))
+    return remap_call(node, axes)
+
+
+MIRROR_PAD = OpKind("MIRROR_PAD", lower, ANY_TYPE)

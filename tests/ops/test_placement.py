@@ -1,0 +1,123 @@
+"""Ops that pad, resize, gather and fill, against the oracle."""
+
+import numpy as np
+import pytest
+
+from tests.ops.cases import constant, plain, shape_of, values
+from tests.oracle.build import TensorSpec, single_op, with_data
+from tests.oracle.check import Case, assert_same, random_case
+
+CASES = 24
+
+
+def pads(rng, shape, largest):
+    """Paddings of which some are 0."""
+    return [[int(rng.integers(0, m + 1) * (rng.random() < 0.7)) for _ in "ab"] for m in largest]
+
+
+def pad(rng, dtype):
+    shape = shape_of(rng, int(rng.integers(1, 5)))
+    around = pads(rng, shape, [3] * len(shape))
+    x = plain(shape, dtype)
+    y = plain([n + sum(p) for n, p in zip(shape, around, strict=True)], dtype)
+    inputs = [x, constant(around, "int32")]
+    if rng.random() < 0.5:
+        value = with_data(plain((), dtype), values(rng, (), dtype))
+        return random_case(
+            f"PADV2 {dtype} {shape} {around}", single_op("PADV2", [*inputs, value], [y])
+        )
+    return random_case(f"PAD {dtype} {shape} {around}", single_op("PAD", inputs, [y]))
+
+
+def mirror_pad(rng, dtype):
+    shape = shape_of(rng, int(rng.integers(1, 5)), 5)
+    mode = int(rng.integers(0, 2))
+    around = pads(rng, shape, [n if mode else n - 1 for n in shape])
+    y = plain([n + sum(p) for n, p in zip(shape, around, strict=True)], dtype)
+    inputs = [plain(shape, dtype), constant(around, "int32")]
+    model = single_op("MIRROR_PAD", inputs, [y], {"mode": mode})
+    return random_case(f"MIRROR_PAD {dtype} {shape} {around} {mode}", model)
+
+
+def resize_nearest(rng, dtype):
+    n, h, w, c = shape_of(rng, 4, 7)
+    new = [int(k) for k in rng.integers(1, 12, 2)]
+    kind = int(rng.integers(0, 3))
+    options = {"align_corners": kind == 1, "half_pixel_centers": kind == 2}
+    inputs = [plain((n, h, w, c), dtype), constant(new, "int32")]
+    model = single_op("RESIZE_NEAREST_NEIGHBOR", inputs, [plain((n, *new, c), dtype)], options)
+    return random_case(f"RESIZE_NEAREST {dtype} {(n, h, w, c)} {new} {options}", model)
+
+
+def space_batch(rng, dtype):
+    axes = int(rng.integers(1, 3))
+    n, c = shape_of(rng, 2, 3)
+    blocks = [int(k) for k in rng.integers(1, 4, axes)]
+    small = [int(k) for k in rng.integers(1, 4, axes)]
+    borders = [
+        [int(rng.integers(0, s * b // 2 + 1)), int(rng.integers(0, s * b - s * b // 2))]
+        for s, b in zip(small, blocks, strict=True)
+    ]
+    wide = [s * b - sum(p) for s, b, p in zip(small, blocks, borders, strict=True)]
+    image = plain((n, *wide, c), dtype)
+    batch = plain((n * int(np.prod(blocks)), *small, c), dtype)
+    extra = [constant(blocks, "int32"), constant(borders, "int32")]
+    what = f"{dtype} {image.shape} {batch.shape} {blocks} {borders}"
+    if rng.random() < 0.5:
+        model = single_op("SPACE_TO_BATCH_ND", [image, *extra], [batch])
+        return random_case(f"SPACE_TO_BATCH_ND {what}", model)
+    model = single_op("BATCH_TO_SPACE_ND", [batch, *extra], [image])
+    return random_case(f"BATCH_TO_SPACE_ND {what}", model)
+
+
+def gather(rng, dtype):
+    shape = shape_of(rng, int(rng.integers(1, 5)), 5)
+    axis = int(rng.integers(0, len(shape)))
+    batch_dims = int(rng.integers(0, axis + 1)) if rng.random() < 0.5 else 0
+    places = (*shape[:batch_dims], *shape_of(rng, int(rng.integers(0, 3)), 4))
+    index = rng.integers(0, shape[axis], places).astype(np.int32)
+    output = (*shape[:axis], *places[batch_dims:], *shape[axis + 1 :])
+    return indexed(rng, "GATHER", shape, index, output, dtype, axis=axis, batch_dims=batch_dims)
+
+
+def gather_nd(rng, dtype):
+    shape = shape_of(rng, int(rng.integers(1, 5)), 5)
+    depth = int(rng.integers(1, len(shape) + 1))
+    outer = shape_of(rng, int(rng.integers(1, 3)), 4)
+    index = np.stack([rng.integers(0, n, outer) for n in shape[:depth]], -1).astype(np.int32)
+    return indexed(rng, "GATHER_ND", shape, index, (*outer, *shape[depth:]), dtype)
+
+
+def indexed(rng, name, shape, index, output, dtype, **options):
+    """A case with constant indices, or with indices as an input."""
+    x, y = plain(shape, dtype), plain(output, dtype)
+    fed = [values(rng, shape, dtype)]
+    indices = constant(index)
+    if rng.random() < 0.5:
+        indices, fed = TensorSpec(index.shape, "int32"), [*fed, index]
+    what = f"{name} {dtype} {shape} {index.shape} {options}"
+    return Case(what, single_op(name, [x, indices], [y], options), [fed])
+
+
+def fill(rng, dtype):
+    shape = shape_of(rng, int(rng.integers(1, 4)))
+    inputs = [constant(shape, "int32"), plain((), dtype)]
+    return random_case(f"FILL {dtype} {shape}", single_op("FILL", inputs, [plain(shape, dtype)]))
+
+
+PLACEMENTS = {
+    pad: ("int8", "int8", "int16", "int32", "float32"),
+    mirror_pad: ("int8", "float32"),
+    resize_nearest: ("int8", "int16", "float32"),
+    space_batch: ("int8", "float32"),
+    gather: ("int8", "float32"),
+    gather_nd: ("int8", "float32"),
+    fill: ("int8", "int32", "float32"),
+}
+
+
+@pytest.mark.parametrize("make", PLACEMENTS, ids=lambda f: f.__name__)
+def test_placement(make):
+    rng = np.random.default_rng(3)
+    types = PLACEMENTS[make]
+    assert_same(make(rng, types[k % len(types)]) for k in range(CASES))
