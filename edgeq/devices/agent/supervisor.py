@@ -14,7 +14,7 @@ from types import FrameType
 
 from .wire import Lines, Message, decode, send
 
-SILENCE_S = 7
+SILENCE_S = 4
 _BEAT_S = 1.0
 _LOCK_POLL_S = 0.1
 _LOCK_NAME = "\0edgeq-measures"  # an abstract socket: the kernel frees it when its owner dies

@@ -23,7 +23,7 @@ _AGENT = Path(__file__).resolve().parent.parent / "agent"
 _AGENT_MODULES = ("wire", "supervisor", "worker", "litert", "interpreter")
 _MAIN = "from edgeq_agent.supervisor import main\nmain()\n"
 _LIBRARY = "libLiteRt.so"
-_LITERT_PLATFORMS = {
+LITERT_PLATFORMS = {
     "x86_64": "manylinux_2_27_x86_64",
     "aarch64": "manylinux_2_27_aarch64",
 }
@@ -97,7 +97,7 @@ def litert_library(architecture: str) -> Artifact:
     Raises:
         EdgeqError: There is none for this architecture, or the wheel cannot be had.
     """
-    if architecture not in _LITERT_PLATFORMS:
+    if architecture not in LITERT_PLATFORMS:
         raise EdgeqError(
             f"LiteRT has no library for {architecture}.", hint="?runtime=c runs generated C"
         )
@@ -111,7 +111,7 @@ def litert_library(architecture: str) -> Artifact:
         with tempfile.TemporaryDirectory() as folder:
             wheel = download_wheel(
                 f"ai-edge-litert=={version}",
-                _LITERT_PLATFORMS[architecture],
+                LITERT_PLATFORMS[architecture],
                 (3, 12),
                 Path(folder),
             )

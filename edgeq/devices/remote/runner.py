@@ -74,7 +74,8 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
         MissingDependency: No compiler for the device is installed here.
         EdgeqError: edgeq cannot compile this model, or has no target for the device.
     """
-    target, *_ = _architecture(facts)
+    check_architecture(facts)
+    target, *_ = _ARCHITECTURES[facts.architecture]
     sources = generate(model, load_target(target), options)
     files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
     files |= {**sources.files, "eq_model_table.h": model_table(sources)}
@@ -128,13 +129,17 @@ def _accessor(name: str, kind: str, functions: Iterable[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _architecture(facts: HostFacts) -> tuple[str, str, str, str]:
+def check_architecture(facts: HostFacts) -> None:
+    """Refuse a device that edgeq makes no programs for.
+
+    Raises:
+        EdgeqError: Its architecture is unknown here.
+    """
     if facts.architecture not in _ARCHITECTURES:
         raise EdgeqError(
             f"edgeq makes no programs for {facts.architecture}; "
             f"it knows {', '.join(_ARCHITECTURES)}"
         )
-    return _ARCHITECTURES[facts.architecture]
 
 
 def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
@@ -143,7 +148,8 @@ def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
     zig brings musl, whose static programs run on every Linux and Android; glibc's use system
     calls that Android forbids to apps. gcc is there at once, zig's first use takes a minute.
     """
-    _, triple, arch, abi = _architecture(facts)
+    check_architecture(facts)
+    _, triple, arch, abi = _ARCHITECTURES[facts.architecture]
     wanted = os.environ.get("EDGEQ_TOOLCHAIN", "auto")
     found: list[Toolchain] = []
     gcc = shutil.which(f"{triple}-gcc")

@@ -10,8 +10,8 @@ from edgeq import __version__
 from edgeq.devices.base import CompileOptions
 from edgeq.devices.remote import artifacts
 from edgeq.devices.remote.artifacts import Artifact
-from edgeq.devices.remote.facts import HostFacts, PythonFacts
-from edgeq.devices.remote.runner import generated_runner, litert_runner
+from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.remote.runner import check_architecture, generated_runner, litert_runner
 from edgeq.devices.remote.shell import quoted
 from edgeq.errors import EdgeqError
 
@@ -67,6 +67,19 @@ class Request:
     ask: Callable[[str], tuple[int, str]]
 
 
+@dataclass(frozen=True)
+class _Runtime:
+    """A kind of runtime: whether a device can take it, and what it takes.
+
+    Attributes:
+        check: Raises EdgeqError if the device cannot.
+        plan: Builds or fetches what is needed; raises EdgeqError if it cannot be had.
+    """
+
+    check: Callable[[Request], None]
+    plan: Callable[[Request], Plan]
+
+
 def choose(request: Request, wanted: str) -> Plan:
     """The first runtime, in the documented order, that the device can run.
 
@@ -78,20 +91,36 @@ def choose(request: Request, wanted: str) -> Plan:
         EdgeqError: None fits; the reasons are listed.
     """
     reasons: list[str] = []
-    for name, make in _MAKERS.items():
+    for name, runtime in _RUNTIMES.items():
         if wanted in ("", name):
             try:
-                return make(request)
+                runtime.check(request)
+                return runtime.plan(request)
             except EdgeqError as error:
-                hint = f" (try: {error.hint})" if error.hint else ""
-                reasons.append(f"{name}: {error.what}{hint}")
+                reasons.append(f"{name}: {_one_line(error)}")
     raise EdgeqError(
         "No runtime can run this model on this device:\n  " + "\n  ".join(reasons),
         hint="edgeq devices probe ADDRESS shows what the device has",
     )
 
 
-def _python_agent(facts: HostFacts) -> Artifact:
+def possible(request: Request) -> dict[str, str]:
+    """Why a device cannot take each runtime, by its name; "" where it can."""
+    found = {}
+    for name, runtime in _RUNTIMES.items():
+        try:
+            runtime.check(request)
+            found[name] = ""
+        except EdgeqError as error:
+            found[name] = _one_line(error)
+    return found
+
+
+def _one_line(error: EdgeqError) -> str:
+    return f"{error.what} (try: {error.hint})" if error.hint else error.what
+
+
+def _check_python(facts: HostFacts) -> None:
     if facts.python is None:
         raise EdgeqError("there is no Python on the device")
     if facts.python.version < (3, 7):
@@ -100,58 +129,86 @@ def _python_agent(facts: HostFacts) -> Artifact:
     missing = _AGENT_MODULES - facts.python.modules
     if missing:
         raise EdgeqError(f"its Python lacks {', '.join(sorted(missing))}")
-    return artifacts.agent()
 
 
-def _litert(request: Request) -> Plan:
+def _has_python(facts: HostFacts) -> bool:
+    try:
+        _check_python(facts)
+    except EdgeqError:
+        return False
+    return True
+
+
+def _check_litert(request: Request) -> None:
     facts = request.facts
     if facts.glibc is None or facts.glibc < artifacts.LITERT_GLIBC:
         raise EdgeqError(f"libLiteRt.so needs glibc 2.34, the device has {facts.libc}")
+    if facts.architecture not in artifacts.LITERT_PLATFORMS:
+        raise EdgeqError(f"there is no libLiteRt.so for {facts.architecture}")
     _check_executable(facts)
+    if request.agent == "python":
+        _check_python(facts)
+
+
+def _plan_litert(request: Request) -> Plan:
+    facts = request.facts
     library = artifacts.litert_library(facts.architecture)
     version = artifacts.litert_version()
-    if request.agent != "native":
-        try:
-            program = _python_agent(facts)
-        except EdgeqError:
-            # python3-minimal, for one, has no ctypes: the agent in C needs no Python at all.
-            if request.agent == "python":
-                raise
-        else:
-            return Plan("litert", version, program, library, interpreted=True)
+    if request.agent != "native" and _has_python(facts):
+        return Plan("litert", version, artifacts.agent(), library, interpreted=True)
+    # python3-minimal, for one, has no ctypes: the agent in C needs no Python at all.
     return Plan("litert", version, litert_runner(facts), library, interpreted=False)
 
 
-def _installed(request: Request) -> Plan:
-    python = _python_of(request)
+def _check_installed(request: Request) -> None:
+    _check_interpreter(request)
+    if _installed_module(request) is None:
+        raise EdgeqError("neither ai_edge_litert nor tflite_runtime is installed there")
+
+
+def _plan_installed(request: Request) -> Plan:
+    module, version = _installed_module(request) or ("", "")
+    return Plan(module, version, artifacts.agent(), None, interpreted=True)
+
+
+def _installed_module(request: Request) -> tuple[str, str] | None:
     for module in ("ai_edge_litert", "tflite_runtime"):
-        found = _import(request, f"{module}.interpreter", python)
-        if found is not None:
-            return Plan(module, found, artifacts.agent(), None, interpreted=True)
-    raise EdgeqError("neither ai_edge_litert nor tflite_runtime is installed there")
+        version = _import(request, f"{module}.interpreter")
+        if version is not None:
+            return module, version
+    return None
 
 
-def _wheel(request: Request) -> Plan:
-    python = _python_of(request)
-    if request.facts.architecture != "armv7l":
+def _check_wheel(request: Request) -> None:
+    _check_interpreter(request)
+    facts = request.facts
+    if facts.architecture != "armv7l":
         raise EdgeqError("tflite-runtime is brought along for 32-bit Arm only")
-    if python.version[:2] not in artifacts.TFLITE_RUNTIME_PYTHONS:
+    if facts.python is None or facts.python.version[:2] not in artifacts.TFLITE_RUNTIME_PYTHONS:
         raise EdgeqError("tflite-runtime needs Python 3.9 to 3.11")
-    numpy = _import(request, "numpy", python)
+    numpy = _import(request, "numpy")
     if numpy is None or not numpy.startswith("1."):
         raise EdgeqError(
             f"tflite-runtime needs numpy below 2, the device has {numpy or 'none'}",
             hint="apt install python3-numpy on the device",
         )
-    _check_executable(request.facts)
-    wheel = artifacts.tflite_runtime_wheel(python.version)
+    _check_executable(facts)
+
+
+def _plan_wheel(request: Request) -> Plan:
+    python = request.facts.python
+    wheel = artifacts.tflite_runtime_wheel(python.version if python else ())
     return Plan("tflite_runtime", "2.14.0", artifacts.agent(), wheel, interpreted=True)
 
 
-def _generated(request: Request) -> Plan:
+def _check_generated(request: Request) -> None:
     if request.agent == "python":
         raise EdgeqError("generated C is a program of its own, without Python")
+    check_architecture(request.facts)
     _check_executable(request.facts)
+
+
+def _plan_generated(request: Request) -> Plan:
     program = generated_runner(request.facts, request.model, request.compile_options)
     return Plan("c", __version__, program, None, interpreted=False)
 
@@ -164,26 +221,25 @@ def _check_executable(facts: HostFacts) -> None:
         )
 
 
-def _python_of(request: Request) -> PythonFacts:
+def _check_interpreter(request: Request) -> None:
     if request.agent == "native":
         raise EdgeqError("it needs the agent in Python")
-    _python_agent(request.facts)
-    assert request.facts.python is not None
-    return request.facts.python
+    _check_python(request.facts)
 
 
-def _import(request: Request, module: str, python: PythonFacts) -> str | None:
+def _import(request: Request, module: str) -> str | None:
     """The version of a module of the device's Python; None if it cannot be imported."""
+    python = request.facts.python
     status, version = request.ask(
-        f"{quoted(python.path)} -EBc 'import {module} as m; "
+        f"{quoted(python.path if python else 'python3')} -EBc 'import {module} as m; "
         f'print(getattr(m, "__version__", ""))\' 2>/dev/null'
     )
     return version.strip() if status == 0 else None
 
 
-_MAKERS: dict[str, Callable[[Request], Plan]] = {
-    "litert": _litert,
-    "installed": _installed,
-    "wheel": _wheel,
-    "c": _generated,
+_RUNTIMES = {
+    "litert": _Runtime(_check_litert, _plan_litert),
+    "installed": _Runtime(_check_installed, _plan_installed),
+    "wheel": _Runtime(_check_wheel, _plan_wheel),
+    "c": _Runtime(_check_generated, _plan_generated),
 }

@@ -32,14 +32,15 @@ from edgeq.devices.remote.link import Link, LinkLost
 from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.push import push
-from edgeq.devices.remote.runtimes import Plan, Request, choose
+from edgeq.devices.remote.runtimes import Plan, Request, choose, possible
 from edgeq.devices.remote.shell import Message, Shell
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS, summarize
 from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, read_graph
 
-Connect = Callable[[], Link]
+# Seconds that may pass -> a connection; None for the usual patience.
+Connect = Callable[[float | None], Link]
 
 _CHUNK_BYTES = 1 << 20
 _OPS_RUNS = 20
@@ -59,6 +60,17 @@ class RemoteDevice:
     def open(self, model: Path, options: CompileOptions) -> RemoteSession:
         """A session with `model` on the device, loaded."""
         return RemoteSession(self, model, options)
+
+    def probe(self) -> tuple[HostFacts, dict[str, str]]:
+        """What the device is, and why it cannot take each runtime ("" where it can)."""
+        link = self.connect(None)
+        try:
+            shell = Shell(link)
+            facts = read_facts(shell.probe(self.options.folder, {}))
+            request = Request(facts, self.options.agent, Path(), CompileOptions(), shell.do)
+            return facts, possible(request)
+        finally:
+            link.close()
 
 
 class RemoteSession:
@@ -155,10 +167,10 @@ class RemoteSession:
     ) -> None:
         self.close()
 
-    def _start(self) -> None:
+    def _start(self, within_s: float | None = None) -> None:
         """Connect, probe, push what is missing, start the agent."""
         begin = time.monotonic()
-        self._link = self._device.connect()
+        self._link = self._device.connect(within_s)
         try:
             self.timings["connect_s"] = time.monotonic() - begin
             self._shell = shell = Shell(self._link)
@@ -256,19 +268,17 @@ class RemoteSession:
     def _reconnect(self, lost: LinkLost) -> None:
         end = time.monotonic() + self._options.reconnect_s
         pause = 0.2
-        while True:
+        while (left := end - time.monotonic()) > 0:
             self.close()
             try:
-                self._start()
+                self._start(left)
                 self._load()
             except EdgeqError:
-                wait = random.uniform(0.1, pause)  # noqa: S311
-                if time.monotonic() + wait > end:
-                    raise lost from None
-                time.sleep(wait)
+                time.sleep(min(random.uniform(0.1, pause), left))  # noqa: S311
                 pause = min(2 * pause, 5.0)
             else:
                 return
+        raise lost
 
     def _run_once(self, part: Sequence[Array]) -> list[Array]:
         count = len(part[0]) if part else 1

@@ -21,9 +21,9 @@ Message = dict[str, Any]
 
 _BOOTSTRAP = Path(__file__).resolve().parent.parent / "agent" / "bootstrap.sh"
 # The watchdog ends the shell, and the SSH server's process that serves us, when no signal has
-# come for 7 s. One line, single quotes, no `!`: every login shell hands it on unchanged.
+# come for 4 s. One line, single quotes, no `!`: every login shell hands it on unchanged.
 _START = (
-    "exec sh -c '(trap n=0 USR1; n=0; while [ $n -lt 7 ]; do sleep 1; n=$((n+1)); "
+    "exec sh -c '(trap n=0 USR1; n=0; while [ $n -lt 4 ]; do sleep 1; n=$((n+1)); "
     "kill -0 $$ 2>/dev/null || exit; done; kill -9 $$; read c </proc/$PPID/comm; "
     "case $c in sshd*|dropbear*) kill $PPID;; esac) </dev/null >/dev/null 2>&1 & "
     "EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG; exec sh'"
@@ -85,7 +85,9 @@ class Shell:
                 if name != "beat":
                     sections[name] = ""
             elif "edgeq" in sections:  # whatever a login script printed came before
-                sections[name] = sections.get(name, "") + line + "\n"
+                # These texts go to the user's terminal: what could steer it is left out.
+                plain = "".join(each for each in line if each.isprintable() or each in "\t\0")
+                sections[name] = sections.get(name, "") + plain + "\n"
         return sections if "uname" in sections else {**known, **sections}
 
     def do(self, command: str) -> tuple[int, str]:

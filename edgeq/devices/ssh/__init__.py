@@ -14,9 +14,10 @@ def device(address: Address) -> RemoteDevice:
     options = read_options(address, "config")
     settings = resolve(address)
 
-    def connect() -> Link:
-        from edgeq.devices.ssh.transport import connect as connect_ssh
+    def connect(within_s: float | None) -> Link:
+        from edgeq.devices.ssh import transport
 
-        return connect_ssh(settings)
+        patience = transport.Patience() if within_s is None else transport.Patience(99, within_s)
+        return transport.connect(settings, patience)
 
     return RemoteDevice(address.text, connect, options)

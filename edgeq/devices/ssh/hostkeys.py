@@ -17,6 +17,7 @@ from typing import Any
 
 from edgeq.devices.ssh.config import HostSettings, matches
 from edgeq.errors import EdgeqError
+from edgeq.output import write_whole
 
 
 class HostKeyError(EdgeqError):
@@ -115,7 +116,8 @@ def check(settings: HostSettings, shown: Any, known: Sequence[KnownKey]) -> None
         )  # fmt: skip
     if same:
         return
-    trust = f"edgeq devices trust ssh://{settings.user}@{_place(settings)}"
+    config = f"?config={settings.config}" if settings.config else ""
+    trust = f"edgeq devices trust 'ssh://{settings.user}@{_place(settings)}{config}'"
     others = [key for key in known if not key.revoked]
     if others:
         raise HostKeyError(
@@ -135,14 +137,19 @@ def check(settings: HostSettings, shown: Any, known: Sequence[KnownKey]) -> None
 
 
 def _place(settings: HostSettings) -> str:
-    return settings.alias if settings.port == 22 else f"{settings.alias}:{settings.port}"
+    alias = f"[{settings.alias}]" if ":" in settings.alias else settings.alias
+    return alias if settings.port == 22 else f"{alias}:{settings.port}"
 
 
 def enrol(settings: HostSettings, shown: Any) -> Path:
-    """Put a key, which the user has just vouched for, into edgeq's own known_hosts file."""
+    """Put a key, which the user has just vouched for, into edgeq's own known_hosts file.
+
+    It takes the place of an older key of the same kind there.
+    """
     path = own_known_hosts()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    blob = base64.b64encode(shown.asbytes()).decode()
-    with path.open("a") as file:
-        file.write(f"{settings.key_name} {shown.get_name()} {blob}\n")
+    start = f"{settings.key_name} {shown.get_name()} "
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if not line.startswith(start)]
+    line = start + base64.b64encode(shown.asbytes()).decode()
+    write_whole(path, "\n".join([*kept, line]) + "\n")
     return path

@@ -16,8 +16,8 @@ from edgeq.devices.ssh.config import HostSettings, settings_for
 from edgeq.errors import EdgeqError
 
 CONNECT_TIMEOUT_S = 5.0
-HANDSHAKE_TIMEOUT_S = 8.0
 _ATTEMPTS = 3
+_BUDGET_S = 8.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 4.0
 _BLOCK_BYTES = 1 << 15  # the largest write that every SFTP server takes
@@ -43,11 +43,11 @@ class Patience:
     Attributes:
         attempts: Connections to try when the server drops them before it has said who it is
             (sshd's MaxStartups) or resets them.
-        budget_s: No further attempt is begun after this time.
+        budget_s: Time for all of it, handshake and login included.
     """
 
     attempts: int = _ATTEMPTS
-    budget_s: float = 8.0
+    budget_s: float = _BUDGET_S
 
 
 DEFAULT_PATIENCE = Patience()
@@ -71,24 +71,28 @@ def connect(
         HostKeyError: The host's key is unknown, changed or revoked.
         EdgeqError: The host cannot be reached, refuses, or lets nobody in.
     """
-    made = _with_retries(lambda: _connect_once(settings, via), settings, patience)
+    made = _with_retries(lambda left: _connect_once(settings, via, left), settings, patience)
     return SshLink(settings, *made)
 
 
 def shown_key(settings: HostSettings, patience: Patience = DEFAULT_PATIENCE) -> Any:
     """The key that a host shows, without trusting it and without logging in."""
-    transport, hops = _with_retries(lambda: _handshake(settings, None), settings, patience)
+    transport, hops = _with_retries(
+        lambda left: _handshake(settings, None, left), settings, patience
+    )
     key = transport.get_remote_server_key()
     _close(transport, hops)
     return key
 
 
-def _with_retries(attempt: Callable[[], Any], settings: HostSettings, patience: Patience) -> Any:
+def _with_retries(
+    attempt: Callable[[float], Any], settings: HostSettings, patience: Patience
+) -> Any:
     end = time.monotonic() + patience.budget_s
     pause = _FIRST_PAUSE_S
     for number in range(1, patience.attempts + 1):
         try:
-            return attempt()
+            return attempt(max(0.5, end - time.monotonic()))
         except Dropped as error:
             # Full jitter: forty hosts that were dropped together must not come back together.
             wait = random.uniform(0, pause)  # noqa: S311
@@ -113,32 +117,41 @@ def _close(transport: Any, hops: list[SshLink]) -> None:
         hop.close()
 
 
-def _connect_once(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[SshLink]]:
-    transport, hops = _handshake(settings, via)
+def _connect_once(
+    settings: HostSettings, via: SshLink | None, within_s: float
+) -> tuple[Any, list[SshLink]]:
+    import paramiko
+
+    transport, hops = _handshake(settings, via, within_s)
     try:
         known = hostkeys.read_known_keys(settings)
         hostkeys.check(settings, transport.get_remote_server_key(), known)
         authenticate(transport, settings)
+    except (paramiko.SSHException, EOFError) as error:
+        _close(transport, hops)
+        raise Dropped(str(error)) from None
     except BaseException:
         _close(transport, hops)
         raise
     return transport, hops
 
 
-def _handshake(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[SshLink]]:
+def _handshake(
+    settings: HostSettings, via: SshLink | None, within_s: float
+) -> tuple[Any, list[SshLink]]:
     """A transport whose server has proved to own its key; nothing is trusted yet."""
     import paramiko
 
-    end = time.monotonic() + HANDSHAKE_TIMEOUT_S
+    end = time.monotonic() + within_s
     hops: list[SshLink] = []
     try:
-        channel = _open_socket(settings, hops, via)
+        channel = _open_socket(settings, hops, via, within_s)
     except BaseException:
         for hop in hops:
             hop.close()
         raise
     transport = paramiko.Transport(channel, disabled_algorithms=WEAK)
-    transport.banner_timeout = transport.auth_timeout = HANDSHAKE_TIMEOUT_S
+    transport.banner_timeout = transport.auth_timeout = within_s
     options = transport.get_security_options()
     known = hostkeys.read_known_keys(settings)
     options.key_types = hostkeys.wanted_algorithms(known, options.key_types)
@@ -155,7 +168,7 @@ def _handshake(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[S
                 f"The host offers only weak or unknown algorithms: {text}", _where(settings),
                 "update its SSH server",
             ) from None  # fmt: skip
-        if time.monotonic() >= end - 0.5:
+        if isinstance(channel, socket.socket) and time.monotonic() >= end - 0.1:
             raise EdgeqError(
                 "The host accepts the connection but does not answer.",
                 _where(settings), "is this an SSH port?",
@@ -164,7 +177,9 @@ def _handshake(settings: HostSettings, via: SshLink | None) -> tuple[Any, list[S
     return transport, hops
 
 
-def _open_socket(settings: HostSettings, hops: list[SshLink], via: SshLink | None) -> Any:
+def _open_socket(
+    settings: HostSettings, hops: list[SshLink], via: SshLink | None, within_s: float
+) -> Any:
     if via is not None:
         return via.tunnel(settings)
     if settings.proxy_jump:
@@ -177,12 +192,12 @@ def _open_socket(settings: HostSettings, hops: list[SshLink], via: SshLink | Non
         import paramiko
 
         return paramiko.ProxyCommand(settings.proxy_command)
-    return _dial(settings)
+    return _dial(settings, within_s)
 
 
-def _dial(settings: HostSettings) -> socket.socket:
+def _dial(settings: HostSettings, within_s: float) -> socket.socket:
     """A TCP connection that notices a dead peer, and sends small messages at once."""
-    timeout = settings.connect_timeout_s or CONNECT_TIMEOUT_S
+    timeout = min(settings.connect_timeout_s or CONNECT_TIMEOUT_S, within_s)
     try:
         made = socket.create_connection((settings.host, settings.port), timeout)
     except ConnectionResetError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import shutil
 import signal
@@ -54,19 +55,34 @@ class Server:
         return path
 
     def processes(self) -> list[str]:
-        """What runs on the `device`, by the mark that its sessions carry in their environment."""
+        """What runs on the `device`: everything that its sshd started, wherever it is now.
+
+        Sessions carry a mark in their environment, so that orphans are found too.
+        """
+        mark = f"EDGEQ_TEST_DEVICE={self.folder}".encode()
         found = []
+        parents = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                environment = (entry / "environ").read_bytes()
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                )
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                environment = (entry / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if f"EDGEQ_TEST_DEVICE={self.folder}".encode() in environment.split(b"\0") and words:
-                found.append(f"{entry.name} {words.strip()}")
+            if words and (mark in environment or self._started(int(entry.name), parents)):
+                found.append(f"{entry.name} {words}")
         return found
+
+    def _started(self, number: int, parents: dict[int, int]) -> bool:
+        while number in parents:
+            number = parents[number]
+            if number == self.process.pid:
+                return True
+        return False
 
     def wait_until_idle(self, seconds: float) -> list[str]:
         """The processes that are still there after some time; empty if all went away."""
@@ -83,6 +99,10 @@ class Server:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:

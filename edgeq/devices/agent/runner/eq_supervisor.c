@@ -17,7 +17,7 @@
 #include "eq_text.h"
 #include "eq_worker.h"
 
-enum { SILENCE_S = 7, LOCK_POLL_MS = 100, ERROR_TAIL = 4000, WATCH_BYTES = 16384 };
+enum { SILENCE_S = 4, LOCK_POLL_MS = 100, ERROR_TAIL = 4000, WATCH_BYTES = 16384 };
 #define BEAT_US 1e6
 static const char LOCK_NAME[] = "\0edgeq-measures"; /* freed by the kernel with its owner */
 

@@ -1,0 +1,162 @@
+"""`edgeq devices`: the inventory, host keys, and what a device is."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from edgeq.cli.common import json_option, print_json
+from edgeq.cli.tables import result_console
+from edgeq.devices import inventory
+from edgeq.devices.address import Address, parse_address
+from edgeq.errors import UsageError
+
+
+@click.group(epilog="Example: edgeq devices add pi4 ssh://pi@raspberrypi.local")
+def devices() -> None:
+    """The devices you measure on: names, groups, host keys, probes."""
+
+
+@devices.command(epilog="Example: edgeq devices add phone adb:R58M123ABC")
+@click.argument("name")
+@click.argument("address")
+@click.option("--group", "groups", multiple=True, help="Also put it into this group.")
+def add(name: str, address: str, groups: tuple[str, ...]) -> None:
+    """Give the device at ADDRESS a NAME, to be used wherever --on is."""
+    inventory.add(name, address)
+    for group in groups:
+        inventory.set_group(group, [*inventory.read().groups.get(group, ()), name])
+    click.echo(f"{name} is {address}", err=True)
+
+
+@devices.command("list", epilog="Example: edgeq devices list --json")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every device of the inventory, with its groups."""
+    known = inventory.read()
+    rows = [
+        {
+            "name": name,
+            "address": address,
+            "groups": sorted(group for group, names in known.groups.items() if name in names),
+        }
+        for name, address in sorted(known.devices.items())
+    ]
+    if as_json:
+        print_json({"devices": rows})
+        return
+    table = Table("name", "address", "groups", box=None)
+    for row in rows:
+        table.add_row(str(row["name"]), str(row["address"]), ", ".join(row["groups"]))
+    result_console().print(table)
+
+
+@devices.command(epilog="Example: edgeq devices remove pi4")
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a device; nothing is changed on it."""
+    inventory.remove(name)
+    click.echo(f"{name} is forgotten", err=True)
+
+
+@devices.command(epilog="Example: edgeq devices groups lab pi4 pi5 phone")
+@click.argument("group", required=False)
+@click.argument("names", nargs=-1)
+@click.option("--remove", "removes", is_flag=True, help="Forget the group, not its devices.")
+@json_option
+def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bool) -> None:
+    """Show the groups, or make GROUP out of devices (by name or address)."""
+    if group and (names or removes):
+        if names and removes:
+            raise UsageError("--remove takes the group's name only.")
+        inventory.set_group(group, names)
+        click.echo(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
+        return
+    known = inventory.read().groups
+    if group:
+        known = {group: tuple(name for name, _ in inventory.members(group))}
+    if as_json:
+        print_json({"groups": {name: list(members) for name, members in known.items()}})
+        return
+    for name, members in sorted(known.items()):
+        click.echo(f"{name}: {', '.join(members)}")
+
+
+@devices.command(epilog="Example: edgeq devices trust ssh://pi@raspberrypi.local")
+@click.argument("address")
+@click.option("--fingerprint", help="Trust the key if it has this SHA256:... fingerprint.")
+def trust(address: str, fingerprint: str | None) -> None:
+    """Enrol a host's key after you have compared its fingerprint.
+
+    On the host, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows it.
+    """
+    from edgeq.devices.ssh import trusting
+
+    shown = trusting.fetch(_ssh_address(address))
+    click.echo(f"{shown.name} shows {shown.kind} {shown.fingerprint}", err=True)
+    if shown.known and fingerprint in (None, shown.fingerprint):
+        click.echo("It is trusted already.", err=True)
+        return
+    if fingerprint is None:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "Nobody is there to compare the fingerprint.",
+                hint="--fingerprint SHA256:..., as it is shown on the host itself",
+            )
+        if not click.confirm("Is that the fingerprint shown on the host itself?", err=True):
+            raise click.Abort
+        fingerprint = shown.fingerprint
+    path = trusting.trust(shown, fingerprint)
+    click.echo(f"Trusted from now on (in {path}).", err=True)
+
+
+@devices.command(epilog="Example: edgeq devices probe ssh://pi@raspberrypi.local")
+@click.argument("address")
+@json_option
+def probe(address: str, as_json: bool) -> None:
+    """What the device at ADDRESS is: CPU, memory, OS, sensors, the runtimes it can take."""
+    from edgeq.devices.registry import open_device
+    from edgeq.devices.remote.session import RemoteDevice
+
+    device = open_device(address)
+    if not isinstance(device, RemoteDevice):
+        raise UsageError(f"'{address}' is not probed.", hint="ssh:// and adb: devices are")
+    facts, runtimes = device.probe()
+    found = {
+        "address": device.address,
+        **facts.to_json(),
+        "runtimes": {
+            name: {"fits": not why, "reason": why or None} for name, why in runtimes.items()
+        },
+    }
+    if as_json:
+        print_json(found)
+        return
+    table = Table("fact", "value", box=None)
+    for name, value in found.items():
+        if name == "runtimes":
+            value = "\n".join(f"{each}: {why or 'yes'}" for each, why in runtimes.items())
+        table.add_row(name.replace("_", " "), escape(_text(value)))
+    result_console().print(table)
+
+
+def _ssh_address(text: str) -> Address:
+    address = parse_address(text)
+    if address.scheme == "name":
+        address = parse_address(inventory.resolve(address.rest))
+    if address.scheme != "ssh":
+        raise UsageError(f"'{text}' has no host key.", hint="an ssh://user@host address")
+    return address
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,175 @@
+"""The user's devices and groups of devices: `~/.config/edgeq/devices.toml`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.address import SCHEMES, parse_address
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.output import write_whole
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Devices and groups by name.
+
+    Attributes:
+        devices: Addresses by name.
+        groups: Names of devices, or addresses, by name of the group.
+    """
+
+    devices: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def path() -> Path:
+    """Where the inventory is kept."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "edgeq" / "devices.toml"
+
+
+def read() -> Inventory:
+    """The inventory; empty if there is none yet.
+
+    Raises:
+        EdgeqError: The file is damaged.
+    """
+    where = path()
+    if not where.exists():
+        return Inventory()
+    try:
+        content = tomllib.loads(where.read_text())
+        devices = {name: entry["address"] for name, entry in content.get("devices", {}).items()}
+        groups = {name: tuple(members) for name, members in content.get("groups", {}).items()}
+        if not all(isinstance(text, str) for text in _texts(devices, groups)):
+            raise TypeError("an address is no text")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as e:
+        raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
+    return Inventory(devices, groups)
+
+
+def _texts(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) -> list[Any]:
+    return [*devices.values(), *(member for members in groups.values() for member in members)]
+
+
+def resolve(name: str) -> str:
+    """The address of a device of the inventory.
+
+    Raises:
+        EdgeqError: There is no such device.
+    """
+    devices = read().devices
+    if name not in devices:
+        known = ", ".join(sorted(devices)) or "none yet"
+        raise EdgeqError(
+            f"There is no device '{name}'; the inventory has {known}.",
+            hint=f"edgeq devices add {name} ssh://user@host",
+        )
+    return devices[name]
+
+
+def members(group: str) -> list[tuple[str, str]]:
+    """(name, address) of the devices of a group, in its order.
+
+    Raises:
+        EdgeqError: There is no such group, or it names a device that is not there.
+    """
+    inventory = read()
+    if group not in inventory.groups:
+        known = ", ".join(sorted(inventory.groups)) or "none yet"
+        raise EdgeqError(
+            f"There is no group '{group}'; the inventory has {known}.",
+            hint=f"edgeq devices groups {group} DEVICE...",
+        )
+    return [
+        (name, resolve(name) if parse_address(name).scheme == "name" else name)
+        for name in inventory.groups[group]
+    ]
+
+
+def add(name: str, address: str) -> None:
+    """Give a device a name.
+
+    Raises:
+        UsageError: The name or the address cannot be.
+        EdgeqError: The name is taken.
+    """
+    _check_name(name)
+    if parse_address(address).scheme == "name":
+        raise UsageError(f"'{address}' is itself a name.", hint="an address such as ssh://pi@host")
+    inventory = read()
+    if inventory.devices.get(name, address) != address:
+        raise EdgeqError(
+            f"'{name}' is already {inventory.devices[name]}.", hint=f"edgeq devices remove {name}"
+        )
+    _write(Inventory({**inventory.devices, name: address}, inventory.groups))
+
+
+def remove(name: str) -> None:
+    """Forget a device, in its groups too.
+
+    Raises:
+        EdgeqError: There is no such device.
+    """
+    resolve(name)
+    inventory = read()
+    groups = {
+        group: tuple(each for each in names if each != name)
+        for group, names in inventory.groups.items()
+    }
+    devices = {key: value for key, value in inventory.devices.items() if key != name}
+    _write(Inventory(devices, {group: names for group, names in groups.items() if names}))
+
+
+def set_group(group: str, names: Iterable[str]) -> None:
+    """Define a group; with no names, forget it.
+
+    Raises:
+        UsageError: The group's name cannot be.
+        EdgeqError: A name is no device of the inventory.
+    """
+    _check_name(group)
+    wanted = tuple(dict.fromkeys(names))
+    for name in wanted:
+        if parse_address(name).scheme == "name":
+            resolve(name)
+    inventory = read()
+    groups = {key: value for key, value in inventory.groups.items() if key != group}
+    if wanted:
+        groups[group] = wanted
+    _write(Inventory(inventory.devices, groups))
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in SCHEMES:
+        raise UsageError(
+            f"'{name}' cannot be a name.", hint="letters, digits, dots, dashes and underscores"
+        )
+
+
+def _write(inventory: Inventory) -> None:
+    lines = []
+    for name, address in sorted(inventory.devices.items()):
+        lines += [f"[devices.{_quoted(name)}]", f"address = {_quoted(address)}", ""]
+    if inventory.groups:
+        lines.append("[groups]")
+    for group, names in sorted(inventory.groups.items()):
+        lines.append(f"{_quoted(group)} = [{', '.join(_quoted(name) for name in names)}]")
+    write_whole(path(), "\n".join(lines) + "\n")
+
+
+def _quoted(text: str) -> str:
+    # What JSON escapes, TOML escapes in the same way; other characters stand for themselves.
+    return json.dumps(text, ensure_ascii=False)
