@@ -1,4 +1,4 @@
-"""LOGISTIC and TANH: int8 as a table, float32."""
+"""LOGISTIC and TANH: int8 as a table, int16, float32."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edgeq.ops.float_unary import float_call
 from edgeq.ops.lookup import every_value, lookup_call, saturated
 from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import require_quantized
+from edgeq.ops.sigmoid_s16 import lower_s16
 
 _INTEGER_BITS = 4
 Curve = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
@@ -47,6 +48,8 @@ def lower_logistic(node: Node) -> Call:
     require_same_type(source, output)
     if source.dtype == "float32":
         return float_call(node, "logistic")
+    if source.dtype == "int16":
+        return lower_s16(node, "logistic")
     require(source.dtype == "int8", f"{source.dtype} values")
     require_quantized(source, output)
     require(output.zero_point == -128, f"an output zero point of {output.zero_point}")
@@ -60,10 +63,12 @@ def lower_tanh(node: Node) -> Call:
     require_same_type(source, output)
     if source.dtype == "float32":
         return float_call(node, "tanh")
+    if source.dtype == "int16":
+        return lower_s16(node, "tanh")
     require(source.dtype == "int8", f"{source.dtype} values")
     require_quantized(source, output)
     return lookup_call(node, curve(source, output, fixedpoint.tanh, 24), "tanh of every input")
 
 
-LOGISTIC = OpKind("LOGISTIC", lower_logistic, ("int8", "float32"))
-TANH = OpKind("TANH", lower_tanh, ("int8", "float32"))
+LOGISTIC = OpKind("LOGISTIC", lower_logistic, ("int8", "int16", "float32"))
+TANH = OpKind("TANH", lower_tanh, ("int8", "int16", "float32"))

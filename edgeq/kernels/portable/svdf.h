@@ -15,7 +15,8 @@ typedef struct {
     int32_t state_min, state_max;
 } eq_svdf_params;
 
-/* Accumulators stay below 2^31: checked on the host with this layer's weights. */
+/* The sum over features stays below 2^31: checked on the host with this layer's weights. The sum
+ * over time may wrap, as it does in the reference. */
 #define EQ_SVDF(name, type)                                                                        \
     EQ_KERNEL void name(const eq_svdf_params *p, const int8_t *input, const int8_t *features,      \
                         const type *time, const int32_t *bias, type *state, int8_t *output)        \
@@ -27,7 +28,7 @@ typedef struct {
             type *row = state + b * filters * p->memory;                                           \
             const type *weight = time;                                                             \
             for (int32_t unit = 0; unit < p->units; unit++) {                                      \
-                int32_t sum = bias[unit];                                                          \
+                uint32_t sum = (uint32_t)bias[unit];                                               \
                 for (int32_t r = 0; r < p->rank; r++) {                                            \
                     const int8_t *feature = features + (unit * p->rank + r) * p->input_c;          \
                     int32_t dot = 0;                                                               \
@@ -39,12 +40,12 @@ typedef struct {
                     row[p->memory - 1] =                                                           \
                         (type)(eq_clamp(dot, p->state_min, p->state_max) + p->state_zero_point);   \
                     for (int32_t t = 0; t < p->memory; t++) {                                      \
-                        sum += *weight++ * (row[t] - p->state_zero_point);                         \
+                        sum += (uint32_t)(*weight++ * (row[t] - p->state_zero_point));             \
                     }                                                                              \
                     row += p->memory;                                                              \
                 }                                                                                  \
                 const int32_t scaled = eq_multiply_by_quantized_multiplier(                        \
-                    sum, p->output_multiplier, p->output_shift);                                   \
+                    (int32_t)sum, p->output_multiplier, p->output_shift);                          \
                 *output++ = (int8_t)eq_clamp(scaled + p->output_offset, INT8_MIN, INT8_MAX);       \
             }                                                                                      \
             input += p->input_c;                                                                   \
