@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 from edgeq.devices.address import Address, parse_address
 from edgeq.devices.base import Device
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError
 
 # Imported only when used: a serial port must not cost the start-up time of paramiko.
 _MODULES = {
@@ -20,7 +19,6 @@ _MODULES = {
     "ssh": "edgeq.devices.ssh",
     "adb": "edgeq.devices.adb",
 }
-_INVENTORY = "edgeq.devices.inventory"
 
 
 def open_device(text: str) -> Device:
@@ -42,9 +40,8 @@ def open_device(text: str) -> Device:
 
 
 def _from_inventory(address: Address) -> Address:
-    if importlib.util.find_spec(_INVENTORY) is None:
-        raise UsageError(f"'{address.text}' is no device address.", hint="edgeq devices -h")
-    inventory = importlib.import_module(_INVENTORY)
+    from edgeq.devices import inventory
+
     found = parse_address(inventory.resolve(address.rest))
     if found.scheme == "name":
         raise EdgeqError(

@@ -6,6 +6,7 @@
 
 enum { EQ_OUTSIDE = 1, EQ_MISALIGNED = 2 };
 enum { EQ_MEM_WRITE = 17 }; /* UC_MEM_WRITE */
+#define IF_THEN_BITS 0x0600FC00u
 
 typedef struct {
     uint32_t start; /* first address */
@@ -42,8 +43,10 @@ typedef struct {
     uint32_t fault_writes;
     uint32_t fault_pc;
     int32_t pc_register;
+    int32_t status_register; /* CPSR; -1 where there is none */
     int (*stop)(void *engine);
     int (*read_register)(void *engine, int number, void *value);
+    int (*write_register)(void *engine, int number, const void *value);
 } eq_watch;
 
 void eq_on_block(void *engine, uint64_t address, uint32_t bytes, void *user);
@@ -100,6 +103,22 @@ static void report(void *engine, eq_watch *watch, uint32_t fault, uint32_t addre
     watch->stop(engine);
 }
 
+/* Before a hook on memory runs, Unicorn 2.1 restores the CPU's state, and with it the If-Then bits
+ * of the instruction; translated code keeps them elsewhere, never clears these, and would run the
+ * next block under a stale condition. */
+static void clear_if_then(void *engine, const eq_watch *watch)
+{
+    uint32_t status = 0;
+    if (watch->status_register < 0) {
+        return;
+    }
+    watch->read_register(engine, watch->status_register, &status);
+    if ((status & IF_THEN_BITS) != 0) {
+        status &= ~IF_THEN_BITS;
+        watch->write_register(engine, watch->status_register, &status);
+    }
+}
+
 void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t value, void *user)
 {
     eq_watch *watch = user;
@@ -123,4 +142,5 @@ void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t v
         /* Source: Cortex-M4 TRM, 3.3.3: two or three accesses instead of one. */
         watch->unaligned_cycles[watch->op] += size == 4u && (first & 1u) != 0 ? 2u : 1u;
     }
+    clear_if_then(engine, watch);
 }

@@ -83,6 +83,7 @@ class Machine:
             names = [getattr(riscv_const, f"UC_RISCV_REG_{n}") for n in ("PC", "SP", "RA", "A0")]
         self.pc_register, self._sp, self._link, self._result = names
         self._thumb = 1 if core.arch == "arm" else 0
+        self.status_register = arm_const.UC_ARM_REG_CPSR if core.arch == "arm" else -1
         self._error = unicorn.UcError
         self._map(unicorn)
         self.engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_access)
@@ -133,7 +134,8 @@ class Machine:
     def stack_used(self) -> int:
         """Bytes between the top of the stack and the lowest one that lost its paint."""
         content = self.read(STACK_TOP - STACK_BYTES, STACK_BYTES)
-        return len(content.lstrip(_PAINT))
+        # In whole words: a stored one may begin with a byte that looks like paint.
+        return -(-len(content.lstrip(_PAINT)) // 4) * 4
 
     def _map(self, unicorn: Any) -> None:
         read, write, execute = unicorn.UC_PROT_READ, unicorn.UC_PROT_WRITE, unicorn.UC_PROT_EXEC

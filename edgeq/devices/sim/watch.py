@@ -52,8 +52,10 @@ class _Watch(ctypes.Structure):
         ("fault_writes", _u32),
         ("fault_pc", _u32),
         ("pc_register", ctypes.c_int32),
+        ("status_register", ctypes.c_int32),
         ("stop", _pointer),
         ("read_register", _pointer),
+        ("write_register", _pointer),
     )
 
 
@@ -125,6 +127,7 @@ class Watch:
         state.always_aligned = always_aligned
         state.last_slot = slots
         state.pc_register = machine.pc_register
+        state.status_register = machine.status_register
         self._state = state
         _install(machine, state)
 
@@ -275,6 +278,7 @@ def _install(machine: Machine, state: _Watch) -> None:
 
     state.stop = ctypes.cast(uclib.uc_emu_stop, _pointer).value
     state.read_register = ctypes.cast(uclib.uc_reg_read, _pointer).value
+    state.write_register = ctypes.cast(uclib.uc_reg_write, _pointer).value
     hooks = _hooks()
     everywhere = (ctypes.c_uint64(1), ctypes.c_uint64(0))
     for kind, function in (
