@@ -114,6 +114,13 @@ def test_what_a_cpu_allows_runs(cpu, fault):
         session.profile(ProfileOptions())
 
 
+def test_two_words_need_the_alignment_of_one():
+    body = """__asm__ volatile("sub sp, #4\\n vpush {d8}\\n vpop {d8}\\n add sp, #4" ::: "memory");
+              __asm__ volatile("vpush {d8}\\n vpop {d8}" ::: "memory");"""
+    with EmulatorSession("sim:x", load_target("nucleo-f446re"), tiny_model(body)) as session:
+        session.run([_tiny_inputs(1)])
+
+
 def test_a_fault_at_full_speed_is_explained():
     body = "if (model_arena[32] == 3) { *(volatile uint8_t *)4 = 1; }"
     with _session("cortex-m4", body) as session:

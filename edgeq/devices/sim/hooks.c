@@ -124,6 +124,8 @@ void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t v
     eq_watch *watch = user;
     const uint32_t first = (uint32_t)address;
     const uint32_t size = (uint32_t)bytes;
+    /* Two words at once (VPUSH, VLDR) need the alignment of one: Armv7-M ARM, A3.2.1. */
+    const uint32_t unit = size < 4u ? size : 4u;
     const eq_range *range = watch->ranges;
     const eq_range *const end = range + watch->range_count;
     (void)value;
@@ -133,7 +135,7 @@ void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t v
     if (range == end || (kind == EQ_MEM_WRITE && !range->writable)) {
         report(engine, watch, EQ_OUTSIDE, first, size, kind);
     }
-    if ((first & (size - 1u)) != 0) {
+    if ((first & (unit - 1u)) != 0) {
         uint32_t pc = 0;
         watch->read_register(engine, watch->pc_register, &pc);
         if (watch->always_aligned || needs_alignment(watch, pc)) {
