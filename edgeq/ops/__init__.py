@@ -5,9 +5,11 @@ from __future__ import annotations
 from edgeq.ops.absolute import ABS
 from edgeq.ops.activations import ELU, HARD_SWISH, LEAKY_RELU, RELU, RELU6, RELU_N1_TO_1
 from edgeq.ops.add import ADD
+from edgeq.ops.arg_min_max import ARG_MAX, ARG_MIN
 from edgeq.ops.arithmetic import FLOOR_DIV, FLOOR_MOD
 from edgeq.ops.average_pool_2d import AVERAGE_POOL_2D
 from edgeq.ops.base import OpKind
+from edgeq.ops.cast import CAST
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
@@ -25,11 +27,13 @@ from edgeq.ops.mirror_pad import MIRROR_PAD
 from edgeq.ops.mul import MUL
 from edgeq.ops.pad import PAD, PADV2
 from edgeq.ops.prelu import PRELU
+from edgeq.ops.quantize import DEQUANTIZE, QUANTIZE
 from edgeq.ops.reduce import MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, SUM
 from edgeq.ops.repeat import BROADCAST_TO, TILE
 from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
 from edgeq.ops.resize_nearest_neighbor import RESIZE_NEAREST_NEIGHBOR
 from edgeq.ops.reverse_v2 import REVERSE_V2
+from edgeq.ops.select import SELECT, SELECT_V2
 from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
 from edgeq.ops.space_batch import BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND
@@ -46,15 +50,19 @@ OPS: dict[str, OpKind] = {
     for kind in (
         ABS,
         ADD,
+        ARG_MAX,
+        ARG_MIN,
         AVERAGE_POOL_2D,
         BATCH_TO_SPACE_ND,
         BROADCAST_TO,
+        CAST,
         CEIL,
         CONCATENATION,
         CONV_2D,
         COS,
         DEPTHWISE_CONV_2D,
         DEPTH_TO_SPACE,
+        DEQUANTIZE,
         ELU,
         EQUAL,
         EXP,
@@ -89,6 +97,7 @@ OPS: dict[str, OpKind] = {
         PAD,
         PADV2,
         PRELU,
+        QUANTIZE,
         REDUCE_ALL,
         REDUCE_ANY,
         REDUCE_MAX,
@@ -100,6 +109,8 @@ OPS: dict[str, OpKind] = {
         RESIZE_NEAREST_NEIGHBOR,
         REVERSE_V2,
         ROUND,
+        SELECT,
+        SELECT_V2,
         SIN,
         SLICE,
         SOFTMAX,
