@@ -29,7 +29,7 @@ ram = "24K"
 
 
 def main(folder: Path) -> int:
-    prepare("mnist", folder, epochs=8, rate=1e-2)
+    prepare("mnist", folder, epochs=5, rate=1e-2)
     (folder / "edgeq.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "edgeq", "deploy", str(folder / "edgeq.toml"), "--force"]
     return subprocess.run(command, check=False).returncode

@@ -1,0 +1,131 @@
+"""`edgeq deploy`: the whole chain on a published model, and what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import edgeq
+from edgeq.errors import EdgeqError
+from tests.tools import need
+
+SAMPLES = "str_ww_calibration_samples.npz"
+
+
+@pytest.fixture
+def chain(models):
+    """Arguments that deploy the streaming wake word model on its labelled samples."""
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("unicorn")
+    return [
+        "deploy", models / "str_ww_ref_model.h5", "--data", f"{models / SAMPLES}:specs",
+        "--eval", f"{models / SAMPLES}:specs,labels", "-n", "5",
+    ]  # fmt: skip
+
+
+def test_from_a_keras_file_to_a_report(cli, chain, tmp_path):
+    out = tmp_path / "out"
+    done = cli(*chain, "-t", "nucleo-f446re", "--max-drop", "0.05", "-o", out, "--json")
+    assert done.code == 0, done.err
+    found = done.json
+    assert found == json.loads((out / "deploy.json").read_text())
+    assert {check["on"] for check in found["verify"]} == {"c", "sim:nucleo-f446re"}
+    assert all(check["equal"] for check in found["verify"])
+    assert abs(found["evaluation"]["integer"]["correct"] - 41) <= 2
+    assert found["evaluation"]["float"]["correct"] == 41
+    assert found["profile"]["instructions"] > 500_000
+    assert found["profile"]["memory_bytes"]["arena"] == found["memory"]["arena_bytes"]
+    assert len(found["layers"]) == len(found["profile"]["ops"])
+    assert found["met"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "c", "deploy.json", "manifest.json", "reference.json", "report.html",
+        "str_ww_ref_model.tflite",
+    ]  # fmt: skip
+    assert (out / "report.html").read_text().count("<svg") == 6
+    for path in out.rglob("*.[ch]"):
+        assert str(tmp_path) not in path.read_text()
+    assert cli("verify-manifest", out / "manifest.json").code == 0
+    model = out / "str_ww_ref_model.tflite"
+    same = cli("drift", "check", model, out / "reference.json", "--data", f"{chain[3]}")
+    assert same.code == 0, same.out
+
+
+def test_a_missed_limit_is_3_and_still_reported(cli, models, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["deploy", models / "ad01_int8.tflite", "--on", "c", "-n", "2", "-o", out]
+    done = cli(*arguments, "--max-latency", "0.000001")
+    assert done.code == 3
+    assert "MISSED" in done.out
+    assert not json.loads((out / "deploy.json").read_text())["met"]
+
+
+def test_from_a_configuration(cli, models, tmp_path):
+    (tmp_path / "edgeq.toml").write_text(
+        f'[deploy]\nmodel = "{models}/ad01_int8.tflite"\non = "c"\nverify = 2\noutput = "made"\n'
+        "[limits]\nlatency_ms = 1000.0\n"
+    )
+    done = cli("deploy", tmp_path / "edgeq.toml", "--json")
+    assert done.code == 0, done.err
+    assert done.json["verify"][0]["n"] == 2
+    assert (tmp_path / "made" / "report.html").is_file()
+    assert done.json["conversion"] is None
+    # What stands on the command line wins.
+    again = cli("deploy", tmp_path / "edgeq.toml", "-n", "3", "-o", tmp_path / "two", "--json")
+    assert again.json["verify"][0]["n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--target", "nucleo-f446"], 2, "nucleo-f446re"),
+        (["--max-drop", "0.01"], 2, "--eval"),
+        (["--metric", "acuracy"], 2, "no metric"),
+        (["--on", "sim:z80"], 2, "z80"),
+        (["--ram", "much"], 2, "no size"),
+    ],
+)
+def test_bad_requests_are_refused_before_any_work(cli, models, tmp_path, arguments, code, words):
+    out = tmp_path / "out"
+    done = cli("deploy", models / "ad01_int8.tflite", "-o", out, *arguments)
+    assert done.code == code
+    assert words in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_kept(models, tmp_path):
+    (tmp_path / "precious").write_text("!")
+    with pytest.raises(EdgeqError, match="exists"):
+        edgeq.deploy(edgeq.DeployConfig(str(models / "ad01_int8.tflite"), output=str(tmp_path)))
+    assert (tmp_path / "precious").read_text() == "!"
+
+
+def test_a_float_model_without_data(cli, models, tmp_path):
+    done = cli("deploy", models / "ad01.h5", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "--data" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing_behind(models, tmp_path):
+    need(hasattr(signal, "SIGINT") and os.name == "posix", "POSIX signals")
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "edgeq", "deploy", str(models / "resnet_int8.tflite"),
+            "--on", "c", "-n", "5000", "-o", "out",
+        ],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".out*/c")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
