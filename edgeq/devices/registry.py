@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 from edgeq.devices.address import Address, parse_address
 from edgeq.devices.base import Device
@@ -29,11 +30,13 @@ def open_device(text: str) -> Device:
 
     Raises:
         UsageError: The text is no address, or an option or a CPU in it is unknown.
-        EdgeqError: The inventory has no such name.
+        EdgeqError: The inventory has no such name, or this version no such devices.
     """
     address = parse_address(text)
     if address.scheme == "name":
         address = _from_inventory(address)
+    if importlib.util.find_spec(_MODULES[address.scheme]) is None:
+        raise EdgeqError(f"This version of edgeq has no '{address.scheme}:' devices.", text)
     module = importlib.import_module(_MODULES[address.scheme])
     device: Device = module.device(address)
     return device

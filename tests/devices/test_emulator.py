@@ -168,6 +168,21 @@ def test_profile_of_a_model(models):
     assert 22_000 < memory.flash_const < 40_000
 
 
+def test_a_board_with_an_fpu():
+    body = """{
+        volatile float half = 0.5f;
+        at(16)[0] = (int8_t)(half * (float)at(16)[0]);
+        __asm__ volatile("vpush {d8-d9}\\n\\tvpop {d8-d9}");
+    }"""
+    board = load_target("nucleo-f446re")
+    assert "fpu" in board.isa
+    with EmulatorSession("sim:nucleo-f446re", board, tiny_model(body)) as session:
+        (outputs,) = session.run([np.full((1, 1, 16), 42, np.int8)])
+        found = session.profile(ProfileOptions())
+    assert outputs[0, 0, 0] == 11  # (42 / 2 + 1) / 2
+    assert found.cycles > found.instructions
+
+
 def test_unknown_cpu():
     with pytest.raises(UsageError):
         open_device("sim:cortex-m55")

@@ -33,6 +33,13 @@ _SINGLE_STORES = frozenset({"str", "strb", "strh"})
 _MULTIPLE = frozenset({"ldm", "stm", "push", "pop", "ldmdb", "stmdb"})
 _DUAL = frozenset({"ldrd", "strd"})
 _M3_MULTIPLY = {"mla": 2, "mls": 2, "smull": 5, "umull": 5, "smlal": 7, "umlal": 7}
+# Single precision. Source: Cortex-M4 TRM, 7.2.3 "FPU instruction set", table 7-1.
+_FLOAT = {
+    **dict.fromkeys(("vdiv", "vsqrt"), 14),
+    **dict.fromkeys(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms"), 3),
+    **dict.fromkeys(("vldr", "vstr"), 2),
+}
+_FLOAT_MULTIPLE = ("vpush", "vpop", "vldm", "vstm")
 _DIVIDE = frozenset({"sdiv", "udiv"})
 _DIVIDE_CYCLES = 12
 
@@ -81,16 +88,18 @@ def _m3(block: Sequence[Any]) -> BlockCycles:
 
 
 def _m4(block: Sequence[Any]) -> BlockCycles:
-    return _armv7m(block, {})
+    return _armv7m(block, _FLOAT)
 
 
-def _armv7m(block: Sequence[Any], multiply: dict[str, int]) -> BlockCycles:
+def _armv7m(block: Sequence[Any], special: dict[str, int]) -> BlockCycles:
     each = []
     previous = None
     for instruction in block:
         name = instruction.insn_name()
         if name in _MULTIPLE:
             each.append(1 + _registers(instruction))
+        elif name.startswith(_FLOAT_MULTIPLE):
+            each.append(1 + _float_words(instruction))
         elif name in _DUAL:
             each.append(3)
         elif name in _SINGLE_LOADS or name in _SINGLE_STORES:
@@ -100,7 +109,7 @@ def _armv7m(block: Sequence[Any], multiply: dict[str, int]) -> BlockCycles:
         elif name in _DIVIDE:
             each.append(_DIVIDE_CYCLES)
         else:
-            each.append(multiply.get(name, 1))
+            each.append(special.get(name, 1))
         previous = instruction
     return BlockCycles(tuple(each), 1 if block[-1].insn_name() in _BRANCHES else 2)
 
@@ -136,3 +145,9 @@ def _registers(instruction: Any) -> int:
     """How many registers an LDM, STM, PUSH or POP moves."""
     first = 0 if instruction.insn_name() in ("push", "pop") else 1
     return len(instruction.operands) - first
+
+
+def _float_words(instruction: Any) -> int:
+    """How many words a VPUSH, VPOP, VLDM or VSTM moves."""
+    names = [instruction.reg_name(operand.reg) or "" for operand in instruction.operands]
+    return sum({"s": 1, "d": 2}.get(name[:1], 0) for name in names if name != "sp")
