@@ -1,0 +1,40 @@
+"""The C that edgeq itself brings along builds clean, beside a model, on gcc and clang."""
+
+from pathlib import Path
+
+import pytest
+
+import edgeq.devices.qemu as qemu
+from edgeq.build.compiler import build
+from edgeq.build.image import shipped_text
+from edgeq.build.toolchain import host_toolchain
+from edgeq.devices.sim import watch
+from edgeq.target import load_target
+from tests.devices.tiny import tiny_model
+
+WARNINGS = (
+    "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
+    "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
+).split()
+
+
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+@pytest.mark.parametrize("cpu", qemu.BOARDS)
+@pytest.mark.parametrize("hook", [0, 1, 2])
+def test_harness(cpu, toolchain, hook, monkeypatch):
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", toolchain)
+    model = tiny_model()
+    model.manifest["cflags"] = ["-O2", *WARNINGS]
+    with qemu.QemuSession(f"qemu:{cpu}", load_target(cpu), model) as session:
+        session._link(hook)
+
+
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+def test_host_code(toolchain, monkeypatch):
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", toolchain)
+    files = {
+        "hooks.c": Path(watch._SOURCE).read_text(),
+        "eq_trace.c": shipped_text("hooks/eq_trace.c"),
+        "eq_trace.h": shipped_text("hooks/eq_trace.h"),
+    }
+    build(host_toolchain(), files, ["-std=c99", "-fPIC", *WARNINGS], ["-shared"], "all.so")
