@@ -20,6 +20,8 @@ from edgeq.ops.channels import fold_channels
 from edgeq.ops.conv_2d_columns import lower_columns
 from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
 from edgeq.ops.conv_2d_host import lower_host
+from edgeq.ops.conv_2d_mve import PIXELS as TILE_PIXELS
+from edgeq.ops.conv_2d_mve import lower_mve
 from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
 from edgeq.ops.quantized import (
@@ -114,6 +116,11 @@ def lower(node: Node) -> Call:
     core = core_of(node.isa)
     call = None
     if node.isa.has("dsp"):
+    if node.isa.has("mve"):
+        rule = overlap(g, TILE_PIXELS, buffered=True)
+        call = lower_mve(g, node, channels, limits, rule, macs(node))
+    if call is not None:
+        return call
         call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
     elif core is not None:
         rule = overlap(g, core.pixels, buffered=True)

@@ -1,0 +1,113 @@
+/* CONV_2D, int8 (NHWC), with MVE.
+ *
+ * The inputs of four neighbouring output pixels are copied into columns, then every pair of output
+ * channels is one pass over its weights (see eq_matmul_mve.h). All inputs of the four pixels are
+ * read before their outputs are written, so the output may lie over the input.
+ */
+#ifndef EQ_CONV_2D_MVE_H
+#define EQ_CONV_2D_MVE_H
+
+#include "eq_base.h"
+#include "eq_matmul_mve.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_h, input_w, input_c;
+    int32_t output_h, output_w, output_c;
+    int32_t filter_h, filter_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_top, pad_left;
+    int32_t input_zero_point;
+    int32_t steps; /* of sixteen values each, for one output */
+    eq_scale_mve scale;
+} eq_conv_2d_mve_params;
+
+/* One pixel's inputs, all inside the image. */
+EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_t *window,
+                                     int8_t *column)
+{
+    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t whole = row_bytes & ~15;
+    const mve_pred16_t rest = vctp8q((uint32_t)(row_bytes - whole));
+    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        EQ_UNROLL(12)
+        for (int32_t i = 0; i < whole; i += 16) {
+            vstrbq_s8(column + i, vldrbq_s8(window + i));
+        }
+        if (row_bytes - whole == 4) {
+            memcpy(column + whole, window + whole, 4);
+        } else if (row_bytes != whole) {
+            vstrbq_p_s8(column + whole, vldrbq_z_s8(window + whole, rest), rest);
+        }
+        window += p->input_w * p->input_c;
+        column += row_bytes;
+    }
+}
+
+/* The same for a pixel at the border: what is outside the image is the zero point. */
+static EQ_NOINLINE void eq_conv_2d_border_mve(const eq_conv_2d_mve_params *p, const int8_t *input,
+                                              int32_t y, int32_t x, int8_t *column)
+{
+    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t pitch = p->input_w * p->input_c;
+    const int32_t left = x * p->input_c;
+    const int32_t begin = eq_max(-left, 0);
+    const int32_t end = eq_min(pitch - left, row_bytes);
+    const int8x16_t outside = vdupq_n_s8((int8_t)p->input_zero_point);
+    for (int32_t iy = y; iy < y + p->filter_h; iy++) {
+        const int8_t *row = input + (iy * pitch + left);
+        const int32_t stop = iy >= 0 && iy < p->input_h ? end : 0;
+        for (int32_t i = 0; i < row_bytes; i += 16) {
+            const uint32_t before = (uint32_t)eq_max(begin - i, 0);
+            const uint32_t until = (uint32_t)eq_max(stop - i, 0);
+            const mve_pred16_t inside = (mve_pred16_t)(vctp8q(until) & ~(uint32_t)vctp8q(before));
+            const int8x16_t values = vpselq_s8(vldrbq_z_s8(row + i, inside), outside, inside);
+            vstrbq_p_s8(column + i, values, vctp8q((uint32_t)(row_bytes - i)));
+        }
+        column += row_bytes;
+    }
+}
+
+EQ_KERNEL void eq_conv_2d_column_at_mve(const eq_conv_2d_mve_params *p, const int8_t *input,
+                                        int32_t y, int32_t x, int8_t *column)
+{
+    const int inside =
+        y >= 0 && y + p->filter_h <= p->input_h && x >= 0 && x + p->filter_w <= p->input_w;
+    if (inside) {
+        eq_conv_2d_column_mve(p, input + (y * p->input_w + x) * p->input_c, column);
+    } else {
+        eq_conv_2d_border_mve(p, input, y, x, column);
+    }
+}
+
+/* `scratch` holds the columns: 64 * steps bytes. */
+EQ_KERNEL void eq_conv_2d_mve_s8(const eq_conv_2d_mve_params *p, const int8_t *input,
+                                 const int8_t *weights, int8_t *output, void *scratch)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        int32_t left = p->output_h * p->output_w;
+        int32_t pixels = 0;
+        eq_tile_mve tile;
+        eq_tile_start_mve(&p->scale, p->steps, p->output_c, &tile);
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                const int32_t y = oy * p->stride_h - p->pad_top;
+                const int32_t x = ox * p->stride_w - p->pad_left;
+                int8_t *column = (int8_t *)scratch + pixels * 16 * p->steps;
+                eq_conv_2d_column_at_mve(p, input, y, x, column);
+                tile.pixels[pixels] = column;
+                left--;
+                pixels++;
+                if (pixels == EQ_TILE_PIXELS || left == 0) {
+                    eq_tile_run_mve(&p->scale, &tile, p->steps, weights, output, p->output_c,
+                                    pixels);
+                    output += pixels * p->output_c;
+                    pixels = 0;
+                }
+            }
+        }
+        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* Requantization of accumulators with MVE instructions, four at a time. */
+#ifndef EQ_REQUANTIZE_MVE_H
+#define EQ_REQUANTIZE_MVE_H
+
+#include <arm_mve.h>
+
+#include "eq_base.h"
+
+/* How one layer's accumulators become outputs on these cores. */
+typedef struct {
+    int32_t output_offset;
+    int32_t rectified; /* 1: results below the zero point are clamped to it, so that the reference's
+                          rounding of negative ties away from zero cannot be seen */
+    int32_t activation_min, activation_max;
+} eq_scale_mve;
+
+/* What the reference's rounding shift takes from negative values before VRSHL, which rounds ties
+ * up: one. Right for shifts of one and more, which the host makes sure of. */
+EQ_KERNEL int32x4_t eq_ties_away_mve(int32x4_t x)
+{
+    return vaddq_s32(x, vshrq_n_s32(x, 31));
+}
+
+/* The zero point added and saturated to int8, in the lowest byte of each lane. The steps through
+ * int16 saturate too, so the result is that of wide arithmetic. */
+EQ_KERNEL int32x4_t eq_offset_mve(const eq_scale_mve *p, int32x4_t x)
+{
+    int16x8_t half = vqmovnbq_s32(vreinterpretq_s16_s32(x), x);
+    half = vqaddq_n_s16(half, (int16_t)p->output_offset);
+    return vreinterpretq_s32_s8(vqmovnbq_s16(vreinterpretq_s8_s16(half), half));
+}
+
+/* Four accumulators of one channel; `shift` is negative for right. */
+EQ_KERNEL int32x4_t eq_requantize_n_mve(const eq_scale_mve *p, int32x4_t acc, int32_t multiplier,
+                                        int32_t shift)
+{
+    int32x4_t x = vqrdmulhq_n_s32(acc, multiplier);
+    if (!p->rectified) {
+        x = eq_ties_away_mve(x);
+    }
+    return eq_offset_mve(p, vrshlq_n_s32(x, shift));
+}
+
+/* Accumulators of four channels. */
+EQ_KERNEL int32x4_t eq_requantize_mve(const eq_scale_mve *p, int32x4_t acc, int32x4_t multiplier,
+                                      int32x4_t shift)
+{
+    int32x4_t x = vqrdmulhq_s32(acc, multiplier);
+    if (!p->rectified) {
+        x = eq_ties_away_mve(x);
+    }
+    return eq_offset_mve(p, vrshlq_s32(x, shift));
+}
+
+/* Outputs that were only saturated are clamped to the activation's range, where it is narrower. */
+EQ_KERNEL void eq_clamp_mve(const eq_scale_mve *p, int8_t *output, int32_t count)
+{
+    if (p->activation_min == INT8_MIN && p->activation_max == INT8_MAX) {
+        return;
+    }
+    const int8x16_t low = vdupq_n_s8((int8_t)p->activation_min);
+    const int8x16_t high = vdupq_n_s8((int8_t)p->activation_max);
+    for (int32_t i = 0; i < count; i += 16) {
+        const mve_pred16_t some = vctp8q((uint32_t)(count - i));
+        const int8x16_t x = vldrbq_z_s8(output + i, some);
+        vstrbq_p_s8(output + i, vminq_s8(vmaxq_s8(x, low), high), some);
+    }
+}
+
+#endif
