@@ -9,6 +9,7 @@ from edgeq.ops.arg_min_max import ARG_MAX, ARG_MIN
 from edgeq.ops.arithmetic import FLOOR_DIV, FLOOR_MOD
 from edgeq.ops.average_pool_2d import AVERAGE_POOL_2D
 from edgeq.ops.base import OpKind
+from edgeq.ops.batch_matmul import BATCH_MATMUL
 from edgeq.ops.cast import CAST
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
@@ -31,6 +32,7 @@ from edgeq.ops.quantize import DEQUANTIZE, QUANTIZE
 from edgeq.ops.reduce import MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, SUM
 from edgeq.ops.repeat import BROADCAST_TO, TILE
 from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
+from edgeq.ops.resize_bilinear import RESIZE_BILINEAR
 from edgeq.ops.resize_nearest_neighbor import RESIZE_NEAREST_NEIGHBOR
 from edgeq.ops.reverse_v2 import REVERSE_V2
 from edgeq.ops.select import SELECT, SELECT_V2
@@ -44,6 +46,7 @@ from edgeq.ops.strided_slice import STRIDED_SLICE
 from edgeq.ops.sub import SUB
 from edgeq.ops.svdf import SVDF
 from edgeq.ops.transpose import TRANSPOSE
+from edgeq.ops.transpose_conv import TRANSPOSE_CONV
 
 OPS: dict[str, OpKind] = {
     kind.name: kind
@@ -53,6 +56,7 @@ OPS: dict[str, OpKind] = {
         ARG_MAX,
         ARG_MIN,
         AVERAGE_POOL_2D,
+        BATCH_MATMUL,
         BATCH_TO_SPACE_ND,
         BROADCAST_TO,
         CAST,
@@ -106,6 +110,7 @@ OPS: dict[str, OpKind] = {
         RELU6,
         RELU_N1_TO_1,
         RESHAPE,
+        RESIZE_BILINEAR,
         RESIZE_NEAREST_NEIGHBOR,
         REVERSE_V2,
         ROUND,
@@ -129,6 +134,7 @@ OPS: dict[str, OpKind] = {
         TANH,
         TILE,
         TRANSPOSE,
+        TRANSPOSE_CONV,
         UNIDIRECTIONAL_SEQUENCE_LSTM,
         UNPACK,
         ZEROS_LIKE,

@@ -1,0 +1,67 @@
+/* RESIZE_BILINEAR, int8 (in Q10, as TFLM) and float32, NHWC, portable C. */
+#ifndef EQ_RESIZE_BILINEAR_H
+#define EQ_RESIZE_BILINEAR_H
+
+#include "eq_base.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_elements; /* of one image */
+    int32_t output_h, output_w, channels;
+} eq_resize_bilinear_params;
+
+/* `blends` holds the rows, then the columns: position0, position1, fraction (Q10). The host checks
+ * that fractions stay within -1024 .. 2048, so a product of three is below 2^30. */
+EQ_KERNEL void eq_resize_bilinear_s8(const eq_resize_bilinear_params *p, const int8_t *input,
+                                     const int32_t *blends, int8_t *output)
+{
+    const int32_t *const columns = blends + 3 * p->output_h;
+    for (int32_t b = 0; b < p->batches; b++) {
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            const int8_t *const row0 = input + blends[3 * oy];
+            const int8_t *const row1 = input + blends[3 * oy + 1];
+            const int32_t y = blends[3 * oy + 2];
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                const int32_t x0 = columns[3 * ox];
+                const int32_t x1 = columns[3 * ox + 1];
+                const int32_t x = columns[3 * ox + 2];
+                for (int32_t c = 0; c < p->channels; c++) {
+                    const int32_t left = row0[x0 + c] * (1024 - y) + row1[x0 + c] * y;
+                    const int32_t right = row0[x1 + c] * (1024 - y) + row1[x1 + c] * y;
+                    const int32_t sum = left * (1024 - x) + right * x;
+                    const int32_t half = sum > 0 ? 1 << 19 : -(1 << 19);
+                    *output++ = (int8_t)((sum + half) / (1 << 20));
+                }
+            }
+        }
+        input += p->input_elements;
+    }
+}
+
+/* `fractions` belong to the rows, then to the columns. */
+EQ_KERNEL void eq_resize_bilinear_f32(const eq_resize_bilinear_params *p, const float *input,
+                                      const int32_t *positions, const float *fractions,
+                                      float *output)
+{
+    const int32_t *const columns = positions + 2 * p->output_h;
+    for (int32_t b = 0; b < p->batches; b++) {
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            const float *const row0 = input + positions[2 * oy];
+            const float *const row1 = input + positions[2 * oy + 1];
+            const float y = fractions[oy];
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                const int32_t x0 = columns[2 * ox];
+                const int32_t x1 = columns[2 * ox + 1];
+                const float x = fractions[p->output_h + ox];
+                for (int32_t c = 0; c < p->channels; c++) {
+                    *output++ = row0[x0 + c] * (1.0f - y) * (1.0f - x) +
+                                row1[x0 + c] * y * (1.0f - x) +
+                                row0[x1 + c] * (1.0f - y) * x + row1[x1 + c] * y * x;
+                }
+            }
+        }
+        input += p->input_elements;
+    }
+}
+
+#endif

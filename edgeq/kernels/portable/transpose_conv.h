@@ -1,0 +1,104 @@
+/* TRANSPOSE_CONV (NHWC, weights OHWI), int8 and float32, portable C.
+ *
+ * Every output value gathers its taps, so no image of accumulators is needed: of the rows of the
+ * filter, every stride_h-th one meets an input row, and each next one the input row above.
+ */
+#ifndef EQ_TRANSPOSE_CONV_H
+#define EQ_TRANSPOSE_CONV_H
+
+#include "eq_base.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_h, input_w, input_c;
+    int32_t output_h, output_w, output_c;
+    int32_t filter_h, filter_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_top, pad_left;
+    int32_t input_offset, output_offset;
+    int32_t activation_min, activation_max;
+} eq_transpose_conv_params;
+
+typedef struct {
+    int32_t batches;
+    int32_t input_h, input_w, input_c;
+    int32_t output_h, output_w, output_c;
+    int32_t filter_h, filter_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_top, pad_left;
+    float activation_min, activation_max;
+} eq_transpose_conv_f32_params;
+
+/* Runs the statement behind it for the taps (fy, fx) of one output value and the input row iy that
+ * they meet; y and x are its place with the padding. */
+#define EQ_FOR_TRANSPOSED_TAPS(y, x)                                                               \
+    for (int32_t fy = (y) % p->stride_h; fy < p->filter_h && fy <= (y); fy += p->stride_h)         \
+        for (int32_t fx = (x) % p->stride_w, iy = ((y) - fy) / p->stride_h;                        \
+             fx < p->filter_w && fx <= (x) && iy < p->input_h; fx += p->stride_w)
+
+/* The host proves that no accumulator exceeds 32 bits. */
+EQ_KERNEL void eq_transpose_conv_s8(const eq_transpose_conv_params *p, const int8_t *input,
+                                    const int8_t *weights, const eq_requant *requant,
+                                    int8_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                const int8_t *tap = weights;
+                for (int32_t oc = 0; oc < p->output_c; oc++) {
+                    int32_t acc = requant[oc].bias;
+                    EQ_FOR_TRANSPOSED_TAPS(oy + p->pad_top, ox + p->pad_left)
+                    {
+                        const int32_t ix = (ox + p->pad_left - fx) / p->stride_w;
+                        if (ix >= p->input_w) {
+                            continue;
+                        }
+                        const int8_t *in = input + (iy * p->input_w + ix) * p->input_c;
+                        const int8_t *w = tap + (fy * p->filter_w + fx) * p->input_c;
+                        for (int32_t c = 0; c < p->input_c; c++) {
+                            acc += (in[c] + p->input_offset) * w[c];
+                        }
+                    }
+                    *output++ = (int8_t)eq_requantize(acc, &requant[oc], p->output_offset,
+                                                      p->activation_min, p->activation_max);
+                    tap += p->filter_h * p->filter_w * p->input_c;
+                }
+            }
+        }
+        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+EQ_KERNEL void eq_transpose_conv_f32(const eq_transpose_conv_f32_params *p, const float *input,
+                                     const float *weights, const float *bias, float *output)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        for (int32_t oy = 0; oy < p->output_h; oy++) {
+            for (int32_t ox = 0; ox < p->output_w; ox++) {
+                const float *tap = weights;
+                for (int32_t oc = 0; oc < p->output_c; oc++) {
+                    float acc = 0.0f;
+                    EQ_FOR_TRANSPOSED_TAPS(oy + p->pad_top, ox + p->pad_left)
+                    {
+                        const int32_t ix = (ox + p->pad_left - fx) / p->stride_w;
+                        if (ix >= p->input_w) {
+                            continue;
+                        }
+                        const float *in = input + (iy * p->input_w + ix) * p->input_c;
+                        const float *w = tap + (fy * p->filter_w + fx) * p->input_c;
+                        for (int32_t c = 0; c < p->input_c; c++) {
+                            acc += in[c] * w[c];
+                        }
+                    }
+                    acc += bias[oc];
+                    acc = acc < p->activation_min ? p->activation_min : acc;
+                    *output++ = acc > p->activation_max ? p->activation_max : acc;
+                    tap += p->filter_h * p->filter_w * p->input_c;
+                }
+            }
+        }
+        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+#endif
