@@ -18,6 +18,7 @@ from edgeq.ops.base import (
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.cores import core_of
 from edgeq.ops.fully_connected_dsp import lower_dsp
+from edgeq.ops.fully_connected_mve import lower_mve
 from edgeq.ops.fully_connected_rows import lower_rows
 from edgeq.ops.fully_connected_types import lower_other_type
 from edgeq.ops.quantized import (
@@ -75,7 +76,9 @@ def lower(node: Node) -> Call:
     if node.isa.has("dsp") or core is not None:
         per_tensor = not weights.quantization.per_channel
         channels = fold_channels(node, values, bias, limits, per_tensor=per_tensor)
-        if core is None:
+        if node.isa.has("mve"):
+            call = lower_mve(shape, node, channels, limits, macs(node))
+        elif core is None:
             call = lower_dsp(shape, node, channels, limits, macs(node))
         else:
             call = lower_rows(shape, node, core, channels, limits, macs(node))

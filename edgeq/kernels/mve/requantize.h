@@ -14,6 +14,17 @@ typedef struct {
     int32_t activation_min, activation_max;
 } eq_scale_mve;
 
+/* A vector of four accumulators. gcc would take a detour through memory. */
+EQ_KERNEL int32x4_t eq_lanes_mve(int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32x4_t x;
+    __asm__("vmov %q0[2], %q0[0], %1, %3\n\t"
+            "vmov %q0[3], %q0[1], %2, %4"
+            : "=&w"(x)
+            : "r"(a), "r"(b), "r"(c), "r"(d));
+    return x;
+}
+
 /* What the reference's rounding shift takes from negative values before VRSHL, which rounds ties
  * up: one. Right for shifts of one and more, which the host makes sure of. */
 EQ_KERNEL int32x4_t eq_ties_away_mve(int32x4_t x)
