@@ -19,6 +19,7 @@ from edgeq.graph import Graph, Tensor, read_graph
 from edgeq.ops.base import Isa
 from edgeq.output import whole_directory, write_whole
 from edgeq.plan.arena import Plan, plan_arena
+from edgeq.plan.choose import least_memory
 from edgeq.plan.program import Program, lower_graph
 from edgeq.resources import resource_dir
 from edgeq.target import Target, load_target
@@ -89,8 +90,12 @@ def generate(
         target = load_target(target)
     options = options or CompileOptions()
     prefix = check_identifier(name) if name else identifier(Path(model).stem)
-    program = lower_graph(graph, isa_of(target), options.optimize)
-    plan = plan_arena(program)
+    isa = isa_of(target)
+    program = lower_graph(graph, isa, options.optimize)
+    if options.optimize == "ram":
+        program, plan = least_memory(program, isa, options.optimize)
+    else:
+        plan = plan_arena(program)
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
     known = oracle_golden(model, program) if golden else None
@@ -105,7 +110,7 @@ def generate(
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
-        **_kernel_files(names, isa_of(target)),
+        **_kernel_files(names, isa),
     }
     manifest = _manifest(graph, program, plan, names, prefix, target, options, constant_bytes)
     return Sources(files, manifest, plan)
@@ -205,7 +210,7 @@ def _manifest(
     ops = []
     for number, step in enumerate(program.steps):
         outputs = []
-        for index in step.op.outputs:
+        for index in step.completes:
             root = program.root.get(index, index)
             entry = _tensor_entry(program.tensor(index))
             outputs.append({"tensor": index, "arena_offset": plan.offsets.get(root), **entry})

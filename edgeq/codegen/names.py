@@ -131,4 +131,4 @@ def address(program: Program, plan: Plan, names: Names, index: int) -> str:
         return names.table_of[("tensor", root)]
     if root in plan.state:
         return f"EQ_STATE({ctype}, {plan.state[root]})"
-    return f"EQ_AT({ctype}, {plan.offsets[root]})"
+    return f"EQ_AT({ctype}, {plan.offsets[root] + program.views.get(index, 0)})"

@@ -267,7 +267,7 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
         if golden.crcs[number] is None:
             continue
         check = "0"
-        for index in step.op.outputs:
+        for index in step.completes:
             tensor: Tensor = program.tensor(index)
             where = address(program, plan, names, index)
             check = f"{name}_crc({check}, {where}, {tensor.bytes})"

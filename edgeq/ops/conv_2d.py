@@ -30,6 +30,7 @@ from edgeq.ops.quantized import (
     check_accumulator,
     clamp,
     image_shape,
+    padding_above,
     padding_before,
     requant_constant,
 )
@@ -62,7 +63,7 @@ def geometry(node: Node) -> dict[str, int]:
         "stride_w": stride_w,
         "dilation_h": dilation_h,
         "dilation_w": dilation_w,
-        "pad_top": padding_before(node, input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_top": padding_above(node, input_h, output_h, filter_h, stride_h, dilation_h),
         "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
     }
 
@@ -115,12 +116,12 @@ def lower(node: Node) -> Call:
     channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
     core = core_of(node.isa)
     call = None
-    if node.isa.has("dsp"):
     if node.isa.has("mve"):
         rule = overlap(g, TILE_PIXELS, buffered=True)
         call = lower_mve(g, node, channels, limits, rule, macs(node))
     if call is not None:
         return call
+    if node.isa.has("dsp"):
         call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
     elif core is not None:
         rule = overlap(g, core.pixels, buffered=True)

@@ -25,6 +25,7 @@ from edgeq.ops.quantized import (
     check_accumulator,
     clamp,
     image_shape,
+    padding_above,
     padding_before,
     requant_constant,
 )
@@ -55,7 +56,7 @@ def geometry(node: Node) -> dict[str, int]:
         "stride_w": stride_w,
         "dilation_h": dilation_h,
         "dilation_w": dilation_w,
-        "pad_top": padding_before(node, input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_top": padding_above(node, input_h, output_h, filter_h, stride_h, dilation_h),
         "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
     }
 

@@ -37,6 +37,7 @@ def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:
     """The bias of an op, zeros where it has none."""
     if not node.has_input(position):
         return np.zeros(channels, np.int64)
+    require(node.input(position).dtype in ("int32", "int64"), "the bias is no integer")
     bias = node.constant(position).astype(np.int64).reshape(-1)
     require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
     return bias
@@ -89,9 +90,7 @@ def check_accumulator(
     return bound
 
 
-def padding_before(
-    node: Node, size: int, out: int, kernel: int, stride: int, dilation: int
-) -> int:
+def padding_before(node: Node, size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
     """Zero points before the first row or column; with VALID padding there are none.
 
     Args:
@@ -109,6 +108,14 @@ def padding_before(
     expected = -(-(size - effective + 1 if valid else size) // stride)
     require(out == expected > 0, f"{out} output rows or columns where {expected} are due")
     return 0 if valid else max((out - 1) * stride + effective - size, 0) // 2
+
+
+def padding_above(node: Node, size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
+    """Like `padding_before`, for rows: a stripe of an image is told what stands above it."""
+    explicit = node.op.options.get("explicit_pad_top")
+    if explicit is not None:
+        return int(explicit)
+    return padding_before(node, size, out, kernel, stride, dilation)
 
 
 def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:

@@ -84,12 +84,16 @@ class Plan:
 _Overlaps = dict[tuple[int, int], tuple[int, bool]]
 
 
-def plan_arena(program: Program) -> Plan:
-    """A placement of all activations and scratch, as small as the search finds."""
+def plan_arena(program: Program, tries: int = _TRIES) -> Plan:
+    """A placement of all activations and scratch, as small as the search finds.
+
+    Args:
+        tries: How many orders to try at the most.
+    """
     blocks = _blocks(program)
     overlaps = _overlaps(program, {block.key: block for block in blocks})
     bound = _lower_bound(blocks, overlaps, len(program.steps))
-    placed = _search(blocks, overlaps, bound)
+    placed = _search(blocks, overlaps, bound, tries)
     arena = max((p.end for p in placed), default=0)
     peak = next((p.block.first for p in placed if p.end == arena), 0)
     state, state_bytes = _place_state(program)
@@ -178,8 +182,10 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
         if step.call is None:
             continue
         for rule in step.call.overlaps:
-            source = program.root.get(step.op.inputs[rule.input], step.op.inputs[rule.input])
-            output = step.op.outputs[rule.output]
+            source, output = step.op.inputs[rule.input], step.op.outputs[rule.output]
+            if source in program.views or output in program.views:
+                continue  # the rule's distance is between whole tensors
+            source = program.root.get(source, source)
             if source not in blocks or output not in blocks:
                 continue
             # The input must die here, and the output be born here.
@@ -253,13 +259,13 @@ def _fits(block: Block, offset: int, rival: Placed, overlaps: _Overlaps) -> bool
     return False
 
 
-def _search(blocks: list[Block], overlaps: _Overlaps, bound: int) -> list[Placed]:
+def _search(blocks: list[Block], overlaps: _Overlaps, bound: int, tries: int) -> list[Placed]:
     order = sorted(blocks, key=lambda b: (-b.size, b.first, b.key))
     best = _place(order, overlaps, sum(block.size for block in blocks) * 2 + 1)
     assert best is not None
     current, end = best, max((p.end for p in best), default=0)
     chance = random.Random(0)  # noqa: S311  (a search, not a secret; the seed makes it repeatable)
-    for _ in range(_TRIES):
+    for _ in range(tries):
         if max((p.end for p in best), default=0) <= bound or len(blocks) < 2:
             break
         trial = _moved(order, current, end, chance)

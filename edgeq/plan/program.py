@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeq.errors import EdgeqError, raise_problems
+from edgeq.fixedpoint import OutOfRange
 from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.ops import OPS
-from edgeq.ops.base import C_TYPES, Call, Isa, Node, Unsupported
+from edgeq.ops.base import Call, Isa, Node, Unsupported
 from edgeq.ops.copy import COPY
+from edgeq.plan.checks import check_call, check_operands
 from edgeq.plan.flatten import Flat, Mark, flatten
 from edgeq.plan.fold import fold
-
-# Far more memory than any microcontroller has; offsets and sizes stay small integers.
-MAX_TENSOR_BYTES = 1 << 26
-_STATEFUL = ("COPY", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +22,18 @@ class Step:
 
     Attributes:
         call: The kernel call; None if the output is the input's memory.
+        shows: The model's tensors that are complete in memory behind this step; None for all
+            outputs of the op.
     """
 
     op: Op
     call: Call | None
+    shows: tuple[int, ...] | None = None
+
+    @property
+    def completes(self) -> tuple[int, ...]:
+        """The model's tensors that are complete in memory behind this step."""
+        return self.op.outputs if self.shows is None else self.shows
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -56,6 +62,7 @@ class Program:
         root: For every activation tensor index, the tensor whose memory it is.
         marks: Control flow that stands before a step, by the step's number.
         fills: Tensors that live from call to call, with the byte they are filled with at first.
+        views: Tensors that are a part of their root's memory, with the offset in bytes.
     """
 
     graph: Graph
@@ -64,6 +71,7 @@ class Program:
     root: dict[int, int] = field(default_factory=dict)
     marks: Mapping[int, tuple[Mark, ...]] = field(default_factory=dict)
     fills: Mapping[int, int] = field(default_factory=dict)
+    views: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def has_state(self) -> bool:
@@ -152,22 +160,13 @@ def _lower(node: Node) -> Call | None:
     kind = COPY if op.name == "COPY" else OPS.get(op.custom_name or op.name)
     if kind is None:
         raise Unsupported(f"{op.custom_name or op.name} has no kernel")
-    for index in (*op.inputs, *op.outputs):
-        tensor = node.subgraph.tensors[index]
-        if index < 0 or (tensor.is_constant and index not in op.outputs):
-            continue
-        if tensor.dtype not in C_TYPES:
-            raise Unsupported(f"{tensor.dtype} tensors have no place in C")
-        if not tensor.elements:
-            raise Unsupported(f"shape {tensor.shape} has no elements")
-        if tensor.bytes > MAX_TENSOR_BYTES:
-            raise Unsupported(f"shape {tensor.shape} takes more than {MAX_TENSOR_BYTES} bytes")
-        if tensor.is_variable and op.name not in _STATEFUL:
-            raise Unsupported(f"it cannot take the variable tensor {index}")
-    call = kind.lower(node)
-    for arg in call.args if call is not None else ():
-        if arg.kind == "input" and not node.input(arg.index).elements:
-            raise Unsupported(f"input {arg.index} has no elements")
+    check_operands(node)
+    try:
+        call = kind.lower(node)
+    except OutOfRange as error:
+        raise Unsupported(str(error)) from None
+    if call is not None:
+        check_call(node, call)
     return call
 
 
