@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.devices.base import CompileOptions, Measurement, ProfileOptions
+from edgeq.devices.base import CompileOptions, Device, Measurement, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.graph import read_graph
 from edgeq.macs import model_macs
@@ -68,9 +68,18 @@ def profile(
     Raises:
         EdgeqError: The device cannot be reached or cannot run this model.
     """
+    return profile_on(
+        open_device(on), model, profile_options or ProfileOptions(), options or CompileOptions()
+    )
+
+
+def profile_on(
+    device: Device, model: str | Path, profile_options: ProfileOptions, options: CompileOptions
+) -> Profile:
+    """As `profile`, on a device that has been opened already."""
     graph = read_graph(model)
-    with open_device(on).open(Path(model), options or CompileOptions()) as session:
-        found = session.profile(profile_options or ProfileOptions())
+    with device.open(Path(model), options) as session:
+        found = session.profile(profile_options)
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [replace(op, macs=macs.get(op.index)) if op.macs is None else op for op in found.ops]

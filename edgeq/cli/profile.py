@@ -19,12 +19,26 @@ from edgeq.profiling import profile as profile_model
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--on", default="local", show_default=True, help="Device address.")
+@click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
 @click.option("-n", "--runs", type=click.IntRange(1), help="Timed calls.")
 @click.option(
     "--warmup", type=click.IntRange(0), help="Untimed calls before; by default until steady."
 )
 @click.option("--seconds", type=click.FloatRange(0.0), help="Length of the timed part on hosts.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the runtime (ssh:, adb:).")
+@click.option("--cpu", help="Cores to stay on, such as 2,3 (ssh:, adb:).")
+@click.option(
+    "--sustained",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="MINUTES",
+    help="Measure for so long, to see throttling (ssh:, adb:).",
+)
+@click.option(
+    "--paced",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="HZ",
+    help="Make so many calls a second, as a camera would (ssh:, adb:).",
+)
 @click.option("--no-ops", is_flag=True, help="Leave the per-op figures out.")
 @click.option(
     "--input-index",
@@ -44,6 +58,10 @@ def profile(
     runs: int | None,
     warmup: int | None,
     seconds: float | None,
+    threads: int | None,
+    cpu: str | None,
+    sustained: float | None,
+    paced: float | None,
     no_ops: bool,
     input_index: int,
     require_valid: bool,
@@ -51,7 +69,18 @@ def profile(
     as_json: bool,
 ) -> None:
     """Measure MODEL.tflite on a device: latency or cycles, memory, per op."""
-    how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index)
+    extra = {
+        "threads": threads,
+        "cpu": cpu,
+        "sustained_s": sustained and 60 * sustained,
+        "paced_hz": paced,
+    }
+    given = {name: value for name, value in extra.items() if value is not None}
+    how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index, given)
+    if on.startswith("group:"):
+        from edgeq.cli.fleet import profile_fleet
+
+        ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
     result = profile_model(model, on=on, profile_options=how, options=options)
     if as_json:
         print_json(result.to_json())

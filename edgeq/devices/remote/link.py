@@ -21,6 +21,10 @@ class LinkLost(EdgeqError):
         )
 
 
+class ConnectionDropped(EdgeqError):
+    """The server closed every connection that was tried before the handshake was over."""
+
+
 def silence(where: str) -> LinkLost:
     """The link is there, but nothing comes over it."""
     return LinkLost(where, f"nothing came from the device for {SILENCE_S:.0f} s")
@@ -75,6 +79,7 @@ class Link(Protocol):
         """Write what is left of `source` to a file on the device, from `offset` on.
 
         Raises:
+            FileNotFoundError: The file, or the folder, is not there any more.
             EdgeqError: The device has no space, or the folder cannot be written to.
             LinkLost: The link is gone.
         """

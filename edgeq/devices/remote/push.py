@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from edgeq.devices.remote.artifacts import Artifact
@@ -11,6 +12,7 @@ from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
 
 DEFAULT_CACHE_BYTES = 512 << 20
+_ATTEMPTS = 5
 _SPARE_BYTES = 4 << 20  # what a device's disk should keep
 
 
@@ -48,38 +50,45 @@ def _free_bytes(shell: Shell, root: str) -> int | None:
 
 
 def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
-    part = f"{root}/{artifact.name}.part"
-    offset = link.size(part) or 0
-    if offset > artifact.size_bytes:
-        offset = 0
-    with artifact.path.open("rb") as source:
-        source.seek(offset)
-        link.append(source, part, offset)
-    status, digest = shell.do(_hash_and_rename(root, artifact))
-    if digest.split()[:1] == [artifact.sha256] and status == 0:
-        return artifact.size_bytes - offset
-    # A write to a full disk is not always refused at once; its digest tells.
-    shell.do(f"rm -f {quoted(part)}")
-    free = _free_bytes(shell, root)
-    if free is not None and free < artifact.size_bytes + _SPARE_BYTES:
-        raise _no_space(link, root, artifact.size_bytes, free)
-    if offset:
-        return _push_one(link, shell, root, artifact)  # what was there before was something else
+    """Push one file; the number of bytes sent.
+
+    Several sessions may push the same file at the same time: they write the same bytes to the
+    same places, so whoever is done first renames it, and the others find it renamed.
+    """
+    final = f"{root}/{artifact.name}"
+    part = f"{final}.part"
+    sent = 0
+    for _ in range(_ATTEMPTS):
+        offset = link.size(part) or 0
+        if offset < artifact.size_bytes and link.size(final) != artifact.size_bytes:
+            with artifact.path.open("rb") as source, contextlib.suppress(FileNotFoundError):
+                source.seek(offset)
+                link.append(source, part, offset)
+                sent += artifact.size_bytes - offset
+        status, digest = shell.do(_hash_and_rename(part, final, artifact.sha256))
+        if status == 0:
+            return sent
+        # A write to a full disk is not always refused at once; its digest tells.
+        shell.do(f"rm -f {quoted(part)}")
+        free = _free_bytes(shell, root)
+        if free is not None and free < artifact.size_bytes + _SPARE_BYTES:
+            raise _no_space(link, root, artifact.size_bytes, free)
     raise EdgeqError(
         f"'{artifact.path.name}' arrived on the device with other content "
-        f"(digest {digest.split()[:1] or 'unknown'}).",
-        link.name, "push again; if it happens twice, the device's disk is failing",
+        f"({digest[:80] or 'no digest'}).",
+        link.name, "push again; if it goes on, the device's disk is failing",
     )  # fmt: skip
 
 
-def _hash_and_rename(root: str, artifact: Artifact) -> str:
-    part, final = quoted(f"{root}/{artifact.name}.part"), quoted(f"{root}/{artifact.name}")
-    # Another session that pushes the same file may have renamed it already; it is the same.
+def _hash_and_rename(part: str, final: str, sha256: str) -> str:
+    """Shell that gives a file its final name if its content is right, or finds that it has it."""
     return (
-        f"f={part}; [ -e $f ] || f={final}; "
-        "s=$(sha256sum <$f || busybox sha256sum <$f || toybox sha256sum <$f); "
-        f'echo "$s"; case "$s" in {artifact.sha256}*) '
-        f"[ $f = {final} ] || {{ chmod 700 $f && mv -f $f {final}; }};; *) false;; esac"
+        f"for f in {quoted(part)} {quoted(final)}; do "
+        's=$({ sha256sum "$f" || busybox sha256sum "$f" || toybox sha256sum "$f"; } 2>/dev/null); '
+        f'case "$s" in *{sha256}*) break;; esac; done; echo "$s"; '
+        f'case "$s" in *{sha256}*) [ "$f" = {quoted(final)} ] || '
+        f'{{ chmod 700 "$f" && mv -f "$f" {quoted(final)}; }} || [ -e {quoted(final)} ];; '
+        "*) false;; esac"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import socket
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from edgeq.devices.remote.link import SILENCE_S, LinkLost, silence
+from edgeq.devices.remote.link import SILENCE_S, ConnectionDropped, LinkLost, silence
 from edgeq.devices.ssh import hostkeys
 from edgeq.devices.ssh.auth import authenticate
 from edgeq.devices.ssh.config import HostSettings, settings_for
@@ -22,6 +23,9 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 4.0
 _BLOCK_BYTES = 1 << 15  # the largest write that every SFTP server takes
 _UNSENT_BYTES = 1 << 17
+
+_LOG = "edgeq.ssh"
+logging.getLogger(_LOG).addHandler(logging.NullHandler())
 
 WEAK = {
     "ciphers": ["3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc", "blowfish-cbc"],
@@ -97,7 +101,7 @@ def _with_retries(
             # Full jitter: forty hosts that were dropped together must not come back together.
             wait = random.uniform(0, pause)  # noqa: S311
             if number == patience.attempts or time.monotonic() + wait > end:
-                raise EdgeqError(
+                raise ConnectionDropped(
                     f"The connection was closed during the handshake: {error}.",
                     _where(settings),
                     "is this an SSH port? sshd also drops connections beyond its MaxStartups",
@@ -151,6 +155,7 @@ def _handshake(
             hop.close()
         raise
     transport = paramiko.Transport(channel, disabled_algorithms=WEAK)
+    transport.set_log_channel(_LOG)  # its tracebacks of lost connections are no news to the user
     transport.banner_timeout = transport.auth_timeout = within_s
     options = transport.get_security_options()
     known = hostkeys.read_known_keys(settings)
@@ -353,18 +358,31 @@ class SshLink:
         import paramiko
 
         try:
-            with self.sftp().open(remote, "r+b" if offset else "wb") as file:
+            with self._open_without_truncating(remote, offset) as file:
                 # Without waiting for each block's answer: 48 s of a 50 MB push become 0.3 s.
                 file.set_pipelined(True)
                 file.seek(offset)
                 while block := source.read(_BLOCK_BYTES):
                     file.write(block)
+        except FileNotFoundError:
+            raise
         except PermissionError:
             raise EdgeqError(f"'{remote}' cannot be written.", self.name) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             if self.transport.is_active() and not isinstance(error, (TimeoutError, EOFError)):
                 raise EdgeqError(f"Writing '{remote}' failed: {error}", self.name) from None
             raise LinkLost(self.name, str(error) or "stalled") from None
+
+    def _open_without_truncating(self, remote: str, offset: int) -> Any:
+        """A file to write into from `offset` on; others may be writing the same into it."""
+        if offset == 0:
+            try:
+                return self.sftp().open(remote, "wxb")
+            except FileNotFoundError:
+                raise
+            except OSError:
+                pass  # SFTP has no word for "exists already"
+        return self.sftp().open(remote, "r+b")
 
     def abort(self) -> None:
         """Cut the connection at once, from any thread."""
