@@ -18,6 +18,10 @@ INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
 
 
+class OutOfRange(ValueError):
+    """A number has no place in the fixed-point format that it needs."""
+
+
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """A real multiplier as Q31 multiplier and shift: real = multiplier * 2**(shift - 31).
 
@@ -27,10 +31,15 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     Returns:
         multiplier in [2**30, 2**31) or 0, and shift (positive is left).
 
+    Raises:
+        OutOfRange: It is 2**30 or more, or no number.
+
     Source: TFLite `QuantizeMultiplier`.
     """
     if real == 0.0:
         return 0, 0
+    if not math.isfinite(real):
+        raise OutOfRange(f"the scales ask for a factor of {real}")
     fraction, shift = math.frexp(real)
     multiplier = math.floor(abs(fraction) * (1 << 31) + 0.5)
     multiplier = multiplier if fraction >= 0 else -multiplier
@@ -39,6 +48,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         shift += 1
     if shift < -31:
         return 0, 0
+    if shift > 30:
+        raise OutOfRange(f"the scales ask for a factor of {real}")
     return multiplier, shift
 
 
@@ -103,9 +114,14 @@ def activation_range(activation: int, dtype: str, scale: float, zero_point: int)
     Returns:
         (activation_min, activation_max).
 
+    Raises:
+        OutOfRange: There is no scale to apply the activation with.
+
     Source: TFLite `CalculateActivationRangeQuantized`.
     """
     low, high = dtype_range(dtype)
+    if activation and not scale > 0:
+        raise OutOfRange(f"a fused activation needs a scale, not {scale}")
 
     def quantized(real: float) -> int:
         return zero_point + round_half_away(float(np.float32(real) / np.float32(scale)))

@@ -61,6 +61,7 @@ def lower(node: Node) -> Call:
     batches = source.elements // input_c
     require(output.elements == batches * output_c, f"output {output.shape}")
     per_channel = weights.quantization.per_channel
+    require(not weights.quantization.zero_point.any(), "its weights have a zero point")
     along = not per_channel or weights.quantization.quantized_dimension == 0
     require(along and not (per_channel and weights.dtype == "int4"), "its scales are not per row")
     values = node.constant(1)

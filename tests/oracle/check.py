@@ -41,14 +41,14 @@ class Case:
         name: What a failure is reported as.
         calls: Per call, one array per model input.
         oracle: "tflm" or "litert" (reference kernels), for what TFLM does not have.
-        target: The CPU that the C is generated for; its kernels must run on this machine.
+        target: The kind of machine that the C is generated for; its kernels must run on this one.
     """
 
     name: str
     model: bytes
     calls: Sequence[Sequence[Any]]
     oracle: str = "tflm"
-    target: str = "cortex-m3"
+    target: str = "x86-64"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def check(cases: Iterable[Case]) -> Iterator[Result]:
     waiting = iter(cases)
     with Oracle() as oracle, ThreadPoolExecutor(1) as pool:
         while chunk := list(itertools.islice(waiting, _CHUNK)):
-            computed = pool.submit(_run_c, chunk)
+            computed = pool.submit(run_c, chunk)
             expected = [oracle.run(case) for case in chunk]
             for case, ours, theirs in zip(chunk, computed.result(), expected, strict=True):
                 yield _compare(case, ours, theirs)
@@ -186,7 +186,7 @@ class Oracle:
         self.close()
 
 
-def _run_c(cases: Sequence[Case]) -> list[tuple[str, Any]]:
+def run_c(cases: Sequence[Case], seconds: float = 60) -> list[tuple[str, Any]]:
     """("ran", outputs), ("refused", reason) or ("crash", report) per case."""
     folder = Path(tempfile.mkdtemp(prefix="edgeq-oracle-"))
     try:
@@ -202,25 +202,27 @@ def _run_c(cases: Sequence[Case]) -> list[tuple[str, Any]]:
                 results[number] = ("refused", str(error))
             except Exception as error:  # noqa: BLE001  (any other exception is a finding)
                 results[number] = ("crash", f"{type(error).__name__}: {error}")
-        results |= _build_and_run(folder, {n: (cases[n], sources[n]) for n in sources})
+        jobs = {n: (cases[n], sources[n]) for n in sources}
+        results |= _build_and_run(folder, jobs, seconds)
         return [results[number] for number in range(len(cases))]
     finally:
         shutil.rmtree(folder)
 
 
 def _build_and_run(
-    folder: Path, jobs: dict[int, tuple[Case, Sources]]
+    folder: Path, jobs: dict[int, tuple[Case, Sources]], seconds: float
 ) -> dict[int, tuple[str, Any]]:
     if not jobs:
         return {}
     report = _compile(folder, jobs)
     if not report:
-        return {number: _run_one(folder, number, *job) for number, job in jobs.items()}
+        return {number: _run_one(folder, number, *job, seconds) for number, job in jobs.items()}
     if len(jobs) == 1:
         return dict.fromkeys(jobs, ("crash", report))
     half = len(jobs) // 2
     items = list(jobs.items())
-    return _build_and_run(folder, dict(items[:half])) | _build_and_run(folder, dict(items[half:]))
+    first, second = dict(items[:half]), dict(items[half:])
+    return _build_and_run(folder, first, seconds) | _build_and_run(folder, second, seconds)
 
 
 def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
@@ -277,7 +279,9 @@ int main(int argc, char **argv)
 """
 
 
-def _run_one(folder: Path, number: int, case: Case, sources: Sources) -> tuple[str, Any]:
+def _run_one(
+    folder: Path, number: int, case: Case, sources: Sources, seconds: float
+) -> tuple[str, Any]:
     data = b"".join(
         np.ascontiguousarray(value).tobytes() for inputs in case.calls for value in inputs
     )
@@ -287,12 +291,12 @@ def _run_one(folder: Path, number: int, case: Case, sources: Sources) -> tuple[s
             [folder / "run", str(number), str(len(case.calls))],
             input=data,
             capture_output=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        return "crash", "the generated C did not end within 60 s"
+        return "crash", f"the generated C did not end within {seconds} s"
     if done.returncode:
         return "crash", "\n".join(done.stderr.decode(errors="replace").splitlines()[:12])
     sizes = [entry["bytes"] for entry in sources.manifest["outputs"]]
