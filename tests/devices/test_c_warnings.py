@@ -12,10 +12,21 @@ from edgeq.devices.sim import watch
 from edgeq.target import load_target
 from tests.devices.tiny import tiny_model
 
-WARNINGS = (
-    "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
-    "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
-).split()
+WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-Wundef",
+    "-Wvla",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wcast-align",
+    "-Wcast-qual",
+    "-Werror",
+]
 
 
 @pytest.mark.parametrize("toolchain", ["gcc", "zig"])
