@@ -32,7 +32,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         multiplier in [2**30, 2**31) or 0, and shift (positive is left).
 
     Raises:
-        OutOfRange: It is 2**30 or more, or no number.
+        OutOfRange: It is 2**31 or more, or no number.
 
     Source: TFLite `QuantizeMultiplier`.
     """
@@ -48,7 +48,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         shift += 1
     if shift < -31:
         return 0, 0
-    if shift > 30:
+    if shift > 31:
         raise OutOfRange(f"the scales ask for a factor of {real}")
     return multiplier, shift
 
@@ -215,3 +215,27 @@ def tanh(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
     exp = exp_on_negative_values(-np.abs(a), integer_bits + 1)
     positive = _rescale(_reciprocal_of_half_sum(exp) - (1 << 29), 2)
     return np.where(a == 0, 0, np.where(a > 0, positive, -positive))
+
+
+def inverse_sqrt(x: int) -> tuple[int, int]:
+    """1 / sqrt(x) as Q31 multiplier and shift (positive is left); 0 counts as 1.
+
+    Source: TFLite `GetInvSqrtQuantizedMultiplierExp`.
+    """
+    if x <= 1:
+        return INT32_MAX, 0
+    right = 11
+    while x >= 1 << 29:
+        x //= 4
+        right += 1
+    pairs = (31 - x.bit_length()) // 2 - 1
+    right -= pairs
+    x <<= 2 * pairs
+    mul = saturating_rounding_doubling_high_mul
+    half = rounding_divide_by_pot(np.int64(x >> 1), 1)
+    y = np.asarray(1 << 28, np.int64)
+    for _ in range(5):
+        cube = _rescale(mul(mul(y, y), y), 6)
+        y = _rescale(mul(y, (1 << 28) + (1 << 27)) - mul(half, cube), 3)
+    multiplier = int(mul(y, 1518500250))
+    return (multiplier << -right, 0) if right < 0 else (multiplier, -right)

@@ -19,6 +19,9 @@ from edgeq.ops.float_unary import CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, SIN, S
 from edgeq.ops.fully_connected import FULLY_CONNECTED
 from edgeq.ops.gather import GATHER, GATHER_ND
 from edgeq.ops.join import CONCATENATION, PACK
+from edgeq.ops.l2_normalization import L2_NORMALIZATION
+from edgeq.ops.l2_pool_2d import L2_POOL_2D
+from edgeq.ops.log_softmax import LOG_SOFTMAX
 from edgeq.ops.logical import LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR
 from edgeq.ops.logistic import LOGISTIC, TANH
 from edgeq.ops.lstm import UNIDIRECTIONAL_SEQUENCE_LSTM
@@ -35,6 +38,7 @@ from edgeq.ops.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
 from edgeq.ops.resize_bilinear import RESIZE_BILINEAR
 from edgeq.ops.resize_nearest_neighbor import RESIZE_NEAREST_NEIGHBOR
 from edgeq.ops.reverse_v2 import REVERSE_V2
+from edgeq.ops.rsqrt import RSQRT
 from edgeq.ops.select import SELECT, SELECT_V2
 from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
@@ -81,6 +85,8 @@ OPS: dict[str, OpKind] = {
         GREATER,
         GREATER_EQUAL,
         HARD_SWISH,
+        L2_NORMALIZATION,
+        L2_POOL_2D,
         LEAKY_RELU,
         LESS,
         LESS_EQUAL,
@@ -89,6 +95,7 @@ OPS: dict[str, OpKind] = {
         LOGICAL_NOT,
         LOGICAL_OR,
         LOGISTIC,
+        LOG_SOFTMAX,
         MAXIMUM,
         MAX_POOL_2D,
         MEAN,
@@ -114,6 +121,7 @@ OPS: dict[str, OpKind] = {
         RESIZE_NEAREST_NEIGHBOR,
         REVERSE_V2,
         ROUND,
+        RSQRT,
         SELECT,
         SELECT_V2,
         SIN,

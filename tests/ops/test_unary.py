@@ -74,7 +74,7 @@ def test_int8_hard_swish():
 
 
 FLOATS = ["ABS", "CEIL", "COS", "ELU", "EXP", "FLOOR", "HARD_SWISH", "LEAKY_RELU", "LOG"]
-FLOATS += ["LOGISTIC", "NEG", "RELU", "RELU6", "ROUND", "SIN", "SQRT", "SQUARE", "TANH"]
+FLOATS += ["LOGISTIC", "NEG", "RELU", "RELU6", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"]
 
 
 def test_float32():
