@@ -17,6 +17,7 @@ from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.graph import Graph, Subgraph, Tensor, numpy_dtype, read_graph
+from edgeq.progress import track
 
 _CHUNK = 32
 
@@ -181,7 +182,8 @@ def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tup
 
 def _differences(pair: Sequence[Session], arrays: Sequence[Array]) -> Iterator[Array]:
     """Largest difference of each input's outputs, chunk by chunk, so that memory stays small."""
-    for start in range(0, len(arrays[0]), _CHUNK):
+    starts = range(0, len(arrays[0]), _CHUNK)
+    for start in track(starts, "verifying", len(starts)):
         chunk = [array[start : start + _CHUNK] for array in arrays]
         ours, theirs = (session.run(chunk) for session in pair)
         far = [

@@ -40,3 +40,9 @@ def test_runs_and_words(cli, models):
     words = cli("profile", model, "-n", "3", "--warmup", "1")
     assert "latency p50" in words.out
     assert "264,192" in words.out
+
+
+def test_options_of_other_devices_are_refused(cli, models):
+    done = cli("profile", models / "ad01_int8.tflite", "--paced", "10")
+    assert done.code == 2
+    assert "--paced" in done.err

@@ -39,6 +39,7 @@ _MAX_CLASSES_SHOWN = 20
     "module:function of your own: (outputs, labels) -> number or dict.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
+@click.option("--also-on", help="A second device, whose outputs are compared sample by sample.")
 @click.option("--robustness", is_flag=True, help="With disturbed inputs too: noise, shift, ...")
 @click.option(
     "--against", type=click.Path(path_type=Path),
@@ -54,6 +55,7 @@ def evaluate(
     data: str,
     metric: str,
     limit: int | None,
+    also_on: str | None,
     robustness: bool,
     against: Path | None,
     trust: bool,
@@ -74,7 +76,7 @@ def evaluate(
     if robustness:
         result = robustness_of(model, against=against, **common)
     else:
-        result = evaluate_model(model, trust=trust, **common)
+        result = evaluate_model(model, trust=trust, also_on=also_on, **common)
     if as_json:
         print_json(result.to_json())
     elif isinstance(result, Robustness):
@@ -90,6 +92,12 @@ def show_evaluation(result: Evaluation) -> None:
     for name, value in score.details.items():
         if isinstance(value, int | float):
             click.echo(f"{name} {value:g}")
+    if result.also_on is not None:
+        same = result.also_on
+        click.echo(
+            f"equal outputs on {same.on}: {same.equal} of {result.n}; same class: "
+            f"{same.same_class}; largest difference {same.max_difference:.4g}"
+        )
     if "top_k" in score.details:
         click.echo("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:

@@ -12,7 +12,9 @@ from rich.table import Table
 
 from edgeq.cli.common import compile_options, json_option, print_json
 from edgeq.cli.tables import result_console, short_name
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import CompileOptions, Latency, Memory, OpProfile, ProfileOptions
+from edgeq.errors import UsageError
 from edgeq.profiling import Profile
 from edgeq.profiling import profile as profile_model
 
@@ -81,6 +83,9 @@ def profile(
         from edgeq.cli.fleet import profile_fleet
 
         ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
+    if given and parse_address(on).scheme not in ("ssh", "adb", "name"):
+        names = ", ".join(f"--{name.partition('_')[0]}" for name in given)
+        raise UsageError(f"{names} has no meaning on {on}.", hint="it is for ssh: and adb: devices")
     result = profile_model(model, on=on, profile_options=how, options=options)
     if as_json:
         print_json(result.to_json())

@@ -26,6 +26,23 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True)
+class SameOutputs:
+    """The outputs of two devices for the same samples.
+
+    Attributes:
+        on: The other device.
+        equal: Samples whose outputs are the same to the last bit.
+        same_class: Samples whose largest output is at the same place.
+        max_difference: Largest difference of one output, in real numbers.
+    """
+
+    on: str
+    equal: int
+    same_class: int
+    max_difference: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How good a model is on labelled data.
 
@@ -36,6 +53,7 @@ class Evaluation:
         n: Number of samples.
         score: The metric's headline figure and details.
         classes: Class names where the data has them.
+        also_on: The outputs compared with another device's; None if not asked for.
     """
 
     model: str
@@ -44,6 +62,7 @@ class Evaluation:
     n: int
     score: Score
     classes: tuple[str, ...] = ()
+    also_on: SameOutputs | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq evaluate`; the headline figure stands under its own name."""
@@ -56,6 +75,7 @@ class Evaluation:
             self.score.metric: self.score.value,
             **self.score.details,
             "classes": list(self.classes),
+            "also_on": self.also_on,
         }
 
 
@@ -69,6 +89,7 @@ def evaluate(
     dataset_options: DatasetOptions | None = None,
     options: CompileOptions | None = None,
     trust: bool = False,
+    also_on: str | None = None,
 ) -> Evaluation:
     """How good a model is on labelled data, computed with a device's own arithmetic.
 
@@ -82,6 +103,7 @@ def evaluate(
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
         trust: Whether code inside a Keras file (Lambda layers) may run.
+        also_on: A second device to compare the outputs with, sample by sample.
 
     Raises:
         EdgeqError: Data or labels do not fit the model, or the device cannot run it.
@@ -90,12 +112,30 @@ def evaluate(
     with as_tflite(model, trust=trust) as path:
         graph = read_graph(path)
         dataset = labelled_data(graph.main, data, dataset_options, limit)
-        with open_device(on).open(path, options or CompileOptions()) as session:
-            samples = predict(
-                session, graph, dataset, keep_inputs=metric == "anomaly", total=dataset.count
-            )
-    return Evaluation(
-        str(model), graph.sha256, on, len(samples.labels), compute(samples), dataset.classes
+
+        def outputs_of(address: str) -> Samples:
+            with open_device(address).open(path, options or CompileOptions()) as session:
+                keep = metric == "anomaly"
+                return predict(session, graph, dataset, keep_inputs=keep, total=dataset.count)
+
+        samples = outputs_of(on)
+        other = None if also_on is None else _same_outputs(samples, outputs_of(also_on), also_on)
+    count = len(samples.labels)
+    return Evaluation(str(model), graph.sha256, on, count, compute(samples), dataset.classes, other)
+
+
+def _same_outputs(ours: Samples, theirs: Samples, on: str) -> SameOutputs:
+    count = len(ours.labels)
+    pairs = [
+        (a.reshape(count, -1), b.reshape(count, -1))
+        for a, b in zip(ours.outputs, theirs.outputs, strict=True)
+    ]
+    first, other = pairs[0]
+    return SameOutputs(
+        on,
+        equal=int(np.all([(a == b).all(axis=1) for a, b in pairs], axis=0).sum()),
+        same_class=int((first.argmax(axis=1) == other.argmax(axis=1)).sum()),
+        max_difference=max(float(np.abs(a - b).max()) for a, b in pairs),
     )
 
 

@@ -101,3 +101,27 @@ def test_a_keras_file_runs_as_float(models):
     pytest.importorskip("tensorflow")
     found = edgeq.evaluate(models / "str_ww_ref_model.h5", data=str(models / SAMPLES))
     assert found.score.details["correct"] == 41
+
+
+def test_outputs_are_compared_with_another_device(cli, models):
+    pytest.importorskip("tflite_micro")
+    model = models / "kws_int8.tflite"
+    data = f"{__file__}:noise"
+    arguments = ("evaluate", model, "--data", data, "--on", "local", "--also-on", "tflm")
+    done = cli(*arguments, "--json")
+    assert done.code == 0, done.err
+    same = done.json["also_on"]
+    assert same["on"] == "tflm"
+    assert same["equal"] <= same["same_class"] <= done.json["n"] == 40
+    # XNNPACK's bytes are not TFLM's on this model, but never far away.
+    assert 0 < same["max_difference"] < 0.1
+    assert f"equal outputs on tflm: {same['equal']} of 40" in cli(*arguments).out
+    exact = cli("evaluate", model, "--data", data, "--on", "c", "--also-on", "tflm", "--json")
+    assert exact.json["also_on"]["equal"] == 40
+
+
+def noise():
+    """40 random inputs for the keyword model, with labels that mean nothing."""
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        yield generator.normal(-40, 40, (49, 10, 1)).astype(np.float32), number % 12

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,8 +54,9 @@ def test_image(tmp_path):
 def test_sensor(tmp_path):
     out = run("sensor", tmp_path, "seglearn")
     assert out.count("equal to") == 2
-    accuracies = [float(part.split()[0].rstrip(",")) for part in out.split("accuracy ")[1:]]
-    assert min(accuracies[-2:]) > 0.65
+    accuracies = [float(number) for number in re.findall(r"accuracy (0\.\d+)", out)]
+    assert len(accuracies) == 2
+    assert min(accuracies) > 0.65
 
 
 def test_audio(tmp_path):
