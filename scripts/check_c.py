@@ -1,0 +1,86 @@
+"""Compile every kernel header on its own, with all warnings, on gcc and clang.
+
+Generated code is compiled with the same flags by the tests; this is the quick check that a change
+of a kernel goes through. Compilers that are not installed are named and left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from edgeq.build.flags import WARNINGS
+from edgeq.codegen.source import kernel_file
+
+KERNELS = Path(__file__).parent.parent / "edgeq" / "kernels"
+_NEWLIB = "/usr/lib/arm-none-eabi/include"
+_PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
+# Folder of the target-specific headers that a build sees, and the compilers that make it.
+BUILDS: dict[str, list[list[str]]] = {
+    "host": [["gcc"], ["clang"]],
+    "dsp": [
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
+        ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],
+    ],
+    "armv7m": [
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb"],
+        ["clang", "--target=thumbv7m-none-eabi", "-mcpu=cortex-m3", "-isystem", _NEWLIB],
+    ],
+    "armv6m": [
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb"],
+        ["clang", "--target=thumbv6m-none-eabi", "-mcpu=cortex-m0plus", "-isystem", _NEWLIB],
+    ],
+    "mve": [["arm-none-eabi-gcc", "-march=armv8.1-m.main+mve", "-mthumb", "-mfloat-abi=hard"]],
+    "rv32": [
+        ["riscv64-unknown-elf-gcc", "-march=rv32imc", "-mabi=ilp32", "-isystem", _PICOLIBC],
+        ["clang", "--target=riscv32", "-march=rv32imc", "-isystem", _PICOLIBC],
+    ],
+}
+
+
+def lay_out(build: str, folder: Path) -> list[str]:
+    """Copy the headers under the names they have in generated projects; returns those names."""
+    names = []
+    sources = [*(KERNELS / "portable").glob("*.h"), *(KERNELS / build).glob("*.h")]
+    shutil.copy(KERNELS / "include" / "eq_base.h", folder)
+    if not (KERNELS / build / "core.h").exists():
+        shutil.copy(KERNELS / "rv32" / "core.h", folder / "eq_core.h")
+    for source in sources:
+        name = kernel_file(source.stem, source.parent.name)
+        name = "eq_core.h" if source.stem == "core" else name
+        shutil.copy(source, folder / name)
+        names.append(name)
+    return sorted(names)
+
+
+def main() -> int:
+    failed = 0
+    for build, compilers in BUILDS.items():
+        with tempfile.TemporaryDirectory() as text:
+            folder = Path(text)
+            names = lay_out(build, folder)
+            for command in compilers:
+                if shutil.which(command[0]) is None:
+                    print(f"{command[0]} is not installed: {build} is not checked with it")
+                    continue
+                for name in names:
+                    unit = folder / "unit.c"
+                    unit.write_text(f'#include "{name}"\nextern int eq_unit;\nint eq_unit;\n')
+                    done = subprocess.run(
+                        [*command, *WARNINGS, "-O2", "-c", str(unit), "-o", str(folder / "unit.o")],
+                        capture_output=True,
+                        text=True,
+                        check=False,
+                    )
+                    if done.returncode:
+                        failed += 1
+                        print(f"{command[0]} {build} {name}:\n{done.stderr[:1500]}")
+    print("kernels: " + (f"{failed} failures" if failed else "no warnings"))
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
