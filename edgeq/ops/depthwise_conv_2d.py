@@ -19,6 +19,7 @@ from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
 from edgeq.ops.depthwise_conv_2d_dsp import lower_dsp
 from edgeq.ops.depthwise_conv_2d_lanes import lower_lanes
+from edgeq.ops.depthwise_conv_2d_mve import lower_mve
 from edgeq.ops.quantized import (
     INT8_TYPES,
     bias_values,
@@ -85,6 +86,11 @@ def lower(node: Node) -> Call:
     folded = fold_channels(node, by_channel, bias, limits)
     core = core_of(node.isa)
     call = None
+    if node.isa.has("mve"):
+        rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        call = lower_mve(g, node, folded, limits, rule, macs(node))
+    if call is not None:
+        return call
     if node.isa.has("dsp"):
         call = lower_dsp(g, node, folded, limits, macs(node))
     elif core is not None:

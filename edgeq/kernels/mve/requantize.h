@@ -36,9 +36,12 @@ EQ_KERNEL int32x4_t eq_ties_away_mve(int32x4_t x)
  * int16 saturate too, so the result is that of wide arithmetic. */
 EQ_KERNEL int32x4_t eq_offset_mve(const eq_scale_mve *p, int32x4_t x)
 {
-    int16x8_t half = vqmovnbq_s32(vreinterpretq_s16_s32(x), x);
-    half = vqaddq_n_s16(half, (int16_t)p->output_offset);
-    return vreinterpretq_s32_s8(vqmovnbq_s16(vreinterpretq_s8_s16(half), half));
+    __asm__("vqmovnb.s32 %q0, %q0\n\t"
+            "vqadd.s16 %q0, %q0, %1\n\t"
+            "vqmovnb.s16 %q0, %q0"
+            : "+w"(x)
+            : "r"(p->output_offset));
+    return x;
 }
 
 /* Four accumulators of one channel; `shift` is negative for right. */
