@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.ops.absolute import ABS
 from edgeq.ops.activations import ELU, HARD_SWISH, LEAKY_RELU, RELU, RELU6, RELU_N1_TO_1
 from edgeq.ops.add import ADD
+from edgeq.ops.add_n import ADD_N
 from edgeq.ops.arg_min_max import ARG_MAX, ARG_MIN
 from edgeq.ops.arithmetic import FLOOR_DIV, FLOOR_MOD
 from edgeq.ops.average_pool_2d import AVERAGE_POOL_2D
@@ -13,7 +14,11 @@ from edgeq.ops.batch_matmul import BATCH_MATMUL
 from edgeq.ops.cast import CAST
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
+from edgeq.ops.cumsum import CUMSUM
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
+from edgeq.ops.div import DIV
+from edgeq.ops.dynamic_update_slice import DYNAMIC_UPDATE_SLICE
+from edgeq.ops.embedding_lookup import EMBEDDING_LOOKUP
 from edgeq.ops.fill import FILL, ZEROS_LIKE
 from edgeq.ops.float_unary import CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, SIN, SQRT, SQUARE
 from edgeq.ops.fully_connected import FULLY_CONNECTED
@@ -40,6 +45,7 @@ from edgeq.ops.resize_nearest_neighbor import RESIZE_NEAREST_NEIGHBOR
 from edgeq.ops.reverse_v2 import REVERSE_V2
 from edgeq.ops.rsqrt import RSQRT
 from edgeq.ops.select import SELECT, SELECT_V2
+from edgeq.ops.shape import BROADCAST_ARGS, SHAPE
 from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
 from edgeq.ops.space_batch import BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND
@@ -57,21 +63,27 @@ OPS: dict[str, OpKind] = {
     for kind in (
         ABS,
         ADD,
+        ADD_N,
         ARG_MAX,
         ARG_MIN,
         AVERAGE_POOL_2D,
         BATCH_MATMUL,
         BATCH_TO_SPACE_ND,
+        BROADCAST_ARGS,
         BROADCAST_TO,
         CAST,
         CEIL,
         CONCATENATION,
         CONV_2D,
         COS,
+        CUMSUM,
         DEPTHWISE_CONV_2D,
         DEPTH_TO_SPACE,
         DEQUANTIZE,
+        DIV,
+        DYNAMIC_UPDATE_SLICE,
         ELU,
+        EMBEDDING_LOOKUP,
         EQUAL,
         EXP,
         EXPAND_DIMS,
@@ -124,6 +136,7 @@ OPS: dict[str, OpKind] = {
         RSQRT,
         SELECT,
         SELECT_V2,
+        SHAPE,
         SIN,
         SLICE,
         SOFTMAX,

@@ -1,9 +1,12 @@
-"""AVERAGE_POOL_2D, int8."""
+"""AVERAGE_POOL_2D: int8, int16 and float32."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeq.ops import conv_2d
-from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, require
+from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, Overlap, require
+from edgeq.ops.float32 import float_clamp
 from edgeq.ops.quantized import clamp, image_shape, padding_before
 
 
@@ -32,20 +35,38 @@ def geometry(node: Node) -> dict[str, int]:
     }
 
 
+def _other_type(node: Node, g: dict[str, int], behind: Overlap) -> Call:
+    """The kernel call of an int16 or float32 AVERAGE_POOL_2D; `behind` holds for int8."""
+    types = (node.input(0).dtype, node.output().dtype)
+    require(types in (("int16", "int16"), ("float32", "float32")), f"types {types}")
+    is_float = types[0] == "float32"
+    require(g["filter_h"] * g["filter_w"] < 1 << 15, "the window is too large")
+    return Call(
+        "average_pool_2d_types",
+        "eq_average_pool_2d_f32" if is_float else "eq_average_pool_2d_s16",
+        "eq_average_pool_2d_f32_params" if is_float else "eq_average_pool_2d_params",
+        {**g, **(float_clamp(node) if is_float else clamp(node))},
+        (INPUT, OUTPUT),
+        overlaps=(replace(behind, distance=behind.distance * (4 if is_float else 2)),),
+    )
+
+
 def lower(node: Node) -> Call:
     """The kernel call for one AVERAGE_POOL_2D."""
     types = (node.input(0).dtype, node.output().dtype)
-    require(types == ("int8", "int8"), f"types {types}")
     g = geometry(node)
     window = {**g, "input_c": g["channels"], "output_c": g["channels"]}
+    behind = conv_2d.overlap(window, 1, buffered=False)
+    if types != ("int8", "int8"):
+        return _other_type(node, g, behind)
     return Call(
         "average_pool_2d",
         "eq_average_pool_2d_s8",
         "eq_average_pool_2d_params",
         {**g, **clamp(node)},
         (INPUT, OUTPUT),
-        overlaps=(conv_2d.overlap(window, 1, buffered=False),),
+        overlaps=(behind,),
     )
 
 
-AVERAGE_POOL_2D = OpKind("AVERAGE_POOL_2D", lower, ("int8",))
+AVERAGE_POOL_2D = OpKind("AVERAGE_POOL_2D", lower, ("int8", "int16", "float32"))

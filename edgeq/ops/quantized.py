@@ -43,16 +43,22 @@ def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:
     return bias
 
 
-def effective_scales(node: Node, channels: int) -> list[float]:
+def scale_products(source: Tensor, weights: Tensor, output: Tensor, channels: int) -> list[float]:
     """Input scale * weight scale / output scale of every output channel, in double precision.
 
     Source: TFLM `PopulateConvolutionQuantizationParams`.
     """
-    source, weights, output = node.input(0), node.input(1), node.output()
     require_quantized(source, weights, output)
     assert weights.quantization is not None
+    count = len(weights.quantization.scale)
+    require(count in (1, channels), f"{count} scales for {channels} channels")
     scales = np.broadcast_to(weights.quantization.scale, (channels,))
     return [source.scale * float(scale) / output.scale for scale in scales]
+
+
+def effective_scales(node: Node, channels: int) -> list[float]:
+    """`scale_products` of inputs 0 and 1 and the output."""
+    return scale_products(node.input(0), node.input(1), node.output(), channels)
 
 
 def requant_constant(node: Node, bias: NDArray[np.int64], channels: int) -> Constant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgeq.graph import Tensor
-from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, require
+from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, ParamValue, require
 from edgeq.ops.movement import (
     ANY_TYPE,
     Box,
@@ -43,22 +43,39 @@ def lower(node: Node) -> Call | None:
 def _from_variable_start(
     moved: Box, begin: Tensor, shape: tuple[int, ...], taken: tuple[int, ...], steps: list[int]
 ) -> Call:
-    require(begin.dtype in ("int32", "int64"), f"{begin.dtype} starts")
-    require(len(shape) <= MAX_RANK, f"{len(shape)} axes; the kernel takes {MAX_RANK}")
+    return Call(
+        "slice",
+        f"eq_slice_{start_type(begin)}",
+        "eq_slice_params",
+        slice_params(moved, shape, taken, steps),
+        (Arg("input", 0), Arg("input", 1), OUTPUT),
+    )
+
+
+def start_type(start: Tensor) -> str:
+    """Suffix of the kernels for this type of start."""
+    require(start.dtype in ("int32", "int64"), f"{start.dtype} starts")
+    return "i64" if start.dtype == "int64" else "i32"
+
+
+def slice_params(
+    moved: Box, shape: tuple[int, ...], taken: tuple[int, ...], steps: list[int]
+) -> dict[str, ParamValue]:
+    """The fields of eq_slice_params.
+
+    Args:
+        moved: The slice at start 0.
+        shape, taken: Of the tensor and of the slice.
+        steps: Bytes per step along each axis of the tensor.
+    """
     missing = [0] * (MAX_RANK - len(shape))
-    params = {
-        **loop_params(moved),
+    require(len(shape) <= MAX_RANK, f"{len(shape)} axes; the kernel takes {MAX_RANK}")
+    return {
+        **{f"box.{name}": value for name, value in loop_params(moved).items()},
         "rank": len(shape),
         "start_step": [*steps, *missing],
         "last_start": [have - take for have, take in zip(shape, taken, strict=True)] + missing,
     }
-    return Call(
-        "slice",
-        "eq_slice_i64" if begin.dtype == "int64" else "eq_slice_i32",
-        "eq_slice_params",
-        params,
-        (Arg("input", 0), Arg("input", 1), OUTPUT),
-    )
 
 
 SLICE = OpKind("SLICE", lower, ANY_TYPE)

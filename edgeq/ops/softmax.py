@@ -11,6 +11,7 @@ from edgeq.fixedpoint import (
     quantize_multiplier,
 )
 from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, OpKind, constant_args, require
+from edgeq.ops.softmax_types import lower_other_type
 
 _INTEGER_BITS = 5  # of the scaled difference, Q5.26
 
@@ -21,6 +22,7 @@ def exp_table(scale: float, beta: float) -> NDArray[np.int64]:
     Source: TFLite `PreprocessSoftmaxScaling`, `CalculateInputRadius` and the reference Softmax.
     """
     real = min(beta * scale * (1 << (31 - _INTEGER_BITS)), (1 << 31) - 1.0)
+    require(real > 1, f"an input scale of {scale} with beta {beta}")
     multiplier, shift = quantize_multiplier(real)
     radius = ((1 << _INTEGER_BITS) - 1) * (1 << (31 - _INTEGER_BITS)) // (1 << shift)
     differences = -np.arange(min(radius, 255) + 1, dtype=np.int64)
@@ -32,11 +34,14 @@ def lower(node: Node) -> Call:
     """The kernel call for one SOFTMAX."""
     source, output = node.input(0), node.output()
     types = (source.dtype, output.dtype)
-    require(types == ("int8", "int8"), f"types {types}")
+    depth = source.shape[-1] if source.shape else 0
+    require(depth > 0 and source.shape == output.shape, f"shape {source.shape}")
+    if types != ("int8", "int8"):
+        rows = {"rows": source.elements // depth, "depth": depth}
+        return lower_other_type(node, rows, exp_table)
     quantization = (output.scale, output.zero_point)
     require(quantization == (1 / 256, -128), f"output scale and zero point {quantization}")
     table = exp_table(source.scale, node.option("beta"))
-    depth = source.shape[-1]
     return Call(
         "softmax",
         "eq_softmax_s8",
@@ -47,4 +52,4 @@ def lower(node: Node) -> Call:
     )
 
 
-SOFTMAX = OpKind("SOFTMAX", lower, ("int8",))
+SOFTMAX = OpKind("SOFTMAX", lower, ("int8", "int16", "float32"))

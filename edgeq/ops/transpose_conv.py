@@ -1,4 +1,4 @@
-"""TRANSPOSE_CONV: int8 and float32."""
+"""TRANSPOSE_CONV: int8, int16 and float32."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from edgeq.ops.quantized import (
     clamp,
     image_shape,
     require_quantized,
+    scale_products,
 )
+from edgeq.ops.wide import wide_rows
 
 _WEIGHTS, _INPUT, _BIAS = 1, 2, 3
 
@@ -94,6 +96,8 @@ def lower(node: Node) -> Call:
     types = (node.input(_INPUT).dtype, node.input(_WEIGHTS).dtype, node.output().dtype)
     if types == ("float32",) * 3:
         return _call(node, "f32", {**float_clamp(node)}, float_bias(node, _BIAS, _channels(node)))
+    if types == ("int16", "int8", "int16"):
+        return _int16(node)
     require(types == ("int8",) * 3, f"types {types}")
     source, output = node.input(_INPUT), node.output()
     bias = bias_values(node, _BIAS, _channels(node))
@@ -105,6 +109,21 @@ def lower(node: Node) -> Call:
         **clamp(node),
     }
     return _call(node, "s8", {**params}, _requant(node, bias))
+
+
+def _int16(node: Node) -> Call:
+    """The kernel call for int16 activations, whose bias may be int16 or int64."""
+    source, weights, output = node.input(_INPUT), node.input(_WEIGHTS), node.output()
+    channels = _channels(node)
+    bias = np.zeros(channels, np.int64)
+    if node.has_input(_BIAS):
+        require(node.input(_BIAS).dtype in ("int16", "int64"), "the bias is not int16 or int64")
+        bias = node.constant(_BIAS).astype(np.int64).reshape(-1)
+        require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
+    by_channel = node.constant(_WEIGHTS).reshape(channels, -1)
+    scales = scale_products(source, weights, output, channels)
+    params = {"input_offset": 0, "output_offset": 0, **clamp(node)}
+    return _call(node, "s16", {**params}, wide_rows(by_channel, bias, scales))
 
 
 def _channels(node: Node) -> int:
@@ -134,7 +153,7 @@ def _call(node: Node, suffix: str, params: dict[str, int | float], last: Constan
     g = geometry(node)
     ctype = "float" if suffix == "f32" else "int8_t"
     return Call(
-        "transpose_conv",
+        "transpose_conv_s16" if suffix == "s16" else "transpose_conv",
         f"eq_transpose_conv_{suffix}",
         f"eq_transpose_conv{'_f32' if suffix == 'f32' else ''}_params",
         {**g, **params},
@@ -145,4 +164,4 @@ def _call(node: Node, suffix: str, params: dict[str, int | float], last: Constan
     )
 
 
-TRANSPOSE_CONV = OpKind("TRANSPOSE_CONV", lower, ("int8", "float32"), macs)
+TRANSPOSE_CONV = OpKind("TRANSPOSE_CONV", lower, ("int8", "int16", "float32"), macs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,20 @@ def requant_table(
         return requant_constant(node, bias, channels)
     if node.has_input(2):
         require(node.input(2).dtype == "int64", f"{node.input(2).dtype} bias; int64 is possible")
+    return wide_rows(weights_by_channel, bias, effective_scales(node, channels), zero_point)
+
+
+def wide_rows(
+    weights_by_channel: NDArray[Any],
+    bias: NDArray[np.int64],
+    scales: Sequence[float],
+    zero_point: int = 0,
+) -> Constant:
+    """Bias, reduced multiplier and shift of every channel, after the bound is proven."""
     reach = np.abs(weights_by_channel.astype(np.int64)).sum(axis=1) * (32768 + abs(zero_point))
     bound = reach.astype(float) + np.abs(bias.astype(float))
     require(bool(np.all(bound < _ACCUMULATOR_LIMIT)), "accumulators can reach 2**47")
-    rows = np.zeros((channels, 3), np.int64)
-    for channel, scale in enumerate(effective_scales(node, channels)):
+    rows = np.zeros((len(bias), 3), np.int64)
+    for channel, scale in enumerate(scales):
         rows[channel] = bias[channel], *reduced_multiplier(scale)
     return Constant("requant", "eq_requant_wide", rows, "bias, multiplier (Q15), right shift")
