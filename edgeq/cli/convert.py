@@ -10,11 +10,14 @@ import click
 
 from edgeq.cli.common import force_option, json_option, print_json
 from edgeq.cli.data import dataset_options
+from edgeq.cli.tables import result_console
+from edgeq.conversion.calibration import METHODS, Calibration
 from edgeq.conversion.convert import IO_TYPES, Conversion
 from edgeq.conversion.convert import convert as convert_model
 from edgeq.conversion.describe import read_labels
 from edgeq.conversion.schemes import SCHEMES
 from edgeq.datasets import DatasetOptions
+from edgeq.errors import UsageError
 
 
 @click.command(
@@ -35,6 +38,21 @@ from edgeq.datasets import DatasetOptions
     help=f"How to quantize: {', '.join(SCHEMES)}.",
 )
 @click.option("--io", type=click.Choice(IO_TYPES), help="Type of inputs and outputs.")
+@click.option(
+    "--calibration",
+    type=click.Choice(METHODS),
+    default="minmax",
+    show_default=True,
+    help="How the ranges of tensors are chosen; all but minmax may cut extremes off.",
+)
+@click.option("--symmetric", is_flag=True, help="Zero point 0 for int8 activations.")
+@click.option(
+    "--precision",
+    multiple=True,
+    metavar="LAYER=SCHEME",
+    help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable.",
+)
+@click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
 @click.option("--metric", default="classification", show_default=True, help="What --eval computes.")
@@ -54,6 +72,8 @@ def convert(
     eval_data: str | None,
     metric: str,
     labels: Path | None,
+    precision: tuple[str, ...],
+    ranges: bool,
     reading: DatasetOptions,
     as_json: bool,
     **settings: Any,
@@ -67,12 +87,15 @@ def convert(
         dataset_options=reading,
         eval_data=eval_data,
         metric=metric,
+        precision=_pairs(precision),
         **settings,
     )
     if as_json:
         print_json(result.to_json())
     else:
         show_conversion(result)
+        if ranges and result.calibration is not None:
+            show_ranges(result.calibration)
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
 
@@ -90,7 +113,11 @@ def show_conversion(result: Conversion) -> None:
             f"{'/'.join(result.proof.inputs)} in, {'/'.join(result.proof.outputs)} out"
         )
     if result.calibration is not None:
-        click.echo(f"calibration: {result.calibration.samples} samples")
+        enough = "enough" if result.calibration.enough else "perhaps not enough"
+        click.echo(
+            f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
+            f"({enough})"
+        )
     if result.accuracy is not None:
         before, after = result.accuracy
         click.echo(
@@ -98,3 +125,31 @@ def show_conversion(result: Conversion) -> None:
         )
     click.echo(f"saves: {result.scheme.saves}")
     click.echo(f"runs on: {result.scheme.runs_on}")
+
+
+def show_ranges(calibration: Calibration) -> None:
+    """Print a table of the range of every tensor, and what hangs on single samples."""
+    from rich.table import Table
+
+    table = Table("tensor", "low", "high", "least", "most", "later half", "one sample", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, r in calibration.tensors.items():
+        table.add_row(
+            name,
+            *(f"{value:.4g}" for value in (r.low, r.high, r.least, r.most)),
+            f"+{r.growth:.0%}",
+            f"+{r.outlier:.0%} (sample {r.outlier_sample})" if r.outlier >= 0.005 else "",
+        )
+    result_console().print(table)
+
+
+def _pairs(precision: tuple[str, ...]) -> dict[str, str]:
+    """`LAYER=SCHEME` arguments as a dict."""
+    pairs = {}
+    for text in precision:
+        layer, equals, scheme = text.rpartition("=")
+        if not equals or not layer:
+            raise UsageError(f"--precision {text}: LAYER=SCHEME is wanted.")
+        pairs[layer] = scheme
+    return pairs

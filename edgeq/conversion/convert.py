@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.calibration import Calibration, calibrate
+from edgeq.conversion.calibration import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
-from edgeq.conversion.integerize import integerize
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
-from edgeq.conversion.quantize import quantize
+from edgeq.conversion.quantize import Recipe, quantize
 from edgeq.conversion.schemes import Scheme, find_scheme
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.errors import UsageError
@@ -59,6 +59,8 @@ class Conversion:
         return {
             "model": self.model,
             "scheme": self.scheme.name,
+            "saves": self.scheme.saves,
+            "runs_on": self.scheme.runs_on,
             "output": self.output,
             "sha256": self.sha256,
             "bytes": len(self.data),
@@ -67,7 +69,10 @@ class Conversion:
             "calibration": self.calibration
             and {
                 "samples": self.calibration.samples,
+                "method": self.calibration.method,
+                "enough": self.calibration.enough,
                 "moving": self.calibration.moving,
+                "outliers": self.calibration.outliers,
                 "tensors": self.calibration.tensors,
             },
             "accuracy": self.accuracy
@@ -87,6 +92,9 @@ def convert(
     output: str | Path | None = None,
     scheme: str = "int8",
     io: str | None = None,
+    calibration: str = "minmax",
+    symmetric: bool = False,
+    precision: Mapping[str, str] | None = None,
     limit: int | None = None,
     dataset_options: DatasetOptions | None = None,
     signature: str | None = None,
@@ -104,6 +112,10 @@ def convert(
         output: The .tflite to write; None to write nothing.
         scheme: A name of `edgeq.conversion.schemes.SCHEMES`.
         io: Type of inputs and outputs; the activations' type if None.
+        calibration: How ranges are chosen, a name of `edgeq.conversion.calibration.METHODS`.
+        symmetric: Whether the zero point of int8 activations is always 0.
+        precision: For the scheme "mixed": layer names (may hold * and ?) and the schemes for
+            them ("int4", "int16x8", ...); other layers are int8.
         limit: Calibrate on at most so many samples, spread over the set.
         dataset_options: How the data is read; its class names and its normalization go into the
             model as TFLite metadata.
@@ -118,7 +130,9 @@ def convert(
             what was asked for (all reasons at once).
     """
     chosen = find_scheme(scheme)
-    io = _check_io(chosen, io)
+    recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
+    _check_method(calibration)
+    options = dataset_options or DatasetOptions()
     target = None if output is None else Path(output)
     if target is not None:
         check_writable(target, force=force)
@@ -128,22 +142,19 @@ def convert(
             hint="--data calibration.npz, or --scheme dynamic, which needs none",
         )
     source = float_model(model, signature=signature, trust=trust)
-    labelled_output(source, (dataset_options or DatasetOptions()).classes)
-    calibration = None
+    labelled_output(source, options.classes)
+    found = None
     if chosen.integer:
-        dataset = open_dataset(data, source.inputs, options=dataset_options, limit=limit)
-        calibration = calibrate(source, dataset)
-    ranges = calibration.ranges if calibration else {}
-    result = quantize(source, chosen, ranges, io)
-    if chosen.integer:
-        result = integerize(result, ranges, chosen.activations)
-    proof = prove_integer(result, io, source.source) if chosen.integer else None
-    options = dataset_options or DatasetOptions()
-    result = describe(result, source, options.classes, options.normalization, calibration)
+        dataset = open_dataset(data, source.inputs, options=options, limit=limit)
+        levels = 1 << (16 if chosen.activations == "int16" else 8)
+        found = calibrate(source, dataset, calibration, levels)
+    result = quantize(source, recipe, found.ranges if found else {})
+    proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
+    result = describe(result, source, options.classes, options.normalization, found)
     prove_runs(result, source.source)
     accuracy = None
     if eval_data is not None:
-        accuracy = _compare(source.data, result, eval_data, metric, dataset_options)
+        accuracy = _compare(source.data, result, eval_data, metric, options)
     if target is not None:
         write_whole(target, result)
     return Conversion(
@@ -154,8 +165,8 @@ def convert(
         output=None if target is None else str(target),
         float_bytes=len(source.data),
         proof=proof,
-        calibration=calibration,
-        warnings=tuple(calibration.warnings()) if calibration else (),
+        calibration=found,
+        warnings=tuple(found.warnings()) if found else (),
         accuracy=accuracy,
         float_model=source,
     )
@@ -173,6 +184,11 @@ def _compare(
             found = evaluate(path, data=data, metric=metric, dataset_options=options)
             scores.append(found.score)
     return scores[0], scores[1]
+
+
+def _check_method(name: str) -> None:
+    if name not in METHODS:
+        raise UsageError(f"There is no calibration '{name}'.", hint=f"one of {', '.join(METHODS)}")
 
 
 def _check_io(scheme: Scheme, io: str | None) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.tflite.schema import BUILTIN_OPERATORS
+from edgeq.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
+
+TENSOR_CODES = {name: code for code, name in TENSOR_TYPES.items()}
+_OPERATOR_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}
 
 
 def unpack(data: bytes) -> Any:
@@ -67,6 +70,46 @@ def op_kinds(model: Any) -> list[str]:
         BUILTIN_OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
         for code in model.operatorCodes
     ]
+
+
+def new_tensor(
+    model: Any, name: str, shape: Any, dtype: str, scale: tuple[float, int] | None = None
+) -> int:
+    """Index of a new tensor of the main subgraph, with a scale and zero point if given."""
+    from ai_edge_litert.schema_py_generated import QuantizationParametersT, TensorT
+
+    tensor = TensorT()
+    tensor.name, tensor.shape, tensor.type = name.encode(), shape, TENSOR_CODES[dtype]
+    tensor.hasRank = True
+    if scale is not None:
+        tensor.quantization = QuantizationParametersT()
+        tensor.quantization.scale = np.array([scale[0]], np.float32)
+        tensor.quantization.zeroPoint = np.array([scale[1]], np.int64)
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def new_op(model: Any, kind: str, inputs: list[int], outputs: list[int]) -> Any:
+    """An op that is not yet in its subgraph, of a builtin kind such as "GATHER"."""
+    from ai_edge_litert.schema_py_generated import OperatorT
+
+    op = OperatorT()
+    op.opcodeIndex, op.inputs, op.outputs = op_code(model, kind), inputs, outputs
+    return op
+
+
+def op_code(model: Any, kind: str) -> int:
+    """Index of the operator code of a builtin op; added where the model has none."""
+    from ai_edge_litert.schema_py_generated import OperatorCodeT
+
+    kinds = op_kinds(model)
+    if kind in kinds:
+        return kinds.index(kind)
+    code = OperatorCodeT()
+    code.builtinCode, code.version = _OPERATOR_CODES[kind], 1
+    code.deprecatedBuiltinCode = min(_OPERATOR_CODES[kind], 127)
+    model.operatorCodes.append(code)
+    return len(kinds)
 
 
 def add_constant(model: Any, values: Any) -> int:

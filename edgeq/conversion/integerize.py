@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import (
+    TENSOR_CODES,
     add_constant,
     drop_unused,
     indices,
+    new_op,
+    new_tensor,
+    op_code,
     op_kinds,
     pack,
     unpack,
 )
-from edgeq.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
 
-_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}
-_TYPES = {name: code for code, name in TENSOR_TYPES.items()}
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
 
 # Kernels that take any scale on every side.
@@ -49,16 +50,19 @@ Scale = tuple[float, int]
 """Scale and zero point."""
 
 
-def integerize(data: bytes, ranges: Mapping[str, tuple[float, float]], dtype: str) -> bytes:
+def integerize(
+    data: bytes, ranges: Mapping[str, tuple[float, float]], dtype: str, *, symmetric: bool = False
+) -> bytes:
     """The model with its remaining float ops in integers, as far as integer kernels exist.
 
     Args:
         data: What the quantizer made.
         ranges: Lowest and highest value of each activation, by name.
         dtype: Type of activations, "int8" or "int16".
+        symmetric: Whether zero points are always 0, as they are for int16.
     """
     model = unpack(data)
-    editor = _Editor(model, ranges, dtype)
+    editor = _Editor(model, ranges, dtype, symmetric or dtype == "int16")
     if not editor.wrap_float_ops():
         return data
     editor.join_conversions()
@@ -69,10 +73,16 @@ def integerize(data: bytes, ranges: Mapping[str, tuple[float, float]], dtype: st
 class _Editor:
     """The main subgraph while it is being rewritten."""
 
-    def __init__(self, model: Any, ranges: Mapping[str, tuple[float, float]], dtype: str) -> None:
-        self._model, self._ranges, self._dtype = model, ranges, dtype
+    def __init__(
+        self,
+        model: Any,
+        ranges: Mapping[str, tuple[float, float]],
+        dtype: str,
+        symmetric: bool,
+    ) -> None:
+        self._model, self._ranges = model, ranges
+        self._dtype, self._symmetric = dtype, symmetric
         self._graph = model.subgraphs[0]
-        self._kinds = op_kinds(model)
 
     def wrap_float_ops(self) -> bool:
         """Put each float op that can be integer between QUANTIZE and DEQUANTIZE; False if none."""
@@ -90,7 +100,7 @@ class _Editor:
         return found
 
     def _helped(self, op: Any) -> bool:
-        kind = self._kinds[op.opcodeIndex]
+        kind = self._kind(op)
         known = kind in (*_ANY_SCALE, *_ONE_SCALE, *_NO_SCALE_OUT, *_FIXED_OUT, "SQUARE", "NEG")
         touched = (*indices(op.inputs), *indices(op.outputs))
         return known and any(i >= 0 and self._is_float(i) for i in touched)
@@ -99,21 +109,21 @@ class _Editor:
         """SQUARE is x * x, and NEG is x * -1; both then have integer kernels everywhere."""
         from ai_edge_litert.schema_py_generated import BuiltinOptions, MulOptionsT
 
-        kind = self._kinds[op.opcodeIndex]
+        kind = self._kind(op)
         if kind not in ("SQUARE", "NEG"):
             return
         (value,) = indices(op.inputs)
         other = value
         if kind == "NEG":
-            other = self._new_tensor(f"{self._name(value)}/minus_one", [1], "float32", None)
+            other = new_tensor(self._model, f"{self._name(value)}/minus_one", [1], "float32")
             self._fill(other, np.array([-1], np.float32))
         op.inputs = [value, other]
-        op.opcodeIndex = self._code("MUL", 1)
+        op.opcodeIndex = op_code(self._model, "MUL")
         op.builtinOptionsType, op.builtinOptions = BuiltinOptions.MulOptions, MulOptionsT()
 
     def _wrap(self, op: Any) -> tuple[list[Any], list[Any]]:
         """Conversion ops to put before and behind an op, which itself becomes integer."""
-        kind = self._kinds[op.opcodeIndex]
+        kind = self._kind(op)
         inputs, outputs = indices(op.inputs), indices(op.outputs)
         floats = [i for i in inputs if i >= 0 and self._is_float(i)]
         shared = self._shared_scale(inputs, outputs) if kind in _ONE_SCALE else None
@@ -123,12 +133,12 @@ class _Editor:
                 made = self._integer_constant(index, shared)
             else:
                 made = self._new_integer(index, shared or self._scale_of(index))
-                before.append(self._conversion("QUANTIZE", index, made))
+                before.append(new_op(self._model, "QUANTIZE", [index], [made]))
             inputs = [made if i == index else i for i in inputs]
         for position, index in enumerate(outputs):
             if self._is_float(index):
                 made = self._new_integer(index, shared or self._output_scale(kind, index))
-                after.append(self._conversion("DEQUANTIZE", made, index))
+                after.append(new_op(self._model, "DEQUANTIZE", [made], [index]))
                 outputs[position] = made
         op.inputs, op.outputs = inputs, outputs
         return before, after
@@ -144,7 +154,7 @@ class _Editor:
         same: dict[int, int] = {}
         for op in self._graph.operators:
             op.inputs = [same.get(i, i) for i in indices(op.inputs)]
-            kind = self._kinds[op.opcodeIndex]
+            kind = self._kind(op)
             if kind == "DEQUANTIZE":
                 source[indices(op.outputs)[0]] = indices(op.inputs)[0]
             elif kind == "QUANTIZE" and op.inputs[0] in source:
@@ -169,7 +179,7 @@ class _Editor:
         if not self._is_float(index):
             return self._own_scale(index)
         for op in self._graph.operators:
-            kind = self._kinds[op.opcodeIndex]
+            kind = self._kind(op)
             if kind == "DEQUANTIZE" and index in indices(op.outputs):
                 return self._own_scale(indices(op.inputs)[0])
             if kind == "QUANTIZE" and index in indices(op.inputs):
@@ -187,7 +197,7 @@ class _Editor:
         """Scale and zero point that cover a range and represent 0 exactly."""
         least, most = _LIMITS[self._dtype]
         low, high = min(low, 0.0), max(high, 0.0)
-        if self._dtype == "int16":
+        if self._symmetric:
             return max(-low, high, 1e-8) / most, 0
         scale = max(high - low, 1e-8) / (most - least)
         return scale, int(np.clip(round(least - low / scale), least, most))
@@ -205,47 +215,16 @@ class _Editor:
 
     def _new_integer(self, like: int, scale: Scale) -> int:
         shape = self._graph.tensors[like].shape
-        return self._new_tensor(f"{self._name(like)}/integer", shape, self._dtype, scale)
-
-    def _new_tensor(self, name: str, shape: Any, dtype: str, scale: Scale | None) -> int:
-        from ai_edge_litert.schema_py_generated import QuantizationParametersT, TensorT
-
-        tensor = TensorT()
-        tensor.name, tensor.shape, tensor.type = name.encode(), shape, _TYPES[dtype]
-        tensor.hasRank = True
-        if scale is not None:
-            tensor.quantization = QuantizationParametersT()
-            tensor.quantization.scale = np.array([scale[0]], np.float32)
-            tensor.quantization.zeroPoint = np.array([scale[1]], np.int64)
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+        return new_tensor(self._model, f"{self._name(like)}/integer", shape, self._dtype, scale)
 
     def _fill(self, index: int, values: Any) -> None:
         self._graph.tensors[index].buffer = add_constant(self._model, values)
 
-    def _conversion(self, kind: str, source: int, result: int) -> Any:
-        from ai_edge_litert.schema_py_generated import OperatorT
-
-        op = OperatorT()
-        op.opcodeIndex = self._code(kind, 1)
-        op.inputs, op.outputs = [source], [result]
-        return op
-
-    def _code(self, kind: str, version: int) -> int:
-        """Index of an operator code, added if the model has none of that kind."""
-        from ai_edge_litert.schema_py_generated import OperatorCodeT
-
-        if kind in self._kinds:
-            return self._kinds.index(kind)
-        code = OperatorCodeT()
-        code.builtinCode, code.version = _CODES[kind], version
-        code.deprecatedBuiltinCode = min(_CODES[kind], 127)
-        self._model.operatorCodes.append(code)
-        self._kinds.append(kind)
-        return len(self._kinds) - 1
+    def _kind(self, op: Any) -> str:
+        return str(op_kinds(self._model)[op.opcodeIndex])
 
     def _is_float(self, index: int) -> bool:
-        return bool(self._graph.tensors[index].type == _TYPES["float32"])
+        return bool(self._graph.tensors[index].type == TENSOR_CODES["float32"])
 
     def _is_constant(self, index: int) -> bool:
         data = self._model.buffers[self._graph.tensors[index].buffer].data

@@ -1,8 +1,10 @@
-"""A float model and the ranges of its tensors become an integer model."""
+"""A float model and the ranges of its tensors become a quantized model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -10,94 +12,176 @@ import numpy as np
 from edgeq.conversion.biases import fit_biases
 from edgeq.conversion.flatbuffer import drop_unused, pack, unpack
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.schemes import Scheme
+from edgeq.conversion.integerize import integerize
+from edgeq.conversion.schemes import Scheme, find_scheme
+from edgeq.conversion.storage import store_weights
 from edgeq.conversion.tensorflow import quiet
+from edgeq.errors import UsageError
+from edgeq.graph import Graph, Op
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value of each activation tensor, by name."""
 
 
-def quantize(model: FloatModel, scheme: Scheme, ranges: Ranges, io: str) -> bytes:
-    """The quantized .tflite, constants inline, by litert-quantizer.
+@dataclass(frozen=True)
+class Recipe:
+    """How to quantize one model.
+
+    Attributes:
+        scheme: For all layers that `precision` does not name.
+        io: Type of inputs and outputs: "int8", "uint8", "int16" or "float32".
+        symmetric: Whether the zero point of int8 activations is always 0.
+        precision: For the scheme "mixed": pairs of a layer name (may hold * and ?) and the
+            scheme of those layers; later pairs overrule earlier ones.
+    """
+
+    scheme: Scheme
+    io: str
+    symmetric: bool = False
+    precision: tuple[tuple[str, str], ...] = ()
+
+
+def quantize(model: FloatModel, recipe: Recipe, ranges: Ranges) -> bytes:
+    """The quantized .tflite, every constant inside the flatbuffer.
 
     Args:
         model: The float model.
-        scheme: How to store weights and activations.
+        recipe: How to quantize.
         ranges: From calibration; empty for schemes whose activations stay float.
-        io: Type of inputs and outputs: "int8", "uint8", "int16" or "float32".
+
+    Raises:
+        UsageError: `precision` names a layer that the model does not have.
     """
+    if recipe.scheme.storage_only:
+        return store_weights(model.data, recipe.scheme.weights)
     from litert_quantizer import quantizer
 
+    rules = _rules(model.graph, recipe)
     found = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in ranges.items()
     }
     with quiet():
         engine = quantizer.Quantizer(bytearray(model.data))
-        engine.load_quantization_recipe(_recipe(scheme, io))
+        engine.load_quantization_recipe(rules)
         result = engine.quantize(found or None, enable_progress_report=False)
     made = unpack(bytes(result.quantized_model))
-    if scheme.integer:
+    if recipe.scheme.integer:
         fit_biases(made, model.graph)
     drop_unused(made)
-    return pack(made)
+    data = pack(made)
+    if not recipe.scheme.integer:
+        return data
+    return integerize(data, ranges, recipe.scheme.activations, symmetric=recipe.symmetric)
 
 
-def _recipe(scheme: Scheme, io: str) -> Any:
-    """litert-quantizer's description of a scheme; later rules overrule earlier ones."""
-    from litert_quantizer import qtyping, recipe_manager
-    from litert_quantizer.algorithm_manager import AlgorithmName
+def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
+    """The layers that an op came from: `conv;relu` came from `conv` and `relu`."""
+    name = graph.main.tensors[op.outputs[0]].name
+    return (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
 
-    granularity = qtyping.QuantGranularity
-    chosen = granularity.CHANNELWISE if scheme.per_channel else granularity.TENSORWISE
+
+def _rules(graph: Graph, recipe: Recipe) -> Any:
+    """litert-quantizer's description of a recipe; later rules overrule earlier ones."""
+    from litert_quantizer import recipe_manager
+
     rules = recipe_manager.RecipeManager()
-    bits = {"int4": 4, "int8": 8}.get(scheme.weights, 16)
-    if scheme.name == "float16":
-        rules.add_quantization_config(
-            ".*",
-            "*",
-            qtyping.OpQuantizationConfig(
-                weight_tensor_config=qtyping.TensorQuantizationConfig(
-                    num_bits=16, dtype=qtyping.TensorDataType.FLOAT
-                ),
-                compute_precision=qtyping.ComputePrecision.FLOAT,
-                explicit_dequantize=True,
-            ),
-            AlgorithmName.FLOAT_CASTING,
-        )
-    elif scheme.name == "dynamic":
-        rules.add_dynamic_config(".*", "*", bits, chosen)
-    elif not scheme.integer:
-        rules.add_weight_only_config(".*", "*", bits, chosen)
-    else:
-        width = 16 if scheme.activations == "int16" else 8
-        rules.add_static_config(".*", "*", width, 8, chosen)
-        if bits == 4:
-            for op in ("CONV_2D", "FULLY_CONNECTED"):
-                rules.add_static_config(".*", op, width, 4, chosen)
-        _add_io(rules, scheme, io)
+    _add(rules, ".*", recipe.scheme, recipe.symmetric)
+    for pattern, name in recipe.precision:
+        _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
+    if recipe.scheme.integer:
+        _add_io(rules, recipe)
     return rules.get_quantization_recipe()
 
 
-def _add_io(rules: Any, scheme: Scheme, io: str) -> None:
+def _regex(graph: Graph, pattern: str) -> str:
+    """A regular expression for the ops of the layers that match.
+
+    Raises:
+        UsageError: There is no such layer.
+    """
+    import re
+
+    tensors = graph.main.tensors
+    outputs = [
+        "".join(f"{tensors[i].name};" for i in op.outputs)
+        for op in graph.main.ops
+        if any(fnmatchcase(name, pattern) for name in layer_names(graph, op))
+    ]
+    if not outputs:
+        known = [tensors[op.outputs[0]].name for op in graph.main.ops]
+        raise UsageError(
+            f"The model has no layer '{pattern}'.", graph.path, f"layers: {', '.join(known)}"
+        )
+    return "^(" + "|".join(re.escape(name) for name in outputs) + ")$"
+
+
+def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
+    """Rules for one scheme on the ops that a regular expression names."""
     from litert_quantizer import qtyping
     from litert_quantizer.algorithm_manager import AlgorithmName
 
-    if io == scheme.activations:
-        return
+    def add(config: Any, algorithm: Any, ops: Iterable[str] = ("*",)) -> None:
+        for op in ops:
+            rules.add_quantization_config(regex, op, config, algorithm)
+
+    tensor = qtyping.TensorQuantizationConfig
+    grain = qtyping.QuantGranularity
+    bits = {"int4": 4, "int8": 8}.get(scheme.weights, 16)
+    chosen = grain.CHANNELWISE if scheme.per_channel else grain.TENSORWISE
+    plain = AlgorithmName.MIN_MAX_UNIFORM_QUANT
+
+    def integer(bits: int) -> Any:
+        width = 16 if scheme.activations == "int16" else 8
+        return qtyping.OpQuantizationConfig(
+            activation_tensor_config=tensor(num_bits=width, symmetric=symmetric or width == 16),
+            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=chosen),
+            compute_precision=qtyping.ComputePrecision.INTEGER,
+        )
+
+    if scheme.integer:
+        add(integer(8), plain)
+        if bits == 4:  # the ops that have int4 weights; the rest stays int8
+            add(integer(4), plain, ("CONV_2D", "FULLY_CONNECTED"))
+    elif scheme.weights == "float16":
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=tensor(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        )
+        add(config, AlgorithmName.FLOAT_CASTING)
+    else:
+        dynamic = scheme.name == "dynamic"
+        precision = qtyping.ComputePrecision
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=chosen),
+            compute_precision=precision.INTEGER if dynamic else precision.FLOAT,
+            explicit_dequantize=not dynamic,
+        )
+        add(config, plain)
+
+
+def _add_io(rules: Any, recipe: Recipe) -> None:
+    """Rules for inputs and outputs, whatever the layers beside them are."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    # Rules apply in the order of their first expression; this one is new, so it comes last.
+    everything = "^.*$"
     for side in ("INPUT", "OUTPUT"):
-        if io == "float32":
-            rules.add_quantization_config(".*", side, None, AlgorithmName.NO_QUANTIZE)
+        if recipe.io == "float32":
+            rules.add_quantization_config(everything, side, None, AlgorithmName.NO_QUANTIZE)
             continue
-        unsigned = qtyping.TensorQuantizationConfig(
-            num_bits=8, symmetric=False, dtype=qtyping.TensorDataType.UINT
+        unsigned = recipe.io == "uint8"
+        kind = qtyping.TensorDataType
+        activation = qtyping.TensorQuantizationConfig(
+            num_bits=16 if recipe.io == "int16" else 8,
+            symmetric=recipe.io == "int16" or (recipe.symmetric and not unsigned),
+            dtype=kind.UINT if unsigned else kind.INT,
         )
-        rules.add_quantization_config(
-            ".*",
-            side,
-            qtyping.OpQuantizationConfig(
-                activation_tensor_config=unsigned,
-                weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8),
-                compute_precision=qtyping.ComputePrecision.INTEGER,
-            ),
+        config = qtyping.OpQuantizationConfig(
+            activation_tensor_config=activation,
+            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8),
+            compute_precision=qtyping.ComputePrecision.INTEGER,
         )
+        rules.add_quantization_config(everything, side, config)

@@ -34,6 +34,11 @@ class Scheme:
         return self.activations != "float32"
 
     @property
+    def storage_only(self) -> bool:
+        """Whether weights are floats in fewer bits, which edgeq itself packs."""
+        return self.weights in ("bfloat16", "float8-e4m3", "float8-e5m2")
+
+    @property
     def default_io(self) -> str:
         """The type of inputs and outputs unless asked for otherwise."""
         return self.activations
@@ -108,6 +113,38 @@ SCHEMES: dict[str, Scheme] = {
             True,
             "weights half on disk; computes in float, or in float16 on a GPU",
             _PHONES,
+        ),
+        Scheme(
+            "bfloat16",
+            "bfloat16",
+            "float32",
+            True,
+            "weights half on disk, with the range of float32; unpacked when the model runs",
+            _PHONES,
+        ),
+        Scheme(
+            "float8-e4m3",
+            "float8-e4m3",
+            "float32",
+            True,
+            "weights a quarter on disk (3 bits of precision); unpacked when the model runs",
+            _PHONES,
+        ),
+        Scheme(
+            "float8-e5m2",
+            "float8-e5m2",
+            "float32",
+            True,
+            "weights a quarter on disk (2 bits of precision, more range); unpacked when it runs",
+            _PHONES,
+        ),
+        Scheme(
+            "mixed",
+            "int8",
+            "int8",
+            True,
+            "int8, and per layer what --precision says: int4 to save flash, int16x8 for accuracy",
+            _EVERYWHERE,
         ),
     )
 }

@@ -167,3 +167,67 @@ def test_command_line(cli, tmp_path, monkeypatch):
     assert forced.code == 0
     assert "integer proof: passed" in forced.out
     json.dumps(done.json)
+
+
+def test_mixed_precision_by_layer():
+    model, _ = NETS["classifier"]()
+    data = samples_for(model, 30)
+    precision = {"conv*": "int4", "dense": "int16x8"}
+    result = edgeq.convert(model, data=data, scheme="mixed", precision=precision)
+    graph = parse_graph(result.data).main
+    weights = {
+        name: graph.tensors[op.inputs[1]].dtype
+        for op in graph.ops
+        if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+        for name in graph.tensors[op.outputs[0]].name.split(";")[:1]
+    }
+    assert set(weights.values()) == {"int4", "int8"}
+    assert weights["conv"] == "int4"
+    assert "int16" in result.proof.dtypes
+    assert result.proof.inputs == result.proof.outputs == ("int8",)
+    with pytest.raises(UsageError, match="no layer 'nowhere'") as caught:
+        edgeq.convert(model, data=data, scheme="mixed", precision={"nowhere": "int4"})
+    assert "conv" in caught.value.hint
+
+
+def test_symmetric_activations():
+    model, _ = NETS["classifier"]()
+    result = edgeq.convert(model, data=samples_for(model, 30), symmetric=True)
+    graph = parse_graph(result.data).main
+    fixed = {i for op in graph.ops if op.name == "SOFTMAX" for i in op.outputs}
+    for tensor in graph.tensors:
+        if tensor.dtype == "int8" and tensor.index not in fixed:
+            assert tensor.zero_point == 0
+
+
+def test_dead_channel_keeps_its_bias():
+    import keras
+
+    layers = keras.layers
+    net = keras.Sequential([keras.Input((4, 4, 2)), layers.Conv2D(3, 1), layers.Flatten()])
+    kernel, _ = net.layers[0].get_weights()
+    kernel[..., 1] = 0
+    net.layers[0].set_weights([kernel, np.array([0.5, 1.5, -0.5], np.float32)])
+    data = samples_for(net, 20)
+    for scheme in ("int8", "int16x8", "int4"):
+        result = edgeq.convert(net, data=data, scheme=scheme)
+        (integer,) = run(result.data, data)
+        dead = integer.reshape(20, 16, 3)[:, :, 1]
+        np.testing.assert_allclose(dead, 1.5, atol=0.03)
+
+
+def test_labels_and_normalization_travel_in_the_model(tmp_path):
+    from edgeq.datasets import DatasetOptions, Normalization
+    from edgeq.tflite.metadata import ENTRY, read_info
+
+    model, _ = NETS["classifier"]()
+    options = DatasetOptions(
+        classes=("yes", "no", "up", "dåwn"), normalization=Normalization((1.0, 2.0), (3.0,))
+    )
+    result = edgeq.convert(model, data=samples_for(model, 20), dataset_options=options)
+    info = read_info(parse_graph(result.data).metadata[ENTRY], result.data)
+    assert info.outputs[0].labels == ("yes", "no", "up", "dåwn")
+    assert (info.inputs[0].mean, info.inputs[0].std) == ((1.0, 2.0), (3.0, 3.0))
+    assert info.inputs[0].low < 0 < info.inputs[0].high
+    again = edgeq.convert(model, data=samples_for(model, 20), dataset_options=options)
+    assert again.data == result.data
