@@ -112,9 +112,7 @@ def lower_other_type(
         (INPUT, *constant_args(2), OUTPUT),
         (
             Constant("exp_lut", "int16_t", interpolation_table(_exp, exp_step, 32767)),
-            Constant(
-                "reciprocal_lut", "int16_t", interpolation_table(_reciprocal, steps[1], -32768)
-            ),
+            Constant("reciprocal_lut", "int16_t", reciprocal),
         ),
         overlaps=(Overlap(0),),
     )

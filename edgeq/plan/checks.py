@@ -29,7 +29,8 @@ def check_operands(node: Node) -> None:
     for index in {*op.inputs, *op.outputs} - {-1}:
         tensor = node.subgraph.tensors[index]
         _check_quantization(tensor)
-        if tensor.is_constant and index not in op.outputs:
+        if tensor.data is not None and index not in op.outputs:
+            require(tensor.data.shape == tensor.shape, f"{tensor.dtype} constants are unknown here")
             continue
         require(tensor.dtype in C_TYPES, f"{tensor.dtype} tensors have no place in C")
         require(tensor.elements > 0, f"shape {tensor.shape} has no elements")
