@@ -24,7 +24,7 @@ from edgeq.evaluation.layers import LayerError, layer_errors
 from edgeq.fit import address_for
 from edgeq.graph import Graph, read_graph
 from edgeq.jsontext import json_text
-from edgeq.limits import LimitCheck, check_limits
+from edgeq.limits import LimitCheck, check_limits, latency_ms
 from edgeq.manifest import write_manifest
 from edgeq.models import is_integer, is_tflite, sample_specs
 from edgeq.output import check_writable, whole_directory, write_whole
@@ -52,6 +52,7 @@ class Deployment:
         verifications: Bytes compared with the oracle.
         accuracy: Of the integer model; None without labelled data.
         float_accuracy: Of the float model, where there is one.
+        latency_ms: Of one inference; from the cycles and the target's clock where not timed.
         layers: Error of each layer, where there is a float model.
         limits: Every limit with the value found.
         result: All of it as in deploy.json.
@@ -64,6 +65,7 @@ class Deployment:
     accuracy: Evaluation | None
     float_accuracy: Evaluation | None
     profile: Profile
+    latency_ms: float | None
     layers: tuple[LayerError, ...]
     limits: tuple[LimitCheck, ...]
     result: Mapping[str, Any]
@@ -170,6 +172,7 @@ class _Steps:
             accuracy,
             real,
             found,
+            latency_ms(self.target, found),
             layers,
             limits,
             {},
@@ -273,6 +276,7 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
             "integer": found.accuracy and found.accuracy.to_json(),
         },
         "profile": found.profile.to_json(),
+        "latency_ms": found.latency_ms,
         "memory": None if sources is None else _memory(graph, sources),
         "layers": found.layers,
         "limits": found.limits,

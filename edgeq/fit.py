@@ -9,9 +9,14 @@ from edgeq.config import Limits
 from edgeq.devices.base import CompileOptions, Memory, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
-from edgeq.limits import LimitCheck, check_limits
+from edgeq.limits import LimitCheck, check_limits, latency_ms
 from edgeq.profiling import profile
 from edgeq.target import Target, load_target
+
+_ADVICE = {
+    "flash bytes": "flash: --optimize size, --scheme int4, or edgeq compress prune or factorize",
+    "RAM bytes": "RAM: --optimize ram, or a smaller input or fewer channels in the first layers",
+}
 
 
 @dataclass(frozen=True)
@@ -22,15 +27,20 @@ class Fit:
         target: Name of the target.
         on: Where the figures were measured.
         memory_bytes: What the model takes.
-        checks: The target's limits; empty where its memory is unknown or plentiful.
-        fits: Whether all of them are met.
+        checks: The target's limits, less what its usual system takes; empty where its memory is
+            unknown or plentiful.
+        latency_ms: Of one inference; estimated from cycles where it cannot be timed.
+        fits: Whether all checks are met.
+        advice: What would make it fit; empty if it does.
     """
 
     target: str
     on: str
     memory_bytes: Memory
     checks: tuple[LimitCheck, ...]
+    latency_ms: float | None
     fits: bool
+    advice: tuple[str, ...]
 
 
 def address_for(target: Target, name: str) -> str:
@@ -63,5 +73,12 @@ def fit(model: str | Path, target: str, options: CompileOptions | None = None) -
         model, on=address, profile_options=ProfileOptions(runs=1, ops=False), options=options
     )
     checks = check_limits(Limits(), loaded, found)
-    memory = found.measurement.memory_bytes
-    return Fit(loaded.name, address, memory, checks, all(check.met for check in checks))
+    return Fit(
+        target=loaded.name,
+        on=address,
+        memory_bytes=found.measurement.memory_bytes,
+        checks=checks,
+        latency_ms=latency_ms(loaded, found),
+        fits=all(check.met for check in checks),
+        advice=tuple(_ADVICE[check.name] for check in checks if not check.met),
+    )

@@ -62,12 +62,15 @@ def _show_summary(found: Inspection, console: Console) -> None:
 
 def _show_fit(found: Fit, console: Console) -> None:
     for check in found.checks:
-        verdict = "fits" if check.met else "DOES NOT FIT"
-        console.print(
-            f"{check.name}: {check.value:,} of {check.limit:,} on {found.target}: {verdict}"
-        )
+        left = check.limit - (check.value or 0)
+        verdict = f"fits, {left:,} left" if check.met else f"DOES NOT FIT, {-left:,} too many"
+        console.print(f"{check.name}: {check.value:,} of {check.limit:,}: {verdict}")
     if not found.checks:
         console.print(f"{found.target}: memory is no limit, or its size is unknown")
+    if found.latency_ms is not None:
+        console.print(f"latency: {found.latency_ms:.3g} ms, from {found.on}")
+    for line in found.advice:
+        console.print(f"  try: {line}")
 
 
 def _tensor_words(tensor: TensorInfo) -> str:

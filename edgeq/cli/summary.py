@@ -46,8 +46,9 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
         )
         if value is not None
     ]
-    if measured.latency_us is not None:
-        rows.append(("latency, median", f"{measured.latency_us.p50:,.1f} µs"))
+    if found.latency_ms is not None:
+        estimated = " (estimated)" if measured.latency_us is None else ""
+        rows.append((f"latency, ms{estimated}", f"{found.latency_ms:.4g}"))
     for check in found.verifications:
         words = f"equal to {check.against}, {check.compared} inputs"
         if not check.equal:

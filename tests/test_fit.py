@@ -1,0 +1,38 @@
+"""Does a model fit a board?"""
+
+import pytest
+
+from edgeq.errors import UsageError
+from edgeq.fit import fit
+
+pytest.importorskip("unicorn")
+
+
+def test_what_fits(cli, models):
+    model = models / "kws_int8.tflite"
+    found = fit(model, "nucleo-f446re")
+    assert found.fits
+    assert found.on == "sim:nucleo-f446re"
+    assert found.advice == ()
+    assert {check.name: check.limit for check in found.checks} == {
+        "flash bytes": 524288 - 6144,
+        "RAM bytes": 131072 - 3072,
+    }
+    assert 5 < found.latency_ms < 100
+    words = cli("inspect", model, "--target", "nucleo-f446re").out
+    assert "fits" in words
+    assert "latency" in words
+
+
+def test_what_does_not_fit(cli, models):
+    found = fit(models / "vww_int8.tflite", "nucleo-f103rb")
+    assert not found.fits
+    assert len(found.advice) == 2
+    words = cli("inspect", models / "vww_int8.tflite", "-t", "nucleo-f103rb").out
+    assert "DOES NOT FIT" in words
+    assert "--optimize ram" in words
+
+
+def test_no_such_board(models):
+    with pytest.raises(UsageError, match="no target"):
+        fit(models / "kws_int8.tflite", "nucleo-x")
