@@ -104,7 +104,7 @@ class Target:
         cpu: A name of `edgeq.cpu.CPUS`.
         isa: What this chip has of `edgeq.cpu.ISA_FEATURES`.
         clock_hz: Highest core clock; None for a CPU alone.
-        cycle_counter: "dwt", "systick", "mcycle", "ccount" or "clock".
+        cycle_counter: "dwt", "systick", "mcycle", "ccount", "clock" (a host's) or "none".
         toolchain: "arm-none-eabi", "riscv", "xtensa" or "host".
         memory: Flash and RAM regions; the first of each kind is where code and data go.
         ram_bytes: All RAM a program can use; of a host, its main memory.

@@ -48,7 +48,7 @@ FLASH_TOOLS = (
 )
 EMULATORS = ("sim", "qemu", "labwired")
 FRAMEWORKS = ("arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", "cmsis-device")
-CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock")
+CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
 
 # Facts of these tables must say where they were read, under the same key of [sources].
 _NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host")
@@ -134,7 +134,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "cpu": {
         "core": _Key(_one_of(*CPUS), required=True),
         "isa": _Key(_list_of(_one_of(*ISA_FEATURES))),
-        "clock_hz": _Key(_count, required=True),
+        "clock_hz": _Key(_count),
         "cycle_counter": _Key(_one_of(*CYCLE_COUNTERS)),
     },
     "system": {
@@ -145,7 +145,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "uart": {
         "driver": _Key(_text, required=True),
         "base": _Key(_address, required=True),
-        "clock_hz": _Key(_count, required=True),
+        "clock_hz": _Key(_count),
         "core_clock_hz": _Key(_count),
         "baud": _Key(_count),
         "config": _Key(_count),
