@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.graph import Tensor
 from edgeq.ops import scaled_sum
+from edgeq.ops.add_mve import lower_mve
 from edgeq.ops.arithmetic import plain_call
 from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
 from edgeq.ops.movement import require_same_type
@@ -45,11 +46,16 @@ def lower(node: Node) -> Call:
         return scaled_sum.lower(node, 1)
     require_same_type(a, b, output)
     require_quantized(a, b, output)
+    scales = scaling(a, b, output)
+    if node.isa.has("mve"):
+        call = lower_mve(node, scales, clamp(node))
+        if call is not None:
+            return call
     return Call(
         "add",
         "eq_add_s8",
         "eq_add_params",
-        {"size": output.elements, **scaling(a, b, output), **clamp(node)},
+        {"size": output.elements, **scales, **clamp(node)},
         (Arg("input", 0), Arg("input", 1), OUTPUT),
         overlaps=(Overlap(0), Overlap(1)),
     )
