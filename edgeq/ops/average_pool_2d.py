@@ -9,6 +9,8 @@ from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, Overlap, require
 from edgeq.ops.float32 import float_clamp
 from edgeq.ops.quantized import clamp, image_shape, padding_before
 
+_MVE_WINDOW = 5770  # 129 times its square is below 2^32, see eq_average_pool_2d_mve.h
+
 
 def geometry(node: Node) -> dict[str, int]:
     """The shape fields of eq_average_pool_2d_params."""
@@ -59,13 +61,15 @@ def lower(node: Node) -> Call:
     behind = conv_2d.overlap(window, 1, buffered=False)
     if types != ("int8", "int8"):
         return _other_type(node, g, behind)
+    mve = node.isa.has("mve") and g["filter_h"] * g["filter_w"] < _MVE_WINDOW
     return Call(
         "average_pool_2d",
-        "eq_average_pool_2d_s8",
+        "eq_average_pool_2d_mve_s8" if mve else "eq_average_pool_2d_s8",
         "eq_average_pool_2d_params",
         {**g, **clamp(node)},
         (INPUT, OUTPUT),
         overlaps=(behind,),
+        kernels="mve" if mve else "portable",
     )
 
 

@@ -29,6 +29,7 @@ EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t whole = row_bytes & ~15;
     const mve_pred16_t rest = vctp8q((uint32_t)(row_bytes - whole));
+    EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         EQ_UNROLL(12)
         for (int32_t i = 0; i < whole; i += 16) {
