@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeq.devices.remote.answers import printable
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.errors import EdgeqError
 
@@ -49,6 +50,6 @@ def explain(
 
 
 def _clean(text: str) -> str:
-    """A device's words without control characters: they go to the user's terminal."""
+    """A runtime's words without its notices."""
     lines = [line for line in text.splitlines() if not line.startswith(("INFO:", "WARNING:"))]
-    return "".join(each for each in "\n".join(lines) if each.isprintable() or each == "\n").strip()
+    return printable("\n".join(lines)).strip()

@@ -1,8 +1,8 @@
-"""What a link to a device offers: programs with three streams, and files put in place."""
+"""What a link to a device offers: programs with three streams. Files go through `cat`."""
 
 from __future__ import annotations
 
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from edgeq.errors import EdgeqError
 
@@ -13,12 +13,13 @@ SILENCE_S = 5.0
 class LinkLost(EdgeqError):
     """The connection broke, stalled, or was closed from the other side."""
 
-    def __init__(self, where: str, detail: str) -> None:
+    def __init__(self, where: str, detail: str, note: str = "") -> None:
         super().__init__(
-            f"The connection was lost: {detail}.",
+            f"The connection was lost: {detail}{note}.",
             where,
             "run the command again; what was pushed completely is kept on the device",
         )
+        self.detail = detail
 
 
 class ConnectionDropped(EdgeqError):
@@ -49,6 +50,10 @@ class Process(Protocol):
         """
         ...
 
+    def end_input(self) -> None:
+        """Close its stdin; what it writes can still be read."""
+        ...
+
     def errors(self) -> str:
         """The last of what it wrote on stderr."""
         ...
@@ -69,20 +74,6 @@ class Link(Protocol):
 
     def start(self, command: str) -> Process:
         """Start a shell command on the device."""
-        ...
-
-    def size(self, remote: str) -> int | None:
-        """Size of a file on the device in bytes; None if it does not exist."""
-        ...
-
-    def append(self, source: BinaryIO, remote: str, offset: int) -> None:
-        """Write what is left of `source` to a file on the device, from `offset` on.
-
-        Raises:
-            FileNotFoundError: The file, or the folder, is not there any more.
-            EdgeqError: The device has no space, or the folder cannot be written to.
-            LinkLost: The link is gone.
-        """
         ...
 
     def abort(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.devices.remote.answers import number, printable
 from edgeq.devices.remote.facts import HostFacts
 
 _MOST_SNAPSHOTS = 120
@@ -76,14 +77,19 @@ def watch_list(facts: HostFacts) -> list[str]:
 
 def read_snapshot(beat: Mapping[str, Any], facts: HostFacts) -> Snapshot:
     """What one beat of the agent says."""
-    texts = dict(zip(watch_list(facts), beat.get("texts", []), strict=False))
+    sources = watch_list(facts)
+    told = beat.get("texts")
+    texts = {
+        source: printable(str(text))
+        for source, text in zip(sources, told if isinstance(told, list) else [], strict=False)
+    }
     folders = facts.frequency_folders
     busy, stolen = _processor_time(texts.get("/proc/stat", ""))
     load = _number(texts.get("/proc/loadavg", "").split(" ")[0])
     throttled = re.search(r"(?:0x)?([0-9a-fA-F]+)\s*$", texts.get(facts.throttled_source or "", ""))
     return Snapshot(
-        monotonic_s=float(beat["monotonic_s"]),
-        wall_s=float(beat["wall_s"]),
+        monotonic_s=number(beat, "monotonic_s"),
+        wall_s=number(beat, "wall_s"),
         load=load,
         governor=texts.get(f"{folders[0]}/scaling_governor", "").strip() or None
         if folders

@@ -86,8 +86,7 @@ class Shell:
                     sections[name] = ""
             elif "edgeq" in sections:  # whatever a login script printed came before
                 # These texts go to the user's terminal: what could steer it is left out.
-                plain = "".join(each for each in line if each.isprintable() or each in "\t\0")
-                sections[name] = sections.get(name, "") + plain + "\n"
+                sections[name] = sections.get(name, "") + _plain(line) + "\n"
         return sections if "uname" in sections else {**known, **sections}
 
     def do(self, command: str) -> tuple[int, str]:
@@ -208,6 +207,10 @@ class Shell:
                     return
                 finally:
                     self._writing.release()
+
+
+def _plain(line: str) -> str:
+    return "".join(each for each in line.replace("\t", " ") if each.isprintable())
 
 
 def quoted(text: str) -> str:

@@ -1,0 +1,153 @@
+"""An agent that runs on a device: started with what it needs, spoken to, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeq.devices.base import CompileOptions
+from edgeq.devices.remote import answers, memory, record
+from edgeq.devices.remote.artifacts import Artifact
+from edgeq.devices.remote.facts import HostFacts, read_facts
+from edgeq.devices.remote.failures import explain
+from edgeq.devices.remote.link import Link
+from edgeq.devices.remote.options import RemoteOptions
+from edgeq.devices.remote.push import push
+from edgeq.devices.remote.runtimes import Plan, Request, choose
+from edgeq.devices.remote.shell import Message, Shell
+from edgeq.errors import EdgeqError
+
+
+@dataclass
+class Agent:
+    """One agent, over one connection.
+
+    Attributes:
+        facts: What the device said about itself.
+        plan: What runs the model on it.
+        snapshots: The device's states, from its beats, oldest first.
+        pushed_bytes: What had to be sent before it could start.
+        timings: Seconds from the first packet to: "connect_s", "probe_s", "pushed_s", "agent_s".
+    """
+
+    link: Link
+    shell: Shell
+    facts: HostFacts
+    plan: Plan
+    model: Artifact
+    options: RemoteOptions
+    pushed_bytes: int
+    timings: dict[str, float]
+    snapshots: list[record.Snapshot] = field(default_factory=list)
+    _next_id: int = 0
+
+    def load(self, *, threads: int, cpu: str, profiling: bool) -> answers.Loaded:
+        """A fresh process with the model in it; it takes the place of the one before."""
+        root, library = self.facts.root, self.plan.library
+        message = self.ask(
+            "load",
+            model=f"{root}/{self.model.name}",
+            library=f"{root}/{library.name}" if library else "",
+            runtime=self.plan.runtime,
+            threads=threads,
+            delegate=self.options.delegate,
+            cpu=cpu,
+            profiling=profiling,
+        )
+        return answers.read_loaded(message)
+
+    def ask(
+        self, do: str, on_samples: Callable[[list[float]], None] | None = None, **fields: Any
+    ) -> Message:
+        """Send one command and wait for its answer; beats are kept on the way.
+
+        Raises:
+            EdgeqError: The agent answered with an error, or not in edgeq's protocol.
+            LinkLost: The link is gone.
+        """
+        self._next_id += 1
+        self.shell.send(do=do, id=self._next_id, wait_s=self.options.wait_s, **fields)
+        while True:
+            message = self.shell.receive()
+            event = message["event"]
+            if event == "beat":
+                self.snapshots.append(record.read_snapshot(message, self.facts))
+            elif message.get("id") != self._next_id:
+                continue
+            elif event == "error":
+                raise explain(message, self.link.name, self.facts, self.model.path, do)
+            elif event != "samples":
+                return message
+            elif on_samples is not None:
+                on_samples(answers.read_samples(message))
+
+    def close(self) -> None:
+        """End the agent and the connection."""
+        with contextlib.suppress(EdgeqError):
+            self.shell.send(do="end")
+        self.shell.close()
+        self.link.close()
+
+
+def start(
+    link: Link,
+    model: Artifact,
+    options: RemoteOptions,
+    compile_options: CompileOptions,
+    plan: Plan | None,
+    begin: float,
+) -> Agent:
+    """Probe the device, push what is missing, start the agent.
+
+    Args:
+        link: A connection; it is closed if this fails.
+        model: The .tflite file.
+        options: Of the device's address.
+        compile_options: For generated C.
+        plan: What was chosen before, on a connection that was lost; None to choose now.
+        begin: `time.monotonic()` when connecting began.
+
+    Raises:
+        EdgeqError: No runtime fits, there is no space, the agent does not start.
+        LinkLost: The link is gone.
+    """
+    timings = {"connect_s": time.monotonic() - begin}
+    try:
+        shell = Shell(link)
+        facts = _probe(link, shell, options.folder)
+        timings["probe_s"] = time.monotonic() - begin
+        request = Request(facts, options.agent, model.path, compile_options, shell.do)
+        plan = plan or choose(request, options.runtime)
+        wanted = [model, plan.program, *([plan.library] if plan.library else [])]
+        pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
+        timings["pushed_s"] = time.monotonic() - begin
+        try:
+            shell.become(plan.command(facts))
+        except EdgeqError:
+            memory.forget(link.name, options.folder)  # perhaps its Python was updated
+            raise
+        shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
+        timings["agent_s"] = time.monotonic() - begin
+    except BaseException:
+        link.close()
+        raise
+    return Agent(link, shell, facts, plan, model, options, pushed_bytes, timings)
+
+
+def _probe(link: Link, shell: Shell, folder: str) -> HostFacts:
+    known = memory.recall(link.name, folder)
+    sections = shell.probe(folder, known)
+    if sections.get("boot") != known.get("boot"):
+        memory.remember(link.name, folder, sections)
+    return read_facts(sections)
+
+
+def probe(link: Link, options: RemoteOptions) -> tuple[HostFacts, Request]:
+    """The facts of a device, all of them asked for anew, and a request to judge runtimes with."""
+    shell = Shell(link)
+    facts = read_facts(shell.probe(options.folder, {}))
+    return facts, Request(facts, options.agent, Path(), CompileOptions(), shell.do)

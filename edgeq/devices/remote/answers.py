@@ -1,0 +1,179 @@
+"""What an agent answers, checked: a device may send anything, and must not confuse the host."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeq.devices.base import Array
+from edgeq.devices.tensors import TensorSpec
+from edgeq.errors import EdgeqError
+
+_MOST_SAMPLES_AT_ONCE = 1_000_000
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that a fresh process holds.
+
+    Attributes:
+        tensors: (dtype, shape) of the inputs and of the outputs.
+        affinity: The cores that the process may use.
+    """
+
+    load_us: float
+    delegate: str
+    tensors: tuple[list[tuple[str, list[int]]], list[tuple[str, list[int]]]]
+    affinity: list[int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The end of a measurement; its samples came before.
+
+    Attributes:
+        cpu_s: Processor time of the process during the timed part.
+        outputs: Bytes of all outputs for the given input.
+    """
+
+    first_us: float
+    warmup: int
+    elapsed_s: float
+    cpu_s: float
+    peak_rss_bytes: int
+    outputs: bytes
+
+
+@dataclass(frozen=True)
+class OpTime:
+    """One row of the per-op pass.
+
+    Attributes:
+        index: Of the op, in the model or in a delegate's part of it.
+        delegated: Whether a delegate ran it.
+    """
+
+    index: int
+    op: str
+    us: float
+    delegated: bool
+
+
+class DamagedAnswer(EdgeqError):
+    """What came from the device does not follow the protocol."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"The device's answer is damaged: '{field}' is not as it should be.",
+            hint="is something else than edgeq's agent running there?",
+        )
+
+
+def read_loaded(message: Mapping[str, Any]) -> Loaded:
+    """The answer to `load`."""
+    return Loaded(
+        load_us=number(message, "load_us"),
+        delegate=text(message, "delegate"),
+        tensors=(_tensors(message, "input"), _tensors(message, "output")),
+        affinity=[int(each) for each in _numbers(message, "affinity")],
+    )
+
+
+def read_measured(message: Mapping[str, Any]) -> Measured:
+    """The answer to `measure`."""
+    return Measured(
+        first_us=number(message, "first_us"),
+        warmup=int(number(message, "warmup")),
+        elapsed_s=number(message, "elapsed_s"),
+        cpu_s=number(message, "cpu_s"),
+        peak_rss_bytes=int(number(message, "peak_rss_bytes")),
+        outputs=read_bytes(message),
+    )
+
+
+def read_op_times(message: Mapping[str, Any]) -> list[OpTime]:
+    """The answer to `ops`."""
+    indices, times = _numbers(message, "index"), _numbers(message, "us")
+    names, delegated = message.get("op"), message.get("delegated")
+    if not isinstance(names, list) or not isinstance(delegated, list):
+        raise DamagedAnswer("op")
+    if not len(indices) == len(times) == len(names) == len(delegated):
+        raise DamagedAnswer("op")
+    return [
+        OpTime(int(index), printable(str(name)), us, bool(by_delegate))
+        for index, name, us, by_delegate in zip(indices, names, times, delegated, strict=True)
+    ]
+
+
+def read_samples(message: Mapping[str, Any]) -> list[float]:
+    """The microseconds of a `samples` event."""
+    return _numbers(message, "us")
+
+
+def read_bytes(message: Mapping[str, Any]) -> bytes:
+    """The `data` of a message."""
+    try:
+        return base64.b64decode(message["data"], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        raise DamagedAnswer("data") from None
+
+
+def split_outputs(raw: bytes, specs: Sequence[TensorSpec], count: int) -> list[Array]:
+    """Arrays of shape (count, ...) out of the bytes of `count` calls.
+
+    Raises:
+        DamagedAnswer: The bytes are too many or too few.
+    """
+    size = sum(spec.bytes for spec in specs)
+    if len(raw) != count * size:
+        raise DamagedAnswer("data")
+    rows = np.frombuffer(raw, np.uint8).reshape(count, size)
+    arrays: list[Array] = []
+    start = 0
+    for spec in specs:
+        piece = np.ascontiguousarray(rows[:, start : start + spec.bytes])
+        arrays.append(piece.view(spec.dtype).reshape(count, *spec.shape))
+        start += spec.bytes
+    return arrays
+
+
+def number(message: Mapping[str, Any], field: str) -> float:
+    """A finite number, from 0 on."""
+    value = message.get(field)
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise DamagedAnswer(field)
+    return float(value)
+
+
+def text(message: Mapping[str, Any], field: str) -> str:
+    """A short text that can be shown on a terminal."""
+    return printable(str(message.get(field, "")))[:_LONGEST_TEXT]
+
+
+def printable(words: str) -> str:
+    """A device's words without what could steer the user's terminal."""
+    return "".join(each for each in words if each.isprintable() or each == "\n")
+
+
+def _numbers(message: Mapping[str, Any], field: str) -> list[float]:
+    values = message.get(field)
+    if not isinstance(values, list) or len(values) > _MOST_SAMPLES_AT_ONCE:
+        raise DamagedAnswer(field)
+    return [number({field: value}, field) for value in values]
+
+
+def _tensors(message: Mapping[str, Any], kind: str) -> list[tuple[str, list[int]]]:
+    dtypes, shapes = message.get(f"{kind}_dtypes"), message.get(f"{kind}_shapes")
+    if not isinstance(dtypes, list) or not isinstance(shapes, list) or len(dtypes) != len(shapes):
+        raise DamagedAnswer(f"{kind}_shapes")
+    return [
+        (str(dtype), [int(each) for each in _numbers({"shape": shape}, "shape")])
+        for dtype, shape in zip(dtypes, shapes, strict=True)
+    ]

@@ -1,0 +1,94 @@
+"""One measurement on a device behind a link, as the record that `profile` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq import __version__
+from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions
+from edgeq.devices.remote import record
+from edgeq.devices.remote.agent import Agent
+from edgeq.devices.remote.answers import Loaded, Measured, split_outputs
+from edgeq.devices.tensors import TensorSpec, digest
+from edgeq.devices.timing import summarize
+
+_MOST_SAMPLES = 100_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one measurement brought in.
+
+    Attributes:
+        samples: Latencies in microseconds, in order.
+        snapshots: States of the device before, during and after.
+    """
+
+    address: str
+    agent: Agent
+    loaded: Loaded
+    measured: Measured
+    samples: list[float]
+    snapshots: list[record.Snapshot]
+    threads: int
+    options: ProfileOptions
+
+
+def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile]) -> Measurement:
+    """The record of a run, with the verdict whether it can be believed."""
+    facts, plan, measured = run.agent.facts, run.agent.plan, run.measured
+    verdict = record.judge(run.snapshots, run.samples, measured.cpu_s, facts, run.threads)
+    warnings = [*verdict.reasons, *verdict.remarks]
+    step = -(-len(run.samples) // _MOST_SAMPLES)
+    if step > 1:
+        warnings.append(f"one in {step} raw samples is kept; the statistics are over all")
+    return Measurement(
+        device={
+            "address": run.address,
+            "target": facts.board or facts.architecture,
+            "cpu": facts.cpu,
+            "runtime": plan.runtime,
+            "runtime_version": plan.version,
+            "threads": run.threads,
+            "delegate": run.loaded.delegate,
+            "architecture": facts.architecture,
+            "os": facts.os_name,
+            "kernel": facts.kernel,
+            "libc": facts.libc,
+        },
+        latency_us=summarize(run.samples, warmup=1 + measured.warmup, first=measured.first_us),
+        memory_bytes=Memory(peak_rss=measured.peak_rss_bytes),
+        ops=ops,
+        output_sha256=digest(split_outputs(measured.outputs, outputs, 1)),
+        environment=_environment(run),
+        valid=not verdict.reasons,
+        warnings=warnings,
+        samples_us=run.samples[::step],
+    )
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    facts, plan = run.agent.facts, run.agent.plan
+    python = facts.python.version if facts.python and plan.interpreted else ()
+    return {
+        "agent_version": __version__,
+        "sha256": {
+            "model": run.agent.model.sha256,
+            "runtime": plan.library.sha256 if plan.library else None,
+            "agent": plan.program.sha256,
+        },
+        "python": ".".join(map(str, python)) or None,
+        "cpu_features": list(facts.cpu_features),
+        "cores": facts.cores,
+        "affinity": run.loaded.affinity,
+        "delegate_asked": run.agent.options.delegate,
+        "cold_start": {"load_us": run.loaded.load_us, "first_us": run.measured.first_us},
+        "p50_confidence_95_us": record.median_interval(run.samples),
+        "paced_hz": run.options.extra.get("paced_hz"),
+        "elapsed_s": run.measured.elapsed_s,
+        "pushed_bytes": run.agent.pushed_bytes,
+        "seconds_since_connecting": dict(run.agent.timings),
+        **record.environment_json(run.snapshots),
+    }
