@@ -218,8 +218,10 @@ def _schedule(program: Program, group: Sequence[Step], rows: int) -> list[Stripe
             for source in data_inputs(step.op):
                 known = want.get(source, needed)
                 want[source] = (min(known[0], needed[0]), max(known[1], needed[1]))
-        low = {**low, **{index: first for index, (first, _) in want.items()}}
-        schedule.append(Stripe(made, low))
+        for index, (first, _) in want.items():
+            # Strides skip rows: what is made may begin before what is needed.
+            low[index] = min(first, made[index][0]) if index in made else first
+        schedule.append(Stripe(made, dict(low)))
     return schedule
 
 
