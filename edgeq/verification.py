@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -77,9 +76,20 @@ class Verification:
         return {"edgeq": __version__, "model": model, **found}
 
 
-def oracle_address() -> str:
-    """The device whose bytes are the contract: `tflm`, or LiteRT's reference kernels without it."""
-    return "tflm" if importlib.util.find_spec("tflite_micro") else "local?kernels=reference"
+ORACLE, SECOND_ORACLE = "tflm", "local?kernels=reference"
+
+
+def oracle_address(model: Path) -> str:
+    """The device whose bytes are the contract for a model.
+
+    That is TensorFlow Lite Micro; LiteRT's reference kernels where it is not installed or has no
+    kernel for one of the model's ops.
+    """
+    try:
+        open_device(ORACLE).open(model, CompileOptions()).close()
+    except EdgeqError:
+        return SECOND_ORACLE
+    return ORACLE
 
 
 def verify(
@@ -98,7 +108,7 @@ def verify(
     Args:
         model: A .tflite file.
         on: Address of the device to check.
-        against: Address of the oracle; None for `oracle_address()`.
+        against: Address of the oracle; None for `oracle_address(model)`.
         n: Number of random inputs; all-minimum and all-maximum inputs come before them.
         seed: Of the random inputs.
         inputs: Inputs to use in place of random ones, as for `edgeq.run`.
@@ -109,7 +119,7 @@ def verify(
         EdgeqError: A device cannot run the model, or `inputs` do not fit it.
     """
     graph = read_graph(model)
-    against = against or oracle_address()
+    against = against or oracle_address(Path(model))
     if inputs is not None:
         arrays = model_inputs(inputs, graph.main, where)
     elif n < 1:

@@ -82,6 +82,18 @@ def test_from_a_configuration(cli, models, tmp_path):
     assert again.json["verify"][0]["n"] == 3
 
 
+def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
+    out = tmp_path / "out"
+    done = cli(*chain, "-t", "raspberry-pi-5", "--scheme", "float16", "-o", out, "--json")
+    assert done.code == 0, done.err
+    assert done.json["profile"]["latency_us"]["n"] > 0
+    assert done.json["verify"] == []
+    assert done.json["memory"] is None
+    assert done.json["evaluation"]["integer"]["correct"] == 41
+    assert not (out / "c").exists()
+    assert "<svg" in (out / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

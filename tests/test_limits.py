@@ -77,8 +77,9 @@ def test_a_drop_needs_a_float_model():
 
 def test_the_target_s_memory_and_unequal_bytes_always_count():
     target = load_target("nucleo-f446re")
-    unequal = SimpleNamespace(on="c", differing=3, equal=False)
-    checks = check_limits(Limits(), target, FOUND, verifications=[unequal])
+    unequal = SimpleNamespace(on="c", against="tflm", differing=3, equal=False)
+    other = SimpleNamespace(on="c", against="local", differing=3, equal=False)
+    checks = check_limits(Limits(), target, FOUND, verifications=[unequal, other])
     assert [(check.source, check.met) for check in checks] == [
         ("always", False),
         ("nucleo-f446re", True),

@@ -18,7 +18,7 @@ from edgeq.verification import verify as verify_model
 @click.option("--on", required=True, help="Address of the device to check.")
 @click.option(
     "--against",
-    help="Address of the oracle; by default tflm, or local?kernels=reference where it is missing.",
+    help="Address of the oracle; tflm by default, LiteRT's reference where that has no kernel.",
 )
 @click.option("-n", "count", default=100, show_default=True, help="Number of random inputs.")
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
