@@ -1,5 +1,7 @@
 """edgeq.toml: everything that is wrong is said at once."""
 
+from pathlib import Path
+
 import pytest
 
 from edgeq.config import DeployConfig, Limits, read_config
@@ -79,3 +81,13 @@ def test_what_is_wrong_is_named(tmp_path, text, words):
 def test_a_missing_file(tmp_path):
     with pytest.raises(EdgeqError, match="cannot read"):
         read_config(tmp_path / "none.toml")
+
+
+def test_the_documented_file_is_read(tmp_path):
+    document = Path(__file__).resolve().parents[1] / "docs" / "deploy.md"
+    block = document.read_text().split("```toml\n")[1].split("```")[0]
+    config = read_config(write(tmp_path, block))
+    # It shows every key there is.
+    unset = [name for name, value in vars(config).items() if value is None]
+    assert unset == []
+    assert [name for name, value in vars(config.limits).items() if value is None] == []
