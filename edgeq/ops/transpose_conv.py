@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.ops.base import (
@@ -25,7 +26,6 @@ from edgeq.ops.quantized import (
     check_accumulator,
     clamp,
     image_shape,
-    require_quantized,
     scale_products,
 )
 from edgeq.ops.wide import wide_rows
@@ -130,15 +130,12 @@ def _channels(node: Node) -> int:
     return image_shape(node.output())[3]
 
 
-def _requant(node: Node, bias: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Constant:
+def _requant(node: Node, bias: NDArray[np.int64]) -> Constant:
     """The eq_requant table: a row (bias, multiplier, right shift) per channel."""
     source, weights, output = node.input(_INPUT), node.input(_WEIGHTS), node.output()
-    require_quantized(source, weights, output)
-    assert weights.quantization is not None
     rows = np.zeros((len(bias), 3), np.int64)
-    scales = np.broadcast_to(weights.quantization.scale, (len(bias),))
-    for channel, scale in enumerate(scales):
-        multiplier, shift = quantize_multiplier(source.scale * float(scale) / output.scale)
+    for channel, scale in enumerate(scale_products(source, weights, output, len(bias))):
+        multiplier, shift = quantize_multiplier(scale)
         rows[channel] = bias[channel], multiplier, -shift
     return Constant("requant", "eq_requant", rows, "bias, multiplier (Q31), right shift")
 
@@ -153,7 +150,7 @@ def _call(node: Node, suffix: str, params: dict[str, int | float], last: Constan
     g = geometry(node)
     ctype = "float" if suffix == "f32" else "int8_t"
     return Call(
-        "transpose_conv_s16" if suffix == "s16" else "transpose_conv",
+        "transpose_conv",
         f"eq_transpose_conv_{suffix}",
         f"eq_transpose_conv{'_f32' if suffix == 'f32' else ''}_params",
         {**g, **params},

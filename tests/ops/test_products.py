@@ -24,7 +24,7 @@ def test_resize_bilinear(dtype):
     assert_same(case() for _ in range(30))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_transpose_conv(dtype):
     rng = np.random.default_rng(2)
 
@@ -44,10 +44,12 @@ def test_transpose_conv(dtype):
             weights = constant(rng.normal(size=kernel), dtype)
             bias = constant(bias / 500, dtype)
         else:
-            x, y = quantized(rng, (n, h, w, c)), quantized(rng, shape, low=0.05, high=3)
+            x = quantized(rng, (n, h, w, c), dtype)
+            y = quantized(rng, shape, dtype, low=0.05, high=3)
             scales = rng.uniform(0.002, 0.05, out_c if rng.random() < 0.6 else 1)
             weights = TensorSpec(kernel, "int8", scales.tolist(), 0, values(rng, kernel, "int8"))
-            bias = constant(bias, "int32", scale=(scales * x.scale).tolist())
+            kind = "int64" if dtype == "int16" else "int32"
+            bias = constant(bias, kind, scale=(scales * x.scale).tolist())
         parts = [constant(shape, "int32"), weights, x, *([bias] if rng.random() < 0.7 else [])]
         model = single_op("TRANSPOSE_CONV", parts, [y], options, version=4)
         return random_case(f"TRANSPOSE_CONV {dtype} {x.shape} {kernel} {options}", model)

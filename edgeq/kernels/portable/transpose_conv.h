@@ -1,4 +1,4 @@
-/* TRANSPOSE_CONV (NHWC, weights OHWI), int8 and float32, portable C.
+/* TRANSPOSE_CONV (NHWC, weights OHWI), int8, int16 with int8 weights, and float32, portable C.
  *
  * Every output value gathers its taps, so no image of accumulators is needed: of the rows of the
  * filter, every stride_h-th one meets an input row, and each next one the input row above.
@@ -6,7 +6,7 @@
 #ifndef EQ_TRANSPOSE_CONV_H
 #define EQ_TRANSPOSE_CONV_H
 
-#include "eq_base.h"
+#include "eq_wide.h"
 
 typedef struct {
     int32_t batches;
@@ -29,45 +29,48 @@ typedef struct {
     float activation_min, activation_max;
 } eq_transpose_conv_f32_params;
 
-/* Runs the statement behind it for the taps (fy, fx) of one output value and the input row iy that
- * they meet; y and x are its place with the padding. */
+/* Runs the statement behind it for the taps (fy, fx) of one output value and the input pixel
+ * (iy, ix) that each meets; y and x are the value's place with the padding. */
 #define EQ_FOR_TRANSPOSED_TAPS(y, x)                                                               \
-    for (int32_t fy = (y) % p->stride_h; fy < p->filter_h && fy <= (y); fy += p->stride_h)         \
-        for (int32_t fx = (x) % p->stride_w, iy = ((y) - fy) / p->stride_h;                        \
-             fx < p->filter_w && fx <= (x) && iy < p->input_h; fx += p->stride_w)
+    for (int32_t fy = (y) % p->stride_h, iy = (y) / p->stride_h;                                   \
+         fy < p->filter_h && iy >= 0; fy += p->stride_h, iy--)                                     \
+        if (iy < p->input_h)                                                                       \
+            for (int32_t fx = (x) % p->stride_w, ix = (x) / p->stride_w;                           \
+                 fx < p->filter_w && ix >= 0; fx += p->stride_w, ix--)                             \
+                if (ix < p->input_w)
 
-/* The host proves that no accumulator exceeds 32 bits. */
-EQ_KERNEL void eq_transpose_conv_s8(const eq_transpose_conv_params *p, const int8_t *input,
-                                    const int8_t *weights, const eq_requant *requant,
-                                    int8_t *output)
-{
-    for (int32_t b = 0; b < p->batches; b++) {
-        for (int32_t oy = 0; oy < p->output_h; oy++) {
-            for (int32_t ox = 0; ox < p->output_w; ox++) {
-                const int8_t *tap = weights;
-                for (int32_t oc = 0; oc < p->output_c; oc++) {
-                    int32_t acc = requant[oc].bias;
-                    EQ_FOR_TRANSPOSED_TAPS(oy + p->pad_top, ox + p->pad_left)
-                    {
-                        const int32_t ix = (ox + p->pad_left - fx) / p->stride_w;
-                        if (ix >= p->input_w) {
-                            continue;
-                        }
-                        const int8_t *in = input + (iy * p->input_w + ix) * p->input_c;
-                        const int8_t *w = tap + (fy * p->filter_w + fx) * p->input_c;
-                        for (int32_t c = 0; c < p->input_c; c++) {
-                            acc += (in[c] + p->input_offset) * w[c];
-                        }
-                    }
-                    *output++ = (int8_t)eq_requantize(acc, &requant[oc], p->output_offset,
-                                                      p->activation_min, p->activation_max);
-                    tap += p->filter_h * p->filter_w * p->input_c;
-                }
-            }
-        }
-        input += p->input_h * p->input_w * p->input_c;
+/* The host proves that no accumulator exceeds its bits. */
+#define EQ_TRANSPOSE_CONV(suffix, type, acc_type, requant_type, requantize)                        \
+    EQ_KERNEL void eq_transpose_conv_##suffix(const eq_transpose_conv_params *p,                   \
+                                              const type *input, const int8_t *weights,            \
+                                              const requant_type *requant, type *output)           \
+    {                                                                                              \
+        for (int32_t b = 0; b < p->batches; b++) {                                                 \
+            for (int32_t oy = 0; oy < p->output_h; oy++) {                                         \
+                for (int32_t ox = 0; ox < p->output_w; ox++) {                                     \
+                    const int8_t *tap = weights;                                                   \
+                    for (int32_t oc = 0; oc < p->output_c; oc++) {                                 \
+                        acc_type acc = requant[oc].bias;                                           \
+                        EQ_FOR_TRANSPOSED_TAPS(oy + p->pad_top, ox + p->pad_left)                  \
+                        {                                                                          \
+                            const type *in = input + (iy * p->input_w + ix) * p->input_c;          \
+                            const int8_t *w = tap + (fy * p->filter_w + fx) * p->input_c;          \
+                            for (int32_t c = 0; c < p->input_c; c++) {                             \
+                                acc += (in[c] + p->input_offset) * w[c];                           \
+                            }                                                                      \
+                        }                                                                          \
+                        *output++ = (type)requantize(acc, &requant[oc], p->output_offset,          \
+                                                     p->activation_min, p->activation_max);        \
+                        tap += p->filter_h * p->filter_w * p->input_c;                             \
+                    }                                                                              \
+                }                                                                                  \
+            }                                                                                      \
+            input += p->input_h * p->input_w * p->input_c;                                         \
+        }                                                                                          \
     }
-}
+
+EQ_TRANSPOSE_CONV(s8, int8_t, int32_t, eq_requant, eq_requantize)
+EQ_TRANSPOSE_CONV(s16, int16_t, int64_t, eq_requant_wide, eq_requantize_wide)
 
 EQ_KERNEL void eq_transpose_conv_f32(const eq_transpose_conv_f32_params *p, const float *input,
                                      const float *weights, const float *bias, float *output)
@@ -80,10 +83,6 @@ EQ_KERNEL void eq_transpose_conv_f32(const eq_transpose_conv_f32_params *p, cons
                     float acc = 0.0f;
                     EQ_FOR_TRANSPOSED_TAPS(oy + p->pad_top, ox + p->pad_left)
                     {
-                        const int32_t ix = (ox + p->pad_left - fx) / p->stride_w;
-                        if (ix >= p->input_w) {
-                            continue;
-                        }
                         const float *in = input + (iy * p->input_w + ix) * p->input_c;
                         const float *w = tap + (fy * p->filter_w + fx) * p->input_c;
                         for (int32_t c = 0; c < p->input_c; c++) {
