@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.budget import budgets, choose_mode
 from edgeq.codegen.header import banner, header_text
 from edgeq.codegen.literals import check_identifier, identifier
 from edgeq.codegen.names import Names, assign_names
@@ -35,6 +36,10 @@ _CORES = {
     "rv32imac": "rv32",
     "rv32imafc": "rv32",
 }
+
+
+# What the C compiler is asked for; the hot loops are the same under all of them.
+_CFLAGS = {"balanced": "-O2", "speed": "-O3", "ram": "-O2", "size": "-Os"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,7 @@ def generate(
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
+        LimitError: No form of the program keeps to a budget.
         UsageError: No such target, or a name that is no C identifier.
     """
     graph = read_graph(model)
@@ -91,11 +97,16 @@ def generate(
     options = options or CompileOptions()
     prefix = check_identifier(name) if name else identifier(Path(model).stem)
     isa = isa_of(target)
-    program = lower_graph(graph, isa, options.optimize)
-    if options.optimize == "ram":
-        program, plan = least_memory(program, isa, options.optimize)
-    else:
-        plan = plan_arena(program)
+    optimize, why = options.optimize, "asked for"
+    if budgets(options):
+
+        def planned_ram(mode: str) -> int:
+            _, plan = _planned(graph, isa, mode)
+            return plan.arena_bytes + plan.state_bytes
+
+        choice = choose_mode(Path(model), target, options, planned_ram)
+        optimize, why = choice.optimize, choice.why
+    program, plan = _planned(graph, isa, optimize)
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
     known = oracle_golden(model, program) if golden else None
@@ -112,8 +123,17 @@ def generate(
         f"{prefix}_weights.c": weights_c,
         **_kernel_files(names, isa),
     }
-    manifest = _manifest(graph, program, plan, names, prefix, target, options, constant_bytes)
-    return Sources(files, manifest, plan)
+    manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
+    chosen = {"optimize": optimize, "why": why, "cflags": [_CFLAGS[optimize]]}
+    return Sources(files, {**manifest, **chosen}, plan)
+
+
+def _planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
+    """The program and where its data lies, for one of the ways to optimise."""
+    program = lower_graph(graph, isa, optimize)
+    if optimize == "ram":
+        return least_memory(program, isa, optimize)
+    return program, plan_arena(program)
 
 
 def compile(  # noqa: A001  (the name of the command, as documented)
@@ -204,7 +224,6 @@ def _manifest(
     names: Names,
     prefix: str,
     target: Target,
-    options: CompileOptions,
     constant_bytes: int,
 ) -> dict[str, Any]:
     ops = []
@@ -234,8 +253,6 @@ def _manifest(
         "target": target.name,
         "cpu": target.cpu,
         "kernels": list(isa_of(target).kernels),
-        "optimize": options.optimize,
-        "cflags": ["-O2"],
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "arena_bound_bytes": plan.lower_bound_bytes,
