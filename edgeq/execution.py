@@ -10,6 +10,7 @@ from edgeq.devices.base import Array, CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.graph import read_graph
+from edgeq.models import as_tflite
 from edgeq.output import check_writable
 
 
@@ -26,7 +27,7 @@ def run(
     A batch axis of one is dropped: an output of shape (1, 12) comes back as (N, 12).
 
     Args:
-        model: A .tflite file.
+        model: A .tflite file, or a Keras file or SavedModel (run as float).
         inputs: One array, or arrays by input position ("0", "1", ...) or tensor name. The first
             axis counts samples; integers are taken as they are, floats are quantized with the
             input's own scale. Calls are made in order, so a stateful model sees them as a stream.
@@ -37,10 +38,10 @@ def run(
     Raises:
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
-    graph = read_graph(model)
-    arrays = model_inputs(inputs, graph.main, where)
-    with open_device(on).open(Path(model), options or CompileOptions()) as session:
-        return [without_batch(array) for array in session.run(arrays)]
+    with as_tflite(model) as path:
+        arrays = model_inputs(inputs, read_graph(path).main, where)
+        with open_device(on).open(path, options or CompileOptions()) as session:
+            return [without_batch(array) for array in session.run(arrays)]
 
 
 def run_files(

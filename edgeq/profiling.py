@@ -11,6 +11,7 @@ from edgeq.devices.base import CompileOptions, Device, Measurement, ProfileOptio
 from edgeq.devices.registry import open_device
 from edgeq.graph import read_graph
 from edgeq.macs import model_macs
+from edgeq.models import as_tflite
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def profile(
     """Latency or instructions and cycles, memory and per-op figures on a device.
 
     Args:
-        model: A .tflite file.
+        model: A .tflite file, or a Keras file or SavedModel (run as float).
         on: Device address.
         profile_options: How to measure.
         options: How C is generated, where the address runs generated C.
@@ -77,9 +78,10 @@ def profile_on(
     device: Device, model: str | Path, profile_options: ProfileOptions, options: CompileOptions
 ) -> Profile:
     """As `profile`, on a device that has been opened already."""
-    graph = read_graph(model)
-    with device.open(Path(model), options) as session:
-        found = session.profile(profile_options)
+    with as_tflite(model) as path:
+        graph = read_graph(path)
+        with device.open(path, options) as session:
+            found = session.profile(profile_options)
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [replace(op, macs=macs.get(op.index)) if op.macs is None else op for op in found.ops]

@@ -16,6 +16,7 @@ from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.graph import Graph, Subgraph, Tensor, numpy_dtype, read_graph
+from edgeq.models import as_tflite
 from edgeq.progress import track
 
 _CHUNK = 32
@@ -106,7 +107,7 @@ def verify(
     """Whether two devices give the same output bytes.
 
     Args:
-        model: A .tflite file.
+        model: A .tflite file, or a Keras file or SavedModel (run as float).
         on: Address of the device to check.
         against: Address of the oracle; None for `oracle_address(model)`.
         n: Number of random inputs; all-minimum and all-maximum inputs come before them.
@@ -118,44 +119,53 @@ def verify(
     Raises:
         EdgeqError: A device cannot run the model, or `inputs` do not fit it.
     """
-    graph = read_graph(model)
-    against = against or oracle_address(Path(model))
-    if inputs is not None:
-        arrays = model_inputs(inputs, graph.main, where)
-    elif n < 1:
-        raise UsageError(f"-n {n}: at least one input is needed.")
-    else:
-        arrays = random_inputs(graph.main, n, seed)
-    compared = len(arrays[0])
-    result = Verification(
-        model=str(model),
-        sha256=graph.sha256,
-        on=on,
-        against=against,
-        equal=True,
-        n=n if inputs is None else compared,
-        compared=compared,
-    )
     with ExitStack() as stack:
+        path = stack.enter_context(as_tflite(model))
+        graph = read_graph(path)
+        arrays = _inputs(graph.main, inputs, n, seed, where)
+        against = against or oracle_address(path)
         pair = [
-            stack.enter_context(open_device(address).open(Path(model), options or CompileOptions()))
+            stack.enter_context(open_device(address).open(path, options or CompileOptions()))
             for address in (on, against)
         ]
         far = np.concatenate(list(_differences(pair, arrays)))
         bad = np.flatnonzero(far)
+        compared = len(arrays[0])
+        result = Verification(
+            model=str(model),
+            sha256=graph.sha256,
+            on=on,
+            against=against,
+            equal=not len(bad),
+            n=n if inputs is None else compared,
+            compared=compared,
+        )
         if not len(bad):
             return result
         first = int(bad[0])
         op, note = _first_op(graph, pair, [a[first] for a in arrays], (on, against))
     return replace(
         result,
-        equal=False,
         differing=len(bad),
         max_difference=float(far.max()),
         first_differing=first,
         first_op=op,
         note=note,
     )
+
+
+def _inputs(
+    model: Subgraph,
+    given: Array | Mapping[str, Array] | None,
+    n: int,
+    seed: int,
+    where: str,
+) -> list[Array]:
+    if given is not None:
+        return model_inputs(given, model, where)
+    if n < 1:
+        raise UsageError(f"-n {n}: at least one input is needed.")
+    return random_inputs(model, n, seed)
 
 
 def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:

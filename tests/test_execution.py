@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.devices.base import ProfileOptions
 from edgeq.errors import EdgeqError
 
 pytest.importorskip("tflite_micro")
@@ -99,6 +100,17 @@ def test_an_output_of_no_known_kind(model, inputs, cli, tmp_path):
     done = cli("run", model, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.csv")
     assert done.code == 1
     assert ".npy" in done.err
+
+
+def test_a_keras_file_runs_as_float(models):
+    pytest.importorskip("tensorflow")
+    model = models / "str_ww_ref_model.h5"
+    samples = np.load(models / "str_ww_calibration_samples.npz")["specs"][:4]
+    (found,) = edgeq.run(model, inputs=samples)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert edgeq.verify(model, on="local", against="local", n=2).equal
+    assert edgeq.profile(model, on="local", profile_options=ProfileOptions(runs=2)).macs == 826368
 
 
 def test_an_unknown_device_is_a_usage_error(cli, model):

@@ -15,6 +15,7 @@ from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
 from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.tensors import (
     call_in_order,
@@ -169,7 +170,7 @@ class LocalSession:
             valid=not disturbed,
             warnings=disturbed,
             memory_bytes=Memory(peak_rss=memory.peak_rss),
-            ops=op_shares(times, self._graph) if times else (),
+            ops=op_shares(read_op_times(times), self._graph) if times else (),
             output_sha256=digest(outputs),
             environment={"rss_bytes": memory.stages, "cpus": os.cpu_count()},
         )
