@@ -11,8 +11,10 @@ from rich.table import Table
 from edgeq.cli.common import json_option, print_json
 from edgeq.cli.tables import result_console, short_name
 from edgeq.fit import Fit, fit
+from edgeq.graph import read_graph
 from edgeq.inspection import Inspection, TensorInfo
 from edgeq.inspection import inspect as inspect_model
+from edgeq.runtimes.check import check_runtime as runtime_warnings
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
@@ -20,13 +22,22 @@ from edgeq.inspection import inspect as inspect_model
 @click.option("--tensors", is_flag=True, help="Show every tensor with its quantization.")
 @click.option("-t", "--target", help="Does the generated C fit this board?")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@click.option("--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, ... run it?")
 @json_option
-def inspect(model: Path, tensors: bool, target: str | None, trust: bool, as_json: bool) -> None:
+def inspect(
+    model: Path,
+    tensors: bool,
+    target: str | None,
+    trust: bool,
+    check_runtime: str | None,
+    as_json: bool,
+) -> None:
     """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
     found = inspect_model(model, trust=trust)
+    warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
     fitting = None if target is None or found.problems else fit(model, target)
     if as_json:
-        print_json({**found.to_json(), "fit": fitting})
+        print_json({**found.to_json(), "fit": fitting, "runtime_warnings": warnings})
         return
     console = result_console()
     _show_summary(found, console)
@@ -35,6 +46,10 @@ def inspect(model: Path, tensors: bool, target: str | None, trust: bool, as_json
         console.print(_tensor_table(found.tensors))
     if fitting is not None:
         _show_fit(fitting, console)
+    if warnings is not None:
+        console.print(f"{check_runtime}: {len(warnings) or 'no'} problems known")
+        for line in warnings:
+            console.print(f"  {line}", markup=False)
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
         for line in found.problems:

@@ -147,4 +147,4 @@ def lower(node: Node) -> Call:
     )
 
 
-CONV_2D = OpKind("CONV_2D", lower, ("int8",), macs)
+CONV_2D = OpKind("CONV_2D", lower, ("int8", "int16", "int4", "float32"), macs)

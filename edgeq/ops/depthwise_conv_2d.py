@@ -117,4 +117,4 @@ def lower(node: Node) -> Call:
     )
 
 
-DEPTHWISE_CONV_2D = OpKind("DEPTHWISE_CONV_2D", lower, ("int8",), macs)
+DEPTHWISE_CONV_2D = OpKind("DEPTHWISE_CONV_2D", lower, ("int8", "int16", "int4", "float32"), macs)

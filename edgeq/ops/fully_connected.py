@@ -116,4 +116,4 @@ def lower(node: Node) -> Call:
     )
 
 
-FULLY_CONNECTED = OpKind("FULLY_CONNECTED", lower, ("int8",), macs)
+FULLY_CONNECTED = OpKind("FULLY_CONNECTED", lower, ("int8", "int16", "int4", "float32"), macs)

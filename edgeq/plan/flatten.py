@@ -16,6 +16,15 @@ from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.ops.base import Unsupported, require
 
 MAX_OPS = 20_000
+# Ops that are gone from a flat model; what they steer is in it.
+CONTROL_FLOW = (
+    "ASSIGN_VARIABLE",
+    "CALL_ONCE",
+    "IF",
+    "READ_VARIABLE",
+    "VAR_HANDLE",
+    "WHILE",
+)
 _SAME_MEMORY = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 

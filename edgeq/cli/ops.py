@@ -1,0 +1,32 @@
+"""`edgeq ops`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from edgeq.cli.common import json_option, print_json
+from edgeq.cli.tables import result_console
+from edgeq.op_table import markdown, op_table
+
+
+@click.command(epilog="Example: edgeq ops --markdown > docs/ops.md")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A table for a document.")
+@json_option
+def ops(as_markdown: bool, as_json: bool) -> None:
+    """List the ops that edgeq compiles, by type, beside what TFLM and LiteRT have."""
+    rows = op_table()
+    if as_json:
+        print_json({"ops": [asdict(row) for row in rows]})
+        return
+    if as_markdown:
+        click.echo(markdown(rows), nl=False)
+        return
+    table = Table("op", "edgeq", "TensorFlow Lite Micro", "LiteRT", box=None)
+    for row in rows:
+        here = ", ".join(row.edgeq) or ("yes" if row.compiled else "-")
+        there = "-" if row.tflm is None else ", ".join(row.tflm) or "yes"
+        table.add_row(row.op, here, there, f"v{row.litert_version}" if row.litert_version else "-")
+    result_console().print(table)

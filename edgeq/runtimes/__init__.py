@@ -1,0 +1,1 @@
+"""What other runtimes can run, as data: one TOML file per runtime, each with its source."""
