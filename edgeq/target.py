@@ -118,6 +118,7 @@ class Target:
         host: Of hosts: "os", "soc", "cores".
         serial: How its serial port shows up, for people.
         sources: Where each group of facts was read: a document and its section.
+        file: Where the target was read from; None of a bare CPU name.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Target:
     host: Mapping[str, str] = field(default_factory=dict)
     serial: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
     def regions(self, kind: str) -> tuple[Region, ...]:
         """The regions of one kind ("flash" or "ram"), in the file's order."""
@@ -250,6 +252,7 @@ def _target(file: TargetFile) -> Target:
         host={key: str(value) for key, value in host.items()},
         serial=data.get("serial", ""),
         sources=data["sources"],
+        file=file.path,
     )
 
 

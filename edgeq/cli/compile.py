@@ -6,13 +6,15 @@ import click
 
 from edgeq.cli.common import compile_options, force_option, json_option, print_json
 from edgeq.devices.base import CompileOptions
+from edgeq.errors import UsageError
+from edgeq.target_schema import TEMPLATES
 
 
 @click.command(
     name="compile",
     epilog="Example: edgeq compile kws_int8.tflite -o kws/ --target nucleo-f446re --golden",
 )
-@click.argument("model", type=click.Path())
+@click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL...")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
 @click.option("-t", "--target", default="cortex-m4", show_default=True, help="Board or CPU.")
 @click.option("-n", "--name", help="Prefix of all C symbols; from the file name by default.")
@@ -24,25 +26,70 @@ from edgeq.devices.base import CompileOptions
     help="external: NAME_init() takes the memory, so that several models can share it.",
 )
 @click.option("--golden", is_flag=True, help="Add NAME_selftest() with a known input.")
+@click.option(
+    "--project",
+    type=click.Choice(TEMPLATES),
+    help="Make a whole firmware project, self-test included; takes several models.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm"]),
+    default="c",
+    show_default=True,
+    help="tflm: array, resolver and arena for TensorFlow Lite Micro.",
+)
+@click.option(
+    "--tflm-kernels",
+    type=click.Choice(["reference", "cmsis-nn"]),
+    default="cmsis-nn",
+    show_default=True,
+    help="Which kernels of TensorFlow Lite Micro the arena is for.",
+)
 @compile_options
 @force_option
 @json_option
 def compile_(
-    model: str,
+    models: tuple[str, ...],
     output: str,
     target: str,
     name: str | None,
     arena: str,
     golden: bool,
+    project: str | None,
+    runtime: str,
+    tflm_kernels: str,
     options: CompileOptions,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Turn an integer .tflite into C sources for a microcontroller."""
+    """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
+    if project is not None or runtime == "tflm":
+        from edgeq.firmware.create import create_project
+
+        made = create_project(
+            models,
+            output,
+            target=target,
+            template=project or "sources",
+            name=name,
+            options=options,
+            runtime=runtime,
+            tflm_kernels=tflm_kernels,
+            force=force,
+        )
+        if as_json:
+            print_json({**made.record, "output": output})
+            return
+        click.echo(f"{output}: a {made.template} project for {made.target.title}")
+        for line in made.notes:
+            click.echo(line)
+        return
+    if len(models) > 1:
+        raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
     from edgeq.compilation import compile as compile_model
 
     sources = compile_model(
-        model,
+        models[0],
         output,
         name=name,
         target=target,

@@ -82,6 +82,39 @@ def device(address: Address) -> SerialDevice:
     return SerialDevice(address.text, address.rest, int(baud), timeout_s)
 
 
+def board_models(port: str, baud: int, timeout_s: float = 10) -> dict[str, str]:
+    """SHA-256 of the models in a board's firmware, by name.
+
+    Raises:
+        EdgeqError: The port cannot be opened, or nobody answers.
+    """
+    link = SerialLink(port, baud, timeout_s)
+    try:
+        count = _greet(link)[0]
+        return {model.name: model.sha256 for model in (_describe(link, k) for k in range(count))}
+    finally:
+        link.close()
+
+
+def _greet(link: SerialLink) -> tuple[int, int]:
+    """Begin a session: the number of models and the core's clock."""
+    body = link.begin()
+    if len(body) < 7 or body[0] != 1:
+        raise EdgeqError(
+            "The board's firmware speaks another version of the protocol.",
+            link.port,
+            "compile and flash the project again with this version of edgeq",
+        )
+    return body[1], struct.unpack_from("<I", body, 3)[0]
+
+
+def _describe(link: SerialLink, index: int) -> _Model:
+    body = link.ask(Request.MODEL, bytes([index]))
+    inputs, outputs, has_state, arena = struct.unpack_from("<BBBI", body, 32)
+    name = body[39:].decode("utf-8", "replace")
+    return _Model(index, name, body[:32].hex(), inputs, outputs, bool(has_state), arena)
+
+
 class SerialSession:
     """One model on one board."""
 
@@ -99,8 +132,8 @@ class SerialSession:
         self._outputs = outputs
         self._chunk = BODY_LIMIT
         self._work_s = _WORK_S
-        self._count, self._clock_hz = self._hello()
-        self._model = self._find_model(sha256)
+        count, self._clock_hz = _greet(link)
+        self._model = self._find_model(sha256, count)
         self._check_tensors()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -174,19 +207,8 @@ class SerialSession:
     ) -> None:
         self.close()
 
-    def _hello(self) -> tuple[int, int]:
-        """Number of models and the core's clock."""
-        body = self._link.begin()
-        if len(body) < 7 or body[0] != 1:
-            raise EdgeqError(
-                "The board's firmware speaks another version of the protocol.",
-                self._device.address,
-                "compile and flash the project again with this version of edgeq",
-            )
-        return body[1], struct.unpack_from("<I", body, 3)[0]
-
-    def _find_model(self, sha256: str) -> _Model:
-        found = [self._describe(index) for index in range(self._count)]
+    def _find_model(self, sha256: str, count: int) -> _Model:
+        found = [_describe(self._link, index) for index in range(count)]
         for model in found:
             if model.sha256 == sha256:
                 return model
@@ -196,12 +218,6 @@ class SerialSession:
             self._device.address,
             "edgeq compile --project, edgeq build, edgeq flash",
         )
-
-    def _describe(self, index: int) -> _Model:
-        body = self._link.ask(Request.MODEL, bytes([index]))
-        inputs, outputs, has_state, arena = struct.unpack_from("<BBBI", body, 32)
-        name = body[39:].decode("utf-8", "replace")
-        return _Model(index, name, body[:32].hex(), inputs, outputs, bool(has_state), arena)
 
     def _check_tensors(self) -> None:
         for is_output, specs in ((0, self._inputs), (1, self._outputs)):
@@ -226,7 +242,7 @@ class SerialSession:
                         self._device.address,
                         "run the whole stream again",
                     ) from error
-                self._hello()
+                _greet(self._link)
         raise EdgeqError("The board resets again and again.", self._device.address, "its supply?")
 
     def _call_once(self, inputs: Sequence[bytes]) -> tuple[list[bytes], int]:

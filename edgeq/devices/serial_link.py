@@ -28,7 +28,7 @@ class SerialLink:
     def __init__(self, port: str, baud: int, timeout_s: float) -> None:
         self.port = port
         self.timeout_s = timeout_s
-        self._serial = _open_port(port, baud)
+        self._serial = open_port(port, baud)
         self._baud = baud
         self._splitter = Splitter()
         self._session = 0
@@ -161,7 +161,12 @@ class SerialLink:
         )
 
 
-def _open_port(port: str, baud: int) -> Any:
+def open_port(port: str, baud: int) -> Any:
+    """A serial port, opened for this program alone.
+
+    Raises:
+        EdgeqError: It is missing, in use, or may not be opened; the error says which.
+    """
     try:
         import serial
     except ImportError:

@@ -116,11 +116,7 @@ def _bare_metal_layout(
     folder = "model/"
     arena = arena_region(models, target)
     ram = target.regions("ram")[0]
-    definitions = [
-        f'{model.name.upper()}_ARENA_ATTR=__attribute__((section(".eq_arena"),aligned(16)))'
-        for model in models
-        if not model.external_arena and arena != ram
-    ]
+    definitions = _arena_definitions(models) if arena != ram else []
     if target.cpu in _CACHED:
         definitions.append("EQ_CACHES")
     if target.cpu in ("cortex-m0plus", "cortex-m23"):
@@ -138,6 +134,14 @@ def _bare_metal_layout(
         "definitions": definitions,
     }
     return Layout(files, context, folder)
+
+
+def _arena_definitions(models: Sequence[FirmwareModel]) -> list[str]:
+    """Macros that put the arenas into the section of their own."""
+    names = [f"{m.name.upper()}_ARENA_ATTR" for m in models if not m.external_arena]
+    if any(model.external_arena for model in models):
+        names.append("EQ_ARENA_ATTR")
+    return [f'{name}=__attribute__((section(".eq_arena"),aligned(16)))' for name in names]
 
 
 def _is_c(path: str) -> bool:

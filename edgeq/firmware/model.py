@@ -41,6 +41,7 @@ class FirmwareModel:
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
         has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
         external_arena: Whether NAME_init() takes the arena, so that models can share one.
+        notes: What the user should know, a line each.
         optimization: Compiler option that its kernels were chosen for.
     """
 
@@ -55,6 +56,7 @@ class FirmwareModel:
     has_state: bool = False
     has_selftest: bool = False
     external_arena: bool = False
+    notes: tuple[str, ...] = ()
     optimization: str = "-O2"
 
     @property
@@ -88,7 +90,15 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         has_state=f"void {name}_reset(void)" in header,
         has_selftest=f"int {name}_selftest(void)" in header,
         external_arena=f"void {name}_init(void *" in header,
+        notes=(_summary(manifest),),
         optimization=next((f for f in manifest["cflags"] if f.startswith("-O")), "-O2"),
+    )
+
+
+def _summary(manifest: Mapping[str, Any]) -> str:
+    return (
+        f"{manifest['name']}: arena {manifest['arena_bytes']:,} bytes, "
+        f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
     )
 
 

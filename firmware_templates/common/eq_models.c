@@ -5,7 +5,10 @@
 {% endfor %}
 
 {% if shared_arena_bytes %}
-/* One arena for all models that do not run at once. */
+/* One arena for all models: they do not run at once. EQ_ARENA_ATTR may place it. */
+#ifndef EQ_ARENA_ATTR
+#define EQ_ARENA_ATTR __attribute__((aligned(16)))
+#endif
 static uint64_t shared_arena[({{ shared_arena_bytes }}U + 7U) / 8U] EQ_ARENA_ATTR;
 
 {% endif %}

@@ -1,0 +1,128 @@
+"""`edgeq build`: each kind of project through its own build system."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.firmware.create import Project, read_project
+from edgeq.firmware.formats import intel_hex, read_segments, uf2
+from edgeq.firmware.linkmap import Share, read_shares
+from edgeq.output import write_whole
+
+_TIMEOUT_S = 1800
+_INSTALL = {
+    "cmake": "apt install cmake ninja-build (or: pip install cmake ninja)",
+    "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "apt install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    "west": "pip install west, then west init and west update (Zephyr's Getting Started)",
+    "idf.py": "install ESP-IDF and run its export.sh (ESP-IDF Programming Guide, Get Started)",
+    "pio": "pip install platformio",
+    "arduino-cli": "install arduino-cli (Arduino CLI documentation, Installation)",
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """A built firmware project.
+
+    Attributes:
+        project: What was built.
+        elf: The linked image; None where the build system keeps it to itself.
+        images: Files for flashing tools.
+        shares: Flash and RAM by owner; empty without a link map.
+    """
+
+    project: Project
+    elf: Path | None
+    images: tuple[Path, ...] = ()
+    shares: tuple[Share, ...] = field(default=())
+
+
+def build_project(folder: str | Path) -> Build:
+    """Build the firmware project in a folder.
+
+    Raises:
+        EdgeqError: A tool is missing or fails; its last words are in the error.
+        UsageError: This kind of project is built by an IDE.
+    """
+    project = read_project(folder)
+    for command in build_commands(project):
+        _run(command, project.folder)
+    return _collect(project)
+
+
+def build_commands(project: Project) -> list[list[str]]:
+    """The commands that build a project, to be run in its folder."""
+    frameworks = project.target.frameworks
+    if project.template == "sources":
+        raise UsageError(
+            "A 'sources' project has no build of its own: add it to your IDE's project.",
+            where=str(project.folder),
+        )
+    if project.template == "zephyr":
+        return [["west", "build", "-b", frameworks["zephyr"], "-d", "build", "app"]]
+    if project.template == "esp-idf":
+        return [["idf.py", "set-target", frameworks["esp-idf"]], ["idf.py", "build"]]
+    if project.template == "platformio":
+        return [["pio", "run"]]
+    if project.template == "arduino":
+        fqbn = frameworks["arduino"]
+        sketch = f"examples/{project.name}"
+        return [["arduino-cli", "compile", "--fqbn", fqbn, "--library", ".", sketch]]
+    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    configure = ["cmake", *generator, "-B", "build", "-S", "."]
+    return [configure, ["cmake", "--build", "build", "--parallel"]]
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    if shutil.which(command[0]) is None:
+        install = _INSTALL.get(command[0], f"install {command[0]}")
+        raise MissingDependency(command[0], "this build", install)
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EdgeqError(f"{command[0]} did not end within {_TIMEOUT_S} s.", str(folder)) from error
+    if result.returncode:
+        said = (result.stdout + result.stderr).strip()
+        missing = next((tool for tool in _INSTALL if f"{tool}" in said and "find" in said), None)
+        hint = _INSTALL[missing] if missing else f"cd {folder} && {' '.join(command)}"
+        tail = "\n".join(said.splitlines()[-15:])
+        raise EdgeqError(f"{' '.join(command)} failed:\n{tail}", str(folder), hint)
+
+
+def _collect(project: Project) -> Build:
+    """What the build has left behind, and UF2 and HEX made of it."""
+    build = project.folder / "build"
+    elf = build / f"{project.name}.elf"
+    if not elf.is_file():
+        zephyr = build / "zephyr" / "zephyr.elf"
+        elf = zephyr if zephyr.is_file() else elf
+    if not elf.is_file():
+        return Build(project, None)
+    segments = read_segments(elf)
+    images = [elf, elf.with_suffix(".hex")]
+    write_whole(images[1], intel_hex(segments))
+    binary = elf.with_suffix(".bin")
+    if binary.is_file():
+        images.append(binary)
+    family = project.target.flash_tools.get("uf2", "").partition(":")[0]
+    if family:
+        images.append(elf.with_suffix(".uf2"))
+        write_whole(images[-1], uf2(segments, int(family, 16)))
+    map_file = elf.with_suffix(".map")
+    shares = tuple(read_shares(map_file)) if map_file.is_file() else ()
+    return Build(project, elf, tuple(images), shares)

@@ -1,0 +1,173 @@
+"""From .tflite files to a firmware project in a folder, and back to what a folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.devices.base import CompileOptions
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.firmware.model import FirmwareModel, firmware_model
+from edgeq.firmware.project import render_project
+from edgeq.output import check_writable, whole_directory, write_whole
+from edgeq.target import Target, load_target
+
+PROJECT_FILE = "edgeq-project.json"
+_TARGET_FILE = "edgeq-target.toml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A firmware project in a folder.
+
+    Attributes:
+        folder: Where it lies.
+        name: Its name, and that of its image.
+        template: Kind of project.
+        runtime: "c" or "tflm".
+        target: The board.
+        models: SHA-256 of each model's .tflite file, by name, in the firmware's order.
+        notes: What the user should know about it, a line each.
+    """
+
+    folder: Path
+    name: str
+    template: str
+    runtime: str
+    target: Target
+    models: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The project as plain data, as it is kept in its folder."""
+        return {
+            "edgeq": __version__,
+            "name": self.name,
+            "template": self.template,
+            "runtime": self.runtime,
+            "target": self.target.name,
+            "models": self.models,
+            "notes": list(self.notes),
+        }
+
+
+def create_project(
+    models: Sequence[str | Path],
+    output: str | Path,
+    *,
+    target: str,
+    template: str,
+    name: str | None = None,
+    options: CompileOptions | None = None,
+    runtime: str = "c",
+    tflm_kernels: str = "cmsis-nn",
+    golden: bool = True,
+    force: bool = False,
+) -> Project:
+    """Write a firmware project around one or more integer models; all of it or nothing.
+
+    Args:
+        models: .tflite files. Several share one arena, since they do not run at once.
+        output: The folder to make.
+        target: Name of a board, or a target file.
+        template: A name of `edgeq.target_schema.TEMPLATES`.
+        name: Name of the project and, of a single model, prefix of its C symbols.
+        options: What to optimise for, and budgets.
+        runtime: "c" for generated C, "tflm" for TensorFlow Lite Micro.
+        tflm_kernels: "reference" or "cmsis-nn", which differ in the arena they need.
+        golden: Put a known input and the results of every op into the image.
+        force: Replace an existing folder, and accept models that do not fit the board.
+
+    Raises:
+        EdgeqError: A model cannot be compiled, does not fit, or the output cannot be written.
+        UsageError: No such target or template.
+    """
+    board = load_target(target)
+    if not models:
+        raise UsageError("No model was given.")
+    folder = Path(output)
+    check_writable(folder, force=force)
+    if runtime == "tflm":
+        from edgeq.firmware.tflm import tflm_model
+
+        made = [tflm_model(Path(model), name, kernels=tflm_kernels) for model in models]
+    else:
+        made = _generated(models, board, name, options, golden=golden)
+    title = name or made[0].name
+    files = render_project(made, board, template, title, force=force)
+    project = Project(
+        folder=folder,
+        name=title,
+        template=template,
+        runtime=runtime,
+        target=board,
+        models={model.name: model.sha256 for model in made},
+        notes=tuple(note for model in made for note in model.notes),
+    )
+    with whole_directory(folder, force=force) as work:
+        for path, text in files.items():
+            write_whole(work / path, text)
+        if board.file is not None:
+            write_whole(work / _TARGET_FILE, board.file.read_text(encoding="utf-8"))
+        write_whole(work / PROJECT_FILE, json.dumps(project.record, indent=2) + "\n")
+    return project
+
+
+def _generated(
+    models: Sequence[str | Path],
+    board: Target,
+    name: str | None,
+    options: CompileOptions | None,
+    *,
+    golden: bool,
+) -> list[FirmwareModel]:
+    from edgeq.compilation import generate
+
+    alone = len(models) == 1
+    return [
+        firmware_model(
+            generate(
+                model,
+                name=name if alone else None,
+                target=board,
+                options=options,
+                external_arena=not alone,
+                golden=golden,
+            )
+        )
+        for model in models
+    ]
+
+
+def read_project(folder: str | Path) -> Project:
+    """What the firmware project in a folder is.
+
+    Raises:
+        EdgeqError: The folder holds no project of edgeq's.
+    """
+    folder = Path(folder)
+    file = folder / PROJECT_FILE
+    try:
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        target_file = folder / _TARGET_FILE
+        target = load_target(target_file if target_file.is_file() else record["target"])
+        return Project(
+            folder=folder,
+            name=record["name"],
+            template=record["template"],
+            runtime=record["runtime"],
+            target=target,
+            models=dict(record["models"]),
+            notes=tuple(record["notes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EdgeqError(
+            f"'{folder}' is no firmware project.",
+            where=str(file),
+            hint="edgeq compile MODEL.tflite -o DIR --target BOARD --project bare-metal",
+        ) from error

@@ -1,0 +1,253 @@
+"""Flashing tools: which one a board takes, with which arguments, and how it is run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.target import Target
+
+_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be flashed, and how the board is reached.
+
+    Attributes:
+        target: The board.
+        image: Path of the image without its extension; .elf, .hex, .bin and .uf2 lie side by side.
+        argument: What the target says about the tool: a chip's name, a script, an offset.
+        probe: Serial number of the debug probe; "" if there is one only.
+        port: Serial port, for tools that flash through it; "" if unknown.
+    """
+
+    target: Target
+    image: Path
+    argument: str
+    probe: str = ""
+    port: str = ""
+
+    def file(self, extension: str) -> str:
+        """The image in one format."""
+        return str(self.image.with_suffix(f".{extension}"))
+
+
+@dataclass(frozen=True)
+class FlashTool:
+    """One flashing program.
+
+    Attributes:
+        program: As it is called.
+        install: The command that installs it.
+        commands: The command lines for a job; all run, in order.
+        reaches_by: "probe", "port" or "usb".
+    """
+
+    program: str
+    install: str
+    commands: Callable[[Job], list[list[str]]]
+    reaches_by: str
+
+
+def _openocd(job: Job) -> list[list[str]]:
+    scripts = [part for script in job.argument.split() for part in ("-f", script)]
+    probe = ["-c", f"adapter serial {job.probe}"] if job.probe else []
+    return [["openocd", *scripts, *probe, "-c", f"program {job.file('elf')} verify reset exit"]]
+
+
+def _pyocd(job: Job) -> list[list[str]]:
+    probe = ["--uid", job.probe] if job.probe else []
+    return [
+        ["pyocd", "flash", "--target", job.argument, *probe, job.file("hex")],
+        ["pyocd", "reset", "--target", job.argument, *probe],
+    ]
+
+
+def _probe_rs(job: Job) -> list[list[str]]:
+    chip = ["--chip", job.argument, *(["--probe", job.probe] if job.probe else [])]
+    return [
+        ["probe-rs", "download", *chip, "--binary-format", "hex", "--verify", job.file("hex")],
+        ["probe-rs", "reset", *chip],
+    ]
+
+
+def _stm32cubeprogrammer(job: Job) -> list[list[str]]:
+    connect = ["-c", f"port={job.argument.upper()}", *([f"sn={job.probe}"] if job.probe else [])]
+    return [["STM32_Programmer_CLI", *connect, "-w", job.file("hex"), "-v", "-rst"]]
+
+
+def _esptool(job: Job) -> list[list[str]]:
+    port = ["--port", job.port] if job.port else []
+    folder = job.image.parent
+    # flash_args, which ESP-IDF writes, lists the boot loader, the partitions and the application.
+    return [["esptool", "--chip", job.argument, *port, "write-flash", f"@{folder / 'flash_args'}"]]
+
+
+def _picotool(job: Job) -> list[list[str]]:
+    probe = ["--ser", job.probe] if job.probe else []
+    return [["picotool", "load", "-v", "-x", job.file("uf2"), *probe]]
+
+
+def _uf2(job: Job) -> list[list[str]]:
+    volume = job.argument.partition(":")[2]
+    return [["copy", job.file("uf2"), _mounted(volume) or f"<volume {volume}>"]]
+
+
+def _nrfutil(job: Job) -> list[list[str]]:
+    probe = ["--serial-number", job.probe] if job.probe else []
+    return [
+        ["nrfutil", "device", "program", "--firmware", job.file("hex"), *probe],
+        ["nrfutil", "device", "reset", *probe],
+    ]
+
+
+def _bossac(job: Job) -> list[list[str]]:
+    port = [f"--port={job.port}"] if job.port else []
+    offset = f"--offset={job.argument}"
+    return [["bossac", *port, offset, "--erase", "--write", "--verify", "--reset", job.file("bin")]]
+
+
+def _dfu_util(job: Job) -> list[list[str]]:
+    vendor, product, *address = job.argument.split(":")
+    where = ["-s", f"{address[0]}:leave"] if address else ["-R"]
+    return [["dfu-util", "-d", f"{vendor}:{product}", "-a", "0", *where, "-D", job.file("bin")]]
+
+
+def _teensy(job: Job) -> list[list[str]]:
+    return [["teensy_loader_cli", f"--mcu={job.argument}", "-w", "-v", job.file("hex")]]
+
+
+def _jlink(job: Job) -> list[list[str]]:
+    probe = ["-SelectEmuBySN", job.probe] if job.probe else []
+    script = job.file("jlink")
+    device = ["-device", job.argument, "-if", "SWD", "-speed", "4000", "-autoconnect", "1"]
+    return [["JLinkExe", *device, *probe, "-ExitOnError", "1", "-CommandFile", script]]
+
+
+FLASH_TOOLS: dict[str, FlashTool] = {
+    "openocd": FlashTool("openocd", "apt install openocd", _openocd, "probe"),
+    "pyocd": FlashTool("pyocd", 'pip install "edgeq[flash]"', _pyocd, "probe"),
+    "probe-rs": FlashTool("probe-rs", "cargo install probe-rs-tools", _probe_rs, "probe"),
+    "stm32cubeprogrammer": FlashTool(
+        "STM32_Programmer_CLI",
+        "install STM32CubeProgrammer from st.com and put its bin folder into PATH",
+        _stm32cubeprogrammer,
+        "probe",
+    ),
+    "esptool": FlashTool("esptool", 'pip install "edgeq[flash]"', _esptool, "port"),
+    "picotool": FlashTool("picotool", "apt install picotool", _picotool, "usb"),
+    "uf2": FlashTool("", "", _uf2, "usb"),
+    "nrfutil": FlashTool("nrfutil", "install nRF Util from nordicsemi.com", _nrfutil, "probe"),
+    "bossac": FlashTool("bossac", "apt install bossa-cli", _bossac, "port"),
+    "dfu-util": FlashTool("dfu-util", "apt install dfu-util", _dfu_util, "usb"),
+    "teensy-loader": FlashTool(
+        "teensy_loader_cli", "apt install teensy-loader-cli", _teensy, "usb"
+    ),
+    "jlink": FlashTool("JLinkExe", "install the J-Link software from segger.com", _jlink, "probe"),
+}
+
+
+def choose_tool(target: Target, wanted: str | None = None) -> str:
+    """The name of the tool that flashes a target: the first installed one of its list.
+
+    Raises:
+        UsageError: The target cannot be flashed, or not with the wanted tool.
+    """
+    offered = list(target.flash_tools)
+    if not offered:
+        raise UsageError(f"{target.title} is not flashed.", where=f"target {target.name}")
+    if wanted is not None:
+        if wanted not in offered:
+            raise UsageError(
+                f"{target.title} is not flashed with '{wanted}'.", hint=", ".join(offered)
+            )
+        return wanted
+    return next((name for name in offered if _is_installed(name)), offered[0])
+
+
+def flash_commands(
+    target: Target, tool: str, image: Path, *, probe: str = "", port: str = ""
+) -> list[list[str]]:
+    """The command lines that flash an image; the pseudo-program "copy" copies to a volume."""
+    job = Job(target, image, target.flash_tools[tool], probe, port)
+    return FLASH_TOOLS[tool].commands(job)
+
+
+def run_flash(target: Target, tool: str, image: Path, commands: Sequence[Sequence[str]]) -> None:
+    """Run what `flash_commands` gave.
+
+    Raises:
+        MissingDependency: The tool is not installed.
+        EdgeqError: It fails, or hangs.
+    """
+    if tool == "uf2":
+        _copy_uf2(target, commands[0])
+        return
+    known = FLASH_TOOLS[tool]
+    if not _is_installed(tool):
+        raise MissingDependency(known.program, f"flashing {target.title}", known.install)
+    if tool == "jlink":
+        script = "loadfile " + str(image.with_suffix(".hex")) + "\nr\ng\nexit\n"
+        image.with_suffix(".jlink").write_text(script)
+    for command in commands:
+        _run(command)
+
+
+def attached_probes() -> list[str]:
+    """The serial numbers of the debug probes on this machine; none where nobody can tell."""
+    try:
+        from pyocd.core.helpers import ConnectHelper
+
+        found = ConnectHelper.get_all_connected_probes(blocking=False)
+    except (ImportError, OSError, RuntimeError, ValueError):
+        return []
+    return sorted(str(probe.unique_id) for probe in found)
+
+
+def _is_installed(tool: str) -> bool:
+    program = FLASH_TOOLS[tool].program
+    return not program or shutil.which(program) is not None
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EdgeqError(
+            f"{command[0]} did not end within {_TIMEOUT_S} s.",
+            where=" ".join(command),
+            hint="unplug the board, plug it in again; hold its boot button if it has one",
+        ) from error
+    if result.returncode:
+        tail = "\n".join((result.stdout + result.stderr).strip().splitlines()[-10:])
+        raise EdgeqError(f"{command[0]} failed:\n{tail}", where=" ".join(command))
+
+
+def _mounted(volume: str) -> str:
+    """Where a boot loader's volume is mounted, or ""."""
+    roots = [Path("/media"), Path("/run/media"), Path("/Volumes")]
+    found = [path for root in roots if root.is_dir() for path in root.glob(f"**/{volume}")]
+    return str(found[0]) if found else ""
+
+
+def _copy_uf2(target: Target, command: Sequence[str]) -> None:
+    source, destination = command[1], command[2]
+    if not Path(destination).is_dir():
+        raise EdgeqError(
+            f"The boot loader of {target.title} is not mounted ({destination}).",
+            hint="hold its boot button while plugging it in, or press reset twice",
+        )
+    shutil.copy(source, destination)

@@ -1,0 +1,80 @@
+"""Flash and RAM of a linked image by who owns them, read from the linker's map file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+
+OWNERS = ("weights", "kernels", "runtime", "libc", "application")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one owner takes of an image."""
+
+    owner: str
+    flash_bytes: int
+    ram_bytes: int
+
+
+# A section of an object file: name (perhaps on a line of its own), address, size, file.
+_ENTRY = re.compile(r"^ (\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$", re.MULTILINE)
+_ZEROED = (".bss", ".sbss", "COMMON", ".eq_arena", ".noinit")
+_INITIALISED = (".data", ".sdata")
+_UNLOADED = (".debug", ".comment", ".ARM.attributes", ".riscv.attributes", ".eh_frame", ".stab")
+
+
+def read_shares(map_file: Path) -> list[Share]:
+    """Flash and RAM by model weights, kernels, runtime, C library and application.
+
+    Args:
+        map_file: What `-Wl,-Map` of GNU ld wrote.
+
+    Raises:
+        EdgeqError: The file cannot be read.
+    """
+    try:
+        text = map_file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise EdgeqError(f"The link map cannot be read: {error}.", str(map_file)) from error
+    flash = dict.fromkeys(OWNERS, 0)
+    ram = dict.fromkeys(OWNERS, 0)
+    for section, size, file in _entries(text):
+        owner = _owner(file)
+        if section.startswith(_ZEROED):
+            ram[owner] += size
+            continue
+        flash[owner] += size
+        if section.startswith(_INITIALISED):
+            ram[owner] += size
+    return [Share(owner, flash[owner], ram[owner]) for owner in OWNERS]
+
+
+def _entries(text: str) -> Iterator[tuple[str, int, str]]:
+    """(section, size, object file) of everything that was linked."""
+    linked = text.partition("\nLinker script and memory map")[2]
+    # The linker puts long section names on a line of their own.
+    joined = re.sub(r"\n (\.\S+)\n\s+0x", r"\n \1 0x", linked)
+    for match in _ENTRY.finditer(joined):
+        size = int(match[3], 16)
+        if size and not match[1].startswith(_UNLOADED):
+            yield match[1], size, match[4]
+
+
+def _owner(file: str) -> str:
+    name = re.split(r"[/\\(]", file.replace(")", ""))[-1]
+    if re.search(r"lib(c|m|gcc|nosys|g|c_nano)\w*\.a", file) or "libc" in name:
+        return "libc"
+    if "tensorflow" in file or "tflite" in file or "tflm" in file.lower():
+        return "runtime"
+    if "/model/" in file or "\\model\\" in file:
+        if "_weights" in name or "_model_data" in name:
+            return "weights"
+        return "kernels"
+    if re.match(r"(startup|crt|board|uart_|cycles_|boot_|eq_)", name):
+        return "runtime"
+    return "application"
