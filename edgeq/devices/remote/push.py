@@ -108,10 +108,11 @@ def _check_and_rename(part: str, name: str, sha256: str) -> str:
     """Shell that gives a file its final name if its content is right, and deletes it if not."""
     f = quoted(part)
     return (
+        # From stdin, so that no file name, which holds the digest wanted, is in what they print.
         # openssl is several times faster than coreutils where the CPU has instructions for it.
-        f"s=$(openssl sha256 -r {f} || sha256sum {f} || busybox sha256sum {f} || "
-        f'toybox sha256sum {f}) 2>/dev/null; case "$s" in *{sha256}*) '
-        f'chmod 700 {f} && mv -f {f} {quoted(name)};; *) rm -f {f}; echo "$s"; false;; esac'
+        f"s=$( (openssl sha256 -r || sha256sum || busybox sha256sum || toybox sha256sum) <{f} "
+        f'2>/dev/null); case "$s" in {sha256}*) chmod 700 {f} && mv -f {f} {quoted(name)};; '
+        f'*) rm -f {f}; echo "$s"; false;; esac'
     )
 
 

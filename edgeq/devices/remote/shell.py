@@ -96,9 +96,13 @@ class Shell:
         while True:
             line = self._line()
             if line.startswith("@@done "):
-                return int(line[7:]), "\n".join(lines).strip()
+                status = line[7:].strip()
+                text = "\n".join(lines).strip()
+                return int(status) if status.isdecimal() else 1, text
             if line != "@@beat":
-                lines.append(line)
+                lines.append(_plain(line))
+            if len(lines) > _MOST_LINES_WAITING:
+                raise EdgeqError("The device's answer is too long to be true.", self._link.name)
 
     def become(self, command: str) -> Message:
         """Let an agent take the shell's place; its `hello`.

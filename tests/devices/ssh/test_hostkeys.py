@@ -142,7 +142,7 @@ def test_a_wrong_user_key_says_what_was_tried(own):
     )
     from edgeq.errors import EdgeqError
 
-    with pytest.raises(EdgeqError, match="not let in; tried: .*stranger"):
+    with pytest.raises(EdgeqError, match=r"not let in; tried: .*stranger"):
         connect(resolve(parse_address(server.address)))
 
 

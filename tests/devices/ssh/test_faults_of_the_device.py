@@ -1,0 +1,391 @@
+"""Devices that lack something, are full, are busy, or lie."""
+
+import contextlib
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
+from tests.devices.ssh import openssh
+from tests.tools import need
+
+TOOLS = (
+    "bash", "cat", "chmod", "df", "id", "ls", "mkdir", "mv", "rm", "sh", "sha256sum", "sleep",
+    "uname", "wc", "getconf",
+)  # fmt: skip
+IN_TIME_S = 10.0
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Starts servers, and ends them."""
+    servers = []
+
+    def start(*options, environment="", folder="sshd"):
+        servers.append(openssh.start(tmp_path / folder, *options, environment=environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def tools(tmp_path):
+    """A folder with the few programs that every Linux has, for a PATH without Python."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in TOOLS:
+        (folder / name).symlink_to(shutil.which(name))
+    return folder
+
+
+def script(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def error_of(address, model, in_time_s=IN_TIME_S):
+    """The error that opening a model there gives, in time."""
+    begin = time.monotonic()
+    with pytest.raises(EdgeqError) as caught:
+        open_device(address).open(model, CompileOptions()).close()
+    assert time.monotonic() - begin < in_time_s
+    return str(caught.value)
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, options: str):
+    need(os.geteuid() == 0, "root, to mount a file system")
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "edgeq-test", folder],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    need(done.returncode == 0, "the right to mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_refused(models):
+    port = openssh.free_port()
+    text = error_of(f"ssh://nobody@127.0.0.1:{port}", models / "kws_int8.tflite")
+    assert "connection refused" in text
+
+
+def test_unreachable(models):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = []
+        for _ in range(3):  # the queue is full: further SYNs are dropped, as by a host that is off
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            waiting.append(client)
+        text = error_of(f"ssh://nobody@127.0.0.1:{port}", models / "kws_int8.tflite")
+        for client in waiting:
+            client.close()
+    assert "cannot be reached" in text
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 5000])
+def test_something_else_listens(models, greeting):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        clients = []
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    clients.append(client)
+                    client.sendall(greeting)
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = server.getsockname()[1]
+        assert "SSH port" in error_of(f"ssh://x@127.0.0.1:{port}", models / "kws_int8.tflite")
+        for client in clients:
+            client.close()
+
+
+def test_no_python_takes_the_agent_in_c(make, tools, models):
+    server = make(environment=f"PATH={tools}")
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.profile(ProfileOptions(runs=5)).environment["python"] is None
+    text = error_of(server.address + "&agent=python", models / "kws_int8.tflite")
+    assert "there is no Python on the device" in text
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6"])
+def test_an_old_python(make, tools, models, version):
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
+    need(found, f"Python {version} in ~/.pyenv")
+    (tools / "python").symlink_to(found[0])
+    server = make(environment=f"PATH={tools}")
+    text = error_of(server.address + "&agent=python", models / "kws_int8.tflite")
+    assert f"Python {version}" in text
+    assert "3.7 is needed" in text
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+
+
+@pytest.mark.parametrize("version", ["3.7", "3.8", "3.13"])
+def test_every_python_from_3_7_on(make, tools, models, version):
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
+    need(found, f"Python {version} in ~/.pyenv")
+    (tools / "python3").symlink_to(found[0])
+    server = make(environment=f"PATH={tools}")
+    address = server.address + "&agent=python"
+    with open_device(address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        found = session.profile(ProfileOptions(runs=5))
+    assert found.environment["python"].startswith(version)
+    assert len(found.ops) == 13
+
+
+def test_an_old_glibc_gets_generated_c(make, tools, models):
+    script(tools / "getconf", "#!/bin/sh\necho glibc 2.31\n")
+    server = make(environment=f"PATH={tools}")
+    address = server.address + "&runtime=litert"
+    assert "needs glibc 2.34, the device has glibc 2.31" in error_of(
+        address, models / "kws_int8.tflite"
+    )
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.profile(ProfileOptions(runs=5)).device["runtime"] == "c"
+
+
+def test_an_unknown_architecture(make, tools, models):
+    script(tools / "uname", "#!/bin/sh\necho Linux 6.1 mips64\n")
+    server = make(environment=f"PATH={tools}")
+    text = error_of(server.address, models / "kws_int8.tflite")
+    assert "no libLiteRt.so for mips64" in text
+    assert "makes no programs for mips64" in text
+
+
+def test_no_space(make, models, tmp_path):
+    server = make()
+    with mounted(tmp_path / "small", "size=6m") as folder:
+        text = error_of(f"{server.address}&dir={folder}/edgeq", models / "kws_int8.tflite")
+        assert "no space" in text
+        assert list((folder / "edgeq").iterdir()) == []
+
+
+@pytest.mark.parametrize("after_mb", [1, 3, 5])
+def test_the_disk_fills_up_during_a_push(make, models, tmp_path, after_mb):
+    server = make()
+    with mounted(tmp_path / "small", "size=16m") as folder:
+        done = threading.Event()
+
+        def fill():
+            while not done.is_set():
+                parts = (folder / "edgeq").glob("*.so.*.part")
+                with contextlib.suppress(OSError):
+                    if sum(path.stat().st_size for path in parts) > after_mb * 1_000_000:
+                        with (folder / "filler").open("wb") as file:
+                            free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+                            os.posix_fallocate(file.fileno(), 0, free)
+                        return
+
+        thread = threading.Thread(target=fill)
+        thread.start()
+        text = error_of(f"{server.address}&dir={folder}/edgeq", models / "kws_int8.tflite")
+        done.set()
+        thread.join()
+        assert "no space" in text
+        for path in (folder / "edgeq").iterdir():
+            assert path.name.endswith(".part") or path.name.startswith(openssh.sha256(path))
+        (folder / "filler").unlink(missing_ok=True)
+        with open_device(f"{server.address}&dir={folder}/edgeq").open(
+            models / "kws_int8.tflite", CompileOptions()
+        ) as session:
+            assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+
+
+def test_a_read_only_home_uses_another_folder(make, models, tmp_path):
+    with mounted(tmp_path / "frozen", "ro") as home:
+        server = make(environment=f"XDG_CACHE_HOME={home} TMPDIR={tmp_path}")
+        address = server.address
+        with open_device(address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+            assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+        assert list(tmp_path.glob("edgeq-*/*.tflite"))
+        assert "No folder on the device can be written to" in error_of(
+            f"{address}&dir={home}/x", models / "kws_int8.tflite"
+        )
+
+
+def test_a_noexec_folder(make, models, tmp_path):
+    server = make()
+    with mounted(tmp_path / "noexec", "noexec") as folder:
+        text = error_of(f"{server.address}&dir={folder}/edgeq", models / "kws_int8.tflite")
+        assert "mounted noexec" in text
+        server = make(environment=f"XDG_CACHE_HOME={folder} TMPDIR={tmp_path}", folder="other")
+        with open_device(server.address).open(
+            models / "kws_int8.tflite", CompileOptions()
+        ) as session:
+            assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_two_at_once(make, models, agent):
+    server = make()
+    address = f"{server.address}&agent={agent}"
+    model = models / "kws_int8.tflite"
+    with open_device(address).open(model, CompileOptions()) as first:
+        results = []
+        busy = threading.Thread(
+            target=lambda: results.append(first.profile(ProfileOptions(seconds=4, ops=False)))
+        )
+        with (
+            open_device(address + "&wait=0.5").open(model, CompileOptions()) as second,
+            open_device(address + "&wait=60").open(model, CompileOptions()) as third,
+        ):
+            busy.start()
+            time.sleep(1)
+            with pytest.raises(EdgeqError, match=r"busy: process \d+ of user \d+ is measuring"):
+                second.profile(ProfileOptions(runs=5))
+            assert third.profile(ProfileOptions(runs=5)).latency_us.n == 5
+            busy.join()
+    assert results[0].latency_us.n > 100
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_the_process_is_killed(make, models, agent):
+    server = make()
+    address = f"{server.address}&agent={agent}"
+    with open_device(address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        children = [
+            line.split()[0] for line in server.processes() if line.endswith((".pyz", ".bin"))
+        ]
+        threading.Timer(1.0, lambda: os.kill(int(max(children, key=int)), 9)).start()
+        with pytest.raises(EdgeqError, match="killed on the device, most likely for want of"):
+            session.profile(ProfileOptions(seconds=20))
+        # The agent lives on, and starts a new process for the next command.
+        assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+
+
+def test_wrong_data(make, models):
+    server = make()
+    model = models / "kws_int8.tflite"
+    with (
+        open_device(server.address).open(model, CompileOptions()) as session,
+        pytest.raises(EdgeqError, match="of shape"),
+    ):
+        session.run([np.zeros((1, 7), np.int8)])
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_a_damaged_library(make, models, agent):
+    """The file on the device is not what it was: the runtime says so, and no traceback comes."""
+    server = make()
+    address = f"{server.address}&agent={agent}"
+    model = models / "kws_int8.tflite"
+    with open_device(address).open(model, CompileOptions()):
+        pass
+    library = next((server.home / ".cache" / "edgeq").glob("*.so"))
+    library.write_bytes(bytes(library.stat().st_size))
+    assert "could not load the model" in error_of(address, model)
+
+
+@pytest.mark.parametrize("name", ["it's $(touch pwned) `x`", "naïve ünïcode", '"quoted" & <odd>'])
+def test_hostile_names(make, models, name, tmp_path):
+    """Neither the model's name nor the folder on the device is ever read by a shell as code."""
+    server = make()
+    model = tmp_path / f"{name}.tflite"
+    shutil.copy(models / "kws_int8.tflite", model)
+    folder = tmp_path / name / "edgeq"
+    from urllib.parse import quote
+
+    address = f"{server.address}&dir={quote(str(folder))}"
+    with open_device(address).open(model, CompileOptions()) as session:
+        assert session.profile(ProfileOptions(runs=5)).latency_us.n == 5
+    assert list(folder.glob("*.tflite"))
+    assert not list(Path.cwd().glob("pwned"))
+    assert not list(tmp_path.rglob("pwned"))
+
+
+PROBE = """@@edgeq
+@@boot
+b
+@@uname
+Linux 6.1 x86_64
+@@libc
+glibc 2.36
+@@cpuinfo /proc/cpuinfo
+model name : \\033]0;owned\\007evil\\033[31m
+@@folders
+exec /tmp/nowhere
+@@root
+/tmp/nowhere
+@@cached
+@@ready
+"""
+LIES = {
+    "endless line": "while :; do printf aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done",
+    "endless lines": "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done",
+    "binary": "cat /bin/sh",
+    "nothing": "sleep 60",
+    "ends at once": "exit 3",
+    "lies about the push": f"printf '{PROBE}'; while read l; do echo '@@done 0'; done",
+    "odd status": f"printf '{PROBE}'; while read l; do echo '@@done what'; done",
+    "paths": f"printf '{PROBE}'; while read l; do echo '../../etc/x ../y'; echo '@@done 0'; done",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_hostile_answers(make, models, lie, tmp_path):
+    liar = tmp_path / "liar"
+    script(liar, f"#!/bin/sh\n{LIES[lie]}\n")
+    server = make(f"ForceCommand {liar}")
+    before = sorted(Path.cwd().iterdir())
+    text = error_of(server.address, models / "kws_int8.tflite", in_time_s=30)
+    assert "\033" not in text
+    assert sorted(Path.cwd().iterdir()) == before
+
+
+AGENT_LIES = {
+    "not json": "echo hello",
+    "not an object": "echo [1,2]",
+    "wrong types": """echo '{"event":"loaded","id":1,"load_us":"x","input_dtypes":3}'""",
+    "infinite": """echo '{"event":"loaded","id":1,"load_us":Infinity}'""",
+    "other tensors": """echo '{"event":"loaded","id":1,"load_us":1,"delegate":"x","affinity":[],"""
+    """"input_dtypes":["int8"],"input_shapes":[[9]],"output_dtypes":[],"output_shapes":[]}'""",
+    "steering": """printf '{"event":"error","id":1,"kind":"load","text":"\\\\u001b[31mred"}\\n'""",
+    "bad beat": """echo '{"event":"beat","monotonic_s":"never"}'""",
+}
+
+
+@pytest.mark.parametrize("lie", AGENT_LIES)
+def test_hostile_agents(make, tools, models, lie, tmp_path):
+    fake = tmp_path / "python"
+    script(
+        fake,
+        '#!/bin/sh\ncase "$*" in *import*) exec '
+        + (shutil.which("python3") or "")
+        + ' "$@";; esac\n'
+        """echo '{"event":"hello"}'\nread watch; read load\n""" + AGENT_LIES[lie] + "\nsleep 20\n",
+    )
+    (tools / "python3").symlink_to(fake)
+    server = make(environment=f"PATH={tools}")
+    text = error_of(server.address + "&agent=python", models / "kws_int8.tflite")
+    assert "\033" not in text
+
+
+def test_files_on_the_device_are_private(make, models):
+    server = make()
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()):
+        pass
+    folder = server.home / ".cache" / "edgeq"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
