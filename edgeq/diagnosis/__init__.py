@@ -1,0 +1,1 @@
+"""Which layer loses the accuracy, and why."""

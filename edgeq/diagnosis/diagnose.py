@@ -1,0 +1,241 @@
+"""The diagnosis: every layer's error, the culprit first, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.datasets import DatasetOptions, open_dataset
+from edgeq.devices.base import Array
+from edgeq.diagnosis.advice import Weights, advice_for, cause_of, compare_weights
+from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors
+from edgeq.diagnosis.pairs import match
+from edgeq.errors import EdgeqError
+from edgeq.evaluation.layers import layer_errors
+from edgeq.graph import Graph, read_graph
+from edgeq.models import as_tflite, sample_specs
+
+_SAMPLES = 16
+_FINE_DB = 30.0
+_STANDS_OUT = 0.3
+
+
+@dataclass(frozen=True)
+class LayerDiagnosis:
+    """One layer of the integer model against the float model.
+
+    Attributes:
+        index: Op of the integer model; None for a model input.
+        op: Builtin name, or "input".
+        name: Keras layers that it was made from, joined by ";".
+        blame: Share of the whole error at the result that is this layer's own doing, 0 to 1.
+        effect_db: Signal to noise at the model's result when only this layer is integer.
+        own_sqnr_db: Signal to noise of this layer when all before it is exact.
+        sqnr_db: Signal to noise of this layer with the errors of all before it.
+        cosine: Cosine between float and integer values, errors of all before included.
+        range_use: Share of the integer range that the values need.
+        clipped: Share of values that lie beyond the integer range.
+        dead_channels: Channels that never change in the float model.
+        lost_channels: Channels that change in the float model and not in integers.
+        cause: What makes most of its own error: "clipping", "resolution", "weights" or "kernel".
+        advice: In words, what is wrong and what to do.
+        weights: Its weights in both models; None where it has none.
+    """
+
+    index: int | None
+    op: str
+    name: str
+    blame: float
+    effect_db: float | None
+    own_sqnr_db: float | None
+    sqnr_db: float | None
+    cosine: float | None
+    range_use: float
+    clipped: float
+    dead_channels: int
+    lost_channels: int
+    cause: str
+    advice: str
+    weights: Weights | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        model, float_model: Paths as given.
+        sha256: Digest of the integer model.
+        samples: How many samples were looked at.
+        sqnr_db: Signal to noise of the whole integer model at its first output, before a softmax
+            or sigmoid there.
+        layers: The layers, most to blame first.
+        summary: What to do next, in sentences.
+    """
+
+    model: str
+    float_model: str
+    sha256: str
+    samples: int
+    sqnr_db: float | None
+    layers: tuple[LayerDiagnosis, ...]
+    summary: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq diagnose`."""
+        return {
+            "edgeq": __version__,
+            "model": {"path": self.model, "sha256": self.sha256},
+            "float_model": self.float_model,
+            "samples": self.samples,
+            "sqnr_db": self.sqnr_db,
+            "summary": list(self.summary),
+            "layers": [asdict(layer) for layer in self.layers],
+        }
+
+
+def diagnose(
+    model: str | Path,
+    float_model: str | Path,
+    *,
+    data: Any,
+    limit: int | None = _SAMPLES,
+    dataset_options: DatasetOptions | None = None,
+    trust: bool = False,
+) -> Diagnosis:
+    """Which layers of an integer model lose the accuracy, and why.
+
+    Every op is run on exact values, so that its own error is known apart from that of the ops
+    before it; that error alone is then sent through the float model, which gives its effect on
+    the result.
+
+    Args:
+        model: The integer .tflite.
+        float_model: The Keras file, SavedModel or float .tflite it was made from.
+        data: Representative data; labels are not needed.
+        limit: Look at so many samples, spread over the data.
+        dataset_options: How the data is read.
+        trust: Whether code inside a Keras file (Lambda layers) may run.
+
+    Raises:
+        EdgeqError: A model or the data cannot be used, or the models are not of one network.
+    """
+    integer = read_graph(model)
+    with as_tflite(float_model, trust=trust) as path:
+        real = read_graph(path)
+        _check(real, integer)
+        pairs = match(real, integer)
+        if not any(pair.op for pair in pairs):
+            raise EdgeqError(
+                "No layer of the two models could be matched.",
+                f"{model}, {float_model}",
+                "convert this float model with edgeq convert, and diagnose the result",
+            )
+        specs = sample_specs(real.main)
+        dataset = open_dataset(data, specs, options=dataset_options, limit=limit)
+        samples: list[Sequence[Array]] = [sample.inputs for sample in dataset]
+        noise = own_errors(
+            real, integer, path.read_bytes(), Path(model).read_bytes(), pairs, samples
+        )
+        accumulated = {found.index: found for found in layer_errors(path, model, samples)}
+    layers = _rank(noise, accumulated, real, integer)
+    whole = next(
+        (x.sqnr_db for x in layers if x.name == real.main.tensors[noise.result].name), None
+    )
+    summary = tuple(_summary(layers, whole))
+    return Diagnosis(
+        str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
+    )
+
+
+def _check(real: Graph, integer: Graph) -> None:
+    """Refuse pairs of models that cannot be compared."""
+    if any("float" not in t.dtype for t in (real.main.tensors[i] for i in real.main.outputs)):
+        raise EdgeqError("--float wants the float model; this one is quantized.", real.path)
+    shapes = [
+        [graph.main.tensors[index].shape for index in graph.main.inputs]
+        for graph in (real, integer)
+    ]
+    if shapes[0] != shapes[1]:
+        raise EdgeqError(
+            f"The float model's inputs are {shapes[0]}, the integer model's {shapes[1]}: they are "
+            "not the same network.",
+            integer.path,
+        )
+
+
+def _rank(
+    noise: Noise, accumulated: dict[int, Any], real: Graph, integer: Graph
+) -> tuple[LayerDiagnosis, ...]:
+    """The layers, most to blame first; of equal ones the noisier, then the earlier first."""
+    total = sum(error.effect for error in noise.errors)
+    found = [
+        _layer(error, total, noise.signal, accumulated, real, integer) for error in noise.errors
+    ]
+    silent = float("inf")
+    return tuple(
+        sorted(found, key=lambda x: (-x.blame, silent if x.own_sqnr_db is None else x.own_sqnr_db))
+    )
+
+
+def _layer(
+    error: OwnError,
+    total: float,
+    signal: float,
+    accumulated: dict[int, Any],
+    real: Graph,
+    integer: Graph,
+) -> LayerDiagnosis:
+    pair = error.pair
+    weights = compare_weights(real, integer, pair.op, pair.real)
+    whole = accumulated.get(pair.op.index) if pair.op else None
+    return LayerDiagnosis(
+        index=pair.op.index if pair.op else None,
+        op=pair.op.name if pair.op else "input",
+        name=pair.real.name,
+        blame=error.effect / total if total else 0.0,
+        effect_db=decibels(signal, error.effect),
+        own_sqnr_db=error.sqnr_db,
+        sqnr_db=whole.sqnr_db if whole else error.sqnr_db,
+        cosine=whole.cosine if whole else None,
+        range_use=error.range_use,
+        clipped=error.clipped / error.count if error.count else 0.0,
+        dead_channels=error.dead,
+        lost_channels=error.lost,
+        cause=cause_of(error, weights),
+        advice=advice_for(error, weights, pair.real.name.split(";")[0]),
+        weights=weights,
+    )
+
+
+def _summary(layers: Sequence[LayerDiagnosis], whole: float | None) -> list[str]:
+    """What to do next."""
+    found = []
+    worst = layers[0]
+    if whole is not None:
+        found.append(
+            f"The result's signal is {whole:.1f} dB above its error: "
+            + ("close to float." if whole >= _FINE_DB else "expect other results than from float.")
+        )
+    if worst.blame >= _STANDS_OUT:
+        found.append(
+            f'"{worst.name}" alone causes {worst.blame:.0%} of the error at the result. '
+            f"{worst.advice}"
+        )
+    elif worst.blame > 0:
+        found.append(
+            f'No layer stands out; "{worst.name}" is the worst with {worst.blame:.0%} of the '
+            "error. If accuracy is too low, change the scheme of the whole model "
+            "(int16x8) or train with edgeq compress qat."
+        )
+    dead = [layer for layer in layers if layer.dead_channels and layer.weights]
+    if dead:
+        count = sum(layer.dead_channels for layer in dead)
+        found.append(
+            f"{count} channels in {len(dead)} layers never change on this data; "
+            "edgeq compress prune --structured takes such channels out."
+        )
+    return found
