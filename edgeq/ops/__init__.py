@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ops.absolute import ABS
-from edgeq.ops.activations import ELU, HARD_SWISH, LEAKY_RELU, RELU, RELU6, RELU_N1_TO_1
+from edgeq.ops.activations import ELU, GELU, HARD_SWISH, LEAKY_RELU, RELU, RELU6, RELU_N1_TO_1
 from edgeq.ops.add import ADD
 from edgeq.ops.add_n import ADD_N
 from edgeq.ops.arg_min_max import ARG_MAX, ARG_MIN
@@ -94,6 +94,7 @@ OPS: dict[str, OpKind] = {
         FULLY_CONNECTED,
         GATHER,
         GATHER_ND,
+        GELU,
         GREATER,
         GREATER_EQUAL,
         HARD_SWISH,

@@ -1,4 +1,4 @@
-"""RELU, RELU6, RELU_N1_TO_1, LEAKY_RELU, ELU and HARD_SWISH as ops of their own."""
+"""RELU, RELU6, RELU_N1_TO_1, LEAKY_RELU, ELU, GELU and HARD_SWISH as ops of their own."""
 
 from __future__ import annotations
 
@@ -121,6 +121,21 @@ def lower_elu(node: Node) -> Call:
     return lookup_call(node, transformed(node, elu), "ELU of every input")
 
 
+def lower_gelu(node: Node) -> Call:
+    """The kernel call for one GELU, which TFLM does not have: int8 as LiteRT fills its table."""
+    approximate = bool(node.option("approximate"))
+    if node.output().dtype == "float32":
+        return float_call(node, "gelu_tanh" if approximate else "gelu")
+    require((node.input(0).dtype, node.output().dtype) == ("int8", "int8"), "types")
+
+    def gelu(x: float) -> float:
+        if approximate:
+            return x * 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        return x * 0.5 * math.erfc(-x / math.sqrt(2))
+
+    return lookup_call(node, transformed(node, gelu), "GELU of every input")
+
+
 def lower_hard_swish(node: Node) -> Call:
     """The kernel call for one HARD_SWISH."""
     source, output = node.input(0), node.output()
@@ -174,4 +189,5 @@ RELU6 = OpKind("RELU6", lower_relu6, ("int8", "int16", "float32"))
 RELU_N1_TO_1 = OpKind("RELU_N1_TO_1", lower_relu_n1_to_1, ("int8", "int16", "float32"))
 LEAKY_RELU = OpKind("LEAKY_RELU", lower_leaky_relu, ("int8", "int16", "float32"))
 ELU = OpKind("ELU", lower_elu, ("int8", "float32"))
+GELU = OpKind("GELU", lower_gelu, ("int8", "float32"))
 HARD_SWISH = OpKind("HARD_SWISH", lower_hard_swish, ("int8", "float32"))

@@ -36,6 +36,17 @@ def test_int8_functions_of_litert(name):
     assert_same(quantized_case(rng, name, oracle="litert") for _ in range(24))
 
 
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu(approximate):
+    rng = np.random.default_rng(9)
+    options = {"approximate": approximate}
+    cases = [quantized_case(rng, "GELU", oracle="litert", options=options) for _ in range(12)]
+    spec, output = TensorSpec((64,), "float32"), TensorSpec((64,), "float32")
+    value = (rng.normal(size=64) * 3).astype(np.float32)
+    model = single_op("GELU", [spec], [output], options)
+    assert_same([*cases, Case("GELU float32", model, [[value]], "litert")])
+
+
 def test_int8_leaky_relu():
     rng = np.random.default_rng(3)
     alphas = [0.1, 0.3, 0.0, 1.5, -0.5, 0.01] * 4
