@@ -126,23 +126,26 @@ def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
             rules.add_quantization_config(regex, op, config, algorithm)
 
     tensor = qtyping.TensorQuantizationConfig
-    grain = qtyping.QuantGranularity
+    grains = qtyping.QuantGranularity
     bits = {"int4": 4, "int8": 8}.get(scheme.weights, 16)
-    chosen = grain.CHANNELWISE if scheme.per_channel else grain.TENSORWISE
+    chosen = grains.CHANNELWISE if scheme.per_channel else grains.TENSORWISE
     plain = AlgorithmName.MIN_MAX_UNIFORM_QUANT
 
-    def integer(bits: int) -> Any:
+    def integer(bits: int, grain: Any = chosen) -> Any:
         width = 16 if scheme.activations == "int16" else 8
         return qtyping.OpQuantizationConfig(
             activation_tensor_config=tensor(num_bits=width, symmetric=symmetric or width == 16),
-            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=chosen),
+            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=grain),
             compute_precision=qtyping.ComputePrecision.INTEGER,
         )
 
     if scheme.integer:
         add(integer(8), plain)
-        if bits == 4:  # the ops that have int4 weights; the rest stays int8
-            add(integer(4), plain, ("CONV_2D", "FULLY_CONNECTED"))
+        if bits == 4:
+            # The other ops have no int4 weights and stay int8. TensorFlow Lite Micro has no
+            # kernel for a FULLY_CONNECTED with int4 weights and a scale per row.
+            add(integer(4), plain, ("CONV_2D",))
+            add(integer(4, grains.TENSORWISE), plain, ("FULLY_CONNECTED",))
     elif scheme.weights == "float16":
         config = qtyping.OpQuantizationConfig(
             weight_tensor_config=tensor(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),

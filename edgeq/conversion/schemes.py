@@ -79,8 +79,8 @@ SCHEMES: dict[str, Scheme] = {
             "int4",
             "int8",
             True,
-            "weights of conv and dense an eighth, activations a quarter of float32",
-            "edgeq's C, LiteRT; TensorFlow Lite Micro except per-channel dense layers",
+            "weights of conv (per channel) and dense (per tensor) an eighth, all else as int8",
+            _EVERYWHERE,
         ),
         Scheme(
             "dynamic",
