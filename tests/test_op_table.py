@@ -19,7 +19,7 @@ def test_every_op_and_type_of_tflm_is_compiled(row):
 
 def test_the_documentation_shows_the_table():
     shown = (ROOT / "docs" / "ops.md").read_text()
-    assert markdown(op_table()) in shown, "put the output of `edgeq ops --markdown` into docs/ops.md"
+    assert markdown(op_table()) in shown, "run `edgeq ops --markdown` for docs/ops.md"
 
 
 def test_the_command_prints_the_table(cli):
