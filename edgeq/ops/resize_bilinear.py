@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.ops.arithmetic import SUFFIXES
 from edgeq.ops.base import (
     INPUT,
     OUTPUT,
@@ -22,6 +23,7 @@ from edgeq.ops.base import (
 from edgeq.ops.movement import element_bytes, require_same_type
 from edgeq.ops.quantized import image_shape
 
+_TYPES = ("int8", "int16", "float32")
 _ONE = 1 << 10
 
 
@@ -107,7 +109,7 @@ def lower(node: Node) -> Call:
     """The kernel call for one RESIZE_BILINEAR."""
     source, output = node.input(0), node.output()
     require_same_type(source, output)
-    require(source.dtype in ("int8", "float32"), f"{source.dtype} values")
+    require(source.dtype in _TYPES, f"{source.dtype} values")
     batches, height, width, channels = image_shape(source)
     out_batches, out_height, out_width, out_channels = image_shape(output)
     require((batches, channels) == (out_batches, out_channels), f"output {output.shape}")
@@ -131,7 +133,7 @@ def lower(node: Node) -> Call:
     size = element_bytes(source)
     return Call(
         "resize_bilinear",
-        f"eq_resize_bilinear_{'f32' if is_float else 's8'}",
+        f"eq_resize_bilinear_{SUFFIXES[source.dtype]}",
         "eq_resize_bilinear_params",
         params,
         (INPUT, *(Arg("constant", k) for k in range(len(constants))), OUTPUT),
@@ -140,4 +142,4 @@ def lower(node: Node) -> Call:
     )
 
 
-RESIZE_BILINEAR = OpKind("RESIZE_BILINEAR", lower, ("int8", "float32"))
+RESIZE_BILINEAR = OpKind("RESIZE_BILINEAR", lower, _TYPES)

@@ -1,4 +1,4 @@
-/* RESIZE_BILINEAR, int8 (in Q10, as TFLM) and float32, NHWC, portable C. */
+/* RESIZE_BILINEAR, int8 and int16 (in Q10) and float32, NHWC, portable C. */
 #ifndef EQ_RESIZE_BILINEAR_H
 #define EQ_RESIZE_BILINEAR_H
 
@@ -11,32 +11,37 @@ typedef struct {
 } eq_resize_bilinear_params;
 
 /* `blends` holds the rows, then the columns: position0, position1, fraction (Q10). The host checks
- * that fractions stay within -1024 .. 2048, so a product of three is below 2^30. */
-EQ_KERNEL void eq_resize_bilinear_s8(const eq_resize_bilinear_params *p, const int8_t *input,
-                                     const int32_t *blends, int8_t *output)
-{
-    const int32_t *const columns = blends + 3 * p->output_h;
-    for (int32_t b = 0; b < p->batches; b++) {
-        for (int32_t oy = 0; oy < p->output_h; oy++) {
-            const int8_t *const row0 = input + blends[3 * oy];
-            const int8_t *const row1 = input + blends[3 * oy + 1];
-            const int32_t y = blends[3 * oy + 2];
-            for (int32_t ox = 0; ox < p->output_w; ox++) {
-                const int32_t x0 = columns[3 * ox];
-                const int32_t x1 = columns[3 * ox + 1];
-                const int32_t x = columns[3 * ox + 2];
-                for (int32_t c = 0; c < p->channels; c++) {
-                    const int32_t left = row0[x0 + c] * (1024 - y) + row1[x0 + c] * y;
-                    const int32_t right = row0[x1 + c] * (1024 - y) + row1[x1 + c] * y;
-                    const int32_t sum = left * (1024 - x) + right * x;
-                    const int32_t half = sum > 0 ? 1 << 19 : -(1 << 19);
-                    *output++ = (int8_t)((sum + half) / (1 << 20));
-                }
-            }
-        }
-        input += p->input_elements;
+ * that fractions stay within -1024 .. 2048, so a product of three is below 2^30 for int8. */
+#define EQ_RESIZE_BILINEAR(suffix, type, wide)                                                     \
+    EQ_KERNEL void eq_resize_bilinear_##suffix(const eq_resize_bilinear_params *p,                 \
+                                               const type *input, const int32_t *blends,           \
+                                               type *output)                                       \
+    {                                                                                              \
+        const int32_t *const columns = blends + 3 * p->output_h;                                   \
+        for (int32_t b = 0; b < p->batches; b++) {                                                 \
+            for (int32_t oy = 0; oy < p->output_h; oy++) {                                         \
+                const type *const row0 = input + blends[3 * oy];                                   \
+                const type *const row1 = input + blends[3 * oy + 1];                               \
+                const int32_t y = blends[3 * oy + 2];                                              \
+                for (int32_t ox = 0; ox < p->output_w; ox++) {                                     \
+                    const int32_t x0 = columns[3 * ox];                                            \
+                    const int32_t x1 = columns[3 * ox + 1];                                        \
+                    const int32_t x = columns[3 * ox + 2];                                         \
+                    for (int32_t c = 0; c < p->channels; c++) {                                    \
+                        const wide left = row0[x0 + c] * (1024 - y) + row1[x0 + c] * y;            \
+                        const wide right = row0[x1 + c] * (1024 - y) + row1[x1 + c] * y;           \
+                        const wide sum = left * (1024 - x) + right * x;                            \
+                        const wide half = sum > 0 ? 1 << 19 : -(1 << 19);                          \
+                        *output++ = (type)((sum + half) / (1 << 20));                              \
+                    }                                                                              \
+                }                                                                                  \
+            }                                                                                      \
+            input += p->input_elements;                                                            \
+        }                                                                                          \
     }
-}
+
+EQ_RESIZE_BILINEAR(s8, int8_t, int32_t)
+EQ_RESIZE_BILINEAR(s16, int16_t, int64_t)
 
 /* `fractions` belong to the rows, then to the columns. */
 EQ_KERNEL void eq_resize_bilinear_f32(const eq_resize_bilinear_params *p, const float *input,
