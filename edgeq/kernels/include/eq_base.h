@@ -6,6 +6,11 @@
 #ifndef EQ_BASE_H
 #define EQ_BASE_H
 
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+/* gcc 12 loses lanes of constant predicates when it vectorises loops for MVE (PR 108443). */
+#pragma GCC optimize("no-tree-loop-vectorize", "no-tree-slp-vectorize")
+#endif
+
 #include <stdint.h>
 #include <string.h>
 
