@@ -162,19 +162,19 @@ def split_v(rng, dtype):
     return make("SPLIT_V", dtype, inputs, outputs, {"num_splits": len(sizes)}, tflm)
 
 
-EVERY = ("int8", "int16", "int32", "bool", "int64")
-NUMBERS = ("int8", "int16", "int32")
+EVERY = ("int8", "int16", "int32", "float32", "bool", "int64")
+NUMBERS = ("int8", "int16", "int32", "float32")
 MOVES = {
     transpose: EVERY,
     reverse: EVERY,
     broadcast_to: EVERY,
     tile: EVERY,
-    space_to_depth: ("int8", "int32", "int64"),
+    space_to_depth: ("int8", "int32", "float32", "int64"),
     slice_: EVERY,
     strided_slice: EVERY,
     concatenation: EVERY,
-    pack: ("int8", "int16", "int32", "int64"),
-    unpack: ("int8", "int16", "int32", "bool"),
+    pack: ("int8", "int16", "int32", "float32", "int64"),
+    unpack: ("int8", "int16", "int32", "float32", "bool"),
     split: NUMBERS,
     split_v: NUMBERS,
 }

@@ -56,7 +56,8 @@ def arithmetic(name):
 
 def squared_difference(rng, dtype):
     one, two, spread = shapes(rng)
-    a, b, output = (quantized(rng, shape, dtype) for shape in (one, two, spread))
+    make = quantized if dtype in ("int8", "int16") else lambda _, shape, dtype: plain(shape, dtype)
+    a, b, output = (make(rng, shape, dtype) for shape in (one, two, spread))
     return case(rng, "SQUARED_DIFFERENCE", a, b, output)
 
 
@@ -95,6 +96,9 @@ def logical(rng, dtype):
 def prelu(rng, dtype):
     output = shape_of(rng, int(rng.integers(1, 5)), 5)
     alpha = tuple(1 if rng.random() < 0.5 else n for n in output)
+    if dtype == "float32":
+        slopes = constant(values(rng, alpha, dtype))
+        return case(rng, "PRELU", plain(output, dtype), slopes, plain(output, dtype), may_fix=False)
     a, y = (quantized(rng, output, dtype) for _ in range(2))
     return case(rng, "PRELU", a, with_alpha(rng, alpha), y, may_fix=False)
 
@@ -108,15 +112,24 @@ def small(rng, shape, dtype):
     return rng.integers(-9, 10, shape).astype(dtype)
 
 
+def floor_float(rng, dtype):
+    one, two, spread = shapes(rng)
+    name = str(rng.choice(["FLOOR_DIV", "FLOOR_MOD"]))
+    a, b, output = (plain(shape, dtype) for shape in (one, two, spread))
+    return case(rng, name, a, b, output)
+
+
+MOST = ("int8", "int8", "int16", "int32", "float32")
 PAIRS = {
-    arithmetic("ADD"): ("int8", "int8", "int16", "int32"),
-    arithmetic("SUB"): ("int8", "int8", "int16", "int32"),
-    arithmetic("MUL"): ("int8", "int8", "int16", "int32"),
-    squared_difference: ("int8", "int16"),
-    maximum_minimum: ("int8", "int16", "int32", "int64", "uint8"),
-    comparison: ("int8", "int8", "int32", "int64", "bool"),
+    arithmetic("ADD"): MOST,
+    arithmetic("SUB"): MOST,
+    arithmetic("MUL"): MOST,
+    squared_difference: ("int8", "int16", "int32", "float32"),
+    maximum_minimum: ("int8", "int16", "int32", "int64", "uint8", "float32"),
+    comparison: ("int8", "int8", "int32", "int64", "bool", "float32"),
+    floor_float: ("float32",),
     logical: ("bool",),
-    prelu: ("int8", "int16"),
+    prelu: ("int8", "int16", "float32"),
 }
 
 

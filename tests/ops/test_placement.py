@@ -105,7 +105,14 @@ def fill(rng, dtype):
     return random_case(f"FILL {dtype} {shape}", single_op("FILL", inputs, [plain(shape, dtype)]))
 
 
+def zeros_like(rng, dtype):
+    spec = plain(shape_of(rng, 3), dtype)
+    model = single_op("ZEROS_LIKE", [spec], [plain(spec.shape, dtype)])
+    return random_case(f"ZEROS_LIKE {dtype} {spec.shape}", model)
+
+
 PLACEMENTS = {
+    zeros_like: ("int8", "int32", "int64", "float32"),
     pad: ("int8", "int8", "int16", "int32", "float32"),
     mirror_pad: ("int8", "float32"),
     resize_nearest: ("int8", "int16", "float32"),
