@@ -62,6 +62,109 @@ EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
     }
 }
 
+/* What the pairs of outputs of one line need for a 3x3 filter. The assembly reads it by position.
+ */
+typedef struct {
+    int32_t bias, doubled, rounding, shift_1;
+    int32_t output_pitch;
+    const eq_word *end; /* of the first line of inputs, where the last pair stops */
+    uint32_t taps[6];   /* (w0, w1) and (w1, w2) of three lines */
+    const eq_word *lines[3];
+    int8_t *output;
+} eq_depthwise_pairs;
+
+/* One line of inputs: r7 and r8 are four neighbouring values, r9 and r10 the sums of two outputs.
+ */
+#define EQ_PAIR_STRIDE_1(line, w01, w12)                                                           \
+    "ldrd r7, r8, [" line "], #4\n\t"                                                              \
+    "smlad r9, r7, " w01 ", r9\n\t"                                                                \
+    "smlatb r10, r7, " w01 ", r10\n\t"                                                             \
+    "smlabt r9, r8, " w12 ", r9\n\t"                                                               \
+    "smlad r10, r8, " w12 ", r10\n\t"
+
+#define EQ_PAIR_STRIDE_2(line, w01, w12)                                                           \
+    "ldrd r7, r8, [" line "], #8\n\t"                                                              \
+    "smlad r9, r7, " w01 ", r9\n\t"                                                                \
+    "ldr r7, [" line "]\n\t"                                                                       \
+    "smlad r10, r8, " w01 ", r10\n\t"                                                              \
+    "smlabt r9, r8, " w12 ", r9\n\t"                                                               \
+    "smlabt r10, r7, " w12 ", r10\n\t"
+
+#define EQ_PAIR_SIGN                                                                               \
+    "add r9, r9, r9, asr #31\n\t"                                                                  \
+    "add r10, r10, r10, asr #31\n\t"
+
+/* Pairs of outputs until `end`. On the stack: bias 0, doubled 4, rounding 8, shift_1 12,
+ * output_pitch 16, end 20. r0 is the output, r1 to r6 the taps, r11, r12 and lr the lines. */
+#define EQ_PAIRS(line, sign)                                                                       \
+    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
+                     "ldmia r0!, {r4-r9}\n\t"                                                      \
+                     "push {r4-r9}\n\t"                                                            \
+                     "ldmia r0!, {r1-r6}\n\t"                                                      \
+                     "ldrd r11, r12, [r0]\n\t"                                                     \
+                     "ldrd lr, r0, [r0, #8]\n\t"                                                   \
+                     "1:\n\t"                                                                      \
+                     "ldr r9, [sp]\n\t"                                                            \
+                     "mov r10, r9\n\t" line("r11", "r1", "r2") line("r12", "r3", "r4")             \
+                         line("lr", "r5", "r6") "ldr r7, [sp, #4]\n\t"                             \
+                                                "smmlar r9, r9, r7, r9\n\t"                        \
+                                                "smmlar r10, r10, r7, r10\n\t" sign                \
+                                                "ldrd r7, r8, [sp, #8]\n\t"                        \
+                                                "add r9, r7\n\t"                                   \
+                                                "asr r9, r9, r8\n\t"                               \
+                                                "ssat r9, #8, r9, asr #1\n\t"                      \
+                                                "add r10, r7\n\t"                                  \
+                                                "asr r10, r10, r8\n\t"                             \
+                                                "ssat r10, #8, r10, asr #1\n\t"                    \
+                                                "ldr r7, [sp, #16]\n\t"                            \
+                                                "strb r9, [r0]\n\t"                                \
+                                                "strb r10, [r0, r7]\n\t"                           \
+                                                "add r0, r0, r7, lsl #1\n\t"                       \
+                                                "ldr r7, [sp, #20]\n\t"                            \
+                                                "cmp r11, r7\n\t"                                  \
+                                                "bne 1b\n\t"                                       \
+                                                "add sp, #24\n\t"                                  \
+                                                "pop {r4-r11, pc}")
+
+#define EQ_DEFINE_PAIRS(name, line, sign)                                                          \
+    static __attribute__((naked, noinline, unused)) void name(const eq_depthwise_pairs *pairs      \
+                                                              __attribute__((unused)))             \
+    {                                                                                              \
+        EQ_PAIRS(line, sign);                                                                      \
+    }
+
+EQ_DEFINE_PAIRS(eq_depthwise_pairs_rectified_dsp, EQ_PAIR_STRIDE_1, "")
+EQ_DEFINE_PAIRS(eq_depthwise_pairs_signed_dsp, EQ_PAIR_STRIDE_1, EQ_PAIR_SIGN)
+EQ_DEFINE_PAIRS(eq_depthwise_pairs_stride_2_rectified_dsp, EQ_PAIR_STRIDE_2, "")
+EQ_DEFINE_PAIRS(eq_depthwise_pairs_stride_2_signed_dsp, EQ_PAIR_STRIDE_2, EQ_PAIR_SIGN)
+
+/* Whether the pairs of a layer go to the assembly: a 3x3 filter, lines that are worth a call. */
+EQ_KERNEL int eq_depthwise_has_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *p)
+{
+    return p->filter_lines == 3 && p->filter_along == 3 && p->output_along >= 6 &&
+           p->scale.activation_min == INT8_MIN && p->scale.activation_max == INT8_MAX;
+}
+
+/* All whole pairs of one line of outputs. */
+EQ_KERNEL void eq_depthwise_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                      eq_depthwise_pairs *pairs)
+{
+    pairs->end = pairs->lines[0] + p->output_along / 2 * p->stride;
+    if (p->stride == 1) {
+        if (p->scale.rectified) {
+            eq_depthwise_pairs_rectified_dsp(pairs);
+        } else {
+            eq_depthwise_pairs_signed_dsp(pairs);
+        }
+    } else {
+        if (p->scale.rectified) {
+            eq_depthwise_pairs_stride_2_rectified_dsp(pairs);
+        } else {
+            eq_depthwise_pairs_stride_2_signed_dsp(pairs);
+        }
+    }
+}
+
 /* Outputs `at` and `at + 1` of a line for a filter three taps long, stride 1. `taps` has two words
  * a line: (w0, w1) and (w1, w2). */
 EQ_KERNEL void eq_depthwise_pair_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_word *lines,
@@ -141,11 +244,31 @@ EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p
         taps[2 * i] = eq_widen_even(stream[3 + i]);
         taps[2 * i + 1] = eq_widen_odd(stream[3 + i]);
     }
+    eq_depthwise_pairs pairs;
+    if (eq_depthwise_has_pairs_dsp(p)) {
+        pairs.bias = bias;
+        pairs.doubled = doubled;
+        pairs.rounding = rounding;
+        pairs.shift_1 = shift_1;
+        pairs.output_pitch = p->output_pitch;
+        memcpy(pairs.taps, taps, sizeof(pairs.taps));
+    }
     for (int32_t y = 0; y < lines; y++) {
         const eq_word *window =
             (const eq_word *)(const void *)plane + y * p->stride * p->line_words;
         int8_t *out = output + y * p->output_line_pitch;
-        for (int32_t x = 0; x < p->output_along; x += 2) {
+        int32_t x = 0;
+        if (eq_depthwise_has_pairs_dsp(p)) {
+            pairs.lines[0] = window;
+            pairs.lines[1] = window + p->line_words;
+            pairs.lines[2] = window + 2 * p->line_words;
+            pairs.output = out;
+            eq_depthwise_pairs_dsp(p, &pairs);
+            x = p->output_along / 2 * 2;
+            out += x * p->output_pitch;
+            window += x / 2 * p->stride;
+        }
+        for (; x < p->output_along; x += 2) {
             int32_t acc[2];
             acc[0] = bias;
             acc[1] = bias;
