@@ -256,6 +256,16 @@ def _manifest(
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "arena_bound_bytes": plan.lower_bound_bytes,
+        "arena": [
+            {
+                "name": program.tensor(p.block.key).name if p.block.key >= 0 else "scratch",
+                "offset": p.offset,
+                "bytes": p.block.size,
+                "first": p.block.first,
+                "last": p.block.last,
+            }
+            for p in plan.blocks
+        ],
         "constant_bytes": constant_bytes,
         "macs": sum(op["macs"] for op in ops),
         "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],

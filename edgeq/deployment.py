@@ -6,6 +6,7 @@ Everything lands in one folder, which appears only when the chain has come to it
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from edgeq.config import DeployConfig
 from edgeq.datasets import open_dataset
 from edgeq.devices.base import CompileOptions
 from edgeq.drift import reference_profile
-from edgeq.errors import UsageError
+from edgeq.errors import LimitError, UsageError
 from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.evaluation.layers import LayerError, layer_errors
 from edgeq.fit import address_for
@@ -104,15 +105,11 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
     target = load_target(config.target)
     address = config.on or address_for(target, config.target)
     _check(config, force=force)
-    options = CompileOptions(
-        config.optimize,
-        config.limits.ram_bytes,
-        config.limits.flash_bytes,
-        config.limits.cycles,
-    )
-    with whole_directory(Path(config.output), force=force) as folder:
-        steps = _Steps(config, target, address, options, folder)
-        deployment = steps.run()
+    with (
+        whole_directory(Path(config.output), force=force) as folder,
+        tempfile.TemporaryDirectory(prefix="edgeq-") as scratch,
+    ):
+        deployment = _Steps(config, target, address, folder, Path(scratch)).run()
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
         write_whole(folder / REPORT, render(deployment.result))
         _write_reference(config, folder)
@@ -148,22 +145,22 @@ class _Steps:
     config: DeployConfig
     target: Target
     address: str
-    options: CompileOptions
     folder: Path
+    scratch: Path
 
     def run(self) -> Deployment:
         """All steps in order."""
         models = self._convert()
         sources = None if self.target.kind == "host" else self._compile(models.integer)
-        verifications = self._verify(models.integer) if sources is not None else ()
-        real, accuracy = self._evaluate(models)
+        # The form that compile has chosen for the budgets, so that nobody has to search again.
+        options = CompileOptions(sources.manifest["optimize"] if sources else self.config.optimize)
+        verifications = self._verify(models.integer, options) if sources is not None else ()
+        real, accuracy = self._evaluate(models, options)
         layers = tuple(self._layers(models))
         stage(f"profiling on {self.address}")
-        found = profile(models.integer, on=self.address, options=self.options)
+        found = profile(models.integer, on=self.address, options=options)
         found = replace(found, path=models.integer.name)
         limits = check_limits(self.config.limits, self.target, found, accuracy, real, verifications)
-        if models.real is not None:
-            models.real.unlink()
         deployment = Deployment(
             Path(self.config.output),
             self.target.name,
@@ -201,29 +198,38 @@ class _Steps:
         )
         real = None
         if conversion.float_model is not None:
-            real = self.folder / "float.tflite"
+            real = self.scratch / "float.tflite"
             real.write_bytes(conversion.float_model.data)
         summary = {**conversion.to_json(), "model": source.name, "output": integer.name}
         return _Models(integer, real, summary)
 
     def _compile(self, model: Path) -> Sources:
+        """The C in the form that keeps to the budgets, or the plain one if none does."""
         stage("compiling")
-        return compile_model(
-            model, self.folder / C_FOLDER, target=self.target, options=self.options
-        )
+        limits, optimize = self.config.limits, self.config.optimize
+        budgets = CompileOptions(optimize, limits.ram_bytes, limits.flash_bytes, limits.cycles)
+        output = self.folder / C_FOLDER
+        try:
+            return compile_model(model, output, target=self.target, options=budgets)
+        except LimitError:
+            # The limits are checked at the end, where the report can show by how much.
+            options = CompileOptions(optimize)
+            return compile_model(model, output, target=self.target, options=options)
 
-    def _verify(self, model: Path) -> tuple[Verification, ...]:
+    def _verify(self, model: Path, options: CompileOptions) -> tuple[Verification, ...]:
         """Bytes against the oracle, on this machine and in the emulator."""
         stage("verifying")
         counts = {"c": self.config.verify}
         if self.address.startswith(("sim:", "qemu:")):
             counts[self.address] = min(self.config.verify, _EMULATED_INPUTS)
         return tuple(
-            replace(verify(model, on=on, n=n, options=self.options), model=model.name)
+            replace(verify(model, on=on, n=n, options=options), model=model.name)
             for on, n in counts.items()
         )
 
-    def _evaluate(self, models: _Models) -> tuple[Evaluation | None, Evaluation | None]:
+    def _evaluate(
+        self, models: _Models, options: CompileOptions
+    ) -> tuple[Evaluation | None, Evaluation | None]:
         """Accuracy of the float and of the integer model."""
         stage("evaluating")
         if self.config.eval is None:
@@ -238,7 +244,7 @@ class _Steps:
                 metric=self.config.metric,
                 limit=self.config.limit,
                 dataset_options=self.config.reading,
-                options=self.options,
+                options=options,
             )
             return replace(found, model=model.name)
 
@@ -277,30 +283,18 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
         },
         "profile": found.profile.to_json(),
         "latency_ms": found.latency_ms,
-        "memory": None if sources is None else _memory(graph, sources),
+        "memory": None if sources is None else _memory(sources.manifest),
         "layers": found.layers,
         "limits": found.limits,
         "met": found.met,
     }
 
 
-def _memory(graph: Graph, sources: Sources) -> dict[str, Any]:
+def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The arena over time."""
-    plan = sources.plan
-    main = graph.main
     return {
-        "arena_bytes": plan.arena_bytes,
-        "lower_bound_bytes": plan.lower_bound_bytes,
-        "peak_op": plan.peak_step,
-        "steps": len(main.ops),
-        "blocks": [
-            {
-                "name": main.tensors[p.block.key].name if p.block.key >= 0 else "scratch",
-                "offset": p.offset,
-                "bytes": p.block.size,
-                "first": p.block.first,
-                "last": p.block.last,
-            }
-            for p in plan.blocks
-        ],
+        "arena_bytes": manifest["arena_bytes"],
+        "lower_bound_bytes": manifest["arena_bound_bytes"],
+        "steps": len(manifest["ops"]),
+        "blocks": manifest["arena"],
     }

@@ -211,7 +211,9 @@ def _planned(graph: Graph) -> tuple[int | None, int | None, tuple[str, ...]]:
     if not program.steps:
         return plan.arena_bytes, None, ()
     step = program.steps[min(plan.peak_step, len(program.steps) - 1)]
-    return plan.arena_bytes, step.op.index, ()
+    # Ops of other subgraphs (IF, WHILE) are numbered behind those of the main one.
+    index = step.op.index if step.op.index < len(graph.main.ops) else None
+    return plan.arena_bytes, index, ()
 
 
 def _lines(error: EdgeqError) -> Sequence[str]:

@@ -64,6 +64,32 @@ def test_a_missed_limit_is_3_and_still_reported(cli, models, tmp_path):
     assert not json.loads((out / "deploy.json").read_text())["met"]
 
 
+def test_a_budget_that_nothing_keeps_to_is_reported_too(cli, models, tmp_path):
+    pytest.importorskip("unicorn")
+    out = tmp_path / "out"
+    done = cli("deploy", models / "ad01_int8.tflite", "-n", "2", "-o", out, "--flash", "10K")
+    assert done.code == 3
+    assert "flash bytes" in done.out
+    found = json.loads((out / "deploy.json").read_text())
+    missed = [check for check in found["limits"] if not check["met"]]
+    assert [check["name"] for check in missed] == ["flash bytes"]
+    assert missed[0]["value"] > missed[0]["limit"] == 10240
+
+
+def test_the_memory_picture_when_layers_run_in_stripes(cli, models, tmp_path):
+    done = cli(
+        "deploy", models / "vww_int8.tflite", "--on", "c", "-n", "1", "--optimize", "ram",
+        "-o", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    memory = done.json["memory"]
+    assert (
+        max(block["offset"] + block["bytes"] for block in memory["blocks"])
+        <= (memory["arena_bytes"])
+    )
+    assert max(block["last"] for block in memory["blocks"]) <= memory["steps"]
+
+
 def test_from_a_configuration(cli, models, tmp_path):
     (tmp_path / "edgeq.toml").write_text(
         f'[deploy]\nmodel = "{models}/ad01_int8.tflite"\non = "c"\nverify = 2\noutput = "made"\n'
