@@ -22,26 +22,37 @@ typedef struct {
     eq_scale_mve scale;
 } eq_conv_2d_mve_params;
 
+/* Copies sixteen bytes and advances both pointers. In C, gcc keeps the address of every copy of an
+ * unrolled loop in a register or on the stack. */
+EQ_KERNEL void eq_copy_16_mve(const int8_t **from, int8_t **to)
+{
+    __asm__ volatile("vldrb.u8 q0, [%0], #16\n\t"
+                     "vstrb.u8 q0, [%1], #16"
+                     : "+r"(*from), "+r"(*to)
+                     :
+                     : "q0", "memory");
+}
+
 /* One pixel's inputs, all inside the image. */
 EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_t *window,
                                      int8_t *column)
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
-    const int32_t whole = row_bytes & ~15;
-    const mve_pred16_t rest = vctp8q((uint32_t)(row_bytes - whole));
+    const int32_t rest = row_bytes % 16;
+    const mve_pred16_t some = vctp8q((uint32_t)rest);
     EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         EQ_UNROLL(12)
-        for (int32_t i = 0; i < whole; i += 16) {
-            vstrbq_s8(column + i, vldrbq_s8(window + i));
+        for (int32_t i = 0; i < row_bytes - rest; i += 16) {
+            eq_copy_16_mve(&window, &column);
         }
-        if (row_bytes - whole == 4) {
-            memcpy(column + whole, window + whole, 4);
-        } else if (row_bytes != whole) {
-            vstrbq_p_s8(column + whole, vldrbq_z_s8(window + whole, rest), rest);
+        if (rest == 4) {
+            memcpy(column, window, 4);
+        } else if (rest != 0) {
+            vstrbq_p_s8(column, vldrbq_z_s8(window, some), some);
         }
-        window += p->input_w * p->input_c;
-        column += row_bytes;
+        window += p->input_w * p->input_c - (row_bytes - rest);
+        column += rest;
     }
 }
 
@@ -88,15 +99,15 @@ EQ_KERNEL void eq_conv_2d_mve_s8(const eq_conv_2d_mve_params *p, const int8_t *i
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
+        int8_t *column = scratch;
         eq_tile_mve tile;
-        eq_tile_start_mve(&p->scale, p->steps, p->output_c, &tile);
+        eq_tile_start_mve(&p->scale, p->steps, p->output_c, scratch, &tile);
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
                 const int32_t y = oy * p->stride_h - p->pad_top;
                 const int32_t x = ox * p->stride_w - p->pad_left;
-                int8_t *column = (int8_t *)scratch + pixels * 16 * p->steps;
                 eq_conv_2d_column_at_mve(p, input, y, x, column);
-                tile.pixels[pixels] = column;
+                column += 16 * p->steps;
                 left--;
                 pixels++;
                 if (pixels == EQ_TILE_PIXELS || left == 0) {
@@ -104,6 +115,7 @@ EQ_KERNEL void eq_conv_2d_mve_s8(const eq_conv_2d_mve_params *p, const int8_t *i
                                     pixels);
                     output += pixels * p->output_c;
                     pixels = 0;
+                    column = scratch;
                 }
             }
         }

@@ -31,71 +31,83 @@ typedef struct {
 } eq_tile_mve;
 
 /* Sixteen values of the dot product. `mac` multiplies, with or without adding to what is there. */
-#define EQ_TILE_STEP(mac)                                                                          \
-    "vldrb.u8 q0, [r9], #16\n\t"                                                                   \
-    "vldrb.u8 q2, [r1], #16\n\t"                                                                   \
-    "vldrb.u8 q1, [r9], #16\n\t" mac " r0, q0, q2\n\t"                                             \
-    "vldrb.u8 q3, [r3], #16\n\t" mac " r8, q1, q2\n\t"                                             \
-    "vldrb.u8 q2, [r5], #16\n\t" mac " r2, q0, q3\n\t" mac " r10, q1, q3\n\t"                      \
-    "vldrb.u8 q3, [r7], #16\n\t" mac " r4, q0, q2\n\t" mac " r12, q1, q2\n\t" mac                  \
-    " r6, q0, q3\n\t" mac " lr, q1, q3\n\t"
+/* clang-format off */
+#define EQ_TILE_STEP(mac) \
+    "vldrb.u8 q0, [r9], #16\n\t" \
+    "vldrb.u8 q2, [r1], #16\n\t" \
+    "vldrb.u8 q1, [r9], #16\n\t" \
+    mac " r0, q0, q2\n\t" \
+    "vldrb.u8 q3, [r3], #16\n\t" \
+    mac " r8, q1, q2\n\t" \
+    "vldrb.u8 q2, [r5], #16\n\t" \
+    mac " r2, q0, q3\n\t" \
+    mac " r10, q1, q3\n\t" \
+    "vldrb.u8 q3, [r7], #16\n\t" \
+    mac " r4, q0, q2\n\t" \
+    mac " r12, q1, q2\n\t" \
+    mac " r6, q0, q3\n\t" \
+    mac " lr, q1, q3\n\t"
 
 /* Negative values one less, see eq_ties_away_mve. */
-#define EQ_TILE_SIGNED                                                                             \
-    "vshr.s32 q2, q0, #31\n\t"                                                                     \
-    "vshr.s32 q3, q1, #31\n\t"                                                                     \
-    "vadd.i32 q0, q0, q2\n\t"                                                                      \
+#define EQ_TILE_SIGNED \
+    "vshr.s32 q2, q0, #31\n\t" \
+    "vshr.s32 q3, q1, #31\n\t" \
+    "vadd.i32 q0, q0, q2\n\t" \
     "vadd.i32 q1, q1, q3\n\t"
 #define EQ_TILE_RECTIFIED
 
 /* On the stack: pixels 0 4 8 12, first_end 16, where to enter the loop 20, output 24,
  * weights_end 28. q4: where outputs go; q5: the output's zero point; q6: what q4 advances by. */
-#define EQ_TILE(sign)                                                                              \
-    __asm__ volatile(                                                                              \
-        "push {r4-r11, lr}\n\t"                                                                    \
-        "vpush {d8-d13}\n\t"                                                                       \
-        "ldrd r9, r11, [r0, #32]\n\t"                                                              \
-        "vldrw.u32 q4, [r0, #40]\n\t"                                                              \
-        "vdup.16 q5, r11\n\t"                                                                      \
-        "ldmia r0, {r1-r8}\n\t"                                                                    \
-        "mov r0, #2\n\t"                                                                           \
-        "vdup.16 q6, r0\n\t"                                                                       \
-        "adr r0, 2f\n\t"                                                                           \
-        "add r6, r0\n\t"                                                                           \
-        "orr r6, #1\n\t"                                                                           \
-        "push {r1-r8}\n\t"                                                                         \
-        "1:\n\t"                                                                                   \
-        "ldm.w sp, {r1, r3, r5, r7, r11}\n\t" EQ_TILE_STEP(                                        \
-            "vmladav.s8") "ldr.w pc, [sp, #20]\n\t"                                                \
-                          ".p2align 2\n\t"                                                         \
-                          "2:\n\t"                                                                 \
-                          ".rept 8\n\t" EQ_TILE_STEP(                                              \
-                              "vmladava.s8") ".endr\n\t"                                           \
-                                             "cmp r1, r11\n\t"                                     \
-                                             "bne 2b\n\t"                                          \
-                                             "vmov q0[2], q0[0], r0, r4\n\t"                       \
-                                             "vmov q0[3], q0[1], r2, r6\n\t"                       \
-                                             "vmov q1[2], q1[0], r8, r12\n\t"                      \
-                                             "vmov q1[3], q1[1], r10, lr\n\t"                      \
-                                             "ldmia r9!, {r0, r2, r4, r6, r8, r10}\n\t"            \
-                                             "vadd.i32 q0, q0, r0\n\t"                             \
-                                             "vadd.i32 q1, q1, r2\n\t"                             \
-                                             "vqrdmulh.s32 q0, q0, r4\n\t"                         \
-                                             "vqrdmulh.s32 q1, q1, r6\n\t" sign                    \
-                                             "vrshl.s32 q0, r8\n\t"                                \
-                                             "vrshl.s32 q1, r10\n\t"                               \
-                                             "ldrd r0, r2, [sp, #24]\n\t"                          \
-                                             "vqmovnb.s32 q0, q0\n\t"                              \
-                                             "vqmovnt.s32 q0, q1\n\t"                              \
-                                             "vqadd.s16 q0, q0, q5\n\t"                            \
-                                             "vqmovnb.s16 q0, q0\n\t"                              \
-                                             "vstrb.16 q0, [r0, q4]\n\t"                           \
-                                             "vadd.i16 q4, q4, q6\n\t"                             \
-                                             "cmp r9, r2\n\t"                                      \
-                                             "bne 1b\n\t"                                          \
-                                             "add sp, #32\n\t"                                     \
-                                             "vpop {d8-d13}\n\t"                                   \
-                                             "pop {r4-r11, pc}")
+#define EQ_TILE(sign) \
+    __asm__ volatile( \
+        "push {r4-r11, lr}\n\t" \
+        "vpush {d8-d13}\n\t" \
+        "ldrd r9, r11, [r0, #32]\n\t" \
+        "vldrw.u32 q4, [r0, #40]\n\t" \
+        "vdup.16 q5, r11\n\t" \
+        "ldmia r0, {r1-r8}\n\t" \
+        "mov r0, #2\n\t" \
+        "vdup.16 q6, r0\n\t" \
+        "adr r0, 2f\n\t" \
+        "add r6, r0\n\t" \
+        "orr r6, #1\n\t" \
+        "push {r1-r8}\n\t" \
+        "1:\n\t" \
+        "ldm.w sp, {r1, r3, r5, r7, r11}\n\t" \
+        EQ_TILE_STEP("vmladav.s8") \
+        "ldr.w pc, [sp, #20]\n\t" \
+        ".p2align 2\n\t" \
+        "2:\n\t" \
+        ".rept 8\n\t" \
+        EQ_TILE_STEP("vmladava.s8") \
+        ".endr\n\t" \
+        "cmp r1, r11\n\t" \
+        "bne 2b\n\t" \
+        "vmov q0[2], q0[0], r0, r4\n\t" \
+        "vmov q0[3], q0[1], r2, r6\n\t" \
+        "vmov q1[2], q1[0], r8, r12\n\t" \
+        "vmov q1[3], q1[1], r10, lr\n\t" \
+        "ldmia r9!, {r0, r2, r4, r6, r8, r10}\n\t" \
+        "vadd.i32 q0, q0, r0\n\t" \
+        "vadd.i32 q1, q1, r2\n\t" \
+        "vqrdmulh.s32 q0, q0, r4\n\t" \
+        "vqrdmulh.s32 q1, q1, r6\n\t" \
+        sign \
+        "vrshl.s32 q0, r8\n\t" \
+        "vrshl.s32 q1, r10\n\t" \
+        "ldrd r0, r2, [sp, #24]\n\t" \
+        "vqmovnb.s32 q0, q0\n\t" \
+        "vqmovnt.s32 q0, q1\n\t" \
+        "vqadd.s16 q0, q0, q5\n\t" \
+        "vqmovnb.s16 q0, q0\n\t" \
+        "vstrb.16 q0, [r0, q4]\n\t" \
+        "vadd.i16 q4, q4, q6\n\t" \
+        "cmp r9, r2\n\t" \
+        "bne 1b\n\t" \
+        "add sp, #32\n\t" \
+        "vpop {d8-d13}\n\t" \
+        "pop {r4-r11, pc}")
+/* clang-format on */
 
 /* All pairs of channels from weights to weights_end, for outputs that are clamped at the zero
  * point. A pair's weights: sixteen of a, sixteen of b, for each step; then as words bias,
@@ -113,22 +125,24 @@ static __attribute__((naked, noinline, unused)) void eq_tile_signed_mve(const eq
     EQ_TILE(EQ_TILE_SIGNED);
 }
 
-/* What stays the same for all tiles of a layer. */
+/* What stays the same for all tiles of a layer whose inputs stand in columns, one after another. */
 EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32_t channels,
-                                 eq_tile_mve *tile)
+                                 const int8_t *columns, eq_tile_mve *tile)
 {
     const int32_t more = steps - 1;
     const int32_t rest = more % EQ_TILE_UNROLL;
+    tile->first_end = columns + 16 * steps;
     tile->skip = (more == 0 || rest != 0 ? EQ_TILE_UNROLL - rest : 0) * EQ_TILE_STEP_BYTES;
     tile->output_offset = scale->output_offset;
     for (int32_t i = 0; i < EQ_TILE_PIXELS; i++) {
+        tile->pixels[i] = columns + i * 16 * steps;
         tile->at[2 * i] = (uint16_t)(i * channels);
         tile->at[2 * i + 1] = (uint16_t)(i * channels + (channels == 1 ? 0 : 1));
     }
 }
 
-/* All `channels` outputs of the first `pixels` pixels of a tile. An odd number of channels has the
- * last but one again in its last pair. */
+/* All `channels` outputs of a tile. If it has fewer than four pixels, it is the last. An odd number
+ * of channels has the last but one again in its last pair. */
 EQ_KERNEL void eq_tile_run_mve(const eq_scale_mve *scale, eq_tile_mve *tile, int32_t steps,
                                const int8_t *weights, int8_t *output, int32_t channels,
                                int32_t pixels)
@@ -141,7 +155,6 @@ EQ_KERNEL void eq_tile_run_mve(const eq_scale_mve *scale, eq_tile_mve *tile, int
         tile->at[2 * i] = tile->at[2 * pixels - 2];
         tile->at[2 * i + 1] = tile->at[2 * pixels - 1];
     }
-    tile->first_end = tile->pixels[0] + 16 * steps;
     for (int32_t part = pairs == 0 ? 1 : 0; part <= channels % 2; part++) {
         tile->weights = weights + part * pairs * pair_bytes;
         tile->weights_end = weights + (pairs + part) * pair_bytes;
