@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
+
+
+def unpacked(wheel: str) -> str:
+    """The folder with the content of a pushed wheel, made if it is not there yet."""
+    folder = wheel + ".d"
+    if not os.path.isdir(folder):
+        import zipfile
+
+        work = "%s.%d" % (folder, os.getpid())
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(work)
+        try:
+            os.rename(work, folder)
+        except OSError:
+            if not os.path.isdir(folder):  # else somebody else was faster, with the same content
+                raise
+    return folder
 
 
 class Tensor:
@@ -22,9 +40,8 @@ class Model:
     """A .tflite file in the Python interpreter of an installed package."""
 
     def __init__(self, command: dict[str, Any]) -> None:
-        # A pushed wheel, unpacked: its folder comes first.
         if command.get("library"):
-            sys.path.insert(0, command["library"])
+            sys.path.insert(0, unpacked(command["library"]))
         module = self._module(command["runtime"])
         self.version = self._version(command["runtime"])
         self.delegate = command.get("delegate", "xnnpack")

@@ -1,4 +1,4 @@
-"""On an arm64 machine of its own, with python3-minimal or without any Python."""
+"""On Arm machines of their own: 64-bit with python3-minimal, without any Python, and 32-bit."""
 
 import time
 
@@ -9,21 +9,21 @@ from edgeq.devices.base import CompileOptions, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.execution import run
 from edgeq.inputs import xorshift_input
-from tests.devices.ssh import arm64
+from tests.devices.ssh import machines
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    running = arm64.start(tmp_path_factory.mktemp("vm"))
+    running = machines.start(tmp_path_factory.mktemp("vm"))
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="module")
 def bare_machine(tmp_path_factory):
-    running = arm64.start(tmp_path_factory.mktemp("vm"), python=False)
+    running = machines.start(tmp_path_factory.mktemp("vm"), python=False)
     yield running
     running.stop()
 
@@ -81,3 +81,37 @@ def test_litert_without_python(bare_machine, models):
         found = session.profile(ProfileOptions(seconds=0.3))
     assert found.device["runtime"] == "litert"
     assert len(found.ops) == 13
+
+
+@pytest.fixture(scope="module")
+def old_machine(tmp_path_factory):
+    running = machines.start(tmp_path_factory.mktemp("vm"), "armhf")
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("runtime", ["wheel", "c"])
+def test_32_bit(old_machine, models, runtime):
+    model = models / "kws_int8.tflite"
+    inputs = np.stack([xorshift_input((49, 10, 1), "int8", index) for index in range(3)])
+    address = f"{old_machine.address}&runtime={runtime}"
+    found = run(model, inputs=inputs, on=address)[0]
+    wanted = run(model, inputs=inputs, on="c")[0]
+    if runtime == "c":
+        np.testing.assert_array_equal(found, wanted)
+    else:
+        assert np.abs(found.astype(int) - wanted).max() <= 16
+    with open_device(address).open(model, CompileOptions()) as session:
+        assert session.pushed_bytes == 0
+        profiled = session.profile(ProfileOptions(runs=5))
+    assert profiled.device["architecture"] == "armv7l"
+    assert profiled.latency_us.n == 5
+
+
+def test_32_bit_has_no_litert(old_machine, models):
+    device = open_device(old_machine.address)
+    facts, runtimes = device.probe()
+    assert facts.architecture == "armv7l"
+    assert "no libLiteRt.so for armv7l" in runtimes["litert"]
+    assert runtimes["wheel"] == ""
+    assert runtimes["c"] == ""

@@ -1,7 +1,7 @@
-"""A Raspberry-Pi-like machine: Debian's arm64 userland with python3-minimal only, in QEMU.
+"""Raspberry-Pi-like machines: Debian's arm64 and armhf userlands in QEMU.
 
-Nothing is emulated while it is built, and nothing in it was run before it boots; it is kept in a
-folder and built again when this recipe changes. Only a loopback port leads into it.
+Nothing is emulated while they are built, and nothing in them was run before they boot; they are
+kept in a folder and built again when this recipe changes. Only a loopback port leads into them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,42 @@ from tests.tools import need
 PACKAGES = (
     "base-passwd", "base-files", "bash", "coreutils", "dash", "sed", "grep", "mawk", "findutils",
     "hostname", "util-linux", "procps", "libc-bin", "libstdc++6", "busybox-static",
-    "openssh-server", "openssh-sftp-server", "python3-minimal", "linux-image-cloud-arm64",
+    "openssh-server",
 )  # fmt: skip
 MODULES = (
-    "virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
-    "failover", "net_failover", "virtio_net", "virtio-rng",
+    "virtio", "virtio_ring", "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
+    "virtio_pci", "failover", "net_failover", "virtio_net", "rng-core", "virtio-rng",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of machine.
+
+    Attributes:
+        debian: Debian's name of the architecture.
+        packages: What it has beyond a shell and sshd.
+        qemu: How it is emulated.
+    """
+
+    debian: str
+    packages: tuple[str, ...]
+    qemu: tuple[str, ...]
+
+
+KINDS = {
+    # python3-minimal has neither ctypes nor json.
+    "arm64": Kind(
+        "arm64",
+        ("python3-minimal", "linux-image-cloud-arm64"),
+        ("qemu-system-aarch64", "-cpu", "cortex-a72"),
+    ),
+    "armhf": Kind(
+        "armhf",
+        ("python3-numpy", "linux-image-armmp"),
+        ("qemu-system-arm", "-cpu", "cortex-a15"),
+    ),
+}
 SSHD = """Port 22
 HostKey /etc/ssh/test_host
 UsePAM no
@@ -77,10 +107,25 @@ class Machine:
         self.process.wait(10)
 
 
-def start(work: Path, *, python: bool = True, memory_mb: int = 1024) -> Machine:
-    """A machine, built first if there is none yet; up in about 5 s."""
-    folder = _built()
-    port = openssh.free_port()
+def start(
+    work: Path,
+    kind: str = "arm64",
+    *,
+    python: bool = True,
+    memory_mb: int = 1024,
+    port: int | None = None,
+) -> Machine:
+    """A machine, built first if there is none yet; up in about 5 s.
+
+    Args:
+        work: Folder for its logs and the ssh_config.
+        kind: One of KINDS.
+        python: Whether it has the Python that its kind has.
+        memory_mb: Its memory, half of which holds its files.
+        port: The port that leads into it; None for any.
+    """
+    folder = _built(KINDS[kind])
+    port = port or openssh.free_port()
     known = work / "known_hosts"
     known.write_text(
         f"[127.0.0.1]:{port} {' '.join((folder / 'host.pub').read_text().split()[:2])}\n"
@@ -92,14 +137,14 @@ def start(work: Path, *, python: bool = True, memory_mb: int = 1024) -> Machine:
     )
     process = subprocess.Popen(
         [
-            "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2",
+            *KINDS[kind].qemu, "-M", "virt", "-smp", "2",
             "-m", str(memory_mb), "-accel", "tcg,thread=multi", "-display", "none",
             "-monitor", "none", "-serial", f"file:{work}/console.log",
             "-kernel", folder / "vmlinuz", "-initrd", folder / "initrd.cpio",
             "-append", "console=ttyAMA0 quiet rdinit=/init" + ("" if python else " edgeq.nopython"),
             # restrict=on: the guest reaches nothing; only the forwarded port leads in.
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
-            "-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
+            "-device", "virtio-net-device,netdev=n0", "-device", "virtio-rng-device",
         ],
         stdin=subprocess.DEVNULL, stdout=(work / "qemu.log").open("wb"), stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -128,25 +173,25 @@ def _wait_for_banner(machine: Machine) -> None:
     raise RuntimeError("the virtual machine does not answer")
 
 
-def _built() -> Path:
+def _built(kind: Kind) -> Path:
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "edgeq-tests" / f"arm64-{recipe}"
+    folder = base / "edgeq-tests" / f"{kind.debian}-{recipe}"
     if (folder / "initrd.cpio").exists():
-        need(shutil.which("qemu-system-aarch64"), "qemu-system-aarch64 (qemu-system-arm)")
+        need(shutil.which(kind.qemu[0]), f"{kind.qemu[0]} (Debian: qemu-system-arm)")
         return folder
-    for program in ("qemu-system-aarch64", "mmdebstrap", "cpio", "ssh-keygen", "xz"):
-        need(shutil.which(program), f"{program}, to build an arm64 machine")
-    need(os.geteuid() == 0, "root, to build an arm64 machine")
+    for program in (kind.qemu[0], "mmdebstrap", "cpio", "ssh-keygen", "xz"):
+        need(shutil.which(program), f"{program}, to build an {kind.debian} machine")
+    need(os.geteuid() == 0, f"root, to build an {kind.debian} machine")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _build(folder)
+    _build(folder, kind)
     return folder
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, kind: Kind) -> None:
     root = folder / "root"
-    _unpack_packages(root)
+    _unpack_packages(root, kind)
     _write_files(root, folder)
     _take_kernel(root, folder)
     listing = subprocess.run(
@@ -161,26 +206,30 @@ def _build(folder: Path) -> None:
     (folder / "initrd.tmp").rename(folder / "initrd.cpio")
 
 
-def _unpack_packages(root: Path) -> None:
+def _unpack_packages(root: Path, kind: Kind) -> None:
     """Download and unpack only: no maintainer script runs, so nothing has to be emulated."""
     sites = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
         capture_output=True, text=True, check=False,
     ).stdout.split()  # fmt: skip
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--arch=arm64"]
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=extract"]
+    command.append(f"--arch={kind.debian}")
     hooks = Path("/usr/share/mmdebstrap/hooks/merged-usr")
     if hooks.exists():
         command.append(f"--hook-dir={hooks}")
     done = subprocess.run(
-        [*command, "--include=" + ",".join(PACKAGES), "bookworm", root, *sites[:1]],
+        [*command, "--include=" + ",".join(PACKAGES + kind.packages), "bookworm", root, *sites[:1]],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    need(done.returncode == 0, f"Debian's arm64 packages ({done.stderr[-200:].strip()})")
+    need(done.returncode == 0, f"Debian's {kind.debian} packages ({done.stderr[-200:].strip()})")
 
 
 def _write_files(root: Path, folder: Path) -> None:
     """What the maintainer scripts would have done, the keys, and a Pi's sensors."""
     (root / "usr/bin/awk").symlink_to("mawk")
+    for library in ("blas", "lapack"):
+        for found in root.glob(f"usr/lib/*/{library}/lib{library}.so.3"):
+            (found.parent.parent / found.name).symlink_to(f"{library}/{found.name}")
     passwd = (root / "usr/share/base-passwd/passwd.master").read_text()
     lines = [line for line in passwd.splitlines() if not line.startswith("root:")]
     lines += ["root:x:0:0:root:/root:/bin/bash", "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin"]
@@ -218,7 +267,7 @@ def _take_kernel(root: Path, folder: Path) -> None:
     kept = folder / "modules"
     kept.mkdir()
     for name in MODULES:
-        found = next(modules.rglob(f"{name}.ko*"), None)
+        found = next(modules.rglob(f"{name}.ko*"), None)  # some are built in
         if found is None:
             continue
         if found.suffix == ".xz":
