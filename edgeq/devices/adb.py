@@ -1,0 +1,177 @@
+"""`adb:SERIAL`: an Android phone over adb, without root and with nothing installed on it."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import shutil
+import subprocess
+import threading
+
+from edgeq.devices.address import Address
+from edgeq.devices.remote.link import SILENCE_S, Link, LinkLost, silence
+from edgeq.devices.remote.options import read_options
+from edgeq.devices.remote.session import RemoteDevice
+from edgeq.errors import EdgeqError, MissingDependency
+
+_ANSWER_S = 8.0
+_HINTS = {
+    "unauthorized": "unlock the phone and allow this computer to debug it",
+    "offline": "plug it in again, or adb reconnect",
+    "no permissions": "a udev rule for the phone's maker is missing on this computer",
+}
+
+
+def device(address: Address) -> RemoteDevice:
+    """The device of an `adb:` address; nothing is connected yet."""
+    options = read_options(address)
+
+    def connect(within_s: float | None) -> Link:
+        return AdbLink(find_serial(address.rest), within_s or _ANSWER_S)
+
+    return RemoteDevice(address.text, connect, options)
+
+
+def find_serial(wanted: str) -> str:
+    """The serial number of a phone that is ready; `any` takes the only one that is attached.
+
+    Raises:
+        MissingDependency: adb is not installed.
+        EdgeqError: The phone is not there, not allowed, or not the only one.
+    """
+    if shutil.which("adb") is None:
+        raise MissingDependency("adb", "a phone", "apt install adb, or Android's platform-tools")
+    states = attached()
+    if wanted == "any" and len(states) == 1:
+        wanted = next(iter(states))
+    if wanted not in states:
+        there = ", ".join(f"adb:{serial} ({state})" for serial, state in states.items())
+        raise EdgeqError(
+            f"There is no phone '{wanted}'; attached: {there or 'none'}.", f"adb:{wanted}",
+            "adb devices; is USB debugging switched on?",
+        )  # fmt: skip
+    state = states[wanted]
+    if state != "device":
+        hint = next((text for name, text in _HINTS.items() if state.startswith(name)), "")
+        raise EdgeqError(f"The phone is not ready: {state}.", f"adb:{wanted}", hint)
+    return wanted
+
+
+def attached() -> dict[str, str]:
+    """The state of every attached phone by its serial number: "device" when it is ready."""
+    lines = _adb("devices").splitlines()[1:]
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
+def _adb(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["adb", *arguments], capture_output=True, text=True, timeout=_ANSWER_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise EdgeqError("adb does not answer.", hint="adb kill-server") from None
+    if done.returncode:
+        raise EdgeqError(f"adb failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+class AdbProcess:
+    """A program on a phone, behind an `adb shell` of its own."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self._name = name
+        self._process = process
+        self._stderr = b""
+        self._output = selectors.DefaultSelector()
+        assert process.stdout is not None
+        self._output.register(process.stdout, selectors.EVENT_READ)
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while data := self._process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
+                self._stderr = (self._stderr + data)[-4000:]
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on its stdin."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise LinkLost(self._name, "adb ended") from None
+
+    def read(self) -> bytes:
+        """Some bytes of its stdout; b"" at the end of the stream."""
+        try:
+            if not self._output.select(SILENCE_S):
+                raise silence(self._name)
+            data: bytes = self._process.stdout.read1(1 << 16)  # type: ignore[union-attr]
+        except (OSError, ValueError):
+            raise LinkLost(self._name, "closed") from None
+        return data
+
+    def end_input(self) -> None:
+        """Close its stdin."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def errors(self) -> str:
+        """The last of what it wrote on stderr."""
+        return self._stderr.decode("utf-8", "replace")
+
+    def status(self) -> int | None:
+        """Exit status; None if it was killed, or adb with it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(1.0)
+            return status if 0 <= status < 255 else None
+        return None
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()
+
+
+class AdbLink:
+    """A phone, over the adb server of this machine."""
+
+    def __init__(self, serial: str, within_s: float) -> None:
+        self.name = f"adb:{serial}"
+        self._serial = serial
+        self._processes: list[AdbProcess] = []
+        try:
+            subprocess.run(
+                ["adb", "-s", serial, "shell", "-T", "true"],
+                capture_output=True, timeout=within_s, check=True,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise EdgeqError("The phone does not answer.", self.name, "plug it in again") from None
+        except subprocess.CalledProcessError as error:
+            text = error.stderr.decode("utf-8", "replace").strip()
+            raise EdgeqError(f"The phone has no shell: {text}", self.name) from None
+
+    def start(self, command: str) -> AdbProcess:
+        """Start a shell command on the phone; -T: no terminal, which would mangle bytes."""
+        process = subprocess.Popen(
+            ["adb", "-s", self._serial, "shell", "-T", command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._processes.append(AdbProcess(self.name, process))
+        return self._processes[-1]
+
+    def abort(self) -> None:
+        """Cut every connection at once, from any thread."""
+        for process in self._processes:
+            process._process.kill()
+
+    def close(self) -> None:
+        """End the connection."""
+        for process in self._processes:
+            process.close()
