@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.graph import Tensor
 from edgeq.ops import scaled_sum
+from edgeq.ops.add_dsp import lower_dsp
 from edgeq.ops.add_mve import lower_mve
 from edgeq.ops.arithmetic import plain_call
 from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
@@ -49,6 +50,10 @@ def lower(node: Node) -> Call:
     scales = scaling(a, b, output)
     if node.isa.has("mve"):
         call = lower_mve(node, scales, clamp(node))
+        if call is not None:
+            return call
+    if node.isa.has("dsp"):
+        call = lower_dsp(node, scales, clamp(node))
         if call is not None:
             return call
     return Call(

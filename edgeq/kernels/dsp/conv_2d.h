@@ -32,6 +32,7 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
     const int32_t rest = row_bytes & 3;
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int8_t *row = window + ky * pitch;
+        EQ_UNROLL(6)
         for (int32_t i = 0; i + 4 <= row_bytes; i += 4) {
             uint32_t four;
             memcpy(&four, row + i, 4);
@@ -40,8 +41,10 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
     }
     if (rest != 0) {
         uint32_t four = 0, shift = 0;
+        EQ_UNROLL(4)
         for (int32_t ky = 0; ky < p->filter_h; ky++) {
             const int8_t *tail = window + ky * pitch + row_bytes - rest;
+            EQ_UNROLL(3)
             for (int32_t i = 0; i < rest; i++) {
                 four |= (uint32_t)(uint8_t)tail[i] << shift;
                 shift += 8;
@@ -59,8 +62,9 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
 }
 
 /* The same for a pixel at the border: what is outside the image is the zero point. */
-static EQ_NOINLINE void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p, const int8_t *input,
-                                              int32_t y, int32_t x, eq_word *column)
+static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p,
+                                                        const int8_t *input, int32_t y, int32_t x,
+                                                        eq_word *column)
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t whole = row_bytes & ~3;
@@ -92,6 +96,32 @@ static EQ_NOINLINE void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p, co
     }
 }
 
+/* The same where every tap has whole words of channels. */
+static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_words_dsp(const eq_conv_2d_dsp_params *p,
+                                                              const int8_t *input, int32_t y,
+                                                              int32_t x, eq_word *column)
+{
+    const uint32_t outside = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
+    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        const int32_t iy = y + ky;
+        for (int32_t kx = 0; kx < p->filter_w; kx++) {
+            const int32_t ix = x + kx;
+            if (iy < 0 || iy >= p->input_h || ix < 0 || ix >= p->input_w) {
+                for (int32_t c = 0; c < p->input_c; c += 4) {
+                    column = eq_widen_dsp(column, outside);
+                }
+            } else {
+                const int8_t *tap = input + (iy * p->input_w + ix) * p->input_c;
+                for (int32_t c = 0; c < p->input_c; c += 4) {
+                    uint32_t four;
+                    memcpy(&four, tap + c, 4);
+                    column = eq_widen_dsp(column, four);
+                }
+            }
+        }
+    }
+}
+
 EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const int8_t *input,
                                         int32_t oy, int32_t ox, eq_word *column)
 {
@@ -101,6 +131,8 @@ EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const in
         y >= 0 && y + p->filter_h <= p->input_h && x >= 0 && x + p->filter_w <= p->input_w;
     if (inside) {
         eq_conv_2d_column_dsp(p, input + (y * p->input_w + x) * p->input_c, column);
+    } else if (p->input_c % 4 == 0) {
+        eq_conv_2d_border_words_dsp(p, input, y, x, column);
     } else {
         eq_conv_2d_border_dsp(p, input, y, x, column);
     }
