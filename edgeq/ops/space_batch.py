@@ -76,9 +76,10 @@ def _call(function: str, params: dict[str, int], reads: NDArray[np.int64]) -> Ca
 def lower_space_to_batch(node: Node) -> Call:
     """The kernel call for one SPACE_TO_BATCH_ND.
 
-    TFLM pads with zero bytes, whatever the zero point is.
+    TFLM leaves the value of the padding uninitialised; this is LiteRT's, the zero point.
     """
-    g = _geometry(node, node.input(0), node.output())
+    output = node.output()
+    g = _geometry(node, node.input(0), output)
     place, b, dy, dx = np.ogrid[
         : g["block_h"] * g["block_w"], : g["batches"], : g["deep_h"], : g["deep_w"]
     ]
@@ -86,7 +87,8 @@ def lower_space_to_batch(node: Node) -> Call:
     x = dx * g["block_w"] + place % g["block_w"] - g["left"]
     inside = (y >= 0) & (y < g["wide_h"]) & (x >= 0) & (x < g["wide_w"])
     pixel = (b * g["wide_h"] + y) * g["wide_w"] + x
-    return _call("eq_space_to_batch", g, np.where(inside, pixel, _NEVER))
+    fill = output.zero_point & 255 if output.dtype in ("int8", "uint8") else 0
+    return _call("eq_space_to_batch", {**g, "fill": fill}, np.where(inside, pixel, _NEVER))
 
 
 def lower_batch_to_space(node: Node) -> Call:

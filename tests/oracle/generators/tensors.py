@@ -1,4 +1,4 @@
-"""Random tensors that the tests of the ops share."""
+"""Random tensors that the generators of data movement and of arithmetic share."""
 
 import numpy as np
 
@@ -42,6 +42,20 @@ def constant(array, dtype=None, **fields):
     return TensorSpec(array.shape, array.dtype.name, data=array, **fields)
 
 
-def shape_of(rng, rank, largest=6):
-    """A random shape."""
-    return tuple(int(n) for n in rng.integers(1, largest + 1, rank))
+def shape_of(rng, rank, size, largest=6):
+    """A random shape, no axis longer than `size` and `largest`."""
+    return tuple(int(n) for n in rng.integers(1, min(size, largest) + 1, rank))
+
+
+def of_types(make, types):
+    """A generator that takes one of these types for each model.
+
+    Args:
+        make: Makes a case from a random generator, a size and a type.
+    """
+    return lambda rng, size: make(rng, size, str(rng.choice(types)))
+
+
+def seed_of(rng):
+    """A seed for the inputs of a case."""
+    return int(rng.integers(1 << 30))
