@@ -25,6 +25,7 @@ from edgeq.ops.mve import as_bytes, mve_scale, padded
 _COLUMN_BYTES = 64  # EQ_PATCH_COLUMN_BYTES
 _VECTOR = 4  # channels
 _TAPS = 3  # of a patch's filter in each direction
+_LINE_TAPS = 13  # of a filter over one line: sixteen values hold its windows of four outputs
 
 
 def _oriented(g: dict[str, int], *, swap: bool) -> dict[str, int]:
@@ -58,6 +59,13 @@ def _effort(params: dict[str, int]) -> int:
     lines, along = (2, 2) if params["stride"] == 1 else (1, 4)
     tiles = -(-params["output_along"] // along)
     return -(-params["output_lines"] // lines) * (17 * tiles + 35)
+
+
+def _prefers_columns(g: dict[str, int], optimize: str) -> bool:
+    """Whether lines should run along the image's columns: with less scratch, or in less time."""
+    if optimize == "ram":
+        return g["output_h"] < g["output_w"]
+    return _effort(_oriented(g, swap=True)) < _effort(_oriented(g, swap=False))
 
 
 def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -103,12 +111,50 @@ def lower_mve(
     if scale is None or g["depth_multiplier"] != 1:
         return None
     shared = {"input_zero_point": node.input(0).zero_point, "scale": scale}
-    small = (
-        1 < max(g["filter_h"], g["filter_w"]) <= _TAPS and g["dilation_h"] == g["dilation_w"] == 1
-    )
-    if small and (g["stride_h"], g["stride_w"]) in ((1, 1), (2, 2)):
-        return _lower_3x3(g, channels, shared, macs)
+    if g["dilation_h"] == g["dilation_w"] == 1:
+        if _is_line(g, "h", "w") or _is_line(g, "w", "h"):
+            return _lower_line(g, channels, shared, macs)
+        small = 1 < max(g["filter_h"], g["filter_w"]) <= _TAPS
+        if small and (g["stride_h"], g["stride_w"]) in ((1, 1), (2, 2)):
+            return _lower_3x3(g, node.optimize, channels, shared, macs)
     return _lower_any(g, channels, shared, overlap, macs)
+
+
+def _is_line(g: dict[str, int], along: str, across: str) -> bool:
+    """Whether the layer is a short filter over one line of values."""
+    flat = g[f"input_{across}"] == g[f"output_{across}"] == g[f"filter_{across}"] == 1
+    return flat and g[f"stride_{along}"] == 1 and 1 < g[f"filter_{along}"] <= _LINE_TAPS
+
+
+def _lower_line(
+    g: dict[str, int], channels: Channels, shared: Mapping[str, Any], macs: int
+) -> Call:
+    """The call of the kernel for one line of values."""
+    words = as_bytes(np.stack([channels.bias, channels.multiplier, -channels.shift], axis=1))
+    stream = np.concatenate([words.reshape(-1), channels.weights.reshape(-1).astype(np.int8)])
+    output_length = g["output_h"] * g["output_w"]
+    columns = -(-output_length // _VECTOR) + 3
+    return Call(
+        "depthwise_conv_1d",
+        "eq_depthwise_conv_1d_mve_s8",
+        "eq_depthwise_conv_1d_mve_params",
+        {
+            "batches": g["batches"],
+            "channels": g["input_c"],
+            "input_length": g["input_h"] * g["input_w"],
+            "output_length": output_length,
+            "taps": channels.weights.shape[1],
+            "pad": g["pad_top"] + g["pad_left"],
+            "columns": columns,
+            **shared,
+        },
+        (INPUT, *constant_args(1), OUTPUT, SCRATCH),
+        (Constant("weights", "int8_t", stream, "scales, then taps, channel by channel"),),
+        scratch_bytes=_COLUMN_BYTES * columns + 16,
+        overlaps=(Overlap(0, exact=True),) if g["batches"] == 1 else (),
+        macs=macs,
+        kernels="mve",
+    )
 
 
 def _lower_any(
@@ -136,13 +182,15 @@ def _lower_any(
     )
 
 
-def _lower_3x3(g: dict[str, int], channels: Channels, shared: Mapping[str, Any], macs: int) -> Call:
+def _lower_3x3(
+    g: dict[str, int], optimize: str, channels: Channels, shared: Mapping[str, Any], macs: int
+) -> Call:
     """The call of the kernel for filters up to 3 x 3, stride 1 or 2."""
     strides = (g["stride_h"], g["stride_w"])
     same = (g["input_h"], g["input_w"]) == (g["output_h"], g["output_w"])
     in_place = strides == (1, 1) and same and g["batches"] == 1
     # Lines along columns are scattered in memory: that is only good for working in place.
-    swap = in_place and _effort(_oriented(g, swap=True)) < _effort(_oriented(g, swap=False))
+    swap = in_place and _prefers_columns(g, optimize)
     params = _oriented(g, swap=swap)
     filters = channels.weights.reshape(-1, g["filter_h"], g["filter_w"])
     if swap:

@@ -175,7 +175,10 @@ def test_depthwise_conv_2d(tmp_path):
         convolution(rng, (6, 6), 20, (1, 3), batches=2),
         convolution(rng, (6, 7), 9, (3, 1), batches=2),
         convolution(rng, (9, 9), 10, (3, 3), dilation=2),
+        *(convolution(rng, (length, 1), 40, (5, 1)) for length in range(1, 8)),
         convolution(rng, (12, 1), 40, (10, 1), padding=VALID),
+        convolution(rng, (1, 30), 16, (1, 13), batches=2),
+        convolution(rng, (16, 1), 7, (14, 1), padding=VALID),
         convolution(rng, (6, 6), 21, (5, 5)),
         *random_convolutions(rng, 24, depthwise=True),
     ]

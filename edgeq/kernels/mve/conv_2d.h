@@ -33,23 +33,36 @@ EQ_KERNEL void eq_copy_16_mve(const int8_t **from, int8_t **to)
                      : "q0", "memory");
 }
 
+/* Copies any number of bytes, none too many. */
+EQ_KERNEL void eq_copy_mve(const int8_t *from, int8_t *to, int32_t bytes)
+{
+    __asm__ volatile("wlstp.8 lr, %2, 2f\n"
+                     "1:\n\t"
+                     "vldrb.u8 q0, [%0], #16\n\t"
+                     "vstrb.u8 q0, [%1], #16\n\t"
+                     "letp lr, 1b\n"
+                     "2:"
+                     : "+r"(from), "+r"(to)
+                     : "r"(bytes)
+                     : "lr", "q0", "memory");
+}
+
 /* One pixel's inputs, all inside the image. */
 EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_t *window,
                                      int8_t *column)
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t rest = row_bytes % 16;
-    const mve_pred16_t some = vctp8q((uint32_t)rest);
     EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         EQ_UNROLL(12)
         for (int32_t i = 0; i < row_bytes - rest; i += 16) {
             eq_copy_16_mve(&window, &column);
         }
-        if (rest == 4) {
-            memcpy(column, window, 4);
+        if (rest == 4 || rest == 8) {
+            memcpy(column, window, (size_t)rest);
         } else if (rest != 0) {
-            vstrbq_p_s8(column, vldrbq_z_s8(window, some), some);
+            eq_copy_mve(window, column, rest);
         }
         window += p->input_w * p->input_c - (row_bytes - rest);
         column += rest;
@@ -64,19 +77,14 @@ static EQ_NOINLINE void eq_conv_2d_border_mve(const eq_conv_2d_mve_params *p, co
     const int32_t pitch = p->input_w * p->input_c;
     const int32_t left = x * p->input_c;
     const int32_t begin = eq_max(-left, 0);
-    const int32_t end = eq_min(pitch - left, row_bytes);
-    const int8x16_t outside = vdupq_n_s8((int8_t)p->input_zero_point);
-    for (int32_t iy = y; iy < y + p->filter_h; iy++) {
-        const int8_t *row = input + (iy * pitch + left);
-        const int32_t stop = iy >= 0 && iy < p->input_h ? end : 0;
-        for (int32_t i = 0; i < row_bytes; i += 16) {
-            const uint32_t before = (uint32_t)eq_max(begin - i, 0);
-            const uint32_t until = (uint32_t)eq_max(stop - i, 0);
-            const mve_pred16_t inside = (mve_pred16_t)(vctp8q(until) & ~(uint32_t)vctp8q(before));
-            const int8x16_t values = vpselq_s8(vldrbq_z_s8(row + i, inside), outside, inside);
-            vstrbq_p_s8(column + i, values, vctp8q((uint32_t)(row_bytes - i)));
-        }
-        column += row_bytes;
+    const int32_t inside = eq_max(eq_min(pitch - left, row_bytes) - begin, 0);
+    const int32_t last = eq_min(p->filter_h, p->input_h - y);
+    for (int32_t i = 0; i < p->steps; i++) {
+        vstrbq_s8(column + 16 * i, vdupq_n_s8((int8_t)p->input_zero_point));
+    }
+    for (int32_t ky = eq_max(-y, 0); ky < last; ky++) {
+        eq_copy_mve(input + ((y + ky) * pitch + left + begin), column + ky * row_bytes + begin,
+                    inside);
     }
 }
 
