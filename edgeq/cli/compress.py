@@ -1,0 +1,255 @@
+"""`edgeq compress`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import force_option, json_option, print_json
+from edgeq.cli.data import dataset_options
+from edgeq.compress.result import Compression, keras_bytes
+from edgeq.compress.task import Task
+from edgeq.compress.training import Training
+from edgeq.datasets import DatasetOptions
+from edgeq.errors import UsageError
+from edgeq.output import check_writable, write_whole
+
+_MODEL = click.Path(path_type=Path)
+
+
+@click.group(epilog="Example: edgeq compress qat kws.keras -o kws_qat.keras --data train.npz")
+def compress() -> None:
+    """Make a Keras model smaller or fitter for integers by training it a little more.
+
+    Every method reads a .keras or .h5 file and writes an ordinary .keras file, which `edgeq
+    convert` and the other methods take: prune, then qat keeps the zeros; cluster, then qat keeps
+    the shared values.
+    """
+
+
+def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add -o, --force, --json and --trust; the command returns a Compression, which is saved."""
+
+    @click.option("-o", "--output", required=True, type=_MODEL, help="The .keras file to write.")
+    @click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
+    @force_option
+    @json_option
+    @functools.wraps(command)
+    def wrapper(*args: Any, output: Path, force: bool, as_json: bool, **kwargs: Any) -> None:
+        if output.suffix != ".keras":
+            raise UsageError(f"The output '{output}' must be a .keras file.")
+        check_writable(output, force=force)
+        result: Compression = command(*args, **kwargs)
+        write_whole(output, keras_bytes(result.model))
+        if as_json:
+            print_json({**result.to_json(), "output": str(output)})
+        else:
+            _show(result, output)
+        for warning in result.warnings:
+            click.echo(f"Warning: {warning}", err=True)
+
+    return wrapper
+
+
+def _training_options(
+    *, epochs: int, teach: float = 0.5, rate: float = 1e-3
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of training, collected as `task: Task`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--data", required=True, help="Training data, as for `edgeq evaluate`.")
+        @click.option("--eval", "eval_data", help="Held-out data: compare before and after.")
+        @click.option(
+            "--unlabelled",
+            is_flag=True,
+            help="The data has no labels: learn from the model's own outputs.",
+        )
+        @click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes.")
+        @click.option(
+            "--learning-rate", type=float, default=rate, show_default=True, help="Of Adam."
+        )
+        @click.option("--batch-size", type=int, default=32, show_default=True, help="Per step.")
+        @click.option(
+            "--teach",
+            type=float,
+            default=teach,
+            show_default=True,
+            help="Share of the loss that is the teacher's output; the rest is the labels'.",
+        )
+        @click.option("--loss", help="A Keras loss by name; by default one that fits the labels.")
+        @click.option("--seed", type=int, default=0, show_default=True, help="Of the training.")
+        @dataset_options
+        @functools.wraps(command)
+        def wrapper(
+            *args: Any,
+            data: str,
+            eval_data: str | None,
+            unlabelled: bool,
+            reading: DatasetOptions,
+            trust: bool,
+            **kwargs: Any,
+        ) -> Any:
+            names = ("epochs", "learning_rate", "batch_size", "teach", "loss", "seed")
+            training = Training(**{name: kwargs.pop(name) for name in names})
+            task = Task(
+                data,
+                eval_data,
+                training,
+                kwargs.pop("teacher", None),
+                not unlabelled,
+                reading,
+                trust,
+            )
+            return command(*args, task=task, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+_teacher = click.option(
+    "--teacher", type=_MODEL, help="Learn from this model, not from MODEL as it was."
+)
+
+
+@compress.command(
+    epilog="Example: edgeq compress qat kws.keras -o kws_qat.keras --data train.npz --scheme int4"
+)
+@click.argument("model", type=_MODEL)
+@click.option(
+    "--scheme",
+    type=click.Choice(["int8", "int8-per-tensor", "int4"]),
+    default="int8",
+    show_default=True,
+    help="The scheme that the result will be converted with.",
+)
+@_teacher
+@_output_options
+@_training_options(epochs=10)
+def qat(model: Path, task: Task, scheme: str) -> Compression:
+    """Train MODEL with the rounding that a scheme will bring (quantization-aware training)."""
+    from edgeq.compress.qat import qat as run
+
+    return run(model, task, scheme=scheme)
+
+
+@compress.command(
+    epilog="Example: edgeq compress prune kws.keras -o small.keras --data train.npz --structured"
+)
+@click.argument("model", type=_MODEL)
+@click.option("--sparsity", type=float, default=0.5, show_default=True, help="Share of zeros.")
+@click.option("--two-of-four", is_flag=True, help="Two zeros in every four weights.")
+@click.option("--structured", is_flag=True, help="Remove whole channels: less latency too.")
+@click.option(
+    "--macs",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="With --structured: share of the multiply-accumulates to keep.",
+)
+@_teacher
+@_output_options
+@_training_options(epochs=20)
+def prune(
+    model: Path, task: Task, sparsity: float, two_of_four: bool, structured: bool, macs: float
+) -> Compression:
+    """Remove weights of MODEL, or whole channels, and train the rest to do without them."""
+    if two_of_four and structured:
+        raise UsageError("--two-of-four and --structured exclude each other.")
+    if structured:
+        from edgeq.compress.structured import prune_channels
+
+        return prune_channels(model, task, macs=macs)
+    from edgeq.compress.pruning import prune as run
+    from edgeq.compress.pruning import prune_2_of_4
+
+    return prune_2_of_4(model, task) if two_of_four else run(model, task, sparsity=sparsity)
+
+
+@compress.command(
+    epilog="Example: edgeq compress cluster kws.keras -o kws16.keras --data train.npz --clusters 16"
+)
+@click.argument("model", type=_MODEL)
+@click.option("--clusters", type=int, default=16, show_default=True, help="Values per kernel.")
+@_teacher
+@_output_options
+@_training_options(epochs=5)
+def cluster(model: Path, task: Task, clusters: int) -> Compression:
+    """Let the weights of each kernel of MODEL share a few values."""
+    from edgeq.compress.clustering import cluster as run
+
+    return run(model, task, clusters=clusters)
+
+
+@compress.command(
+    epilog="Example: edgeq compress factorize ad.keras -o thin.keras --data train.npz --rank 16"
+)
+@click.argument("model", type=_MODEL)
+@click.option("--rank", type=int, help="Width in between; by default each layer gets its own.")
+@click.option(
+    "--energy", type=float, default=0.9, show_default=True, help="What the default rank keeps."
+)
+@_teacher
+@_output_options
+@_training_options(epochs=8)
+def factorize(model: Path, task: Task, rank: int | None, energy: float) -> Compression:
+    """Split large dense layers and 1x1 convolutions of MODEL into two thin ones (low rank)."""
+    from edgeq.compress.factorization import factorize as run
+
+    return run(model, task, rank=rank, energy=energy)
+
+
+@compress.command(
+    epilog="Example: edgeq compress distill small.keras --teacher large.keras -o taught.keras "
+    "--data train.npz"
+)
+@click.argument("student", type=_MODEL)
+@click.option("--teacher", required=True, type=_MODEL, help="The trained model to learn from.")
+@_output_options
+@_training_options(epochs=20, teach=0.7)
+def distill(student: Path, task: Task) -> Compression:
+    """Train STUDENT on the labels and on what a larger model makes of the data."""
+    from edgeq.compress.distillation import distill as run
+
+    return run(student, task.teacher, task)
+
+
+@compress.command(epilog="Example: edgeq compress equalize kws.keras -o kws_equal.keras")
+@click.argument("model", type=_MODEL)
+@_output_options
+def equalize(model: Path, trust: bool) -> Compression:
+    """Even out the channel ranges of MODEL; its results stay the same and no data is needed."""
+    from edgeq.compress.equalization import equalize as run
+
+    return run(model, trust=trust)
+
+
+def _show(result: Compression, output: Path) -> None:
+    before, after = result.before, result.after
+    click.echo(
+        f"{output}: {after.parameters:,} parameters ({before.parameters:,} before), "
+        f"{after.nonzero:,} of them not zero"
+    )
+    if result.quality is not None:
+        was, now = result.quality
+        click.echo(
+            f"{was.metric}: {was.value:.4f} before, {now.value:.4f} after "
+            f"({was.samples} held-out samples)"
+        )
+    for name, value in result.details.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {_short(entry)}" for key, entry in value.items())
+        click.echo(f"{name.replace('_', ' ')}: {_short(shown)}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,211 @@
+"""A Keras model as a graph that can be read and built anew with other layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.tensorflow import import_tensorflow
+from edgeq.errors import EdgeqError
+
+Replace = Callable[[Any, tuple[int | None, ...]], Callable[..., Any] | None]
+"""Given a layer and its first input's shape: what to call instead; None keeps a copy of it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a layer.
+
+    Attributes:
+        layer: The layer (or keras.ops operation).
+        inputs, outputs: Ids of the symbolic tensors it reads and makes.
+        input_shape: Shape of the first input, batch axis included.
+        output_shape: Shape of the first output.
+    """
+
+    layer: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    input_shape: tuple[int | None, ...]
+    output_shape: tuple[int | None, ...]
+
+    @property
+    def kind(self) -> str:
+        """The layer's class name."""
+        return type(self.layer).__name__
+
+
+@dataclass(frozen=True)
+class Network:
+    """The calls of a model in the order of execution.
+
+    Attributes:
+        steps: Every call.
+        inputs, outputs: Ids of the model's own tensors.
+    """
+
+    steps: tuple[Step, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def readers(self, tensor: int) -> list[Step]:
+        """The calls that read a tensor."""
+        return [step for step in self.steps if tensor in step.inputs]
+
+    def maker(self, tensor: int) -> Step | None:
+        """The call that makes a tensor; None for an input."""
+        return next((step for step in self.steps if tensor in step.outputs), None)
+
+    def only_reader(self, step: Step) -> Step | None:
+        """The one call that reads a step's result; None if several do, or if it is an output."""
+        if step.outputs[0] in self.outputs:
+            return None
+        readers = self.readers(step.outputs[0])
+        return readers[0] if len(readers) == 1 else None
+
+    def calls(self, layer: Any) -> int:
+        """How often a layer is called; more than once means that its weights are shared."""
+        return sum(step.layer is layer for step in self.steps)
+
+
+def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
+    """A copy of a Keras model, flat: layers of nested models stand in line with the others.
+
+    Args:
+        model: A `.keras` or `.h5` file, or a keras.Model.
+        trust: Whether code inside the file (Lambda layers) may run.
+
+    Raises:
+        EdgeqError: No such file, no Keras model, or a subclassed one.
+    """
+    if isinstance(model, str | Path):
+        from edgeq.conversion.keras_models import load_keras
+
+        path = Path(model)
+        if not path.is_file() or path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+            raise EdgeqError(
+                "Compression needs a Keras model with its layers.",
+                str(path),
+                "a .keras or .h5 file; .tflite and SavedModel files hold no layers any more",
+            )
+        model = load_keras(path, trust=trust)
+    return rebuild(model)
+
+
+def rebuild(model: Any, replace: Replace | None = None) -> Any:
+    """A functional copy of a model, its weights included, with some layers replaced.
+
+    A layer that is called several times stays shared; so does what replaces it.
+
+    Args:
+        model: A functional or sequential keras.Model.
+        replace: What to call instead of a layer.
+
+    Raises:
+        EdgeqError: The model is subclassed or was never built.
+    """
+    _, keras = import_tensorflow()
+    _check_graph(model)
+    builder = _Builder(keras, replace or _keep)
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor))
+        for tensor in model.inputs
+    ]
+    outputs = builder.run(model, inputs)
+    copy = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=model.name)
+    builder.copy_weights()
+    return copy
+
+
+def _keep(layer: Any, shape: tuple[int | None, ...]) -> None:
+    """Replace nothing."""
+
+
+class _Builder:
+    """Calls the layers of a model once more, with other layers."""
+
+    def __init__(self, keras: Any, replace: Replace) -> None:
+        self._keras = keras
+        self._replace = replace
+        self._made: dict[int, Any] = {}
+        self._copied: list[tuple[Any, Any]] = []
+        self._names: set[str] = set()
+
+    def run(self, model: Any, inputs: list[Any]) -> Any:
+        values = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+        for node in _nodes(model):
+            args, kwargs = node.arguments.fill_in(values)
+            result = self._call(node.operation, node.input_tensors[0].shape, args, kwargs)
+            flat = self._keras.tree.flatten(result)
+            values.update({id(o): n for o, n in zip(node.outputs, flat, strict=True)})
+        outputs = [values[id(tensor)] for tensor in model.outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _call(self, old: Any, shape: Any, args: Any, kwargs: Any) -> Any:
+        if hasattr(old, "_nodes_by_depth"):
+            return self.run(old, self._keras.tree.flatten(args))
+        if id(old) not in self._made:
+            made = self._replace(old, tuple(shape))
+            self._made[id(old)] = self._copy(old) if made is None else made
+        new = self._made[id(old)]
+        # Replacements take the layer's input and nothing else.
+        known = isinstance(new, self._keras.Operation)
+        return new(*args, **kwargs) if known else new(*args)
+
+    def _copy(self, old: Any) -> Any:
+        if not isinstance(old, self._keras.layers.Layer):
+            return old
+        config = old.get_config()
+        name = config.get("name", old.name)
+        while name in self._names:
+            name += "_copy"
+        self._names.add(name)
+        new = type(old).from_config({**config, "name": name})
+        self._copied.append((old, new))
+        return new
+
+    def copy_weights(self) -> None:
+        """Give the copies the weights of their originals."""
+        for old, new in self._copied:
+            new.set_weights(old.get_weights())
+
+
+def read_network(model: Any) -> Network:
+    """The calls of a flat model (see `load_network`)."""
+    steps = tuple(
+        Step(
+            node.operation,
+            tuple(id(tensor) for tensor in node.input_tensors),
+            tuple(id(tensor) for tensor in node.outputs),
+            tuple(node.input_tensors[0].shape),
+            tuple(node.outputs[0].shape),
+        )
+        for node in _nodes(model)
+    )
+    return Network(steps, tuple(map(id, model.inputs)), tuple(map(id, model.outputs)))
+
+
+def _nodes(model: Any) -> list[Any]:
+    """Keras's record of every call, in the order of execution."""
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in model._nodes_by_depth[depth]]
+    return [node for node in nodes if not node.is_input]
+
+
+def _check_graph(model: Any) -> None:
+    if type(model).__name__ == "Sequential" and model.built:
+        model = model._functional
+    if not hasattr(model, "_nodes_by_depth"):
+        name = getattr(model, "name", type(model).__name__)
+        raise EdgeqError(
+            "The model is subclassed, or was never built; its layers cannot be followed.",
+            str(name),
+            "make it functional: x = keras.Input(shape); keras.Model(x, model.call(x))",
+        )
+
+
+def _input_name(tensor: Any) -> str:
+    history = getattr(tensor, "_keras_history", None)
+    return str(history.operation.name if history else tensor.name)

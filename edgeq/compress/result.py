@@ -1,0 +1,90 @@
+"""What a compression made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.compress.training import Quality
+from edgeq.conversion.tensorflow import quiet
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a Keras model is.
+
+    Attributes:
+        parameters: Weights and biases.
+        nonzero: Those that are not zero.
+        distinct: Different values in the largest layer's kernel.
+    """
+
+    parameters: int
+    nonzero: int
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A compressed model, and what became of it.
+
+    Attributes:
+        method: "qat", "prune", ...
+        model: The keras.Model: ordinary layers, ready to be saved or converted.
+        before, after: Sizes.
+        quality: Quality before and after on held-out data; None where there was none.
+        details: What the method did, by layer or in all; JSON types.
+        warnings: What the user should know, in sentences.
+    """
+
+    method: str
+    model: Any = field(repr=False)
+    before: Size
+    after: Size
+    quality: tuple[Quality, Quality] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq compress`, without the model itself."""
+        return {
+            "edgeq": __version__,
+            "method": self.method,
+            "before": asdict(self.before),
+            "after": asdict(self.after),
+            "quality": self.quality
+            and {
+                "metric": self.quality[0].metric,
+                "before": self.quality[0].value,
+                "after": self.quality[1].value,
+                "samples": self.quality[0].samples,
+            },
+            "details": dict(self.details),
+            "warnings": list(self.warnings),
+        }
+
+
+def size_of(model: Any) -> Size:
+    """The size of a Keras model."""
+    weights = [np.asarray(weight) for weight in model.get_weights()]
+    largest = max((w for w in weights if w.ndim > 1), key=lambda w: w.size, default=np.zeros(1))
+    return Size(
+        parameters=sum(w.size for w in weights),
+        nonzero=sum(int(np.count_nonzero(w)) for w in weights),
+        distinct=len(np.unique(largest)),
+    )
+
+
+def keras_bytes(model: Any) -> bytes:
+    """A model as the content of a .keras file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        with quiet():
+            model.save(path)
+        return path.read_bytes()

@@ -1,0 +1,194 @@
+"""Short training of a Keras model: data in memory, a loss that fits, and no NaN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeq.compress.objective import choose_objective
+from edgeq.conversion.tensorflow import import_tensorflow
+from edgeq.datasets import DatasetOptions, InputSpec, open_dataset
+from edgeq.devices.base import Array
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.progress import track
+
+# Keras's own 0.99 needs more steps than a fine-tune has.
+_MOMENTUM = 0.9
+_CHECKED = 1000
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train.
+
+    Attributes:
+        epochs: Passes over the data; 0 leaves the weights as the method made them.
+        learning_rate: Of Adam, falling to zero along half a cosine.
+        batch_size: Samples per step.
+        teach: How much of the loss is the teacher's output, 0 to 1; the rest is the labels'.
+        temperature: How much the teacher's probabilities are softened.
+        loss: A Keras loss by name; None takes one that fits labels and output.
+        seed: Of everything random.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    teach: float = 0.0
+    temperature: float = 2.0
+    loss: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.learning_rate <= 0 or self.batch_size < 1:
+            raise UsageError(
+                f"epochs {self.epochs}, learning rate {self.learning_rate}, batch size "
+                f"{self.batch_size}: these are not possible.",
+                hint="epochs from 0 on, the others above 0",
+            )
+        if not 0 <= self.teach <= 1:
+            raise UsageError(f"teach {self.teach} is no share.", hint="0 to 1")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a Keras model is: the metric's name, its value, on how many samples."""
+
+    metric: str
+    value: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples in memory.
+
+    Attributes:
+        x: One array per model input, samples on the first axis.
+        y: Labels; None for unlabelled data.
+    """
+
+    x: list[Array]
+    y: Array | None
+
+    def __len__(self) -> int:
+        return len(self.x[0])
+
+
+def load_data(
+    model: Any, data: Any, options: DatasetOptions | None = None, *, labelled: bool = True
+) -> Labelled:
+    """Data that fits a Keras model, in memory.
+
+    Args:
+        model: The keras.Model.
+        data: As for `edgeq evaluate`: a path, `module:function`, or arrays (x, y).
+        options: How it is read.
+        labelled: Whether it has labels.
+
+    Raises:
+        EdgeqError: It does not fit, or holds fewer than two samples.
+    """
+    specs = [
+        InputSpec(tensor.name, tuple(tensor.shape[1:]), tensor.dtype) for tensor in model.inputs
+    ]
+    dataset = open_dataset(data, specs, labelled=labelled, options=options)
+    samples = list(track(dataset, "reading data", dataset.count))
+    if len(samples) < 2:
+        raise EdgeqError(f"{len(samples)} samples are too few to train on.", dataset.source.where)
+    x = [np.stack([sample.inputs[i] for sample in samples]) for i in range(len(specs))]
+    y = np.asarray([sample.label for sample in samples]) if labelled else None
+    return Labelled(x, y)
+
+
+def measure(model: Any, data: Labelled) -> Quality:
+    """Accuracy of a classifier, else the mean squared error."""
+    objective = choose_objective(model, data.y, None)
+    return Quality(objective.metric, objective.score(predict(model, data)), len(data))
+
+
+def predict(model: Any, data: Labelled) -> Array:
+    """The model's first output for all samples."""
+    result = model.predict(data.x[0] if len(data.x) == 1 else data.x, batch_size=256, verbose=0)
+    return np.asarray(result[0] if isinstance(result, list) else result)
+
+
+def check_trained(model: Any, data: Labelled) -> None:
+    """Refuse a model that is no better than a guess.
+
+    Raises:
+        EdgeqError: It knows nothing about this data.
+    """
+    if data.y is None:
+        return
+    step = max(1, len(data) // _CHECKED)
+    some = Labelled([x[::step] for x in data.x], data.y[::step])
+    objective = choose_objective(model, some.y, None)
+    found, guess = objective.score(predict(model, some)), objective.guess()
+    if objective.better(found, guess):
+        return
+    raise EdgeqError(
+        f"The model is not trained: its {objective.metric} is {found:.3f} on this data, and "
+        f"always giving the same answer has {guess:.3f}.",
+        model.name,
+        "train it first; or the labels belong to another problem, or the inputs lack the "
+        "normalization that it was trained with",
+    )
+
+
+def fit(
+    model: Any,
+    data: Labelled,
+    training: Training,
+    teacher: Any | None = None,
+) -> None:
+    """Train a model in place.
+
+    Args:
+        model: The keras.Model.
+        data: Samples; without labels the teacher alone teaches.
+        training: How.
+        teacher: Its outputs are targets too, as much as `training.teach` says.
+
+    Raises:
+        EdgeqError: Labels do not fit the output, or weights became NaN.
+    """
+    if training.epochs == 0:
+        return
+    _, keras = import_tensorflow()
+    keras.utils.set_random_seed(training.seed)
+    teach = 1.0 if data.y is None else training.teach
+    objective = choose_objective(model, data.y, training.loss)
+    wanted = None if teacher is None or not teach else predict(teacher, data)
+    targets, loss = objective.with_teacher(wanted, teach, training.temperature)
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = min(layer.momentum, _MOMENTUM)
+    steps = -(-len(data) // training.batch_size) * training.epochs
+    rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
+    x = data.x[0] if len(data.x) == 1 else data.x
+    for epoch in track(range(training.epochs), "training", training.epochs):
+        history = model.fit(
+            x,
+            targets,
+            batch_size=training.batch_size,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            verbose=0,
+            callbacks=[keras.callbacks.TerminateOnNaN()],
+        )
+        _check_finite(model, history.history.get("loss", [0.0])[-1], epoch + 1, training)
+
+
+def _check_finite(model: Any, loss: float, epoch: int, training: Training) -> None:
+    finite = np.isfinite(loss) and all(np.isfinite(w).all() for w in model.get_weights())
+    if not finite:
+        raise EdgeqError(
+            f"Training became NaN in epoch {epoch}.",
+            model.name,
+            f"a smaller learning rate than {training.learning_rate:g}, or look for NaN and very "
+            "large values in the data",
+        )
