@@ -15,7 +15,7 @@ typedef struct {
 
 EQ_KERNEL int32_t eq_add_one_s8(const eq_add_params *p, int32_t a, int32_t b)
 {
-    const int32_t left = 1 << p->left_shift;
+    const int32_t left = (int32_t)1 << p->left_shift;
     const int32_t scaled1 = eq_multiply_by_quantized_multiplier(
         (a + p->input1_offset) * left, p->input1_multiplier, p->input1_shift);
     const int32_t scaled2 = eq_multiply_by_quantized_multiplier(

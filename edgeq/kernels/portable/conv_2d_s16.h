@@ -46,18 +46,17 @@ EQ_KERNEL int64_t eq_conv_2d_dot_s16(const eq_conv_2d_params *p, const int16_t *
 /* 64-bit bias. */
 EQ_KERNEL void eq_conv_2d_s16(const eq_conv_2d_params *p, const int16_t *input,
                               const int8_t *weights, const eq_requant_wide *requant,
-                              int16_t *output)
-{
-    EQ_CONV_2D_S16(eq_requantize_wide(acc, &requant[oc], 0, p->activation_min, p->activation_max))
-}
+                              int16_t *output){
+    EQ_CONV_2D_S16(eq_requantize_wide(acc, &requant[oc], 0, p -> activation_min,
+                                      p->activation_max))}
 
 /* 32-bit bias; |acc| stays below 2^31: checked on the host with this layer's weights. */
-EQ_KERNEL void eq_conv_2d_s16_bias32(const eq_conv_2d_params *p, const int16_t *input,
-                                     const int8_t *weights, const eq_requant *requant,
-                                     int16_t *output)
+EQ_KERNEL
+    void eq_conv_2d_s16_bias32(const eq_conv_2d_params *p, const int16_t *input,
+                               const int8_t *weights, const eq_requant *requant, int16_t *output)
 {
-    EQ_CONV_2D_S16(eq_requantize((int32_t)acc, &requant[oc], 0, p->activation_min,
-                                 p->activation_max))
+    EQ_CONV_2D_S16(
+        eq_requantize((int32_t)acc, &requant[oc], 0, p->activation_min, p->activation_max))
 }
 
 #endif

@@ -37,8 +37,8 @@ EQ_KERNEL float eq_depthwise_conv_2d_dot_f32(const eq_depthwise_conv_2d_f32_para
 }
 
 EQ_KERNEL void eq_depthwise_conv_2d_f32(const eq_depthwise_conv_2d_f32_params *p,
-                                        const float *input, const float *weights,
-                                        const float *bias, float *output)
+                                        const float *input, const float *weights, const float *bias,
+                                        float *output)
 {
     const int32_t output_c = p->input_c * p->depth_multiplier;
     for (int32_t b = 0; b < p->batches; b++) {

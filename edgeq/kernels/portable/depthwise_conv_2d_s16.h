@@ -25,21 +25,20 @@ EQ_KERNEL int64_t eq_depthwise_conv_2d_dot_s16(const eq_depthwise_conv_2d_params
     return acc;
 }
 
-EQ_KERNEL void eq_depthwise_conv_2d_s16(const eq_depthwise_conv_2d_params *p,
-                                        const int16_t *input, const int8_t *weights,
-                                        const eq_requant_wide *requant, int16_t *output)
+EQ_KERNEL void eq_depthwise_conv_2d_s16(const eq_depthwise_conv_2d_params *p, const int16_t *input,
+                                        const int8_t *weights, const eq_requant_wide *requant,
+                                        int16_t *output)
 {
     const int32_t output_c = p->input_c * p->depth_multiplier;
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
                 for (int32_t oc = 0; oc < output_c; oc++) {
-                    const int64_t acc =
-                        requant[oc].bias +
-                        eq_depthwise_conv_2d_dot_s16(p, input + oc / p->depth_multiplier,
-                                                     weights + oc, oy, ox);
-                    *output++ = (int16_t)eq_requantize_wide(
-                        acc, &requant[oc], 0, p->activation_min, p->activation_max);
+                    const int64_t acc = requant[oc].bias + eq_depthwise_conv_2d_dot_s16(
+                                                               p, input + oc / p->depth_multiplier,
+                                                               weights + oc, oy, ox);
+                    *output++ = (int16_t)eq_requantize_wide(acc, &requant[oc], 0, p->activation_min,
+                                                            p->activation_max);
                 }
             }
         }

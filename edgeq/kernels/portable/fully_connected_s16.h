@@ -27,8 +27,8 @@ EQ_KERNEL void eq_fully_connected_s16(const eq_fully_connected_s16_params *p, co
 {
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oc = 0; oc < p->output_c; oc++) {
-            const int64_t acc = requant[oc].bias + eq_fully_connected_dot_s16(
-                                                       p, input, weights + oc * p->input_c);
+            const int64_t acc =
+                requant[oc].bias + eq_fully_connected_dot_s16(p, input, weights + oc * p->input_c);
             *output++ = (int16_t)eq_requantize_wide(acc, &requant[oc], p->output_offset,
                                                     p->activation_min, p->activation_max);
         }
@@ -43,8 +43,8 @@ EQ_KERNEL void eq_fully_connected_s16_bias32(const eq_fully_connected_s16_params
 {
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oc = 0; oc < p->output_c; oc++) {
-            const int64_t acc = requant[oc].bias + eq_fully_connected_dot_s16(
-                                                       p, input, weights + oc * p->input_c);
+            const int64_t acc =
+                requant[oc].bias + eq_fully_connected_dot_s16(p, input, weights + oc * p->input_c);
             *output++ = (int16_t)eq_requantize((int32_t)acc, &requant[oc], p->output_offset,
                                                p->activation_min, p->activation_max);
         }

@@ -33,7 +33,7 @@ EQ_KERNEL eq_scaling eq_inverse_sqrt(int32_t x)
         return result;
     }
     int32_t right = 11;
-    while (x >= 1 << 29) {
+    while (x >= (int32_t)1 << 29) {
         x /= 4;
         right++;
     }
@@ -41,13 +41,13 @@ EQ_KERNEL eq_scaling eq_inverse_sqrt(int32_t x)
     right -= pairs;
     x = (int32_t)((uint32_t)x << (2 * pairs));
     const int32_t half = eq_rounding_divide_by_pot(x >> 1, 1);
-    const int32_t one_and_a_half = (1 << 28) + (1 << 27);
-    int32_t y = 1 << 28;
+    const int32_t one_and_a_half = ((int32_t)1 << 28) + ((int32_t)1 << 27);
+    int32_t y = (int32_t)1 << 28;
     for (int32_t i = 0; i < 5; i++) {
         const int32_t cube = eq_doubling_high_mul(eq_doubling_high_mul(y, y), y);
         const int32_t cube_q3 = eq_saturating_shift_left(cube, 6);
-        const int32_t next = eq_doubling_high_mul(one_and_a_half, y) -
-                             eq_doubling_high_mul(half, cube_q3);
+        const int32_t next =
+            eq_doubling_high_mul(one_and_a_half, y) - eq_doubling_high_mul(half, cube_q3);
         y = eq_saturating_shift_left(next, 3);
     }
     y = eq_doubling_high_mul(y, 1518500250); /* sqrt(2) / 2 */

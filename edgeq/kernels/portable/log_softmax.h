@@ -21,29 +21,27 @@ EQ_KERNEL int32_t eq_log(int32_t x)
 {
     const int32_t sqrt_half = 1518500250;
     const int32_t fourth_root_half = 1805811301;
-    const int32_t quarter = 1 << 23; /* Q6.25 */
+    const int32_t quarter = (int32_t)1 << 23; /* Q6.25 */
     const int32_t zeros_a = eq_leading_zeros((uint32_t)x);
     const int32_t full_a = eq_saturating_shift_left(x, zeros_a - 1);
     const int32_t r_a = eq_saturating_shift_left(eq_doubling_high_mul(full_a, sqrt_half), 1);
-    const int32_t power_a = (12 - zeros_a) * (1 << 25) + quarter;
+    const int32_t power_a = (12 - zeros_a) * ((int32_t)1 << 25) + quarter;
     const int32_t x_b = eq_doubling_high_mul(x, sqrt_half);
     const int32_t zeros_b = eq_leading_zeros((uint32_t)x_b) - 1;
     const int32_t r_b = eq_saturating_shift_left(x, zeros_b);
-    const int32_t power_b = (12 - zeros_b) * (1 << 25) - quarter;
+    const int32_t power_b = (12 - zeros_b) * ((int32_t)1 << 25) - quarter;
     const int32_t r = eq_min(r_a, r_b);
     const int32_t power = eq_max(power_a, power_b);
     const int32_t p = (int32_t)(((int64_t)r + fourth_root_half + 1) / 2);
     const int32_t q = (r - fourth_root_half) * 2;
     const int32_t square = eq_doubling_high_mul(q, q);
-    const int32_t numerator =
-        eq_doubling_high_mul(q, r) +
-        eq_doubling_high_mul(eq_doubling_high_mul(q, square), 117049297);
+    const int32_t numerator = eq_doubling_high_mul(q, r) +
+                              eq_doubling_high_mul(eq_doubling_high_mul(q, square), 117049297);
     const int32_t inner = 1057819769 + q + eq_doubling_high_mul(127690142, square);
-    const int32_t denominator =
-        eq_doubling_high_mul(p, inner) + eq_doubling_high_mul(638450708, q);
+    const int32_t denominator = eq_doubling_high_mul(p, inner) + eq_doubling_high_mul(638450708, q);
     const int32_t reciprocal = eq_one_over_one_plus_x(denominator);
-    const int32_t fraction = eq_doubling_high_mul(eq_rounding_divide_by_pot(numerator, 6),
-                                                  reciprocal);
+    const int32_t fraction =
+        eq_doubling_high_mul(eq_rounding_divide_by_pot(numerator, 6), reciprocal);
     return eq_saturating_shift_left(eq_doubling_high_mul(power, 1488522236) + fraction, 1);
 }
 

@@ -8,9 +8,10 @@
 
 typedef struct {
     int32_t batches, steps, input_c, cells;
-    int32_t batch_input, step_input;   /* elements from batch to batch, from step to step */
+    int32_t batch_input, step_input; /* elements from batch to batch, from step to step */
     int32_t batch_output, step_output;
-    int32_t input_multiplier[4], input_shift[4]; /* sums to Q3.12; shifts as the kernel takes them */
+    int32_t input_multiplier[4],
+        input_shift[4]; /* sums to Q3.12; shifts as the kernel takes them */
     int32_t recurrent_multiplier[4], recurrent_shift[4];
     int32_t forget_multiplier, forget_shift; /* products to the cell's scale */
     int32_t cell_multiplier, cell_shift;
@@ -32,10 +33,10 @@ EQ_KERNEL int32_t eq_scale_wide(int64_t acc, int32_t multiplier, int32_t shift)
 
 EQ_KERNEL int32_t eq_lstm_cell(const eq_lstm_params *p, int32_t cell, const int32_t *gate)
 {
-    const int32_t kept = eq_saturate_s16(eq_multiply_by_quantized_multiplier(
-        gate[1] * cell, p->forget_multiplier, p->forget_shift));
-    const int32_t added = eq_saturate_s16(eq_multiply_by_quantized_multiplier(
-        gate[0] * gate[2], p->cell_multiplier, p->cell_shift));
+    const int32_t kept = eq_saturate_s16(
+        eq_multiply_by_quantized_multiplier(gate[1] * cell, p->forget_multiplier, p->forget_shift));
+    const int32_t added = eq_saturate_s16(
+        eq_multiply_by_quantized_multiplier(gate[0] * gate[2], p->cell_multiplier, p->cell_shift));
     const int32_t sum = eq_saturate_s16(kept + added);
     return p->cell_clip > 0 ? eq_clamp(sum, -p->cell_clip, p->cell_clip) : sum;
 }
@@ -63,10 +64,10 @@ EQ_KERNEL int32_t eq_lstm_hidden(const eq_lstm_params *p, const uint16_t *table,
         sum_type a = bias[row];                                                                    \
         sum_type b = recurrent_bias[row];                                                          \
         for (int32_t c = 0; c < p->input_c; c++) {                                                 \
-            a += input[c] * w[c];                                                                  \
+            a += (int32_t)input[c] * w[c];                                                         \
         }                                                                                          \
         for (int32_t c = 0; c < p->cells; c++) {                                                   \
-            b += hidden[c] * r[c];                                                                 \
+            b += (int32_t)hidden[c] * r[c];                                                        \
         }                                                                                          \
         const int32_t from_input =                                                                 \
             eq_saturate_s16(scaled(a, p->input_multiplier[k], p->input_shift[k]));                 \

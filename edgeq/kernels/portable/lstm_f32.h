@@ -54,8 +54,7 @@ EQ_KERNEL void eq_lstm_f32(const eq_lstm_f32_params *p, const float *input, cons
             for (int32_t i = 0; i < p->cells; i++) {
                 float gate[4];
                 for (int32_t k = 0; k < 4; k++) {
-                    gate[k] =
-                        eq_lstm_gate_f32(p, k, i, x, hidden, weights, recurrent, bias);
+                    gate[k] = eq_lstm_gate_f32(p, k, i, x, hidden, weights, recurrent, bias);
                 }
                 const float kept = gate[1] * cells[i];
                 const float added = gate[0] * gate[2];

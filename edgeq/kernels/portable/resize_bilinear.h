@@ -31,8 +31,8 @@ typedef struct {
                         const wide left = row0[x0 + c] * (1024 - y) + row1[x0 + c] * y;            \
                         const wide right = row0[x1 + c] * (1024 - y) + row1[x1 + c] * y;           \
                         const wide sum = left * (1024 - x) + right * x;                            \
-                        const wide half = sum > 0 ? 1 << 19 : -(1 << 19);                          \
-                        *output++ = (type)((sum + half) / (1 << 20));                              \
+                        const wide half = sum > 0 ? (int32_t)1 << 19 : -((int32_t)1 << 19);        \
+                        *output++ = (type)((sum + half) / ((int32_t)1 << 20));                     \
                     }                                                                              \
                 }                                                                                  \
             }                                                                                      \
@@ -60,8 +60,8 @@ EQ_KERNEL void eq_resize_bilinear_f32(const eq_resize_bilinear_params *p, const 
                 const float x = fractions[p->output_h + ox];
                 for (int32_t c = 0; c < p->channels; c++) {
                     *output++ = row0[x0 + c] * (1.0f - y) * (1.0f - x) +
-                                row1[x0 + c] * y * (1.0f - x) +
-                                row0[x1 + c] * (1.0f - y) * x + row1[x1 + c] * y * x;
+                                row1[x0 + c] * y * (1.0f - x) + row0[x1 + c] * (1.0f - y) * x +
+                                row1[x1 + c] * y * x;
                 }
             }
         }

@@ -29,7 +29,7 @@ EQ_KERNEL int32_t eq_logistic_one_s16(const uint16_t *table, int32_t x, int32_t 
         const uint32_t step = (uint32_t)table[index + 1] - table[index];
         result = ((uint32_t)table[index] << 9) + (distance & 0x1FF) * step;
     }
-    result = position >= 0 ? result + (1 << 9) : (1u << 25) - result + (1 << 9) - 1;
+    result = position >= 0 ? result + (1 << 9) : ((uint32_t)1 << 25) - result + (1 << 9) - 1;
     return (int32_t)(result >> 10);
 }
 

@@ -21,11 +21,11 @@ EQ_KERNEL int32_t eq_one_over_one_plus_x(int32_t x)
     /* 48/17 and -32/17 in Q2.29 */
     int32_t y = 1515870810 + eq_doubling_high_mul(-1010580540, half_denominator);
     for (int32_t i = 0; i < 3; i++) {
-        const int32_t error = (1 << 29) - eq_doubling_high_mul(y, half_denominator);
+        const int32_t error = ((int32_t)1 << 29) - eq_doubling_high_mul(y, half_denominator);
         y += (int32_t)((uint32_t)(((int64_t)y * error + ((int64_t)1 << 30)) >> 31) << 2);
     }
     /* y / 2 from Q2.29 to Q0.31, saturated */
-    return y >= (1 << 30) ? INT32_MAX : (int32_t)((uint32_t)y << 1);
+    return y >= ((int32_t)1 << 30) ? INT32_MAX : (int32_t)((uint32_t)y << 1);
 }
 
 /* `exp_table[d]` is exp(-d * scale * beta) in Q0.31. */

@@ -30,8 +30,8 @@ EQ_KERNEL void eq_softmax_s16(const eq_softmax_s16_params *p, const int16_t *inp
         }
         int32_t sum = 0; /* Q16.15 */
         for (int32_t c = 0; c < p->depth; c++) {
-            const int32_t scaled = eq_multiply_by_quantized_multiplier(input[c] - max,
-                                                                       p->multiplier, p->shift);
+            const int32_t scaled =
+                eq_multiply_by_quantized_multiplier(input[c] - max, p->multiplier, p->shift);
             const int32_t place = eq_clamp(eq_max(scaled, -65535) + 32767, INT16_MIN, INT16_MAX);
             output[c] = (int16_t)eq_interpolate_s16(exp_lut, place);
             sum += output[c];
@@ -40,8 +40,8 @@ EQ_KERNEL void eq_softmax_s16(const eq_softmax_s16_params *p, const int16_t *inp
         for (uint32_t bits = (uint32_t)sum; bits < 0x80000000u; bits <<= 1) {
             headroom++;
         }
-        const int32_t fraction =
-            (int32_t)((((int64_t)sum << (headroom - 1)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16);
+        const int32_t fraction = (int32_t)((((int64_t)sum << (headroom - 1)) + (1 << 13)) >> 14) -
+                                 ((int32_t)1 << 15) - ((int32_t)1 << 16);
         const int32_t reciprocal =
             eq_interpolate_s16(reciprocal_lut, eq_clamp(fraction, INT16_MIN, INT16_MAX));
         const int32_t shift = 31 - headroom;
@@ -80,8 +80,7 @@ EQ_KERNEL void eq_softmax_s8_s16(const eq_softmax_params *p, const int8_t *input
         for (int32_t c = 0; c < p->depth; c++) {
             int32_t value = INT16_MIN;
             if (max - input[c] < p->table_size) {
-                const int32_t product =
-                    eq_doubling_high_mul(exp_table[max - input[c]], reciprocal);
+                const int32_t product = eq_doubling_high_mul(exp_table[max - input[c]], reciprocal);
                 value += eq_rounding_divide_by_pot(product, exponent);
             }
             output[c] = (int16_t)eq_min(value, INT16_MAX);

@@ -26,7 +26,7 @@ EQ_KERNEL void eq_space_to_batch(const eq_space_batch_params *p, const void *inp
                 for (int32_t dx = 0; dx < p->deep_w; dx++) {
                     const int32_t x = dx * p->block_w + place % p->block_w - p->left;
                     if (y < 0 || y >= p->wide_h || x < 0 || x >= p->wide_w) {
-                        memset(to, p->fill, (size_t)p->pixel_bytes);
+                        memset(to, (int)p->fill, (size_t)p->pixel_bytes);
                     } else {
                         const int32_t pixel = (b * p->wide_h + y) * p->wide_w + x;
                         memmove(to, (const uint8_t *)input + pixel * p->pixel_bytes,
