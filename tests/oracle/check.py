@@ -234,7 +234,7 @@ def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
             (folder / name).write_text(text)
         for name in sources.files:
             if name.endswith(".c"):
-                unit += [f'#include "{name}"', "#undef EQ_AT", "#undef EQ_OP"]
+                unit += [f'#include "{name}"', "#undef EQ_AT", "#undef EQ_OP", "#undef EQ_STATE"]
         unit += _call_function(f"c{number}", sources)
         table.append(f"    case {number}: call_c{number}(in, out); break;")
     unit += [_MAIN % "\n".join(table)]

@@ -1,4 +1,4 @@
-"""Runs random models of single ops against the oracle: `python -m tests.oracle.fuzz -n 20000`."""
+"""Runs random ops and graphs against the oracle: `python -m tests.oracle.fuzz`."""
 
 import argparse
 import importlib
@@ -33,15 +33,21 @@ def random_cases(make: Generator, count: int, seed: int, size: int = SIZE) -> li
 def main() -> int:
     """Report verdicts per generator; shrink what differs; 1 if anything does."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=2000, help="cases in all")
+    parser.add_argument("-n", type=int, default=20_000, help="models of one op, in all")
+    parser.add_argument("--graphs", type=int, default=500, help="models of many ops, in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="part of a generator's name")
     arguments = parser.parse_args()
     chosen = {k: v for k, v in generators().items() if arguments.only in k}
-    each = -(-arguments.n // max(len(chosen), 1))
+    graphs = sum(name.startswith("graph") for name in chosen)
+    each = {
+        True: -(-arguments.graphs // max(graphs, 1)),
+        False: -(-arguments.n // max(len(chosen) - graphs, 1)),
+    }
     failed, total, start = 0, 0, time.monotonic()
     for name, make in chosen.items():
-        results = list(check(random_cases(make, each, arguments.seed)))
+        count = each[name.startswith("graph")]
+        results = list(check(random_cases(make, count, arguments.seed)))
         verdicts = Counter(result.verdict for result in results)
         total += len(results)
         print(f"{name}: {dict(verdicts)}", flush=True)

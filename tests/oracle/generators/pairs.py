@@ -24,8 +24,10 @@ def shapes(rng, size):
 def case(rng, name, a, b, output, options=None, *, oracle="tflm", feed=values, may_fix=True):
     """A case of which one input may be a constant."""
     inputs = [a, b]
-    if may_fix and rng.random() < 0.3:
-        fixed = int(rng.integers(0, 2))
+    single = [k for k, spec in enumerate(inputs) if np.prod(spec.shape) == 1]
+    if may_fix and rng.random() < (0.8 if single else 0.3):
+        # Kernels of their own take single constants.
+        fixed = int(rng.choice(single or [0, 1]))
         inputs[fixed] = with_data(inputs[fixed], feed(rng, inputs[fixed].shape, a.dtype))
     free = [spec for spec in inputs if spec.data is None]
     calls = [[feed(rng, spec.shape, spec.dtype) for spec in free] for _ in range(3)]
