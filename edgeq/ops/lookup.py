@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.fixedpoint import dtype_range, round_half_away
 from edgeq.graph import Tensor
-from edgeq.ops.base import INPUT, OUTPUT, Arg, Call, Constant, Node, Overlap, require
+from edgeq.ops.base import OUTPUT, Arg, Call, Constant, Node, Overlap, require
 from edgeq.ops.quantized import require_quantized
 
 BYTES = ("int8", "uint8")
+Pairwise = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
 
 def every_value(tensor: Tensor) -> NDArray[np.int64]:
@@ -27,14 +28,20 @@ def saturated(values: NDArray[np.int64], tensor: Tensor) -> NDArray[np.int64]:
     return np.clip(values, low, high)
 
 
-def lookup_call(node: Node, results: NDArray[np.int64], note: str) -> Call:
+def saturated_to(limits: Mapping[str, int], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Values clamped to activation_min and activation_max."""
+    return np.clip(values, limits["activation_min"], limits["activation_max"])
+
+
+def lookup_call(node: Node, results: NDArray[np.int64], note: str, position: int = 0) -> Call:
     """The kernel call for an op whose result depends on one byte.
 
     Args:
         results: For every input value in rising order; within the output's range.
         note: What the table holds, for the reader of the C.
+        position: Of the input that is looked up.
     """
-    source, output = node.input(0), node.output()
+    source, output = node.input(position), node.output()
     require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")
     table = np.zeros(256, np.int8)
     table[every_value(source) & 255] = results.astype(np.uint8).view(np.int8)
@@ -43,10 +50,35 @@ def lookup_call(node: Node, results: NDArray[np.int64], note: str) -> Call:
         "eq_lookup_s8",
         "eq_lookup_params",
         {"size": output.elements},
-        (INPUT, Arg("constant"), OUTPUT),
+        (Arg("input", position), Arg("constant"), OUTPUT),
         (Constant("table", "int8_t", table, note),),
-        overlaps=(Overlap(0),),
+        overlaps=(Overlap(position),),
     )
+
+
+def scalar_lookup(node: Node, compute: Pairwise) -> Call | None:
+    """The kernel call for an int8 op of two inputs, one of them a single constant.
+
+    Args:
+        compute: The op's results, within the output's range, for values of inputs 0 and 1.
+
+    Returns:
+        None where there is no such constant, or where 256 bytes of flash are too many.
+    """
+    output = node.output()
+    if output.dtype != "int8" or node.optimize == "size":
+        return None
+    for free, fixed in ((0, 1), (1, 0)):
+        source, constant = node.input(free), node.input(fixed)
+        if constant.data is None or constant.elements != 1:
+            continue
+        if source.dtype != "int8" or source.elements != output.elements:
+            continue
+        x = every_value(source)
+        c = np.full_like(x, int(constant.data.reshape(-1)[0]))
+        results = compute(x, c) if free == 0 else compute(c, x)
+        return lookup_call(node, results, f"{node.op.name} of every input", free)
+    return None
 
 
 def transformed(node: Node, function: Callable[[float], float]) -> NDArray[np.int64]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
+
 from edgeq.ops.arithmetic import plain_call
-from edgeq.ops.base import OpKind
+from edgeq.ops.base import Call, Node, OpKind
+from edgeq.ops.lookup import Pairwise, scalar_lookup
 
 _TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32")
 
-MAXIMUM = OpKind("MAXIMUM", lambda node: plain_call(node, "maximum", _TYPES), _TYPES)
-MINIMUM = OpKind("MINIMUM", lambda node: plain_call(node, "minimum", _TYPES), _TYPES)
+
+def _lower(function: str, compute: Pairwise, node: Node) -> Call:
+    return scalar_lookup(node, compute) or plain_call(node, function, _TYPES)
+
+
+MAXIMUM = OpKind("MAXIMUM", partial(_lower, "maximum", np.maximum), _TYPES)
+MINIMUM = OpKind("MINIMUM", partial(_lower, "minimum", np.minimum), _TYPES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from edgeq.fixedpoint import quantize_multiplier
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 from edgeq.ops.arithmetic import PAIR, SUFFIXES, plain_call
 from edgeq.ops.base import Call, Node, OpKind
 from edgeq.ops.broadcast import in_place, pair_shape
+from edgeq.ops.lookup import saturated_to, scalar_lookup
 from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import clamp, require_quantized
 
@@ -18,6 +22,16 @@ def lower(node: Node) -> Call:
     require_same_type(a, b, output)
     require_quantized(a, b, output)
     multiplier, shift = quantize_multiplier(a.scale * b.scale / output.scale)
+    limits = clamp(node)
+
+    def product(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+        exact = (x - a.zero_point) * (y - b.zero_point)
+        raw = multiply_by_quantized_multiplier(exact, multiplier, shift)
+        return saturated_to(limits, raw + output.zero_point)
+
+    table = scalar_lookup(node, product)
+    if table is not None:
+        return table
     params = {
         **pair_shape(node),
         "input1_offset": -a.zero_point,
@@ -25,7 +39,7 @@ def lower(node: Node) -> Call:
         "output_offset": output.zero_point,
         "output_multiplier": multiplier,
         "output_shift": shift,
-        **clamp(node),
+        **limits,
     }
     return Call(
         "scaled_product",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from edgeq.fixedpoint import quantize_multiplier
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 from edgeq.ops.arithmetic import PAIR, SUFFIXES
 from edgeq.ops.base import Call, Node, require
 from edgeq.ops.broadcast import in_place, pair_shape
+from edgeq.ops.lookup import saturated_to, scalar_lookup
 from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import clamp, require_quantized
 
@@ -32,6 +36,18 @@ def lower(node: Node, sign: int) -> Call:
     multiplier1, shift1 = quantize_multiplier(a.scale / twice_max)
     multiplier2, shift2 = quantize_multiplier(b.scale / twice_max)
     multiplier, shift = quantize_multiplier(real_out)
+    limits = clamp(node)
+
+    def total(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+        lifted1, lifted2 = (x - a.zero_point) << left_shift, (y - b.zero_point) << left_shift
+        scaled1 = multiply_by_quantized_multiplier(lifted1, multiplier1, shift1)
+        scaled2 = multiply_by_quantized_multiplier(lifted2, multiplier2, shift2)
+        raw = multiply_by_quantized_multiplier(scaled1 + sign * scaled2, multiplier, shift)
+        return saturated_to(limits, raw + output.zero_point)
+
+    table = scalar_lookup(node, total)
+    if table is not None:
+        return table
     params = {
         **pair_shape(node),
         "input1_offset": -a.zero_point,
@@ -45,7 +61,7 @@ def lower(node: Node, sign: int) -> Call:
         "output_offset": output.zero_point,
         "output_multiplier": multiplier,
         "output_shift": shift,
-        **clamp(node),
+        **limits,
     }
     return Call(
         "scaled_sum",
