@@ -7,13 +7,14 @@ import pytest
 
 from edgeq.compilation import generate
 from edgeq.devices.base import CompileOptions
+from edgeq.devices.qemu import QemuSession
 from edgeq.devices.registry import open_device
 from edgeq.graph import read_graph
+from edgeq.target import load_target
 from edgeq.verification import random_inputs
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op_subgraph
 from tests.tools import need
 
-DEVICE = "qemu:cortex-m55"
 SAME, VALID = 0, 1
 CALLS = 2  # random ones, besides all-minimum and all-maximum
 
@@ -43,17 +44,18 @@ def assert_exact(folder, layers, seed=0):
     """Every layer has an MVE kernel, and its bytes are TFLM's."""
     path = folder / "model.tflite"
     path.write_bytes(build([side_by_side(layers)]))
-    ops = generate(path, target="cortex-m55").manifest["ops"]
+    sources = generate(path, target="cortex-m55")
+    ops = sources.manifest["ops"]
     portable = [op["index"] for op in ops if "_mve_" not in op["kernel"]]
     assert not portable, f"without an MVE kernel: {portable}"
     inputs = random_inputs(read_graph(path).main, CALLS, seed)
-    found = []
-    for address in (DEVICE, "tflm"):
-        with open_device(address).open(path, CompileOptions()) as session:
-            found.append(session.run(inputs))
+    with QemuSession("qemu:cortex-m55", load_target("cortex-m55"), sources) as session:
+        found = session.run(inputs)
+    with open_device("tflm").open(path, CompileOptions()) as session:
+        expected = session.run(inputs)
     bad = [
         f"op {k} {ops[k]['kernel']} {ours.shape}: {int((ours != theirs).sum())} differ"
-        for k, (ours, theirs) in enumerate(zip(*found, strict=True))
+        for k, (ours, theirs) in enumerate(zip(found, expected, strict=True))
         if not np.array_equal(ours, theirs)
     ]
     assert not bad, "\n".join(bad)
