@@ -50,7 +50,8 @@ from edgeq.errors import UsageError
     "--precision",
     multiple=True,
     metavar="LAYER=SCHEME",
-    help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable.",
+    help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable. "
+    "Without it, layers that bear it get int4 weights.",
 )
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
@@ -106,6 +107,8 @@ def show_conversion(result: Conversion) -> None:
         f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
         f"({result.float_bytes:,} bytes as float32)"
     )
+    for layer, scheme in result.precision.items():
+        click.echo(f"  {layer}: {scheme}")
     if result.proof is not None:
         types = ", ".join(f"{count} {dtype}" for dtype, count in result.proof.dtypes.items())
         click.echo(

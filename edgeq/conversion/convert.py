@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.calibration import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.mixed import choose_precision
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
 from edgeq.conversion.quantize import Recipe, quantize
 from edgeq.conversion.schemes import Scheme, find_scheme
@@ -31,6 +32,7 @@ class Conversion:
     Attributes:
         model: The source, as given.
         scheme: How it was quantized.
+        precision: Layers that have a scheme of their own, and which.
         data: The .tflite.
         sha256: Digest of `data`.
         output: Where it was written; None if nowhere.
@@ -44,6 +46,7 @@ class Conversion:
 
     model: str
     scheme: Scheme
+    precision: Mapping[str, str]
     data: bytes
     sha256: str
     output: str | None
@@ -59,6 +62,7 @@ class Conversion:
         return {
             "model": self.model,
             "scheme": self.scheme.name,
+            "precision": dict(self.precision),
             "saves": self.scheme.saves,
             "runs_on": self.scheme.runs_on,
             "output": self.output,
@@ -115,7 +119,8 @@ def convert(
         calibration: How ranges are chosen, a name of `edgeq.conversion.calibration.METHODS`.
         symmetric: Whether the zero point of int8 activations is always 0.
         precision: For the scheme "mixed": layer names (may hold * and ?) and the schemes for
-            them ("int4", "int16x8", ...); other layers are int8.
+            them ("int4", "int16x8", ...); other layers are int8. Without it, layers whose
+            outputs hardly change get int4 weights.
         limit: Calibrate on at most so many samples, spread over the set.
         dataset_options: How the data is read; its class names and its normalization go into the
             model as TFLite metadata.
@@ -148,6 +153,9 @@ def convert(
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         levels = 1 << (16 if chosen.activations == "int16" else 8)
         found = calibrate(source, dataset, calibration, levels)
+        if chosen.name == "mixed" and not recipe.precision:
+            picked = choose_precision(source, found.ranges, dataset)
+            recipe = replace(recipe, precision=tuple(picked.items()))
     result = quantize(source, recipe, found.ranges if found else {})
     proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
     result = describe(result, source, options.classes, options.normalization, found)
@@ -160,6 +168,7 @@ def convert(
     return Conversion(
         model=source.source,
         scheme=chosen,
+        precision=dict(recipe.precision),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
         output=None if target is None else str(target),

@@ -47,13 +47,15 @@ def describe(
     Args:
         data: The converted .tflite.
         model: The float model it came from.
-        labels: Class names; empty for none.
-        normalization: How raw input values become the model's; None where they are not touched.
+        labels: Class names; empty for those that the source came with, if any.
+        normalization: How raw input values become the model's; None for what the source says.
         calibration: For the range of the inputs.
 
     Raises:
         EdgeqError: No output has as many classes as there are labels.
     """
+    labels = labels or _source_labels(model)
+    normalization = normalization or _source_normalization(model)
     if not labels and normalization is None:
         return data
     labelled = labelled_output(model, labels)
@@ -71,6 +73,16 @@ def describe(
     ]
     info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
     return _with_entry(data, write_info(info)) + (label_archive(labels) if labels else b"")
+
+
+def _source_labels(model: FloatModel) -> tuple[str, ...]:
+    outputs = model.info.outputs if model.info else ()
+    return next((output.labels for output in outputs if output.labels), ())
+
+
+def _source_normalization(model: FloatModel) -> Normalization | None:
+    inputs = model.info.inputs if model.info else ()
+    return next((Normalization(i.mean, i.std) for i in inputs if i.mean and i.std), None)
 
 
 def labelled_output(model: FloatModel, labels: tuple[str, ...]) -> int | None:

@@ -11,6 +11,7 @@ from edgeq.conversion.names import name_tensors
 from edgeq.datasets import InputSpec
 from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, parse_graph
+from edgeq.tflite.metadata import ModelInfo
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class FloatModel:
         data: A .tflite whose tensors carry unique names made of layer names.
         source: The file it came from.
         graph: The same, read.
+        info: Labels and normalization that the file came with; None for none.
     """
 
     data: bytes
     source: str
     graph: Graph
+    info: ModelInfo | None = None
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -52,6 +55,7 @@ def float_model(
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
             converted.
     """
+    info = None
     if not isinstance(model, str | Path):
         from edgeq.conversion.keras_models import export_keras
 
@@ -59,14 +63,14 @@ def float_model(
         data = name_tensors(export_keras(model, source))
     else:
         source = str(model)
-        data = _load(Path(model), signature, trust)
+        data, info = _load(Path(model), signature, trust)
     data = fold_constants(data)
     graph = parse_graph(data, source)
     _check_static(graph)
-    return FloatModel(data, source, graph)
+    return FloatModel(data, source, graph, info)
 
 
-def _load(path: Path, signature: str | None, trust: bool) -> bytes:
+def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelInfo | None]:
     if not path.exists():
         raise EdgeqError(f"There is no '{path}'.")
     if path.is_dir():
@@ -76,7 +80,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> bytes:
             )
         from edgeq.conversion.saved_models import export_saved_model
 
-        return name_tensors(export_saved_model(path, signature))
+        return name_tensors(export_saved_model(path, signature)), None
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -89,7 +93,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> bytes:
     if head[:4] == b"PK\x03\x04" or head == b"\x89HDF\r\n\x1a\n":
         from edgeq.conversion.keras_models import export_keras, load_keras
 
-        return name_tensors(export_keras(load_keras(path, trust=trust), str(path)))
+        return name_tensors(export_keras(load_keras(path, trust=trust), str(path))), None
     raise EdgeqError(
         "This is no model that edgeq reads.",
         str(path),

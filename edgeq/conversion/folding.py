@@ -64,7 +64,7 @@ def _constant_ops(model: Any, graph: Any) -> list[Any]:
         made = indices(op.outputs)
         kind = kinds[op.opcodeIndex]
         fixed = kind == "SHAPE" or (inputs and known.issuperset(inputs))
-        if fixed and kind not in _NEVER and kind != "DEQUANTIZE" and not outputs & set(made):
+        if fixed and kind not in _NEVER and not outputs & set(made):
             known.update(made)
             found.append(op)
     return found

@@ -21,7 +21,6 @@ from edgeq.conversion.flatbuffer import (
     indices,
     new_op,
     new_tensor,
-    op_code,
     op_kinds,
     pack,
     unpack,
@@ -32,7 +31,7 @@ _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
 # Kernels that take any scale on every side.
 _ANY_SCALE = frozenset(
     {"LEAKY_RELU", "ABS", "EXP", "LOG", "ELU", "PRELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1",
-     "SQUARED_DIFFERENCE", "MUL"}
+     "SQUARED_DIFFERENCE", "MUL", "SUB"}
 )  # fmt: skip
 # Kernels that move or compare integers as they are: one scale for all tensors.
 _ONE_SCALE = frozenset(
@@ -80,7 +79,7 @@ class _Editor:
         dtype: str,
         symmetric: bool,
     ) -> None:
-        self._model, self._ranges = model, ranges
+        self._model, self._ranges = model, dict(ranges)
         self._dtype, self._symmetric = dtype, symmetric
         self._graph = model.subgraphs[0]
 
@@ -91,9 +90,9 @@ class _Editor:
         for op in self._graph.operators:
             if self._helped(op):
                 found = True
-                self._rewrite_disguised(op)
-                before, after = self._wrap(op)
-                operators += [*before, op, *after]
+                for part in self._expanded(op):
+                    before, after = self._wrap(part)
+                    operators += [*before, part, *after]
             else:
                 operators.append(op)
         self._graph.operators = operators
@@ -105,21 +104,32 @@ class _Editor:
         touched = (*indices(op.inputs), *indices(op.outputs))
         return known and any(i >= 0 and self._is_float(i) for i in touched)
 
-    def _rewrite_disguised(self, op: Any) -> None:
-        """SQUARE is x * x, and NEG is x * -1; both then have integer kernels everywhere."""
-        from ai_edge_litert.schema_py_generated import BuiltinOptions, MulOptionsT
-
-        kind = self._kind(op)
-        if kind not in ("SQUARE", "NEG"):
-            return
-        (value,) = indices(op.inputs)
-        other = value
+    def _expanded(self, op: Any) -> list[Any]:
+        """The op, or what says the same in ops that have integer kernels everywhere."""
+        kind, inputs = self._kind(op), indices(op.inputs)
+        (result,) = indices(op.outputs)[:1]
+        if kind == "SQUARE":
+            return [self._product(inputs[0], inputs[0], result)]
         if kind == "NEG":
-            other = new_tensor(self._model, f"{self._name(value)}/minus_one", [1], "float32")
-            self._fill(other, np.array([-1], np.float32))
-        op.inputs = [value, other]
-        op.opcodeIndex = op_code(self._model, "MUL")
-        op.builtinOptionsType, op.builtinOptions = BuiltinOptions.MulOptions, MulOptionsT()
+            name = f"{self._name(result)}/minus_one"
+            minus_one = new_tensor(self._model, name, [1], "float32")
+            self._fill(minus_one, np.array([-1], np.float32))
+            return [self._product(inputs[0], minus_one, result)]
+        if kind == "SQUARED_DIFFERENCE" and self._dtype == "int16":
+            name = f"{self._name(result)}/difference"
+            shape = self._graph.tensors[result].shape
+            difference = new_tensor(self._model, name, shape, "float32")
+            largest = self._ranges.get(self._name(result), (0.0, 0.0))[1] ** 0.5
+            self._ranges[name] = (-largest, largest)
+            subtract = new_op(self._model, "SUB", inputs, [difference])
+            subtract.builtinOptionsType, subtract.builtinOptions = _options("Sub")
+            return [subtract, self._product(difference, difference, result)]
+        return [op]
+
+    def _product(self, one: int, other: int, result: int) -> Any:
+        op = new_op(self._model, "MUL", [one, other], [result])
+        op.builtinOptionsType, op.builtinOptions = _options("Mul")
+        return op
 
     def _wrap(self, op: Any) -> tuple[list[Any], list[Any]]:
         """Conversion ops to put before and behind an op, which itself becomes integer."""
@@ -240,3 +250,11 @@ class _Editor:
     def _alike(self, one: int, other: int) -> bool:
         first, second = self._graph.tensors[one], self._graph.tensors[other]
         return bool(first.type == second.type) and self._own_scale(one) == self._own_scale(other)
+
+
+def _options(kind: str) -> tuple[int, Any]:
+    """Type code and default value of an op's option table."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = getattr(schema.BuiltinOptions, f"{kind}Options")
+    return int(code), getattr(schema, f"{kind}OptionsT")()

@@ -30,6 +30,8 @@ def for_export(tf: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]
                 stack.enter_context(_replaced(layer, "unroll", True))
             if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
                 stack.enter_context(_replaced(layer, "call", _nearest(tf, layer)))
+            if type(layer).__name__ == "Embedding":
+                stack.enter_context(_replaced(layer, "call", _lookup(tf, layer)))
         yield
 
 
@@ -72,5 +74,14 @@ def _nearest(tf: Any, layer: Any) -> Callable[[Any], Any]:
         size = (height * layer.size[0], width * layer.size[1])
         image = tf.image.resize(image, size, "nearest")
         return tf.transpose(image, (0, 3, 1, 2)) if first else image
+
+    return call
+
+
+def _lookup(tf: Any, layer: Any) -> Callable[..., Any]:
+    """An embedding as one GATHER; Keras adds three ops that let negative indices count back."""
+
+    def call(inputs: Any, **_: Any) -> Any:
+        return tf.gather(layer.embeddings, tf.cast(inputs, tf.int32))
 
     return call

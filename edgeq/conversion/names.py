@@ -26,11 +26,12 @@ def name_tensors(exported: Exported) -> bytes:
     model.description = None
     kinds = [kind.lower() for kind in op_kinds(model)]
     for number, graph in enumerate(model.subgraphs):
+        found = _layers_of_ops(graph, exported.layers)
         names = _Names(graph, f"subgraph_{number}/" if number else "")
         if graph is model.subgraphs[0]:
             names.give_all(graph.inputs, exported.input_names)
             names.give_all(graph.outputs, exported.output_names)
-        _name_ops(graph, names, kinds, exported.layers)
+        _name_ops(graph, names, kinds, found)
     main = model.subgraphs[0]
     set_signature(
         model,
@@ -68,17 +69,17 @@ class _Names:
             self.give(index, name)
 
 
-def _name_ops(graph: Any, names: _Names, kinds: list[str], layers: Sequence[str]) -> None:
-    operators = graph.operators or []
-    found = [
-        layers_of(
-            (graph.tensors[indices(op.outputs)[0]].name or b"").decode("utf-8", "replace"), layers
-        )
-        for op in operators
-    ]
-    if not layers:
-        found = _without_common_scope(found)
-    for op, own in zip(operators, found, strict=True):
+def _layers_of_ops(graph: Any, layers: Sequence[str]) -> list[tuple[str, ...]]:
+    """The layers behind each op, by the names that the converter gave."""
+    outputs = [graph.tensors[indices(op.outputs)[0]] for op in graph.operators or []]
+    found = [layers_of((t.name or b"").decode("utf-8", "replace"), layers) for t in outputs]
+    return found if layers else _without_common_scope(found)
+
+
+def _name_ops(
+    graph: Any, names: _Names, kinds: list[str], found: Sequence[tuple[str, ...]]
+) -> None:
+    for op, own in zip(graph.operators or [], found, strict=True):
         kind = kinds[op.opcodeIndex]
         layer = ";".join(own) or kind
         outputs = indices(op.outputs)

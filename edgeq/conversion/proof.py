@@ -6,6 +6,7 @@ every conversion is checked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,9 +95,18 @@ def prove_runs(data: bytes, where: str = "model") -> None:
             reason = " ".join(str(error).split())
             raise EdgeqError(
                 f"LiteRT has no kernel for an op of the converted model: {reason}",
-                where,
+                where + _blamed(data, reason),
                 "another --scheme; int8 has the most kernels",
             ) from error
+
+
+def _blamed(data: bytes, reason: str) -> str:
+    """The layer that an error of LiteRT's is about, as an addition to "where"."""
+    found = re.search(r"Node number (\d+)", reason)
+    main = parse_graph(data).main
+    if not found or int(found[1]) >= len(main.ops):
+        return ""
+    return f", {main.describe(main.ops[int(found[1])])}"
 
 
 def float_ops(subgraph: Subgraph, io: str) -> list[Op]:

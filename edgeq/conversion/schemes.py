@@ -143,7 +143,7 @@ SCHEMES: dict[str, Scheme] = {
             "int8",
             "int8",
             True,
-            "int8, and per layer what --precision says: int4 to save flash, int16x8 for accuracy",
+            "as int8; layers that bear it have int4 weights, or what --precision says",
             _EVERYWHERE,
         ),
     )

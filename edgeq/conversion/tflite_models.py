@@ -8,19 +8,26 @@ from typing import Any
 from edgeq.conversion.flatbuffer import indices, pack, set_signature, unpack
 from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, read_graph
+from edgeq.tflite.metadata import ENTRY, ModelInfo, read_info
 
 _QUANTIZED = frozenset({"int8", "uint8", "int16", "int4"})
 
 
-def load_tflite(path: Path) -> bytes:
-    """A float .tflite with unique tensor names, a signature, and static shapes.
+def load_tflite(path: Path) -> tuple[bytes, ModelInfo | None]:
+    """A float .tflite with unique tensor names, a signature, and static shapes; and its metadata.
+
+    The metadata is taken out of the file, because the label files behind it would not survive
+    the changes; the conversion puts it back.
 
     Raises:
         EdgeqError: Damaged, quantized already, or with open axes other than the batch.
     """
     graph = read_graph(path)
     _check_float(graph)
-    model = unpack(path.read_bytes())
+    whole = path.read_bytes()
+    info = read_info(graph.metadata[ENTRY], whole) if ENTRY in graph.metadata else None
+    model = unpack(whole)
+    model.metadata = [m for m in model.metadata or [] if m.name != ENTRY.encode()]
     for subgraph in model.subgraphs:
         _make_names_unique(subgraph)
         for tensor in subgraph.tensors:
@@ -31,7 +38,7 @@ def load_tflite(path: Path) -> bytes:
         [main.tensors[i].name.decode() for i in indices(main.inputs)],
         [main.tensors[i].name.decode() for i in indices(main.outputs)],
     )
-    return pack(model)
+    return pack(model), info
 
 
 def _check_float(graph: Graph) -> None:

@@ -231,3 +231,30 @@ def test_labels_and_normalization_travel_in_the_model(tmp_path):
     assert info.inputs[0].low < 0 < info.inputs[0].high
     again = edgeq.convert(model, data=samples_for(model, 20), dataset_options=options)
     assert again.data == result.data
+    # A float .tflite that has them hands them on.
+    float32 = edgeq.convert(model, scheme="float16", dataset_options=options)
+    (tmp_path / "net.tflite").write_bytes(float32.data)
+    later = edgeq.convert(tmp_path / "net.tflite", data=samples_for(model, 20))
+    info = read_info(parse_graph(later.data).metadata[ENTRY], later.data)
+    assert info.outputs[0].labels == ("yes", "no", "up", "dåwn")
+
+
+def test_mixed_precision_is_chosen_where_none_is_given():
+    model, _ = NETS["transformer"]()
+    data = samples_for(model, 40)
+    result = edgeq.convert(model, data=data, scheme="mixed")
+    int8 = edgeq.convert(model, data=data)
+    assert result.precision and set(result.precision.values()) == {"int4"}
+    assert len(result.data) < len(int8.data)
+    (real,), (integer,) = run(result.float_model.data, data), run(result.data, data)
+    assert 10 * np.log10((real**2).sum() / ((real - integer) ** 2).sum()) > 18
+
+
+def test_layer_names_of_every_source(models):
+    keras_names = {
+        "pretrainedResnet.h5": ("conv2d;batch_normalization;activation", "add;activation_2"),
+        "kws_ref_model": ("conv2d;batch_normalization;activation", "dense"),
+    }
+    for name, wanted in keras_names.items():
+        main = edgeq.convert(models / name, scheme="float16").float_model.graph.main
+        assert set(wanted) <= {main.tensors[op.outputs[0]].name for op in main.ops}
