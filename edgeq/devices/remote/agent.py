@@ -45,7 +45,7 @@ class Agent:
     snapshots: list[record.Snapshot] = field(default_factory=list)
     _next_id: int = 0
 
-    def load(self, *, threads: int, cpu: str, profiling: bool) -> answers.Loaded:
+    def load(self, *, threads: int, cpu: str, delegate: str, profiling: bool) -> answers.Loaded:
         """A fresh process with the model in it; it takes the place of the one before."""
         root, library = self.facts.root, self.plan.library
         message = self.ask(
@@ -54,7 +54,7 @@ class Agent:
             library=f"{root}/{library.name}" if library else "",
             runtime=self.plan.runtime,
             threads=threads,
-            delegate=self.options.delegate,
+            delegate=delegate,
             cpu=cpu,
             profiling=profiling,
         )
@@ -120,7 +120,9 @@ def start(
         shell = Shell(link)
         facts = _probe(link, shell, options.folder)
         timings["probe_s"] = time.monotonic() - begin
-        request = Request(facts, options.agent, model.path, compile_options, shell.do)
+        request = Request(
+            facts, options.agent, options.delegate, model.path, compile_options, shell.do
+        )
         plan = plan or choose(request, options.runtime)
         wanted = [model, plan.program, *([plan.library] if plan.library else [])]
         pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
@@ -150,4 +152,6 @@ def probe(link: Link, options: RemoteOptions) -> tuple[HostFacts, Request]:
     """The facts of a device, all of them asked for anew, and a request to judge runtimes with."""
     shell = Shell(link)
     facts = read_facts(shell.probe(options.folder, {}))
-    return facts, Request(facts, options.agent, Path(), CompileOptions(), shell.do)
+    return facts, Request(
+        facts, options.agent, options.delegate, Path(), CompileOptions(), shell.do
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from edgeq.devices.remote.answers import printable
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.errors import EdgeqError
+from edgeq.graph import read_graph
 
 
 def explain(
@@ -45,6 +46,13 @@ def explain(
         return EdgeqError(
             f"The device's runtime lacks an op of this model: {text}", f"{where}, {model.name}",
             "another runtime (?runtime=c), or convert without that op",
+        )  # fmt: skip
+    custom = sorted({op.custom_name for op in read_graph(model).main.ops if op.custom_name})
+    if custom:
+        return EdgeqError(
+            f"The device's runtime lacks an op of this model: {', '.join(custom)} "
+            f"(it could not {doing}: {text})",
+            f"{where}, {model.name}", "convert the model without custom ops",
         )  # fmt: skip
     return EdgeqError(f"The device could not {doing} the model: {text}", f"{where}, {model.name}")
 

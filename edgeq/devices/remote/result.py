@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from edgeq import __version__
 from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions
 from edgeq.devices.remote import record
 from edgeq.devices.remote.agent import Agent
-from edgeq.devices.remote.answers import Loaded, Measured, split_outputs
+from edgeq.devices.remote.answers import Loaded, Measured, OpTime, split_outputs
 from edgeq.devices.tensors import TensorSpec, digest
 from edgeq.devices.timing import summarize
 
 _MOST_SAMPLES = 100_000
+_FAR = 0.1  # of the largest output: further from the plain kernels is no rounding
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Run:
     Attributes:
         samples: Latencies in microseconds, in order.
         snapshots: States of the device before, during and after.
+        op_times: Of the per-op pass; empty without one.
+        plain_outputs: Answers without the delegate; None if no delegate ran, or nobody looked.
     """
 
     address: str
@@ -34,6 +39,8 @@ class Run:
     snapshots: list[record.Snapshot]
     threads: int
     options: ProfileOptions
+    op_times: Sequence[OpTime]
+    plain_outputs: bytes | None
 
 
 def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile]) -> Measurement:
@@ -41,6 +48,8 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
     facts, plan, measured = run.agent.facts, run.agent.plan, run.measured
     verdict = record.judge(run.snapshots, run.samples, measured.cpu_s, facts, run.threads)
     warnings = [*verdict.reasons, *verdict.remarks]
+    delegate = _delegate(run, outputs)
+    warnings += _delegate_warnings(delegate)
     step = -(-len(run.samples) // _MOST_SAMPLES)
     if step > 1:
         warnings.append(f"one in {step} raw samples is kept; the statistics are over all")
@@ -62,11 +71,51 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
         memory_bytes=Memory(peak_rss=measured.peak_rss_bytes),
         ops=ops,
         output_sha256=digest(split_outputs(measured.outputs, outputs, 1)),
-        environment=_environment(run),
+        environment={**_environment(run), "delegate": delegate},
         valid=not verdict.reasons,
         warnings=warnings,
         samples_us=run.samples[::step],
     )
+
+
+def _delegate(run: Run, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
+    """Which delegate was asked for, and what is known of its work.
+
+    "ops" of "of" rows of the per-op pass were run by it, and its answers are up to
+    "max_difference" away from the plain ones, which reach "range"; None where nobody looked.
+    """
+    found: dict[str, Any] = {
+        "asked": run.agent.options.delegate,
+        "ops": sum(time.delegated for time in run.op_times) if run.op_times else None,
+        "of": len(run.op_times) or None,
+        "max_difference": None,
+        "range": None,
+    }
+    if run.plain_outputs is not None:
+        plain = split_outputs(run.plain_outputs, outputs, 1)
+        delegated = split_outputs(run.measured.outputs, outputs, 1)
+        pairs = [
+            (a.astype(np.float64), b.astype(np.float64))
+            for a, b in zip(plain, delegated, strict=True)
+        ]
+        found["max_difference"] = max(float(np.abs(a - b).max()) for a, b in pairs)
+        found["range"] = max(float(np.abs(a).max()) for a, _ in pairs)
+    return found
+
+
+def _delegate_warnings(delegate: Mapping[str, Any]) -> list[str]:
+    if delegate["asked"] in ("none", "reference") or delegate["ops"] is None:
+        return []
+    if delegate["ops"] == 0:
+        return [f"{delegate['asked']} was asked for, but ran no op of this model"]
+    difference, span = delegate["max_difference"], delegate["range"]
+    if difference is not None and difference > _FAR * max(span, 1e-6):
+        text = (
+            f"the answers with {delegate['asked']} differ from the plain ones by up to "
+            f"{difference:g} (they reach {span:g})"
+        )
+        return [text]
+    return []
 
 
 def _environment(run: Run) -> dict[str, Any]:
@@ -83,7 +132,6 @@ def _environment(run: Run) -> dict[str, Any]:
         "cpu_features": list(facts.cpu_features),
         "cores": facts.cores,
         "affinity": run.loaded.affinity,
-        "delegate_asked": run.agent.options.delegate,
         "cold_start": {"load_us": run.loaded.load_us, "first_us": run.measured.first_us},
         "p50_confidence_95_us": record.median_interval(run.samples),
         "paced_hz": run.options.extra.get("paced_hz"),

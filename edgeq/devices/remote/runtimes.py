@@ -17,6 +17,7 @@ from edgeq.errors import EdgeqError
 
 RUNTIMES = ("litert", "installed", "wheel", "c")
 AGENTS = ("python", "native")
+_CPU_DELEGATES = ("xnnpack", "none", "reference")
 _AGENT_MODULES = {"ctypes", "select", "socket", "binascii"}
 
 
@@ -55,6 +56,7 @@ class Request:
     Attributes:
         facts: What the probe found.
         agent: One of AGENTS, or "" for the one that fits.
+        delegate: What the address asks for.
         model: The .tflite file.
         compile_options: For generated C.
         ask: Runs a line of shell on the device.
@@ -62,6 +64,7 @@ class Request:
 
     facts: HostFacts
     agent: str
+    delegate: str
     model: Path
     compile_options: CompileOptions
     ask: Callable[[str], tuple[int, str]]
@@ -140,6 +143,7 @@ def _has_python(facts: HostFacts) -> bool:
 
 
 def _check_litert(request: Request) -> None:
+    _check_delegate(request)
     facts = request.facts
     if facts.glibc is None or facts.glibc < artifacts.LITERT_GLIBC:
         raise EdgeqError(f"libLiteRt.so needs glibc 2.34, the device has {facts.libc}")
@@ -161,6 +165,7 @@ def _plan_litert(request: Request) -> Plan:
 
 
 def _check_installed(request: Request) -> None:
+    _check_delegate(request)
     _check_interpreter(request)
     if _installed_module(request) is None:
         raise EdgeqError("neither ai_edge_litert nor tflite_runtime is installed there")
@@ -180,6 +185,7 @@ def _installed_module(request: Request) -> tuple[str, str] | None:
 
 
 def _check_wheel(request: Request) -> None:
+    _check_delegate(request)
     _check_interpreter(request)
     facts = request.facts
     if facts.architecture != "armv7l":
@@ -211,6 +217,13 @@ def _check_generated(request: Request) -> None:
 def _plan_generated(request: Request) -> Plan:
     program = generated_runner(request.facts, request.model, request.compile_options)
     return Plan("c", __version__, program, None, interpreted=False)
+
+
+def _check_delegate(request: Request) -> None:
+    if request.delegate not in _CPU_DELEGATES:
+        raise EdgeqError(
+            f"it has no delegate '{request.delegate}', only {', '.join(_CPU_DELEGATES)}"
+        )
 
 
 def _check_executable(facts: HostFacts) -> None:

@@ -7,13 +7,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions
+from edgeq.devices.base import Array, CompileOptions, Measurement, ProfileOptions
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.remote.link import Link, LinkLost
@@ -63,6 +63,7 @@ class _Setting:
 
     threads: int
     cpu: str
+    delegate: str
     profiling: bool = False
 
 
@@ -76,7 +77,9 @@ class RemoteSession:
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
         self._model = artifacts.artifact(model, ".tflite")
-        self._setting = _Setting(device.options.threads, device.options.cpu)
+        self._setting = _Setting(
+            device.options.threads, device.options.cpu, device.options.delegate
+        )
         self._fresh = False  # no call was made yet in the process on the device
         self._holds = self._setting  # how that process was started
         self._measured = False  # it was used for a measurement, so its state means nothing
@@ -131,6 +134,7 @@ class RemoteSession:
         wanted = _Setting(
             int(extra.get("threads") or self._setting.threads),
             str(extra.get("cpu") or self._setting.cpu),
+            self._setting.delegate,
         )
         if not self._fresh or wanted != self._holds:
             self._loaded = self._load(wanted)
@@ -146,12 +150,12 @@ class RemoteSession:
         except LinkLost as lost:
             raise self._interrupted(lost, samples) from None
         snapshots = list(self._agent.snapshots)
-        ops = self._op_shares(wanted, data) if options.ops else []
+        times = self._op_times(wanted, data) if options.ops else []
         run = Run(
             self._device.address, self._agent, loaded, measured, samples, snapshots,
-            wanted.threads, options,
+            wanted.threads, options, times, self._plain_outputs(wanted, data, times),
         )  # fmt: skip
-        return measurement(run, self._outputs, ops)
+        return measurement(run, self._outputs, op_shares(times, self._graph))
 
     def close(self) -> None:
         """End the agent and the connection."""
@@ -181,7 +185,10 @@ class RemoteSession:
 
     def _load(self, setting: _Setting) -> answers.Loaded:
         loaded = self._agent.load(
-            threads=setting.threads, cpu=setting.cpu, profiling=setting.profiling
+            threads=setting.threads,
+            cpu=setting.cpu,
+            delegate=setting.delegate,
+            profiling=setting.profiling,
         )
         # The runtime must see the tensors that the file has; else bytes would be misread.
         expected = (_as_told(self._inputs), _as_told(self._outputs))
@@ -249,11 +256,21 @@ class RemoteSession:
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 
-    def _op_shares(self, setting: _Setting, data: str) -> list[OpProfile]:
-        """Shares per op, from a process of its own: profiling slows a model down."""
-        self._load(_Setting(setting.threads, setting.cpu, profiling=True))
+    def _op_times(self, setting: _Setting, data: str) -> list[answers.OpTime]:
+        """Times per op, from a process of its own: profiling slows a model down."""
+        self._load(replace(setting, profiling=True))
         message = self._agent.ask("ops", runs=_OPS_RUNS, data=data)
-        return op_shares(answers.read_op_times(message), self._graph)
+        return answers.read_op_times(message)
+
+    def _plain_outputs(
+        self, setting: _Setting, data: str, times: Sequence[answers.OpTime]
+    ) -> bytes | None:
+        """What the runtime answers without a delegate, where one ran any op; else None."""
+        if not any(time.delegated for time in times):
+            return None
+        self._load(replace(setting, delegate="none"))
+        self._fresh = False
+        return answers.read_bytes(self._agent.ask("run", calls=1, data=data))
 
     def _interrupted(self, lost: LinkLost, samples: list[float]) -> LinkLost:
         """The same error, with what was measured so far in a file."""

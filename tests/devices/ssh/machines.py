@@ -63,6 +63,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 Subsystem sftp internal-sftp
+PermitRootLogin prohibit-password
 UseDNS no
 StrictModes no
 AuthorizedKeysFile /etc/ssh/test_authorized
@@ -95,12 +96,10 @@ class Machine:
     def address(self) -> str:
         return f"ssh://pi@vm?config={self.config}"
 
-    def ssh(self, command: str) -> str:
-        """What a command prints that runs as user pi, over OpenSSH's own client."""
-        done = subprocess.run(
-            ["ssh", "-F", self.config, "pi@vm", command], capture_output=True, text=True, check=True
-        )
-        return done.stdout
+    def ssh(self, command: str, user: str = "pi") -> str:
+        """What a command prints there, over OpenSSH's own client."""
+        words = ["ssh", "-F", self.config, f"{user}@vm", command]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def stop(self) -> None:
         self.process.kill()

@@ -5,6 +5,7 @@ import pytest
 
 from edgeq.devices.base import CompileOptions, ProfileOptions
 from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
 from edgeq.execution import run
 from edgeq.inputs import xorshift_input
 
@@ -56,3 +57,136 @@ def test_a_session_runs_again_after_a_profile(server, models):
         before = session.run(inputs)
         session.profile(FAST)
         np.testing.assert_array_equal(session.run(inputs)[0], before[0])
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+@pytest.mark.parametrize("delegate", ["xnnpack", "none"])
+def test_the_delegate_really_ran(server, models, agent, delegate):
+    address = f"{server.address}&agent={agent}&delegate={delegate}"
+    with open_device(address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        found = session.profile(FAST)
+    told = found.environment["delegate"]
+    assert told["asked"] == delegate
+    assert told["of"] == 13 + (delegate == "xnnpack")  # XNNPACK adds a reshape of its own
+    assert (told["ops"] > 5) == (delegate == "xnnpack")
+    if delegate == "xnnpack":
+        assert told["max_difference"] <= 8
+    assert [op.index for op in found.ops] == list(range(13))
+
+
+def test_a_delegate_that_the_runtime_lacks(server, models):
+    with pytest.raises(EdgeqError, match="no delegate 'gpu'"):
+        open_device(server.address + "&delegate=gpu&runtime=litert").open(
+            models / "kws_int8.tflite", CompileOptions()
+        )
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_threads_cores_and_pace(server, models, agent):
+    extra = {"threads": 2, "cpu": "1", "paced_hz": 20.0}
+    address = f"{server.address}&agent={agent}"
+    with open_device(address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        found = session.profile(ProfileOptions(seconds=1, warmup=2, ops=False, extra=extra))
+    assert found.device["threads"] == 2
+    assert found.environment["affinity"] == [1]
+    assert found.latency_us.warmup == 3
+    assert 18 <= found.latency_us.n <= 22
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_a_model_with_several_inputs_and_outputs(server, agent, tmp_path):
+    """Tensors keep the order of the subgraph, whatever order the signature has."""
+    tf = pytest.importorskip("tensorflow")
+
+    class Module(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([1, 2], tf.float32, name="z"),
+                tf.TensorSpec([1, 3], tf.float32, name="a"),
+            ]
+        )
+        def call(self, z, a):
+            return {"y": 2 * z, "b": a + 1, "c": tf.concat([z, a], 1)}
+
+    module = Module()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    model = tmp_path / "several.tflite"
+    model.write_bytes(converter.convert())
+    inputs = [
+        np.arange(np.prod(shape), dtype=np.float32).reshape(4, 1, shape[1])
+        for shape in ((4, 2), (4, 3))
+    ]
+    with open_device("local").open(model, CompileOptions()) as here:
+        if [s.shape for s in here._inputs] != [(1, 2), (1, 3)]:
+            inputs.reverse()
+        wanted = here.run(inputs)
+    with open_device(f"{server.address}&agent={agent}").open(model, CompileOptions()) as there:
+        found = there.run(inputs)
+    assert len(found) == 3
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b)
+
+
+def test_a_missing_op_is_named(server, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, 8], tf.float32)])
+        def call(self, x):
+            return tf.raw_ops.Betainc(a=x, b=x, x=x)
+
+    module = Module()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    converter.allow_custom_ops = True
+    model = tmp_path / "odd.tflite"
+    model.write_bytes(converter.convert())
+    for agent in ("python", "native"):
+        address = f"{server.address}&agent={agent}&runtime=litert"
+        with (
+            pytest.raises(EdgeqError, match=r"lacks an op of this model: .*Betainc"),
+            open_device(address).open(model, CompileOptions()) as session,
+        ):
+            session.profile(FAST)
+
+
+def test_a_broken_push_goes_on_where_it_stopped(tmp_path, models):
+    from edgeq.devices.remote.link import LinkLost
+    from tests.devices.ssh import openssh
+    from tests.devices.ssh.proxy import Proxy
+
+    own = openssh.start(tmp_path / "sshd")
+    proxy = Proxy(own.port)
+    own.write_config(proxy.port)
+    try:
+        proxy.arm("reset", "up", 6_000_000)
+        with pytest.raises(LinkLost):
+            open_device(own.address).open(models / "kws_int8.tflite", CompileOptions())
+        assert own.wait_until_idle(5) == []
+        proxy.heal()
+        with open_device(own.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+            assert 0 < session.pushed_bytes < 4_000_000
+        assert not list((own.home / ".cache/edgeq").glob("*.part"))
+    finally:
+        proxy.close()
+        own.stop()
+
+
+def test_the_cache_has_a_cap(tmp_path, models):
+    from tests.devices.ssh import openssh
+
+    own = openssh.start(tmp_path / "sshd")
+    try:
+        for name in ("kws", "vww", "ad01", "resnet"):
+            with open_device(own.address + "&cache=8.9").open(
+                models / f"{name}_int8.tflite", CompileOptions()
+            ) as session:
+                assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+        files = list((own.home / ".cache/edgeq").iterdir())
+        assert sum(path.stat().st_size for path in files) <= 8_900_000
+        assert openssh.sha256(models / "resnet_int8.tflite") + ".tflite" in {p.name for p in files}
+    finally:
+        own.stop()

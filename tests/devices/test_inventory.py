@@ -1,0 +1,77 @@
+"""Names and groups of devices."""
+
+import pytest
+
+from edgeq.devices import inventory
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_names_and_groups():
+    inventory.add("pi4", "ssh://pi@10.0.0.7?threads=2")
+    inventory.add("phone", "adb:R58M")
+    inventory.set_group("lab", ["pi4", "phone", "local", "pi4"])
+    assert inventory.resolve("pi4") == "ssh://pi@10.0.0.7?threads=2"
+    assert inventory.members("lab") == [
+        ("pi4", "ssh://pi@10.0.0.7?threads=2"),
+        ("phone", "adb:R58M"),
+        ("local", "local"),
+    ]
+    inventory.remove("pi4")
+    assert [name for name, _ in inventory.members("lab")] == ["phone", "local"]
+    inventory.set_group("lab", [])
+    assert inventory.read().groups == {}
+
+
+def test_a_name_is_an_address():
+    inventory.add("here", "local")
+    assert open_device("here").address == "local"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ssh", "x\n", "ä/b", "../x"])
+def test_what_cannot_be_a_name(name):
+    with pytest.raises(UsageError):
+        inventory.add(name, "local")
+
+
+@pytest.mark.parametrize("address", ["ssh://u@h?config=/a b/\"c'", "ssh://u@h?dir=/ünï/\\x"])
+def test_odd_addresses_survive_the_file(address):
+    inventory.add("odd", address)
+    assert inventory.resolve("odd") == address
+
+
+def test_mistakes_are_said():
+    with pytest.raises(EdgeqError, match="no device 'nix'"):
+        inventory.resolve("nix")
+    with pytest.raises(EdgeqError, match="no group 'nix'"):
+        inventory.members("nix")
+    with pytest.raises(UsageError, match="itself a name"):
+        inventory.add("a", "b")
+    inventory.add("a", "local")
+    with pytest.raises(EdgeqError, match="already local"):
+        inventory.add("a", "c")
+
+
+@pytest.mark.parametrize("text", ["[devices", "devices = 3", "[devices.a]\nx = 1", "groups = [1]"])
+def test_a_damaged_file(text):
+    inventory.path().parent.mkdir(parents=True)
+    inventory.path().write_text(text)
+    with pytest.raises(EdgeqError, match="cannot be read"):
+        inventory.read()
+
+
+def test_the_commands(cli):
+    assert cli("devices", "add", "pi4", "ssh://pi@10.0.0.7", "--group", "lab").code == 0
+    listed = cli("devices", "list", "--json").json["devices"]
+    assert listed == [{"name": "pi4", "address": "ssh://pi@10.0.0.7", "groups": ["lab"]}]
+    assert "lab: pi4" in cli("devices", "groups").out
+    assert cli("devices", "groups", "lab", "--remove").code == 0
+    assert cli("devices", "remove", "pi4").code == 0
+    assert cli("devices", "remove", "pi4").code == 1
+    assert cli("devices", "probe", "local").code == 2
+    assert cli("devices", "trust", "local").code == 2
