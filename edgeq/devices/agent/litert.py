@@ -137,6 +137,9 @@ class Model:
             tensor = self._make("LiteRtGetSignature%sTensorByIndex" % kind, signature, _SIZE(index))
             kind_of_tensor = _TensorType()
             self._call("LiteRtGetRankedTensorType", tensor, ctypes.byref(kind_of_tensor))
+            for axis in range(kind_of_tensor.layout.rank):
+                if kind_of_tensor.layout.dimensions[axis] < 0:
+                    kind_of_tensor.layout.dimensions[axis] = 1  # as edgeq.graph reads it
             if kind_of_tensor.element_type not in _ELEMENT_TYPES:
                 raise RuntimeError("element type %d is not supported" % kind_of_tensor.element_type)
             requirements = self._make(

@@ -12,12 +12,19 @@ from edgeq.inputs import xorshift_input
 FAST = ProfileOptions(seconds=0.3)
 
 
-@pytest.mark.parametrize("name", ["kws", "vww", "ad01"])
-def test_run_gives_the_bytes_of_the_same_runtime_here(server, models, name):
+SHAPES = {
+    "kws": (49, 10, 1), "vww": (96, 96, 3), "ad01": (640,), "resnet": (32, 32, 3),
+    "sww": (30, 1, 40),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_run_gives_the_bytes_of_the_same_runtime_here(server, models, name, agent):
     model = models / f"{name}_int8.tflite"
-    shape = {"kws": (49, 10, 1), "vww": (96, 96, 3), "ad01": (640,)}[name]
+    shape = SHAPES[name]
     inputs = np.stack([xorshift_input(shape, "int8", index) for index in range(5)])
-    there = run(model, inputs=inputs, on=server.address)
+    there = run(model, inputs=inputs, on=f"{server.address}&agent={agent}")
     here = run(model, inputs=inputs, on="local")
     assert there[0].shape == here[0].shape
     np.testing.assert_array_equal(there[0], here[0])

@@ -171,8 +171,14 @@ static int make_options(const struct eq_options *wanted, handle *options)
                : 0;
 }
 
-static int describe(const struct tensor_type *type, struct eq_tensor *tensor)
+/* Axes of unknown size are taken as 1, as edgeq.graph reads them. */
+static int describe(struct tensor_type *type, struct eq_tensor *tensor)
 {
+    for (unsigned d = 0; d < type->layout.rank && d < EQ_MOST_DIMENSIONS; d++) {
+        if (type->layout.dimensions[d] < 0) {
+            type->layout.dimensions[d] = 1;
+        }
+    }
     for (size_t i = 0; i < sizeof ELEMENT_TYPES / sizeof ELEMENT_TYPES[0]; i++) {
         if (ELEMENT_TYPES[i].code != type->element_type) {
             continue;
