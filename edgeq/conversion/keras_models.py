@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeq.conversion.exported import Exported
 from edgeq.conversion.lowering import for_export, layers_by_path
-from edgeq.conversion.tensorflow import freeze_and_convert, import_tensorflow, quiet
+from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
 
 
@@ -37,7 +37,7 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
             )
     except Exception as error:
         raise EdgeqError(
-            f"Keras cannot load the model: {_first_line(error)}",
+            f"Keras cannot load the model: {first_line(error)}",
             str(path),
             "where layers are your own, export a SavedModel (model.export) and convert that",
         ) from error
@@ -53,11 +53,9 @@ def _config(path: Path) -> Any:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return json.loads(archive.read("config.json"))
-        try:
-            import h5py  # type: ignore[import-untyped]
-        except ImportError:
-            import_tensorflow()
-            raise
+        import_tensorflow()  # says what to install where h5py, which comes with it, is missing
+        import h5py  # type: ignore[import-untyped]
+
         with h5py.File(path) as file:
             if "model_config" not in file.attrs:
                 raise EdgeqError(
@@ -67,7 +65,7 @@ def _config(path: Path) -> Any:
                 )
             return json.loads(file.attrs["model_config"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise EdgeqError(f"This is no sound Keras file: {_first_line(error)}", str(path)) from error
+        raise EdgeqError(f"This is no sound Keras file: {first_line(error)}", str(path)) from error
 
 
 def _lambda_layers(config: Any) -> list[str]:
@@ -130,7 +128,7 @@ def export_keras(model: Any, where: str) -> Exported:
         with for_export(tf, model, layers):
             data = freeze_and_convert(call, specs)
     except Exception as error:
-        raise EdgeqError(f"The model cannot be converted: {_first_line(error)}", where) from error
+        raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [_layer_of(output) for output in keras.tree.flatten(model.outputs)]
     return Exported(data, tuple(i.name for i in inputs), tuple(outputs), tuple(layers))
 
@@ -143,8 +141,3 @@ def _layer_of(tensor: Any) -> str:
     """Name of the layer that makes a KerasTensor."""
     history = getattr(tensor, "_keras_history", None)
     return str(history.operation.name if history else tensor.name)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]

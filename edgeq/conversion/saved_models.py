@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.exported import Exported
-from edgeq.conversion.tensorflow import freeze_and_convert, import_tensorflow, quiet
+from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
 
 
@@ -24,7 +24,7 @@ def export_saved_model(path: Path, signature: str | None) -> Exported:
             loaded = tf.saved_model.load(folder)
     except Exception as error:
         raise EdgeqError(
-            f"TensorFlow cannot load the SavedModel: {_brief(error)}", str(path)
+            f"TensorFlow cannot load the SavedModel: {first_line(error)}", str(path)
         ) from error
     function = _choose(loaded.signatures, signature, str(path))
     named = function.structured_input_signature[1]
@@ -47,7 +47,9 @@ def export_saved_model(path: Path, signature: str | None) -> Exported:
     try:
         data = freeze_and_convert(call, specs)
     except Exception as error:
-        raise EdgeqError(f"The model cannot be converted: {_brief(error)}", str(path)) from error
+        raise EdgeqError(
+            f"The model cannot be converted: {first_line(error)}", str(path)
+        ) from error
     return Exported(data, tuple(names), tuple(outputs))
 
 
@@ -79,8 +81,3 @@ def _choose(signatures: Any, wanted: str | None, where: str) -> Any:
             f"--signature, one of: {', '.join(names)}" if names else "export it with a signature",
         )
     return signatures[wanted]
-
-
-def _brief(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]

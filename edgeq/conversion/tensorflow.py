@@ -75,3 +75,9 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
         frozen = convert_variables_to_constants_v2(concrete)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
         return bytes(converter.convert())
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of a library says, cut to a line that fits into a message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
