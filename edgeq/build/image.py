@@ -127,6 +127,8 @@ def link_image(
     scripts = {"model.ld": shipped_text("baremetal/model.ld"), "memory.ld": memory.linker_text()}
     keep = [f"-Wl,-u,{name}" for name in roots]
     link_with = ["-nostartfiles", "-Wl,--gc-sections", f"-Wl,-e,{entry}", *keep, "-T", "model.ld"]
+    if any("#include <math.h>" in text for text in files.values()):
+        link_with.append("-lm")
     return read_image(build(toolchain, {**files, **scripts}, flags, link_with, "image.elf"))
 
 

@@ -15,11 +15,13 @@ from edgeq.ops.base import (
     Node,
     OpKind,
     Overlap,
+    ParamValue,
     overlap_distance,
     require,
 )
 from edgeq.ops.movement import ANY_TYPE, element_bytes, require_same_type
 
+MAX_UNROLLED = 16
 _NEVER = np.int64(1) << 40
 
 
@@ -53,17 +55,28 @@ def _call(node: Node, chunks: int) -> Call:
     total = sum(source.elements for source in sources)
     require(total == output.elements, f"{total} elements for an output of {output.elements}")
     chunk_bytes = [source.elements // chunks * size for source in sources]
-    table = Constant("chunk_bytes", "int32_t", np.asarray(chunk_bytes, np.int64))
+    fields, table = chunk_fields(chunk_bytes)
     return Call(
         "join",
-        "eq_join",
+        "eq_join_many" if table else "eq_join",
         "eq_join_params",
-        {"inputs": len(sources), "chunks": chunks},
-        (*(Arg("input", k) for k in range(len(sources))), Arg("constant"), OUTPUT),
-        (table,),
+        {"inputs": len(sources), "chunks": chunks, **fields},
+        (
+            *(Arg("input", k) for k in range(len(sources))),
+            *(Arg("constant", k) for k in range(len(table))),
+            OUTPUT,
+        ),
+        table,
         overlaps=overlaps(chunk_bytes, chunks),
         grouped="input",
     )
+
+
+def chunk_fields(chunk_bytes: list[int]) -> tuple[dict[str, ParamValue], tuple[Constant, ...]]:
+    """The chunks' sizes: in the params for the unrolled kernels, in a table for the others."""
+    if len(chunk_bytes) <= MAX_UNROLLED:
+        return {"chunk_bytes": chunk_bytes}, ()
+    return {}, (Constant("chunk_bytes", "int32_t", np.asarray(chunk_bytes, np.int64)),)
 
 
 def lower_concatenation(node: Node) -> Call:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from edgeq.ops.base import INPUT, Arg, Call, Constant, Node, OpKind, Overlap, require
-from edgeq.ops.join import chunk_starts
+from edgeq.ops.base import Arg, Call, Node, OpKind, Overlap, require
+from edgeq.ops.join import chunk_fields, chunk_starts
 from edgeq.ops.movement import ANY_TYPE, element_bytes, require_same_type
 
 
@@ -35,15 +35,16 @@ def _call(node: Node, source_position: int, chunks: int) -> Call:
     total = sum(output.elements for output in outputs)
     require(total == source.elements, f"outputs of {total} elements from {source.elements}")
     chunk_bytes = [output.elements // chunks * size for output in outputs]
-    table = Constant("chunk_bytes", "int32_t", np.asarray(chunk_bytes, np.int64))
+    fields, table = chunk_fields(chunk_bytes)
     places = tuple(Arg("output", k) for k in range(len(outputs)))
+    constants = tuple(Arg("constant", k) for k in range(len(table)))
     return Call(
         "split",
-        "eq_split",
+        "eq_split_many" if table else "eq_split",
         "eq_split_params",
-        {"outputs": len(outputs), "chunks": chunks},
-        (Arg("input", source_position) if source_position else INPUT, Arg("constant"), *places),
-        (table,),
+        {"outputs": len(outputs), "chunks": chunks, **fields},
+        (Arg("input", source_position), *constants, *places),
+        table,
         overlaps=overlaps(chunk_bytes, chunks, source_position),
         grouped="output",
     )

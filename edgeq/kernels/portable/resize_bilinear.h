@@ -11,7 +11,8 @@ typedef struct {
 } eq_resize_bilinear_params;
 
 /* `blends` holds the rows, then the columns: position0, position1, fraction (Q10). The host checks
- * that fractions stay within -1024 .. 2048, so a product of three is below 2^30 for int8. */
+ * that fractions stay within -1024 .. 2048, so no weight exceeds 2^22 and no term 2^29 for int8. Rounds
+ * to nearest, ties away from zero. */
 #define EQ_RESIZE_BILINEAR(suffix, type, wide)                                                     \
     EQ_KERNEL void eq_resize_bilinear_##suffix(const eq_resize_bilinear_params *p,                 \
                                                const type *input, const int32_t *blends,           \
@@ -27,12 +28,14 @@ typedef struct {
                     const int32_t x0 = columns[3 * ox];                                            \
                     const int32_t x1 = columns[3 * ox + 1];                                        \
                     const int32_t x = columns[3 * ox + 2];                                         \
+                    const wide w00 = (1024 - y) * (1024 - x);                                      \
+                    const wide w01 = (1024 - y) * x;                                               \
+                    const wide w10 = y * (1024 - x);                                               \
+                    const wide w11 = y * x;                                                        \
                     for (int32_t c = 0; c < p->channels; c++) {                                    \
-                        const wide left = row0[x0 + c] * (1024 - y) + row1[x0 + c] * y;            \
-                        const wide right = row0[x1 + c] * (1024 - y) + row1[x1 + c] * y;           \
-                        const wide sum = left * (1024 - x) + right * x;                            \
-                        const wide half = sum > 0 ? (int32_t)1 << 19 : -((int32_t)1 << 19);        \
-                        *output++ = (type)((sum + half) / ((int32_t)1 << 20));                     \
+                        const wide sum = row0[x0 + c] * w00 + row0[x1 + c] * w01 +                 \
+                                         row1[x0 + c] * w10 + row1[x1 + c] * w11;                  \
+                        *output++ = (type)((sum + (1 << 19) - (sum < 0 ? 1 : 0)) >> 20);           \
                     }                                                                              \
                 }                                                                                  \
             }                                                                                      \
