@@ -36,3 +36,9 @@ def int8_model(request: pytest.FixtureRequest, models: Path) -> Path:
 def cli(capsys):
     """Runs `edgeq ARGS...` in this process: cli("run", model, ...) gives code, out, err, json."""
     return make_runner(capsys)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite the reviewed generated C"
+    )

@@ -96,7 +96,7 @@ def _arena_table(program: Program, plan: Plan) -> list[str]:
     for placed in plan.blocks:
         block = placed.block
         what = (
-            comment_text(program.tensor(block.key).name)
+            comment_text(program.tensor(block.key).name.partition(";")[0])
             if block.key >= 0
             else f"scratch of op {-1 - block.key}"
         )
@@ -194,7 +194,8 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
         "x".join(str(size) for size in program.tensor(index).shape)
         for index in (max(op.inputs[0], 0) if op.inputs else op.outputs[0], op.outputs[0])
     )
-    layer = comment_text(program.tensor(op.outputs[0]).name)
+    # A converter joins the names of all layers that it fused; the first one says enough.
+    layer = comment_text(program.tensor(op.outputs[0]).name.partition(";")[0])
     note = f'    /* op {op.index} {op.name} "{layer}": {shapes}'
     if step.call is None:
         return [f"{note}, the same memory */"]

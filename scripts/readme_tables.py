@@ -1,0 +1,75 @@
+"""Write the generated tables of README.md: benchmarks, ops, targets.
+
+    python scripts/readme_tables.py            rewrite README.md
+    python scripts/readme_tables.py --check    fail if it is not up to date
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from edgeq.op_table import markdown, op_table
+from edgeq.target import all_targets
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+MODELS = {
+    "kws": "keyword spotting",
+    "resnet": "image classification",
+    "vww": "visual wake words",
+    "sww": "streaming wake word",
+    "ad01": "anomaly detection",
+}
+
+
+def bench_table() -> str:
+    rows = json.loads((ROOT / "benchmarks" / "ledger.json").read_text())["rows"]
+    peers_file = ROOT / "benchmarks" / "peers" / "tflm_cortex_m.json"
+    peers = json.loads(peers_file.read_text())["configs"]["cortex-m4/cmsis-nn"]
+    lines = [
+        "| model | instructions | | RAM (arena) | | code | | instructions per MAC |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, title in MODELS.items():
+        row, peer = rows[f"{name}/cortex-m4/balanced"], peers[f"{name}_int8"]
+        shares = [
+            row["instructions"] / peer["instructions"],
+            row["arena"] / peer["arena_bytes"],
+            row["code"] / peer["code_bytes"],
+        ]
+        lines.append(
+            f"| {title} | {row['instructions']:,} | {shares[0]:.2f}x | {row['arena']:,} | "
+            f"{shares[1]:.2f}x | {row['code']:,} | {shares[2]:.2f}x | "
+            f"{row['instructions'] / peer['macs']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def target_table() -> str:
+    lines = ["| target | what it is | CPU |", "|---|---|---|"]
+    lines += [f"| `{t.name}` | {t.title} | {t.cpu} |" for t in all_targets()]
+    return "\n".join(lines)
+
+
+def render(text: str) -> str:
+    tables = {"bench": bench_table, "ops": lambda: markdown(op_table()), "targets": target_table}
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}\n{table()}\n{end}{tail}"
+    return text
+
+
+def main() -> int:
+    text = README.read_text()
+    if "--check" in sys.argv:
+        return int(render(text) != text)
+    README.write_text(render(text))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
