@@ -70,6 +70,8 @@ def common_context(models: Sequence[FirmwareModel], target: Target, name: str) -
         "shared_arena_bytes": max((m.arena_bytes for m in models if m.external_arena), default=0),
         "target": target,
         "clock_hz": 0,
+        "tflm_stems": sorted({stem for m in models if m.tflm for stem in m.tflm.stems}),
+        "tflm_kernels": next((m.tflm.kernels for m in models if m.tflm), ""),
         "optimization": models[0].optimization,
     }
 
@@ -109,6 +111,13 @@ def _bare_metal_files(target: Target) -> dict[str, str]:
     return files
 
 
+def _tflm_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:
+    """What a project needs besides the models themselves when TFLM runs them."""
+    if not any(model.tflm for model in models):
+        return {}
+    return {"tflm.cmake": "tflm/tflm.cmake", f"{folder}debug_log.cc": "tflm/debug_log.cc"}
+
+
 def _bare_metal_layout(
     files: Mapping[str, str], models: Sequence[FirmwareModel], target: Target, name: str
 ) -> Layout:
@@ -121,14 +130,15 @@ def _bare_metal_layout(
         definitions.append("EQ_CACHES")
     if target.cpu in ("cortex-m0plus", "cortex-m23"):
         definitions.append("EQ_VTOR")
-    own = sorted(path for path in files if path.endswith((".c", ".S")))
+    files = {**files, **_tflm_files(models, "src/")}
+    own = sorted(path for path in files if path.endswith((".c", ".cc", ".S")))
     context = common_context(models, target, name) | {
         "uart": target.uart,
         "clock_hz": target.uart.core_clock_hz,
         "flash": target.regions("flash")[0],
         "ram": ram,
         "arena": arena,
-        "stack_bytes": STACK_BYTES,
+        "stack_bytes": max([STACK_BYTES, *(m.tflm.stack_bytes for m in models if m.tflm)]),
         "sources": own + model_sources(models, folder),
         "include_folders": include_folders(models, folder),
         "definitions": definitions,

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgeq.ops.base import C_TYPES
+
 if TYPE_CHECKING:
     from edgeq.compilation import Sources
+    from edgeq.firmware.tflm import TflmNeeds
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class ModelTensor:
         function: The accessor's name, such as "kws_input".
         bytes: Size of the tensor.
         shape, dtype: Of the TFLite tensor.
+        ctype: C type of its elements.
         scale, zero_point: Of its quantization; 0 where there is none.
     """
 
@@ -25,6 +29,7 @@ class ModelTensor:
     bytes: int
     shape: tuple[int, ...] = ()
     dtype: str = "int8"
+    ctype: str = "int8_t"
     scale: float = 0.0
     zero_point: int = 0
 
@@ -40,6 +45,7 @@ class FirmwareModel:
         arena_bytes: RAM for activations, inputs and outputs.
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
         has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
+        tflm: What it needs of a TensorFlow Lite Micro tree; None for generated C.
         external_arena: Whether NAME_init() takes the arena, so that models can share one.
         notes: What the user should know, a line each.
         optimization: Compiler option that its kernels were chosen for.
@@ -56,6 +62,7 @@ class FirmwareModel:
     has_state: bool = False
     has_selftest: bool = False
     external_arena: bool = False
+    tflm: TflmNeeds | None = None
     notes: tuple[str, ...] = ()
     optimization: str = "-O2"
 
@@ -109,6 +116,7 @@ def _tensors(name: str, kind: str, entries: Sequence[Mapping[str, Any]]) -> tupl
             bytes=entry["bytes"],
             shape=tuple(entry["shape"]),
             dtype=entry["dtype"],
+            ctype=C_TYPES[entry["dtype"]],
             scale=entry["scale"] or 0.0,
             zero_point=entry["zero_point"] or 0,
         )

@@ -11,3 +11,7 @@ find_program(EQ_CC NAMES arm-none-eabi-gcc REQUIRED)
 find_program(CMAKE_OBJCOPY NAMES arm-none-eabi-objcopy REQUIRED)
 {% endif %}
 set(CMAKE_C_COMPILER ${EQ_CC})
+{% if tflm_stems %}
+string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" EQ_CXX ${EQ_CC})
+set(CMAKE_CXX_COMPILER ${EQ_CXX})
+{% endif %}

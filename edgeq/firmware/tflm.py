@@ -1,0 +1,214 @@
+"""`--runtime tflm`: a model for TensorFlow Lite Micro, with the same C functions as generated code.
+
+The array, a resolver with exactly the model's ops, the arena, and known results; TFLM itself is
+the user's, at TFLM_ROOT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq import __version__
+from edgeq.codegen.literals import check_identifier, identifier
+from edgeq.devices.base import CompileOptions
+from edgeq.devices.registry import open_device
+from edgeq.devices.tensors import graph_specs
+from edgeq.errors import EdgeqError
+from edgeq.firmware.model import FirmwareModel, ModelTensor, accessor
+from edgeq.firmware.tflm_arena import KERNELS, Arena, tflm_arena
+from edgeq.graph import Graph, Op, read_graph
+from edgeq.inputs import xorshift_inputs
+from edgeq.ops.base import C_TYPES
+
+# Methods of MicroMutableOpResolver whose names are not the op's name in camel case.
+_METHODS = {"PADV2": "PadV2", "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM"}
+_METHODS |= {"CUMSUM": "CumSum"}
+
+# Ops with a registration of their own for int8, and its header.
+_INT8 = {
+    "ADD": "add",
+    "AVERAGE_POOL_2D": "pooling",
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise_conv",
+    "FULLY_CONNECTED": "fully_connected",
+    "MAX_POOL_2D": "pooling",
+    "SOFTMAX": "softmax",
+}
+
+# Sources under tensorflow/lite/micro/kernels/ that are not named after their op.
+_STEMS = {
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise_conv",
+    "AVERAGE_POOL_2D": "pooling",
+    "MAX_POOL_2D": "pooling",
+    "RELU": "activations",
+    "RELU6": "activations",
+    "ARG_MAX": "arg_min_max",
+    "ARG_MIN": "arg_min_max",
+    "MAXIMUM": "maximum_minimum",
+    "MINIMUM": "maximum_minimum",
+    "PADV2": "pad",
+    "REVERSE_V2": "reverse",
+    "SELECT_V2": "select",
+    "L2_NORMALIZATION": "l2norm",
+    "LOGICAL_AND": "logical",
+    "LOGICAL_OR": "logical",
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL"), "reduce"),
+    **dict.fromkeys(("ABS", "COS", "LOG", "LOGICAL_NOT", "RSQRT", "SIN"), "elementwise"),
+    **dict.fromkeys(("SQRT", "SQUARE"), "elementwise"),
+    **dict.fromkeys(
+        ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"), "comparisons"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class TflmNeeds:
+    """What a model needs of a TFLM tree.
+
+    Attributes:
+        kernels: "reference" or "cmsis-nn".
+        stems: Sources under kernels/, without their extension and without "_common".
+        stack_bytes: Stack that a call of TFLM may take.
+    """
+
+    kernels: str
+    stems: tuple[str, ...]
+    stack_bytes: int = 4096
+
+
+def tflm_model(path: Path, name: str | None, *, kernels: str) -> FirmwareModel:
+    """A model wrapped for TensorFlow Lite Micro.
+
+    Args:
+        path: The .tflite file.
+        name: Prefix of its C functions; from the file's name by default.
+        kernels: "reference" or "cmsis-nn", which the arena is made for.
+
+    Raises:
+        EdgeqError: TFLM cannot run this model, or the `tflite-micro` package is missing.
+    """
+    from edgeq.firmware.project import render_file
+
+    if kernels not in KERNELS:
+        raise EdgeqError(f"TFLM has no kernels '{kernels}'.", hint=", ".join(KERNELS))
+    graph = read_graph(path)
+    prefix = check_identifier(name) if name else identifier(path.stem)
+    arena = tflm_arena(path, kernels)
+    raw = path.read_bytes()
+    inputs, outputs = (_tensors(graph, prefix, kind) for kind in ("input", "output"))
+    known_inputs, known_outputs = _known(path, graph)
+    context = {
+        "edgeq_version": __version__,
+        "name": prefix,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "arena": arena,
+        "kernels": kernels,
+        "ops": [_registration(graph, op) for op in _distinct(graph.main.ops)],
+        "headers": sorted({_INT8[op.name] for op in graph.main.ops if _is_int8(graph, op)}),
+        "op_count": len(graph.main.ops),
+        "has_state": any(tensor.is_variable for tensor in graph.main.tensors),
+        "inputs": inputs,
+        "outputs": outputs,
+        "known_inputs": [_rows(value) for value in known_inputs],
+        "known_outputs": [_rows(value) for value in known_outputs],
+        "model_bytes": len(raw),
+        "model_rows": _rows(raw),
+    }
+    files = {
+        f"{prefix}.h": render_file("tflm/model.h", context),
+        f"{prefix}.cc": render_file("tflm/model.cc", context),
+        f"{prefix}_weights.cc": render_file("tflm/weights.cc", context),
+    }
+    stems = sorted({_STEMS.get(op.name, op.name.lower()) for op in graph.main.ops})
+    if "unidirectional_sequence_lstm" in stems:
+        stems += ["lstm_eval", "micro_tensor_utils"]
+    return FirmwareModel(
+        name=prefix,
+        sha256=str(context["sha256"]),
+        files=files,
+        inputs=inputs,
+        outputs=outputs,
+        arena_bytes=arena.bytes,
+        flash_bytes=len(raw),
+        has_state=bool(context["has_state"]),
+        has_selftest=True,
+        tflm=TflmNeeds(kernels, tuple(stems)),
+        notes=(_arena_note(prefix, arena, kernels),),
+    )
+
+
+def _arena_note(prefix: str, arena: Arena, kernels: str) -> str:
+    return (
+        f"{prefix}: TFLM arena {arena.bytes:,} bytes for a Cortex-M4 with {kernels} kernels, "
+        f"of which {arena.margin_bytes:,} are margin ({arena.measured_bytes:,} used here)"
+    )
+
+
+def _distinct(ops: Sequence[Op]) -> list[Op]:
+    """The first op of each kind, by name."""
+    first: dict[str, Op] = {}
+    for op in ops:
+        first.setdefault(op.name, op)
+    return [first[name] for name in sorted(first)]
+
+
+def _method(op: Op) -> str:
+    parts = op.name.split("_")
+    camel = "".join(part if part[0].isdigit() else part.capitalize() for part in parts)
+    return _METHODS.get(op.name, camel)
+
+
+def _registration(graph: Graph, op: Op) -> str:
+    """The call that adds an op to the resolver."""
+    same = [other for other in graph.main.ops if other.name == op.name]
+    small = all(_is_int8(graph, other) for other in same)
+    variant = f"tflite::Register_{op.name}_INT8()" if small else ""
+    return f"Add{_method(op)}({variant})"
+
+
+def _is_int8(graph: Graph, op: Op) -> bool:
+    """Whether the int8 registration of an op, which is smaller, can run it."""
+    if op.name not in _INT8:
+        return False
+    indices = [*op.inputs[:2], *op.outputs]
+    return all(graph.main.tensors[index].dtype == "int8" for index in indices if index >= 0)
+
+
+def _tensors(graph: Graph, prefix: str, kind: str) -> tuple[ModelTensor, ...]:
+    indices = graph.main.inputs if kind == "input" else graph.main.outputs
+    found = []
+    for position, index in enumerate(indices):
+        tensor = graph.main.tensors[index]
+        quantized = tensor.quantization is not None
+        found.append(
+            ModelTensor(
+                function=accessor(prefix, kind, position),
+                bytes=tensor.bytes,
+                shape=tensor.shape,
+                dtype=tensor.dtype,
+                ctype=C_TYPES[tensor.dtype],
+                scale=tensor.scale if quantized else 0.0,
+                zero_point=tensor.zero_point if quantized else 0,
+            )
+        )
+    return tuple(found)
+
+
+def _known(path: Path, graph: Graph) -> tuple[list[bytes], list[bytes]]:
+    """A known input and TFLM's output for it, as raw bytes."""
+    specs = graph_specs(graph, graph.main.inputs)
+    inputs = xorshift_inputs([spec.shape for spec in specs], [spec.dtype for spec in specs])
+    with open_device("tflm").open(path, CompileOptions()) as session:
+        outputs = session.run([value[None] for value in inputs])
+    return [value.tobytes() for value in inputs], [value.tobytes() for value in outputs]
+
+
+def _rows(raw: bytes) -> list[str]:
+    return [
+        ", ".join(f"0x{byte:02X}" for byte in raw[start : start + 14])
+        for start in range(0, len(raw), 14)
+    ]

@@ -1,0 +1,176 @@
+"""The arena that TensorFlow Lite Micro needs on a 32-bit chip, from what it needs on this machine.
+
+The part that holds activations is planned here with TFLM's own algorithm, scratch buffers of the
+chip's kernels included; the part that holds TFLM's structures is measured on this machine with
+the `tflite-micro` package and converted to 32-bit pointers. A margin covers what the conversion
+cannot know.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+from edgeq.graph import Graph, Op, read_graph
+
+KERNELS = ("reference", "cmsis-nn")
+
+# Sizes on a 32-bit machine (tensorflow/lite/c/common.h, micro_allocator.h) of what the package
+# counts on this one: a pointer, a pointer and an enum; TfLiteNode with its registration.
+_EVAL_TENSOR_BYTES = 12
+_NODE_BYTES = 32
+# The interpreter's own objects, and the alignment of persistent buffers, found with the figures
+# of TFLM 90b983c2 on Cortex-M0+, M3 and M4 (docs/decisions) and rounded up.
+_FIXED_BYTES = 320
+_PER_BUFFER_BYTES = 4
+# CMSIS-NN's fully-connected operator keeps 32 bytes more than the reference one.
+_CMSIS_FULLY_CONNECTED_BYTES = 32
+_CMSIS_FIXED_BYTES = 64
+_ALIGNMENT = 16
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What TFLM needs.
+
+    Attributes:
+        bytes: Size to reserve.
+        activation_bytes: Of it, activations and scratch.
+        measured_bytes: What the package needed on this machine, for comparison.
+        margin_bytes: Of it, what covers the conversion to 32 bits.
+    """
+
+    bytes: int
+    activation_bytes: int
+    measured_bytes: int
+    margin_bytes: int
+
+
+@dataclass(frozen=True)
+class _Buffer:
+    """Something in the arena that lives from one op to another."""
+
+    size: int
+    first: int
+    last: int
+
+
+def tflm_arena(model: Path, kernels: str) -> Arena:
+    """The arena for a model on a Cortex-M4.
+
+    Args:
+        model: The .tflite file.
+        kernels: "reference" or "cmsis-nn", whose scratch buffers differ.
+
+    Raises:
+        EdgeqError: The package is missing, or has no kernel for this model.
+    """
+    graph = read_graph(model)
+    recorded = _recorded(model)
+    cmsis = kernels == "cmsis-nn"
+    head = plan_greedily(_buffers(graph, cmsis=cmsis))
+    structures = (
+        recorded["TfLiteEvalTensor data"][1] * _EVAL_TENSOR_BYTES
+        + recorded["NodeAndRegistration struct"][1] * _NODE_BYTES
+        + recorded["Persistent buffer data"][0]
+    )
+    margin = _FIXED_BYTES + _PER_BUFFER_BYTES * recorded["Persistent buffer data"][1]
+    if cmsis:
+        dense = sum(op.name == "FULLY_CONNECTED" for op in graph.main.ops)
+        structures += _CMSIS_FULLY_CONNECTED_BYTES * dense
+        margin += _CMSIS_FIXED_BYTES
+    total = _aligned(head + structures + margin)
+    return Arena(total, head, recorded["total"][0], margin)
+
+
+def plan_greedily(buffers: Sequence[_Buffer]) -> int:
+    """Bytes that TFLM's GreedyMemoryPlanner takes: largest first, each in the first gap.
+
+    Source: tensorflow/lite/micro/memory_planner/greedy_memory_planner.cc.
+    """
+    placed: list[tuple[int, _Buffer]] = []
+    # The planner fills its list from the back: of equal sizes the later one comes first.
+    order = sorted(range(len(buffers)), key=lambda number: (-buffers[number].size, -number))
+    for buffer in (buffers[number] for number in order):
+        offset = 0
+        for start, other in sorted(placed, key=lambda entry: entry[0]):
+            if other.last < buffer.first or other.first > buffer.last:
+                continue
+            if offset + buffer.size <= start:
+                break
+            offset = max(offset, start + other.size)
+        placed.append((offset, buffer))
+    return max((offset + buffer.size for offset, buffer in placed), default=0)
+
+
+def _buffers(graph: Graph, *, cmsis: bool) -> list[_Buffer]:
+    """Activations and scratch buffers of the main subgraph with their lifetimes."""
+    subgraph = graph.main
+    first = dict.fromkeys(subgraph.inputs, 0)
+    last: dict[int, int] = {}
+    scratch = []
+    for number, op in enumerate(subgraph.ops):
+        for index in op.outputs:
+            first.setdefault(index, number)
+            last[index] = number
+        for index in op.inputs:
+            if index >= 0:
+                last[index] = number
+        if cmsis and (size := _cmsis_scratch(graph, op)):
+            scratch.append(_Buffer(_aligned(size), number, number))
+    for index in subgraph.outputs:
+        last[index] = len(subgraph.ops) - 1
+    tensors = [
+        _Buffer(_aligned(subgraph.tensors[index].bytes), start, last.get(index, start))
+        for index, start in sorted(first.items())
+        if not subgraph.tensors[index].is_variable
+    ]
+    return tensors + scratch
+
+
+def _cmsis_scratch(graph: Graph, op: Op) -> int:
+    """Scratch bytes of CMSIS-NN's int8 kernel for a core with the DSP extension.
+
+    Source: arm_convolve_get_buffer_sizes_s8.c, arm_depthwise_conv_get_buffer_sizes_s8.c.
+    """
+    if op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return 0
+    tensors = graph.main.tensors
+    _, height, width, channels = tensors[op.inputs[1]].shape
+    if op.name == "DEPTHWISE_CONV_2D":
+        return 0 if height == width == 3 else 2 * height * width * channels
+    if height == width == 1:
+        return 0
+    columns = height * width * channels
+    return 2 * 2 * (columns + -columns % 4)
+
+
+def _aligned(size: int) -> int:
+    return math.ceil(size / _ALIGNMENT) * _ALIGNMENT
+
+
+def _recorded(model: Path) -> dict[str, tuple[int, int]]:
+    """(bytes, count) of each kind of allocation that the package reports."""
+    from edgeq.devices.native_output import captured_stderr
+    from edgeq.devices.tflm import make_interpreter
+
+    interpreter = make_interpreter(model.read_bytes())
+    with captured_stderr() as printed:
+        interpreter.print_allocations()
+        text = printed.text()
+    found = {
+        match[1]: (int(match[2]), int(match[3]))
+        for match in re.finditer(r"'([^']+)' used (\d+) bytes.* for (\d+) ", text)
+    }
+    total = re.search(r"allocation total (\d+)", text)
+    wanted = ("TfLiteEvalTensor data", "NodeAndRegistration struct", "Persistent buffer data")
+    if total is None or any(kind not in found for kind in wanted):
+        raise EdgeqError(
+            "This version of the tflite-micro package does not report its allocations as expected.",
+            hint="pip install --upgrade --pre tflite-micro",
+        )
+    return {**found, "total": (int(total[1]), 1)}
