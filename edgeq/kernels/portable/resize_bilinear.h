@@ -35,7 +35,7 @@ typedef struct {
                     for (int32_t c = 0; c < p->channels; c++) {                                    \
                         const wide sum = row0[x0 + c] * w00 + row0[x1 + c] * w01 +                 \
                                          row1[x0 + c] * w10 + row1[x1 + c] * w11;                  \
-                        *output++ = (type)((sum + (1 << 19) - (sum < 0 ? 1 : 0)) >> 20);           \
+                        *output++ = (type)((sum + (int32_t)524288 - (sum < 0 ? 1 : 0)) >> 20);    \
                     }                                                                              \
                 }                                                                                  \
             }                                                                                      \
