@@ -1,6 +1,7 @@
 """The MVE kernels in QEMU against TFLM: many layers side by side in one image."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,15 +41,16 @@ def side_by_side(layers):
     return SubgraphSpec(tensors, ops, inputs, outputs)
 
 
-def assert_exact(folder, layers, seed=0):
+def assert_exact(folder, layers, level="-O2"):
     """Every layer has an MVE kernel, and its bytes are TFLM's."""
     path = folder / "model.tflite"
     path.write_bytes(build([side_by_side(layers)]))
     sources = generate(path, target="cortex-m55")
+    sources = replace(sources, manifest={**sources.manifest, "cflags": [level]})
     ops = sources.manifest["ops"]
     portable = [op["index"] for op in ops if "_mve_" not in op["kernel"]]
     assert not portable, f"without an MVE kernel: {portable}"
-    inputs = random_inputs(read_graph(path).main, CALLS, seed)
+    inputs = random_inputs(read_graph(path).main, CALLS)
     with QemuSession("qemu:cortex-m55", load_target("cortex-m55"), sources) as session:
         found = session.run(inputs)
     with open_device("tflm").open(path, CompileOptions()) as session:
@@ -237,3 +239,19 @@ def test_average_pool_2d(tmp_path):
         }
         layers.append(single_op_subgraph("AVERAGE_POOL_2D", [source], [output], options))
     assert_exact(tmp_path, layers)
+
+
+@pytest.mark.parametrize("level", ["-O0", "-Os", "-O3"])
+def test_other_optimization_levels(tmp_path, level):
+    rng = np.random.default_rng(6)
+    layers = [
+        *(convolution(rng, size, 8, (3, 3)) for size in ((1, 1), (1, 2), (2, 1), (5, 4))),
+        convolution(rng, (7, 7), 17, (3, 3), (2, 2)),
+        convolution(rng, (6, 6), 20, (2, 3), padding=VALID),
+        convolution(rng, (6, 6), 20, (5, 5)),
+        convolution(rng, (12, 1), 40, (10, 1)),
+        convolution(rng, (7, 6), (3, 5), (3, 3), (2, 2)),
+        convolution(rng, (5, 5), (32, 8), (1, 1)),
+        layer(rng, "FULLY_CONNECTED", (2, 33), (5, 33), (2, 5), 0),
+    ]
+    assert_exact(tmp_path, layers, level)

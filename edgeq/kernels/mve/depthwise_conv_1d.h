@@ -59,14 +59,13 @@ EQ_KERNEL void eq_line_four_mve(const eq_depthwise_conv_1d_mve_params *p, const 
                                 const int8_t *column, int8_t *output)
 {
     const uint32x4_t spread = vmulq_n_u32(vidupq_n_u32(0, 1), EQ_LINE_COLUMN_BYTES);
-    const int8x16_t values = vreinterpretq_s8_s32(
-        vldrwq_gather_offset_s32((const int32_t *)(const void *)column, spread));
+    const int8x16_t values = eq_gather_words_mve(column, spread);
     const int32x4_t acc =
         eq_lanes_mve(vmladavq_s8(values, line->filter[0]), vmladavq_s8(values, line->filter[1]),
                      vmladavq_s8(values, line->filter[2]), vmladavq_s8(values, line->filter[3]));
     const int32x4_t y =
         eq_requantize_n_mve(&p->scale, vaddq_n_s32(acc, line->bias), line->multiplier, line->shift);
-    vstrbq_scatter_offset_s32(output, vreinterpretq_u32_s32(line->at), y);
+    eq_scatter_mve(output, line->at, y);
 }
 
 /* A channel's outputs. `words` are bias, multiplier and negative right shift. */

@@ -87,21 +87,22 @@ EQ_KERNEL void eq_patch_channel_mve(const eq_depthwise_conv_2d_3x3_mve_params *p
 {
     const int32_t *words = (const int32_t *)(const void *)record;
     const int32_t bias = words[0], multiplier = words[1], shift = words[2];
-    const uint8_t *taps = (const uint8_t *)record + 12;
+    const int8_t *taps = record + 12;
     const int32_t across = p->stride == 1 ? 2 : 4; /* outputs of a line made at once */
     const int32_t last = p->output_along - 1;
     const int32_t pitch = p->output_pitch;
     const int32_t next = second ? p->output_line_pitch : 0;
     const uint32x4_t spread = vmulq_n_u32(vidupq_n_u32(0, 1), EQ_PATCH_COLUMN_BYTES);
-    const uint8x16_t w = vldrbq_gather_offset_u8(taps, vldrbq_u8(eq_patch_taps_mve[0]));
-    uint8x16_t w01 = vldrbq_gather_offset_u8(taps, vldrbq_u8(eq_patch_taps_mve[last > 0 ? 1 : 0]));
-    uint8x16_t w10 = w, w11 = w01;
+    const int8x16_t w = eq_gather_constants_mve(taps, vldrbq_u8(eq_patch_taps_mve[0]));
+    const int8x16_t w01 =
+        eq_gather_constants_mve(taps, vldrbq_u8(eq_patch_taps_mve[last > 0 ? 1 : 0]));
+    int8x16_t w10 = w, w11 = w01;
     int32x4_t at;
     if (p->stride == 1) {
         at = eq_lanes_mve(0, eq_min(last, 1) * pitch, next, next + eq_min(last, 1) * pitch);
         if (second) {
-            w10 = vreinterpretq_u8_u32(vshlq_n_u32(vreinterpretq_u32_u8(w), 8));
-            w11 = vreinterpretq_u8_u32(vshlq_n_u32(vreinterpretq_u32_u8(w01), 8));
+            w10 = vreinterpretq_s8_u32(vshlq_n_u32(vreinterpretq_u32_s8(w), 8));
+            w11 = vreinterpretq_s8_u32(vshlq_n_u32(vreinterpretq_u32_s8(w01), 8));
         }
     } else {
         at = eq_lanes_mve(0, eq_min(last, 1) * pitch, eq_min(last, 2) * pitch,
@@ -114,24 +115,21 @@ EQ_KERNEL void eq_patch_channel_mve(const eq_depthwise_conv_2d_3x3_mve_params *p
     for (int32_t x = 0; x < p->output_along; x += across) {
         int32_t acc[4];
         if (p->stride == 1) {
-            const int8x16_t patch = vreinterpretq_s8_s32(
-                vldrwq_gather_offset_s32((const int32_t *)(const void *)column, spread));
-            acc[0] = vmladavq_s8(patch, vreinterpretq_s8_u8(w));
-            acc[1] = vmladavq_s8(patch, vreinterpretq_s8_u8(w01));
-            acc[2] = vmladavq_s8(patch, vreinterpretq_s8_u8(w10));
-            acc[3] = vmladavq_s8(patch, vreinterpretq_s8_u8(w11));
+            const int8x16_t patch = eq_gather_words_mve(column, spread);
+            acc[0] = vmladavq_s8(patch, w);
+            acc[1] = vmladavq_s8(patch, w01);
+            acc[2] = vmladavq_s8(patch, w10);
+            acc[3] = vmladavq_s8(patch, w11);
         } else {
             EQ_UNROLL(4)
             for (int32_t k = 0; k < 4; k++) {
                 const int8_t *from = column + 2 * eq_min(k, last) * EQ_PATCH_COLUMN_BYTES;
-                const int8x16_t patch = vreinterpretq_s8_s32(
-                    vldrwq_gather_offset_s32((const int32_t *)(const void *)from, spread));
-                acc[k] = vmladavq_s8(patch, vreinterpretq_s8_u8(w));
+                acc[k] = vmladavq_s8(eq_gather_words_mve(from, spread), w);
             }
         }
         const int32x4_t sums = vaddq_n_s32(eq_lanes_mve(acc[0], acc[1], acc[2], acc[3]), bias);
         const int32x4_t y = eq_requantize_n_mve(&p->scale, sums, multiplier, shift);
-        vstrbq_scatter_offset_s32(output, vreinterpretq_u32_s32(at), y);
+        eq_scatter_mve(output, at, y);
         output += step * pitch;
         column += step * p->stride * EQ_PATCH_COLUMN_BYTES;
         step = across;

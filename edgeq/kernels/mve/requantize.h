@@ -25,6 +25,31 @@ EQ_KERNEL int32x4_t eq_lanes_mve(int32_t a, int32_t b, int32_t c, int32_t d)
     return x;
 }
 
+/* Gathering and scattering: gcc 12 does not know that its intrinsics for them touch memory, and
+ * moves them across loads and stores. */
+
+/* Four words at `base` + `at`. */
+EQ_KERNEL int8x16_t eq_gather_words_mve(const int8_t *base, uint32x4_t at)
+{
+    int8x16_t x;
+    __asm__ volatile("vldrw.u32 %q0, [%1, %q2]" : "=&w"(x) : "r"(base), "w"(at) : "memory");
+    return x;
+}
+
+/* Sixteen constants at `base` + `at`. */
+EQ_KERNEL int8x16_t eq_gather_constants_mve(const int8_t *base, uint8x16_t at)
+{
+    int8x16_t x;
+    __asm__("vldrb.u8 %q0, [%1, %q2]" : "=&w"(x) : "r"(base), "w"(at));
+    return x;
+}
+
+/* The lowest byte of each lane to `base` + `at`. */
+EQ_KERNEL void eq_scatter_mve(int8_t *base, int32x4_t at, int32x4_t x)
+{
+    __asm__ volatile("vstrb.32 %q0, [%1, %q2]" : : "w"(x), "r"(base), "w"(at) : "memory");
+}
+
 /* What the reference's rounding shift takes from negative values before VRSHL, which rounds ties
  * up: one. Right for shifts of one and more, which the host makes sure of. */
 EQ_KERNEL int32x4_t eq_ties_away_mve(int32x4_t x)
