@@ -24,6 +24,7 @@ from edgeq.plan.choose import least_memory
 from edgeq.plan.program import Program, lower_graph
 from edgeq.resources import resource_dir
 from edgeq.target import Target, load_target
+from edgeq.tflite.metadata import ENTRY, ModelInfo, read_info
 
 # Cores without SIMD whose inner products have code of their own, by CPU.
 _CORES = {
@@ -114,7 +115,13 @@ def generate(
     weights_h, weights_c = weights_text(names, prefix, head)
     files = {
         f"{prefix}.h": header_text(
-            program, plan, prefix, head, external_arena=external_arena, golden=golden
+            program,
+            plan,
+            prefix,
+            head,
+            external_arena=external_arena,
+            golden=golden,
+            info=_model_info(graph, model),
         ),
         f"{prefix}.c": source_text(
             program, plan, names, prefix, head, external_arena=external_arena, golden=known
@@ -126,6 +133,13 @@ def generate(
     manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
     chosen = {"optimize": optimize, "why": why, "cflags": [_CFLAGS[optimize]]}
     return Sources(files, {**manifest, **chosen}, plan)
+
+
+def _model_info(graph: Graph, model: str | Path) -> ModelInfo:
+    """Labels and normalisation of a model; empty where it has none."""
+    entry = graph.metadata.get(ENTRY)
+    found = read_info(entry, Path(model).read_bytes()) if entry else None
+    return found or ModelInfo("", (), ())
 
 
 def _planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from edgeq.codegen.literals import comment_text, number
+from edgeq.codegen.literals import comment_text, number, string
 from edgeq.graph import Tensor
 from edgeq.ops.base import C_TYPES
 from edgeq.plan.arena import Plan
 from edgeq.plan.program import Program
+from edgeq.tflite.metadata import Described, ModelInfo
+
+_NO_INFO = ModelInfo("", (), ())
 
 
 def ordinal(function: str, position: int) -> str:
@@ -51,8 +54,13 @@ def header_text(
     *,
     external_arena: bool,
     golden: bool,
+    info: ModelInfo = _NO_INFO,
 ) -> str:
-    """The text of NAME.h."""
+    """The text of NAME.h.
+
+    Args:
+        info: Labels and normalisation from the model's metadata.
+    """
     upper = name.upper()
     lines = [*head, f"#ifndef {upper}_H", f"#define {upper}_H", "", "#include <stdint.h>", ""]
     lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
@@ -60,7 +68,11 @@ def header_text(
     for kind, indices in (("INPUT", program.subgraph.inputs), ("OUTPUT", program.subgraph.outputs)):
         lines.append(f"#define {upper}_{kind}S {len(indices)}")
         for position, index in enumerate(indices):
-            lines += _macros(f"{upper}_{ordinal(kind, position)}", program.tensor(index))
+            prefix = f"{upper}_{ordinal(kind, position)}"
+            lines += _macros(prefix, program.tensor(index))
+            described = info.inputs if kind == "INPUT" else info.outputs
+            if position < len(described):
+                lines += _metadata(prefix, described[position])
     lines.append("")
     if external_arena:
         lines += [
@@ -107,6 +119,21 @@ def _macros(prefix: str, tensor: Tensor) -> list[str]:
             f"#define {prefix}_SCALE {number(tensor.scale, 'float')}",
             f"#define {prefix}_ZERO_POINT {_bracketed(tensor.zero_point)}",
         ]
+    return lines
+
+
+def _metadata(prefix: str, described: Described) -> list[str]:
+    """What the model's metadata says of a tensor: how raw values are normalised, class labels."""
+    lines = []
+    if described.mean and described.std:
+        lines.append("/* real input = (raw value - mean) / std, by channel if there are several */")
+        for name, values in (("MEAN", described.mean), ("STD", described.std)):
+            numbers = ", ".join(number(value, "float") for value in values)
+            lines.append(f"#define {prefix}_{name} {{{numbers}}}")
+    if described.labels:
+        lines.append(f"#define {prefix}_LABEL_COUNT {len(described.labels)}")
+        labels = ", ".join(string(label) for label in described.labels)
+        lines.append(f"#define {prefix}_LABELS {{{labels}}}")
     return lines
 
 

@@ -46,6 +46,15 @@ def comment_text(text: str) -> str:
     return printable.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")[:120]
 
 
+def string(text: str) -> str:
+    """A C string literal of any text, in UTF-8."""
+    plain = "".join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "replace")
+    )
+    return f'"{plain}"'
+
+
 def number(value: Any, ctype: str = "int32_t") -> str:
     """One C literal of a type."""
     if ctype == "float":
