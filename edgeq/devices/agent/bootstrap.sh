@@ -8,8 +8,8 @@
 LC_ALL=C; export LC_ALL
 umask 077
 
-# The host does not beat while this probe runs: its steps speak for themselves.
-section() { kill -USR2 "$EDGEQ_WATCHDOG" 2>/dev/null; echo "@@$1"; }
+alive() { kill -USR1 "$EDGEQ_WATCHDOG" 2>/dev/null; }
+section() { echo "@@$1"; }
 show() { [ -r "$2" ] && { section "$1 $2"; cat "$2" 2>/dev/null; echo; }; }
 # A file of one line, without a process of its own.
 line() { [ -r "$2" ] && { read -r text <"$2"; section "$1 $2"; echo "$text"; } 2>/dev/null; }
@@ -109,10 +109,11 @@ then
 else
     system; sensors; folders; pythons
 fi
+alive # the time that the probe had is over; from now on the host must beat
 section ready
 
 while read -r line; do
-    kill -USR1 "$EDGEQ_WATCHDOG" 2>/dev/null
+    alive
     case $line in
     beat) echo "@@beat" ;;
     "start "*) kill -9 "$EDGEQ_WATCHDOG"; eval "exec ${line#start }" ;;

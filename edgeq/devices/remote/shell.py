@@ -21,10 +21,10 @@ Message = dict[str, Any]
 
 _BOOTSTRAP = Path(__file__).resolve().parent.parent / "agent" / "bootstrap.sh"
 # The watchdog ends the shell, and the SSH server's process that serves us, when no signal has
-# come for 4 s; a step of the probe may take 12 s on a slow device. One line, single quotes, no
-# `!`: every login shell hands it on unchanged.
+# come for 4 s; before the first one, a slow device has 30 s for the probe. One line, single
+# quotes, no `!`: every login shell hands it on unchanged.
 _START = (
-    "exec sh -c '(trap n=0 USR1; trap n=-8 USR2; n=-8; while [ $n -lt 4 ]; do sleep 1; n=$((n+1)); "
+    "exec sh -c '(trap n=0 USR1; n=-26; while [ $n -lt 4 ]; do sleep 1; n=$((n+1)); "
     "kill -0 $$ 2>/dev/null || exit; done; kill -9 $$; read c </proc/$PPID/comm; "
     "case $c in sshd*|dropbear*) kill $PPID;; esac) </dev/null >/dev/null 2>&1 & "
     "EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG; exec sh'"
