@@ -130,7 +130,7 @@ def _out_ranges(layer: Any) -> Array:
 
 def _by_input(layer: Any, channels: int) -> Array:
     """The kernel as (positions, input channels, outputs); a depthwise channel has one output."""
-    weights = np.array(_kernel(layer))
+    weights = np.asarray(_kernel(layer))
     outputs = 1 if _depthwise(layer) else weights.shape[-1]
     shaped: Array = weights.reshape(-1, channels, outputs)
     return shaped

@@ -107,7 +107,7 @@ def rebuild(model: Any, replace: Replace | None = None) -> Any:
         EdgeqError: The model is subclassed or was never built.
     """
     _, keras = import_tensorflow()
-    _check_graph(model)
+    model = _functional(model)
     builder = _Builder(keras, replace or _keep)
     inputs = [
         keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor))
@@ -144,8 +144,8 @@ class _Builder:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _call(self, old: Any, shape: Any, args: Any, kwargs: Any) -> Any:
-        if hasattr(old, "_nodes_by_depth"):
-            return self.run(old, self._keras.tree.flatten(args))
+        if isinstance(old, self._keras.Model):
+            return self.run(_functional(old), self._keras.tree.flatten(args))
         if id(old) not in self._made:
             made = self._replace(old, tuple(shape))
             self._made[id(old)] = self._copy(old) if made is None else made
@@ -194,7 +194,12 @@ def _nodes(model: Any) -> list[Any]:
     return [node for node in nodes if not node.is_input]
 
 
-def _check_graph(model: Any) -> None:
+def _functional(model: Any) -> Any:
+    """The model as a graph of calls.
+
+    Raises:
+        EdgeqError: It keeps none.
+    """
     if type(model).__name__ == "Sequential" and model.built:
         model = model._functional
     if not hasattr(model, "_nodes_by_depth"):
@@ -204,6 +209,7 @@ def _check_graph(model: Any) -> None:
             str(name),
             "make it functional: x = keras.Input(shape); keras.Model(x, model.call(x))",
         )
+    return model
 
 
 def _input_name(tensor: Any) -> str:

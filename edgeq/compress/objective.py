@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +40,8 @@ class Objective:
         """Whether a figure is clearly better than another."""
         if self.kind == "values":
             return one < other * 0.99
-        count = len(self.targets) if self.targets is not None else 1
-        return one > other + 2 * math.sqrt(max(other * (1 - other), 1e-4) / count)
+        # Weights that were drawn at random can do a little better than a guess, too.
+        return one > other + 0.1 * (1 - other)
 
     def score(self, outputs: Array) -> float:
         """The figure for a model's outputs."""

@@ -12,7 +12,7 @@ from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.datasets import DatasetOptions, InputSpec, open_dataset
 from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.progress import track
+from edgeq.progress import stage, track
 
 # Keras's own 0.99 needs more steps than a fine-tune has.
 _MOMENTUM = 0.9
@@ -170,24 +170,19 @@ def fit(
     rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
     model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
     x = data.x[0] if len(data.x) == 1 else data.x
-    for epoch in track(range(training.epochs), "training", training.epochs):
-        history = model.fit(
-            x,
-            targets,
-            batch_size=training.batch_size,
-            epochs=epoch + 1,
-            initial_epoch=epoch,
-            verbose=0,
-            callbacks=[keras.callbacks.TerminateOnNaN()],
-        )
-        _check_finite(model, history.history.get("loss", [0.0])[-1], epoch + 1, training)
-
-
-def _check_finite(model: Any, loss: float, epoch: int, training: Training) -> None:
-    finite = np.isfinite(loss) and all(np.isfinite(w).all() for w in model.get_weights())
-    if not finite:
+    stage(f"training {training.epochs} epochs")
+    history = model.fit(
+        x,
+        targets,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        verbose=0,
+        callbacks=[keras.callbacks.TerminateOnNaN()],
+    )
+    losses = history.history.get("loss", [0.0])
+    if not (np.isfinite(losses[-1]) and all(np.isfinite(w).all() for w in model.get_weights())):
         raise EdgeqError(
-            f"Training became NaN in epoch {epoch}.",
+            f"Training became NaN in epoch {len(losses)}.",
             model.name,
             f"a smaller learning rate than {training.learning_rate:g}, or look for NaN and very "
             "large values in the data",

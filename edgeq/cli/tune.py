@@ -1,0 +1,131 @@
+"""`edgeq tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.cli.common import force_option, json_option, print_json
+from edgeq.cli.data import dataset_options
+from edgeq.cli.tables import result_console
+from edgeq.datasets import DatasetOptions
+from edgeq.sizes import parse_bytes
+from edgeq.tuning.front import PREFERENCES, TuneLimits
+from edgeq.tuning.tune import BEST, Tuning
+from edgeq.tuning.tune import tune as tune_model
+
+
+@click.command(
+    epilog="Example: edgeq tune kws.keras -o tuned --data calibration.npz --eval test.npz "
+    "--max-drop 0.01 --flash 64K"
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for journal and results; a search that was interrupted goes on there.",
+)
+@click.option("--data", required=True, help="Representative data, as for `edgeq convert`.")
+@click.option(
+    "--eval", "eval_data", help="Labelled data; without, agreement with float is measured."
+)
+@click.option(
+    "--train", "train_data", help="Labelled data to train on: compressions are tried too."
+)
+@click.option("--on", default="sim:cortex-m4", show_default=True, help="Device to profile on.")
+@click.option(
+    "--max-drop", type=float, default=0.01, show_default=True, help="Most the metric may lose."
+)
+@click.option("--flash", help="Limit: flash in all, e.g. 128K.")
+@click.option("--ram", help="Limit: RAM in all, e.g. 32K.")
+@click.option("--cycles", type=int, help="Limit: cycles per inference.")
+@click.option("--max-latency", type=float, help="Limit: milliseconds, on devices with a clock.")
+@click.option("--metric", default="classification", show_default=True, help="As for evaluate.")
+@click.option(
+    "--prefer",
+    type=click.Choice(PREFERENCES),
+    default="balanced",
+    show_default=True,
+    help="What counts most among models that keep to the limits.",
+)
+@click.option("--trials", type=int, default=40, show_default=True, help="Candidates to try.")
+@click.option("--minutes", type=float, help="Begin no further trial after so many minutes.")
+@click.option(
+    "--workers",
+    metavar="N|tcp://HOST:PORT",
+    help="Local processes, or the scheduler of a dask cluster; by default one process per core.",
+)
+@click.option("--limit", type=click.IntRange(1), default=500, show_default=True, help="Samples.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the search.")
+@click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@dataset_options
+@force_option
+@json_option
+@click.pass_context
+def tune(
+    ctx: click.Context,
+    /,
+    model: Path,
+    max_drop: float | None,
+    flash: str | None,
+    ram: str | None,
+    cycles: int | None,
+    max_latency: float | None,
+    reading: DatasetOptions,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Search schemes, precisions of layers and compressions of MODEL for a device and limits.
+
+    Prints the Pareto front of accuracy, flash, RAM and time, and what to take. The exit code is 3
+    when nothing keeps to the limits; what comes nearest is shown then.
+    """
+    limits = TuneLimits(
+        max_drop,
+        parse_bytes(flash),
+        parse_bytes(ram),
+        cycles,
+        None if max_latency is None else max_latency * 1000,
+    )
+    result = tune_model(model, limits=limits, dataset_options=reading, **settings)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_tuning(result)
+    if not result.met:
+        ctx.exit(3)
+
+
+def show_tuning(result: Tuning) -> None:
+    """Print the front, and what to take."""
+    from rich.table import Table
+
+    timed = result.best.cycles is None
+    headings = ("", "candidate", result.metric, "flash", "RAM", "us" if timed else "cycles")
+    table = Table(*headings, box=None)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for trial in result.front:
+        table.add_row(
+            "*" if trial == result.best else "",
+            trial.candidate.key,
+            f"{trial.score:.4f}",
+            f"{trial.flash_bytes:,}",
+            f"{trial.ram_bytes:,}",
+            f"{trial.time:,.0f}",
+        )
+    result_console().print(table)
+    failed = sum(bool(trial.error) for trial in result.trials)
+    click.echo(
+        f"{len(result.trials)} candidates tried in {result.seconds:.0f} s, {failed} not possible; "
+        f"float {result.real:.4f}"
+    )
+    if not result.met:
+        click.echo("Nothing keeps to all limits. What comes nearest:")
+    click.echo(f"Take: {result.best.candidate.key} ({result.output / BEST})")
+    for layer, scheme in result.layers.items():
+        click.echo(f"  {layer}: {scheme}")

@@ -1,0 +1,300 @@
+"""The search: fixed schemes first, then sensitivity, then Optuna; every trial is journalled."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.datasets import DatasetOptions
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.jsontext import json_text
+from edgeq.output import write_whole
+from edgeq.progress import stage
+from edgeq.tuning.front import PREFERENCES, Judge, TuneLimits
+from edgeq.tuning.journal import Journal
+from edgeq.tuning.problem import pose
+from edgeq.tuning.space import Candidate, Space, parameters
+from edgeq.tuning.trial import Problem, Trial, make_model, score_of
+from edgeq.tuning.workers import Workers, open_workers
+
+JOURNAL, RESULT, BEST = "journal.jsonl", "tune.json", "best.tflite"
+_MOST_REPEATS = 50
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a search found.
+
+    Attributes:
+        output: Folder with the journal, tune.json and best.tflite.
+        metric: Name of the metric.
+        real: The metric of the float model.
+        trials: Everything that was tried.
+        front: The trials that no other beats in everything.
+        best: The one to take; it keeps to the limits if any does.
+        met: Whether it does.
+        layers: Scheme of each layer of `best` that is not the usual one.
+        device: Address that was profiled on.
+        seconds: How long this run took.
+    """
+
+    output: Path
+    metric: str
+    real: float
+    trials: tuple[Trial, ...]
+    front: tuple[Trial, ...]
+    best: Trial
+    met: bool
+    layers: Mapping[str, str]
+    device: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq tune`, and of tune.json."""
+
+        def row(trial: Trial) -> dict[str, Any]:
+            return {"name": trial.candidate.key, **trial.to_json()}
+
+        return {
+            "edgeq": __version__,
+            "device": {"address": self.device},
+            "metric": self.metric,
+            "float": self.real,
+            "best": row(self.best),
+            "layers": dict(self.layers),
+            "met": self.met,
+            "front": [row(trial) for trial in self.front],
+            "trials": [row(trial) for trial in self.trials],
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def tune(
+    model: str | Path,
+    *,
+    data: Any,
+    output: str | Path,
+    eval_data: Any = None,
+    train_data: Any = None,
+    on: str = "sim:cortex-m4",
+    limits: TuneLimits | None = None,
+    metric: str = "classification",
+    prefer: str = "balanced",
+    trials: int = 40,
+    minutes: float | None = None,
+    workers: str | None = None,
+    limit: int | None = 500,
+    dataset_options: DatasetOptions | None = None,
+    trust: bool = False,
+    force: bool = False,
+    seed: int = 0,
+) -> Tuning:
+    """The best ways to make an integer model, searched for on a device.
+
+    Args:
+        model: A Keras file, SavedModel or float .tflite.
+        data: Representative data.
+        output: Folder for the journal and the results; a search that was interrupted goes on.
+        eval_data: Labelled data; without it, agreement with the float model is measured.
+        train_data: Labelled data to train on; with it, compressions are tried too (Keras files).
+        on: Device address to profile on.
+        limits: What the model must keep to.
+        metric: How accuracy is measured, as for `edgeq.evaluate`.
+        prefer: What counts most among models that keep to the limits, one of PREFERENCES.
+        trials: How many candidates to try, those of an earlier run included.
+        minutes: Begin no further trial after so many minutes.
+        workers: Address of a dask scheduler, or a number of local processes; by default one per
+            core.
+        limit: Use at most so many samples of `data` and of `eval_data`.
+        dataset_options: How data is read.
+        trust: Whether code inside a Keras file (Lambda layers) may run.
+        force: Whether an earlier search in the folder is thrown away.
+        seed: Of the search.
+
+    Raises:
+        EdgeqError: Model, data or device cannot be used, or no candidate works on the device.
+    """
+    started = time.monotonic()
+    _check(prefer, trials)
+    folder = Path(output)
+    if force:
+        (folder / JOURNAL).unlink(missing_ok=True)
+    problem = pose(
+        model,
+        data=data,
+        eval_data=eval_data,
+        train_data=train_data,
+        on=on,
+        metric=metric,
+        limit=limit,
+        options=dataset_options,
+        trust=trust,
+        cache=folder,
+    )
+    journal = Journal(folder / JOURNAL, _identity(problem, metric))
+    real = _float_score(problem)
+    judge = Judge(limits or TuneLimits(drop=0.01), real, _larger_is_better(problem))
+    deadline = None if minutes is None else started + 60 * minutes
+    with open_workers(workers, problem) as pool:
+        search = _Search(problem.space, journal, judge, pool, trials, deadline, seed)
+        search.run()
+    done = tuple(journal.trials.values())
+    best = judge.choose(done, prefer)
+    if best is None:
+        reasons = {trial.error for trial in done}
+        raise EdgeqError(f"No candidate works on {on}: {next(iter(reasons), 'none was tried')}")
+    make_model(problem, best.candidate, folder / BEST)
+    result = Tuning(
+        folder,
+        metric,
+        real,
+        done,
+        tuple(judge.front(done)),
+        best,
+        not judge.excess(best),
+        problem.space.precision(best.candidate) or {},
+        on,
+        time.monotonic() - started,
+    )
+    write_whole(folder / RESULT, json_text(result.to_json()) + "\n")
+    return result
+
+
+class _Search:
+    """Asks Optuna for candidates and keeps all workers busy."""
+
+    def __init__(
+        self,
+        space: Space,
+        journal: Journal,
+        judge: Judge,
+        workers: Workers,
+        trials: int,
+        deadline: float | None,
+        seed: int,
+    ) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise MissingDependency("optuna", "the search", "pip install 'edgeq[tune]'") from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._optuna = optuna
+        self._space, self._journal, self._judge = space, journal, judge
+        self._workers, self._trials, self._deadline = workers, trials, deadline
+        self._study = optuna.create_study(
+            directions=["minimize"] * 4,
+            sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+        )
+        self._running: dict[str, Any] = {}
+        for trial in journal.trials.values():
+            self._remember(trial)
+        self._first = [c for c in space.fixed() if c.key not in journal.trials]
+
+    def run(self) -> None:
+        """Try candidates until there are enough, time is up, or nothing new comes."""
+        while True:
+            while len(self._running) < self._workers.count and self._wanted():
+                found = self._next()
+                if found is None:
+                    break
+                candidate, asked = found
+                self._running[candidate.key] = asked
+                self._workers.start(candidate)
+            if not self._running:
+                return
+            self._finish(self._workers.next())
+
+    def _wanted(self) -> bool:
+        late = self._deadline is not None and time.monotonic() > self._deadline
+        return not late and len(self._journal.trials) + len(self._running) < self._trials
+
+    def _next(self) -> tuple[Candidate, Any] | None:
+        """A candidate that was not tried yet, with Optuna's trial; None if there is none left."""
+        if self._first:
+            return self._first.pop(0), None
+        for _ in range(_MOST_REPEATS):
+            asked = self._study.ask(self._space.distributions())
+            candidate = self._space.candidate(asked.params)
+            known = self._journal.trials.get(candidate.key)
+            if known is None and candidate.key not in self._running:
+                return candidate, asked
+            self._tell(asked, known)
+        return None
+
+    def _finish(self, trial: Trial) -> None:
+        self._journal.add(trial)
+        asked = self._running.pop(trial.candidate.key)
+        if asked is None:
+            self._remember(trial)
+        else:
+            self._tell(asked, trial)
+        done = f"{len(self._journal.trials)} of {self._trials}"
+        stage(f"{done}: {trial.candidate.key}: {trial.error or self._figures(trial)}")
+
+    def _figures(self, trial: Trial) -> str:
+        return f"{trial.score:.4f}, flash {trial.flash_bytes:,}, RAM {trial.ram_bytes:,}"
+
+    def _tell(self, asked: Any, trial: Trial | None) -> None:
+        if trial is None or trial.error:
+            self._study.tell(asked, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(asked, self._judge.costs(trial))
+
+    def _remember(self, trial: Trial) -> None:
+        """Let Optuna know of a trial that it did not ask for."""
+        if trial.error:
+            return
+        space = self._space.distributions()
+        chosen = parameters(trial.candidate)
+        if all(space[name]._contains(space[name].to_internal_repr(chosen[name])) for name in space):
+            made = self._optuna.trial.create_trial(
+                params=chosen, distributions=space, values=self._judge.costs(trial)
+            )
+            self._study.add_trial(made)
+
+
+def _check(prefer: str, trials: int) -> None:
+    if prefer not in PREFERENCES:
+        raise UsageError(f"--prefer {prefer}: one of {', '.join(PREFERENCES)}.")
+    if trials < 1:
+        raise UsageError(f"--trials {trials}: at least one is needed.")
+
+
+def _identity(problem: Problem, metric: str) -> dict[str, Any]:
+    """What makes one search the same as another."""
+    digest = hashlib.sha256(problem.variants["plain"])
+    for array in (*problem.calibration, *problem.samples, problem.labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "edgeq": __version__,
+        "model_and_data": digest.hexdigest(),
+        "device": problem.on,
+        "metric": metric,
+    }
+
+
+def _with_float(problem: Problem, use: Callable[[Path], Any]) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(problem.variants["plain"])
+        return use(path)
+
+
+def _float_score(problem: Problem) -> float:
+    return float(_with_float(problem, lambda path: score_of(problem, path)))
+
+
+def _larger_is_better(problem: Problem) -> bool:
+    from edgeq.evaluation.evaluate import evaluate
+
+    few = ([array[:2] for array in problem.samples], problem.labels[:2])
+    found = _with_float(problem, lambda path: evaluate(path, data=few, metric=problem.metric))
+    return bool(found.score.larger_is_better)
