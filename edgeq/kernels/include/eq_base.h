@@ -7,7 +7,7 @@
 #define EQ_BASE_H
 
 #if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-/* gcc 12 loses lanes of constant predicates when it vectorises loops for MVE (PR 108443). */
+/* gcc 12 loses lanes of constant predicates when it vectorises loops for MVE. */
 #pragma GCC optimize("no-tree-loop-vectorize", "no-tree-slp-vectorize")
 #endif
 
