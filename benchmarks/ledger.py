@@ -136,7 +136,11 @@ def main() -> int:
             for optimize in ["balanced", "ram"] if cpu == "cortex-m4" else ["balanced"]:
                 key = f"{name}/{cpu}/{optimize}"
                 print(key, file=sys.stderr, flush=True)
-                rows[key] = measure(path, cpu, optimize)
+                try:
+                    rows[key] = measure(path, cpu, optimize)
+                except edgeq.EdgeqError as error:
+                    print(f"{key}: left out: {error.what.splitlines()[0]}", file=sys.stderr)
+                    continue
                 problems += [f"{key}: {g}" for g in grown(ledger["rows"].get(key, {}), rows[key])]
     show(rows)
     for problem in problems:

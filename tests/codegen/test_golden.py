@@ -1,6 +1,6 @@
 """The generated C of a small model, whole files, as it was last reviewed.
 
-    python -m pytest tests/codegen --update-golden    after a change that is meant; review the diff
+python -m pytest tests/codegen --update-golden    after a change that is meant; review the diff
 """
 
 from pathlib import Path

@@ -24,19 +24,10 @@ def test_labels_and_normalisation_of_a_converted_model(tmp_path):
     net.save(tmp_path / "net.keras")
     (tmp_path / "labels.txt").write_text('cat\ndog "x"\nno?n\\e\n')
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(64, 4)).astype("f4"))
+    options = ["--labels", "labels.txt", "--mean", "127.5", "--std", "64"]
+    files = ["net.keras", "-o", "net.tflite", "--data", "x.npy"]
     subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "edgeq",
-            "convert",
-            "net.keras",
-            "-o",
-            "net.tflite",
-            "--data",
-            "x.npy",
-        ]
-        + ["--labels", "labels.txt", "--mean", "127.5", "--std", "64"],
+        [sys.executable, "-m", "edgeq", "convert", *files, *options],
         cwd=tmp_path,
         check=True,
         capture_output=True,
