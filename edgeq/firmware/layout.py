@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from edgeq import __version__
+from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel
 from edgeq.target import Region, Target
 
@@ -93,9 +94,35 @@ def mlperf_tiny(models: Sequence[FirmwareModel], target: Target, name: str) -> L
         f"src/{file}": f"common/{file}" for file in ("eq_models.c", "eq_models.h", "eq_port.h")
     }
     files |= _bare_metal_files(target)
-    files |= {f"src/{file}": f"mlperf-tiny/{file}" for file in ("main.c", "th.c", "th.h")}
+    files["src/main.c"] = "mlperf-tiny/main.c"
     files["README.md"] = "mlperf-tiny/README.md"
-    return _bare_metal_layout(files, models, target, name)
+    layout = _bare_metal_layout(files, models, target, name)
+    return replace(layout, context={**layout.context, **_benchmark(models[0])})
+
+
+def _benchmark(model: FirmwareModel) -> dict[str, Any]:
+    """Which of the benchmark's models this is, and how its numbers are scaled.
+
+    Raises:
+        EdgeqError: The model is none that the runner can feed.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or model.inputs[0].dtype != "int8":
+        raise EdgeqError(
+            "The benchmark's firmware takes a model with one int8 input and one output.",
+            where=model.name,
+        )
+    known = {"kws": "kws01", "vww": "vww01", "ad": "ad01", "resnet": "ic01", "ic": "ic01"}
+    known |= {"sww": "strww01", "str_ww": "strww01"}
+    name = model.name.lower()
+    benchmark = next((known[prefix] for prefix in known if name.startswith(prefix)), name)
+    entry, result = model.inputs[0], model.outputs[0]
+    return {
+        "benchmark": benchmark,
+        "input": entry,
+        "output": result,
+        "is_image": len(entry.shape) == 4 and entry.shape[-1] == 3,
+        "is_autoencoder": entry.shape == result.shape,
+    }
 
 
 def _bare_metal_files(target: Target) -> dict[str, str]:
@@ -111,7 +138,7 @@ def _bare_metal_files(target: Target) -> dict[str, str]:
     return files
 
 
-def _tflm_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:
+def tflm_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:
     """What a project needs besides the models themselves when TFLM runs them."""
     if not any(model.tflm for model in models):
         return {}
@@ -130,7 +157,7 @@ def _bare_metal_layout(
         definitions.append("EQ_CACHES")
     if target.cpu in ("cortex-m0plus", "cortex-m23"):
         definitions.append("EQ_VTOR")
-    files = {**files, **_tflm_files(models, "src/")}
+    files = {**files, **tflm_files(models, "src/")}
     own = sorted(path for path in files if path.endswith((".c", ".cc", ".S")))
     context = common_context(models, target, name) | {
         "uart": target.uart,
@@ -156,9 +183,3 @@ def _arena_definitions(models: Sequence[FirmwareModel]) -> list[str]:
 
 def _is_c(path: str) -> bool:
     return path.endswith((".c", ".cc", ".cpp"))
-
-
-LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
-    "bare-metal": bare_metal,
-    "mlperf-tiny": mlperf_tiny,
-}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ class ModelTensor:
     ctype: str = "int8_t"
     scale: float = 0.0
     zero_point: int = 0
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of one call."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)

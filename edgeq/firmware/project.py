@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from edgeq.errors import EdgeqError, UsageError, raise_problems
-from edgeq.firmware.layout import LAYOUTS, arena_bytes
+from edgeq.firmware import layout_frameworks as frameworks
+from edgeq.firmware.layout import Layout, arena_bytes, bare_metal, mlperf_tiny
 from edgeq.firmware.model import FirmwareModel
 from edgeq.resources import resource_dir
 from edgeq.target import Target
 
 if TYPE_CHECKING:
     import jinja2
+
+LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
+    "bare-metal": bare_metal,
+    "arduino": frameworks.arduino,
+    "platformio": frameworks.platformio,
+    "zephyr": frameworks.zephyr,
+    "esp-idf": frameworks.esp_idf,
+    "pico-sdk": frameworks.pico_sdk,
+    "sources": frameworks.plain_sources,
+    "mlperf-tiny": mlperf_tiny,
+}
 
 
 def render_project(

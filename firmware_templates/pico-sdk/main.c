@@ -1,0 +1,49 @@
+/* {{ name }} on the Pico SDK: self-test, then edgeq's serial protocol over USB. */
+#include "hardware/clocks.h"
+#include "pico/stdlib.h"
+
+#include "eq_app.h"
+#include "eq_port.h"
+
+void eq_port_put(uint8_t byte)
+{
+    putchar_raw(byte);
+}
+
+int eq_port_get(void)
+{
+    const int byte = getchar_timeout_us(0);
+    return byte == PICO_ERROR_TIMEOUT ? -1 : byte;
+}
+
+void eq_port_idle(void)
+{
+    tight_loop_contents();
+}
+
+uint32_t eq_port_stack_bytes(void)
+{
+    return 0;
+}
+
+void eq_port_cycles_start(void)
+{
+}
+
+/* The timer runs from the same crystal as the core. */
+uint32_t eq_port_cycles(void)
+{
+    return time_us_32() * (clock_get_hz(clk_sys) / 1000000U);
+}
+
+int main(void)
+{
+    stdio_init_all();
+    for (int i = 0; i < 30 && !stdio_usb_connected(); i++) {
+        sleep_ms(100);
+    }
+    (void)eq_app_selftest();
+    for (;;) {
+        eq_app_poll();
+    }
+}

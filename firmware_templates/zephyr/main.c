@@ -1,0 +1,50 @@
+/* {{ name }} on Zephyr: self-test, then edgeq's serial protocol on the board's console port. */
+#include <zephyr/device.h>
+#include <zephyr/drivers/uart.h>
+#include <zephyr/kernel.h>
+
+#include "eq_app.h"
+#include "eq_port.h"
+
+static const struct device *const port = DEVICE_DT_GET(DT_CHOSEN(zephyr_console));
+
+void eq_port_put(uint8_t byte)
+{
+    uart_poll_out(port, byte);
+}
+
+int eq_port_get(void)
+{
+    unsigned char byte = 0;
+    return uart_poll_in(port, &byte) == 0 ? byte : -1;
+}
+
+void eq_port_idle(void)
+{
+    k_yield();
+}
+
+uint32_t eq_port_stack_bytes(void)
+{
+    return 0;
+}
+
+void eq_port_cycles_start(void)
+{
+}
+
+uint32_t eq_port_cycles(void)
+{
+    return k_cycle_get_32();
+}
+
+int main(void)
+{
+    if (!device_is_ready(port)) {
+        return -1;
+    }
+    (void)eq_app_selftest();
+    for (;;) {
+        eq_app_poll();
+    }
+}
