@@ -37,10 +37,13 @@ def _lower(name: str, node: Node) -> Call:
     require_same_type(a, b)
     require(a.dtype in _TYPES, f"{a.dtype} (there are {', '.join(_TYPES)})")
     require(node.output().dtype == "bool", f"a {node.output().dtype} output")
-    scaled = a.dtype in ("int8", "int16")
+    # int16 is LiteRT's, which minds the scales for equality only; TFLM has GREATER only, with
+    # scales that it never sets.
+    equality = name in ("EQUAL", "NOT_EQUAL") and a.quantization is not None
+    scaled = a.dtype == "int8" or (a.dtype == "int16" and equality)
     return Call(
         "comparisons",
-        f"eq_{name.lower()}_{SUFFIXES[a.dtype]}",
+        f"eq_{'scaled_' if scaled else ''}{name.lower()}_{SUFFIXES[a.dtype]}",
         "eq_scaled_comparison_params" if scaled else "eq_comparison_params",
         {**pair_shape(node), **(_scaling(a, b) if scaled else {})},
         PAIR,

@@ -1,5 +1,5 @@
 /* EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS and LESS_EQUAL with broadcasting, portable C.
- * Quantized integers are brought to one scale first. */
+ * Quantized values are brought to one scale first where the reference does. */
 #ifndef EQ_COMPARISONS_H
 #define EQ_COMPARISONS_H
 
@@ -49,6 +49,13 @@ EQ_COMPARISON(greater_equal_b, uint8_t, a >= b)
 EQ_COMPARISON(less_b, uint8_t, a < b)
 EQ_COMPARISON(less_equal_b, uint8_t, a <= b)
 
+EQ_COMPARISON(equal_s16, int16_t, a == b)
+EQ_COMPARISON(not_equal_s16, int16_t, a != b)
+EQ_COMPARISON(greater_s16, int16_t, a > b)
+EQ_COMPARISON(greater_equal_s16, int16_t, a >= b)
+EQ_COMPARISON(less_s16, int16_t, a < b)
+EQ_COMPARISON(less_equal_s16, int16_t, a <= b)
+
 EQ_COMPARISON(equal_i32, int32_t, a == b)
 EQ_COMPARISON(not_equal_i32, int32_t, a != b)
 EQ_COMPARISON(greater_i32, int32_t, a > b)
@@ -70,18 +77,14 @@ EQ_COMPARISON(greater_equal_f32, float, a >= b)
 EQ_COMPARISON(less_f32, float, a < b)
 EQ_COMPARISON(less_equal_f32, float, a <= b)
 
-EQ_SCALED_COMPARISON(equal_s8, int8_t, a == b)
-EQ_SCALED_COMPARISON(not_equal_s8, int8_t, a != b)
-EQ_SCALED_COMPARISON(greater_s8, int8_t, a > b)
-EQ_SCALED_COMPARISON(greater_equal_s8, int8_t, a >= b)
-EQ_SCALED_COMPARISON(less_s8, int8_t, a < b)
-EQ_SCALED_COMPARISON(less_equal_s8, int8_t, a <= b)
+EQ_SCALED_COMPARISON(scaled_equal_s8, int8_t, a == b)
+EQ_SCALED_COMPARISON(scaled_not_equal_s8, int8_t, a != b)
+EQ_SCALED_COMPARISON(scaled_greater_s8, int8_t, a > b)
+EQ_SCALED_COMPARISON(scaled_greater_equal_s8, int8_t, a >= b)
+EQ_SCALED_COMPARISON(scaled_less_s8, int8_t, a < b)
+EQ_SCALED_COMPARISON(scaled_less_equal_s8, int8_t, a <= b)
 
-EQ_SCALED_COMPARISON(equal_s16, int16_t, a == b)
-EQ_SCALED_COMPARISON(not_equal_s16, int16_t, a != b)
-EQ_SCALED_COMPARISON(greater_s16, int16_t, a > b)
-EQ_SCALED_COMPARISON(greater_equal_s16, int16_t, a >= b)
-EQ_SCALED_COMPARISON(less_s16, int16_t, a < b)
-EQ_SCALED_COMPARISON(less_equal_s16, int16_t, a <= b)
+EQ_SCALED_COMPARISON(scaled_equal_s16, int16_t, a == b)
+EQ_SCALED_COMPARISON(scaled_not_equal_s16, int16_t, a != b)
 
 #endif

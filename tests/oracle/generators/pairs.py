@@ -72,9 +72,10 @@ def comparison(rng, size, dtype):
     if dtype != "bool":
         names += ["GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"]
     name = str(rng.choice(names))
-    make = quantized if dtype == "int8" else lambda _, shape, dtype: plain(shape, dtype)
+    make = quantized if dtype in ("int8", "int16") else lambda _, shape, dtype: plain(shape, dtype)
     a, b = make(rng, one, dtype), make(rng, two, dtype)
-    return case(rng, name, a, b, plain(spread, "bool"), feed=close_values)
+    oracle = "litert" if dtype == "int16" else "tflm"
+    return case(rng, name, a, b, plain(spread, "bool"), feed=close_values, oracle=oracle)
 
 
 def close_values(rng, shape, dtype):
@@ -136,7 +137,7 @@ _MOST = ("int8", "int8", "int16", "int32", "float32")
 GENERATORS = {
     **{name: of_types(arithmetic(name), _MOST) for name in ("ADD", "SUB", "MUL")},
     "EQUAL, GREATER, LESS, ...": of_types(
-        comparison, ("int8", "int8", "int32", "int64", "bool", "float32")
+        comparison, ("int8", "int8", "int16", "int32", "int64", "bool", "float32")
     ),
     "FLOOR_DIV, FLOOR_MOD float32": of_types(floor_float, ("float32",)),
     "FLOOR_DIV, FLOOR_MOD int32": floor_integer,
