@@ -27,7 +27,7 @@ _PUBLIC = {
     "Limits": "edgeq.config",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  (strings, but only at run time)
 
 
 def __getattr__(name: str) -> Any:

@@ -210,7 +210,7 @@ def logistic(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
 
 
 def tanh(a: NDArray[np.int64], integer_bits: int) -> NDArray[np.int64]:
-    """tanh(a) as Q0.31, for a given with `integer_bits` integer bits. Source: gemmlowp `tanh`."""
+    """The hyperbolic tangent as Q0.31 of `a` with `integer_bits` integer bits. Source: gemmlowp."""
     a = np.asarray(a, np.int64)
     exp = exp_on_negative_values(-np.abs(a), integer_bits + 1)
     positive = _rescale(_reciprocal_of_half_sum(exp) - (1 << 29), 2)

@@ -42,7 +42,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
         # mkstemp makes private files; give the result the permissions of an ordinary one.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Write the generated tables of README.md: benchmarks, ops, targets.
 
-    python scripts/readme_tables.py            rewrite README.md
-    python scripts/readme_tables.py --check    fail if it is not up to date
+python scripts/readme_tables.py            rewrite README.md
+python scripts/readme_tables.py --check    fail if it is not up to date
 """
 
 from __future__ import annotations

@@ -43,11 +43,15 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 class LazyGroup(click.Group):
     """A command group that imports a command's module when it is called, not before."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Every command whose module is there, in the order of the table."""
         return [name for name, (module, _, _) in COMMANDS.items() if _exists(module)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         """The command, imported now; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
@@ -83,7 +87,7 @@ def cli() -> None:
     """Quantize a Keras model, prove it, compile it to C, and measure it where it will run."""
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

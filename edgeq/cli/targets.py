@@ -13,9 +13,17 @@ from edgeq.target import Target, all_targets, load_target
 @click.command(epilog="Example: edgeq targets --kind board\n\nedgeq targets nucleo-f446re --json")
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(["board", "host", "emulator"]), help="Only this kind.")
+@click.option("--fits", type=click.Path(), metavar="MODEL", help="Which of them hold this model?")
 @json_option
-def targets(name: str | None, kind: str | None, as_json: bool) -> None:
-    """List the boards and hosts edgeq knows, or all the facts of one (NAME or a TOML file)."""
+def targets(name: str | None, kind: str | None, fits: str | None, as_json: bool) -> None:
+    """List the boards and hosts edgeq knows, or all the facts of one (NAME or a TOML file).
+
+    With --fits, each board's flash and RAM are held against what the model takes on its CPU.
+    """
+    if fits is not None:
+        chosen = [load_target(name)] if name else all_targets()
+        _print_fits(fits, [t for t in chosen if kind in (None, t.kind)], as_json=as_json)
+        return
     if name is not None:
         target = load_target(name)
         if as_json:
@@ -84,6 +92,26 @@ def _print_table(chosen: list[Target]) -> None:
         flash, ram = _size(target.flash_bytes), _size(target.ram_bytes)
         table.add_row(target.name, target.title, cpu, _clock(target.clock_hz), flash, ram)
     Console().print(table)
+
+
+def _print_fits(model: str, chosen: list[Target], *, as_json: bool) -> None:
+    from edgeq.firmware.verdict import verdicts
+
+    found = verdicts(model, chosen)
+    if as_json:
+        print_json({"targets": found})
+        return
+    for verdict in sorted(found, key=lambda verdict: not verdict.fits):
+        latency = f"{verdict.latency_ms:,.1f} ms (estimated)" if verdict.latency_ms else ""
+        flash, ram = _spare(verdict.flash_margin_bytes), _spare(verdict.ram_margin_bytes)
+        mark = "fits" if verdict.fits else "no"
+        click.echo(f"{mark:<5}{verdict.target:<28}flash {flash:<14}RAM {ram:<14}{latency}")
+        for line in verdict.advice:
+            click.echo(f"     {line}")
+
+
+def _spare(margin: int | None) -> str:
+    return "?" if margin is None else f"{margin / 1024:+,.1f} KB"
 
 
 def _print_one(target: Target) -> None:

@@ -81,7 +81,7 @@ def test_clean_under_sanitizers(int8_model):
 def test_sanitizers_see_what_they_should():
     overrun = tiny_model("for (volatile int i = 0; i < 100; i++) { at(0)[i + 1] = 0; }")
     values = np.zeros((1, 1, 16), np.int8)
-    with pytest.raises(AssertionError, match="global-buffer-overflow|runtime error"):
+    with pytest.raises(AssertionError, match=r"global-buffer-overflow|runtime error"):
         run_sanitized(overrun, [values])
     assert np.array_equal(run_sanitized(tiny_model(), [values])[0], values + 1)
 

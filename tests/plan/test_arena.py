@@ -1,5 +1,7 @@
 """The memory planner keeps apart what is needed at the same time."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_blocks_that_live_together_lie_apart(rows):
 @given(BLOCKS, st.integers(-20, 20), st.booleans())
 def test_overlaps_are_kept(rows, distance, exact):
     blocks = made(rows)
-    pairs = zip(blocks, blocks[1:], strict=False)
+    pairs = itertools.pairwise(blocks)
     overlaps = {(b.key, a.key): (4 * distance, exact) for a, b in pairs if a.last == b.first}
     placed = _search(blocks, overlaps, 0, 50)
     for one in placed:

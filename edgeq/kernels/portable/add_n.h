@@ -28,8 +28,8 @@ EQ_KERNEL void eq_add_n_s8(const eq_add_n_params *p, const void *const *inputs, 
             const int32_t x = ((const int8_t *)inputs[k])[i] + p->input_offset;
             sum += (uint32_t)eq_add_n_scaled(p, x);
         }
-        const int32_t y =
-            eq_multiply_by_quantized_multiplier((int32_t)sum, p->output_multiplier, p->output_shift);
+        const int32_t y = eq_multiply_by_quantized_multiplier((int32_t)sum, p->output_multiplier,
+                                                              p->output_shift);
         output[i] = (int8_t)eq_clamp(y + p->output_offset, p->activation_min, p->activation_max);
     }
 }

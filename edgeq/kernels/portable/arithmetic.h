@@ -77,7 +77,7 @@ EQ_ARITHMETIC(squared_difference_i32, eq_arithmetic_params, int32_t,
 
 EQ_ARITHMETIC(add_i64, eq_arithmetic_params, int64_t, (int64_t)((uint64_t)a + (uint64_t)b))
 EQ_ARITHMETIC(sub_i64, eq_arithmetic_params, int64_t, (int64_t)((uint64_t)a - (uint64_t)b))
-EQ_ARITHMETIC(mul_i64, eq_arithmetic_params, int64_t, (int64_t)((uint64_t)a *(uint64_t)b))
+EQ_ARITHMETIC(mul_i64, eq_arithmetic_params, int64_t, (int64_t)((uint64_t)a * (uint64_t)b))
 
 EQ_ARITHMETIC(add_f32, eq_arithmetic_f32_params, float, EQ_ACTIVATION(a + b))
 EQ_ARITHMETIC(sub_f32, eq_arithmetic_f32_params, float, EQ_ACTIVATION(a - b))

@@ -44,15 +44,13 @@ typedef struct {
 
 /* |acc| <= depth * 255^2; the host checks the depth. */
 EQ_KERNEL void eq_batch_matmul_s8(const eq_batch_matmul_params *p, const int8_t *input1,
-                                  const int8_t *input2, int8_t *output)
-{
-    EQ_MATMUL(&p->shape, int32_t acc = 0,
+                                  const int8_t *input2, int8_t *output){
+    EQ_MATMUL(&p -> shape, int32_t acc = 0,
               acc += (input1[at1] + p->input1_offset) * (input2[at2] + p->input2_offset),
               *output++ = (int8_t)eq_clamp(
                   eq_multiply_by_quantized_multiplier(acc, p->output_multiplier, p->output_shift) +
                       p->output_offset,
-                  p->activation_min, p->activation_max))
-}
+                  p->activation_min, p->activation_max))}
 
 /* The multiplier has 15 bits here, and the shift is to the right. |acc| <= depth * 2^30. */
 EQ_KERNEL void eq_batch_matmul_s16(const eq_batch_matmul_params *p, const int16_t *input1,

@@ -10,9 +10,8 @@ typedef struct {
 
 /* Shapes that do not fit take the first one's axis. */
 #define EQ_BROADCAST_ARGS(suffix, type)                                                            \
-    EQ_KERNEL void eq_broadcast_args_##suffix(const eq_broadcast_args_params *p,                   \
-                                              const type *shape1, const type *shape2,              \
-                                              type *output)                                        \
+    EQ_KERNEL void eq_broadcast_args_##suffix(                                                     \
+        const eq_broadcast_args_params *p, const type *shape1, const type *shape2, type *output)   \
     {                                                                                              \
         for (int32_t i = 0; i < p->rank; i++) {                                                    \
             const int32_t axis1 = i - (p->rank - p->rank1);                                        \

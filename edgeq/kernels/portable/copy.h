@@ -10,7 +10,7 @@ typedef struct {
 
 EQ_KERNEL void eq_copy(const eq_copy_params *p, const void *input, void *output)
 {
-    memmove(output, input, (size_t)p->size);
+    memcpy(output, input, (size_t)p->size);
 }
 
 #endif

@@ -58,22 +58,16 @@ EQ_KERNEL int8_t eq_cumsum_output(const eq_cumsum_s8_params *p, int32_t sum)
 
 /* The reference starts its sum at -zero point. Sums wrap around. The output may be written over
  * the input, in all of these. */
-EQ_KERNEL void eq_cumsum_s8(const eq_cumsum_s8_params *p, const int8_t *input, int8_t *output)
-{
-    EQ_CUMSUM(&p->shape, int8_t, uint32_t sum = (uint32_t)eq_cumsum_scaled(p, 0),
+EQ_KERNEL void eq_cumsum_s8(const eq_cumsum_s8_params *p, const int8_t *input, int8_t *output){
+    EQ_CUMSUM(&p -> shape, int8_t, uint32_t sum = (uint32_t)eq_cumsum_scaled(p, 0),
               sum += (uint32_t)eq_cumsum_scaled(p, x),
-              output[i] = eq_cumsum_output(p, (int32_t)sum))
-}
+              output[i] = eq_cumsum_output(p, (int32_t)sum))}
 
-EQ_KERNEL void eq_cumsum_i32(const eq_cumsum_params *p, const int32_t *input, int32_t *output)
-{
-    EQ_CUMSUM(&p->shape, int32_t, uint32_t sum = 0, sum += (uint32_t)x, output[i] = (int32_t)sum)
-}
+EQ_KERNEL void eq_cumsum_i32(const eq_cumsum_params *p, const int32_t *input, int32_t *output){
+    EQ_CUMSUM(&p->shape, int32_t, uint32_t sum = 0, sum += (uint32_t)x, output[i] = (int32_t)sum)}
 
-EQ_KERNEL void eq_cumsum_i64(const eq_cumsum_params *p, const int64_t *input, int64_t *output)
-{
-    EQ_CUMSUM(&p->shape, int64_t, uint64_t sum = 0, sum += (uint64_t)x, output[i] = (int64_t)sum)
-}
+EQ_KERNEL void eq_cumsum_i64(const eq_cumsum_params *p, const int64_t *input, int64_t *output){
+    EQ_CUMSUM(&p->shape, int64_t, uint64_t sum = 0, sum += (uint64_t)x, output[i] = (int64_t)sum)}
 
 EQ_KERNEL void eq_cumsum_f32(const eq_cumsum_params *p, const float *input, float *output)
 {

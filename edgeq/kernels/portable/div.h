@@ -23,8 +23,7 @@ EQ_KERNEL int32_t eq_div_one(const eq_div_params *p, int32_t a, int32_t b)
     const int32_t dividend = b < 0 ? -a : a;
     const uint32_t divisor = (uint32_t)(b < 0 ? -b : b);
     const int32_t zeros = eq_leading_zeros(divisor);
-    const int32_t reciprocal =
-        eq_one_over_one_plus_x((int32_t)((divisor << zeros) - 0x80000000u));
+    const int32_t reciprocal = eq_one_over_one_plus_x((int32_t)((divisor << zeros) - 0x80000000u));
     const int32_t magnitude = dividend < 0 ? -dividend - 1 : dividend;
     const int32_t headroom = magnitude == 0 ? 31 : eq_leading_zeros((uint32_t)magnitude) - 1;
     const int32_t lifted = (int32_t)((uint32_t)dividend << headroom);
@@ -44,8 +43,7 @@ EQ_KERNEL void eq_div_s8(const eq_div_params *p, const int8_t *input1, const int
 {
     EQ_FOR_PAIRS(&p->shape, i, j)
     {
-        const int32_t y =
-            eq_div_one(p, input1[i] + p->input1_offset, input2[j] + p->input2_offset);
+        const int32_t y = eq_div_one(p, input1[i] + p->input1_offset, input2[j] + p->input2_offset);
         const int64_t moved = (int64_t)y + p->output_offset;
         *output++ = (int8_t)(moved < p->activation_min
                                  ? p->activation_min

@@ -11,8 +11,7 @@ typedef struct {
 
 /* An index outside the table is moved to its nearest end. */
 EQ_KERNEL void eq_embedding_lookup_s8_f32(const eq_embedding_lookup_params *p,
-                                          const int32_t *lookup, const int8_t *table,
-                                          float *output)
+                                          const int32_t *lookup, const int8_t *table, float *output)
 {
     for (int32_t i = 0; i < p->lookups; i++) {
         const int8_t *row = table + eq_clamp(lookup[i], 0, p->rows - 1) * p->columns;

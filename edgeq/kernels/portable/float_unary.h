@@ -36,6 +36,15 @@ EQ_KERNEL float eq_round_one_f32(float x)
     return 2.0f * floorf(low * 0.5f) < low ? low + 1.0f : low;
 }
 
+/* The cuts are the reference's. */
+EQ_KERNEL float eq_logistic_one_f32(float x)
+{
+    if (x > 16.619047164916992188f) {
+        return 1.0f;
+    }
+    return x < -9.0f ? expf(x) : 1.0f / (1.0f + expf(-x));
+}
+
 EQ_FLOAT_UNARY(abs, fabsf(x))
 EQ_FLOAT_UNARY(ceil, ceilf(x))
 EQ_FLOAT_UNARY(cos, cosf(x))
@@ -44,10 +53,10 @@ EQ_FLOAT_UNARY(exp, expf(x))
 EQ_FLOAT_UNARY(floor, floorf(x))
 EQ_FLOAT_UNARY(gelu, 0.5f * x * erfcf(x * -0.70710678f))
 EQ_FLOAT_UNARY(gelu_tanh, 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x))))
-EQ_FLOAT_UNARY(hard_swish, x * (x < -3.0f ? 0.0f : (x > 3.0f ? 6.0f : x + 3.0f)) / 6.0f)
+EQ_FLOAT_UNARY(hard_swish, x *(x < -3.0f ? 0.0f : (x > 3.0f ? 6.0f : x + 3.0f)) / 6.0f)
 EQ_FLOAT_UNARY(leaky_relu, x > 0.0f ? x : x * p->alpha)
 EQ_FLOAT_UNARY(log, logf(x))
-EQ_FLOAT_UNARY(logistic, x < 0.0f ? expf(x) / (1.0f + expf(x)) : 1.0f / (1.0f + expf(-x)))
+EQ_FLOAT_UNARY(logistic, eq_logistic_one_f32(x))
 EQ_FLOAT_UNARY(neg, -x)
 EQ_FLOAT_UNARY(relu, x < 0.0f ? 0.0f : x)
 EQ_FLOAT_UNARY(relu6, x < 0.0f ? 0.0f : (x > 6.0f ? 6.0f : x))

@@ -3,9 +3,8 @@
 #ifndef EQ_LSTM_F32_H
 #define EQ_LSTM_F32_H
 
-#include <math.h>
-
 #include "eq_float.h"
+#include "eq_float_unary.h"
 
 typedef struct {
     int32_t batches, steps, input_c, cells;
@@ -13,14 +12,6 @@ typedef struct {
     int32_t batch_output, step_output;
     float cell_clip; /* 0: none */
 } eq_lstm_f32_params;
-
-EQ_KERNEL float eq_sigmoid_one_f32(float x)
-{
-    if (x > 16.619047164916992188f) {
-        return 1.0f;
-    }
-    return x < -9.0f ? expf(x) : 1.0f / (1.0f + expf(-x));
-}
 
 EQ_KERNEL float eq_lstm_gate_f32(const eq_lstm_f32_params *p, int32_t k, int32_t cell,
                                  const float *input, const float *hidden, const float *weights,
@@ -38,7 +29,7 @@ EQ_KERNEL float eq_lstm_gate_f32(const eq_lstm_f32_params *p, int32_t k, int32_t
         b += hidden[c] * r[c];
     }
     const float x = (a + bias[row]) + b;
-    return k == 2 ? tanhf(x) : eq_sigmoid_one_f32(x);
+    return k == 2 ? tanhf(x) : eq_logistic_one_f32(x);
 }
 
 /* `scratch` has room for the hidden state of one batch. */

@@ -35,8 +35,8 @@ EQ_KERNEL int32_t eq_round_to_int32(float x)
     {                                                                                              \
         for (int32_t i = 0; i < p->size; i++) {                                                    \
             const int32_t x = (int32_t)((uint32_t)input[i] + (uint32_t)p->input_offset);           \
-            const int32_t y = eq_multiply_by_quantized_multiplier(x, p->output_multiplier,         \
-                                                                  p->output_shift);                \
+            const int32_t y =                                                                      \
+                eq_multiply_by_quantized_multiplier(x, p->output_multiplier, p->output_shift);     \
             const int32_t moved = (int32_t)((uint32_t)y + (uint32_t)p->output_offset);             \
             output[i] = (to)eq_clamp(moved, p->activation_min, p->activation_max);                 \
         }                                                                                          \

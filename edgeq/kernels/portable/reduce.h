@@ -6,7 +6,7 @@
 
 /* Up to four loops over what stays and four over what is reduced; sizes in front are 1. */
 typedef struct {
-    int32_t kept_size[4], kept_step[4];       /* steps in elements */
+    int32_t kept_size[4], kept_step[4]; /* steps in elements */
     int32_t reduced_size[4], reduced_step[4];
 } eq_reduce_shape;
 

@@ -11,8 +11,8 @@ typedef struct {
 } eq_resize_bilinear_params;
 
 /* `blends` holds the rows, then the columns: position0, position1, fraction (Q10). The host checks
- * that fractions stay within -1024 .. 2048, so no weight exceeds 2^22 and no term 2^29 for int8. Rounds
- * to nearest, ties away from zero. */
+ * that fractions stay within -1024 .. 2048, so no weight exceeds 2^22 and no term 2^29 for int8.
+ * Rounds to nearest, ties away from zero. */
 #define EQ_RESIZE_BILINEAR(suffix, type, wide)                                                     \
     EQ_KERNEL void eq_resize_bilinear_##suffix(const eq_resize_bilinear_params *p,                 \
                                                const type *input, const int32_t *blends,           \
@@ -35,7 +35,7 @@ typedef struct {
                     for (int32_t c = 0; c < p->channels; c++) {                                    \
                         const wide sum = row0[x0 + c] * w00 + row0[x1 + c] * w01 +                 \
                                          row1[x0 + c] * w10 + row1[x1 + c] * w11;                  \
-                        *output++ = (type)((sum + (int32_t)524288 - (sum < 0 ? 1 : 0)) >> 20);    \
+                        *output++ = (type)((sum + (int32_t)524288 - (sum < 0 ? 1 : 0)) >> 20);     \
                     }                                                                              \
                 }                                                                                  \
             }                                                                                      \

@@ -22,8 +22,7 @@ EQ_KERNEL void eq_rsqrt_s16(const eq_rsqrt_params *p, const int16_t *input, int1
             continue;
         }
         const eq_scaling by = eq_inverse_sqrt(x);
-        const int32_t root =
-            eq_multiply_by_quantized_multiplier(1, by.multiplier, by.shift + 20);
+        const int32_t root = eq_multiply_by_quantized_multiplier(1, by.multiplier, by.shift + 20);
         const int32_t y =
             eq_multiply_by_quantized_multiplier(root, p->output_multiplier, p->output_shift);
         output[i] = (int16_t)eq_clamp(y + p->output_offset, p->activation_min, p->activation_max);

@@ -8,9 +8,9 @@
 typedef struct {
     eq_strided_copy_params box;
     int32_t rank;
-    int32_t start_step[6];  /* bytes per step of the start, per axis */
-    int32_t last_start[6];  /* the largest start that keeps the slice inside the tensor */
-    int32_t operand_bytes;  /* of DYNAMIC_UPDATE_SLICE */
+    int32_t start_step[6]; /* bytes per step of the start, per axis */
+    int32_t last_start[6]; /* the largest start that keeps the slice inside the tensor */
+    int32_t operand_bytes; /* of DYNAMIC_UPDATE_SLICE */
 } eq_slice_params;
 
 #define EQ_SLICE(suffix, type)                                                                     \

@@ -29,15 +29,21 @@ typedef struct {
     float activation_min, activation_max;
 } eq_transpose_conv_f32_params;
 
-/* Runs the statement behind it for the taps (fy, fx) of one output value and the input pixel
- * (iy, ix) that each meets; y and x are the value's place with the padding. */
+/* The first input row or column that one with place `y`, padding counted, gathers from. */
+EQ_KERNEL int32_t eq_first_transposed(int32_t y, int32_t filter, int32_t stride)
+{
+    return y < filter ? 0 : (y - filter + stride) / stride;
+}
+
+#define EQ_FOR_TRANSPOSED(i, f, y, filter, stride, input)                                          \
+    for (int32_t i = eq_first_transposed(y, filter, stride), f = (y) - i * (stride);               \
+         i < (input) && f >= 0; i++, f -= (stride))
+
+/* Runs the statement behind it for the input pixels (iy, ix) of one output value, in order, and
+ * the tap (fy, fx) that each meets; y and x are the value's place with the padding. */
 #define EQ_FOR_TRANSPOSED_TAPS(y, x)                                                               \
-    for (int32_t fy = (y) % p->stride_h, iy = (y) / p->stride_h;                                   \
-         fy < p->filter_h && iy >= 0; fy += p->stride_h, iy--)                                     \
-        if (iy < p->input_h)                                                                       \
-            for (int32_t fx = (x) % p->stride_w, ix = (x) / p->stride_w;                           \
-                 fx < p->filter_w && ix >= 0; fx += p->stride_w, ix--)                             \
-                if (ix < p->input_w)
+    EQ_FOR_TRANSPOSED(iy, fy, y, p->filter_h, p->stride_h, p->input_h)                             \
+    EQ_FOR_TRANSPOSED(ix, fx, x, p->filter_w, p->stride_w, p->input_w)
 
 /* The host proves that no accumulator exceeds its bits. */
 #define EQ_TRANSPOSE_CONV(suffix, type, acc_type, requant_type, requantize)                        \

@@ -53,8 +53,8 @@ static const struct {
     size_t bytes;
     const char *name;
 } ELEMENT_TYPES[] = {
-    {1, 4, "float32"}, {2, 4, "int32"}, {3, 1, "uint8"},    {4, 8, "int64"},
-    {6, 1, "bool"},    {7, 2, "int16"}, {9, 1, "int8"},     {10, 2, "float16"},
+    {1, 4, "float32"},  {2, 4, "int32"},   {3, 1, "uint8"},   {4, 8, "int64"},
+    {6, 1, "bool"},     {7, 2, "int16"},   {9, 1, "int8"},    {10, 2, "float16"},
     {11, 8, "float64"}, {16, 4, "uint32"}, {17, 2, "uint16"},
 };
 
@@ -153,7 +153,7 @@ static int make_options(const struct eq_options *wanted, handle *options)
     int (*accelerate)(handle, int);
     const char *mode = strcmp(wanted->delegate, "none") == 0        ? "builtin"
                        : strcmp(wanted->delegate, "reference") == 0 ? "reference"
-                                                                     : "";
+                                                                    : "";
     if (call_p("LiteRtCreateOptions", options) != 0 ||
         LOOK_UP("LiteRtSetOptionsHardwareAccelerators", accelerate) != 0 ||
         check("LiteRtSetOptionsHardwareAccelerators", accelerate(*options, CPU_ACCELERATOR)) != 0) {
@@ -350,8 +350,8 @@ int eq_backend_invoke(void)
     for (int k = 0; k < outputs.count; k++) {
         taken[places[1][k]] = outputs.buffers[k];
     }
-    return check("LiteRtRunCompiledModel", function(compiled, 0, (size_t)inputs.count, given,
-                                                    (size_t)outputs.count, taken));
+    return check("LiteRtRunCompiledModel",
+                 function(compiled, 0, (size_t)inputs.count, given, (size_t)outputs.count, taken));
 }
 
 /* Adds up the events of all runs by their position within a run: a delegate numbers its ops anew

@@ -4,9 +4,9 @@
 
 extern int eq_marking;
 void eq_mark(int op);
-#define EQ_OP(i)         \
-    if (eq_marking) {    \
-        eq_mark(i);      \
+#define EQ_OP(i)                                                                                   \
+    if (eq_marking) {                                                                              \
+        eq_mark(i);                                                                                \
     }
 
 #endif

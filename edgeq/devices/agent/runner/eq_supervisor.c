@@ -49,7 +49,8 @@ static void say(void)
 
 static void say_error(double id, const char *kind, int number, const char *text)
 {
-    eq_text_add(&out, "{\"event\":\"error\",\"id\":%.0f,\"kind\":\"%s\",\"signal\":%d,\"text\":", id,
+    eq_text_add(&out,
+                "{\"event\":\"error\",\"id\":%.0f,\"kind\":\"%s\",\"signal\":%d,\"text\":", id,
                 kind, number);
     eq_text_quoted(&out, text);
     say();

@@ -12,7 +12,8 @@ struct eq_text {
 
 void eq_text_clear(struct eq_text *text);
 void eq_text_bytes(struct eq_text *text, const char *bytes, size_t count);
-void eq_text_add(struct eq_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void eq_text_add(struct eq_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; bytes beyond ASCII become question marks. */
 void eq_text_quoted(struct eq_text *text, const char *bytes);
 void eq_text_base64(struct eq_text *text, const unsigned char *bytes, size_t count);
