@@ -1,7 +1,8 @@
 /* TRANSPOSE_CONV (NHWC, weights OHWI), int8, int16 with int8 weights, and float32, portable C.
  *
  * Every output value gathers its taps, so no image of accumulators is needed: of the rows of the
- * filter, every stride_h-th one meets an input row, and each next one the input row above.
+ * filter, every stride_h-th one meets an input row. Input pixels come in the order in which the
+ * reference scatters them, so that float32 sums are the same.
  */
 #ifndef EQ_TRANSPOSE_CONV_H
 #define EQ_TRANSPOSE_CONV_H
