@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from edgeq.fixedpoint import INT32_MAX, INT32_MIN
 from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, Unsupported, require
 from edgeq.ops.broadcast import in_place, pair_shape
+from edgeq.ops.float32 import float_clamp
 from edgeq.ops.movement import require_same_type
 
 SUFFIXES = {
@@ -18,33 +18,26 @@ SUFFIXES = {
     "bool": "b",
 }
 PAIR = (Arg("input", 0), Arg("input", 1), OUTPUT)
-_LIMITS = {0: (None, None), 1: (0, None), 2: (-1, 1), 3: (0, 6)}
+_LIMITS = {0: (INT32_MIN, INT32_MAX), 1: (0, INT32_MAX), 2: (-1, 1), 3: (0, 6)}
 
 
-def plain_clamp(node: Node) -> dict[str, int | float]:
+def plain_clamp(node: Node) -> dict[str, int] | dict[str, float]:
     """The fields activation_min and activation_max for plain numbers.
 
     Source: TFLite `CalculateActivationRange`.
     """
+    dtype = node.output().dtype
+    if dtype == "float32":
+        return float_clamp(node)
     code = node.op.options.get("fused_activation_function", 0)
     if code not in _LIMITS:
         raise Unsupported(f"fused activation {code} (only none, RELU, RELU_N1_TO_1 and RELU6)")
-    # TFLM's ADD of int32 ignores the activation, and so do we.
-    low, high = _LIMITS[0 if (node.op.name, node.output().dtype) == ("ADD", "int32") else code]
-    if node.output().dtype == "float32":
-        largest = float(np.finfo(np.float32).max)
-        return {
-            "activation_min": -largest if low is None else float(low),
-            "activation_max": largest if high is None else float(high),
-        }
-    if node.output().dtype == "int64":
+    if dtype == "int64":
         require(code == 0, "a fused activation of int64")
         return {}
-    info = np.iinfo(np.int32)
-    return {
-        "activation_min": int(info.min) if low is None else low,
-        "activation_max": int(info.max) if high is None else high,
-    }
+    # TFLM's ADD of int32 ignores the activation, and so do we.
+    low, high = _LIMITS[0 if (node.op.name, dtype) == ("ADD", "int32") else code]
+    return {"activation_min": low, "activation_max": high}
 
 
 def plain_call(node: Node, function: str, types: tuple[str, ...], header: str = "") -> Call:

@@ -119,7 +119,9 @@ def concatenation(rng, size, dtype):
 def pack(rng, size, dtype):
     shape = shape_of(rng, int(rng.integers(1, 4)), size, 5)
     axis = int(rng.integers(0, len(shape) + 1))
-    inputs = [plain(shape, dtype) for _ in range(int(rng.integers(1, 5)))]
+    # More than 16 have a kernel of their own.
+    count = 18 if rng.random() < 0.15 else int(rng.integers(1, 5))
+    inputs = [plain(shape, dtype) for _ in range(count)]
     output = plain((*shape[:axis], len(inputs), *shape[axis:]), dtype)
     options = {"axis": axis, "values_count": len(inputs)}
     tflm = ("int8", "int16", "int32", "int64", "float32")
@@ -129,6 +131,8 @@ def pack(rng, size, dtype):
 def unpack(rng, size, dtype):
     shape = shape_of(rng, int(rng.integers(2, 5)), size, 5)
     axis = int(rng.integers(0, len(shape)))
+    if rng.random() < 0.15:
+        shape = (*shape[:axis], 18, *shape[axis + 1 :])
     rest = shape[:axis] + shape[axis + 1 :]
     outputs = [plain(rest, dtype) for _ in range(shape[axis])]
     options = {"axis": axis, "num": shape[axis]}
