@@ -155,8 +155,8 @@ def _widenable(source: FloatModel, calibration: list[Array]) -> list[str]:
 
 
 def _layer_name(name: str) -> str:
-    """The name as a pattern of `--precision`: one layer exactly."""
-    return name.replace("[", "[[]")
+    """The first of the layers in a tensor's name, which all variants of the model have."""
+    return name.split(";")[0].split("/")[0].replace("[", "[[]")
 
 
 def _diagnosis(source: FloatModel, calibration: list[Array], scheme: str) -> Diagnosis:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.convert import convert
-from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import Array, CompileOptions, ProfileOptions
 from edgeq.errors import EdgeqError
 from edgeq.evaluation.evaluate import evaluate
@@ -107,31 +106,22 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
     model = folder / "model.tflite"
     make_model(problem, candidate, model)
     options = CompileOptions(optimize=candidate.optimize)
-    score = score_of(problem, model, options)
+    accuracy = evaluate(
+        model,
+        data=(problem.samples, problem.labels),
+        on=problem.arithmetic,
+        metric=problem.metric,
+        options=options,
+    )
     found = profile(
         model, on=problem.on, profile_options=ProfileOptions(ops=False), options=options
     ).measurement
     memory = found.memory_bytes
     return Trial(
         candidate,
-        score,
+        accuracy.score.value,
         memory.flash_total or model.stat().st_size,
         memory.ram_total or memory.peak_rss or 0,
         found.cycles,
         found.latency_us.p50 if found.cycles is None and found.latency_us else None,
     )
-
-
-def score_of(problem: Problem, model: Path, options: CompileOptions | None = None) -> float:
-    """The metric of a .tflite on the labelled samples."""
-    labelled = (problem.samples, problem.labels)
-    on = problem.arithmetic if options is not None else "local"
-    found = evaluate(
-        model,
-        data=labelled,
-        on=on,
-        metric=problem.metric,
-        options=options,
-        dataset_options=DatasetOptions(),
-    )
-    return found.score.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 from edgeq import __version__
 from edgeq.datasets import DatasetOptions
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.evaluation.evaluate import evaluate
+from edgeq.evaluation.metrics import Score
 from edgeq.jsontext import json_text
 from edgeq.output import write_whole
 from edgeq.progress import stage
@@ -22,7 +24,7 @@ from edgeq.tuning.front import PREFERENCES, Judge, TuneLimits
 from edgeq.tuning.journal import Journal
 from edgeq.tuning.problem import pose
 from edgeq.tuning.space import Candidate, Space, parameters
-from edgeq.tuning.trial import Problem, Trial, make_model, score_of
+from edgeq.tuning.trial import Problem, Trial, make_model
 from edgeq.tuning.workers import Workers, open_workers
 
 JOURNAL, RESULT, BEST = "journal.jsonl", "tune.json", "best.tflite"
@@ -35,7 +37,7 @@ class Tuning:
 
     Attributes:
         output: Folder with the journal, tune.json and best.tflite.
-        metric: Name of the metric.
+        metric: Name of the headline figure.
         real: The metric of the float model.
         trials: Everything that was tried.
         front: The trials that no other beats in everything.
@@ -141,7 +143,7 @@ def tune(
     )
     journal = Journal(folder / JOURNAL, _identity(problem, metric))
     real = _float_score(problem)
-    judge = Judge(limits or TuneLimits(drop=0.01), real, _larger_is_better(problem))
+    judge = Judge(limits or TuneLimits(drop=0.01), real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes
     with open_workers(workers, problem) as pool:
         search = _Search(problem.space, journal, judge, pool, trials, deadline, seed)
@@ -154,8 +156,8 @@ def tune(
     make_model(problem, best.candidate, folder / BEST)
     result = Tuning(
         folder,
-        metric,
-        real,
+        real.metric,
+        real.value,
         done,
         tuple(judge.front(done)),
         best,
@@ -281,20 +283,8 @@ def _identity(problem: Problem, metric: str) -> dict[str, Any]:
     }
 
 
-def _with_float(problem: Problem, use: Callable[[Path], Any]) -> Any:
+def _float_score(problem: Problem) -> Score:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float.tflite"
         path.write_bytes(problem.variants["plain"])
-        return use(path)
-
-
-def _float_score(problem: Problem) -> float:
-    return float(_with_float(problem, lambda path: score_of(problem, path)))
-
-
-def _larger_is_better(problem: Problem) -> bool:
-    from edgeq.evaluation.evaluate import evaluate
-
-    few = ([array[:2] for array in problem.samples], problem.labels[:2])
-    found = _with_float(problem, lambda path: evaluate(path, data=few, metric=problem.metric))
-    return bool(found.score.larger_is_better)
+        return evaluate(path, data=(problem.samples, problem.labels), metric=problem.metric).score

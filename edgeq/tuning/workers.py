@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -98,8 +99,9 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
             yield _Here(problem)
             return
         raise MissingDependency("dask.distributed", "--workers", _INSTALL) from error
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
-        client = distributed.Client(**_cluster(where, local), timeout="20s")
+        client = distributed.Client(**_cluster(where, local), timeout="8s")
     except (OSError, TimeoutError, ValueError) as error:
         raise EdgeqError(f"There is no dask scheduler at '{where}': {error}") from None
     try:

@@ -1,0 +1,119 @@
+"""What compression cannot do, it says: one clear error, no traceback, no file."""
+
+import numpy as np
+import pytest
+
+from edgeq.compress.distillation import distill
+from edgeq.compress.factorization import factorize
+from edgeq.compress.network import load_network
+from edgeq.compress.qat import prepare_qat, qat
+from edgeq.compress.structured import prune_channels
+from edgeq.compress.task import Task
+from edgeq.compress.training import Training
+from edgeq.errors import EdgeqError
+from tests.compress.nets import cnn, digits, mlp
+
+
+def task(**training):
+    return Task(digits()[0], training=Training(**{"epochs": 1, **training}))
+
+
+def test_an_untrained_model():
+    with pytest.raises(EdgeqError, match="not trained"):
+        qat(cnn(epochs=0), task())
+
+
+def test_a_subclassed_model():
+    import keras
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(10)
+
+        def call(self, x):
+            return self.dense(x)
+
+    own = Own()
+    own(np.zeros((1, 4)))
+    with pytest.raises(EdgeqError, match="subclassed") as caught:
+        load_network(own)
+    assert "keras.Model(x, model.call(x))" in caught.value.hint
+    x = keras.Input((4,))
+    load_network(keras.Model(x, own.call(x)))
+
+
+def test_a_teacher_of_another_shape():
+    import keras
+
+    other = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    with pytest.raises(EdgeqError, match="teacher's output"):
+        distill(cnn(), other, task(teach=0.5))
+
+
+def test_nan_while_training():
+    (x, y), _ = digits()
+    with pytest.raises(EdgeqError, match="NaN") as caught:
+        qat(mlp(), Task((x, y), training=Training(epochs=2, learning_rate=1e30)))
+    assert "learning rate" in caught.value.hint
+
+
+def test_labels_of_another_problem():
+    (x, y), _ = digits()
+    with pytest.raises(EdgeqError, match="10 classes"):
+        qat(cnn(), Task((x, y + 5)))
+    with pytest.raises(EdgeqError, match="not trained"):
+        qat(cnn(), Task((x, np.random.default_rng(0).permutation(y))))
+
+
+def test_no_layer_to_change():
+    with pytest.raises(EdgeqError, match="No layer becomes smaller"):
+        factorize(mlp(), task(), rank=400)
+    import keras
+
+    x = keras.Input((8, 8, 1))
+    y = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x))
+    single = keras.Model(x, y)
+    single.compile("adam", "sparse_categorical_crossentropy")
+    single.fit(*digits()[0], epochs=2, verbose=0)
+    with pytest.raises(EdgeqError, match="No channels"):
+        prune_channels(single, task())
+
+
+def test_a_scheme_without_training():
+    with pytest.raises(EdgeqError, match="int16x8"):
+        prepare_qat(cnn(), "int16x8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prune", "--sparsity", "1.5"), "between 0 and 1"),
+        (("prune", "--structured", "--two-of-four"), "exclude each other"),
+        (("cluster", "--clusters", "1"), "2 to 256"),
+        (("qat", "--epochs", "-1"), "not possible"),
+        (("qat", "--data", "nowhere.npz"), "nowhere.npz"),
+    ],
+)
+def test_arguments_that_cannot_be(cli, tmp_path, arguments, message):
+    model, data = tmp_path / "m.keras", tmp_path / "d.npz"
+    cnn().save(model)
+    np.savez(data, x=digits()[0][0][:50], y=digits()[0][1][:50])
+    name, *rest = arguments
+    given = [] if "--data" in rest else ["--data", data]
+    result = cli("compress", name, model, "-o", tmp_path / "out.keras", *given, *rest)
+    assert result.code in (1, 2)
+    assert message in result.err
+    assert not (tmp_path / "out.keras").exists()
+
+
+def test_the_output_is_kept_without_force(cli, tmp_path):
+    model = tmp_path / "m.keras"
+    cnn().save(model)
+    assert cli("compress", "equalize", model, "-o", tmp_path / "e.keras").code == 0
+    assert "exists already" in cli("compress", "equalize", model, "-o", tmp_path / "e.keras").err
+    tflite = tmp_path / "m.tflite"
+    tflite.write_bytes(b"no model")
+    assert "Keras model" in cli("compress", "equalize", tflite, "-o", tmp_path / "f.keras").err

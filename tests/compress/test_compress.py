@@ -1,0 +1,177 @@
+"""Each method of compression does what it says, and its results convert like any model."""
+
+import numpy as np
+import pytest
+
+from edgeq.compress.clustering import cluster, share_weights
+from edgeq.compress.distillation import distill
+from edgeq.compress.equalization import equalize
+from edgeq.compress.factorization import factorize
+from edgeq.compress.folding import fold_batch_norm
+from edgeq.compress.network import load_network
+from edgeq.compress.pruning import prune, prune_2_of_4, two_of_four
+from edgeq.compress.qat import finish_qat, prepare_qat, qat
+from edgeq.compress.structured import prune_channels
+from edgeq.compress.task import Task
+from edgeq.compress.training import Training
+from tests.compress.nets import accuracy, cnn, digits, mlp, narrow
+
+SHORT = Training(epochs=2, teach=0.5, batch_size=64)
+
+
+def task(training=SHORT, **more):
+    train, held_out = digits()
+    return Task(train, held_out, training, **more)
+
+
+def outputs(model):
+    return model.predict(digits()[1][0][:64], verbose=0)
+
+
+def kernels(model):
+    return {
+        layer.name: np.asarray(layer.get_weights()[0])
+        for layer in model.layers
+        if layer.get_weights() and layer.get_weights()[0].ndim > 1
+    }
+
+
+def test_folding_changes_nothing_but_the_layers():
+    folded = fold_batch_norm(load_network(cnn()))
+    assert not any("BatchNormalization" in type(layer).__name__ for layer in folded.layers)
+    np.testing.assert_allclose(outputs(folded), outputs(cnn()), atol=1e-5)
+
+
+def spoiled(model):
+    """The same function with channel ranges that differ by a factor of a thousand."""
+    folded = fold_batch_norm(load_network(model))
+    factor = np.logspace(-1.5, 1.5, 16).astype(np.float32)
+    first, depthwise = folded.get_layer("first"), folded.get_layer("depthwise")
+    first.set_weights([w * factor for w in first.get_weights()])
+    kernel, bias = depthwise.get_weights()
+    depthwise.set_weights([kernel / factor[:, None], bias])
+    return folded
+
+
+def test_equalization_repairs_spoiled_channel_ranges():
+    model = spoiled(cnn())
+    before, quantized = accuracy(model, "int8-per-tensor")
+    result = equalize(model)
+    np.testing.assert_allclose(outputs(result.model), outputs(model), atol=1e-4)
+    after = accuracy(result.model, "int8-per-tensor")[1]
+    assert quantized < before - 0.1
+    assert after > before - 0.01
+    assert result.details["imbalance_after"] < 0.1 * result.details["imbalance_before"]
+
+
+def test_pruned_weights_are_zero_and_stay_so_in_qat():
+    pruned = prune(cnn(), task(), sparsity=0.6)
+    for name, share in pruned.details["zeros"].items():
+        assert share == pytest.approx(0.6, abs=0.01), name
+    assert pruned.quality[1].value > pruned.quality[0].value - 0.02
+    trained = qat(pruned.model, task(), scheme="int8")
+    before, after = kernels(pruned.model), kernels(trained.model)
+    for name in pruned.details["zeros"]:
+        assert (after[name][before[name] == 0] == 0).all(), name
+        assert not np.array_equal(before[name], after.get(name))
+
+
+def test_two_of_every_four_weights():
+    weights = np.random.default_rng(0).normal(size=(3, 3, 5, 7))
+    kept = two_of_four(weights)
+    rows = (weights * kept).reshape(-1, 7).T
+    for row, whole in zip(rows, weights.reshape(-1, 7).T, strict=True):
+        for start in range(0, 44, 4):
+            largest = np.sort(np.abs(whole[start : start + 4]))[2:]
+            left = np.sort(np.abs(row[start : start + 4]))
+            assert (left[:2] == 0).all()
+            np.testing.assert_array_equal(left[2:], largest)
+    result = prune_2_of_4(cnn(), task())
+    assert result.details["zeros"]["second"] == pytest.approx(0.5)
+
+
+def test_shared_weights_stay_shared_in_qat():
+    result = cluster(cnn(), task(), clusters=16)
+    assert all(len(np.unique(kernel)) <= 16 for kernel in kernels(result.model).values())
+    trained = qat(result.model, task(), scheme="int8-per-tensor")
+    assert all(len(np.unique(kernel)) <= 16 for kernel in kernels(trained.model).values())
+    real, integer = accuracy(trained.model, "int8-per-tensor")
+    assert integer > real - 0.02
+
+
+def test_shared_weights_are_the_best_of_their_number():
+    weights = np.array([1.0, 1.1, 0.9, -5, -5.2, 0, 0, 3, 3], np.float32)
+    values, numbers = share_weights(weights, 3)
+    np.testing.assert_allclose(values[numbers], [1, 1, 1, -5.1, -5.1, 0, 0, 3, 3], atol=1e-5)
+
+
+def test_low_rank_makes_a_dense_network_small():
+    result = factorize(mlp(), task(Training(epochs=4, teach=0.5)), rank=12)
+    assert result.after.parameters * 5 < result.before.parameters
+    assert result.quality[1].value > result.quality[0].value - 0.01
+
+
+def test_channels_go_and_accuracy_stays():
+    training = Training(epochs=10, learning_rate=2e-3, teach=0.5)
+    result = prune_channels(cnn(), task(training), macs=0.5)
+    assert result.details["macs_after"] <= 0.5 * result.details["macs_before"]
+    assert result.quality[1].value > result.quality[0].value - 0.015
+    # The addition ties what "pointwise" and "second" make.
+    left = result.details["channels"]
+    assert left["pointwise"] == left["second"]
+    real, integer = accuracy(result.model)
+    assert real == pytest.approx(result.quality[1].value, abs=1e-6)
+    assert integer > real - 0.02
+
+
+def test_removing_dead_channels_changes_nothing():
+    model = fold_batch_norm(load_network(cnn()))
+    second = model.get_layer("first")
+    kernel, bias = second.get_weights()
+    kernel[..., ::2], bias[::2] = 0, 0
+    second.set_weights([kernel, bias])
+    depthwise = model.get_layer("depthwise")
+    kernel, bias = depthwise.get_weights()
+    bias[::2] = 0
+    depthwise.set_weights([kernel, bias])
+    result = prune_channels(model, task(Training(epochs=0)), macs=0.95)
+    assert result.details["macs_after"] < result.details["macs_before"]
+
+
+def test_int4_training_wins_back_what_rounding_loses():
+    real, rounded = accuracy(narrow(), "int4")
+    result = qat(narrow(), task(Training(epochs=10, teach=0.5)), scheme="int4")
+    trained = accuracy(result.model, "int4")[1]
+    assert rounded < real - 0.02
+    assert trained > real - 0.015
+
+
+def test_qat_in_a_loop_of_ones_own():
+    prepared = prepare_qat(cnn(), "int4")
+    prepared.compile("adam", "sparse_categorical_crossentropy")
+    (x, y), _ = digits()
+    prepared.fit(x[:320], y[:320], verbose=0)
+    finished = finish_qat(prepared)
+    assert {type(layer).__module__.split(".")[0] for layer in finished.layers} == {"keras"}
+
+
+def test_a_student_learns_from_its_teacher():
+    import keras
+
+    keras.utils.set_random_seed(5)
+    student = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    result = distill(student, cnn(), task(Training(epochs=10, teach=0.7, learning_rate=3e-3)))
+    assert result.quality[0].value < 0.3
+    assert result.quality[1].value > 0.85
+
+
+def test_unlabelled_data_is_enough():
+    result = qat(cnn(), Task(digits()[0][0], digits()[1], SHORT, labelled=False))
+    assert result.quality[1].value > result.quality[0].value - 0.03

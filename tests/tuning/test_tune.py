@@ -1,0 +1,135 @@
+"""The search: a front, a recommendation, limits, and nothing lost when something dies."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from edgeq.errors import EdgeqError
+from edgeq.tuning.front import Judge, TuneLimits
+from edgeq.tuning.space import Candidate
+from edgeq.tuning.trial import Trial
+from edgeq.tuning.tune import tune
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    """A small trained Keras file and its data, as files."""
+    pytest.importorskip("optuna")
+    pytest.importorskip("tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    random = np.random.default_rng(0)
+    y = random.integers(0, 4, 300)
+    x = (random.normal(0, 0.4, (300, 6, 6, 1)) + y[:, None, None, None]).astype(np.float32)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=10, verbose=0)
+    folder = tmp_path_factory.mktemp("tuning")
+    model.save(folder / "m.keras")
+    np.savez(folder / "d.npz", x=x, y=y)
+    return folder / "m.keras", folder / "d.npz"
+
+
+def trial(key, score, flash, ram, cycles, error=""):
+    return Trial(Candidate(variant=key), score, flash, ram, cycles, None, error)
+
+
+def test_the_front_holds_what_nothing_beats():
+    judge = Judge(TuneLimits(drop=0.05), 0.9, larger_is_better=True)
+    small = trial("small", 0.86, 10, 10, 100)
+    fast = trial("fast", 0.9, 30, 10, 50)
+    beaten = trial("beaten", 0.85, 30, 10, 100)
+    impossible = trial("impossible", 1.0, 1, 1, 1, "no kernel")
+    assert judge.front([small, fast, beaten, impossible]) == [fast, small]
+    assert judge.choose([small, fast, beaten], "flash") == small
+    assert judge.choose([small, fast, beaten], "speed") == fast
+    strict = Judge(TuneLimits(drop=0.0, flash_bytes=29), 0.9, larger_is_better=True)
+    assert strict.choose([small, fast], "balanced") == fast
+    assert strict.excess(fast) == pytest.approx(1 / 29)
+
+
+def test_a_search_has_a_front_and_can_be_taken_up_again(net, tmp_path, cli):
+    model, data = net
+    args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--eval", data, "--workers", "1")
+    first = cli(*args, "--on", "sim:cortex-m4", "--trials", "5", "--json")
+    assert first.code == 0, first.err
+    found = first.json
+    assert len(found["trials"]) == 5
+    journal = tmp_path / "t" / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    assert len(lines) == 6
+    # Interrupted in the middle of a line, as by a power cut.
+    journal.write_text("\n".join(lines) + '\n{"candidate": {"var')
+    second = cli(*args, "--trials", "7", "--json").json
+    assert [t["name"] for t in second["trials"][:5]] == [t["name"] for t in found["trials"]]
+    assert len(second["trials"]) == 7
+    assert json.loads((tmp_path / "t" / "tune.json").read_text())["best"] == second["best"]
+    assert (tmp_path / "t" / "best.tflite").stat().st_size > 0
+    for fixed in second["trials"][:4]:
+        assert any(
+            front["score"] >= fixed["score"]
+            and all(front[k] <= fixed[k] for k in ("flash_bytes", "ram_bytes", "cycles"))
+            for front in second["front"]
+        )
+
+
+def test_a_limit_that_nothing_meets(net, tmp_path, cli):
+    model, data = net
+    result = cli(
+        "tune", model, "-o", tmp_path, "--data", data, "--flash", "100", "--trials", "2",
+        "--workers", "1",
+    )  # fmt: skip
+    assert result.code == 3
+    assert "comes nearest" in result.out
+
+
+def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
+    model, data = net
+    (tmp_path / "journal.jsonl").write_text('{"edgeq": "0", "model_and_data": "other"}\n')
+    with pytest.raises(EdgeqError, match="another search"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="1")
+
+
+def test_no_scheduler_there(net, tmp_path):
+    pytest.importorskip("distributed")
+    model, data = net
+    with pytest.raises(EdgeqError, match="no dask scheduler"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="tcp://127.0.0.1:9")
+    with pytest.raises(EdgeqError, match="--workers many"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="many")
+
+
+def test_a_lost_worker_loses_nothing(net, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    model, data = net
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        killed = []
+
+        def kill_one():
+            journal = tmp_path / "journal.jsonl"
+            while not (journal.exists() and len(journal.read_text().splitlines()) > 2):
+                time.sleep(0.05)
+            worker = next(iter(cluster.workers.values()))
+            killed.append(worker.process.pid)
+            worker.process.process._process.kill()
+
+        threading.Thread(target=kill_one, daemon=True).start()
+        found = tune(model, data=data, output=tmp_path, trials=8, workers=cluster.scheduler_address)
+    assert killed
+    assert len(found.trials) == 8
+    assert not any("worker" in trial.error for trial in found.trials)
