@@ -230,10 +230,12 @@ def _place(order: list[Block], overlaps: _Overlaps, limit: int) -> list[Placed] 
 
 def _lowest(block: Block, rivals: list[Placed], overlaps: _Overlaps) -> int:
     candidates = {0}
+    plain, ruled = [], []
     for rival in rivals:
         candidates.add(rival.end)
         as_source = overlaps.get((block.key, rival.block.key))
         as_output = overlaps.get((rival.block.key, block.key))
+        (plain if as_source is None and as_output is None else ruled).append(rival)
         if as_source is not None:
             candidates.add(rival.offset if as_source[1] else rival.offset - max(as_source[0], 0))
             candidates.add(rival.offset)
@@ -241,8 +243,15 @@ def _lowest(block: Block, rivals: list[Placed], overlaps: _Overlaps) -> int:
             candidates.add(rival.offset if as_output[1] else rival.offset + max(as_output[0], 0))
             candidates.add(rival.offset)
     unit = block.alignment
+    plain.sort(key=lambda rival: rival.offset)
+    taken, busy = 0, 0  # rivals from `taken` on start behind the offset, the others end at `busy`
     for offset in sorted(-(-candidate // unit) * unit for candidate in candidates):
-        if offset >= 0 and all(_fits(block, offset, rival, overlaps) for rival in rivals):
+        end = offset + block.size
+        while taken < len(plain) and plain[taken].offset < end:
+            busy = max(busy, plain[taken].end)
+            taken += 1
+        apart = offset >= max(busy, 0)
+        if apart and all(_fits(block, offset, rival, overlaps) for rival in ruled):
             return offset
     raise AssertionError("the end of the highest rival is always free")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -195,12 +196,13 @@ def _read_in_place(program: Program) -> Program:
     """The program without copies out of variables that keep their value long enough."""
     steps = list(program.steps)
     root = dict(program.root)
+    writers = Counter(index for step in steps for index in step.op.outputs)
     for number, step in enumerate(steps):
         variable = step.op.inputs[0] if step.op.inputs else -1
         if step.op.name != "COPY" or variable not in program.fills:
             continue
         copied = step.op.outputs[0]
-        if copied in program.fills or sum(copied in s.op.outputs for s in steps) > 1:
+        if copied in program.fills or writers[copied] > 1:
             continue
         group = {copied, *(index for index, owner in root.items() if owner == copied)}
         last = max((n for n, s in enumerate(steps) if group.intersection(s.reads)), default=number)
