@@ -22,6 +22,8 @@ _PUBLIC = {
     "verify": "edgeq.verification",
     "evaluate": "edgeq.evaluation.evaluate",
     "profile": "edgeq.profiling",
+    "diagnose": "edgeq.diagnosis.diagnose",
+    "tune": "edgeq.tuning.tune",
     "deploy": "edgeq.deployment",
     "DeployConfig": "edgeq.config",
     "Limits": "edgeq.config",

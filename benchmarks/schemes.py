@@ -1,0 +1,197 @@
+"""What every scheme and every compression costs and saves, on real data, over seeds.
+
+    python -m benchmarks.schemes                     three tasks, three seeds (about an hour)
+    python -m benchmarks.schemes --seeds 1 --tasks image
+    python -m benchmarks.schemes --table             write docs/schemes.md from what is there
+
+Rows are written to benchmarks/schemes.json as they come, and are not computed twice. Accuracy is
+that of the generated C on held-out data; flash, arena and cycles are those of the Cortex-M4 in the
+emulator. "more training" is the control: the plain model trained for as many more epochs as the
+methods get, with the same learning rate, so that a method is not praised for the training alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+import edgeq
+from benchmarks.tasks import TASKS, Task
+from edgeq.compress.clustering import cluster
+from edgeq.compress.equalization import equalize
+from edgeq.compress.factorization import factorize
+from edgeq.compress.folding import fold_batch_norm
+from edgeq.compress.network import load_network
+from edgeq.compress.pruning import prune, prune_2_of_4
+from edgeq.compress.qat import qat
+from edgeq.compress.structured import prune_channels
+from edgeq.compress.task import Task as Purpose
+from edgeq.compress.training import Labelled, Training, fit
+from edgeq.devices.base import ProfileOptions
+
+HERE = Path(__file__).parent
+STORE = HERE / "schemes.json"
+TABLE = HERE.parent / "docs" / "schemes.md"
+EPOCHS = 12
+Row = dict[str, Any]
+
+
+def methods(task: Task, model: Any, spoiled: Any) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """(name, scheme to convert with, what makes the model) of every row."""
+    training = Training(epochs=EPOCHS, teach=0.5)
+    channels = Training(epochs=EPOCHS, learning_rate=2e-3, teach=0.5)
+    purpose = Purpose(task.train, training=training)
+    for scheme in ("int8", "int8-per-tensor", "int16x8", "int4"):
+        yield scheme, scheme, lambda: model
+    yield "mixed: first and last layer int8, others int4", "mixed", lambda: model
+    more = trained_more(model, task, training)
+    yield "more training, int8", "int8", lambda: more
+    yield "more training, int4", "int4", lambda: more
+    yield "qat int8", "int8", lambda: qat(model, purpose, scheme="int8").model
+    yield "qat int4", "int4", lambda: qat(model, purpose, scheme="int4").model
+    yield "equalize, int8-per-tensor", "int8-per-tensor", lambda: equalize(model).model
+    if spoiled is not None:
+        yield "spoiled ranges, int8-per-tensor", "int8-per-tensor", lambda: spoiled
+        yield "spoiled, then equalize", "int8-per-tensor", lambda: equalize(spoiled).model
+    yield "prune 50 %, int8", "int8", lambda: prune(model, purpose, sparsity=0.5).model
+    yield "prune 2:4, int8", "int8", lambda: prune_2_of_4(model, purpose).model
+    yield (
+        "channels: half the MACs, int8",
+        "int8",
+        lambda: prune_channels(model, Purpose(task.train, training=channels), macs=0.5).model,
+    )
+    yield "cluster 16, int8-per-tensor", "int8-per-tensor", lambda: cluster(model, purpose).model
+    if task.rank is not None:
+        yield (
+            f"low rank {task.rank}, int8",
+            "int8",
+            lambda: factorize(model, purpose, rank=task.rank).model,
+        )
+
+
+def trained_more(model: Any, task: Task, training: Training) -> Any:
+    copy = load_network(model)
+    fit(copy, Labelled([task.train[0]], task.train[1]), training, model)
+    return copy
+
+
+def spoil(model: Any) -> Any | None:
+    """The same function with ranges of the first layer's channels a factor of 300 apart."""
+    folded = fold_batch_norm(load_network(model))
+    weighted = [layer for layer in folded.layers if layer.get_weights()]
+    first, second = weighted[:2]
+    if "Depthwise" not in type(second).__name__:
+        return None
+    factor = np.logspace(-1.25, 1.25, first.get_weights()[1].size).astype(np.float32)
+    first.set_weights([weight * factor for weight in first.get_weights()])
+    kernel, bias = second.get_weights()
+    second.set_weights([kernel / factor[:, None], bias])
+    return folded
+
+
+def measure(model: Any, scheme: str, task: Task) -> Row:
+    """Accuracy and cost of a model converted with a scheme."""
+    precision = None
+    if scheme == "mixed":
+        names = [layer.name for layer in load_network(model).layers if layer.get_weights()]
+        narrow = [n for n in names[1:-1] if not n.startswith(("batch", "depthwise"))]
+        precision = dict.fromkeys(narrow, "int4")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        edgeq.convert(
+            model, data=task.train[0][:300], output=path, scheme=scheme, precision=precision
+        )
+        accuracy = edgeq.evaluate(path, data=task.test, on="c").score.value
+        found = edgeq.profile(
+            path, on="sim:cortex-m4", profile_options=ProfileOptions(ops=False)
+        ).measurement
+        content = path.read_bytes()
+    return {
+        "accuracy": accuracy,
+        "tflite_bytes": len(content),
+        "gzip_bytes": len(gzip.compress(content)),
+        "flash_bytes": found.memory_bytes.flash_total,
+        "arena_bytes": found.memory_bytes.arena,
+        "instructions": found.instructions,
+        "cycles": found.cycles,
+    }
+
+
+def run(task_name: str, seed: int, rows: dict[str, Row]) -> None:
+    """All rows of one task and seed that are not there yet."""
+    task = TASKS[task_name]()
+    model = task.trained(seed)
+    found = model.predict(task.test[0], verbose=0).argmax(-1)
+    store(rows, f"{task_name}/{seed}/float", {"accuracy": float(np.mean(found == task.test[1]))})
+    for name, scheme, make in methods(task, model, spoil(model)):
+        key = f"{task_name}/{seed}/{name}"
+        if key not in rows:
+            store(rows, key, measure(make(), scheme, task))
+
+
+def store(rows: dict[str, Row], key: str, row: Row) -> None:
+    rows[key] = row
+    STORE.write_text(json.dumps(rows, indent=1) + "\n")
+    print(key, row, flush=True)
+
+
+def table(rows: dict[str, Row]) -> str:
+    """The rows as Markdown, one table per task: means over seeds, accuracy with its range."""
+    text = ["# Schemes and compressions, measured", "", __doc__.split("\n\n")[2].strip(), ""]
+    for task_name in TASKS:
+        mine = {key: row for key, row in rows.items() if key.startswith(task_name + "/")}
+        if not mine:
+            continue
+        seeds = sorted({key.split("/")[1] for key in mine})
+        text += [
+            f"## {(TASKS[task_name].__doc__ or task_name).rstrip('.')}",
+            "",
+            f"Seeds {', '.join(seeds)}.",
+            "",
+        ]
+        text += [
+            "| | accuracy | worst to best | .tflite | gzipped | flash | arena | M4 cycles |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|",
+        ]
+        for name in dict.fromkeys(key.split("/", 2)[2] for key in mine):
+            found = [
+                mine[f"{task_name}/{s}/{name}"] for s in seeds if f"{task_name}/{s}/{name}" in mine
+            ]
+            accuracies = [row["accuracy"] for row in found]
+            cells = [
+                name,
+                f"{mean(accuracies):.4f}",
+                f"{min(accuracies):.3f}–{max(accuracies):.3f}",
+            ]
+            for field in ("tflite_bytes", "gzip_bytes", "flash_bytes", "arena_bytes", "cycles"):
+                values = [row[field] for row in found if row.get(field) is not None]
+                cells.append(f"{mean(values):,.0f}" if values else "")
+            text.append("| " + " | ".join(cells) + " |")
+        text.append("")
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--table", action="store_true", help="only write the table")
+    given = parser.parse_args()
+    rows: dict[str, Row] = json.loads(STORE.read_text()) if STORE.exists() else {}
+    if not given.table:
+        for seed in range(given.seeds):
+            for task_name in given.tasks:
+                run(task_name, seed, rows)
+    TABLE.write_text(table(rows))
+
+
+if __name__ == "__main__":
+    main()

