@@ -7,11 +7,22 @@ import secrets
 import time
 from typing import Any
 
-from edgeq.devices.serial_protocol import Frame, Request, Splitter, Status, decode, encode
+from edgeq.devices.serial_protocol import (
+    BODY_LIMIT,
+    Frame,
+    Request,
+    Splitter,
+    Status,
+    decode,
+    encode,
+)
 from edgeq.errors import EdgeqError, MissingDependency
 
 _ATTEMPTS = 200
-_ANSWER_S = 0.25
+# Time for an answer besides that of its bytes on the line: at first, at least, at most.
+_FIRST_S, _LEAST_S, _MOST_S = 0.25, 0.02, 0.5
+
+_LONGEST_ANSWER = BODY_LIMIT + 14
 
 
 class BoardReset(EdgeqError):
@@ -34,6 +45,7 @@ class SerialLink:
         self._session = 0
         self._sequence = 0
         self._noise = bytearray()
+        self._usual_s = _FIRST_S
         self.repeats = 0
 
     def close(self) -> None:
@@ -67,16 +79,22 @@ class SerialLink:
         """
         self._sequence = self._sequence % 0xFFFF + 1
         question = encode(Frame(self._session, self._sequence, kind, body))
-        answer_s = _ANSWER_S + 2 * len(question) * 10 / self._baud + 2600 / self._baud
+        line_s = (len(question) + _LONGEST_ANSWER) * 10 / self._baud
+        patience_s = min(_MOST_S, max(_LEAST_S, 4 * self._usual_s))
         deadline = time.monotonic() + self.timeout_s
         for attempt in range(_ATTEMPTS):
             self.repeats += attempt > 0
+            start = time.monotonic()
             self._write(question)
-            answer = self._wait(kind, answer_s, work_s)
+            answer = self._wait(kind, line_s + patience_s, work_s)
             if answer is not None:
+                if not work_s:
+                    self._usual_s += (time.monotonic() - start - self._usual_s) / 8
                 return self._checked(kind, answer)
             if time.monotonic() > deadline and attempt >= 2:
                 break
+            if time.monotonic() - start >= patience_s:
+                patience_s = min(_MOST_S, 2 * patience_s)
         raise self._silence()
 
     def _checked(self, kind: Request, answer: bytes) -> bytes:

@@ -60,9 +60,9 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes on the line, with a zero byte before and after."""
+    """The bytes on the line: a zero byte before, and two after in case that one is lost."""
     raw = _HEAD.pack(frame.session, frame.sequence, frame.type) + frame.body
-    return b"\0" + cobs_encode(raw + _CRC.pack(zlib.crc32(raw))) + b"\0"
+    return b"\0" + cobs_encode(raw + _CRC.pack(zlib.crc32(raw))) + b"\0\0"
 
 
 def decode(block: bytes) -> Frame | None:

@@ -99,6 +99,8 @@ static void answer(uint16_t sequence, uint8_t type, uint16_t count)
         }
         from++;
     }
+    /* Twice: were the only one lost, the computer would have to wait for its time-out. */
+    eq_port_put(0);
     eq_port_put(0);
 }
 

@@ -1,0 +1,134 @@
+"""Firmware projects for tests: made, built without a warning, run in QEMU behind a terminal."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import select
+import shutil
+import subprocess
+import threading
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeq.firmware.create import create_project
+from tests.tools import need
+
+MACHINES = {
+    "qemu-mps2-an385": ["qemu-system-arm", "-M", "mps2-an385"],
+    "qemu-mps2-an386": ["qemu-system-arm", "-M", "mps2-an386"],
+    "qemu-mps2-an500": ["qemu-system-arm", "-M", "mps2-an500"],
+    "qemu-mps2-an505": ["qemu-system-arm", "-M", "mps2-an505"],
+    "qemu-mps3-an547": ["qemu-system-arm", "-M", "mps3-an547"],
+    "qemu-microbit": ["qemu-system-arm", "-M", "microbit"],
+    "qemu-riscv32-virt": ["qemu-system-riscv32", "-M", "virt", "-bios", "none"],
+}
+
+
+def need_tools(*programs: str) -> None:
+    for program in ("cmake", *programs):
+        need(shutil.which(program), program)
+
+
+def build(models: list[Path], folder: Path, target: str, **options) -> Path:
+    """A bare-metal image, every warning an error."""
+    need_tools("arm-none-eabi-gcc" if "riscv" not in target else "riscv64-unknown-elf-gcc")
+    options.setdefault("template", "bare-metal")
+    project = create_project(models, folder, target=target, **options)
+    compile_project(folder)
+    return folder / "build" / f"{project.name}.elf"
+
+
+def compile_project(folder: Path, *options: str) -> None:
+    for command in (
+        ["cmake", "-B", "build", "-DCMAKE_C_FLAGS=-Werror", *options],
+        ["cmake", "--build", "build", "--parallel", "2"],
+    ):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def say(elf: Path, target: str, until: str, timeout_s: float = 60) -> str:
+    """What an image says on its serial port, up to a line with `until`."""
+    with on_pty(elf, target) as port:
+        handle = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        try:
+            return read_until(handle, until, timeout_s)
+        finally:
+            os.close(handle)
+
+
+def read_until(handle: int, until: str, timeout_s: float) -> str:
+    heard, end = "", time.monotonic() + timeout_s
+    while not re.search(until, heard) and time.monotonic() < end:
+        if select.select([handle], [], [], 0.2)[0]:
+            heard += os.read(handle, 4096).decode("latin-1")
+    return heard
+
+
+@contextmanager
+def on_pty(elf: Path, target: str) -> Iterator[str]:
+    """The pseudo-terminal behind which QEMU runs an image. The image starts when it is opened."""
+    command = MACHINES[target]
+    need(shutil.which(command[0]), command[0])
+    process = subprocess.Popen(
+        [*command, "-display", "none", "-monitor", "none", "-serial", "pty", "-kernel", str(elf)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        port = re.search(r"/dev/pts/\d+", line)
+        assert port, line
+        yield port[0]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def bad_line(port: str, rate: float, seed: int = 1) -> Iterator[str]:
+    """A pseudo-terminal behind which `port` lies, over a line that damages bytes both ways.
+
+    Of the damaged bytes a third is flipped, a third lost, a third doubled.
+    """
+    master, slave = os.openpty()
+    board = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    for handle in (slave, board):
+        tty.setraw(handle)
+    stop = threading.Event()
+    chance = random.Random(seed)
+
+    def damage(data: bytes) -> bytes:
+        out = bytearray()
+        for byte in data:
+            kind = chance.random() / rate
+            if kind < 1 / 3:
+                out.append(byte ^ (1 << chance.randrange(8)))
+            elif kind < 2 / 3:
+                continue
+            else:
+                out += bytes([byte, byte]) if kind < 1 else bytes([byte])
+        return bytes(out)
+
+    def relay() -> None:
+        while not stop.is_set():
+            ready = select.select([master, board], [], [], 0.1)[0]
+            for handle in ready:
+                data = damage(os.read(handle, 4096))
+                os.write(board if handle == master else master, data)
+
+    thread = threading.Thread(target=relay, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(slave)
+    finally:
+        stop.set()
+        thread.join()
+        for handle in (master, slave, board):
+            os.close(handle)

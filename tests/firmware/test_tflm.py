@@ -1,0 +1,86 @@
+"""`--runtime tflm`: the arena against measured figures, the resolver, and a real build."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from edgeq.firmware.create import create_project
+from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
+from tests.conftest import MLPERF_TINY
+from tests.firmware.boards import compile_project, need_tools, say
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_arena_is_enough_and_not_much_more(name, kernels, models, shared):
+    figures = json.loads((shared / "bench" / "tflm_cortex_m.json").read_text())["configs"]
+    used = figures[f"cortex-m4/{kernels}"][f"{name}_int8"]["arena_bytes"]
+    found = tflm_arena(models / f"{name}_int8.tflite", kernels).bytes
+    assert used <= found <= max(used * 1.05, used + 512)
+
+
+def test_the_resolver_has_exactly_the_models_ops(models, tmp_path):
+    folder = tmp_path / "kws"
+    create_project(
+        [models / "kws_int8.tflite"],
+        folder,
+        target="nucleo-f446re",
+        template="bare-metal",
+        name="kws",
+        runtime="tflm",
+    )
+    text = (folder / "model" / "kws.cc").read_text()
+    added = [line.strip() for line in text.splitlines() if "ops->Add" in line]
+    assert added == [
+        "ops->AddAveragePool2D(tflite::Register_AVERAGE_POOL_2D_INT8());",
+        "ops->AddConv2D(tflite::Register_CONV_2D_INT8());",
+        "ops->AddDepthwiseConv2D(tflite::Register_DEPTHWISE_CONV_2D_INT8());",
+        "ops->AddFullyConnected(tflite::Register_FULLY_CONNECTED_INT8());",
+        "ops->AddReshape();",
+        "ops->AddSoftmax(tflite::Register_SOFTMAX_INT8());",
+    ]
+    assert "MicroMutableOpResolver<6>" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_it_builds_with_a_tflm_tree_and_passes_in_qemu(name, models, tmp_path):
+    root = os.environ.get("TFLM_ROOT", "")
+    if not Path(root or "none").is_dir():
+        # Not a tool that CI could install: the tree is the user's, and no part of this project.
+        pytest.skip("TFLM_ROOT is not set to a tree of tensorflow/tflite-micro with its downloads")
+    need_tools("arm-none-eabi-g++")
+    create_project(
+        [models / f"{name}_int8.tflite"],
+        tmp_path / "fw",
+        target="qemu-mps2-an386",
+        template="bare-metal",
+        name=name,
+        runtime="tflm",
+        tflm_kernels="reference",
+    )
+    compile_project(tmp_path / "fw", f"-DTFLM_ROOT={root}", "-DCMAKE_C_FLAGS=")
+    said = say(tmp_path / "fw" / "build" / f"{name}.elf", "qemu-mps2-an386", "cycles|FAIL|small")
+    assert f"edgeq {name}: self-test PASS" in said
+
+
+@pytest.mark.parametrize(("root", "said"), [("", "is not set"), ("/tmp", "is not TensorFlow")])
+def test_a_missing_or_wrong_tree_is_named(root, said, models, tmp_path, monkeypatch):
+    import subprocess
+
+    need_tools("arm-none-eabi-g++")
+    monkeypatch.setenv("TFLM_ROOT", root)
+    create_project(
+        [models / "sww_int8.tflite"],
+        tmp_path / "fw",
+        target="qemu-mps2-an386",
+        template="bare-metal",
+        runtime="tflm",
+    )
+    done = subprocess.run(
+        ["cmake", "-B", "build"], cwd=tmp_path / "fw", capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert said in done.stderr.replace("\n", " ")
