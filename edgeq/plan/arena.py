@@ -230,7 +230,8 @@ def _place(order: list[Block], overlaps: _Overlaps, limit: int) -> list[Placed] 
 
 def _lowest(block: Block, rivals: list[Placed], overlaps: _Overlaps) -> int:
     candidates = {0}
-    plain, ruled = [], []
+    plain: list[Placed] = []
+    ruled: list[Placed] = []
     for rival in rivals:
         candidates.add(rival.end)
         as_source = overlaps.get((block.key, rival.block.key))

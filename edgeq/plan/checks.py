@@ -19,6 +19,7 @@ _QUANTIZED = {
     "uint8": (0, 255),
     "int16": (-32768, 32767),
 }
+_CONSTANTS = {*C_TYPES, "float16", "int4"}
 _INTEGERS = ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t")
 _INT32 = np.iinfo(np.int32)
 
@@ -30,7 +31,8 @@ def check_operands(node: Node) -> None:
         tensor = node.subgraph.tensors[index]
         _check_quantization(tensor)
         if tensor.data is not None and index not in op.outputs:
-            require(tensor.data.shape == tensor.shape, f"{tensor.dtype} constants are unknown here")
+            known = tensor.dtype in _CONSTANTS and tensor.data.shape == tensor.shape
+            require(known, f"{tensor.dtype} constants are unknown here")
             continue
         require(tensor.dtype in C_TYPES, f"{tensor.dtype} tensors have no place in C")
         require(tensor.elements > 0, f"shape {tensor.shape} has no elements")

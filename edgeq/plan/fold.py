@@ -50,9 +50,9 @@ def _evaluate(op: Op, tensors: Sequence[Tensor]) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             values = rule(_Known(op, [t for t in inputs if t is not None], outputs))
-    except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError):
+        return values if values is not None and _fit(values, outputs) else None
+    except (ValueError, LookupError, TypeError, ArithmeticError):
         return None  # what is wrong with it is for the op itself to say
-    return values if values is not None and _fit(values, outputs) else None
 
 
 def _fit(values: Sequence[Array], outputs: Sequence[Tensor]) -> bool:

@@ -10,9 +10,9 @@ from edgeq.errors import EdgeqError, raise_problems
 from edgeq.fixedpoint import OutOfRange
 from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.ops import OPS
-from edgeq.ops.base import Call, Isa, Node, Unsupported
+from edgeq.ops.base import C_TYPES, Call, Isa, Node, Unsupported
 from edgeq.ops.copy import COPY
-from edgeq.plan.checks import check_call, check_operands
+from edgeq.plan.checks import MAX_TENSOR_BYTES, check_call, check_operands
 from edgeq.plan.flatten import Flat, Mark, flatten
 from edgeq.plan.fold import fold
 
@@ -151,6 +151,14 @@ def _lower_needed(graph: Graph, flat: Flat, isa: Isa, optimize: str) -> list[Ste
         needed.update(step.reads)
         items.append(step)
     problems += _shape_problems(graph, subgraph, items)
+    problems += [
+        EdgeqError(
+            f"a tensor of {t.dtype} {t.shape} has no place in C.",
+            f'{graph.path}, tensor "{t.name}"',
+        )
+        for t in (subgraph.tensors[i] for i in (*subgraph.inputs, *subgraph.outputs))
+        if t.dtype not in C_TYPES or not t.elements or t.bytes > MAX_TENSOR_BYTES
+    ]
     raise_problems(problems[::-1])
     return items[::-1]
 
@@ -166,6 +174,9 @@ def _lower(node: Node) -> Call | None:
         call = kind.lower(node)
     except OutOfRange as error:
         raise Unsupported(str(error)) from None
+    except (ValueError, ArithmeticError, LookupError) as error:
+        # Shapes and constants that contradict each other; only damaged files have them.
+        raise Unsupported(f"its tensors make no sense together ({error})") from None
     if call is not None:
         check_call(node, call)
     return call
