@@ -68,7 +68,7 @@ def test_pruned_weights_are_zero_and_stay_so_in_qat():
     pruned = prune(cnn(), task(), sparsity=0.5)
     for name, share in pruned.details["zeros"].items():
         assert share == pytest.approx(0.5, abs=0.01), name
-    assert pruned.quality[1].value > pruned.quality[0].value - 0.03
+    assert pruned.quality[1].value > pruned.quality[0].value - 0.05
     trained = qat(pruned.model, task(), scheme="int8")
     before, after = kernels(pruned.model), kernels(trained.model)
     for name in pruned.details["zeros"]:
