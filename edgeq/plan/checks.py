@@ -64,6 +64,8 @@ def check_call(node: Node, call: Call) -> None:
     for arg in call.args:
         empty = arg.kind == "input" and not node.input(arg.index).elements
         require(not empty, f"input {arg.index} has no elements")
+    kinds = {arg.kind for arg in call.args}
+    require(call.grouped is None or call.grouped in kinds, f"it has no {call.grouped}")
     for name, value in call.params.items():
         require(_fits(value), f"{name} is {value}, which no 32-bit integer holds")
     for constant in call.constants:
