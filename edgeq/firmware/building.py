@@ -74,7 +74,9 @@ def build_commands(project: Project) -> list[list[str]]:
         fqbn = frameworks["arduino"]
         sketch = f"examples/{project.name}"
         return [["arduino-cli", "compile", "--fqbn", fqbn, "--library", ".", sketch]]
-    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    # A folder that was configured before keeps its generator.
+    fresh = not (project.folder / "build" / "CMakeCache.txt").is_file()
+    generator = ["-G", "Ninja"] if fresh and shutil.which("ninja") else []
     configure = ["cmake", *generator, "-B", "build", "-S", "."]
     return [configure, ["cmake", "--build", "build", "--parallel"]]
 
