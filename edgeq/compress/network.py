@@ -150,8 +150,8 @@ class _Builder:
             made = self._replace(old, tuple(shape))
             self._made[id(old)] = self._copy(old) if made is None else made
         new = self._made[id(old)]
-        # Replacements take the layer's input and nothing else.
-        known = isinstance(new, self._keras.Operation)
+        # Other replacements take the layer's input and nothing else.
+        known = isinstance(new, self._keras.Operation) or getattr(new, "takes_all", False)
         return new(*args, **kwargs) if known else new(*args)
 
     def _copy(self, old: Any) -> Any:

@@ -129,6 +129,10 @@ def range_class() -> Any:
             self.low = self.add_weight(shape=(), initializer="ones", trainable=False)
             self.high = self.add_weight(shape=(), initializer="zeros", trainable=False)
 
+        def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
+            # Given, since Keras takes some products for sparse when it finds out by itself.
+            return keras.KerasTensor(inputs.shape, inputs.dtype)
+
         def call(self, inputs: Any, training: bool | None = None) -> Any:
             if training:
                 self._follow(inputs)

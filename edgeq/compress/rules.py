@@ -159,6 +159,8 @@ def with_rules(
         behind = after(layer)
         if not rules and behind is None:
             return None
+        if not hasattr(layer, "get_weights"):
+            return _Chain(None, layer, behind)
         new = type(layer).from_config(layer.get_config())
         if rules:
             new.build(shape)
@@ -172,15 +174,17 @@ def with_rules(
 
 
 class _Chain:
-    """Two layers in a row."""
+    """Two layers in a row; the first may be an operation of keras.ops, which has no weights."""
+
+    takes_all = True
 
     def __init__(self, original: Any, first: Any, second: Any) -> None:
         self._original, self._first, self._second = original, first, second
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The second layer's result on the first one's."""
-        result = self._first(*args)
-        if not isinstance(self._first, constrained_class()):
+        result = self._first(*args, **kwargs)
+        if self._original is not None and not isinstance(self._first, constrained_class()):
             self._first.set_weights(self._original.get_weights())
         return self._second(result)
 

@@ -155,6 +155,22 @@ def test_qat_in_a_loop_of_ones_own():
     assert {type(layer).__module__.split(".")[0] for layer in finished.layers} == {"keras"}
 
 
+def test_operations_without_a_layer_and_nested_models():
+    import keras
+
+    layers = keras.layers
+    inner = keras.Sequential([keras.Input((8, 8, 4)), layers.Conv2D(4, 3, padding="same")])
+    x = keras.Input((8, 8, 1))
+    y = layers.Conv2D(4, 3, padding="same")(x)
+    y = keras.ops.relu(y + inner(y) * 0.5)
+    model = keras.Model(x, layers.Dense(10)(layers.Flatten()(y)))
+    np.testing.assert_allclose(outputs(load_network(model)), outputs(model), atol=1e-5)
+    prepared = prepare_qat(model)
+    prepared.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    prepared.fit(*(part[:64] for part in digits()[0]), verbose=0)
+    assert accuracy(finish_qat(prepared))[1] > 0
+
+
 def test_a_student_learns_from_its_teacher():
     import keras
 
