@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.tuning.space import Candidate
 from edgeq.tuning.trial import Problem, Trial, run_trial
 
+_ATTEMPTS = 3
 _INSTALL = "pip install 'edgeq[tune]'"
 
 
@@ -53,7 +55,9 @@ class _Cluster:
         from distributed import as_completed
 
         self._client = client
-        self._problem = client.scatter(problem, broadcast=False, hash=False)
+        self._problem = problem
+        self._sent = client.scatter(problem, hash=False)
+        self._failures: Counter[str] = Counter()
         self._running: dict[str, Candidate] = {}
         self._queue = as_completed()
         # A replacement needs a moment to start; until then it still counts.
@@ -61,18 +65,24 @@ class _Cluster:
 
     def start(self, candidate: Candidate) -> None:
         """Send a trial to a worker."""
-        future = self._client.submit(run_trial, self._problem, candidate, pure=False, retries=3)
+        future = self._client.submit(run_trial, self._sent, candidate, pure=False, retries=3)
         self._running[future.key] = candidate
         self._queue.add(future)
 
     def next(self) -> Trial:
-        """Wait for a worker."""
-        future = next(self._queue)
-        candidate = self._running.pop(future.key)
-        if future.status != "finished":
-            return Trial(candidate, error=f"The worker failed: {future.exception()}")
-        result: Trial = future.result()
-        return result
+        """Wait for a worker; a trial whose worker failed is begun anew."""
+        while True:
+            future = next(self._queue)
+            candidate = self._running.pop(future.key)
+            if future.status == "finished":
+                result: Trial = future.result()
+                return result
+            self._failures[candidate.key] += 1
+            if self._failures[candidate.key] > _ATTEMPTS:
+                return Trial(candidate, error=f"The worker failed: {future.exception()}")
+            # The worker that is gone may have held the only copy of the problem.
+            self._sent = self._client.scatter(self._problem, hash=False)
+            self.start(candidate)
 
 
 @contextmanager
