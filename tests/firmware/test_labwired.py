@@ -49,6 +49,7 @@ def test_the_image_boots_and_passes(name, models, tmp_path, monkeypatch):
     counter = "none" if name in UNCOUNTED else target.cycle_counter
     plain = dataclasses.replace(target, isa=(), cycle_counter=counter)
     monkeypatch.setattr("edgeq.firmware.create.load_target", lambda _: plain)
+    monkeypatch.setattr("edgeq.compilation._CORES", {})
     folder = tmp_path / "fw"
     model = models / "sww_int8.tflite"
     create_project([model], folder, target=name, template="bare-metal", name="sww")
