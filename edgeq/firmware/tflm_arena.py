@@ -31,6 +31,11 @@ _PER_BUFFER_BYTES = 4
 _CMSIS_FULLY_CONNECTED_BYTES = 32
 _CMSIS_FIXED_BYTES = 64
 _ALIGNMENT = 16
+# While TFLM plans, the arena holds an AllocationInfo for every tensor and the planner's own lists
+# instead of activations; of a small model that is more (micro_allocator.cc, 32-bit sizes).
+_ALLOCATION_INFO_BYTES = 24
+_PLANNED_BUFFER_BYTES = 40
+_PLANNING_FIXED_BYTES = 48
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
     graph = read_graph(model)
     recorded = _recorded(model)
     cmsis = kernels == "cmsis-nn"
-    head = plan_greedily(_buffers(graph, cmsis=cmsis))
+    buffers = _buffers(graph, cmsis=cmsis)
+    head = plan_greedily(buffers)
     structures = (
         recorded["TfLiteEvalTensor data"][1] * _EVAL_TENSOR_BYTES
         + recorded["NodeAndRegistration struct"][1] * _NODE_BYTES
@@ -83,7 +89,12 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
         dense = sum(op.name == "FULLY_CONNECTED" for op in graph.main.ops)
         structures += _CMSIS_FULLY_CONNECTED_BYTES * dense
         margin += _CMSIS_FIXED_BYTES
-    total = _aligned(head + structures + margin)
+    planning = (
+        _ALLOCATION_INFO_BYTES * recorded["TfLiteEvalTensor data"][1]
+        + _PLANNED_BUFFER_BYTES * len(buffers)
+        + _PLANNING_FIXED_BYTES
+    )
+    total = _aligned(structures + max(head + margin, planning))
     return Arena(total, head, recorded["total"][0], margin)
 
 
