@@ -13,6 +13,8 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,18 @@ def limit_resources() -> None:
     signal.signal(signal.SIGALRM, too_slow)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """`limit_resources` for as long as the block lasts."""
+    handler, limits = signal.getsignal(signal.SIGALRM), resource.getrlimit(resource.RLIMIT_AS)
+    limit_resources()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def run_problems(models: list[bytes]) -> list[tuple[bytes, str]]:

@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import EdgeqError
-from tests.oracle.mutate import hunt, outcome
+from tests.oracle.mutate import hunt, limited, outcome
 
 FINDS = sorted((Path(__file__).parent / "finds").glob("*.tflite"))
+
+
+@pytest.fixture(autouse=True)
+def few_resources():
+    """Slow models and large ones end; what the process may use later is as before."""
+    with limited():
+        yield
 
 
 @pytest.mark.parametrize("find", FINDS, ids=lambda path: path.stem)
