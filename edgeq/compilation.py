@@ -76,6 +76,7 @@ def generate(
     options: CompileOptions | None = None,
     external_arena: bool = False,
     golden: bool = False,
+    hook: str = "",
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
@@ -86,6 +87,7 @@ def generate(
         options: What to optimise for, and budgets.
         external_arena: Let the user's program provide the arena (`NAME_init`).
         golden: Add `NAME_selftest` with a known input and the oracle's results for it.
+        hook: A header of the user's program that defines EQ_OP(index), called before each op.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
@@ -124,7 +126,14 @@ def generate(
             info=_model_info(graph, model),
         ),
         f"{prefix}.c": source_text(
-            program, plan, names, prefix, head, external_arena=external_arena, golden=known
+            program,
+            plan,
+            names,
+            prefix,
+            head,
+            external_arena=external_arena,
+            golden=known,
+            hook=hook,
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,

@@ -43,11 +43,13 @@ def source_text(
     *,
     external_arena: bool = False,
     golden: Golden | None = None,
+    hook: str = "",
 ) -> str:
-    """The text of NAME.c."""
+    """The text of NAME.c; `hook` is a header that defines EQ_OP, or ""."""
     lines = [*head, f'#include "{name}.h"', "", f'#include "{name}_weights.h"']
     files = {kernel_file(f.call.header, f.call.kernels) for f in names.functions}
     lines += [f'#include "{file}"' for file in sorted(files)]
+    lines += [f'#include "{hook}"'] if hook else []
     lines += ["", *_arena_table(program, plan), *_arena(name, external_arena)]
     lines += [
         "/* A hook before each op, for profilers: nothing unless defined when compiling. */",

@@ -5,38 +5,43 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Latency, Measurement, Memory, ProfileOptions
+from edgeq.devices.base import (
+    Array,
+    CompileOptions,
+    Latency,
+    Measurement,
+    Memory,
+    OpProfile,
+    ProfileOptions,
+)
 from edgeq.devices.query import allow_only, positive
+from edgeq.devices.serial_board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial_link import BoardReset, SerialLink
 from edgeq.devices.serial_protocol import BODY_LIMIT, Request
-from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs
+from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.graph import Graph, read_graph
 from edgeq.inputs import xorshift_inputs
+
+_Result = TypeVar("_Result")
 
 _RESETS = 5
 _SMALLEST_CHUNK = 16
 _WORK_S = 60.0
-
-
-@dataclass(frozen=True)
-class _Model:
-    """What the board says about one of its models."""
-
-    index: int
-    name: str
-    sha256: str
-    inputs: int
-    outputs: int
-    has_state: bool
-    arena_bytes: int
+_CONTROL_FLOW = ("IF", "WHILE")
+_EMULATED = (
+    "this machine exists in an emulator only: its counter follows the emulator's clock, no chip's; "
+    "--on sim:CPU estimates a chip's cycles"
+)
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,10 @@ class SerialDevice:
         Raises:
             EdgeqError: The port cannot be opened, nobody answers, or the board has another model.
         """
-        from edgeq.graph import read_graph
-
         graph = read_graph(model)
-        sha256 = hashlib.sha256(Path(model).read_bytes()).hexdigest()
         link = SerialLink(self.port, self.baud, self.timeout_s)
         try:
-            return SerialSession(
-                self,
-                link,
-                sha256,
-                graph_specs(graph, graph.main.inputs),
-                graph_specs(graph, graph.main.outputs),
-            )
+            return SerialSession(self, link, graph)
         except BaseException:
             link.close()
             raise
@@ -82,58 +78,19 @@ def device(address: Address) -> SerialDevice:
     return SerialDevice(address.text, address.rest, int(baud), timeout_s)
 
 
-def board_models(port: str, baud: int, timeout_s: float = 10) -> dict[str, str]:
-    """SHA-256 of the models in a board's firmware, by name.
-
-    Raises:
-        EdgeqError: The port cannot be opened, or nobody answers.
-    """
-    link = SerialLink(port, baud, timeout_s)
-    try:
-        count = _greet(link)[0]
-        return {model.name: model.sha256 for model in (_describe(link, k) for k in range(count))}
-    finally:
-        link.close()
-
-
-def _greet(link: SerialLink) -> tuple[int, int]:
-    """Begin a session: the number of models and the core's clock."""
-    body = link.begin()
-    if len(body) < 7 or body[0] != 1:
-        raise EdgeqError(
-            "The board's firmware speaks another version of the protocol.",
-            link.port,
-            "compile and flash the project again with this version of edgeq",
-        )
-    return body[1], struct.unpack_from("<I", body, 3)[0]
-
-
-def _describe(link: SerialLink, index: int) -> _Model:
-    body = link.ask(Request.MODEL, bytes([index]))
-    inputs, outputs, has_state, arena = struct.unpack_from("<BBBI", body, 32)
-    name = body[39:].decode("utf-8", "replace")
-    return _Model(index, name, body[:32].hex(), inputs, outputs, bool(has_state), arena)
-
-
 class SerialSession:
     """One model on one board."""
 
-    def __init__(
-        self,
-        device: SerialDevice,
-        link: SerialLink,
-        sha256: str,
-        inputs: Sequence[TensorSpec],
-        outputs: Sequence[TensorSpec],
-    ) -> None:
+    def __init__(self, device: SerialDevice, link: SerialLink, graph: Graph) -> None:
         self._device = device
         self._link = link
-        self._inputs = inputs
-        self._outputs = outputs
+        self._graph = graph.main
+        self._inputs = graph_specs(graph, graph.main.inputs)
+        self._outputs = graph_specs(graph, graph.main.outputs)
         self._chunk = BODY_LIMIT
         self._work_s = _WORK_S
-        count, self._clock_hz = _greet(link)
-        self._model = self._find_model(sha256, count)
+        self._board = greet(link)
+        self._model = self._find_model(graph.sha256)
         self._check_tensors()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -163,33 +120,36 @@ class SerialSession:
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Cycles of warm calls by the board's own counter, its stack and the arena."""
-        calls = 1 + (options.runs or 3)
         shapes = [spec.shape for spec in self._inputs]
         dtypes = [spec.dtype for spec in self._inputs]
         values = [x.tobytes() for x in xorshift_inputs(shapes, dtypes, options.input_index)]
         outputs: list[bytes] = []
         cycles = []
         self.reset()
-        for _ in range(calls):
+        for _ in range(1 + (options.runs or 3)):
             outputs, counted = self._call(values)
             cycles.append(counted)
         stack = struct.unpack("<I", self._link.ask(Request.STATS, b""))[0]
-        warm = cycles[1]
+        counts = any(cycles)
+        board = self._board
         return Measurement(
             device={
                 "address": self._device.address,
-                "target": None,
-                "cpu": None,
+                "target": board.target,
+                "cpu": board.cpu,
                 "runtime": "edgeq firmware",
                 "runtime_version": None,
-                "clock_hz": self._clock_hz or None,
+                "clock_hz": board.clock_hz or None,
+                "emulated": board.emulated,
             },
-            latency_us=self._latency(cycles) if any(cycles) else None,
-            cycles=warm or None,
-            cycles_estimated=False,
+            latency_us=self._latency(cycles) if counts and not board.emulated else None,
+            cycles=cycles[1] if counts else None,
+            cycles_estimated=board.emulated,
             memory_bytes=Memory(arena=self._model.arena_bytes, stack=stack or None),
+            ops=self._op_profiles(values) if options.ops and counts else (),
             output_sha256=hashlib.sha256(b"".join(outputs)).hexdigest(),
             environment={"baud": self._device.baud, "repeated_frames": self._link.repeats},
+            warnings=(_EMULATED,) if board.emulated else (),
         )
 
     def close(self) -> None:
@@ -207,8 +167,8 @@ class SerialSession:
     ) -> None:
         self.close()
 
-    def _find_model(self, sha256: str, count: int) -> _Model:
-        found = [_describe(self._link, index) for index in range(count)]
+    def _find_model(self, sha256: str) -> BoardModel:
+        found = [board_model(self._link, index) for index in range(self._board.models)]
         for model in found:
             if model.sha256 == sha256:
                 return model
@@ -231,10 +191,14 @@ class SerialSession:
                     )
 
     def _call(self, inputs: Sequence[bytes]) -> tuple[list[bytes], int]:
-        """Outputs and cycles of one call; a board that was reset on the way is asked again."""
+        """Outputs and cycles of one call."""
+        return self._surviving_resets(self._call_once, inputs)
+
+    def _surviving_resets(self, action: Callable[..., _Result], *arguments: Any) -> _Result:
+        """What `action` returns; it is done again when the board was reset on the way."""
         for _ in range(_RESETS):
             try:
-                return self._call_once(inputs)
+                return action(*arguments)
             except BoardReset as error:
                 if self._model.has_state:
                     raise EdgeqError(
@@ -242,7 +206,7 @@ class SerialSession:
                         self._device.address,
                         "run the whole stream again",
                     ) from error
-                _greet(self._link)
+                greet(self._link)
         raise EdgeqError("The board resets again and again.", self._device.address, "its supply?")
 
     def _call_once(self, inputs: Sequence[bytes]) -> tuple[list[bytes], int]:
@@ -281,10 +245,36 @@ class SerialSession:
             self._chunk = min(BODY_LIMIT, self._chunk + 2)
         return answer
 
+    def _op_profiles(self, values: Sequence[bytes]) -> list[OpProfile]:
+        """Cycles of each op; as many calls as it takes windows of the board's to see them all."""
+        if any(op.name in _CONTROL_FLOW for op in self._graph.ops):
+            return []  # the board numbers the ops of each subgraph from 0
+        timed: list[tuple[int, int]] = []
+        count = 1
+        while len(timed) < count:
+            count, window = self._surviving_resets(self._time_window, values, len(timed))
+            timed += window
+        total = max(sum(cycles for _, cycles in timed), 1)
+        ops = self._graph.ops
+        names = [self._graph.tensors[op.outputs[0]].name if op.outputs else "" for op in ops]
+        return [
+            OpProfile(index, ops[index].name, names[index], cycles=cycles, share=cycles / total)
+            for index, cycles in timed
+        ]
+
+    def _time_window(
+        self, values: Sequence[bytes], first: int
+    ) -> tuple[int, list[tuple[int, int]]]:
+        """How many ops there are, and those from `first` on that one call has timed."""
+        self.reset()
+        count = watch_ops(self._link, self._model.index, first)
+        self._call_once(values)
+        return count, timed_ops(self._link, self._model.index, first)
+
     def _latency(self, cycles: Sequence[int]) -> Latency | None:
-        if not self._clock_hz:
+        if not self._board.clock_hz:
             return None
-        times = np.asarray(cycles, np.float64) * 1e6 / self._clock_hz
+        times = np.asarray(cycles, np.float64) * 1e6 / self._board.clock_hz
         warm = times[1:]
         return Latency(
             n=len(warm),

@@ -29,6 +29,8 @@ class Request(IntEnum):
     RESET = 7
     STATS = 8
     TEST = 9
+    WATCH = 10
+    OPS = 11
     DAMAGED = 255
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgeq import __version__
 from edgeq.devices.base import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
 from edgeq.output import check_writable, whole_directory, write_whole
@@ -97,7 +98,9 @@ def create_project(
 
         made = [tflm_model(Path(model), name, kernels=tflm_kernels) for model in models]
     else:
-        made = _generated(models, board, name, options, golden=golden)
+        # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
+        hook = "" if template == "mlperf-tiny" else OPS_HEADER
+        made = _generated(models, board, name, options, golden=golden, hook=hook)
     title = name or made[0].name
     files = render_project(made, board, template, title, force=force)
     project = Project(
@@ -125,6 +128,7 @@ def _generated(
     options: CompileOptions | None,
     *,
     golden: bool,
+    hook: str,
 ) -> list[FirmwareModel]:
     from edgeq.compilation import generate
 
@@ -138,6 +142,7 @@ def _generated(
                 options=options,
                 external_arena=not alone,
                 golden=golden,
+                hook=hook,
             )
         )
         for model in models

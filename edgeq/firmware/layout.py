@@ -15,8 +15,11 @@ from edgeq.target import Region, Target
 STACK_BYTES = 2048
 """RAM that a bare-metal project keeps for the stack at least."""
 
-_COMMON_SOURCES = ("eq_app.c", "eq_models.c", "eq_serial.c")
-_COMMON_HEADERS = ("eq_app.h", "eq_models.h", "eq_port.h", "eq_serial.h")
+OPS_HEADER = "eq_ops.h"
+"""What the generated code includes in a project, so that its ops can be timed."""
+
+_COMMON_SOURCES = ("eq_app.c", "eq_models.c", "eq_ops.c", "eq_serial.c")
+_COMMON_HEADERS = ("eq_app.h", "eq_models.h", OPS_HEADER, "eq_port.h", "eq_serial.h")
 _CACHED = ("cortex-m7", "cortex-m55", "cortex-m85")
 
 

@@ -49,6 +49,7 @@ class FirmwareModel:
         sha256: Of the .tflite file, in hexadecimal.
         files: Generated sources: path in the project's model folder to text.
         arena_bytes: RAM for activations, inputs and outputs.
+        ops: Number in the .tflite file of each op, in order of execution.
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
         has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
         tflm: What it needs of a TensorFlow Lite Micro tree; None for generated C.
@@ -63,6 +64,7 @@ class FirmwareModel:
     inputs: tuple[ModelTensor, ...]
     outputs: tuple[ModelTensor, ...]
     arena_bytes: int
+    ops: tuple[int, ...]
     flash_bytes: int = 0
     ram_bytes: int = 0
     has_state: bool = False
@@ -71,6 +73,12 @@ class FirmwareModel:
     tflm: TflmNeeds | None = None
     notes: tuple[str, ...] = ()
     optimization: str = "-O2"
+
+    @property
+    def op_rows(self) -> list[str]:
+        """The ops' numbers as rows of C literals."""
+        ops = self.ops or (0,)  # C has no empty arrays
+        return [", ".join(map(str, ops[start : start + 20])) for start in range(0, len(ops), 20)]
 
     @property
     def sha256_rows(self) -> list[str]:
@@ -99,6 +107,7 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         inputs=_tensors(name, "input", manifest["inputs"]),
         outputs=_tensors(name, "output", manifest["outputs"]),
         arena_bytes=manifest["arena_bytes"],
+        ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
         has_state=f"void {name}_reset(void)" in header,
         has_selftest=f"int {name}_selftest(void)" in header,

@@ -133,6 +133,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str) -> FirmwareModel:
         inputs=inputs,
         outputs=outputs,
         arena_bytes=arena.bytes,
+        ops=tuple(op.index for op in graph.main.ops),
         flash_bytes=len(raw),
         has_state=bool(context["has_state"]),
         has_selftest=True,

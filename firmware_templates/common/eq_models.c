@@ -101,6 +101,23 @@ void eq_model_invoke(uint8_t model)
         break;{% endcall %}
 }
 
+uint16_t eq_model_ops(uint8_t model)
+{
+{% call(model) each_model() %}return {{ model.ops | length }}U;{% endcall %}
+}
+
+uint16_t eq_model_op(uint8_t model, uint16_t step)
+{
+{% for model in models %}
+    static const uint16_t {{ model.name }}_ops[] = {
+{% for row in model.op_rows %}
+        {{ row }},
+{% endfor %}
+    };
+{% endfor %}
+{% call(model) each_model() %}return {{ model.name }}_ops[step];{% endcall %}
+}
+
 uint8_t eq_model_has_state(uint8_t model)
 {
 {% call(model) each_model() %}return {{ 1 if model.has_state else 0 }}U;{% endcall %}

@@ -9,6 +9,10 @@ enum { EQ_MODEL_COUNT = {{ models | length }} };
 /* Core clock that this firmware runs at, which turns cycles into time; 0 if unknown. */
 #define EQ_CLOCK_HZ {{ clock_hz }}U
 
+/* The board, and whether it is an emulated machine, whose counters are no chip's. */
+#define EQ_TARGET "{{ target.name }}"
+#define EQ_EMULATED {{ 1 if target.kind == "emulator" else 0 }}U
+
 /* To be called once, before anything else here. */
 void eq_models_init(void);
 
@@ -23,6 +27,8 @@ uint32_t eq_model_output_bytes(uint8_t model, uint8_t index);
 uint8_t *eq_model_input(uint8_t model, uint8_t index);
 const uint8_t *eq_model_output(uint8_t model, uint8_t index);
 void eq_model_invoke(uint8_t model);
+uint16_t eq_model_ops(uint8_t model); /* as they are executed */
+uint16_t eq_model_op(uint8_t model, uint16_t step); /* its number in the .tflite file */
 uint8_t eq_model_has_state(uint8_t model);
 void eq_model_reset(uint8_t model);
 uint8_t eq_model_has_selftest(uint8_t model);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "eq_models.h"
+#include "eq_ops.h"
 #include "eq_port.h"
 
 enum {
@@ -29,6 +30,12 @@ static uint16_t load16(const uint8_t *bytes)
 static uint32_t load32(const uint8_t *bytes)
 {
     return (uint32_t)load16(bytes) | (uint32_t)load16(bytes + 2) << 16;
+}
+
+static void store16(uint8_t *bytes, uint16_t value)
+{
+    bytes[0] = (uint8_t)value;
+    bytes[1] = (uint8_t)(value >> 8);
 }
 
 static void store32(uint8_t *bytes, uint32_t value)
@@ -78,10 +85,8 @@ static uint16_t cobs_decode(uint8_t *bytes, uint16_t count)
 static void answer(uint16_t sequence, uint8_t type, uint16_t count)
 {
     uint8_t *frame = serial.out;
-    frame[0] = (uint8_t)serial.session;
-    frame[1] = (uint8_t)(serial.session >> 8);
-    frame[2] = (uint8_t)sequence;
-    frame[3] = (uint8_t)(sequence >> 8);
+    store16(frame, serial.session);
+    store16(frame + 2, sequence);
     frame[4] = type;
     const uint16_t length = (uint16_t)(HEAD + count);
     store32(frame + length, crc32(0, frame, length));
@@ -118,6 +123,17 @@ static uint8_t *body(void)
     return serial.out + HEAD;
 }
 
+/* A text at the end of the body, as far as there is room; returns the body's length. */
+static uint16_t put_text(uint16_t at, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > (size_t)EQ_SERIAL_BODY - at) {
+        length = (size_t)EQ_SERIAL_BODY - at;
+    }
+    memcpy(body() + at, text, length);
+    return (uint16_t)(at + length);
+}
+
 static uint16_t hello(uint16_t session)
 {
     serial.session = session;
@@ -126,24 +142,19 @@ static uint16_t hello(uint16_t session)
     body()[2] = EQ_MODEL_COUNT;
     body()[3] = EQ_SERIAL_BODY;
     store32(body() + 4, EQ_CLOCK_HZ);
-    return 8;
+    body()[8] = EQ_EMULATED;
+    eq_ops_stop();
+    return put_text(9, EQ_TARGET);
 }
 
 static uint16_t describe(uint8_t model)
 {
-    enum { FIXED = 1 + 32 + 3 + 4 };
-    const char *name = eq_model_name(model);
-    size_t length = strlen(name);
-    if (length > (size_t)EQ_SERIAL_BODY - FIXED) {
-        length = (size_t)EQ_SERIAL_BODY - FIXED;
-    }
     memcpy(body() + 1, eq_model_sha256(model), 32);
     body()[33] = eq_model_inputs(model);
     body()[34] = eq_model_outputs(model);
     body()[35] = eq_model_has_state(model);
     store32(body() + 36, eq_model_arena_bytes(model));
-    memcpy(body() + FIXED, name, length);
-    return (uint16_t)(FIXED + length);
+    return put_text(40, eq_model_name(model));
 }
 
 static uint16_t refuse(uint8_t status)
@@ -226,6 +237,32 @@ static uint16_t tensor(uint8_t model, const uint8_t *args, uint16_t count)
     return 5;
 }
 
+static uint16_t watch(uint8_t model, const uint8_t *args, uint16_t count)
+{
+    if (count != 3U) {
+        return refuse(EQ_SERIAL_BAD_REQUEST);
+    }
+    eq_ops_watch(load16(args + 1));
+    store16(body() + 1, eq_model_ops(model));
+    return 3;
+}
+
+static uint16_t op_cycles(uint8_t model, const uint8_t *args, uint16_t count)
+{
+    if (count != 3U || load16(args + 1) > eq_model_ops(model)) {
+        return refuse(EQ_SERIAL_BAD_REQUEST);
+    }
+    const uint16_t first = load16(args + 1);
+    uint16_t length = 1;
+    for (uint16_t i = 0; i < EQ_OPS_WINDOW && first + i < eq_model_ops(model); i++) {
+        store16(body() + length, eq_model_op(model, (uint16_t)(first + i)));
+        store32(body() + length + 2, eq_ops_cycles(i));
+        length = (uint16_t)(length + 6U);
+    }
+    eq_ops_stop();
+    return length;
+}
+
 /* Requests about one model: the first byte of the body is its number. */
 static uint16_t model_request(uint16_t sequence, uint8_t type, const uint8_t *args, uint16_t count)
 {
@@ -245,6 +282,10 @@ static uint16_t model_request(uint16_t sequence, uint8_t type, const uint8_t *ar
         return read_output(args[0], args, count);
     case EQ_SERIAL_RESET:
         return reset(args[0], sequence);
+    case EQ_SERIAL_WATCH:
+        return watch(args[0], args, count);
+    case EQ_SERIAL_OPS:
+        return op_cycles(args[0], args, count);
     case EQ_SERIAL_TEST:
         answer(sequence, type, refuse(EQ_SERIAL_WORKING));
         body()[0] = EQ_SERIAL_OK;

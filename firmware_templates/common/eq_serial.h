@@ -16,12 +16,13 @@
 #include <stdint.h>
 
 enum {
-    EQ_SERIAL_VERSION = 1,
+    EQ_SERIAL_VERSION = 2,
     EQ_SERIAL_BODY = 240 /* keeps a frame within one COBS block of 254 bytes */
 };
 
 enum eq_serial_type {
-    EQ_SERIAL_HELLO = 1,  /* () -> version, models, body limit, clock: begins a session */
+    EQ_SERIAL_HELLO = 1,  /* () -> version, models, body limit, clock, emulated, target: begins a
+                             session */
     EQ_SERIAL_MODEL = 2,  /* (model) -> SHA-256, inputs, outputs, flags, arena, name */
     EQ_SERIAL_TENSOR = 3, /* (model, is output, index) -> bytes */
     EQ_SERIAL_WRITE = 4,  /* (model, input, offset, data) */
@@ -30,6 +31,8 @@ enum eq_serial_type {
     EQ_SERIAL_RESET = 7,  /* (model): state back to its initial value */
     EQ_SERIAL_STATS = 8,  /* () -> stack bytes */
     EQ_SERIAL_TEST = 9,   /* (model) -> first op that differs, 0 if none */
+    EQ_SERIAL_WATCH = 10, /* (model, first op) -> ops: times ops from the next call on */
+    EQ_SERIAL_OPS = 11,   /* (model, first op) -> for each: its number in the model, cycles */
     EQ_SERIAL_DAMAGED = 255
 };
 

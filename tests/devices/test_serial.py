@@ -4,6 +4,8 @@ import os
 import threading
 import time
 import tty
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from edgeq.devices.base import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.inputs import xorshift_input
+from edgeq.target import load_target
 from tests.firmware.boards import bad_line, build, on_pty
 
 BOARD = "qemu-mps2-an386"
@@ -37,25 +40,72 @@ def outputs(address, model, inputs):
         return session.run([inputs])[0]
 
 
-@pytest.mark.parametrize("name", ["kws", "vww"])
-def test_bytes_equal_the_host(name, models_folder, tmp_path):
-    model = models_folder / f"{name}_int8.tflite"
-    elf = build([model], tmp_path / name, BOARD, name=name)
-    shape = {"kws": (1, 49, 10, 1), "vww": (1, 96, 96, 3)}[name]
-    inputs = random_inputs(shape, 5)
-    with on_pty(elf, BOARD) as port:
-        found = outputs(f"serial:{port}", model, inputs)
-    assert np.array_equal(found, outputs("c", model, inputs))
+@dataclass(frozen=True)
+class Flashed:
+    """A model, the image that holds it, and inputs with labels for it."""
+
+    model: Path
+    elf: Path
+    data: Path
+    inputs: Path
 
 
-def test_profile_has_cycles_stack_and_arena(kws, cli):
-    model, elf = kws
-    with on_pty(elf, BOARD) as port:
-        done = cli("profile", model, "--on", f"serial:{port}", "--json")
+@pytest.fixture(scope="module", params=[("kws", (49, 10, 1), 12, 6), ("vww", (96, 96, 3), 2, 2)])
+def flashed(request, models_folder, tmp_path_factory):
+    name, shape, classes, count = request.param
+    model, folder = models_folder / f"{name}_int8.tflite", tmp_path_factory.mktemp(name)
+    x = random_inputs((1, *shape), count)
+    np.save(folder / "x.npy", x)
+    np.savez(folder / "xy.npz", x=x[:, 0], y=np.arange(count) % classes)
+    elf = build([model], folder / "fw", BOARD, name=name)
+    return Flashed(model, elf, folder / "xy.npz", folder / "x.npy")
+
+
+def test_run_gives_the_bytes_of_the_host(flashed, cli, tmp_path):
+    arguments = ["run", flashed.model, "--input", flashed.inputs, "--output"]
+    with on_pty(flashed.elf, BOARD) as port:
+        assert cli(*arguments, tmp_path / "board.npy", "--on", f"serial:{port}").code == 0
+    assert cli(*arguments, tmp_path / "host.npy", "--on", "c").code == 0
+    assert (tmp_path / "board.npy").read_bytes() == (tmp_path / "host.npy").read_bytes()
+
+
+def test_verify_finds_equal_bytes(flashed, cli):
+    arguments = ["verify", flashed.model, "--against", "c", "-n", 2, "--json"]
+    with on_pty(flashed.elf, BOARD) as port:
+        done = cli(*arguments, "--on", f"serial:{port}")
     assert done.code == 0, done.err
-    assert done.json["cycles"] > 10_000
-    assert done.json["memory_bytes"]["arena"] > 4_000
-    assert 100 < done.json["memory_bytes"]["stack"] < 10_000
+    assert done.json["equal"]
+    assert done.json["compared"] == 4  # the two extremes, and two random inputs
+
+
+def test_evaluate_gives_the_scores_of_the_host(flashed, cli):
+    arguments = ["evaluate", flashed.model, "--data", flashed.data, "--json", "--on"]
+    with on_pty(flashed.elf, BOARD) as port:
+        done = cli(*arguments, f"serial:{port}", "--also-on", "c")
+    assert done.code == 0, done.err
+    here = cli(*arguments, "c").json
+    assert done.json["also_on"]["equal"] == done.json["n"] == here["n"]
+    assert (done.json["accuracy"], done.json["confusion"]) == (here["accuracy"], here["confusion"])
+
+
+def test_profile_has_ops_stack_and_arena_and_says_that_nothing_real_was_measured(flashed, cli):
+    with on_pty(flashed.elf, BOARD) as port:
+        done = cli("profile", flashed.model, "--on", f"serial:{port}", "--json")
+    assert done.code == 0, done.err
+    found, here = done.json, cli("profile", flashed.model, "--on", "sim:cortex-m4", "--json").json
+    assert found["output_sha256"] == here["output_sha256"]
+    assert found["memory_bytes"]["arena"] == here["memory_bytes"]["arena"]
+    # The board's stack holds the serial protocol's calls besides the model's.
+    assert here["memory_bytes"]["stack"] < found["memory_bytes"]["stack"] < 2048
+    assert [op["name"] for op in found["ops"]] == [op["name"] for op in here["ops"]]
+    assert sum(op["share"] for op in found["ops"]) == pytest.approx(1)
+    # QEMU's counter goes by its own clock, so the record must not look like a chip's.
+    device = found["device"]
+    assert (device["target"], device["cpu"], device["emulated"]) == (BOARD, "cortex-m4", True)
+    assert found["cycles"] > 1000
+    assert found["cycles_estimated"]
+    assert found["latency_us"] is None
+    assert "emulator" in found["warnings"][0]
 
 
 # How many calls; 1,000 take some minutes.
@@ -175,3 +225,20 @@ def test_monitor_shows_what_the_board_says(cli):
     os.close(master)
     os.close(slave)
     assert "self-test PASS" in done.out
+
+
+def test_a_board_of_the_users_own_counts_its_own_cycles(kws, tmp_path, cli):
+    """What is no emulated machine by its target file is believed to be a chip."""
+    model, _ = kws
+    text = load_target(BOARD).file.read_text()
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace(f'"{BOARD}"', '"my-board"').replace('"emulator"', '"board"'))
+    elf = build([model], tmp_path / "fw", str(mine), name="kws")
+    with on_pty(elf, BOARD) as port:
+        done = cli("profile", model, "--on", f"serial:{port}", "--json", "--no-ops")
+    assert done.code == 0, done.err
+    device = done.json["device"]
+    assert (device["target"], device["cpu"], device["emulated"]) == ("my-board", None, False)
+    assert not done.json["cycles_estimated"]
+    assert done.json["latency_us"]["p50"] > 0
+    assert done.json["warnings"] == done.json["ops"] == []
