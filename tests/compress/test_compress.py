@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.compress.clustering import cluster, share_weights
 from edgeq.compress.distillation import distill
 from edgeq.compress.equalization import equalize
@@ -14,6 +15,7 @@ from edgeq.compress.qat import finish_qat, prepare_qat, qat
 from edgeq.compress.structured import prune_channels
 from edgeq.compress.task import Task
 from edgeq.compress.training import Training
+from edgeq.devices.base import ProfileOptions
 from tests.compress.nets import accuracy, cnn, digits, mlp, narrow
 
 SHORT = Training(epochs=2, teach=0.5, batch_size=64)
@@ -34,6 +36,13 @@ def kernels(model):
         for layer in model.layers
         if layer.get_weights() and layer.get_weights()[0].ndim > 1
     }
+
+
+def instructions(model, path):
+    """Cortex-M4 instructions of one inference as int8."""
+    edgeq.convert(model, data=digits()[0][0][:100], output=path)
+    options = ProfileOptions(ops=False)
+    return edgeq.profile(path, on="sim:cortex-m4", profile_options=options).measurement.instructions
 
 
 def test_folding_changes_nothing_but_the_layers():
@@ -111,7 +120,7 @@ def test_low_rank_makes_a_dense_network_small():
     assert result.quality[1].value > result.quality[0].value - 0.01
 
 
-def test_channels_go_and_accuracy_stays():
+def test_channels_go_and_accuracy_stays(tmp_path):
     training = Training(epochs=10, learning_rate=2e-3, teach=0.5)
     result = prune_channels(cnn(), task(training), macs=0.5)
     assert result.details["macs_after"] <= 0.5 * result.details["macs_before"]
@@ -119,6 +128,11 @@ def test_channels_go_and_accuracy_stays():
     # The addition ties what "pointwise" and "second" make.
     left = result.details["channels"]
     assert left["pointwise"] == left["second"]
+    assert all(after % 4 == 0 for _, after in left.values())
+    fewer = instructions(result.model, tmp_path / "fewer.tflite")
+    all_ = instructions(cnn(), tmp_path / "all.tflite")
+    assert fewer < 0.6 * all_
+    assert fewer / all_ == pytest.approx(result.details["instructions_share"], abs=0.1)
     real, integer = accuracy(result.model)
     assert real == pytest.approx(result.quality[1].value, abs=1e-6)
     assert integer > real - 0.02
