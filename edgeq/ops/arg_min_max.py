@@ -16,7 +16,7 @@ def _lower(function: str, node: Node) -> Call:
     require(source.dtype in _TYPES, f"{source.dtype} values")
     require(output.dtype in ("int32", "int64"), f"{output.dtype} indices")
     rank = len(source.shape)
-    axis = int(node.constant(1).reshape(-1)[0])
+    axis = node.integers(1)[0]
     require(-rank <= axis < rank, f"axis {axis} of shape {source.shape}")
     axis %= rank
     require(source.shape[axis] > 0, f"shape {source.shape} has nothing along axis {axis}")

@@ -95,6 +95,16 @@ class Node:
         return tensor.data
 
     def option(self, name: str) -> Any:
+    def integers(self, position: int) -> list[int]:
+        """The numbers of an input that must be known when compiling: axes, sizes, paddings.
+
+        Raises:
+            Unsupported: It is computed at run time, or is not of an integer type.
+        """
+        values = self.constant(position)
+        require(values.dtype.kind in "iu", f"input {position} must be integers")
+        return [int(value) for value in values.reshape(-1)]
+
         """A field of the op's option table."""
         return self.op.options[name]
 

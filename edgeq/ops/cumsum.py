@@ -18,7 +18,7 @@ def lower(node: Node) -> Call:
     require_same_type(source, output)
     require(source.dtype in _TYPES, f"{source.dtype} values")
     rank = len(source.shape)
-    axis = int(node.constant(1).reshape(-1)[0])
+    axis = node.integers(1)[0]
     require(-rank <= axis < rank and source.shape == output.shape, f"axis {axis} of {source.shape}")
     axis %= rank
     params: dict[str, ParamValue] = {

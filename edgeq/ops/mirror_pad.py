@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.ops.base import Call, Node, OpKind, require
-from edgeq.ops.movement import ANY_TYPE
+from edgeq.ops.movement import ANY_TYPE, pairs
 from edgeq.ops.remap import remap_call
 
 _SYMMETRIC = 1
@@ -14,7 +14,7 @@ _SYMMETRIC = 1
 def lower(node: Node) -> Call:
     """The kernel call for one MIRROR_PAD."""
     source, output = node.input(0), node.output()
-    pads = [(int(a), int(b)) for a, b in node.constant(1).reshape(-1, 2)]
+    pads = pairs(node.integers(1))
     require(len(pads) == len(source.shape), f"{len(pads)} paddings for shape {source.shape}")
     shape = tuple(n + sum(pair) for n, pair in zip(source.shape, pads, strict=True))
     require(shape == output.shape, f"output {output.shape} should be {shape}")

@@ -24,6 +24,12 @@ LOOPS = 6
 ANY_TYPE = ("int8", "uint8", "int16", "int32", "int64", "bool", "float32")
 
 
+def pairs(values: Sequence[int]) -> list[tuple[int, int]]:
+    """What stands flat in a paddings or crops tensor: before and after, per axis."""
+    require(len(values) % 2 == 0, f"{len(values)} paddings or crops are not pairs")
+    return list(zip(values[::2], values[1::2], strict=True))
+
+
 def element_bytes(tensor: Tensor) -> int:
     """Bytes of one element; Unsupported for types that are packed below a byte."""
     bits = element_bits(tensor.dtype)

@@ -20,7 +20,7 @@ from edgeq.ops.base import (
     ParamValue,
     require,
 )
-from edgeq.ops.movement import ANY_TYPE, element_bytes, offsets, require_same_type
+from edgeq.ops.movement import ANY_TYPE, element_bytes, offsets, pairs, require_same_type
 
 _LOOPS = 5
 
@@ -42,7 +42,7 @@ def _axes(source: Tensor, pads: list[tuple[int, int]]) -> list[list[int]]:
 
 def _paddings(node: Node) -> list[tuple[int, int]]:
     source, output = node.input(0), node.output()
-    pads = [(int(a), int(b)) for a, b in node.constant(1).reshape(-1, 2)]
+    pads = pairs(node.integers(1))
     require(len(pads) == len(source.shape), f"{len(pads)} paddings for shape {source.shape}")
     require(all(min(pair) >= 0 for pair in pads), "a padding is negative")
     shape = tuple(n + sum(pair) for n, pair in zip(source.shape, pads, strict=True))

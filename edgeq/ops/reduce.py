@@ -45,7 +45,7 @@ class _Loops:
 
 def _axes(node: Node) -> set[int]:
     rank = len(node.input(0).shape)
-    axes = [int(axis) for axis in node.constant(1).reshape(-1)]
+    axes = node.integers(1)
     require(all(-rank <= axis < rank for axis in axes), f"axes {axes} of {rank}")
     return {axis % rank for axis in axes}
 

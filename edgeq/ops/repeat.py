@@ -35,7 +35,7 @@ def lower_tile(node: Node) -> Call | None:
     source, output = node.input(0), node.output()
     require_same_type(source, output)
     size = element_bytes(source)
-    counts = [int(count) for count in node.constant(1).reshape(-1)]
+    counts = node.integers(1)
     require(len(counts) == len(source.shape), f"{len(counts)} counts for {source.shape}")
     sizes, steps = [], []
     axes = zip(source.shape, contiguous_steps(source.shape, size), counts, strict=True)

@@ -20,7 +20,7 @@ def lower(node: Node) -> Call | None:
     size = element_bytes(source)
     steps = contiguous_steps(source.shape, size)
     start = 0
-    for axis in {int(axis) % len(source.shape) for axis in node.constant(1).reshape(-1)}:
+    for axis in {axis % len(source.shape) for axis in node.integers(1)}:
         start += (source.shape[axis] - 1) * steps[axis]
         steps[axis] = -steps[axis]
     require(source.shape == output.shape, f"output {output.shape} should be {source.shape}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph import Tensor
 from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, Overlap, overlap_distance, require
-from edgeq.ops.movement import ANY_TYPE, element_bytes, require_same_type
+from edgeq.ops.movement import ANY_TYPE, element_bytes, pairs, require_same_type
 
 _NEVER = 1 << 40
 
@@ -24,8 +24,8 @@ def _sizes(tensor: Tensor, axes: int) -> tuple[int, int, int, int]:
 def _geometry(node: Node, wide: Tensor, deep: Tensor) -> dict[str, int]:
     """The fields of eq_space_batch_params; checks that the shapes fit."""
     require_same_type(wide, deep)
-    blocks = [int(n) for n in node.constant(1).reshape(-1)]
-    borders = node.constant(2).reshape(-1, 2).astype(int).tolist()
+    blocks = node.integers(1)
+    borders = pairs(node.integers(2))
     axes = len(blocks)
     require(len(borders) == axes, f"{axes} blocks, {len(borders)} paddings or crops")
     require(min(blocks) > 0 and min(map(min, borders)) >= 0, f"blocks {blocks}, {borders}")

@@ -59,13 +59,13 @@ def _outer(shape: tuple[int, ...], axis: int) -> int:
 
 def lower_split(node: Node) -> Call:
     """The kernel call for one SPLIT."""
-    axis = int(node.constant(0).reshape(-1)[0])
+    axis = node.integers(0)[0]
     return _call(node, 1, _outer(node.input(1).shape, axis))
 
 
 def lower_split_v(node: Node) -> Call:
     """The kernel call for one SPLIT_V."""
-    axis = int(node.constant(2).reshape(-1)[0])
+    axis = node.integers(2)[0]
     return _call(node, 0, _outer(node.input(0).shape, axis))
 
 

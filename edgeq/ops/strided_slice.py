@@ -30,7 +30,7 @@ def _range(node: Node, entry: int, length: int) -> _Range:
 
     Source: TFLite `StridedSliceStartForAxis` and `StridedSliceEndForAxis`.
     """
-    begin, end, step = (int(node.constant(k).reshape(-1)[entry]) for k in (1, 2, 3))
+    begin, end, step = (node.integers(k)[entry] for k in (1, 2, 3))
     require(step != 0, "a stride is 0")
     bit = 1 << entry
     low, high = (0, length) if step > 0 else (-1, length - 1)

@@ -18,7 +18,7 @@ def lower(node: Node) -> Call | None:
     source, output = node.input(0), node.output()
     require_same_type(source, output)
     rank = len(source.shape)
-    order = [int(axis) % max(rank, 1) for axis in node.constant(1).reshape(-1)]
+    order = [axis % max(rank, 1) for axis in node.integers(1)]
     require(sorted(order) == list(range(rank)), f"{order} is no order of {rank} axes")
     size = element_bytes(source)
     steps = contiguous_steps(source.shape, size)

@@ -61,9 +61,11 @@ def flatten(graph: Graph) -> Flat:
     """The ops of subgraph 0 with all that they call.
 
     Raises:
-        EdgeqError: The calls do not fit the subgraphs called, or never end.
+        EdgeqError: The calls do not fit the subgraphs called, or never end, or nothing comes out.
     """
     inliner = _Inliner(graph)
+    if not graph.main.outputs:
+        raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
     # An input that the file gives a value is still an input: every call writes it.
     inputs = set(graph.main.inputs)
     tensors = (replace(t, data=None) if t.index in inputs else t for t in graph.main.tensors)
