@@ -9,7 +9,18 @@ from edgeq.ops import OPS
 from edgeq.plan.flatten import CONTROL_FLOW
 from edgeq.runtimes.check import runtime_data
 
-TYPES = ("int8", "int16", "int4", "uint8", "int32", "int64", "bool", "float32")
+TYPES = (
+    "int8",
+    "int16",
+    "int4",
+    "uint8",
+    "int32",
+    "int64",
+    "uint32",
+    "uint64",
+    "bool",
+    "float32",
+)
 LITERT = "litert-2.3.0"
 
 
@@ -23,6 +34,7 @@ class OpRow:
         compiled: Whether edgeq compiles the op at all.
         tflm: Types that TensorFlow Lite Micro has kernels for; None if it lacks the op.
         litert_version: The highest version that LiteRT takes; None if it lacks the op.
+        custom: Whether it is a custom op, known by its name only.
     """
 
     op: str
@@ -30,6 +42,7 @@ class OpRow:
     compiled: bool
     tflm: tuple[str, ...] | None
     litert_version: int | None
+    custom: bool = False
 
 
 def op_table() -> list[OpRow]:
@@ -41,7 +54,9 @@ def op_table() -> list[OpRow]:
         here = OPS[op].types if op in OPS else ()
         there = tuple(t for t in TYPES if t in tflm[op]) if op in tflm else None
         ordered = tuple(t for t in TYPES if t in here)
-        rows.append(OpRow(op, ordered, op in OPS or op in CONTROL_FLOW, there, litert.get(op)))
+        compiled = op in OPS or op in CONTROL_FLOW
+        custom = op in OPS and OPS[op].custom
+        rows.append(OpRow(op, ordered, compiled, there, litert.get(op), custom))
     return rows
 
 
@@ -55,5 +70,6 @@ def markdown(rows: Sequence[OpRow]) -> str:
         here = ", ".join(row.edgeq) or ("yes" if row.compiled else "")
         there = "" if row.tflm is None else ", ".join(row.tflm) or "yes"
         version = "" if row.litert_version is None else str(row.litert_version)
-        lines.append(f"| {row.op} | {here} | {there} | {version} |")
+        name = f"{row.op} (custom)" if row.custom else row.op
+        lines.append(f"| {name} | {here} | {there} | {version} |")
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from edgeq.ops.average_pool_2d import AVERAGE_POOL_2D
 from edgeq.ops.base import OpKind
 from edgeq.ops.batch_matmul import BATCH_MATMUL
 from edgeq.ops.cast import CAST
+from edgeq.ops.circular_buffer import CIRCULAR_BUFFER
 from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.cumsum import CUMSUM
@@ -46,6 +47,22 @@ from edgeq.ops.reverse_v2 import REVERSE_V2
 from edgeq.ops.rsqrt import RSQRT
 from edgeq.ops.select import SELECT, SELECT_V2
 from edgeq.ops.shape import BROADCAST_ARGS, SHAPE
+from edgeq.ops.signal_fft import SIGNAL_IRFFT, SIGNAL_RFFT
+from edgeq.ops.signal_filter_bank import (
+    SIGNAL_ENERGY,
+    SIGNAL_FILTER_BANK,
+    SIGNAL_FILTER_BANK_LOG,
+    SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION,
+    SIGNAL_FILTER_BANK_SQUARE_ROOT,
+    SIGNAL_PCAN,
+)
+from edgeq.ops.signal_frames import (
+    SIGNAL_DELAY,
+    SIGNAL_FRAMER,
+    SIGNAL_OVERLAP_ADD,
+    SIGNAL_STACKER,
+)
+from edgeq.ops.signal_window import SIGNAL_FFT_AUTO_SCALE, SIGNAL_WINDOW
 from edgeq.ops.slice import SLICE
 from edgeq.ops.softmax import SOFTMAX
 from edgeq.ops.space_batch import BATCH_TO_SPACE_ND, SPACE_TO_BATCH_ND
@@ -73,6 +90,7 @@ OPS: dict[str, OpKind] = {
         BROADCAST_TO,
         CAST,
         CEIL,
+        CIRCULAR_BUFFER,
         CONCATENATION,
         CONV_2D,
         COS,
@@ -138,6 +156,20 @@ OPS: dict[str, OpKind] = {
         SELECT,
         SELECT_V2,
         SHAPE,
+        SIGNAL_DELAY,
+        SIGNAL_ENERGY,
+        SIGNAL_FFT_AUTO_SCALE,
+        SIGNAL_FILTER_BANK,
+        SIGNAL_FILTER_BANK_LOG,
+        SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION,
+        SIGNAL_FILTER_BANK_SQUARE_ROOT,
+        SIGNAL_FRAMER,
+        SIGNAL_IRFFT,
+        SIGNAL_OVERLAP_ADD,
+        SIGNAL_PCAN,
+        SIGNAL_RFFT,
+        SIGNAL_STACKER,
+        SIGNAL_WINDOW,
         SIN,
         SLICE,
         SOFTMAX,

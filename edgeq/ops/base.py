@@ -20,6 +20,7 @@ C_TYPES = {
     "int32": "int32_t",
     "uint32": "uint32_t",
     "int64": "int64_t",
+    "uint64": "uint64_t",
     "float32": "float",
     "bool": "uint8_t",
     "int4": "uint8_t",
@@ -94,7 +95,6 @@ class Node:
             raise Unsupported(f"input {position} must be a constant")
         return tensor.data
 
-    def option(self, name: str) -> Any:
     def integers(self, position: int) -> list[int]:
         """The numbers of an input that must be known when compiling: axes, sizes, paddings.
 
@@ -105,6 +105,7 @@ class Node:
         require(values.dtype.kind in "iu", f"input {position} must be integers")
         return [int(value) for value in values.reshape(-1)]
 
+    def option(self, name: str) -> Any:
         """A field of the op's option table."""
         return self.op.options[name]
 
@@ -187,6 +188,21 @@ class Call:
 
 
 @dataclass(frozen=True)
+class State:
+    """Memory of an op that lives from call to call and is no tensor of the model.
+
+    Attributes:
+        dtype: Type of its elements.
+        elements: How many there are.
+        fill: The byte it is filled with at first.
+    """
+
+    dtype: str
+    elements: int
+    fill: int = 0
+
+
+@dataclass(frozen=True)
 class OpKind:
     """What one file of this folder knows about its op.
 
@@ -196,12 +212,16 @@ class OpKind:
             Raises Unsupported where there is no kernel.
         types: Activation types that have kernels, for the op table.
         macs: Multiply-accumulates of one call; None for ops that have none.
+        state: The state that the op becomes as one more input, behind those of the file.
+        custom: Whether it is a custom op, known by its name only.
     """
 
     name: str
     lower: Callable[[Node], Call | None]
     types: tuple[str, ...]
     macs: Callable[[Node], int] | None = None
+    state: Callable[[Node], State] | None = None
+    custom: bool = False
 
 
 INPUT, OUTPUT, SCRATCH = Arg("input"), Arg("output"), Arg("scratch")

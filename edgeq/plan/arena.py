@@ -126,7 +126,7 @@ def _blocks(program: Program) -> list[Block]:
     blocks = []
     for key in first:
         tensor = program.tensor(key)
-        alignment = _WIDEST if tensor.dtype == "int64" else ALIGNMENT
+        alignment = _WIDEST if tensor.dtype in ("int64", "uint64") else ALIGNMENT
         size = _round_up(max(tensor.bytes, 1))
         blocks.append(Block(key, size, first[key], last[key], alignment))
     for number, step in enumerate(program.steps):

@@ -40,8 +40,8 @@ def check_operands(node: Node) -> None:
             tensor.bytes <= MAX_TENSOR_BYTES,
             f"shape {tensor.shape} takes more than {MAX_TENSOR_BYTES} bytes",
         )
-        stateful = not tensor.is_variable or op.name in _STATEFUL
-        require(stateful, f"it cannot take the variable tensor {index}")
+        stateful = not tensor.is_variable or op.custom_name or op.name in _STATEFUL
+        require(bool(stateful), f"it cannot take the variable tensor {index}")
 
 
 def _check_quantization(tensor: Tensor) -> None:

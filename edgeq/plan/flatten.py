@@ -13,7 +13,8 @@ from typing import Literal
 
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.graph import Graph, Op, Subgraph, Tensor
-from edgeq.ops.base import Unsupported, require
+from edgeq.ops import OPS
+from edgeq.ops.base import Node, Unsupported, require
 
 MAX_OPS = 20_000
 # Ops that are gone from a flat model; what they steer is in it.
@@ -63,9 +64,9 @@ def flatten(graph: Graph) -> Flat:
     Raises:
         EdgeqError: The calls do not fit the subgraphs called, or never end, or nothing comes out.
     """
-    inliner = _Inliner(graph)
     if not graph.main.outputs:
         raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
+    inliner = _Inliner(graph)
     # An input that the file gives a value is still an input: every call writes it.
     inputs = set(graph.main.inputs)
     tensors = (replace(t, data=None) if t.index in inputs else t for t in graph.main.tensors)
@@ -84,6 +85,7 @@ class _Inliner:
         self._shared: dict[tuple[int, int], int] = {}
         self._variables: list[tuple[str, str, int]] = []
         self._handles: dict[int, tuple[str, str]] = {}
+        self._states: dict[tuple[int, int], int] = {}
         self._once = 0
 
     def enter(
@@ -118,6 +120,7 @@ class _Inliner:
         problems = []
         ready = set(subgraph.inputs)
         ready |= {t.index for t in subgraph.tensors if t.is_constant or t.is_variable}
+        ready -= {i for op in subgraph.ops if op.custom_name in OPS for i in op.outputs}
         for op in subgraph.ops:
             where = f"{self.graph.path}, {subgraph.describe(op)}"
             unknown = [i for i in op.inputs if i >= 0 and i not in ready]
@@ -172,7 +175,26 @@ class _Inliner:
             require(len(op.inputs) == 2 and op.inputs[1] >= 0, "it needs two inputs")
             self._copy(op, op.inputs[1], self._variable(op.inputs[0]))
         else:
-            self.items.append(op)
+            self.items.append(self._with_state(op, path[-1]))
+
+    def _with_state(self, op: Op, subgraph: int) -> Op:
+        """The op with what it remembers as its last input; a variable output is plain memory."""
+        kind = OPS.get(op.custom_name)
+        if kind is None or kind.state is None:
+            return op
+        key = (subgraph, op.index)
+        if key not in self._states:
+            for index in op.outputs:
+                self.tensors[index] = replace(self.tensors[index], is_variable=False)
+                self.fills.pop(index, None)
+            around = Subgraph(subgraph, "", tuple(self.tensors), (), (), ())
+            state = kind.state(Node(op, around))
+            name = f"{self.tensors[op.outputs[0]].name} state" if op.outputs else "state"
+            self._states[key] = self._add(
+                Tensor(0, name, (state.elements,), state.dtype, is_variable=True)
+            )
+            self.fills[self._states[key]] = state.fill
+        return replace(op, inputs=(*op.inputs, self._states[key]))
 
     def _copy(self, op: Op, source: int, output: int) -> None:
         self.items.append(replace(op, name="COPY", inputs=(source,), outputs=(output,), options={}))

@@ -167,7 +167,7 @@ def _lower(node: Node) -> Call | None:
     """The call for one op, after the checks that hold for every op."""
     op = node.op
     kind = COPY if op.name == "COPY" else OPS.get(op.custom_name or op.name)
-    if kind is None:
+    if kind is None or kind.custom != bool(op.custom_name):
         raise Unsupported(f"{op.custom_name or op.name} has no kernel")
     check_operands(node)
     try:

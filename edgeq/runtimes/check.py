@@ -85,8 +85,8 @@ def _check_versions(graph: Graph, data: Mapping[str, Any]) -> list[str]:
 def _check_tflm(graph: Graph, month: str) -> list[str]:
     ops, found = runtime_data("tflm")["ops"], []
     for subgraph, op in _ops(graph):
-        where, known = subgraph.describe(op), ops.get(op.name)
-        if op.custom_name:
+        where, known = subgraph.describe(op), ops.get(op.custom_name or op.name)
+        if op.custom_name and known is None:
             continue
         if known is None or known["since"] > month:
             since = "does not have it" if known is None else f"has it since {known['since']}"

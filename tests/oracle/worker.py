@@ -1,6 +1,6 @@
 """Runs models on the oracle in a process of its own, which may die of a model it trusts too much.
 
-Reads pickled (oracle, model, calls) from stdin; answers (outputs, "") or (None, reason).
+Reads pickled (oracle, model, calls, reset) from stdin; answers (outputs, "") or (None, reason).
 """
 
 import os
@@ -12,13 +12,15 @@ import numpy as np
 from edgeq.devices.native_output import captured_stderr
 
 
-def run_tflm(model, calls):
-    """Outputs of every call on TensorFlow Lite Micro."""
+def run_tflm(model, calls, reset=None):
+    """Outputs of every call on TensorFlow Lite Micro, which is reset before call `reset`."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(model, None, max(1 << 20, 16 * len(model)))
     results = []
-    for inputs in calls:
+    for number, inputs in enumerate(calls):
+        if number == reset:
+            interpreter.reset()
         for position, value in enumerate(inputs):
             interpreter.set_input(value, position)
         interpreter.invoke()
@@ -26,8 +28,8 @@ def run_tflm(model, calls):
     return results
 
 
-def run_litert(model, calls):
-    """Outputs of every call on LiteRT's reference kernels."""
+def run_litert(model, calls, reset=None):
+    """Outputs of every call on LiteRT's reference kernels, with state as new before `reset`."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -36,7 +38,9 @@ def run_litert(model, calls):
     interpreter.allocate_tensors()
     details = interpreter.get_input_details()
     results = []
-    for inputs in calls:
+    for number, inputs in enumerate(calls):
+        if number == reset:
+            interpreter.reset_all_variables()
         for detail, value in zip(details, inputs, strict=True):
             interpreter.set_tensor(detail["index"], value)
         interpreter.invoke()
@@ -57,13 +61,13 @@ def main():
     os.dup2(2, 1)
     while True:
         try:
-            oracle, model, calls = pickle.load(sys.stdin.buffer)
+            oracle, model, calls, reset = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         with captured_stderr() as printed:
             try:
                 run = run_tflm if oracle == "tflm" else run_litert
-                answer = (run(model, calls), "")
+                answer = (run(model, calls, reset), "")
             except (RuntimeError, ValueError) as error:
                 answer = (None, f"{error} {printed.text().strip()}")
         pickle.dump(answer, answers)
