@@ -143,7 +143,8 @@ class AdbLink:
     """A phone, over the adb server of this machine."""
 
     def __init__(self, serial: str, within_s: float) -> None:
-        self.name = f"adb:{serial}"
+        self.name = self.identity = f"adb:{serial}"
+        self.silence_s = SILENCE_S
         self._serial = serial
         self._processes: list[AdbProcess] = []
         try:

@@ -20,6 +20,6 @@ Host to device:
     end         the agent leaves
 
 Unasked, the device sends `hello` once, and `beat` every second: clocks and the files and
-commands it was told to watch. A device that hears nothing for SILENCE_S seconds takes the
-link for lost: it kills what it started, its SSH session and itself.
+commands it was told to watch. A device that hears nothing for EDGEQ_SILENCE seconds takes
+the link for lost: it kills what it started, its SSH session and itself.
 """

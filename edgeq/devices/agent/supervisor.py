@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -14,7 +15,9 @@ from types import FrameType
 
 from .wire import Lines, Message, decode, send
 
-SILENCE_S = 4
+_SILENCE_S = int(os.environ.get("EDGEQ_SILENCE") or 6)
+_TICK_S = 0.5
+_FIONREAD = 0x541B  # the same on all architectures of Linux that edgeq knows
 _BEAT_S = 1.0
 _LOCK_POLL_S = 0.1
 _LOCK_NAME = "\0edgeq-measures"  # an abstract socket: the kernel frees it when its owner dies
@@ -62,7 +65,6 @@ class Worker:
 def _become_worker(commands: int, answers: int, stderr: int) -> None:
     code = 1
     try:
-        signal.alarm(0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
@@ -86,14 +88,16 @@ class Supervisor:
         self.waits_until = 0.0
         self.current: Message | None = None  # a command that the worker has not answered yet
         self.oom_kills = _oom_kills()
+        self.silent_s = 0.0
+        self.unread = 0  # bytes that had come from the host a tick ago and were not read yet
 
     def run(self) -> None:
         """Serve until the host says `end`, its stream ends, or it has been silent too long."""
-        signal.signal(signal.SIGALRM, self.link_is_lost)
+        signal.signal(signal.SIGALRM, self.tick)
         signal.signal(signal.SIGTERM, self.link_is_lost)
         signal.signal(signal.SIGHUP, self.link_is_lost)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        signal.alarm(SILENCE_S)
+        signal.setitimer(signal.ITIMER_REAL, _TICK_S, _TICK_S)
         send(1, event="hello", pid=os.getpid(), python=".".join(map(str, sys.version_info[:3])))
         host = Lines(0)
         next_beat = time.monotonic()
@@ -112,7 +116,7 @@ class Supervisor:
             if self.worker and self.worker.answers.descriptor in ready:
                 self.relay(self.worker)
             if 0 in ready:
-                signal.alarm(SILENCE_S)
+                self.silent_s, self.unread = 0.0, 0
                 for line in host.read():
                     if self.obey(decode(line)):
                         return
@@ -217,6 +221,18 @@ class Supervisor:
             self.worker.end()
             self.worker = None
 
+    def tick(self, number: int, frame: FrameType | None) -> None:
+        """Give up when nothing has come for too long.
+
+        What came and was not read yet counts, and time in which this process did not run does
+        not: a device that is busy has not lost its link.
+        """
+        unread = _unread_bytes()
+        self.silent_s = 0.0 if unread > self.unread else self.silent_s + _TICK_S
+        self.unread = unread
+        if self.silent_s >= _SILENCE_S:
+            self.link_is_lost(number, frame)
+
     def link_is_lost(self, number: int, frame: FrameType | None) -> None:
         """Nobody is listening any more: leave nothing behind."""
         del number, frame
@@ -229,6 +245,13 @@ class Supervisor:
         """Tell the clocks, and the text of everything that is watched."""
         texts = [_read(source) for source in self.watch]
         send(1, event="beat", monotonic_s=time.monotonic(), wall_s=time.time(), texts=texts)
+
+
+def _unread_bytes() -> int:
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(0, _FIONREAD, bytes(4)))[0])
+    except OSError:
+        return 0
 
 
 def kill_session() -> None:

@@ -130,7 +130,7 @@ def start(
         try:
             shell.become(plan.command(facts))
         except EdgeqError:
-            memory.forget(link.name, options.folder)  # perhaps its Python was updated
+            memory.forget(link.identity, options.folder)  # perhaps its Python was updated
             raise
         shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
         timings["agent_s"] = time.monotonic() - begin
@@ -141,10 +141,10 @@ def start(
 
 
 def _probe(link: Link, shell: Shell, folder: str) -> HostFacts:
-    known = memory.recall(link.name, folder)
+    known = memory.recall(link.identity, folder)
     sections = shell.probe(folder, known)
     if sections.get("boot") != known.get("boot"):
-        memory.remember(link.name, folder, sections)
+        memory.remember(link.identity, folder, sections)
     return read_facts(sections)
 
 

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from edgeq.errors import EdgeqError
 
-# A device beats every second; the agent for its part leaves after 4 s without a word from here.
-SILENCE_S = 5.0
+# A link on which nothing comes for so long is lost: a device beats every second. Both sides count
+# seconds in which they ran themselves, so that a busy or suspended machine does not take its own
+# pauses for the other side's.
+SILENCE_S = 6
 
 
 class LinkLost(EdgeqError):
@@ -26,9 +28,9 @@ class ConnectionDropped(EdgeqError):
     """The server closed every connection that was tried before the handshake was over."""
 
 
-def silence(where: str) -> LinkLost:
+def silence(where: str, seconds: int = SILENCE_S) -> LinkLost:
     """The link is there, but nothing comes over it."""
-    return LinkLost(where, f"nothing came from the device for {SILENCE_S:.0f} s")
+    return LinkLost(where, f"nothing came from the device for {seconds} s")
 
 
 class Process(Protocol):
@@ -46,7 +48,7 @@ class Process(Protocol):
         """Some bytes of its stdout, as soon as there are any; b"" at the end of the stream.
 
         Raises:
-            LinkLost: The link is gone, or nothing came for SILENCE_S.
+            LinkLost: The link is gone, or nothing came for the link's `silence_s`.
         """
         ...
 
@@ -68,9 +70,17 @@ class Process(Protocol):
 
 
 class Link(Protocol):
-    """A connection to one device."""
+    """A connection to one device.
+
+    Attributes:
+        name: For messages.
+        identity: Tells the device from any other that may be reached under the same name.
+        silence_s: Seconds without a word after which either side takes the link for lost.
+    """
 
     name: str
+    identity: str
+    silence_s: int
 
     def start(self, command: str) -> Process:
         """Start a shell command on the device."""

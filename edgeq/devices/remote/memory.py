@@ -11,20 +11,20 @@ from edgeq.devices.remote.artifacts import cache_dir
 from edgeq.output import write_whole
 
 
-def _file(name: str, folder: str) -> Path:
-    key = hashlib.sha256(f"{name}\n{folder}".encode()).hexdigest()
+def _file(identity: str, folder: str) -> Path:
+    key = hashlib.sha256(f"{identity}\n{folder}".encode()).hexdigest()
     return cache_dir() / "devices" / f"{key}.json"
 
 
-def recall(name: str, folder: str) -> dict[str, str]:
+def recall(identity: str, folder: str) -> dict[str, str]:
     """The sections of the last probe of a device; empty if there was none.
 
     Args:
-        name: The link's name, whose host key has just been checked.
+        identity: The link's.
         folder: The folder on the device that the user asked for.
     """
     try:
-        found = json.loads(_file(name, folder).read_text())
+        found = json.loads(_file(identity, folder).read_text())
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
@@ -32,11 +32,11 @@ def recall(name: str, folder: str) -> dict[str, str]:
     return {str(key): value for key, value in found.items() if isinstance(value, str)}
 
 
-def remember(name: str, folder: str, sections: Mapping[str, str]) -> None:
+def remember(identity: str, folder: str, sections: Mapping[str, str]) -> None:
     """Keep the sections of a probe."""
-    write_whole(_file(name, folder), json.dumps(dict(sections)))
+    write_whole(_file(identity, folder), json.dumps(dict(sections)))
 
 
-def forget(name: str, folder: str) -> None:
+def forget(identity: str, folder: str) -> None:
     """The device has changed in a way that a probe would have noticed."""
-    _file(name, folder).unlink(missing_ok=True)
+    _file(identity, folder).unlink(missing_ok=True)

@@ -20,14 +20,15 @@ from edgeq.errors import EdgeqError
 Message = dict[str, Any]
 
 _BOOTSTRAP = Path(__file__).resolve().parent.parent / "agent" / "bootstrap.sh"
-# The watchdog ends the shell, and the SSH server's process that serves us, when no signal has
-# come for 4 s; before the first one, a slow device has 30 s for the probe. One line, single
-# quotes, no `!`: every login shell hands it on unchanged.
+# The watchdog ends the SSH server's process that serves us, and the shell with all that it started,
+# when no signal has come for EDGEQ_SILENCE seconds; before the first one, a slow device has 30 s
+# for the probe. One line, single quotes, no `!`: every login shell hands it on unchanged.
 _START = (
-    "exec sh -c '(trap n=0 USR1; n=-26; while [ $n -lt 4 ]; do sleep 1; n=$((n+1)); "
-    "kill -0 $$ 2>/dev/null || exit; done; kill -9 $$; read c </proc/$PPID/comm; "
-    "case $c in sshd*|dropbear*) kill $PPID;; esac) </dev/null >/dev/null 2>&1 & "
-    "EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG; exec sh'"
+    "exec sh -c 'EDGEQ_SILENCE={silence}; "
+    "(trap n=0 USR1; n=$((EDGEQ_SILENCE-30)); while [ $n -lt $EDGEQ_SILENCE ]; do sleep 1; "
+    "n=$((n+1)); kill -0 $$ 2>/dev/null || exit; done; read c </proc/$PPID/comm; "
+    "case $c in sshd*|dropbear*) kill $PPID;; esac; kill -9 -$$; kill -9 $$) "
+    "</dev/null >/dev/null 2>&1 & EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG EDGEQ_SILENCE; exec sh'"
 )
 _BEAT_S = 1.0
 _MOST_LINES_WAITING = 10_000
@@ -40,7 +41,7 @@ class Shell:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._process = link.start(_START)
+        self._process = link.start(_START.replace("{silence}", str(link.silence_s)))
         self._beat = b"beat\n"
         self._lines: queue.Queue[str | EdgeqError] = queue.Queue(_MOST_LINES_WAITING)
         self._closed = threading.Event()

@@ -17,7 +17,7 @@ def device(address: Address) -> RemoteDevice:
     def connect(within_s: float | None) -> Link:
         from edgeq.devices.ssh import transport
 
-        patience = transport.Patience() if within_s is None else transport.Patience(99, within_s)
+        patience = None if within_s is None else transport.Patience(99, within_s)
         return transport.connect(settings, patience)
 
     return RemoteDevice(address.text, connect, options)

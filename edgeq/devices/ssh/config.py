@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.devices.address import Address
+from edgeq.devices.remote.link import SILENCE_S
 from edgeq.errors import EdgeqError, UsageError
 
 _INCLUDE_DEPTH = 16  # as OpenSSH's READCONF_MAX_DEPTH
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
@@ -25,6 +27,8 @@ class HostSettings:
         alias: The name as the user typed it; host keys may be filed under `key_alias`.
         proxy_jump: Hosts to hop over, nearest first, as `user@host:port`.
         proxy_command: A command whose stdin and stdout are the connection; empty for none.
+        connect_timeout_s: For the connection and the handshake together; 0 for edgeq's own.
+        alive_interval_s: ServerAliveInterval; 0 for edgeq's own rule.
         config: The configuration file that was named instead of the user's own.
     """
 
@@ -39,8 +43,15 @@ class HostSettings:
     known_hosts: tuple[Path, ...] = ()
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str = ""
-    connect_timeout_s: float = 0.0
+    connect_timeout_s: int = 0
+    alive_interval_s: int = 0
+    alive_count_max: int = 3
     config: Path | None = None
+
+    @property
+    def silence_s(self) -> int:
+        """Seconds without a word from the host after which the link counts as lost."""
+        return self.alive_interval_s * self.alive_count_max or SILENCE_S
 
     @property
     def key_name(self) -> str:
@@ -90,7 +101,7 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
         return options.get(name, [default])[0]
 
     host = _expand(one("hostname", alias), {"h": alias, "n": alias, "%": "%"})
-    real_port = port or int(one("port", "22"))
+    real_port = port or _number("Port", one("port", "22"))
     real_user = user or one("user") or getpass.getuser()
     tokens = {
         "h": host, "n": alias, "p": str(real_port), "r": real_user, "%": "%",
@@ -113,7 +124,9 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
         known_hosts=tuple(_path(each, tokens) for each in known if each != "none"),
         proxy_jump=() if jump.lower() in ("", "none") else tuple(jump.split(",")),
         proxy_command="" if command.lower() == "none" else _expand(command, tokens),
-        connect_timeout_s=float(one("connecttimeout", "0")),
+        connect_timeout_s=_seconds("ConnectTimeout", one("connecttimeout", "none")),
+        alive_interval_s=_seconds("ServerAliveInterval", one("serveraliveinterval", "none")),
+        alive_count_max=_number("ServerAliveCountMax", one("serveralivecountmax", "3")),
         config=config,
     )
 
@@ -202,6 +215,22 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 def _expand(text: str, tokens: Mapping[str, str]) -> str:
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise EdgeqError(f"{name} in the SSH configuration is no number: '{text}'.")
+    return int(text)
+
+
+def _seconds(name: str, text: str) -> int:
+    """Seconds out of one of ssh's time formats, such as 90 or 1m30s; `none` is 0."""
+    if text.lower() == "none":
+        return 0
+    parts = re.findall(r"(\d+)([smhdw]?)", text.lower())
+    if "".join(number + unit for number, unit in parts) != text.lower() or not parts:
+        raise EdgeqError(f"{name} in the SSH configuration is no time: '{text}'.")
+    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def _path(text: str, tokens: Mapping[str, str]) -> Path:

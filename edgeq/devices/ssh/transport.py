@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.devices.remote.link import SILENCE_S, ConnectionDropped, LinkLost, silence
+from edgeq.devices.remote.link import ConnectionDropped, LinkLost, silence
 from edgeq.devices.ssh import hostkeys
 from edgeq.devices.ssh.auth import authenticate
 from edgeq.devices.ssh.config import HostSettings, settings_for
@@ -22,6 +23,9 @@ _BUDGET_S = 8.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 4.0
 _UNSENT_BYTES = 1 << 17
+# A server that has closed its direction may not know that ours is dead too. Its device gives up
+# after SILENCE_S; whoever sees the error should find it clean not much later.
+_GRACE_S = 2.0
 
 _LOG = "edgeq.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
@@ -49,11 +53,13 @@ class Patience:
         budget_s: Time for all of it, handshake and login included.
     """
 
-    attempts: int = _ATTEMPTS
-    budget_s: float = _BUDGET_S
+    attempts: int
+    budget_s: float
 
 
-DEFAULT_PATIENCE = Patience()
+def usual_patience(settings: HostSettings) -> Patience:
+    """What ConnectTimeout allows, or edgeq's own measure."""
+    return Patience(_ATTEMPTS, settings.connect_timeout_s or _BUDGET_S)
 
 
 class Dropped(Exception):
@@ -61,27 +67,28 @@ class Dropped(Exception):
 
 
 def connect(
-    settings: HostSettings, patience: Patience = DEFAULT_PATIENCE, via: SshLink | None = None
+    settings: HostSettings, patience: Patience | None = None, via: SshLink | None = None
 ) -> SshLink:
     """A connection that is authenticated and whose host key is known.
 
     Args:
         settings: The host.
-        patience: How long to try.
+        patience: How long to try; None for the usual.
         via: A host to hop over, connected already.
 
     Raises:
         HostKeyError: The host's key is unknown, changed or revoked.
         EdgeqError: The host cannot be reached, refuses, or lets nobody in.
     """
+    patience = patience or usual_patience(settings)
     made = _with_retries(lambda left: _connect_once(settings, via, left), settings, patience)
     return SshLink(settings, *made)
 
 
-def shown_key(settings: HostSettings, patience: Patience = DEFAULT_PATIENCE) -> Any:
+def shown_key(settings: HostSettings) -> Any:
     """The key that a host shows, without trusting it and without logging in."""
     transport, hops = _with_retries(
-        lambda left: _handshake(settings, None, left), settings, patience
+        lambda left: _handshake(settings, None, left), settings, usual_patience(settings)
     )
     key = transport.get_remote_server_key()
     _close(transport, hops)
@@ -164,6 +171,7 @@ def _handshake(
     options.ciphers = fast + [name for name in options.ciphers if name not in fast]
     try:
         transport.start_client(timeout=max(0.5, end - time.monotonic()))
+        transport.get_remote_server_key()  # there is none if the time was over
     except (paramiko.SSHException, EOFError, OSError) as error:
         _close(transport, hops)
         text = str(error)
@@ -172,7 +180,7 @@ def _handshake(
                 f"The host offers only weak or unknown algorithms: {text}", _where(settings),
                 "update its SSH server",
             ) from None  # fmt: skip
-        if isinstance(channel, socket.socket) and time.monotonic() >= end - 0.1:
+        if isinstance(channel, socket.socket) and time.monotonic() >= end - 0.2:
             raise EdgeqError(
                 "The host accepts the connection but does not answer.",
                 _where(settings), "is this an SSH port?",
@@ -224,10 +232,10 @@ def _dial(settings: HostSettings, within_s: float) -> socket.socket:
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
-        ("TCP_USER_TIMEOUT", int(SILENCE_S * 1000)),
+        ("TCP_USER_TIMEOUT", settings.silence_s * 1000),
         ("TCP_KEEPIDLE", 2),
         ("TCP_KEEPINTVL", 1),
-        ("TCP_KEEPCNT", 4),
+        ("TCP_KEEPCNT", max(1, settings.silence_s - 2)),
         # A beat must not wait behind megabytes of a push that the kernel has already taken.
         ("TCP_NOTSENT_LOWAT", _UNSENT_BYTES),
     ):
@@ -239,28 +247,40 @@ def _dial(settings: HostSettings, within_s: float) -> socket.socket:
 class SshProcess:
     """A program on the far side of an SSH connection."""
 
-    def __init__(self, channel: Any, name: str) -> None:
+    def __init__(self, channel: Any, link: SshLink) -> None:
+        channel.settimeout(1.0)
         self._channel = channel
-        self._name = name
+        self._link = link
         self._stderr = b""
 
     def write(self, data: bytes) -> None:
-        """Put bytes on its stdin."""
-        try:
-            self._channel.sendall(data)
-        except (OSError, EOFError) as error:
-            raise LinkLost(self._name, str(error) or "stalled") from None
+        """Put bytes on its stdin; a device that takes only a trickle of them has stalled."""
+        end = time.monotonic() + self._link.silence_s
+        while data:
+            try:
+                data = data[self._channel.send(data) :]
+            except TimeoutError:
+                pass
+            except (OSError, EOFError) as error:
+                raise self._link.lost(str(error)) from None
+            if data and time.monotonic() > end:
+                raise LinkLost(self._link.name, "the device takes no data")
 
     def read(self) -> bytes:
         """Some bytes of its stdout; b"" at the end of the stream."""
-        try:
-            data: bytes = self._channel.recv(1 << 16)
-        except TimeoutError:
-            raise silence(self._name) from None
-        except (OSError, EOFError) as error:
-            raise LinkLost(self._name, str(error) or "closed") from None
+        data: bytes | None = None
+        silent_s = 0  # counted, not taken from a clock: see SILENCE_S
+        while data is None:
+            try:
+                data = self._channel.recv(1 << 16)
+            except TimeoutError:
+                silent_s += 1
+                if silent_s >= self._link.silence_s:
+                    raise silence(self._link.name, self._link.silence_s) from None
+            except (OSError, EOFError) as error:
+                raise self._link.lost(str(error)) from None
         if not data and not self._channel.get_transport().is_active():
-            raise LinkLost(self._name, "closed by the other side")
+            raise self._link.lost("closed by the other side")
         return data
 
     def end_input(self) -> None:
@@ -290,20 +310,29 @@ class SshLink:
 
     def __init__(self, settings: HostSettings, transport: Any, hops: list[SshLink]) -> None:
         self.name = _where(settings)
+        self.silence_s = settings.silence_s
+        key = transport.get_remote_server_key().asbytes()
+        self.identity = f"{self.name} {hostkeys.fingerprint(key)}"
         self.transport = transport
         self._hops = hops
+        self._aborted = threading.Event()
+
+    def lost(self, detail: str) -> LinkLost:
+        """The error that the connection is gone."""
+        if not self.transport.is_active():
+            self._aborted.wait(_GRACE_S)
+        return LinkLost(self.name, detail or "closed")
 
     def start(self, command: str) -> SshProcess:
         """Start a shell command on the device."""
         import paramiko
 
         try:
-            channel = self.transport.open_session(timeout=SILENCE_S)
-            channel.settimeout(SILENCE_S)
+            channel = self.transport.open_session(timeout=self.silence_s)
             channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise LinkLost(self.name, str(error) or "closed") from None
-        return SshProcess(channel, self.name)
+            raise self.lost(str(error)) from None
+        return SshProcess(channel, self)
 
     def tunnel(self, settings: HostSettings) -> Any:
         """A channel from this host to the SSH port of another one.
@@ -323,6 +352,7 @@ class SshLink:
 
     def abort(self) -> None:
         """Cut the connection at once, from any thread."""
+        self._aborted.set()
         _close(self.transport, self._hops)
 
     def close(self) -> None:

@@ -20,7 +20,10 @@ Host pi pi-*
   IdentityFile "~/.ssh/id second"
 Host !pi-2 pi-*
   ConnectTimeout=3
+  ServerAliveInterval 1m30s
 Host jumped
+  ServerAliveInterval 5
+  ServerAliveCountMax 2
   ProxyJump one@first:2201,second
   UserKnownHostsFile ~/.ssh/a ~/.ssh/b
 Match host 10.0.0.7 user pi
@@ -59,6 +62,8 @@ def test_it_agrees_with_openssh(config, name):
     assert ours.user == theirs["user"][0]
     assert ours.key_alias == theirs.get("hostkeyalias", [""])[0]
     assert ",".join(ours.proxy_jump) == theirs.get("proxyjump", [""])[0]
+    assert ours.alive_interval_s == int(theirs["serveraliveinterval"][0])
+    assert ours.alive_count_max == int(theirs["serveralivecountmax"][0])
     if "connecttimeout" in theirs and theirs["connecttimeout"][0] != "none":
         assert ours.connect_timeout_s == float(theirs["connecttimeout"][0])
     if name.startswith("pi"):
@@ -99,6 +104,21 @@ def test_what_is_no_destination(text):
 def test_a_missing_file(tmp_path):
     with pytest.raises(EdgeqError, match="no SSH configuration"):
         settings_for("host", tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("Port x", "is no number"),
+        ("ConnectTimeout 1x", "is no time"),
+        ("ConnectTimeout s", "no time"),
+    ],
+)
+def test_values_that_mean_nothing(tmp_path, line, text):
+    path = tmp_path / "config"
+    path.write_text(f"Host *\n  {line}\n")
+    with pytest.raises(EdgeqError, match=text):
+        settings_for("host", path)
 
 
 def test_match_exec_is_never_run(tmp_path):

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,7 +19,13 @@
 #include "eq_text.h"
 #include "eq_worker.h"
 
-enum { SILENCE_S = 4, LOCK_POLL_MS = 100, ERROR_TAIL = 4000, WATCH_BYTES = 16384 };
+enum {
+    SILENCE_S = 6,
+    TICK_US = 500000,
+    LOCK_POLL_MS = 100,
+    ERROR_TAIL = 4000,
+    WATCH_BYTES = 16384
+};
 #define BEAT_US 1e6
 static const char LOCK_NAME[] = "\0edgeq-measures"; /* freed by the kernel with its owner */
 
@@ -38,6 +46,8 @@ static double waits_until_us;
 static double current_id = -1; /* of a command that the worker has not answered yet */
 static int lock = -1;
 static long oom_kills_before;
+static volatile sig_atomic_t silence_limit_s = SILENCE_S, silent_ticks;
+static volatile int unread_before; /* bytes from the host that were not read a tick ago */
 
 static void say(void)
 {
@@ -187,6 +197,20 @@ static void link_is_lost(int number)
     _exit(1);
 }
 
+/* Gives up when nothing has come for too long. What came and was not read yet
+ * counts, and time in which this process did not run does not: a device that is busy has not
+ * lost its link. */
+static void tick(int number)
+{
+    int unread = 0;
+    (void)ioctl(0, FIONREAD, &unread);
+    silent_ticks = unread > unread_before ? 0 : silent_ticks + 1;
+    unread_before = unread;
+    if (silent_ticks * (TICK_US / 1e6) >= silence_limit_s) {
+        link_is_lost(number);
+    }
+}
+
 /* Kills the worker, if there is one; its wait status. */
 static int end_worker(void)
 {
@@ -209,7 +233,6 @@ static void end_worker_at_exit(void)
 
 static void become_worker(const int to[2], const int from[2], const int errors[2])
 {
-    (void)alarm(0);
     (void)signal(SIGALRM, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGHUP, SIG_DFL);
@@ -417,7 +440,8 @@ static void serve(void)
             worker_died();
         }
         if (sources[0].revents != 0) {
-            (void)alarm(SILENCE_S);
+            silent_ticks = 0;
+            unread_before = 0;
             if (read_lines(0, &host_line, obey) != 0) {
                 return;
             }
@@ -427,11 +451,16 @@ static void serve(void)
 
 int main(void)
 {
-    (void)signal(SIGALRM, link_is_lost);
+    const char *limit = getenv("EDGEQ_SILENCE");
+    const struct itimerval ticks = {{0, TICK_US}, {0, TICK_US}};
+    if (limit != NULL && atoi(limit) > 0) {
+        silence_limit_s = atoi(limit);
+    }
+    (void)signal(SIGALRM, tick);
     (void)signal(SIGTERM, link_is_lost);
     (void)signal(SIGHUP, link_is_lost);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)alarm(SILENCE_S);
+    (void)setitimer(ITIMER_REAL, &ticks, NULL);
     (void)atexit(end_worker_at_exit);
     eq_text_clear(&host_line);
     eq_text_clear(&waiting);
