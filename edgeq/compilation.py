@@ -15,8 +15,9 @@ from edgeq.codegen.literals import check_identifier, identifier
 from edgeq.codegen.names import Names, assign_names
 from edgeq.codegen.source import kernel_file, source_text, weights_text
 from edgeq.devices.base import CompileOptions
+from edgeq.errors import UsageError
 from edgeq.golden import oracle_golden
-from edgeq.graph import Graph, Tensor, read_graph
+from edgeq.graph import Graph, Tensor, at_signature, read_graph
 from edgeq.ops.base import Isa
 from edgeq.output import whole_directory, write_whole
 from edgeq.plan.arena import Plan, plan_arena
@@ -77,6 +78,7 @@ def generate(
     external_arena: bool = False,
     golden: bool = False,
     hook: str = "",
+    signature: str | None = None,
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
@@ -88,6 +90,8 @@ def generate(
         external_arena: Let the user's program provide the arena (`NAME_init`).
         golden: Add `NAME_selftest` with a known input and the oracle's results for it.
         hook: A header of the user's program that defines EQ_OP(index), called before each op.
+        signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
+            not given.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
@@ -95,6 +99,14 @@ def generate(
         UsageError: No such target, or a name that is no C identifier.
     """
     graph = read_graph(model)
+    if signature is not None:
+        graph = at_signature(graph, signature)
+        if golden and graph.entry:
+            raise UsageError(
+                "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
+                f"{graph.path}, signature {signature!r}",
+                hint="compile it without --golden",
+            )
     if not isinstance(target, Target):
         target = load_target(target)
     options = options or CompileOptions()
@@ -169,16 +181,21 @@ def compile(  # noqa: A001  (the name of the command, as documented)
     external_arena: bool = False,
     golden: bool = False,
     force: bool = False,
+    signature: str | None = None,
 ) -> Sources:
     """Write the C program of a model into a folder; all of it or nothing.
 
     Args:
         output: The folder to make.
         force: Replace it if it exists.
+        signature: Which signature to compile; must be given where several lead to different
+            subgraphs.
 
     Other arguments and errors: see `generate`.
     """
     import json
+
+    at_signature(read_graph(model), signature)
 
     sources = generate(
         model,
@@ -187,6 +204,7 @@ def compile(  # noqa: A001  (the name of the command, as documented)
         options=options,
         external_arena=external_arena,
         golden=golden,
+        signature=signature,
     )
     with whole_directory(Path(output), force=force) as folder:
         for file, text in sources.files.items():

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import EdgeqError, raise_problems
+from edgeq.errors import EdgeqError, UsageError, raise_problems
 from edgeq.tflite.reader import Malformed, Table
 from edgeq.tflite.schema import (
     BUILTIN_OPERATORS,
@@ -180,6 +180,7 @@ class Graph:
         file_bytes: Size of the file.
         external_buffers: Numbers of buffers that lie outside the flatbuffer.
         metadata: Raw metadata buffers by name.
+        entry: The subgraph that runs.
     """
 
     path: str
@@ -190,11 +191,12 @@ class Graph:
     external_buffers: tuple[int, ...] = ()
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     description: str = ""
+    entry: int = 0
 
     @property
     def main(self) -> Subgraph:
-        """Subgraph 0, the one that runs."""
-        return self.subgraphs[0]
+        """The subgraph that runs: 0, unless a signature was chosen."""
+        return self.subgraphs[self.entry]
 
 
 def element_bits(dtype: str) -> int:
@@ -211,6 +213,28 @@ def numpy_dtype(dtype: str) -> np.dtype[Any]:
     if dtype in _BITS:
         return np.dtype("u1" if dtype.startswith("u") else "i1")
     return _NUMPY[dtype]
+
+
+def at_signature(graph: Graph, key: str | None) -> Graph:
+    """The graph that runs where a signature points to.
+
+    Args:
+        key: The signature's name; may be None if all signatures point to one subgraph.
+
+    Raises:
+        UsageError: There is no such signature, or one must be named.
+    """
+    known = {signature.key: signature.subgraph for signature in graph.signatures}
+    if key is None and len(set(known.values())) < 2:
+        return graph
+    if key not in known:
+        problem = "has several signatures" if key is None else f"has no signature {key!r}"
+        raise UsageError(
+            f"the model {problem}; it has: {', '.join(sorted(known)) or 'none'}.",
+            graph.path,
+            hint=f"--signature {min(known)}" if known else "",
+        )
+    return replace(graph, entry=known[key])
 
 
 def read_graph(path: str | Path) -> Graph:
@@ -370,6 +394,8 @@ class _Reader:
         axis = table.scalar(6, "i32")
         if len(zero_point) == 1 and len(scale) > 1:
             zero_point = np.repeat(zero_point, len(scale))
+        if len(shape) == 1:
+            axis = 0  # biases of old converters still name the axis of their weights
         if len(zero_point) != len(scale):
             self.problem(f"{len(scale)} scales but {len(zero_point)} zero points.", where)
         elif len(scale) > 1 and (not 0 <= axis < len(shape) or shape[axis] != len(scale)):

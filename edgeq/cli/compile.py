@@ -26,6 +26,7 @@ from edgeq.target_schema import TEMPLATES
     help="external: NAME_init() takes the memory, so that several models can share it.",
 )
 @click.option("--golden", is_flag=True, help="Add NAME_selftest() with a known input.")
+@click.option("--signature", help="Which signature, if the model has several.")
 @click.option(
     "--project",
     type=click.Choice(TEMPLATES),
@@ -55,6 +56,7 @@ def compile_(
     name: str | None,
     arena: str,
     golden: bool,
+    signature: str | None,
     project: str | None,
     runtime: str,
     tflm_kernels: str,
@@ -64,6 +66,8 @@ def compile_(
 ) -> None:
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
     if project is not None or runtime == "tflm":
+        if signature is not None:
+            raise UsageError("--signature is for plain sources.", hint="leave out --project")
         from edgeq.firmware.create import create_project
 
         made = create_project(
@@ -97,6 +101,7 @@ def compile_(
         external_arena=arena == "external",
         golden=golden,
         force=force,
+        signature=signature,
     )
     manifest = sources.manifest
     if as_json:

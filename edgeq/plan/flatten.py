@@ -288,7 +288,8 @@ class _Inliner:
                 return number
         value = self._assigned(container, name)
         if value is None:
-            raise Unsupported(f'variable "{name}" is never assigned')
+            # TFLM computes with whatever lies in memory then; LiteRT stops.
+            raise Unsupported(f'variable "{name}" is read but never assigned: it has no value')
         number = self._add(replace(value, name=name, data=None, is_variable=True))
         self.fills[number] = value.zero_point & 255
         self._variables.append((container, name, number))

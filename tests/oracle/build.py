@@ -105,8 +105,16 @@ def single_op_subgraph(
     return SubgraphSpec(tensors, [spec], list(dict.fromkeys(fed)), made)
 
 
-def build(subgraphs: Sequence[SubgraphSpec], description: str = "") -> bytes:
-    """The bytes of a model; subgraph 0 is the main one."""
+def build(
+    subgraphs: Sequence[SubgraphSpec],
+    description: str = "",
+    signatures: Mapping[str, int] | None = None,
+) -> bytes:
+    """The bytes of a model; subgraph 0 is the main one.
+
+    Args:
+        signatures: Names of subgraphs.
+    """
     model = schema.ModelT()
     model.version = 3
     model.description = description
@@ -114,6 +122,12 @@ def build(subgraphs: Sequence[SubgraphSpec], description: str = "") -> bytes:
     model.operatorCodes = []
     codes: dict[tuple[str, int], int] = {}
     model.subgraphs = [_subgraph(model, codes, spec) for spec in subgraphs]
+    model.signatureDefs = []
+    for key, number in (signatures or {}).items():
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key, number
+        signature.inputs, signature.outputs = [], []
+        model.signatureDefs.append(signature)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -1,7 +1,10 @@
 """The oracle's machinery itself: it tells same, different, refused and crashing cases apart."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from edgeq.ops import OPS
 from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import assert_same, check, random_case
 from tests.oracle.shrink import elements, smallest
@@ -25,6 +28,16 @@ def test_an_op_without_kernel_is_refused_and_named():
     (result,) = check([random_case("x", single_op("NOT_AN_OP", [spec], [spec]))])
     assert result.verdict == "both refuse"
     assert "NOT_AN_OP" in result.detail
+
+
+def test_an_exception_that_became_a_refusal_is_a_crash(monkeypatch):
+    def broken(node):
+        return [][len(node.op.inputs)]
+
+    monkeypatch.setitem(OPS, "ADD", replace(OPS["ADD"], lower=broken))
+    (result,) = check([add(np.random.default_rng(0), 2)])
+    assert result.verdict == "crash"
+    assert "IndexError" in result.detail
 
 
 def test_the_smallest_case_with_a_verdict_is_found():

@@ -137,3 +137,43 @@ def test_a_subgraph_that_calls_itself_is_refused():
     )
     (result,) = check([Case("loop", build([main]), [])])
     assert "subgraph" in result.detail
+
+
+def test_a_variable_that_nothing_assigns_is_refused():
+    ops = [
+        OpSpec("VAR_HANDLE", [], [1], {"shared_name": "v"}),
+        OpSpec("READ_VARIABLE", [1], [2]),
+        OpSpec("ADD", [0, 2], [3]),
+    ]
+    model = build([SubgraphSpec([i8(4), RESOURCE, i8(4), i8(4)], ops, [0], [3])])
+    (result,) = check([random_case("unassigned", model)])
+    assert result.verdict == "refused"
+    assert 'variable "v" is read but never assigned' in result.detail
+
+
+def two_signatures(path):
+    """Write a model whose signatures "up" and "down" add to and subtract from a constant."""
+    subgraphs = [
+        SubgraphSpec(
+            [i8(4), i8(4, data=[1, 2, 3, 4]), i8(4)], [OpSpec(name, [1, 0], [2])], [0], [2]
+        )
+        for name in ("ADD", "SUB")
+    ]
+    path.write_bytes(build(subgraphs, signatures={"up": 0, "down": 1}))
+    return path
+
+
+def test_each_signature_compiles(cli, tmp_path):
+    model = two_signatures(tmp_path / "two.tflite")
+    for key, op in (("up", "ADD"), ("down", "SUB")):
+        done = cli("compile", model, "-o", tmp_path / key, "--signature", key, "--json")
+        assert [entry["op"] for entry in done.json["ops"]] == [op]
+
+
+def test_a_signature_must_be_named_where_several_differ(cli, tmp_path):
+    model = two_signatures(tmp_path / "two.tflite")
+    for arguments in ([], ["--signature", "left"]):
+        done = cli("compile", model, "-o", tmp_path / "out", *arguments)
+        assert done.code == 2
+        assert "down, up" in done.err
+        assert not (tmp_path / "out").exists()
