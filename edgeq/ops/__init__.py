@@ -17,6 +17,7 @@ from edgeq.ops.comparisons import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUA
 from edgeq.ops.conv_2d import CONV_2D
 from edgeq.ops.cumsum import CUMSUM
 from edgeq.ops.depthwise_conv_2d import DEPTHWISE_CONV_2D
+from edgeq.ops.detection_postprocess import DETECTION_POSTPROCESS
 from edgeq.ops.div import DIV
 from edgeq.ops.dynamic_update_slice import DYNAMIC_UPDATE_SLICE
 from edgeq.ops.embedding_lookup import EMBEDDING_LOOKUP
@@ -98,6 +99,7 @@ OPS: dict[str, OpKind] = {
         DEPTHWISE_CONV_2D,
         DEPTH_TO_SPACE,
         DEQUANTIZE,
+        DETECTION_POSTPROCESS,
         DIV,
         DYNAMIC_UPDATE_SLICE,
         ELU,
