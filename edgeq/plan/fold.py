@@ -18,7 +18,8 @@ from edgeq.plan.flatten import Flat, Mark
 
 Array = NDArray[Any]
 
-# A table made when compiling goes to flash; larger ones are better computed.
+# A table made when compiling goes to flash; larger ones are better computed, unless they only
+# unpack a constant that is as large already.
 MAX_ELEMENTS = 1 << 16
 _INTEGERS = ("int32", "int64")
 
@@ -50,15 +51,19 @@ def _evaluate(op: Op, tensors: Sequence[Tensor]) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             values = rule(_Known(op, [t for t in inputs if t is not None], outputs))
-        return values if values is not None and _fit(values, outputs) else None
+        largest = max(
+            (t.elements for t in inputs if t is not None and t.data is not None), default=0
+        )
+        limit = max(MAX_ELEMENTS, largest)
+        return values if values is not None and _fit(values, outputs, limit) else None
     except (ValueError, LookupError, TypeError, ArithmeticError):
         return None  # what is wrong with it is for the op itself to say
 
 
-def _fit(values: Sequence[Array], outputs: Sequence[Tensor]) -> bool:
+def _fit(values: Sequence[Array], outputs: Sequence[Tensor], limit: int) -> bool:
     for value, tensor in zip(values, outputs, strict=True):
         open_shape = bool(tensor.dynamic_axes)
-        if value.size > MAX_ELEMENTS or value.dtype != numpy_dtype(tensor.dtype):
+        if value.size > limit or value.dtype != numpy_dtype(tensor.dtype):
             return False
         if not open_shape and value.shape != tensor.shape:
             return False
@@ -192,7 +197,10 @@ def _range(k: _Known) -> list[Array] | None:
 
 
 def _cast(k: _Known) -> list[Array] | None:
+    """The same number in another type; bfloat16 is the upper half of a float32."""
     exact = {"bool", "int8", "uint8", "int16", "int32", "int64"}
+    if k.inputs[0].dtype == "bfloat16" and k.outputs[0].dtype == "float32":
+        return [(_data(k.inputs[0]).astype(np.uint32) << 16).view(np.float32)]
     if k.inputs[0].dtype not in exact or k.outputs[0].dtype not in {*exact, "float32"}:
         return None
     return [_data(k.inputs[0]).astype(numpy_dtype(k.outputs[0].dtype))]

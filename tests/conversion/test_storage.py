@@ -59,6 +59,23 @@ def test_models_shrink_and_still_run(scheme, share, signal_to_noise):
     assert 10 * np.log10((real**2).sum() / ((real - other) ** 2).sum()) > signal_to_noise
 
 
+@pytest.mark.parametrize("scheme", ["float16", "bfloat16", "float8-e4m3", "float8-e5m2"])
+def test_generated_c_unpacks_weights_when_compiling(scheme, tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(24, 3), layers.ReLU(), layers.Flatten(),
+         layers.Dense(96)]
+    )  # fmt: skip
+    path = tmp_path / "model.tflite"
+    edgeq.convert(model, scheme=scheme, output=path)
+    (data,) = samples_for(model, 4)
+    (expected,), (found,) = (edgeq.run(path, inputs=data, on=on) for on in ("local", "c"))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_bfloat16_rounds_to_nearest_even():
     model, _ = NETS["classifier"]()
     result = edgeq.convert(model, scheme="bfloat16")
