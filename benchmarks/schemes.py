@@ -1,6 +1,6 @@
 """What every scheme and every compression costs and saves, on real data, over seeds.
 
-    python -m benchmarks.schemes                     three tasks, three seeds (about an hour)
+    python -m benchmarks.schemes                     four tasks, three seeds (about an hour)
     python -m benchmarks.schemes --seeds 1 --tasks image
     python -m benchmarks.schemes --table             write docs/schemes.md from what is there
 
@@ -8,6 +8,8 @@ Rows are written to benchmarks/schemes.json as they come, and are not computed t
 that of the generated C on held-out data; flash, arena and cycles are those of the Cortex-M4 in the
 emulator. "more training" is the control: the plain model trained for as many more epochs as the
 methods get, with the same learning rate, so that a method is not praised for the training alone.
+Schemes that compute in float run in LiteRT; where the generated C takes them too (float16,
+bfloat16, 8-bit floats), it holds the weights unpacked, as float32.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -41,15 +44,21 @@ HERE = Path(__file__).parent
 STORE = HERE / "schemes.json"
 TABLE = HERE.parent / "docs" / "schemes.md"
 EPOCHS = 12
+FLOAT_SCHEMES = ("float16", "bfloat16", "float8-e4m3", "float8-e5m2")
+ONLY_LITERT = ("dynamic", "weight-only", "weight-only-int4")
 Row = dict[str, Any]
 
 
-def methods(task: Task, model: Any, spoiled: Any) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     """(name, scheme to convert with, what makes the model) of every row."""
     training = Training(epochs=EPOCHS, teach=0.5)
     channels = Training(epochs=EPOCHS, learning_rate=2e-3, teach=0.5)
     purpose = Purpose(task.train, training=training)
+    half = Purpose(task.train, training=Training(epochs=EPOCHS // 2, teach=0.5))
+    spoiled = spoil(model)
     for scheme in ("int8", "int8-per-tensor", "int16x8", "int4"):
+        yield scheme, scheme, lambda: model
+    for scheme in (*FLOAT_SCHEMES, *ONLY_LITERT):
         yield scheme, scheme, lambda: model
     yield "mixed: first and last layer int8, others int4", "mixed", lambda: model
     more = trained_more(model, task, training)
@@ -64,11 +73,24 @@ def methods(task: Task, model: Any, spoiled: Any) -> Iterator[tuple[str, str, Ca
     yield "prune 50 %, int8", "int8", lambda: prune(model, purpose, sparsity=0.5).model
     yield "prune 2:4, int8", "int8", lambda: prune_2_of_4(model, purpose).model
     yield (
+        "prune 50 %, then qat int8",
+        "int8",
+        lambda: qat(prune(model, half, sparsity=0.5).model, half, scheme="int8").model,
+    )
+    yield (
         "channels: half the MACs, int8",
         "int8",
         lambda: prune_channels(model, Purpose(task.train, training=channels), macs=0.5).model,
     )
     yield "cluster 16, int8-per-tensor", "int8-per-tensor", lambda: cluster(model, purpose).model
+    yield (
+        "cluster 16, then qat int8-per-tensor",
+        "int8-per-tensor",
+        lambda: qat(cluster(model, half).model, half, scheme="int8-per-tensor").model,
+    )
+    student = partial(half_as_wide, model, task, seed)
+    yield "half as wide, trained alone, int8", "int8", lambda: student(teach=0.0)
+    yield "half as wide, distilled, int8", "int8", lambda: student(teach=0.7)
     if task.rank is not None:
         yield (
             f"low rank {task.rank}, int8",
@@ -81,6 +103,14 @@ def trained_more(model: Any, task: Task, training: Training) -> Any:
     copy = load_network(model)
     fit(copy, Labelled([task.train[0]], task.train[1]), training, model)
     return copy
+
+
+def half_as_wide(model: Any, task: Task, seed: int, *, teach: float) -> Any:
+    """A student with half the channels, with or without the model as its teacher."""
+    student = task.untrained(seed, 0.5)
+    training = Training(epochs=task.epochs + EPOCHS, learning_rate=2e-3, teach=teach)
+    fit(student, Labelled([task.train[0]], task.train[1]), training, model if teach else None)
+    return student
 
 
 def spoil(model: Any) -> Any | None:
@@ -109,15 +139,19 @@ def measure(model: Any, scheme: str, task: Task) -> Row:
         edgeq.convert(
             model, data=task.train[0][:300], output=path, scheme=scheme, precision=precision
         )
-        accuracy = edgeq.evaluate(path, data=task.test, on="c").score.value
+        content = path.read_bytes()
+        address = "local" if scheme in ONLY_LITERT else "c"
+        row = {
+            "accuracy": edgeq.evaluate(path, data=task.test, on=address).score.value,
+            "tflite_bytes": len(content),
+            "gzip_bytes": len(gzip.compress(content)),
+        }
+        if scheme in ONLY_LITERT:
+            return row
         found = edgeq.profile(
             path, on="sim:cortex-m4", profile_options=ProfileOptions(ops=False)
         ).measurement
-        content = path.read_bytes()
-    return {
-        "accuracy": accuracy,
-        "tflite_bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content)),
+    return row | {
         "flash_bytes": found.memory_bytes.flash_total,
         "arena_bytes": found.memory_bytes.arena,
         "instructions": found.instructions,
@@ -131,7 +165,7 @@ def run(task_name: str, seed: int, rows: dict[str, Row]) -> None:
     model = task.trained(seed)
     found = model.predict(task.test[0], verbose=0).argmax(-1)
     store(rows, f"{task_name}/{seed}/float", {"accuracy": float(np.mean(found == task.test[1]))})
-    for name, scheme, make in methods(task, model, spoil(model)):
+    for name, scheme, make in methods(task, seed, model):
         key = f"{task_name}/{seed}/{name}"
         if key not in rows:
             store(rows, key, measure(make(), scheme, task))

@@ -18,14 +18,14 @@ class Task:
 
     Attributes:
         train, test: (x, y).
-        network: Makes the untrained keras.Model.
+        network: Makes the untrained keras.Model; its last argument is how wide, 1 is whole.
         epochs: Of its training.
         rank: For low-rank factorization; None where the network has no large dense layers.
     """
 
     train: Set
     test: Set
-    network: Callable[[Any, Any], Any]
+    network: Callable[[Any, Any, float], Any]
     epochs: int
     rank: int | None = None
 
@@ -33,13 +33,19 @@ class Task:
         """The network, trained from this seed."""
         import keras
 
-        keras.utils.set_random_seed(seed)
-        model = self.network(keras, keras.layers)
+        model = self.untrained(seed)
         steps = self.epochs * (len(self.train[0]) // 64 + 1)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
         model.fit(*self.train, epochs=self.epochs, batch_size=64, verbose=0)
         return model
+
+    def untrained(self, seed: int, width: float = 1.0) -> Any:
+        """The network with random weights of this seed, with this share of its channels."""
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        return self.network(keras, keras.layers, width)
 
 
 def image() -> Task:
@@ -51,19 +57,42 @@ def image() -> Task:
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order].astype(np.int64)
 
-    def network(keras: Any, layers: Any) -> Any:
+    network = _separable((14, 14, 1), 12, ((2, 24), (1, 32), (2, 48)))
+    return Task((x[:4000], y[:4000]), (x[4000:], y[4000:]), network, epochs=12)
+
+
+def narrow() -> Task:
+    """Small images: scikit-learn's 8x8 digits, a narrow network that 4 bits are hard for."""
+    from sklearn.datasets import load_digits
+
+    loaded = load_digits()
+    x, y = (loaded.images[..., None] / 16).astype(np.float32), loaded.target.astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order]
+    network = _separable((8, 8, 1), 8, ((1, 8), (2, 16), (1, 16), (1, 16)))
+    return Task((x[:1200], y[:1200]), (x[1200:], y[1200:]), network, epochs=50)
+
+
+def _separable(
+    shape: tuple[int, ...], first: int, blocks: tuple[tuple[int, int], ...]
+) -> Callable[[Any, Any, float], Any]:
+    """A convolution, then depthwise-separable blocks of (stride, channels)."""
+
+    def network(keras: Any, layers: Any, share: float) -> Any:
         def block(value: Any, layer: Any) -> Any:
             return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layer(value)))
 
-        start = keras.Input((14, 14, 1))
-        value = block(start, layers.Conv2D(12, 3, padding="same", use_bias=False))
-        for stride, width in ((2, 24), (1, 32), (2, 48)):
+        start = keras.Input(shape)
+        channels = round(first * share)
+        value = block(start, layers.Conv2D(channels, 3, padding="same", use_bias=False))
+        for stride, width in blocks:
             depthwise = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)
-            value = block(block(value, depthwise), layers.Conv2D(width, 1, use_bias=False))
+            pointwise = layers.Conv2D(round(width * share), 1, use_bias=False)
+            value = block(block(value, depthwise), pointwise)
         value = layers.GlobalAveragePooling2D()(value)
         return keras.Model(start, layers.Dense(10, activation="softmax")(value))
 
-    return Task((x[:4000], y[:4000]), (x[4000:], y[4000:]), network, epochs=12)
+    return network
 
 
 def sensor() -> Task:
@@ -81,11 +110,14 @@ def sensor() -> Task:
     held_out = np.isin(people, (8, 9, 10))
     x = (x - x[~held_out].mean((0, 1))) / x[~held_out].std((0, 1))
 
-    def network(keras: Any, layers: Any) -> Any:
+    def network(keras: Any, layers: Any, share: float) -> Any:
         start = keras.Input((100, 6))
         value = start
         for width in (16, 32, 32):
-            value = layers.Conv1D(width, 5, strides=2, padding="same", use_bias=False)(value)
+            convolution = layers.Conv1D(
+                round(width * share), 5, strides=2, padding="same", use_bias=False
+            )
+            value = convolution(value)
             value = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(value))
         value = layers.GlobalAveragePooling1D()(value)
         return keras.Model(start, layers.Dense(7, activation="softmax")(value))
@@ -102,14 +134,19 @@ def audio() -> Task:
         padded = [np.pad(s.T, ((0, 29 - s.shape[1]), (0, 0))) for s in series]
         return np.asarray(padded, np.float32), np.asarray(labels).astype(np.int64) - 1
 
-    def network(keras: Any, layers: Any) -> Any:
+    def network(keras: Any, layers: Any, share: float) -> Any:
         start = keras.Input((29, 12))
         value = layers.Flatten()(start)
         for _ in range(2):
-            value = layers.Dense(256, activation="relu")(value)
+            value = layers.Dense(round(256 * share), activation="relu")(value)
         return keras.Model(start, layers.Dense(9, activation="softmax")(value))
 
     return Task(part("train"), part("test"), network, epochs=40, rank=16)
 
 
-TASKS: dict[str, Callable[[], Task]] = {"image": image, "sensor": sensor, "audio": audio}
+TASKS: dict[str, Callable[[], Task]] = {
+    "image": image,
+    "narrow": narrow,
+    "sensor": sensor,
+    "audio": audio,
+}
