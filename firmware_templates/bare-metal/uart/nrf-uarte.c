@@ -1,16 +1,29 @@
-/* UARTE, with DMA, of the nRF52 and nRF53 (nRF52840 PS v1.8, 6.34). */
+/* UARTE, with DMA, of the nRF52 and nRF53 (nRF52840 PS v1.8, 6.34), and of the nRF54L, where most
+ * registers lie elsewhere (nRF54L15 Datasheet, UARTE). UART_CONFIG is 0 or 54. */
 #include "board.h"
 
-#define TASKS_STARTRX REGISTER32(UART_BASE + 0x000U)
-#define TASKS_STARTTX REGISTER32(UART_BASE + 0x008U)
-#define EVENTS_ENDRX REGISTER32(UART_BASE + 0x110U)
-#define EVENTS_ENDTX REGISTER32(UART_BASE + 0x120U)
-#define ENABLE REGISTER32(UART_BASE + 0x500U)
-#define BAUDRATE REGISTER32(UART_BASE + 0x524U)
-#define RXD_PTR REGISTER32(UART_BASE + 0x534U)
-#define RXD_MAXCNT REGISTER32(UART_BASE + 0x538U)
-#define TXD_PTR REGISTER32(UART_BASE + 0x544U)
-#define TXD_MAXCNT REGISTER32(UART_BASE + 0x548U)
+#if UART_CONFIG == 54
+enum {
+    TASKS_STARTRX = 0x028,
+    TASKS_STARTTX = 0x050,
+    EVENTS_ENDRX = 0x14C,
+    EVENTS_ENDTX = 0x168,
+    RXD_PTR = 0x704,
+    TXD_PTR = 0x73C
+};
+#else
+enum {
+    TASKS_STARTRX = 0x000,
+    TASKS_STARTTX = 0x008,
+    EVENTS_ENDRX = 0x110,
+    EVENTS_ENDTX = 0x120,
+    RXD_PTR = 0x534,
+    TXD_PTR = 0x544
+};
+#endif
+enum { ENABLE = 0x500, BAUDRATE = 0x524, MAXCNT = 4 /* behind a PTR */ };
+
+#define UARTE(offset) REGISTER32(UART_BASE + (uint32_t)(offset))
 
 #if UART_BAUD != 115200U
 #error "this driver knows the BAUDRATE value of 115200 only"
@@ -21,32 +34,32 @@ static volatile uint8_t sent;
 
 void uart_init(void)
 {
-    BAUDRATE = 0x01D60000U; /* 115200 */
-    ENABLE = 8;
-    RXD_PTR = (uint32_t)&received;
-    RXD_MAXCNT = 1;
-    TXD_PTR = (uint32_t)&sent;
-    TXD_MAXCNT = 1;
-    EVENTS_ENDRX = 0;
-    TASKS_STARTRX = 1;
+    UARTE(BAUDRATE) = 0x01D60000U; /* 115200 */
+    UARTE(ENABLE) = 8;
+    UARTE(RXD_PTR) = (uint32_t)&received;
+    UARTE(RXD_PTR + MAXCNT) = 1;
+    UARTE(TXD_PTR) = (uint32_t)&sent;
+    UARTE(TXD_PTR + MAXCNT) = 1;
+    UARTE(EVENTS_ENDRX) = 0;
+    UARTE(TASKS_STARTRX) = 1;
 }
 
 void uart_put(uint8_t byte)
 {
     sent = byte;
-    EVENTS_ENDTX = 0;
-    TASKS_STARTTX = 1;
-    while (EVENTS_ENDTX == 0U) {
+    UARTE(EVENTS_ENDTX) = 0;
+    UARTE(TASKS_STARTTX) = 1;
+    while (UARTE(EVENTS_ENDTX) == 0U) {
     }
 }
 
 int uart_get(void)
 {
-    if (EVENTS_ENDRX == 0U) {
+    if (UARTE(EVENTS_ENDRX) == 0U) {
         return -1;
     }
-    EVENTS_ENDRX = 0;
+    UARTE(EVENTS_ENDRX) = 0;
     const int byte = received;
-    TASKS_STARTRX = 1; /* until then the receiver's FIFO keeps what comes */
+    UARTE(TASKS_STARTRX) = 1; /* until then the receiver's FIFO keeps what comes */
     return byte;
 }
