@@ -8,7 +8,7 @@ import pytest
 
 from edgeq.cli.main import COMMANDS, cli
 from edgeq.devices.address import parse_address
-from scripts import readme_tables
+from scripts import doc_tables
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -20,8 +20,10 @@ EDGEQ_LINES = [
 ]
 
 
-def test_the_tables_are_those_that_the_code_gives():
-    assert readme_tables.render(README) == README, "run scripts/readme_tables.py"
+@pytest.mark.parametrize("file", doc_tables.TABLES)
+def test_the_tables_are_those_that_the_code_gives(file):
+    shown = (doc_tables.ROOT / file).read_text()
+    assert doc_tables.render(file) == shown, "run scripts/doc_tables.py"
 
 
 @pytest.mark.parametrize("line", EDGEQ_LINES)

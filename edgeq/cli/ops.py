@@ -12,7 +12,7 @@ from edgeq.cli.tables import result_console
 from edgeq.op_table import markdown, op_table
 
 
-@click.command(epilog="Example: edgeq ops --markdown > docs/ops.md")
+@click.command(epilog="Example: edgeq ops --markdown")
 @click.option("--markdown", "as_markdown", is_flag=True, help="A table for a document.")
 @json_option
 def ops(as_markdown: bool, as_json: bool) -> None:

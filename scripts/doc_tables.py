@@ -1,20 +1,20 @@
-"""Write the generated tables of README.md: benchmarks, ops, targets.
+"""Write the generated tables: benchmarks in README.md, docs/ops.md, docs/targets.md.
 
-python scripts/readme_tables.py            rewrite README.md
-python scripts/readme_tables.py --check    fail if it is not up to date
+python scripts/doc_tables.py            rewrite them
+python scripts/doc_tables.py --check    fail if one is not up to date
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeq.op_table import markdown, op_table
 from edgeq.target import all_targets
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
 MODELS = {
     "kws": "keyword spotting",
     "resnet": "image classification",
@@ -53,9 +53,17 @@ def target_table() -> str:
     return "\n".join(lines)
 
 
-def render(text: str) -> str:
-    tables = {"bench": bench_table, "ops": lambda: markdown(op_table()), "targets": target_table}
-    for name, table in tables.items():
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"bench": bench_table},
+    "docs/ops.md": {"ops": lambda: markdown(op_table())},
+    "docs/targets.md": {"targets": target_table},
+}
+
+
+def render(file: str) -> str:
+    """The text of a file with its tables as they are now."""
+    text = (ROOT / file).read_text()
+    for name, table in TABLES[file].items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
@@ -64,10 +72,12 @@ def render(text: str) -> str:
 
 
 def main() -> int:
-    text = README.read_text()
+    stale = [file for file in TABLES if render(file) != (ROOT / file).read_text()]
     if "--check" in sys.argv:
-        return int(render(text) != text)
-    README.write_text(render(text))
+        print(*(f"{file} is not up to date" for file in stale), sep="\n", end="")
+        return int(bool(stale))
+    for file in stale:
+        (ROOT / file).write_text(render(file))
     return 0
 
 
