@@ -43,7 +43,6 @@ from edgeq.devices.base import ProfileOptions
 HERE = Path(__file__).parent
 STORE = HERE / "schemes.json"
 TABLE = HERE.parent / "docs" / "schemes.md"
-EPOCHS = 12
 FLOAT_SCHEMES = ("float16", "bfloat16", "float8-e4m3", "float8-e5m2")
 ONLY_LITERT = ("dynamic", "weight-only", "weight-only-int4")
 Row = dict[str, Any]
@@ -51,10 +50,10 @@ Row = dict[str, Any]
 
 def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     """(name, scheme to convert with, what makes the model) of every row."""
-    training = Training(epochs=EPOCHS, teach=0.5)
-    channels = Training(epochs=EPOCHS, learning_rate=2e-3, teach=0.5)
+    training = Training(epochs=task.more_epochs, teach=0.5)
+    channels = Training(epochs=task.more_epochs, learning_rate=2e-3, teach=0.5)
     purpose = Purpose(task.train, training=training)
-    half = Purpose(task.train, training=Training(epochs=EPOCHS // 2, teach=0.5))
+    half = Purpose(task.train, training=Training(epochs=task.more_epochs // 2, teach=0.5))
     spoiled = spoil(model)
     for scheme in ("int8", "int8-per-tensor", "int16x8", "int4"):
         yield scheme, scheme, lambda: model
@@ -108,7 +107,7 @@ def trained_more(model: Any, task: Task, training: Training) -> Any:
 def half_as_wide(model: Any, task: Task, seed: int, *, teach: float) -> Any:
     """A student with half the channels, with or without the model as its teacher."""
     student = task.untrained(seed, 0.5)
-    training = Training(epochs=task.epochs + EPOCHS, learning_rate=2e-3, teach=teach)
+    training = Training(epochs=task.epochs + task.more_epochs, learning_rate=2e-3, teach=teach)
     fit(student, Labelled([task.train[0]], task.train[1]), training, model if teach else None)
     return student
 

@@ -20,6 +20,7 @@ class Task:
         train, test: (x, y).
         network: Makes the untrained keras.Model; its last argument is how wide, 1 is whole.
         epochs: Of its training.
+        more_epochs: Of training on top of that, for a compression.
         rank: For low-rank factorization; None where the network has no large dense layers.
     """
 
@@ -27,6 +28,7 @@ class Task:
     test: Set
     network: Callable[[Any, Any, float], Any]
     epochs: int
+    more_epochs: int = 12
     rank: int | None = None
 
     def trained(self, seed: int) -> Any:
@@ -70,7 +72,7 @@ def narrow() -> Task:
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
     network = _separable((8, 8, 1), 8, ((1, 8), (2, 16), (1, 16), (1, 16)))
-    return Task((x[:1200], y[:1200]), (x[1200:], y[1200:]), network, epochs=50)
+    return Task((x[:1200], y[:1200]), (x[1200:], y[1200:]), network, epochs=50, more_epochs=40)
 
 
 def _separable(
