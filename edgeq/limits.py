@@ -56,8 +56,9 @@ def check_limits(
     if memory.flash_total is not None and target.flash_bytes is not None:
         room = target.flash_bytes - target.system.flash_bytes
         checks += _at_most("flash bytes", room, memory.flash_total, target.name)
-    if memory.ram_total is not None and target.ram_bytes is not None:
-        room = target.ram_bytes - target.system.ram_bytes
+    # Only one block of RAM counts: an arena cannot be spread over several.
+    if memory.ram_total is not None and target.largest_ram_bytes is not None:
+        room = target.largest_ram_bytes - target.system.ram_bytes
         checks += _at_most("RAM bytes", room, memory.ram_total, target.name)
     return tuple(checks)
 

@@ -36,3 +36,18 @@ def test_what_does_not_fit(cli, models):
 def test_no_such_board(models):
     with pytest.raises(UsageError, match="no target"):
         fit(models / "kws_int8.tflite", "nucleo-x")
+
+
+def test_one_core_is_measured_for_all_boards_that_have_it(models):
+    from edgeq.fit import fits
+    from edgeq.target import load_target
+
+    boards = [load_target(name) for name in ("nucleo-f446re", "nucleo-f429zi", "esp32-devkitc")]
+    first, second, other = fits(models / "kws_int8.tflite", [*boards, load_target("generic-armv7")])
+    assert first == fit(models / "kws_int8.tflite", "nucleo-f446re")
+    assert second.memory_bytes == first.memory_bytes
+    assert second.flash_margin_bytes > first.flash_margin_bytes
+    # An Xtensa is not emulated: sizes are those of the nearest core, and cycles nobody's.
+    assert other.on == "sim:rv32imc"
+    assert other.flash_margin_bytes > 0
+    assert other.latency_ms is None

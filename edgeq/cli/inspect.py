@@ -85,7 +85,7 @@ def _show_fit(found: Fit, console: Console) -> None:
     if found.latency_ms is not None:
         console.print(f"latency: {found.latency_ms:.3g} ms, from {found.on}")
     for line in found.advice:
-        console.print(f"  try: {line}")
+        console.print(f"  {line}")
 
 
 def _tensor_words(tensor: TensorInfo) -> str:

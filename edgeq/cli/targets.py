@@ -95,18 +95,18 @@ def _print_table(chosen: list[Target]) -> None:
 
 
 def _print_fits(model: str, chosen: list[Target], *, as_json: bool) -> None:
-    from edgeq.firmware.verdict import verdicts
+    from edgeq.fit import fits as fits_of
 
-    found = verdicts(model, chosen)
+    found = fits_of(model, chosen)
     if as_json:
         print_json({"targets": found})
         return
-    for verdict in sorted(found, key=lambda verdict: not verdict.fits):
-        latency = f"{verdict.latency_ms:,.1f} ms (estimated)" if verdict.latency_ms else ""
-        flash, ram = _spare(verdict.flash_margin_bytes), _spare(verdict.ram_margin_bytes)
-        mark = "fits" if verdict.fits else "no"
-        click.echo(f"{mark:<5}{verdict.target:<28}flash {flash:<14}RAM {ram:<14}{latency}")
-        for line in verdict.advice:
+    for fit in sorted(found, key=lambda fit: not fit.fits):
+        latency = f"{fit.latency_ms:,.1f} ms (estimated)" if fit.latency_ms else ""
+        flash, ram = _spare(fit.flash_margin_bytes), _spare(fit.ram_margin_bytes)
+        mark = "fits" if fit.fits else "no"
+        click.echo(f"{mark:<5}{fit.target:<28}flash {flash:<14}RAM {ram:<14}{latency}")
+        for line in fit.advice:
             click.echo(f"     {line}")
 
 

@@ -1,1 +1,1 @@
-"""Firmware projects: rendering, verdicts, building, flashing, sizes."""
+"""Firmware projects: rendering, building, flashing, sizes."""
