@@ -44,6 +44,8 @@ _NUMPY: dict[str, np.dtype[Any]] = {
     "resource": np.dtype("<i4"),
 }
 _BITS = {"int4": 4, "uint4": 4, "int2": 2}
+# Types that no kernel here takes; what has no fixed size counts as none.
+_FOREIGN_BITS = {"complex64": 64, "complex128": 128}
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +202,10 @@ class Graph:
 
 
 def element_bits(dtype: str) -> int:
-    """Bits that one element takes in memory."""
-    return _BITS.get(dtype) or _NUMPY[dtype].itemsize * 8
+    """Bits that one element takes in memory; 0 for types without a fixed size (strings)."""
+    if dtype in _NUMPY:
+        return _NUMPY[dtype].itemsize * 8
+    return _BITS.get(dtype) or _FOREIGN_BITS.get(dtype, 0)
 
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:

@@ -172,11 +172,19 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
     """All-minimum, all-maximum and then `n` uniformly random inputs.
 
     Floats lie in [-1, 1]; numbers that index a table stay inside it.
+
+    Raises:
+        EdgeqError: An input holds something else than numbers.
     """
     generator = np.random.default_rng(seed)
     result = []
     for tensor in input_tensors(model):
-        dtype = numpy_dtype(tensor.dtype)
+        try:
+            dtype = numpy_dtype(tensor.dtype)
+        except KeyError:
+            raise EdgeqError(
+                f"there are no random {tensor.dtype} values.", f'input "{tensor.name}"'
+            ) from None
         if dtype.kind == "f":
             random = generator.uniform(-1, 1, (n, *tensor.shape)).astype(dtype)
             low, high = dtype.type(-1), dtype.type(1)

@@ -4,6 +4,7 @@ import pytest
 
 import edgeq
 from edgeq.errors import EdgeqError
+from tests.oracle.build import TensorSpec, single_op
 
 MACS = {"ad01": 264192, "kws": 2656768, "resnet": 12501632, "vww": 7489664, "sww": 826368}
 # Trained parameters of the published Keras models.
@@ -65,3 +66,12 @@ def test_a_damaged_file(models, tmp_path):
     (tmp_path / "half.tflite").write_bytes(data[:2000])
     with pytest.raises(EdgeqError):
         edgeq.inspect(tmp_path / "half.tflite")
+
+
+def test_a_model_of_strings_is_shown_and_its_verification_refused(cli, tmp_path):
+    text = TensorSpec((1,), "string")
+    (tmp_path / "text.tflite").write_bytes(single_op("SplitIntoWords", [text], [text]))
+    assert "SplitIntoWords" in cli("inspect", tmp_path / "text.tflite").out
+    done = cli("verify", tmp_path / "text.tflite", "--on", "c", "--against", "tflm")
+    assert done.code == 1
+    assert "string" in done.err

@@ -12,7 +12,7 @@ from edgeq.ops.wide import reduced_multiplier
 
 _TYPES = ("int8", "int16", "float32")
 # 2**31 / 255**2, and 2**47 / 2**30.
-_MAX_DEPTH = {"int8": 33_025, "int16": 1 << 17}
+MAX_DEPTH = {"int8": 33_025, "int16": 1 << 17}
 
 
 def _matrix(shape: tuple[int, ...], *, transposed: bool) -> tuple[int, int, int, int]:
@@ -48,7 +48,7 @@ def _scaling(node: Node, depth: int) -> dict[str, ParamValue]:
     """The fields of the quantized kernels besides the shape."""
     a, b, output = node.input(0), node.input(1), node.output()
     require_quantized(a, b, output)
-    require(depth <= _MAX_DEPTH[a.dtype], f"products of {depth} may overflow the accumulator")
+    require(depth <= MAX_DEPTH[a.dtype], f"products of {depth} may overflow the accumulator")
     real = a.scale * b.scale / output.scale
     if a.dtype == "int16":
         require(a.zero_point == b.zero_point == output.zero_point == 0, "a zero point is not 0")

@@ -19,6 +19,7 @@ from edgeq.ops.channels import fold_channels
 from edgeq.ops.cores import core_of
 from edgeq.ops.fully_connected_dsp import lower_dsp
 from edgeq.ops.fully_connected_mve import lower_mve
+from edgeq.ops.fully_connected_product import lower_product
 from edgeq.ops.fully_connected_rows import lower_rows
 from edgeq.ops.fully_connected_types import lower_other_type
 from edgeq.ops.quantized import (
@@ -55,6 +56,11 @@ def lower(node: Node) -> Call:
     """The kernel call for one FULLY_CONNECTED."""
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
+    if weights.data is None and source.dtype == "float32":
+        return lower_product(node, None, macs(node))
+    if weights.data is None:
+        require_quantized(source, weights, output)
+        return lower_product(node, per_tensor_multiplier(node), macs(node))
     if types not in INT8_TYPES:
         return lower_other_type(node, macs(node))
     require_quantized(source, weights, output)

@@ -48,8 +48,25 @@ def batch_matmul(rng, size, dtype):
     return random_case(f"BATCH_MATMUL {dtype} {shapes} {adjoint}", model, seed=seed_of(rng))
 
 
+def fully_connected(rng, size, dtype):
+    """A layer whose weights, and bias where there is one, are inputs of the model."""
+    rows, depth, columns = shape_of(rng, 3, size)
+    shapes = [(rows, depth), (columns, depth), (rows, columns)]
+    bias = None
+    if dtype == "float32":
+        x, y, z = (TensorSpec(shape, dtype) for shape in shapes)
+        bias = TensorSpec((columns,), dtype) if rng.random() < 0.5 else None
+    else:
+        x, y = (quantized(rng, shape, dtype) for shape in shapes[:2])
+        z = quantized(rng, shapes[2], dtype, low=0.05, high=3.0)
+    options = {"fused_activation_function": int(rng.choice([0, 1, 3]))}
+    model = single_op("FULLY_CONNECTED", [x, y, bias], [z], options)
+    return random_case(f"FULLY_CONNECTED of inputs {dtype} {shapes}", model, seed=seed_of(rng))
+
+
 _TYPES = ("int8", "int16", "float32")
 GENERATORS = {
     "BATCH_MATMUL": of_types(batch_matmul, _TYPES),
+    "FULLY_CONNECTED of inputs": of_types(fully_connected, ("int8", "float32")),
     "RESIZE_BILINEAR": of_types(resize_bilinear, _TYPES),
 }
