@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -117,9 +118,13 @@ class Measurement:
     samples_us: Sequence[float] = ()
 
 
-class Session(Protocol):
+AnySession = TypeVar("AnySession", bound="Session")
+
+
+class Session(ABC):
     """One model loaded on one device. Calls are made in order, so state is kept between them."""
 
+    @abstractmethod
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order.
 
@@ -129,8 +134,8 @@ class Session(Protocol):
         Returns:
             One array per model output, shape (N, *output_shape), of the output's dtype.
         """
-        ...
 
+    @abstractmethod
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """The activation tensors of subgraph 0 after one call, by tensor index.
 
@@ -140,28 +145,29 @@ class Session(Protocol):
         Raises:
             EdgeqError: This device cannot show intermediate tensors.
         """
-        ...
 
+    @abstractmethod
     def reset(self) -> None:
         """Set the model's state (variables) back to its initial value."""
-        ...
 
+    @abstractmethod
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency or instructions and cycles, memory, per-op figures."""
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Free everything: processes, temporary files, connections."""
-        ...
 
-    def __enter__(self) -> Session: ...
+    def __enter__(self: AnySession) -> AnySession:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 class Device(Protocol):

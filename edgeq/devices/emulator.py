@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -15,7 +14,14 @@ from edgeq.build.toolchain import Toolchain, cross_toolchain
 from edgeq.compilation import Sources
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions
+from edgeq.devices.base import (
+    Array,
+    CompileOptions,
+    Measurement,
+    OpProfile,
+    ProfileOptions,
+    Session,
+)
 from edgeq.devices.generated import (
     NAME,
     OpEntry,
@@ -70,7 +76,7 @@ def link(sources: Sources, toolchain: Toolchain) -> Image:
     )
 
 
-class EmulatorSession:
+class EmulatorSession(Session):
     """One model on one emulated CPU.
 
     The first call of a session runs under a watch that checks every instruction and access; the
@@ -160,17 +166,6 @@ class EmulatorSession:
 
     def close(self) -> None:
         """Nothing to free: the machine goes with the session."""
-
-    def __enter__(self) -> EmulatorSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _new_machine(self) -> Machine:
         return Machine(self._image, CORES[self._target.cpu])

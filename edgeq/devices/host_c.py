@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from edgeq.devices.base import (
     Memory,
     OpProfile,
     ProfileOptions,
+    Session,
 )
 from edgeq.devices.generated import (
     NAME,
@@ -145,7 +145,7 @@ class _Batch:
         return self.outputs
 
 
-class HostSession:
+class HostSession(Session):
     """One compiled model in this process."""
 
     def __init__(self, address: str, sources: Sources) -> None:
@@ -212,17 +212,6 @@ class HostSession:
     def close(self) -> None:
         """Delete the temporary copy of the library."""
         self._library.close()
-
-    def __enter__(self) -> HostSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
         ops = op_entries(self._sources)

@@ -8,12 +8,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions
+from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares
@@ -105,7 +104,7 @@ class LocalDevice:
         return LocalSession(self.address, model, self._options)
 
 
-class LocalSession:
+class LocalSession(Session):
     """One model in a LiteRT interpreter."""
 
     def __init__(self, address: str, model: Path, options: LiteRtOptions) -> None:
@@ -178,17 +177,6 @@ class LocalSession:
     def close(self) -> None:
         """Free the interpreter."""
         self._interpreter = None
-
-    def __enter__(self) -> LocalSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _call(self, interpreter: Any, values: Sequence[Array]) -> list[Array]:
         _feed(interpreter, self._graph, values)

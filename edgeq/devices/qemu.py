@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -19,7 +18,14 @@ from edgeq.build.toolchain import cross_toolchain
 from edgeq.compilation import Sources
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, OpProfile, ProfileOptions
+from edgeq.devices.base import (
+    Array,
+    CompileOptions,
+    Measurement,
+    OpProfile,
+    ProfileOptions,
+    Session,
+)
 from edgeq.devices.generated import (
     NAME,
     address_functions,
@@ -118,7 +124,7 @@ class _Figures:
     empty_hook_ticks: int
 
 
-class QemuSession:
+class QemuSession(Session):
     """One model in bare-metal images; every batch of calls is one run of QEMU.
 
     The model's RAM goes from run to run through a file, so a model with state sees a stream.
@@ -183,17 +189,6 @@ class QemuSession:
     def close(self) -> None:
         """Delete the temporary files."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> QemuSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _link(self, hook: int) -> Image:
         """The image with the harness; `hook` is EQ_HOOK of eq_harness.c, 0 for none."""

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from edgeq.devices.base import (
     Memory,
     OpProfile,
     ProfileOptions,
+    Session,
 )
 from edgeq.devices.query import allow_only, positive
 from edgeq.devices.serial_board import BoardModel, board_model, greet, timed_ops, watch_ops
@@ -78,7 +78,7 @@ def device(address: Address) -> SerialDevice:
     return SerialDevice(address.text, address.rest, int(baud), timeout_s)
 
 
-class SerialSession:
+class SerialSession(Session):
     """One model on one board."""
 
     def __init__(self, device: SerialDevice, link: SerialLink, graph: Graph) -> None:
@@ -155,17 +155,6 @@ class SerialSession:
     def close(self) -> None:
         """Free the port."""
         self._link.close()
-
-    def __enter__(self) -> SerialSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _find_model(self, sha256: str) -> BoardModel:
         found = [board_model(self._link, index) for index in range(self._board.models)]

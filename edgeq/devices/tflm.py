@@ -7,12 +7,19 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, OpProfile, ProfileOptions
+from edgeq.devices.base import (
+    Array,
+    CompileOptions,
+    Measurement,
+    Memory,
+    OpProfile,
+    ProfileOptions,
+    Session,
+)
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
     call_in_order,
@@ -77,7 +84,7 @@ class TflmDevice:
         return TflmSession(self.address, model)
 
 
-class TflmSession:
+class TflmSession(Session):
     """One model in a TensorFlow Lite Micro interpreter."""
 
     def __init__(self, address: str, model: Path) -> None:
@@ -159,17 +166,6 @@ class TflmSession:
     def close(self) -> None:
         """Free the interpreter."""
         self._interpreter = None
-
-    def __enter__(self) -> TflmSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _call(self, interpreter: Any, values: Sequence[Array]) -> list[Array]:
         # An inference may reuse the memory of its inputs, so all are set before every call.

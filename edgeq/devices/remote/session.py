@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from edgeq.devices.base import Array, CompileOptions, Measurement, ProfileOptions
+from edgeq.devices.base import Array, CompileOptions, Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.remote.link import Link, LinkLost
@@ -67,7 +66,7 @@ class _Setting:
     profiling: bool = False
 
 
-class RemoteSession:
+class RemoteSession(Session):
     """One model on one device. After a lost link it connects again and goes on, if it can."""
 
     def __init__(self, device: RemoteDevice, model: Path, options: CompileOptions) -> None:
@@ -147,30 +146,22 @@ class RemoteSession:
         samples: list[float] = []
         try:
             measured = self._measure(options, data, samples)
-        except LinkLost as lost:
-            raise self._interrupted(lost, samples) from None
-        snapshots = list(self._agent.snapshots)
-        times = self._op_times(wanted, data) if options.ops else []
+            snapshots = list(self._agent.snapshots)
+            times = self._op_times(wanted, data) if options.ops else []
+            plain = self._plain_outputs(wanted, data, times)
+        except EdgeqError as error:
+            if samples:
+                error.hint = "; ".join(filter(None, (error.hint, self._keep(samples))))
+            raise
         run = Run(
             self._device.address, self._agent, loaded, measured, samples, snapshots,
-            wanted.threads, options, times, self._plain_outputs(wanted, data, times),
+            wanted.threads, options, times, plain,
         )  # fmt: skip
         return measurement(run, self._outputs, op_shares(times, self._graph))
 
     def close(self) -> None:
         """End the agent and the connection."""
         self._agent.close()
-
-    def __enter__(self) -> RemoteSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self, earlier: agent.Agent | None, within_s: float | None) -> agent.Agent:
         begin = time.monotonic()
@@ -272,11 +263,8 @@ class RemoteSession:
         self._fresh = False
         return answers.read_bytes(self._agent.ask("run", calls=1, data=data))
 
-    def _interrupted(self, lost: LinkLost, samples: list[float]) -> LinkLost:
-        """The same error, with what was measured so far in a file."""
-        note = f" after {len(samples)} timed calls"
-        if not samples:
-            return LinkLost(lost.where, lost.detail, note)
+    def _keep(self, samples: list[float]) -> str:
+        """Write what was measured before a failure into a file; a sentence that says so."""
         path = artifacts.cache_dir() / "interrupted" / f"{self._model.sha256[:16]}.json"
         write_whole(
             path,
@@ -290,7 +278,7 @@ class RemoteSession:
                 }
             ),
         )
-        return LinkLost(lost.where, lost.detail, f"{note}, which are kept in {path}")
+        return f"{len(samples)} timed calls had been made, which are kept in {path}"
 
 
 def _as_told(specs: Sequence[TensorSpec]) -> list[tuple[str, list[int]]]:
