@@ -11,12 +11,18 @@ import numpy as np
 
 from edgeq.devices.native_output import captured_stderr
 
+# For the few models that do not fit into the usual one.
+_LARGE_ARENA = 1 << 28
+
 
 def run_tflm(model, calls, reset=None):
     """Outputs of every call on TensorFlow Lite Micro, which is reset before call `reset`."""
     from tflite_micro.python.tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(model, None, max(1 << 20, 16 * len(model)))
+    try:
+        interpreter = runtime.Interpreter.from_bytes(model, None, max(1 << 20, 16 * len(model)))
+    except RuntimeError:
+        interpreter = runtime.Interpreter.from_bytes(model, None, _LARGE_ARENA)
     results = []
     for number, inputs in enumerate(calls):
         if number == reset:
