@@ -34,6 +34,7 @@ def platformio(models: Sequence[FirmwareModel], target: Target, name: str) -> La
     platform, _, board = target.frameworks["platformio"].partition("/")
     files = common_files("lib/app/src/") | {
         "platformio.ini": "platformio/platformio.ini",
+        "lib/model/library.json": "platformio/library.json",
         "src/main.cpp": "platformio/main.cpp",
         "lib/app/src/eq_arduino.h": "arduino/eq_arduino.h",
         "lib/app/src/eq_arduino.cpp": "arduino/eq_arduino.cpp",
@@ -94,7 +95,7 @@ def plain_sources(models: Sequence[FirmwareModel], target: Target, name: str) ->
     """Sources for an IDE, with a CMSIS-Pack description."""
     files = common_files("src/") | {
         "src/main.c": "sources/main.c",
-        f"{name}.pdsc": "sources/package.pdsc",
+        f"edgeq.{name}.pdsc": "sources/package.pdsc",
         "README.md": "sources/README.md",
         **tflm_files(models, "src/"),
     }
