@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.create import Project, read_project
 from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
+from edgeq.firmware.tools import run_tool
 from edgeq.output import write_whole
 
 _TIMEOUT_S = 1800
@@ -85,25 +85,11 @@ def _run(command: Sequence[str], folder: Path) -> None:
     if shutil.which(command[0]) is None:
         install = _INSTALL.get(command[0], f"install {command[0]}")
         raise MissingDependency(command[0], "this build", install)
-    try:
-        result = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EdgeqError(f"{command[0]} did not end within {_TIMEOUT_S} s.", str(folder)) from error
-    if result.returncode:
-        said = (result.stdout + result.stderr).strip()
-        missing = next((tool for tool in _INSTALL if f"{tool}" in said and "find" in said), None)
+    done = run_tool(command, _TIMEOUT_S, folder=folder)
+    if done.code:
+        missing = next((t for t in _INSTALL if t in done.said and "find" in done.said), None)
         hint = _INSTALL[missing] if missing else f"cd {folder} && {' '.join(command)}"
-        tail = "\n".join(said.splitlines()[-15:])
-        raise EdgeqError(f"{' '.join(command)} failed:\n{tail}", str(folder), hint)
+        raise EdgeqError(f"{' '.join(command)} failed:\n{done.tail(15)}", str(folder), hint)
 
 
 def _collect(project: Project) -> Build:

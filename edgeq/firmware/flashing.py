@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.firmware.tools import run_tool
 from edgeq.target import Target
 
 _TIMEOUT_S = 300
+_REPLUG = "unplug the board, plug it in again; hold its boot button if it has one"
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,20 @@ def _stm32cubeprogrammer(job: Job) -> list[list[str]]:
 
 def _esptool(job: Job) -> list[list[str]]:
     port = ["--port", job.port] if job.port else []
+    return [["esptool", "--chip", job.argument, *port, "write-flash", *_flash_args(job)]]
+
+
+def _flash_args(job: Job) -> list[str]:
+    """What ESP-IDF wants written: the boot loader, the partitions and the application.
+
+    Its file of arguments names them as they lie beside it.
+    """
     folder = job.image.parent
-    # flash_args, which ESP-IDF writes, lists the boot loader, the partitions and the application.
-    return [["esptool", "--chip", job.argument, *port, "write-flash", f"@{folder / 'flash_args'}"]]
+    listed = folder / "flash_args"
+    if not listed.is_file():
+        return [f"@{listed}"]
+    parts = listed.read_text(encoding="utf-8").split()
+    return [str(folder / part) if (folder / part).is_file() else part for part in parts]
 
 
 def _picotool(job: Job) -> list[list[str]]:
@@ -195,7 +207,17 @@ def run_flash(target: Target, tool: str, image: Path, commands: Sequence[Sequenc
         script = "loadfile " + str(image.with_suffix(".hex")) + "\nr\ng\nexit\n"
         image.with_suffix(".jlink").write_text(script)
     for command in commands:
-        _run(command)
+        done = run_tool(command, _TIMEOUT_S, hint=_REPLUG)
+        if done.code:
+            what = f"{command[0]} failed:\n{done.tail(10)}"
+            raise EdgeqError(what, " ".join(command), _failure_hint(target, tool))
+
+
+def _failure_hint(target: Target, tool: str) -> str:
+    if tool != "pyocd":
+        return ""
+    # Chips that pyOCD does not bring along come with their maker's CMSIS-Pack.
+    return f"pyocd pack install {target.flash_tools[tool]}, if it is the target that is unknown"
 
 
 def attached_probes() -> list[str]:
@@ -212,28 +234,6 @@ def attached_probes() -> list[str]:
 def _is_installed(tool: str) -> bool:
     program = FLASH_TOOLS[tool].program
     return not program or shutil.which(program) is not None
-
-
-def _run(command: Sequence[str]) -> None:
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EdgeqError(
-            f"{command[0]} did not end within {_TIMEOUT_S} s.",
-            where=" ".join(command),
-            hint="unplug the board, plug it in again; hold its boot button if it has one",
-        ) from error
-    if result.returncode:
-        tail = "\n".join((result.stdout + result.stderr).strip().splitlines()[-10:])
-        raise EdgeqError(f"{command[0]} failed:\n{tail}", where=" ".join(command))
 
 
 def _mounted(volume: str) -> str:

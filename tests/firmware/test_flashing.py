@@ -1,12 +1,21 @@
 """Flashing commands: one for every board and tool; what is missing is named."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from edgeq.compilation import generate
 from edgeq.errors import UsageError
-from edgeq.firmware.flashing import FLASH_TOOLS, choose_tool, flash_commands
+from edgeq.firmware.flashing import FLASH_TOOLS, attached_probes, choose_tool, flash_commands
 from edgeq.target import all_targets, load_target
+from tests.tools import need
 
 IMAGE = Path("fw/build/kws")
 
@@ -90,6 +99,99 @@ def test_dry_run_prints_and_runs_nothing(models, tmp_path, cli):
     assert cli("flash", tmp_path).code == 1  # no project
 
 
+# Tools that are missing, fail or hang: small programs of the same name stand in front of PATH.
+
+
+@pytest.fixture
+def built(models, tmp_path, cli):
+    """A firmware project that looks as if it had been built, for a board with a debug probe."""
+    folder = tmp_path / "fw"
+    arguments = ["compile", models / "sww_int8.tflite", "-n", "sww", "-o", folder]
+    assert cli(*arguments, "--project", "bare-metal", "-t", "nucleo-f446re").code == 0
+    (folder / "build").mkdir()
+    (folder / "build" / "sww.elf").write_bytes(b"image")
+    return folder
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """Puts a program of a given name and shell text into PATH, and nothing else."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}")
+    monkeypatch.setattr("edgeq.firmware.flashing.attached_probes", list)
+
+    def put(name, text):
+        file = programs / name
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+
+    return put
+
+
+def test_a_missing_tool_is_named_with_its_install_command(built, tool, cli):
+    done = cli("flash", built)
+    assert done.code == 1
+    assert "openocd" in done.err
+    assert "apt install openocd" in done.err
+
+
+def test_a_tool_that_fails_is_quoted(built, tool, cli):
+    tool("openocd", "echo Error: open failed >&2; exit 1")
+    done = cli("flash", built)
+    assert done.code == 1
+    assert "Error: open failed" in done.err
+
+
+def test_a_tool_that_hangs_is_ended_with_its_children(built, tool, cli, tmp_path, monkeypatch):
+    tool("openocd", f"/bin/sleep 600 & echo $! > {tmp_path}/child; wait")
+    monkeypatch.setattr("edgeq.firmware.flashing._TIMEOUT_S", 1)
+    start = time.monotonic()
+    done = cli("flash", built)
+    assert time.monotonic() - start < 20
+    assert done.code == 1
+    assert "did not end within 1 s" in done.err
+    assert "unplug the board" in done.err
+    child = int((tmp_path / "child").read_text())
+    status = Path(f"/proc/{child}/status")
+    assert not status.is_file() or "zombie" in status.read_text()
+
+
+def test_an_installed_tool_is_preferred_and_gets_the_image(built, tool, cli, tmp_path):
+    tool("probe-rs", f'echo "$@" >> {tmp_path}/said')
+    done = cli("flash", built, "--probe", "0483:374b:A1", "--json")
+    assert done.code == 0, done.err
+    assert done.json["tool"] == "probe-rs"
+    first, second = (tmp_path / "said").read_text().splitlines()
+    assert first.startswith("download --chip STM32F446RETx --probe 0483:374b:A1")
+    assert first.endswith(f"{built}/build/sww.hex")
+    assert second.startswith("reset")
+
+
+def test_several_probes_need_a_serial_number(built, tool, cli, monkeypatch):
+    tool("openocd", "exit 0")
+    monkeypatch.setattr("edgeq.firmware.flashing.attached_probes", lambda: ["0669FF", "0670AA"])
+    done = cli("flash", built)
+    assert done.code == 2
+    assert "0669FF, 0670AA" in done.err
+    assert "--probe" in done.err
+    done = cli("flash", built, "--probe", "0670AA", "--json")
+    assert done.code == 0, done.err
+    assert "adapter serial 0670AA" in done.json["commands"][0]
+
+
+def test_the_probes_are_those_that_pyocd_sees(monkeypatch):
+    helpers = pytest.importorskip("pyocd.core.helpers")
+    two = [SimpleNamespace(unique_id="B"), SimpleNamespace(unique_id="A")]
+    monkeypatch.setattr(
+        helpers.ConnectHelper, "get_all_connected_probes", staticmethod(lambda blocking: two)
+    )
+    assert attached_probes() == ["A", "B"]
+
+
+# The tools themselves, as far as they go without a board.
+
+
 def test_esptool_takes_the_chips_that_the_targets_name():
     esptool = pytest.importorskip("esptool")
     for target in all_targets():
@@ -98,9 +200,100 @@ def test_esptool_takes_the_chips_that_the_targets_name():
             assert chip in esptool.CHIP_LIST
 
 
-def test_pyocd_knows_its_builtin_targets():
+@pytest.fixture
+def esp_image(models, tmp_path):
+    """A model in an application image for the ESP32-C3, made by esptool's elf2image.
+
+    The code lies where the chip maps its flash for code, data where the target file says.
+    """
+    pytest.importorskip("esptool")
+    need(shutil.which("riscv64-unknown-elf-gcc"), "riscv64-unknown-elf-gcc")
+    target = load_target("esp32-c3-devkitm-1")
+    sources = generate(models / "sww_int8.tflite", name="sww", target=target)
+    for name, text in sources.files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "main.c").write_text(
+        '#include "sww.h"\nint main(void)\n{\n    sww_invoke();\n    return 0;\n}\n'
+    )
+    flash, ram = target.regions("flash")[0], target.regions("ram")[0]
+    (tmp_path / "esp.ld").write_text(
+        "ENTRY(main)\nSECTIONS {\n"
+        f".rodata {flash.origin + 0x20:#x} : {{ LONG(0xABCD5432) . = . + 252; *(.rodata*) "
+        "*(.srodata*) }\n"
+        f".data {ram.origin:#x} : {{ *(.data*) *(.sdata*) }}\n"
+        ".bss (NOLOAD) : { *(.bss*) *(.sbss*) *(COMMON) }\n"
+        ".text 0x42080020 : { *(.text*) }\n}\n"
+    )
+    elf = tmp_path / "app.elf"
+    command = ["riscv64-unknown-elf-gcc", *target.gcc_flags, "--specs=picolibc.specs", "-O2"]
+    command += ["-nostartfiles", f"-T{tmp_path}/esp.ld", "-I", str(tmp_path), "-o", str(elf)]
+    subprocess.run([*command, *map(str, tmp_path.glob("*.c"))], check=True)
+    esptool("elf2image", "-o", tmp_path / "app.bin", elf)
+    return tmp_path / "app.bin"
+
+
+def esptool(*arguments):
+    command = [sys.executable, "-m", "esptool", "--chip", "esp32c3", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_esptool_makes_an_application_image_of_a_model(esp_image):
+    said = esptool("image-info", esp_image)
+    assert "Checksum" in said
+    assert "(valid)" in said
+    assert "invalid" not in said
+    assert "IROM" in said
+    assert "DROM" in said
+
+
+def test_esptool_merges_images_at_their_offsets(esp_image, tmp_path):
+    (tmp_path / "boot.bin").write_bytes(esp_image.read_bytes()[:4096])
+    merged = tmp_path / "merged.bin"
+    esptool("merge-bin", "-o", merged, "0x0", tmp_path / "boot.bin", "0x10000", esp_image)
+    data, app = merged.read_bytes(), esp_image.read_bytes()
+    assert data[0x10000 : 0x10000 + len(app)] == app
+    assert set(data[4096:0x10000]) == {0xFF}
+
+
+def test_esptool_accepts_our_command_from_any_folder(esp_image, tmp_path):
+    """Its arguments are checked before it looks for a chip, which does not answer here."""
+    build = tmp_path / "fw" / "build"
+    build.mkdir(parents=True)
+    shutil.copy(esp_image, build / "sww.bin")
+    # As ESP-IDF 5 writes it.
+    (build / "flash_args").write_text("--flash_mode dio --flash_size 2MB\n0x10000 sww.bin\n")
+    master, slave = os.openpty()
+    (command,) = flash_commands(
+        load_target("esp32-c3-devkitm-1"), "esptool", build / "sww", port=os.ttyname(slave)
+    )
+    command = [sys.executable, "-m", *command[:1], "--connect-attempts", "1", *command[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=120)
+    os.close(master)
+    os.close(slave)
+    assert "Failed to connect to ESP32-C3" in done.stdout + done.stderr
+    broken = [part.replace("sww.bin", "gone.bin") for part in command]
+    done = subprocess.run(broken, capture_output=True, text=True, cwd="/", timeout=120)
+    assert "No such file" in done.stdout + done.stderr
+
+
+def test_pyocd_knows_the_targets_or_they_come_in_a_pack():
     pytest.importorskip("pyocd")
     from pyocd.target.builtin import BUILTIN_TARGETS
 
-    for name in ("nrf52840-dk", "raspberry-pi-pico", "nucleo-f767zi", "mimxrt1060-evk"):
-        assert load_target(name).flash_tools["pyocd"] in BUILTIN_TARGETS
+    named = {t.name: t.flash_tools["pyocd"] for t in all_targets() if "pyocd" in t.flash_tools}
+    assert {name for name, chip in named.items() if chip in BUILTIN_TARGETS} >= {
+        "mimxrt1060-evk",
+        "mimxrt1170-evk",
+        "nrf52840-dk",
+        "nrf54l15-dk",
+        "nucleo-f429zi",
+        "nucleo-f767zi",
+        "nucleo-h743zi2",
+        "raspberry-pi-pico",
+        "raspberry-pi-pico-2",
+    }
+    # ST's packs name chips by their part number in lower case.
+    others = {chip for chip in named.values() if chip not in BUILTIN_TARGETS}
+    assert all(re.fullmatch(r"stm32[a-z]\w{2,9}", chip) for chip in others)

@@ -5,7 +5,10 @@ import shutil
 import struct
 import subprocess
 
+import pytest
+
 from edgeq.firmware.formats import Segment, intel_hex, read_segments, uf2
+from edgeq.target import all_targets
 from tests.firmware.boards import build
 from tests.tools import need
 
@@ -17,7 +20,7 @@ SEGMENTS = [
 
 
 def test_intel_hex_is_read_back_by_the_intelhex_package():
-    intelhex = __import__("pytest").importorskip("intelhex")
+    intelhex = pytest.importorskip("intelhex")
     image = intelhex.IntelHex(io.StringIO(intel_hex(SEGMENTS)))
     for segment in SEGMENTS:
         assert image.tobinstr(segment.address, size=len(segment.data)) == segment.data
@@ -49,3 +52,37 @@ def test_uf2_blocks_are_whole_and_numbered():
     for segment in SEGMENTS:
         found = bytes(memory[segment.address + offset] for offset in range(len(segment.data)))
         assert found == segment.data
+
+
+def test_uf2_is_read_back_by_microsofts_converter():
+    converter = pytest.importorskip("adafruit_uf2.uf2conv")
+    whole = bytearray(b"\xff" * 512 + b"\0" * (0x1000FF00 - 0x10000200) + b"\xff" * 512)
+    for segment in SEGMENTS:
+        start = segment.address - 0x10000000
+        whole[start : start + len(segment.data)] = segment.data
+    data = uf2(SEGMENTS, 0xE48BFF56)
+    assert converter.is_uf2(data)
+    assert converter.convert_from_uf2(data) == bytes(whole)
+
+
+def test_uf2_families_are_those_of_microsofts_list():
+    converter = pytest.importorskip("adafruit_uf2.uf2conv")
+    listed = set(converter.load_families().values())
+    families = {
+        target.name: int(target.flash_tools["uf2"].partition(":")[0], 16)
+        for target in all_targets()
+        if "uf2" in target.flash_tools
+    }
+    assert families
+    assert {name for name, family in families.items() if family not in listed} == set()
+
+
+def test_intel_hex_is_read_back_by_bincopy():
+    bincopy = pytest.importorskip("bincopy")
+    file = bincopy.BinFile()
+    file.add_ihex(intel_hex(SEGMENTS))
+    found = {segment.minimum_address: bytes(segment.data) for segment in file.segments}
+    assert found == {
+        0x10000000: SEGMENTS[0].data + SEGMENTS[1].data,
+        SEGMENTS[2].address: SEGMENTS[2].data,
+    }
