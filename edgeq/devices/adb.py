@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 from edgeq.devices.address import Address
-from edgeq.devices.remote.link import SILENCE_S, Link, LinkLost, silence
+from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, silence
 from edgeq.devices.remote.options import read_options
 from edgeq.devices.remote.session import RemoteDevice
 from edgeq.errors import EdgeqError, MissingDependency
@@ -123,10 +123,11 @@ class AdbProcess:
         return self._stderr.decode("utf-8", "replace")
 
     def status(self) -> int | None:
-        """Exit status; None if it was killed, or adb with it."""
+        """Exit status; KILLED if the program was; None if adb has no phone any more."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._process.wait(1.0)
-            return status if 0 <= status < 255 else None
+            if 0 <= status < 255:
+                return status if status <= 128 else KILLED
         return None
 
     def close(self) -> None:

@@ -49,6 +49,15 @@ sensors() {
     section vcgencmd; command -v vcgencmd
 }
 
+# Whether files can be made in a folder, and run as programs; status 1 if not run, 2 if not made.
+usable() {
+    { echo 'exit 0' >"$1/.try.$$"; } 2>/dev/null && chmod 700 "$1/.try.$$" || return 2
+    "$1/.try.$$" >/dev/null 2>&1
+    status=$?
+    rm -f "$1/.try.$$"
+    [ $status = 0 ]
+}
+
 # The first folder that can be written to, is ours, and may hold programs.
 folders() {
     section folders
@@ -56,13 +65,14 @@ folders() {
     for d in "$EDGEQ_DIR" "${XDG_CACHE_HOME:-$HOME/.cache}/edgeq" "${TMPDIR:-/tmp}/edgeq-$uid" \
         "/var/tmp/edgeq-$uid" "/dev/shm/edgeq-$uid" "/data/local/tmp/edgeq-$uid"; do
         [ -n "$d" ] || continue
-        if { [ -d "$d" ] || mkdir -p "$d" 2>/dev/null; } && [ ! -L "$d" ] && [ -O "$d" ] &&
-            { echo 'exit 0' >"$d/.try.$$"; } 2>/dev/null && chmod 700 "$d/.try.$$"; then
-            if "$d/.try.$$" >/dev/null 2>&1; then root=$d; else spare=${spare:-$d}; echo "noexec $d"; fi
-            rm -f "$d/.try.$$"
-        else
-            echo "unwritable $d"
-        fi
+        [ -d "$d" ] || mkdir -p "$d" 2>/dev/null
+        verdict=2
+        if [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ]; then usable "$d"; verdict=$?; fi
+        case $verdict in
+        0) root=$d ;;
+        1) spare=${spare:-$d}; echo "noexec $d" ;;
+        *) echo "unwritable $d" ;;
+        esac
         [ -n "$root" ] && break
         [ "$d" = "$EDGEQ_DIR" ] && break
     done
@@ -103,7 +113,8 @@ except Exception:
 read -r boot </proc/sys/kernel/random/boot_id
 echo "@@edgeq"
 section boot; echo "$boot"
-if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && [ -O "$EDGEQ_ROOT" ] && cd "$EDGEQ_ROOT"
+if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && [ -O "$EDGEQ_ROOT" ] &&
+    usable "$EDGEQ_ROOT" && cd "$EDGEQ_ROOT" # a worn SD card turns read-only without a new start
 then
     section cached; ls -ln .
 else

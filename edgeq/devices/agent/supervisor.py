@@ -87,6 +87,7 @@ class Supervisor:
         self.waiting: Message | None = None  # a command that waits for the lock
         self.waits_until = 0.0
         self.current: Message | None = None  # a command that the worker has not answered yet
+        self.death: Message = {"kind": "state", "text": "no model is loaded"}
         self.oom_kills = _oom_kills()
         self.silent_s = 0.0
         self.unread = 0  # bytes that had come from the host a tick ago and were not read yet
@@ -149,7 +150,7 @@ class Supervisor:
             self.end_worker()
             self.worker = Worker(self.lock)
         if self.worker is None:
-            send(1, event="error", id=command["id"], kind="state", text="no model is loaded")
+            send(1, event="error", id=command["id"], **self.death)
             self.free_lock()
             return
         self.current = command
@@ -184,15 +185,14 @@ class Supervisor:
         self.free_lock()
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         killed_for_memory = number == signal.SIGKILL and _oom_kills() > self.oom_kills
+        # If nobody waits for an answer, whoever asks next will be told.
+        self.death = {
+            "kind": "memory" if killed_for_memory else "died",
+            "signal": number,
+            "text": worker.error_tail.decode("utf-8", "replace"),
+        }
         if self.current:
-            send(
-                1,
-                event="error",
-                id=self.current["id"],
-                kind="memory" if killed_for_memory else "died",
-                signal=number,
-                text=worker.error_tail.decode("utf-8", "replace"),
-            )
+            send(1, event="error", id=self.current["id"], **self.death)
         self.current = None
 
     def take_lock(self) -> bool:

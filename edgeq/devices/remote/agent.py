@@ -79,6 +79,7 @@ class Agent:
             elif message.get("id") != self._next_id:
                 continue
             elif event == "error":
+                memory.forget(self.link.identity, self.options.folder)
                 raise explain(message, self.link.name, self.facts, self.model.path, do)
             elif event != "samples":
                 return message
@@ -127,14 +128,12 @@ def start(
         wanted = [model, plan.program, *([plan.library] if plan.library else [])]
         pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
         timings["pushed_s"] = time.monotonic() - begin
-        try:
-            shell.become(plan.command(facts))
-        except EdgeqError:
-            memory.forget(link.identity, options.folder)  # perhaps its Python was updated
-            raise
+        shell.become(plan.command(facts))
         shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
         timings["agent_s"] = time.monotonic() - begin
     except BaseException:
+        # Perhaps the device has changed: another Python, a folder that may not be used any more.
+        memory.forget(link.identity, options.folder)
         link.close()
         raise
     return Agent(link, shell, facts, plan, model, options, pushed_bytes, timings)

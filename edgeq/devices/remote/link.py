@@ -10,18 +10,18 @@ from edgeq.errors import EdgeqError
 # seconds in which they ran themselves, so that a busy or suspended machine does not take its own
 # pauses for the other side's.
 SILENCE_S = 6
+KILLED = -1  # instead of an exit status
 
 
 class LinkLost(EdgeqError):
     """The connection broke, stalled, or was closed from the other side."""
 
-    def __init__(self, where: str, detail: str, note: str = "") -> None:
+    def __init__(self, where: str, detail: str) -> None:
         super().__init__(
-            f"The connection was lost: {detail}{note}.",
+            f"The connection was lost: {detail}.",
             where,
             "run the command again; what was pushed completely is kept on the device",
         )
-        self.detail = detail
 
 
 class ConnectionDropped(EdgeqError):
@@ -61,7 +61,7 @@ class Process(Protocol):
         ...
 
     def status(self) -> int | None:
-        """Exit status once stdout has ended; None if there is none (killed, link lost)."""
+        """Exit status once stdout has ended; KILLED if there is none; None if the link is lost."""
         ...
 
     def close(self) -> None:

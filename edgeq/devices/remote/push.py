@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts, read_free
-from edgeq.devices.remote.link import Link, LinkLost
+from edgeq.devices.remote.link import KILLED, Link, LinkLost
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
 
 DEFAULT_CACHE_BYTES = 512 << 20
 _BLOCK_BYTES = 1 << 15
+_HASHED_BYTES_PER_S = 1e6  # a tenth of what the slowest Raspberry Pi does
 _SPARE_BYTES = 4 << 20  # what a device's disk should keep
 
 
@@ -55,10 +56,15 @@ def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
     size, _, owner = answer.partition(" ")
     part = f"{name}.{owner}.part"
     offset = int(size) if size.isdecimal() and int(size) <= artifact.size_bytes else 0
-    problem = _append(link, artifact, part, offset)
-    status, answer = shell.do(_check_and_rename(part, name, artifact.sha256))
-    if status == 0:
-        return artifact.size_bytes - offset
+    hashing_s = artifact.size_bytes / _HASHED_BYTES_PER_S
+    sent = 0
+    # What was left may be damaged (a power cut leaves holes): then everything is sent again.
+    for start in dict.fromkeys((offset, 0)):
+        problem = _append(link, artifact, part, start)
+        sent += artifact.size_bytes - start
+        status, answer = shell.do(_check_and_rename(part, name, artifact.sha256), hashing_s)
+        if status == 0:
+            return sent
     free = _free_bytes(shell, root)
     if "No space" in problem or (free is not None and free < _SPARE_BYTES):
         raise _no_space(link, root, artifact.size_bytes, free or 0)
@@ -86,19 +92,24 @@ def _adopt(name: str) -> str:
 def _append(link: Link, artifact: Artifact, part: str, offset: int) -> str:
     """Send what is missing of a file; what the device complained of, or ""."""
     redirect = ">>" if offset else ">"
-    process = link.start(f"exec sh -c {quoted(f'cat {redirect}{quoted(part)}')}")
+    process = link.start(f"exec sh -c {quoted(f'exec cat {redirect}{quoted(part)}')}")
     try:
         with artifact.path.open("rb") as source:
             source.seek(offset)
             while block := source.read(_BLOCK_BYTES):
                 process.write(block)
         process.end_input()
-        while process.read():
-            pass
+        if process.read():
+            raise EdgeqError("The device said something instead of taking a file.", link.name)
     except LinkLost:
         # A full disk ends `cat`, and with it the channel, but not the connection.
         if not process.status():
             raise
+    if process.status() == KILLED:
+        raise EdgeqError(
+            "The process that takes files was killed on the device, most likely for memory.",
+            link.name, "free some memory there, or use a device with more",
+        )  # fmt: skip
     problem = process.errors().strip()
     process.close()
     return problem

@@ -10,11 +10,12 @@ import contextlib
 import json
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeq.devices.remote.link import Link, LinkLost
+from edgeq.devices.remote.link import KILLED, Link, LinkLost
 from edgeq.errors import EdgeqError
 
 Message = dict[str, Any]
@@ -31,6 +32,8 @@ _START = (
     "</dev/null >/dev/null 2>&1 & EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG EDGEQ_SILENCE; exec sh'"
 )
 _BEAT_S = 1.0
+_MOMENT_S = 8.0  # for a probe, and for everything else that a device does before it measures
+_TRICKLE_BYTES = 1024  # of one line, in the time after which silence means a lost link
 _MOST_LINES_WAITING = 10_000
 _LONGEST_LINE_BYTES = 64 << 20
 _LONGEST_PROBE_BYTES = 4 << 20
@@ -69,11 +72,14 @@ class Shell:
         self._write((given + _BOOTSTRAP.read_text()).encode())
         sections: dict[str, str] = {}
         name, size = "", 0
+        end = time.monotonic() + _MOMENT_S
         while name != "ready":
+            if time.monotonic() > end:
+                raise EdgeqError("The device is too slow: its probe does not end.", self._link.name)
             try:
                 line = self._line()
             except LinkLost:
-                if "edgeq" not in sections and self._process.status() is not None:
+                if "edgeq" not in sections and self._process.status() not in (None, KILLED):
                     raise EdgeqError(
                         "There is no POSIX shell on the device.", self._link.name,
                         self._process.errors().strip()[:200],
@@ -91,11 +97,23 @@ class Shell:
                 sections[name] = sections.get(name, "") + _plain(line) + "\n"
         return sections if "uname" in sections else {**known, **sections}
 
-    def do(self, command: str) -> tuple[int, str]:
-        """Exit status and output of one line of shell."""
+    def do(self, command: str, more_s: float = 0.0) -> tuple[int, str]:
+        """Exit status and output of one line of shell.
+
+        Args:
+            command: The line.
+            more_s: How much longer than a moment it may take.
+
+        Raises:
+            EdgeqError: The device lives, but does not finish.
+            LinkLost: The link is gone.
+        """
         self._write(command.encode() + b"\n")
         lines: list[str] = []
+        end = time.monotonic() + _MOMENT_S + more_s
         while True:
+            if time.monotonic() > end:
+                raise EdgeqError("The device is too slow: it does not finish.", self._link.name)
             line = self._line()
             if line.startswith("@@done "):
                 status = line[7:].strip()
@@ -184,12 +202,18 @@ class Shell:
     def _listen(self) -> None:
         """Split what the device says into lines, until it ends or falls silent."""
         buffer = bytearray()
+        recent, mark = 0, time.monotonic()
         try:
             while True:
                 data = self._process.read()
                 if not data:
                     raise LinkLost(self._link.name, "the device closed it")
                 buffer += data
+                recent += len(data)
+                if b"\n" in data or recent >= _TRICKLE_BYTES:
+                    recent, mark = 0, time.monotonic()
+                elif time.monotonic() > mark + self._link.silence_s:
+                    raise LinkLost(self._link.name, "the device answers too slowly")
                 if b"\n" in data:
                     *lines, rest = bytes(buffer).split(b"\n")
                     for line in lines:

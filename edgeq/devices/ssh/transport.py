@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.devices.remote.link import ConnectionDropped, LinkLost, silence
+from edgeq.devices.remote.link import KILLED, ConnectionDropped, LinkLost, silence
 from edgeq.devices.ssh import hostkeys
 from edgeq.devices.ssh.auth import authenticate
 from edgeq.devices.ssh.config import HostSettings, settings_for
@@ -294,11 +294,9 @@ class SshProcess:
         return self._stderr.decode("utf-8", "replace")
 
     def status(self) -> int | None:
-        """Exit status; None if the program was killed or the link was lost."""
-        if not self._channel.status_event.wait(1.0):
-            return None
-        status = int(self._channel.exit_status)
-        return None if status < 0 else status
+        """Exit status; KILLED if the program was; None if the link is lost."""
+        ended = self._channel.status_event.wait(1.0) and self._link.transport.is_active()
+        return max(KILLED, int(self._channel.exit_status)) if ended else None
 
     def close(self) -> None:
         """Let go of it."""

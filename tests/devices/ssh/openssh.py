@@ -84,10 +84,17 @@ class Server:
                 return True
         return False
 
-    def wait_until_idle(self, seconds: float) -> list[str]:
-        """The processes that are still there after some time; empty if all went away."""
+    def wait_until_idle(self, seconds: float, but: str = "-") -> list[str]:
+        """The processes that are still there after some time; empty if all went away.
+
+        Args:
+            seconds: How long to wait.
+            but: Words of processes that are none of ours.
+        """
         end = time.monotonic() + seconds
-        while (left := self.processes()) and time.monotonic() < end:
+        while (left := [each for each in self.processes() if but == "-" or but not in each]) and (
+            time.monotonic() < end
+        ):
             time.sleep(0.1)
         return left
 
@@ -112,7 +119,7 @@ def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
     )
 
 
-def start(folder: Path, *options: str, environment: str = "") -> Server:
+def start(folder: Path, *options: str, environment: str = "", port: int | None = None) -> Server:
     """A server whose sessions have a HOME of their own below `folder`."""
     program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
     need(program is not None, "sshd (openssh-server)")
@@ -125,7 +132,7 @@ def start(folder: Path, *options: str, environment: str = "") -> Server:
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     settings = [
         f"Port {port}",
         "ListenAddress 127.0.0.1",

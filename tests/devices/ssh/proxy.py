@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 
 MODES = ("reset", "half-close", "stall", "pull")
 
@@ -26,7 +27,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._mode = ""
-        self._armed: tuple[str, str, int] | None = None
+        self._armed: tuple[str, int, Callable[[], None]] | None = None
         self._seen = {"up": 0, "down": 0}
         self._silent_up = threading.Event()
         self._silent_down = threading.Event()
@@ -35,7 +36,11 @@ class Proxy:
 
     def arm(self, mode: str, direction: str, after_bytes: int) -> None:
         """Break when so many more bytes have gone "up" (to the server) or "down"."""
-        self._armed = (mode, direction, self._seen[direction] + after_bytes)
+        self.at(direction, after_bytes, lambda: self.break_now(mode))
+
+    def at(self, direction: str, after_bytes: int, action: Callable[[], None]) -> None:
+        """Do something when so many more bytes have gone up or down; they wait meanwhile."""
+        self._armed = (direction, self._seen[direction] + after_bytes, action)
 
     def break_now(self, mode: str) -> None:
         """Break every connection that is open."""
@@ -100,13 +105,13 @@ class Proxy:
                     sink.shutdown(socket.SHUT_WR)
                 return
             self._seen[direction] += len(data)
-            if self._armed and self._armed[1] == direction:
-                mode, _, limit = self._armed
+            if self._armed and self._armed[0] == direction:
+                _, limit, action = self._armed
                 if self._seen[direction] >= limit:
-                    self.break_now(mode)
-                    if mode == "reset":
-                        return
-                    continue
+                    self._armed = None
+                    action()
+                    if silent.is_set():
+                        continue
             with contextlib.suppress(OSError):
                 sink.sendall(data)
 

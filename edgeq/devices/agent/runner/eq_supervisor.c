@@ -43,6 +43,8 @@ static struct eq_text waiting;   /* a command that waits for the lock; empty if 
 static struct eq_text watched;   /* sources, one a line */
 static struct eq_text out, scratch;
 static double waits_until_us;
+static const char *death_kind = "state"; /* how the last worker ended, for whoever asks next */
+static int death_number;
 static double current_id = -1; /* of a command that the worker has not answered yet */
 static int lock = -1;
 static long oom_kills_before;
@@ -297,8 +299,10 @@ static void worker_died(void)
     int exhausted = (number == SIGKILL && oom_kills() > oom_kills_before) ||
                     (WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM);
     free_lock();
+    death_kind = exhausted ? "memory" : "died";
+    death_number = number;
     if (current_id >= 0) {
-        say_error(current_id, exhausted ? "memory" : "died", number, worker.tail);
+        say_error(current_id, death_kind, death_number, worker.tail);
     }
     current_id = -1;
 }
@@ -325,7 +329,7 @@ static void start_waiting_command(void)
         return;
     }
     if (worker.pid == 0) {
-        say_error(id, "state", 0, "no model is loaded");
+        say_error(id, death_kind, death_number, "no model is loaded");
         free_lock();
         eq_text_clear(&waiting);
         return;
