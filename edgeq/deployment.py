@@ -186,7 +186,9 @@ class _Steps:
             shutil.copyfile(source, integer)
             return _Models(integer, None, None)
         from edgeq.conversion.convert import convert
+        from edgeq.conversion.schemes import check_target, find_scheme
 
+        check_target(find_scheme(self.config.scheme), self.target)
         conversion = convert(
             source,
             data=self.config.data,

@@ -15,7 +15,7 @@ from edgeq.conversion.calibration import METHODS, Calibration
 from edgeq.conversion.convert import IO_TYPES, Conversion
 from edgeq.conversion.convert import convert as convert_model
 from edgeq.conversion.describe import read_labels
-from edgeq.conversion.schemes import SCHEMES
+from edgeq.conversion.schemes import SCHEMES, find_scheme
 from edgeq.datasets import DatasetOptions
 from edgeq.errors import UsageError
 
@@ -37,6 +37,7 @@ from edgeq.errors import UsageError
     metavar="NAME",
     help=f"How to quantize: {', '.join(SCHEMES)}.",
 )
+@click.option("-t", "--target", help="Where it shall run; a scheme that cannot is refused.")
 @click.option("--io", type=click.Choice(IO_TYPES), help="Type of inputs and outputs.")
 @click.option(
     "--calibration",
@@ -82,6 +83,10 @@ def convert(
     """MODEL (.keras, .h5, SavedModel or float .tflite) to a verified integer .tflite."""
     if labels is not None:
         reading = replace(reading, classes=read_labels(labels))
+    if not as_json:
+        scheme = find_scheme(settings["scheme"])
+        click.echo(f"{scheme.name} saves: {scheme.saves}")
+        click.echo(f"{scheme.name} runs on: {scheme.runs_on}")
     result = convert_model(
         model,
         output=output,
@@ -102,7 +107,7 @@ def convert(
 
 
 def show_conversion(result: Conversion) -> None:
-    """Print what a conversion made: sizes, the proof, accuracy, what the scheme is good for."""
+    """Print what a conversion made: sizes, the proof, accuracy."""
     click.echo(
         f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
         f"({result.float_bytes:,} bytes as float32)"
@@ -126,8 +131,6 @@ def show_conversion(result: Conversion) -> None:
         click.echo(
             f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}"
         )
-    click.echo(f"saves: {result.scheme.saves}")
-    click.echo(f"runs on: {result.scheme.runs_on}")
 
 
 def show_ranges(calibration: Calibration) -> None:

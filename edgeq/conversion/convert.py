@@ -15,12 +15,13 @@ from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.mixed import choose_precision
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
 from edgeq.conversion.quantize import Recipe, quantize
-from edgeq.conversion.schemes import Scheme, find_scheme
+from edgeq.conversion.schemes import Scheme, check_target, find_scheme
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.errors import UsageError
 from edgeq.evaluation.evaluate import evaluate
 from edgeq.evaluation.metrics import Score
 from edgeq.output import check_writable, write_whole
+from edgeq.target import load_target
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
@@ -106,6 +107,7 @@ def convert(
     force: bool = False,
     eval_data: Any = None,
     metric: str = "classification",
+    target: str | Path | None = None,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -129,18 +131,21 @@ def convert(
         force: Whether an existing output is replaced.
         eval_data: Labelled data to compare the float and the converted model on.
         metric: What to compute on it (see `edgeq.evaluate`).
+        target: Where it shall run (see `edgeq targets`); a scheme that cannot is refused.
 
     Raises:
         EdgeqError: The model or the data is not usable, the output exists, or the result is not
             what was asked for (all reasons at once).
     """
     chosen = find_scheme(scheme)
+    if target is not None:
+        check_target(chosen, load_target(target))
     recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
     _check_method(calibration)
     options = dataset_options or DatasetOptions()
-    target = None if output is None else Path(output)
-    if target is not None:
-        check_writable(target, force=force)
+    path = None if output is None else Path(output)
+    if path is not None:
+        check_writable(path, force=force)
     if chosen.integer and data is None:
         raise UsageError(
             f"The scheme {chosen.name} needs representative data.",
@@ -163,15 +168,15 @@ def convert(
     accuracy = None
     if eval_data is not None:
         accuracy = _compare(source.data, result, eval_data, metric, options)
-    if target is not None:
-        write_whole(target, result)
+    if path is not None:
+        write_whole(path, result)
     return Conversion(
         model=source.source,
         scheme=chosen,
         precision=dict(recipe.precision),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
-        output=None if target is None else str(target),
+        output=None if path is None else str(path),
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,

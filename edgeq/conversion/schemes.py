@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from edgeq.errors import UsageError
+from edgeq.target import Target
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Scheme:
         per_channel: Whether weights have a scale per output channel.
         saves: What is won over float32, in words.
         runs_on: Where the result runs, in words.
+        in_c: Whether edgeq's C, and so a microcontroller, can run it.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Scheme:
     per_channel: bool
     saves: str
     runs_on: str
+    in_c: bool = True
 
     @property
     def integer(self) -> bool:
@@ -46,6 +49,7 @@ class Scheme:
 
 _EVERYWHERE = "edgeq's C, TensorFlow Lite Micro, LiteRT"
 _PHONES = "LiteRT (phones, Linux boards); not on microcontrollers"
+_UNPACKED = "LiteRT; edgeq's C, which holds the weights unpacked, as float32"
 
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
@@ -89,6 +93,7 @@ SCHEMES: dict[str, Scheme] = {
             True,
             "weights a quarter; integer products, float in between",
             _PHONES,
+            in_c=False,
         ),
         Scheme(
             "weight-only",
@@ -97,6 +102,7 @@ SCHEMES: dict[str, Scheme] = {
             True,
             "weights a quarter on disk; computes in float",
             _PHONES,
+            in_c=False,
         ),
         Scheme(
             "weight-only-int4",
@@ -105,6 +111,7 @@ SCHEMES: dict[str, Scheme] = {
             True,
             "weights an eighth on disk; computes in float",
             _PHONES,
+            in_c=False,
         ),
         Scheme(
             "float16",
@@ -112,7 +119,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights half on disk; computes in float, or in float16 on a GPU",
-            _PHONES,
+            _UNPACKED,
         ),
         Scheme(
             "bfloat16",
@@ -120,7 +127,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights half on disk, with the range of float32; unpacked when the model runs",
-            _PHONES,
+            _UNPACKED,
         ),
         Scheme(
             "float8-e4m3",
@@ -128,7 +135,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights a quarter on disk (3 bits of precision); unpacked when the model runs",
-            _PHONES,
+            _UNPACKED,
         ),
         Scheme(
             "float8-e5m2",
@@ -136,7 +143,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights a quarter on disk (2 bits of precision, more range); unpacked when it runs",
-            _PHONES,
+            _UNPACKED,
         ),
         Scheme(
             "mixed",
@@ -161,4 +168,19 @@ def find_scheme(name: str) -> Scheme:
     near = difflib.get_close_matches(name, SCHEMES, 3)
     raise UsageError(
         f"There is no scheme '{name}'.", hint=", ".join(near) or f"one of {', '.join(SCHEMES)}"
+    )
+
+
+def check_target(scheme: Scheme, target: Target) -> None:
+    """Refuse a scheme that a target cannot run.
+
+    Raises:
+        UsageError: It cannot; the schemes that can are named.
+    """
+    if scheme.in_c or target.kind == "host":
+        return
+    able = ", ".join(name for name, other in SCHEMES.items() if other.in_c)
+    raise UsageError(
+        f"{target.name} cannot run the scheme {scheme.name}: it runs on {scheme.runs_on}.",
+        hint=f"one of {able}",
     )

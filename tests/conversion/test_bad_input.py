@@ -6,8 +6,11 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import edgeq
+from edgeq.cli.main import cli
+from edgeq.conversion.schemes import SCHEMES
 from edgeq.datasets import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, samples_for
@@ -197,3 +200,34 @@ def test_command_line_ends_without_traceback_or_output(cli, folder, tmp_path):
         assert done.err.startswith("Error: ") and "Traceback" not in done.err
     assert cli("convert", folder / "net.keras", "-o", target, "--scheme", "int7").code == 2
     assert not target.exists()
+
+
+@pytest.mark.parametrize("scheme", ["dynamic", "weight-only", "weight-only-int4"])
+def test_a_scheme_that_the_target_cannot_run_is_refused_before_anything_is_read(scheme):
+    with pytest.raises(
+        UsageError, match=f"nucleo-f446re cannot run the scheme {scheme}"
+    ) as refusal:
+        edgeq.convert("no-such-model.keras", scheme=scheme, target="nucleo-f446re")
+    assert "int8, int8-per-tensor, int16x8" in refusal.value.hint
+    with pytest.raises(EdgeqError, match="no-such-model"):
+        edgeq.convert("no-such-model.keras", scheme=scheme, target="raspberry-pi-4")
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_schemes_run_in_c_where_they_say_so(name, tmp_path):
+    model, _ = NETS["classifier"]()
+    data = samples_for(model, 20)
+    result = edgeq.convert(model, data=data, scheme=name, output=tmp_path / "model.tflite")
+    if result.scheme.in_c:
+        edgeq.compile(tmp_path / "model.tflite", output=tmp_path / "c", target="cortex-m4")
+    else:
+        with pytest.raises(EdgeqError):
+            edgeq.compile(tmp_path / "model.tflite", output=tmp_path / "c", target="cortex-m4")
+
+
+def test_what_a_scheme_saves_is_said_before_converting(tmp_path):
+    arguments = ["convert", "no-such-model.keras", "-o", str(tmp_path / "m"), "--scheme", "int4"]
+    said = CliRunner().invoke(cli, arguments)
+    assert "int4 saves: weights" in said.output
+    assert "int4 runs on: edgeq's C" in said.output
+    assert said.exit_code
