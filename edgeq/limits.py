@@ -71,12 +71,12 @@ def _at_most(
 
 
 def latency_ms(target: Target, profile: Profile) -> float | None:
-    """Median latency where the target itself was timed, else its cycles at its clock."""
+    """Typical latency where the target itself was timed, else its cycles at its clock."""
     found = profile.measurement
     scheme = str(found.device["address"]).partition("?")[0]
     here = scheme in ("local", "c", "tflm") and target.kind != "host"
     if found.latency_us is not None and not here:
-        return found.latency_us.p50 / 1000
+        return found.latency_us.typical / 1000
     if found.cycles is None or target.clock_hz is None:
         return None
     return found.cycles / target.clock_hz * 1000

@@ -73,8 +73,8 @@ def _cells(result: FleetResult) -> list[str]:
         escape(result.name),
         escape(str(found.device.get("cpu"))),
         str(found.device.get("runtime")),
-        f"{latency.p50:,.1f}" if latency else "",
-        f"{latency.p99:,.1f}" if latency else "",
+        f"{latency.typical:,.1f}" if latency else "",
+        f"{latency.p99:,.1f}" if latency and latency.p99 is not None else "",
         f"{peak / 1e6:,.1f} MB" if peak else "",
         "yes" if found.valid else "no",
     ]

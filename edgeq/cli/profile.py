@@ -131,8 +131,10 @@ def _figures(result: Profile) -> list[tuple[str, str]]:
 
 
 def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
-    names = ("min", "p50", "p90", "p99", "max", "first")
-    return [(f"latency {name}", f"{getattr(latency, name):,.1f} µs") for name in names]
+    middle = ["mean", "stdev"] if latency.p50 is None else ["p50", "p90", "p99"]
+    names = ["min", *middle, "max", "first"]
+    values = [(name, getattr(latency, name)) for name in names]
+    return [(f"latency {name}", f"{value:,.1f} µs") for name, value in values if value is not None]
 
 
 def _memory_rows(memory: Memory) -> list[tuple[str, str]]:

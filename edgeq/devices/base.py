@@ -66,19 +66,24 @@ class OpProfile:
 
 @dataclass(frozen=True)
 class Latency:
-    """Wall-clock latency of one inference, in microseconds."""
+    """Wall-clock latency of one inference, in microseconds; None where a tool does not tell."""
 
     n: int
     warmup: int
     first: float
     min: float
     mean: float
-    p50: float
-    p90: float
-    p95: float
-    p99: float
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
     max: float
     stdev: float
+
+    @property
+    def typical(self) -> float:
+        """The median, or the mean where a tool tells no median."""
+        return self.mean if self.p50 is None else self.p50
 
 
 @dataclass(frozen=True)

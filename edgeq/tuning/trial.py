@@ -123,5 +123,5 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
         memory.flash_total or model.stat().st_size,
         memory.ram_total or memory.peak_rss or 0,
         found.cycles,
-        found.latency_us.p50 if found.cycles is None and found.latency_us else None,
+        found.latency_us.typical if found.cycles is None and found.latency_us else None,
     )

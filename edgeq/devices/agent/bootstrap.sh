@@ -132,3 +132,5 @@ while read -r line; do
     *) (eval "$line"; status=$?; echo; echo "@@done $status") </dev/null & ;;
     esac
 done
+# The host has gone: so does everything that was started for it, the watchdog included.
+kill -9 -$$

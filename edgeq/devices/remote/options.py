@@ -11,7 +11,10 @@ from edgeq.devices.remote.push import DEFAULT_CACHE_BYTES
 from edgeq.devices.remote.runtimes import AGENTS, RUNTIMES
 from edgeq.errors import UsageError
 
-NAMES = ("runtime", "agent", "threads", "cpu", "delegate", "dir", "wait", "reconnect", "cache")
+NAMES = (
+    "runtime", "agent", "threads", "cpu", "delegate", "dir", "wait", "reconnect", "cache",
+    "program",
+)  # fmt: skip
 DELEGATES = ("xnnpack", "none", "reference", "gpu", "nnapi", "qnn")
 
 
@@ -20,7 +23,8 @@ class RemoteOptions:
     """How a model runs on a device behind a link.
 
     Attributes:
-        runtime: One of RUNTIMES; "" lets the probe choose.
+        runtime: One of RUNTIMES, or "benchmark_model"; "" lets the probe choose.
+        program: The benchmark_model to use: a file here, or a path on the device.
         agent: "python" or "native"; "" lets the probe choose.
         cpu: Cores to stay on, such as "2,3"; "" for any.
         folder: Folder on the device for what is pushed; "" for the usual ones.
@@ -38,6 +42,7 @@ class RemoteOptions:
     wait_s: float = 5.0
     reconnect_s: float = 3.0
     cache_bytes: int = DEFAULT_CACHE_BYTES
+    program: str = ""
 
 
 def read_options(address: Address, *others: str) -> RemoteOptions:
@@ -55,7 +60,7 @@ def read_options(address: Address, *others: str) -> RemoteOptions:
     if folder and (not folder.startswith("/") or not folder.isprintable()):
         raise UsageError(f"'{address.text}': dir= takes an absolute path on the device.")
     return RemoteOptions(
-        runtime=query.choice(address, "runtime", ("", *RUNTIMES), ""),
+        runtime=query.choice(address, "runtime", ("", *RUNTIMES, "benchmark_model"), ""),
         agent=query.choice(address, "agent", ("", *AGENTS), ""),
         threads=query.positive(address, "threads", 1),
         cpu=_cores(address),
@@ -63,6 +68,7 @@ def read_options(address: Address, *others: str) -> RemoteOptions:
         folder=folder,
         wait_s=_seconds(address, "wait", 5.0),
         reconnect_s=_seconds(address, "reconnect", 3.0),
+        program=address.query.get("program", ""),
         cache_bytes=int(_seconds(address, "cache", DEFAULT_CACHE_BYTES / 1e6) * 1e6),
     )
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.devices.base import Array, CompileOptions, Measurement, ProfileOptions, Session
-from edgeq.devices.remote import agent, answers, artifacts
+from edgeq.devices.remote import agent, answers, artifacts, benchmark
+from edgeq.devices.remote.benchmark import BenchmarkSession
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.remote.link import Link, LinkLost
 from edgeq.devices.remote.ops import op_shares
@@ -42,8 +43,10 @@ class RemoteDevice:
     connect: Connect
     options: RemoteOptions
 
-    def open(self, model: Path, options: CompileOptions) -> RemoteSession:
+    def open(self, model: Path, options: CompileOptions) -> RemoteSession | BenchmarkSession:
         """A session with `model` on the device, loaded."""
+        if self.options.runtime == benchmark.RUNTIME:
+            return benchmark.BenchmarkSession(self, model)
         return RemoteSession(self, model, options)
 
     def probe(self) -> tuple[HostFacts, dict[str, str]]:

@@ -1,0 +1,263 @@
+"""`?runtime=benchmark_model`: a user's own build of TensorFlow Lite's tool, with its delegates.
+
+It makes its own inputs and gives no answers: its figures are taken as they are, and say so.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.devices.base import (
+    Array,
+    Latency,
+    Measurement,
+    Memory,
+    OpProfile,
+    ProfileOptions,
+    Session,
+)
+from edgeq.devices.remote import artifacts, memory
+from edgeq.devices.remote.answers import printable
+from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
+from edgeq.devices.remote.facts import read_facts
+from edgeq.devices.remote.push import push
+from edgeq.devices.remote.shell import Shell, quoted
+from edgeq.devices.timing import DEFAULT_SECONDS
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.graph import Graph, read_graph
+
+if TYPE_CHECKING:
+    from edgeq.devices.remote.session import RemoteDevice
+
+RUNTIME = "benchmark_model"
+_USUAL_PLACES = ("benchmark_model", "/data/local/tmp/benchmark_model")
+_LONGEST_OUTPUT_BYTES = 8 << 20
+_SPARE_S = 120.0  # to load, to warm up and to profile, beyond the timed part
+# delegate of the address -> (flags, what its log calls it)
+_DELEGATES = {
+    "xnnpack": (("--use_xnnpack=true",), "XNNPACK"),
+    "none": (("--use_xnnpack=false",), ""),
+    "gpu": (("--use_gpu=true",), "GPU"),
+    "nnapi": (("--use_nnapi=true",), "NNAPI"),
+    # Its libraries lie beside the tool. Source: Qualcomm AI Engine Direct, TfLite-Delegate.
+    "qnn": (
+        (
+            "--external_delegate_path={folder}/libQnnTFLiteDelegate.so",
+            (
+                "--external_delegate_options=backend_type:htp;"
+                "library_path:{folder}/libQnnHtp.so;skel_library_dir:{folder}"
+            ),
+        ),
+        "QNN",
+    ),
+}
+
+
+def flags(delegate: str, folder: str) -> list[str]:
+    """The tool's flags for a delegate.
+
+    Raises:
+        UsageError: It has no such delegate.
+    """
+    if delegate not in _DELEGATES:
+        raise UsageError(
+            f"{RUNTIME} has no delegate '{delegate}'.", hint=", ".join(map(str, _DELEGATES))
+        )
+    return [each.format(folder=folder) for each in _DELEGATES[delegate][0]]
+
+
+class BenchmarkSession(Session):
+    """A model and the tool on one device."""
+
+    def __init__(self, device: RemoteDevice, model: Path) -> None:
+        begin = time.monotonic()
+        self._device = device
+        self._graph = read_graph(model)
+        self._delegate = device.options.delegate
+        flags(self._delegate, "")
+        self._model = artifacts.artifact(model, ".tflite")
+        self._link = device.connect(None)
+        try:
+            self._shell = Shell(self._link)
+            known = memory.recall(self._link.identity, device.options.folder)
+            sections = self._shell.probe(device.options.folder, known)
+            memory.remember(self._link.identity, device.options.folder, sections)
+            self._facts = read_facts(sections)
+            self._program = self._push()
+        except BaseException:
+            self._link.close()
+            raise
+        self._connect_s = time.monotonic() - begin
+
+    def _push(self) -> str:
+        """The path of the tool on the device, after everything needed is there."""
+        wanted, given = [self._model], self._device.options.program
+        own = Path(given).expanduser() if given else None
+        if own is not None and own.is_file():
+            wanted.append(artifacts.artifact(own, ".bin"))
+        push(self._link, self._shell, self._facts, wanted, self._device.options.cache_bytes)
+        if len(wanted) > 1:
+            return f"{self._facts.root}/{wanted[1].name}"
+        for place in (given,) if given else _USUAL_PLACES:
+            status, path = self._shell.do(f"command -v {quoted(place)}")
+            if status == 0 and path.startswith("/"):
+                return path
+        raise EdgeqError(
+            f"There is no {RUNTIME}: {given or ' or '.join(_USUAL_PLACES)}.", self._device.address,
+            "?program= names a file here, which is pushed, or a path on the device",
+        )  # fmt: skip
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:  # noqa: ARG002
+        """Not possible."""
+        raise EdgeqError(
+            f"{RUNTIME} gives no answers, only times.", self._device.address,
+            "profile it, or take another runtime",
+        )  # fmt: skip
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Not possible."""
+        self.run(inputs)
+        return {}
+
+    def reset(self) -> None:
+        """Nothing: every run of the tool is a process of its own."""
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """What the tool says, in one run, and per op in another, which is slower."""
+        found = self._benchmark(options, profiling=False)
+        profiled = self._benchmark(options, profiling=True) if options.ops else None
+        rows = list(profiled.ops) if profiled else []
+        timed = found.timed
+        threads = int(options.extra.get("threads") or self._device.options.threads)
+        return Measurement(
+            device={
+                "address": self._device.address,
+                "target": self._facts.board or self._facts.architecture,
+                "cpu": self._facts.cpu,
+                "runtime": RUNTIME,
+                "runtime_version": None,
+                "threads": threads,
+                "delegate": self._delegate,
+                "architecture": self._facts.architecture,
+                "os": self._facts.os_name,
+                "kernel": self._facts.kernel,
+                "libc": self._facts.libc,
+            },
+            latency_us=Latency(
+                n=int(timed["count"]),
+                warmup=int(found.warmup.get("count", 0)),
+                first=found.warmup.get("first", timed["first"]),
+                min=timed["min"],
+                mean=timed["avg"],
+                p50=timed.get("median"),
+                p90=None,
+                p95=timed.get("p95"),
+                p99=None,
+                max=timed["max"],
+                stdev=timed["std"],
+            ),
+            memory_bytes=Memory(),
+            ops=op_rows(rows, self._graph),
+            environment={
+                "program": self._program,
+                "sha256": {"model": self._model.sha256},
+                "init_us": found.init_us,
+                "memory_footprint_bytes": dict(found.memory_bytes),
+                "delegate": {
+                    "asked": self._delegate,
+                    "nodes": found.nodes[0] if found.nodes else None,
+                    "of": found.nodes[1] if found.nodes else None,
+                    "parts": found.parts,
+                    "created": list(found.created),
+                    "max_difference": None,
+                },
+                "answers_verified": False,
+            },
+            warnings=[
+                f"{RUNTIME} gives no answers: they are NOT verified against the CPU's",
+                f"{RUNTIME} makes its own inputs, and the device was not watched while it ran",
+                *delegate_warnings(self._delegate, found, rows),
+            ],
+        )
+
+    def _benchmark(self, options: ProfileOptions, *, profiling: bool) -> BenchmarkOutput:
+        extra = options.extra
+        seconds = float(extra.get("sustained_s") or options.seconds or DEFAULT_SECONDS)
+        by_count = options.runs is not None
+        root = self._facts.root or "."
+        words = [
+            self._program,
+            f"--graph={root}/{self._model.name}",
+            f"--num_threads={int(extra.get('threads') or self._device.options.threads)}",
+            f"--num_runs={options.runs or 1}",
+            f"--min_secs={0 if by_count else seconds:g}",
+            f"--max_secs={math.ceil(max(seconds, _SPARE_S if by_count else 0))}",
+            f"--warmup_runs={1 if options.warmup is None else options.warmup}",
+            f"--enable_op_profiling={'true' if profiling else 'false'}",
+            *flags(self._delegate, self._program.rpartition("/")[0]),
+        ]
+        cpu = str(extra.get("cpu") or self._device.options.cpu)
+        if cpu:
+            words = ["taskset", f"{sum(1 << int(core) for core in cpu.split(',')):x}", *words]
+        log = f"{root}/benchmark.{self._model.sha256[:16]}.part"
+        command = " ".join(map(quoted, words))
+        folder = quoted(self._program.rpartition("/")[0])
+        status, _ = self._shell.do(
+            f"LD_LIBRARY_PATH={folder}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} "
+            f"{command} >{quoted(log)} 2>&1",
+            2 * seconds + _SPARE_S,
+        )
+        text = self._fetch(log)
+        found = read_output(text)
+        if status or not found.timed.get("count"):
+            last = " / ".join(text.strip().splitlines()[-3:])
+            raise EdgeqError(
+                f"{RUNTIME} failed with status {status}: {last or 'it said nothing'}",
+                f"{self._device.address}, {self._program}",
+                "another delegate (?delegate=none), or another build of the tool",
+            )
+        return found
+
+    def _fetch(self, path: str) -> str:
+        """The text of a file on the device, which is removed there."""
+        process = self._link.start(f"cat {quoted(path)}; rm -f {quoted(path)}")
+        data = bytearray()
+        while (block := process.read()) and len(data) < _LONGEST_OUTPUT_BYTES:
+            data += block
+        process.close()
+        text = data.decode("utf-8", "replace")
+        return "\n".join(
+            "\t".join(printable(cell) for cell in line.split("\t")) for line in text.splitlines()
+        )
+
+    def close(self) -> None:
+        """End the connection, and with it what runs on the device."""
+        self._shell.close()
+        self._link.close()
+
+
+def op_rows(rows: Sequence[OpRow], graph: Graph) -> list[OpProfile]:
+    """Shares of the tool's rows; indices where it ran every op of the model by itself."""
+    total = sum(row.us for row in rows) or 1.0
+    own = len(rows) == len(graph.main.ops) and not any(row.delegated for row in rows)
+    return [
+        OpProfile(place if own else -1, row.op, row.name, share=row.us / total)
+        for place, row in enumerate(rows)
+    ]
+
+
+def delegate_warnings(asked: str, found: BenchmarkOutput, rows: Sequence[OpRow]) -> list[str]:
+    """Whether the delegate that was asked for really ran, as far as the tool tells."""
+    if asked == "none":
+        return []
+    if found.parts == 0 or (found.nodes and found.nodes[0] == 0):
+        return [f"{asked} was asked for, but ran no op of this model"]
+    if found.nodes or found.parts or any(row.delegated for row in rows):
+        return []
+    if _DELEGATES[asked][1] in found.created:
+        return [f"{asked} was created, but the tool does not say what it ran"]
+    return [f"nothing in the tool's log says that {asked} ran: take the figures as the plain CPU's"]
