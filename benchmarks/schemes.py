@@ -59,6 +59,8 @@ def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Calla
         yield scheme, scheme, lambda: model
     for scheme in (*FLOAT_SCHEMES, *ONLY_LITERT):
         yield scheme, scheme, lambda: model
+    for scheme in ("int8", "int4"):
+        yield f"{scheme}, biases corrected", f"{scheme}+bias", lambda: model
     yield "mixed: first and last layer int8, others int4", "mixed", lambda: model
     more = trained_more(model, task, training)
     yield "more training, int8", "int8", lambda: more
@@ -129,6 +131,7 @@ def spoil(model: Any) -> Any | None:
 def measure(model: Any, scheme: str, task: Task) -> Row:
     """Accuracy and cost of a model converted with a scheme."""
     precision = None
+    scheme, _, correction = scheme.partition("+")
     if scheme == "mixed":
         names = [layer.name for layer in load_network(model).layers if layer.get_weights()]
         narrow = [n for n in names[1:-1] if not n.startswith(("batch", "depthwise"))]
@@ -136,7 +139,12 @@ def measure(model: Any, scheme: str, task: Task) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         edgeq.convert(
-            model, data=task.train[0][:300], output=path, scheme=scheme, precision=precision
+            model,
+            data=task.train[0][:300],
+            output=path,
+            scheme=scheme,
+            precision=precision,
+            bias_correction=bool(correction),
         )
         content = path.read_bytes()
         address = "local" if scheme in ONLY_LITERT else "c"

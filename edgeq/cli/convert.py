@@ -54,6 +54,11 @@ from edgeq.errors import UsageError
     help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable. "
     "Without it, layers that bear it get int4 weights.",
 )
+@click.option(
+    "--bias-correction",
+    is_flag=True,
+    help="Biases make up for what rounding of weights adds on average.",
+)
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
@@ -125,6 +130,11 @@ def show_conversion(result: Conversion) -> None:
         click.echo(
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
+        )
+    if result.corrected:
+        layer, most = max(result.corrected.items(), key=lambda item: item[1])
+        click.echo(
+            f"bias correction: {len(result.corrected)} layers, by {most:.4g} at most ({layer})"
         )
     if result.accuracy is not None:
         before, after = result.accuracy

@@ -6,9 +6,11 @@ import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.bias_correction import correct_biases, input_means
 from edgeq.conversion.calibration import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -43,6 +45,8 @@ class Conversion:
         warnings: What the user should know, in sentences.
         accuracy: Scores of the float and of the converted model, where they were asked for.
         float_model: The float model, to compare against.
+        corrected: With bias correction: the largest change of a bias by layer, in the units of
+            the layer's output.
     """
 
     model: str
@@ -57,6 +61,7 @@ class Conversion:
     warnings: tuple[str, ...] = ()
     accuracy: tuple[Score, Score] | None = None
     float_model: FloatModel | None = field(default=None, repr=False)
+    corrected: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data, without the model itself."""
@@ -86,6 +91,7 @@ class Conversion:
                 "float": self.accuracy[0].value,
                 "quantized": self.accuracy[1].value,
             },
+            "corrected": dict(self.corrected),
             "warnings": self.warnings,
         }
 
@@ -108,6 +114,7 @@ def convert(
     eval_data: Any = None,
     metric: str = "classification",
     target: str | Path | None = None,
+    bias_correction: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -132,6 +139,8 @@ def convert(
         eval_data: Labelled data to compare the float and the converted model on.
         metric: What to compute on it (see `edgeq.evaluate`).
         target: Where it shall run (see `edgeq targets`); a scheme that cannot is refused.
+        bias_correction: Whether biases make up for what rounding of weights adds on average;
+            integer schemes only.
 
     Raises:
         EdgeqError: The model or the data is not usable, the output exists, or the result is not
@@ -146,14 +155,12 @@ def convert(
     path = None if output is None else Path(output)
     if path is not None:
         check_writable(path, force=force)
-    if chosen.integer and data is None:
-        raise UsageError(
-            f"The scheme {chosen.name} needs representative data.",
-            hint="--data calibration.npz, or --scheme dynamic, which needs none",
-        )
+    _check_use(chosen, data, bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust)
     labelled_output(source, options.classes)
     found = None
+    corrected: dict[str, float] = {}
+    repair = None
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         levels = 1 << (16 if chosen.activations == "int16" else 8)
@@ -161,7 +168,9 @@ def convert(
         if chosen.name == "mixed" and not recipe.precision:
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))
-    result = quantize(source, recipe, found.ranges if found else {})
+        if bias_correction:
+            repair = partial(_correct, source, input_means(source, dataset), corrected)
+    result = quantize(source, recipe, found.ranges if found else {}, correct=repair)
     proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
     result = describe(result, source, options.classes, options.normalization, found)
     prove_runs(result, source.source)
@@ -183,7 +192,28 @@ def convert(
         warnings=tuple(found.warnings()) if found else (),
         accuracy=accuracy,
         float_model=source,
+        corrected=corrected,
     )
+
+
+def _check_use(scheme: Scheme, data: Any, *, bias_correction: bool) -> None:
+    if scheme.integer and data is None:
+        raise UsageError(
+            f"The scheme {scheme.name} needs representative data.",
+            hint="--data calibration.npz, or --scheme dynamic, which needs none",
+        )
+    if bias_correction and not scheme.integer:
+        raise UsageError(
+            f"The scheme {scheme.name} computes in float: it has no rounded layers to correct.",
+            hint="bias correction is for int8, int8-per-tensor, int16x8, int4 and mixed",
+        )
+
+
+def _correct(
+    source: FloatModel, means: Mapping[str, Any], found: dict[str, float], made: Any
+) -> None:
+    """Correct the biases of an unpacked model; what changed goes into `found`."""
+    found.update(correct_biases(made, source.graph, means))
 
 
 def _compare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -41,13 +41,20 @@ class Recipe:
     precision: tuple[tuple[str, str], ...] = ()
 
 
-def quantize(model: FloatModel, recipe: Recipe, ranges: Ranges) -> bytes:
+def quantize(
+    model: FloatModel,
+    recipe: Recipe,
+    ranges: Ranges,
+    *,
+    correct: Callable[[Any], None] | None = None,
+) -> bytes:
     """The quantized .tflite, every constant inside the flatbuffer.
 
     Args:
         model: The float model.
         recipe: How to quantize.
         ranges: From calibration; empty for schemes whose activations stay float.
+        correct: Given the unpacked integer model, repairs it in place.
 
     Raises:
         UsageError: `precision` names a layer that the model does not have.
@@ -68,6 +75,8 @@ def quantize(model: FloatModel, recipe: Recipe, ranges: Ranges) -> bytes:
     made = unpack(bytes(result.quantized_model))
     if recipe.scheme.integer:
         fit_biases(made, model.graph)
+        if correct is not None:
+            correct(made)
     drop_unused(made)
     data = pack(made)
     if not recipe.scheme.integer:
