@@ -93,13 +93,13 @@ def create_project(
         raise UsageError("No model was given.")
     folder = Path(output)
     check_writable(folder, force=force)
+    # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
+    hook = "" if template == "mlperf-tiny" else OPS_HEADER
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
-        made = [tflm_model(Path(model), name, kernels=tflm_kernels) for model in models]
+        made = [tflm_model(Path(model), name, kernels=tflm_kernels, hook=hook) for model in models]
     else:
-        # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
-        hook = "" if template == "mlperf-tiny" else OPS_HEADER
         made = _generated(models, board, name, options, golden=golden, hook=hook)
     title = name or made[0].name
     files = render_project(made, board, template, title, force=force)

@@ -7,6 +7,7 @@ the user's, at TFLM_ROOT.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,14 @@ class TflmNeeds:
     stack_bytes: int = 4096
 
 
-def tflm_model(path: Path, name: str | None, *, kernels: str) -> FirmwareModel:
+def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") -> FirmwareModel:
     """A model wrapped for TensorFlow Lite Micro.
 
     Args:
         path: The .tflite file.
         name: Prefix of its C functions; from the file's name by default.
         kernels: "reference" or "cmsis-nn", which the arena is made for.
+        hook: A header that defines EQ_OP(index), called before each op; "" for none.
 
     Raises:
         EdgeqError: TFLM cannot run this model, or the `tflite-micro` package is missing.
@@ -100,7 +102,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str) -> FirmwareModel:
     arena = tflm_arena(path, kernels)
     raw = path.read_bytes()
     inputs, outputs = (_tensors(graph, prefix, kind) for kind in ("input", "output"))
-    known_inputs, known_outputs = _known(path, graph)
+    known_inputs, known_ops = _known(path, graph)
     context = {
         "edgeq_version": __version__,
         "name": prefix,
@@ -114,7 +116,8 @@ def tflm_model(path: Path, name: str | None, *, kernels: str) -> FirmwareModel:
         "inputs": inputs,
         "outputs": outputs,
         "known_inputs": [_rows(value) for value in known_inputs],
-        "known_outputs": [_rows(value) for value in known_outputs],
+        "known_ops": known_ops,
+        "hook": hook,
         "model_bytes": len(raw),
         "model_rows": _rows(raw),
     }
@@ -199,13 +202,20 @@ def _tensors(graph: Graph, prefix: str, kind: str) -> tuple[ModelTensor, ...]:
     return tuple(found)
 
 
-def _known(path: Path, graph: Graph) -> tuple[list[bytes], list[bytes]]:
-    """A known input and TFLM's output for it, as raw bytes."""
+def _known(path: Path, graph: Graph) -> tuple[list[bytes], list[dict[str, int]]]:
+    """A known input, as raw bytes, and what every op makes of it in TFLM on this machine."""
     specs = graph_specs(graph, graph.main.inputs)
     inputs = xorshift_inputs([spec.shape for spec in specs], [spec.dtype for spec in specs])
     with open_device("tflm").open(path, CompileOptions()) as session:
-        outputs = session.run([value[None] for value in inputs])
-    return [value.tobytes() for value in inputs], [value.tobytes() for value in outputs]
+        values = session.trace(inputs)
+    entries = []
+    for number, op in enumerate(graph.main.ops):
+        for index in op.outputs:
+            raw = values[index].tobytes() if index in values else b""
+            if raw:
+                known = {"op": number + 1, "tensor": index, "bytes": len(raw)}
+                entries.append({**known, "crc": zlib.crc32(raw)})
+    return [value.tobytes() for value in inputs], entries
 
 
 def _rows(raw: bytes) -> list[str]:

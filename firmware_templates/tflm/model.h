@@ -36,7 +36,8 @@ const {{ tensor.ctype }} *{{ tensor.function }}(void);
 void {{ name }}_reset(void);
 {% endif %}
 
-/* Runs a known input: 0 when the output is TFLM's on the computer, else the number of ops. */
+/* Runs a known input: 0 when every op's output is TFLM's on the computer, else the number of the
+ * first op that differs, from 1. */
 int {{ name }}_selftest(void);
 
 /* The .tflite file. */

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from edgeq.firmware.create import create_project
 from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
+from edgeq.graph import read_graph
 from tests.conftest import MLPERF_TINY
-from tests.firmware.boards import compile_project, need_tools, say
+from tests.firmware.boards import compile_project, need_tools, on_pty, say
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -44,26 +46,54 @@ def test_the_resolver_has_exactly_the_models_ops(models, tmp_path):
     assert "MicroMutableOpResolver<6>" in text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MLPERF_TINY)
-def test_it_builds_with_a_tflm_tree_and_passes_in_qemu(name, models, tmp_path):
+@pytest.fixture
+def tflm_root():
     root = os.environ.get("TFLM_ROOT", "")
     if not Path(root or "none").is_dir():
         # Not a tool that CI could install: the tree is the user's, and no part of this project.
         pytest.skip("TFLM_ROOT is not set to a tree of tensorflow/tflite-micro with its downloads")
     need_tools("arm-none-eabi-g++")
+    return root
+
+
+def build_with_tflm(root, name, models, folder):
     create_project(
         [models / f"{name}_int8.tflite"],
-        tmp_path / "fw",
+        folder,
         target="qemu-mps2-an386",
         template="bare-metal",
         name=name,
         runtime="tflm",
         tflm_kernels="reference",
     )
-    compile_project(tmp_path / "fw", f"-DTFLM_ROOT={root}", "-DCMAKE_C_FLAGS=")
-    said = say(tmp_path / "fw" / "build" / f"{name}.elf", "qemu-mps2-an386", "cycles|FAIL|small")
+    compile_project(folder, f"-DTFLM_ROOT={root}", "-DCMAKE_C_FLAGS=")
+    return folder / "build" / f"{name}.elf"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_it_builds_with_a_tflm_tree_and_passes_in_qemu(name, models, tmp_path, tflm_root):
+    elf = build_with_tflm(tflm_root, name, models, tmp_path / "fw")
+    said = say(elf, "qemu-mps2-an386", "cycles|FAIL|small")
     assert f"edgeq {name}: self-test PASS" in said
+
+
+@pytest.mark.slow
+def test_ops_are_timed_and_a_wrong_one_is_named(models, tmp_path, tflm_root, cli):
+    model, folder = models / "kws_int8.tflite", tmp_path / "fw"
+    elf = build_with_tflm(tflm_root, "kws", models, folder)
+    with on_pty(elf, "qemu-mps2-an386") as port:
+        done = cli("profile", model, "--on", f"serial:{port}", "--json")
+    assert done.code == 0, done.err
+    ops = [op.name for op in read_graph(model).main.ops]
+    assert [op["op"] for op in done.json["ops"]] == ops
+    assert all(op["cycles"] > 0 for op in done.json["ops"] if op["op"] == "CONV_2D")
+    source = folder / "model" / "kws.cc"
+    text, count = re.subn(r"(\{ 3, \d+, \d+, 0x)\w{8}", r"\g<1>00000000", source.read_text())
+    assert count == 1
+    source.write_text(text)
+    compile_project(folder)
+    assert "FAIL at op 3" in say(elf, "qemu-mps2-an386", "PASS|FAIL at op \\d+")
 
 
 @pytest.mark.parametrize(("root", "said"), [("", "is not set"), ("/tmp", "is not TensorFlow")])
