@@ -17,6 +17,7 @@ from edgeq.errors import EdgeqError
 
 RUNTIMES = ("litert", "installed", "wheel", "c")
 AGENTS = ("python", "native")
+_IMPORT_S = 30.0  # numpy alone takes 10 s on an emulated Pi
 _CPU_DELEGATES = ("xnnpack", "none", "reference")
 _AGENT_MODULES = {"ctypes", "select", "socket", "binascii"}
 
@@ -59,7 +60,7 @@ class Request:
         delegate: What the address asks for.
         model: The .tflite file.
         compile_options: For generated C.
-        ask: Runs a line of shell on the device.
+        ask: Runs a line of shell on the device, in so many seconds beyond a moment.
     """
 
     facts: HostFacts
@@ -67,7 +68,7 @@ class Request:
     delegate: str
     model: Path
     compile_options: CompileOptions
-    ask: Callable[[str], tuple[int, str]]
+    ask: Callable[[str, float], tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,8 @@ def _import(request: Request, module: str) -> str | None:
     python = request.facts.python
     status, version = request.ask(
         f"{quoted(python.path if python else 'python3')} -EBc 'import {module} as m; "
-        f'print(getattr(m, "__version__", ""))\' 2>/dev/null'
+        f'print(getattr(m, "__version__", ""))\' 2>/dev/null',
+        _IMPORT_S,
     )
     return version.strip() if status == 0 else None
 

@@ -32,7 +32,7 @@ _START = (
     "</dev/null >/dev/null 2>&1 & EDGEQ_WATCHDOG=$!; export EDGEQ_WATCHDOG EDGEQ_SILENCE; exec sh'"
 )
 _BEAT_S = 1.0
-_MOMENT_S = 8.0  # for a probe, and for everything else that a device does before it measures
+_MOMENT_S = 9.0  # for a probe, and for everything else that a device does before it measures
 _TRICKLE_BYTES = 1024  # of one line, in the time after which silence means a lost link
 _MOST_LINES_WAITING = 10_000
 _LONGEST_LINE_BYTES = 64 << 20
