@@ -78,7 +78,8 @@ def weights_text(names: Names, name: str, head: list[str]) -> tuple[str, str]:
     for table in names.tables:
         constant = table.constant
         declaration = f"const {constant.ctype} {table.name}[{_count(constant)}]"
-        header.append(f"extern {declaration};")
+        # Without the alignment here, clang takes the one usual for large arrays for granted.
+        header.append(f"extern {declaration} EQ_ALIGN(4);")
         if constant.note:
             source.append(f"/* {comment_text(constant.note)} */")
         source.append(f"{declaration} EQ_ALIGN(4) = {{")
@@ -152,7 +153,7 @@ def _function(program: Program, function: Function) -> list[str]:
         group = _wrapped(f"    {const}void *const {array}[] = {{", members, "};")
         place = passed.index(members[0])
         passed[place : place + len(members)] = [array]
-    opening = f"static EQ_NOINLINE void {function.name}("
+    opening = f"static EQ_LAYER void {function.name}("
     return [
         f"/* {call.function}, for op {ops} */",
         *_wrapped(opening, arguments, ")"),

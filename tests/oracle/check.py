@@ -29,7 +29,9 @@ WARNINGS = (  # noqa: SIM905  (as one types it)
     "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
 ).split()
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-_CC = ["gcc", "-std=c99", "-g1", "-O1", *WARNINGS, *SANITIZERS]
+# Sanitizers hide what an optimizer does, so all C also runs as users compile it.
+BUILDS = {"checked": ["-g1", "-O1", *SANITIZERS], "plain": ["-O2"]}
+_CC = ["gcc", "-std=c99", *WARNINGS]
 _CHUNK = 24
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -227,7 +229,7 @@ def _build_and_run(
         return {}
     report = _compile(folder, jobs)
     if not report:
-        return {number: _run_one(folder, number, *job, seconds) for number, job in jobs.items()}
+        return {number: _run_all(folder, number, *job, seconds) for number, job in jobs.items()}
     if len(jobs) == 1:
         return dict.fromkeys(jobs, ("crash", report))
     half = len(jobs) // 2
@@ -237,7 +239,7 @@ def _build_and_run(
 
 
 def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
-    """Make `folder`/run; the compiler's report if that fails."""
+    """Make a program of every build in `folder`; the compiler's report if that fails."""
     unit = ["#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>"]
     table = []
     for number, (case, sources) in jobs.items():
@@ -251,10 +253,12 @@ def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
         table.append(f"        case {number}: {reset}call_c{number}(in, out); break;")
     unit += [_MAIN % "\n".join(table)]
     (folder / "run.c").write_text("\n".join(unit))
-    done = subprocess.run(
-        [*_CC, "run.c", "-o", "run", "-lm"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    return "\n".join(done.stderr.splitlines()[:12]) if done.returncode else ""
+    for build, flags in BUILDS.items():
+        command = [*_CC, *flags, "run.c", "-o", build, "-lm"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return "\n".join(done.stderr.splitlines()[:12])
+    return ""
 
 
 def _call_function(name: str, sources: Sources) -> list[str]:
@@ -291,8 +295,18 @@ int main(int argc, char **argv)
 """
 
 
-def _run_one(
+def _run_all(
     folder: Path, number: int, case: Case, sources: Sources, seconds: float
+) -> tuple[str, Any]:
+    """What the sanitized build gives, if the plain one gives the same."""
+    checked, plain = (_run_one(folder / build, number, case, sources, seconds) for build in BUILDS)
+    if checked[0] == "ran" and checked != plain:
+        return "crash", f"gcc {' '.join(BUILDS['plain'])} gives other bytes: {plain[0]}"
+    return checked
+
+
+def _run_one(
+    program: Path, number: int, case: Case, sources: Sources, seconds: float
 ) -> tuple[str, Any]:
     data = b"".join(
         np.ascontiguousarray(value).tobytes() for inputs in case.calls for value in inputs
@@ -300,7 +314,7 @@ def _run_one(
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "silence=0"}
     try:
         done = subprocess.run(
-            [folder / "run", str(number), str(len(case.calls))],
+            [program, str(number), str(len(case.calls))],
             input=data,
             capture_output=True,
             timeout=seconds,

@@ -19,6 +19,17 @@
  * a constant: that is how the compiler specialises them. */
 #define EQ_KERNEL static inline __attribute__((always_inline))
 #define EQ_NOINLINE __attribute__((noinline))
+/* A layer function is called with addresses in the arena, often the same for input and output.
+ * gcc 12 moves such constants into the function and may then take its stores for dead and drop
+ * the call (-fipa-cp with -fipa-modref); noipa makes every call one that is made. */
+#if defined(__has_attribute)
+#if __has_attribute(noipa)
+#define EQ_LAYER __attribute__((noipa))
+#endif
+#endif
+#ifndef EQ_LAYER
+#define EQ_LAYER EQ_NOINLINE
+#endif
 #define EQ_UNUSED __attribute__((unused))
 #define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define EQ_MAY_ALIAS __attribute__((may_alias))
@@ -26,6 +37,7 @@
 #else
 #define EQ_KERNEL static inline
 #define EQ_NOINLINE
+#define EQ_LAYER
 #define EQ_UNUSED
 #define EQ_ALIGN(bytes)
 #define EQ_MAY_ALIAS
