@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.tensorflow import import_tensorflow
+from edgeq.conversion.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.errors import EdgeqError
 
 Replace = Callable[[Any, tuple[int | None, ...]], Callable[..., Any] | None]
@@ -74,7 +75,7 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
     """A copy of a Keras model, flat: layers of nested models stand in line with the others.
 
     Args:
-        model: A `.keras` or `.h5` file, or a keras.Model.
+        model: A `.keras` or `.h5` file, or a model of Keras 3 or tf_keras.
         trust: Whether code inside the file (Lambda layers) may run.
 
     Raises:
@@ -91,6 +92,8 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
                 "a .keras or .h5 file; .tflite and SavedModel files hold no layers any more",
             )
         model = load_keras(path, trust=trust)
+    elif is_tf_keras(model):
+        model = from_tf_keras(model)
     return rebuild(model)
 
 

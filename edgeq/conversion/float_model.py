@@ -47,7 +47,8 @@ def float_model(
     """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
 
     Args:
-        model: `.keras`, `.h5`, SavedModel folder, `.tflite`, or a keras.Model in memory.
+        model: `.keras`, `.h5`, SavedModel folder, `.tflite`, or a model of Keras 3 or tf_keras in
+            memory.
         signature: Which signature of a SavedModel; the default one if None.
         trust: Whether code inside the file (Lambda layers) may run.
 
@@ -58,7 +59,9 @@ def float_model(
     info = None
     if not isinstance(model, str | Path):
         from edgeq.conversion.keras_models import export_keras
+        from edgeq.conversion.tf_keras_models import from_tf_keras, is_tf_keras
 
+        model = from_tf_keras(model) if is_tf_keras(model) else model
         source = str(getattr(model, "name", "model"))
         data = name_tensors(export_keras(model, source))
     else:
