@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 from edgeq.devices.address import Address
-from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, silence
+from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complaint, silence
 from edgeq.devices.remote.options import read_options
 from edgeq.devices.remote.session import RemoteDevice
 from edgeq.errors import EdgeqError, MissingDependency
@@ -120,7 +120,7 @@ class AdbProcess:
 
     def errors(self) -> str:
         """The last of what it wrote on stderr."""
-        return self._stderr.decode("utf-8", "replace")
+        return complaint(self._stderr)
 
     def status(self) -> int | None:
         """Exit status; KILLED if the program was; None if adb has no phone any more."""

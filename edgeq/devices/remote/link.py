@@ -33,6 +33,12 @@ def silence(where: str, seconds: int = SILENCE_S) -> LinkLost:
     return LinkLost(where, f"nothing came from the device for {seconds} s")
 
 
+def complaint(stderr: bytes) -> str:
+    """What a program on a device complained of, without what could steer the user's terminal."""
+    text = stderr.decode("utf-8", "replace")
+    return "".join(each for each in text if each.isprintable() or each == "\n")
+
+
 class Process(Protocol):
     """A program on the device."""
 

@@ -54,6 +54,8 @@ def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
     name = f"{root}/{artifact.name}"
     _, answer = shell.do(_adopt(name))
     size, _, owner = answer.partition(" ")
+    if not owner.isdecimal():
+        raise EdgeqError("The device's shell does not answer as a shell does.", link.name)
     part = f"{name}.{owner}.part"
     offset = int(size) if size.isdecimal() and int(size) <= artifact.size_bytes else 0
     hashing_s = artifact.size_bytes / _HASHED_BYTES_PER_S

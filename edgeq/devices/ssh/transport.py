@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.devices.remote.link import KILLED, ConnectionDropped, LinkLost, silence
+from edgeq.devices.remote.link import KILLED, ConnectionDropped, LinkLost, complaint, silence
 from edgeq.devices.ssh import hostkeys
 from edgeq.devices.ssh.auth import authenticate
 from edgeq.devices.ssh.config import HostSettings, settings_for
@@ -291,7 +291,7 @@ class SshProcess:
         """The last of what it wrote on stderr."""
         while self._channel.recv_stderr_ready():
             self._stderr = (self._stderr + self._channel.recv_stderr(1 << 16))[-4000:]
-        return self._stderr.decode("utf-8", "replace")
+        return complaint(self._stderr)
 
     def status(self) -> int | None:
         """Exit status; KILLED if the program was; None if the link is lost."""

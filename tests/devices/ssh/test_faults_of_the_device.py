@@ -318,6 +318,7 @@ LIES = {
     "binary": "cat /bin/sh",
     "nothing": "sleep 60",
     "ends at once": "exit 3",
+    "complains in colour": "printf '\\033[31mred' >&2; exit 3",
     "lies about the push": f"printf '{PROBE}'; while read l; do echo '@@done 0'; done",
     "odd status": f"printf '{PROBE}'; while read l; do echo '@@done what'; done",
     "paths": f"printf '{PROBE}'; while read l; do echo '../../etc/x ../y'; echo '@@done 0'; done",

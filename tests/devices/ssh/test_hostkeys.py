@@ -191,3 +191,12 @@ def test_weak_algorithms_are_off(tmp_path, weak):
             connect(resolve(parse_address(server.address)))
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("name", ["|1|", "|1|a|b", "|1|a|b|c|d", "|1|!|!"])
+def test_a_damaged_line_vouches_for_nobody(own, name):
+    server, known = own
+    blob = known.read_text().split()[2]
+    known.write_text(f"{name} ssh-ed25519 {blob}\n")
+    with pytest.raises(HostKeyError, match="Unknown host key"):
+        connect(resolve(parse_address(server.address)))
