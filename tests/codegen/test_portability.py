@@ -57,7 +57,7 @@ _SHIM = {
             "exp expm1 log sqrt sin cos tanh fabs floor ceil round erf erfc trunc rint".split()  # noqa: SIM905
         )
     )
-    + "float fmodf(float, float);\nfloat powf(float, float);\n",
+    + "double exp(double);\nfloat fmodf(float, float);\nfloat powf(float, float);\n",
 }
 
 
