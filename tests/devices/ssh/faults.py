@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,8 +161,12 @@ def _kill_model(scene: Scene) -> None:
     if victims:
         os.kill(victims[-1], signal.SIGKILL)
     else:  # nothing runs yet but what receives the file
-        line = next(line for line in scene.server.processes() if line.split()[1:] == ["cat"])
-        os.kill(int(line.split()[0]), signal.SIGKILL)
+        end = time.monotonic() + 5  # the first bytes may come before it has started
+        while time.monotonic() < end:
+            for line in scene.server.processes():
+                if line.split()[1:] == ["cat"]:
+                    os.kill(int(line.split()[0]), signal.SIGKILL)
+                    return
 
 
 def _kill_agent(scene: Scene) -> None:
