@@ -190,7 +190,10 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
             low, high = dtype.type(-1), dtype.type(1)
         else:
             low, high = _integer_range(model, tensor, dtype)
-            random = generator.integers(low, high, (n, *tensor.shape), endpoint=True).astype(dtype)
+            # Drawn as int64, so that one seed gives the same numbers in every type they fit.
+            drawn = np.int64 if high <= np.iinfo(np.int64).max else dtype
+            random = generator.integers(low, high, (n, *tensor.shape), drawn, endpoint=True)
+            random = random.astype(dtype)
         extremes = np.stack([np.full(tensor.shape, low, dtype), np.full(tensor.shape, high, dtype)])
         result.append(np.concatenate([extremes, random]))
     return result

@@ -160,6 +160,8 @@ def test_ctrl_c_leaves_nothing_behind(models, tmp_path):
             "--on", "c", "-n", "5000", "-o", "out",
         ],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background leaves them the signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".out*/c")) and time.monotonic() < deadline:

@@ -5,7 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.errors import EdgeqError
-from edgeq.graph import read_graph
+from edgeq.graph import Subgraph, Tensor, read_graph
 from edgeq.verification import first_difference, random_inputs
 
 pytest.importorskip("tflite_micro")
@@ -56,6 +56,14 @@ def test_extremes_come_first_and_seeds_repeat(models):
     assert (array[1] == 127).all()
     assert np.array_equal(array, random_inputs(graph.main, 4, seed=7)[0])
     assert not np.array_equal(array[2:], random_inputs(graph.main, 4, seed=8)[0][2:])
+
+
+def test_random_inputs_of_every_integer_type():
+    for dtype in ("int4", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+        tensor = Tensor(0, "x", (1, 500), dtype)
+        (array,) = random_inputs(Subgraph(0, "main", (tensor,), (), (0,), ()), 1)
+        assert array[2].min() < array[2].mean() < array[2].max(), dtype
+        assert array[1].max() >= array[2].max(), dtype
 
 
 def test_first_difference_follows_the_order_of_execution(models):
