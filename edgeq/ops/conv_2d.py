@@ -80,7 +80,7 @@ def overlap(g: dict[str, int], pixels: int, *, buffered: bool) -> Overlap:
 
     Args:
         g: Geometry.
-        pixels: Output pixels made in one step.
+        pixels: Output pixels made in one step, fewer at the end of an image.
         buffered: Whether a step's inputs are copied before its outputs are written.
     """
     image_bytes = g["input_h"] * g["input_w"] * g["input_c"]
@@ -93,7 +93,8 @@ def overlap(g: dict[str, int], pixels: int, *, buffered: bool) -> Overlap:
     first_x = np.clip(x, 0, g["input_w"] - 1)
     read_low = batch * image_bytes + (first_y * g["input_w"] + first_x) * g["input_c"]
     write_end = (index + 1) * g["output_c"]
-    starts = np.arange(0, len(index), pixels)
+    # A step never holds pixels of two images.
+    starts = np.flatnonzero(place % pixels == 0)
     lows = np.minimum.reduceat(read_low, starts)
     ends = np.maximum.reduceat(write_end, starts)
     return Overlap(0, overlap_distance(lows, ends, buffered=buffered))
