@@ -281,6 +281,7 @@ def _manifest(
                 "op": step.op.name,
                 "name": program.tensor(step.op.outputs[0]).name if step.op.outputs else "",
                 "macs": call.macs if call else 0,
+                "packed": bool(call and call.packed),
                 "kernel": call.function if call else None,
                 "function": names.by_step[number].name if call else None,
                 "outputs": outputs,

@@ -104,6 +104,7 @@ def compile_(
         signature=signature,
     )
     manifest = sources.manifest
+    packed = sum(op["packed"] for op in manifest["ops"])
     if as_json:
         print_json({**manifest, "output": output, "files": sorted(sources.files)})
         return
@@ -112,3 +113,5 @@ def compile_(
         f"arena {manifest['arena_bytes']:,} bytes (lower bound {manifest['arena_bound_bytes']:,}), "
         f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
     )
+    if packed:
+        click.echo(f"weights of {packed} layers packed: two to a byte")

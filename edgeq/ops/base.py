@@ -53,12 +53,14 @@ class Node:
 
     Attributes:
         optimize: "balanced", "speed", "ram" or "size".
+        packed: Weight tensors that are wanted as 4-bit codes, by index.
     """
 
     op: Op
     subgraph: Subgraph
     isa: Isa = field(default_factory=Isa)
     optimize: str = "balanced"
+    packed: frozenset[int] = frozenset()
 
     def input(self, position: int) -> Tensor:
         """The tensor at an input position.
@@ -172,6 +174,7 @@ class Call:
         macs: Multiply-accumulates of one call.
         grouped: The inputs (or outputs) go to the kernel as one array of pointers, for ops that
             take any number of them.
+        packed: Whether its weights are kept as 4-bit codes.
     """
 
     header: str
@@ -185,6 +188,7 @@ class Call:
     macs: int = 0
     kernels: str = "portable"
     grouped: Literal["input", "output"] | None = None
+    packed: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from edgeq.ops.base import (
@@ -22,6 +24,7 @@ from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
 from edgeq.ops.conv_2d_host import lower_host
 from edgeq.ops.conv_2d_mve import PIXELS as TILE_PIXELS
 from edgeq.ops.conv_2d_mve import lower_mve
+from edgeq.ops.conv_2d_packed import lower_packed
 from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
 from edgeq.ops.quantized import (
@@ -117,6 +120,11 @@ def lower(node: Node) -> Call:
     channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
     core = core_of(node.isa)
     call = None
+    if weights.index in node.packed:
+        rules = partial(overlap, g)
+        call = lower_packed(g, node, channels, requant, limits, rules, macs(node))
+    if call is not None:
+        return call
     if node.isa.has("mve"):
         rule = overlap(g, TILE_PIXELS, buffered=True)
         call = lower_mve(g, node, channels, limits, rule, macs(node))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.ops.base import (
@@ -19,6 +20,7 @@ from edgeq.ops.channels import fold_channels
 from edgeq.ops.cores import core_of
 from edgeq.ops.fully_connected_dsp import lower_dsp
 from edgeq.ops.fully_connected_mve import lower_mve
+from edgeq.ops.fully_connected_packed import lower_packed
 from edgeq.ops.fully_connected_product import lower_product
 from edgeq.ops.fully_connected_rows import lower_rows
 from edgeq.ops.fully_connected_types import lower_other_type
@@ -52,6 +54,28 @@ def per_tensor_multiplier(node: Node) -> tuple[int, int]:
     return quantize_multiplier(product / output.scale)
 
 
+def _parameters(
+    node: Node, shape: dict[str, int], bias: NDArray[np.int64]
+) -> tuple[dict[str, int], Constant]:
+    """eq_fully_connected_params, and the table of biases or, per channel, of eq_requant rows."""
+    source, weights, output = node.input(0), node.input(1), node.output()
+    folded = bias - source.zero_point * node.constant(1).astype(np.int64).sum(axis=1)
+    multiplier, shift = 0, 0
+    if weights.quantization is not None and weights.quantization.per_channel:
+        table = requant_constant(node, folded, shape["output_c"])
+    else:
+        multiplier, shift = per_tensor_multiplier(node)
+        table = Constant("bias", "int32_t", folded, "the input's zero point is folded in")
+    params = {
+        **shape,
+        "output_offset": output.zero_point,
+        "multiplier": multiplier,
+        "shift": shift,
+        **clamp(node),
+    }
+    return params, table
+
+
 def lower(node: Node) -> Call:
     """The kernel call for one FULLY_CONNECTED."""
     source, weights, output = node.input(0), node.input(1), node.output()
@@ -83,6 +107,10 @@ def lower(node: Node) -> Call:
         "output_c": output_c,
     }
     limits = clamp(node)
+    if weights.index in node.packed:
+        call = lower_packed(node, *_parameters(node, shape, bias), macs(node))
+        if call is not None:
+            return call
     core = core_of(node.isa)
     if node.isa.has("dsp") or core is not None:
         per_tensor = not weights.quantization.per_channel
@@ -95,25 +123,10 @@ def lower(node: Node) -> Call:
             call = lower_rows(shape, node, core, channels, limits, macs(node))
         if call is not None:
             return call
-    folded = bias - source.zero_point * values.astype(np.int64).sum(axis=1)
-    multiplier, shift = 0, 0
-    if weights.quantization.per_channel:
-        function = "eq_fully_connected_per_channel_s8"
-        table = requant_constant(node, folded, output_c)
-    else:
-        function = "eq_fully_connected_s8"
-        multiplier, shift = per_tensor_multiplier(node)
-        table = Constant("bias", "int32_t", folded, "the input's zero point is folded in")
-    params = {
-        **shape,
-        "output_offset": output.zero_point,
-        "multiplier": multiplier,
-        "shift": shift,
-        **limits,
-    }
+    params, table = _parameters(node, shape, bias)
     return Call(
         "fully_connected",
-        function,
+        f"eq_fully_connected{'_per_channel' * per_channel}_s8",
         "eq_fully_connected_params",
         params,
         (INPUT, *constant_args(2), OUTPUT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.fixedpoint import OutOfRange
@@ -15,6 +15,7 @@ from edgeq.ops.copy import COPY
 from edgeq.plan.checks import MAX_TENSOR_BYTES, check_call, check_operands
 from edgeq.plan.flatten import Flat, Mark, flatten
 from edgeq.plan.fold import fold
+from edgeq.plan.packing import packed_weights
 
 # Shapes and constants that contradict each other: only damaged files have them. The tests take this
 # refusal of a model that is not damaged for the bug of ours that it hides.
@@ -68,6 +69,7 @@ class Program:
         marks: Control flow that stands before a step, by the step's number.
         fills: Tensors that live from call to call, with the byte they are filled with at first.
         views: Tensors that are a part of their root's memory, with the offset in bytes.
+        packed: Weight tensors that are kept as 4-bit codes, by index.
     """
 
     graph: Graph
@@ -77,6 +79,7 @@ class Program:
     marks: Mapping[int, tuple[Mark, ...]] = field(default_factory=dict)
     fills: Mapping[int, int] = field(default_factory=dict)
     views: Mapping[int, int] = field(default_factory=dict)
+    packed: frozenset[int] = frozenset()
 
     @property
     def has_state(self) -> bool:
@@ -111,7 +114,9 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
             them at once.
     """
     flat = fold(flatten(graph))
-    items = _lower_needed(graph, flat, isa, optimize)
+    ops = [item for item in flat.items if isinstance(item, Op)]
+    packed = packed_weights(ops, flat.subgraph, isa, optimize)
+    items = _lower_needed(graph, flat, isa, optimize, packed)
     steps = tuple(item for item in items if isinstance(item, Step))
     root: dict[int, int] = {}
     marks: dict[int, tuple[Mark, ...]] = {}
@@ -125,10 +130,13 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
             root[item.op.outputs[0]] = root.get(item.op.inputs[0], item.op.inputs[0])
     used = {root.get(i, i) for step in steps for i in (*step.reads, *step.op.outputs)}
     fills = {index: fill for index, fill in flat.fills.items() if index in used}
-    return _read_in_place(Program(graph, flat.subgraph, steps, root, marks, fills))
+    program = Program(graph, flat.subgraph, steps, root, marks, fills, packed=packed)
+    return _read_in_place(program)
 
 
-def _lower_needed(graph: Graph, flat: Flat, isa: Isa, optimize: str) -> list[Step | Mark]:
+def _lower_needed(
+    graph: Graph, flat: Flat, isa: Isa, optimize: str, packed: frozenset[int]
+) -> list[Step | Mark]:
     """Steps and marks in order; ops whose results nobody needs are left out."""
     subgraph = flat.subgraph
     needed = set(subgraph.outputs)
@@ -145,7 +153,7 @@ def _lower_needed(graph: Graph, flat: Flat, isa: Isa, optimize: str) -> list[Ste
         if variables.isdisjoint(changed) and needed.isdisjoint(item.outputs):
             continue
         try:
-            step = Step(item, _lower(Node(item, subgraph, isa, optimize)))
+            step = Step(item, _lower(Node(item, subgraph, isa, optimize, packed)))
         except Unsupported as error:
             where = f"{graph.path}, {subgraph.describe(item)}"
             name = item.custom_name or item.name
@@ -226,6 +234,4 @@ def _read_in_place(program: Program) -> Program:
             continue
         steps[number] = Step(step.op, None)
         root.update(dict.fromkeys(group, variable))
-    return Program(
-        program.graph, program.subgraph, tuple(steps), root, program.marks, program.fills
-    )
+    return replace(program, steps=tuple(steps), root=root)

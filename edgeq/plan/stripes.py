@@ -129,7 +129,7 @@ class _Builder:
         """One more step; raises Unsupported where the op has no kernel for it."""
         subgraph = replace(self.program.subgraph, tensors=tuple(self.tensors))
         kind = COPY if op.name == "COPY" else OPS[op.name]
-        call = kind.lower(Node(op, subgraph, self.isa, self.optimize))
+        call = kind.lower(Node(op, subgraph, self.isa, self.optimize, self.program.packed))
         self.steps.append(Step(op, call, shows))
 
 
@@ -173,6 +173,7 @@ def striped(
         program.marks,
         program.fills,
         {**program.views, **builder.views},
+        program.packed,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compilation import Sources, generate
+from edgeq.devices.base import CompileOptions
 from edgeq.errors import EdgeqError
 from edgeq.graph import parse_graph
 from edgeq.plan.program import CONTRADICTION
@@ -45,6 +46,7 @@ class Case:
         calls: Per call, one array per model input.
         oracle: "tflm" or "litert" (reference kernels), for what TFLM does not have.
         target: The kind of machine that the C is generated for; its kernels must run on this one.
+        optimize: What the C is generated for.
         reset: The call before which both sides are reset.
         undefined: Outputs by (call, position) that the oracle leaves as they lie in memory.
     """
@@ -54,6 +56,7 @@ class Case:
     calls: Sequence[Sequence[Any]]
     oracle: str = "tflm"
     target: str = "x86-64"
+    optimize: str = "balanced"
     reset: int | None = None
     undefined: Collection[tuple[int, int]] = ()
 
@@ -207,7 +210,10 @@ def run_c(cases: Sequence[Case], seconds: float = 60) -> list[tuple[str, Any]]:
             (folder / "model.tflite").write_bytes(case.model)
             try:
                 sources[number] = generate(
-                    folder / "model.tflite", name=f"c{number}", target=case.target
+                    folder / "model.tflite",
+                    name=f"c{number}",
+                    target=case.target,
+                    options=CompileOptions(case.optimize),
                 )
             except EdgeqError as error:
                 # Generators make models whose tensors fit each other.

@@ -17,6 +17,7 @@ from tests.oracle.generators.values import (
 TYPES = {
     "int8": ("int8", "int8", "int32"),
     "int4": ("int8", "int4", "int32"),
+    "clustered": ("int8", "clustered", "int32"),
     "int16": ("int16", "int8", "int64"),
     "int16 bias32": ("int16", "int8", "int32"),
     "float32": ("float32", "float32", "float32"),

@@ -63,6 +63,9 @@ def weights(rng, shape, dtype, *, axis=None, typical=0.02):
         return TensorSpec(shape, dtype, data=data(rng, shape, dtype))
     count = 1 if axis is None else shape[axis]
     scales = [scale(rng, typical / 30, typical * 30) for _ in range(count)]
+    if dtype == "clustered":
+        shared = data(rng, (extent(rng, 16),), "int8")
+        return TensorSpec(shape, "int8", scales, 0, rng.choice(shared, shape), axis or 0)
     return TensorSpec(shape, dtype, scales, 0, data(rng, shape, dtype), axis or 0)
 
 
