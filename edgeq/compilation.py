@@ -18,7 +18,7 @@ from edgeq.devices.base import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.golden import oracle_golden
 from edgeq.graph import Graph, Tensor, at_signature, read_graph
-from edgeq.ops.base import Isa
+from edgeq.ops.base import Call, Isa
 from edgeq.output import whole_directory, write_whole
 from edgeq.plan.arena import Plan, plan_arena
 from edgeq.plan.choose import least_memory
@@ -235,6 +235,9 @@ def _kernel_path(file: str, isa: Isa) -> str:
         return "include/eq_base.h"
     if stem == "core":
         return f"{isa.kernels[0]}/core.h"
+    if stem == "block_row":
+        own = f"{isa.kernels[0]}/block_row.h"
+        return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
     for kernels in ("dsp", "mve", "host"):
         if stem.endswith(f"_{kernels}"):
             return f"{kernels}/{stem.removesuffix(f'_{kernels}')}.h"
@@ -256,6 +259,12 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
         "scale": tensor.scale if quantized else None,
         "zero_point": tensor.zero_point if quantized else None,
     }
+
+
+def _blocks_entry(call: Call | None) -> dict[str, Any]:
+    if call is None or call.blocks is None:
+        return {}
+    return {"weight_blocks": {"stored": call.blocks[0], "all": call.blocks[1]}}
 
 
 def _manifest(
@@ -285,6 +294,7 @@ def _manifest(
                 "kernel": call.function if call else None,
                 "function": names.by_step[number].name if call else None,
                 "outputs": outputs,
+                **_blocks_entry(call),
             }
         )
     subgraph = program.subgraph

@@ -18,6 +18,8 @@ from edgeq.codegen.source import kernel_file
 KERNELS = Path(__file__).parent.parent / "edgeq" / "kernels"
 _NEWLIB = "/usr/lib/arm-none-eabi/include"
 _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
+# Headers of which cores have their own under one name; kernels/rv32 has those in plain C.
+_PER_CORE = ("core", "block_row")
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
@@ -46,11 +48,12 @@ def lay_out(build: str, folder: Path) -> list[str]:
     names = []
     sources = [*(KERNELS / "portable").glob("*.h"), *(KERNELS / build).glob("*.h")]
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
-    if not (KERNELS / build / "core.h").exists():
-        shutil.copy(KERNELS / "rv32" / "core.h", folder / "eq_core.h")
+    for shared in _PER_CORE:
+        if not (KERNELS / build / f"{shared}.h").exists():
+            shutil.copy(KERNELS / "rv32" / f"{shared}.h", folder / f"eq_{shared}.h")
     for source in sources:
         name = kernel_file(source.stem, source.parent.name)
-        name = "eq_core.h" if source.stem == "core" else name
+        name = f"eq_{source.stem}.h" if source.stem in _PER_CORE else name
         shutil.copy(source, folder / name)
         names.append(name)
     return sorted(names)

@@ -115,3 +115,8 @@ def compile_(
     )
     if packed:
         click.echo(f"weights of {packed} layers packed: two to a byte")
+    blocks = [op["weight_blocks"] for op in manifest["ops"] if "weight_blocks" in op]
+    if blocks:
+        stored, every = (sum(entry[key] for entry in blocks) for key in ("stored", "all"))
+        layers = "1 layer" if len(blocks) == 1 else f"{len(blocks)} layers"
+        click.echo(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")

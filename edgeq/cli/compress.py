@@ -141,7 +141,10 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
     epilog="Example: edgeq compress prune kws.keras -o small.keras --data train.npz --structured"
 )
 @click.argument("model", type=_MODEL)
-@click.option("--sparsity", type=float, default=0.5, show_default=True, help="Share of zeros.")
+@click.option(
+    "--sparsity", type=float, default=0.5, show_default=True, help="Share of zeros (or of blocks)."
+)
+@click.option("--block", is_flag=True, help="Zeros in blocks of 4x4, which C leaves out.")
 @click.option("--two-of-four", is_flag=True, help="Two zeros in every four weights.")
 @click.option("--structured", is_flag=True, help="Remove whole channels: less latency too.")
 @click.option(
@@ -155,19 +158,27 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
 @_output_options
 @_training_options(epochs=20)
 def prune(
-    model: Path, task: Task, sparsity: float, two_of_four: bool, structured: bool, macs: float
+    model: Path,
+    task: Task,
+    sparsity: float,
+    block: bool,
+    two_of_four: bool,
+    structured: bool,
+    macs: float,
 ) -> Compression:
     """Remove weights of MODEL, or whole channels, and train the rest to do without them."""
-    if two_of_four and structured:
-        raise UsageError("--two-of-four and --structured exclude each other.")
+    if block + two_of_four + structured > 1:
+        raise UsageError("--block, --two-of-four and --structured exclude each other.")
     if structured:
         from edgeq.compress.structured import prune_channels
 
         return prune_channels(model, task, macs=macs)
-    from edgeq.compress.pruning import prune as run
-    from edgeq.compress.pruning import prune_2_of_4
+    from edgeq.compress import pruning
 
-    return prune_2_of_4(model, task) if two_of_four else run(model, task, sparsity=sparsity)
+    if two_of_four:
+        return pruning.prune_2_of_4(model, task)
+    run = pruning.prune_blocks if block else pruning.prune
+    return run(model, task, sparsity=sparsity)
 
 
 @compress.command(

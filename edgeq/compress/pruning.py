@@ -19,12 +19,15 @@ from edgeq.devices.base import Array
 # Zeros come in steps, so that the network can adapt; the last step gets half of the epochs.
 _STEPS = (0.5, 0.8, 1.0)
 _SMALL = 64
+# Inputs and outputs of a block that the C leaves out when it is zero.
+BLOCK = 4
 
 
 def prune(model: Any, task: Task, *, sparsity: float = 0.5) -> Compression:
     """A model in which the smallest weights of every kernel are zero.
 
-    The file becomes smaller when compressed; latency does not change, see `prune_channels`.
+    The file becomes smaller when compressed; flash and latency do not change, see `prune_blocks`
+    and `prune_channels`.
 
     Args:
         model: A `.keras` or `.h5` file, or a keras.Model.
@@ -34,15 +37,7 @@ def prune(model: Any, task: Task, *, sparsity: float = 0.5) -> Compression:
     Raises:
         EdgeqError: The model is not trained or cannot be followed, data does not fit, or NaN.
     """
-    share(sparsity, "sparsity")
-    work = begin(model, task, Training(epochs=8, teach=0.5))
-    steps = [sparsity * step for step in _STEPS] if work.training.epochs >= 4 else [sparsity]
-    pruned = work.original
-    for number, part in enumerate(steps, 1):
-        epochs = _epochs(work.training.epochs, number, len(steps))
-        pruned = _pruned(work, pruned, partial(smallest, share=part), epochs)
-    details = {"sparsity": sparsity, "zeros": _zeros(pruned), "epochs": work.training.epochs}
-    return work.result("prune", pruned, details)
+    return _gradually(model, task, sparsity, smallest, {})
 
 
 def prune_2_of_4(model: Any, task: Task) -> Compression:
@@ -61,6 +56,22 @@ def prune_2_of_4(model: Any, task: Task) -> Compression:
     pruned = _pruned(work, work.original, two_of_four, work.training.epochs)
     details = {"pattern": "2:4", "zeros": _zeros(pruned), "epochs": work.training.epochs}
     return work.result("prune", pruned, details)
+
+
+def prune_blocks(model: Any, task: Task, *, sparsity: float = 0.5) -> Compression:
+    """A model in which whole blocks of 4 inputs by 4 outputs are zero, which C need not store.
+
+    `edgeq compile` leaves zero blocks out where that saves flash and instructions.
+
+    Args:
+        model: A `.keras` or `.h5` file, or a keras.Model.
+        task: What it is for.
+        sparsity: Share of zero blocks in each dense or convolution kernel.
+
+    Raises:
+        EdgeqError: The model is not trained or cannot be followed, data does not fit, or NaN.
+    """
+    return _gradually(model, task, sparsity, largest_blocks, {"block": "4x4"})
 
 
 def smallest(weights: Array, share: float) -> Array:
@@ -85,12 +96,75 @@ def two_of_four(weights: Array) -> Array:
     return mask
 
 
-def _pruned(work: Workspace, model: Any, mask: Callable[[Array], Array], epochs: int) -> Any:
-    """The model with its kernels masked and trained."""
+def largest_blocks(weights: Array, share: float) -> Array:
+    """Where the blocks are that stay: all but the given share of those of the smallest weights.
+
+    A block is 4 inputs by 4 outputs at one place of the kernel, as the kernels in C read it. Its
+    mean square counts: by the sum, the last outputs of a layer, in blocks that the edge cuts off,
+    would lose all their weights first.
+
+    Args:
+        weights: (..., inputs, outputs).
+        share: Of the blocks.
+    """
+    inputs, outputs = weights.shape[-2:]
+    squares = np.square(weights.reshape(-1, inputs, outputs), dtype=np.float64)
+    filling = ((0, 0), (0, -inputs % BLOCK), (0, -outputs % BLOCK))
+    padded = np.pad(squares, filling, constant_values=np.nan)
+    rows, columns = padded.shape[1] // BLOCK, padded.shape[2] // BLOCK
+    means = np.nanmean(padded.reshape(-1, rows, BLOCK, columns, BLOCK), axis=(2, 4))
+    kept = smallest(means, share).repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
+    mask: Array = kept[:, :inputs, :outputs].reshape(weights.shape)
+    return mask
+
+
+def _has_blocks(layer: Any, weights: Array) -> bool:
+    """Whether blocks of this kernel are those that the C would store."""
+    transposed = "Transpose" in type(layer).__name__
+    places = weights.size // (weights.shape[-2] * weights.shape[-1])
+    return not transposed and (places == 1 or weights.shape[-2] % BLOCK == 0)
+
+
+def _gradually(
+    model: Any,
+    task: Task,
+    sparsity: float,
+    mask: Callable[..., Array],
+    pattern: dict[str, str],
+) -> Compression:
+    """The model pruned in steps, trained after each of them."""
+    share(sparsity, "sparsity")
+    work = begin(model, task, Training(epochs=8, teach=0.5))
+    steps = [sparsity * step for step in _STEPS] if work.training.epochs >= 4 else [sparsity]
+    pruned = work.original
+    for number, part in enumerate(steps, 1):
+        epochs = _epochs(work.training.epochs, number, len(steps))
+        masked = partial(mask, share=part)
+        pruned = _pruned(work, pruned, masked, epochs, blocks=bool(pattern))
+    details = {
+        **pattern,
+        "sparsity": sparsity,
+        "zeros": _zeros(pruned),
+        "epochs": work.training.epochs,
+    }
+    return work.result("prune", pruned, details)
+
+
+def _pruned(
+    work: Workspace,
+    model: Any,
+    mask: Callable[[Array], Array],
+    epochs: int,
+    *,
+    blocks: bool = False,
+) -> Any:
+    """The model with its kernels masked and trained; `blocks`: those that consist of blocks."""
 
     def rules(layer: Any, kernel: Kernel) -> list[Rule]:
         weights = np.asarray(variable(layer, kernel))
         if kernel.depthwise or weights.size < _SMALL:
+            return []
+        if blocks and not _has_blocks(layer, weights):
             return []
         return [Masked(mask(weights))]
 

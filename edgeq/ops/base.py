@@ -175,6 +175,7 @@ class Call:
         grouped: The inputs (or outputs) go to the kernel as one array of pointers, for ops that
             take any number of them.
         packed: Whether its weights are kept as 4-bit codes.
+        blocks: How many blocks of weights are stored, and of how many; None where all are.
     """
 
     header: str
@@ -189,6 +190,7 @@ class Call:
     kernels: str = "portable"
     grouped: Literal["input", "output"] | None = None
     packed: bool = False
+    blocks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgeq.ops.base import (
 )
 from edgeq.ops.channels import fold_channels
 from edgeq.ops.cores import core_of
+from edgeq.ops.fully_connected_blocks import lower_blocks
 from edgeq.ops.fully_connected_dsp import lower_dsp
 from edgeq.ops.fully_connected_mve import lower_mve
 from edgeq.ops.fully_connected_packed import lower_packed
@@ -121,6 +122,8 @@ def lower(node: Node) -> Call:
             call = lower_dsp(shape, node, channels, limits, macs(node))
         else:
             call = lower_rows(shape, node, core, channels, limits, macs(node))
+        if not node.isa.has("mve"):
+            call = lower_blocks(call, node, core, channels)
         if call is not None:
             return call
     params, table = _parameters(node, shape, bias)

@@ -26,12 +26,17 @@ def _groups(channels: Channels) -> Channels:
     )
 
 
-def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.uint32]:
-    """The stream of each group of four outputs a, b, c, d.
+def group_words(
+    channels: Channels, *, per_channel: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The parts of the stream of each group of four outputs a, b, c, d.
 
-    256 * bias_a + bias_b, bias_b, the same of c and d; four words per four inputs: a and b joined,
-    c and d joined, for inputs 0 and 2, then for 1 and 3; per channel, doubled multiplier and shift
-    minus one of each output.
+    Returns:
+        (groups, 4): 256 * bias_a + bias_b, bias_b, the same of c and d.
+        (groups, steps, 4): Four words per four inputs: a and b joined, c and d joined, for inputs 0
+            and 2, then for 1 and 3.
+        (groups, 8): Doubled multiplier and shift minus one of each output; (groups, 0) where they
+            are those of the tensor.
     """
     order = np.arange(channels.weights.shape[1])
     order = np.concatenate([order, np.full(-len(order) % 4, -1)])
@@ -39,14 +44,17 @@ def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.uint32]:
     words = joined_words(full, order)
     groups, steps = len(words) // 2, words.shape[1]
     # (group, pair, step, half) to (group, step, half, pair)
-    words = words.reshape(groups, 2, steps, 2).transpose(0, 2, 3, 1).reshape(groups, -1)
+    words = words.reshape(groups, 2, steps, 2).transpose(0, 2, 3, 1).reshape(groups, steps, 4)
     bias = full.bias.reshape(groups, 2, 2)
     head = np.stack([256 * bias[..., 0] + bias[..., 1], bias[..., 1]], axis=-1)
-    parts = [head.reshape(groups, 4), words]
-    if per_channel:
-        scale = np.stack([full.multiplier * 2, full.shift - 1], axis=-1)
-        parts.append(scale.reshape(groups, 8))
-    return as_words(np.concatenate(parts, axis=1))
+    scale = np.stack([full.multiplier * 2, full.shift - 1], axis=-1).reshape(groups, 8)
+    return head.reshape(groups, 4), words, scale if per_channel else scale[:, :0]
+
+
+def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.uint32]:
+    """The stream of all groups of four outputs."""
+    head, words, scale = group_words(channels, per_channel=per_channel)
+    return as_words(np.concatenate([head, words.reshape(len(words), -1), scale], axis=1))
 
 
 def lower_dsp(

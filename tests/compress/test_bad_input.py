@@ -92,6 +92,7 @@ def test_a_scheme_without_training():
     [
         (("prune", "--sparsity", "1.5"), "between 0 and 1"),
         (("prune", "--structured", "--two-of-four"), "exclude each other"),
+        (("prune", "--structured", "--block"), "exclude each other"),
         (("cluster", "--clusters", "1"), "2 to 256"),
         (("qat", "--epochs", "-1"), "not possible"),
         (("qat", "--data", "nowhere.npz"), "nowhere.npz"),

@@ -10,7 +10,13 @@ from edgeq.compress.equalization import equalize
 from edgeq.compress.factorization import factorize
 from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.network import load_network
-from edgeq.compress.pruning import prune, prune_2_of_4, two_of_four
+from edgeq.compress.pruning import (
+    largest_blocks,
+    prune,
+    prune_2_of_4,
+    prune_blocks,
+    two_of_four,
+)
 from edgeq.compress.qat import finish_qat, prepare_qat, qat
 from edgeq.compress.structured import prune_channels
 from edgeq.compress.task import Task
@@ -83,6 +89,53 @@ def test_pruned_weights_are_zero_and_stay_so_in_qat():
     for name in pruned.details["zeros"]:
         assert (after[name][before[name] == 0] == 0).all(), name
         assert not np.array_equal(before[name], after.get(name))
+
+
+def test_whole_blocks_of_the_smallest_weights_are_zero():
+    weights = np.random.default_rng(0).normal(size=(3, 1, 8, 10))
+    kept = largest_blocks(weights, 0.5)
+    squares = {True: [], False: []}
+    for place in range(3):
+        for row in range(0, 8, 4):
+            for column in range(0, 10, 4):
+                block = (place, 0, slice(row, row + 4), slice(column, column + 4))
+                assert kept[block].all() or not kept[block].any()
+                squares[bool(kept[block].any())].append(np.square(weights[block]).mean())
+    assert len(squares[True]) == len(squares[False]) == 9
+    assert max(squares[False]) < min(squares[True])
+
+
+def test_pruned_blocks_win_flash_and_instructions_and_survive_qat(tmp_path):
+    plain = mlp()
+    results = {"dense": plain}
+    for share, drop in ((0.5, 0.02), (0.75, 0.05)):
+        result = prune_blocks(plain, task(Training(epochs=8, teach=0.5)), sparsity=share)
+        assert result.details["block"] == "4x4"
+        for name, zeros in result.details["zeros"].items():
+            assert zeros == pytest.approx(share, abs=0.1), name
+        assert result.quality[1].value > result.quality[0].value - drop
+        results[share] = result.model
+    trained = qat(results[0.5], task(), scheme="int8").model
+    before, after = kernels(results[0.5]), kernels(trained)
+    assert len(before) == 3
+    for name, weights in before.items():
+        assert (after[name][weights == 0] == 0).all(), name
+    results["qat"] = trained
+    (x, _), _ = digits()
+    figures = {}
+    for name, model in results.items():
+        path = tmp_path / f"{name}.tflite"
+        edgeq.convert(model, data=x[:100], output=path)
+        found = edgeq.profile(path, on="sim:cortex-m4").measurement
+        figures[name] = (found.memory_bytes.flash_total, found.instructions)
+        assert edgeq.verify(path, on="sim:cortex-m4", against="tflm", n=5).equal
+    for better, worse in (("qat", "dense"), (0.5, "dense"), (0.75, 0.5)):
+        assert all(a < 0.75 * b for a, b in zip(figures[better], figures[worse], strict=True))
+
+
+def test_kernels_whose_blocks_c_does_not_store_stay_whole():
+    result = prune_blocks(cnn(), task(Training(epochs=1)), sparsity=0.5)
+    assert set(result.details["zeros"]) == {"pointwise", "second", "dense"}
 
 
 def test_two_of_every_four_weights():
