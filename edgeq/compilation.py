@@ -245,8 +245,7 @@ def _kernel_path(file: str, isa: Isa) -> str:
 
 
 def _constant_bytes(names: Names) -> int:
-    sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int64_t": 8}
-    return sum(t.constant.values.size * sizes.get(t.constant.ctype, 4) for t in names.tables)
+    return sum(table.constant.bytes for table in names.tables)
 
 
 def _tensor_entry(tensor: Tensor) -> dict[str, Any]:

@@ -128,6 +128,12 @@ class Constant:
     values: NDArray[Any]
     note: str = ""
 
+    @property
+    def bytes(self) -> int:
+        """What it takes of flash."""
+        sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int64_t": 8}
+        return int(self.values.size) * sizes.get(self.ctype, 4)
+
 
 @dataclass(frozen=True)
 class Arg:

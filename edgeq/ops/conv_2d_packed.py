@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, Overlap, constant_args
 from edgeq.ops.channels import Channels
+from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
 from edgeq.ops.cores import LANE_BYTES, Core, column_requant, column_scale, core_of
 from edgeq.ops.packed import codes_of, packed_rows, value_table
 
@@ -28,9 +29,14 @@ def lower_packed(
         overlap: `conv_2d.overlap` of this geometry.
     """
     core = core_of(node.isa)
-    if node.optimize != "size" or node.isa.has("mve"):
+    if node.isa.has("mve"):
         return None
     call = None
+    if node.isa.has("dsp"):
+        rule = overlap(PIXELS, buffered=True)
+        call = lower_dsp(g, node, channels, clamp, rule, macs, int4=True)
+    if call is not None or node.optimize != "size":
+        return call
     if core is not None:
         rule = overlap(core.pixels, buffered=True)
         call = _lower_columns(g, node, core, channels, clamp, rule, macs)

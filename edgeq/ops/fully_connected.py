@@ -16,7 +16,7 @@ from edgeq.ops.base import (
     constant_args,
     require,
 )
-from edgeq.ops.channels import fold_channels
+from edgeq.ops.channels import Channels, fold_channels
 from edgeq.ops.cores import core_of
 from edgeq.ops.fully_connected_blocks import lower_blocks
 from edgeq.ops.fully_connected_dsp import lower_dsp
@@ -32,6 +32,7 @@ from edgeq.ops.quantized import (
     clamp,
     requant_constant,
     require_quantized,
+    smaller,
 )
 
 
@@ -77,6 +78,21 @@ def _parameters(
     return params, table
 
 
+def _lower_fast(
+    node: Node, shape: dict[str, int], channels: Channels, limits: dict[str, int]
+) -> Call | None:
+    """The call of the kernel for this core; None where it has none for this layer."""
+    core = core_of(node.isa)
+    if node.isa.has("mve"):
+        return lower_mve(shape, node, channels, limits, macs(node))
+    call = None
+    if core is not None:
+        call = lower_rows(shape, node, core, channels, limits, macs(node))
+    elif node.isa.has("dsp"):
+        call = lower_dsp(shape, node, channels, limits, macs(node))
+    return lower_blocks(call, node, core, channels)
+
+
 def lower(node: Node) -> Call:
     """The kernel call for one FULLY_CONNECTED."""
     source, weights, output = node.input(0), node.input(1), node.output()
@@ -108,24 +124,14 @@ def lower(node: Node) -> Call:
         "output_c": output_c,
     }
     limits = clamp(node)
+    channels = fold_channels(node, values, bias, limits, per_tensor=not per_channel)
+    call = _lower_fast(node, shape, channels, limits)
     if weights.index in node.packed:
-        call = lower_packed(node, *_parameters(node, shape, bias), macs(node))
-        if call is not None:
-            return call
-    core = core_of(node.isa)
-    if node.isa.has("dsp") or core is not None:
-        per_tensor = not weights.quantization.per_channel
-        channels = fold_channels(node, values, bias, limits, per_tensor=per_tensor)
-        if node.isa.has("mve"):
-            call = lower_mve(shape, node, channels, limits, macs(node))
-        elif core is None:
-            call = lower_dsp(shape, node, channels, limits, macs(node))
-        else:
-            call = lower_rows(shape, node, core, channels, limits, macs(node))
-        if not node.isa.has("mve"):
-            call = lower_blocks(call, node, core, channels)
-        if call is not None:
-            return call
+        portable = _parameters(node, shape, bias)
+        packed = lower_packed(shape, node, channels, portable, limits, macs(node))
+        call = smaller(packed, call)
+    if call is not None:
+        return call
     params, table = _parameters(node, shape, bias)
     return Call(
         "fully_connected",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.fixedpoint import activation_range, quantize_multiplier
 from edgeq.graph import Tensor
-from edgeq.ops.base import Constant, Node, Unsupported, require
+from edgeq.ops.base import Call, Constant, Node, Unsupported, require
 
 ACCUMULATOR_LIMIT = 1 << 31
 WINDOW_LIMIT = 1 << 20
@@ -25,6 +25,17 @@ def clamp(node: Node, output: int = 0) -> dict[str, int]:
         raise Unsupported(f"fused activation {code} (only none, RELU, RELU_N1_TO_1 and RELU6)")
     low, high = activation_range(code, tensor.dtype, tensor.scale, tensor.zero_point)
     return {"activation_min": low, "activation_max": high}
+
+
+def smaller(packed: Call | None, call: Call | None) -> Call | None:
+    """The call whose tables take less flash: blocks of zeros may save more than packing."""
+
+    def flash(each: Call) -> int:
+        return sum(constant.bytes for constant in each.constants)
+
+    if packed is None or call is None:
+        return packed or call
+    return packed if flash(packed) <= flash(call) else call
 
 
 def require_quantized(*tensors: Tensor) -> None:
