@@ -43,12 +43,14 @@ def fold_channels(
     clamp: dict[str, int],
     *,
     per_tensor: bool = False,
+    filler: int = 0,
 ) -> Channels:
     """Channels for raw int8 inputs, with constant ones replaced by harmless equivalents.
 
     Trained models hold dead channels whose weights cannot change the output but whose bias is
     near 2^31. Where every reachable accumulator gives the same output value, the channel gets zero
-    weights and a small bias and multiplier that give exactly that value.
+    weights and a small bias and multiplier that give exactly that value. Where zero is not among
+    the few values that weights may have, another small weight does: what it adds is shifted out.
 
     Args:
         node: The layer; its input 0, input 1 (weights) and output give the scales.
@@ -56,6 +58,7 @@ def fold_channels(
         bias: int32 values (channels,).
         clamp: activation_min and activation_max of the output.
         per_tensor: Keep one multiplier and shift for all; constant channels stay as they are.
+        filler: The weight that constant channels get.
     """
     source, output = node.input(0), node.output()
     zero_point, output_zero_point = source.zero_point, output.zero_point
@@ -73,10 +76,12 @@ def fold_channels(
         scaled = multiply_by_quantized_multiplier(ends, *pairs[channel]) + output_zero_point
         first, last = np.clip(scaled, *limits)
         if first == last and not per_tensor:
-            taps[channel] = 0
+            taps[channel] = filler
+            reach = abs(filler) * taps.shape[1] * max(-low, high)
+            right = max(reach.bit_length() + 1, 7)
             # value * 2^8, times 2^30 in Q31 (one half), shifted right by 7: the value itself.
-            bias[channel] = (int(first) - output_zero_point) << 8
-            multiplier[channel], shift[channel] = 1 << 30, 7
-            least[channel] = most[channel] = bias[channel]
+            bias[channel] = (int(first) - output_zero_point) << (right + 1)
+            multiplier[channel], shift[channel] = 1 << 30, right
+            least[channel], most[channel] = bias[channel] - reach, bias[channel] + reach
     folded = bias - zero_point * taps.sum(axis=1)
     return Channels(taps, folded, multiplier, shift, np.maximum(np.abs(least), np.abs(most)))

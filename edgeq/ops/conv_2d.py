@@ -27,6 +27,7 @@ from edgeq.ops.conv_2d_mve import lower_mve
 from edgeq.ops.conv_2d_packed import lower_packed
 from edgeq.ops.convolution_types import lower_other_type
 from edgeq.ops.cores import core_of
+from edgeq.ops.packed import filler
 from edgeq.ops.quantized import (
     INT8_TYPES,
     bias_values,
@@ -121,8 +122,10 @@ def lower(node: Node) -> Call:
     core = core_of(node.isa)
     call = None
     if weights.index in node.packed:
+        by_channel = values.reshape(g["output_c"], -1)
+        kept = fold_channels(node, by_channel, bias, limits, filler=filler(values))
         rules = partial(overlap, g)
-        call = lower_packed(g, node, channels, requant, limits, rules, macs(node))
+        call = lower_packed(g, node, kept, requant, limits, rules, macs(node))
     if call is not None:
         return call
     if node.isa.has("mve"):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, Overlap, constant_args
 from edgeq.ops.channels import Channels
-from edgeq.ops.dsp import (
-    as_words,
-    dsp_scale,
-    int4_fits,
-    int4_words,
-    joined_words,
-    pair_fits,
-    pairs,
-)
+from edgeq.ops.dsp import as_words, dsp_scale, joined_words, pair_fits, pairs
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
 
@@ -32,20 +26,40 @@ def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int
     return np.concatenate([order, np.full(-len(order) % 4, -1)])
 
 
-def pack(channels: Channels, order: NDArray[np.int64], *, int4: bool = False) -> NDArray[np.uint32]:
-    """The stream of words that the kernel reads for each pair of channels.
+def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int]) -> Constant:
+    """The words that the kernel reads for each pair of channels a, b.
 
-    256 * bias_a + bias_b, bias_b, two words per four taps, then for a and for b the doubled
-    multiplier and the right shift minus one. With int4 16 * bias_a + bias_b, and one word per four
-    taps.
+    256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b the doubled multiplier
+    and the right shift minus one.
+
+    Args:
+        words: (pairs, words of weights).
+        factors: What the biases of a and b are multiplied with in the first word.
     """
-    words = int4_words(channels, order) if int4 else joined_words(channels, order)
     bias_a, bias_b = pairs(channels.bias)
     doubled_a, doubled_b = pairs(channels.multiplier * 2)
     shift_a, shift_b = pairs(channels.shift - 1)
-    head = np.stack([(16 if int4 else 256) * bias_a + bias_b, bias_b], axis=1)
+    head = np.stack([factors[0] * bias_a + factors[1] * bias_b, bias_b], axis=1)
     tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
-    return as_words(np.concatenate([head, words.reshape(len(words), -1), tail], axis=1))
+    values = as_words(np.concatenate([head, words, tail], axis=1))
+    return Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h")
+
+
+def dsp_params(
+    g: dict[str, int], node: Node, channels: Channels, clamp: dict[str, int]
+) -> dict[str, Any] | None:
+    """The fields of eq_conv_2d_dsp_params; None where this layer does not suit the DSP kernels."""
+    scale = dsp_scale(channels, node.output(), clamp)
+    plain = g["dilation_h"] == g["dilation_w"] == 1 and g["filter_c"] == g["input_c"]
+    if scale is None or not plain:
+        return None
+    geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
+    return {
+        **geometry,
+        "input_zero_point": node.input(0).zero_point,
+        "steps": -(-channels.weights.shape[1] // 4),
+        "scale": scale,
+    }
 
 
 def lower_dsp(
@@ -55,41 +69,22 @@ def lower_dsp(
     clamp: dict[str, int],
     overlap: Overlap,
     macs: int,
-    *,
-    int4: bool = False,
 ) -> Call | None:
-    """The DSP kernel's call; None where this layer's numbers do not suit it.
-
-    Args:
-        int4: Whether the weights are to be kept as int4.
-    """
-    scale = dsp_scale(channels, node.output(), clamp)
-    plain = g["dilation_h"] == g["dilation_w"] == 1 and g["filter_c"] == g["input_c"]
-    if scale is None or not plain or not (int4_fits if int4 else pair_fits)(channels):
+    """The DSP kernel's call; None where this layer's numbers do not suit it."""
+    params = dsp_params(g, node, channels, clamp)
+    if params is None or not pair_fits(channels):
         return None
     order = reading_order(g["filter_h"], g["filter_w"], g["input_c"])
-    steps = len(order) // 4
-    geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
-    params = {
-        **geometry,
-        "input_zero_point": node.input(0).zero_point,
-        "steps": steps,
-        "scale": scale,
-    }
-    stream = pack(channels, order, int4=int4)
-    note = "pairs of channels, see eq_matmul_dsp.h"
-    if int4:
-        note = "packed: two int4 to a byte, pairs of channels, see eq_matmul_int4_dsp.h"
+    words = joined_words(channels, order)
     return Call(
-        f"conv_2d{'_int4' * int4}",
-        f"eq_conv_2d{'_int4' * int4}_dsp_s8",
+        "conv_2d",
+        "eq_conv_2d_dsp_s8",
         "eq_conv_2d_dsp_params",
         params,
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (Constant("weights", "uint32_t", stream, note),),
-        scratch_bytes=8 * PIXELS * steps,
+        (stream(channels, words.reshape(len(words), -1), (256, 1)),),
+        scratch_bytes=8 * PIXELS * params["steps"],
         overlaps=(overlap,),
         macs=macs,
         kernels="dsp",
-        packed=int4,
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from edgeq.ops.base import INPUT, OUTPUT, SCRATCH, Call, Constant, Node, Overlap, constant_args
 from edgeq.ops.channels import Channels
-from edgeq.ops.conv_2d_dsp import PIXELS, lower_dsp
+from edgeq.ops.conv_2d_dsp import PIXELS, dsp_params, reading_order, stream
 from edgeq.ops.cores import LANE_BYTES, Core, column_requant, column_scale, core_of
 from edgeq.ops.packed import codes_of, packed_rows, value_table
+from edgeq.ops.packed_dsp import PAIRS_BYTES, pair_words
 
 
 def lower_packed(
@@ -34,13 +38,47 @@ def lower_packed(
     call = None
     if node.isa.has("dsp"):
         rule = overlap(PIXELS, buffered=True)
-        call = lower_dsp(g, node, channels, clamp, rule, macs, int4=True)
+        call = _lower_dsp(g, node, channels, clamp, rule, macs)
     if call is not None or node.optimize != "size":
         return call
     if core is not None:
         rule = overlap(core.pixels, buffered=True)
         call = _lower_columns(g, node, core, channels, clamp, rule, macs)
     return call or _lower_portable(g, node, requant, clamp, overlap(1, buffered=False), macs)
+
+
+def _lower_dsp(
+    g: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    overlap: Overlap,
+    macs: int,
+) -> Call | None:
+    """With DSP instructions: int4 by arithmetic, other values out of a table of pairs."""
+    params = dsp_params(g, node, channels, clamp)
+    found = codes_of(channels.weights)
+    if params is None or found is None or not (found.int4 or node.optimize == "size"):
+        return None
+    if found.int4 and np.any(channels.bound[0::2] >= 1 << 27):
+        return None
+    words = pair_words(found, reading_order(g["filter_h"], g["filter_w"], g["input_c"]))
+    weights = stream(channels, words, (16, 1) if found.int4 else (1, 0))
+    weights = replace(weights, note=f"packed: {found.kind}, see eq_matmul_packed_dsp.h")
+    tables = (weights,) if found.int4 else (weights, value_table(found.values))
+    return Call(
+        "conv_2d_packed",
+        f"eq_conv_2d_{found.kind}_dsp_s8",
+        "eq_conv_2d_dsp_params",
+        params,
+        (INPUT, *constant_args(len(tables)), OUTPUT, SCRATCH),
+        tables,
+        scratch_bytes=8 * PIXELS * params["steps"] + (0 if found.int4 else PAIRS_BYTES),
+        overlaps=(overlap,),
+        macs=macs,
+        kernels="dsp",
+        packed=True,
+    )
 
 
 def _lower_columns(

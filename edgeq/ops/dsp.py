@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from edgeq.graph import Tensor
 from edgeq.ops.channels import Channels
-from edgeq.ops.packed import INT4
 
 
 def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:
@@ -39,13 +38,6 @@ def pair_fits(channels: Channels) -> bool:
     return halves and bool(np.all(channels.bound[0::2] < 1 << 23))
 
 
-def int4_fits(channels: Channels) -> bool:
-    """Whether the weights are int4, and their sums small enough for eq_matmul_int4_dsp.h."""
-    weights = channels.weights
-    inside = bool(np.all(weights >= INT4[0]) and np.all(weights <= INT4[-1]))
-    return inside and bool(np.all(channels.bound[0::2] < 1 << 27))
-
-
 def pairs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Even and odd channels; an odd count is filled up with zeros."""
     if len(values) % 2:
@@ -68,21 +60,6 @@ def joined_words(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.int
     return np.stack(
         [quads[..., 0] | quads[..., 2] << 16, quads[..., 1] | quads[..., 3] << 16], axis=-1
     )
-
-
-def int4_words(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int4 weights of pairs of channels as words: (pairs, steps).
-
-    Four taps make a word; each byte is 16 * wa + wb + 8.
-
-    Args:
-        order: Taps in reading order, -1 for filling, a multiple of four.
-    """
-    padded = np.concatenate([channels.weights, np.zeros((channels.count, 1), np.int64)], axis=1)
-    first, second = pairs(padded[:, order])
-    quads = ((16 * first + second + 8) & 0xFF).reshape(len(first), -1, 4)
-    words: NDArray[np.int64] = (quads << np.arange(0, 32, 8)).sum(axis=-1)
-    return words
 
 
 def as_words(values: NDArray[Any]) -> NDArray[np.uint32]:

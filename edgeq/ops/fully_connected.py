@@ -25,6 +25,7 @@ from edgeq.ops.fully_connected_packed import lower_packed
 from edgeq.ops.fully_connected_product import lower_product
 from edgeq.ops.fully_connected_rows import lower_rows
 from edgeq.ops.fully_connected_types import lower_other_type
+from edgeq.ops.packed import filler
 from edgeq.ops.quantized import (
     INT8_TYPES,
     bias_values,
@@ -128,7 +129,10 @@ def lower(node: Node) -> Call:
     call = _lower_fast(node, shape, channels, limits)
     if weights.index in node.packed:
         portable = _parameters(node, shape, bias)
-        packed = lower_packed(shape, node, channels, portable, limits, macs(node))
+        kept = fold_channels(
+            node, values, bias, limits, per_tensor=not per_channel, filler=filler(values)
+        )
+        packed = lower_packed(shape, node, kept, portable, limits, macs(node))
         call = smaller(packed, call)
     if call is not None:
         return call

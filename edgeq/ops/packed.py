@@ -26,6 +26,16 @@ class Codes:
     values: NDArray[np.int64]
     codes: NDArray[np.uint8]
 
+    @property
+    def int4(self) -> bool:
+        """Whether the codes stand for -8 to 7."""
+        return bool(np.array_equal(self.values, INT4))
+
+    @property
+    def kind(self) -> str:
+        """As kernels are named after it."""
+        return "int4" if self.int4 else "clustered"
+
 
 def codes_of(weights: NDArray[Any]) -> Codes | None:
     """The codes of integer weights; None if they have more than 16 values."""
@@ -36,6 +46,12 @@ def codes_of(weights: NDArray[Any]) -> Codes | None:
         return None
     codes = np.searchsorted(found, weights).astype(np.uint8)
     return Codes(np.pad(found, (0, VALUES - len(found)), mode="edge"), codes)
+
+
+def filler(weights: NDArray[Any]) -> int:
+    """The weight nearest to zero, for channels whose weights do not matter."""
+    flat = weights.reshape(-1).astype(np.int64)
+    return int(flat[np.argmin(np.abs(flat))])
 
 
 def packed_rows(codes: NDArray[np.uint8], layout: str) -> Constant:
