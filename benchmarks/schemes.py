@@ -3,14 +3,18 @@
     python -m benchmarks.schemes                     four tasks, three seeds (about an hour)
     python -m benchmarks.schemes --seeds 1 --tasks image
     python -m benchmarks.schemes --table             write docs/schemes.md from what is there
+    python -m benchmarks.schemes --again 'int4*'     flash, arena and cycles of these rows anew
 
 Rows are written to benchmarks/schemes.json as they come, and are not computed twice. Accuracy is
 that of the generated C on held-out data; flash, arena and cycles are those of the Cortex-M4 in the
 emulator. "more training" is the control: the plain model trained for as many more epochs as the
 methods get, with the same learning rate, so that a method is not praised for the training alone.
 Schemes that compute in float run in LiteRT; where the generated C takes them too (float16,
-bfloat16, 8-bit floats), it holds the weights unpacked, as float32. Blank: not measured. Correcting
-biases changes constants only, so it costs a device nothing.
+bfloat16, 8-bit floats), it holds the weights unpacked, as float32. Blank: not measured. Adaptive
+rounding and correcting biases change constants only, so they cost a device nothing: their flash and
+cycles differ a little from those of the plain schemes because they were measured with later code.
+
+Converted models are kept in ~/.cache/edgeq/benchmarks/schemes, so that --again need not train.
 """
 
 from __future__ import annotations
@@ -18,9 +22,10 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from functools import partial
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache, partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -28,6 +33,7 @@ from typing import Any
 import numpy as np
 
 import edgeq
+from benchmarks.networks import FOLDER
 from benchmarks.tasks import TASKS, Task
 from edgeq.compress.clustering import cluster
 from edgeq.compress.equalization import equalize
@@ -42,6 +48,7 @@ from edgeq.compress.training import Labelled, Training, fit
 from edgeq.devices.base import ProfileOptions
 
 HERE = Path(__file__).parent
+MODELS = FOLDER / "schemes"
 STORE = HERE / "schemes.json"
 TABLE = HERE.parent / "docs" / "schemes.md"
 FLOAT_SCHEMES = ("float16", "bfloat16", "float8-e4m3", "float8-e5m2")
@@ -56,16 +63,18 @@ def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Calla
     purpose = Purpose(task.train, training=training)
     half = Purpose(task.train, training=Training(epochs=task.more_epochs // 2, teach=0.5))
     spoiled = spoil(model)
+    more = cache(lambda: trained_more(model, task, training))
     for scheme in ("int8", "int8-per-tensor", "int16x8", "int4"):
         yield scheme, scheme, lambda: model
     for scheme in (*FLOAT_SCHEMES, *ONLY_LITERT):
         yield scheme, scheme, lambda: model
     for scheme in ("int8", "int4"):
         yield f"{scheme}, biases corrected", f"{scheme}+bias", lambda: model
+    yield "int4, adaptive rounding", "int4+adaptive", lambda: model
+    yield "int4, adaptive rounding and biases corrected", "int4+adaptive+bias", lambda: model
     yield "mixed: first and last layer int8, others int4", "mixed", lambda: model
-    more = trained_more(model, task, training)
-    yield "more training, int8", "int8", lambda: more
-    yield "more training, int4", "int4", lambda: more
+    yield "more training, int8", "int8", more
+    yield "more training, int4", "int4", more
     yield "qat int8", "int8", lambda: qat(model, purpose, scheme="int8").model
     yield "qat int4", "int4", lambda: qat(model, purpose, scheme="int4").model
     yield "equalize, int8-per-tensor", "int8-per-tensor", lambda: equalize(model).model
@@ -129,42 +138,55 @@ def spoil(model: Any) -> Any | None:
     return folded
 
 
-def measure(model: Any, scheme: str, task: Task) -> Row:
-    """Accuracy and cost of a model converted with a scheme."""
+def converted(model: Any, scheme: str, task: Task, path: Path) -> Path:
+    """The .tflite of a model converted with a scheme, such as "int4+adaptive+bias"."""
     precision = None
-    scheme, _, correction = scheme.partition("+")
+    scheme, *repairs = scheme.split("+")
     if scheme == "mixed":
         names = [layer.name for layer in load_network(model).layers if layer.get_weights()]
         narrow = [n for n in names[1:-1] if not n.startswith(("batch", "depthwise"))]
         precision = dict.fromkeys(narrow, "int4")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        edgeq.convert(
-            model,
-            data=task.train[0][:300],
-            output=path,
-            scheme=scheme,
-            precision=precision,
-            bias_correction=bool(correction),
-        )
-        content = path.read_bytes()
-        address = "local" if scheme in ONLY_LITERT else "c"
-        row = {
-            "accuracy": edgeq.evaluate(path, data=task.test, on=address).score.value,
-            "tflite_bytes": len(content),
-            "gzip_bytes": len(gzip.compress(content)),
-        }
-        if scheme in ONLY_LITERT:
-            return row
-        found = edgeq.profile(
-            path, on="sim:cortex-m4", profile_options=ProfileOptions(ops=False)
-        ).measurement
-    return row | {
+    path.parent.mkdir(parents=True, exist_ok=True)
+    edgeq.convert(
+        model,
+        data=task.train[0][:300],
+        output=path,
+        scheme=scheme,
+        precision=precision,
+        rounding="adaptive" if "adaptive" in repairs else "nearest",
+        bias_correction="bias" in repairs,
+        force=True,
+    )
+    return path
+
+
+def accuracy(path: Path, scheme: str, task: Task) -> Row:
+    """Accuracy and size of a converted model."""
+    content = path.read_bytes()
+    address = "local" if scheme in ONLY_LITERT else "c"
+    return {
+        "accuracy": edgeq.evaluate(path, data=task.test, on=address).score.value,
+        "tflite_bytes": len(content),
+        "gzip_bytes": len(gzip.compress(content)),
+    }
+
+
+def cost(path: Path) -> Row:
+    """What a converted model takes of a device."""
+    found = edgeq.profile(
+        path, on="sim:cortex-m4", profile_options=ProfileOptions(ops=False)
+    ).measurement
+    return {
         "flash_bytes": found.memory_bytes.flash_total,
         "arena_bytes": found.memory_bytes.arena,
         "instructions": found.instructions,
         "cycles": found.cycles,
     }
+
+
+def kept(key: str) -> Path:
+    """Where the converted model of a row is kept."""
+    return MODELS / (re.sub(r"[^a-z0-9/]+", "-", key) + ".tflite")
 
 
 def run(task_name: str, seed: int, rows: dict[str, Row]) -> None:
@@ -176,7 +198,31 @@ def run(task_name: str, seed: int, rows: dict[str, Row]) -> None:
     for name, scheme, make in methods(task, seed, model):
         key = f"{task_name}/{seed}/{name}"
         if key not in rows:
-            store(rows, key, measure(make(), scheme, task))
+            path = converted(make(), scheme, task, kept(key))
+            row = accuracy(path, scheme, task)
+            store(rows, key, row if scheme in ONLY_LITERT else row | cost(path))
+
+
+def run_again(task_name: str, seed: int, rows: dict[str, Row], patterns: Sequence[str]) -> None:
+    """Device columns of the rows of one task and seed that match; their accuracy stays.
+
+    Only rows whose converted model is not kept from before need training.
+    """
+    place = f"{task_name}/{seed}/"
+    wanted = {
+        key
+        for key in rows
+        if key.startswith(place)
+        and any(fnmatchcase(key.removeprefix(place), pattern) for pattern in patterns)
+        and key.removeprefix(place) not in ("float", *ONLY_LITERT)
+    }
+    if not all(kept(key).exists() for key in wanted):
+        task = TASKS[task_name]()
+        for name, scheme, make in methods(task, seed, task.trained(seed)):
+            if place + name in wanted and not kept(place + name).exists():
+                converted(make(), scheme, task, kept(place + name))
+    for key in sorted(wanted):
+        store(rows, key, rows[key] | cost(kept(key)))
 
 
 def store(rows: dict[str, Row], key: str, row: Row) -> None:
@@ -225,13 +271,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--again", nargs="+", metavar="ROW", help="may hold * and ?")
     parser.add_argument("--table", action="store_true", help="only write the table")
     given = parser.parse_args()
     rows: dict[str, Row] = json.loads(STORE.read_text()) if STORE.exists() else {}
     if not given.table:
         for seed in range(given.seeds):
             for task_name in given.tasks:
-                run(task_name, seed, rows)
+                if given.again:
+                    run_again(task_name, seed, rows, given.again)
+                else:
+                    run(task_name, seed, rows)
     TABLE.write_text(table(rows))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import click
 from edgeq.cli.common import force_option, json_option, print_json
 from edgeq.cli.data import dataset_options
 from edgeq.cli.tables import result_console
+from edgeq.conversion.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.adaptive_rounding import Rounding
 from edgeq.conversion.calibration import METHODS, Calibration
 from edgeq.conversion.convert import IO_TYPES, Conversion
 from edgeq.conversion.convert import convert as convert_model
@@ -53,6 +56,13 @@ from edgeq.errors import UsageError
     metavar="LAYER=SCHEME",
     help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable. "
     "Without it, layers that bear it get int4 weights.",
+)
+@click.option(
+    "--rounding",
+    type=click.Choice(ROUNDINGS),
+    default="nearest",
+    show_default=True,
+    help="How weights become integers; adaptive: by what that does to the output of the layer.",
 )
 @click.option(
     "--bias-correction",
@@ -131,6 +141,8 @@ def show_conversion(result: Conversion) -> None:
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
         )
+    if result.rounded:
+        show_rounding(result.rounded)
     if result.corrected:
         layer, most = max(result.corrected.items(), key=lambda item: item[1])
         click.echo(
@@ -141,6 +153,21 @@ def show_conversion(result: Conversion) -> None:
         click.echo(
             f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}"
         )
+
+
+def show_rounding(rounded: Mapping[str, Rounding]) -> None:
+    """Print what adaptive rounding did to each layer."""
+    from rich.table import Table
+
+    paid = sum(layer.changed > 0 for layer in rounded.values())
+    click.echo(f"adaptive rounding: {paid} of {len(rounded)} layers changed")
+    table = Table("layer", "nearest dB", "adaptive dB", "weights changed", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, layer in rounded.items():
+        figures = ("" if x is None else f"{x:.1f}" for x in (layer.before_db, layer.after_db))
+        table.add_row(name, *figures, layer.skipped or f"{layer.changed:.1%}")
+    result_console().print(table)
 
 
 def show_ranges(calibration: Calibration) -> None:

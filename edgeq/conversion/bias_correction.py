@@ -9,114 +9,64 @@ Source: "Data-Free Quantization Through Weight Equalization and Bias Correction"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.conversion.flatbuffer import add_constant, indices, op_kinds
+from edgeq.conversion.flatbuffer import add_constant, indices
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.tensorflow import quiet
+from edgeq.conversion.moments import calibration_samples, collect
+from edgeq.conversion.products import Product, products
+from edgeq.conversion.stored_weights import WEIGHT_LIMITS, read_weights, scales_like
 from edgeq.datasets import Dataset
-from edgeq.graph import Graph, Op
 
-_KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_SAMPLES = 100
-_INT8, _INT4 = 9, 17  # tensor types
 _DTYPES = {2: np.int32, 4: np.int64}
-Array = NDArray[Any]
 
 
-def input_means(source: FloatModel, dataset: Dataset) -> dict[str, Array]:
-    """Mean of the input of every layer with a bias, per channel, by the name of its weights.
-
-    Args:
-        source: The float model.
-        dataset: Representative data; its first 100 samples are used.
-    """
-    with quiet():
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter(
-            model_content=source.data, experimental_preserve_all_tensors=True, num_threads=2
-        )
-        interpreter.allocate_tensors()
-    tensors = source.graph.main.tensors
-    ops = [op for op in source.graph.main.ops if _has_bias(op, source.graph)]
-    sums = {tensors[op.inputs[1]].name: np.zeros(1) for op in ops}
-    details = interpreter.get_input_details()
-    count = 0
-    for sample in islice(dataset, _SAMPLES):
-        for detail, value in zip(details, sample.inputs, strict=True):
-            interpreter.set_tensor(detail["index"], value.reshape(detail["shape"]))
-        interpreter.invoke()
-        count += 1
-        for op in ops:
-            weights = tensors[op.inputs[1]]
-            width = weights.shape[-1] if op.name == "FULLY_CONNECTED" else -1
-            value = interpreter.get_tensor(op.inputs[0])
-            value = value.reshape(-1, width if width > 0 else value.shape[-1])
-            sums[weights.name] = sums[weights.name] + value.mean(axis=0, dtype=np.float64)
-    return {name: total / max(count, 1) for name, total in sums.items()}
-
-
-def correct_biases(model: Any, source: Graph, means: Mapping[str, Array]) -> dict[str, float]:
+def correct_biases(model: Any, source: FloatModel, dataset: Dataset) -> dict[str, float]:
     """Largest change of a bias in each layer, in the units of its output, by the output's name.
 
     Args:
         model: The quantized model's ModelT; changed in place.
         source: The float model it came from; constants have the same names.
-        means: From `input_means`.
+        dataset: Representative data; a few hundred samples are used.
     """
-    kinds = op_kinds(model)
-    graph = model.subgraphs[0]
-    floats = {t.name: t.data for t in source.main.tensors if t.data is not None}
+    quantized = _weights_and_biases(model)
+    layers = [layer for layer in products(source.graph) if _names(layer) in quantized]
+    means = collect(source, calibration_samples(dataset), layers)
     found = {}
-    for op in graph.operators:
-        kind, inputs = kinds[op.opcodeIndex], indices(op.inputs)
-        if kind not in _KINDS or len(inputs) < 3 or inputs[2] < 0:
-            continue
-        weights, bias = graph.tensors[inputs[1]], graph.tensors[inputs[2]]
-        name = weights.name.decode()
-        if name in means and weights.type in (_INT8, _INT4) and bias.type in _DTYPES:
-            shift = _shift(kind, floats[name], _values(model, weights, floats[name]), means[name])
-            _take_off(model, bias, shift)
-            found[graph.tensors[indices(op.outputs)[0]].name.decode()] = float(np.abs(shift).max())
+    for layer in layers:
+        weights, bias = quantized[_names(layer)]
+        kernel = np.asarray(layer.weights.data, np.float64)
+        rounded = read_weights(model, weights, kernel.shape) * scales_like(weights, kernel.ndim)
+        (moments,) = means[layer.weights.name]
+        shift = (layer.matrix(rounded - kernel) @ moments.mean[:, :, None]).ravel()
+        _take_off(model, bias, shift)
+        found[layer.output.name] = float(np.abs(shift).max())
     return found
 
 
-def _has_bias(op: Op, graph: Graph) -> bool:
-    constant = op.name in _KINDS and graph.main.tensors[op.inputs[1]].data is not None
-    return constant and len(op.inputs) > 2 and op.inputs[2] >= 0
+def _names(layer: Product) -> tuple[str, str]:
+    """Names of weights and bias; the quantized model has the same."""
+    return layer.weights.name, layer.bias.name if layer.bias else ""
 
 
-def _values(model: Any, weights: Any, kernel: Array) -> Array:
-    """What the quantized weights stand for, in the shape of the float kernel."""
-    raw = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.uint8)
-    if weights.type == _INT4:
-        halves = np.stack([raw & 0x0F, raw >> 4], axis=1).ravel()[: kernel.size]
-        integers = (halves ^ 8).astype(np.int8) - 8
-    else:
-        integers = raw.view(np.int8)
-    scales = np.asarray(weights.quantization.scale, np.float64)
-    spread = [1] * kernel.ndim
-    spread[weights.quantization.quantizedDimension] = len(scales)
-    return np.asarray(integers.reshape(kernel.shape) * scales.reshape(spread))
+def _weights_and_biases(model: Any) -> dict[tuple[str, str], tuple[Any, Any]]:
+    """The constants of the layers that have both in integers, by their names."""
+    graph = model.subgraphs[0]
+    found = {}
+    for op in graph.operators:
+        inputs = indices(op.inputs)
+        if len(inputs) < 3 or min(inputs[1:3]) < 0:
+            continue
+        weights, bias = graph.tensors[inputs[1]], graph.tensors[inputs[2]]
+        if weights.type in WEIGHT_LIMITS and bias.type in _DTYPES:
+            found[weights.name.decode(), bias.name.decode()] = (weights, bias)
+    return found
 
 
-def _shift(kind: str, kernel: Array, rounded: Array, means: Array) -> Array:
-    """What rounding adds to each output channel on average."""
-    error = rounded - kernel
-    if kind == "DEPTHWISE_CONV_2D":
-        per_output = error.reshape(-1, error.shape[-1]).sum(axis=0)
-        return np.asarray(per_output * np.repeat(means, len(per_output) // len(means)))
-    per_input = error.reshape(error.shape[0], -1, error.shape[-1]).sum(axis=1)
-    return np.asarray(per_input @ means)
-
-
-def _take_off(model: Any, bias: Any, shift: Array) -> None:
+def _take_off(model: Any, bias: Any, shift: NDArray[np.float64]) -> None:
     dtype = _DTYPES[bias.type]
     before = np.frombuffer(bytes(model.buffers[bias.buffer].data), dtype).astype(np.float64)
     scales = np.asarray(bias.quantization.scale, np.float64)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import add_constant, indices, op_kinds
+from edgeq.conversion.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
 from edgeq.graph import Graph
 
 _BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-_INT32, _INT64, _INT8, _INT4 = 2, 4, 9, 17  # tensor types
+_INT32, _INT64 = 2, 4  # tensor types
 # Leaves an int32 accumulator two bits of room for the products.
 _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
-_WEIGHT_LIMIT = {_INT8: 127, _INT4: 7}
 _DTYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
@@ -54,23 +54,13 @@ def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: A
     if len(scales) == 1:
         needed = needed.max(keepdims=True)
     wide = needed > scales
-    if not wide.any() or kernel is None or weights.type not in _WEIGHT_LIMIT:
+    if not wide.any() or kernel is None or weights.type not in WEIGHT_LIMITS:
         return
     scales = np.where(wide, needed, scales).astype(np.float32)
-    axis = weights.quantization.quantizedDimension
-    spread = [1] * kernel.ndim
-    spread[axis] = -1
-    limit = _WEIGHT_LIMIT[weights.type]
-    integers = np.clip(np.round(kernel / scales.reshape(spread)), -limit, limit).astype(np.int8)
-    sums = np.round(real.astype(np.float64) / (scale * scales.astype(np.float64)))
     weights.quantization.scale = scales
+    limit = WEIGHT_LIMITS[weights.type]
+    steps = kernel / scales_like(weights, kernel.ndim)
+    write_weights(model, weights, np.clip(np.round(steps), -limit, limit).astype(np.int8))
+    sums = np.round(real.astype(np.float64) / (scale * scales.astype(np.float64)))
     bias.quantization.scale = (scale * scales).astype(np.float32)
-    weights.buffer = add_constant(model, integers if limit > 7 else _packed(integers))
     bias.buffer = add_constant(model, sums.astype(_DTYPES[bias.type]))
-
-
-def _packed(integers: Any) -> Any:
-    """int4 values two to a byte, the first in the lower half."""
-    flat = integers.ravel().view(np.uint8) & 0x0F
-    even = np.append(flat, np.zeros(len(flat) % 2, np.uint8))
-    return even[0::2] | (even[1::2] << 4)

@@ -6,11 +6,13 @@ import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.bias_correction import correct_biases, input_means
+from edgeq import __version__
+from edgeq.conversion.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.adaptive_rounding import Rounding, round_adaptively
+from edgeq.conversion.bias_correction import correct_biases
 from edgeq.conversion.calibration import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -18,7 +20,7 @@ from edgeq.conversion.mixed import choose_precision
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
 from edgeq.conversion.quantize import Recipe, quantize
 from edgeq.conversion.schemes import Scheme, check_target, find_scheme
-from edgeq.datasets import DatasetOptions, open_dataset
+from edgeq.datasets import Dataset, DatasetOptions, open_dataset
 from edgeq.errors import UsageError
 from edgeq.evaluation.evaluate import evaluate
 from edgeq.evaluation.metrics import Score
@@ -47,6 +49,7 @@ class Conversion:
         float_model: The float model, to compare against.
         corrected: With bias correction: the largest change of a bias by layer, in the units of
             the layer's output.
+        rounded: With adaptive rounding: what it did to each layer, by its output's name.
     """
 
     model: str
@@ -62,10 +65,12 @@ class Conversion:
     accuracy: tuple[Score, Score] | None = None
     float_model: FloatModel | None = field(default=None, repr=False)
     corrected: Mapping[str, float] = field(default_factory=dict)
+    rounded: Mapping[str, Rounding] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data, without the model itself."""
         return {
+            "edgeq": __version__,
             "model": self.model,
             "scheme": self.scheme.name,
             "precision": dict(self.precision),
@@ -92,6 +97,7 @@ class Conversion:
                 "quantized": self.accuracy[1].value,
             },
             "corrected": dict(self.corrected),
+            "rounded": dict(self.rounded),
             "warnings": self.warnings,
         }
 
@@ -114,6 +120,7 @@ def convert(
     eval_data: Any = None,
     metric: str = "classification",
     target: str | Path | None = None,
+    rounding: str = "nearest",
     bias_correction: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
@@ -139,6 +146,8 @@ def convert(
         eval_data: Labelled data to compare the float and the converted model on.
         metric: What to compute on it (see `edgeq.evaluate`).
         target: Where it shall run (see `edgeq targets`); a scheme that cannot is refused.
+        rounding: "nearest", or "adaptive": weights go up or down by what that does to the
+            layer's output on the data, where it pays; integer schemes only.
         bias_correction: Whether biases make up for what rounding of weights adds on average;
             integer schemes only.
 
@@ -150,17 +159,17 @@ def convert(
     if target is not None:
         check_target(chosen, load_target(target))
     recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
-    _check_method(calibration)
+    _check_method("calibration", calibration, METHODS)
+    _check_method("rounding", rounding, ROUNDINGS)
     options = dataset_options or DatasetOptions()
     path = None if output is None else Path(output)
     if path is not None:
         check_writable(path, force=force)
-    _check_use(chosen, data, bias_correction=bias_correction)
+    _check_use(chosen, data, adaptive=rounding == "adaptive", bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust)
     labelled_output(source, options.classes)
     found = None
-    corrected: dict[str, float] = {}
-    repair = None
+    repairs = None
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         levels = 1 << (16 if chosen.activations == "int16" else 8)
@@ -168,9 +177,8 @@ def convert(
         if chosen.name == "mixed" and not recipe.precision:
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))
-        if bias_correction:
-            repair = partial(_correct, source, input_means(source, dataset), corrected)
-    result = quantize(source, recipe, found.ranges if found else {}, correct=repair)
+        repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
+    result = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
     proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
     result = describe(result, source, options.classes, options.normalization, found)
     prove_runs(result, source.source)
@@ -192,28 +200,43 @@ def convert(
         warnings=tuple(found.warnings()) if found else (),
         accuracy=accuracy,
         float_model=source,
-        corrected=corrected,
+        corrected=repairs.corrected if repairs else {},
+        rounded=repairs.rounded if repairs else {},
     )
 
 
-def _check_use(scheme: Scheme, data: Any, *, bias_correction: bool) -> None:
+class _Repairs:
+    """What makes a quantized model better with the help of the float model and the data."""
+
+    def __init__(
+        self, source: FloatModel, dataset: Dataset, adaptive: bool, bias_correction: bool
+    ) -> None:
+        self._source, self._dataset = source, dataset
+        self._adaptive, self._bias_correction = adaptive, bias_correction
+        self.rounded: dict[str, Rounding] = {}
+        self.corrected: dict[str, float] = {}
+
+    def __call__(self, made: Any) -> None:
+        """Repair an unpacked model in place: weights first, so that biases fit them."""
+        source, dataset = self._source, self._dataset
+        if self._adaptive:
+            self.rounded = round_adaptively(made, source, dataset)
+        if self._bias_correction:
+            self.corrected = correct_biases(made, source, dataset)
+
+
+def _check_use(scheme: Scheme, data: Any, *, adaptive: bool, bias_correction: bool) -> None:
     if scheme.integer and data is None:
         raise UsageError(
             f"The scheme {scheme.name} needs representative data.",
             hint="--data calibration.npz, or --scheme dynamic, which needs none",
         )
-    if bias_correction and not scheme.integer:
+    wanted = "adaptive rounding" if adaptive else "bias correction" if bias_correction else ""
+    if wanted and not scheme.integer:
         raise UsageError(
-            f"The scheme {scheme.name} computes in float: it has no rounded layers to correct.",
-            hint="bias correction is for int8, int8-per-tensor, int16x8, int4 and mixed",
+            f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
+            hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
         )
-
-
-def _correct(
-    source: FloatModel, means: Mapping[str, Any], found: dict[str, float], made: Any
-) -> None:
-    """Correct the biases of an unpacked model; what changed goes into `found`."""
-    found.update(correct_biases(made, source.graph, means))
 
 
 def _compare(
@@ -230,9 +253,9 @@ def _compare(
     return scores[0], scores[1]
 
 
-def _check_method(name: str) -> None:
-    if name not in METHODS:
-        raise UsageError(f"There is no calibration '{name}'.", hint=f"one of {', '.join(METHODS)}")
+def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise UsageError(f"There is no {what} '{name}'.", hint=f"one of {', '.join(known)}")
 
 
 def _check_io(scheme: Scheme, io: str | None) -> str:

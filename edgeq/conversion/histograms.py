@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.range_methods import BINS, Histogram
-from edgeq.conversion.tensorflow import quiet
+from edgeq.conversion.trace import traced
 from edgeq.datasets import Dataset
 from edgeq.progress import track
 
@@ -23,28 +23,14 @@ def histograms(
         data: Read once, a sample at a time.
         ranges: Lowest and highest value of each tensor over the same data.
     """
-    with quiet():
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        interpreter = Interpreter(
-            model_content=model.data,
-            num_threads=2,
-            experimental_op_resolver_type=OpResolverType.BUILTIN,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
     watched = [
         (tensor.index, *ranges[tensor.name], np.zeros(BINS, np.int64))
         for tensor in model.graph.main.tensors
         if tensor.name in ranges and ranges[tensor.name][0] < ranges[tensor.name][1]
     ]
-    inputs = [(d["index"], tuple(d["shape"])) for d in interpreter.get_input_details()]
-    for sample in track(data, "histograms", data.count):
-        for (index, shape), value in zip(inputs, sample.inputs, strict=True):
-            interpreter.set_tensor(index, value.reshape(shape))
-        interpreter.invoke()
+    for value_of in traced(model, track(data, "histograms", data.count)):
         for index, low, high, counts in watched:
-            values = interpreter.get_tensor(index).ravel()
+            values = value_of(index).ravel()
             bins = ((values - np.float32(low)) * np.float32(BINS / (high - low))).astype(np.int32)
             counts += np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
     names = {tensor.index: tensor.name for tensor in model.graph.main.tensors}

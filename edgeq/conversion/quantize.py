@@ -46,7 +46,7 @@ def quantize(
     recipe: Recipe,
     ranges: Ranges,
     *,
-    correct: Callable[[Any], None] | None = None,
+    repair: Callable[[Any], None] | None = None,
 ) -> bytes:
     """The quantized .tflite, every constant inside the flatbuffer.
 
@@ -54,7 +54,7 @@ def quantize(
         model: The float model.
         recipe: How to quantize.
         ranges: From calibration; empty for schemes whose activations stay float.
-        correct: Given the unpacked integer model, repairs it in place.
+        repair: Given the unpacked integer model, makes it better in place.
 
     Raises:
         UsageError: `precision` names a layer that the model does not have.
@@ -75,8 +75,8 @@ def quantize(
     made = unpack(bytes(result.quantized_model))
     if recipe.scheme.integer:
         fit_biases(made, model.graph)
-        if correct is not None:
-            correct(made)
+        if repair is not None:
+            repair(made)
     drop_unused(made)
     data = pack(made)
     if not recipe.scheme.integer:

@@ -85,12 +85,22 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
         elif "metric" in result:
             evaluation = combined.setdefault("evaluation", {"float": None, "integer": None})
             evaluation["integer" if evaluation["integer"] is None else "float"] = result
+        elif "float_bytes" in result:
+            combined["conversion"] = result
         elif "against" in result:
             combined["verify"].append(result)
         else:
             raise EdgeqError(
                 "this is no result of edgeq.", where, "edgeq profile MODEL --json > profile.json"
             )
-        combined["model"] = combined["model"] or result["model"]
+        combined["model"] = combined["model"] or _model(result)
         combined["edgeq"] = combined["edgeq"] or result["edgeq"]
     return combined
+
+
+def _model(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Path and digest of the model that a result is about; `convert` names what it made."""
+    found = result["model"]
+    if isinstance(found, str):
+        return {"path": result["output"] or found, "sha256": result["sha256"]}
+    return dict(found)

@@ -52,6 +52,36 @@ def test_the_same_json_gives_the_same_page():
     assert render(PROFILE | {"profile": PROFILE}) == render(PROFILE | {"profile": PROFILE})
 
 
+CONVERSION = {
+    "edgeq": "1.0", "model": "kws.keras", "scheme": "int4", "output": "<kws>.tflite",
+    "sha256": "ab", "bytes": 2000, "float_bytes": 9000, "proof": None,
+    "calibration": {"samples": 50},
+    "rounded": {
+        "<conv>;relu": {"before_db": 11.25, "after_db": 19.5, "changed": 0.375, "skipped": ""},
+        "wide": {"before_db": None, "after_db": None, "changed": 0.0, "skipped": "too many"},
+    },
+    "corrected": {"conv": 0.0625}, "warnings": [],
+}  # fmt: skip
+
+
+def test_what_rounding_and_bias_correction_changed():
+    page = render(combine([("c.json", CONVERSION)]))
+    for text in (
+        "&lt;kws&gt;.tflite",
+        "&lt;conv&gt;",
+        "11.25",
+        "19.5",
+        "37.5 %",
+        "too many",
+        "0.0625",
+    ):
+        assert text in page
+    without = {k: v for k, v in CONVERSION.items() if k not in ("rounded", "corrected")}
+    page = render(combine([("c.json", without)]))
+    assert "Adaptive rounding" not in page
+    assert "Bias correction" not in page
+
+
 def test_what_is_no_result_is_named():
     with pytest.raises(EdgeqError) as caught:
         combine([("x.json", {"a": 1})])
