@@ -30,8 +30,12 @@ WARNINGS = (  # noqa: SIM905  (as one types it)
     "-Wstrict-prototypes -Wmissing-prototypes -Wcast-align -Wcast-qual -Werror"
 ).split()
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# Sanitizers hide what an optimizer does, so all C also runs as users compile it.
-BUILDS = {"checked": ["-g1", "-O1", *SANITIZERS], "plain": ["-O2"]}
+# Sanitizers hide what an optimizer does, so all C also runs as users and as device `c` compile it.
+BUILDS = {
+    "checked": ["-g1", "-O1", *SANITIZERS],
+    "plain": ["-O2"],
+    "native": ["-O3", "-march=native"],
+}
 _CC = ["gcc", "-std=c99", *WARNINGS]
 _CHUNK = 24
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -304,10 +308,12 @@ int main(int argc, char **argv)
 def _run_all(
     folder: Path, number: int, case: Case, sources: Sources, seconds: float
 ) -> tuple[str, Any]:
-    """What the sanitized build gives, if the plain one gives the same."""
-    checked, plain = (_run_one(folder / build, number, case, sources, seconds) for build in BUILDS)
-    if checked[0] == "ran" and checked != plain:
-        return "crash", f"gcc {' '.join(BUILDS['plain'])} gives other bytes: {plain[0]}"
+    """What the sanitized build gives, if the others give the same."""
+    found = {b: _run_one(folder / b, number, case, sources, seconds) for b in BUILDS}
+    checked = found["checked"]
+    for build, result in found.items():
+        if checked[0] == "ran" and checked != result:
+            return "crash", f"gcc {' '.join(BUILDS[build])} gives other bytes: {result[0]}"
     return checked
 
 

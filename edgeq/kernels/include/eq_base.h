@@ -69,11 +69,21 @@ typedef struct {
     int32_t shift;      /* right shift, 8..46 */
 } eq_requant_wide;
 
+/* gcc 12 computes x in 16 bits where it sees that x >> n fits in them, if it vectorizes (at -O3,
+ * for x86 and NEON); what passes through here has a range that it cannot see. */
+#if defined(__GNUC__) && !defined(__clang__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#define EQ_HIDE_RANGE(x) __asm__("" : "+r"(x))
+#else
+#define EQ_HIDE_RANGE(x) (void)0
+#endif
+
 /* The high half of 2 * a * b, rounded to nearest; b is a non-negative Q31 multiplier, so the
  * saturating case INT32_MIN * INT32_MIN of the reference cannot occur. */
 EQ_KERNEL int32_t eq_doubling_high_mul(int32_t a, int32_t b)
 {
-    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+    int32_t high = (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+    EQ_HIDE_RANGE(high);
+    return high;
 }
 
 /* x / 2^exponent to nearest, ties away from zero; 0 <= exponent <= 31. */
