@@ -25,13 +25,16 @@ def for_export(tf: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]
             stack.enter_context(
                 _replaced(layer, "_open_name_scope", _exact_scope(tf, layer, layer is model))
             )
-            if getattr(layer, "unroll", None) is False:
-                # A WHILE loop stays float whatever quantizes it; steps in a row do not.
-                stack.enter_context(_replaced(layer, "unroll", True))
             if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
                 stack.enter_context(_replaced(layer, "call", _nearest(tf, layer)))
             if type(layer).__name__ == "Embedding":
                 stack.enter_context(_replaced(layer, "call", _lookup(tf, layer)))
+        # Wrappers such as Bidirectional hold recurrent layers that the model does not list.
+        parts = {id(part): part for layer in layers.values() for part in layer._flatten_layers()}
+        for part in parts.values():
+            if getattr(part, "unroll", None) is False:
+                # A WHILE loop stays float whatever quantizes it; steps in a row do not.
+                stack.enter_context(_replaced(part, "unroll", True))
         yield
 
 

@@ -15,8 +15,8 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.integerize import integerize
 from edgeq.conversion.schemes import Scheme, find_scheme
 from edgeq.conversion.storage import store_weights
-from edgeq.conversion.tensorflow import quiet
-from edgeq.errors import UsageError
+from edgeq.conversion.tensorflow import first_line, quiet
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.graph import Graph, Op
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -58,6 +58,7 @@ def quantize(
 
     Raises:
         UsageError: `precision` names a layer that the model does not have.
+        EdgeqError: The model has something that cannot be quantized, such as a loop.
     """
     if recipe.scheme.storage_only:
         return store_weights(model.data, recipe.scheme.weights)
@@ -71,7 +72,15 @@ def quantize(
     with quiet():
         engine = quantizer.Quantizer(bytearray(model.data))
         engine.load_quantization_recipe(rules)
-        result = engine.quantize(found or None, enable_progress_report=False)
+        try:
+            result = engine.quantize(found or None, enable_progress_report=False)
+        except (ValueError, RuntimeError, LookupError) as error:
+            loops = " It has loops or branches." if len(model.graph.subgraphs) > 1 else ""
+            raise EdgeqError(
+                f"The model cannot be quantized.{loops} The quantizer says: {first_line(error)}",
+                model.source,
+                "without loops most models can: give the model a fixed length, or unroll its loops",
+            ) from error
     made = unpack(bytes(result.quantized_model))
     if recipe.scheme.integer:
         fit_biases(made, model.graph)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,34 @@ def _open_folder(path: Path, request: Request) -> Source:
     raise EdgeqError("The folder has no images and no .wav files.", str(path))
 
 
+def _by_name(arrays: Mapping[str, Any], request: Request) -> list[Any]:
+    """The arrays in the order of the model's inputs."""
+    chosen = []
+    for spec in request.inputs:
+        names = [name for name in (spec.name, spec.name.split(":")[0]) if name in arrays]
+        if not names:
+            there = ", ".join(map(str, arrays)) or "none"
+            raise EdgeqError(
+                f'There is no array "{spec.name}"; there is {there}.',
+                "the arrays given",
+                "name each array as the model names its input",
+            )
+        chosen.append(arrays[names[0]])
+    return chosen
+
+
 def _open_memory(source: Any, request: Request) -> Source:
     """Arrays that are in memory already."""
     labels = None
     if request.labelled:
         source, labels = source
+    if isinstance(source, Mapping):
+        source = _by_name(source, request)
     arrays = [np.asarray(a) for a in (source if isinstance(source, list | tuple) else [source])]
+    if not all(array.ndim for array in arrays):
+        raise EdgeqError(
+            "The data has no axis of samples.", "the arrays given", f"data is {_KINDS}"
+        )
     counts = {len(array) for array in arrays} | ({len(labels)} if labels is not None else set())
     if len(counts) != 1:
         raise EdgeqError(f"The arrays do not have the same number of samples: {sorted(counts)}.")

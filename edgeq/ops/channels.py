@@ -42,7 +42,7 @@ def fold_channels(
     bias: NDArray[np.int64],
     clamp: dict[str, int],
     *,
-    per_tensor: bool = False,
+    shared: tuple[int, int] | None = None,
     filler: int = 0,
 ) -> Channels:
     """Channels for raw int8 inputs, with constant ones replaced by harmless equivalents.
@@ -57,7 +57,8 @@ def fold_channels(
         weights: (channels, taps).
         bias: int32 values (channels,).
         clamp: activation_min and activation_max of the output.
-        per_tensor: Keep one multiplier and shift for all; constant channels stay as they are.
+        shared: One multiplier and shift (positive is left) for all channels; constant ones then
+            stay as they are.
         filler: The weight that constant channels get.
     """
     source, output = node.input(0), node.output()
@@ -65,7 +66,10 @@ def fold_channels(
     limits = clamp["activation_min"], clamp["activation_max"]
     taps: NDArray[np.int64] = weights.astype(np.int64)
     bias = bias.astype(np.int64)
-    pairs = [quantize_multiplier(scale) for scale in effective_scales(node, len(bias))]
+    if shared is not None:
+        pairs = [shared] * len(bias)
+    else:
+        pairs = [quantize_multiplier(scale) for scale in effective_scales(node, len(bias))]
     multiplier = np.array([m for m, _ in pairs], np.int64)
     shift = np.array([-s for _, s in pairs], np.int64)
     low, high = -128 - zero_point, 127 - zero_point
@@ -75,7 +79,7 @@ def fold_channels(
         ends = np.array([least[channel], most[channel]])
         scaled = multiply_by_quantized_multiplier(ends, *pairs[channel]) + output_zero_point
         first, last = np.clip(scaled, *limits)
-        if first == last and not per_tensor:
+        if first == last and shared is None:
             taps[channel] = filler
             reach = abs(filler) * taps.shape[1] * max(-low, high)
             right = max(reach.bit_length() + 1, 7)

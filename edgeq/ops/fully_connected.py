@@ -125,13 +125,12 @@ def lower(node: Node) -> Call:
         "output_c": output_c,
     }
     limits = clamp(node)
-    channels = fold_channels(node, values, bias, limits, per_tensor=not per_channel)
+    shared = None if per_channel else per_tensor_multiplier(node)
+    channels = fold_channels(node, values, bias, limits, shared=shared)
     call = _lower_fast(node, shape, channels, limits)
     if weights.index in node.packed:
         portable = _parameters(node, shape, bias)
-        kept = fold_channels(
-            node, values, bias, limits, per_tensor=not per_channel, filler=filler(values)
-        )
+        kept = fold_channels(node, values, bias, limits, shared=shared, filler=filler(values))
         packed = lower_packed(shape, node, kept, portable, limits, macs(node))
         call = smaller(packed, call)
     if call is not None:

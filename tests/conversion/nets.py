@@ -78,6 +78,12 @@ def gru():
     return _sequential((8, 6), lambda layers: [layers.GRU(8), layers.Dense(3)]), 20
 
 
+def bidirectional():
+    return _sequential(
+        (8, 6), lambda layers: [layers.Bidirectional(layers.LSTM(5)), layers.Dense(3)]
+    ), 20
+
+
 def conv1d():
     return _sequential(
         (32, 6),
@@ -184,7 +190,7 @@ def plain_ops():
 NETS = {
     net.__name__: net
     for net in (
-        classifier, lstm, gru, conv1d, upsampling, branches, two_inputs, transformer,
+        classifier, lstm, gru, bidirectional, conv1d, upsampling, branches, two_inputs, transformer,
         preprocessing, activations, embedding, plain_ops,
     )
 }  # fmt: skip

@@ -59,6 +59,14 @@ def test_arrays_and_functions_in_memory():
     assert len(list(open_dataset(x, PAIR))) == 3
     assert [s.label for s in open_dataset((x, [3, 4, 5]), PAIR, labelled=True)] == [3, 4, 5]
     assert len(list(open_dataset(lambda: iter(x), PAIR))) == 3
+    two = [InputSpec("a", (2,)), InputSpec("b:0", (3,))]
+    named = {"b": np.ones((5, 3)), "a": np.zeros((5, 2))}
+    (sample, *_) = open_dataset(named, two)
+    assert [a.tolist() for a in sample.inputs] == [[0, 0], [1, 1, 1]]
+    with pytest.raises(EdgeqError, match='no array "a"; there is x'):
+        open_dataset({"x": named["a"]}, two)
+    with pytest.raises(EdgeqError, match="no axis of samples"):
+        open_dataset(np.float32(3), PAIR)
 
 
 @pytest.mark.parametrize(
