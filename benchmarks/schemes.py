@@ -13,6 +13,8 @@ Schemes that compute in float run in LiteRT; where the generated C takes them to
 bfloat16, 8-bit floats), it holds the weights unpacked, as float32. Blank: not measured. Adaptive
 rounding and correcting biases change constants only, so they cost a device nothing: their flash and
 cycles differ a little from those of the plain schemes because they were measured with later code.
+Flash and cycles of int4 rows are from before int4 weights stayed packed in flash, which takes up to
+half of the flash off and adds a tenth to the cycles (docs/decisions/four-bit-weights.md).
 
 Converted models are kept in ~/.cache/edgeq/benchmarks/schemes, so that --again need not train.
 """

@@ -29,7 +29,7 @@ def bench_table() -> str:
     peers_file = ROOT / "benchmarks" / "peers" / "tflm_cortex_m.json"
     peers = json.loads(peers_file.read_text())["configs"]["cortex-m4/cmsis-nn"]
     lines = [
-        "| model | instructions | | RAM (arena) | | code | | instructions per MAC |",
+        "| model | instructions | to TFLM | RAM (arena) | to TFLM | code | to TFLM | per MAC |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, title in MODELS.items():
