@@ -24,7 +24,7 @@ from edgeq.output import check_writable, write_whole
 def report(results: tuple[Path, ...], output: Path, force: bool, as_json: bool) -> None:
     """Make one self-contained HTML page of RESULTS.
 
-    RESULTS are what deploy, convert, profile, evaluate and verify print with --json.
+    RESULTS are what deploy, convert, profile, evaluate, verify and diagnose print with --json.
     """
     from edgeq.report.html import combine, render
 

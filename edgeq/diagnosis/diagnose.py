@@ -11,7 +11,7 @@ from edgeq import __version__
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.devices.base import Array
 from edgeq.diagnosis.advice import Weights, advice_for, cause_of, compare_weights
-from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors
+from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
 from edgeq.diagnosis.pairs import match
 from edgeq.errors import EdgeqError
 from edgeq.evaluation.layers import layer_errors
@@ -43,6 +43,10 @@ class LayerDiagnosis:
         cause: What makes most of its own error: "clipping", "resolution", "weights" or "kernel".
         advice: In words, what is wrong and what to do.
         weights: Its weights in both models; None where it has none.
+        integer_range: The least and greatest real number that its integers can stand for.
+        histogram: Values of the float model: how many below that range, in equal parts of it, and
+            above it.
+        channel_ranges: Least and greatest value of each channel of the float model.
     """
 
     index: int | None
@@ -60,6 +64,9 @@ class LayerDiagnosis:
     cause: str
     advice: str
     weights: Weights | None
+    integer_range: tuple[float, float]
+    histogram: tuple[int, ...]
+    channel_ranges: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,11 @@ def _layer(
         cause=cause_of(error, weights),
         advice=advice_for(error, weights, pair.real.name.split(";")[0]),
         weights=weights,
+        integer_range=real_range(pair.integer),
+        histogram=tuple(error.histogram.tolist()),
+        channel_ranges=tuple(
+            zip(error.low.ravel().tolist(), error.high.ravel().tolist(), strict=True)
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from edgeq.diagnosis.cut import CutModel, DisturbedModel
 from edgeq.diagnosis.pairs import Pair
 from edgeq.graph import Graph, Tensor, numpy_dtype
 
+HISTOGRAM_BINS = 24
 _SQUASHING = frozenset({"SOFTMAX", "LOGISTIC", "LOG_SOFTMAX"})
 
 
@@ -32,6 +33,8 @@ class OwnError:
         count: Values seen.
         low, high: Lowest and highest value of each channel of the float model.
         integer_low, integer_high: The same of the integer model, in integers.
+        histogram: Values of the float model by where they lie in the integer range: below it, in
+            HISTOGRAM_BINS equal parts of it, above it.
     """
 
     pair: Pair
@@ -46,6 +49,7 @@ class OwnError:
     high: Array = field(default_factory=lambda: np.array(-np.inf))
     integer_low: Array = field(default_factory=lambda: np.array(np.inf))
     integer_high: Array = field(default_factory=lambda: np.array(-np.inf))
+    histogram: Array = field(default_factory=lambda: np.zeros(HISTOGRAM_BINS + 2, np.int64))
 
     def add(self, exact: Array, integer: Array) -> Array:
         """Take one sample into account; the error, in real numbers."""
@@ -61,6 +65,11 @@ class OwnError:
         self.rounding_noise += exact.size * tensor.scale**2 / 12
         self.clipped += int(outside.sum())
         self.count += exact.size
+        parts = np.floor((exact - low) / (high - low) * HISTOGRAM_BINS)
+        # The end of the range belongs to it, with the half step that still rounds to it.
+        parts[~outside] = np.clip(parts[~outside], 0, HISTOGRAM_BINS - 1)
+        places = np.clip(parts, -1, HISTOGRAM_BINS).astype(np.int64) + 1
+        self.histogram += np.bincount(places.ravel(), minlength=HISTOGRAM_BINS + 2)
         axes = tuple(range(exact.ndim - 1))
         self.low = np.minimum(self.low, exact.min(axes))
         self.high = np.maximum(self.high, exact.max(axes))

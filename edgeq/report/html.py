@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 from edgeq.jsontext import json_text
-from edgeq.report.pictures import pictures
+from edgeq.report.pictures import pictures, suspects
 
 
 @cache
@@ -47,7 +47,11 @@ def render(result: Mapping[str, Any]) -> str:
     """
     # Through JSON and back, so that a page made now equals one made from the saved file.
     plain = json.loads(json_text(result))
-    return str(_template().render(result=_complete(plain), pictures=pictures(plain)))
+    return str(
+        _template().render(
+            result=_complete(plain), pictures=pictures(plain), suspects=suspects(plain)
+        )
+    )
 
 
 _SECTIONS = (
@@ -58,6 +62,7 @@ _SECTIONS = (
     "profile",
     "memory",
     "layers",
+    "diagnosis",
     "limits",
 )
 
@@ -87,6 +92,8 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
             evaluation["integer" if evaluation["integer"] is None else "float"] = result
         elif "float_bytes" in result:
             combined["conversion"] = result
+        elif "float_model" in result and "summary" in result:
+            combined["diagnosis"] = result
         elif "against" in result:
             combined["verify"].append(result)
         else:

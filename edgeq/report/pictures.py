@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeq.report.svg import Bar, Span, bar_chart, confusion_picture, memory_picture
+from edgeq.report.svg import (
+    Bar,
+    Span,
+    bar_chart,
+    confusion_picture,
+    histogram_picture,
+    memory_picture,
+    range_picture,
+)
+
+SUSPECTS = 8
 
 
 def pictures(result: Mapping[str, Any]) -> dict[str, str]:
@@ -20,8 +30,23 @@ def pictures(result: Mapping[str, Any]) -> dict[str, str]:
         "confusion_integer": _confusion(result, "integer"),
         "layers": _layers(result.get("layers")),
     }
+    for number, layer in enumerate(suspects(result)):
+        low, high = layer["integer_range"]
+        name = _short(layer["name"])
+        values = f"Float values of {name}; the integers reach from {low:.4g} to {high:.4g}"
+        made[f"histogram_{number}"] = histogram_picture(layer["histogram"], low, high, values)
+        if len(layer["channel_ranges"]) > 1:
+            made[f"channels_{number}"] = range_picture(
+                layer["channel_ranges"], low, high, f"Range of each channel of {name}"
+            )
     # svg.py escapes every text that it puts in.
     return {name: Markup(svg) for name, svg in made.items() if svg}  # noqa: S704
+
+
+def suspects(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The layers of a diagnosis that are most to blame."""
+    layers: Sequence[Mapping[str, Any]] = (result.get("diagnosis") or {}).get("layers", ())
+    return layers[:SUSPECTS]
 
 
 def _short(name: str) -> str:

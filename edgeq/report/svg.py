@@ -5,6 +5,7 @@ Colours come from CSS variables of the page, so that pictures follow its light o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,6 +14,7 @@ _WIDTH = 860
 _ROW = 20
 _LABEL = 250
 _NUMBER = 130
+_PLOT, _PLOT_HEIGHT = 400, 80
 _HUES = (210, 30, 150, 280, 90, 340, 180, 55)
 
 
@@ -59,6 +61,59 @@ def bar_chart(bars: Sequence[Bar], caption: str) -> str:
             f'class="bar"/>{_text(_LABEL + length + 6, top + 14, bar.text)}</g>'
         )
     return _svg(_WIDTH, max(len(bars), 1) * _ROW, "".join(rows), caption)
+
+
+def histogram_picture(counts: Sequence[int], low: float, high: float, caption: str) -> str:
+    """How values lie in a range; what lies beyond its ends stands apart, in another colour.
+
+    Heights are square roots of the counts, so that few values beside many can be seen.
+
+    Args:
+        counts: Values below the range, in equal parts of it, above it.
+        low, high: The range.
+        caption: What the picture shows.
+    """
+    most, total = max(counts) or 1, sum(counts) or 1
+    width = _PLOT / len(counts)
+    bars = []
+    for number, count in enumerate(counts):
+        beyond = number in (0, len(counts) - 1)
+        height = _PLOT_HEIGHT * math.sqrt(count / most)
+        bars.append(
+            f"<g><title>{count:,} values, {count / total:.2%}</title>"
+            f'<rect x="{number * width + 1:.1f}" y="{_PLOT_HEIGHT - height:.1f}" '
+            f'width="{width - 2:.1f}" height="{height:.1f}" '
+            f'class="{"miss" if beyond else "bar"}"/></g>'
+        )
+    ends = _text(width, _PLOT_HEIGHT + 14, f"{low:.4g}", "middle") + _text(
+        _PLOT - width, _PLOT_HEIGHT + 14, f"{high:.4g}", "middle"
+    )
+    return _svg(_PLOT, _PLOT_HEIGHT + _ROW, "".join(bars) + ends, caption)
+
+
+def range_picture(
+    ranges: Sequence[tuple[float, float]], low: float, high: float, caption: str
+) -> str:
+    """One upright bar per channel from its least to its greatest value, within a range.
+
+    A channel that has one value only is a mark in another colour.
+    """
+    least = min([low, *(r[0] for r in ranges)])
+    span = (max([high, *(r[1] for r in ranges)]) - least) or 1.0
+    width = _PLOT / max(len(ranges), 1)
+
+    def level(value: float) -> float:
+        return _PLOT_HEIGHT * (1 - (value - least) / span)
+
+    bars = [
+        f"<g><title>channel {number}: {first:.4g} to {last:.4g}</title>"
+        f'<rect x="{number * width:.2f}" y="{level(last) - (first == last):.1f}" '
+        f'width="{0.8 * width:.2f}" height="{max(level(first) - level(last), 2):.1f}" '
+        f'class="{"miss" if first == last else "bar"}"/></g>'
+        for number, (first, last) in enumerate(ranges)
+    ]
+    lines = "".join(f'<path class="axis" d="M0 {level(end):.1f} H{_PLOT}"/>' for end in (low, high))
+    return _svg(_PLOT, _PLOT_HEIGHT, "".join(bars) + lines, caption)
 
 
 def memory_picture(spans: Sequence[Span], steps: int, arena_bytes: int, caption: str) -> str:

@@ -1,5 +1,7 @@
 """Diagnosis: the layer that was spoiled on purpose comes first, with the right reason."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from edgeq.datasets import open_dataset
 from edgeq.diagnosis.diagnose import diagnose
 from edgeq.errors import EdgeqError
 from edgeq.models import as_tflite
+from edgeq.report.html import combine, render
 
 LAYERS = ("first", "depthwise", "pointwise", "last", "dense")
 
@@ -149,3 +152,27 @@ def test_another_network_is_refused(net, tmp_path):
         diagnose(tmp_path / "other.tflite", path, data=data)
     with pytest.raises(EdgeqError, match="this one is quantized"):
         diagnose(tmp_path / "other.tflite", tmp_path / "other.tflite", data=data)
+
+
+def test_the_report_shows_where_values_lie(net, tmp_path):
+    path, source, ranges, data = net
+    spoiled = tmp_path / "spoiled.tflite"
+    spoiled.write_bytes(spoil_range(0.25)(source, ranges, "last"))
+    found = diagnose(spoiled, path, data=data, limit=8)
+    worst = found.layers[0]
+    counts = worst.histogram
+    assert sum(counts) == 8 * 8 * 8 * 12
+    assert (counts[0] + counts[-1]) / sum(counts) == pytest.approx(worst.clipped)
+    assert counts[0] > 0 < counts[-1]
+    assert len(worst.channel_ranges) == 12
+    result = found.to_json()
+    result["layers"][0]["name"] = "<b>last</b>"
+    page = render(combine([("diagnosis.json", result)]))
+    assert "<b>last" not in page
+    (picture,) = re.findall(r"<svg[^>]*Float values of &lt;b&gt;last.*?</svg>", page)
+    heights = [float(h) for h in re.findall(r'height="([\d.]+)" class', picture)]
+    wanted = np.sqrt(np.array(counts) / max(counts))
+    assert np.allclose(np.array(heights) / max(heights), wanted, atol=0.01)
+    assert picture.count('class="miss"') == 2
+    (ranges_picture,) = re.findall(r"<svg[^>]*Range of each channel of &lt;b.*?</svg>", page)
+    assert ranges_picture.count("<rect") == 12
