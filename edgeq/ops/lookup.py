@@ -96,6 +96,7 @@ def transformed(node: Node, function: Callable[[float], float]) -> NDArray[np.in
     results = []
     for value in every_value(source):
         real = np.float32(function(float(scale * np.float32(value - source.zero_point))))
-        rescaled = float(np.clip(real * inverse, np.float32(-1e9), np.float32(1e9)))
+        with np.errstate(over="ignore"):  # infinity is clipped as well
+            rescaled = float(np.clip(real * inverse, np.float32(-1e9), np.float32(1e9)))
         results.append(min(max(round_half_away(rescaled) + output.zero_point, low), high))
     return np.asarray(results, np.int64)
