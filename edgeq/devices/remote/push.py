@@ -80,12 +80,16 @@ def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
 def _adopt(name: str) -> str:
     """Shell that takes over what a broken push has left, and tells its size and our process id.
 
-    The parts of pushes that are still going on, told by their process, are left alone.
+    The parts of pushes that are still going on, told by their process, are left alone. A process
+    that has ended but was not yet waited for (a container's first process may take its time) still
+    takes signals: it is told by the state Z.
     """
     base = quoted(name)
     return (
-        f"for f in {base}.*.part; do p=${{f%.part}}; p=${{p##*.}}; kill -0 $p 2>/dev/null && "
-        f'continue; if [ -e {base}.$$.part ]; then rm -f "$f"; else '
+        f"for f in {base}.*.part; do p=${{f%.part}}; p=${{p##*.}}; "
+        f"case $(cat /proc/$p/stat 2>/dev/null) in *') Z '*) ;; "
+        f"*) kill -0 $p 2>/dev/null && continue;; esac; "
+        f'if [ -e {base}.$$.part ]; then rm -f "$f"; else '
         f'mv "$f" {base}.$$.part 2>/dev/null; fi; done; '
         f"n=$(wc -c <{base}.$$.part 2>/dev/null); echo $((n)) $$"
     )
