@@ -13,7 +13,7 @@ from edgeq.cli.common import force_option, json_option, print_json
 from edgeq.cli.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
 from edgeq.compress.task import Task
-from edgeq.compress.training import Training
+from edgeq.compress.training import STRUCTURED_RATE, Training
 from edgeq.datasets import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.output import check_writable, write_whole
@@ -56,9 +56,17 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _training_options(
-    *, epochs: int, teach: float = 0.5, rate: float = 1e-3
+    *, epochs: int, teach: float = 0.5, rate: float = 1e-3, structured_rate: float | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options of training, collected as `task: Task`."""
+    """Add the options of training, collected as `task: Task`.
+
+    Args:
+        epochs: Default of --epochs.
+        teach: Default of --teach.
+        rate: Default of --learning-rate.
+        structured_rate: Default of --learning-rate with --structured.
+    """
+    rates = f"{rate:g}" + (f", {structured_rate:g} with --structured" if structured_rate else "")
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.option("--data", required=True, help="Training data, as for `edgeq evaluate`.")
@@ -69,9 +77,7 @@ def _training_options(
             help="The data has no labels: learn from the model's own outputs.",
         )
         @click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes.")
-        @click.option(
-            "--learning-rate", type=float, default=rate, show_default=True, help="Of Adam."
-        )
+        @click.option("--learning-rate", type=float, show_default=rates, help="Of Adam.")
         @click.option("--batch-size", type=int, default=32, show_default=True, help="Per step.")
         @click.option(
             "--teach",
@@ -93,6 +99,9 @@ def _training_options(
             trust: bool,
             **kwargs: Any,
         ) -> Any:
+            if kwargs["learning_rate"] is None:
+                structured = kwargs.get("structured") and structured_rate
+                kwargs["learning_rate"] = structured or rate
             names = ("epochs", "learning_rate", "batch_size", "teach", "loss", "seed")
             training = Training(**{name: kwargs.pop(name) for name in names})
             task = Task(
@@ -156,7 +165,7 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
 )
 @_teacher
 @_output_options
-@_training_options(epochs=20)
+@_training_options(epochs=20, structured_rate=STRUCTURED_RATE)
 def prune(
     model: Path,
     task: Task,

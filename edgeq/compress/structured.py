@@ -13,7 +13,7 @@ from edgeq.compress.network import Network, Step, read_network, rebuild
 from edgeq.compress.objective import choose_objective
 from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, Workspace, begin, share
-from edgeq.compress.training import Training, predict
+from edgeq.compress.training import STRUCTURED_RATE, Training, predict
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
@@ -46,7 +46,7 @@ def prune_channels(model: Any, task: Task, *, macs: float = 0.5) -> Compression:
         EdgeqError: Nothing can be removed without touching inputs or outputs; or as the others.
     """
     share(macs, "macs")
-    work = begin(model, task, Training(epochs=20, learning_rate=2e-3, teach=0.5))
+    work = begin(model, task, Training(epochs=20, learning_rate=STRUCTURED_RATE, teach=0.5))
     network = read_network(work.original)
     groups = Groups(network)
     if not groups.free:

@@ -17,6 +17,8 @@ from edgeq.progress import stage, track
 # Keras's own 0.99 needs more steps than a fine-tune has.
 _MOMENTUM = 0.9
 _CHECKED = 1000
+# Learning rate after whole channels have gone: what is left has far to move (docs/schemes.md).
+STRUCTURED_RATE = 5e-3
 
 
 @dataclass(frozen=True)
