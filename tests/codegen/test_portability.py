@@ -33,7 +33,16 @@ COMPILERS = {
         ["arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"],
         "cortex-m55",
     ),
-    "clang cortex-m4": (["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4"], "x86-64"),
+    "clang cortex-m0plus": (
+        ["clang", "--target=thumbv6m-none-eabi", "-mcpu=cortex-m0plus"],
+        "cortex-m0plus",
+    ),
+    "clang cortex-m4": (["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4"], "cortex-m4"),
+    "clang cortex-m55": (
+        ["clang", "--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mfloat-abi=hard"],
+        "cortex-m55",
+    ),
+    "clang rv32": (["clang", "--target=riscv32-unknown-elf", "-march=rv32imc"], "rv32imc"),
     "gcc rv32": (
         ["riscv64-unknown-elf-gcc", "-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"],
         "rv32imc",
@@ -45,7 +54,7 @@ COMPILERS = {
     ),
     "clang msp430": (["clang", "--target=msp430"], "x86-64"),
 }
-_FREESTANDING = ("clang cortex-m4", "clang avr", "clang msp430")
+_FREESTANDING = {name for name in COMPILERS if name.startswith("clang ")} - {"clang x86-64"}
 _SHIM = {
     "string.h": "#include <stddef.h>\n"
     "void *memcpy(void *, const void *, size_t);\n"
