@@ -60,8 +60,15 @@ class Calibration:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Lowest and highest value to quantize with, by tensor name."""
-        return {name: (r.low, r.high) for name, r in self.tensors.items()}
+        """Lowest and highest value to quantize with, by tensor name.
+
+        What is always zero gets a range all the same: a scale of next to nothing would ask for
+        factors that kernels cannot shift by.
+        """
+        return {
+            name: (r.low, r.high) if r.low or r.high else (0.0, 1.0)
+            for name, r in self.tensors.items()
+        }
 
     @property
     def moving(self) -> list[str]:

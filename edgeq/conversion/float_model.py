@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.folding import fold_constants
+from edgeq.conversion.index_inputs import take_indices
 from edgeq.conversion.names import name_tensors
 from edgeq.datasets import InputSpec
 from edgeq.errors import EdgeqError
@@ -67,7 +68,7 @@ def float_model(
     else:
         source = str(model)
         data, info = _load(Path(model), signature, trust)
-    data = fold_constants(data)
+    data = take_indices(fold_constants(data))
     graph = parse_graph(data, source)
     _check_static(graph)
     return FloatModel(data, source, graph, info)

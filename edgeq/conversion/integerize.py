@@ -26,12 +26,13 @@ from edgeq.conversion.flatbuffer import (
     unpack,
 )
 
+_RELU6 = 3
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
 
 # Kernels that take any scale on every side.
 _ANY_SCALE = frozenset(
     {"LEAKY_RELU", "ABS", "EXP", "LOG", "ELU", "PRELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1",
-     "SQUARED_DIFFERENCE", "MUL", "SUB"}
+     "SQUARED_DIFFERENCE", "MUL", "SUB", "ADD"}
 )  # fmt: skip
 # Kernels that move or compare integers as they are: one scale for all tensors.
 _ONE_SCALE = frozenset(
@@ -44,6 +45,8 @@ _NO_SCALE_OUT = frozenset(
 )
 # Kernels whose output has a scale that the kernel itself fixes: width in reals, zero point.
 _FIXED_OUT = {"L2_NORMALIZATION": (2.0, 0), "LOG_SOFTMAX": (16.0, 127)}
+# What can be said in other ops.
+_EXPANDED = frozenset({"SQUARE", "NEG", "HARD_SWISH"})
 
 Scale = tuple[float, int]
 """Scale and zero point."""
@@ -100,7 +103,7 @@ class _Editor:
 
     def _helped(self, op: Any) -> bool:
         kind = self._kind(op)
-        known = kind in (*_ANY_SCALE, *_ONE_SCALE, *_NO_SCALE_OUT, *_FIXED_OUT, "SQUARE", "NEG")
+        known = kind in (*_ANY_SCALE, *_ONE_SCALE, *_NO_SCALE_OUT, *_FIXED_OUT, *_EXPANDED)
         touched = (*indices(op.inputs), *indices(op.outputs))
         return known and any(i >= 0 and self._is_float(i) for i in touched)
 
@@ -111,20 +114,44 @@ class _Editor:
         if kind == "SQUARE":
             return [self._product(inputs[0], inputs[0], result)]
         if kind == "NEG":
-            name = f"{self._name(result)}/minus_one"
-            minus_one = new_tensor(self._model, name, [1], "float32")
-            self._fill(minus_one, np.array([-1], np.float32))
+            minus_one = self._number(result, "minus_one", -1.0)
             return [self._product(inputs[0], minus_one, result)]
         if kind == "SQUARED_DIFFERENCE" and self._dtype == "int16":
-            name = f"{self._name(result)}/difference"
-            shape = self._graph.tensors[result].shape
-            difference = new_tensor(self._model, name, shape, "float32")
-            largest = self._ranges.get(self._name(result), (0.0, 0.0))[1] ** 0.5
-            self._ranges[name] = (-largest, largest)
-            subtract = new_op(self._model, "SUB", inputs, [difference])
-            subtract.builtinOptionsType, subtract.builtinOptions = _options("Sub")
-            return [subtract, self._product(difference, difference, result)]
+            return self._squared_difference(inputs, result)
+        if kind == "HARD_SWISH":
+            return self._hard_swish(inputs[0], result)
         return [op]
+
+    def _squared_difference(self, inputs: list[int], result: int) -> list[Any]:
+        """(a - b)^2, which has no kernel for 16 bits."""
+        largest = self._ranges.get(self._name(result), (0.0, 0.0))[1] ** 0.5
+        difference = self._between(result, "difference", -largest, largest)
+        subtract = new_op(self._model, "SUB", inputs, [difference])
+        subtract.builtinOptionsType, subtract.builtinOptions = _options("Sub")
+        return [subtract, self._product(difference, difference, result)]
+
+    def _hard_swish(self, source: int, result: int) -> list[Any]:
+        """Input * relu6(input + 3) / 6; 16 bits have no kernel for the op itself."""
+        low, high = self._ranges.get(self._name(result), (0.0, 0.0))
+        three, sixth = self._number(result, "three", 3.0), self._number(result, "sixth", 1 / 6)
+        gate = self._between(result, "gate", 0.0, 6.0)
+        whole = self._between(result, "whole", 6 * low, 6 * high)
+        add = new_op(self._model, "ADD", [source, three], [gate])
+        add.builtinOptionsType, add.builtinOptions = _options("Add")
+        add.builtinOptions.fusedActivationFunction = _RELU6
+        return [add, self._product(source, gate, whole), self._product(whole, sixth, result)]
+
+    def _number(self, result: int, name: str, value: float) -> int:
+        """A constant that helps to compute a result."""
+        made = new_tensor(self._model, f"{self._name(result)}/{name}", [1], "float32")
+        self._fill(made, np.array([value], np.float32))
+        return made
+
+    def _between(self, result: int, name: str, low: float, high: float) -> int:
+        """A tensor on the way to a result, of the same shape, with a range."""
+        full = f"{self._name(result)}/{name}"
+        self._ranges[full] = (low, high)
+        return new_tensor(self._model, full, self._graph.tensors[result].shape, "float32")
 
     def _product(self, one: int, other: int, result: int) -> Any:
         op = new_op(self._model, "MUL", [one, other], [result])

@@ -125,7 +125,7 @@ def export_keras(model: Any, where: str) -> Exported:
 
     layers = layers_by_path(model)
     try:
-        with for_export(tf, model, layers):
+        with for_export(tf, keras, model, layers):
             data = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error

@@ -18,7 +18,7 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
 
 
 @contextmanager
-def for_export(tf: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
+def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
     """The model traces into ops that carry its layers' names and that devices have."""
     with ExitStack() as stack:
         for layer in (model, *layers.values()):
@@ -32,9 +32,18 @@ def for_export(tf: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]
         # Wrappers such as Bidirectional hold recurrent layers that the model does not list.
         parts = {id(part): part for layer in layers.values() for part in layer._flatten_layers()}
         for part in parts.values():
+            if getattr(part, "compute_dtype", "float32") in ("float16", "bfloat16"):
+                # Mixed precision is for training; the converter knows float32 alone.
+                policy = keras.DTypePolicy("float32")
+                stack.enter_context(_replaced(part, "_dtype_policy", policy))
             if getattr(part, "unroll", None) is False:
                 # A WHILE loop stays float whatever quantizes it; steps in a row do not.
                 stack.enter_context(_replaced(part, "unroll", True))
+            if hasattr(part, "get_dropout_mask"):
+                # Recurrent cells draw random masks, with a counter that is written, for inference
+                # too; constants cannot replace a variable that is written.
+                stack.enter_context(_replaced(part, "dropout", 0.0))
+                stack.enter_context(_replaced(part, "recurrent_dropout", 0.0))
         yield
 
 

@@ -48,7 +48,10 @@ def export_saved_model(path: Path, signature: str | None) -> Exported:
         data = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(
-            f"The model cannot be converted: {first_line(error)}", str(path)
+            f"The model cannot be converted: {first_line(error)}",
+            str(path),
+            "the .keras or .h5 file, if there is one: of that, edgeq unrolls recurrent layers and "
+            "leaves out what only training needs",
         ) from error
     return Exported(data, tuple(names), tuple(outputs))
 

@@ -109,11 +109,17 @@ def lower_leaky_relu(node: Node) -> Call:
     return _piecewise(node, alpha, *dtype_range(node.output().dtype))
 
 
+def _require_int8(node: Node) -> None:
+    dtype = node.input(0).dtype
+    same = dtype == node.output().dtype == "int8"
+    require(same, f"{dtype} values; int8 and float32 have a kernel")
+
+
 def lower_elu(node: Node) -> Call:
     """The kernel call for one ELU."""
     if node.output().dtype == "float32":
         return float_call(node, "elu")
-    require((node.input(0).dtype, node.output().dtype) == ("int8", "int8"), "types")
+    _require_int8(node)
 
     def elu(x: float) -> float:
         return float(np.float32(math.exp(x)) - np.float32(1)) if x < 0 else x
@@ -126,7 +132,7 @@ def lower_gelu(node: Node) -> Call:
     approximate = bool(node.option("approximate"))
     if node.output().dtype == "float32":
         return float_call(node, "gelu_tanh" if approximate else "gelu")
-    require((node.input(0).dtype, node.output().dtype) == ("int8", "int8"), "types")
+    _require_int8(node)
 
     def gelu(x: float) -> float:
         if approximate:
@@ -141,7 +147,7 @@ def lower_hard_swish(node: Node) -> Call:
     source, output = node.input(0), node.output()
     if output.dtype == "float32":
         return float_call(node, "hard_swish")
-    require((source.dtype, output.dtype) == ("int8", "int8"), f"{source.dtype} values")
+    _require_int8(node)
     require_quantized(source, output)
     return lookup_call(node, hard_swish(source, output), "HARD_SWISH of every input")
 

@@ -11,10 +11,14 @@ def samples_for(model, count):
     random = np.random.default_rng(7)
     return [
         random.normal(0, 1, (count, *tensor.shape[1:])).astype(np.float32)
-        if tensor.dtype == "float32"
+        if tensor.dtype == "float32" and not _reads_numbers(model)
         else random.integers(0, 50, (count, *tensor.shape[1:])).astype(tensor.dtype)
         for tensor in model.inputs
     ]
+
+
+def _reads_numbers(model):
+    return any(type(layer).__name__ == "Embedding" for layer in model.layers)
 
 
 def run(data, inputs):
@@ -28,7 +32,7 @@ def run(data, inputs):
     for sample in zip(*inputs, strict=True):
         for detail, value in zip(interpreter.get_input_details(), sample, strict=True):
             scale, zero_point = detail["quantization"]
-            if value.dtype == np.float32 and detail["dtype"] != np.float32:
+            if scale and value.dtype == np.float32 and detail["dtype"] != np.float32:
                 limits = np.iinfo(detail["dtype"])
                 value = np.clip(np.round(value / scale) + zero_point, limits.min, limits.max)
             interpreter.set_tensor(
@@ -82,6 +86,34 @@ def bidirectional():
     return _sequential(
         (8, 6), lambda layers: [layers.Bidirectional(layers.LSTM(5)), layers.Dense(3)]
     ), 20
+
+
+def recurrent_dropout():
+    return _sequential(
+        (5, 4),
+        lambda layers: [
+            layers.LSTM(6, dropout=0.2, recurrent_dropout=0.1, return_sequences=True),
+            layers.Bidirectional(layers.SimpleRNN(4, dropout=0.2)),
+        ],
+    ), 20
+
+
+def mixed_precision():
+    keras, _ = _keras()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return _sequential(
+            (8, 8, 3),
+            lambda layers: [
+                layers.Conv2D(4, 3),
+                layers.BatchNormalization(),
+                layers.Reshape((6, 24)),
+                layers.Bidirectional(layers.LSTM(4)),
+                layers.Dense(3, dtype="float32"),
+            ],
+        ), 20
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def conv1d():
@@ -178,6 +210,15 @@ def embedding():
     return keras.Model(x, layers.Dense(3)(y)), 25
 
 
+def causal_attention():
+    keras, layers = _keras()
+    x = keras.Input((8,))  # float, as keras.Input is unless told otherwise
+    y = layers.Embedding(50, 12, mask_zero=True)(x)
+    y = layers.Add()([y, layers.MultiHeadAttention(2, 6)(y, y, use_causal_mask=True)])
+    y = layers.Attention()([y, y], use_causal_mask=True)
+    return keras.Model(x, layers.Dense(3)(y)), 20
+
+
 def plain_ops():
     keras, layers = _keras()
     ops = keras.ops
@@ -190,7 +231,8 @@ def plain_ops():
 NETS = {
     net.__name__: net
     for net in (
-        classifier, lstm, gru, bidirectional, conv1d, upsampling, branches, two_inputs, transformer,
-        preprocessing, activations, embedding, plain_ops,
+        classifier, lstm, gru, bidirectional, recurrent_dropout, mixed_precision, conv1d,
+        upsampling, branches, two_inputs, transformer, preprocessing, activations, embedding,
+        causal_attention, plain_ops,
     )
 }  # fmt: skip

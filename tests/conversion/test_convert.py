@@ -258,3 +258,38 @@ def test_layer_names_of_every_source(models):
     for name, wanted in keras_names.items():
         main = edgeq.convert(models / name, scheme="float16").float_model.graph.main
         assert set(wanted) <= {main.tensors[op.outputs[0]].name for op in main.ops}
+
+
+def test_a_layer_that_is_always_zero_computes_what_the_oracle_does(tmp_path):
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    dead = {"kernel_initializer": "ones", "bias_initializer": keras.initializers.Constant(-99.0)}
+    x = keras.Input((4, 4, 8))
+    gate = layers.Conv2D(4, 1, activation="relu", **dead)(x)
+    model = keras.Model(x, layers.Multiply()([x, layers.Conv2D(8, 1, activation="sigmoid")(gate)]))
+    for scheme in ("int8", "int16x8"):
+        path = tmp_path / f"{scheme}.tflite"
+        edgeq.convert(model, data=samples_for(model, 20), scheme=scheme, output=path)
+        assert edgeq.verify(path, on="c", against="tflm", n=5).equal
+
+
+def test_hard_swish_in_16_bits(tmp_path):
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    steps = [layers.Conv2D(8, 3, activation="hard_swish"), layers.Activation("hard_swish")]
+    model = keras.Sequential([keras.Input((6, 6, 2)), *steps])
+    data = samples_for(model, 20)
+    path = tmp_path / "out.tflite"
+    result = edgeq.convert(model, data=data, scheme="int16x8", output=path)
+    wanted, (found,) = model.predict(data[0], verbose=0), run(result.data, data)
+    assert np.abs(found.reshape(wanted.shape) - wanted).max() < 0.01 * np.abs(wanted).max()
+    assert edgeq.verify(path, on="c", against="tflm", n=5).equal
+
+
+def test_inputs_that_are_only_indices_become_integers():
+    model, _ = NETS["causal_attention"]()
+    (data,) = samples_for(model, 20)
+    result = edgeq.convert(model, data=data.astype(np.float32))
+    assert result.proof.inputs == ("int32",)
+    with pytest.raises(EdgeqError, match="holds fractions"):
+        edgeq.convert(model, data=data + 0.5)
