@@ -167,7 +167,7 @@ def quantize(array: Array, tensor: Tensor, where: str = "") -> Array:
     Raises:
         EdgeqError: The tensor has no scale.
     """
-    if tensor.quantization is None:
+    if not tensor.scale:
         raise EdgeqError(
             f'"{tensor.name}" holds plain {tensor.dtype} numbers; they have no scale.',
             where,

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
+# float32 overflows where it divides by less.
+SMALLEST_DIVISOR = 1e-30
 
 
 class OutOfRange(ValueError):
@@ -120,7 +122,7 @@ def activation_range(activation: int, dtype: str, scale: float, zero_point: int)
     Source: TFLite `CalculateActivationRangeQuantized`.
     """
     low, high = dtype_range(dtype)
-    if activation and not scale > 0:
+    if activation and scale < SMALLEST_DIVISOR:
         raise OutOfRange(f"a fused activation needs a scale, not {scale}")
 
     def quantized(real: float) -> int:

@@ -60,8 +60,8 @@ def source_text(
     ]
     for function in names.functions:
         lines += _function(program, function)
-    lines += _accessors(program, plan, names, name)
     lines += state_lines(program, plan, name)
+    lines += _accessors(program, plan, names, name)
     lines += [f"EQ_NOINLINE void {name}_invoke(void)", "{", *invoke_prologue(program, name)]
     lines += _steps(program, plan, names, name)
     lines += [f"    EQ_OP({len(program.steps)})", "}"]

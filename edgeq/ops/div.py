@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeq.fixedpoint import quantize_multiplier
 from edgeq.ops.arithmetic import PAIR, plain_call
-from edgeq.ops.base import Call, Node, OpKind
+from edgeq.ops.base import Call, Node, OpKind, require
 from edgeq.ops.broadcast import in_place, pair_shape
 from edgeq.ops.movement import require_same_type
 from edgeq.ops.quantized import clamp, require_quantized
@@ -18,6 +18,7 @@ def lower(node: Node) -> Call:
     require_same_type(a, b, output)
     require_quantized(a, b, output)
     multiplier, shift = quantize_multiplier(a.scale / (b.scale * output.scale))
+    require(multiplier > 0, f"an input scale of {a.scale} is too small")
     params = {
         **pair_shape(node),
         "input1_offset": -a.zero_point,

@@ -32,6 +32,7 @@ def curve(source: Tensor, output: Tensor, function: Curve, bits: int) -> NDArray
     Source: TFLM's LogisticPrepare and TanhPrepare, and the reference kernels.
     """
     fraction, shift = math.frexp(source.scale * (1 << (31 - _INTEGER_BITS)))
+    require(shift >= -31, f"an input scale of {source.scale} is too small")
     multiplier = fixedpoint.round_half_away(fraction * (1 << 31))
     radius = ((1 << _INTEGER_BITS) - 1) * 2.0 ** (31 - _INTEGER_BITS - shift)
     x = every_value(source) - source.zero_point

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgeq.fixedpoint import dtype_range, round_half_away
 from edgeq.graph import Tensor
 from edgeq.ops.base import OUTPUT, Arg, Call, Constant, Node, Overlap, require
-from edgeq.ops.quantized import require_quantized
+from edgeq.ops.quantized import require_divisor, require_quantized
 
 BYTES = ("int8", "uint8")
 Pairwise = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
@@ -91,6 +91,7 @@ def transformed(node: Node, function: Callable[[float], float]) -> NDArray[np.in
     """
     source, output = node.input(0), node.output()
     require_quantized(source, output)
+    require_divisor(output)
     scale, inverse = np.float32(source.scale), np.float32(1) / np.float32(output.scale)
     low, high = dtype_range(output.dtype)
     results = []

@@ -144,7 +144,7 @@ def _scaling_params(node: Node, *, wide: bool) -> dict[str, ParamValue]:
     added = quantize_multiplier(gate_scale * gate_scale / cell.scale)
     shown = quantize_multiplier(gate_scale * gate_scale / hidden.scale)
     left = 12 + checked_log2(cell.scale)[0]
-    require(left < 12, f"a cell scale of {cell.scale}")
+    require(-31 <= left < 12, f"a cell scale of {cell.scale}")
     low, high = dtype_range(hidden.dtype)
     return {
         "input_multiplier": inputs[0],

@@ -7,7 +7,7 @@ from edgeq.ops.arithmetic import SUFFIXES
 from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, ParamValue, require
 from edgeq.ops.broadcast import in_place
 from edgeq.ops.lookup import BYTES, every_value, lookup_call, saturated
-from edgeq.ops.quantized import require_quantized
+from edgeq.ops.quantized import require_divisor, require_quantized
 
 _PAIRS = (
     ("int8", "int16"),
@@ -28,6 +28,7 @@ def lower_quantize(node: Node) -> Call | None:
     require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")
     if source.dtype == "float32":
         require(output.dtype in _FLOAT_PARTNERS, f"float32 to {output.dtype}")
+        require_divisor(output)
         return _float_call(node, f"eq_quantize_{SUFFIXES[output.dtype]}")
     require_quantized(source)
     multiplier, shift = quantize_multiplier(source.scale / output.scale)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.fixedpoint import activation_range, quantize_multiplier
+from edgeq.fixedpoint import SMALLEST_DIVISOR, activation_range, quantize_multiplier
 from edgeq.graph import Tensor
 from edgeq.ops.base import Call, Constant, Node, Unsupported, require
 
@@ -42,6 +42,13 @@ def require_quantized(*tensors: Tensor) -> None:
     """Raise Unsupported unless every tensor has a scale."""
     for tensor in tensors:
         require(tensor.quantization is not None, f'tensor "{tensor.name}" has no scale')
+
+
+def require_divisor(tensor: Tensor) -> None:
+    """Raise Unsupported unless floats can be divided by a tensor's scale."""
+    require(
+        tensor.scale >= SMALLEST_DIVISOR, f'tensor "{tensor.name}" has a scale of {tensor.scale}'
+    )
 
 
 def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:

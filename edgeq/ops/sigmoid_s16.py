@@ -59,7 +59,7 @@ def table_scaling(source: Tensor, powers: tuple[int, ...]) -> tuple[int, int]:
     multiplier, shift = source.scale * 4096.0 * 3.0, 0
     while multiplier <= 32767.0 / 2.0 and shift <= 30:
         shift, multiplier = shift + 1, multiplier * 2.0
-    require(0 < multiplier <= 32767, f"an input scale of {source.scale}")
+    require(1 <= multiplier <= 32767, f"an input scale of {source.scale}")
     return int(multiplier), shift
 
 
@@ -67,7 +67,7 @@ def lower_s16(node: Node, name: str) -> Call:
     """The kernel call for an int16 "logistic" or "tanh"."""
     source, output = node.input(0), node.output()
     require((source.dtype, output.dtype) == ("int16", "int16"), f"{source.dtype} values")
-    require(source.scale > 0 and output.scale > 0, "scales must be positive")
+    require(min(source.scale, output.scale) > 0, "scales must be positive")
     require(source.zero_point == output.zero_point == 0, "int16 has no zero point here")
     require(checked_log2(output.scale) == (-15, True), f"an output scale of {output.scale}")
     require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")

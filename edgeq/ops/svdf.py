@@ -85,8 +85,9 @@ def lower(node: Node) -> Call:
     require(types == ("int8", "int8", kind, kind, "int8"), f"types {types}")
     require_quantized(source, features, time, state, output)
     single = np.float32
-    first = single(source.scale) * single(features.scale) / single(state.scale)
-    second = single(state.scale) * single(time.scale) / single(output.scale)
+    with np.errstate(all="ignore"):  # what is no number is refused as a multiplier
+        first = single(source.scale) * single(features.scale) / single(state.scale)
+        second = single(state.scale) * single(time.scale) / single(output.scale)
     feature_multiplier, feature_shift = quantize_multiplier(float(first))
     output_multiplier, output_shift = quantize_multiplier(float(second))
     units = output.shape[1]

@@ -8,11 +8,11 @@ import numpy as np
 
 from edgeq.graph import Tensor
 from edgeq.ops.base import C_TYPES, Call, Node, ParamValue, require
+from edgeq.plan.flatten import STATEFUL
 
 # Far more memory than any microcontroller has; offsets and sizes stay small integers.
 MAX_TENSOR_BYTES = 1 << 26
-_SMALLEST_SCALE, _LARGEST_SCALE = 1e-30, 1e30
-_STATEFUL = ("COPY", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+_LARGEST_SCALE = 1e30
 _QUANTIZED = {
     "int4": (-8, 7),
     "int8": (-128, 127),
@@ -40,7 +40,7 @@ def check_operands(node: Node) -> None:
             tensor.bytes <= MAX_TENSOR_BYTES,
             f"shape {tensor.shape} takes more than {MAX_TENSOR_BYTES} bytes",
         )
-        stateful = not tensor.is_variable or op.custom_name or op.name in _STATEFUL
+        stateful = not tensor.is_variable or op.custom_name or op.name in ("COPY", *STATEFUL)
         require(bool(stateful), f"it cannot take the variable tensor {index}")
 
 
@@ -49,9 +49,10 @@ def _check_quantization(tensor: Tensor) -> None:
     if quantization is None or limits is None:
         return
     scale, zero_point = quantization.scale, quantization.zero_point
+    # A scale may be 0: converters give that to the zeros that an LSTM starts with.
     require(
-        bool(np.all((scale >= _SMALLEST_SCALE) & (scale <= _LARGEST_SCALE))),
-        f'tensor "{tensor.name}" has a scale of {float(scale.min())}',
+        bool(np.all((scale >= 0) & (scale <= _LARGEST_SCALE))),
+        f'tensor "{tensor.name}" has a scale of {float(scale.max())}',
     )
     require(
         bool(np.all((zero_point >= limits[0]) & (zero_point <= limits[1]))),

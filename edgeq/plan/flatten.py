@@ -26,6 +26,8 @@ CONTROL_FLOW = (
     "VAR_HANDLE",
     "WHILE",
 )
+# Ops that change one of their inputs.
+STATEFUL = ("SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 _SAME_MEMORY = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
@@ -67,9 +69,16 @@ def flatten(graph: Graph) -> Flat:
     if not graph.main.outputs:
         raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
     inliner = _Inliner(graph)
-    # An input that the file gives a value is still an input: every call writes it.
+    # An input that the file gives a value is still an input: every call writes it. So is one that
+    # the file calls a variable, unless an op keeps its state there.
     inputs = set(graph.main.inputs)
-    tensors = (replace(t, data=None) if t.index in inputs else t for t in graph.main.tensors)
+    states = {i for op in graph.main.ops if op.name in STATEFUL for i in op.inputs}
+    tensors = (
+        replace(t, data=None, is_variable=t.is_variable and t.index in states)
+        if t.index in inputs
+        else t
+        for t in graph.main.tensors
+    )
     main = replace(graph.main, tensors=tuple(tensors))
     inliner.enter(main, {}, ())
     main = replace(main, tensors=tuple(inliner.tensors), ops=())

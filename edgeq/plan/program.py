@@ -196,7 +196,8 @@ def _lower(node: Node) -> Call | None:
 def _shape_problems(
     graph: Graph, subgraph: Subgraph, items: Sequence[Step | Mark]
 ) -> list[EdgeqError]:
-    # A model exported with an open batch is fine: its stored shape says 1.
+    # A model exported with an open batch is fine: its stored shape says 1. Inside, a transposition
+    # may have moved the batch to another axis.
     used = {
         index
         for item in items
@@ -210,7 +211,10 @@ def _shape_problems(
             "edgeq convert makes all shapes static",
         )
         for tensor in (subgraph.tensors[index] for index in sorted(used, reverse=True))
-        if any(axis != 0 or tensor.shape[0] != 1 for axis in tensor.dynamic_axes)
+        if any(
+            tensor.shape[axis] != 1 or (axis != 0 and tensor.index in subgraph.inputs)
+            for axis in tensor.dynamic_axes
+        )
     ]
 
 

@@ -177,3 +177,42 @@ def test_a_signature_must_be_named_where_several_differ(cli, tmp_path):
         assert done.code == 2
         assert "down, up" in done.err
         assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_called_a_variable_is_an_input():
+    tensors = [i8(1, 3), i8(1, 3, variable=True), i8(1, 3)]
+    model = build([SubgraphSpec(tensors, [OpSpec("SUB", [0, 1], [2])], [0, 1], [2])])
+    assert_same([random_case("SUB", model, calls=4)])
+
+
+def test_a_state_may_be_an_input():
+    tensors = [
+        TensorSpec((1, 2), "int8", 0.5, 3),
+        TensorSpec((4, 2), "int8", 0.5, data=np.arange(8)),
+        TensorSpec((4, 3), "int8", 0.5, data=np.arange(12)),
+        TensorSpec((4,), "int32", 0.25, data=np.arange(4)),
+        TensorSpec((1, 12), "int8", 0.5, variable=True),
+        TensorSpec((1, 4), "int8", 2.0),
+    ]
+    op = OpSpec("SVDF", [0, 1, 2, 3, 4], [5], {"rank": 1, "fused_activation_function": 1})
+    model = build([SubgraphSpec(tensors, [op], [0, 4], [5])])
+    assert_same([random_case("SVDF", model, calls=4)])
+
+
+def test_a_constant_may_have_no_elements():
+    tensors = [i8(1), TensorSpec((0,), "int32", data=[]), i8()]
+    model = build([SubgraphSpec(tensors, [OpSpec("RESHAPE", [0, 1], [2])], [0], [2])])
+    assert_same([random_case("scalar", model)])
+
+
+def test_an_output_may_be_a_variable_just_assigned():
+    tensors = [i8(4), i8(4), i8(4), i8(4), RESOURCE]
+    ops = [
+        OpSpec("VAR_HANDLE", [], [4], {"shared_name": "v", "container": "c"}),
+        OpSpec("READ_VARIABLE", [4], [1]),
+        OpSpec("ADD", [0, 1], [2]),
+        OpSpec("ASSIGN_VARIABLE", [4, 2], []),
+        OpSpec("READ_VARIABLE", [4], [3]),
+    ]
+    model = build([SubgraphSpec(tensors, ops, [0], [3])])
+    assert_same([random_case("sum so far", model, calls=6)])

@@ -92,6 +92,18 @@ def test_an_open_axis_behind_the_batch_is_refused():
     assert "dynamic shape" in result.detail
 
 
+def test_an_open_batch_may_move_to_another_axis():
+    tensors = [
+        i8(1, 2, 3, signature=(-1, 2, 3)),
+        TensorSpec((3,), "int32", data=[1, 0, 2]),
+        i8(2, 1, 3, signature=(2, -1, 3)),
+        i8(2, 1, 3, signature=(2, -1, 3)),
+    ]
+    ops = [OpSpec("TRANSPOSE", [0, 1], [2]), OpSpec("ADD", [2, 2], [3])]
+    model = build([SubgraphSpec(tensors, ops, [0], [3])])
+    assert_same([random_case("time first", model)])
+
+
 @pytest.mark.parametrize(
     ("ops", "words"),
     [

@@ -37,24 +37,26 @@ EQ_KERNEL void eq_softmax_s8(const eq_softmax_params *p, const int8_t *input,
         for (int32_t c = 0; c < p->depth; c++) {
             max = eq_max(max, input[c]);
         }
-        int32_t sum = 0; /* Q12.19 */
+        uint32_t sum = 0; /* Q12.19 */
         for (int32_t c = 0; c < p->depth; c++) {
             const int32_t difference = max - input[c];
             if (difference < p->table_size) {
-                sum += eq_rounding_divide_by_pot(exp_table[difference], 12);
+                sum += (uint32_t)eq_rounding_divide_by_pot(exp_table[difference], 12);
             }
         }
         int32_t headroom = 0;
-        for (uint32_t bits = (uint32_t)sum; bits < 0x80000000u; bits <<= 1) {
+        for (uint32_t bits = sum; bits < 0x80000000u; bits <<= 1) {
             headroom++;
         }
         const int32_t reciprocal =
-            eq_one_over_one_plus_x((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+            eq_one_over_one_plus_x((int32_t)((sum << headroom) - 0x80000000u));
         const int32_t exponent = 12 - headroom + 31 - 8;
+        /* From a sum of 512 on, even the largest result rounds to 0; TFLM stops there. */
+        const int32_t table_size = exponent > 31 ? 0 : p->table_size;
         for (int32_t c = 0; c < p->depth; c++) {
             const int32_t difference = max - input[c];
             int32_t value = INT8_MIN;
-            if (difference < p->table_size) {
+            if (difference < table_size) {
                 const int32_t product = eq_doubling_high_mul(exp_table[difference], reciprocal);
                 value += eq_rounding_divide_by_pot(product, exponent);
             }

@@ -64,18 +64,18 @@ EQ_KERNEL void eq_softmax_s8_s16(const eq_softmax_params *p, const int8_t *input
         for (int32_t c = 0; c < p->depth; c++) {
             max = eq_max(max, input[c]);
         }
-        int32_t sum = 0; /* Q12.19 */
+        uint32_t sum = 0; /* Q12.19 */
         for (int32_t c = 0; c < p->depth; c++) {
             if (max - input[c] < p->table_size) {
-                sum += eq_rounding_divide_by_pot(exp_table[max - input[c]], 12);
+                sum += (uint32_t)eq_rounding_divide_by_pot(exp_table[max - input[c]], 12);
             }
         }
         int32_t headroom = 0;
-        for (uint32_t bits = (uint32_t)sum; bits < 0x80000000u; bits <<= 1) {
+        for (uint32_t bits = sum; bits < 0x80000000u; bits <<= 1) {
             headroom++;
         }
         const int32_t reciprocal =
-            eq_one_over_one_plus_x((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+            eq_one_over_one_plus_x((int32_t)((sum << headroom) - 0x80000000u));
         const int32_t exponent = 12 - headroom + 31 - 16;
         for (int32_t c = 0; c < p->depth; c++) {
             int32_t value = INT16_MIN;

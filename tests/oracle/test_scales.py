@@ -1,0 +1,57 @@
+"""Scales of 0 and next to 0, as converters give them to zeros."""
+
+import numpy as np
+import pytest
+
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
+from tests.oracle.check import assert_same, check, random_case
+
+TINY = 3.587e-43
+
+
+def first_step(dtype):
+    """The end of an unrolled LSTM's first step, whose state is zeros."""
+    shape, zero = (1, 8), -5 if dtype == "int8" else 0
+    tensors = [
+        TensorSpec(shape, dtype, 1 / 128, zero),
+        TensorSpec(shape, dtype, 0.0, 0, data=np.zeros(shape)),
+        TensorSpec(shape, dtype, TINY, 0),
+        TensorSpec(shape, dtype, 1 / 100, zero),
+    ]
+    ops = [OpSpec("MUL", [0, 1], [2]), OpSpec("ADD", [2, 0], [3])]
+    return build([SubgraphSpec(tensors, ops, [0], [3])])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_the_zeros_that_a_state_starts_with(dtype):
+    assert_same([random_case(f"state {dtype}", first_step(dtype))])
+
+
+def test_zeros_may_be_moved_and_requantized():
+    zeros = TensorSpec((2, 3), "int8", 0.0, 0)
+    moved = single_op(
+        "TRANSPOSE",
+        [zeros, TensorSpec((2,), "int32", data=[1, 0])],
+        [TensorSpec((3, 2), "int8", 0.0, 0)],
+    )
+    wider = single_op("QUANTIZE", [zeros], [TensorSpec((2, 3), "int16", 0.5)])
+    assert_same([random_case("TRANSPOSE", moved), random_case("QUANTIZE", wider)])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "scales"),
+    [
+        ("DIV", "int8", (0.0, 0.5, 0.5)),
+        ("LOGISTIC", "int8", (TINY, 1 / 256)),
+        ("LOGISTIC", "int16", (TINY, 2.0**-15)),
+        ("EXP", "int8", (0.5, TINY)),
+        ("QUANTIZE", "float32", (None, 0.0)),
+    ],
+)
+def test_what_needs_a_larger_scale_is_refused(name, dtype, scales):
+    zero = {"LOGISTIC": -128 if dtype == "int8" else 0}.get(name, 0)
+    *inputs, output = (TensorSpec((4,), dtype, scale) for scale in scales)
+    output = TensorSpec((4,), "int8" if name == "QUANTIZE" else dtype, scales[-1], zero)
+    (result,) = check([random_case(name, single_op(name, inputs, [output]))])
+    assert result.verdict in ("refused", "both refuse")
+    assert "scale" in result.detail
