@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeq import __version__
-from edgeq.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
-from edgeq.datasets import DatasetOptions, open_dataset
-from edgeq.devices.base import Array, CompileOptions
-from edgeq.devices.registry import open_device
-from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, Tensor, numpy_dtype, read_graph
-from edgeq.models import sample_specs
+from edgeq.datasets import DatasetOptions
+from edgeq.devices.base import Array
+from edgeq.drift_stream import Row, Stream
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.graph import read_graph
+from edgeq.stability import Histogram, Stability, chance_of_share, compare, histogram_of
 
 PSI_LIMIT = 0.2
 _SATURATION_LIMIT = 0.02
-_FINE, _BINS, _MOST_FEATURES, _MOST_CLASSES = 256, 10, 64, 100
-_TINY = 1e-4
+# So many samples are kept for the reference, or up to twice as many.
+_KEPT = 1024
 
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """One feature of the input.
+    """One feature of the input, or of the output.
 
     Attributes:
         name: Its place, such as "input[3]".
         psi: Population stability index, new data against the reference.
-        noise: What the index would be by chance with so few samples.
+        noise: What the index is by chance, on average, with so few samples.
+        threshold: What the index must exceed to count as drift.
         mean, reference_mean: In real numbers.
-        drifted: Whether the index is above the limit by more than chance.
+        drifted: Whether it does.
     """
 
     name: str
     psi: float
     noise: float
+    threshold: float
     mean: float
     reference_mean: float
     drifted: bool
@@ -51,8 +53,10 @@ class Drift:
 
     Attributes:
         saturation: Share of input values at the ends of the integer range.
+        saturation_threshold: What it must exceed to count as too high.
         class_mix: Share of each predicted class; empty where the model does not classify.
         class_mix_psi: Population stability index of the class mix.
+        class_mix_threshold: What it must exceed to count as drift.
         saturated: Whether clearly more values lie there than in the reference.
         class_mix_drifted: Whether the mix changed by more than chance.
     """
@@ -62,15 +66,17 @@ class Drift:
     features: tuple[FeatureDrift, ...]
     saturation: float
     reference_saturation: float
+    saturation_threshold: float
     class_mix: tuple[float, ...]
     reference_class_mix: tuple[float, ...]
     class_mix_psi: float
+    class_mix_threshold: float
     saturated: bool
     class_mix_drifted: bool
 
     @property
     def drifted(self) -> bool:
-        """Whether anything went above the limit."""
+        """Whether anything went above its threshold."""
         return (
             self.saturated
             or self.class_mix_drifted
@@ -98,60 +104,27 @@ def reference_profile(
     Raises:
         EdgeqError: The data does not fit the model.
     """
-    stream = _Stream(read_graph(model), Path(model), data, on, raw, reading)
-    low, high, count = _ranges(stream.features())
-    fine = np.zeros((len(low), _FINE))
-    total = np.zeros(len(low))
-    width = np.where(high > low, high - low, 1.0)
-    for values in stream.features():
-        places = np.clip((values - low[:, None]) / width[:, None] * _FINE, 0, _FINE - 1)
-        for row, place in zip(fine, places.astype(int), strict=True):
-            row += np.bincount(place, minlength=_FINE)
-        total += values.mean(axis=1)
+    graph = read_graph(model)
+    stream = Stream(graph, Path(model), data, on, raw, reading)
+    kept = [_Kept() for _ in stream.features]
+    totals = _Totals(len(kept))
+    for row in stream:
+        totals.add(row)
+        for store, values in zip(kept, row.features, strict=True):
+            store.add(values)
     features = []
-    for number, row in enumerate(fine):
-        borders = _borders(row)
-        shares = np.add.reduceat(row, [0, *borders]) / row.sum()
-        features.append(
-            {
-                "name": stream.name(number),
-                "edges": [float(low[number] + width[number] * b / _FINE) for b in borders],
-                "shares": shares.tolist(),
-                "mean": total[number] / count,
-            }
-        )
-    mix, saturation = stream.outputs()
+    for feature, store, mean in zip(stream.features, kept, totals.means, strict=True):
+        histogram = histogram_of(store.samples, feature.step)
+        features.append({"name": feature.name, **asdict(histogram), "mean": mean})
     return {
         "edgeq": __version__,
-        "model": {"path": Path(model).name, "sha256": stream.graph.sha256},
-        "samples": count,
+        "model": {"path": Path(model).name, "sha256": graph.sha256},
+        "samples": totals.samples,
         "features": features,
-        "saturation": saturation,
-        "class_mix": mix,
+        "saturation": totals.saturation,
+        "saturation_deviation": totals.saturation_deviation,
+        "class_mix": totals.class_mix,
     }
-
-
-def _ranges(features: Iterable[Array]) -> tuple[Array, Array, int]:
-    """Least and largest value of every feature, and the number of samples."""
-    low: Array | None = None
-    high: Array | None = None
-    count = 0
-    for values in features:
-        count += 1
-        least, most = values.min(axis=1), values.max(axis=1)
-        low = least if low is None else np.minimum(low, least)
-        high = most if high is None else np.maximum(high, most)
-    if low is None or high is None:
-        raise EdgeqError("There is no data.")
-    return low, high, count
-
-
-def _borders(row: Array) -> list[int]:
-    """Where to cut a fine histogram into parts of about the same share."""
-    cumulated = np.cumsum(row) / row.sum()
-    wanted = np.arange(1, _BINS) / _BINS
-    borders = {int(np.searchsorted(cumulated, share)) + 1 for share in wanted}
-    return sorted(border for border in borders if border < _FINE)
 
 
 def check_drift(
@@ -178,6 +151,8 @@ def check_drift(
     Raises:
         EdgeqError: The reference belongs to another model, or the data does not fit.
     """
+    if not limit > 0:
+        raise UsageError(f"An index of {limit:g} cannot be the limit.", hint="above 0, such as 0.2")
     graph = read_graph(model)
     if reference["model"]["sha256"] != graph.sha256:
         raise EdgeqError(
@@ -185,134 +160,132 @@ def check_drift(
             f"({reference['model']['path']}, sha256 {reference['model']['sha256'][:16]}…).",
             str(model),
         )
-    stream = _Stream(graph, Path(model), data, on, raw, reading)
-    known = reference["features"]
-    counts = [np.zeros(len(feature["shares"])) for feature in known]
-    sums, samples = np.zeros(len(known)), 0
-    for values in stream.features():
-        samples += 1
-        sums += values.mean(axis=1)
-        for number, feature in enumerate(known):
-            places = np.searchsorted(feature["edges"], values[number], side="right")
-            counts[number] += np.bincount(places, minlength=len(feature["shares"]))
-    if not samples:
-        raise EdgeqError("There is no data.")
-    noise_unit = 1 / samples + 1 / reference["samples"]
+    stream = Stream(graph, Path(model), data, on, raw, reading)
+    known = [
+        Histogram(tuple(f["edges"]), tuple(f["shares"]), f["worth"]) for f in reference["features"]
+    ]
+    if [f["name"] for f in reference["features"]] != [f.name for f in stream.features]:
+        raise EdgeqError(
+            "the reference holds other features; another version of edgeq made it.",
+            str(model),
+            "edgeq drift save makes a new one",
+        )
+    counts = [np.zeros(len(histogram.shares)) for histogram in known]
+    totals = _Totals(len(known))
+    for row in stream:
+        totals.add(row)
+        for count, histogram, values in zip(counts, known, row.features, strict=True):
+            count += histogram.count(values)
+    before, samples = int(reference["samples"]), totals.samples
+    # Half of the false alarms are left to all features together, a quarter to each of the others.
+    tests = 2 * len(known)
+
+    def against(shares: Sequence[float], count: Array, worth: float) -> Stability:
+        sizes = round(min(before, 2 * _KEPT) * worth), round(samples * worth)
+        return compare(shares, sizes[0], count, sizes[1], limit, tests)
+
     features = tuple(
-        _feature(feature, counts[n], float(sums[n] / samples), noise_unit, limit)
-        for n, feature in enumerate(known)
+        _feature(entry, against(histogram.shares, count, histogram.worth), mean)
+        for entry, histogram, count, mean in zip(
+            reference["features"], known, counts, totals.means, strict=True
+        )
     )
-    mix, saturation = stream.outputs()
-    mix_psi = population_stability(reference["class_mix"], mix)
+    mix = Stability(0.0, 0.0, limit)
+    if totals.class_mix:
+        predicted = np.asarray(totals.class_mix) * samples
+        mix = compare(reference["class_mix"], before, predicted, samples, limit, 4)
+    deviation = max(reference["saturation_deviation"], totals.saturation_deviation)
+    rise = max(_SATURATION_LIMIT, chance_of_share(deviation, before, samples, 4))
+    highest = reference["saturation"] + rise
     return Drift(
         samples=samples,
-        reference_samples=reference["samples"],
+        reference_samples=before,
         features=features,
-        saturation=saturation,
+        saturation=totals.saturation,
         reference_saturation=reference["saturation"],
-        class_mix=tuple(mix),
+        saturation_threshold=highest,
+        class_mix=tuple(totals.class_mix),
         reference_class_mix=tuple(reference["class_mix"]),
-        class_mix_psi=mix_psi,
-        saturated=saturation > reference["saturation"] + _SATURATION_LIMIT,
-        class_mix_drifted=mix_psi > limit + max(len(mix) - 1, 0) * noise_unit,
+        class_mix_psi=mix.psi,
+        class_mix_threshold=mix.threshold,
+        saturated=totals.saturation > highest,
+        class_mix_drifted=mix.changed,
     )
 
 
-def _feature(
-    known: Mapping[str, Any], counts: Array, mean: float, noise_unit: float, limit: float
-) -> FeatureDrift:
-    psi = population_stability(known["shares"], counts / counts.sum())
-    noise = (len(counts) - 1) * noise_unit
-    return FeatureDrift(known["name"], psi, noise, mean, known["mean"], psi > limit + noise)
+def _feature(known: Mapping[str, Any], found: Stability, mean: float) -> FeatureDrift:
+    return FeatureDrift(
+        known["name"],
+        found.psi,
+        found.noise,
+        found.threshold,
+        mean,
+        known["mean"],
+        found.changed,
+    )
 
 
-def population_stability(
-    expected: Sequence[float] | Array, found: Sequence[float] | Array
-) -> float:
-    """Population stability index of two distributions over the same bins; 0 when equal.
+class _Kept:
+    """Values of one feature from samples spread over the whole stream, in bounded memory."""
 
-    Source: Siddiqi, "Credit Risk Scorecards" (2006). By chance alone it is about
-    (bins - 1) * (1 / n + 1 / m) for n and m samples (Yurdakul, 2018).
-    """
-    p = np.maximum(np.asarray(expected, np.float64), _TINY)
-    q = np.maximum(np.asarray(found, np.float64), _TINY)
-    return float(((q - p) * np.log(q / p)).sum())
+    def __init__(self) -> None:
+        self._values: list[Array] = []
+        self._seen, self._stride = 0, 1
 
+    def add(self, values: Array) -> None:
+        """Take in one sample's values."""
+        if self._seen % self._stride == 0:
+            self._values.append(values)
+        self._seen += 1
+        if len(self._values) == 2 * _KEPT:
+            self._values = self._values[::2]
+            self._stride *= 2
 
-class _Stream:
-    """New passes over a data set's features, and over the model's outputs for it."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        path: Path,
-        data: Any,
-        on: str,
-        raw: bool,
-        reading: DatasetOptions | None,
-    ) -> None:
-        self.graph = graph
-        self._path = path
-        self._on = on
-        self._tensor: Tensor = input_tensors(graph.main)[0]
-        specs = sample_specs(graph.main)
-        if raw:
-            tensors = input_tensors(graph.main)
-            specs = [replace(s, dtype=t.dtype) for s, t in zip(specs, tensors, strict=True)]
-        self._raw = raw
-        self._data = open_dataset(data, specs, options=reading)
-
-    def features(self) -> Iterator[Array]:
-        """Per sample the first input as (features, values), in real numbers."""
-        for sample in self._data:
-            values = sample.inputs[0]
-            real = dequantize(values, self._tensor) if self._raw else values
-            if real.size <= _MOST_FEATURES:
-                yield real.reshape(-1, 1)
-            elif real.shape[-1] <= _MOST_FEATURES and real.ndim > 1:
-                yield np.moveaxis(real, -1, 0).reshape(real.shape[-1], -1)
-            else:
-                yield real.reshape(1, -1)
-
-    def name(self, number: int) -> str:
-        """What a feature is called."""
-        shape = self._data.inputs[0].shape
-        size = int(np.prod(shape))
-        if size > _MOST_FEATURES and (shape[-1] > _MOST_FEATURES or len(shape) == 1):
-            return "input"
-        kind = "input" if size <= _MOST_FEATURES else "channel"
-        return f"{kind}[{number}]"
-
-    def outputs(self) -> tuple[list[float], float]:
-        """Share of each predicted class, and of input values at the ends of the integer range."""
-        tensors = input_tensors(self.graph.main)
-        output = output_tensors(self.graph.main)[0]
-        ends = _ends(self._tensor)
-        mix: Array | None = None
-        at_end = values = samples = 0
-        with open_device(self._on).open(self._path, CompileOptions()) as session:
-            for sample in self._data:
-                batch = [
-                    to_input(array[None], tensor, tensor.name)
-                    for array, tensor in zip(sample.inputs, tensors, strict=True)
-                ]
-                samples += 1
-                at_end += int(np.isin(batch[0], ends).sum())
-                values += batch[0].size
-                scores = without_batch(dequantize(session.run(batch)[0], output)).ravel()
-                mix = np.zeros(len(scores)) if mix is None else mix
-                mix[int(scores.argmax())] += 1
-        assert mix is not None  # a data set has at least one sample
-        classifies = 1 < len(mix) <= _MOST_CLASSES
-        return (mix / samples).tolist() if classifies else [], at_end / values
+    @property
+    def samples(self) -> list[Array]:
+        """What was kept: the values of each sample."""
+        return self._values
 
 
-def _ends(tensor: Tensor) -> list[int]:
-    dtype = numpy_dtype(tensor.dtype)
-    if dtype.kind not in "iu":
-        return []
-    limits = np.iinfo(dtype)
-    return [int(limits.min), int(limits.max)]
+class _Totals:
+    """Sums over a stream."""
+
+    def __init__(self, features: int) -> None:
+        self.samples = 0
+        self._sums = np.zeros(features)
+        self._at_end, self._at_end_squared = 0.0, 0.0
+        self._mix: Array = np.zeros(0)
+
+    def add(self, row: Row) -> None:
+        """Take in one sample."""
+        self.samples += 1
+        self._sums += [float(values.mean()) for values in row.features]
+        self._at_end += row.at_end
+        self._at_end_squared += row.at_end**2
+        if row.classes:
+            if not self._mix.size:
+                self._mix = np.zeros(row.classes)
+            self._mix[row.predicted] += 1
+
+    @property
+    def means(self) -> list[float]:
+        """Of each feature."""
+        return list((self._sums / self.samples).tolist())
+
+    @property
+    def saturation(self) -> float:
+        """Share of input values at the ends of the integer range."""
+        return self._at_end / self.samples
+
+    @property
+    def saturation_deviation(self) -> float:
+        """How much that share varies from sample to sample."""
+        return math.sqrt(max(self._at_end_squared / self.samples - self.saturation**2, 0.0))
+
+    @property
+    def class_mix(self) -> list[float]:
+        """Share of each predicted class."""
+        return list((self._mix / self.samples).tolist())
 
 
 def read_reference(path: Path) -> dict[str, Any]:
@@ -327,6 +300,28 @@ def read_reference(path: Path) -> dict[str, Any]:
         raise EdgeqError(f"cannot read the reference: {error.strerror}.", str(path)) from None
     except ValueError as error:
         raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
-    if not isinstance(found, dict) or not {"model", "features", "class_mix"} <= set(found):
-        raise EdgeqError("this is no reference profile.", str(path), "edgeq drift save -h")
-    return found
+    if not _sound(found):
+        raise EdgeqError(
+            "this is no reference profile of this version of edgeq.",
+            str(path),
+            "edgeq drift save -h",
+        )
+    return dict(found)
+
+
+def _sound(reference: Any) -> bool:
+    """Whether everything is there that a check reads."""
+    try:
+        float(reference["saturation"] + reference["saturation_deviation"])
+        str(reference["model"]["path"] + reference["model"]["sha256"])
+        features = reference["features"]
+        sizes = [len(f["shares"]) - len(f["edges"]) for f in features]
+        sums = [sum(f["shares"]) + f["worth"] + f["mean"] + len(f["name"]) for f in features]
+        return (
+            reference["samples"] > 0
+            and bool(features)
+            and set(sizes) == {1}
+            and math.isfinite(sum(sums) + sum(reference["class_mix"]))
+        )
+    except (KeyError, TypeError):
+        return False

@@ -37,11 +37,13 @@ class ManifestCheck:
         content: The manifest without its signature.
         files: Number of files whose digest was compared.
         signed_by: Fingerprint of the key that signed it; None if nobody did.
+        trusted: Whether that is the key that the caller asked for; anybody can sign with another.
     """
 
     content: Mapping[str, Any]
     files: int
     signed_by: str | None
+    trusted: bool
 
 
 def write_manifest(folder: Path, config: DeployConfig, key: Path | None) -> None:
@@ -86,15 +88,17 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
             for name, value in configuration.items()
             if name not in ("model", "data", "eval", "output", "sign")
         },
-        "tools": _tools(),
+        "tools": _tools(result["profile"]["device"]),
         "figures": figures(result),
         "limits": result["limits"],
         "met": result["met"],
     }
 
 
-def _tools() -> dict[str, str]:
+def _tools(device: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of what took part: Python's packages, the compiler and the emulator."""
     found = {"python": platform.python_version()}
+    found |= {name: device[name] for name in ("compiler", "emulator") if device.get(name)}
     for name in _TOOLS:
         try:
             found[name] = metadata.version(name)
@@ -154,13 +158,14 @@ def check_manifest(
     """The manifest, if everything in it still holds.
 
     Args:
-        path: A manifest.json; the files it lists are beside it.
+        path: A manifest.json, or its folder; the files it lists are beside it.
         key: Public key that must have signed it; None accepts any key, and none.
         sources: Files or folders that must be among the recorded sources.
 
     Raises:
         EdgeqError: All that does not hold: signature, files, figures, limits, sources.
     """
+    path = path / MANIFEST if path.is_dir() else path
     whole = _read(path)
     content = whole["manifest"]
     signature = whole.get("signature")
@@ -171,31 +176,66 @@ def check_manifest(
             signed_by = verify_bytes(_canonical(content), signature, key, str(path))
         except EdgeqError as error:
             problems.append(error)
-    problems += _files(path.parent, content)
+    problems += _files(path.parent, content) + _strangers(path, content)
     if not problems:
         problems += _figures(path.parent, content)
-    known = {entry["sha256"] for entry in content["sources"].values()}
-    problems += [
-        EdgeqError("this is none of the recorded sources.", str(source))
-        for source in sources
-        if source_digest(str(source)) not in known
-    ]
+    known = {entry["sha256"] for entry in content["sources"].values()} - {None}
+    for source in sources:
+        if not source.exists():
+            problems.append(EdgeqError(f"There is no '{source}'."))
+        elif source_digest(str(source)) not in known:
+            problems.append(EdgeqError("this is none of the recorded sources.", str(source)))
     raise_problems(problems)
-    return ManifestCheck(content, len(content["files"]), signed_by)
+    return ManifestCheck(content, len(content["files"]), signed_by, key is not None)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        whole = json.loads(path.read_text())
+        whole = json.loads(path.read_text(), object_pairs_hook=_without_doubles)
     except OSError as error:
         raise EdgeqError(f"cannot read the manifest: {error.strerror}.", str(path)) from None
-    except ValueError as error:
-        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
-    content = whole.get("manifest") if isinstance(whole, dict) else None
-    needed = {"files", "sources", "figures", "limits", "met"}
-    if not isinstance(content, dict) or not needed <= set(content):
+    except (ValueError, RecursionError) as error:
+        raise EdgeqError(f"this is no sound JSON: {error}.", str(path)) from None
+    if not _is_manifest(whole):
         raise EdgeqError("this is no manifest of `edgeq deploy`.", str(path))
     return dict(whole)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON whose names are all different.
+
+    A name that stands there twice means one thing to one reader and another to the next, so a
+    signature would hold for what a person does not see.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "edgeq": str, "model": dict, "target": str, "files": dict, "sources": dict,
+    "configuration": dict, "tools": dict, "figures": dict, "limits": list, "met": bool,
+}  # fmt: skip
+
+
+def _is_manifest(whole: Any) -> bool:
+    """Whether everything is there, of the right type, and nothing beside it unsigned."""
+    if not isinstance(whole, dict) or set(whole) != {"manifest", "signature"}:
+        return False
+    content = whole["manifest"]
+    return (
+        isinstance(content, dict)
+        and all(isinstance(content.get(name), kind) for name, kind in _TYPES.items())
+        and all(isinstance(digest, str) for digest in content["files"].values())
+        and all(
+            isinstance(entry, dict)
+            and "sha256" in entry
+            and isinstance(entry["sha256"], str | None)
+            for entry in content["sources"].values()
+        )
+        and all(isinstance(content["model"].get(name), str) for name in ("path", "sha256"))
+    )
 
 
 def _files(folder: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
@@ -211,15 +251,35 @@ def _files(folder: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
     return problems
 
 
-def _figures(folder: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
-    """Figures and limits of the manifest that are not those of deploy.json."""
-    result = json.loads((folder / _RESULT).read_text())
-    parts = {"figures": figures(result), "limits": result["limits"], "met": result["met"]}
+def _strangers(path: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
+    """Files beside the manifest that it does not list; a header put there would be compiled."""
+    folder = path.parent
     return [
-        EdgeqError(f"the {name} of the manifest are not those of {_RESULT}.", str(folder))
+        EdgeqError("this file was not part of the deployment.", str(file), "move it elsewhere")
+        for file in sorted(folder.rglob("*"))
+        if not file.is_dir()
+        and file != path
+        and file.relative_to(folder).as_posix() not in content["files"]
+    ]
+
+
+def _figures(folder: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
+    """What the manifest says otherwise than deploy.json and the model itself."""
+    model = content["model"].get("path")
+    for name in (_RESULT, model):
+        if name not in content["files"]:
+            return [EdgeqError(f"the manifest does not list '{name}'.", str(folder))]
+    result = json.loads((folder / _RESULT).read_text())
+    names = ("edgeq", "model", "target", "limits", "met")
+    parts = {"figures": figures(result)} | {name: result[name] for name in names}
+    problems = [
+        EdgeqError(f"the {name} of the manifest is not that of {_RESULT}.", str(folder))
         for name, value in parts.items()
         if content[name] != value
     ]
+    if content["files"][model] != content["model"].get("sha256"):
+        problems.append(EdgeqError("the model's digest is not that of its file.", str(folder)))
+    return problems
 
 
 def model_card(content: Mapping[str, Any]) -> str:
@@ -233,7 +293,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         "| figure | value |",
         "|---|---:|",
         *(
-            f"| {name.replace('_', ' ')} | {value:,} |"
+            f"| {name.replace('_', ' ')} | {_number(value)} |"
             for name, value in content["figures"].items()
         ),
         "",
@@ -242,8 +302,8 @@ def model_card(content: Mapping[str, Any]) -> str:
         "| limit | bound | found | met | set by |",
         "|---|---:|---:|---|---|",
         *(
-            f"| {c['name']} | {c['limit']:,} | {c['value']} | {'yes' if c['met'] else 'NO'} | "
-            f"{c['source']} |"
+            f"| {c['name']} | {_number(c['limit'])} | {_number(c['value'])} | "
+            f"{'yes' if c['met'] else 'NO'} | {c['source']} |"
             for c in content["limits"]
         ),
         "",
@@ -259,3 +319,10 @@ def model_card(content: Mapping[str, Any]) -> str:
         + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _number(value: Any) -> str:
+    """A figure as a person reads it; what was not measured is a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"

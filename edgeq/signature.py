@@ -62,8 +62,10 @@ def verify_bytes(
     if signature is None:
         raise EdgeqError("nobody has signed this.", where, "edgeq deploy --sign KEY")
     try:
+        if signature["algorithm"] != _ALGORITHM:
+            raise ValueError("another algorithm")
         public = _public_key(signature["public_key"].encode())
-        public.verify(base64.b64decode(signature["value"]), data)
+        public.verify(base64.b64decode(signature["value"], validate=True), data)
     except InvalidSignature:
         raise EdgeqError(
             "the signature does not hold: the content was changed after signing.", where

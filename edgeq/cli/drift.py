@@ -104,11 +104,15 @@ def _show(found: Drift) -> None:
     moved = sorted((f for f in found.features if f.drifted), key=lambda f: -f.psi)
     for feature in moved:
         click.echo(
-            f"{feature.name}: drifted, index {feature.psi:.2f} (by chance {feature.noise:.2f}), "
+            f"{feature.name}: drifted, index {feature.psi:.2f} (above {feature.threshold:.2f}), "
             f"mean {feature.mean:.4g}, was {feature.reference_mean:.4g}"
         )
     if not moved:
-        click.echo(f"{len(found.features)} features: none has drifted")
+        nearest = max(found.features, key=lambda f: f.psi / f.threshold)
+        click.echo(
+            f"{len(found.features)} features: none has drifted; nearest to it is {nearest.name}, "
+            f"index {nearest.psi:.2f} (drift above {nearest.threshold:.2f})"
+        )
     word = "too high" if found.saturated else "fine"
     click.echo(
         f"values at the ends of the integer range: {found.saturation:.2%}, "
@@ -116,4 +120,7 @@ def _show(found: Drift) -> None:
     )
     if found.class_mix:
         word = "drifted" if found.class_mix_drifted else "fine"
-        click.echo(f"class mix: index {found.class_mix_psi:.2f}: {word}")
+        click.echo(
+            f"class mix: index {found.class_mix_psi:.2f} "
+            f"(drift above {found.class_mix_threshold:.2f}): {word}"
+        )

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.manifest import check_manifest, model_card
+from edgeq.errors import UsageError
+from edgeq.manifest import ManifestCheck, check_manifest, model_card
 from edgeq.output import check_writable, write_whole
 
 
@@ -23,7 +24,10 @@ from edgeq.output import check_writable, write_whole
 @click.option("--card", type=click.Path(path_type=Path), help="Write a model card (Markdown) here.")
 @force_option
 @json_option
+@click.pass_context
 def verify_manifest(
+    ctx: click.Context,
+    /,
     manifest: Path,
     key: Path | None,
     sources: tuple[Path, ...],
@@ -31,14 +35,52 @@ def verify_manifest(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Check that MANIFEST still holds: signature, every file, every figure, the limits."""
+    """Check that MANIFEST still holds: signature, every file, every figure, the limits.
+
+    Without --key, anybody may have signed it. The exit code is 3 when it holds, but says that a
+    limit was missed.
+    """
     if card is not None:
-        check_writable(card, force=force)
+        _check_card(card, manifest, force=force)
     found = check_manifest(manifest, key=key, sources=sources)
     if card is not None:
         write_whole(card, model_card(found.content))
     if as_json:
-        print_json({"valid": True, "files": found.files, "signed_by": found.signed_by})
-        return
-    click.echo(f"{found.files} files and all figures are as they were at deployment.")
-    click.echo(f"Signed by {found.signed_by}." if found.signed_by else "Nobody has signed it.")
+        print_json(
+            {
+                "valid": True,
+                "files": found.files,
+                "signed_by": found.signed_by,
+                "trusted": found.trusted,
+                "met": found.content["met"],
+                "manifest": found.content,
+            }
+        )
+    else:
+        _show(found)
+    if not found.content["met"]:
+        ctx.exit(3)
+
+
+def _check_card(card: Path, manifest: Path, *, force: bool) -> None:
+    check_writable(card, force=force)
+    folder = manifest if manifest.is_dir() else manifest.parent
+    if card.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            "A card among the deployment's files would be one that the manifest does not know.",
+            str(card),
+            "write it elsewhere",
+        )
+
+
+def _show(found: ManifestCheck) -> None:
+    click.echo(f"{found.files} files and all figures are as the manifest says.")
+    if found.signed_by is None:
+        click.echo("Nobody has signed it: this shows damage, but not that somebody changed it.")
+    elif found.trusted:
+        click.echo(f"Signed by {found.signed_by}, the key that was asked for.")
+    else:
+        click.echo(f"Signed by {found.signed_by}; whose key that is, only --key tells.")
+    missed = [limit["name"] for limit in found.content["limits"] if not limit.get("met")]
+    if not found.content["met"]:
+        click.echo(f"The model was NOT accepted; missed: {', '.join(missed)}.")
