@@ -50,7 +50,9 @@ def source_text(
     files = {kernel_file(f.call.header, f.call.kernels) for f in names.functions}
     lines += [f'#include "{file}"' for file in sorted(files)]
     lines += [f'#include "{hook}"'] if hook else []
-    lines += ["", *_arena_table(program, plan), *_arena(name, external_arena)]
+    lines += ["", *_arena_table(program, plan)]
+    if plan.arena_bytes or external_arena:
+        lines += _arena(name, external_arena)
     lines += [
         "/* A hook before each op, for profilers: nothing unless defined when compiling. */",
         "#ifndef EQ_OP",

@@ -22,11 +22,12 @@ def lower(node: Node) -> Call:
     if source.dtype == "float32":
         return float_call(node, "abs")
     require(source.dtype in ("int8", "int16"), f"{source.dtype} values")
-    multiplier, shift = _ONE
-    if source.dtype == "int8" or source.quantization is not None:
+    plain = source.dtype == "int16" and source.quantization is None
+    if not plain:
         require_quantized(source, output)
-        if source.scale != output.scale:
-            multiplier, shift = quantize_multiplier(source.scale / output.scale)
+    multiplier, shift = _ONE
+    if not plain and source.scale != output.scale:
+        multiplier, shift = quantize_multiplier(source.scale / output.scale)
     if source.dtype == "int8":
         x = np.abs(every_value(source) - source.zero_point)
         y = multiply_by_quantized_multiplier(x, multiplier, shift) + output.zero_point
@@ -34,18 +35,16 @@ def lower(node: Node) -> Call:
     low, high = dtype_range("int16")
     params = {
         "size": output.elements,
-        "input_offset": -source.zero_point,
-        "output_offset": output.zero_point,
+        "input_offset": 0 if plain else -source.zero_point,
+        "output_offset": 0 if plain else output.zero_point,
         "positive_multiplier": multiplier,
         "positive_shift": shift,
-        "negative_multiplier": -multiplier,
-        "negative_shift": shift,
         "activation_min": low,
-        "activation_max": high,
+        "activation_max": high + plain,
     }
     return Call(
         "piecewise",
-        "eq_piecewise_s16",
+        "eq_abs_s16",
         "eq_piecewise_params",
         params,
         (INPUT, OUTPUT),

@@ -137,7 +137,8 @@ def lower_gelu(node: Node) -> Call:
     def gelu(x: float) -> float:
         if approximate:
             return x * 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        return x * 0.5 * math.erfc(-x / math.sqrt(2))
+        # Step by step in float32, which decides between two integers where x is large.
+        return 0.5 * x * float(np.float32(math.erfc(np.float32(x) * -np.float32(math.sqrt(0.5)))))
 
     return lookup_call(node, transformed(node, gelu), "GELU of every input")
 

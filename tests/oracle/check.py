@@ -142,7 +142,7 @@ def _same(ours: bytes, theirs: Any, oracle: str) -> bool:
     """Equal bytes; LiteRT's floats, whose sums have another order, may differ by 1e-5, and by
     1e-6 of the tensor's largest value.
     """
-    if ours == theirs.tobytes():
+    if ours == _one_nan(theirs.tobytes(), theirs.dtype.name):
         return True
     if oracle == "tflm" or theirs.dtype != np.float32 or len(ours) != theirs.nbytes:
         return False
@@ -150,6 +150,15 @@ def _same(ours: bytes, theirs: Any, oracle: str) -> bool:
     finite = theirs[np.isfinite(theirs)]
     near = 1e-6 * float(np.abs(finite).max(initial=0))
     return np.allclose(mine, theirs, rtol=1e-5, atol=near, equal_nan=True)
+
+
+def _one_nan(raw: bytes, dtype: str) -> bytes:
+    """The bytes with every NaN as one and the same: its sign and payload are up to the compiler."""
+    if dtype != "float32":
+        return raw
+    values = np.frombuffer(raw, np.float32).copy()
+    values[np.isnan(values)] = np.nan
+    return values.tobytes()
 
 
 def _difference(ours: bytes, theirs: Any) -> str:
@@ -337,11 +346,11 @@ def _run_one(
         return "crash", f"the generated C did not end within {seconds} s"
     if done.returncode:
         return "crash", "\n".join(done.stderr.decode(errors="replace").splitlines()[:12])
-    sizes = [entry["bytes"] for entry in sources.manifest["outputs"]]
     results, position = [], 0
     for _ in case.calls:
         results.append([])
-        for size in sizes:
-            results[-1].append(done.stdout[position : position + size])
-            position += size
+        for entry in sources.manifest["outputs"]:
+            raw = done.stdout[position : position + entry["bytes"]]
+            results[-1].append(_one_nan(raw, entry["dtype"]))
+            position += entry["bytes"]
     return "ran", results

@@ -29,7 +29,8 @@ typedef struct {
         }                                                                                          \
     }
 
-/* What is no number is worse than any number. */
+/* With 64-bit indices, as in LiteRT, what is no number is worse than any number; with 32-bit ones,
+ * as in TensorFlow Lite Micro, it wins where it comes first. */
 #define EQ_IS_NAN(x) (!((x) <= 0.0f) && !((x) >= 0.0f))
 
 EQ_ARG(arg_max_s8_i32, int8_t, int32_t, x > best)
@@ -52,9 +53,9 @@ EQ_ARG(arg_max_i32_i64, int32_t, int64_t, x > best)
 EQ_ARG(arg_min_i32_i32, int32_t, int32_t, x < best)
 EQ_ARG(arg_min_i32_i64, int32_t, int64_t, x < best)
 
-EQ_ARG(arg_max_f32_i32, float, int32_t, !(x <= best) && !EQ_IS_NAN(x))
+EQ_ARG(arg_max_f32_i32, float, int32_t, x > best)
 EQ_ARG(arg_max_f32_i64, float, int64_t, !(x <= best) && !EQ_IS_NAN(x))
-EQ_ARG(arg_min_f32_i32, float, int32_t, !(x >= best) && !EQ_IS_NAN(x))
+EQ_ARG(arg_min_f32_i32, float, int32_t, x < best)
 EQ_ARG(arg_min_f32_i64, float, int64_t, !(x >= best) && !EQ_IS_NAN(x))
 
 #endif

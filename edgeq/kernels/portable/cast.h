@@ -1,4 +1,4 @@
-/* CAST, portable C. Floats outside an integer's range become its end. */
+/* CAST, portable C. Floats outside an integer's range become its end, and NaN becomes 0. */
 #ifndef EQ_CAST_H
 #define EQ_CAST_H
 
@@ -13,7 +13,18 @@ EQ_KERNEL int32_t eq_to_int32(float x)
     if (x >= 2147483648.0f) {
         return INT32_MAX;
     }
-    return x > -2147483648.0f ? (int32_t)x : INT32_MIN;
+    if (x <= -2147483648.0f) {
+        return INT32_MIN;
+    }
+    return x == x ? (int32_t)x : 0;
+}
+
+EQ_KERNEL uint32_t eq_to_uint32(float x)
+{
+    if (x >= 4294967296.0f) {
+        return UINT32_MAX;
+    }
+    return x > 0.0f ? (uint32_t)x : 0;
 }
 
 EQ_KERNEL int64_t eq_to_int64(float x)
@@ -21,7 +32,10 @@ EQ_KERNEL int64_t eq_to_int64(float x)
     if (x >= 9223372036854775808.0f) {
         return INT64_MAX;
     }
-    return x > -9223372036854775808.0f ? (int64_t)x : INT64_MIN;
+    if (x <= -9223372036854775808.0f) {
+        return INT64_MIN;
+    }
+    return x == x ? (int64_t)x : 0;
 }
 
 /* The output may be written over the input where its elements are no larger. */
@@ -82,13 +96,13 @@ EQ_CAST(i64_u32, int64_t, uint32_t, (uint32_t)x)
 EQ_CAST(i64_f32, int64_t, float, (float)x)
 EQ_CAST(i64_b, int64_t, uint8_t, (uint8_t)(x != 0))
 
-EQ_CAST(f32_s8, float, int8_t, (int8_t)eq_to_int32(x))
-EQ_CAST(f32_u8, float, uint8_t, (uint8_t)eq_to_int32(x))
-EQ_CAST(f32_s16, float, int16_t, (int16_t)eq_to_int32(x))
+EQ_CAST(f32_s8, float, int8_t, (int8_t)eq_clamp(eq_to_int32(x), INT8_MIN, INT8_MAX))
+EQ_CAST(f32_u8, float, uint8_t, (uint8_t)eq_clamp(eq_to_int32(x), 0, UINT8_MAX))
+EQ_CAST(f32_s16, float, int16_t, (int16_t)eq_clamp(eq_to_int32(x), INT16_MIN, INT16_MAX))
 EQ_CAST(f32_i32, float, int32_t, (int32_t)eq_to_int32(x))
-EQ_CAST(f32_u32, float, uint32_t, (uint32_t)eq_to_int64(x))
+EQ_CAST(f32_u32, float, uint32_t, eq_to_uint32(x))
 EQ_CAST(f32_i64, float, int64_t, (int64_t)eq_to_int64(x))
-EQ_CAST(f32_b, float, uint8_t, (uint8_t)(x < 0.0f || x > 0.0f))
+EQ_CAST(f32_b, float, uint8_t, (uint8_t)(x != 0.0f))
 
 EQ_CAST(b_s8, uint8_t, int8_t, (int8_t)x)
 EQ_CAST(b_u8, uint8_t, uint8_t, (uint8_t)x)

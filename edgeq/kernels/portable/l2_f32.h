@@ -30,7 +30,7 @@ EQ_KERNEL void eq_l2_normalization_f32(const eq_l2_normalization_f32_params *p, 
             sum += input[c] * input[c];
         }
         const float norm = sqrtf(sum);
-        const float divisor = norm > 1e-6f ? norm : 1e-6f;
+        const float divisor = norm < 1e-6f ? 1e-6f : norm; /* of NaN, too */
         for (int32_t c = 0; c < p->depth; c++) {
             output[c] = input[c] / divisor;
         }

@@ -1,4 +1,4 @@
-/* RELU and LEAKY_RELU of int16: two slopes, portable C. (Of int8 they are a table.) */
+/* RELU, LEAKY_RELU and ABS of int16: two slopes, portable C. (Of int8 they are a table.) */
 #ifndef EQ_PIECEWISE_H
 #define EQ_PIECEWISE_H
 
@@ -28,6 +28,17 @@ EQ_KERNEL void eq_piecewise_s16(const eq_piecewise_params *p, const int16_t *inp
 {
     for (int32_t i = 0; i < p->size; i++) {
         const int32_t y = eq_piecewise_one(p, input[i] + p->input_offset) + p->output_offset;
+        output[i] = (int16_t)eq_clamp(y, p->activation_min, p->activation_max);
+    }
+}
+
+/* The absolute value, with the fields for positive inputs. Of plain numbers activation_max is 2^15,
+ * which the cast makes the smallest value: that one has no counterpart. */
+EQ_KERNEL void eq_abs_s16(const eq_piecewise_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        const int32_t x = input[i] + p->input_offset;
+        const int32_t y = eq_piecewise_one(p, x < 0 ? -x : x) + p->output_offset;
         output[i] = (int16_t)eq_clamp(y, p->activation_min, p->activation_max);
     }
 }

@@ -7,7 +7,7 @@
 
 typedef struct {
     int32_t size;
-    int32_t multiplier; /* brings the input to steps of the table; |multiplier| < 2^15 */
+    int32_t multiplier; /* brings the input to steps of the table; below 2^16 */
     int32_t shift;      /* right shift behind it */
 } eq_sigmoid_s16_params;
 

@@ -6,6 +6,7 @@ from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import Case
 from tests.oracle.generators.tensors import (
     constant,
+    extreme_values,
     of_types,
     plain,
     quantized,
@@ -49,9 +50,8 @@ def dequantize(rng, _, dtype):
 
 
 def cast(rng, _, source):
-    target = str(rng.choice(["int8", "int16", "int32", "uint32", "float32"]))
-    value = values(rng, (64,), source)
-    value = np.abs(value) if (source, target) == ("float32", "uint32") else value
+    target = str(rng.choice(["int8", "int16", "int32", "uint32", "bool", "float32"]))
+    value = extreme_values(rng, (64,), source)
     model = single_op("CAST", [TensorSpec((64,), source)], [TensorSpec((64,), target)])
     return Case(f"CAST {source} {target}", model, [[value]])
 
@@ -95,6 +95,8 @@ def arg_min_max(rng, size, dtype):
     options = {"output_type": 4 if index == "int64" else 2}
     model = single_op(name, inputs, [TensorSpec(result, index)], options)
     value = rng.integers(-3, 4, shape).astype(dtype)
+    if dtype == "float32" and rng.random() < 0.5:
+        value = extreme_values(rng, shape, dtype)
     oracle = "litert" if litert else "tflm"
     return Case(f"{name} {dtype} {shape} {axis}", model, [[value]], oracle)
 

@@ -2,14 +2,27 @@
 
 import numpy as np
 
-from tests.oracle.build import single_op
+from tests.oracle.build import single_op, with_data
 from tests.oracle.check import random_case
-from tests.oracle.generators.tensors import constant, of_types, plain, seed_of, shape_of
+from tests.oracle.generators.tensors import (
+    constant,
+    of_types,
+    plain,
+    seed_of,
+    shape_of,
+    values,
+)
 
 
 def model_case(rng, name, dtype, inputs, outputs, options=None, tflm=(), version=1):
     """A case for TFLM where it has the type, else for LiteRT."""
     oracle = "tflm" if dtype in tflm else "litert"
+    inputs = [
+        with_data(spec, values(rng, spec.shape, dtype))
+        if spec.data is None and rng.random() < 0.15
+        else spec
+        for spec in inputs
+    ]
     return random_case(
         f"{name} {dtype} {[i.shape for i in inputs]} {options}",
         single_op(name, inputs, outputs, options, version=version),

@@ -8,6 +8,7 @@ from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import Case, random_case
 from tests.oracle.generators.tensors import (
     constant,
+    extreme_values,
     of_types,
     plain,
     quantized,
@@ -36,9 +37,12 @@ def div(rng, size):
 def plain_div(rng, size, dtype):
     shape = shape_of(rng, 2, size)
     a, b, y = (TensorSpec(shape, dtype) for _ in range(3))
-    fed = [rng.integers(-90, 90, shape).astype(dtype), rng.integers(1, 9, shape).astype(dtype)]
-    oracle = "litert" if dtype == "int32" else "tflm"
-    return Case(f"DIV {dtype} {shape}", single_op("DIV", [a, b], [y]), [fed], oracle)
+    below = rng.choice([-7, -2, 1, 2, 3, 2**31 - 1, -(2**31)], shape).astype(dtype)
+    if dtype == "float32":
+        below = extreme_values(rng, shape, dtype)
+    options = {"fused_activation_function": int(rng.choice([0, 0, 1, 2, 3]))}
+    fed = [extreme_values(rng, shape, dtype), below]
+    return Case(f"DIV {dtype} {shape}", single_op("DIV", [a, b], [y], options), [fed])
 
 
 def add_n(rng, size, dtype):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.oracle.build import TensorSpec
+from tests.oracle.generators.values import scale
 
 QUANTIZED = ("int8", "uint8", "int16")
 
@@ -15,8 +16,7 @@ def quantized(rng, shape, dtype="int8", *, low=0.002, high=0.5, zero_point=None)
         inside = int(rng.integers(info.min, info.max + 1))
         zero_point = int(rng.choice(ends)) if rng.random() < 0.25 else inside
         zero_point = 0 if dtype == "int16" else zero_point
-    scale = float(np.float32(np.exp(rng.uniform(np.log(low), np.log(high)))))
-    return TensorSpec(tuple(shape), dtype, scale, zero_point)
+    return TensorSpec(tuple(shape), dtype, scale(rng, low, high), zero_point)
 
 
 def plain(shape, dtype):
@@ -34,6 +34,23 @@ def values(rng, shape, dtype):
         return rng.random(shape) < 0.5
     info = np.iinfo(dtype)
     return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+_EXTREME_FLOATS = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 1e-38, 3.4e38, -3.4e38)
+_EXTREME_FLOATS += (0.1, 0.5, -0.5, 1.5, 2.5, -6, 6, -89, 89, -104, 300, -70000, 3e9, 5e9, -1e20)
+
+
+def extreme_values(rng, shape, dtype):
+    """Values of which every second is one that code forgets: NaN, infinity, the ends of a range."""
+    ordinary = values(rng, shape, dtype)
+    if dtype == "bool":
+        return ordinary
+    if dtype == "float32":
+        ends = np.array(_EXTREME_FLOATS, dtype)
+    else:
+        info = np.iinfo(dtype)
+        ends = np.array([info.min, info.min + 1, 0, 1, 2, info.max - 1, info.max], dtype)
+    return np.where(rng.random(shape) < 0.5, ordinary, rng.choice(ends, shape)).astype(dtype)
 
 
 def constant(array, dtype=None, **fields):

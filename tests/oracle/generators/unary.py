@@ -4,13 +4,13 @@ import numpy as np
 
 from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import Case
-from tests.oracle.generators.tensors import of_types, quantized, values
+from tests.oracle.generators.tensors import extreme_values, of_types, quantized, values
 
 EVERY_BYTE = np.arange(-128, 128).astype(np.int8)
 
 
 def _case(rng, name, dtype, oracle="tflm", options=None, output=None):
-    """A case that feeds every byte, or many words; of floats, positive ones where it must be."""
+    """A case that feeds every byte, or many words."""
     x, y = TensorSpec((256,), dtype), TensorSpec((256,), dtype)
     if dtype != "float32":
         x = quantized(rng, (256,), dtype)
@@ -23,9 +23,8 @@ def _case(rng, name, dtype, oracle="tflm", options=None, output=None):
         calls = [[values(rng, (256,), dtype)] for _ in range(2)]
         calls.append([np.linspace(-32768, 32767, 256).astype(np.int16)])
     if dtype == "float32":
-        value = (rng.normal(size=256) * 5).astype(np.float32)
-        value[:4] = [0.5, 1.5, 2.5, 0.0]
-        calls = [[np.abs(value) + 0.1 if name in ("LOG", "RSQRT", "SQRT") else value]]
+        calls = [[(rng.normal(size=256) * 5).astype(np.float32)]]
+        calls.append([extreme_values(rng, (256,), dtype)])
     return Case(what, single_op(name, [x], [y], options), calls, oracle)
 
 
@@ -42,6 +41,18 @@ def unary(name, litert=(), output=None):
         return _case(rng, name, dtype, oracle, output=output)
 
     return make
+
+
+def abs_of_plain_numbers(rng, _):
+    x, y = TensorSpec((256,), "int16"), TensorSpec((256,), "int16")
+    return Case("ABS int16", single_op("ABS", [x], [y]), [[extreme_values(rng, (256,), "int16")]])
+
+
+def logistic_s16(rng, _):
+    """Scales up to those of which the reference's 32-bit product overflows."""
+    x, y = quantized(rng, (256,), "int16", low=1e-7, high=5.3), TensorSpec((256,), "int16", 2**-15)
+    model = single_op("LOGISTIC", [x], [y])
+    return Case(f"LOGISTIC int16 {x.scale}", model, [[extreme_values(rng, (256,), "int16")]])
 
 
 def leaky_relu(rng, _, dtype):
@@ -68,11 +79,13 @@ GENERATORS = {
     **{f"{name} float32": of_types(unary(name), ("float32",)) for name in _FLOAT},
     **{name: of_types(unary(name), _QUANTIZED) for name in ("ABS", "RELU", "RELU6")},
     **{name: of_types(unary(name, ("int8",)), _BYTE) for name in ("EXP", "LOG")},
+    "ABS int16 without a scale": abs_of_plain_numbers,
     "ELU": of_types(unary("ELU"), _BYTE),
     "GELU": of_types(gelu, _BYTE),
     "HARD_SWISH int8": hard_swish,
     "LEAKY_RELU": of_types(leaky_relu, _QUANTIZED),
     "LOGISTIC": of_types(unary("LOGISTIC", output=(1 / 256, -128)), _BYTE),
+    "LOGISTIC int16": logistic_s16,
     "RELU_N1_TO_1": of_types(unary("RELU_N1_TO_1", _BYTE), ("int8", "float32")),
     "TANH": of_types(unary("TANH", output=(1 / 128, 0)), _BYTE),
 }

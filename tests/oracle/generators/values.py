@@ -24,7 +24,11 @@ def chance(rng, probability):
 
 
 def scale(rng, low=1e-3, high=2.0):
-    """A scale, uniform in its logarithm, as a float32 value."""
+    """A scale, uniform in its logarithm, as a float32 value; some are powers of two, of which the
+    results fall in the middle between two integers.
+    """
+    if chance(rng, 0.2):
+        return 2.0 ** int(rng.integers(math.ceil(math.log2(low)), math.log2(high) + 1))
     return float(np.float32(math.exp(rng.uniform(math.log(low), math.log(high)))))
 
 
