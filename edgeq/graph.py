@@ -157,8 +157,11 @@ class Subgraph:
     outputs: tuple[int, ...]
 
     def describe(self, op: Op) -> str:
-        """Where an op stands, for error messages: `op 7 CONV_2D "block3/conv"`."""
-        name = self.tensors[op.outputs[0]].name if op.outputs else ""
+        """Where an op stands, for error messages: `op 7 CONV_2D "block3/conv"`.
+
+        Of the names that a converter joined with semicolons, the first.
+        """
+        name = self.tensors[op.outputs[0]].name.split(";")[0] if op.outputs else ""
         return f'op {op.index} {op.custom_name or op.name} "{name}"'
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeq.ops import OPS
 from edgeq.plan.flatten import CONTROL_FLOW
-from edgeq.runtimes.check import runtime_data
+from edgeq.runtimes.check import highest_versions, runtime_data
 
 TYPES = (
     "int8",
@@ -21,7 +21,6 @@ TYPES = (
     "bool",
     "float32",
 )
-LITERT = "litert-2.3.0"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class OpRow:
 def op_table() -> list[OpRow]:
     """A row for every op that edgeq or TensorFlow Lite Micro has, in alphabetical order."""
     tflm = runtime_data("tflm")["ops"]
-    litert = runtime_data(LITERT)["versions"]
+    litert = highest_versions("litert")
     rows = []
     for op in sorted({*OPS, *CONTROL_FLOW, *tflm}):
         here = OPS[op].types if op in OPS else ()

@@ -22,7 +22,9 @@ from edgeq.runtimes.check import check_runtime as runtime_warnings
 @click.option("--tensors", is_flag=True, help="Show every tensor with its quantization.")
 @click.option("-t", "--target", help="Does the generated C fit this board?")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
-@click.option("--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, ... run it?")
+@click.option(
+    "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
+)
 @json_option
 def inspect(
     model: Path,

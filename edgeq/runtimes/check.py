@@ -23,9 +23,9 @@ _TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V
 _PER_CHANNEL = "per_channel"
 
 
-def runtime_data(file: str) -> Mapping[str, Any]:
-    """The content of one data file: "tflm", "litert-2.3.0", ..."""
-    loaded: dict[str, Any] = tomllib.loads((_FOLDER / f"{file}.toml").read_text())
+def runtime_data(name: str) -> Mapping[str, Any]:
+    """The content of one data file: "tflm", "litert", ..."""
+    loaded: dict[str, Any] = tomllib.loads((_FOLDER / f"{name}.toml").read_text())
     return loaded
 
 
@@ -34,11 +34,25 @@ def known_runtimes() -> list[str]:
     names = ["tflm@YYYY-MM"]
     for file in sorted(_FOLDER.glob("*.toml")):
         data = runtime_data(file.stem)
-        if "dates" in data:
-            names += [f"{data['name']}@{version}" for version in data["dates"]]
-        elif "versions" in data:
-            names.append(f"{data['name']}@{data['version']}")
+        releases = data.get("dates", data.get("releases", ()))
+        names += [f"{file.stem}@{release}" for release in releases]
     return names
+
+
+def highest_versions(name: str, release: str | None = None) -> dict[str, int]:
+    """The highest version of each op that a release takes, of "litert" or "tflite-runtime".
+
+    Args:
+        release: By default the newest.
+    """
+    data = runtime_data(name)
+    known = data["releases"]
+    until = known[: known.index(release or known[-1]) + 1]
+    found = {
+        op: next((steps[each] for each in reversed(until) if each in steps), 0)
+        for op, steps in data["ops"].items()
+    }
+    return {op: version for op, version in found.items() if version}
 
 
 def check_runtime(graph: Graph, runtime: str) -> list[str]:
@@ -52,26 +66,32 @@ def check_runtime(graph: Graph, runtime: str) -> list[str]:
     """
     name, _, version = runtime.partition("@")
     if name == "tflm" and _MONTH.fullmatch(version):
+        first = runtime_data(name)["first"]
+        if version[:7] < first:
+            raise UsageError(f"nothing is known about '{name}' before {first}.")
         return _check_tflm(graph, version[:7])
+    if runtime not in known_runtimes():
+        raise UsageError(f"nothing is known about the runtime '{runtime}'.", hint=_nearest(name))
     if name == "esp-tflite-micro":
-        date = runtime_data(name)["dates"].get(version)
-        if date is not None:
-            return _check_tflm(graph, date)
-    if f"{name}@{version}" in known_runtimes():
-        return _check_versions(graph, runtime_data(f"{name}-{version}"))
-    raise UsageError(
-        f"nothing is known about the runtime '{runtime}'.", hint=", ".join(known_runtimes())
-    )
+        return _check_tflm(graph, runtime_data(name)["dates"][version])
+    return _check_versions(graph, f"{name} {version}", highest_versions(name, version))
+
+
+def _nearest(name: str) -> str:
+    """Runtimes of this name; the newest of every name if there is none."""
+    known = known_runtimes()
+    newest = {each.partition("@")[0]: each for each in known}
+    return ", ".join([k for k in known if k.partition("@")[0] == name] or newest.values())
 
 
 def _ops(graph: Graph) -> list[tuple[Subgraph, Op]]:
     return [(subgraph, op) for subgraph in graph.subgraphs for op in subgraph.ops]
 
 
-def _check_versions(graph: Graph, data: Mapping[str, Any]) -> list[str]:
-    runtime, found = f"{data['name']} {data['version']}", []
+def _check_versions(graph: Graph, runtime: str, versions: Mapping[str, int]) -> list[str]:
+    found = []
     for subgraph, op in _ops(graph):
-        highest = data["versions"].get(op.name)
+        highest = versions.get(op.name)
         where = subgraph.describe(op)
         if op.custom_name:
             continue
