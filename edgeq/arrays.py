@@ -174,7 +174,8 @@ def quantize(array: Array, tensor: Tensor, where: str = "") -> Array:
             "give an integer array",
         )
     limits = np.iinfo(numpy_dtype(tensor.dtype))
-    scaled = array.astype(np.float32) / np.float32(tensor.scale)
+    with np.errstate(over="ignore"):  # what overflows saturates like everything beyond the range
+        scaled = array.astype(np.float32) / np.float32(tensor.scale)
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + tensor.zero_point
     clipped: Array = np.clip(rounded, limits.min, limits.max).astype(numpy_dtype(tensor.dtype))
     return clipped

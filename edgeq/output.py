@@ -32,9 +32,20 @@ def check_writable(path: Path, *, force: bool) -> None:
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file through a temporary neighbour, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file through a temporary neighbour, so that a reader never sees half of it.
+
+    Raises:
+        EdgeqError: The disk is full, or the file cannot be written for another reason.
+    """
     raw = data.encode() if isinstance(data, str) else bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_neighbour(path, raw)
+    except OSError as error:
+        raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
+
+
+def _write_neighbour(path: Path, raw: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

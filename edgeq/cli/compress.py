@@ -150,18 +150,14 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
     epilog="Example: edgeq compress prune kws.keras -o small.keras --data train.npz --structured"
 )
 @click.argument("model", type=_MODEL)
-@click.option(
-    "--sparsity", type=float, default=0.5, show_default=True, help="Share of zeros (or of blocks)."
-)
+@click.option("--sparsity", type=float, help="Share of zeros (or of blocks).  [default: 0.5]")
 @click.option("--block", is_flag=True, help="Zeros in blocks of 4x4, which C leaves out.")
 @click.option("--two-of-four", is_flag=True, help="Two zeros in every four weights.")
 @click.option("--structured", is_flag=True, help="Remove whole channels: less latency too.")
 @click.option(
     "--macs",
     type=float,
-    default=0.5,
-    show_default=True,
-    help="With --structured: share of the multiply-accumulates to keep.",
+    help="With --structured: share of the multiply-accumulates to keep.  [default: 0.5]",
 )
 @_teacher
 @_output_options
@@ -169,25 +165,29 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
 def prune(
     model: Path,
     task: Task,
-    sparsity: float,
+    sparsity: float | None,
     block: bool,
     two_of_four: bool,
     structured: bool,
-    macs: float,
+    macs: float | None,
 ) -> Compression:
     """Remove weights of MODEL, or whole channels, and train the rest to do without them."""
     if block + two_of_four + structured > 1:
         raise UsageError("--block, --two-of-four and --structured exclude each other.")
+    if macs is not None and not structured:
+        raise UsageError("--macs goes with --structured; zeros leave the count as it is.")
+    if sparsity is not None and (structured or two_of_four):
+        raise UsageError("--sparsity goes with single weights and with --block.")
     if structured:
         from edgeq.compress.structured import prune_channels
 
-        return prune_channels(model, task, macs=macs)
+        return prune_channels(model, task, macs=0.5 if macs is None else macs)
     from edgeq.compress import pruning
 
     if two_of_four:
         return pruning.prune_2_of_4(model, task)
     run = pruning.prune_blocks if block else pruning.prune
-    return run(model, task, sparsity=sparsity)
+    return run(model, task, sparsity=0.5 if sparsity is None else sparsity)
 
 
 @compress.command(

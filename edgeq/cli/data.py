@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,9 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
+        if all(math.isfinite(number) for number in numbers):
+            return numbers
+        raise ValueError
     except ValueError:
         raise UsageError(f"{option} {text}: numbers separated by commas are wanted.") from None

@@ -12,6 +12,7 @@ from edgeq.cli.data import dataset_options
 from edgeq.cli.tables import result_console
 from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import CompileOptions
+from edgeq.errors import UsageError
 from edgeq.evaluation.evaluate import Evaluation
 from edgeq.evaluation.evaluate import evaluate as evaluate_model
 from edgeq.evaluation.robustness import Robustness
@@ -36,7 +37,8 @@ _MAX_CLASSES_SHOWN = 20
     default="classification",
     show_default=True,
     help="classification, regression, anomaly, segmentation, multi-label, detection, or "
-    "module:function of your own: (outputs, labels) -> number or dict.",
+    "module:function of your own: (outputs, labels) -> number or dict; set its attribute "
+    "larger_is_better to False where less is better.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
 @click.option("--also-on", help="A second device, whose outputs are compared sample by sample.")
@@ -73,8 +75,12 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
+    if against is not None and not robustness:
+        raise UsageError("--against goes with --robustness.")
+    if also_on is not None and robustness:
+        raise UsageError("--also-on and --robustness exclude each other.")
     if robustness:
-        result = robustness_of(model, against=against, **common)
+        result = robustness_of(model, against=against, trust=trust, **common)
     else:
         result = evaluate_model(model, trust=trust, also_on=also_on, **common)
     if as_json:
@@ -108,7 +114,7 @@ def _show_robustness(result: Robustness) -> None:
     from rich.table import Table
 
     headings = ("disturbance", "level", "float", "integer", "agreement", "confidence error")
-    table = Table(*headings, "float's", box=None)
+    table = Table(*headings, "float's", "worst class", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in result.rows:
@@ -118,6 +124,10 @@ def _show_robustness(result: Robustness) -> None:
             figures += [compared.agreement, compared.calibration_error]
             figures += [compared.float_calibration_error]
         cells = ["" if figure is None else f"{figure:.4f}" for figure in figures]
+        if compared is not None:
+            drops = [drop for drop in compared.recall_drop if drop is not None]
+            worst = max(drops, default=0.0)
+            cells.append(f"{compared.recall_drop.index(worst)}: -{worst:.4f}" if worst > 0 else "")
         table.add_row(row.disturbance, f"{row.level:g}", *cells)
     result_console().print(table)
 

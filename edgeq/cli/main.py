@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -38,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "drift": ("edgeq.cli.drift", "drift", "New data against the profile saved at deployment."),
     "verify-manifest": ("edgeq.cli.manifest", "verify_manifest", "Check a signed manifest."),
 }
+
+
+# Where no command can do anything about it.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
 class LazyGroup(click.Group):
@@ -105,11 +110,17 @@ def main(args: list[str] | None = None) -> None:
     except EdgeqError as error:
         click.echo(f"Error: {error}", err=True)
         code = error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("Interrupted; nothing half-written was left behind.", err=True)
-        code = 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        place = f" ('{error.filename}')" if error.filename else ""
+        click.echo(f"Error: cannot write: {error.strerror}{place}.", err=True)
+        code = 1
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("Interrupted; nothing half-written was left behind.", err=True)
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -43,7 +43,9 @@ from edgeq.tuning.tune import tune as tune_model
 @click.option("--flash", help="Limit: flash in all, e.g. 128K.")
 @click.option("--ram", help="Limit: RAM in all, e.g. 32K.")
 @click.option("--cycles", type=int, help="Limit: cycles per inference.")
-@click.option("--max-latency", type=float, help="Limit: milliseconds, on devices with a clock.")
+@click.option(
+    "--max-latency", type=float, help="Limit: milliseconds; emulated boards count at their clock."
+)
 @click.option("--metric", default="classification", show_default=True, help="As for evaluate.")
 @click.option(
     "--prefer",
@@ -96,6 +98,8 @@ def tune(
         print_json(result.to_json())
     else:
         show_tuning(result)
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if not result.met:
         ctx.exit(3)
 

@@ -49,6 +49,8 @@ def cluster(model: Any, task: Task, *, clusters: int = 16) -> Compression:
     work.fit(prepared)
     details = {"clusters": clusters, "values": layers, "epochs": work.training.epochs}
     advice = "Convert with --scheme int8-per-tensor, which keeps shared values shared."
+    if not layers:
+        advice = f"No kernel has enough weights to share {clusters} values: nothing is clustered."
     return work.result("cluster", without_rules(prepared), details, warnings=(advice,))
 
 

@@ -85,6 +85,8 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
         from edgeq.conversion.keras_models import load_keras
 
         path = Path(model)
+        if not path.exists():
+            raise EdgeqError(f"There is no '{path}'.")
         if not path.is_file() or path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
             raise EdgeqError(
                 "Compression needs a Keras model with its layers.",

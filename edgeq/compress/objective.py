@@ -145,6 +145,12 @@ def choose_objective(model: Any, labels: Array | None, loss: str | None) -> Obje
         return Objective(kind, last == "softmax", None, loss)
     if labels.shape[1:] == shape[:-1] and labels.dtype.kind in "iub" and shape[-1] > 1:
         return Objective("classes", last == "softmax", _one_hot(labels, shape[-1], model), loss)
+    if labels.ndim == 1 and shape[-1] > 1 and last == "softmax":
+        raise EdgeqError(
+            "The labels are no whole numbers, and the model tells classes apart.",
+            model.name,
+            "class numbers from 0 on",
+        )
     if shape == (1,) and labels.ndim == 1:
         labels = labels[:, None]
     if labels.shape[1:] != shape:

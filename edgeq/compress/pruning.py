@@ -147,7 +147,12 @@ def _gradually(
         "zeros": _zeros(pruned),
         "epochs": work.training.epochs,
     }
-    return work.result("prune", pruned, details)
+    warnings = (
+        ()
+        if details["zeros"]
+        else ("Nothing is zero: the sparsity is too low, or no kernel large enough.",)
+    )
+    return work.result("prune", pruned, details, warnings=warnings)
 
 
 def _pruned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgeq.compress.network import load_network
@@ -45,13 +46,14 @@ class Workspace:
         teacher: The model to learn from.
         samples: Training data.
         training: How to train.
+        held_out: Data to compare quality before and after on; None without.
     """
 
     original: Any
     teacher: Any
     samples: Labelled
     training: Training
-    task: Task
+    held_out: Labelled | None
 
     def fit(self, model: Any, training: Training | None = None) -> None:
         """Train a model on the task's data."""
@@ -76,10 +78,9 @@ class Workspace:
             warnings: What the user should know.
         """
         quality = None
-        if self.task.eval_data is not None:
-            held_out = load_data(self.original, self.task.eval_data, self.task.dataset_options)
+        if self.held_out is not None:
             after = model if judged is None else judged
-            quality = measure(self.original, held_out), measure(after, held_out)
+            quality = measure(self.original, self.held_out), measure(after, self.held_out)
         return Compression(
             method, model, size_of(self.original), size_of(model), quality, details, warnings
         )
@@ -100,14 +101,24 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
     """
     original = load_network(model, trust=task.trust)
     samples = load_data(original, task.data, task.dataset_options, labelled=task.labelled)
+    held_out = None
+    if task.eval_data is not None:
+        # Read and tried now: what does not fit must not come to light after the training.
+        held_out = load_data(original, task.eval_data, task.dataset_options, least=1)
+        measure(original, held_out)
     teacher = original
     if task.teacher is not None:
         teacher = load_network(task.teacher, trust=task.trust)
         _check_teacher(original, teacher)
-        check_trained(teacher, samples)
+        check_trained(teacher, samples, f"the teacher {_name(task.teacher, teacher)}")
     if trained:
-        check_trained(original, samples)
-    return Workspace(original, teacher, samples, task.training or default, task)
+        check_trained(original, samples, _name(model, original))
+    return Workspace(original, teacher, samples, task.training or default, held_out)
+
+
+def _name(given: Any, model: Any) -> str:
+    """What the user calls a model: its file where it came from one."""
+    return str(given) if isinstance(given, str | Path) else str(model.name)
 
 
 def _check_teacher(student: Any, teacher: Any) -> None:

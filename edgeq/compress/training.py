@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,8 @@ from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.datasets import DatasetOptions, InputSpec, open_dataset
 from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.progress import stage, track
+from edgeq.progress import counter, stage, track
+from edgeq.seeds import check_seed
 
 # Keras's own 0.99 needs more steps than a fine-tune has.
 _MOMENTUM = 0.9
@@ -44,7 +47,9 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 0 or self.learning_rate <= 0 or self.batch_size < 1:
+        check_seed(self.seed)
+        rate = 0 < self.learning_rate < math.inf
+        if self.epochs < 0 or not rate or self.batch_size < 1:
             raise UsageError(
                 f"epochs {self.epochs}, learning rate {self.learning_rate}, batch size "
                 f"{self.batch_size}: these are not possible.",
@@ -80,7 +85,12 @@ class Labelled:
 
 
 def load_data(
-    model: Any, data: Any, options: DatasetOptions | None = None, *, labelled: bool = True
+    model: Any,
+    data: Any,
+    options: DatasetOptions | None = None,
+    *,
+    labelled: bool = True,
+    least: int = 2,
 ) -> Labelled:
     """Data that fits a Keras model, in memory.
 
@@ -89,17 +99,18 @@ def load_data(
         data: As for `edgeq evaluate`: a path, `module:function`, or arrays (x, y).
         options: How it is read.
         labelled: Whether it has labels.
+        least: Samples that are needed.
 
     Raises:
-        EdgeqError: It does not fit, or holds fewer than two samples.
+        EdgeqError: It does not fit, or holds too few samples.
     """
     specs = [
         InputSpec(tensor.name, tuple(tensor.shape[1:]), tensor.dtype) for tensor in model.inputs
     ]
     dataset = open_dataset(data, specs, labelled=labelled, options=options)
     samples = list(track(dataset, "reading data", dataset.count))
-    if len(samples) < 2:
-        raise EdgeqError(f"{len(samples)} samples are too few to train on.", dataset.source.where)
+    if len(samples) < least:
+        raise EdgeqError("One sample is too few to train on.", dataset.source.where)
     x = [np.stack([sample.inputs[i] for sample in samples]) for i in range(len(specs))]
     y = np.asarray([sample.label for sample in samples]) if labelled else None
     return Labelled(x, y)
@@ -117,7 +128,7 @@ def predict(model: Any, data: Labelled) -> Array:
     return np.asarray(result[0] if isinstance(result, list) else result)
 
 
-def check_trained(model: Any, data: Labelled) -> None:
+def check_trained(model: Any, data: Labelled, where: str = "") -> None:
     """Refuse a model that is no better than a guess.
 
     Raises:
@@ -134,7 +145,7 @@ def check_trained(model: Any, data: Labelled) -> None:
     raise EdgeqError(
         f"The model is not trained: its {objective.metric} is {found:.3f} on this data, and "
         f"always giving the same answer has {guess:.3f}.",
-        model.name,
+        where or model.name,
         "train it first; or the labels belong to another problem, or the inputs lack the "
         "normalization that it was trained with",
     )
@@ -173,14 +184,15 @@ def fit(
     model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
     x = data.x[0] if len(data.x) == 1 else data.x
     stage(f"training {training.epochs} epochs")
-    history = model.fit(
-        x,
-        targets,
-        batch_size=training.batch_size,
-        epochs=training.epochs,
-        verbose=0,
-        callbacks=[keras.callbacks.TerminateOnNaN()],
-    )
+    with counter("training", steps) as advance:
+        history = model.fit(
+            x,
+            targets,
+            batch_size=training.batch_size,
+            epochs=training.epochs,
+            verbose=0,
+            callbacks=[_callback(keras, advance)],
+        )
     losses = history.history.get("loss", [0.0])
     if not (np.isfinite(losses[-1]) and all(np.isfinite(w).all() for w in model.get_weights())):
         raise EdgeqError(
@@ -189,3 +201,18 @@ def fit(
             f"a smaller learning rate than {training.learning_rate:g}, or look for NaN and very "
             "large values in the data",
         )
+
+
+def _callback(keras: Any, advance: Callable[[], None]) -> Any:
+    """Moves the progress bar with every step, and ends training once the loss is no number.
+
+    Keras's own TerminateOnNaN prints on stdout, which belongs to results.
+    """
+
+    class Steps(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+            advance()
+            if not np.isfinite((logs or {}).get("loss", 0.0)):
+                self.model.stop_training = True
+
+    return Steps()

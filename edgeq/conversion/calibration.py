@@ -14,10 +14,13 @@ from edgeq.conversion.histograms import histograms
 from edgeq.conversion.range_methods import RANGE_METHODS
 from edgeq.conversion.tensorflow import quiet
 from edgeq.datasets import Dataset, Sample
+from edgeq.errors import EdgeqError
 from edgeq.progress import track
 
 METHODS = ("minmax", "moving-average", *RANGE_METHODS)
 _STILL_MOVING = 0.05
+# Sums of squares of larger values overflow float32's range of 3e38 somewhere.
+_LARGEST = 1e37
 _OUTLIER = 0.3
 _MEMORY_OF_AVERAGE = 0.95
 
@@ -52,11 +55,13 @@ class Calibration:
         samples: How many samples were read.
         method: How ranges were chosen, one of METHODS.
         tensors: Ranges by tensor name.
+        alike: Whether every sample has the same range in every tensor.
     """
 
     samples: int
     method: str
     tensors: dict[str, TensorRange]
+    alike: bool = False
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -88,7 +93,7 @@ class Calibration:
     @property
     def enough(self) -> bool:
         """Whether more samples are unlikely to widen any range by much."""
-        return self.samples > 1 and not self.moving
+        return self.samples > 1 and not self.moving and not self.alike
 
     def warnings(self) -> list[str]:
         """What the user should know about the data, in sentences."""
@@ -107,6 +112,11 @@ class Calibration:
             found.append(
                 f"Sample {sample} alone widens {len(names)} ranges by more than {_OUTLIER:.0%}, "
                 f'such as that of "{names[0]}". Look at it, or try --calibration percentile.'
+            )
+        if self.samples > 1 and self.alike:
+            found.append(
+                f"All {self.samples} samples give the same ranges: are they copies of one? "
+                "Ranges are guesses then. Give 100 different ones or more."
             )
         constant = [name for name, r in self.tensors.items() if r.least == r.most]
         if constant:
@@ -131,7 +141,8 @@ def calibrate(
     """
     extremes = _Extremes(data.count)
     probe = _Probe(model)
-    for low, high in probe.run(track(data, "calibrating", data.count)):
+    for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.count))):
+        _check_finite(probe.names, low, high, number)
         extremes.add(low, high)
     found = extremes.result(probe.names, method)
     if method not in RANGE_METHODS:
@@ -141,6 +152,23 @@ def calibrate(
         chosen = RANGE_METHODS[method](histogram, levels)
         tensors[name] = replace(tensors[name], low=chosen[0], high=chosen[1])
     return replace(found, tensors=tensors)
+
+
+def _check_finite(
+    names: list[str], low: NDArray[np.float64], high: NDArray[np.float64], sample: int
+) -> None:
+    """Refuse a sample whose values are beyond what float32 can be scaled to.
+
+    Raises:
+        EdgeqError: With the first tensor concerned.
+    """
+    bad = ~(np.maximum(np.abs(low), np.abs(high)) < _LARGEST)
+    if bad.any():
+        raise EdgeqError(
+            f'Sample {sample} drives the values of "{names[int(bad.argmax())]}" out of what float '
+            "arithmetic holds.",
+            hint="the inputs are far too large: is a normalization missing (--mean, --std)?",
+        )
 
 
 class _Probe:
@@ -200,6 +228,7 @@ class _Extremes:
     def add(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
         """Take in one sample."""
         if not self._count:
+            self._first, self._alike = (low, high), True
             self._low, self._high = low.copy(), high.copy()
             self._mean_low, self._mean_high = low, high
             self._low2, self._high2 = np.full_like(low, np.inf), np.full_like(high, -np.inf)
@@ -218,6 +247,8 @@ class _Extremes:
             self._mean_low = kept * self._mean_low + (1 - kept) * low
             self._mean_high = kept * self._mean_high + (1 - kept) * high
         self._count += 1
+        first_low, first_high = self._first
+        self._alike &= bool((low == first_low).all() and (high == first_high).all())
         power_of_two = self._count & (self._count - 1) == 0
         if self._count == self._half or (self._half is None and power_of_two):
             self._early.append((self._count, self._high - self._low))
@@ -227,6 +258,7 @@ class _Extremes:
         width = np.maximum(self._high - self._low, 1e-30)
         early = [before for count, before in self._early if count <= self._count // 2]
         growth = 1 - early[-1] / width if early else np.zeros_like(width)
+        growth[self._high == self._low] = 0.0
         above, below = (self._high - self._high2) / width, (self._low2 - self._low) / width
         outlier = np.where(np.isfinite(above), np.maximum(above, below), 0.0)
         by = np.where(above >= below, self._by[1], self._by[0])
@@ -244,4 +276,4 @@ class _Extremes:
             )
             for i, name in enumerate(names)
         }
-        return Calibration(self._count, method, tensors)
+        return Calibration(self._count, method, tensors, self._alike)

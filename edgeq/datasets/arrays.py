@@ -6,7 +6,9 @@ A memory map would do for .npy, but its pages count as the process's memory, and
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,10 @@ from edgeq.datasets.base import (
 )
 from edgeq.errors import EdgeqError
 
+# What a damaged file makes its readers raise; RuntimeError: the archive has a password.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError,
+)  # fmt: skip
 _DATA_NAMES = ("x", "data", "inputs", "images", "samples", "specs", "arr_0")
 _LABEL_NAMES = ("y", "label", "labels", "targets", "arr_1")
 
@@ -44,12 +50,21 @@ class _Column:
     def where(self) -> str:
         return f"{self.path}:{self.key}" if self.key else str(self.path)
 
+    def _whole(self) -> Array:
+        try:
+            loaded = np.load(self.path, allow_pickle=False)
+            if not self.key:
+                return np.asarray(loaded)
+            with loaded:
+                return np.asarray(loaded[self.key])
+        except (*_UNREADABLE, MemoryError) as error:
+            raise file_error(self.path, error) from error
+
     def rows(self) -> Iterator[Array]:
         """One array per sample, in order."""
         if self.fortran:
             # Columns first on disk: rows cannot be streamed, so the whole array is read.
-            with np.load(self.path, allow_pickle=False) as file:
-                yield from (file[self.key] if self.key else file)
+            yield from self._whole()
             return
         shape = self.shape[1:]
         size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
@@ -63,7 +78,7 @@ class _Column:
                             f"The file ends after {index} of {self.shape[0]} samples.", self.where
                         )
                     yield np.frombuffer(raw, self.dtype).reshape(shape)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except _UNREADABLE as error:
             raise file_error(self.path, error) from error
 
 
@@ -76,7 +91,7 @@ def open_arrays(path: Path, request: Request) -> Source:
     """
     try:
         columns = _columns(path)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise file_error(path, error) from error
     inputs, labels = _choose(path, columns, request)
     for column, spec in zip(inputs, request.inputs, strict=True):
@@ -111,21 +126,28 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
     one = version == (1, 0)
     read: Any = npy.read_array_header_1_0 if one else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    try:
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        # numpy's own words recommend allow_pickle, which is never right here.
+        raise ValueError(f"its header is damaged ({str(error).splitlines()[0]})") from error
     return shape, fortran, dtype
 
 
 def _columns(path: Path) -> dict[str, _Column]:
     """Every array in the file by key; one with the key "" for a .npy file."""
-    keys = [""]
+    sizes = {"": path.stat().st_size}
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-        keys = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        sizes = {member.filename.removesuffix(".npy"): member.file_size for member in members}
+    else:
+        _check_start(path)
     columns = {}
-    for key in keys:
+    for key, size in sizes.items():
         with _open(path, key) as stream:
             shape, fortran, dtype = _header(stream)
+            left = size - stream.tell()
         if dtype.hasobject:
             raise EdgeqError(
                 "The array holds Python objects (a pickle), which could run code when read; "
@@ -133,8 +155,30 @@ def _columns(path: Path) -> dict[str, _Column]:
                 f"{path}:{key}" if key else str(path),
                 "save it as an array of numbers",
             )
+        # In Python's integers: a header may claim any number.
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > left:
+            raise EdgeqError(
+                f"The file is cut off: its header promises an array of shape {shape}, "
+                f"{dtype}, and {left:,} bytes follow.",
+                f"{path}:{key}" if key else str(path),
+                "copy or save it again",
+            )
         columns[key] = _Column(path, key, shape, dtype, fortran and len(shape) > 1)
     return columns
+
+
+def _check_start(path: Path) -> None:
+    """Say what is wrong with a file that is no sound zip archive and may be no array either.
+
+    Raises:
+        EdgeqError: It is empty, or an archive without its end.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise EdgeqError("The file is empty.", str(path))
+    if start.startswith(b"PK"):
+        raise EdgeqError("The archive is damaged or cut off.", str(path), "copy or save it again")
 
 
 def _choose(

@@ -216,6 +216,7 @@ def fit_array(
     wanted = np.dtype(spec.dtype)
     if wanted.kind == "f":
         if normalization is not None and array.dtype.kind in "iu":
+            _check_channels(normalization, array, where)
             return normalization(array)
         with np.errstate(over="ignore"):
             fitted = array.astype(wanted, copy=False)
@@ -226,6 +227,15 @@ def fit_array(
             )
         return fitted
     return _fit_integers(array, wanted, name, where)
+
+
+def _check_channels(normalization: Normalization, array: Array, where: str) -> None:
+    channels = array.shape[-1] if array.ndim else 1
+    for name, values in (("mean", normalization.mean), ("std", normalization.std)):
+        if len(values) not in (1, channels):
+            raise EdgeqError(
+                f"{len(values)} values of {name} are given for {channels} channels.", where
+            )
 
 
 def _fit_integers(array: Array, wanted: np.dtype[Any], name: str, where: str) -> Array:
@@ -264,9 +274,13 @@ def fit_shape(shape: tuple[int, ...], spec: InputSpec, where: str) -> tuple[int,
         EdgeqError: It is not.
     """
     if [n for n in shape if n != 1] != [n for n in spec.shape if n != 1]:
+        hint = ""
+        if len(shape) > 1 and (*shape[1:], shape[0]) == spec.shape:
+            hint = "channels come last: numpy.moveaxis(x, 1, -1)"
         raise EdgeqError(
             f"A sample for input '{spec.name}' has shape {shape}; the model takes {spec.shape}.",
             where,
+            hint,
         )
     return spec.shape
 
@@ -281,7 +295,12 @@ def plain_label(label: Any, where: str) -> Any:
         raise EdgeqError("A sample has no label, but labelled data is needed.", where)
     array = np.asarray(label)
     if array.dtype.kind not in "fiub":
-        raise EdgeqError(f"The label {label!r} is no number.", where)
+        text = array.item() if array.size == 1 else array
+        raise EdgeqError(
+            f"The label {text!r} is no number.",
+            where,
+            "class numbers from 0 on, or a .csv of names",
+        )
     if not np.isfinite(array).all():
         raise EdgeqError("A label is NaN or infinite.", where)
     if array.size != 1:

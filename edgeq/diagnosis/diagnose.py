@@ -12,13 +12,15 @@ from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.devices.base import Array
 from edgeq.diagnosis.advice import Weights, advice_for, cause_of, compare_weights
 from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
-from edgeq.diagnosis.pairs import match
+from edgeq.diagnosis.pairs import CONVERSIONS, match
 from edgeq.errors import EdgeqError
 from edgeq.evaluation.layers import layer_errors
 from edgeq.graph import Graph, read_graph
-from edgeq.models import as_tflite, sample_specs
+from edgeq.models import as_tflite, is_integer, sample_specs
 
 _SAMPLES = 16
+# A channel that is silent for one or two samples says nothing.
+_SAMPLES_FOR_DEAD = 8
 _FINE_DB = 30.0
 _STANDS_OUT = 0.3
 
@@ -135,6 +137,12 @@ def diagnose(
         real = read_graph(path)
         _check(real, integer)
         pairs = match(real, integer)
+        if not any(pair.op for pair in pairs) and not is_integer(integer):
+            raise EdgeqError(
+                "The model computes in float: there are no integers whose errors could be told.",
+                str(model),
+                "edgeq convert --eval says what its weights cost; or diagnose an integer scheme",
+            )
         if not any(pair.op for pair in pairs):
             raise EdgeqError(
                 "No layer of the two models could be matched.",
@@ -152,7 +160,8 @@ def diagnose(
     whole = next(
         (x.sqnr_db for x in layers if x.name == real.main.tensors[noise.result].name), None
     )
-    summary = tuple(_summary(layers, whole))
+    ops = sum(op.name not in CONVERSIONS for op in integer.main.ops)
+    summary = tuple(_summary(layers, whole, len(samples), ops))
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )
@@ -223,10 +232,18 @@ def _layer(
     )
 
 
-def _summary(layers: Sequence[LayerDiagnosis], whole: float | None) -> list[str]:
+def _summary(
+    layers: Sequence[LayerDiagnosis], whole: float | None, samples: int, ops: int
+) -> list[str]:
     """What to do next."""
     found = []
     worst = layers[0]
+    matched = sum(layer.index is not None for layer in layers)
+    if matched < ops / 2:
+        found.append(
+            f"Only {matched} of {ops} layers are in both models: is this the float model that the "
+            "integer one was made from?"
+        )
     if whole is not None:
         found.append(
             f"The result's signal is {whole:.1f} dB above its error: "
@@ -244,7 +261,7 @@ def _summary(layers: Sequence[LayerDiagnosis], whole: float | None) -> list[str]
             "(int16x8) or train with edgeq compress qat."
         )
     dead = [layer for layer in layers if layer.dead_channels and layer.weights]
-    if dead:
+    if dead and samples >= _SAMPLES_FOR_DEAD:
         count = sum(layer.dead_channels for layer in dead)
         found.append(
             f"{count} channels in {len(dead)} layers never change on this data; "

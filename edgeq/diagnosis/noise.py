@@ -13,9 +13,11 @@ from edgeq.devices.base import Array
 from edgeq.devices.local import LiteRtOptions, make_interpreter
 from edgeq.diagnosis.cut import CutModel, DisturbedModel
 from edgeq.diagnosis.pairs import Pair
+from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, Tensor, numpy_dtype
 
 HISTOGRAM_BINS = 24
+_LARGEST = 1e37
 _SQUASHING = frozenset({"SOFTMAX", "LOGISTIC", "LOG_SOFTMAX"})
 
 
@@ -65,7 +67,8 @@ class OwnError:
         self.rounding_noise += exact.size * tensor.scale**2 / 12
         self.clipped += int(outside.sum())
         self.count += exact.size
-        parts = np.floor((exact - low) / (high - low) * HISTOGRAM_BINS)
+        with np.errstate(over="ignore"):
+            parts = np.floor((exact - low) / (high - low) * HISTOGRAM_BINS)
         # The end of the range belongs to it, with the half step that still rounds to it.
         parts[~outside] = np.clip(parts[~outside], 0, HISTOGRAM_BINS - 1)
         places = np.clip(parts, -1, HISTOGRAM_BINS).astype(np.int64) + 1
@@ -147,6 +150,12 @@ def own_errors(
             tracer.set_tensor(index, value)
         tracer.invoke()
         values = {p.real.index: tracer.get_tensor(p.real.index) for p in pairs} | inputs
+        if not all(np.abs(value).max(initial=0) < _LARGEST for value in values.values()):
+            raise EdgeqError(
+                "On this data the float model's values overflow; nothing can be told from that.",
+                real.path,
+                "the inputs are far too large: is a normalization missing (--mean, --std)?",
+            )
         integers = {p.integer.index: quantize(values[p.real.index], p.integer) for p in pairs}
         rounded = values | {
             p.real.index: dequantize(integers[p.integer.index], p.integer) for p in pairs

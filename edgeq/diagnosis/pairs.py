@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from edgeq.graph import Graph, Op, Subgraph, Tensor
 
-_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _quantized(tensor: Tensor) -> bool:
 
 def _results(main: Subgraph) -> list[tuple[Op, Tensor]]:
     """Every op's results; conversions between types are none of the network's."""
-    ops = [op for op in main.ops if op.name not in _CONVERSIONS]
+    ops = [op for op in main.ops if op.name not in CONVERSIONS]
     return [(op, main.tensors[index]) for op in ops for index in op.outputs]
 
 

@@ -58,12 +58,12 @@ def calibration_error(scores: Array, labels: Array) -> float:
     """Expected calibration error: how far confidence is from accuracy, averaged over samples.
 
     Args:
-        scores: Probabilities, shape (N, classes).
+        scores: Probabilities, or logits, shape (N, classes).
         labels: Class numbers, shape (N,).
 
     Source: Guo et al., "On Calibration of Modern Neural Networks" (2017), with 15 bins.
     """
-    confidence = np.clip(scores.max(axis=1), 0, 1)
+    confidence = np.clip(_probabilities(scores).max(axis=1), 0, 1)
     right = scores.argmax(axis=1) == labels
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     gaps = [
@@ -72,3 +72,14 @@ def calibration_error(scores: Array, labels: Array) -> float:
         for number in np.unique(bins)
     ]
     return sum(gaps) / len(labels)
+
+
+def _probabilities(scores: Array) -> Array:
+    """Scores as they are if they may be probabilities; of logits, the softmax."""
+    # Integers of a softmax add up to 1 within a step for each class.
+    slack = 0.05 + scores.shape[1] / 512
+    if scores.min() >= -0.01 and float(np.abs(scores.sum(axis=1) - 1).max()) <= slack:
+        return scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities

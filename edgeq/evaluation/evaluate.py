@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -98,7 +98,9 @@ def evaluate(
         data: Labelled data: a path, `file.npz:x,y`, `module:function`, or arrays (x, y).
         on: Device address.
         metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs
-            (real numbers) and the labels; it returns a number or a dict of numbers.
+            (real numbers) and the labels; it returns a number or a dict of numbers, of which the
+            first is the headline. More is better, unless the function has an attribute
+            `larger_is_better` that is False.
         limit: Use at most so many samples, spread over the set.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
@@ -155,7 +157,14 @@ def find_metric(name: str) -> Any:
 
     def compute(samples: Samples) -> Score:
         outputs = samples.outputs[0] if len(samples.outputs) == 1 else list(samples.outputs)
-        found = function(outputs, samples.labels)
+        try:
+            found = function(outputs, samples.labels)
+        except Exception as error:
+            raise EdgeqError(
+                f"The metric failed: {type(error).__name__}: {error}",
+                f"{name}, with outputs of shape {_shapes(samples.outputs)} and labels of shape "
+                f"{samples.labels.shape}",
+            ) from error
         figures = dict(found) if isinstance(found, Mapping) else {function.__name__: found}
         try:
             numbers = {str(key): float(value) for key, value in figures.items()}
@@ -164,9 +173,16 @@ def find_metric(name: str) -> Any:
             raise EdgeqError(
                 f"the metric returned {found!r}; a number or a dict of numbers is wanted.", name
             ) from None
-        return Score(headline, numbers.pop(headline), True, numbers)
+        if not np.isfinite(list(numbers.values())).all():
+            raise EdgeqError(f"the metric returned {found!r}, which is no finite number.", name)
+        better = bool(getattr(function, "larger_is_better", True))
+        return Score(headline, numbers.pop(headline), better, numbers)
 
     return compute
+
+
+def _shapes(outputs: Sequence[Array]) -> str:
+    return ", ".join(str(output.shape) for output in outputs)
 
 
 def labelled_data(

@@ -215,7 +215,7 @@ def segmentation(samples: Samples) -> Score:
         labels = labels[..., 0]
     if outputs.shape == labels.shape:
         outputs = outputs[..., None]
-    if outputs.shape[:-1] != labels.shape:
+    if outputs.shape[:-1] != labels.shape or labels.ndim < 2:
         raise EdgeqError(
             f"Segmentation labels have shape {samples.labels.shape}; the output has "
             f"{samples.outputs[0].shape}.",

@@ -138,6 +138,7 @@ def robustness(
     limit: int | None = 500,
     dataset_options: DatasetOptions | None = None,
     options: CompileOptions | None = None,
+    trust: bool = False,
 ) -> Robustness:
     """The metric with and without disturbed inputs, the float model's beside it.
 
@@ -150,14 +151,18 @@ def robustness(
         limit: Use at most so many samples, spread over the set.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
+        trust: Whether code inside Keras files (Lambda layers) may run.
 
     Raises:
         EdgeqError: Data does not fit, or is not in real numbers.
     """
     find_metric(metric)
     with ExitStack() as stack:
-        ours = _load(stack, model, on, options or CompileOptions())
-        theirs = None if against is None else _load(stack, against, "local", CompileOptions())
+        ours = _load(stack, model, on, options or CompileOptions(), trust)
+        theirs = None
+        if against is not None:
+            theirs = _load(stack, against, "local", CompileOptions(), trust)
+            _check_alike(ours.graph, theirs.graph, str(against))
         samples = labelled_data(ours.graph.main, data, dataset_options, limit)
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
@@ -180,8 +185,24 @@ class _Loaded:
     graph: Graph
 
 
-def _load(stack: ExitStack, model: str | Path, on: str, options: CompileOptions) -> _Loaded:
-    path = stack.enter_context(as_tflite(model))
+def _check_alike(ours: Graph, theirs: Graph, where: str) -> None:
+    """Refuse to compare models that take or give something else."""
+    for side in ("inputs", "outputs"):
+        mine, other = (
+            [g.main.tensors[i].shape for i in getattr(g.main, side)] for g in (ours, theirs)
+        )
+        if mine != other:
+            raise EdgeqError(
+                f"The {side} of the float model are {other}, those of the other {mine}.",
+                where,
+                "--against wants the float model that this one was made from",
+            )
+
+
+def _load(
+    stack: ExitStack, model: str | Path, on: str, options: CompileOptions, trust: bool
+) -> _Loaded:
+    path = stack.enter_context(as_tflite(model, trust=trust))
     return _Loaded(stack.enter_context(open_device(on).open(path, options)), read_graph(path))
 
 

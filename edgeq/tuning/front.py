@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edgeq.errors import UsageError
 from edgeq.tuning.trial import Trial
 
 PREFERENCES = ("balanced", "accuracy", "flash", "ram", "speed")
@@ -27,6 +28,16 @@ class TuneLimits:
     ram_bytes: int | None = None
     cycles: int | None = None
     latency_us: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.drop is not None and not math.isfinite(self.drop):
+            raise UsageError(f"The metric may not lose {self.drop:g}.", hint="--max-drop 0.01")
+        for name, value in (
+            ("flash", self.flash_bytes), ("ram", self.ram_bytes),
+            ("cycles", self.cycles), ("latency", self.latency_us),
+        ):  # fmt: skip
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"A limit of {value:g} for {name} is none.", hint="above 0")
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,18 @@ class Judge:
     def excess(self, trial: Trial) -> float:
         """How far limits are missed, as the sum of shares of the limits; 0 when all are met."""
         limits = self.limits
-        pairs = [
-            (float(trial.flash_bytes), limits.flash_bytes),
-            (float(trial.ram_bytes), limits.ram_bytes),
-            (float(trial.cycles or 0), limits.cycles),
-            (float(trial.latency_us or 0), limits.latency_us),
+        pairs: list[tuple[float | None, float | None]] = [
+            (trial.flash_bytes, limits.flash_bytes),
+            (trial.ram_bytes, limits.ram_bytes),
+            (trial.cycles, limits.cycles),
+            (trial.latency_us, limits.latency_us),
         ]
-        total = sum(max(0.0, value / limit - 1) for value, limit in pairs if limit)
+        # What cannot be measured does not meet its limit.
+        total = sum(
+            1.0 if value is None else max(0.0, value / limit - 1)
+            for value, limit in pairs
+            if limit is not None
+        )
         if limits.drop is not None:
             # Ten points too much weigh as much as twice the memory.
             total += 10 * max(0.0, self.loss(trial) - limits.drop - 1e-9)

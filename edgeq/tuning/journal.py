@@ -56,7 +56,7 @@ class Journal:
             raise EdgeqError(
                 "This is no journal of a search.", str(self._path), "choose another --output"
             ) from error
-        changed = [name for name in problem if stored.get(name) != problem[name]]
+        changed = _changed(stored, problem)
         if changed:
             raise EdgeqError(
                 f"This journal belongs to another search: {', '.join(changed)} differ.",
@@ -64,3 +64,15 @@ class Journal:
                 "choose another --output, or --force to begin anew",
             )
         self.trials = {trial.candidate.key: trial for trial in trials}
+
+
+def _changed(stored: dict[str, Any], problem: dict[str, Any]) -> list[str]:
+    """What the two searches do not have in common; variants may be more than they were."""
+    before = stored.get("variants", {})
+    variants = [
+        f"the variant {name}"
+        for name, digest in problem.get("variants", {}).items()
+        if before.get(name, digest) != digest
+    ]
+    names = (name for name in problem if name != "variants")
+    return [name for name in names if stored.get(name) != problem[name]] + variants

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeq import __version__
 from edgeq.conversion.convert import convert
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.devices.base import Array
 from edgeq.diagnosis.diagnose import Diagnosis, diagnose
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.manifest import source_digest
+from edgeq.output import write_whole
 from edgeq.progress import stage
 from edgeq.tuning.space import Space
 from edgeq.tuning.trial import Problem
@@ -106,7 +110,8 @@ def _variants(
         return {}
     found = {}
     for name in ("equalize", *(_TRAINED if train is not None else ())):
-        path = cache / f"{name}.tflite"
+        # Named after what they were made of, so that other data makes others.
+        path = cache / f"{name}-{_origin(model, train, options)[:12]}.tflite"
         if not path.exists():
             stage(f"making the variant {name}")
             try:
@@ -114,10 +119,20 @@ def _variants(
             except EdgeqError as error:
                 stage(f"left out {name}: {error.what}")
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(float_model(made).data)
+            write_whole(path, float_model(made).data)
         found[name] = path.read_bytes()
     return found
+
+
+def _origin(model: str | Path, train: Any, options: DatasetOptions | None) -> str:
+    """Digest of what a variant is made of."""
+    total = hashlib.sha256(f"{__version__} {source_digest(str(model))} {options}".encode())
+    if isinstance(train, str | Path):
+        total.update(f"{train} {source_digest(str(train))}".encode())
+    elif isinstance(train, tuple | list):
+        for array in train:
+            total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
 
 
 def _variant(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.evaluation.evaluate import evaluate
 from edgeq.evaluation.metrics import Score
 from edgeq.jsontext import json_text
-from edgeq.output import write_whole
+from edgeq.output import check_writable, write_whole
 from edgeq.progress import stage
+from edgeq.seeds import check_seed
+from edgeq.target import load_target
 from edgeq.tuning.front import PREFERENCES, Judge, TuneLimits
 from edgeq.tuning.journal import Journal
 from edgeq.tuning.problem import pose
@@ -46,6 +48,7 @@ class Tuning:
         layers: Scheme of each layer of `best` that is not the usual one.
         device: Address that was profiled on.
         seconds: How long this run took.
+        warnings: What the user should know, in sentences.
     """
 
     output: Path
@@ -58,6 +61,7 @@ class Tuning:
     layers: Mapping[str, str]
     device: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq tune`, and of tune.json."""
@@ -76,6 +80,7 @@ class Tuning:
             "front": [row(trial) for trial in self.front],
             "trials": [row(trial) for trial in self.trials],
             "seconds": round(self.seconds, 1),
+            "warnings": list(self.warnings),
         }
 
 
@@ -125,8 +130,10 @@ def tune(
         EdgeqError: Model, data or device cannot be used, or no candidate works on the device.
     """
     started = time.monotonic()
-    _check(prefer, trials)
+    _check(prefer, trials, minutes, seed)
+    bounds = _with_clock(limits or TuneLimits(drop=0.01), on)
     folder = Path(output)
+    check_writable(folder / RESULT, force=True)
     if force:
         (folder / JOURNAL).unlink(missing_ok=True)
     problem = pose(
@@ -143,7 +150,7 @@ def tune(
     )
     journal = Journal(folder / JOURNAL, _identity(problem, metric))
     real = _float_score(problem)
-    judge = Judge(limits or TuneLimits(drop=0.01), real.value, real.larger_is_better)
+    judge = Judge(bounds, real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes
     with open_workers(workers, problem) as pool:
         search = _Search(problem.space, journal, judge, pool, trials, deadline, seed)
@@ -165,6 +172,7 @@ def tune(
         problem.space.precision(best.candidate) or {},
         on,
         time.monotonic() - started,
+        tuple(_warnings(bounds, problem, best, real)),
     )
     write_whole(folder / RESULT, json_text(result.to_json()) + "\n")
     return result
@@ -263,11 +271,50 @@ class _Search:
             self._study.add_trial(made)
 
 
-def _check(prefer: str, trials: int) -> None:
+def _check(prefer: str, trials: int, minutes: float | None, seed: int) -> None:
     if prefer not in PREFERENCES:
         raise UsageError(f"--prefer {prefer}: one of {', '.join(PREFERENCES)}.")
     if trials < 1:
         raise UsageError(f"--trials {trials}: at least one is needed.")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes {minutes:g}: more than none are needed.")
+    check_seed(seed)
+
+
+def _with_clock(limits: TuneLimits, on: str) -> TuneLimits:
+    """The limits, with one on time turned into cycles where cycles are counted.
+
+    Raises:
+        UsageError: It cannot be: the emulated machine has no clock.
+    """
+    kind, _, name = on.partition("?")[0].partition(":")
+    if limits.latency_us is None or kind not in ("sim", "qemu"):
+        return limits
+    clock = load_target(name).clock_hz
+    if clock is None:
+        raise UsageError(
+            f"'{on}' counts cycles and has no clock to turn them into milliseconds.",
+            hint="--cycles, or a board such as --on sim:nucleo-f446re",
+        )
+    cycles = int(limits.latency_us * clock / 1e6)
+    return replace(limits, latency_us=None, cycles=min(cycles, limits.cycles or cycles))
+
+
+def _warnings(limits: TuneLimits, problem: Problem, best: Trial, real: Score) -> Iterator[str]:
+    """Limits that this search cannot judge."""
+    count = len(problem.labels)
+    fine = real.metric != "accuracy" or limits.drop is None or limits.drop <= 0
+    if not fine and 1 / count > (limits.drop or 0):
+        yield (
+            f"With {count} samples one answer is {1 / count:.1%} of the accuracy, which is more "
+            f"than the {limits.drop:.1%} that may be lost. Give more labelled data."
+        )
+    for name, limit, value in (
+        ("cycles", limits.cycles, best.cycles),
+        ("latency", limits.latency_us, best.latency_us),
+    ):
+        if limit is not None and value is None:
+            yield f"{problem.on} does not measure {name}, so that limit cannot be met there."
 
 
 def _identity(problem: Problem, metric: str) -> dict[str, Any]:
@@ -280,6 +327,9 @@ def _identity(problem: Problem, metric: str) -> dict[str, Any]:
         "model_and_data": digest.hexdigest(),
         "device": problem.on,
         "metric": metric,
+        "variants": {
+            name: hashlib.sha256(data).hexdigest() for name, data in problem.variants.items()
+        },
     }
 
 

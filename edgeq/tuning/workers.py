@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.tuning.space import Candidate
 from edgeq.tuning.trial import Problem, Trial, run_trial
 
@@ -129,7 +129,7 @@ def _local_count(where: str | None) -> int:
     if where.isdigit() and int(where) > 0:
         return int(where)
     if "://" not in where:
-        raise EdgeqError(
+        raise UsageError(
             f"--workers {where}: a number, or the address of a dask scheduler.",
             hint="--workers 2, or --workers tcp://192.168.1.20:8786",
         )

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from edgeq.compress.clustering import cluster
 from edgeq.compress.distillation import distill
 from edgeq.compress.factorization import factorize
 from edgeq.compress.network import load_network
+from edgeq.compress.pruning import prune
 from edgeq.compress.qat import prepare_qat, qat
 from edgeq.compress.structured import prune_channels
 from edgeq.compress.task import Task
@@ -60,12 +62,46 @@ def test_nan_while_training():
     assert "learning rate" in caught.value.hint
 
 
+def test_training_that_fails_prints_nothing_on_stdout(capfd):
+    (x, y), _ = digits()
+    with pytest.raises(EdgeqError, match="NaN"):
+        qat(mlp(), Task((x, y), training=Training(epochs=2, learning_rate=1e30)))
+    assert capfd.readouterr().out == ""
+
+
+def test_held_out_data_that_does_not_fit_comes_to_light_before_training(monkeypatch):
+    (x, y), _ = digits()
+    monkeypatch.setattr("edgeq.compress.task.fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(EdgeqError, match="10 classes"):
+        qat(cnn(), Task((x, y), eval_data=(x, y + 5)))
+
+
+def test_one_held_out_sample_is_enough():
+    (x, y), _ = digits()
+    found = qat(cnn(), Task((x, y), (x[:1], y[:1]), training=Training(epochs=0)))
+    assert found.quality[0].samples == 1
+
+
+def test_what_changes_nothing_says_so():
+    (x, y), _ = digits()
+    training = Training(epochs=0)
+    assert (
+        "Nothing is zero"
+        in prune(mlp(), Task((x, y), training=training), sparsity=1e-6).warnings[0]
+    )
+    small = load_network(cnn())
+    found = cluster(small, Task((x, y), training=training), clusters=256)
+    assert found.details["values"] or "nothing is clustered" in found.warnings[0]
+
+
 def test_labels_of_another_problem():
     (x, y), _ = digits()
     with pytest.raises(EdgeqError, match="10 classes"):
         qat(cnn(), Task((x, y + 5)))
     with pytest.raises(EdgeqError, match="not trained"):
         qat(cnn(), Task((x, np.random.default_rng(0).permutation(y))))
+    with pytest.raises(EdgeqError, match="no whole numbers"):
+        qat(cnn(), Task((x, y + 0.5)))
 
 
 def test_no_layer_to_change():
@@ -94,7 +130,13 @@ def test_a_scheme_without_training():
         (("prune", "--structured", "--two-of-four"), "exclude each other"),
         (("prune", "--structured", "--block"), "exclude each other"),
         (("cluster", "--clusters", "1"), "2 to 256"),
+        (("prune", "--macs", "0.3"), "goes with --structured"),
+        (("prune", "--structured", "--sparsity", "0.3"), "goes with single weights"),
         (("qat", "--epochs", "-1"), "not possible"),
+        (("qat", "--learning-rate", "nan"), "not possible"),
+        (("qat", "--learning-rate", "inf"), "not possible"),
+        (("qat", "--seed", "-1"), "no seed"),
+        (("distill", "--teacher", "nowhere.keras"), "There is no 'nowhere.keras'"),
         (("qat", "--data", "nowhere.npz"), "nowhere.npz"),
     ],
 )

@@ -8,7 +8,7 @@ from edgeq.conversion.calibration import METHODS, calibrate
 from edgeq.conversion.float_model import float_model
 from edgeq.conversion.range_methods import BINS, RANGE_METHODS, Histogram
 from edgeq.datasets import open_dataset
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, run, samples_for
 
 
@@ -45,13 +45,37 @@ def test_says_which_sample_is_the_outlier(source):
 def test_growth_counts_what_the_later_half_added(source):
     (x,) = samples_for(NETS["classifier"]()[0], 1)
     x = np.repeat(x, 10, axis=0)
+    x[1:5] *= 0.9
     assert calibrated(source, x).enough
-    x[:5] *= 0.75
+    x[:5] = x[5] * 0.75
     found = calibrated(source, x)
     assert found.tensors[source.inputs[0].name].growth == pytest.approx(0.25)
     # A stream of unknown length is judged at the last power of two before its middle.
     streamed = calibrate(source, open_dataset(lambda: iter(x), source.inputs))
     assert streamed.tensors[source.inputs[0].name].growth == pytest.approx(0.25)
+
+
+def test_copies_of_one_sample_are_one_sample(source):
+    (x,) = samples_for(NETS["classifier"]()[0], 1)
+    found = calibrated(source, np.repeat(x, 50, axis=0))
+    assert not found.enough
+    assert any("copies of one" in warning for warning in found.warnings())
+
+
+def test_a_constant_input_does_not_still_grow(source):
+    (x,) = samples_for(NETS["classifier"]()[0], 20)
+    warnings = calibrated(source, np.zeros_like(x)).warnings()
+    assert any("Always the same value" in warning for warning in warnings)
+    assert not any("still grew" in warning for warning in warnings)
+
+
+def test_a_sample_that_overflows_is_named(source, recwarn):
+    (x,) = samples_for(NETS["classifier"]()[0], 20)
+    x[7] *= np.float32(1e38)
+    with pytest.raises(EdgeqError, match="Sample 7 drives") as caught:
+        calibrated(source, x)
+    assert "--mean" in caught.value.hint
+    assert not [warning for warning in recwarn if warning.category is RuntimeWarning]
 
 
 @pytest.mark.parametrize("method", METHODS)

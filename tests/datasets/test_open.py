@@ -117,11 +117,46 @@ def test_damaged_files(tmp_path):
     np.save(tmp_path / "f.npy", np.zeros((4, 2, 3)))
     whole = (tmp_path / "f.npy").read_bytes()
     (tmp_path / "f.npy").write_bytes(whole[:-10])
-    for name in ("d.npz", "e.npy"):
-        with pytest.raises(EdgeqError, match="cannot be read"):
+    (tmp_path / "g.npz").write_bytes(b"")
+    for name, reason in (
+        ("d.npz", "damaged or cut off"), ("e.npy", "cannot be read"), ("f.npy", "is cut off"),
+        ("g.npz", "is empty"),
+    ):  # fmt: skip
+        with pytest.raises(EdgeqError, match=reason):
             open_dataset(tmp_path / name, PAIR)
-    with pytest.raises(EdgeqError, match="ends after 3 of 4 samples"):
-        list(open_dataset(tmp_path / "f.npy", PAIR))
+
+
+@pytest.mark.parametrize("fortran", [False, True])
+@pytest.mark.parametrize("count", [200_000_000, 10**30, -5])
+def test_a_header_that_promises_too_much(tmp_path, count, fortran):
+    """Nothing is allocated for what is not there."""
+    header = f"{{'descr': '<f8', 'fortran_order': {fortran}, 'shape': ({count}, 2, 3), }}".encode()
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(960)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
+        archive.writestr("x.npy", array)
+    with pytest.raises(EdgeqError, match="cut off"):
+        open_dataset(tmp_path / "bomb.npz", PAIR)
+
+
+def test_numpy_s_advice_to_allow_pickles_is_not_passed_on(tmp_path):
+    with zipfile.ZipFile(tmp_path / "long.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"{" * 65535)
+    with pytest.raises(EdgeqError, match="header is damaged") as caught:
+        open_dataset(tmp_path / "long.npz", PAIR)
+    assert "pickle" not in str(caught.value)
+
+
+def test_channels_first_is_recognized():
+    images = [InputSpec("image", (32, 32, 3))]
+    with pytest.raises(EdgeqError, match=r"numpy\.moveaxis\(x, 1, -1\)"):
+        list(open_dataset(np.zeros((2, 3, 32, 32), np.float32), images))
+
+
+def test_a_mean_for_each_of_three_channels_where_there_is_one():
+    options = DatasetOptions(normalization=Normalization((1.0, 2.0, 3.0), (1.0,)))
+    images = [InputSpec("image", (4, 4, 1))]
+    with pytest.raises(EdgeqError, match="3 values of mean are given for 1 channels"):
+        list(open_dataset(np.zeros((2, 4, 4, 1), np.uint8), images, options=options))
 
 
 def test_flipped_bit_in_a_compressed_file(tmp_path):

@@ -154,6 +154,32 @@ def test_another_network_is_refused(net, tmp_path):
         diagnose(tmp_path / "other.tflite", tmp_path / "other.tflite", data=data)
 
 
+def test_a_float_scheme_has_no_integers_to_judge(net, tmp_path):
+    path, _, _, data = net
+    edgeq.convert(path, output=tmp_path / "f16.tflite", scheme="float16")
+    with pytest.raises(EdgeqError, match="computes in float"):
+        diagnose(tmp_path / "f16.tflite", path, data=data)
+
+
+def test_values_that_overflow_are_refused(net, tmp_path, recwarn):
+    path, _, _, data = net
+    edgeq.convert(path, data=data, output=tmp_path / "m.tflite")
+    with pytest.raises(EdgeqError, match="overflow"):
+        diagnose(tmp_path / "m.tflite", path, data=np.full_like(data, 3e38))
+    assert not [warning for warning in recwarn if warning.category is RuntimeWarning]
+
+
+def test_one_sample_calls_no_channel_dead(net, tmp_path):
+    path, _, _, data = net
+    edgeq.convert(path, data=data, output=tmp_path / "m.tflite")
+    assert any("never change" in s for s in _silent(tmp_path, path, data).summary)
+    assert not any("never change" in s for s in _silent(tmp_path, path, data[:1]).summary)
+
+
+def _silent(folder, path, data):
+    return diagnose(folder / "m.tflite", path, data=np.zeros_like(data))
+
+
 def test_the_report_shows_where_values_lie(net, tmp_path):
     path, source, ranges, data = net
     spoiled = tmp_path / "spoiled.tflite"

@@ -62,6 +62,40 @@ def test_a_metric_of_the_user_s_own(cli, models, tmp_path):
     assert done.json["count"] == 45
 
 
+def test_a_metric_of_the_user_s_own_that_fails(cli, models, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def broken(outputs, labels): return 1 / 0\n"
+        "def empty(outputs, labels): return float('nan')\n"
+        "def error(outputs, labels): return 0.25\n"
+        "error.larger_is_better = False\n"
+    )
+    arguments = ["evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES]
+    broken = cli(*arguments, "--metric", f"{tmp_path}/mine.py:broken")
+    assert broken.code == 1
+    assert "ZeroDivisionError: division by zero" in broken.err
+    assert "(45, 3)" in broken.err
+    empty = cli(*arguments, "--metric", f"{tmp_path}/mine.py:empty", "--json")
+    assert empty.code == 1
+    assert "no finite number" in empty.err
+    found = edgeq.evaluate(
+        models / "sww_int8.tflite", data=str(models / SAMPLES), metric=f"{tmp_path}/mine.py:error"
+    )
+    assert not found.score.larger_is_better
+
+
+def test_class_numbers_are_no_segmentation(models):
+    with pytest.raises(EdgeqError, match="one class number per pixel"):
+        edgeq.evaluate(
+            models / "sww_int8.tflite", data=str(models / SAMPLES), metric="segmentation"
+        )
+
+
+def test_values_that_overflow_float_saturate(models, recwarn):
+    huge = np.full((3, 30, 1, 40), 3e38, np.float32)
+    edgeq.evaluate(models / "sww_int8.tflite", data=(huge, np.zeros(3, int)))
+    assert not [warning for warning in recwarn if warning.category is RuntimeWarning]
+
+
 def test_an_autoencoder_s_anomaly_score(models):
     generator = np.random.default_rng(0)
     normal = np.full((20, 640), 0.1, np.float32)

@@ -45,6 +45,22 @@ def test_data_in_integers_is_refused(models):
         )
 
 
+def test_another_model_to_compare_with_is_refused(models):
+    with pytest.raises(EdgeqError, match="inputs of the float model"):
+        robustness(
+            models / "sww_int8.tflite",
+            data=str(models / SAMPLES),
+            against=models / "kws_int8.tflite",
+            limit=2,
+        )
+
+
+def test_options_that_do_not_go_together(cli, models):
+    arguments = ("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES)
+    assert cli(*arguments, "--against", models / "sww_int8.tflite").code == 2
+    assert cli(*arguments, "--robustness", "--also-on", "c").code == 2
+
+
 def samples(scores, labels):
     return Samples([np.asarray(scores, np.float32)], np.asarray(labels), np.empty(0))
 
@@ -61,3 +77,10 @@ def test_calibration_error_by_hand():
     # Sure of 0.9 and right half of the time; sure of 0.6 and always right.
     scores = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
     assert calibration_error(scores, np.array([0, 1, 0, 0])) == pytest.approx(0.4)
+
+
+def test_the_confidence_of_logits_is_their_softmax_s():
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    labels = np.array([0, 0, 0])
+    wanted = calibration_error(probabilities, labels)
+    assert calibration_error(np.log(probabilities) + 7, labels) == pytest.approx(wanted)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.tuning.front import Judge, TuneLimits
 from edgeq.tuning.space import Candidate
 from edgeq.tuning.trial import Trial
@@ -94,6 +94,84 @@ def test_a_limit_that_nothing_meets(net, tmp_path, cli):
     )  # fmt: skip
     assert result.code == 3
     assert "comes nearest" in result.out
+
+
+def test_what_is_not_measured_does_not_meet_its_limit():
+    judge = Judge(TuneLimits(latency_us=1e9), 0.9, larger_is_better=True)
+    assert judge.excess(trial("counted", 0.9, 1, 1, 100)) == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"drop": float("nan")}, {"cycles": 0}, {"flash_bytes": -1}, {"latency_us": float("nan")}],
+)
+def test_limits_that_are_none(limits):
+    with pytest.raises(UsageError):
+        TuneLimits(**limits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-drop", "nan"), "may not lose"),
+        (("--cycles", "0"), "cycles"),
+        (("--minutes", "-1"), "--minutes"),
+        (("--minutes", "nan"), "--minutes"),
+        (("--seed", "-1"), "no seed"),
+        (("--workers", "0"), "--workers 0"),
+        (("--max-latency", "5"), "has no clock"),
+    ],
+)
+def test_arguments_that_cannot_be(net, tmp_path, cli, arguments, message):
+    model, data = net
+    found = cli("tune", model, "-o", tmp_path / "t", "--data", data, *arguments)
+    assert found.code == 2, found.err
+    assert message in found.err
+
+
+def test_a_latency_is_cycles_at_the_board_s_clock(net, tmp_path, cli):
+    model, data = net
+    args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--workers", "1", "--trials", "1")
+    args += ("--on", "sim:nucleo-f446re", "--json")
+    assert cli(*args, "--max-latency", "1000").code == 0
+    missed = cli(*args, "--max-latency", "0.001")
+    assert missed.code == 3
+    assert missed.json["best"]["cycles"] > 180
+
+
+def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
+    model, data = net
+    few = tmp_path / "few.npz"
+    with np.load(data) as file:
+        np.savez(few, x=file["x"][:20], y=file["y"][:20])
+    found = tune(
+        model, data=data, eval_data=few, output=tmp_path / "t", trials=1, workers="1",
+        limits=TuneLimits(drop=0.01),
+    )  # fmt: skip
+    assert "With 20 samples one answer is 5.0%" in found.warnings[0]
+
+
+def test_variants_of_other_training_data_are_made_anew(net, tmp_path, monkeypatch):
+    """They were taken from the folder, whatever they had been trained on."""
+    from edgeq.tuning import problem
+
+    model, data = net
+    made = []
+
+    def variant(name, source, train, options, trust):
+        made.append((name, str(train)))
+        import keras
+
+        return keras.models.load_model(source)
+
+    monkeypatch.setattr(problem, "_variant", variant)
+    other = tmp_path / "other.npz"
+    with np.load(data) as file:
+        np.savez(other, x=file["x"][:100], y=file["y"][:100])
+    for train in (data, data, other):
+        problem._variants(model, train, None, False, tmp_path / "cache")
+    names = ["equalize", *problem._TRAINED]
+    assert made == [(n, str(data)) for n in names] + [(n, str(other)) for n in names]
 
 
 def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
