@@ -350,6 +350,11 @@ class _Reader:
         )
         inputs = self._indices(table, 1, len(tensors), f"{where} inputs")
         outputs = self._indices(table, 2, len(tensors), f"{where} outputs")
+        # Of a constant without elements (the axes of a scalar) the file has no bytes.
+        made = {*inputs, *(i for op in ops for i in op.outputs)}
+        tensors = tuple(
+            t if t.elements or t.index in made or t.is_constant else _empty(t) for t in tensors
+        )
         return Subgraph(index, table.text(4), tensors, ops, inputs, outputs)
 
     def _indices(
@@ -491,6 +496,11 @@ class _Reader:
                 maps.append(entries)
             result.append(Signature(key, number, maps[0], maps[1]))
         return tuple(result)
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    known = tensor.dtype in _NUMPY and not tensor.is_variable
+    return replace(tensor, data=np.zeros(tensor.shape, _NUMPY[tensor.dtype])) if known else tensor
 
 
 def _unpack(raw: NDArray[np.uint8], bits: int, unsigned: bool) -> NDArray[Any]:

@@ -84,7 +84,7 @@ def _stacked(node: Node, positions: range) -> NDArray[Any]:
 
 def _clip(node: Node, cell: Tensor) -> int:
     clip = float(node.option("cell_clip"))
-    return int(min(max(clip / cell.scale, -32768.0), 32767.0)) if clip > 0 else 0
+    return int(min(max(clip / cell.scale, -32768.0), 32767.0)) if clip > 0 else -1
 
 
 def _scalings(source: Tensor, tensors: list[Tensor], *, wide: bool) -> tuple[list[int], list[int]]:
@@ -144,7 +144,7 @@ def _scaling_params(node: Node, *, wide: bool) -> dict[str, ParamValue]:
     added = quantize_multiplier(gate_scale * gate_scale / cell.scale)
     shown = quantize_multiplier(gate_scale * gate_scale / hidden.scale)
     left = 12 + checked_log2(cell.scale)[0]
-    require(-31 <= left < 12, f"a cell scale of {cell.scale}")
+    require(-31 <= left < 15, f"a cell scale of {cell.scale}")
     low, high = dtype_range(hidden.dtype)
     return {
         "input_multiplier": inputs[0],

@@ -22,12 +22,14 @@ def lower(node: Node) -> Call:
     axes = []
     for size, (before, after) in zip(source.shape, pads, strict=True):
         most = size if symmetric else size - 1
-        require(0 <= before <= most and 0 <= after <= most, f"paddings {before}, {after} of {size}")
-        index = np.arange(size, dtype=np.int64)
+        require(0 <= before <= most and after >= 0, f"paddings {before}, {after} of {size}")
+        index, mirrored = np.arange(size, dtype=np.int64), min(after, most)
         if symmetric:
-            axes.append(np.pad(index, (before, after), "symmetric"))
+            axes.append(np.pad(index, (before, mirrored), "symmetric"))
         else:
-            axes.append(np.pad(index, (before, after), "reflect"))
+            axes.append(np.pad(index, (before, mirrored), "reflect"))
+        # What TFLM finds behind the mirrored axis is its first element again and again.
+        axes[-1] = np.pad(axes[-1], (0, after - mirrored))
     return remap_call(node, axes)
 
 

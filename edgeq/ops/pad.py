@@ -59,20 +59,20 @@ def _overlap(axes: list[list[int]], steps: list[int], size: int) -> Overlap:
     return Overlap(0, int((writes - reads).max(initial=0)) * size)
 
 
-def lower_pad(node: Node) -> Call | None:
-    """The kernel call for one PAD: quantized tensors get their zero point."""
+def lower(node: Node) -> Call | None:
+    """The kernel call for one PAD or PADV2: what they get is input 2, else what stands for 0.
+
+    Source: TFLM `PadEval`, which is both.
+    """
     output = node.output()
+    if node.has_input(2):
+        value = node.input(2)
+        require_same_type(value, output)
+        require(value.elements == 1, f"a value of shape {value.shape}")
+        return _call(node, Arg("input", 2))
     quantized = output.dtype in ("int8", "uint8") and output.quantization is not None
-    value = np.full(1, output.zero_point if quantized else 0, numpy_dtype(output.dtype))
-    return _call(node, Arg("constant"), (Constant("value", C_TYPES[output.dtype], value),))
-
-
-def lower_padv2(node: Node) -> Call | None:
-    """The kernel call for one PADV2."""
-    value = node.input(2)
-    require_same_type(value, node.output())
-    require(value.elements == 1, f"a value of shape {value.shape}")
-    return _call(node, Arg("input", 2))
+    zero = np.full(1, output.zero_point if quantized else 0, numpy_dtype(output.dtype))
+    return _call(node, Arg("constant"), (Constant("value", C_TYPES[output.dtype], zero),))
 
 
 def _call(node: Node, value: Arg, constants: tuple[Constant, ...] = ()) -> Call | None:
@@ -103,5 +103,5 @@ def _call(node: Node, value: Arg, constants: tuple[Constant, ...] = ()) -> Call 
     )
 
 
-PAD = OpKind("PAD", lower_pad, ANY_TYPE)
-PADV2 = OpKind("PADV2", lower_padv2, ANY_TYPE)
+PAD = OpKind("PAD", lower, ANY_TYPE)
+PADV2 = OpKind("PADV2", lower, ANY_TYPE)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from edgeq.fixedpoint import dtype_range, multiply_by_quantized_multiplier, quantize_multiplier
+import numpy as np
+
+from edgeq.fixedpoint import (
+    dtype_range,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+    wrap_int32,
+)
 from edgeq.ops.arithmetic import SUFFIXES
 from edgeq.ops.base import INPUT, OUTPUT, Call, Node, OpKind, ParamValue, require
 from edgeq.ops.broadcast import in_place
@@ -47,7 +54,7 @@ def lower_quantize(node: Node) -> Call | None:
     low, high = dtype_range(output.dtype)
     params: dict[str, ParamValue] = {
         "size": output.elements,
-        "input_offset": -source.zero_point,
+        "input_offset": int(wrap_int32(np.int64(-source.zero_point))),
         "output_offset": output.zero_point,
         "output_multiplier": multiplier,
         "output_shift": shift,

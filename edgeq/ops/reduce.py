@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from edgeq.fixedpoint import dtype_range, quantize_multiplier
+from edgeq.fixedpoint import dtype_range, quantize_multiplier, wrap_int32
 from edgeq.ops.arithmetic import SUFFIXES
 from edgeq.ops.base import (
     INPUT,
@@ -114,13 +114,11 @@ def _lower_sum(node: Node, *, mean: bool) -> Call:
     require(source.dtype in ("int8", "int16"), f"{source.dtype} values")
     require_quantized(source, output)
     low, high = dtype_range(source.dtype)
-    largest = max(high - source.zero_point, source.zero_point - low)
-    require(count * largest < 1 << 31, f"a sum of {count} values does not fit 32 bits")
     multiplier, shift = quantize_multiplier(source.scale / output.scale)
     if mean:
         multiplier, shift = _mean_scaling(multiplier, shift, count)
     fields: dict[str, ParamValue] = {
-        "total_offset": -source.zero_point * count,
+        "total_offset": int(wrap_int32(np.int64(-source.zero_point * count))),
         "output_offset": output.zero_point,
         "output_multiplier": multiplier,
         "output_shift": shift,

@@ -24,7 +24,7 @@ _LOOPS = 4
 
 
 def _merge(tables: list[NDArray[np.int64]], size: int) -> tuple[list[NDArray[np.int64]], int]:
-    """Tables without those that only say "the next one", and the run that lies together."""
+    """As many tables as there are loops, the last one not saying "the next one", and its run."""
     run = size
     while tables and np.array_equal(tables[-1], np.arange(len(tables[-1])) * run):
         run *= len(tables.pop())
@@ -34,7 +34,8 @@ def _merge(tables: list[NDArray[np.int64]], size: int) -> tuple[list[NDArray[np.
             merged[-1] = (merged[-1][:, None] + table).reshape(-1)
         else:
             merged.append(table)
-    require(len(merged) <= _LOOPS, f"{len(merged)} axes; the kernel takes {_LOOPS}")
+    while len(merged) > _LOOPS:
+        merged[:2] = [(merged[0][:, None] + merged[1]).reshape(-1)]
     return [np.zeros(1, np.int64)] * (_LOOPS - len(merged)) + merged, run
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from edgeq.ops.base import OUTPUT, Arg, Call, Node, OpKind, require
 from edgeq.ops.broadcast import in_place, merged
 from edgeq.ops.movement import ANY_TYPE, element_bytes, require_same_type
@@ -16,7 +18,10 @@ def _lower(node: Node, condition: tuple[int, ...]) -> Call:
     x, y, output = node.input(1), node.input(2), node.output()
     require(node.input(0).dtype == "bool", f"a {node.input(0).dtype} condition")
     require_same_type(x, y, output)
-    sizes, steps = merged([condition, x.shape, y.shape], output.shape)
+    shapes = [condition, x.shape, y.shape]
+    if all(math.prod(shape) == 1 for shape in (*shapes, output.shape)):
+        shapes = [(), (), ()]  # however many axes they have
+    sizes, steps = merged(shapes, output.shape)
     params = {"size": sizes, "condition_step": steps[0], "step1": steps[1], "step2": steps[2]}
     return Call(
         "select",

@@ -98,7 +98,6 @@ def lower_other_type(
     fits = _near(output.scale, 1 / 32768) and output.zero_point == source.zero_point == 0
     require(fits, quantization)
     multiplier, shift = quantize_multiplier(source.scale * beta / (10.0 / _RANGE))
-    require(shift < 15, f"an input scale of {source.scale} with beta {beta}")
     exp_step, unit_step = (
         float(np.float32(10.0) / np.float32(_RANGE)),
         float(np.float32(1.0) / _RANGE),

@@ -21,6 +21,7 @@ from edgeq.ops.float32 import float_bias, float_clamp
 from edgeq.ops.quantized import bias_values, check_accumulator, require_quantized
 
 _STATE = 4
+_CURVES = {4: 1, 5: 2}  # TANH and SIGN_BIT, which no other op has
 _ARGS = (INPUT, *constant_args(3), Arg("state", _STATE), OUTPUT)
 
 
@@ -54,11 +55,13 @@ def macs(node: Node) -> int:
 def _float32(node: Node, extent: dict[str, ParamValue]) -> Call:
     tensors = [node.input(i) for i in (0, 1, 2, _STATE)]
     require(all(t.dtype == "float32" for t in tensors), "types")
+    curve = _CURVES.get(node.option("fused_activation_function"), 0)
+    limits = {"activation_min": 0.0, "activation_max": 0.0} if curve else float_clamp(node)
     return Call(
         "svdf_f32",
         "eq_svdf_f32",
         "eq_svdf_f32_params",
-        {**extent, **float_clamp(node)},
+        {**extent, **limits, "curve": curve},
         _ARGS,
         (
             Constant("features", "float", node.constant(1)),

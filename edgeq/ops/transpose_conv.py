@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,8 +103,7 @@ def lower(node: Node) -> Call:
     require(types == ("int8",) * 3, f"types {types}")
     source, output = node.input(_INPUT), node.output()
     bias = bias_values(node, _BIAS, _channels(node))
-    weights = node.constant(_WEIGHTS)
-    check_accumulator(weights.reshape(len(bias), -1), bias, source.zero_point)
+    check_accumulator(_by_channel(node), bias, source.zero_point)
     params = {
         "input_offset": -source.zero_point,
         "output_offset": output.zero_point,
@@ -120,10 +121,16 @@ def _int16(node: Node) -> Call:
         require(node.input(_BIAS).dtype in ("int16", "int64"), "the bias is not int16 or int64")
         bias = node.constant(_BIAS).astype(np.int64).reshape(-1)
         require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
-    by_channel = node.constant(_WEIGHTS).reshape(channels, -1)
     scales = scale_products(source, weights, output, channels)
     params = {"input_offset": 0, "output_offset": 0, **clamp(node)}
-    return _call(node, "s16", {**params}, wide_rows(by_channel, bias, scales))
+    return _call(node, "s16", {**params}, wide_rows(_by_channel(node), bias, scales))
+
+
+def _by_channel(node: Node) -> NDArray[Any]:
+    """The int8 weights of every output channel; the largest there are where they are computed."""
+    weights = node.input(_WEIGHTS)
+    values = np.full(weights.shape, -128, np.int8) if weights.data is None else weights.data
+    return values.reshape(_channels(node), -1)
 
 
 def _channels(node: Node) -> int:
@@ -149,13 +156,19 @@ def _call(node: Node, suffix: str, params: dict[str, int | float], last: Constan
     """
     g = geometry(node)
     ctype = "float" if suffix == "f32" else "int8_t"
+    args, constants = constant_args(2), [last]
+    if node.input(_WEIGHTS).data is None:
+        args = (Arg("input", _WEIGHTS), *constant_args(1))
+    else:
+        weights = Constant("weights", ctype, node.constant(_WEIGHTS), "OHWI")
+        constants = [weights, last]
     return Call(
         "transpose_conv",
         f"eq_transpose_conv_{suffix}",
         f"eq_transpose_conv{'_f32' if suffix == 'f32' else ''}_params",
         {**g, **params},
-        (Arg("input", _INPUT), *constant_args(2), OUTPUT),
-        (Constant("weights", ctype, node.constant(_WEIGHTS), "OHWI"), last),
+        (Arg("input", _INPUT), *args, OUTPUT),
+        tuple(constants),
         overlaps=(_overlap(g, element_bytes(node.output())),),
         macs=macs(node),
     )

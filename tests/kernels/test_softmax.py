@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracle.build import TensorSpec, single_op
-from tests.oracle.check import Case, assert_same, check, run_c
+from tests.oracle.check import Case, assert_same, run_c
 
 LONG = 1000
 OUTPUTS = {"int8": (1 / 256, -128), "int16": (1 / 65536, -32768)}
@@ -33,7 +33,15 @@ def test_a_thousand_like_classes_have_no_probability(near):
     assert ran == ("ran", [[np.full(LONG, -128, np.int8).tobytes()]])
 
 
-def test_rows_whose_sums_would_overflow_are_refused():
-    (result,) = check([long_row("int16", 1, 8192)])
-    assert result.verdict == "refused"
-    assert "rows of 8192 values" in result.detail
+def test_rows_are_as_long_as_they_like():
+    assert_same(long_row("int16", near, 70000) for near in (1, 4095))
+    assert_same([long_row("int8", 100, 70000)])
+
+
+@pytest.mark.parametrize("near", [8192, 9000, 70000])
+def test_sums_that_overflow_in_the_oracle_stay_at_the_largest(near):
+    (ran,) = run_c([long_row("int8", near, 70000)])
+    assert ran == ("ran", [[np.full(70000, -128, np.int8).tobytes()]])
+    ((verdict, outputs),) = run_c([long_row("int16", near, 70000)])
+    assert verdict == "ran"
+    assert np.frombuffer(outputs[0][0], np.int16).max() == 8 - 32768

@@ -18,7 +18,7 @@ typedef struct {
     int32_t hidden_multiplier, hidden_shift, hidden_zero_point;
     int32_t hidden_min, hidden_max;
     int32_t tanh_multiplier, tanh_shift; /* the cell's scale to the table's */
-    int32_t cell_clip;                   /* 0: none */
+    int32_t cell_clip;                   /* -1: none */
 } eq_lstm_params;
 
 EQ_KERNEL int32_t eq_saturate_s16(int32_t x)
@@ -38,7 +38,7 @@ EQ_KERNEL int32_t eq_lstm_cell(const eq_lstm_params *p, int32_t cell, const int3
     const int32_t added = eq_saturate_s16(
         eq_multiply_by_quantized_multiplier(gate[0] * gate[2], p->cell_multiplier, p->cell_shift));
     const int32_t sum = eq_saturate_s16(kept + added);
-    return p->cell_clip > 0 ? eq_clamp(sum, -p->cell_clip, p->cell_clip) : sum;
+    return p->cell_clip >= 0 ? eq_clamp(sum, -p->cell_clip, p->cell_clip) : sum;
 }
 
 EQ_KERNEL int32_t eq_lstm_hidden(const eq_lstm_params *p, const uint16_t *table, int32_t cell,

@@ -2,7 +2,7 @@
 #ifndef EQ_MAX_POOL_2D_H
 #define EQ_MAX_POOL_2D_H
 
-#include "eq_base.h"
+#include "eq_float.h"
 
 typedef struct {
     int32_t batches;
@@ -24,8 +24,9 @@ typedef struct {
     float activation_min, activation_max;
 } eq_max_pool_2d_f32_params;
 
-/* Pixels are made in raster order, each channel from its whole window. */
-#define EQ_MAX_POOL_2D(suffix, params_type, type)                                                  \
+/* Pixels are made in raster order, each channel from its whole window. Starting from the lowest
+ * number, NaN is passed over, as in the reference. */
+#define EQ_MAX_POOL_2D(suffix, params_type, type, lowest)                                          \
     EQ_KERNEL void eq_max_pool_2d_##suffix(const params_type *p, const type *input, type *output)  \
     {                                                                                              \
         for (int32_t b = 0; b < p->batches; b++) {                                                 \
@@ -38,7 +39,7 @@ typedef struct {
                     const int32_t x_begin = eq_max(x, 0);                                          \
                     const int32_t x_end = eq_min(x + p->filter_w, p->input_w);                     \
                     for (int32_t c = 0; c < p->channels; c++) {                                    \
-                        type largest = input[(y_begin * p->input_w + x_begin) * p->channels + c];  \
+                        type largest = (lowest);                                                   \
                         for (int32_t iy = y_begin; iy < y_end; iy++) {                             \
                             for (int32_t ix = x_begin; ix < x_end; ix++) {                         \
                                 const type tap = input[(iy * p->input_w + ix) * p->channels + c];  \
@@ -59,8 +60,8 @@ typedef struct {
         }                                                                                          \
     }
 
-EQ_MAX_POOL_2D(s8, eq_max_pool_2d_params, int8_t)
-EQ_MAX_POOL_2D(s16, eq_max_pool_2d_params, int16_t)
-EQ_MAX_POOL_2D(f32, eq_max_pool_2d_f32_params, float)
+EQ_MAX_POOL_2D(s8, eq_max_pool_2d_params, int8_t, INT8_MIN)
+EQ_MAX_POOL_2D(s16, eq_max_pool_2d_params, int16_t, INT16_MIN)
+EQ_MAX_POOL_2D(f32, eq_max_pool_2d_f32_params, float, -EQ_FLOAT_MAX)
 
 #endif

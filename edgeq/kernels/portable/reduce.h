@@ -2,7 +2,7 @@
 #ifndef EQ_REDUCE_H
 #define EQ_REDUCE_H
 
-#include "eq_base.h"
+#include "eq_float.h"
 
 /* Up to four loops over what stays and four over what is reduced; sizes in front are 1. */
 typedef struct {
@@ -44,33 +44,35 @@ typedef struct {
     EQ_REDUCE_LOOP((s)->reduced_size, (s)->reduced_step, 2, eq_r2, eq_r1)                          \
     EQ_REDUCE_LOOP((s)->reduced_size, (s)->reduced_step, 3, j, eq_r2)
 
-/* Where input and output may overlap depends on the axes; the host works it out. A total of n
- * elements is at most n * 2^8 (int8) or n * 2^16 (int16); the host checks that it fits. */
+/* Where input and output may overlap depends on the axes; the host works it out. Totals wrap
+ * around, as the reference's do. */
 #define EQ_REDUCE_SUM(suffix, type)                                                                \
     EQ_KERNEL void eq_reduce_sum_##suffix(const eq_reduce_sum_params *p, const type *input,        \
                                           type *output)                                            \
     {                                                                                              \
         EQ_FOR_KEPT(&p->shape, i)                                                                  \
         {                                                                                          \
-            int32_t total = p->total_offset;                                                       \
+            uint32_t total = (uint32_t)p->total_offset;                                            \
             EQ_FOR_REDUCED(&p->shape, i, j)                                                        \
             {                                                                                      \
-                total += input[j];                                                                 \
+                const int32_t x = input[j];                                                        \
+                total += (uint32_t)x;                                                              \
             }                                                                                      \
-            const int32_t y = eq_multiply_by_quantized_multiplier(total, p->output_multiplier,     \
-                                                                  p->output_shift) +               \
+            const int32_t y = eq_multiply_by_quantized_multiplier(                                 \
+                                  (int32_t)total, p->output_multiplier, p->output_shift) +         \
                               p->output_offset;                                                    \
             *output++ = (type)eq_clamp(y, p->activation_min, p->activation_max);                   \
         }                                                                                          \
     }
 
-/* `best` is the value so far and `x` the next one. */
-#define EQ_REDUCE(name, type, expression)                                                          \
+/* `best` is the value so far and `x` the next one. Floats start from a number, so that NaN is
+ * passed over, as in the reference. */
+#define EQ_REDUCE(name, type, start, expression)                                                   \
     EQ_KERNEL void eq_reduce_##name(const eq_reduce_params *p, const type *input, type *output)    \
     {                                                                                              \
         EQ_FOR_KEPT(&p->shape, i)                                                                  \
         {                                                                                          \
-            type best = input[i];                                                                  \
+            type best = (start);                                                                   \
             EQ_FOR_REDUCED(&p->shape, i, j)                                                        \
             {                                                                                      \
                 const type x = input[j];                                                           \
@@ -83,18 +85,18 @@ typedef struct {
 EQ_REDUCE_SUM(s8, int8_t)
 EQ_REDUCE_SUM(s16, int16_t)
 
-EQ_REDUCE(max_s8, int8_t, x > best ? x : best)
-EQ_REDUCE(max_s16, int16_t, x > best ? x : best)
-EQ_REDUCE(max_i32, int32_t, x > best ? x : best)
-EQ_REDUCE(max_i64, int64_t, x > best ? x : best)
-EQ_REDUCE(max_f32, float, x > best ? x : best)
-EQ_REDUCE(min_s8, int8_t, x < best ? x : best)
-EQ_REDUCE(min_s16, int16_t, x < best ? x : best)
-EQ_REDUCE(min_i32, int32_t, x < best ? x : best)
-EQ_REDUCE(min_i64, int64_t, x < best ? x : best)
-EQ_REDUCE(min_f32, float, x < best ? x : best)
-EQ_REDUCE(all_b, uint8_t, (uint8_t)(x && best))
-EQ_REDUCE(any_b, uint8_t, (uint8_t)(x || best))
+EQ_REDUCE(max_s8, int8_t, input[i], x > best ? x : best)
+EQ_REDUCE(max_s16, int16_t, input[i], x > best ? x : best)
+EQ_REDUCE(max_i32, int32_t, input[i], x > best ? x : best)
+EQ_REDUCE(max_i64, int64_t, input[i], x > best ? x : best)
+EQ_REDUCE(max_f32, float, -EQ_FLOAT_MAX, x > best ? x : best)
+EQ_REDUCE(min_s8, int8_t, input[i], x < best ? x : best)
+EQ_REDUCE(min_s16, int16_t, input[i], x < best ? x : best)
+EQ_REDUCE(min_i32, int32_t, input[i], x < best ? x : best)
+EQ_REDUCE(min_i64, int64_t, input[i], x < best ? x : best)
+EQ_REDUCE(min_f32, float, EQ_FLOAT_MAX, x < best ? x : best)
+EQ_REDUCE(all_b, uint8_t, input[i], (uint8_t)(x && best))
+EQ_REDUCE(any_b, uint8_t, input[i], (uint8_t)(x || best))
 
 /* SUM and, with the number of elements as divisor, MEAN. */
 EQ_KERNEL void eq_reduce_sum_f32(const eq_reduce_sum_f32_params *p, const float *input,

@@ -28,6 +28,13 @@ EQ_KERNEL int32_t eq_one_over_one_plus_x(int32_t x)
     return y >= ((int32_t)1 << 30) ? INT32_MAX : (int32_t)((uint32_t)y << 1);
 }
 
+/* The sum, in Q13.19, with one more exp() of Q0.31. (From 4096 on the reference overflows.) */
+EQ_KERNEL uint32_t eq_softmax_add(uint32_t sum, int32_t term)
+{
+    const uint32_t total = sum + (uint32_t)eq_rounding_divide_by_pot(term, 12);
+    return total < sum ? UINT32_MAX : total;
+}
+
 /* `exp_table[d]` is exp(-d * scale * beta) in Q0.31. */
 EQ_KERNEL void eq_softmax_s8(const eq_softmax_params *p, const int8_t *input,
                              const int32_t *exp_table, int8_t *output)
@@ -37,11 +44,11 @@ EQ_KERNEL void eq_softmax_s8(const eq_softmax_params *p, const int8_t *input,
         for (int32_t c = 0; c < p->depth; c++) {
             max = eq_max(max, input[c]);
         }
-        uint32_t sum = 0; /* Q12.19 */
+        uint32_t sum = 0;
         for (int32_t c = 0; c < p->depth; c++) {
             const int32_t difference = max - input[c];
             if (difference < p->table_size) {
-                sum += (uint32_t)eq_rounding_divide_by_pot(exp_table[difference], 12);
+                sum = eq_softmax_add(sum, exp_table[difference]);
             }
         }
         int32_t headroom = 0;

@@ -34,7 +34,7 @@ EQ_KERNEL void eq_softmax_s16(const eq_softmax_s16_params *p, const int16_t *inp
                 eq_multiply_by_quantized_multiplier(input[c] - max, p->multiplier, p->shift);
             const int32_t place = eq_clamp(eq_max(scaled, -65535) + 32767, INT16_MIN, INT16_MAX);
             output[c] = (int16_t)eq_interpolate_s16(exp_lut, place);
-            sum += output[c];
+            sum += eq_min(output[c], INT32_MAX - sum);
         }
         int32_t headroom = 0; /* leading zeros, at least one */
         for (uint32_t bits = (uint32_t)sum; bits < 0x80000000u; bits <<= 1) {
@@ -64,10 +64,10 @@ EQ_KERNEL void eq_softmax_s8_s16(const eq_softmax_params *p, const int8_t *input
         for (int32_t c = 0; c < p->depth; c++) {
             max = eq_max(max, input[c]);
         }
-        uint32_t sum = 0; /* Q12.19 */
+        uint32_t sum = 0;
         for (int32_t c = 0; c < p->depth; c++) {
             if (max - input[c] < p->table_size) {
-                sum += (uint32_t)eq_rounding_divide_by_pot(exp_table[max - input[c]], 12);
+                sum = eq_softmax_add(sum, exp_table[max - input[c]]);
             }
         }
         int32_t headroom = 0;

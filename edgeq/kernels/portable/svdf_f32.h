@@ -2,13 +2,27 @@
 #ifndef EQ_SVDF_F32_H
 #define EQ_SVDF_F32_H
 
+#include <math.h>
+
 #include "eq_float.h"
 
 typedef struct {
     int32_t batches, input_c;
     int32_t units, rank, memory;
     float activation_min, activation_max;
+    int32_t curve; /* 1: TANH, 2: SIGN_BIT, 0: neither */
 } eq_svdf_f32_params;
+
+EQ_KERNEL float eq_svdf_curve_f32(const eq_svdf_f32_params *p, float x)
+{
+    if (p->curve == 1) {
+        return tanhf(x);
+    }
+    if (p->curve == 2) {
+        return signbit(x) ? 1.0f : 0.0f;
+    }
+    return eq_clamp_f32(x, p->activation_min, p->activation_max);
+}
 
 EQ_KERNEL void eq_svdf_f32(const eq_svdf_f32_params *p, const float *input, const float *features,
                            const float *time, const float *bias, float *state, float *output)
@@ -34,7 +48,7 @@ EQ_KERNEL void eq_svdf_f32(const eq_svdf_f32_params *p, const float *input, cons
                 sum += over_time;
                 row += p->memory;
             }
-            *output++ = eq_clamp_f32(sum, p->activation_min, p->activation_max);
+            *output++ = eq_svdf_curve_f32(p, sum);
         }
         input += p->input_c;
     }

@@ -20,7 +20,10 @@ _REQUANTIZE += ["int16 int16", "int16 int32", "int32 int8", "int32 int16"]
 
 def _scaled(rng, dtype):
     if dtype == "int32":
-        return TensorSpec((256,), dtype, float(rng.uniform(1e-5, 1e-2)), 0)
+        zero_point = int(rng.choice([0, 0, 5, -1000, -(1 << 31)]))
+        return TensorSpec((256,), dtype, float(rng.uniform(1e-5, 1e-2)), zero_point)
+    if rng.random() < 0.2:
+        return quantized(rng, (256,), dtype, low=1e-6, high=1e3)
     return quantized(rng, (256,), dtype)
 
 
@@ -68,6 +71,8 @@ def select_v2(rng, size, dtype):
     keep = rng.random() < 0.4
     parts = [tuple(n if keep or rng.random() < 0.6 else 1 for n in shape) for _ in "cxy"]
     spread = np.broadcast_shapes(*parts)
+    if rng.random() < 0.1:
+        parts, spread = [(1,) * int(rng.integers(0, 4)) for _ in "cxy"], (1,) * int(rng.integers(3))
     c, x, y = plain(parts[0], "bool"), plain(parts[1], dtype), plain(parts[2], dtype)
     fed = [values(rng, spec.shape, spec.dtype) for spec in (c, x, y)]
     model = single_op("SELECT_V2", [c, x, y], [plain(spread, dtype)])

@@ -42,9 +42,12 @@ def transpose(rng, size, dtype):
 
 
 def reverse(rng, size, dtype):
-    rank = int(rng.integers(1, 5))
-    spec = plain(shape_of(rng, rank, size), dtype)
-    inputs = [spec, constant([int(rng.integers(0, rank))], "int32")]
+    rank = int(rng.integers(1, 7))
+    spec = plain(shape_of(rng, rank, size, 4), dtype)
+    first = int(rng.integers(0, rank))
+    axes = rng.permutation(np.arange(first, int(rng.integers(first, rank)) + 1))
+    axes = np.where(rng.random(len(axes)) < 0.3, axes - rank, axes)
+    inputs = [spec, constant(axes, "int32")]
     every = ("int8", "int16", "int32", "int64", "float32", "bool", "uint8")
     return model_case(rng, "REVERSE_V2", dtype, inputs, [plain(spec.shape, dtype)], tflm=every)
 
@@ -135,8 +138,10 @@ def pack(rng, size, dtype):
     # More than 16 have a kernel of their own.
     count = 18 if rng.random() < 0.15 else int(rng.integers(1, 5))
     inputs = [plain(shape, dtype) for _ in range(count)]
+    inputs = [inputs[0], *inputs[2:], inputs[0]] if rng.random() < 0.2 else inputs
     output = plain((*shape[:axis], len(inputs), *shape[axis:]), dtype)
-    options = {"axis": axis, "values_count": len(inputs)}
+    given = axis - len(shape) - 1 if rng.random() < 0.3 else axis
+    options = {"axis": given, "values_count": len(inputs)}
     tflm = ("int8", "int16", "int32", "int64", "float32")
     return model_case(rng, "PACK", dtype, inputs, [output], options, tflm)
 
@@ -148,7 +153,8 @@ def unpack(rng, size, dtype):
         shape = (*shape[:axis], 18, *shape[axis + 1 :])
     rest = shape[:axis] + shape[axis + 1 :]
     outputs = [plain(rest, dtype) for _ in range(shape[axis])]
-    options = {"axis": axis, "num": shape[axis]}
+    given = axis - len(shape) if rng.random() < 0.3 else axis
+    options = {"axis": given, "num": shape[axis]}
     tflm = ("int8", "int16", "int32", "float32")
     return model_case(rng, "UNPACK", dtype, [plain(shape, dtype)], outputs, options, tflm)
 
@@ -158,9 +164,32 @@ def split(rng, size, dtype):
     axis, parts = int(rng.integers(0, len(shape))), int(rng.integers(1, 5))
     outputs = [plain(shape, dtype) for _ in range(parts)]
     shape[axis] *= parts
-    inputs = [constant(axis, "int32"), plain(shape, dtype)]
+    given = axis - len(shape) if rng.random() < 0.3 else axis
+    inputs = [constant(given, "int32"), plain(shape, dtype)]
     tflm = ("int8", "int16", "int32", "float32")
     return model_case(rng, "SPLIT", dtype, inputs, outputs, {"num_splits": parts}, tflm)
+
+
+def reshape(rng, size, dtype):
+    """RESHAPE and SQUEEZE, also to scalars, whose shape is a constant without elements."""
+    shape = shape_of(rng, int(rng.integers(0, 5)), size, 3)
+    ones = [axis for axis, n in enumerate(shape) if n == 1]
+    if rng.random() < 0.4:
+        gone = [axis for axis in ones if rng.random() < 0.7] or ones
+        rest = [n for axis, n in enumerate(shape) if axis not in gone]
+        given = gone if gone != ones or rng.random() < 0.5 else []
+        options = {"squeeze_dims": [a - len(shape) if rng.random() < 0.3 else a for a in given]}
+        source, output = plain(shape, dtype), plain(rest, dtype)
+        return model_case(rng, "SQUEEZE", dtype, [source], [output], options, (dtype,))
+    wanted = shape_of(rng, int(rng.integers(0, 4)), size, 3)
+    total = int(np.prod(shape)) * int(np.prod(wanted))
+    source, output = [plain((*shape, *wanted), dtype), plain((total,), dtype)]
+    if total == 1 or rng.random() < 0.3:
+        output = plain(() if total == 1 else (1, total, 1), dtype)
+    inputs = [source, constant(np.array(output.shape, np.int32))]
+    inputs = inputs[: int(rng.integers(1, 3))]
+    options = {"new_shape": list(output.shape)}
+    return model_case(rng, "RESHAPE", dtype, inputs, [output], options, (dtype,))
 
 
 def split_v(rng, size, dtype):
@@ -169,7 +198,10 @@ def split_v(rng, size, dtype):
     sizes = rng.integers(1, 5, int(rng.integers(1, 5)))
     outputs = [plain((*shape[:axis], int(n), *shape[axis + 1 :]), dtype) for n in sizes]
     shape[axis] = int(sizes.sum())
-    inputs = [plain(shape, dtype), constant(sizes, "int32"), constant(axis, "int32")]
+    if rng.random() < 0.3:
+        sizes[int(rng.integers(0, len(sizes)))] = -1  # what the others leave
+    given = axis - len(shape) if rng.random() < 0.3 else axis
+    inputs = [plain(shape, dtype), constant(sizes, "int32"), constant(given, "int32")]
     tflm = ("int8", "int16", "int32", "float32")
     return model_case(rng, "SPLIT_V", dtype, inputs, outputs, {"num_splits": len(sizes)}, tflm)
 
@@ -180,6 +212,7 @@ GENERATORS = {
     "BROADCAST_TO": of_types(broadcast_to, _ALL),
     "CONCATENATION": of_types(concatenation, _ALL),
     "PACK": of_types(pack, (*_NUMBERS, "int64")),
+    "RESHAPE, SQUEEZE": of_types(reshape, (*_ALL, "uint8")),
     "REVERSE_V2": of_types(reverse, _ALL),
     "SLICE": of_types(slice_, _ALL),
     "SPACE_TO_DEPTH, DEPTH_TO_SPACE": of_types(space_to_depth, ("int8", "int32", "float32")),

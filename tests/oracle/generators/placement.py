@@ -13,27 +13,27 @@ def pads(rng, shape, largest):
 
 
 def pad(rng, size, dtype):
-    shape = shape_of(rng, int(rng.integers(1, 5)), size)
+    shape = shape_of(rng, int(rng.integers(1, 6)), size, 4)
     around = pads(rng, shape, [3] * len(shape))
     x = plain(shape, dtype)
     y = plain([n + sum(p) for n, p in zip(shape, around, strict=True)], dtype)
     inputs = [x, constant(around, "int32")]
+    # TFLM takes either for the other one.
+    name = str(rng.choice(["PAD", "PADV2"]))
     if rng.random() < 0.5:
-        value = with_data(plain((), dtype), values(rng, (), dtype))
-        return random_case(
-            f"PADV2 {dtype} {shape} {around}",
-            single_op("PADV2", [*inputs, value], [y]),
-            seed=seed_of(rng),
-        )
-    return random_case(
-        f"PAD {dtype} {shape} {around}", single_op("PAD", inputs, [y]), seed=seed_of(rng)
-    )
+        value = plain(() if rng.random() < 0.7 else (1,), dtype)
+        fixed = with_data(value, values(rng, value.shape, dtype))
+        inputs.append(fixed if rng.random() < 0.7 else value)
+    what = f"{name} {dtype} {shape} {around} {len(inputs)}"
+    return random_case(what, single_op(name, inputs, [y]), seed=seed_of(rng))
 
 
 def mirror_pad(rng, size, dtype):
-    shape = shape_of(rng, int(rng.integers(1, 5)), size, 5)
+    shape = shape_of(rng, int(rng.integers(1, 7)), size, 5 if rng.random() < 0.5 else 2)
     mode = int(rng.integers(0, 2))
     around = pads(rng, shape, [n if mode else n - 1 for n in shape])
+    if rng.random() < 0.2:
+        around[-1][1] += 3  # more than there is to mirror, which TFLM takes behind an axis only
     y = plain([n + sum(p) for n, p in zip(shape, around, strict=True)], dtype)
     inputs = [plain(shape, dtype), constant(around, "int32")]
     model = single_op("MIRROR_PAD", inputs, [y], {"mode": mode})
@@ -43,8 +43,7 @@ def mirror_pad(rng, size, dtype):
 def resize_nearest(rng, size, dtype):
     n, h, w, c = shape_of(rng, 4, size, 7)
     new = [int(k) for k in rng.integers(1, 12, 2)]
-    kind = int(rng.integers(0, 3))
-    options = {"align_corners": kind == 1, "half_pixel_centers": kind == 2}
+    options = {k: bool(rng.random() < 0.4) for k in ("align_corners", "half_pixel_centers")}
     inputs = [plain((n, h, w, c), dtype), constant(new, "int32")]
     model = single_op("RESIZE_NEAREST_NEIGHBOR", inputs, [plain((n, *new, c), dtype)], options)
     return random_case(

@@ -39,9 +39,8 @@ def svdf(kind):
             unit = state.scale * time.scale[0]
             bias = TensorSpec((units,), "int32", unit, 0, rng.integers(-5000, 5000, units))
             output = tensor(rng, (batches, units), scale=unit * float(rng.uniform(1, 500)))
-        options = {"rank": rank, "fused_activation_function": int(rng.choice([0, 1]))}
-        if kind != "float32":
-            options["fused_activation_function"] = 1
+        # TFLM ignores that of integers; floats have TANH and SIGN_BIT as well.
+        options = {"rank": rank, "fused_activation_function": int(rng.integers(0, 6))}
         operands = [source, features, time, bias, state]
         model = single_op("SVDF", operands, [output], options, version=3)
         return random_case(f"SVDF {kind}", model, CALLS, case_seed(rng))
@@ -66,7 +65,10 @@ def lstm(kind):
             hidden_scale["zero_point"] = zero_point(rng, kind)
         hidden = TensorSpec((batches, cells), kind, variable=True, **hidden_scale)
         output = TensorSpec((*front, cells), kind, **hidden_scale)
-        power = float(2.0 ** -int(rng.integers(9, 16)))
+        power = float(
+            2.0 ** -int(rng.integers(9, 16) if chance(rng, 0.7) else rng.integers(-2, 20))
+        )
+        power = power * 1.3 if chance(rng, 0.1) else power
         cell_type = "int16" if quantized else kind
         cell = TensorSpec((batches, cells), cell_type, power if quantized else None, variable=True)
 
@@ -94,7 +96,7 @@ def lstm(kind):
         options = {
             "fused_activation_function": _TANH,
             "time_major": time_major,
-            "cell_clip": float(rng.choice([0.0, 0.5, 10.0])),
+            "cell_clip": float(rng.choice([0.0, 0.5, 10.0, 1e-6, -1.0])),
         }
         model = single_op("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [output], options, version=3)
         return random_case(f"LSTM {kind}", model, CALLS, case_seed(rng))
