@@ -140,7 +140,39 @@ def _lower_needed(
     """Steps and marks in order; ops whose results nobody needs are left out."""
     subgraph = flat.subgraph
     needed = set(subgraph.outputs)
-    variables = set(flat.fills)
+    loops = any(isinstance(item, Mark) and item.kind == "while" for item in flat.items)
+    before = -1
+    while before < len(needed):
+        # What the next turn of a loop reads is known only when all of the loop has been seen.
+        before = len(needed) if loops else len(flat.subgraph.tensors)
+        items, problems = _lower_backwards(graph, flat, isa, optimize, packed, needed)
+    problems += _shape_problems(graph, subgraph, items)
+    problems += [
+        EdgeqError(
+            f"a tensor of {t.dtype} {t.shape} has no place in C.",
+            f'{graph.path}, tensor "{t.name}"',
+        )
+        for t in (subgraph.tensors[i] for i in (*subgraph.inputs, *subgraph.outputs))
+        if t.dtype not in C_TYPES or not t.elements or t.bytes > MAX_TENSOR_BYTES
+    ]
+    raise_problems(problems[::-1])
+    return items[::-1]
+
+
+def _lower_backwards(
+    graph: Graph,
+    flat: Flat,
+    isa: Isa,
+    optimize: str,
+    packed: frozenset[int],
+    needed: set[int],
+) -> tuple[list[Step | Mark], list[EdgeqError]]:
+    """Steps and marks from the last to the first, and what is in the way.
+
+    Args:
+        needed: Tensors that something reads; those that the steps read are added.
+    """
+    subgraph, variables = flat.subgraph, set(flat.fills)
     problems: list[EdgeqError] = []
     items: list[Step | Mark] = []
     for item in reversed(flat.items):
@@ -162,17 +194,7 @@ def _lower_needed(
             continue
         needed.update(step.reads)
         items.append(step)
-    problems += _shape_problems(graph, subgraph, items)
-    problems += [
-        EdgeqError(
-            f"a tensor of {t.dtype} {t.shape} has no place in C.",
-            f'{graph.path}, tensor "{t.name}"',
-        )
-        for t in (subgraph.tensors[i] for i in (*subgraph.inputs, *subgraph.outputs))
-        if t.dtype not in C_TYPES or not t.elements or t.bytes > MAX_TENSOR_BYTES
-    ]
-    raise_problems(problems[::-1])
-    return items[::-1]
+    return items, problems
 
 
 def _lower(node: Node) -> Call | None:

@@ -82,8 +82,12 @@ def test_if_takes_the_branch_of_its_condition():
     assert_same([random_case("if", branches(), calls=8)])
 
 
-def loop(body_ops, body_outputs, values=2):
-    """While r (int32) < 3: the body, whose value 0 is the counter."""
+def loop(body_ops, body_outputs, values=2, results=()):
+    """While r (int32) < 3: the body, whose value 0 is the counter.
+
+    Args:
+        results: Which of the loop's values the model gives; all if empty.
+    """
     one = TensorSpec((1,), "int32")
     carried = [one, *(i8(4) for _ in range(values))]
     count = len(carried)
@@ -92,7 +96,7 @@ def loop(body_ops, body_outputs, values=2):
         [*carried, *carried],
         [OpSpec("WHILE", range(count), range(count, 2 * count), options)],
         range(count),
-        range(count, 2 * count),
+        [count + number for number in results or range(count)],
     )
     three = TensorSpec((1,), "int32", data=[3])
     condition = SubgraphSpec(
@@ -126,6 +130,12 @@ def test_while_carries_its_values_round():
 
 def test_while_may_swap_its_values():
     assert_same([loop_case(loop([], [2, 1]))])
+
+
+def test_while_carries_also_what_nothing_reads_behind_it():
+    """The counter, and a value that the next turn adds to another."""
+    ops = [OpSpec("ADD", [1, 2], [5]), OpSpec("ADD", [1, 1], [6])]
+    assert_same([loop_case(loop(ops, [6, 5], results=[2]))])
 
 
 def test_a_subgraph_that_calls_itself_is_refused():
