@@ -69,6 +69,8 @@ def lower_dequantize(node: Node) -> Call:
     """The kernel call for one DEQUANTIZE."""
     source, output = node.input(0), node.output()
     require_quantized(source)
+    per_channel = source.quantization is not None and source.quantization.per_channel
+    require(not per_channel, "activations with a scale per channel")
     require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")
     types = (source.dtype, output.dtype)
     require(source.dtype in _FLOAT_PARTNERS and types[1] == "float32", f"types {types}")

@@ -118,7 +118,8 @@ def _int16(node: Node) -> Call:
     channels = _channels(node)
     bias = np.zeros(channels, np.int64)
     if node.has_input(_BIAS):
-        require(node.input(_BIAS).dtype in ("int16", "int64"), "the bias is not int16 or int64")
+        kind = node.input(_BIAS).dtype
+        require(kind in ("int16", "int64"), f"a bias of {kind}, which TFLM reads as int64")
         bias = node.constant(_BIAS).astype(np.int64).reshape(-1)
         require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
     scales = scale_products(source, weights, output, channels)

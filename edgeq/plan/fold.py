@@ -207,14 +207,23 @@ def _cast(k: _Known) -> list[Array] | None:
 
 
 def _dequantize(k: _Known) -> list[Array] | None:
-    """Source: TFLite reference_ops `Dequantize` and its float16 form."""
+    """Source: TFLite reference_ops `Dequantize`, its float16 form, and `PerChannelDequantize`.
+
+    TFLM would take the first channel's scale for all.
+    """
     source = k.inputs[0]
     if k.outputs[0].dtype != "float32":
         return None
     if source.dtype == "float16":
         return [_data(source).astype(np.float32)]
-    if source.quantization is None or source.quantization.per_channel or source.dtype == "int4":
+    quantization = source.quantization
+    if quantization is None or source.dtype == "int4":
         return None
+    if quantization.per_channel:
+        along = [1] * len(source.shape)
+        along[quantization.quantized_dimension] = -1
+        centred = _data(source) - quantization.zero_point.reshape(along)
+        return [quantization.scale.reshape(along) * centred.astype(np.float32)]
     centred = _data(source).astype(np.int64) - source.zero_point
     return [(np.float64(source.scale) * centred).astype(np.float32)]
 

@@ -92,6 +92,26 @@ def test_an_open_axis_behind_the_batch_is_refused():
     assert "dynamic shape" in result.detail
 
 
+def test_weights_unpacked_per_channel_are_constants(tmp_path):
+    rng = np.random.default_rng(3)
+    scales, zero_points = rng.uniform(0.001, 0.01, 5), rng.integers(-60, 60, 5)
+    weights = rng.integers(-128, 128, (5, 3, 3, 2))
+    tensors = [
+        TensorSpec((5, 3, 3, 2), "int8", scales, zero_points, weights, axis=0),
+        TensorSpec((5, 3, 3, 2), "float32"),
+        TensorSpec((1, 6, 6, 2), "float32"),
+        TensorSpec((5,), "float32", data=rng.normal(size=5)),
+        TensorSpec((1, 4, 4, 5), "float32"),
+    ]
+    options = {"padding": 1, "stride_h": 1, "stride_w": 1}
+    options |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    ops = [OpSpec("DEQUANTIZE", [0], [1], version=5), OpSpec("CONV_2D", [2, 1, 3], [4], options)]
+    model = build([SubgraphSpec(tensors, ops, [2], [4])])
+    assert ops_of(model, tmp_path) == ["CONV_2D"]
+    values = [[rng.normal(size=(1, 6, 6, 2)).astype(np.float32)]]
+    assert_same([Case("weight-only", model, values, oracle="litert")])
+
+
 def test_an_open_batch_may_move_to_another_axis():
     tensors = [
         i8(1, 2, 3, signature=(-1, 2, 3)),
