@@ -28,6 +28,12 @@ CONTROL_FLOW = (
 )
 # Ops that change one of their inputs.
 STATEFUL = ("SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+# Ops that stand for a model which another compiler has already turned into its machine's code.
+_COMPILED = {
+    "ethos-u": "the Ethos-U, by Vela",
+    "edgetpu-custom-op": "the Edge TPU",
+    "NeutronGraph": "the eIQ Neutron NPU",
+}
 _SAME_MEMORY = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
@@ -68,6 +74,13 @@ def flatten(graph: Graph) -> Flat:
     """
     if not graph.main.outputs:
         raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
+    for op in graph.main.ops:
+        if op.custom_name in _COMPILED:
+            raise EdgeqError(
+                f"the model has been compiled for {_COMPILED[op.custom_name]}.",
+                f"{graph.path}, {graph.main.describe(op)}",
+                "give the .tflite file that was the input of that",
+            )
     inliner = _Inliner(graph)
     # An input that the file gives a value is still an input: every call writes it. So is one that
     # the file calls a variable, unless an op keeps its state there.

@@ -189,6 +189,14 @@ def test_a_signature_must_be_named_where_several_differ(cli, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+def test_a_model_compiled_for_an_accelerator_is_named_as_such():
+    tensors = [TensorSpec((8,), "uint8", data=np.zeros(8)), i8(1, 4), i8(1, 2)]
+    model = build([SubgraphSpec(tensors, [OpSpec("ethos-u", [0, 1], [2])], [1], [2])])
+    (result,) = check([random_case("vela", model)])
+    assert result.verdict == "both refuse"
+    assert "compiled for the Ethos-U" in result.detail
+
+
 def test_an_input_that_is_called_a_variable_is_an_input():
     tensors = [i8(1, 3), i8(1, 3, variable=True), i8(1, 3)]
     model = build([SubgraphSpec(tensors, [OpSpec("SUB", [0, 1], [2])], [0, 1], [2])])
