@@ -33,7 +33,9 @@ from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
     clamp,
+    effective_scales,
     image_shape,
+    live_bias,
     padding_above,
     padding_before,
     requant_constant,
@@ -115,6 +117,7 @@ def lower(node: Node) -> Call:
         behind = overlap(g, 1, buffered=False)
         return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node))
     bias = bias_values(node, 2, g["output_c"])
+    bias = live_bias(bias, effective_scales(node, len(bias)))
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])
     limits = clamp(node)

@@ -25,7 +25,9 @@ from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
     clamp,
+    effective_scales,
     image_shape,
+    live_bias,
     padding_above,
     padding_before,
     requant_constant,
@@ -80,6 +82,7 @@ def lower(node: Node) -> Call:
         behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
         return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node))
     bias = bias_values(node, 2, channels)
+    bias = live_bias(bias, effective_scales(node, len(bias)))
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)
     limits = clamp(node)

@@ -31,6 +31,8 @@ from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
     clamp,
+    effective_scales,
+    live_bias,
     requant_constant,
     require_quantized,
     smaller,
@@ -118,6 +120,8 @@ def lower(node: Node) -> Call:
     require(along and not (per_channel and weights.dtype == "int4"), "its scales are not per row")
     values = node.constant(1)
     bias = bias_values(node, 2, output_c)
+    if per_channel:
+        bias = live_bias(bias, effective_scales(node, output_c))
     check_accumulator(values, bias, source.zero_point)
     shape = {
         "batches": source.elements // input_c,

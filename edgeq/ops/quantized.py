@@ -79,6 +79,20 @@ def effective_scales(node: Node, channels: int) -> list[float]:
     return scale_products(node.input(0), node.input(1), node.output(), channels)
 
 
+def live_bias(bias: NDArray[np.int64], scales: list[float]) -> NDArray[np.int64]:
+    """The bias, 0 in channels whose results are 0 whatever the accumulator is.
+
+    Trained models hold channels without weights; their scale is next to nothing, and what is a
+    small bias in reals is then near 2^31, where additions overflow, or 2^63.
+
+    Args:
+        bias: int32 or int64 values.
+        scales: `scale_products`.
+    """
+    live = [quantize_multiplier(scale)[0] > 0 for scale in scales]
+    return np.where(live, bias, 0)
+
+
 def requant_constant(node: Node, bias: NDArray[np.int64], channels: int) -> Constant:
     """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel."""
     rows = np.zeros((channels, 3), np.int64)

@@ -28,6 +28,7 @@ from edgeq.ops.quantized import (
     check_accumulator,
     clamp,
     image_shape,
+    live_bias,
     scale_products,
 )
 from edgeq.ops.wide import wide_rows
@@ -103,6 +104,7 @@ def lower(node: Node) -> Call:
     require(types == ("int8",) * 3, f"types {types}")
     source, output = node.input(_INPUT), node.output()
     bias = bias_values(node, _BIAS, _channels(node))
+    bias = live_bias(bias, scale_products(source, node.input(_WEIGHTS), output, len(bias)))
     check_accumulator(_by_channel(node), bias, source.zero_point)
     params = {
         "input_offset": -source.zero_point,
@@ -124,7 +126,8 @@ def _int16(node: Node) -> Call:
         require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
     scales = scale_products(source, weights, output, channels)
     params = {"input_offset": 0, "output_offset": 0, **clamp(node)}
-    return _call(node, "s16", {**params}, wide_rows(_by_channel(node), bias, scales))
+    rows = wide_rows(_by_channel(node), live_bias(bias, scales), scales)
+    return _call(node, "s16", {**params}, rows)
 
 
 def _by_channel(node: Node) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
     effective_scales,
+    live_bias,
     requant_constant,
 )
 
@@ -56,13 +57,14 @@ def requant_table(
         narrow: Whether the accumulator has 32 bits.
     """
     channels = len(weights_by_channel)
-    bias = bias_values(node, 2, channels)
+    scales = effective_scales(node, channels)
+    bias = live_bias(bias_values(node, 2, channels), scales)
     if narrow:
         check_accumulator(weights_by_channel, bias, zero_point, "int16")
         return requant_constant(node, bias, channels)
     if node.has_input(2):
         require(node.input(2).dtype == "int64", f"{node.input(2).dtype} bias; int64 is possible")
-    return wide_rows(weights_by_channel, bias, effective_scales(node, channels), zero_point)
+    return wide_rows(weights_by_channel, bias, scales, zero_point)
 
 
 def wide_rows(
