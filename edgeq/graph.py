@@ -323,7 +323,7 @@ class _Reader:
         return name, code.text(1), code.scalar(2, "i32", 1)
 
     def _buffer(self, number: int, where: str) -> bytes | None:
-        """The bytes of a buffer; None if it has none, not even zero of them."""
+        """The bytes of a buffer; None if it is empty."""
         if number >= len(self.buffers):
             self.problem(f"buffer {number} does not exist ({len(self.buffers)} do).", where)
             return None
@@ -336,7 +336,7 @@ class _Reader:
                 return None
             return self.data[offset : offset + size]
         raw = buffer.vector(0, "[u8]")
-        return None if raw is None else raw.tobytes()
+        return raw.tobytes() if raw is not None and len(raw) else None
 
     def _subgraph(self, index: int, table: Table) -> Subgraph:
         where = f"subgraph {index}"
@@ -424,11 +424,11 @@ class _Reader:
         self, number: int, shape: tuple[int, ...], dtype: str, where: str
     ) -> NDArray[Any] | None:
         raw = self._buffer(number, where)
-        elements = math.prod(shape)
-        if raw is None or (not raw and elements):
+        if raw is None:
             return None
         if dtype not in _NUMPY and dtype not in _BITS:
             return np.frombuffer(raw, np.uint8)
+        elements = math.prod(shape)
         expected = (elements * element_bits(dtype) + 7) // 8
         if len(raw) != expected:
             self.problem(f"{len(raw)} bytes of data, but {dtype} {shape} needs {expected}.", where)
