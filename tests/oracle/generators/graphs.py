@@ -175,8 +175,66 @@ def curve(g):
     g.op(name, [index], g.like(source, source.shape) if name == "RELU6" else output, version=2)
 
 
+def transpose(g):
+    index, source = g.any_image()
+    order = g.rng.permutation(4)
+    where = g.add(TensorSpec((4,), "int32", data=order))
+    shape = [source.shape[axis] for axis in order]
+    g.op("TRANSPOSE", [index, where], g.like(source, shape))
+
+
+def mean(g):
+    index, source = g.any_image()
+    where = g.add(TensorSpec((2,), "int32", data=[1, 2]))
+    shape = (source.shape[0], 1, 1, source.shape[3])
+    g.op("MEAN", [index, where], g.activation(shape), {"keep_dims": True}, 2)
+
+
+def enlarge(g):
+    index, source = g.any_image()
+    size = [n * extent(g.rng, 2) for n in source.shape[1:3]]
+    where = g.add(TensorSpec((2,), "int32", data=size))
+    shape = (source.shape[0], *size, source.shape[3])
+    g.op("RESIZE_NEAREST_NEIGHBOR", [index, where], g.like(source, shape))
+
+
+def halves(g):
+    """SPLIT: one op, two tensors that go on."""
+    index, source = g.any_image()
+    axes = [axis for axis in range(4) if source.shape[axis] % 2 == 0]
+    if not axes:
+        return
+    axis = int(g.rng.choice(axes))
+    shape = [n // 2 if i == axis else n for i, n in enumerate(source.shape)]
+    where = g.add(TensorSpec((), "int32", data=axis))
+    made = [g.image(g.like(source, shape)) for _ in range(2)]
+    g.ops.append(OpSpec("SPLIT", [where, index], made, {"num_splits": 2}, 2))
+
+
+def dense(g):
+    rng = g.rng
+    index, source = g.any_image()
+    channels, made = source.shape[3], extent(rng, 8)
+    kind = {"int8": "int8", "int16": "int16", "float32": "float32"}[g.kind]
+    _, weight_type, bias_type = TYPES[kind]
+    filters = weights(rng, (made, channels), weight_type)
+    biases = bias(rng, source, filters, made, bias_type, needed=True)
+    output = g.activation(
+        (*source.shape[:3], made), scale=output_scale(rng, source, filters, channels)
+    )
+    options = {"keep_num_dims": True, "fused_activation_function": int(rng.choice([0, 1]))}
+    g.op("FULLY_CONNECTED", [index, g.add(filters), g.add(biases)], output, options, 5)
+
+
+def sigmoid(g):
+    index, source = g.any_image()
+    fixed = {"int8": (1 / 256, -128), "int16": (1 / 32768, 0), "float32": (None, 0)}[g.kind]
+    g.op("LOGISTIC", [index], TensorSpec(source.shape, g.kind, *fixed), version=2)
+
+
 LAYERS = (convolution, convolution, depthwise, pool, pair, pair, with_constant)
-LAYERS += (join, pad, cut, reshape, curve)
+LAYERS += (join, pad, cut, reshape, curve, transpose, mean, enlarge, halves, dense, sigmoid)
+OPTIMIZE = ("balanced", "balanced", "ram", "size", "speed")
 _LARGEST = 4000
 
 
@@ -190,18 +248,42 @@ def graph(kind):
             for _ in range(extent(rng, 2))
         ]
         for _ in range(extent(rng, 2 * size)):
-            last = len(g.tensors)
+            before = len(g.tensors), len(g.ops)
             rng.choice(LAYERS)(g)
             if np.prod(g.tensors[-1].shape) > _LARGEST:
-                del g.tensors[last:], g.ops[-1]
-                g.images = [i for i in g.images if i < last]
-        made = [op.outputs[0] for op in g.ops]
+                del g.tensors[before[0] :], g.ops[before[1] :]
+                g.images = [i for i in g.images if i < before[0]]
+        made = [i for op in g.ops for i in op.outputs]
         unread = [i for i in made if not any(i in op.inputs for op in g.ops)] or inputs[:1]
         outputs = list(dict.fromkeys([*unread[: 1 + extent(rng, 3)], *rng.choice(g.images, 1)]))
         spec = SubgraphSpec(g.tensors, g.ops, inputs, [int(i) for i in outputs])
-        return random_case(f"graph {kind}", build([spec]), seed=case_seed(rng))
+        optimize = str(rng.choice(OPTIMIZE))
+        name = f"graph {kind} {optimize}"
+        return random_case(name, build([spec]), seed=case_seed(rng), optimize=optimize)
 
     return make
 
 
+def tower(rng, size):
+    """A tall image, convolutions one after the other, some with a sum around them: what `ram` runs
+    a few rows at a time.
+    """
+    g = Graph(rng, "int8")
+    shape = (1, 6 + extent(rng, 3 * size), 2 + extent(rng, size), extent(rng, 4))
+    inputs = [g.image(g.activation(shape))]
+    for _ in range(2 + extent(rng, 4)):
+        before = g.images[-1]
+        g.images = [before]  # each layer reads the one before
+        _convolution(g, depthwise=chance(rng, 0.4))
+        source, made = g.tensors[before], g.tensors[g.images[-1]]
+        if source.shape == made.shape and chance(rng, 0.5):
+            reach = max(source.scale, made.scale) * scale(rng, 0.1, 4)
+            g.op("ADD", [before, g.images[-1]], g.activation(made.shape, scale=reach), version=2)
+    spec = SubgraphSpec(g.tensors, g.ops, inputs, [g.images[-1]])
+    optimize = str(rng.choice(["ram", "ram", "balanced"]))
+    name = f"tower {shape} {optimize}"
+    return random_case(name, build([spec]), seed=case_seed(rng), optimize=optimize)
+
+
 GENERATORS = {f"graph {kind}": graph(kind) for kind in ("int8", "int16", "float32")}
+GENERATORS["graph of a tall image"] = tower
