@@ -12,16 +12,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edgeq.compress.network import Network, Step
 
-_MAKERS = frozenset({"Dense", "Conv1D", "Conv2D", "Conv2DTranspose"})
+_MAKERS = frozenset(
+    {"Dense", "Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv1D",
+     "SeparableConv2D"}
+)  # fmt: skip
+# What reads channels with a kernel of its own, and whose own channels stay.
+_READERS = frozenset({"LSTM", "GRU", "SimpleRNN"})
 _DEPTHWISE = frozenset({"DepthwiseConv1D", "DepthwiseConv2D"})
 _HAND_ON = frozenset(
     {"ReLU", "LeakyReLU", "Activation", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
      "MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D",
      "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
      "GlobalMaxPooling2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D",
-     "UpSampling1D", "UpSampling2D", "BatchNormalization", "ELU"}
+     "UpSampling1D", "UpSampling2D", "BatchNormalization", "ELU", "PReLU", "Identity",
+     "GaussianNoise", "GaussianDropout", "Rescaling",
+     # Operations of keras.ops
+     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "HardSilu",
+     "HardSigmoid", "Sigmoid", "Tanh", "Absolute", "Square", "Clip"}
 )  # fmt: skip
 _TIE = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
 
@@ -74,8 +85,9 @@ class Groups:
         return sorted({self.root(group) for group in range(len(self.sizes))} - fixed)
 
     def _size_of_input(self, tensor: int) -> int:
-        reader = self._network.readers(tensor)
-        return int(reader[0].input_shape[-1] or 1) if reader else 1
+        for step in self._network.readers(tensor):
+            return int(step.input_shapes[step.inputs.index(tensor)][-1] or 1)
+        return 1
 
     def _new(self, size: int, *, fixed: bool = False) -> Channels:
         group = len(self.sizes)
@@ -92,28 +104,43 @@ class Groups:
         """The channels of a step's result."""
         inputs = [self._channels[tensor] for tensor in step.inputs]
         size = int(step.output_shape[-1] or 1)
-        if step.kind in _MAKERS and getattr(step.layer, "groups", 1) == 1:
-            shared = self._network.calls(step.layer) > 1
-            if shared:
-                self._fix(inputs[0])
-            return self._new(size, fixed=shared)
-        if self._hands_on(step):
-            return inputs[0]
+        if not step.arrays:
+            if is_maker(step.layer) and getattr(step.layer, "groups", 1) == 1:
+                shared = self._network.calls(step.layer) > 1
+                if shared:
+                    self._fix(inputs[0])
+                return self._new(size, fixed=shared)
+            if is_reader(step.layer) and len(inputs) == self._network.calls(step.layer) == 1:
+                return self._new(size, fixed=True)
+            if self._hands_on(step):
+                return inputs[0]
+            if (joined := self._joined(step, inputs)) is not None:
+                return joined
+        for channels in inputs:
+            self._fix(channels)
+        return self._new(size, fixed=True)
+
+    def _joined(self, step: Step, inputs: Sequence[Channels]) -> Channels | None:
+        """The channels of tensors laid in a row or put together; None for other steps."""
         if step.kind == "Flatten" and inputs[0].repeats == 1:
             return Channels(
                 inputs[0].groups, math.prod(int(n or 1) for n in step.input_shape[1:-1])
             )
-        if step.kind in _TIE and self._alike(inputs):
-            for other in inputs[1:]:
-                self._tie(inputs[0], other)
-            return inputs[0]
+        if step.kind in _TIE:
+            # One channel for all of them, as a map of attention has it, stays as it is.
+            single = [c for c in inputs if [self.sizes[g] for g in c.groups] == [1]]
+            several = [c for c in inputs if c not in single] or single
+            if self._alike(several):
+                for channels in single:
+                    self._fix(channels)
+                for other in several[1:]:
+                    self._tie(several[0], other)
+                return several[0]
         if step.kind == "Concatenate" and all(c.repeats == 1 for c in inputs):
             axis = step.layer.axis
             if axis in (-1, len(step.output_shape) - 1):
                 return Channels(tuple(g for c in inputs for g in c.groups))
-        for channels in inputs:
-            self._fix(channels)
-        return self._new(size, fixed=True)
+        return None
 
     def _hands_on(self, step: Step) -> bool:
         layer = step.layer
@@ -121,7 +148,11 @@ class Groups:
             return False
         if step.kind in _DEPTHWISE:
             return bool(layer.depth_multiplier == 1)
+        if hasattr(layer, "target_shape"):  # Reshape
+            return step.input_shape[-1] == step.output_shape[-1]
         softmax = getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
+        if step.kind == "Rescaling" and np.ndim(layer.scale) + np.ndim(layer.offset) > 0:
+            return False
         last = getattr(layer, "axis", -1) in (-1, len(step.input_shape) - 1)
         return step.kind in _HAND_ON and not softmax and last
 
@@ -132,6 +163,11 @@ class Groups:
     def _tie(self, one: Channels, other: Channels) -> None:
         for a, b in zip(one.groups, other.groups, strict=True):
             self._parents[self.root(b)] = self.root(a)
+
+
+def is_reader(layer: Any) -> bool:
+    """Whether a layer has a kernel of its own for the channels it reads, and keeps its own."""
+    return type(layer).__name__ in _READERS
 
 
 def is_maker(layer: Any) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.folding import fold_batch_norm
-from edgeq.compress.kernels import Kernel, variable
+from edgeq.compress.kernels import Kernel, untouched, variable
 from edgeq.compress.result import Compression
 from edgeq.compress.rules import Rule, Shared, with_rules, without_rules
 from edgeq.compress.task import Task, begin
 from edgeq.compress.training import Training
 from edgeq.devices.base import Array
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 
 _ROUNDS = 30
 
@@ -42,16 +42,21 @@ def cluster(model: Any, task: Task, *, clusters: int = 16) -> Compression:
         if weights.size <= 4 * clusters:
             return []
         values, numbers = share_weights(weights, clusters)
-        layers[layer.name] = len(values)
+        layers[layer.name] = max(len(values), layers.get(layer.name, 0))
         return [Shared(values, numbers)]
 
     prepared = with_rules(fold_batch_norm(work.original), rules)
+    if not layers:
+        raise EdgeqError(
+            f"No layer has weights to share: more than {4 * clusters} in one kernel.",
+            work.original.name,
+            "fewer --clusters",
+        )
     work.fit(prepared)
     details = {"clusters": clusters, "values": layers, "epochs": work.training.epochs}
     advice = "Convert with --scheme int8-per-tensor, which keeps shared values shared."
-    if not layers:
-        advice = f"No kernel has enough weights to share {clusters} values: nothing is clustered."
-    return work.result("cluster", without_rules(prepared), details, warnings=(advice,))
+    warnings = (advice, *untouched(work.original))
+    return work.result("cluster", without_rules(prepared), details, warnings=warnings)
 
 
 def share_weights(weights: Array, clusters: int) -> tuple[Array, Array]:

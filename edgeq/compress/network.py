@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.compress.kernels import take_weights
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.conversion.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.errors import EdgeqError
@@ -22,15 +23,22 @@ class Step:
     Attributes:
         layer: The layer (or keras.ops operation).
         inputs, outputs: Ids of the symbolic tensors it reads and makes.
-        input_shape: Shape of the first input, batch axis included.
+        input_shapes: Shapes of the inputs, batch axis included.
         output_shape: Shape of the first output.
+        arrays: Whether an operation also computes with an array of its own, which has channels too.
     """
 
     layer: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    input_shape: tuple[int | None, ...]
+    input_shapes: tuple[tuple[int | None, ...], ...]
     output_shape: tuple[int | None, ...]
+    arrays: bool = False
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of the first input."""
+        return self.input_shapes[0]
 
     @property
     def kind(self) -> str:
@@ -96,7 +104,11 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
         model = load_keras(path, trust=trust)
     elif is_tf_keras(model):
         model = from_tf_keras(model)
-    return rebuild(model)
+    flat = rebuild(model)
+    for layer in flat.layers:
+        # What was frozen to train a head alone must adapt now.
+        layer.trainable = True
+    return flat
 
 
 def rebuild(model: Any, replace: Replace | None = None) -> Any:
@@ -118,8 +130,11 @@ def rebuild(model: Any, replace: Replace | None = None) -> Any:
         keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor))
         for tensor in model.inputs
     ]
-    outputs = builder.run(model, inputs)
-    copy = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=model.name)
+    outputs = keras.tree.flatten(builder.run(model, inputs))
+    pack = keras.tree.pack_sequence_as
+    copy = keras.Model(
+        pack(model._inputs_struct, inputs), pack(model._outputs_struct, outputs), name=model.name
+    )
     builder.copy_weights()
     return copy
 
@@ -168,13 +183,17 @@ class _Builder:
             name += "_copy"
         self._names.add(name)
         new = type(old).from_config({**config, "name": name})
+        # The rounding of rules is that of float32 arithmetic, so mixed precision goes.
+        for part in new._flatten_layers():
+            if part.compute_dtype in ("float16", "bfloat16"):
+                part.dtype_policy = "float32"
         self._copied.append((old, new))
         return new
 
     def copy_weights(self) -> None:
         """Give the copies the weights of their originals."""
         for old, new in self._copied:
-            new.set_weights(old.get_weights())
+            take_weights(new, old)
 
 
 def read_network(model: Any) -> Network:
@@ -184,12 +203,24 @@ def read_network(model: Any) -> Network:
             node.operation,
             tuple(id(tensor) for tensor in node.input_tensors),
             tuple(id(tensor) for tensor in node.outputs),
-            tuple(node.input_tensors[0].shape),
+            tuple(tuple(tensor.shape) for tensor in node.input_tensors),
             tuple(node.outputs[0].shape),
+            any(len(shape) > 0 for shape in _own_shapes(node)),
         )
         for node in _nodes(model)
     )
     return Network(steps, tuple(map(id, model.inputs)), tuple(map(id, model.outputs)))
+
+
+def _own_shapes(node: Any) -> list[tuple[int, ...]]:
+    """Shapes of the arrays among a call's arguments that no other call makes."""
+    _, keras = import_tensorflow()
+    given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    return [
+        tuple(value.shape)
+        for value in given
+        if hasattr(value, "shape") and not isinstance(value, keras.KerasTensor)
+    ]
 
 
 def _nodes(model: Any) -> list[Any]:

@@ -126,20 +126,29 @@ class Objective:
         return loss
 
 
-def choose_objective(model: Any, labels: Array | None, loss: str | None) -> Objective:
+def choose_objective(
+    model: Any, labels: Array | None, loss: str | None, output: int = 0
+) -> Objective:
     """The task that a model's output and the labels suggest.
 
+    Args:
+        model: The keras.Model.
+        labels: None where only a teacher teaches.
+        loss: A Keras loss by name; None for what fits.
+        output: Which of the model's outputs.
+
     Raises:
-        EdgeqError: They do not fit, or the model has several outputs.
+        EdgeqError: They do not fit, or the model has several outputs and labels for one.
     """
-    if len(model.outputs) != 1:
+    if len(model.outputs) != 1 and labels is not None:
         raise EdgeqError(
-            f"The model has {len(model.outputs)} outputs; edgeq trains models with one.",
+            f"The model has {len(model.outputs)} outputs; labels are for one.",
             model.name,
-            "use edgeq.compress's functions inside your own training loop",
+            "--unlabelled: all outputs learn from the model as it was; or your own training loop "
+            "with edgeq.compress's functions",
         )
-    shape = tuple(model.outputs[0].shape[1:])
-    last = _last_activation(model)
+    shape = tuple(model.outputs[output].shape[1:])
+    last = _last_activation(model.outputs[output])
     if labels is None:
         kind = "classes" if last == "softmax" else "values"
         return Objective(kind, last == "softmax", None, loss)
@@ -177,9 +186,9 @@ def _one_hot(labels: Array, classes: int, model: Any) -> Array:
     return np.eye(classes, dtype=np.float32)[labels.astype(np.int64)]
 
 
-def _last_activation(model: Any) -> str:
-    """Name of the activation that makes the model's output."""
-    layer = model.outputs[0]._keras_history.operation
+def _last_activation(output: Any) -> str:
+    """Name of the activation that makes an output."""
+    layer = output._keras_history.operation
     inner = getattr(layer, "inner", layer)
     if type(inner).__name__ in ("Softmax", "Sigmoid"):
         return type(inner).__name__.lower()

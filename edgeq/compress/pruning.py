@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from edgeq.compress.kernels import Kernel, variable
+from edgeq.compress.kernels import Kernel, as_matrix, from_matrix, untouched, variable
 from edgeq.compress.result import Compression
 from edgeq.compress.rules import Masked, Rule, with_rules, without_rules
 from edgeq.compress.task import Task, Workspace, begin, share
 from edgeq.compress.training import Training
 from edgeq.devices.base import Array
+from edgeq.errors import EdgeqError
 
 # Zeros come in steps, so that the network can adapt; the last step gets half of the epochs.
 _STEPS = (0.5, 0.8, 1.0)
@@ -53,9 +53,13 @@ def prune_2_of_4(model: Any, task: Task) -> Compression:
         EdgeqError: The model is not trained or cannot be followed, data does not fit, or NaN.
     """
     work = begin(model, task, Training(epochs=8, teach=0.5))
-    pruned = _pruned(work, work.original, two_of_four, work.training.epochs)
+
+    def mask(weights: Array, kernel: Kernel) -> Array:
+        return from_matrix(two_of_four(as_matrix(weights, kernel)), weights, kernel)
+
+    pruned = _pruned(work, work.original, mask, work.training.epochs)
     details = {"pattern": "2:4", "zeros": _zeros(pruned), "epochs": work.training.epochs}
-    return work.result("prune", pruned, details)
+    return work.result("prune", pruned, details, warnings=untouched(work.original))
 
 
 def prune_blocks(model: Any, task: Task, *, sparsity: float = 0.5) -> Compression:
@@ -86,7 +90,11 @@ def smallest(weights: Array, share: float) -> Array:
 
 
 def two_of_four(weights: Array) -> Array:
-    """Where the two largest of every four weights of an output channel are."""
+    """Where the two largest of every four weights of an output channel are.
+
+    Args:
+        weights: (..., outputs).
+    """
     rows = weights.reshape(-1, weights.shape[-1]).T
     padded = np.pad(np.abs(rows), ((0, 0), (0, -rows.shape[1] % 4)), constant_values=-1.0)
     fours = padded.reshape(len(rows), -1, 4)
@@ -118,18 +126,20 @@ def largest_blocks(weights: Array, share: float) -> Array:
     return mask
 
 
-def _has_blocks(layer: Any, weights: Array) -> bool:
+def _has_blocks(kernel: Kernel, weights: Array) -> bool:
     """Whether blocks of this kernel are those that the C would store."""
-    transposed = "Transpose" in type(layer).__name__
-    places = weights.size // (weights.shape[-2] * weights.shape[-1])
-    return not transposed and (places == 1 or weights.shape[-2] % BLOCK == 0)
+    if kernel.dense:
+        return weights.ndim == 2
+    return kernel.op == "CONV_2D" and (
+        weights.size == weights.shape[-2] * weights.shape[-1] or weights.shape[-2] % BLOCK == 0
+    )
 
 
 def _gradually(
     model: Any,
     task: Task,
     sparsity: float,
-    mask: Callable[..., Array],
+    mask: Callable[[Array, float], Array],
     pattern: dict[str, str],
 ) -> Compression:
     """The model pruned in steps, trained after each of them."""
@@ -139,7 +149,10 @@ def _gradually(
     pruned = work.original
     for number, part in enumerate(steps, 1):
         epochs = _epochs(work.training.epochs, number, len(steps))
-        masked = partial(mask, share=part)
+
+        def masked(weights: Array, kernel: Kernel, part: float = part) -> Array:  # noqa: ARG001
+            return mask(weights, part)
+
         pruned = _pruned(work, pruned, masked, epochs, blocks=bool(pattern))
     details = {
         **pattern,
@@ -147,18 +160,16 @@ def _gradually(
         "zeros": _zeros(pruned),
         "epochs": work.training.epochs,
     }
-    warnings = (
-        ()
-        if details["zeros"]
-        else ("Nothing is zero: the sparsity is too low, or no kernel large enough.",)
-    )
+    warnings = untouched(work.original)
+    if not details["zeros"]:
+        warnings = ("Nothing is zero: the sparsity is too low.", *warnings)
     return work.result("prune", pruned, details, warnings=warnings)
 
 
 def _pruned(
     work: Workspace,
     model: Any,
-    mask: Callable[[Array], Array],
+    mask: Callable[[Array, Kernel], Array],
     epochs: int,
     *,
     blocks: bool = False,
@@ -169,11 +180,19 @@ def _pruned(
         weights = np.asarray(variable(layer, kernel))
         if kernel.depthwise or weights.size < _SMALL:
             return []
-        if blocks and not _has_blocks(layer, weights):
+        if blocks and not _has_blocks(kernel, weights):
             return []
-        return [Masked(mask(weights))]
+        found.append(layer)
+        return [Masked(mask(weights, kernel))]
 
+    found: list[Any] = []
     prepared = with_rules(model, rules)
+    if not found:
+        kind = "with blocks of 4x4 " if blocks else ""
+        raise EdgeqError(
+            f"No layer {kind}has weights to prune: {_SMALL} and more, other than depthwise ones.",
+            work.original.name,
+        )
     work.fit(prepared, replace(work.training, epochs=epochs))
     return without_rules(prepared)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -50,16 +51,18 @@ def prepare_qat(model: Any, scheme: str = "int8") -> Any:
     }
 
     def rules(layer: Any, kernel: Kernel) -> list[Rule]:
-        width = 8 if kernel.depthwise else bits
-        quantized = FakeQuantized(kernel, width, per_channel=per_channel)
+        # As `edgeq convert` does it: only these ops have 4 bits, and dense layers one scale then.
+        width = bits if kernel.op in ("CONV_2D", "FULLY_CONNECTED") else 8
+        one_scale = not per_channel or (width == 4 and kernel.dense)
+        quantized = FakeQuantized(kernel, width, per_channel=not one_scale)
         return [*rules_kept(layer, kernel), quantized]
 
-    def after(layer: Any) -> Any | None:
+    def after(layer: Any) -> Callable[[], Any] | None:
         kind = type(layer).__name__
         function = getattr(getattr(layer, "activation", None), "__name__", "")
         if kind in _NO_SCALE_OF_THEIR_OWN or function == "softmax" or id(layer) in fused:
             return None
-        return range_class()()
+        return range_class()  # type: ignore[no-any-return]
 
     return with_rules(folded, rules, after)
 
@@ -122,6 +125,7 @@ def range_class() -> Any:
 
         def __init__(self, momentum: float = 0.98) -> None:
             super().__init__()
+            self.supports_masking = True
             self._momentum = momentum
 
         def build(self, input_shape: Any) -> None:  # noqa: ARG002

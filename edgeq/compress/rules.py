@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgeq.compress.kernels import Kernel, kernels_of, variable
+from edgeq.compress.kernels import Kernel, built_copy, kernels_of, take_weights, variable
 from edgeq.compress.network import rebuild
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.devices.base import Array
@@ -96,6 +96,23 @@ class Shared:
         return keras.ops.take(self._values * self._used, self._numbers, axis=0)
 
 
+def _build_rules(layer: Any) -> None:
+    """Make the variables of a wrapper's rules."""
+    for kernel, rules in layer.rules.items():
+        for rule in rules:
+            rule.build(layer)
+            if isinstance(rule, Shared):
+                variable(layer.inner, kernel).trainable = False
+
+
+def _keep_states(layer: Any, scope: Any, ruled: set[int]) -> None:
+    """Counters of random numbers move on as they would without the scope."""
+    for state in layer.non_trainable_variables:
+        value = None if id(state) in ruled else scope.get_current_value(state)
+        if value is not None:
+            state.assign(value)
+
+
 @cache
 def constrained_class() -> Any:
     """The wrapper layer; a function, so that Keras is imported no sooner than needed."""
@@ -106,13 +123,10 @@ def constrained_class() -> Any:
 
         def __init__(self, inner: Any, rules: Mapping[Kernel, Sequence[Rule]]) -> None:
             super().__init__(name=inner.name)
+            self.supports_masking = inner.supports_masking
             self.inner = inner
             self.rules = dict(rules)
-            for kernel, applied in self.rules.items():
-                for rule in applied:
-                    rule.build(self)
-                    if isinstance(rule, Shared):
-                        variable(inner, kernel).trainable = False
+            _build_rules(self)
 
         def weights_by_rule(self, kernel: Kernel, *, settled: bool) -> Any:
             """The weights after all rules, or after those that stay when training has ended."""
@@ -122,16 +136,21 @@ def constrained_class() -> Any:
                     value = rule.apply(value)
             return value
 
-        def call(self, inputs: Any) -> Any:
+        def call(self, *args: Any, **kwargs: Any) -> Any:
             mapping = [
                 (variable(self.inner, kernel), self.weights_by_rule(kernel, settled=False))
                 for kernel in self.rules
             ]
-            with keras.StatelessScope(state_mapping=mapping):
-                return self.inner(inputs)
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                result = self.inner(*args, **kwargs)
+            _keep_states(self.inner, scope, {id(own) for own, _ in mapping})
+            return result
 
-        def compute_output_shape(self, input_shape: Any) -> Any:
-            return self.inner.compute_output_shape(input_shape)
+        def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+            return self.inner.compute_output_spec(*args, **kwargs)
+
+        def compute_mask(self, *args: Any, **kwargs: Any) -> Any:
+            return self.inner.compute_mask(*args, **kwargs)
 
     return Constrained
 
@@ -143,17 +162,17 @@ def _nothing(layer: Any) -> None:
 def with_rules(
     model: Any,
     rules_for: Callable[[Any, Kernel], Sequence[Rule]],
-    after: Callable[[Any], Any | None] = _nothing,
+    after: Callable[[Any], Callable[[], Any] | None] = _nothing,
 ) -> Any:
     """A copy of a flat model whose layers obey rules; `without_rules` undoes it.
 
     Args:
         model: The keras.Model.
         rules_for: The rules of a layer's kernel, in the order they are applied.
-        after: A layer to put behind another one, if any.
+        after: What makes the layer to put behind each output of another one, if any.
     """
 
-    def replace(layer: Any, shape: tuple[int | None, ...]) -> Callable[..., Any] | None:
+    def replace(layer: Any, shape: tuple[int | None, ...]) -> Callable[..., Any] | None:  # noqa: ARG001
         rules = {kernel: rules_for(layer, kernel) for kernel in kernels_of(layer)}
         rules = {kernel: found for kernel, found in rules.items() if found}
         behind = after(layer)
@@ -161,11 +180,10 @@ def with_rules(
             return None
         if not hasattr(layer, "get_weights"):
             return _Chain(None, layer, behind)
-        new = type(layer).from_config(layer.get_config())
         if rules:
-            new.build(shape)
-            new.set_weights(layer.get_weights())
-            new = constrained_class()(new, rules)
+            new = constrained_class()(built_copy(layer), rules)
+        else:
+            new = type(layer).from_config(layer.get_config())
         if behind is None:
             return new  # type: ignore[no-any-return]
         return _Chain(layer, new, behind)
@@ -174,33 +192,42 @@ def with_rules(
 
 
 class _Chain:
-    """Two layers in a row; the first may be an operation of keras.ops, which has no weights."""
+    """A layer and one behind each of its outputs; the first may be an operation of keras.ops."""
 
     takes_all = True
 
-    def __init__(self, original: Any, first: Any, second: Any) -> None:
-        self._original, self._first, self._second = original, first, second
+    def __init__(self, original: Any, first: Any, behind: Callable[[], Any] | None) -> None:
+        self._original, self._first, self._behind = original, first, behind
+        self._made: dict[int, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The second layer's result on the first one's."""
+        """The results of the layers behind, on what the first one gives."""
+        _, keras = import_tensorflow()
         result = self._first(*args, **kwargs)
         if self._original is not None and not isinstance(self._first, constrained_class()):
-            self._first.set_weights(self._original.get_weights())
-        return self._second(result)
+            take_weights(self._first, self._original)
+        outputs = [self._after(i, value) for i, value in enumerate(keras.tree.flatten(result))]
+        return keras.tree.pack_sequence_as(result, outputs)
+
+    def _after(self, position: int, value: Any) -> Any:
+        """What follows one output; indices and masks are left as they are."""
+        if self._behind is None or "float" not in str(value.dtype):
+            return value
+        if position not in self._made:
+            self._made[position] = self._behind()
+        return self._made[position](value)
 
 
 def without_rules(model: Any) -> Any:
     """A copy with ordinary layers, whose weights keep to the rules that stay."""
     wrapper = constrained_class()
 
-    def replace(layer: Any, shape: tuple[int | None, ...]) -> Callable[..., Any] | None:
+    def replace(layer: Any, shape: tuple[int | None, ...]) -> Callable[..., Any] | None:  # noqa: ARG001
         if getattr(layer, "only_while_training", False):
             return lambda value: value
         if not isinstance(layer, wrapper):
             return None
-        new = type(layer.inner).from_config(layer.inner.get_config())
-        new.build(shape)
-        new.set_weights(layer.inner.get_weights())
+        new = built_copy(layer.inner)
         for kernel in layer.rules:
             variable(new, kernel).assign(layer.weights_by_rule(kernel, settled=True))
         return new  # type: ignore[no-any-return]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.channels import Groups, is_maker
-from edgeq.compress.cost import Cost, estimate_cost
-from edgeq.compress.network import Network, Step, read_network, rebuild
+from edgeq.compress.cost import Cost, Costs
+from edgeq.compress.cutting import without_channels
+from edgeq.compress.network import Network, Step, read_network
 from edgeq.compress.objective import choose_objective
 from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, Workspace, begin, share
-from edgeq.compress.training import STRUCTURED_RATE, Training, predict
+from edgeq.compress.training import STRUCTURED_RATE, Training, plain, predict_all
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
@@ -58,9 +59,9 @@ def prune_channels(model: Any, task: Task, *, macs: float = 0.5) -> Compression:
         )
     importance = _importance(work, network, groups)
     kept, left = _choose(network, groups, importance, macs)
-    result = _without_channels(work.original, network, groups, kept)
+    result = without_channels(work.original, network, groups, kept)
     work.fit(result)
-    whole = estimate_cost(network, groups, {})
+    whole = Costs(network, groups).of({})
     details = {
         "macs_before": whole.macs,
         "macs_after": left.macs,
@@ -77,33 +78,42 @@ def prune_channels(model: Any, task: Task, *, macs: float = 0.5) -> Compression:
 
 def _importance(work: Workspace, network: Network, groups: Groups) -> dict[int, Array]:
     """Importance of each channel of each free group."""
-    tf, _ = import_tensorflow()
+    tf, keras = import_tensorflow()
     model, samples = work.original, work.samples
-    y = samples.y
-    # Without labels, the loss is the distance to outputs moved a little.
-    objective = choose_objective(model, y, work.training.loss)
-    targets = objective.targets
-    if targets is None:
-        outputs = predict(model, samples)
-        targets = outputs + np.random.default_rng(0).normal(0, 0.1 * outputs.std(), outputs.shape)
-        targets = targets.astype(np.float32)
-    _, loss = objective.with_teacher(None if y is not None else targets, float(y is None), 1.0)
+    goals = _goals(work)
+    predicting = plain(model)
     found = {group: np.zeros(groups.sizes[group]) for group in groups.free}
     makers = [step for step in network.steps if is_maker(step.layer)]
     weights = [weight for step in makers for weight in step.layer.trainable_weights]
     size = work.training.batch_size
     for start in range(0, min(len(samples), size * _BATCHES), size):
         x = [array[start : start + size] for array in samples.x]
-        wanted = targets[start : start + size]
-        wanted = wanted if y is not None else np.stack([wanted, wanted], axis=1)
         with tf.GradientTape() as tape:
-            cost = loss(wanted, model(x[0] if len(x) == 1 else x, training=False))
+            outputs = keras.tree.flatten(predicting(x, training=False))
+            cost = sum(
+                loss(targets[start : start + size], output)
+                for (targets, loss), output in zip(goals, outputs, strict=True)
+            )
         gradients = dict(
             zip(map(id, weights), tape.gradient(cost, [w.value for w in weights]), strict=True)
         )
         for step in makers:
             _add_importance(found, step, groups, gradients)
     return found
+
+
+def _goals(work: Workspace) -> list[tuple[Array, Any]]:
+    """Targets and loss of every output; without labels, the distance to outputs moved a little."""
+    model, samples = work.original, work.samples
+    if samples.y is not None:
+        objective = choose_objective(model, samples.y, work.training.loss)
+        return [objective.with_teacher(None, 0.0, 1.0)]
+    goals = []
+    for number, outputs in enumerate(predict_all(model, samples)):
+        moved = np.random.default_rng(0).normal(0, 0.1 * outputs.std(), outputs.shape)
+        objective = choose_objective(model, None, work.training.loss, number)
+        goals.append(objective.with_teacher((outputs + moved).astype(np.float32), 1.0, 1.0))
+    return goals
 
 
 def _add_importance(
@@ -114,8 +124,10 @@ def _add_importance(
         return
     total = 0.0
     for weight in step.layer.trainable_weights:
+        if weight.name == "depthwise_kernel":  # of the input's channels
+            continue
         change = np.asarray(weight) * np.asarray(gradients[id(weight)])
-        if change.ndim > 1 and step.kind == "Conv2DTranspose":
+        if change.ndim > 1 and step.kind.endswith("Transpose"):
             change = np.swapaxes(change, -1, -2)
         total = total + change.reshape(-1, change.shape[-1]).sum(axis=0)
     found[group] += np.square(total)
@@ -131,37 +143,43 @@ def _choose(
     """
     ranked = {group: np.sort(values)[::-1] for group, values in importance.items()}
     sizes = {group: len(values) for group, values in importance.items()}
-    whole = estimate_cost(network, groups, {})
+    costs = Costs(network, groups)
+    whole = costs.of({})
 
-    def cost(counts: Mapping[int, int]) -> Cost:
-        return estimate_cost(network, groups, counts)
-
-    def fits(counts: Mapping[int, int]) -> bool:
-        now = cost(counts)
+    def fits(now: Cost) -> bool:
         share = 1 - _PAYS * (1 - macs)
         return now.macs <= macs * whole.macs and now.instructions <= share * whole.instructions
 
-    def worth(group: int, fewer: Mapping[int, int], more: Mapping[int, int]) -> float:
-        lost = ranked[group][fewer[group] : more[group]].sum()
-        return float(lost / (cost(more).instructions - cost(fewer).instructions))
+    def worth(step: tuple[int, int, Cost]) -> float:
+        group, count, change = step
+        fewer, more = sorted((count, counts[group]))
+        return float(ranked[group][fewer:more].sum() / abs(change.instructions))
 
-    counts = dict(sizes)
-    while not fits(counts):
-        steps = [(g, {**counts, g: n}) for g in counts if (n := _fewer(counts[g], sizes[g]))]
+    counts, now = dict(sizes), whole
+    while not fits(now):
+        steps = [
+            (g, n, costs.change(counts, g, n)) for g in counts if (n := _fewer(counts[g], sizes[g]))
+        ]
         if not steps:
             break
-        counts = min(steps, key=lambda step: worth(step[0], step[1], counts))[1]
+        group, count, change = min(steps, key=worth)
+        counts[group], now = count, now + change
     while True:
         back = {g: min(n + _step(sizes[g]), sizes[g]) for g, n in counts.items() if n < sizes[g]}
-        steps = [(g, more) for g, n in back.items() if fits(more := {**counts, g: n})]
+        steps = [
+            (g, n, change)
+            for g, n in back.items()
+            if fits(now + (change := costs.change(counts, g, n)))
+        ]
         if not steps:
             break
-        counts = max(steps, key=lambda step: worth(step[0], counts, step[1]))[1]
+        group, count, change = max(steps, key=worth)
+        counts[group], now = count, now + change
     kept = {
         group: np.sort(np.argsort(-values, kind="stable")[: counts[group]])
         for group, values in importance.items()
     }
-    return kept, cost(counts)
+    return kept, costs.of(counts)
 
 
 def _step(size: int) -> int:
@@ -174,53 +192,6 @@ def _fewer(count: int, size: int) -> int:
     step = _step(size)
     count = (count - 1) // step * step
     return count if count >= max(step, size * _AT_LEAST) else 0
-
-
-def _without_channels(
-    model: Any, network: Network, groups: Groups, kept: Mapping[int, Array]
-) -> Any:
-    """A copy of the model with only the channels that stay."""
-    steps = {id(step.layer): step for step in network.steps}
-
-    def positions(tensor: int) -> Array:
-        """Places along the tensor's last axis that stay."""
-        found, repeats = groups.of(tensor)
-        places, start = [], 0
-        for group in found:
-            size = groups.sizes[group]
-            places.append(start + kept.get(group, np.arange(size)))
-            start += size
-        once = np.concatenate(places)
-        return np.concatenate([once + start * turn for turn in range(repeats)])
-
-    def replace(layer: Any, shape: tuple[int | None, ...]) -> Any:
-        if not layer.weights:
-            return None
-        step = steps[id(layer)]
-        inside, outside = positions(step.inputs[0]), positions(step.outputs[0])
-        if len(inside) == (shape[-1] or 0) and len(outside) == (step.output_shape[-1] or 0):
-            return None
-        config = layer.get_config()
-        for width in ("units", "filters"):
-            if width in config:
-                config[width] = len(outside)
-        new = type(layer).from_config(config)
-        new.build((*shape[:-1], len(inside)))
-        new.set_weights([_cut(step, w, inside, outside) for w in layer.get_weights()])
-        return new
-
-    return rebuild(model, replace)
-
-
-def _cut(step: Step, weight: Array, inside: Array, outside: Array) -> Array:
-    """The part of a weight tensor that belongs to the channels that stay."""
-    if weight.ndim == 1:
-        return weight[outside]
-    if step.kind.startswith("Depthwise"):
-        return weight[..., inside, :]
-    if step.kind == "Conv2DTranspose":
-        return weight[..., inside][..., outside, :]
-    return weight[..., inside, :][..., outside]
 
 
 def _channels_left(

@@ -124,8 +124,23 @@ def measure(model: Any, data: Labelled) -> Quality:
 
 def predict(model: Any, data: Labelled) -> Array:
     """The model's first output for all samples."""
-    result = model.predict(data.x[0] if len(data.x) == 1 else data.x, batch_size=256, verbose=0)
-    return np.asarray(result[0] if isinstance(result, list) else result)
+    return predict_all(model, data)[0]
+
+
+def predict_all(model: Any, data: Labelled) -> list[Array]:
+    """Every output of the model for all samples."""
+    _, keras = import_tensorflow()
+    result = plain(model).predict(data.x, batch_size=256, verbose=0)
+    return [np.asarray(output) for output in keras.tree.flatten(result)]
+
+
+def plain(model: Any) -> Any:
+    """The same model, with a list of inputs and a list of outputs whatever it has itself.
+
+    What is compiled is this one, so a saved model holds no optimizer and no loss of edgeq's.
+    """
+    _, keras = import_tensorflow()
+    return keras.Model(list(model.inputs), list(model.outputs))
 
 
 def check_trained(model: Any, data: Labelled, where: str = "") -> None:
@@ -173,21 +188,27 @@ def fit(
     _, keras = import_tensorflow()
     keras.utils.set_random_seed(training.seed)
     teach = 1.0 if data.y is None else training.teach
-    objective = choose_objective(model, data.y, training.loss)
-    wanted = None if teacher is None or not teach else predict(teacher, data)
-    targets, loss = objective.with_teacher(wanted, teach, training.temperature)
+    wanted: list[Array | None] = [None] * len(model.outputs)
+    if teacher is not None and teach:
+        wanted = [*predict_all(teacher, data)]
+    goals = [
+        choose_objective(model, data.y, training.loss, number).with_teacher(
+            outputs, teach, training.temperature
+        )
+        for number, outputs in enumerate(wanted)
+    ]
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
             layer.momentum = min(layer.momentum, _MOMENTUM)
     steps = -(-len(data) // training.batch_size) * training.epochs
     rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
-    model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
-    x = data.x[0] if len(data.x) == 1 else data.x
+    pupil = plain(model)
+    pupil.compile(optimizer=keras.optimizers.Adam(rate), loss=[loss for _, loss in goals])
     stage(f"training {training.epochs} epochs")
     with counter("training", steps) as advance:
-        history = model.fit(
-            x,
-            targets,
+        history = pupil.fit(
+            data.x,
+            [targets for targets, _ in goals],
             batch_size=training.batch_size,
             epochs=training.epochs,
             verbose=0,
