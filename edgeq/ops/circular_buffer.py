@@ -9,12 +9,29 @@ from edgeq.ops.custom import custom_options, int_option, require_types
 
 # Without the option TFLM knows two models by the number of slots.
 _EVERY_CALL = (5, 13, 25)
+_MOST = 255
+
+
+def cycles(node: Node) -> int:
+    """Of how many calls only the last one goes on behind this op.
+
+    Source: TFLM `CircularBufferPrepare`.
+    """
+    given = int_option(node, "cycles_max") if custom_options(node) else 0
+    if given > 0:
+        require(given <= _MOST, f"it goes on in one of {given} calls; {_MOST} are possible")
+        return given
+    shape = node.output().shape
+    # Of these TFLM counts how many the process has seen.
+    require(shape[2:] != (2, 96), 'its option "cycles_max" is missing')
+    return 1 if len(shape) > 1 and shape[1] in _EVERY_CALL else 2
 
 
 def _state(node: Node) -> State:
     # Source: TFLM `MicroInterpreterGraph::ResetTensorData` for the output, a variable tensor.
     output = node.output()
-    return State("int8", max(output.elements, 1), output.zero_point & 255)
+    counter = cycles(node) > 1
+    return State("int8", max(output.elements, 1) + counter, output.zero_point & 255)
 
 
 def _lower(node: Node) -> Call:
@@ -22,25 +39,25 @@ def _lower(node: Node) -> Call:
 
     Source: TFLM circular_buffer.cc, circular_buffer_common.cc.
     """
-    require_types(node, ("int8",), ("int8",), state=True)
+    several = cycles(node) > 1
+    require_types(node, ("int8",), ("int8", "bool") if several else ("int8",), state=True)
     source, output = node.input(0), node.output()
     require(len(source.shape) == 4 and len(output.shape) == 4, "shapes of four axes needed")
     require(
         source.shape == (1, 1, *output.shape[2:]) and output.shape[0] == 1,
         f"a slot of {source.shape} for {output.shape}",
     )
-    cycles = 0
-    if custom_options(node):
-        cycles = int_option(node, "cycles_max")
-    if cycles <= 0:
-        cycles = 1 if output.shape[1] in _EVERY_CALL else 2
-    require(cycles == 1, f"it ends {cycles - 1} of {cycles} calls early; only 1 is supported")
     return Call(
         "circular_buffer",
-        "eq_circular_buffer",
+        "eq_circular_buffer_cycles" if several else "eq_circular_buffer",
         "eq_circular_buffer_params",
-        {"size": output.elements, "depth": math.prod(output.shape[2:])},
-        (INPUT, Arg("state", 1), OUTPUT),
+        {
+            "size": output.elements,
+            "depth": math.prod(output.shape[2:]),
+            "cycles": cycles(node),
+            "fill": output.zero_point & 255,
+        },
+        (INPUT, Arg("state", 1), OUTPUT, *([Arg("output", 1)] if several else [])),
     )
 
 

@@ -15,6 +15,7 @@ from edgeq.errors import EdgeqError, raise_problems
 from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.ops import OPS
 from edgeq.ops.base import Node, Unsupported, require
+from edgeq.ops.circular_buffer import CIRCULAR_BUFFER, cycles
 
 MAX_OPS = 20_000
 # Ops that are gone from a flat model; what they steer is in it.
@@ -94,6 +95,7 @@ def flatten(graph: Graph) -> Flat:
     )
     main = replace(graph.main, tensors=tuple(tensors))
     inliner.enter(main, {}, ())
+    inliner.items += [Mark("end")] * inliner.open
     main = replace(main, tensors=tuple(inliner.tensors), ops=())
     return Flat(main, tuple(inliner.items), inliner.fills)
 
@@ -109,6 +111,7 @@ class _Inliner:
         self._handles: dict[int, tuple[str, str]] = {}
         self._states: dict[tuple[int, int], int] = {}
         self._once = 0
+        self.open = 0
 
     def enter(
         self, subgraph: Subgraph, bound: Mapping[int, int], path: tuple[int, ...]
@@ -198,6 +201,21 @@ class _Inliner:
             self._copy(op, op.inputs[1], self._variable(op.inputs[0]))
         else:
             self.items.append(self._with_state(op, path[-1]))
+            self._end_early(path)
+
+    def _end_early(self, path: tuple[int, ...]) -> None:
+        """Where a CIRCULAR_BUFFER ends most calls, all that follows runs in the others only."""
+        op = self.items[-1]
+        assert isinstance(op, Op)
+        if op.custom_name != CIRCULAR_BUFFER.name or not op.outputs:
+            return
+        if cycles(Node(op, Subgraph(0, "", tuple(self.tensors), (), (), ()))) == 1:
+            return
+        require(len(path) == 1, "it ends calls early, which it can in the main graph only")
+        run = self._add(Tensor(0, "run", (1,), "bool"))
+        self.items[-1] = replace(op, outputs=(*op.outputs, run))
+        self.items.append(Mark("if", run))
+        self.open += 1
 
     def _with_state(self, op: Op, subgraph: int) -> Op:
         """The op with what it remembers as its last input; a variable output is plain memory."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from flatbuffers import flexbuffers
 
-from tests.oracle.build import TensorSpec, single_op
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 from tests.oracle.check import Case, random_case
 from tests.oracle.generators.values import case_seed, chance, extent, scale, shape, zero_point
 
@@ -240,8 +240,45 @@ def circular_buffer(rng, size):
     return random_case("CIRCULAR_BUFFER", model, CALLS, case_seed(rng), reset=CALLS // 2)
 
 
+def circular_buffers(rng, size):
+    """Two buffers in a row that go on in one of a few calls, with an op before and between them;
+    in the others TFLM leaves the output as it lies in memory."""
+    periods = [extent(rng, 4) for _ in "ab"]
+    slots = [extent(rng, size) for _ in "ab"]
+    quantization = {"scale": scale(rng), "zero_point": zero_point(rng, "int8")}
+    one = (1, 1, extent(rng, 3), extent(rng, size))
+    many = [(1, n, *one[2:]) for n in slots]
+    mean = TensorSpec((2,), "int32", data=[1, 2])
+    tensors = [
+        TensorSpec(one, "int8", **quantization),
+        TensorSpec(one, "int8", **quantization),
+        TensorSpec(many[0], "int8", variable=True, **quantization),
+        mean,
+        TensorSpec((1, 1, 1, one[3]), "int8", **quantization),
+        TensorSpec((1, slots[1], 1, one[3]), "int8", variable=True, **quantization),
+        TensorSpec((1, slots[1], 1, one[3]), "int8", **quantization),
+    ]
+    ends = [bytes(flexbuffers.Dumps({"cycles_max": n})) for n in periods]
+    if chance(rng, 0.2) and slots[0] not in (5, 13, 25):
+        ends[0], periods[0] = b"", 2
+    ops = [
+        OpSpec("RELU", [0], [1]),
+        OpSpec("CIRCULAR_BUFFER", [1], [2], custom_options=ends[0]),
+        OpSpec("MEAN", [2, 3], [4], {"keep_dims": True}),
+        OpSpec("CIRCULAR_BUFFER", [4], [5], custom_options=ends[1]),
+        OpSpec("RELU", [5], [6]),
+    ]
+    calls, reset = 20, 11
+    since = [k if k < reset else k - reset for k in range(calls)]
+    undefined = {(k, 0) for k, n in enumerate(since) if (n + 1) % (periods[0] * periods[1])}
+    model = build([SubgraphSpec(tensors, ops, [0], [6])])
+    name = f"CIRCULAR_BUFFER {periods} {slots}"
+    return random_case(name, model, calls - 2, case_seed(rng), reset=reset, undefined=undefined)
+
+
 GENERATORS = {
     "CIRCULAR_BUFFER": circular_buffer,
+    "CIRCULAR_BUFFER of some calls": circular_buffers,
     "SignalDelay": delay,
     "SignalEnergy": energy,
     "SignalFftAutoScale": fft_auto_scale,
