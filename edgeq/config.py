@@ -180,6 +180,8 @@ def _floats(value: Any) -> tuple[float, ...]:
 
 def _from(folder: Path, text: str) -> str:
     """A path that starts from a folder; `module:function` and absolute paths stay as they are."""
+    if text.startswith("~/"):
+        return str(Path(text).expanduser())
     left = text.rpartition(":")[0] or text
     if (folder / text).exists() or (folder / left).exists() or ":" not in text:
         return str(folder / text)

@@ -129,7 +129,7 @@ def _write_reference(config: DeployConfig, folder: Path) -> None:
 
 def _check(config: DeployConfig, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
-    check_writable(Path(config.output), force=force)
+    check_writable(Path(config.output), force=force, folder=True)
     find_metric(config.metric)
     if config.sign is not None:
         sign_bytes(b"", Path(config.sign))

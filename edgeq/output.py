@@ -12,16 +12,20 @@ from pathlib import Path
 from edgeq.errors import EdgeqError
 
 
-def check_writable(path: Path, *, force: bool) -> None:
+def check_writable(path: Path, *, force: bool, folder: bool = False) -> None:
     """Refuse, before any work is done, an output that cannot or must not be written.
 
     Args:
         path: File or folder to be made.
         force: Whether something that exists there may be replaced.
+        folder: Whether it is to be a folder.
 
     Raises:
-        EdgeqError: It exists and `force` is not given, or its folder is missing or read-only.
+        EdgeqError: It exists and `force` is not given, it is a folder where a file is to be made,
+            or its folder is read-only.
     """
+    if path.is_dir() and not folder:
+        raise EdgeqError(f"'{path}' is a folder; a file is to be written.", hint=f"{path / 'NAME'}")
     if path.exists() and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
     parent = path.parent
@@ -71,7 +75,7 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     Yields:
         The temporary folder to write into.
     """
-    check_writable(path, force=force)
+    check_writable(path, force=force, folder=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     work.chmod(0o755)

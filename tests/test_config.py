@@ -47,6 +47,17 @@ def test_a_whole_file(tmp_path):
     assert config.reading.normalization.mean == (1.0, 2.0)
 
 
+def test_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    assert read_config(write(tmp_path, '[deploy]\nmodel = "~/m.h5"')).model == "/home/me/m.h5"
+
+
+def test_a_deviation_of_zero(tmp_path):
+    with pytest.raises(EdgeqError, match="std"):
+        read_config(write(tmp_path, '[deploy]\nmodel = "m.h5"\n[reading]\nstd = [0]'))
+
+
 def test_generators_are_no_paths(tmp_path):
     text = '[deploy]\nmodel = "/models/m.h5"\ndata = "mypackage.data:samples"'
     config = read_config(write(tmp_path, text))

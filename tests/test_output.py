@@ -8,7 +8,7 @@ import pytest
 
 from edgeq.cli import main as command_line
 from edgeq.errors import EdgeqError
-from edgeq.output import write_whole
+from edgeq.output import check_writable, write_whole
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
@@ -36,3 +36,20 @@ def test_a_disk_that_fills_up_elsewhere_is_no_traceback(monkeypatch, capsys):
         command_line.main(["targets"])
     assert done.value.code == 1
     assert "No space left on device ('journal.jsonl')" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_even_with_force(tmp_path):
+    with pytest.raises(EdgeqError, match="is a folder"):
+        check_writable(tmp_path, force=True)
+    check_writable(tmp_path, force=True, folder=True)
+
+
+@pytest.mark.parametrize("argument", ["~/x.keras", "--data=~/x.keras"])
+def test_the_home_folder(monkeypatch, argument):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    seen = []
+    monkeypatch.setattr(command_line.cli, "main", lambda args, **_: seen.extend(args))
+    with pytest.raises(SystemExit):
+        command_line.main([argument, "a=~/b", "~"])
+    assert seen == [argument.replace("~", "/home/me"), "a=~/b", "~"]

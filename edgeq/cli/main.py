@@ -96,8 +96,20 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _at_home(argument: str) -> str:
+    """An argument with `~/` expanded where the shell leaves it: in quotes, and in --option=~/..."""
+    option, equals, value = argument.partition("=")
+    if equals and option.startswith("--") and value.startswith("~/"):
+        return option + equals + os.path.expanduser(value)  # noqa: PTH111  (start-up time)
+    if argument.startswith("~/"):
+        return os.path.expanduser(argument)  # noqa: PTH111
+    return argument
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
+    given = sys.argv[1:] if args is None else args
+    args = [_at_home(argument) for argument in given]
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 
 Array = NDArray[Any]
 
@@ -52,6 +52,13 @@ class Normalization:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if 0.0 in self.std or not np.isfinite([*self.mean, *self.std]).all():
+            raise UsageError(
+                f"Data cannot be normalized by mean {self.mean} and std {self.std}.",
+                hint="finite numbers, and no std of 0",
+            )
 
     def __call__(self, raw: Array) -> Array:
         """The normalised array, float32."""

@@ -92,7 +92,7 @@ def create_project(
     if not models:
         raise UsageError("No model was given.")
     folder = Path(output)
-    check_writable(folder, force=force)
+    check_writable(folder, force=force, folder=True)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
     hook = "" if template == "mlperf-tiny" else OPS_HEADER
     if runtime == "tflm":

@@ -57,16 +57,20 @@ def pose(
         labels = _own_labels(source, samples)
     else:
         raise UsageError(f"The metric '{metric}' needs labelled data.", hint="--eval test.npz")
-    variants = {"plain": source.data} | _variants(model, train_data, options, trust, cache)
+    made, failed = _variants(model, train_data, options, trust, cache)
+    variants = {"plain": source.data} | made
     stage("measuring how sensitive layers are")
+    narrow, _ = _diagnosis(source, calibration, "int4")
+    wide, warnings = _diagnosis(source, calibration, "int8")
     space = Space(
         tuple(variants),
-        tuple(_narrowable(source, calibration)),
-        tuple(_widenable(source, calibration)),
+        tuple(_narrowable(narrow)),
+        tuple(_widenable(wide)),
         on.startswith(_GENERATED),
     )
     arithmetic = "c" if on.startswith(_GENERATED) else on
-    return Problem(variants, space, calibration, samples, labels, metric, on, arithmetic)
+    notes = (*warnings, *(f"Left out {name}: {reason}" for name, reason in failed.items()))
+    return Problem(variants, space, calibration, samples, labels, metric, on, arithmetic, notes)
 
 
 def _arrays(
@@ -97,18 +101,22 @@ def _own_labels(source: FloatModel, samples: list[Array]) -> Array:
 
 def _variants(
     model: str | Path, train: Any, options: DatasetOptions | None, trust: bool, cache: Path
-) -> dict[str, bytes]:
-    """Float models other than the plain one, where the model is a Keras file.
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Float models other than the plain one, where the model is a Keras file; and what failed.
 
     Trained ones are kept in the search's folder, so that a search taken up again has the same.
+
+    Raises:
+        EdgeqError: There is data to train on, and nothing can be trained with it.
     """
     if Path(model).suffix.lower() not in (".keras", ".h5", ".hdf5"):
         if train is not None:
             raise UsageError(
                 "Compressions need a Keras file; this model has no layers to train.", str(model)
             )
-        return {}
-    found = {}
+        return {}, {}
+    found: dict[str, bytes] = {}
+    failed: dict[str, str] = {}
     for name in ("equalize", *(_TRAINED if train is not None else ())):
         # Named after what they were made of, so that other data makes others.
         path = cache / f"{name}-{_origin(model, train, options)[:12]}.tflite"
@@ -117,11 +125,13 @@ def _variants(
             try:
                 made = _variant(name, model, train, options, trust)
             except EdgeqError as error:
-                stage(f"left out {name}: {error.what}")
+                failed[name] = error.what
+                if set(_TRAINED) <= set(failed):
+                    raise
                 continue
             write_whole(path, float_model(made).data)
         found[name] = path.read_bytes()
-    return found
+    return found, failed
 
 
 def _origin(model: str | Path, train: Any, options: DatasetOptions | None) -> str:
@@ -156,16 +166,14 @@ def _variant(
     return prune_channels(model, task, macs=int(amount.rstrip("%")) / 100).model
 
 
-def _narrowable(source: FloatModel, calibration: list[Array]) -> list[str]:
+def _narrowable(found: Diagnosis) -> list[str]:
     """Layers whose weights can be int4, the one that this hurts least first."""
-    found = _diagnosis(source, calibration, "int4")
     layers = [x for x in found.layers if x.weights is not None and x.weights.dtype == "int4"]
     return [_layer_name(x.name) for x in reversed(layers)]
 
 
-def _widenable(source: FloatModel, calibration: list[Array]) -> list[str]:
+def _widenable(found: Diagnosis) -> list[str]:
     """Layers that cause most of the error of the int8 model, the worst first."""
-    found = _diagnosis(source, calibration, "int8")
     return [_layer_name(x.name) for x in found.layers if x.weights is not None]
 
 
@@ -174,9 +182,12 @@ def _layer_name(name: str) -> str:
     return name.split(";")[0].split("/")[0].replace("[", "[[]")
 
 
-def _diagnosis(source: FloatModel, calibration: list[Array], scheme: str) -> Diagnosis:
+def _diagnosis(
+    source: FloatModel, calibration: list[Array], scheme: str
+) -> tuple[Diagnosis, tuple[str, ...]]:
+    """The diagnosis of a scheme, and what calibration has to say about the data."""
     with tempfile.TemporaryDirectory() as folder:
         real, integer = Path(folder) / "float.tflite", Path(folder) / "integer.tflite"
         real.write_bytes(source.data)
-        convert(real, data=calibration, output=integer, scheme=scheme)
-        return diagnose(integer, real, data=calibration, limit=8)
+        made = convert(real, data=calibration, output=integer, scheme=scheme)
+        return diagnose(integer, real, data=calibration, limit=8), made.warnings

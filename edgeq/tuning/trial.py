@@ -28,6 +28,7 @@ class Problem:
         metric: How accuracy is measured.
         on: Device to profile on.
         arithmetic: Device to measure accuracy on; it has the same arithmetic, and is quick.
+        notes: What the user should know of the data and of variants that could not be made.
     """
 
     variants: Mapping[str, bytes]
@@ -38,6 +39,7 @@ class Problem:
     metric: str
     on: str
     arithmetic: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

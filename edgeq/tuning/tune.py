@@ -172,7 +172,7 @@ def tune(
         problem.space.precision(best.candidate) or {},
         on,
         time.monotonic() - started,
-        tuple(_warnings(bounds, problem, best, real)),
+        (*problem.notes, *_warnings(bounds, problem, best, real)),
     )
     write_whole(folder / RESULT, json_text(result.to_json()) + "\n")
     return result

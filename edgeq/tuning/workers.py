@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -110,16 +112,39 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
             return
         raise MissingDependency("dask.distributed", "--workers", _INSTALL) from error
     logging.getLogger("distributed").setLevel(logging.ERROR)
+    import dask
+
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeq-tune-") as scratch,
+        dask.config.set({"temporary-directory": scratch}),
+    ):
+        try:
+            with _deaf_to_interrupts():
+                client = distributed.Client(**_cluster(where, local), timeout="8s")
+        except (OSError, TimeoutError, ValueError) as error:
+            raise EdgeqError(f"There is no dask scheduler at '{where}': {error}") from None
+        try:
+            yield _Cluster(client, problem)
+        finally:
+            client.close()
+            if local and client.cluster is not None:
+                client.cluster.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started in the block do not see Ctrl-C, which is for the one that started them.
+
+    It ends them itself then, without a traceback of each. Ctrl-C during the block comes after it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        client = distributed.Client(**_cluster(where, local), timeout="8s")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise EdgeqError(f"There is no dask scheduler at '{where}': {error}") from None
-    try:
-        yield _Cluster(client, problem)
+        yield
     finally:
-        client.close()
-        if local and client.cluster is not None:
-            client.cluster.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _local_count(where: str | None) -> int:

@@ -1,6 +1,8 @@
 """The search: a front, a recommendation, limits, and nothing lost when something dies."""
 
 import json
+import signal
+import tempfile
 import threading
 import time
 
@@ -148,7 +150,7 @@ def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
         model, data=data, eval_data=few, output=tmp_path / "t", trials=1, workers="1",
         limits=TuneLimits(drop=0.01),
     )  # fmt: skip
-    assert "With 20 samples one answer is 5.0%" in found.warnings[0]
+    assert "With 20 samples one answer is 5.0%" in found.warnings[-1]
 
 
 def test_variants_of_other_training_data_are_made_anew(net, tmp_path, monkeypatch):
@@ -174,6 +176,27 @@ def test_variants_of_other_training_data_are_made_anew(net, tmp_path, monkeypatc
     assert made == [(n, str(data)) for n in names] + [(n, str(other)) for n in names]
 
 
+def test_training_data_that_fits_nothing_is_an_error(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.savez(tmp_path / "bad.npz", x=file["x"], y=file["y"] + 4)
+    with pytest.raises(EdgeqError, match="Labels go from 4 to 7"):
+        tune(
+            model, data=data, train_data=str(tmp_path / "bad.npz"), output=tmp_path / "t",
+            trials=1, workers="1",
+        )  # fmt: skip
+
+
+def test_what_calibration_says_of_the_data_is_passed_on(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.save(tmp_path / "same.npy", np.zeros_like(file["x"][:40]))
+    found = tune(
+        model, data=str(tmp_path / "same.npy"), output=tmp_path / "t", trials=1, workers="1"
+    )
+    assert any("copies of one" in warning for warning in found.warnings)
+
+
 def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
     model, data = net
     (tmp_path / "journal.jsonl").write_text('{"edgeq": "0", "model_and_data": "other"}\n')
@@ -188,6 +211,28 @@ def test_no_scheduler_there(net, tmp_path):
         tune(model, data=data, output=tmp_path, trials=1, workers="tcp://127.0.0.1:9")
     with pytest.raises(EdgeqError, match="--workers many"):
         tune(model, data=data, output=tmp_path, trials=1, workers="many")
+
+
+def test_local_workers_leave_nothing_and_are_spared_ctrl_c(net, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    model, data = net
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    from edgeq.tuning import workers
+
+    blocked = []
+    cluster = workers._cluster
+
+    def watched(*arguments):
+        blocked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return cluster(*arguments)
+
+    monkeypatch.setattr(workers, "_cluster", watched)
+    tune(model, data=data, output=tmp_path / "t", trials=2, workers="2")
+    assert blocked == [True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert not list(scratch.iterdir())
 
 
 def test_a_lost_worker_loses_nothing(net, tmp_path):
