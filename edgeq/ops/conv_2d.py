@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.ops.base import (
     INPUT,
@@ -14,7 +15,6 @@ from edgeq.ops.base import (
     Node,
     OpKind,
     Overlap,
-    constant_args,
     overlap_distance,
     require,
 )
@@ -25,7 +25,7 @@ from edgeq.ops.conv_2d_host import lower_host
 from edgeq.ops.conv_2d_mve import PIXELS as TILE_PIXELS
 from edgeq.ops.conv_2d_mve import lower_mve
 from edgeq.ops.conv_2d_packed import lower_packed
-from edgeq.ops.convolution_types import lower_other_type
+from edgeq.ops.convolution_types import lower_other_type, weight_arguments, weight_values
 from edgeq.ops.cores import core_of
 from edgeq.ops.packed import filler
 from edgeq.ops.quantized import (
@@ -111,7 +111,7 @@ def lower(node: Node) -> Call:
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
     g = geometry(node)
-    values = node.constant(1)
+    values = weight_values(node)
     if types not in INT8_TYPES:
         by_channel = values.reshape(g["output_c"], -1)
         behind = overlap(g, 1, buffered=False)
@@ -121,6 +121,36 @@ def lower(node: Node) -> Call:
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])
     limits = clamp(node)
+    call = None if weights.data is None else _lower_fast(node, g, bias, requant, limits)
+    if call is not None:
+        return call
+    arguments, constants = weight_arguments(node, "int8_t", "OHWI", requant)
+    return Call(
+        "conv_2d",
+        "eq_conv_2d_s8",
+        "eq_conv_2d_params",
+        {
+            **g,
+            "input_offset": -source.zero_point,
+            "output_offset": output.zero_point,
+            **limits,
+        },
+        (INPUT, *arguments, OUTPUT),
+        constants,
+        overlaps=(overlap(g, 1, buffered=False),),
+        macs=macs(node),
+    )
+
+
+def _lower_fast(
+    node: Node,
+    g: dict[str, int],
+    bias: NDArray[np.int64],
+    requant: Constant,
+    limits: dict[str, int],
+) -> Call | None:
+    """The call of the kernel for this core; None where it has none for this layer."""
+    weights, values = node.input(1), node.constant(1)
     channels = fold_channels(node, values.reshape(g["output_c"], -1), bias, limits)
     core = core_of(node.isa)
     call = None
@@ -137,29 +167,13 @@ def lower(node: Node) -> Call:
     if call is not None:
         return call
     if node.isa.has("dsp"):
-        call = lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
-    elif core is not None:
+        return lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
+    if core is not None:
         rule = overlap(g, core.pixels, buffered=True)
-        call = lower_columns(g, node, core, channels, limits, rule, macs(node))
-    elif node.isa.has("host"):
-        call = lower_host(g, node, channels, limits, overlap(g, 1, buffered=True), macs(node))
-    if call is not None:
-        return call
-    return Call(
-        "conv_2d",
-        "eq_conv_2d_s8",
-        "eq_conv_2d_params",
-        {
-            **g,
-            "input_offset": -source.zero_point,
-            "output_offset": output.zero_point,
-            **limits,
-        },
-        (INPUT, *constant_args(2), OUTPUT),
-        (Constant("weights", "int8_t", values, "OHWI"), requant),
-        overlaps=(overlap(g, 1, buffered=False),),
-        macs=macs(node),
-    )
+        return lower_columns(g, node, core, channels, limits, rule, macs(node))
+    if node.isa.has("host"):
+        return lower_host(g, node, channels, limits, overlap(g, 1, buffered=True), macs(node))
+    return None
 
 
 CONV_2D = OpKind("CONV_2D", lower, ("int8", "int16", "int4", "float32"), macs)

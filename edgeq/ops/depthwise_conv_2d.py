@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeq.ops import conv_2d
 from edgeq.ops.base import (
     INPUT,
     OUTPUT,
     SCRATCH,
     Call,
-    Constant,
     Node,
     OpKind,
-    constant_args,
     require,
 )
 from edgeq.ops.channels import fold_channels
-from edgeq.ops.convolution_types import lower_other_type
+from edgeq.ops.convolution_types import lower_other_type, weight_arguments, weight_values
 from edgeq.ops.cores import core_of
 from edgeq.ops.depthwise_conv_2d_dsp import lower_dsp
 from edgeq.ops.depthwise_conv_2d_lanes import lower_lanes
@@ -76,7 +77,7 @@ def lower(node: Node) -> Call:
     types = (source.dtype, weights.dtype, output.dtype)
     g = geometry(node)
     channels = g["input_c"] * g["depth_multiplier"]
-    values = node.constant(1)
+    values = weight_values(node)
     by_channel = values.reshape(-1, channels).T
     if types not in INT8_TYPES:
         behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
@@ -86,21 +87,11 @@ def lower(node: Node) -> Call:
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)
     limits = clamp(node)
-    folded = fold_channels(node, by_channel, bias, limits)
-    core = core_of(node.isa)
-    call = None
-    if node.isa.has("mve"):
-        rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
-        call = lower_mve(g, node, folded, limits, rule, macs(node))
-    if call is not None:
-        return call
-    if node.isa.has("dsp"):
-        call = lower_dsp(g, node, folded, limits, macs(node))
-    elif core is not None:
-        call = lower_lanes(g, node, core, folded, limits, macs(node))
+    call = None if weights.data is None else _lower_fast(node, g, bias, limits)
     if call is not None:
         return call
     host = node.isa.has("host") and g["depth_multiplier"] == 1
+    arguments, constants = weight_arguments(node, "int8_t", "1HWC", requant)
     return Call(
         "depthwise_conv_2d",
         "eq_depthwise_conv_2d_host_s8" if host else "eq_depthwise_conv_2d_s8",
@@ -111,13 +102,30 @@ def lower(node: Node) -> Call:
             "output_offset": output.zero_point,
             **limits,
         },
-        (INPUT, *constant_args(2), OUTPUT, *((SCRATCH,) if host else ())),
-        (Constant("weights", "int8_t", values, "1HWC"), requant),
+        (INPUT, *arguments, OUTPUT, *((SCRATCH,) if host else ())),
+        constants,
         scratch_bytes=4 * channels if host else 0,
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
         kernels="host" if host else "portable",
     )
+
+
+def _lower_fast(
+    node: Node, g: dict[str, int], bias: NDArray[np.int64], limits: dict[str, int]
+) -> Call | None:
+    """The call of the kernel for this core; None where it has none for this layer."""
+    channels = g["input_c"] * g["depth_multiplier"]
+    folded = fold_channels(node, node.constant(1).reshape(-1, channels).T, bias, limits)
+    core = core_of(node.isa)
+    if node.isa.has("mve"):
+        rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        call = lower_mve(g, node, folded, limits, rule, macs(node))
+        if call is not None:
+            return call
+    if node.isa.has("dsp"):
+        return lower_dsp(g, node, folded, limits, macs(node))
+    return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None
 
 
 DEPTHWISE_CONV_2D = OpKind("DEPTHWISE_CONV_2D", lower, ("int8", "int16", "int4", "float32"), macs)

@@ -102,7 +102,7 @@ def lower(node: Node) -> Call:
     types = (source.dtype, weights.dtype, output.dtype)
     if weights.data is None and source.dtype == "float32":
         return lower_product(node, None, macs(node))
-    if weights.data is None:
+    if source.dtype == weights.dtype == "int8" and (weights.data is None or weights.zero_point):
         require_quantized(source, weights, output)
         return lower_product(node, per_tensor_multiplier(node), macs(node))
     if types not in INT8_TYPES:

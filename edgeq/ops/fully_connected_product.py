@@ -1,16 +1,16 @@
-"""FULLY_CONNECTED whose weights are computed: a product of two activations."""
+"""FULLY_CONNECTED whose weights are computed, or have a zero point: a product of two tensors."""
 
 from __future__ import annotations
 
-from edgeq.ops.base import INPUT, OUTPUT, Arg, Call, Node, ParamValue, require
-from edgeq.ops.batch_matmul import MAX_DEPTH
-from edgeq.ops.broadcast import merged
+import numpy as np
+
+from edgeq.ops.base import INPUT, OUTPUT, Arg, Call, Constant, Node, ParamValue, require
 from edgeq.ops.float32 import float_bias, float_clamp
-from edgeq.ops.quantized import clamp, require_quantized
+from edgeq.ops.quantized import ACCUMULATOR_LIMIT, bias_values, clamp, require_quantized
 
 
 def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> Call:
-    """The kernel call of a FULLY_CONNECTED that has no constant weights: int8 and float32.
+    """The kernel call of such a FULLY_CONNECTED: int8 and float32.
 
     Args:
         multiplier: Of the quantized layer's scale, with its shift; None for float32.
@@ -26,33 +26,31 @@ def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> 
     require(output.elements == rows * columns, f"output {output.shape}")
     if multiplier is None:
         return _float32(node, {"batches": rows, "input_c": depth, "output_c": columns}, macs)
-    require(not node.has_input(2), "a bias beside weights that are computed")
     require_quantized(source, weights, output)
-    require(depth <= MAX_DEPTH["int8"], f"products of {depth} may overflow the accumulator")
-    sizes, steps = merged([(), ()], ())
+    assert weights.quantization is not None
+    require(not weights.quantization.per_channel, "computed weights with several scales")
+    bias = bias_values(node, 2, columns)
+    reach = np.abs(bias) + depth * 255 * 255
+    require(bool(np.all(reach < ACCUMULATOR_LIMIT)), f"products of {depth} may overflow 32 bits")
+    limits = clamp(node)
     return Call(
-        "batch_matmul",
-        "eq_batch_matmul_s8",
-        "eq_batch_matmul_params",
+        "fully_connected",
+        "eq_fully_connected_product_s8",
+        "eq_fully_connected_product_params",
         {
-            "shape.batches.size": sizes,
-            "shape.batches.step1": steps[0],
-            "shape.batches.step2": steps[1],
-            "shape.rows": rows,
-            "shape.columns": columns,
-            "shape.depth": depth,
-            "shape.row_step1": depth,
-            "shape.depth_step1": 1,
-            "shape.depth_step2": 1,
-            "shape.column_step2": depth,
-            "input1_offset": -source.zero_point,
-            "input2_offset": -weights.zero_point,
-            "output_offset": output.zero_point,
-            "output_multiplier": multiplier[0],
-            "output_shift": multiplier[1],
-            **clamp(node),
+            "layer.batches": rows,
+            "layer.input_c": depth,
+            "layer.output_c": columns,
+            "layer.output_offset": output.zero_point,
+            "layer.multiplier": multiplier[0],
+            "layer.shift": multiplier[1],
+            "layer.activation_min": limits["activation_min"],
+            "layer.activation_max": limits["activation_max"],
+            "input_offset": -source.zero_point,
+            "weights_offset": -weights.zero_point,
         },
-        (INPUT, Arg("input", 1), OUTPUT),
+        (INPUT, Arg("input", 1), Arg("constant"), OUTPUT),
+        (Constant("bias", "int32_t", bias),),
         macs=macs,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ops.base import INPUT, OUTPUT, Call, Constant, Node, constant_args, require
+from edgeq.ops.convolution_types import weight_arguments, weight_values
 from edgeq.ops.float32 import float_bias, float_clamp
 from edgeq.ops.quantized import clamp
 from edgeq.ops.wide import has_int32_accumulator, requant_table
@@ -18,7 +19,7 @@ def lower_other_type(node: Node, macs: int) -> Call:
     batches = source.elements // input_c
     require(output.elements == batches * output_c, f"output {output.shape}")
     extent = {"batches": batches, "input_c": input_c, "output_c": output_c}
-    values = node.constant(1)
+    values = weight_values(node)
     if types == ("float32", "float32", "float32"):
         return Call(
             "fully_connected_f32",
@@ -31,6 +32,8 @@ def lower_other_type(node: Node, macs: int) -> Call:
         )
     require(types == ("int16", "int8", "int16"), f"types {types}")
     narrow = has_int32_accumulator(node)
+    table = requant_table(node, values, zero_point=source.zero_point, narrow=narrow)
+    arguments, constants = weight_arguments(node, "int8_t", "output, input", table)
     return Call(
         "fully_connected_s16",
         "eq_fully_connected_s16_bias32" if narrow else "eq_fully_connected_s16",
@@ -41,10 +44,7 @@ def lower_other_type(node: Node, macs: int) -> Call:
             "output_offset": output.zero_point,
             **clamp(node),
         },
-        (INPUT, *constant_args(2), OUTPUT),
-        (
-            Constant("weights", "int8_t", values, "output, input"),
-            requant_table(node, values, zero_point=source.zero_point, narrow=narrow),
-        ),
+        (INPUT, *arguments, OUTPUT),
+        constants,
         macs=macs,
     )

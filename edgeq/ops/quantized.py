@@ -55,7 +55,10 @@ def bias_values(node: Node, position: int, channels: int) -> NDArray[np.int64]:
     """The bias of an op, zeros where it has none."""
     if not node.has_input(position):
         return np.zeros(channels, np.int64)
-    require(node.input(position).dtype in ("int32", "int64"), "the bias is no integer")
+    dtype = node.input(position).dtype
+    require(dtype in ("int32", "int64"), "the bias is no integer")
+    narrow = dtype == "int64" and node.input(0).dtype == "int8"
+    require(not narrow, "an int64 bias, which TensorFlow Lite Micro takes for int32 in int8 layers")
     bias = node.constant(position).astype(np.int64).reshape(-1)
     require(len(bias) == channels, f"{len(bias)} biases for {channels} channels")
     return bias

@@ -71,7 +71,7 @@ def rows_of(program: Program, step: Step) -> Rows | None:
         other = program.tensor(op.inputs[1])
         same = source.shape == other.shape == output.shape and not other.is_constant
         return Rows(1, 0, 1, source.shape[1]) if same else None
-    if op.name not in _WINDOWED:
+    if op.name not in _WINDOWED or not program.tensor(op.inputs[1]).is_constant:
         return None
     stride, dilation = op.options["stride_h"], op.options["dilation_h_factor"]
     kernel = program.tensor(op.inputs[1]).shape[1]

@@ -11,6 +11,11 @@ typedef struct {
     int32_t activation_min, activation_max;
 } eq_fully_connected_params;
 
+typedef struct {
+    eq_fully_connected_params layer;
+    int32_t input_offset, weights_offset;
+} eq_fully_connected_product_params;
+
 /* Per-tensor weights; the input's zero point is folded into the bias. */
 EQ_KERNEL void eq_fully_connected_s8(const eq_fully_connected_params *p, const int8_t *input,
                                      const int8_t *weights, const int32_t *bias, int8_t *output)
@@ -48,6 +53,29 @@ EQ_KERNEL void eq_fully_connected_per_channel_s8(const eq_fully_connected_params
                                               p->activation_min, p->activation_max);
         }
         input += p->input_c;
+    }
+}
+
+/* Per-tensor weights that are computed, or that have a zero point. */
+EQ_KERNEL void eq_fully_connected_product_s8(const eq_fully_connected_product_params *p,
+                                             const int8_t *input, const int8_t *weights,
+                                             const int32_t *bias, int8_t *output)
+{
+    const eq_fully_connected_params *layer = &p->layer;
+    for (int32_t b = 0; b < layer->batches; b++) {
+        const int8_t *w = weights;
+        for (int32_t oc = 0; oc < layer->output_c; oc++) {
+            /* |acc| stays below 2^31: checked on the host for any weights. */
+            int32_t acc = bias[oc];
+            for (int32_t c = 0; c < layer->input_c; c++) {
+                acc += (input[c] + p->input_offset) * (w[c] + p->weights_offset);
+            }
+            w += layer->input_c;
+            acc = eq_multiply_by_quantized_multiplier(acc, layer->multiplier, layer->shift);
+            *output++ = (int8_t)eq_clamp(acc + layer->output_offset, layer->activation_min,
+                                         layer->activation_max);
+        }
+        input += layer->input_c;
     }
 }
 

@@ -1,5 +1,7 @@
 """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: types, strides, padding, groups, scales."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.oracle.build import single_op
@@ -8,6 +10,7 @@ from tests.oracle.generators.values import (
     bias,
     case_seed,
     chance,
+    data,
     extent,
     output_scale,
     tensor,
@@ -44,6 +47,11 @@ def window_pair(rng, size, *, dilated=True):
 
 
 def _layer(rng, name, case, source, filters, shape, options, taps, bias_type):
+    several = name == "FULLY_CONNECTED" and len(np.atleast_1d(filters.scale)) > 1
+    if chance(rng, 0.1) and filters.dtype in ("int8", "float32") and not several:
+        filters = replace(filters, data=None)
+    elif chance(rng, 0.05):
+        source = replace(source, data=data(rng, source.shape, source.dtype))
     biases = bias(rng, source, filters, shape[-1], bias_type, needed=name == "DEPTHWISE_CONV_2D")
     if biases is None and bias_type == "int32" and source.dtype == "int16":
         options = {**options, "quantized_bias_type": 2}
@@ -119,9 +127,16 @@ def fully_connected(kind):
         per_channel = chance(rng, 0.5) and weight_type != "int4"
         shape = (output_c, input_c)
         filters = weights(rng, shape, weight_type, axis=0 if per_channel else None)
-        source = tensor(rng, (batches, input_c), activations)
-        options = {"fused_activation_function": int(rng.choice([0, 0, 1, 2, 3]))}
-        out = (batches, output_c)
+        if kind == "int8" and not per_channel and chance(rng, 0.15):
+            filters = replace(filters, zero_point=int(rng.integers(-128, 128)))
+        before = tuple(extent(rng, 2) for _ in range(int(rng.integers(0, 3))))
+        source = tensor(rng, (*before, batches, input_c), activations)
+        keep = chance(rng, 0.5)
+        options = {
+            "fused_activation_function": int(rng.choice([0, 0, 1, 2, 3])),
+            "keep_num_dims": keep,
+        }
+        out = (*before, batches, output_c) if keep else (int(np.prod(before)) * batches, output_c)
         case = f"FULLY_CONNECTED {kind}"
         return _layer(
             rng, "FULLY_CONNECTED", case, source, filters, out, options, input_c, bias_type
