@@ -70,6 +70,8 @@ def number(value: Any, ctype: str = "int32_t") -> str:
         return "INT32_MIN"
     if ctype == "int64_t":
         return "INT64_MIN" if value == -(1 << 63) else f"INT64_C({value})"
+    if ctype == "uint64_t":
+        return f"UINT64_C({value})"
     if ctype == "uint32_t":
         return f"{value}u"
     return str(value)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.graph import Op, Tensor, numpy_dtype
+from edgeq.plan.decode import decoded
 from edgeq.plan.flatten import Flat, Mark
 
 Array = NDArray[Any]
@@ -21,6 +22,7 @@ Array = NDArray[Any]
 # A table made when compiling goes to flash; larger ones are better computed, unless they only
 # unpack a constant that is as large already.
 MAX_ELEMENTS = 1 << 16
+_DECODE = "TFLM_DECODE"
 _INTEGERS = ("int32", "int64")
 
 
@@ -41,7 +43,7 @@ def fold(flat: Flat) -> Flat:
 
 def _evaluate(op: Op, tensors: Sequence[Tensor]) -> list[Array] | None:
     """The values of all outputs; None if they are not known."""
-    rule = _RULES.get(op.name)
+    rule = _RULES.get(op.custom_name or op.name)
     outputs = [tensors[index] for index in op.outputs]
     if rule is None or not outputs or any(t.is_variable for t in outputs):
         return None
@@ -55,6 +57,8 @@ def _evaluate(op: Op, tensors: Sequence[Tensor]) -> list[Array] | None:
             (t.elements for t in inputs if t is not None and t.data is not None), default=0
         )
         limit = max(MAX_ELEMENTS, largest)
+        if op.custom_name == _DECODE:  # nothing else gives its values
+            limit = max(tensor.elements for tensor in outputs)
         return values if values is not None and _fit(values, outputs, limit) else None
     except (ValueError, LookupError, TypeError, ArithmeticError):
         return None  # what is wrong with it is for the op itself to say
@@ -263,6 +267,14 @@ def _reduction(function: Callable[..., Array]) -> Rule:
     return rule
 
 
+def _decode(k: _Known) -> list[Array] | None:
+    if len(k.inputs) != 2 * len(k.outputs):
+        return None
+    pairs = zip(k.inputs[::2], k.inputs[1::2], k.outputs, strict=True)
+    values = [decoded(packed, about, output) for packed, about, output in pairs]
+    return [value for value in values if value is not None]
+
+
 _SHAPE_ONLY = ("SHAPE", "RANK", "ZEROS_LIKE")
 _RULES: dict[str, Rule] = {
     "ADD": _arithmetic(np.add),
@@ -287,6 +299,7 @@ _RULES: dict[str, Rule] = {
     "REDUCE_PROD": _reduction(np.prod),
     "RESHAPE": _reshape,
     "SHAPE": _shape,
+    _DECODE: _decode,
     "SLICE": _slice,
     "SQUEEZE": _reshape,
     "STRIDED_SLICE": _strided_slice,

@@ -110,6 +110,10 @@ def square_root(rng, size):
         for values in (numbers, roots * roots, roots * roots + roots):
             values[:2] = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
             calls.append([values.astype(np.uint64), np.asarray(shift, np.int32)])
+    if chance(rng, 0.2):
+        fixed = TensorSpec((channels,), "uint64", data=calls[0][0])
+        model = op("SignalFilterBankSquareRoot", [fixed, bits], [TensorSpec((channels,), "uint32")])
+        calls = [call[1:] for call in calls]
     return Case("SignalFilterBankSquareRoot", model, calls)
 
 
