@@ -19,8 +19,8 @@ from edgeq.progress import track
 
 METHODS = ("minmax", "moving-average", *RANGE_METHODS)
 _STILL_MOVING = 0.05
-# Sums of squares of larger values overflow float32's range of 3e38 somewhere.
-_LARGEST = 1e37
+# Products of larger inputs soon leave float32's range of 3e38.
+_LARGEST = 1e36
 _OUTLIER = 0.3
 _MEMORY_OF_AVERAGE = 0.95
 
@@ -107,11 +107,14 @@ class Calibration:
                 f"still grew after the first half of the {self.samples} samples, most that of "
                 f'"{worst}" (by {self.tensors[worst].growth:.0%} of its width). Give more samples.'
             )
-        if self.outliers and self.method in ("minmax", "moving-average"):
+        if self.outliers:
             sample, names = next(iter(self.outliers.items()))
+            cuts = self.method in RANGE_METHODS
             found.append(
                 f"Sample {sample} alone widens {len(names)} ranges by more than {_OUTLIER:.0%}, "
-                f'such as that of "{names[0]}". Look at it, or try --calibration percentile.'
+                f'such as that of "{names[0]}"'
+                + (f", before {self.method} cuts it. " if cuts else ". ")
+                + ("Look at it." if cuts else "Look at it, or try --calibration percentile.")
             )
         if self.samples > 1 and self.alike:
             found.append(
@@ -141,8 +144,9 @@ def calibrate(
     """
     extremes = _Extremes(data.count)
     probe = _Probe(model)
+    inputs = len(model.inputs)
     for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.count))):
-        _check_finite(probe.names, low, high, number)
+        _check_finite(probe.names, low[:inputs], high[:inputs], number)
         extremes.add(low, high)
     found = extremes.result(probe.names, method)
     if method not in RANGE_METHODS:
@@ -157,16 +161,18 @@ def calibrate(
 def _check_finite(
     names: list[str], low: NDArray[np.float64], high: NDArray[np.float64], sample: int
 ) -> None:
-    """Refuse a sample whose values are beyond what float32 can be scaled to.
+    """Refuse a sample that float arithmetic cannot work with.
+
+    Only inputs are looked at: inside, masks of attention are as large as floats can be.
 
     Raises:
-        EdgeqError: With the first tensor concerned.
+        EdgeqError: With the input concerned.
     """
     bad = ~(np.maximum(np.abs(low), np.abs(high)) < _LARGEST)
     if bad.any():
         raise EdgeqError(
-            f'Sample {sample} drives the values of "{names[int(bad.argmax())]}" out of what float '
-            "arithmetic holds.",
+            f'Sample {sample} of "{names[int(bad.argmax())]}" has values of {high[bad].max():.3g}; '
+            "float arithmetic overflows with such.",
             hint="the inputs are far too large: is a normalization missing (--mean, --std)?",
         )
 

@@ -201,7 +201,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=tuple(found.warnings()) if found else (),
+        warnings=tuple(found.warnings()) if found else _no_saving(chosen, result),
         accuracy=accuracy,
         float_model=source,
         corrected=repairs.corrected if repairs else {},
@@ -241,6 +241,15 @@ def _check_use(scheme: Scheme, data: Any, *, adaptive: bool, bias_correction: bo
             f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
             hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
         )
+
+
+def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
+    """A word where a scheme of storage found no weights to store."""
+    stored = scheme.name.startswith(("float8", "bfloat16"))
+    if not stored or scheme.name.encode() in result:
+        return ()
+    words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
+    return (words,)
 
 
 def _compare(

@@ -11,7 +11,7 @@ from edgeq.diagnosis.noise import OwnError, real_range
 from edgeq.graph import Graph, Op, Tensor
 
 _WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
-_LITTLE_USE = 0.35
+LITTLE_USE = 0.35
 _IMBALANCE = 10.0
 
 
@@ -112,7 +112,7 @@ def _clipping(error: OwnError) -> str:
 
 
 def _resolution(error: OwnError, layer: str) -> str:
-    if error.range_use < _LITTLE_USE:
+    if error.range_use < LITTLE_USE:
         return (
             f"Its values need {error.range_use:.0%} of its integer range: the range is too wide, "
             "as one outlier in the calibration data makes it. Try --calibration percentile."

@@ -10,7 +10,7 @@ from typing import Any
 from edgeq import __version__
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.devices.base import Array
-from edgeq.diagnosis.advice import Weights, advice_for, cause_of, compare_weights
+from edgeq.diagnosis.advice import LITTLE_USE, Weights, advice_for, cause_of, compare_weights
 from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
 from edgeq.diagnosis.pairs import CONVERSIONS, match
 from edgeq.errors import EdgeqError
@@ -232,6 +232,12 @@ def _layer(
     )
 
 
+def _too_wide(layers: Sequence[LayerDiagnosis]) -> bool:
+    """Whether most of the error comes from ranges that are too wide, not from any one layer."""
+    wide = [x for x in layers if x.range_use < LITTLE_USE and x.cause == "resolution"]
+    return sum(layer.blame for layer in wide) > 0.5
+
+
 def _summary(
     layers: Sequence[LayerDiagnosis], whole: float | None, samples: int, ops: int
 ) -> list[str]:
@@ -253,6 +259,13 @@ def _summary(
         found.append(
             f'"{worst.name}" alone causes {worst.blame:.0%} of the error at the result. '
             f"{worst.advice}"
+        )
+    elif _too_wide(layers):
+        wide = sum(layer.range_use < LITTLE_USE for layer in layers)
+        found.append(
+            f"In {wide} of {len(layers)} layers values need less than {LITTLE_USE:.0%} of their "
+            "integer range: the ranges are too wide, as one outlier in the calibration data makes "
+            "them. edgeq convert names the sample; leave it out, or try --calibration percentile."
         )
     elif worst.blame > 0:
         found.append(

@@ -17,7 +17,7 @@ from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, Tensor, numpy_dtype
 
 HISTOGRAM_BINS = 24
-_LARGEST = 1e37
+_LARGEST = 1e36
 _SQUASHING = frozenset({"SOFTMAX", "LOGISTIC", "LOG_SOFTMAX"})
 
 
@@ -150,7 +150,7 @@ def own_errors(
             tracer.set_tensor(index, value)
         tracer.invoke()
         values = {p.real.index: tracer.get_tensor(p.real.index) for p in pairs} | inputs
-        if not all(np.abs(value).max(initial=0) < _LARGEST for value in values.values()):
+        if not all(np.abs(value).max(initial=0) < _LARGEST for value in inputs.values()):
             raise EdgeqError(
                 "On this data the float model's values overflow; nothing can be told from that.",
                 real.path,

@@ -55,6 +55,13 @@ def test_growth_counts_what_the_later_half_added(source):
     assert streamed.tensors[source.inputs[0].name].growth == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("method", ["percentile", "mse"])
+def test_the_outlier_is_named_whatever_the_method(source, method):
+    (x,) = samples_for(NETS["classifier"]()[0], 30)
+    x[17] *= 20
+    assert any("Sample 17" in warning for warning in calibrated(source, x, method).warnings())
+
+
 def test_copies_of_one_sample_are_one_sample(source):
     (x,) = samples_for(NETS["classifier"]()[0], 1)
     found = calibrated(source, np.repeat(x, 50, axis=0))
@@ -72,7 +79,7 @@ def test_a_constant_input_does_not_still_grow(source):
 def test_a_sample_that_overflows_is_named(source, recwarn):
     (x,) = samples_for(NETS["classifier"]()[0], 20)
     x[7] *= np.float32(1e38)
-    with pytest.raises(EdgeqError, match="Sample 7 drives") as caught:
+    with pytest.raises(EdgeqError, match="Sample 7 of") as caught:
         calibrated(source, x)
     assert "--mean" in caught.value.hint
     assert not [warning for warning in recwarn if warning.category is RuntimeWarning]

@@ -136,7 +136,8 @@ def test_data_is_not_read_where_the_scheme_needs_none():
 def test_warns_when_the_range_still_moves():
     model, _ = NETS["classifier"]()
     steady = np.tile(samples_for(model, 1)[0], (50, 1, 1, 1))
-    assert not edgeq.convert(model, data=steady).warnings
+    (warning,) = edgeq.convert(model, data=steady).warnings
+    assert "copies of one" in warning
     growing = steady * np.linspace(0.1, 5, 50, dtype=np.float32)[:, None, None, None]
     (warning,) = edgeq.convert(model, data=growing).warnings
     assert "may not be enough" in warning
@@ -237,6 +238,16 @@ def test_labels_and_normalization_travel_in_the_model(tmp_path):
     later = edgeq.convert(tmp_path / "net.tflite", data=samples_for(model, 20))
     info = read_info(parse_graph(later.data).metadata[ENTRY], later.data)
     assert info.outputs[0].labels == ("yes", "no", "up", "dåwn")
+
+
+def test_a_scheme_that_saves_nothing_says_so():
+    import keras
+
+    small = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    (warning,) = edgeq.convert(small, scheme="float8-e4m3").warnings
+    assert "saves nothing here" in warning
+    large = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+    assert edgeq.convert(large, scheme="float8-e4m3").warnings == ()
 
 
 def test_mixed_precision_is_chosen_where_none_is_given():

@@ -154,11 +154,30 @@ def test_another_network_is_refused(net, tmp_path):
         diagnose(tmp_path / "other.tflite", tmp_path / "other.tflite", data=data)
 
 
+def test_ranges_that_are_all_too_wide_are_not_blamed_on_a_layer(net, tmp_path):
+    path, source, ranges, data = net
+    wide = {name: (30 * low, 30 * high) for name, (low, high) in ranges.items()}
+    (tmp_path / "m.tflite").write_bytes(quantize(source, Recipe(SCHEMES["int8"], "int8"), wide))
+    found = diagnose(tmp_path / "m.tflite", path, data=data)
+    assert any("--calibration percentile" in sentence for sentence in found.summary)
+    assert not any("int16x8" in sentence for sentence in found.summary)
+
+
 def test_a_float_scheme_has_no_integers_to_judge(net, tmp_path):
     path, _, _, data = net
     edgeq.convert(path, output=tmp_path / "f16.tflite", scheme="float16")
     with pytest.raises(EdgeqError, match="computes in float"):
         diagnose(tmp_path / "f16.tflite", path, data=data)
+
+
+def test_a_mask_as_large_as_floats_can_be_is_no_overflow(tmp_path):
+    from tests.conversion.nets import NETS, samples_for
+
+    model, _ = NETS["causal_attention"]()
+    data = samples_for(model, 10)
+    model.save(tmp_path / "m.keras")
+    edgeq.convert(model, data=data, output=tmp_path / "m.tflite")
+    assert diagnose(tmp_path / "m.tflite", tmp_path / "m.keras", data=data).layers
 
 
 def test_values_that_overflow_are_refused(net, tmp_path, recwarn):
