@@ -4,6 +4,7 @@ The published models exercise only a few shapes; here channels are odd, borders 
 left and right, and zero points stand at the ends.
 """
 
+import itertools
 import re
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgeq.errors import EdgeqError
 from edgeq.graph import parse_graph
 from edgeq.ops.cores import CORES
 from edgeq.resources import resource_dir
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import random_case
 from tests.oracle.generators.convolutions import GENERATORS
 
@@ -60,6 +62,34 @@ def test_random_layers_give_tflms_bytes(cpu, layer, tmp_path):
         assert parse_graph(model).main.ops
         compared += 1
     assert compared >= CASES // 2
+
+
+def windows(shapes, strides):
+    """A model of one image and a depthwise convolution of it for every window and stride."""
+    rng = np.random.default_rng(0)
+    tensors, ops = [TensorSpec((1, 8, 9, 3), "int8", 0.05, -7)], []
+    for (rows, columns), stride in itertools.product(shapes, strides):
+        filters = rng.integers(-127, 128, (1, rows, columns, 3))
+        tensors += [
+            TensorSpec((1, rows, columns, 3), "int8", 0.02, 0, filters),
+            TensorSpec((3,), "int32", 0.001, 0, rng.integers(-500, 500, 3)),
+            TensorSpec((1, -(-8 // stride), -(-9 // stride), 3), "int8", 0.5, 3),
+        ]
+        options = {"stride_h": stride, "stride_w": stride, "depth_multiplier": 1}
+        options |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+        last = len(tensors) - 1
+        ops.append(OpSpec("DEPTHWISE_CONV_2D", [0, last - 2, last - 1], [last], options))
+    outputs = [op.outputs[0] for op in ops]
+    return build([SubgraphSpec(tensors, ops, [0], outputs)])
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_depthwise_windows_of_every_shape(cpu, tmp_path):
+    """The DSP kernel reads four taps of a line at a time, whatever the line's length."""
+    path = tmp_path / "windows.tflite"
+    path.write_bytes(windows(itertools.product(range(1, 7), range(1, 7)), (1, 2)))
+    case = random_case("windows", path.read_bytes(), calls=1)
+    assert outputs(f"sim:{cpu}", path, case) == outputs("tflm", path, case)
 
 
 @pytest.mark.parametrize("layer", PACKED)

@@ -199,23 +199,24 @@ EQ_KERNEL void eq_depthwise_pair_stride_2_dsp(const eq_depthwise_conv_2d_dsp_par
 }
 
 /* Outputs `at` and `at + 1` for a filter of any length, stride 1. `taps` has a word for every two
- * taps of a line, filled up with zero. */
+ * taps of a line, and two for every four, filled up with zero. */
 EQ_KERNEL void eq_depthwise_long_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_word *lines,
                                      const uint32_t *taps, int32_t *acc)
 {
     const int32_t pairs = (p->filter_along + 1) / 2;
+    const int32_t line_taps = (p->filter_along + 3) / 4 * 2;
     for (int32_t k = 0; k < p->filter_lines; k++) {
         const eq_word *line = lines + k * p->line_words;
         uint32_t a = line[0];
         EQ_UNROLL(8)
         for (int32_t j = 0; j < pairs; j++) {
             const uint32_t b = line[j + 1];
-            acc[0] = eq_smlad(a, *taps, acc[0]);
-            acc[1] = eq_smlatb(a, *taps, acc[1]);
-            acc[1] = eq_smlabt(b, *taps, acc[1]);
-            taps++;
+            acc[0] = eq_smlad(a, taps[j], acc[0]);
+            acc[1] = eq_smlatb(a, taps[j], acc[1]);
+            acc[1] = eq_smlabt(b, taps[j], acc[1]);
             a = b;
         }
+        taps += line_taps;
     }
 }
 
