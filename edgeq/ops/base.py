@@ -131,7 +131,8 @@ class Constant:
     @property
     def bytes(self) -> int:
         """What it takes of flash."""
-        sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int64_t": 8}
+        sizes = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2}
+        sizes |= {"int64_t": 8, "uint64_t": 8}
         return int(self.values.size) * sizes.get(self.ctype, 4)
 
 

@@ -46,5 +46,5 @@ def lower_tile(node: Node) -> Call | None:
     return copy_call(box(sizes, steps, size))
 
 
-BROADCAST_TO = OpKind("BROADCAST_TO", lower_broadcast_to, ANY_TYPE)
+BROADCAST_TO = OpKind("BROADCAST_TO", lower_broadcast_to, (*ANY_TYPE, "uint32", "uint64"))
 TILE = OpKind("TILE", lower_tile, ANY_TYPE)

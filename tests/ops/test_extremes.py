@@ -57,3 +57,13 @@ def test_a_model_that_needs_no_memory_compiles_without_warnings():
     axis = TensorSpec((), "int32", data=np.int32(0))
     model = single_op("EXPAND_DIMS", [x, axis], [TensorSpec((1, 2, 3), "float32")])
     assert_same([Case("constant", model, [[]])])
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "uint64", "int64"])
+def test_constants_of_wide_types_reach_their_ends(dtype):
+    ends = np.iinfo(dtype)
+    values = np.array([ends.min, ends.max, 1], dtype)
+    x = TensorSpec((3,), dtype, data=values)
+    shape = TensorSpec((2,), "int32", data=[2, 3])
+    model = single_op("BROADCAST_TO", [x, shape], [TensorSpec((2, 3), dtype)])
+    assert_same([Case(dtype, model, [[]])])

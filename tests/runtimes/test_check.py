@@ -71,6 +71,19 @@ def test_a_release_of_esp_tflite_micro_stands_for_a_date():
     assert not check_runtime(dense(per_channel=True), "esp-tflite-micro@1.3.8")
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint32", "float32"])
+def test_the_type_of_an_op_is_that_of_its_data_and_not_of_axes_and_shapes(dtype):
+    x, y = TensorSpec((1, 2), dtype), TensorSpec((3, 2), dtype)
+    shape = TensorSpec((2,), "int32", data=[3, 2])
+    model = parse_graph(single_op("BROADCAST_TO", [x, shape], [y]))
+    assert check_runtime(model, "tflm@2026-08") == []
+    axis = TensorSpec((), "int32", data=np.int32(0))
+    sums = [TensorSpec((3, 2), "int32") for _ in "xy"]
+    model = parse_graph(single_op("CUMSUM", [sums[0], axis], [sums[1]]))
+    (warning,) = check_runtime(model, "tflm@2026-08")
+    assert "int32" in warning
+
+
 def test_int4_weights():
     assert "int4" in check_runtime(dense(weights="int4"), "tflm@2022-01")[0]
 

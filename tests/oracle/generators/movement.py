@@ -55,9 +55,9 @@ def reverse(rng, size, dtype):
 def broadcast_to(rng, size, dtype):
     shape = shape_of(rng, int(rng.integers(1, 6)), size, 4)
     source = [n if rng.random() < 0.5 else 1 for n in shape[int(rng.integers(0, len(shape))) :]]
-    inputs = [plain(source, dtype), constant(shape, "int32")]
+    inputs = [plain(source, dtype), constant(shape, str(rng.choice(["int32", "int64"])))]
     output = plain(shape, dtype)
-    return model_case(rng, "BROADCAST_TO", dtype, inputs, [output], None, ("int8",), version=2)
+    return model_case(rng, "BROADCAST_TO", dtype, inputs, [output], None, _COPIED, version=2)
 
 
 def tile(rng, size, dtype):
@@ -207,9 +207,10 @@ def split_v(rng, size, dtype):
 
 
 _ALL = ("int8", "int16", "int32", "float32", "bool", "int64")
+_COPIED = (*_ALL, "uint8", "uint32", "uint64")
 _NUMBERS = ("int8", "int16", "int32", "float32")
 GENERATORS = {
-    "BROADCAST_TO": of_types(broadcast_to, _ALL),
+    "BROADCAST_TO": of_types(broadcast_to, _COPIED),
     "CONCATENATION": of_types(concatenation, _ALL),
     "PACK": of_types(pack, (*_NUMBERS, "int64")),
     "RESHAPE, SQUEEZE": of_types(reshape, (*_ALL, "uint8")),
