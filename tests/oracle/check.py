@@ -268,7 +268,9 @@ def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
             if name.endswith(".c"):
                 unit += [f'#include "{name}"', "#undef EQ_AT", "#undef EQ_OP", "#undef EQ_STATE"]
         unit += _call_function(f"c{number}", sources)
-        reset = "" if case.reset is None else f"if (i == {case.reset}) c{number}_reset(); "
+        has_reset = any(f"void c{number}_reset(void)" in text for text in sources.files.values())
+        reset = f"if (i == {case.reset}) c{number}_reset(); " if has_reset else ""
+        reset = reset if case.reset is not None else ""
         table.append(f"        case {number}: {reset}call_c{number}(in, out); break;")
     unit += [_MAIN % "\n".join(table)]
     (folder / "run.c").write_text("\n".join(unit))

@@ -1,6 +1,7 @@
 """Variables and control flow: the generated C does what TensorFlow Lite Micro does."""
 
 import numpy as np
+from flatbuffers import flexbuffers
 
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import Case, assert_same, check, random_case
@@ -234,3 +235,46 @@ def test_an_output_may_be_a_variable_just_assigned():
     ]
     model = build([SubgraphSpec(tensors, ops, [0], [3])])
     assert_same([random_case("sum so far", model, calls=6)])
+
+
+def delay(length):
+    """A subgraph of one op that keeps what it was given in memory of its own."""
+    samples = TensorSpec((1, 4), "int16")
+    options = bytes(flexbuffers.Dumps({"delay_length": length}))
+    ops = [OpSpec("SignalDelay", [0], [1], custom_options=options)]
+    return SubgraphSpec([samples, samples], ops, [0], [1])
+
+
+def test_every_branch_has_state_of_its_own_and_two_calls_of_one_share_it():
+    samples = TensorSpec((1, 4), "int16")
+    tensors = [BOOL, samples, samples, samples]
+    first = {"then_subgraph_index": 1, "else_subgraph_index": 2}
+    second = {"then_subgraph_index": 2, "else_subgraph_index": 2}
+    ops = [OpSpec("IF", [0, 1], [2], first), OpSpec("IF", [0, 2], [3], second)]
+    main = SubgraphSpec(tensors, ops, [0, 1], [3, 2])
+    model = build([main, delay(3), delay(5)])
+    assert_same(
+        random_case(f"reset {reset}, {mode}", model, 12, reset=reset, optimize=mode)
+        for reset in (None, 5)
+        for mode in ("balanced", "ram")
+    )
+
+
+def test_state_in_a_loop_is_changed_in_every_turn():
+    turn, samples = TensorSpec((1,), "int32"), TensorSpec((1, 4), "int16")
+    one, three = (TensorSpec((1,), "int32", data=[n]) for n in (1, 3))
+    less = [OpSpec("LESS", [0, 2], [3])]
+    condition = SubgraphSpec([turn, samples, three, BOOL], less, [0, 1], [3])
+    options = bytes(flexbuffers.Dumps({"delay_length": 3}))
+    ops = [
+        OpSpec("ADD", [0, 2], [3]),
+        OpSpec("SignalDelay", [1], [4], custom_options=options),
+    ]
+    body = SubgraphSpec([turn, samples, one, turn, samples], ops, [0, 1], [3, 4])
+    loop = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    tensors = [turn, samples, turn, samples]
+    main = SubgraphSpec(tensors, [OpSpec("WHILE", [0, 1], [2, 3], loop)], [0, 1], [3])
+    values = np.random.default_rng(5).integers(-99, 99, (10, 1, 4)).astype(np.int16)
+    calls = [[np.array([k % 4], np.int32), value] for k, value in enumerate(values)]
+    model = build([main, condition, body])
+    assert_same(Case(f"reset {reset}", model, calls, reset=reset) for reset in (None, 4))

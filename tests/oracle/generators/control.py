@@ -172,13 +172,19 @@ def control(rng, size):
     """A main graph of a few steps; its outputs may be inputs, constants, or twice the same."""
     model = Model(rng)
     main = Body(model, [str(kind) for kind in rng.choice(KINDS, extent(rng, 3))], 0)
-    if chance(rng, 0.3):
+    # After a reset, TFLM does not run CALL_ONCE again, so variables are zero; here they are as new.
+    once = chance(rng, 0.3)
+    if once:
         main.once()
     main.fill(size)
     main.assign_all()
     outputs = [main.any(kind) for kind in main.some(4)]
     model.subgraphs[0] = SubgraphSpec(main.tensors, main.ops, main.inputs, outputs)
-    return random_case("control flow", build(model.subgraphs), calls=4, seed=case_seed(rng))
+    mode = str(rng.choice(["balanced", "ram", "size", "speed"]))
+    reset = None if once else 4
+    spec = build(model.subgraphs)
+    seed = case_seed(rng)
+    return random_case("control flow", spec, 5, seed, optimize=mode, reset=reset)
 
 
 GENERATORS = {"graph of subgraphs": control}
