@@ -16,7 +16,7 @@ from edgeq.conversion.bias_correction import correct_biases
 from edgeq.conversion.calibration import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
-from edgeq.conversion.masks import bound_masks
+from edgeq.conversion.masks import bound_masks, clip_masks
 from edgeq.conversion.mixed import choose_precision
 from edgeq.conversion.proof import Proof, prove_integer, prove_runs
 from edgeq.conversion.quantize import Recipe, quantize
@@ -174,10 +174,11 @@ def convert(
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         levels = 1 << (16 if chosen.activations == "int16" else 8)
-        found = calibrate(source, dataset, calibration, levels)
-        bounded = bound_masks(source, found.ranges, levels)
-        if bounded is not source:
-            source, found = bounded, calibrate(bounded, dataset, calibration, levels)
+        clipped = clip_masks(source)
+        found = calibrate(clipped, dataset, calibration, levels)
+        if clipped is not source:
+            source = bound_masks(clipped, found.ranges, levels)
+            found = calibrate(source, dataset, calibration, levels)
         if chosen.name == "mixed" and not recipe.precision:
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))

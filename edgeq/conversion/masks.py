@@ -12,13 +12,28 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeq.arrays import dequantize
 from edgeq.conversion.flatbuffer import add_constant, indices, pack, unpack
 from edgeq.conversion.float_model import FloatModel
 from edgeq.devices.base import Array
-from edgeq.graph import Graph, Op, parse_graph
+from edgeq.graph import Graph, Op, Tensor, parse_graph
 
 _INFINITE = 1e8
 _MASKS = frozenset({"ADD", "SUB", "SELECT", "SELECT_V2"})
+
+
+def clip_masks(model: FloatModel) -> FloatModel:
+    """The model with its masks' constants at most 1e8 large, which is as good to a softmax.
+
+    The lowest float and infinity would spoil calibration. The model itself where there are none.
+    """
+    found: dict[tuple[int, int], Array] = {}
+    for op in model.graph.main.ops:
+        for position, index in enumerate(op.inputs if op.name in _MASKS else ()):
+            mask = model.graph.main.tensors[index]
+            if mask.data is not None and _is_mask(mask):
+                found[op.index, position] = np.clip(mask.data, -_INFINITE, _INFINITE)
+    return _with_masks(model, found)
 
 
 def bound_masks(
@@ -36,6 +51,43 @@ def bound_masks(
     for op in model.graph.main.ops:
         if op.name in _MASKS:
             found.update(_bounded(model.graph, op, ranges, margin))
+    return _with_masks(model, found)
+
+
+def like_masks(model: FloatModel, integer: Graph, ops: Mapping[int, Op]) -> FloatModel:
+    """The model with its masks' constants as an integer model has them; itself if it has none.
+
+    Args:
+        model: The float model.
+        integer: The integer model.
+        ops: Its ops by the numbers of the float ops that they stand for.
+    """
+    found: dict[tuple[int, int], Array] = {}
+    for op in model.graph.main.ops:
+        other = ops.get(op.index)
+        if op.name not in _MASKS or other is None or other.name != op.name:
+            continue
+        for position, (ours, theirs) in enumerate(zip(op.inputs, other.inputs, strict=True)):
+            mask, bounded = model.graph.main.tensors[ours], integer.main.tensors[theirs]
+            if mask.data is None or bounded.data is None or not _is_mask(mask):
+                continue
+            if bounded.quantization is not None and bounded.elements == mask.elements:
+                values = dequantize(bounded.data, bounded).reshape(mask.shape)
+                far = np.abs(mask.data) >= _INFINITE
+                found[op.index, position] = np.where(far, values, mask.data).astype(np.float32)
+    return _with_masks(model, found)
+
+
+def _is_mask(tensor: Tensor) -> bool:
+    return (
+        tensor.dtype == "float32"
+        and tensor.data is not None
+        and bool((np.abs(tensor.data) >= _INFINITE).any())
+    )
+
+
+def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> FloatModel:
+    """The model with other constants, by the op's number and the position of the input."""
     if not found:
         return model
     made = unpack(model.data)
@@ -61,7 +113,7 @@ def _bounded(
     """New values of an op's mask, by the op's number and the position of the input."""
     tensors = [graph.main.tensors[index] for index in op.inputs]
     values = [tensor for tensor in tensors if tensor.dtype == "float32"]
-    masks = [t for t in values if t.data is not None and (np.abs(t.data) >= _INFINITE).any()]
+    masks = [tensor for tensor in values if _is_mask(tensor)]
     others = [t for t in values if t not in masks and t.name in ranges]
     if len(masks) != 1 or len(others) != 1:
         return {}

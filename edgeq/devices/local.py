@@ -36,7 +36,8 @@ class LiteRtOptions:
     Attributes:
         threads: Threads of the kernels.
         delegate: "xnnpack", LiteRT's default, or "none".
-        kernels: "default", or "reference" for the plain C++ ones, which take no delegate.
+        kernels: "default", or "reference" for the plain C++ ones, which take no delegate; a model
+            with an op that has no such kernel (ELU) runs on the default ones, without a delegate.
     """
 
     threads: int = 1
@@ -88,6 +89,9 @@ def make_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = F
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             detail = str(error).strip() or printed.text().strip()
+            if options.kernels == "reference" and "Didn't find op" in detail:
+                usual = LiteRtOptions(options.threads, delegate="none")
+                return make_interpreter(model, usual, preserve=preserve)
             raise EdgeqError(f"LiteRT cannot run this model: {detail}") from None
     return interpreter
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.masks import like_masks
 from edgeq.datasets import DatasetOptions, open_dataset
 from edgeq.devices.base import Array
 from edgeq.diagnosis.advice import LITTLE_USE, Weights, advice_for, cause_of, compare_weights
 from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
-from edgeq.diagnosis.pairs import CONVERSIONS, match
+from edgeq.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.errors import EdgeqError
 from edgeq.evaluation.layers import layer_errors
 from edgeq.graph import Graph, read_graph
@@ -133,7 +136,10 @@ def diagnose(
         EdgeqError: A model or the data cannot be used, or the models are not of one network.
     """
     integer = read_graph(model)
-    with as_tflite(float_model, trust=trust) as path:
+    with (
+        as_tflite(float_model, trust=trust) as path,
+        tempfile.TemporaryDirectory(prefix="edgeq-") as folder,
+    ):
         real = read_graph(path)
         _check(real, integer)
         pairs = match(real, integer)
@@ -149,6 +155,11 @@ def diagnose(
                 f"{model}, {float_model}",
                 "convert this float model with edgeq convert, and diagnose the result",
             )
+        masked = _with_masks(path, real, integer, pairs)
+        if masked is not None:
+            path = Path(folder) / "float.tflite"
+            path.write_bytes(masked)
+            real = read_graph(path)
         specs = sample_specs(real.main)
         dataset = open_dataset(data, specs, options=dataset_options, limit=limit)
         samples: list[Sequence[Array]] = [sample.inputs for sample in dataset]
@@ -165,6 +176,18 @@ def diagnose(
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )
+
+
+def _with_masks(path: Path, real: Graph, integer: Graph, pairs: Sequence[Pair]) -> bytes | None:
+    """The float model with masks of attention as the integer model has them; None without any.
+
+    "Minus infinity" would make every error beside it look like nothing.
+    """
+    makers = {index: op.index for op in real.main.ops for index in op.outputs}
+    ops = {makers[p.real.index]: p.op for p in pairs if p.op and p.real.index in makers}
+    source = FloatModel(path.read_bytes(), str(path), real)
+    masked = like_masks(source, integer, ops)
+    return None if masked is source else masked.data
 
 
 def _check(real: Graph, integer: Graph) -> None:

@@ -221,3 +221,20 @@ def test_the_report_shows_where_values_lie(net, tmp_path):
     assert picture.count('class="miss"') == 2
     (ranges_picture,) = re.findall(r"<svg[^>]*Range of each channel of &lt;b.*?</svg>", page)
     assert ranges_picture.count("<rect") == 12
+
+
+def test_masks_of_attention_and_ops_without_reference_kernels(tmp_path):
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6, 8))
+    y = layers.Dense(8, activation="elu")(x)
+    y = layers.MultiHeadAttention(2, 4, name="attention")(y, y, use_causal_mask=True)
+    model = keras.Model(x, layers.Dense(3)(y))
+    model.save(tmp_path / "float.keras")
+    data = np.random.default_rng(0).normal(0, 1, (16, 6, 8)).astype(np.float32)
+    edgeq.convert(model, data=data, output=tmp_path / "out.tflite")
+    found = diagnose(tmp_path / "out.tflite", tmp_path / "float.keras", data=data)
+    masked = next(layer for layer in found.layers if "select" in layer.name)
+    assert masked.sqnr_db > 20
+    assert found.sqnr_db > 15
