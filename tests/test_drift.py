@@ -147,6 +147,8 @@ def test_commands(cli, model, samples, tmp_path):
     np.save(tmp_path / "far.npy", samples + 1)
     reference = tmp_path / "reference.json"
     assert cli("drift", "save", model, "--data", tmp_path / "x.npy", "-o", reference).code == 0
+    few = cli("drift", "save", model, "--data", tmp_path / "x.npy", "-o", tmp_path / "f.json")
+    assert "with 45 samples" in few.err
     again = cli("drift", "save", model, "--data", tmp_path / "x.npy", "-o", reference)
     assert again.code == 1
     assert "--force" in again.err

@@ -14,6 +14,7 @@ from edgeq.drift import PSI_LIMIT, Drift, check_drift, read_reference, reference
 from edgeq.jsontext import json_text
 from edgeq.output import check_writable, write_whole
 
+_FEW = 50
 _raw = click.option(
     "--raw", is_flag=True, help="The data holds the model's own integers, as a device logs them."
 )
@@ -58,6 +59,12 @@ def save(
         print_json({"output": str(output), "samples": reference["samples"]})
     else:
         click.echo(f"{reference['samples']} samples -> {output}")
+    if reference["samples"] < _FEW:
+        click.echo(
+            f"Warning: with {reference['samples']} samples the reference shows large drift only; "
+            "give some hundreds.",
+            err=True,
+        )
 
 
 @drift.command(
