@@ -169,7 +169,7 @@ EQ_KERNEL uint32_t eq_log_u32(uint32_t x, const uint16_t *pieces)
     const uint32_t rest = x - ((uint32_t)1 << integer);
     const uint32_t fraction = integer < 16 ? rest << (16 - integer) : rest >> (integer - 16);
     const uint32_t piece = fraction >> 9;
-    const int32_t rise = pieces[piece + 1] - pieces[piece];
+    const int32_t rise = (int32_t)pieces[piece + 1] - (int32_t)pieces[piece];
     const int32_t bend = (rise * (int32_t)(fraction & 511)) >> 16;
     const uint32_t log2 = ((uint32_t)integer << 16) + fraction + pieces[piece] + (uint32_t)bend;
     return (uint32_t)(((uint64_t)45426 * log2 + 32768) >> 16);

@@ -97,7 +97,7 @@ typedef struct {
 
 EQ_KERNEL int16_t eq_overlap_sum_s16(int16_t a, int16_t b)
 {
-    return (int16_t)eq_clamp(a + b, INT16_MIN, INT16_MAX);
+    return (int16_t)eq_clamp((int32_t)a + b, INT16_MIN, INT16_MAX);
 }
 
 EQ_KERNEL float eq_overlap_sum_f32(float a, float b)
