@@ -9,9 +9,8 @@ Rows are written to benchmarks/schemes.json as they come, and are not computed t
 that of the generated C on held-out data; flash, arena and cycles are those of the Cortex-M4 in the
 emulator. "more training" is the control: the plain model trained for as many more epochs as the
 methods get, at the learning rate of most (1e-3) and at that of structured pruning (5e-3), so that a
-method is not praised for the training alone. Schemes that compute in float run in LiteRT; where the
-generated C takes them too (float16, bfloat16, 8-bit floats), it holds the weights unpacked, as
-float32. Blank: not measured.
+method is not praised for the training alone. Of the schemes that compute in float, dynamic runs in
+LiteRT only; the generated C takes the others, and holds their weights unpacked, as float32.
 
 Converted models are kept in ~/.cache/edgeq/benchmarks/schemes, so that --again need not train.
 """
@@ -51,7 +50,7 @@ MODELS = FOLDER / "schemes"
 STORE = HERE / "schemes.json"
 TABLE = HERE.parent / "docs" / "schemes.md"
 FLOAT_SCHEMES = ("float16", "bfloat16", "float8-e4m3", "float8-e5m2")
-ONLY_LITERT = ("dynamic", "weight-only", "weight-only-int4")
+ONLY_LITERT = ("dynamic",)
 Row = dict[str, Any]
 
 
@@ -65,7 +64,7 @@ def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Calla
     more = cache(lambda: trained_more(model, task, training))
     for scheme in ("int8", "int8-per-tensor", "int16x8", "int4"):
         yield scheme, scheme, lambda: model
-    for scheme in (*FLOAT_SCHEMES, *ONLY_LITERT):
+    for scheme in (*FLOAT_SCHEMES, "weight-only", "weight-only-int4", *ONLY_LITERT):
         yield scheme, scheme, lambda: model
     for scheme in ("int8", "int4"):
         yield f"{scheme}, biases corrected", f"{scheme}+bias", lambda: model

@@ -101,8 +101,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights a quarter on disk; computes in float",
-            _PHONES,
-            in_c=False,
+            _UNPACKED,
         ),
         Scheme(
             "weight-only-int4",
@@ -110,8 +109,7 @@ SCHEMES: dict[str, Scheme] = {
             "float32",
             True,
             "weights an eighth on disk; computes in float",
-            _PHONES,
-            in_c=False,
+            _UNPACKED,
         ),
         Scheme(
             "float16",

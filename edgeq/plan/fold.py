@@ -221,7 +221,7 @@ def _dequantize(k: _Known) -> list[Array] | None:
     if source.dtype == "float16":
         return [_data(source).astype(np.float32)]
     quantization = source.quantization
-    if quantization is None or source.dtype == "int4":
+    if quantization is None:
         return None
     if quantization.per_channel:
         along = [1] * len(source.shape)

@@ -202,15 +202,12 @@ def test_command_line_ends_without_traceback_or_output(cli, folder, tmp_path):
     assert not target.exists()
 
 
-@pytest.mark.parametrize("scheme", ["dynamic", "weight-only", "weight-only-int4"])
-def test_a_scheme_that_the_target_cannot_run_is_refused_before_anything_is_read(scheme):
-    with pytest.raises(
-        UsageError, match=f"nucleo-f446re cannot run the scheme {scheme}"
-    ) as refusal:
-        edgeq.convert("no-such-model.keras", scheme=scheme, target="nucleo-f446re")
+def test_a_scheme_that_the_target_cannot_run_is_refused_before_anything_is_read():
+    with pytest.raises(UsageError, match="nucleo-f446re cannot run the scheme dynamic") as refusal:
+        edgeq.convert("no-such-model.keras", scheme="dynamic", target="nucleo-f446re")
     assert "int8, int8-per-tensor, int16x8" in refusal.value.hint
     with pytest.raises(EdgeqError, match="no-such-model"):
-        edgeq.convert("no-such-model.keras", scheme=scheme, target="raspberry-pi-4")
+        edgeq.convert("no-such-model.keras", scheme="dynamic", target="raspberry-pi-4")
 
 
 @pytest.mark.parametrize("name", SCHEMES)

@@ -92,12 +92,15 @@ def test_an_open_axis_behind_the_batch_is_refused():
     assert "dynamic shape" in result.detail
 
 
-def test_weights_unpacked_per_channel_are_constants(tmp_path):
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_weights_unpacked_per_channel_are_constants(dtype, tmp_path):
     rng = np.random.default_rng(3)
-    scales, zero_points = rng.uniform(0.001, 0.01, 5), rng.integers(-60, 60, 5)
-    weights = rng.integers(-128, 128, (5, 3, 3, 2))
+    scales = rng.uniform(0.001, 0.01, 5)
+    reach = 128 if dtype == "int8" else 8
+    zero_points = rng.integers(-60, 60, 5) if dtype == "int8" else np.zeros(5, int)
+    weights = rng.integers(-reach, reach, (5, 3, 3, 2))
     tensors = [
-        TensorSpec((5, 3, 3, 2), "int8", scales, zero_points, weights, axis=0),
+        TensorSpec((5, 3, 3, 2), dtype, scales, zero_points, weights, axis=0),
         TensorSpec((5, 3, 3, 2), "float32"),
         TensorSpec((1, 6, 6, 2), "float32"),
         TensorSpec((5,), "float32", data=rng.normal(size=5)),
