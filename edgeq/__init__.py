@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "EdgeqError": "edgeq.errors",
     "Graph": "edgeq.graph",
-    "read_graph": "edgeq.graph",
+    "read_graph": "edgeq.model_file",
     "convert": "edgeq.conversion.convert",
     "inspect": "edgeq.inspection",
     "compile": "edgeq.compilation",

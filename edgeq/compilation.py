@@ -17,7 +17,8 @@ from edgeq.codegen.source import kernel_file, source_text, weights_text
 from edgeq.devices.base import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.golden import oracle_golden
-from edgeq.graph import Graph, Tensor, at_signature, read_graph
+from edgeq.graph import Graph, Tensor, at_signature
+from edgeq.model_file import read_graph
 from edgeq.ops.base import Call, Isa
 from edgeq.output import whole_directory, write_whole
 from edgeq.plan.arena import Plan, plan_arena

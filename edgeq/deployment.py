@@ -23,10 +23,11 @@ from edgeq.errors import LimitError, UsageError
 from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.evaluation.layers import LayerError, layer_errors
 from edgeq.fit import address_for
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
 from edgeq.jsontext import json_text
 from edgeq.limits import LimitCheck, check_limits, latency_ms
 from edgeq.manifest import write_manifest
+from edgeq.model_file import read_graph
 from edgeq.models import is_integer, is_tflite, sample_specs
 from edgeq.output import check_writable, whole_directory, write_whole
 from edgeq.profiling import Profile, profile

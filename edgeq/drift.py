@@ -16,7 +16,7 @@ from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import Array
 from edgeq.drift_stream import Row, Stream
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import read_graph
+from edgeq.model_file import read_graph
 from edgeq.stability import Histogram, Stability, chance_of_share, compare, histogram_of
 
 PSI_LIMIT = 0.2

@@ -9,7 +9,7 @@ from edgeq.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.devices.base import Array, CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.graph import read_graph
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite
 from edgeq.output import check_writable
 

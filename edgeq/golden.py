@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edgeq.codegen.source import Golden
 from edgeq.errors import EdgeqError
-from edgeq.graph import read_graph
 from edgeq.inputs import xorshift_inputs
+from edgeq.model_file import read_graph
 from edgeq.plan.program import Program
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, Op, Subgraph, Tensor, read_graph
+from edgeq.graph import Graph, Op, Subgraph, Tensor
 from edgeq.macs import model_macs
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite, is_integer
 from edgeq.ops.base import Isa
 from edgeq.plan.arena import plan_arena

@@ -9,8 +9,8 @@ from typing import Any
 from edgeq import __version__
 from edgeq.devices.base import CompileOptions, Device, Measurement, ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.graph import read_graph
 from edgeq.macs import model_macs
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite
 
 

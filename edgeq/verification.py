@@ -15,7 +15,8 @@ from edgeq.arrays import input_tensors, model_inputs
 from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import Graph, Subgraph, Tensor, numpy_dtype, read_graph
+from edgeq.graph import Graph, Subgraph, Tensor, numpy_dtype
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite
 from edgeq.progress import track
 

@@ -5,7 +5,8 @@ import pytest
 
 import edgeq
 from edgeq.errors import EdgeqError
-from edgeq.graph import Subgraph, Tensor, read_graph
+from edgeq.graph import Subgraph, Tensor
+from edgeq.model_file import read_graph
 from edgeq.verification import first_difference, random_inputs
 
 pytest.importorskip("tflite_micro")

@@ -11,9 +11,9 @@ from rich.table import Table
 from edgeq.cli.common import json_option, print_json
 from edgeq.cli.tables import result_console, short_name
 from edgeq.fit import Fit, fit
-from edgeq.graph import read_graph
 from edgeq.inspection import Inspection, TensorInfo
 from edgeq.inspection import inspect as inspect_model
+from edgeq.model_file import read_graph
 from edgeq.runtimes.check import check_runtime as runtime_warnings
 
 

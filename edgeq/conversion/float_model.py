@@ -11,7 +11,8 @@ from edgeq.conversion.index_inputs import take_indices
 from edgeq.conversion.names import name_tensors
 from edgeq.datasets import InputSpec
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, parse_graph
+from edgeq.graph import Graph
+from edgeq.model_file import parse_graph
 from edgeq.tflite.metadata import ModelInfo
 
 

@@ -16,7 +16,8 @@ from edgeq.arrays import dequantize
 from edgeq.conversion.flatbuffer import add_constant, indices, pack, unpack
 from edgeq.conversion.float_model import FloatModel
 from edgeq.devices.base import Array
-from edgeq.graph import Graph, Op, Tensor, parse_graph
+from edgeq.graph import Graph, Op, Tensor
+from edgeq.model_file import parse_graph
 
 _INFINITE = 1e8
 _MASKS = frozenset({"ADD", "SUB", "SELECT", "SELECT_V2"})

@@ -19,7 +19,7 @@ from edgeq.conversion.schemes import find_scheme
 from edgeq.conversion.tensorflow import quiet
 from edgeq.datasets import Dataset, Sample
 from edgeq.devices.base import Array
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.progress import track
 
 _SAMPLES = 32

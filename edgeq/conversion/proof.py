@@ -14,7 +14,8 @@ import numpy as np
 
 from edgeq.conversion.tensorflow import quiet
 from edgeq.errors import EdgeqError, raise_problems
-from edgeq.graph import Graph, Op, Subgraph, parse_graph
+from edgeq.graph import Graph, Op, Subgraph
+from edgeq.model_file import parse_graph
 
 _INTEGER = frozenset({"int2", "int4", "int8", "uint8", "int16", "int32", "int64", "bool"})
 _NEEDS_SCALE = frozenset({"int4", "int8", "uint8", "int16"})

@@ -7,7 +7,8 @@ from typing import Any
 
 from edgeq.conversion.flatbuffer import indices, pack, set_signature, unpack
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
+from edgeq.model_file import read_graph
 from edgeq.tflite.metadata import ENTRY, ModelInfo, read_info
 
 _QUANTIZED = frozenset({"int8", "uint8", "int16", "int4"})

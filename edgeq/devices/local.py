@@ -26,7 +26,8 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
+from edgeq.model_file import read_graph
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from edgeq.devices.serial_link import BoardReset, SerialLink
 from edgeq.devices.serial_protocol import BODY_LIMIT, Request
 from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
 from edgeq.inputs import xorshift_inputs
+from edgeq.model_file import read_graph
 
 _Result = TypeVar("_Result")
 

@@ -31,7 +31,7 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.graph import read_graph
+from edgeq.model_file import read_graph
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
 

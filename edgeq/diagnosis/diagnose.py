@@ -18,7 +18,8 @@ from edgeq.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_ra
 from edgeq.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.errors import EdgeqError
 from edgeq.evaluation.layers import layer_errors
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite, is_integer, sample_specs
 
 _SAMPLES = 16

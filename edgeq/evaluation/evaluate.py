@@ -18,7 +18,8 @@ from edgeq.devices.base import Array, CompileOptions, Session
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.evaluation.metrics import METRICS, Samples, Score
-from edgeq.graph import Graph, Subgraph, numpy_dtype, read_graph
+from edgeq.graph import Graph, Subgraph, numpy_dtype
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite, sample_specs
 from edgeq.progress import track
 

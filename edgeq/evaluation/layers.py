@@ -12,7 +12,8 @@ import numpy as np
 from edgeq.arrays import dequantize, input_tensors, to_input
 from edgeq.devices.base import Array, CompileOptions
 from edgeq.devices.registry import open_device
-from edgeq.graph import Graph, Op, Tensor, numpy_dtype, read_graph
+from edgeq.graph import Graph, Op, Tensor, numpy_dtype
+from edgeq.model_file import read_graph
 
 # The arithmetic of the contract, with every intermediate tensor readable.
 _TRACER = "local?kernels=reference"

@@ -18,7 +18,8 @@ from edgeq.errors import EdgeqError
 from edgeq.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.evaluation.evaluate import find_metric, labelled_data, predict
 from edgeq.evaluation.metrics import Samples
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
+from edgeq.model_file import read_graph
 from edgeq.models import as_tflite
 
 _SEED = 0

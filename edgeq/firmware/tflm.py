@@ -20,8 +20,9 @@ from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel, ModelTensor, accessor
 from edgeq.firmware.tflm_arena import KERNELS, Arena, tflm_arena
-from edgeq.graph import Graph, Op, read_graph
+from edgeq.graph import Graph, Op
 from edgeq.inputs import xorshift_inputs
+from edgeq.model_file import read_graph
 from edgeq.ops.base import C_TYPES
 
 # Methods of MicroMutableOpResolver whose names are not the op's name in camel case.

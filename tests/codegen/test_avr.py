@@ -13,7 +13,7 @@ import pytest
 
 from edgeq.compilation import generate
 from edgeq.errors import EdgeqError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from tests.oracle.check import run_c
 from tests.oracle.fuzz import generators
 from tests.tools import need

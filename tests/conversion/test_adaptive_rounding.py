@@ -14,7 +14,7 @@ from edgeq.conversion.rounding import adaptive_integers, output_errors
 from edgeq.conversion.trace import traced
 from edgeq.datasets import open_dataset
 from edgeq.errors import UsageError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from tests.conversion.nets import run
 
 

@@ -8,7 +8,7 @@ import pytest
 import edgeq
 from edgeq.conversion.proof import prove_integer
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from tests.conversion.nets import NETS, run, samples_for
 
 SOURCES = {

@@ -5,7 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.storage import encode_float8, float8_values
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from tests.conversion.nets import NETS, run, samples_for
 
 ml_dtypes = pytest.importorskip("ml_dtypes")

@@ -8,8 +8,8 @@ import pytest
 from edgeq.compilation import generate
 from edgeq.devices.base import CompileOptions
 from edgeq.devices.registry import open_device
-from edgeq.graph import read_graph
 from edgeq.inputs import xorshift_input
+from edgeq.model_file import read_graph
 
 PUBLISHED_CRCS = {
     "ad01": 0x5A4278D0,

@@ -14,7 +14,7 @@ from edgeq.compilation import generate
 from edgeq.devices.base import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.ops.cores import CORES
 from edgeq.resources import resource_dir
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.ops import OPS
 from tests.oracle.fuzz import generators
 

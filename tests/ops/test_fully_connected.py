@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.fixedpoint import quantize_multiplier
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.ops.base import Isa, Node
 from edgeq.ops.fully_connected import lower
 from tests.oracle.build import TensorSpec, single_op

@@ -10,7 +10,7 @@ from edgeq.compilation import generate
 from edgeq.devices.base import CompileOptions
 from edgeq.devices.qemu import QemuSession
 from edgeq.devices.registry import open_device
-from edgeq.graph import read_graph
+from edgeq.model_file import read_graph
 from edgeq.target import load_target
 from edgeq.verification import random_inputs
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op_subgraph

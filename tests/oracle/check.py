@@ -21,7 +21,7 @@ import numpy as np
 from edgeq.compilation import Sources, generate
 from edgeq.devices.base import CompileOptions
 from edgeq.errors import EdgeqError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.plan.program import CONTRADICTION
 from edgeq.verification import random_inputs
 

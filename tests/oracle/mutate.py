@@ -21,7 +21,7 @@ import numpy as np
 
 from edgeq.compilation import generate
 from edgeq.errors import EdgeqError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.verification import random_inputs
 from tests.oracle.check import Case, run_c
 from tests.oracle.fuzz import generators

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.compilation import isa_of
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.plan.arena import plan_arena
 from edgeq.plan.choose import least_memory
 from edgeq.plan.program import lower_graph

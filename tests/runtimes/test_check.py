@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.errors import UsageError
-from edgeq.graph import parse_graph
+from edgeq.model_file import parse_graph
 from edgeq.runtimes.check import check_runtime, highest_versions, known_runtimes
 from edgeq.tflite.schema import BUILTIN_OPERATORS
 from tests.oracle.build import TensorSpec, single_op

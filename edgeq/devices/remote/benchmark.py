@@ -28,7 +28,8 @@ from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import Graph, read_graph
+from edgeq.graph import Graph
+from edgeq.model_file import read_graph
 
 if TYPE_CHECKING:
     from edgeq.devices.remote.session import RemoteDevice

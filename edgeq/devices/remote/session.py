@@ -24,7 +24,7 @@ from edgeq.devices.remote.runtimes import possible
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError
-from edgeq.graph import read_graph
+from edgeq.model_file import read_graph
 from edgeq.output import write_whole
 
 # Seconds that may pass -> a connection; None for the usual patience.
