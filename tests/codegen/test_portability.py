@@ -66,7 +66,8 @@ _SHIM = {
             "exp expm1 log sqrt sin cos tanh fabs floor ceil round erf erfc trunc rint".split()  # noqa: SIM905
         )
     )
-    + "double exp(double);\nfloat fmodf(float, float);\nfloat powf(float, float);\n",
+    + "double exp(double);\ndouble floor(double);\nfloat fmodf(float, float);\n"
+    "float powf(float, float);\n#define signbit(x) __builtin_signbit(x)\n",
 }
 
 
