@@ -132,9 +132,10 @@ def errors(net, data, made):
     return [float(((after - before) ** 2).mean()) for before, after in pairs]
 
 
-# With 8 bits on both sides rounding of activations, which stays, is most of the error.
+# With 8 bits on both sides, as in most layers of mixed, rounding of activations, which stays, is
+# most of the error.
 @pytest.mark.parametrize(
-    ("scheme", "share"), [("int8-per-tensor", 0.8), ("int16x8", 0.6), ("int4", 0.6), ("mixed", 0.6)]
+    ("scheme", "share"), [("int8-per-tensor", 0.8), ("int16x8", 0.6), ("int4", 0.6), ("mixed", 0.9)]
 )
 def test_outputs_come_nearer_on_unseen_data(net, data, scheme, share):
     made = [
