@@ -18,7 +18,7 @@ import numpy as np
 import edgeq
 from benchmarks.tasks import TASKS
 from edgeq.devices.base import Array
-from edgeq.drift import check_drift, reference_profile
+from edgeq.drift.check import check_drift, reference_profile
 
 CHECKS = 10
 REFERENCE = 300

@@ -1,7 +1,7 @@
 """edgeq: from a trained Keras model to a verified integer binary, measured where it will run.
 
-Every command of the command line is also a function here; heavy packages are imported only
-when a function that needs them is called.
+What the commands do, as functions; heavy packages are imported only when a function that needs
+them is called.
 """
 
 from __future__ import annotations
@@ -27,6 +27,25 @@ _PUBLIC = {
     "deploy": "edgeq.deployment",
     "DeployConfig": "edgeq.config",
     "Limits": "edgeq.config",
+    "check_manifest": "edgeq.manifest",
+    "reference_profile": "edgeq.drift.check",
+    "check_drift": "edgeq.drift.check",
+    "compare_profiles": "edgeq.compare",
+    "fits": "edgeq.fit",
+    "create_project": "edgeq.firmware.create",
+    "build_project": "edgeq.firmware.building",
+    # `edgeq compress`; Task and Training say what to train on and how.
+    "Task": "edgeq.compress.task",
+    "Training": "edgeq.compress.training",
+    "qat": "edgeq.compress.qat",
+    "prune": "edgeq.compress.pruning",
+    "prune_2_of_4": "edgeq.compress.pruning",
+    "prune_blocks": "edgeq.compress.pruning",
+    "prune_channels": "edgeq.compress.structured",
+    "cluster": "edgeq.compress.clustering",
+    "factorize": "edgeq.compress.factorization",
+    "distill": "edgeq.compress.distillation",
+    "equalize": "edgeq.compress.equalization",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  (strings, but only at run time)

@@ -18,7 +18,7 @@ from edgeq.compilation import compile as compile_model
 from edgeq.config import DeployConfig
 from edgeq.datasets import open_dataset
 from edgeq.devices.base import CompileOptions
-from edgeq.drift import reference_profile
+from edgeq.drift.check import reference_profile
 from edgeq.errors import LimitError, UsageError
 from edgeq.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.evaluation.layers import LayerError, layer_errors

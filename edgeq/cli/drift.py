@@ -10,7 +10,7 @@ import click
 from edgeq.cli.common import force_option, json_option, print_json
 from edgeq.cli.data import dataset_options
 from edgeq.datasets import DatasetOptions
-from edgeq.drift import PSI_LIMIT, Drift, check_drift, read_reference, reference_profile
+from edgeq.drift.check import PSI_LIMIT, Drift, check_drift, read_reference, reference_profile
 from edgeq.jsontext import json_text
 from edgeq.output import check_writable, write_whole
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.drift import check_drift, reference_profile
+from edgeq.drift.check import check_drift, reference_profile
+from edgeq.drift.stability import compare, histogram_of, population_stability
 from edgeq.errors import EdgeqError
-from edgeq.stability import compare, histogram_of, population_stability
 
 
 @pytest.fixture

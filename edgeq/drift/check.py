@@ -14,10 +14,10 @@ import numpy as np
 from edgeq import __version__
 from edgeq.datasets import DatasetOptions
 from edgeq.devices.base import Array
-from edgeq.drift_stream import Row, Stream
+from edgeq.drift.stability import Histogram, Stability, chance_of_share, compare, histogram_of
+from edgeq.drift.stream import Row, Stream
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model_file import read_graph
-from edgeq.stability import Histogram, Stability, chance_of_share, compare, histogram_of
 
 PSI_LIMIT = 0.2
 _SATURATION_LIMIT = 0.02

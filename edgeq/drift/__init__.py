@@ -1,0 +1,1 @@
+"""Has the world changed since deployment? A profile of inputs and outputs, new data against it."""
