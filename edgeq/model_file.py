@@ -174,7 +174,7 @@ class _Reader:
         if len(shape) > MAX_RANK or any(size < 0 for size in shape):
             self.problem(f"shape {shape} is not valid.", where)
             shape = ()
-        if math.prod(shape) * 8 >= MAX_BYTES:
+        if math.prod(max(size, 1) for size in shape) * 8 >= MAX_BYTES:
             self.problem(f"shape {shape} is larger than edgeq handles.", where)
             shape = ()
         return Tensor(

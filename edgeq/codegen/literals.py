@@ -18,6 +18,7 @@ _KEYWORDS = frozenset(
     union unsigned void volatile while asm bool true false main class new delete this template
     namespace private public protected operator virtual""".split()  # noqa: SIM905
 )
+_NARROW = frozenset({"int8_t", "uint8_t", "int16_t", "uint16_t"})
 
 
 def check_identifier(name: str) -> str:
@@ -63,8 +64,7 @@ def number(value: Any, ctype: str = "int32_t") -> str:
             return "(0.0f / 0.0f)"
         if np.isinf(value):
             return "(1.0f / 0.0f)" if value > 0 else "(-1.0f / 0.0f)"
-        text = f"{float(value):.9g}"
-        return text + ("f" if "." in text or "e" in text else ".0f")
+        return _spelled(float(value))
     value = int(value)
     if ctype == "int32_t" and value == -(1 << 31):
         return "INT32_MIN"
@@ -77,6 +77,12 @@ def number(value: Any, ctype: str = "int32_t") -> str:
     return str(value)
 
 
+def _spelled(value: float) -> str:
+    """A finite float32 as a C literal that gives it back."""
+    text = f"{value:.9g}"
+    return text + ("f" if "." in text or "e" in text else ".0f")
+
+
 def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[str]:
     """The elements of an initialiser, in lines of at most 100 columns.
 
@@ -86,6 +92,10 @@ def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[
         items = [
             "{" + ", ".join(number(v) for v in row) + "}" for row in values.reshape(-1, 3).tolist()
         ]
+    elif _plain(values, ctype):
+        items = list(map(str, values.reshape(-1).tolist()))
+    elif ctype == "float" and np.isfinite(floats := values.astype(np.float32)).all():
+        items = [_spelled(value) for value in floats.reshape(-1).tolist()]
     else:
         items = [number(v, ctype) for v in values.reshape(-1).tolist()]
     lines, line = [], indent
@@ -96,6 +106,13 @@ def array_lines(values: NDArray[Any], ctype: str, indent: str = "    ") -> list[
         line += item + ", "
     lines.append(line.rstrip())
     return lines
+
+
+def _plain(values: NDArray[Any], ctype: str) -> bool:
+    """Whether every value is its own literal; millions of them need not be looked at singly."""
+    if values.dtype.kind not in "iu" or values.size == 0:
+        return False
+    return ctype in _NARROW or (ctype == "int32_t" and int(values.min()) > -(1 << 31))
 
 
 def initialiser(params: Mapping[str, ParamValue]) -> list[str]:
