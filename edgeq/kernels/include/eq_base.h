@@ -33,7 +33,11 @@
 #define EQ_UNUSED __attribute__((unused))
 #define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define EQ_MAY_ALIAS __attribute__((may_alias))
+#if defined(__clang__) || __GNUC__ >= 8
 #define EQ_UNROLL(count) _Pragma(EQ_STRING(GCC unroll count))
+#else
+#define EQ_UNROLL(count)
+#endif
 #else
 #define EQ_KERNEL static inline
 #define EQ_NOINLINE
