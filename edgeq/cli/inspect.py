@@ -85,7 +85,9 @@ def _show_fit(found: Fit, console: Console) -> None:
     if not found.checks:
         console.print(f"{found.target}: memory is no limit, or its size is unknown")
     if found.latency_ms is not None:
-        console.print(f"latency: {found.latency_ms:.3g} ms, from {found.on}")
+        emulated = found.on.startswith(("sim:", "qemu:"))
+        how = "estimated, from" if emulated else "measured on"
+        console.print(f"latency: {found.latency_ms:.3g} ms, {how} {found.on}")
     for line in found.advice:
         console.print(f"  {line}")
 
