@@ -17,6 +17,7 @@ from edgeq.compilation import Sources
 from edgeq.compilation import compile as compile_model
 from edgeq.config import DeployConfig
 from edgeq.datasets import open_dataset
+from edgeq.devices.address import is_emulated
 from edgeq.devices.base import CompileOptions
 from edgeq.drift.check import reference_profile
 from edgeq.errors import LimitError, UsageError
@@ -223,7 +224,7 @@ class _Steps:
         """Bytes against the oracle, on this machine and in the emulator."""
         stage("verifying")
         counts = {"c": self.config.verify}
-        if self.address.startswith(("sim:", "qemu:")):
+        if is_emulated(self.address):
             counts[self.address] = min(self.config.verify, _EMULATED_INPUTS)
         return tuple(
             replace(verify(model, on=on, n=n, options=options), model=model.name)

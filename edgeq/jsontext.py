@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgeq.errors import EdgeqError
 
 
 def json_text(value: Any) -> str:
     """A result as indented JSON; dataclasses, numpy values and paths are understood."""
     return json.dumps(value, indent=2, default=_plain, allow_nan=False)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: The file.
+        what: What it is for the user, such as "reference".
+
+    Raises:
+        EdgeqError: It cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise EdgeqError(f"cannot read the {what}: {error.strerror}.", str(path)) from None
+    except ValueError as error:
+        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
 
 
 def _plain(value: Any) -> Any:

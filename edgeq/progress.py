@@ -18,26 +18,19 @@ def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterat
         label: What is being done, such as "calibrating".
         total: Number of items; None where it is unknown.
     """
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
+    with counter(label, total) as advance:
         for item in items:
             yield item
-            bar.advance(task)
+            advance()
 
 
 @contextmanager
-def counter(label: str, total: int) -> Iterator[Callable[[], None]]:
+def counter(label: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A progress bar for work that somebody else's loop does.
 
     Args:
         label: What is being done.
-        total: How many steps.
+        total: How many steps; None where it is unknown.
 
     Yields:
         What to call after each step.

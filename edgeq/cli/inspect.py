@@ -10,6 +10,7 @@ from rich.table import Table
 
 from edgeq.cli.common import json_option, print_json
 from edgeq.cli.tables import result_console, short_name
+from edgeq.devices.address import is_emulated
 from edgeq.fit import Fit, fit
 from edgeq.inspection import Inspection, TensorInfo
 from edgeq.inspection import inspect as inspect_model
@@ -85,8 +86,7 @@ def _show_fit(found: Fit, console: Console) -> None:
     if not found.checks:
         console.print(f"{found.target}: memory is no limit, or its size is unknown")
     if found.latency_ms is not None:
-        emulated = found.on.startswith(("sim:", "qemu:"))
-        how = "estimated, from" if emulated else "measured on"
+        how = "estimated, from" if is_emulated(found.on) else "measured on"
         console.print(f"latency: {found.latency_ms:.3g} ms, {how} {found.on}")
     for line in found.advice:
         console.print(f"  {line}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.errors import EdgeqError
+from edgeq.jsontext import read_json
 from edgeq.output import check_writable, write_whole
 
 
@@ -38,10 +37,5 @@ def report(results: tuple[Path, ...], output: Path, force: bool, as_json: bool) 
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except OSError as error:
-        raise EdgeqError(f"cannot read the result: {error.strerror}.", str(path)) from None
-    except ValueError as error:
-        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
+    found = read_json(path, "result")
     return found if isinstance(found, dict) else {}

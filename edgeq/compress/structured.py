@@ -58,10 +58,11 @@ def prune_channels(model: Any, task: Task, *, macs: float = 0.5) -> Compression:
             "edgeq compress prune without --structured, or factorize",
         )
     importance = _importance(work, network, groups)
-    kept, left = _choose(network, groups, importance, macs)
+    costs = Costs(network, groups)
+    kept, left = _choose(costs, importance, macs)
     result = without_channels(work.original, network, groups, kept)
     work.fit(result)
-    whole = Costs(network, groups).of({})
+    whole = costs.of({})
     details = {
         "macs_before": whole.macs,
         "macs_after": left.macs,
@@ -134,7 +135,7 @@ def _add_importance(
 
 
 def _choose(
-    network: Network, groups: Groups, importance: Mapping[int, Array], macs: float
+    costs: Costs, importance: Mapping[int, Array], macs: float
 ) -> tuple[dict[int, Array], Cost]:
     """Which channels of each group stay, and what the network costs then.
 
@@ -143,7 +144,6 @@ def _choose(
     """
     ranked = {group: np.sort(values)[::-1] for group, values in importance.items()}
     sizes = {group: len(values) for group, values in importance.items()}
-    costs = Costs(network, groups)
     whole = costs.of({})
 
     def fits(now: Cost) -> bool:

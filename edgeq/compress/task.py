@@ -9,7 +9,15 @@ from typing import Any
 
 from edgeq.compress.network import load_network
 from edgeq.compress.result import Compression, size_of
-from edgeq.compress.training import Labelled, Training, check_trained, fit, load_data, measure
+from edgeq.compress.training import (
+    Labelled,
+    Quality,
+    Training,
+    check_trained,
+    fit,
+    load_data,
+    measure,
+)
 from edgeq.datasets import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 
@@ -47,6 +55,7 @@ class Workspace:
         samples: Training data.
         training: How to train.
         held_out: Data to compare quality before and after on; None without.
+        before: Quality of `original` on it; None without.
     """
 
     original: Any
@@ -54,6 +63,7 @@ class Workspace:
     samples: Labelled
     training: Training
     held_out: Labelled | None
+    before: Quality | None
 
     def fit(self, model: Any, training: Training | None = None) -> None:
         """Train a model on the task's data."""
@@ -78,9 +88,9 @@ class Workspace:
             warnings: What the user should know.
         """
         quality = None
-        if self.held_out is not None:
+        if self.held_out is not None and self.before is not None:
             after = model if judged is None else judged
-            quality = measure(self.original, self.held_out), measure(after, self.held_out)
+            quality = self.before, measure(after, self.held_out)
         return Compression(
             method, model, size_of(self.original), size_of(model), quality, details, warnings
         )
@@ -101,11 +111,11 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
     """
     original = load_network(model, trust=task.trust)
     samples = load_data(original, task.data, task.dataset_options, labelled=task.labelled)
-    held_out = None
+    held_out = before = None
     if task.eval_data is not None:
         # Read and tried now: what does not fit must not come to light after the training.
         held_out = load_data(original, task.eval_data, task.dataset_options, least=1)
-        measure(original, held_out)
+        before = measure(original, held_out)
     teacher = original
     if task.teacher is not None:
         teacher = load_network(task.teacher, trust=task.trust)
@@ -113,7 +123,7 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
         check_trained(teacher, samples, f"the teacher {_name(task.teacher, teacher)}")
     if trained:
         check_trained(original, samples, _name(model, original))
-    return Workspace(original, teacher, samples, task.training or default, held_out)
+    return Workspace(original, teacher, samples, task.training or default, held_out, before)
 
 
 def _name(given: Any, model: Any) -> str:

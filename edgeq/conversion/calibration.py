@@ -20,7 +20,8 @@ from edgeq.progress import track
 METHODS = ("minmax", "moving-average", *RANGE_METHODS)
 _STILL_MOVING = 0.05
 # Products of larger inputs soon leave float32's range of 3e38.
-_LARGEST = 1e36
+LARGEST = 1e36
+TOO_LARGE = "the inputs are far too large: is a normalization missing (--mean, --std)?"
 _OUTLIER = 0.3
 _MEMORY_OF_AVERAGE = 0.95
 
@@ -168,12 +169,12 @@ def _check_finite(
     Raises:
         EdgeqError: With the input concerned.
     """
-    bad = ~(np.maximum(np.abs(low), np.abs(high)) < _LARGEST)
+    bad = ~(np.maximum(np.abs(low), np.abs(high)) < LARGEST)
     if bad.any():
         raise EdgeqError(
             f'Sample {sample} of "{names[int(bad.argmax())]}" has values of {high[bad].max():.3g}; '
             "float arithmetic overflows with such.",
-            hint="the inputs are far too large: is a normalization missing (--mean, --std)?",
+            hint=TOO_LARGE,
         )
 
 

@@ -246,8 +246,7 @@ def _check_use(scheme: Scheme, data: Any, *, adaptive: bool, bias_correction: bo
 
 def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
     """A word where a scheme of storage found no weights to store."""
-    stored = scheme.name.startswith(("float8", "bfloat16"))
-    if not stored or scheme.name.encode() in result:
+    if not scheme.storage_only or scheme.name.encode() in result:
         return ()
     words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
     return (words,)

@@ -29,6 +29,11 @@ class Address:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+def is_emulated(text: str) -> bool:
+    """Whether an address is that of an emulated machine, which counts and keeps no time."""
+    return text.startswith(("sim:", "qemu:"))
+
+
 def parse_address(text: str) -> Address:
     """The parts of a device address.
 

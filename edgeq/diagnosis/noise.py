@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeq.arrays import dequantize, quantize, to_input
+from edgeq.conversion.calibration import LARGEST, TOO_LARGE
 from edgeq.devices.base import Array
 from edgeq.devices.local import LiteRtOptions, make_interpreter
 from edgeq.diagnosis.cut import CutModel, DisturbedModel
@@ -17,7 +18,6 @@ from edgeq.errors import EdgeqError
 from edgeq.graph import Graph, Tensor, numpy_dtype
 
 HISTOGRAM_BINS = 24
-_LARGEST = 1e36
 _SQUASHING = frozenset({"SOFTMAX", "LOGISTIC", "LOG_SOFTMAX"})
 
 
@@ -150,11 +150,11 @@ def own_errors(
             tracer.set_tensor(index, value)
         tracer.invoke()
         values = {p.real.index: tracer.get_tensor(p.real.index) for p in pairs} | inputs
-        if not all(np.abs(value).max(initial=0) < _LARGEST for value in inputs.values()):
+        if not all(np.abs(value).max(initial=0) < LARGEST for value in inputs.values()):
             raise EdgeqError(
                 "On this data the float model's values overflow; nothing can be told from that.",
                 real.path,
-                "the inputs are far too large: is a normalization missing (--mean, --std)?",
+                TOO_LARGE,
             )
         integers = {p.integer.index: quantize(values[p.real.index], p.integer) for p in pairs}
         rounded = values | {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from edgeq.devices.base import Array
 from edgeq.drift.stability import Histogram, Stability, chance_of_share, compare, histogram_of
 from edgeq.drift.stream import Row, Stream
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.jsontext import read_json
 from edgeq.model_file import read_graph
 
 PSI_LIMIT = 0.2
@@ -294,12 +294,7 @@ def read_reference(path: Path) -> dict[str, Any]:
     Raises:
         EdgeqError: No such file, or no reference profile.
     """
-    try:
-        found = json.loads(path.read_text())
-    except OSError as error:
-        raise EdgeqError(f"cannot read the reference: {error.strerror}.", str(path)) from None
-    except ValueError as error:
-        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
+    found = read_json(path, "reference")
     if not _sound(found):
         raise EdgeqError(
             "this is no reference profile of this version of edgeq.",

@@ -12,7 +12,6 @@ import numpy as np
 from edgeq.devices.base import Array
 
 _BINS = 10
-_TINY = 1e-4
 # Jeffreys's prior: half a sample in every bin, so that a bin which happens to stay empty is no
 # impossible event.
 _PRIOR = 0.5
@@ -127,6 +126,8 @@ def _index(one: Array, other: Array) -> Array:
     """Population stability index of two sets of counts, bins on the last axis.
 
     Both are drawn a little towards what they are together, so that no share is zero.
+
+    Source: Siddiqi, "Credit Risk Scorecards" (2006).
     """
     both = one + other + _PRIOR
     both = both / both.sum(axis=-1, keepdims=True)
@@ -146,19 +147,6 @@ def _gamma_quantile(mean: float, variance: float, probability: float) -> float:
     degrees = 2 * mean * mean / variance
     z = NormalDist().inv_cdf(probability)
     return mean * (1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3
-
-
-def population_stability(
-    expected: Sequence[float] | Array, found: Sequence[float] | Array
-) -> float:
-    """Population stability index of two distributions over the same bins; 0 when equal.
-
-    Source: Siddiqi, "Credit Risk Scorecards" (2006). By chance alone it is about
-    (bins - 1) * (1 / n + 1 / m) for n and m samples (Yurdakul, 2018).
-    """
-    p = np.maximum(np.asarray(expected, np.float64), _TINY)
-    q = np.maximum(np.asarray(found, np.float64), _TINY)
-    return float(((q - p) * np.log(q / p)).sum())
 
 
 def chance_of_share(deviation: float, known: int, new: int, tests: int) -> float:

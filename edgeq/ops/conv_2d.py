@@ -30,12 +30,10 @@ from edgeq.ops.cores import core_of
 from edgeq.ops.packed import filler
 from edgeq.ops.quantized import (
     INT8_TYPES,
-    bias_values,
     check_accumulator,
     clamp,
-    effective_scales,
     image_shape,
-    live_bias,
+    layer_bias,
     padding_above,
     padding_before,
     requant_constant,
@@ -116,8 +114,7 @@ def lower(node: Node) -> Call:
         by_channel = values.reshape(g["output_c"], -1)
         behind = overlap(g, 1, buffered=False)
         return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node))
-    bias = bias_values(node, 2, g["output_c"])
-    bias = live_bias(bias, effective_scales(node, len(bias)))
+    bias = layer_bias(node, g["output_c"])
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])
     limits = clamp(node)

@@ -24,9 +24,9 @@ from edgeq.ops.quantized import clamp
 from edgeq.ops.wide import has_int32_accumulator, requant_table
 
 
-def weight_values(node: Node) -> NDArray[Any]:
+def weight_values(node: Node, position: int = 1) -> NDArray[Any]:
     """The weights of a layer; where they are computed, those that make its sums the largest."""
-    weights = node.input(1)
+    weights = node.input(position)
     if weights.data is not None:
         return weights.data
     require(weights.dtype in ("int8", "float32"), f"{weights.dtype} weights that are computed")
@@ -34,12 +34,12 @@ def weight_values(node: Node) -> NDArray[Any]:
 
 
 def weight_arguments(
-    node: Node, ctype: str, layout: str, table: Constant
+    node: Node, ctype: str, layout: str, table: Constant, position: int = 1
 ) -> tuple[tuple[Arg, ...], tuple[Constant, ...]]:
     """The arguments for a layer's weights and for `table`, and the constants among them."""
-    if node.input(1).data is None:
-        return (Arg("input", 1), Arg("constant")), (table,)
-    return constant_args(2), (Constant("weights", ctype, node.constant(1), layout), table)
+    if node.input(position).data is None:
+        return (Arg("input", position), Arg("constant")), (table,)
+    return constant_args(2), (Constant("weights", ctype, node.constant(position), layout), table)
 
 
 def lower_other_type(

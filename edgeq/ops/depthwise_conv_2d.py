@@ -23,12 +23,10 @@ from edgeq.ops.depthwise_conv_2d_lanes import lower_lanes
 from edgeq.ops.depthwise_conv_2d_mve import lower_mve
 from edgeq.ops.quantized import (
     INT8_TYPES,
-    bias_values,
     check_accumulator,
     clamp,
-    effective_scales,
     image_shape,
-    live_bias,
+    layer_bias,
     padding_above,
     padding_before,
     requant_constant,
@@ -82,8 +80,7 @@ def lower(node: Node) -> Call:
     if types not in INT8_TYPES:
         behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
         return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node))
-    bias = bias_values(node, 2, channels)
-    bias = live_bias(bias, effective_scales(node, len(bias)))
+    bias = layer_bias(node, channels)
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)
     limits = clamp(node)

@@ -31,8 +31,7 @@ from edgeq.ops.quantized import (
     bias_values,
     check_accumulator,
     clamp,
-    effective_scales,
-    live_bias,
+    layer_bias,
     requant_constant,
     require_quantized,
     smaller,
@@ -119,9 +118,7 @@ def lower(node: Node) -> Call:
     along = not per_channel or weights.quantization.quantized_dimension == 0
     require(along and not (per_channel and weights.dtype == "int4"), "its scales are not per row")
     values = node.constant(1)
-    bias = bias_values(node, 2, output_c)
-    if per_channel:
-        bias = live_bias(bias, effective_scales(node, output_c))
+    bias = layer_bias(node, output_c) if per_channel else bias_values(node, 2, output_c)
     check_accumulator(values, bias, source.zero_point)
     shape = {
         "batches": source.elements // input_c,

@@ -96,6 +96,11 @@ def live_bias(bias: NDArray[np.int64], scales: list[float]) -> NDArray[np.int64]
     return np.where(live, bias, 0)
 
 
+def layer_bias(node: Node, channels: int) -> NDArray[np.int64]:
+    """The bias of a layer that has input, weights and bias in this order; 0 in dead channels."""
+    return live_bias(bias_values(node, 2, channels), effective_scales(node, channels))
+
+
 def requant_constant(node: Node, bias: NDArray[np.int64], channels: int) -> Constant:
     """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel."""
     rows = np.zeros((channels, 3), np.int64)

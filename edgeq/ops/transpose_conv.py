@@ -16,10 +16,10 @@ from edgeq.ops.base import (
     Node,
     OpKind,
     Overlap,
-    constant_args,
     overlap_distance,
     require,
 )
+from edgeq.ops.convolution_types import weight_arguments, weight_values
 from edgeq.ops.float32 import float_bias, float_clamp
 from edgeq.ops.movement import element_bytes
 from edgeq.ops.quantized import (
@@ -132,9 +132,7 @@ def _int16(node: Node) -> Call:
 
 def _by_channel(node: Node) -> NDArray[Any]:
     """The int8 weights of every output channel; the largest there are where they are computed."""
-    weights = node.input(_WEIGHTS)
-    values = np.full(weights.shape, -128, np.int8) if weights.data is None else weights.data
-    return values.reshape(_channels(node), -1)
+    return weight_values(node, _WEIGHTS).reshape(_channels(node), -1)
 
 
 def _channels(node: Node) -> int:
@@ -160,19 +158,14 @@ def _call(node: Node, suffix: str, params: dict[str, int | float], last: Constan
     """
     g = geometry(node)
     ctype = "float" if suffix == "f32" else "int8_t"
-    args, constants = constant_args(2), [last]
-    if node.input(_WEIGHTS).data is None:
-        args = (Arg("input", _WEIGHTS), *constant_args(1))
-    else:
-        weights = Constant("weights", ctype, node.constant(_WEIGHTS), "OHWI")
-        constants = [weights, last]
+    arguments, constants = weight_arguments(node, ctype, "OHWI", last, _WEIGHTS)
     return Call(
         "transpose_conv",
         f"eq_transpose_conv_{suffix}",
         f"eq_transpose_conv{'_f32' if suffix == 'f32' else ''}_params",
         {**g, **params},
-        (Arg("input", _INPUT), *args, OUTPUT),
-        tuple(constants),
+        (Arg("input", _INPUT), *arguments, OUTPUT),
+        constants,
         overlaps=(_overlap(g, element_bytes(node.output())),),
         macs=macs(node),
     )

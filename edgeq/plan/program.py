@@ -141,11 +141,12 @@ def _lower_needed(
     subgraph = flat.subgraph
     needed = set(subgraph.outputs)
     loops = any(isinstance(item, Mark) and item.kind == "while" for item in flat.items)
-    before = -1
-    while before < len(needed):
-        # What the next turn of a loop reads is known only when all of the loop has been seen.
-        before = len(needed) if loops else len(flat.subgraph.tensors)
+    while True:
+        before = len(needed)
         items, problems = _lower_backwards(graph, flat, isa, optimize, packed, needed)
+        # What the next turn of a loop reads is known only when all of the loop has been seen.
+        if not loops or len(needed) == before:
+            break
     problems += _shape_problems(graph, subgraph, items)
     problems += [
         EdgeqError(

@@ -117,9 +117,10 @@ def _variants(
         return {}, {}
     found: dict[str, bytes] = {}
     failed: dict[str, str] = {}
+    # Named after what they were made of, so that other data makes others.
+    origin = _origin(model, train, options)[:12]
     for name in ("equalize", *(_TRAINED if train is not None else ())):
-        # Named after what they were made of, so that other data makes others.
-        path = cache / f"{name}-{_origin(model, train, options)[:12]}.tflite"
+        path = cache / f"{name}-{origin}.tflite"
         if not path.exists():
             stage(f"making the variant {name}")
             try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.datasets import DatasetOptions
+from edgeq.devices.address import is_emulated, parse_address
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.evaluation.evaluate import evaluate
 from edgeq.evaluation.metrics import Score
@@ -287,10 +288,9 @@ def _with_clock(limits: TuneLimits, on: str) -> TuneLimits:
     Raises:
         UsageError: It cannot be: the emulated machine has no clock.
     """
-    kind, _, name = on.partition("?")[0].partition(":")
-    if limits.latency_us is None or kind not in ("sim", "qemu"):
+    if limits.latency_us is None or not is_emulated(on):
         return limits
-    clock = load_target(name).clock_hz
+    clock = load_target(parse_address(on).rest).clock_hz
     if clock is None:
         raise UsageError(
             f"'{on}' counts cycles and has no clock to turn them into milliseconds.",
