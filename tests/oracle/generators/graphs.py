@@ -61,8 +61,7 @@ def _convolution(g, *, depthwise):
     rng = g.rng
     index, source = g.any_image()
     batch, height, width, channels = source.shape
-    kind = {"int8": "int8", "int16": "int16", "float32": "float32"}[g.kind]
-    _, weight_type, bias_type = TYPES[kind]
+    _, weight_type, bias_type = TYPES[g.kind]
     rows, columns = extent(rng, min(3, height)), extent(rng, min(3, width))
     stride = extent(rng, 2)
     valid = chance(rng, 0.4)
@@ -215,8 +214,7 @@ def dense(g):
     rng = g.rng
     index, source = g.any_image()
     channels, made = source.shape[3], extent(rng, 8)
-    kind = {"int8": "int8", "int16": "int16", "float32": "float32"}[g.kind]
-    _, weight_type, bias_type = TYPES[kind]
+    _, weight_type, bias_type = TYPES[g.kind]
     filters = weights(rng, (made, channels), weight_type)
     biases = bias(rng, source, filters, made, bias_type, needed=True)
     output = g.activation(
