@@ -56,9 +56,9 @@ def main() -> None:
 
 def calibration(model: Path) -> dict[str, object]:
     """Seconds that 500 samples take in calibration alone, in one process, in turns."""
-    from edgeq.conversion.calibration import calibrate
+    from edgeq.conversion.calibration.calibrate import calibrate
     from edgeq.conversion.float_model import float_model
-    from edgeq.datasets import open_dataset
+    from edgeq.data import open_dataset
 
     source = float_model(model)
     samples = np.random.default_rng(0).random((500, *SHAPES[model.name]), np.float32)
@@ -156,7 +156,7 @@ def measured(way: str, model: Path, data: Path, scratch: Path) -> dict[str, floa
 def work(way: str, model: str, data: str, output: str) -> None:
     """Convert one model in this process and print its peak memory."""
     if way == "edgeq":
-        from edgeq.conversion.convert import convert
+        from edgeq.workflow.convert import convert
 
         convert(model, data=data, output=output, force=True)
     else:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edgeq.build.image import link_image
-from edgeq.build.toolchain import cross_toolchain
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.image import link_image
+from edgeq.compiler.build.toolchain import cross_toolchain
 from edgeq.devices.sim.machine import CORES, MEMORY, Machine
 from edgeq.devices.sim.watch import Watch
-from edgeq.target import load_target
 
 PUBLISHED_CYCLES = 3786
 NETWORK = """

@@ -17,8 +17,8 @@ import numpy as np
 
 import edgeq
 from benchmarks.tasks import TASKS
-from edgeq.devices.base import Array
-from edgeq.drift.check import check_drift, reference_profile
+from edgeq.analysis.drift.check import check_drift, reference_profile
+from edgeq.support.array import Array
 
 CHECKS = 10
 REFERENCE = 300

@@ -25,7 +25,7 @@ from rich.table import Table
 
 import edgeq
 from benchmarks.networks import NETWORKS, quantized
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.options import CompileOptions
 
 HERE = Path(__file__).parent
 LEDGER = HERE / "ledger.json"

@@ -19,10 +19,10 @@ import numpy as np
 
 import edgeq
 from benchmarks.ledger import shared_models
+from edgeq.compiler.options import CompileOptions
 from edgeq.compress.clustering import share_weights
 from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.network import load_network
-from edgeq.devices.base import CompileOptions
 
 INT4 = {
     "kws": ("kws_ref_model", (49, 10, 1)),

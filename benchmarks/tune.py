@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 
 import edgeq
-from edgeq.devices.base import Array
-from edgeq.tuning.front import Judge, TuneLimits
-from edgeq.tuning.trial import Trial
-from edgeq.tuning.tune import JOURNAL, Tuning
+from edgeq.support.array import Array
+from edgeq.workflow.tuning.front import Judge, TuneLimits
+from edgeq.workflow.tuning.trial import Trial
+from edgeq.workflow.tuning.tune import JOURNAL, Tuning
 
 _FRAMES, _BANDS, _COEFFICIENTS = 49, 40, 10
 _KILL_AFTER = 10

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import edgeq
 from edgeq import DeployConfig, Limits
-from edgeq.cli.summary import show_deployment
+from edgeq.cli.shared.summary import show_deployment
 from examples.story import prepare
 
 

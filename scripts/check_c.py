@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgeq.build.flags import WARNINGS
-from edgeq.codegen.source import kernel_file
+from edgeq.compiler.build.flags import WARNINGS
+from edgeq.compiler.codegen.source import kernel_file
 
 KERNELS = Path(__file__).parent.parent / "edgeq" / "kernels"
 _NEWLIB = "/usr/lib/arm-none-eabi/include"
@@ -46,13 +46,15 @@ BUILDS: dict[str, list[list[str]]] = {
 def lay_out(build: str, folder: Path) -> list[str]:
     """Copy the headers under the names they have in generated projects; returns those names."""
     names = []
-    sources = [*(KERNELS / "portable").glob("*.h"), *(KERNELS / build).glob("*.h")]
+    portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
+    sources = dict.fromkeys(portable, "portable")
+    sources |= dict.fromkeys((KERNELS / build).glob("*.h"), build)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():
             shutil.copy(KERNELS / "rv32" / f"{shared}.h", folder / f"eq_{shared}.h")
-    for source in sources:
-        name = kernel_file(source.stem, source.parent.name)
+    for source, kernels in sources.items():
+        name = kernel_file(source.stem, kernels)
         name = f"eq_{source.stem}.h" if source.stem in _PER_CORE else name
         shutil.copy(source, folder / name)
         names.append(name)

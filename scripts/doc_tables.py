@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeq.op_table import markdown, op_table
-from edgeq.target import all_targets
+from edgeq.analysis.op_table import markdown, op_table
+from edgeq.boards.target import all_targets
 
 ROOT = Path(__file__).parent.parent
 MODELS = {

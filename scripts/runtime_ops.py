@@ -1,4 +1,4 @@
-"""Ask releases of LiteRT which op versions they take; write edgeq/runtimes/NAME.toml.
+"""Ask releases of LiteRT which op versions they take; write edgeq/boards/runtimes/NAME.toml.
 
 python scripts/runtime_ops.py litert ai-edge-litert 2.3.0 2.2.0 ...
 python scripts/runtime_ops.py tflite-runtime tflite-runtime 2.14.0 ... --python python3.9
@@ -18,9 +18,9 @@ from pathlib import Path
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeq.tflite.schema import BUILTIN_OPERATORS
+from edgeq.model.tflite.schema import BUILTIN_OPERATORS
 
-FOLDER = Path(__file__).parent.parent / "edgeq" / "runtimes"
+FOLDER = Path(__file__).parent.parent / "edgeq" / "boards" / "runtimes"
 MOST_VERSIONS = 20
 # The builtin codes that are no ops.
 NOT_OPS = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")

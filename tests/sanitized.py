@@ -4,8 +4,8 @@ import subprocess
 
 import numpy as np
 
-from edgeq.build.compiler import build
-from edgeq.build.toolchain import host_toolchain
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.devices.generated import compile_flags, tensor_specs
 from edgeq.devices.host_c import batch_source
 
@@ -40,7 +40,8 @@ def run_sanitized(sources, inputs):
     """The outputs of N calls, as Session.run gives them; fails on what a sanitizer reports.
 
     Args:
-        sources: What `edgeq.compilation.generate` returns for a host target and the name "model".
+        sources: What `edgeq.compiler.compilation.generate` returns for a host target and the
+            name "model".
         inputs: One array of shape (N, *input_shape) per input.
     """
     ins, outs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")

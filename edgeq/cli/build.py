@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgeq.cli.common import json_option, print_json
+from edgeq.cli.shared.common import json_option, print_json
 
 
 @click.command(epilog="Example: edgeq build kws-firmware/")

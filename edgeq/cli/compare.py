@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.cli.tables import result_console
-from edgeq.compare import Comparison
-from edgeq.compare import compare as compare_files
+from edgeq.analysis.compare import Comparison
+from edgeq.analysis.compare import compare as compare_files
+from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.tables import result_console
 
 
 @click.command(epilog="Example: edgeq compare before.json after.json --fail-if-slower 5")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from edgeq.cli.common import compile_options, force_option, json_option, print_json
-from edgeq.devices.base import CompileOptions
+from edgeq.boards.target_schema import TEMPLATES
+from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
-from edgeq.target_schema import TEMPLATES
 
 
 @click.command(
@@ -90,7 +90,7 @@ def compile_(
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
-    from edgeq.compilation import compile as compile_model
+    from edgeq.compiler.compilation import compile as compile_model
 
     sources = compile_model(
         models[0],

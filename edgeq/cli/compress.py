@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.cli.data import dataset_options
+from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
 from edgeq.compress.task import Task
 from edgeq.compress.training import STRUCTURED_RATE, Training
-from edgeq.datasets import DatasetOptions
+from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
-from edgeq.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_whole
 
 _MODEL = click.Path(path_type=Path)
 

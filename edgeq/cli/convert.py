@@ -9,18 +9,18 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.cli.tables import result_console
-from edgeq.conversion.adaptive_rounding import METHODS as ROUNDINGS
-from edgeq.conversion.adaptive_rounding import Rounding
-from edgeq.conversion.calibration import METHODS, Calibration
-from edgeq.conversion.convert import IO_TYPES, Conversion
-from edgeq.conversion.convert import convert as convert_model
+from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.tables import result_console
+from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import read_labels
-from edgeq.conversion.schemes import SCHEMES, find_scheme
-from edgeq.datasets import DatasetOptions
+from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.quantization.adaptive_rounding import Rounding
+from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
+from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.workflow.convert import IO_TYPES, Conversion
+from edgeq.workflow.convert import convert as convert_model
 
 
 @click.command(

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import compile_options, force_option, json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.config import DeployConfig, Limits, read_config
-from edgeq.datasets import DatasetOptions
-from edgeq.devices.base import CompileOptions
+from edgeq.analysis.limits import Limits
+from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.workflow.config import DeployConfig, read_config
 
 _CONFIG = "edgeq.toml"
 
@@ -60,14 +61,14 @@ def deploy(
     The exit code is 3 when a limit is missed. Without SOURCE, edgeq.toml is read; options override
     what stands in it.
     """
-    from edgeq.deployment import deploy as deploy_model
+    from edgeq.workflow.deployment import deploy as deploy_model
 
     config = _overridden(_base(source), ctx, given, reading, options)
     result = deploy_model(config, force=force)
     if as_json:
         print_json(result.result)
     else:
-        from edgeq.cli.summary import show_deployment
+        from edgeq.cli.shared.summary import show_deployment
 
         show_deployment(result)
     if not result.met:

@@ -8,8 +8,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.cli.tables import result_console
+from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.tables import result_console
 from edgeq.devices import inventory
 from edgeq.devices.address import Address, parse_address
 from edgeq.errors import UsageError

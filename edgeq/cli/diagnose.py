@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.cli.tables import result_console
-from edgeq.datasets import DatasetOptions
-from edgeq.diagnosis.diagnose import Diagnosis
-from edgeq.diagnosis.diagnose import diagnose as diagnose_model
+from edgeq.analysis.diagnosis.diagnose import Diagnosis
+from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose_model
+from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.tables import result_console
+from edgeq.data import DatasetOptions
 
 _SHOWN = 12
 

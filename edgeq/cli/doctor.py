@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from edgeq import doctor as checks
-from edgeq.cli.common import json_option, print_json
+from edgeq.analysis import doctor as checks
+from edgeq.cli.shared.common import json_option, print_json
 from edgeq.errors import EdgeqError
 
 

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.datasets import DatasetOptions
-from edgeq.drift.check import PSI_LIMIT, Drift, check_drift, read_reference, reference_profile
-from edgeq.jsontext import json_text
-from edgeq.output import check_writable, write_whole
+from edgeq.analysis.drift.check import (
+    PSI_LIMIT,
+    Drift,
+    check_drift,
+    read_reference,
+    reference_profile,
+)
+from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.data import DatasetOptions
+from edgeq.support.jsontext import json_text
+from edgeq.support.output import check_writable, write_whole
 
 _FEW = 50
 _raw = click.option(

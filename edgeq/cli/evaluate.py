@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import compile_options, json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.cli.tables import result_console
-from edgeq.datasets import DatasetOptions
-from edgeq.devices.base import CompileOptions
+from edgeq.analysis.evaluation.evaluate import Evaluation
+from edgeq.analysis.evaluation.evaluate import evaluate as evaluate_model
+from edgeq.analysis.evaluation.robustness import Robustness
+from edgeq.analysis.evaluation.robustness import robustness as robustness_of
+from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.tables import result_console
+from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
-from edgeq.evaluation.evaluate import Evaluation
-from edgeq.evaluation.evaluate import evaluate as evaluate_model
-from edgeq.evaluation.robustness import Robustness
-from edgeq.evaluation.robustness import robustness as robustness_of
 
 _MAX_CLASSES_SHOWN = 20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.common import json_option, print_json
+from edgeq.cli.shared.common import json_option, print_json
 from edgeq.errors import EdgeqError, UsageError
 
 

@@ -8,14 +8,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.cli.tables import result_console, short_name
+from edgeq.analysis.fit import Fit, fit
+from edgeq.analysis.inspection import Inspection, TensorInfo
+from edgeq.analysis.inspection import inspect as inspect_model
+from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
+from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.tables import result_console, short_name
 from edgeq.devices.address import is_emulated
-from edgeq.fit import Fit, fit
-from edgeq.inspection import Inspection, TensorInfo
-from edgeq.inspection import inspect as inspect_model
-from edgeq.model_file import read_graph
-from edgeq.runtimes.check import check_runtime as runtime_warnings
+from edgeq.model.model_file import read_graph
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
+from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.errors import UsageError
-from edgeq.manifest import ManifestCheck, check_manifest, model_card
-from edgeq.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_whole
+from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
 
 
 @click.command(

@@ -7,9 +7,9 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.cli.tables import result_console
-from edgeq.op_table import markdown, op_table
+from edgeq.analysis.op_table import markdown, op_table
+from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.tables import result_console
 
 
 @click.command(epilog="Example: edgeq ops --markdown")

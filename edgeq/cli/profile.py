@@ -10,13 +10,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from edgeq.cli.common import compile_options, json_option, print_json
-from edgeq.cli.tables import result_console, short_name
+from edgeq.analysis.profiling import Profile
+from edgeq.analysis.profiling import profile as profile_model
+from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.tables import result_console, short_name
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
-from edgeq.devices.base import CompileOptions, Latency, Memory, OpProfile, ProfileOptions
+from edgeq.devices.base import Latency, Memory, OpProfile, ProfileOptions
 from edgeq.errors import UsageError
-from edgeq.profiling import Profile
-from edgeq.profiling import profile as profile_model
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
@@ -80,7 +81,7 @@ def profile(
     given = {name: value for name, value in extra.items() if value is not None}
     how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index, given)
     if on.startswith("group:"):
-        from edgeq.cli.fleet import profile_fleet
+        from edgeq.cli.shared.fleet import profile_fleet
 
         ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
     if given and parse_address(on).scheme not in ("ssh", "adb", "name"):

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.jsontext import read_json
-from edgeq.output import check_writable, write_whole
+from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.support.jsontext import read_json
+from edgeq.support.output import check_writable, write_whole
 
 
 @click.command(epilog="Example: edgeq report profile.json accuracy.json -o report.html")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.common import compile_options, force_option, json_option, print_json
-from edgeq.devices.base import CompileOptions
-from edgeq.execution import run_files
+from edgeq.analysis.execution import run_files
+from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.compiler.options import CompileOptions
 
 
 @click.command(epilog="Example: edgeq run kws_int8.tflite --on c --input x.npy --output y.npy")

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import json_option, print_json
-from edgeq.target import Target, all_targets, load_target
+from edgeq.boards.target import Target, all_targets, load_target
+from edgeq.cli.shared.common import json_option, print_json
 
 
 @click.command(epilog="Example: edgeq targets --kind board\n\nedgeq targets nucleo-f446re --json")
@@ -95,7 +95,7 @@ def _print_table(chosen: list[Target]) -> None:
 
 
 def _print_fits(model: str, chosen: list[Target], *, as_json: bool) -> None:
-    from edgeq.fit import fits as fits_of
+    from edgeq.analysis.fit import fits as fits_of
 
     found = fits_of(model, chosen)
     if as_json:

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from edgeq.cli.common import force_option, json_option, print_json
-from edgeq.cli.data import dataset_options
-from edgeq.cli.tables import result_console
-from edgeq.datasets import DatasetOptions
-from edgeq.sizes import parse_bytes
-from edgeq.tuning.front import PREFERENCES, TuneLimits
-from edgeq.tuning.tune import BEST, Tuning
-from edgeq.tuning.tune import tune as tune_model
+from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.tables import result_console
+from edgeq.data import DatasetOptions
+from edgeq.support.sizes import parse_bytes
+from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
+from edgeq.workflow.tuning.tune import BEST, Tuning
+from edgeq.workflow.tuning.tune import tune as tune_model
 
 
 @click.command(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from edgeq.arrays import read_arrays
-from edgeq.cli.common import compile_options, json_option, print_json
-from edgeq.devices.base import CompileOptions
-from edgeq.verification import Verification
-from edgeq.verification import verify as verify_model
+from edgeq.analysis.verification import Verification
+from edgeq.analysis.verification import verify as verify_model
+from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.compiler.options import CompileOptions
+from edgeq.model.arrays import read_arrays
 
 
 @click.command(epilog="Example: edgeq verify kws_int8.tflite --on sim:cortex-m4 --against tflm")

@@ -12,8 +12,8 @@ from edgeq.compress.result import Compression
 from edgeq.compress.rules import Rule, Shared, with_rules, without_rules
 from edgeq.compress.task import Task, begin
 from edgeq.compress.training import Training
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.array import Array
 
 _ROUNDS = 30
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.compress.channels import Groups, is_maker, is_reader
 from edgeq.compress.network import Network, Step, rebuild
-from edgeq.devices.base import Array
+from edgeq.support.array import Array
 
 
 def without_channels(

@@ -16,7 +16,7 @@ from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.kernels import kernels_of, variable
 from edgeq.compress.network import Network, Step, load_network, read_network
 from edgeq.compress.result import Compression, size_of
-from edgeq.devices.base import Array
+from edgeq.support.array import Array
 
 _LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"})
 # What a positive factor passes through unchanged: f(s * x) = s * f(x).

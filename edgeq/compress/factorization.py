@@ -11,8 +11,8 @@ from edgeq.compress.network import rebuild
 from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, begin, share
 from edgeq.compress.training import Training
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.array import Array
 
 
 def factorize(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.network import read_network, rebuild
-from edgeq.devices.base import Array
+from edgeq.support.array import Array
 
 _FOLDABLE = frozenset(
     {"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.devices.base import Array
+from edgeq.support.array import Array
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.compress.kernels import take_weights
+from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.conversion.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.errors import EdgeqError
 
 Replace = Callable[[Any, tuple[int | None, ...]], Callable[..., Any] | None]
@@ -90,7 +90,7 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
         EdgeqError: No such file, no Keras model, or a subclassed one.
     """
     if isinstance(model, str | Path):
-        from edgeq.conversion.keras_models import load_keras
+        from edgeq.conversion.sources.keras_models import load_keras
 
         path = Path(model)
         if not path.exists():

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
 _TINY = 1e-7
 

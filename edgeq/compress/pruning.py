@@ -13,8 +13,8 @@ from edgeq.compress.result import Compression
 from edgeq.compress.rules import Masked, Rule, with_rules, without_rules
 from edgeq.compress.task import Task, Workspace, begin, share
 from edgeq.compress.training import Training
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
 # Zeros come in steps, so that the network can adapt; the last step gets half of the epochs.
 _STEPS = (0.5, 0.8, 1.0)

@@ -15,7 +15,7 @@ import numpy as np
 from edgeq.compress.kernels import Kernel, built_copy, kernels_of, take_weights, variable
 from edgeq.compress.network import rebuild
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.devices.base import Array
+from edgeq.support.array import Array
 
 
 class Rule(Protocol):

@@ -16,8 +16,8 @@ from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, Workspace, begin, share
 from edgeq.compress.training import STRUCTURED_RATE, Training, plain, predict_all
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
 # Kernels work on four channels at a time.
 _MULTIPLE = 4

@@ -18,7 +18,7 @@ from edgeq.compress.training import (
     load_data,
     measure,
 )
-from edgeq.datasets import DatasetOptions
+from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 
 

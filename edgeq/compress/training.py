@@ -11,11 +11,11 @@ import numpy as np
 
 from edgeq.compress.objective import choose_objective
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.datasets import DatasetOptions, InputSpec, open_dataset
-from edgeq.devices.base import Array
+from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.progress import counter, stage, track
-from edgeq.seeds import check_seed
+from edgeq.support.array import Array
+from edgeq.support.progress import counter, stage, track
+from edgeq.support.seeds import check_seed
 
 # Keras's own 0.99 needs more steps than a fine-tune has.
 _MOMENTUM = 0.9

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.calibration import Calibration
+from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.flatbuffer import add_constant, pack, unpack
 from edgeq.conversion.float_model import FloatModel
-from edgeq.datasets import Normalization
+from edgeq.data import Normalization
 from edgeq.errors import EdgeqError
-from edgeq.graph import Tensor
-from edgeq.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
+from edgeq.model.graph import Tensor
+from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

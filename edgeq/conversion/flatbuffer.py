@@ -1,6 +1,6 @@
 """Editing .tflite files that this process made or has checked: objects in, bytes out.
 
-Reading for its own sake is `edgeq.graph`'s job; the object form is for changing a file.
+Reading for its own sake is `edgeq.model.graph`'s job; the object form is for changing a file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
+from edgeq.model.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
 
 TENSOR_CODES = {name: code for code, name in TENSOR_TYPES.items()}
 _OPERATOR_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.folding import fold_constants
-from edgeq.conversion.index_inputs import take_indices
-from edgeq.conversion.names import name_tensors
-from edgeq.datasets import InputSpec
+from edgeq.conversion.passes.folding import fold_constants
+from edgeq.conversion.passes.index_inputs import take_indices
+from edgeq.conversion.passes.names import name_tensors
+from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph
-from edgeq.model_file import parse_graph
-from edgeq.tflite.metadata import ModelInfo
+from edgeq.model.graph import Graph
+from edgeq.model.model_file import parse_graph
+from edgeq.model.tflite.metadata import ModelInfo
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def float_model(
     """
     info = None
     if not isinstance(model, str | Path):
-        from edgeq.conversion.keras_models import export_keras
-        from edgeq.conversion.tf_keras_models import from_tf_keras, is_tf_keras
+        from edgeq.conversion.sources.keras_models import export_keras
+        from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
 
         model = from_tf_keras(model) if is_tf_keras(model) else model
         source = str(getattr(model, "name", "model"))
@@ -83,7 +83,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelI
             raise EdgeqError(
                 "The folder holds no saved_model.pb, so it is no SavedModel.", str(path)
             )
-        from edgeq.conversion.saved_models import export_saved_model
+        from edgeq.conversion.sources.saved_models import export_saved_model
 
         return name_tensors(export_saved_model(path, signature)), None
     try:
@@ -92,11 +92,11 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelI
     except OSError as error:
         raise EdgeqError(f"The model cannot be read: {error.strerror}.", str(path)) from None
     if head[4:8] == b"TFL3":
-        from edgeq.conversion.tflite_models import load_tflite
+        from edgeq.conversion.sources.tflite_models import load_tflite
 
         return load_tflite(path)
     if head[:4] == b"PK\x03\x04" or head == b"\x89HDF\r\n\x1a\n":
-        from edgeq.conversion.keras_models import export_keras, load_keras
+        from edgeq.conversion.sources.keras_models import export_keras, load_keras
 
         return name_tensors(export_keras(load_keras(path, trust=trust), str(path))), None
     raise EdgeqError(

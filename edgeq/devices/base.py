@@ -9,24 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class CompileOptions:
-    """How generated C is made, where an address runs generated C.
-
-    Attributes:
-        optimize: "balanced", "speed", "ram" or "size".
-        ram_bytes, flash_bytes, cycles: Budgets; None where there is none.
-    """
-
-    optimize: str = "balanced"
-    ram_bytes: int | None = None
-    flash_bytes: int | None = None
-    cycles: int | None = None
+from edgeq.compiler.options import CompileOptions
+from edgeq.support.array import Array
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class ProfileOptions:
         warmup: Untimed calls before; None means until steady.
         seconds: Length of the timed part on hosts; None for the default.
         ops: Whether to fill the per-op table.
-        input_index: Number of the xorshift input that is fed (see `edgeq.inputs`).
+        input_index: Number of the xorshift input that is fed (see `edgeq.model.inputs`).
         extra: Options of one kind of device only ("threads", "cpu", "sustained_s", "paced_hz").
     """
 

@@ -9,19 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from edgeq import __version__
-from edgeq.build.image import Image, link_image, shipped_text
-from edgeq.build.toolchain import Toolchain, cross_toolchain
-from edgeq.compilation import Sources
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.build.image import Image, link_image, shipped_text
+from edgeq.compiler.build.toolchain import Toolchain, cross_toolchain
+from edgeq.compiler.compilation import Sources
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import (
-    Array,
-    CompileOptions,
-    Measurement,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     OpEntry,
@@ -38,7 +33,7 @@ from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
 from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.target import Target, load_target
+from edgeq.support.array import Array
 
 
 def device(address: Address) -> EmulatorDevice:

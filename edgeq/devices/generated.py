@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.build.image import Sizes
-from edgeq.devices.base import Array, CompileOptions, Memory
+from edgeq.boards.target import Target
+from edgeq.compiler.build.image import Sizes
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Memory
 from edgeq.devices.tensors import TensorSpec
-from edgeq.target import Target
+from edgeq.support.array import Array
 
 if TYPE_CHECKING:
-    from edgeq.compilation import Sources
+    from edgeq.compiler.compilation import Sources
 
 # The name that devices give to the model: its prefix in C.
 NAME = "model"
@@ -48,7 +50,7 @@ class OpEntry:
 
 def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
     """The C of a model for a target, under the name that the devices use."""
-    from edgeq.compilation import generate as generate_c
+    from edgeq.compiler.compilation import generate as generate_c
 
     return generate_c(model, name=NAME, target=target, options=options)
 

@@ -15,21 +15,15 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.build.compiler import build
-from edgeq.build.image import shipped_text
-from edgeq.build.toolchain import host_toolchain
-from edgeq.compilation import Sources
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.image import shipped_text
+from edgeq.compiler.build.toolchain import host_toolchain
+from edgeq.compiler.compilation import Sources
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import (
-    Array,
-    CompileOptions,
-    Measurement,
-    Memory,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     compile_flags,
@@ -40,7 +34,7 @@ from edgeq.devices.generated import (
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
-from edgeq.target import Target, load_target
+from edgeq.support.array import Array
 
 _CPUS = {
     "amd64": "x86-64",

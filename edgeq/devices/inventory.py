@@ -13,7 +13,7 @@ from typing import Any
 
 from edgeq.devices.address import SCHEMES, parse_address
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.output import write_whole
+from edgeq.support.output import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib

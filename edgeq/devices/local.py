@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Array, CompileOptions, Measurement, Memory, ProfileOptions, Session
+from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares
@@ -26,8 +27,9 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph
-from edgeq.model_file import read_graph
+from edgeq.model.graph import Graph
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _measure_memory(runtime: str, model: str, settings: str) -> dict[str, int]:
 
 
 def _measure_ops(model: str, settings: str) -> dict[str, list[Any]]:
-    from edgeq.devices.agent.litert import Model
+    from edgeq.devices.far.litert import Model
 
     options = json.loads(settings)
     package = importlib.util.find_spec("ai_edge_litert")

@@ -13,19 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from edgeq import __version__
-from edgeq.build.image import Image, MemoryMap, link_image, shipped_text
-from edgeq.build.toolchain import cross_toolchain
-from edgeq.compilation import Sources
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.build.image import Image, MemoryMap, link_image, shipped_text
+from edgeq.compiler.build.toolchain import cross_toolchain
+from edgeq.compiler.compilation import Sources
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import (
-    Array,
-    CompileOptions,
-    Measurement,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     address_functions,
@@ -39,7 +34,7 @@ from edgeq.devices.generated import (
 )
 from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
-from edgeq.target import Target, load_target
+from edgeq.support.array import Array
 
 # With shift=7 every instruction takes 2^7 ns of the machine's time, which its timers show.
 _ICOUNT = ("-icount", "shift=7,align=off,sleep=off")

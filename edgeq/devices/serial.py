@@ -12,26 +12,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import Address
-from edgeq.devices.base import (
-    Array,
-    CompileOptions,
-    Latency,
-    Measurement,
-    Memory,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.query import allow_only, positive
 from edgeq.devices.serial_board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial_link import BoardReset, SerialLink
 from edgeq.devices.serial_protocol import BODY_LIMIT, Request
 from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import Graph
-from edgeq.inputs import xorshift_inputs
-from edgeq.model_file import read_graph
+from edgeq.model.graph import Graph
+from edgeq.model.inputs import xorshift_inputs
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
 
 _Result = TypeVar("_Result")
 

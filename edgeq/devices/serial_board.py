@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from edgeq.boards.target import load_target
 from edgeq.devices.serial_link import SerialLink
 from edgeq.devices.serial_protocol import Request
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.target import load_target
 
 _PROTOCOL = 2
 _HELLO = struct.Struct("<BBBIB")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.devices.base import Array
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, numpy_dtype
-from edgeq.inputs import xorshift_inputs
+from edgeq.model.graph import Graph, numpy_dtype
+from edgeq.model.inputs import xorshift_inputs
+from edgeq.support.array import Array
 
 
 @dataclass(frozen=True)

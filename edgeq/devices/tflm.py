@@ -9,17 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
-from edgeq.devices.base import (
-    Array,
-    CompileOptions,
-    Measurement,
-    Memory,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
     call_in_order,
@@ -31,7 +24,8 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.model_file import read_graph
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
 

@@ -12,7 +12,7 @@ from edgeq.firmware.create import Project, read_project
 from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
 from edgeq.firmware.tools import run_tool
-from edgeq.output import write_whole
+from edgeq.support.output import write_whole
 
 _TIMEOUT_S = 1800
 _INSTALL = {

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.devices.base import CompileOptions
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
-from edgeq.output import check_writable, whole_directory, write_whole
-from edgeq.target import Target, load_target
+from edgeq.support.output import check_writable, whole_directory, write_whole
 
 PROJECT_FILE = "edgeq-project.json"
 _TARGET_FILE = "edgeq-target.toml"
@@ -76,7 +76,7 @@ def create_project(
         models: .tflite files. Several share one arena, since they do not run at once.
         output: The folder to make.
         target: Name of a board, or a target file.
-        template: A name of `edgeq.target_schema.TEMPLATES`.
+        template: A name of `edgeq.boards.target_schema.TEMPLATES`.
         name: Name of the project and, of a single model, prefix of its C symbols.
         options: What to optimise for, and budgets.
         runtime: "c" for generated C, "tflm" for TensorFlow Lite Micro.
@@ -130,7 +130,7 @@ def _generated(
     golden: bool,
     hook: str,
 ) -> list[FirmwareModel]:
-    from edgeq.compilation import generate
+    from edgeq.compiler.compilation import generate
 
     alone = len(models) == 1
     return [

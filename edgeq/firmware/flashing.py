@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.tools import run_tool
-from edgeq.target import Target
 
 _TIMEOUT_S = 300
 _REPLUG = "unplug the board, plug it in again; hold its boot button if it has one"

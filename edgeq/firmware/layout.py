@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from edgeq import __version__
+from edgeq.boards.target import Region, Target
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel
-from edgeq.target import Region, Target
 
 STACK_BYTES = 2048
 """RAM that a bare-metal project keeps for the stack at least."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgeq.boards.target import Target
 from edgeq.firmware.layout import (
     Layout,
     common_context,
@@ -14,7 +15,6 @@ from edgeq.firmware.layout import (
     tflm_files,
 )
 from edgeq.firmware.model import FirmwareModel
-from edgeq.target import Target
 
 
 def arduino(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:

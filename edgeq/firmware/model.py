@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgeq.ops.base import C_TYPES
+from edgeq.compiler.ops.shared.base import C_TYPES
 
 if TYPE_CHECKING:
-    from edgeq.compilation import Sources
+    from edgeq.compiler.compilation import Sources
     from edgeq.firmware.tflm import TflmNeeds
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, UsageError, raise_problems
 from edgeq.firmware import layout_frameworks as frameworks
 from edgeq.firmware.layout import Layout, arena_bytes, bare_metal, mlperf_tiny
 from edgeq.firmware.model import FirmwareModel
-from edgeq.resources import resource_dir
-from edgeq.target import Target
+from edgeq.support.resources import resource_dir
 
 if TYPE_CHECKING:
     import jinja2
@@ -41,7 +41,7 @@ def render_project(
     Args:
         models: One or more compiled models; kernels that they have in common appear once.
         target: The board.
-        template: A name of `edgeq.target_schema.TEMPLATES`.
+        template: A name of `edgeq.boards.target_schema.TEMPLATES`.
         name: Name of the project.
         force: Whether models that do not fit the board are accepted.
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import __version__
-from edgeq.codegen.literals import check_identifier, identifier
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.ops.shared.base import C_TYPES
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel, ModelTensor, accessor
 from edgeq.firmware.tflm_arena import KERNELS, Arena, tflm_arena
-from edgeq.graph import Graph, Op
-from edgeq.inputs import xorshift_inputs
-from edgeq.model_file import read_graph
-from edgeq.ops.base import C_TYPES
+from edgeq.model.graph import Graph, Op
+from edgeq.model.inputs import xorshift_inputs
+from edgeq.model.model_file import read_graph
 
 # Methods of MicroMutableOpResolver whose names are not the op's name in camel case.
 _METHODS = {"PADV2": "PadV2", "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM"}

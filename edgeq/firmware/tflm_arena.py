@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph, Op
-from edgeq.model_file import read_graph
+from edgeq.model.graph import Graph, Op
+from edgeq.model.model_file import read_graph
 
 KERNELS = ("reference", "cmsis-nn")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
-from edgeq.jsontext import json_text
 from edgeq.report.pictures import pictures, suspects
+from edgeq.support.jsontext import json_text
 
 
 @cache

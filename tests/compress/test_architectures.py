@@ -194,8 +194,8 @@ def _ignore(step, groups, kept):
 
 
 def test_fewer_multiplications_in_the_file_with_gates(tmp_path):
-    from edgeq.macs import model_macs
-    from edgeq.model_file import parse_graph
+    from edgeq.analysis.macs import model_macs
+    from edgeq.model.model_file import parse_graph
 
     model = made("gates")
     result = prune_channels(model, task(model, 0), macs=0.5)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.conversion import adaptive_rounding
+from edgeq.conversion.calibration.products import products
+from edgeq.conversion.calibration.trace import traced
 from edgeq.conversion.flatbuffer import unpack
 from edgeq.conversion.float_model import float_model
-from edgeq.conversion.products import products
-from edgeq.conversion.rounding import adaptive_integers, output_errors
-from edgeq.conversion.trace import traced
-from edgeq.datasets import open_dataset
+from edgeq.conversion.quantization import adaptive_rounding
+from edgeq.conversion.quantization.rounding import adaptive_integers, output_errors
+from edgeq.data import open_dataset
 from edgeq.errors import UsageError
-from edgeq.model_file import parse_graph
+from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import run
 
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import edgeq
 from edgeq.cli.main import cli
-from edgeq.conversion.schemes import SCHEMES
-from edgeq.datasets import DatasetOptions
+from edgeq.conversion.quantization.schemes import SCHEMES
+from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, samples_for
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.conversion.calibration import METHODS, calibrate
+from edgeq.conversion.calibration.calibrate import METHODS, calibrate
+from edgeq.conversion.calibration.range_methods import BINS, RANGE_METHODS, Histogram
 from edgeq.conversion.float_model import float_model
-from edgeq.conversion.range_methods import BINS, RANGE_METHODS, Histogram
-from edgeq.datasets import open_dataset
+from edgeq.data import open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, run, samples_for
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.conversion.proof import prove_integer
+from edgeq.conversion.proof.integer import prove_integer
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.model_file import parse_graph
+from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import NETS, run, samples_for
 
 SOURCES = {
@@ -218,8 +218,8 @@ def test_dead_channel_keeps_its_bias():
 
 
 def test_labels_and_normalization_travel_in_the_model(tmp_path):
-    from edgeq.datasets import DatasetOptions, Normalization
-    from edgeq.tflite.metadata import ENTRY, read_info
+    from edgeq.data import DatasetOptions, Normalization
+    from edgeq.model.tflite.metadata import ENTRY, read_info
 
     model, _ = NETS["classifier"]()
     options = DatasetOptions(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.conversion.storage import encode_float8, float8_values
-from edgeq.model_file import parse_graph
+from edgeq.conversion.quantization.storage import encode_float8, float8_values
+from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import NETS, run, samples_for
 
 ml_dtypes = pytest.importorskip("ml_dtypes")

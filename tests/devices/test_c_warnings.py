@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import edgeq.devices.qemu as qemu
-from edgeq.build.compiler import build
-from edgeq.build.image import shipped_text
-from edgeq.build.toolchain import host_toolchain
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.image import shipped_text
+from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.devices.sim import watch
-from edgeq.target import load_target
 from tests.devices.tiny import tiny_model
 
 WARNINGS = [

@@ -4,11 +4,12 @@ import zlib
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.generated import generate
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.devices.registry import open_device
-from edgeq.inputs import xorshift_input
+from edgeq.model.inputs import xorshift_input
 from tests.devices.tiny import tiny_model
 from tests.sanitized import run_sanitized
 

@@ -5,13 +5,14 @@ import zlib
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.boards.target import load_target
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.emulator import EmulatorSession
 from edgeq.devices.qemu import BOARDS, QemuSession
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.inputs import xorshift_input
-from edgeq.target import load_target
+from edgeq.model.inputs import xorshift_input
 from tests.devices.tiny import tiny_model
 from tests.tools import need
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions
+from edgeq.boards.target import load_target
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.inputs import xorshift_input
-from edgeq.target import load_target
+from edgeq.model.inputs import xorshift_input
 from tests.firmware.boards import bad_line, build, on_pty
 
 BOARD = "qemu-mps2-an386"

@@ -5,9 +5,10 @@ import zlib
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.inputs import xorshift_input
+from edgeq.model.inputs import xorshift_input
 from tests.tools import need
 
 

@@ -5,11 +5,11 @@ import zlib
 import numpy as np
 import pytest
 
-from edgeq.compilation import generate
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
-from edgeq.inputs import xorshift_input
-from edgeq.model_file import read_graph
+from edgeq.model.inputs import xorshift_input
+from edgeq.model.model_file import read_graph
 
 PUBLISHED_CRCS = {
     "ad01": 0x5A4278D0,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from tests.tools import need
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from edgeq.boards.target import load_target
 from edgeq.firmware.building import build_project
-from edgeq.target import load_target
 from tests.firmware.boards import MACHINES, build, say
 
 TEN = [

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeq.compilation import generate
+from edgeq.boards.target import all_targets, load_target
+from edgeq.compiler.compilation import generate
 from edgeq.errors import UsageError
 from edgeq.firmware.flashing import FLASH_TOOLS, attached_probes, choose_tool, flash_commands
-from edgeq.target import all_targets, load_target
 from tests.tools import need
 
 IMAGE = Path("fw/build/kws")

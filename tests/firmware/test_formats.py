@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from edgeq.boards.target import all_targets
 from edgeq.firmware.formats import Segment, intel_hex, read_segments, uf2
-from edgeq.target import all_targets
 from tests.firmware.boards import build
 from tests.tools import need
 

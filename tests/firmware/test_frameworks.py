@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from edgeq.boards.target import load_target
 from edgeq.firmware.create import create_project
-from edgeq.target import load_target
 from tests.tools import need
 
 HEADERS = {

@@ -9,9 +9,9 @@ import dataclasses
 
 import pytest
 
+from edgeq.boards.target import load_target
 from edgeq.firmware.building import build_project
 from edgeq.firmware.create import create_project
-from edgeq.target import load_target
 from tests.firmware.boards import need_tools
 from tests.firmware.labwired_image import labwired_image
 from tests.tools import need

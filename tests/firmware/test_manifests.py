@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.boards.target import load_target
 from edgeq.firmware.create import create_project
-from edgeq.target import load_target
 
 jsonschema = pytest.importorskip("jsonschema")
 kconfiglib = pytest.importorskip("kconfiglib")

@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.firmware.create import create_project
 from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
-from edgeq.model_file import read_graph
+from edgeq.model.model_file import read_graph
 from tests.conftest import MLPERF_TINY
 from tests.firmware.boards import compile_project, need_tools, on_pty, say
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeq.compilation import generate
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.analysis.profiling import profile
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.ops.shared.blocks import find_blocks
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.ops.blocks import find_blocks
-from edgeq.profiling import profile
 from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import random_case
 from tests.oracle.generators.blocks import GENERATORS

@@ -10,13 +10,13 @@ import re
 import numpy as np
 import pytest
 
-from edgeq.compilation import generate
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.ops.scalar.cores import CORES
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.model_file import parse_graph
-from edgeq.ops.cores import CORES
-from edgeq.resources import resource_dir
+from edgeq.model.model_file import parse_graph
+from edgeq.support.resources import resource_dir
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import random_case
 from tests.oracle.generators.convolutions import GENERATORS

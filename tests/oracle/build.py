@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeq.tflite.schema import BUILTIN_OPERATORS, DEFAULT_OPTIONS, TENSOR_TYPES
+from edgeq.model.tflite.schema import BUILTIN_OPERATORS, DEFAULT_OPTIONS, TENSOR_TYPES
 
 _TYPE_CODES = {name: code for code, name in TENSOR_TYPES.items()}
 _OP_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}

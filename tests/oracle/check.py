@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.compilation import Sources, generate
-from edgeq.devices.base import CompileOptions
+from edgeq.analysis.verification import random_inputs
+from edgeq.compiler.compilation import Sources, generate
+from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.plan.program import CONTRADICTION
 from edgeq.errors import EdgeqError
-from edgeq.model_file import parse_graph
-from edgeq.plan.program import CONTRADICTION
-from edgeq.verification import random_inputs
+from edgeq.model.model_file import parse_graph
 
 WARNINGS = (  # noqa: SIM905  (as one types it)
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.compilation import generate
+from edgeq.analysis.verification import random_inputs
+from edgeq.compiler.compilation import generate
 from edgeq.errors import EdgeqError
-from edgeq.model_file import parse_graph
-from edgeq.verification import random_inputs
+from edgeq.model.model_file import parse_graph
 from tests.oracle.check import Case, run_c
 from tests.oracle.fuzz import generators
 
@@ -38,7 +38,7 @@ class TooSlow(Exception):
 
 def seeds() -> list[bytes]:
     """One small model of every generator, and one with control flow and variables."""
-    from tests.plan.test_flatten import branches, counter, loop
+    from tests.compiler.plan.test_flatten import branches, counter, loop
 
     models = [
         make(np.random.default_rng(number), 3).model

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgeq.model_file import parse_graph
+from edgeq.model.model_file import parse_graph
 from tests.oracle.check import Case, Result, check
 
 # Makes a case from a random generator; `size` bounds every extent of its shapes.

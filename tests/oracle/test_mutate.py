@@ -31,7 +31,7 @@ def test_damaged_models_end_in_an_error_or_in_sound_c():
 def test_an_error_names_the_file(tmp_path):
     file = tmp_path / "damaged.tflite"
     file.write_bytes(b"\x08\x00\x00\x00TFL3\xff\xff\xff\x7f")
-    from edgeq.model_file import read_graph
+    from edgeq.model.model_file import read_graph
 
     with pytest.raises(EdgeqError) as caught:
         read_graph(file)

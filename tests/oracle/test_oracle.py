@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeq.ops import OPS
+from edgeq.compiler.ops import OPS
 from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import assert_same, check, random_case
 from tests.oracle.shrink import elements, smallest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgeq.op_table import op_table
+from edgeq.analysis.op_table import op_table
 from tests.oracle.build import TensorSpec, single_op
 from tests.oracle.check import check, random_case
 

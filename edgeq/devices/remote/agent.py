@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote import answers, memory, record
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts, read_facts

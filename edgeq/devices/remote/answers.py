@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.devices.base import Array
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
 _MOST_SAMPLES_AT_ONCE = 1_000_000
 _LONGEST_TEXT = 200

@@ -17,9 +17,9 @@ from importlib import metadata, util
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
-from edgeq.output import write_whole
+from edgeq.support.output import write_whole
 
-_AGENT = Path(__file__).resolve().parent.parent / "agent"
+_AGENT = Path(__file__).resolve().parent.parent / "far"
 _AGENT_MODULES = ("wire", "supervisor", "worker", "litert", "interpreter")
 _MAIN = "from edgeq_agent.supervisor import main\nmain()\n"
 _LIBRARY = "libLiteRt.so"

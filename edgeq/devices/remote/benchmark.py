@@ -11,15 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.devices.base import (
-    Array,
-    Latency,
-    Measurement,
-    Memory,
-    OpProfile,
-    ProfileOptions,
-    Session,
-)
+from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.remote import artifacts, memory
 from edgeq.devices.remote.answers import printable
 from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
@@ -28,8 +20,9 @@ from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.graph import Graph
-from edgeq.model_file import read_graph
+from edgeq.model.graph import Graph
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
 
 if TYPE_CHECKING:
     from edgeq.devices.remote.session import RemoteDevice

@@ -106,7 +106,7 @@ class HostFacts:
 
 
 def read_facts(sections: Mapping[str, str]) -> HostFacts:
-    """The facts in the sections that the probe printed (see agent/bootstrap.sh)."""
+    """The facts in the sections that the probe printed (see far/bootstrap.sh)."""
     words = sections.get("uname", "").split() or ["unknown"]
     machine = words[-1].lower()
     environment = dict(

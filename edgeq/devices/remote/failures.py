@@ -11,7 +11,7 @@ from typing import Any
 from edgeq.devices.remote.answers import printable
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.errors import EdgeqError
-from edgeq.model_file import read_graph
+from edgeq.model.model_file import read_graph
 
 
 def explain(

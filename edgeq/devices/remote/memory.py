@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgeq.devices.remote.artifacts import cache_dir
-from edgeq.output import write_whole
+from edgeq.support.output import write_whole
 
 
 def _file(identity: str, folder: str) -> Path:

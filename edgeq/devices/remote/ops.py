@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgeq.devices.base import OpProfile
 from edgeq.devices.remote.answers import OpTime
-from edgeq.graph import Graph
+from edgeq.model.graph import Graph
 
 UNKNOWN = -1  # the index of a time that belongs to no single op of the model
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.build.compiler import build
-from edgeq.build.toolchain import Toolchain, host_toolchain
-from edgeq.devices.base import CompileOptions
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.toolchain import Toolchain, host_toolchain
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.generated import (
     NAME,
     address_functions,
@@ -27,12 +28,11 @@ from edgeq.devices.remote.artifacts import Artifact, artifact
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.target import load_target
 
 if TYPE_CHECKING:
-    from edgeq.compilation import Sources
+    from edgeq.compiler.compilation import Sources
 
-_RUNNER = Path(__file__).resolve().parent.parent / "agent" / "runner"
+_RUNNER = Path(__file__).resolve().parent.parent / "far" / "runner"
 _COMMON = ("eq_text.h", "eq_text.c", "eq_worker.h", "eq_worker.c", "eq_supervisor.c")
 _LITERT_FILES = (*_COMMON, "eq_backend.h", "eq_litert.c")
 _GENERATED_FILES = (*_COMMON, "eq_backend.h", "eq_marks.h", "eq_generated.c")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import __version__
-from edgeq.devices.base import CompileOptions
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote import artifacts
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.devices.base import Array, CompileOptions, Measurement, ProfileOptions, Session
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts, benchmark
 from edgeq.devices.remote.benchmark import BenchmarkSession
 from edgeq.devices.remote.facts import HostFacts
@@ -24,8 +25,9 @@ from edgeq.devices.remote.runtimes import possible
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError
-from edgeq.model_file import read_graph
-from edgeq.output import write_whole
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
+from edgeq.support.output import write_whole
 
 # Seconds that may pass -> a connection; None for the usual patience.
 Connect = Callable[[float | None], Link]

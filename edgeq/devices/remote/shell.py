@@ -20,7 +20,7 @@ from edgeq.errors import EdgeqError
 
 Message = dict[str, Any]
 
-_BOOTSTRAP = Path(__file__).resolve().parent.parent / "agent" / "bootstrap.sh"
+_BOOTSTRAP = Path(__file__).resolve().parent.parent / "far" / "bootstrap.sh"
 # The watchdog ends the SSH server's process that serves us, and the shell with all that it started,
 # when no signal has come for EDGEQ_SILENCE seconds; before the first one, a slow device has 30 s
 # for the probe. One line, single quotes, no `!`: every login shell hands it on unchanged.

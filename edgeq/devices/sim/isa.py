@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from edgeq.boards.target import Target
 from edgeq.errors import MissingDependency
-from edgeq.target import Target
 
 # Armv6-M: all 16-bit Thumb instructions but these ...
 _NOT_V6M_16 = re.compile(r"(cbn?z|it[te]*)$")

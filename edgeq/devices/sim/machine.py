@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.build.image import Image, MemoryMap
+from edgeq.compiler.build.image import Image, MemoryMap
 from edgeq.errors import MissingDependency
 
 # Flash and RAM are as large as they need to be: whether a model fits is said by its sizes, not by

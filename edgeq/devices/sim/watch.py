@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.build.compiler import build
-from edgeq.build.image import Image
-from edgeq.build.toolchain import host_toolchain
+from edgeq.boards.target import Target
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.image import Image
+from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.devices.sim.cycles import timing_of
 from edgeq.devices.sim.isa import allows, disassembler
 from edgeq.devices.sim.machine import STACK_BYTES, STACK_TOP, Machine
-from edgeq.target import Target
 
 _SOURCE = Path(__file__).with_name("hooks.c")
 _u32, _pointer = ctypes.c_uint32, ctypes.c_void_p

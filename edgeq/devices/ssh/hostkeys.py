@@ -17,7 +17,7 @@ from typing import Any
 
 from edgeq.devices.ssh.config import HostSettings, matches
 from edgeq.errors import EdgeqError
-from edgeq.output import write_whole
+from edgeq.support.output import write_whole
 
 
 class HostKeyError(EdgeqError):

@@ -7,10 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.analysis.execution import run
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.execution import run
 from tests.devices.adb.phone import Phone
 from tests.devices.ssh.openssh import free_port
 from tests.tools import need

@@ -240,7 +240,8 @@ def _odd_names(scene: Scene, place: str) -> None:
 
 def _second_user(scene: Scene) -> None:
     """Somebody else runs the same model there, at this very moment."""
-    from edgeq.devices.base import CompileOptions, ProfileOptions
+    from edgeq.compiler.options import CompileOptions
+    from edgeq.devices.base import ProfileOptions
     from edgeq.devices.registry import open_device
 
     direct = scene.server.write_config(name="direct")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import LinkLost
 from edgeq.errors import EdgeqError

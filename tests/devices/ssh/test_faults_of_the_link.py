@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import LinkLost
 from tests.devices.ssh import openssh

@@ -4,9 +4,10 @@ import socket
 
 import pytest
 
+from edgeq.analysis.fleet import profile_devices, profile_group
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
-from edgeq.devices.base import CompileOptions, ProfileOptions
-from edgeq.devices.fleet import profile_devices, profile_group
+from edgeq.devices.base import ProfileOptions
 
 FAST = ProfileOptions(runs=10, warmup=1, ops=False)
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import SILENCE_S, LinkLost
 from edgeq.errors import EdgeqError

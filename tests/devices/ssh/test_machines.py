@@ -6,12 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.analysis.execution import run
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import LinkLost
 from edgeq.errors import EdgeqError
-from edgeq.execution import run
-from edgeq.inputs import xorshift_input
+from edgeq.model.inputs import xorshift_input
 from tests.devices.ssh import machines
 
 pytestmark = pytest.mark.slow

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from edgeq.devices.base import CompileOptions, ProfileOptions
+from edgeq.analysis.execution import run
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
-from edgeq.execution import run
-from edgeq.inputs import xorshift_input
+from edgeq.model.inputs import xorshift_input
 
 FAST = ProfileOptions(seconds=0.3)
 

@@ -1,0 +1,176 @@
+"""Two profiles of one model: is the difference in latency real?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
+
+SIGNIFICANCE = 0.01
+RELEVANCE = 0.02  # smaller changes of the median are called the same, significant or not
+_BLOCKS = 50
+_FEWEST = 8
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class LatencyChange:
+    """How the latency of B differs from that of A.
+
+    Attributes:
+        a_p50, b_p50: Medians in microseconds.
+        ratio: Median of B over median of A; above 1, B is slower.
+        interval: 95 % bootstrap confidence interval of the ratio.
+        p_value: Of the two-sided Mann-Whitney test.
+        verdict: "faster", "slower" or "same".
+    """
+
+    a_p50: float
+    b_p50: float
+    ratio: float
+    interval: tuple[float, float]
+    p_value: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two profiles.
+
+    Attributes:
+        latency: None where a profile has no latencies.
+        counts: (A, B) by name, for figures that are exact: cycles, instructions, bytes.
+        same_output: Whether the output digests are equal; None where one is missing.
+        warnings: Why the comparison is to be taken with care.
+    """
+
+    latency: LatencyChange | None
+    counts: Mapping[str, tuple[int, int]]
+    same_output: bool | None
+    warnings: tuple[str, ...]
+
+
+def compare(a: str | Path, b: str | Path) -> Comparison:
+    """Compare two results of `edgeq profile --json`.
+
+    Raises:
+        EdgeqError: A file is no such result, or the two are of different models.
+    """
+    return compare_profiles(_read(Path(a)), _read(Path(b)))
+
+
+def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
+    """As `compare`, with the JSON of both profiles.
+
+    Raises:
+        EdgeqError: They have no figures in common.
+    """
+    warnings = [
+        f"{name} was disturbed: {'; '.join(profile.get('warnings') or ['no reason given'])}"
+        for name, profile in (("A", a), ("B", b))
+        if profile.get("valid") is False
+    ]
+    if a["model"].get("sha256") != b["model"].get("sha256"):
+        warnings.append("A and B are of different models")
+    warnings += [
+        f"{key} differs: {a['device'].get(key)} and {b['device'].get(key)}"
+        for key in ("cpu", "runtime", "runtime_version", "threads", "delegate")
+        if a["device"].get(key) != b["device"].get(key)
+    ]
+    latency = _latency_change(a.get("samples_us") or [], b.get("samples_us") or [])
+    counts = _counts(a, b)
+    if latency is None and not counts:
+        raise EdgeqError("The two profiles have no figures in common.")
+    digests = a.get("output_sha256"), b.get("output_sha256")
+    return Comparison(
+        latency,
+        counts,
+        digests[0] == digests[1] if all(digests) else None,
+        tuple(warnings),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise EdgeqError(f"'{path}' cannot be read: {error}") from None
+    if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
+        raise EdgeqError(
+            f"'{path}' is no profile.", hint="edgeq profile MODEL --on ADDRESS --json > FILE"
+        )
+    return content
+
+
+def _counts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    found = {}
+    for name in ("instructions", "cycles"):
+        if a.get(name) is not None and b.get(name) is not None:
+            found[name] = (int(a[name]), int(b[name]))
+    memory = a.get("memory_bytes") or {}, b.get("memory_bytes") or {}
+    for name, value in memory[0].items():
+        if value is not None and memory[1].get(name) is not None:
+            found[name] = (int(value), int(memory[1][name]))
+    return found
+
+
+def _latency_change(a: Sequence[float], b: Sequence[float]) -> LatencyChange | None:
+    """Compares medians of consecutive blocks of samples, not the samples themselves.
+
+    Latencies that follow each other are alike (frequency, caches, other work), so thousands of
+    them would make any difference look significant. Block medians are nearly independent.
+    """
+    if len(a) < _FEWEST or len(b) < _FEWEST:
+        return None
+    blocks_a, blocks_b = _block_medians(a), _block_medians(b)
+    ratio = float(np.median(b) / np.median(a))
+    p_value = mann_whitney(blocks_a, blocks_b)
+    interval = _ratio_interval(blocks_a, blocks_b)
+    real = p_value < SIGNIFICANCE and abs(ratio - 1) > RELEVANCE
+    verdict = ("slower" if ratio > 1 else "faster") if real else "same"
+    return LatencyChange(
+        float(np.median(a)), float(np.median(b)), ratio, interval, p_value, verdict
+    )
+
+
+def _block_medians(samples: Sequence[float]) -> Array:
+    values = np.asarray(samples, np.float64)
+    blocks = np.array_split(values, min(_BLOCKS, len(values)))
+    return np.array([np.median(block) for block in blocks])
+
+
+def _ratio_interval(a: Array, b: Array) -> tuple[float, float]:
+    generator = np.random.default_rng(0)
+    medians_a = np.median(generator.choice(a, (_RESAMPLES, len(a))), axis=1)
+    medians_b = np.median(generator.choice(b, (_RESAMPLES, len(b))), axis=1)
+    low, high = np.percentile(medians_b / medians_a, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def mann_whitney(a: Array, b: Array) -> float:
+    """The two-sided p-value that two samples come from the same distribution.
+
+    Source: Mann and Whitney (1947), normal approximation with the correction for ties and for
+    continuity.
+    """
+    joined = np.concatenate([a, b])
+    _, inverse, counts = np.unique(joined, return_inverse=True, return_counts=True)
+    # The rank of a tied value is the mean of the ranks that the tie takes up.
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    n, m = len(a), len(b)
+    u = float(ranks[:n].sum()) - n * (n + 1) / 2
+    total = n + m
+    ties = float((counts.astype(np.float64) ** 3 - counts).sum())
+    variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0
+    z = max(0.0, abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
+    return math.erfc(z / math.sqrt(2))

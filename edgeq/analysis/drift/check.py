@@ -1,0 +1,328 @@
+"""Has the world changed since deployment? A reference profile, and new data against it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.analysis.drift.stability import (
+    Histogram,
+    Stability,
+    chance_of_share,
+    compare,
+    histogram_of,
+)
+from edgeq.analysis.drift.stream import Row, Stream
+from edgeq.data import DatasetOptions
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
+from edgeq.support.jsontext import read_json
+
+PSI_LIMIT = 0.2
+_SATURATION_LIMIT = 0.02
+# So many samples are kept for the reference, or up to twice as many.
+_KEPT = 1024
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """One feature of the input, or of the output.
+
+    Attributes:
+        name: Its place, such as "input[3]".
+        psi: Population stability index, new data against the reference.
+        noise: What the index is by chance, on average, with so few samples.
+        threshold: What the index must exceed to count as drift.
+        mean, reference_mean: In real numbers.
+        drifted: Whether it does.
+    """
+
+    name: str
+    psi: float
+    noise: float
+    threshold: float
+    mean: float
+    reference_mean: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class Drift:
+    """New data against the reference profile.
+
+    Attributes:
+        saturation: Share of input values at the ends of the integer range.
+        saturation_threshold: What it must exceed to count as too high.
+        class_mix: Share of each predicted class; empty where the model does not classify.
+        class_mix_psi: Population stability index of the class mix.
+        class_mix_threshold: What it must exceed to count as drift.
+        saturated: Whether clearly more values lie there than in the reference.
+        class_mix_drifted: Whether the mix changed by more than chance.
+    """
+
+    samples: int
+    reference_samples: int
+    features: tuple[FeatureDrift, ...]
+    saturation: float
+    reference_saturation: float
+    saturation_threshold: float
+    class_mix: tuple[float, ...]
+    reference_class_mix: tuple[float, ...]
+    class_mix_psi: float
+    class_mix_threshold: float
+    saturated: bool
+    class_mix_drifted: bool
+
+    @property
+    def drifted(self) -> bool:
+        """Whether anything went above its threshold."""
+        return (
+            self.saturated
+            or self.class_mix_drifted
+            or any(feature.drifted for feature in self.features)
+        )
+
+
+def reference_profile(
+    model: str | Path,
+    data: Any,
+    *,
+    on: str = "local",
+    raw: bool = False,
+    reading: DatasetOptions | None = None,
+) -> dict[str, Any]:
+    """What inputs and outputs look like now, as JSON to keep beside the deployed model.
+
+    Args:
+        model: The integer .tflite that is deployed.
+        data: Data as the model will see it; labels are not needed.
+        on: Device that computes the outputs.
+        raw: Whether the data holds the model's own integers, as a device logs them.
+        reading: How the data is read.
+
+    Raises:
+        EdgeqError: The data does not fit the model.
+    """
+    graph = read_graph(model)
+    stream = Stream(graph, Path(model), data, on, raw, reading)
+    kept = [_Kept() for _ in stream.features]
+    totals = _Totals(len(kept))
+    for row in stream:
+        totals.add(row)
+        for store, values in zip(kept, row.features, strict=True):
+            store.add(values)
+    features = []
+    for feature, store, mean in zip(stream.features, kept, totals.means, strict=True):
+        histogram = histogram_of(store.samples, feature.step)
+        features.append({"name": feature.name, **asdict(histogram), "mean": mean})
+    return {
+        "edgeq": __version__,
+        "model": {"path": Path(model).name, "sha256": graph.sha256},
+        "samples": totals.samples,
+        "features": features,
+        "saturation": totals.saturation,
+        "saturation_deviation": totals.saturation_deviation,
+        "class_mix": totals.class_mix,
+    }
+
+
+def check_drift(
+    model: str | Path,
+    reference: Mapping[str, Any],
+    data: Any,
+    *,
+    on: str = "local",
+    raw: bool = False,
+    reading: DatasetOptions | None = None,
+    limit: float = PSI_LIMIT,
+) -> Drift:
+    """New data against the reference profile.
+
+    Args:
+        model: The model that the reference was made with.
+        reference: What `reference_profile` returned.
+        data: The new data.
+        on: Device that computes the outputs.
+        raw: Whether the data holds the model's own integers, as a device logs them.
+        reading: How the data is read.
+        limit: Population stability index that counts as drift; 0.2 by custom.
+
+    Raises:
+        EdgeqError: The reference belongs to another model, or the data does not fit.
+    """
+    if not limit > 0:
+        raise UsageError(f"An index of {limit:g} cannot be the limit.", hint="above 0, such as 0.2")
+    graph = read_graph(model)
+    if reference["model"]["sha256"] != graph.sha256:
+        raise EdgeqError(
+            f"the reference was made with another model "
+            f"({reference['model']['path']}, sha256 {reference['model']['sha256'][:16]}…).",
+            str(model),
+        )
+    stream = Stream(graph, Path(model), data, on, raw, reading)
+    known = [
+        Histogram(tuple(f["edges"]), tuple(f["shares"]), f["worth"]) for f in reference["features"]
+    ]
+    if [f["name"] for f in reference["features"]] != [f.name for f in stream.features]:
+        raise EdgeqError(
+            "the reference holds other features; another version of edgeq made it.",
+            str(model),
+            "edgeq drift save makes a new one",
+        )
+    counts = [np.zeros(len(histogram.shares)) for histogram in known]
+    totals = _Totals(len(known))
+    for row in stream:
+        totals.add(row)
+        for count, histogram, values in zip(counts, known, row.features, strict=True):
+            count += histogram.count(values)
+    before, samples = int(reference["samples"]), totals.samples
+    # Half of the false alarms are left to all features together, a quarter to each of the others.
+    tests = 2 * len(known)
+
+    def against(shares: Sequence[float], count: Array, worth: float) -> Stability:
+        sizes = round(min(before, 2 * _KEPT) * worth), round(samples * worth)
+        return compare(shares, sizes[0], count, sizes[1], limit, tests)
+
+    features = tuple(
+        _feature(entry, against(histogram.shares, count, histogram.worth), mean)
+        for entry, histogram, count, mean in zip(
+            reference["features"], known, counts, totals.means, strict=True
+        )
+    )
+    mix = Stability(0.0, 0.0, limit)
+    if totals.class_mix:
+        predicted = np.asarray(totals.class_mix) * samples
+        mix = compare(reference["class_mix"], before, predicted, samples, limit, 4)
+    deviation = max(reference["saturation_deviation"], totals.saturation_deviation)
+    rise = max(_SATURATION_LIMIT, chance_of_share(deviation, before, samples, 4))
+    highest = reference["saturation"] + rise
+    return Drift(
+        samples=samples,
+        reference_samples=before,
+        features=features,
+        saturation=totals.saturation,
+        reference_saturation=reference["saturation"],
+        saturation_threshold=highest,
+        class_mix=tuple(totals.class_mix),
+        reference_class_mix=tuple(reference["class_mix"]),
+        class_mix_psi=mix.psi,
+        class_mix_threshold=mix.threshold,
+        saturated=totals.saturation > highest,
+        class_mix_drifted=mix.changed,
+    )
+
+
+def _feature(known: Mapping[str, Any], found: Stability, mean: float) -> FeatureDrift:
+    return FeatureDrift(
+        known["name"],
+        found.psi,
+        found.noise,
+        found.threshold,
+        mean,
+        known["mean"],
+        found.changed,
+    )
+
+
+class _Kept:
+    """Values of one feature from samples spread over the whole stream, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._values: list[Array] = []
+        self._seen, self._stride = 0, 1
+
+    def add(self, values: Array) -> None:
+        """Take in one sample's values."""
+        if self._seen % self._stride == 0:
+            self._values.append(values)
+        self._seen += 1
+        if len(self._values) == 2 * _KEPT:
+            self._values = self._values[::2]
+            self._stride *= 2
+
+    @property
+    def samples(self) -> list[Array]:
+        """What was kept: the values of each sample."""
+        return self._values
+
+
+class _Totals:
+    """Sums over a stream."""
+
+    def __init__(self, features: int) -> None:
+        self.samples = 0
+        self._sums = np.zeros(features)
+        self._at_end, self._at_end_squared = 0.0, 0.0
+        self._mix: Array = np.zeros(0)
+
+    def add(self, row: Row) -> None:
+        """Take in one sample."""
+        self.samples += 1
+        self._sums += [float(values.mean()) for values in row.features]
+        self._at_end += row.at_end
+        self._at_end_squared += row.at_end**2
+        if row.classes:
+            if not self._mix.size:
+                self._mix = np.zeros(row.classes)
+            self._mix[row.predicted] += 1
+
+    @property
+    def means(self) -> list[float]:
+        """Of each feature."""
+        return list((self._sums / self.samples).tolist())
+
+    @property
+    def saturation(self) -> float:
+        """Share of input values at the ends of the integer range."""
+        return self._at_end / self.samples
+
+    @property
+    def saturation_deviation(self) -> float:
+        """How much that share varies from sample to sample."""
+        return math.sqrt(max(self._at_end_squared / self.samples - self.saturation**2, 0.0))
+
+    @property
+    def class_mix(self) -> list[float]:
+        """Share of each predicted class."""
+        return list((self._mix / self.samples).tolist())
+
+
+def read_reference(path: Path) -> dict[str, Any]:
+    """A saved reference profile.
+
+    Raises:
+        EdgeqError: No such file, or no reference profile.
+    """
+    found = read_json(path, "reference")
+    if not _sound(found):
+        raise EdgeqError(
+            "this is no reference profile of this version of edgeq.",
+            str(path),
+            "edgeq drift save -h",
+        )
+    return dict(found)
+
+
+def _sound(reference: Any) -> bool:
+    """Whether everything is there that a check reads."""
+    try:
+        float(reference["saturation"] + reference["saturation_deviation"])
+        str(reference["model"]["path"] + reference["model"]["sha256"])
+        features = reference["features"]
+        sizes = [len(f["shares"]) - len(f["edges"]) for f in features]
+        sums = [sum(f["shares"]) + f["worth"] + f["mean"] + len(f["name"]) for f in features]
+        return (
+            reference["samples"] > 0
+            and bool(features)
+            and set(sizes) == {1}
+            and math.isfinite(sum(sums) + sum(reference["class_mix"]))
+        )
+    except (KeyError, TypeError):
+        return False

@@ -1,0 +1,170 @@
+"""A data set and what a model makes of it, as features whose drift can be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.analysis.models import sample_specs
+from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions, Sample, open_dataset
+from edgeq.devices.registry import open_device
+from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
+from edgeq.model.graph import Graph, Tensor, numpy_dtype
+from edgeq.support.array import Array
+from edgeq.support.progress import track
+
+_MOST_FEATURES, _MOST_CLASSES = 64, 100
+# A channel of an image has more values than are needed: a sample gives so many, from places drawn
+# at random.
+_PER_SAMPLE = 64
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something that is watched.
+
+    Attributes:
+        name: Such as "input[3]", "channel[0]" or "confidence".
+        step: Distance of the values that the model can tell apart; 0 for floats.
+    """
+
+    name: str
+    step: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one sample adds.
+
+    Attributes:
+        features: Values of each feature, in real numbers.
+        at_end: Share of the input values at the ends of the integer range.
+        classes: How many classes the model tells apart; 0 where it does not classify.
+        predicted: The class that it chose.
+    """
+
+    features: list[Array]
+    at_end: float
+    classes: int
+    predicted: int
+
+
+class Stream:
+    """One pass over a data set, sample by sample, through the model."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        path: Path,
+        data: Any,
+        on: str,
+        raw: bool,
+        reading: DatasetOptions | None,
+    ) -> None:
+        self._path, self._on, self._raw = path, on, raw
+        self._inputs = input_tensors(graph.main)
+        self._output = output_tensors(graph.main)[0]
+        specs = sample_specs(graph.main)
+        if raw:
+            specs = [replace(s, dtype=t.dtype) for s, t in zip(specs, self._inputs, strict=True)]
+        self._data = open_dataset(data, specs, options=reading)
+        self._layouts = [
+            _Layout(tensor, spec.shape, f"input {number} " if number else "")
+            for number, (tensor, spec) in enumerate(zip(self._inputs, specs, strict=True))
+        ]
+        size = int(np.prod(self._output.shape[1:]))
+        self._classes = size if 1 < size <= _MOST_CLASSES else 0
+        self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
+        self.features = [f for layout in self._layouts for f in layout.features]
+        self.features.append(self._output_feature())
+
+    def _output_feature(self) -> Feature:
+        if self._classes:
+            return Feature("confidence", _step(self._output))
+        return Feature("reconstruction error", 0.0) if self._compares else Feature("output", 0.0)
+
+    def __iter__(self) -> Iterator[Row]:
+        """A new pass."""
+        random = np.random.default_rng(0)
+        with open_device(self._on).open(self._path, CompileOptions()) as session:
+            samples = track(self._data, "reading and computing", self._data.count)
+            while chunk := list(islice(samples, _CHUNK)):
+                batch = [
+                    to_input(np.stack([s.inputs[i] for s in chunk]), tensor, tensor.name)
+                    for i, tensor in enumerate(self._inputs)
+                ]
+                results = without_batch(dequantize(session.run(batch)[0], self._output))
+                for number, sample in enumerate(chunk):
+                    ends = [_at_end(b[number], t) for b, t in zip(batch, self._inputs, strict=True)]
+                    yield self._row(sample, results[number].ravel(), ends, random)
+
+    def _row(
+        self, sample: Sample, result: Array, ends: list[float], random: np.random.Generator
+    ) -> Row:
+        features: list[Array] = []
+        reals = []
+        for layout, values in zip(self._layouts, sample.inputs, strict=True):
+            real = dequantize(values, layout.tensor) if self._raw else values
+            reals.append(real)
+            features += layout.split(real.astype(np.float64), random)
+        if self._compares:
+            error = result.astype(np.float64) - reals[0].ravel()
+            features.append(np.array([(error**2).mean()]))
+        else:
+            features.append(np.array([result.max()]) if self._classes else _some(result, random))
+        sizes = [values.size for values in sample.inputs]
+        at_end = float(np.average(ends, weights=sizes))
+        return Row(features, at_end, self._classes, int(result.argmax()))
+
+
+class _Layout:
+    """How one input falls apart into features: values, else channels, else one feature."""
+
+    def __init__(self, tensor: Tensor, shape: tuple[int, ...], prefix: str) -> None:
+        self.tensor = tensor
+        self._step = _step(tensor)
+        size = int(np.prod(shape))
+        if size <= _MOST_FEATURES:
+            self._parts, names = size, "input[{}]"
+        elif shape[-1] <= _MOST_FEATURES and len(shape) > 1:
+            self._parts, names = shape[-1], "channel[{}]"
+        else:
+            self._parts, names = 1, "input"
+        self.features = [
+            Feature(prefix + names.format(number), self._step) for number in range(self._parts)
+        ]
+
+    def split(self, real: Array, random: np.random.Generator) -> list[Array]:
+        """One sample's values by feature, on the grid that the model sees."""
+        if self._step:
+            # A log of integers and the floats behind it must fall into the same bins.
+            real = np.round(real / self._step) * self._step
+        parts = real.reshape(-1, self._parts).T
+        return [_some(part, random) for part in parts]
+
+
+def _some(values: Array, random: np.random.Generator) -> Array:
+    if values.size <= _PER_SAMPLE:
+        return values.astype(np.float64)
+    return values[random.integers(0, values.size, _PER_SAMPLE)].astype(np.float64)
+
+
+def _step(tensor: Tensor) -> float:
+    """Distance of neighbouring integers in real numbers; 0 for floats and plain integers."""
+    return 0.0 if tensor.quantization is None else float(tensor.scale)
+
+
+def _at_end(values: Array, tensor: Tensor) -> float:
+    """Share of the values at the ends of the integer range."""
+    dtype = numpy_dtype(tensor.dtype)
+    if dtype.kind not in "iu":
+        return 0.0
+    limits = np.iinfo(dtype)
+    return float(np.isin(values, [limits.min, limits.max]).mean())

@@ -1,0 +1,272 @@
+"""Accuracy with the arithmetic of the device that computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.analysis.evaluation.metrics import METRICS, Samples, Score
+from edgeq.analysis.models import as_tflite, sample_specs
+from edgeq.compiler.options import CompileOptions
+from edgeq.data import Dataset, DatasetOptions, Sample, open_dataset
+from edgeq.data.generator import import_function
+from edgeq.devices.base import Session
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
+from edgeq.model.graph import Graph, Subgraph, numpy_dtype
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
+from edgeq.support.progress import track
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class SameOutputs:
+    """The outputs of two devices for the same samples.
+
+    Attributes:
+        on: The other device.
+        equal: Samples whose outputs are the same to the last bit.
+        same_class: Samples whose largest output is at the same place.
+        max_difference: Largest difference of one output, in real numbers.
+    """
+
+    on: str
+    equal: int
+    same_class: int
+    max_difference: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model is on labelled data.
+
+    Attributes:
+        model: Path as given.
+        sha256: Digest of the .tflite that ran (of a float conversion for Keras files).
+        on: Device address.
+        n: Number of samples.
+        score: The metric's headline figure and details.
+        classes: Class names where the data has them.
+        also_on: The outputs compared with another device's; None if not asked for.
+    """
+
+    model: str
+    sha256: str
+    on: str
+    n: int
+    score: Score
+    classes: tuple[str, ...] = ()
+    also_on: SameOutputs | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq evaluate`; the headline figure stands under its own name."""
+        return {
+            "edgeq": __version__,
+            "model": {"path": self.model, "sha256": self.sha256},
+            "device": {"address": self.on},
+            "n": self.n,
+            "metric": self.score.metric,
+            self.score.metric: self.score.value,
+            **self.score.details,
+            "classes": list(self.classes),
+            "also_on": self.also_on,
+        }
+
+
+def evaluate(
+    model: str | Path,
+    *,
+    data: Any,
+    on: str = "local",
+    metric: str = "classification",
+    limit: int | None = None,
+    dataset_options: DatasetOptions | None = None,
+    options: CompileOptions | None = None,
+    trust: bool = False,
+    also_on: str | None = None,
+) -> Evaluation:
+    """How good a model is on labelled data, computed with a device's own arithmetic.
+
+    Args:
+        model: A .tflite file, integer or float, or a Keras file or SavedModel (float).
+        data: Labelled data: a path, `file.npz:x,y`, `module:function`, or arrays (x, y).
+        on: Device address.
+        metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs
+            (real numbers) and the labels; it returns a number or a dict of numbers, of which the
+            first is the headline. More is better, unless the function has an attribute
+            `larger_is_better` that is False.
+        limit: Use at most so many samples, spread over the set.
+        dataset_options: How the data is read.
+        options: How C is generated, where the address runs generated C.
+        trust: Whether code inside a Keras file (Lambda layers) may run.
+        also_on: A second device to compare the outputs with, sample by sample.
+
+    Raises:
+        EdgeqError: Data or labels do not fit the model, or the device cannot run it.
+    """
+    compute = find_metric(metric)
+    with as_tflite(model, trust=trust) as path:
+        graph = read_graph(path)
+        dataset = labelled_data(graph.main, data, dataset_options, limit)
+
+        def outputs_of(address: str) -> Samples:
+            with open_device(address).open(path, options or CompileOptions()) as session:
+                keep = metric == "anomaly"
+                return predict(session, graph, dataset, keep_inputs=keep, total=dataset.count)
+
+        samples = outputs_of(on)
+        other = None if also_on is None else _same_outputs(samples, outputs_of(also_on), also_on)
+    count = len(samples.labels)
+    return Evaluation(str(model), graph.sha256, on, count, compute(samples), dataset.classes, other)
+
+
+def _same_outputs(ours: Samples, theirs: Samples, on: str) -> SameOutputs:
+    count = len(ours.labels)
+    pairs = [
+        (a.reshape(count, -1), b.reshape(count, -1))
+        for a, b in zip(ours.outputs, theirs.outputs, strict=True)
+    ]
+    first, other = pairs[0]
+    return SameOutputs(
+        on,
+        equal=int(np.all([(a == b).all(axis=1) for a, b in pairs], axis=0).sum()),
+        same_class=int((first.argmax(axis=1) == other.argmax(axis=1)).sum()),
+        max_difference=max(float(np.abs(a - b).max()) for a, b in pairs),
+    )
+
+
+def find_metric(name: str) -> Any:
+    """The function from Samples to Score behind a metric's name.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if ":" not in name:
+        raise UsageError(
+            f"'{name}' is no metric.", hint=f"{', '.join(METRICS)}, or your own as module:function"
+        )
+    function: Any = import_function(name)
+
+    def compute(samples: Samples) -> Score:
+        outputs = samples.outputs[0] if len(samples.outputs) == 1 else list(samples.outputs)
+        try:
+            found = function(outputs, samples.labels)
+        except Exception as error:
+            raise EdgeqError(
+                f"The metric failed: {type(error).__name__}: {error}",
+                f"{name}, with outputs of shape {_shapes(samples.outputs)} and labels of shape "
+                f"{samples.labels.shape}",
+            ) from error
+        figures = dict(found) if isinstance(found, Mapping) else {function.__name__: found}
+        try:
+            numbers = {str(key): float(value) for key, value in figures.items()}
+            headline = next(iter(numbers))
+        except (TypeError, ValueError, StopIteration):
+            raise EdgeqError(
+                f"the metric returned {found!r}; a number or a dict of numbers is wanted.", name
+            ) from None
+        if not np.isfinite(list(numbers.values())).all():
+            raise EdgeqError(f"the metric returned {found!r}, which is no finite number.", name)
+        better = bool(getattr(function, "larger_is_better", True))
+        return Score(headline, numbers.pop(headline), better, numbers)
+
+    return compute
+
+
+def _shapes(outputs: Sequence[Array]) -> str:
+    return ", ".join(str(output.shape) for output in outputs)
+
+
+def labelled_data(
+    model: Subgraph, data: Any, options: DatasetOptions | None = None, limit: int | None = None
+) -> Dataset:
+    """A labelled data set for a model, in real numbers.
+
+    Data that has the integer type of a model input already is taken as it is, unless a
+    normalization is asked for.
+
+    Raises:
+        EdgeqError: The data does not fit the model.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: at least one sample is needed.")
+    specs = sample_specs(model)
+    dataset = open_dataset(data, specs, labelled=True, options=options, limit=limit)
+    if options is not None and options.normalization is not None:
+        return dataset
+    first = next(iter(dataset.source.rows()), None)
+    if first is None:
+        return dataset
+    own = tuple(
+        replace(spec, dtype=tensor.dtype)
+        if np.asarray(value).dtype == numpy_dtype(tensor.dtype)
+        else spec
+        for spec, tensor, value in zip(specs, input_tensors(model), first[0], strict=True)
+    )
+    return replace(dataset, inputs=own)
+
+
+def predict(
+    session: Session,
+    graph: Graph,
+    samples: Iterable[Sample],
+    *,
+    keep_inputs: bool = False,
+    total: int | None = None,
+) -> Samples:
+    """Outputs in real numbers for every sample, in order, beside the labels.
+
+    Args:
+        session: The model, loaded on a device.
+        graph: The same model.
+        samples: Labelled samples, such as a Dataset.
+        keep_inputs: Whether the metric looks at the inputs too.
+        total: Number of samples, if known, for the progress bar.
+
+    Raises:
+        EdgeqError: A sample does not fit, or labels have different shapes.
+    """
+    tensors = input_tensors(graph.main)
+    outputs: list[list[Array]] = [[] for _ in graph.main.outputs]
+    labels: list[Any] = []
+    inputs: list[Array] = []
+    for chunk in _chunks(track(samples, "evaluating", total)):
+        batch = [
+            to_input(np.stack([sample.inputs[i] for sample in chunk]), tensor, tensor.name)
+            for i, tensor in enumerate(tensors)
+        ]
+        for kept, array, tensor in zip(
+            outputs, session.run(batch), output_tensors(graph.main), strict=True
+        ):
+            kept.append(without_batch(dequantize(array, tensor)))
+        labels.extend(sample.label for sample in chunk)
+        if keep_inputs:
+            inputs.append(without_batch(dequantize(batch[0], tensors[0])))
+    return Samples(
+        [np.concatenate(kept) for kept in outputs],
+        _label_array(labels),
+        np.concatenate(inputs) if inputs else np.empty(0),
+    )
+
+
+def _chunks(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
+    while chunk := list(islice(samples, _CHUNK)):
+        yield chunk
+
+
+def _label_array(labels: list[Any]) -> Array:
+    shapes = {np.shape(label) for label in labels}
+    if len(shapes) > 1:
+        raise EdgeqError(f"the labels have different shapes: {sorted(shapes)}.")
+    return np.asarray(labels)

@@ -1,0 +1,61 @@
+"""Any model file as a .tflite: itself, or the float conversion of a Keras file or SavedModel."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeq.data import InputSpec
+from edgeq.model.graph import Graph, Subgraph
+
+
+def is_tflite(model: str | Path) -> bool:
+    """Whether the file is a .tflite, or nothing that could be converted to one."""
+    path = Path(model)
+    return not path.is_dir() and path.suffix.lower() not in (".keras", ".h5", ".hdf5")
+
+
+def is_integer(graph: Graph) -> bool:
+    """Whether no tensor of the model is a float."""
+    return not any("float" in tensor.dtype for tensor in graph.main.tensors)
+
+
+def sample_specs(model: Subgraph) -> list[InputSpec]:
+    """What one sample of a data set looks like to this model, in real numbers.
+
+    Inputs without a scale (indices, masks) keep their own integer type.
+    """
+    tensors = [model.tensors[index] for index in model.inputs]
+    return [
+        InputSpec(
+            tensor.name,
+            tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape,
+            tensor.dtype if tensor.quantization is None else "float32",
+        )
+        for tensor in tensors
+    ]
+
+
+@contextmanager
+def as_tflite(model: str | Path, *, trust: bool = False) -> Iterator[Path]:
+    """A .tflite of any model file, for as long as the block lasts.
+
+    Args:
+        model: A .tflite file, which is given back as it is, or `.keras`, `.h5`, a SavedModel
+            folder, which become a float .tflite.
+        trust: Whether code inside a Keras file (Lambda layers) may run.
+
+    Raises:
+        EdgeqError: The model cannot be read or converted.
+    """
+    if is_tflite(model):
+        yield Path(model)
+        return
+    from edgeq.conversion.float_model import float_model
+
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        path = Path(folder) / f"{Path(model).stem}.tflite"
+        path.write_bytes(float_model(model, trust=trust).data)
+        yield path

@@ -1,0 +1,89 @@
+"""Latency or cycles, memory, per-op figures of a model on a device."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.analysis.macs import model_macs
+from edgeq.analysis.models import as_tflite
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Device, Measurement, ProfileOptions
+from edgeq.devices.registry import open_device
+from edgeq.model.model_file import read_graph
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A measurement and what it is of.
+
+    Attributes:
+        path: Model as given.
+        sha256: Digest of the .tflite.
+        macs: Multiply-accumulates of one inference.
+        measurement: What the device found out.
+    """
+
+    path: str
+    sha256: str
+    macs: int
+    measurement: Measurement
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq profile`; null where the device cannot know."""
+        found = self.measurement
+        return {
+            "edgeq": __version__,
+            "model": {"path": self.path, "sha256": self.sha256, "macs": self.macs},
+            "device": dict(found.device),
+            "latency_us": None if found.latency_us is None else asdict(found.latency_us),
+            "instructions": found.instructions,
+            "cycles": found.cycles,
+            "cycles_estimated": found.cycles_estimated,
+            "memory_bytes": asdict(found.memory_bytes),
+            "ops": [asdict(op) for op in found.ops],
+            "output_sha256": found.output_sha256,
+            "environment": dict(found.environment),
+            "valid": found.valid,
+            "warnings": list(found.warnings),
+            "samples_us": list(found.samples_us),
+        }
+
+
+def profile(
+    model: str | Path,
+    *,
+    on: str = "local",
+    profile_options: ProfileOptions | None = None,
+    options: CompileOptions | None = None,
+) -> Profile:
+    """Latency or instructions and cycles, memory and per-op figures on a device.
+
+    Args:
+        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        on: Device address.
+        profile_options: How to measure.
+        options: How C is generated, where the address runs generated C.
+
+    Raises:
+        EdgeqError: The device cannot be reached or cannot run this model.
+    """
+    return profile_on(
+        open_device(on), model, profile_options or ProfileOptions(), options or CompileOptions()
+    )
+
+
+def profile_on(
+    device: Device, model: str | Path, profile_options: ProfileOptions, options: CompileOptions
+) -> Profile:
+    """As `profile`, on a device that has been opened already."""
+    with as_tflite(model) as path:
+        graph = read_graph(path)
+        with device.open(path, options) as session:
+            found = session.profile(profile_options)
+    macs = model_macs(graph.main)
+    # MACs are the model's, not the device's: every device's table gets the same ones.
+    ops = [replace(op, macs=macs.get(op.index)) if op.macs is None else op for op in found.ops]
+    return Profile(str(model), graph.sha256, sum(macs.values()), replace(found, ops=ops))

@@ -1,0 +1,279 @@
+"""Do two devices give the same bytes? If not: how far apart, and the first op that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.analysis.models import as_tflite
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Session
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.arrays import input_tensors, model_inputs
+from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
+from edgeq.model.model_file import read_graph
+from edgeq.support.array import Array
+from edgeq.support.progress import track
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class OpDifference:
+    """The first op, in order of execution, whose output differs.
+
+    Attributes:
+        index: Position in the model.
+        op: Builtin name.
+        name: Name of the output tensor that differs.
+        max_difference: Largest difference, in LSB where the tensor is integer.
+        elements: How many elements differ, of `of` elements.
+    """
+
+    index: int
+    op: str
+    name: str
+    max_difference: float
+    elements: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of comparing two devices.
+
+    Attributes:
+        equal: Whether all output bytes are the same.
+        n: Number of random or given inputs.
+        compared: Number of inputs compared: `n`, and the two extremes before random ones.
+        differing: Number of inputs with a difference.
+        max_difference: Largest difference of one output element, in LSB where it is an integer.
+        first_differing: Position of the first input with a difference; None if there is none.
+        first_op: The first op that differs on that input; None if unknown or equal.
+        note: Why `first_op` is unknown; empty if it is not.
+    """
+
+    model: str
+    sha256: str
+    on: str
+    against: str
+    equal: bool
+    n: int
+    compared: int
+    differing: int = 0
+    max_difference: float = 0.0
+    first_differing: int | None = None
+    first_op: OpDifference | None = None
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq verify`."""
+        found = asdict(self)
+        model = {"path": found.pop("model"), "sha256": found.pop("sha256")}
+        return {"edgeq": __version__, "model": model, **found}
+
+
+ORACLE, SECOND_ORACLE = "tflm", "local?kernels=reference"
+
+
+def oracle_address(model: Path) -> str:
+    """The device whose bytes are the contract for a model.
+
+    That is TensorFlow Lite Micro; LiteRT's reference kernels where it is not installed or has no
+    kernel for one of the model's ops.
+    """
+    try:
+        open_device(ORACLE).open(model, CompileOptions()).close()
+    except EdgeqError:
+        return SECOND_ORACLE
+    return ORACLE
+
+
+def verify(
+    model: str | Path,
+    *,
+    on: str,
+    against: str | None = None,
+    n: int = 100,
+    seed: int = 0,
+    inputs: Array | Mapping[str, Array] | None = None,
+    options: CompileOptions | None = None,
+    where: str = "inputs",
+) -> Verification:
+    """Whether two devices give the same output bytes.
+
+    Args:
+        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        on: Address of the device to check.
+        against: Address of the oracle; None for `oracle_address(model)`.
+        n: Number of random inputs; all-minimum and all-maximum inputs come before them.
+        seed: Of the random inputs.
+        inputs: Inputs to use in place of random ones, as for `edgeq.run`.
+        options: How C is generated, where an address runs generated C.
+        where: Name of `inputs`, for error messages.
+
+    Raises:
+        EdgeqError: A device cannot run the model, or `inputs` do not fit it.
+    """
+    with ExitStack() as stack:
+        path = stack.enter_context(as_tflite(model))
+        graph = read_graph(path)
+        arrays = _inputs(graph.main, inputs, n, seed, where)
+        against = against or oracle_address(path)
+        pair = [
+            stack.enter_context(open_device(address).open(path, options or CompileOptions()))
+            for address in (on, against)
+        ]
+        far = np.concatenate(list(_differences(pair, arrays)))
+        bad = np.flatnonzero(far)
+        compared = len(arrays[0])
+        result = Verification(
+            model=str(model),
+            sha256=graph.sha256,
+            on=on,
+            against=against,
+            equal=not len(bad),
+            n=n if inputs is None else compared,
+            compared=compared,
+        )
+        if not len(bad):
+            return result
+        first = int(bad[0])
+        op, note = _first_op(graph, pair, [a[first] for a in arrays], (on, against))
+    return replace(
+        result,
+        differing=len(bad),
+        max_difference=float(far.max()),
+        first_differing=first,
+        first_op=op,
+        note=note,
+    )
+
+
+def _inputs(
+    model: Subgraph,
+    given: Array | Mapping[str, Array] | None,
+    n: int,
+    seed: int,
+    where: str,
+) -> list[Array]:
+    if given is not None:
+        return model_inputs(given, model, where)
+    if n < 1:
+        raise UsageError(f"-n {n}: at least one input is needed.")
+    return random_inputs(model, n, seed)
+
+
+def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
+    """All-minimum, all-maximum and then `n` uniformly random inputs.
+
+    Floats lie in [-1, 1]; numbers that index a table stay inside it.
+
+    Raises:
+        EdgeqError: An input holds something else than numbers.
+    """
+    generator = np.random.default_rng(seed)
+    result = []
+    for tensor in input_tensors(model):
+        try:
+            dtype = numpy_dtype(tensor.dtype)
+        except KeyError:
+            raise EdgeqError(
+                f"there are no random {tensor.dtype} values.", f'input "{tensor.name}"'
+            ) from None
+        if dtype.kind == "f":
+            random = generator.uniform(-1, 1, (n, *tensor.shape)).astype(dtype)
+            low, high = dtype.type(-1), dtype.type(1)
+        else:
+            low, high = _integer_range(model, tensor, dtype)
+            # Drawn as int64, so that one seed gives the same numbers in every type they fit.
+            drawn = np.int64 if high <= np.iinfo(np.int64).max else dtype
+            random = generator.integers(low, high, (n, *tensor.shape), drawn, endpoint=True)
+            random = random.astype(dtype)
+        extremes = np.stack([np.full(tensor.shape, low, dtype), np.full(tensor.shape, high, dtype)])
+        result.append(np.concatenate([extremes, random]))
+    return result
+
+
+def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    for op in model.ops:
+        if op.name == "EMBEDDING_LOOKUP" and op.inputs[0] == tensor.index:
+            return 0, model.tensors[op.inputs[1]].shape[0] - 1
+        if op.name == "GATHER" and op.inputs[1] == tensor.index:
+            return 0, model.tensors[op.inputs[0]].shape[op.options["axis"]] - 1
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _differences(pair: Sequence[Session], arrays: Sequence[Array]) -> Iterator[Array]:
+    """Largest difference of each input's outputs, chunk by chunk, so that memory stays small."""
+    starts = range(0, len(arrays[0]), _CHUNK)
+    for start in track(starts, "verifying", len(starts)):
+        chunk = [array[start : start + _CHUNK] for array in arrays]
+        ours, theirs = (session.run(chunk) for session in pair)
+        far = [
+            _distance(a, b, f"output {i}")
+            for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        ]
+        yield np.max([each.reshape(len(chunk[0]), -1).max(axis=1) for each in far], axis=0)
+
+
+def _distance(ours: Array, theirs: Array, what: str) -> Array:
+    """Absolute difference of each element as float64; 0 exactly where the bytes are equal."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise EdgeqError(
+            f"{what} is {ours.dtype} {ours.shape} on one device and {theirs.dtype} "
+            f"{theirs.shape} on the other."
+        )
+    if ours.dtype.kind in "iub":
+        return np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    integer = f"u{ours.dtype.itemsize}"
+    same = np.ascontiguousarray(ours).view(integer) == np.ascontiguousarray(theirs).view(integer)
+    far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    # Bytes that differ without a numeric distance (-0.0, NaN) still differ.
+    far[~same & ~(far > 0)] = np.finfo(np.float64).tiny
+    far[same] = 0
+    return np.asarray(far)
+
+
+def _first_op(
+    graph: Graph,
+    pair: Sequence[Session],
+    inputs: Sequence[Array],
+    addresses: tuple[str, str],
+) -> tuple[OpDifference | None, str]:
+    """The first op that differs on one input (without a sample axis), from the initial state."""
+    traces = []
+    for session, address in zip(pair, addresses, strict=True):
+        try:
+            traces.append(session.trace(inputs))
+        except EdgeqError as error:
+            return None, f"{address}: {error.what}"
+    op = first_difference(graph.main, *traces)
+    return op, "" if op else "from the initial state no op differs on that input."
+
+
+def first_difference(
+    model: Subgraph, ours: Mapping[int, Array], theirs: Mapping[int, Array]
+) -> OpDifference | None:
+    """The first op whose output differs between two traces (tensors by index)."""
+    for op in model.ops:
+        for index in op.outputs:
+            if index not in ours or index not in theirs:
+                continue
+            name = model.tensors[index].name
+            far = _distance(ours[index], theirs[index], f'tensor {index} "{name}"')
+            if far.any():
+                return OpDifference(
+                    op.index, op.name, name, float(far.max()), int((far > 0).sum()), far.size
+                )
+    return None

@@ -1,0 +1,137 @@
+"""Will a model run on a named runtime? Op versions, types, and features that came later."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import UsageError
+from edgeq.model.graph import Graph, Op, Subgraph
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_FOLDER = Path(__file__).parent
+_MONTH = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+# Where an op's type shows in another input than the first.
+_TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V2": 1}
+_PER_CHANNEL = "per_channel"
+
+
+def runtime_data(name: str) -> Mapping[str, Any]:
+    """The content of one data file: "tflm", "litert", ..."""
+    loaded: dict[str, Any] = tomllib.loads((_FOLDER / f"{name}.toml").read_text())
+    return loaded
+
+
+def known_runtimes() -> list[str]:
+    """Every name that `check_runtime` takes, dates as YYYY-MM."""
+    names = ["tflm@YYYY-MM"]
+    for file in sorted(_FOLDER.glob("*.toml")):
+        data = runtime_data(file.stem)
+        releases = data.get("dates", data.get("releases", ()))
+        names += [f"{file.stem}@{release}" for release in releases]
+    return names
+
+
+def highest_versions(name: str, release: str | None = None) -> dict[str, int]:
+    """The highest version of each op that a release takes, of "litert" or "tflite-runtime".
+
+    Args:
+        release: By default the newest.
+    """
+    data = runtime_data(name)
+    known = data["releases"]
+    until = known[: known.index(release or known[-1]) + 1]
+    found = {
+        op: next((steps[each] for each in reversed(until) if each in steps), 0)
+        for op, steps in data["ops"].items()
+    }
+    return {op: version for op, version in found.items() if version}
+
+
+def check_runtime(graph: Graph, runtime: str) -> list[str]:
+    """What a runtime cannot run of a model, one sentence each; empty if nothing is known.
+
+    Args:
+        runtime: "tflm@2024-05", "esp-tflite-micro@1.3.3", "litert@2.3.0", ...
+
+    Raises:
+        UsageError: There is no data on such a runtime.
+    """
+    name, _, version = runtime.partition("@")
+    if name == "tflm" and _MONTH.fullmatch(version):
+        first = runtime_data(name)["first"]
+        if version[:7] < first:
+            raise UsageError(f"nothing is known about '{name}' before {first}.")
+        return _check_tflm(graph, version[:7])
+    if runtime not in known_runtimes():
+        raise UsageError(f"nothing is known about the runtime '{runtime}'.", hint=_nearest(name))
+    if name == "esp-tflite-micro":
+        return _check_tflm(graph, runtime_data(name)["dates"][version])
+    return _check_versions(graph, f"{name} {version}", highest_versions(name, version))
+
+
+def _nearest(name: str) -> str:
+    """Runtimes of this name; the newest of every name if there is none."""
+    known = known_runtimes()
+    newest = {each.partition("@")[0]: each for each in known}
+    return ", ".join([k for k in known if k.partition("@")[0] == name] or newest.values())
+
+
+def _ops(graph: Graph) -> list[tuple[Subgraph, Op]]:
+    return [(subgraph, op) for subgraph in graph.subgraphs for op in subgraph.ops]
+
+
+def _check_versions(graph: Graph, runtime: str, versions: Mapping[str, int]) -> list[str]:
+    found = []
+    for subgraph, op in _ops(graph):
+        highest = versions.get(op.name)
+        where = subgraph.describe(op)
+        if op.custom_name:
+            continue
+        if highest is None:
+            found.append(f"{where}: {runtime} does not have it.")
+        elif op.version > highest:
+            found.append(f"{where}: version {op.version}; {runtime} has up to {highest}.")
+    return found
+
+
+def _check_tflm(graph: Graph, month: str) -> list[str]:
+    ops, found = runtime_data("tflm")["ops"], []
+    for subgraph, op in _ops(graph):
+        where, known = subgraph.describe(op), ops.get(op.custom_name or op.name)
+        if op.custom_name and known is None:
+            continue
+        if known is None or known["since"] > month:
+            since = "does not have it" if known is None else f"has it since {known['since']}"
+            found.append(f"{where}: TensorFlow Lite Micro {since}.")
+            continue
+        for kind in _types(subgraph, op):
+            since = known.get(kind)
+            if since is None and kind == _PER_CHANNEL:
+                continue
+            if since is None or since > month:
+                when = "does not have it" if since is None else f"since {since}"
+                what = "per-channel weights" if kind == _PER_CHANNEL else kind
+                found.append(f"{where}: {what}: TensorFlow Lite Micro {when}.")
+    return found
+
+
+def _types(subgraph: Subgraph, op: Op) -> list[str]:
+    """The types and features that an op needs a kernel for."""
+    position = _TYPED_INPUT.get(op.name, 0)
+    if position >= len(op.inputs) or op.inputs[position] < 0:
+        return []
+    kinds = [subgraph.tensors[op.inputs[position]].dtype]
+    if len(op.inputs) > 1 and op.inputs[1] >= 0:
+        weights = subgraph.tensors[op.inputs[1]]
+        kinds += ["int4"] if weights.dtype == "int4" else []
+        quantization = weights.quantization
+        kinds += [_PER_CHANNEL] if quantization is not None and quantization.per_channel else []
+    return [] if kinds[0] == "resource" else kinds

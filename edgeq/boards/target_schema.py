@@ -1,0 +1,257 @@
+"""The form of a target file: which tables and keys there are, and what they may hold.
+
+Every problem in a file is reported at once, with the key, the value found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from edgeq.boards.cpu import CPUS, ISA_FEATURES
+from edgeq.errors import EdgeqError, raise_problems
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KINDS = ("board", "host", "emulator")
+TEMPLATES = (
+    "bare-metal",
+    "arduino",
+    "platformio",
+    "zephyr",
+    "esp-idf",
+    "pico-sdk",
+    "sources",
+    "mlperf-tiny",
+)
+FLASH_TOOLS = (
+    "openocd",
+    "pyocd",
+    "probe-rs",
+    "stm32cubeprogrammer",
+    "esptool",
+    "picotool",
+    "uf2",
+    "nrfutil",
+    "bossac",
+    "dfu-util",
+    "teensy-loader",
+    "jlink",
+)
+EMULATORS = ("sim", "qemu", "labwired")
+FRAMEWORKS = ("arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", "cmsis-device")
+CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
+
+# Facts of these tables must say where they were read, under the same key of [sources].
+_NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host")
+
+Check = Callable[[Any], str]
+"""Returns what is allowed, if the value is not; else an empty string."""
+
+
+@dataclass(frozen=True)
+class TargetFile:
+    """A target file that has passed the check."""
+
+    path: Path
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Key:
+    check: Check
+    required: bool = False
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) and value.strip() else "a text"
+
+
+def _count(value: Any) -> str:
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return "" if good else "a whole number, 0 or more"
+
+
+def _address(value: Any) -> str:
+    return "" if not _count(value) and value < 1 << 32 else "an address of 32 bits"
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(value: Any) -> str:
+        return "" if value in allowed else f"one of {', '.join(allowed)}"
+
+    return check
+
+
+def _list_of(check_item: Check) -> Check:
+    def check(value: Any) -> str:
+        if not isinstance(value, list):
+            return "a list"
+        problems = {check_item(item) for item in value} - {""}
+        return f"a list; each is {problems.pop()}" if problems else ""
+
+    return check
+
+
+def _register_step(value: Any) -> str:
+    """`{ write = A, clear = B, set = C, width = 8 }` or `{ wait = A, set = C }`."""
+    wanted = "{ write or wait = address, clear = bits, set = bits, width = 8, 16 or 32 }"
+    if not isinstance(value, dict) or ("write" in value) == ("wait" in value):
+        return wanted
+    if not set(value) <= {"write", "wait", "clear", "set", "width"}:
+        return wanted
+    good = not any(_address(number) for number in value.values())
+    return "" if good and value.get("width", 32) in (8, 16, 32) else wanted
+
+
+def _identifier(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]*", value)
+    return "" if good else "a linker name such as FLASH or RAM_D1"
+
+
+def _target_name(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value)
+    return "" if good else "lower-case words joined by hyphens"
+
+
+_TOP = {
+    "name": _Key(_target_name, required=True),
+    "title": _Key(_text, required=True),
+    "kind": _Key(_one_of(*KINDS), required=True),
+    "templates": _Key(_list_of(_one_of(*TEMPLATES))),
+    "boot": _Key(_text),
+    "serial": _Key(_text),
+}
+_TABLES: dict[str, dict[str, _Key]] = {
+    "cpu": {
+        "core": _Key(_one_of(*CPUS), required=True),
+        "isa": _Key(_list_of(_one_of(*ISA_FEATURES))),
+        "clock_hz": _Key(_count),
+        "cycle_counter": _Key(_one_of(*CYCLE_COUNTERS)),
+    },
+    "system": {
+        "name": _Key(_text, required=True),
+        "flash_bytes": _Key(_count),
+        "ram_bytes": _Key(_count),
+    },
+    "uart": {
+        "driver": _Key(_text, required=True),
+        "base": _Key(_address, required=True),
+        "clock_hz": _Key(_count),
+        "core_clock_hz": _Key(_count),
+        "baud": _Key(_count),
+        "config": _Key(_count),
+        "setup": _Key(_list_of(_register_step)),
+        "pins": _Key(_text),
+    },
+    "host": {
+        "os": _Key(_one_of("linux", "android"), required=True),
+        "soc": _Key(_text),
+        "cores": _Key(_text),
+        "ram": _Key(_count),
+    },
+    "flash": {tool: _Key(_text) for tool in FLASH_TOOLS},
+    "emulator": {emulator: _Key(_text) for emulator in EMULATORS},
+    "framework": {framework: _Key(_text) for framework in FRAMEWORKS},
+}
+_MEMORY = {
+    "name": _Key(_identifier, required=True),
+    "kind": _Key(_one_of("flash", "ram"), required=True),
+    "origin": _Key(_address, required=True),
+    "size": _Key(_count, required=True),
+}
+
+
+def read_target_file(path: Path) -> TargetFile:
+    """The contents of a target file, checked.
+
+    Raises:
+        EdgeqError: It cannot be read or is not correct; every problem is listed.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EdgeqError(f"The target file cannot be read: {error}.", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise EdgeqError(
+            f"The target file is not correct TOML: {error}.", where=str(path)
+        ) from error
+    raise_problems([EdgeqError(problem, where=str(path)) for problem in _problems(data)])
+    return TargetFile(path, data)
+
+
+def _problems(data: Mapping[str, Any]) -> Iterator[str]:
+    tables = {key: value for key, value in data.items() if isinstance(value, dict)}
+    plain = {key: value for key, value in data.items() if key not in tables and key != "memory"}
+    yield from _table_problems("", plain, _TOP)
+    if "cpu" not in tables:
+        yield "The table [cpu] is missing."
+    for name, table in tables.items():
+        if name in _TABLES:
+            yield from _table_problems(f"{name}.", table, _TABLES[name])
+        elif name != "sources":
+            allowed = ", ".join([*_TABLES, "memory", "sources"])
+            yield f"There is no table [{name}]; allowed: {allowed}."
+    yield from _memory_problems(data)
+    yield from _source_problems(data)
+
+
+def _table_problems(
+    prefix: str, table: Mapping[str, Any], keys: Mapping[str, _Key]
+) -> Iterator[str]:
+    for key, value in table.items():
+        if key not in keys:
+            yield f"There is no key '{prefix}{key}'; allowed: {', '.join(keys)}."
+        elif wanted := keys[key].check(value):
+            yield f"'{prefix}{key}' is {value!r}, and must be {wanted}."
+    for key, rule in keys.items():
+        if rule.required and key not in table:
+            yield f"'{prefix}{key}' is missing."
+
+
+def _memory_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    regions = data.get("memory", [])
+    if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
+        yield "'memory' must be a list of tables, [[memory]]."
+        return
+    found = [text for region in regions for text in _table_problems("memory.", region, _MEMORY)]
+    yield from found or _layout_problems(data.get("kind"), regions)
+
+
+def _layout_problems(kind: Any, regions: list[dict[str, Any]]) -> Iterator[str]:
+    """What is wrong with regions that are each of the right form."""
+    needed = ("flash", "ram") if kind in ("board", "emulator") else ()
+    for wanted in needed:
+        if not any(region["kind"] == wanted for region in regions):
+            yield f"There is no [[memory]] of kind '{wanted}'."
+    names = [region["name"] for region in regions]
+    if len(set(names)) != len(names):
+        yield f"The names of the memory regions are not all different: {', '.join(names)}."
+    ordered = sorted(regions, key=lambda region: int(region["origin"]))
+    for low, high in pairwise(ordered):
+        if low["origin"] + low["size"] > high["origin"]:
+            yield f"The memory regions {low['name']} and {high['name']} overlap."
+    for region in regions:
+        if region["size"] == 0 or region["origin"] + region["size"] > 1 << 32:
+            yield f"The memory region {region['name']} is empty or ends beyond 32 bits."
+
+
+def _source_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    sources = data.get("sources")
+    if not isinstance(sources, dict):
+        yield "The table [sources] is missing: every fact says where it was read."
+        return
+    for key, value in sources.items():
+        if wanted := _text(value):
+            yield f"'sources.{key}' is {value!r}, and must be {wanted}."
+    for table in _NEED_SOURCE:
+        if data.get(table) and table not in sources:
+            yield f"'sources.{table}' is missing: where were the facts of [{table}] read?"

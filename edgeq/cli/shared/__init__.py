@@ -1,0 +1,1 @@
+"""Options, tables and summaries that several commands share."""

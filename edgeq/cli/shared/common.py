@@ -1,0 +1,56 @@
+"""Options and small things that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from edgeq.compiler.options import CompileOptions
+from edgeq.support.jsontext import json_text
+from edgeq.support.sizes import parse_bytes
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
+
+
+def print_json(value: Any) -> None:
+    """Print a result on stdout as JSON; dataclasses and numpy values are understood."""
+    click.echo(json_text(value))
+
+
+def compile_options(command: Command) -> Command:
+    """Add --optimize, --ram, --flash and --cycles, collected as `options: CompileOptions`."""
+
+    def wrapper(
+        *args: Any,
+        optimize: str,
+        ram: str | None,
+        flash: str | None,
+        cycles: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        options = CompileOptions(optimize, parse_bytes(ram), parse_bytes(flash), cycles)
+        return command(*args, options=options, **kwargs)
+
+    wrapper.__name__ = command.__name__
+    wrapper.__doc__ = command.__doc__
+    wrapper.__dict__.update(command.__dict__)
+    wrapped: Any = wrapper
+    for option in (
+        click.option("--cycles", type=int, help="Budget: cycles per inference."),
+        click.option("--flash", help="Budget: flash, e.g. 128K."),
+        click.option("--ram", help="Budget: RAM, e.g. 32K."),
+        click.option(
+            "--optimize",
+            type=click.Choice(["balanced", "speed", "ram", "size"]),
+            default="balanced",
+            show_default=True,
+            help="What the generated C is made for.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]

@@ -1,0 +1,4 @@
+"""From a graph to C.
+
+`plan` orders calls and memory, `ops` says what each op becomes, `codegen` prints, `build` compiles.
+"""

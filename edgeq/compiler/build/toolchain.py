@@ -1,0 +1,157 @@
+"""Compilers: finding one for a CPU, and the options that each family of compilers needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from edgeq.boards.cpu import CPUS
+from edgeq.boards.target import Target
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+
+_BAREMETAL = Path(__file__).resolve().parent / "baremetal"
+_CHOICE = "EDGEQ_TOOLCHAIN"
+
+# Names of zig's CPUs, and what zig calls the features that edgeq/boards/cpu.py names.
+_ZIG_CPUS = {"rv32imc": "generic_rv32+m+c", "rv32imac": "generic_rv32+m+a+c"}
+_ZIG_FEATURES = {
+    "cortex-m4": {"fpu": "+vfp4d16sp"},
+    "cortex-m7": {"fpu": "+fp_armv8d16sp", "fpu-dp": "+fp_armv8d16"},
+    "cortex-m33": {"dsp": "+dsp", "fpu": "+fp_armv8d16sp"},
+    "cortex-m55": {"mve": "+mve", "mve-fp": "+mve.fp", "fpu": "+fp_armv8d16sp"},
+    "cortex-m85": {"mve": "+mve", "mve-fp": "+mve.fp", "fpu": "+fp_armv8d16sp"},
+}
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler that also links.
+
+    Attributes:
+        name: What people call it: "arm-none-eabi-gcc", "zig", "gcc".
+        command: How it is started.
+        flags: Options for compiling and linking: CPU, ABI, C library.
+        include_dirs: Folders with the C headers that a compiler without a C library lacks.
+        version: First line of what it says about itself.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    include_dirs: tuple[Path, ...] = ()
+    version: str = ""
+
+
+def cross_toolchain(target: Target) -> Toolchain:
+    """A compiler for the bare-metal CPU of `target`.
+
+    The system's own cross compiler is preferred, then the `ziglang` package. The environment
+    variable EDGEQ_TOOLCHAIN=gcc or =zig decides otherwise.
+
+    Raises:
+        MissingDependency: Neither is installed.
+        EdgeqError: No bare-metal toolchain makes code for this CPU.
+    """
+    family = target.toolchain
+    if family not in ("arm-none-eabi", "riscv"):
+        raise EdgeqError(f"{CPUS[target.cpu].title} has no bare-metal toolchain in edgeq.")
+    wanted = _choice()
+    if wanted != "zig":
+        for name in _gcc_names(family):
+            found = shutil.which(name)
+            if found:
+                flags = (*target.gcc_flags, *_library_flags(family, found))
+                return Toolchain(name, (found,), flags, (), _version((found,)))
+    if wanted != "gcc" and importlib.util.find_spec("ziglang"):
+        return _zig_cross(target)
+    package = "gcc-arm-none-eabi" if family == "arm-none-eabi" else "gcc-riscv64-unknown-elf"
+    raise MissingDependency(
+        f"A compiler for {CPUS[target.cpu].title}",
+        "building for it",
+        f"apt install {package}, or pip install ziglang",
+    )
+
+
+def host_toolchain() -> Toolchain:
+    """A C compiler for this machine: $CC, gcc, clang or cc, else the `ziglang` package.
+
+    Raises:
+        MissingDependency: There is none.
+    """
+    wanted = _choice()
+    if wanted != "zig":
+        for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
+            found = shutil.which(name) if name else None
+            if found:
+                return Toolchain(name, (found,), ("-march=native",), (), _version((found,)))
+    if wanted != "gcc" and importlib.util.find_spec("ziglang"):
+        return Toolchain(
+            "zig", _zig_command(), ("-mcpu=native", *_ZIG_FLAGS), (), _version(_zig_command())
+        )
+    raise MissingDependency(
+        "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
+    )
+
+
+def _choice() -> str:
+    wanted = os.environ.get(_CHOICE, "auto")
+    if wanted not in ("auto", "gcc", "zig"):
+        raise UsageError(f"{_CHOICE}={wanted} is not possible.", hint="auto, gcc or zig")
+    return wanted
+
+
+def _gcc_names(family: str) -> tuple[str, ...]:
+    if family == "arm-none-eabi":
+        return ("arm-none-eabi-gcc",)
+    return ("riscv64-unknown-elf-gcc", "riscv32-unknown-elf-gcc", "riscv-none-elf-gcc")
+
+
+@cache
+def _library_flags(family: str, compiler: str) -> tuple[str, ...]:
+    """The C library: Debian's RISC-V gcc comes without one, picolibc is beside it."""
+    if family == "arm-none-eabi":
+        return ()
+    specs = _output((compiler, "-print-file-name=picolibc.specs")).strip()
+    return ("--specs=picolibc.specs",) if Path(specs).is_absolute() else ()
+
+
+# zig turns on frame pointers and, without optimization, the undefined-behaviour sanitizer.
+_ZIG_FLAGS = ("-fomit-frame-pointer", "-fno-sanitize=undefined")
+
+
+def _zig_command() -> tuple[str, ...]:
+    return (sys.executable, "-m", "ziglang", "cc")
+
+
+def _zig_cross(target: Target) -> Toolchain:
+    if target.toolchain == "riscv":
+        triple = "riscv32-freestanding"
+    else:
+        hard = any(feature in target.isa for feature in ("fpu", "mve"))
+        triple = f"thumb-freestanding-eabi{'hf' if hard else ''}"
+    flags = ("-target", triple, f"-mcpu={_zig_cpu(target.cpu, target.isa)}", *_ZIG_FLAGS)
+    include = (_BAREMETAL / "include",)
+    return Toolchain("zig", _zig_command(), flags, include, _version(_zig_command()))
+
+
+def _zig_cpu(cpu: str, isa: Iterable[str]) -> str:
+    features = _ZIG_FEATURES.get(cpu, {})
+    name = _ZIG_CPUS.get(cpu, cpu.replace("-", "_"))
+    return name + "".join(features.get(feature, "") for feature in isa)
+
+
+@cache
+def _version(command: tuple[str, ...]) -> str:
+    return _output((*command, "--version")).splitlines()[0].strip()
+
+
+def _output(command: tuple[str, ...]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout or "unknown"

@@ -1,0 +1,286 @@
+"""NAME.c and NAME_weights.{c,h}: straight-line code, one call per op, and the tables it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.compiler.codegen.header import describe, ordinal
+from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
+from edgeq.compiler.codegen.names import Function, Names, address
+from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
+from edgeq.compiler.ops.shared.base import C_TYPES, Constant
+from edgeq.compiler.plan.arena import Plan
+from edgeq.compiler.plan.program import Program, Step
+from edgeq.model.graph import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """A known input and the CRC-32 of every op's outputs for it.
+
+    Attributes:
+        inputs: Raw bytes of each model input.
+        crcs: One per step; None where control flow decides what a step leaves behind.
+    """
+
+    inputs: tuple[bytes, ...]
+    crcs: tuple[int | None, ...]
+
+
+def kernel_file(header: str, kernels: str) -> str:
+    """Name of a kernel header in the output folder."""
+    return f"eq_{header}.h" if kernels == "portable" else f"eq_{header}_{kernels}.h"
+
+
+def source_text(
+    program: Program,
+    plan: Plan,
+    names: Names,
+    name: str,
+    head: list[str],
+    *,
+    external_arena: bool = False,
+    golden: Golden | None = None,
+    hook: str = "",
+) -> str:
+    """The text of NAME.c; `hook` is a header that defines EQ_OP, or ""."""
+    lines = [*head, f'#include "{name}.h"', "", f'#include "{name}_weights.h"']
+    files = {kernel_file(f.call.header, f.call.kernels) for f in names.functions}
+    lines += [f'#include "{file}"' for file in sorted(files)]
+    lines += [f'#include "{hook}"'] if hook else []
+    lines += ["", *_arena_table(program, plan)]
+    if plan.arena_bytes or external_arena:
+        lines += _arena(name, external_arena)
+    lines += [
+        "/* A hook before each op, for profilers: nothing unless defined when compiling. */",
+        "#ifndef EQ_OP",
+        "#define EQ_OP(index)",
+        "#endif",
+        "",
+    ]
+    for function in names.functions:
+        lines += _function(program, function)
+    lines += state_lines(program, plan, name)
+    lines += _accessors(program, plan, names, name)
+    lines += [f"EQ_NOINLINE void {name}_invoke(void)", "{", *invoke_prologue(program, name)]
+    lines += _steps(program, plan, names, name)
+    lines += [f"    EQ_OP({len(program.steps)})", "}"]
+    if golden is not None:
+        lines += _selftest(program, plan, names, name, golden)
+    return "\n".join(lines) + "\n"
+
+
+def weights_text(names: Names, name: str, head: list[str]) -> tuple[str, str]:
+    """The texts of NAME_weights.h and NAME_weights.c."""
+    guard = f"{name.upper()}_WEIGHTS_H"
+    header = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
+    source = [*head, f'#include "{name}_weights.h"', ""]
+    for table in names.tables:
+        constant = table.constant
+        declaration = f"const {constant.ctype} {table.name}[{_count(constant)}]"
+        # Without the alignment here, clang takes the one usual for large arrays for granted.
+        header.append(f"extern {declaration} EQ_ALIGN(4);")
+        if constant.note:
+            source.append(f"/* {comment_text(constant.note)} */")
+        source.append(f"{declaration} EQ_ALIGN(4) = {{")
+        source += array_lines(constant.values, constant.ctype)
+        source += ["};", ""]
+    header += ["", "#endif"]
+    return "\n".join(header) + "\n", "\n".join(source) + "\n"
+
+
+def _count(constant: Constant) -> int:
+    """Elements of a C array; a row of three numbers is one eq_requant(_wide)."""
+    return constant.values.size // (3 if constant.ctype.startswith("eq_requant") else 1)
+
+
+def _arena_table(program: Program, plan: Plan) -> list[str]:
+    lines = ["/* The arena: offset, bytes, live from op to op, what", " *"]
+    for placed in plan.blocks:
+        block = placed.block
+        what = (
+            comment_text(program.tensor(block.key).name.partition(";")[0])
+            if block.key >= 0
+            else f"scratch of op {-1 - block.key}"
+        )
+        lines.append(
+            f" * {placed.offset:8} {block.size:8}  {block.first:3} .. {block.last:3}  {what}"
+        )
+    return [*lines, " */"]
+
+
+def _arena(name: str, external: bool) -> list[str]:
+    upper = name.upper()
+    access = [
+        f"#define EQ_AT(type, offset) ((type *)(void *)({name}_arena + (offset)))",
+        "",
+    ]
+    if external:
+        return [
+            f"static uint8_t *{name}_arena;",
+            *access,
+            f"void {name}_init(void *arena)",
+            "{",
+            f"    {name}_arena = arena;",
+            "}",
+            "",
+        ]
+    return [
+        f"/* Define {upper}_ARENA_ATTR to place the arena, e.g. in a section of its own. */",
+        f"#ifndef {upper}_ARENA_ATTR",
+        f"#define {upper}_ARENA_ATTR",
+        "#endif",
+        f"static uint8_t {name}_arena[{upper}_ARENA_BYTES] EQ_ALIGN(16) {upper}_ARENA_ATTR;",
+        *access,
+    ]
+
+
+def _function(program: Program, function: Function) -> list[str]:
+    call = function.call
+    ops = ", ".join(str(program.steps[number].op.index) for number in function.steps)
+    arguments, passed = [], []
+    for arg, kind in zip(call.args, function.argument_types, strict=True):
+        name = call.constants[arg.index].suffix if arg.kind == "constant" else arg.kind
+        many = sum(other.kind == arg.kind for other in call.args) > 1 and arg.kind != "constant"
+        name += str(arg.index + 1) if many else ""
+        arguments.append(f"{kind}{name}")
+        passed.append(name)
+    group = []
+    if call.grouped is not None:
+        members = [n for n, arg in zip(passed, call.args, strict=True) if arg.kind == call.grouped]
+        const = "const " if call.grouped == "input" else ""
+        array = f"{call.grouped}s"
+        group = _wrapped(f"    {const}void *const {array}[] = {{", members, "};")
+        place = passed.index(members[0])
+        passed[place : place + len(members)] = [array]
+    opening = f"static EQ_LAYER void {function.name}("
+    return [
+        f"/* {call.function}, for op {ops} */",
+        *_wrapped(opening, arguments, ")"),
+        "{",
+        f"    static const {call.params_type} params = {{",
+        *initialiser(dict(call.params)),
+        "    };",
+        *group,
+        *_wrapped(f"    {call.function}(", ["&params", *passed], ");"),
+        "}",
+        "",
+    ]
+
+
+def _wrapped(opening: str, items: list[str], closing: str) -> list[str]:
+    """A call or declaration, broken before column 100 and aligned behind its bracket."""
+    lines, line = [], opening
+    for position, item in enumerate(items):
+        text = item + (closing if position == len(items) - 1 else ",")
+        if len(line) + len(text) + 1 > 100 and line.strip() != opening.strip():
+            lines.append(line)
+            line = " " * len(opening) + text
+        else:
+            line += text if line == opening else " " + text
+    return [*lines, line]
+
+
+def _steps(program: Program, plan: Plan, names: Names, name: str) -> list[str]:
+    """The calls in order, with their hooks and the braces of control flow."""
+    lines, depth = [], 0
+    for number, step in enumerate(program.steps):
+        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        call = [f"    EQ_OP({number})", *_call(program, plan, names, number, step)]
+        lines += [*marks, *("    " * depth + line for line in call)]
+    return lines + mark_lines(program, plan, names, name, len(program.steps), depth)[0]
+
+
+def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -> list[str]:
+    op = step.op
+    shapes = " -> ".join(
+        "x".join(str(size) for size in program.tensor(index).shape)
+        for index in (max(op.inputs[0], 0) if op.inputs else op.outputs[0], op.outputs[0])
+    )
+    # A converter joins the names of all layers that it fused; the first one says enough.
+    layer = comment_text(program.tensor(op.outputs[0]).name.partition(";")[0])
+    note = f'    /* op {op.index} {op.name} "{layer}": {shapes}'
+    if step.call is None:
+        return [f"{note}, the same memory */"]
+    note += f", {step.call.macs:,} MACs */" if step.call.macs else " */"
+    arguments = []
+    for arg in step.call.args:
+        if arg.kind == "constant":
+            arguments.append(names.table_of[(number, arg.index)])
+        elif arg.kind == "scratch":
+            arguments.append(f"EQ_AT(void, {plan.scratch[number]})")
+        else:
+            indices = op.outputs if arg.kind == "output" else op.inputs
+            arguments.append(address(program, plan, names, indices[arg.index]))
+    return [note, *_wrapped(f"    {names.by_step[number].name}(", arguments, ");")]
+
+
+def _accessors(program: Program, plan: Plan, names: Names, name: str) -> list[str]:
+    lines = []
+    for kind, const, indices in (
+        ("input", "", program.subgraph.inputs),
+        ("output", "const ", program.subgraph.outputs),
+    ):
+        for position, index in enumerate(indices):
+            tensor = program.tensor(index)
+            lines += [
+                f"/* {describe(tensor)} */",
+                f"{const}{C_TYPES[tensor.dtype]} *{ordinal(f'{name}_{kind}', position)}(void)",
+                "{",
+                f"    return {address(program, plan, names, index)};",
+                "}",
+                "",
+            ]
+    return lines
+
+
+def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Golden) -> list[str]:
+    lines = [
+        "",
+        "/* CRC-32 (IEEE 802.3), bitwise: slow and small, for the self-test only. */",
+        f"static uint32_t {name}_crc(uint32_t crc, const void *data, uint32_t bytes)",
+        "{",
+        "    const uint8_t *byte = data;",
+        "    crc = ~crc;",
+        "    for (uint32_t i = 0; i < bytes; i++) {",
+        "        crc ^= byte[i];",
+        "        for (uint32_t bit = 0; bit < 8; bit++) {",
+        "            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));",
+        "        }",
+        "    }",
+        "    return ~crc;",
+        "}",
+        "",
+    ]
+    for position, raw in enumerate(golden.inputs):
+        lines.append(f"static const uint8_t {name}_golden_input_{position}[{len(raw)}] = {{")
+        lines += array_lines(np.frombuffer(raw, np.uint8), "uint8_t")
+        lines += ["};", ""]
+    lines += [f"int {name}_selftest(void)", "{"]
+    if program.has_state:
+        lines.append(f"    {name}_reset();")
+    for position in range(len(golden.inputs)):
+        accessor = ordinal(f"{name}_input", position)
+        source = f"{name}_golden_input_{position}"
+        lines.append(f"    memcpy({accessor}(), {source}, sizeof({source}));")
+    depth = 0
+    for number, step in enumerate(program.steps):
+        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        call = _call(program, plan, names, number, step)
+        lines += [*marks, *("    " * depth + line for line in call)]
+        if golden.crcs[number] is None:
+            continue
+        check = "0"
+        for index in step.completes:
+            tensor: Tensor = program.tensor(index)
+            where = address(program, plan, names, index)
+            check = f"{name}_crc({check}, {where}, {tensor.bytes})"
+        lines += [
+            f"    if ({check} != 0x{golden.crcs[number]:08x}u) {{",
+            f"        return {number + 1};",
+            "    }",
+        ]
+    lines += mark_lines(program, plan, names, name, len(program.steps), depth)[0]
+    return [*lines, "    return 0;", "}"]

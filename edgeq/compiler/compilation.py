@@ -1,0 +1,338 @@
+"""From an integer .tflite to C: `generate` makes the sources, `compile` writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.codegen.header import banner, header_text
+from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.codegen.names import Names, assign_names
+from edgeq.compiler.codegen.source import kernel_file, source_text, weights_text
+from edgeq.compiler.ops.shared.base import Call, Isa
+from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.plan.arena import Plan, plan_arena
+from edgeq.compiler.plan.choose import least_memory
+from edgeq.compiler.plan.program import Program, lower_graph
+from edgeq.errors import UsageError
+from edgeq.firmware.golden import oracle_golden
+from edgeq.model.graph import Graph, Tensor, at_signature
+from edgeq.model.model_file import read_graph
+from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
+from edgeq.support.output import whole_directory, write_whole
+from edgeq.support.resources import resource_dir
+from edgeq.workflow.budget import budgets, choose_mode
+
+# Cores without SIMD whose inner products have code of their own, by CPU.
+_CORES = {
+    "cortex-m0": "armv6m",
+    "cortex-m0plus": "armv6m",
+    "cortex-m23": "armv6m",
+    "cortex-m3": "armv7m",
+    "cortex-m33": "armv7m",
+    "rv32imc": "rv32",
+    "rv32imac": "rv32",
+    "rv32imafc": "rv32",
+}
+
+
+# What the C compiler is asked for; the hot loops are the same under all of them.
+_CFLAGS = {"balanced": "-O2", "speed": "-O3", "ram": "-O2", "size": "-Os"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """The C program of a model, in memory.
+
+    Attributes:
+        files: Text by file name, all in one folder.
+        manifest: Sizes, tensors and ops as plain data (what manifest.json holds).
+        plan: Where everything lies in the arena.
+    """
+
+    files: Mapping[str, str]
+    manifest: Mapping[str, Any]
+    plan: Plan
+
+
+def isa_of(target: Target) -> Isa:
+    """What the kernels may assume about a target's processor."""
+    kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
+    if not kernels and target.cpu in _CORES:
+        kernels = [_CORES[target.cpu]]
+    if target.toolchain == "host":
+        kernels = ["host"]
+    return Isa(kernels=(*kernels, "portable"))
+
+
+def generate(
+    model: str | Path,
+    *,
+    name: str | None = None,
+    target: Target | str = "cortex-m4",
+    options: CompileOptions | None = None,
+    external_arena: bool = False,
+    golden: bool = False,
+    hook: str = "",
+    signature: str | None = None,
+) -> Sources:
+    """The C sources of a model; writes nothing.
+
+    Args:
+        model: An integer .tflite file.
+        name: Prefix of all C symbols; from the file name if not given.
+        target: A target, its name, or a CPU's name.
+        options: What to optimise for, and budgets.
+        external_arena: Let the user's program provide the arena (`NAME_init`).
+        golden: Add `NAME_selftest` with a known input and the oracle's results for it.
+        hook: A header of the user's program that defines EQ_OP(index), called before each op.
+        signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
+            not given.
+
+    Raises:
+        EdgeqError: The model cannot be read or has ops without a kernel.
+        LimitError: No form of the program keeps to a budget.
+        UsageError: No such target, or a name that is no C identifier.
+    """
+    graph = read_graph(model)
+    if signature is not None:
+        graph = at_signature(graph, signature)
+        if golden and graph.entry:
+            raise UsageError(
+                "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
+                f"{graph.path}, signature {signature!r}",
+                hint="compile it without --golden",
+            )
+    if not isinstance(target, Target):
+        target = load_target(target)
+    options = options or CompileOptions()
+    prefix = check_identifier(name) if name else identifier(Path(model).stem)
+    isa = isa_of(target)
+    optimize, why = options.optimize, "asked for"
+    if budgets(options):
+
+        def planned_ram(mode: str) -> int:
+            _, plan = _planned(graph, isa, mode)
+            return plan.arena_bytes + plan.state_bytes
+
+        choice = choose_mode(Path(model), target, options, planned_ram)
+        optimize, why = choice.optimize, choice.why
+    program, plan = _planned(graph, isa, optimize)
+    names = assign_names(program, prefix)
+    constant_bytes = _constant_bytes(names)
+    known = oracle_golden(model, program) if golden else None
+    head = banner(program, plan, __version__, constant_bytes)
+    weights_h, weights_c = weights_text(names, prefix, head)
+    files = {
+        f"{prefix}.h": header_text(
+            program,
+            plan,
+            prefix,
+            head,
+            external_arena=external_arena,
+            golden=golden,
+            info=_model_info(graph, model),
+        ),
+        f"{prefix}.c": source_text(
+            program,
+            plan,
+            names,
+            prefix,
+            head,
+            external_arena=external_arena,
+            golden=known,
+            hook=hook,
+        ),
+        f"{prefix}_weights.h": weights_h,
+        f"{prefix}_weights.c": weights_c,
+        **_kernel_files(names, isa),
+    }
+    manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
+    chosen = {"optimize": optimize, "why": why, "cflags": [_CFLAGS[optimize]]}
+    return Sources(files, {**manifest, **chosen}, plan)
+
+
+def _model_info(graph: Graph, model: str | Path) -> ModelInfo:
+    """Labels and normalisation of a model; empty where it has none."""
+    entry = graph.metadata.get(ENTRY)
+    found = read_info(entry, Path(model).read_bytes()) if entry else None
+    return found or ModelInfo("", (), ())
+
+
+def _planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
+    """The program and where its data lies, for one of the ways to optimise."""
+    program = lower_graph(graph, isa, optimize)
+    if optimize == "ram":
+        return least_memory(program, isa, optimize)
+    return program, plan_arena(program)
+
+
+def compile(  # noqa: A001  (the name of the command, as documented)
+    model: str | Path,
+    output: str | Path,
+    *,
+    name: str | None = None,
+    target: Target | str = "cortex-m4",
+    options: CompileOptions | None = None,
+    external_arena: bool = False,
+    golden: bool = False,
+    force: bool = False,
+    signature: str | None = None,
+) -> Sources:
+    """Write the C program of a model into a folder; all of it or nothing.
+
+    Args:
+        output: The folder to make.
+        force: Replace it if it exists.
+        signature: Which signature to compile; must be given where several lead to different
+            subgraphs.
+
+    Other arguments and errors: see `generate`.
+    """
+    import json
+
+    at_signature(read_graph(model), signature)
+
+    sources = generate(
+        model,
+        name=name,
+        target=target,
+        options=options,
+        external_arena=external_arena,
+        golden=golden,
+        signature=signature,
+    )
+    with whole_directory(Path(output), force=force) as folder:
+        for file, text in sources.files.items():
+            write_whole(folder / file, text)
+        write_whole(folder / "manifest.json", json.dumps(sources.manifest, indent=2) + "\n")
+    return sources
+
+
+def _kernel_files(names: Names, isa: Isa) -> dict[str, str]:
+    """The kernel headers in use, and the headers that those include."""
+    folder = resource_dir("kernels")
+    files: dict[str, str] = {}
+    pending = [kernel_file(f.call.header, f.call.kernels) for f in names.functions]
+    pending.append("eq_base.h")
+    while pending:
+        file = pending.pop()
+        if file in files:
+            continue
+        files[file] = (folder / _kernel_path(file, isa)).read_text()
+        pending += re.findall(r'^#include "(eq_\w+\.h)"', files[file], re.MULTILINE)
+    return dict(sorted(files.items()))
+
+
+def _kernel_path(file: str, isa: Isa) -> str:
+    """Where a header of the output folder lies among the kernels."""
+    stem = file.removeprefix("eq_").removesuffix(".h")
+    if stem == "base":
+        return "include/eq_base.h"
+    if stem == "core":
+        return f"{isa.kernels[0]}/core.h"
+    if stem == "block_row":
+        own = f"{isa.kernels[0]}/block_row.h"
+        return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
+    for kernels in ("dsp", "mve", "host"):
+        if stem.endswith(f"_{kernels}"):
+            return f"{kernels}/{stem.removesuffix(f'_{kernels}')}.h"
+    return _shared_kernels()[stem]
+
+
+@cache
+def _shared_kernels() -> Mapping[str, str]:
+    """Where the kernels lie that no core has for itself, by the name without `eq_` and `.h`."""
+    folder = resource_dir("kernels")
+    return {
+        file.stem: file.relative_to(folder).as_posix()
+        for room in ("portable", "scalar")
+        for file in (folder / room).rglob("*.h")
+    }
+
+
+def _constant_bytes(names: Names) -> int:
+    return sum(table.constant.bytes for table in names.tables)
+
+
+def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
+    quantized = tensor.quantization is not None
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "bytes": tensor.bytes,
+        "scale": tensor.scale if quantized else None,
+        "zero_point": tensor.zero_point if quantized else None,
+    }
+
+
+def _blocks_entry(call: Call | None) -> dict[str, Any]:
+    if call is None or call.blocks is None:
+        return {}
+    return {"weight_blocks": {"stored": call.blocks[0], "all": call.blocks[1]}}
+
+
+def _manifest(
+    graph: Graph,
+    program: Program,
+    plan: Plan,
+    names: Names,
+    prefix: str,
+    target: Target,
+    constant_bytes: int,
+) -> dict[str, Any]:
+    ops = []
+    for number, step in enumerate(program.steps):
+        outputs = []
+        for index in step.completes:
+            root = program.root.get(index, index)
+            entry = _tensor_entry(program.tensor(index))
+            outputs.append({"tensor": index, "arena_offset": plan.offsets.get(root), **entry})
+        call = step.call
+        ops.append(
+            {
+                "index": step.op.index,
+                "op": step.op.name,
+                "name": program.tensor(step.op.outputs[0]).name if step.op.outputs else "",
+                "macs": call.macs if call else 0,
+                "packed": bool(call and call.packed),
+                "kernel": call.function if call else None,
+                "function": names.by_step[number].name if call else None,
+                "outputs": outputs,
+                **_blocks_entry(call),
+            }
+        )
+    subgraph = program.subgraph
+    return {
+        "edgeq": __version__,
+        "name": prefix,
+        "model": {"sha256": graph.sha256, "bytes": graph.file_bytes},
+        "target": target.name,
+        "cpu": target.cpu,
+        "kernels": list(isa_of(target).kernels),
+        "arena_bytes": plan.arena_bytes,
+        "state_bytes": plan.state_bytes,
+        "arena_bound_bytes": plan.lower_bound_bytes,
+        "arena": [
+            {
+                "name": program.tensor(p.block.key).name if p.block.key >= 0 else "scratch",
+                "offset": p.offset,
+                "bytes": p.block.size,
+                "first": p.block.first,
+                "last": p.block.last,
+            }
+            for p in plan.blocks
+        ],
+        "constant_bytes": constant_bytes,
+        "macs": sum(op["macs"] for op in ops),
+        "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
+        "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
+        "ops": ops,
+    }

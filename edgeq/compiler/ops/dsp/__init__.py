@@ -1,0 +1,1 @@
+"""Forms for cores with the DSP extension; the kernels lie in kernels/dsp."""

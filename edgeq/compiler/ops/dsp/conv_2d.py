@@ -1,0 +1,99 @@
+"""CONV_2D for cores with the DSP extension: three pixels by two channels at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits, pairs
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Constant,
+    Node,
+    Overlap,
+    constant_args,
+)
+from edgeq.compiler.ops.shared.channels import Channels
+
+PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
+
+
+def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int64]:
+    """Tap indices in the order in which the kernel's columns hold them, -1 for filling.
+
+    Whole words of each filter row first, then the bytes left over at the rows' ends together.
+    """
+    row = filter_w * channels
+    whole = row & ~3
+    taps = np.arange(filter_h * row).reshape(filter_h, row)
+    order = np.concatenate([taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1)])
+    return np.concatenate([order, np.full(-len(order) % 4, -1)])
+
+
+def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int]) -> Constant:
+    """The words that the kernel reads for each pair of channels a, b.
+
+    256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b the doubled multiplier
+    and the right shift minus one.
+
+    Args:
+        words: (pairs, words of weights).
+        factors: What the biases of a and b are multiplied with in the first word.
+    """
+    bias_a, bias_b = pairs(channels.bias)
+    doubled_a, doubled_b = pairs(channels.multiplier * 2)
+    shift_a, shift_b = pairs(channels.shift - 1)
+    head = np.stack([factors[0] * bias_a + factors[1] * bias_b, bias_b], axis=1)
+    tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
+    values = as_words(np.concatenate([head, words, tail], axis=1))
+    return Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h")
+
+
+def dsp_params(
+    g: dict[str, int], node: Node, channels: Channels, clamp: dict[str, int]
+) -> dict[str, Any] | None:
+    """The fields of eq_conv_2d_dsp_params; None where this layer does not suit the DSP kernels."""
+    scale = dsp_scale(channels, node.output(), clamp)
+    plain = g["dilation_h"] == g["dilation_w"] == 1 and g["filter_c"] == g["input_c"]
+    if scale is None or not plain:
+        return None
+    geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
+    return {
+        **geometry,
+        "input_zero_point": node.input(0).zero_point,
+        "steps": -(-channels.weights.shape[1] // 4),
+        "scale": scale,
+    }
+
+
+def lower_dsp(
+    g: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    overlap: Overlap,
+    macs: int,
+) -> Call | None:
+    """The DSP kernel's call; None where this layer's numbers do not suit it."""
+    params = dsp_params(g, node, channels, clamp)
+    if params is None or not pair_fits(channels):
+        return None
+    order = reading_order(g["filter_h"], g["filter_w"], g["input_c"])
+    words = joined_words(channels, order)
+    return Call(
+        "conv_2d",
+        "eq_conv_2d_dsp_s8",
+        "eq_conv_2d_dsp_params",
+        params,
+        (INPUT, *constant_args(1), OUTPUT, SCRATCH),
+        (stream(channels, words.reshape(len(words), -1), (256, 1)),),
+        scratch_bytes=8 * PIXELS * params["steps"],
+        overlaps=(overlap,),
+        macs=macs,
+        kernels="dsp",
+    )

@@ -1,0 +1,130 @@
+"""FULLY_CONNECTED for cores with the DSP extension: four outputs at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Constant,
+    Node,
+    constant_args,
+)
+from edgeq.compiler.ops.shared.channels import Channels
+
+
+def _groups(channels: Channels) -> Channels:
+    """The channels filled up to a multiple of four."""
+    missing = -channels.count % 4
+
+    def fill(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([values, np.repeat(values[-1:] * 0, missing, axis=0)])
+
+    return Channels(
+        fill(channels.weights),
+        fill(channels.bias),
+        fill(channels.multiplier),
+        fill(channels.shift),
+        fill(channels.bound),
+    )
+
+
+def group_words(
+    channels: Channels, *, per_channel: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The parts of the stream of each group of four outputs a, b, c, d.
+
+    Returns:
+        (groups, 4): 256 * bias_a + bias_b, bias_b, the same of c and d.
+        (groups, steps, 4): Four words per four inputs: a and b joined, c and d joined, for inputs 0
+            and 2, then for 1 and 3.
+        (groups, 8): Doubled multiplier and shift minus one of each output; (groups, 0) where they
+            are those of the tensor.
+    """
+    order = np.arange(channels.weights.shape[1])
+    order = np.concatenate([order, np.full(-len(order) % 4, -1)])
+    full = _groups(channels)
+    words = joined_words(full, order)
+    groups, steps = len(words) // 2, words.shape[1]
+    # (group, pair, step, half) to (group, step, half, pair)
+    words = words.reshape(groups, 2, steps, 2).transpose(0, 2, 3, 1).reshape(groups, steps, 4)
+    tables = group_tables(channels, per_channel=per_channel)
+    bias = tables[0].reshape(groups, 2, 2)
+    head = np.stack([256 * bias[..., 0] + bias[..., 1], bias[..., 1]], axis=-1)
+    return head.reshape(groups, 4), words, tables[1]
+
+
+def group_tables(
+    channels: Channels, *, per_channel: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Biases (groups, 4), and the scales as `group_words` gives them."""
+    full = _groups(channels)
+    scale = np.stack([full.multiplier * 2, full.shift - 1], axis=-1).reshape(-1, 8)
+    return full.bias.reshape(-1, 4), scale if per_channel else scale[:, :0]
+
+
+def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.uint32]:
+    """The stream of all groups of four outputs."""
+    head, words, scale = group_words(channels, per_channel=per_channel)
+    return as_words(np.concatenate([head, words.reshape(len(words), -1), scale], axis=1))
+
+
+def lower_dsp(
+    params: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    macs: int,
+) -> Call | None:
+    """The DSP kernel's call; None where this layer's numbers do not suit it.
+
+    Args:
+        params: batches, input_c and output_c.
+    """
+    values = dsp_params(params, node, channels, clamp)
+    if values is None or not pair_fits(channels):
+        return None
+    stream = _pack(channels, per_channel=bool(values["per_channel"]))
+    return Call(
+        "fully_connected",
+        "eq_fully_connected_dsp_s8",
+        "eq_fully_connected_dsp_params",
+        values,
+        (INPUT, *constant_args(1), OUTPUT, SCRATCH),
+        (Constant("weights", "uint32_t", stream, "by fours"),),
+        scratch_bytes=scratch_bytes(params["input_c"]),
+        macs=macs,
+        kernels="dsp",
+    )
+
+
+def scratch_bytes(input_c: int) -> int:
+    """For the input filled up to whole words, where it is not."""
+    return -(-input_c // 4) * 4 if input_c % 4 else 4
+
+
+def dsp_params(
+    shape: dict[str, int], node: Node, channels: Channels, clamp: dict[str, int]
+) -> dict[str, Any] | None:
+    """The fields of eq_fully_connected_dsp_params; None where the layer does not suit them."""
+    scale = dsp_scale(channels, node.output(), clamp)
+    if scale is None:
+        return None
+    weights = node.input(1).quantization
+    per_channel = weights is not None and weights.per_channel
+    tensor_scale = (0, 0) if per_channel else (channels.multiplier[0], channels.shift[0])
+    doubled = int(2 * tensor_scale[0]) - (1 << 32)
+    return {
+        **shape,
+        "per_channel": int(per_channel),
+        "doubled": 0 if per_channel else doubled,
+        "shift_1": 0 if per_channel else int(tensor_scale[1]) - 1,
+        "scale": scale,
+    }

@@ -1,0 +1,68 @@
+"""What the DSP kernels of convolutions and fully-connected layers have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.model.graph import Tensor
+
+
+def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:
+    """The fields of eq_scale_dsp, or None where its arithmetic would not be exact.
+
+    The kernel adds (2 * zero_point + 1) * 2^(s-1) to the product's high half before it shifts by
+    s; both must fit 32 bits. It has no left shift and needs s >= 1.
+    """
+    shift, zero_point = channels.shift, output.zero_point
+    if np.any(shift < 1) or np.any(shift > 31) or np.any(channels.multiplier < 1 << 30):
+        return None
+    rounding = abs(2 * zero_point + 1) * (1 << (shift - 1))
+    if np.any(channels.bound + 1 + rounding >= 1 << 31):
+        return None
+    return {
+        "twice_offset_plus_1": 2 * zero_point + 1,
+        "rectified": int(clamp["activation_min"] >= zero_point),
+        **clamp,
+    }
+
+
+def pair_fits(channels: Channels) -> bool:
+    """Whether two channels can share a word: see eq_matmul_dsp.h."""
+    first, second = pairs(channels.weights)
+    joined = 256 * first + second
+    halves = bool(np.all(joined >= -(1 << 15)) and np.all(joined < 1 << 15))
+    return halves and bool(np.all(channels.bound[0::2] < 1 << 23))
+
+
+def pairs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Even and odd channels; an odd count is filled up with zeros."""
+    if len(values) % 2:
+        values = np.concatenate([values, np.zeros_like(values[:1])])
+    return values[0::2], values[1::2]
+
+
+def joined_words(channels: Channels, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Weights of pairs of channels as words: (pairs, steps, 2).
+
+    Four taps make two words: taps 0 and 2, then 1 and 3; each half is 256 * wa + wb.
+
+    Args:
+        order: Taps in reading order, -1 for filling, a multiple of four.
+    """
+    padded = np.concatenate([channels.weights, np.zeros((channels.count, 1), np.int64)], axis=1)
+    first, second = pairs(padded[:, order])
+    joined = (256 * first + second) & 0xFFFF
+    quads = joined.reshape(len(joined), -1, 4)
+    return np.stack(
+        [quads[..., 0] | quads[..., 2] << 16, quads[..., 1] | quads[..., 3] << 16], axis=-1
+    )
+
+
+def as_words(values: NDArray[Any]) -> NDArray[np.uint32]:
+    """Integers of either sign as a flat stream of 32-bit words."""
+    words: NDArray[np.uint32] = (values.reshape(-1) & 0xFFFFFFFF).astype(np.uint32)
+    return words

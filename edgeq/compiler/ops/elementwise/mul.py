@@ -1,0 +1,54 @@
+"""MUL: quantized or of plain numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES, plain_call
+from edgeq.compiler.ops.shared.base import Call, Node, OpKind
+from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
+from edgeq.compiler.ops.shared.lookup import saturated_to, scalar_lookup
+from edgeq.compiler.ops.shared.movement import require_same_type
+from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
+from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one MUL."""
+    a, b, output = node.input(0), node.input(1), node.output()
+    if output.dtype not in ("int8", "int16"):
+        return plain_call(node, "mul", ("int32", "int64", "float32"))
+    require_same_type(a, b, output)
+    require_quantized(a, b, output)
+    multiplier, shift = quantize_multiplier(a.scale * b.scale / output.scale)
+    limits = clamp(node)
+
+    def product(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+        exact = (x - a.zero_point) * (y - b.zero_point)
+        raw = multiply_by_quantized_multiplier(exact, multiplier, shift)
+        return saturated_to(limits, raw + output.zero_point)
+
+    table = scalar_lookup(node, product)
+    if table is not None:
+        return table
+    params = {
+        **pair_shape(node),
+        "input1_offset": -a.zero_point,
+        "input2_offset": -b.zero_point,
+        "output_offset": output.zero_point,
+        "output_multiplier": multiplier,
+        "output_shift": shift,
+        **limits,
+    }
+    return Call(
+        "scaled_product",
+        f"eq_scaled_product_{SUFFIXES[output.dtype]}",
+        "eq_scaled_product_params",
+        params,
+        PAIR,
+        overlaps=in_place(node, 0, 1),
+    )
+
+
+MUL = OpKind("MUL", lower, ("int8", "int16", "int32", "int64", "float32"))

@@ -1,0 +1,1 @@
+"""Forms for hosts; the kernels lie in kernels/host."""

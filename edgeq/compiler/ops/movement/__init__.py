@@ -1,0 +1,1 @@
+"""Ops that move bytes and compute nothing."""

@@ -1,0 +1,1 @@
+"""Forms for cores with MVE (Helium); the kernels lie in kernels/mve."""

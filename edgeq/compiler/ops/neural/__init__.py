@@ -1,0 +1,1 @@
+"""Layers with weights or windows: convolutions, dense layers, pools, recurrent layers."""

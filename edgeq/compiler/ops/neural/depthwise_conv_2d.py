@@ -1,0 +1,132 @@
+"""DEPTHWISE_CONV_2D: int8 activations and weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
+from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
+from edgeq.compiler.ops.neural import conv_2d
+from edgeq.compiler.ops.neural.convolution_types import (
+    lower_other_type,
+    weight_arguments,
+    weight_values,
+)
+from edgeq.compiler.ops.scalar.cores import core_of
+from edgeq.compiler.ops.scalar.depthwise_conv_2d_lanes import lower_lanes
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Node,
+    OpKind,
+    require,
+)
+from edgeq.compiler.ops.shared.channels import fold_channels
+from edgeq.compiler.ops.shared.quantized import (
+    INT8_TYPES,
+    check_accumulator,
+    clamp,
+    image_shape,
+    layer_bias,
+    padding_above,
+    padding_before,
+    requant_constant,
+)
+
+
+def geometry(node: Node) -> dict[str, int]:
+    """The shape fields of eq_depthwise_conv_2d_params."""
+    batches, input_h, input_w, input_c = image_shape(node.input(0))
+    output_batches, output_h, output_w, output_c = image_shape(node.output())
+    require(batches == output_batches, f"{batches} images in, {output_batches} out")
+    one, filter_h, filter_w, filter_c = image_shape(node.input(1))
+    require(one == 1 and filter_c == output_c, f"filter shape {node.input(1).shape}")
+    require(input_c > 0 and output_c % input_c == 0, f"{input_c} channels to {output_c}")
+    stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
+    dilation_h, dilation_w = node.option("dilation_h_factor"), node.option("dilation_w_factor")
+    require(min(stride_h, stride_w, dilation_h, dilation_w) > 0, "strides must be positive")
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "input_c": input_c,
+        "output_h": output_h,
+        "output_w": output_w,
+        "depth_multiplier": output_c // input_c,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "dilation_h": dilation_h,
+        "dilation_w": dilation_w,
+        "pad_top": padding_above(node, input_h, output_h, filter_h, stride_h, dilation_h),
+        "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
+    }
+
+
+def macs(node: Node) -> int:
+    """Multiply-accumulates, taps in the padding counted as well."""
+    g = geometry(node)
+    return node.output().elements * g["filter_h"] * g["filter_w"]
+
+
+def lower(node: Node) -> Call:
+    """The kernel call for one DEPTHWISE_CONV_2D."""
+    source, weights, output = node.input(0), node.input(1), node.output()
+    types = (source.dtype, weights.dtype, output.dtype)
+    g = geometry(node)
+    channels = g["input_c"] * g["depth_multiplier"]
+    values = weight_values(node)
+    by_channel = values.reshape(-1, channels).T
+    if types not in INT8_TYPES:
+        behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node))
+    bias = layer_bias(node, channels)
+    check_accumulator(by_channel, bias, source.zero_point)
+    requant = requant_constant(node, bias, channels)
+    limits = clamp(node)
+    call = None if weights.data is None else _lower_fast(node, g, bias, limits)
+    if call is not None:
+        return call
+    host = node.isa.has("host") and g["depth_multiplier"] == 1
+    arguments, constants = weight_arguments(node, "int8_t", "1HWC", requant)
+    return Call(
+        "depthwise_conv_2d",
+        "eq_depthwise_conv_2d_host_s8" if host else "eq_depthwise_conv_2d_s8",
+        "eq_depthwise_conv_2d_params",
+        {
+            **g,
+            "input_offset": -source.zero_point,
+            "output_offset": output.zero_point,
+            **limits,
+        },
+        (INPUT, *arguments, OUTPUT, *((SCRATCH,) if host else ())),
+        constants,
+        scratch_bytes=4 * channels if host else 0,
+        overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
+        macs=macs(node),
+        kernels="host" if host else "portable",
+    )
+
+
+def _lower_fast(
+    node: Node, g: dict[str, int], bias: NDArray[np.int64], limits: dict[str, int]
+) -> Call | None:
+    """The call of the kernel for this core; None where it has none for this layer."""
+    channels = g["input_c"] * g["depth_multiplier"]
+    folded = fold_channels(node, node.constant(1).reshape(-1, channels).T, bias, limits)
+    core = core_of(node.isa)
+    if node.isa.has("mve"):
+        rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        call = lower_mve(g, node, folded, limits, rule, macs(node))
+        if call is not None:
+            return call
+    if node.isa.has("dsp"):
+        return lower_dsp(g, node, folded, limits, macs(node))
+    return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None
+
+
+DEPTHWISE_CONV_2D = OpKind("DEPTHWISE_CONV_2D", lower, ("int8", "int16", "int4", "float32"), macs)

@@ -1,0 +1,1 @@
+"""Ops over whole axes: sums, extremes, softmax."""

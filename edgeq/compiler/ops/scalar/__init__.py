@@ -1,0 +1,1 @@
+"""Forms for cores without SIMD; the kernels lie in kernels/scalar."""

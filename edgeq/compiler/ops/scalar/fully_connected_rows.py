@@ -1,0 +1,62 @@
+"""FULLY_CONNECTED for cores without SIMD: several outputs at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.compiler.ops.scalar.cores import Core, column_requant, column_scale
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Constant,
+    Node,
+    constant_args,
+)
+from edgeq.compiler.ops.shared.channels import Channels
+
+
+def lower_rows(
+    params: dict[str, int],
+    node: Node,
+    core: Core,
+    channels: Channels,
+    clamp: dict[str, int],
+    macs: int,
+) -> Call | None:
+    """The row kernel's call; None where this layer does not suit it.
+
+    Args:
+        params: batches, input_c and output_c.
+    """
+    scale = column_scale(core, channels, node.output(), clamp)
+    if scale is None:
+        return None
+    weights = node.input(1).quantization
+    per_channel = weights is not None and weights.per_channel
+    missing = (-channels.count % core.row_outputs, -params["input_c"] % core.row_unroll)
+    full = np.pad(channels.weights, ((0, missing[0]), (0, missing[1])))
+    # (group, output, tap) to (group, tap, output)
+    groups = full.reshape(-1, core.row_outputs, full.shape[1]).transpose(0, 2, 1)
+    if per_channel:
+        table = column_requant(channels)
+        table = Constant("requant", "int32_t", table.values, table.note)
+    else:
+        table = Constant("bias", "int32_t", channels.bias, "the input's zero point is folded in")
+    return Call(
+        "fully_connected_rows",
+        "eq_fully_connected_rows_s8",
+        "eq_fully_connected_rows_params",
+        {
+            **params,
+            "per_channel": int(per_channel),
+            "doubled": 0 if per_channel else int(2 * channels.multiplier[0]) - (1 << 32),
+            "shift_1": 0 if per_channel else int(channels.shift[0]) - 1,
+            "scale": scale,
+        },
+        (INPUT, *constant_args(2), OUTPUT, SCRATCH),
+        (Constant("weights", "int8_t", core.weights(groups), "by groups of outputs"), table),
+        scratch_bytes=full.shape[1] if missing[1] else 4,
+        macs=macs,
+    )

@@ -1,0 +1,1 @@
+"""The signal ops of TensorFlow Lite Micro."""

@@ -1,0 +1,1 @@
+"""What representative data say about a float model: ranges, histograms, moments."""

@@ -1,0 +1,1 @@
+"""Rewrites of a float or quantized graph, one file each."""

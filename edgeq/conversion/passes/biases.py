@@ -1,0 +1,66 @@
+"""Biases that do not fit their integers are given a scale that they fit.
+
+A bias has the scale of input times weights. In a channel whose weights are all zero (dead, or
+pruned) litert-quantizer makes that scale as good as zero, and the bias overflows to the lowest
+integer, so the channel is wrong by more than its range. Here such a channel gets a weight scale
+wide enough for its bias; its weights lose nothing that the bias would not drown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.flatbuffer import add_constant, indices, op_kinds
+from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
+from edgeq.model.graph import Graph
+
+_BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+_INT32, _INT64 = 2, 4  # tensor types
+# Leaves an int32 accumulator two bits of room for the products.
+_LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
+_DTYPES = {_INT32: np.int32, _INT64: np.int64}
+
+
+def fit_biases(model: Any, source: Graph) -> None:
+    """Rescale the channels of an unpacked quantized model whose bias overflows.
+
+    Args:
+        model: The quantized model's ModelT; changed in place.
+        source: The float model it came from; constants have the same names.
+    """
+    kinds = op_kinds(model)
+    graph = model.subgraphs[0]
+    floats = {t.name: t.data for t in source.main.tensors if t.data is not None}
+    for op in graph.operators:
+        position = _BIAS_INPUT.get(kinds[op.opcodeIndex])
+        inputs = indices(op.inputs)
+        if position is None or len(inputs) <= position or inputs[position] < 0:
+            continue
+        weights, bias = graph.tensors[inputs[1]], graph.tensors[inputs[position]]
+        value = graph.tensors[inputs[2 if position == 3 else 0]]
+        real = floats.get(bias.name.decode())
+        if bias.type in _LARGEST and real is not None and value.quantization is not None:
+            kernel = floats.get(weights.name.decode())
+            _fit(model, weights, bias, float(value.quantization.scale[0]), real, kernel)
+
+
+def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: Any) -> None:
+    """Widen the weight scale of the channels whose bias is too large for it."""
+    scales = np.asarray(weights.quantization.scale, np.float32)
+    largest = _LARGEST[bias.type]
+    needed = np.abs(real.astype(np.float64)) / (scale * largest)
+    if len(scales) == 1:
+        needed = needed.max(keepdims=True)
+    wide = needed > scales
+    if not wide.any() or kernel is None or weights.type not in WEIGHT_LIMITS:
+        return
+    scales = np.where(wide, needed, scales).astype(np.float32)
+    weights.quantization.scale = scales
+    limit = WEIGHT_LIMITS[weights.type]
+    steps = kernel / scales_like(weights, kernel.ndim)
+    write_weights(model, weights, np.clip(np.round(steps), -limit, limit).astype(np.int8))
+    sums = np.round(real.astype(np.float64) / (scale * scales.astype(np.float64)))
+    bias.quantization.scale = (scale * scales).astype(np.float32)
+    bias.buffer = add_constant(model, sums.astype(_DTYPES[bias.type]))

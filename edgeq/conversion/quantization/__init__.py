@@ -1,0 +1,1 @@
+"""From a float model and ranges to integers: schemes, rounding, bias correction, storage."""

@@ -1,0 +1,208 @@
+"""A float model and the ranges of its tensors become a quantized model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.flatbuffer import drop_unused, pack, unpack
+from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.passes.biases import fit_biases
+from edgeq.conversion.passes.integerize import integerize
+from edgeq.conversion.quantization.schemes import Scheme, find_scheme
+from edgeq.conversion.quantization.storage import store_weights
+from edgeq.conversion.tensorflow import first_line, quiet
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.graph import Graph, Op
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Lowest and highest value of each activation tensor, by name."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to quantize one model.
+
+    Attributes:
+        scheme: For all layers that `precision` does not name.
+        io: Type of inputs and outputs: "int8", "uint8", "int16" or "float32".
+        symmetric: Whether the zero point of int8 activations is always 0.
+        precision: For the scheme "mixed": pairs of a layer name (may hold * and ?) and the
+            scheme of those layers; later pairs overrule earlier ones.
+    """
+
+    scheme: Scheme
+    io: str
+    symmetric: bool = False
+    precision: tuple[tuple[str, str], ...] = ()
+
+
+def quantize(
+    model: FloatModel,
+    recipe: Recipe,
+    ranges: Ranges,
+    *,
+    repair: Callable[[Any], None] | None = None,
+) -> bytes:
+    """The quantized .tflite, every constant inside the flatbuffer.
+
+    Args:
+        model: The float model.
+        recipe: How to quantize.
+        ranges: From calibration; empty for schemes whose activations stay float.
+        repair: Given the unpacked integer model, makes it better in place.
+
+    Raises:
+        UsageError: `precision` names a layer that the model does not have.
+        EdgeqError: The model has something that cannot be quantized, such as a loop.
+    """
+    if recipe.scheme.storage_only:
+        return store_weights(model.data, recipe.scheme.weights)
+    from litert_quantizer import quantizer
+
+    rules = _rules(model.graph, recipe)
+    found = {
+        name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+        for name, (low, high) in ranges.items()
+    }
+    with quiet():
+        engine = quantizer.Quantizer(bytearray(model.data))
+        engine.load_quantization_recipe(rules)
+        try:
+            result = engine.quantize(found or None, enable_progress_report=False)
+        except (ValueError, RuntimeError, LookupError) as error:
+            loops = " It has loops or branches." if len(model.graph.subgraphs) > 1 else ""
+            raise EdgeqError(
+                f"The model cannot be quantized.{loops} The quantizer says: {first_line(error)}",
+                model.source,
+                "without loops most models can: give the model a fixed length, or unroll its loops",
+            ) from error
+    made = unpack(bytes(result.quantized_model))
+    if recipe.scheme.integer:
+        fit_biases(made, model.graph)
+        if repair is not None:
+            repair(made)
+    drop_unused(made)
+    data = pack(made)
+    if not recipe.scheme.integer:
+        return data
+    return integerize(data, ranges, recipe.scheme.activations, symmetric=recipe.symmetric)
+
+
+def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
+    """The layers that an op came from: `conv;relu` came from `conv` and `relu`."""
+    name = graph.main.tensors[op.outputs[0]].name
+    return (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
+
+
+def _rules(graph: Graph, recipe: Recipe) -> Any:
+    """litert-quantizer's description of a recipe; later rules overrule earlier ones."""
+    from litert_quantizer import recipe_manager
+
+    rules = recipe_manager.RecipeManager()
+    _add(rules, ".*", recipe.scheme, recipe.symmetric)
+    for pattern, name in recipe.precision:
+        _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
+    if recipe.scheme.integer:
+        _add_io(rules, recipe)
+    return rules.get_quantization_recipe()
+
+
+def _regex(graph: Graph, pattern: str) -> str:
+    """A regular expression for the ops of the layers that match.
+
+    Raises:
+        UsageError: There is no such layer.
+    """
+    import re
+
+    tensors = graph.main.tensors
+    outputs = [
+        "".join(f"{tensors[i].name};" for i in op.outputs)
+        for op in graph.main.ops
+        if any(fnmatchcase(name, pattern) for name in layer_names(graph, op))
+    ]
+    if not outputs:
+        known = [tensors[op.outputs[0]].name for op in graph.main.ops]
+        raise UsageError(
+            f"The model has no layer '{pattern}'.", graph.path, f"layers: {', '.join(known)}"
+        )
+    return "^(" + "|".join(re.escape(name) for name in outputs) + ")$"
+
+
+def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
+    """Rules for one scheme on the ops that a regular expression names."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    def add(config: Any, algorithm: Any, ops: Iterable[str] = ("*",)) -> None:
+        for op in ops:
+            rules.add_quantization_config(regex, op, config, algorithm)
+
+    tensor = qtyping.TensorQuantizationConfig
+    grains = qtyping.QuantGranularity
+    bits = {"int4": 4, "int8": 8}.get(scheme.weights, 16)
+    chosen = grains.CHANNELWISE if scheme.per_channel else grains.TENSORWISE
+    plain = AlgorithmName.MIN_MAX_UNIFORM_QUANT
+
+    def integer(bits: int, grain: Any = chosen) -> Any:
+        width = 16 if scheme.activations == "int16" else 8
+        return qtyping.OpQuantizationConfig(
+            activation_tensor_config=tensor(num_bits=width, symmetric=symmetric or width == 16),
+            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=grain),
+            compute_precision=qtyping.ComputePrecision.INTEGER,
+        )
+
+    if scheme.integer:
+        add(integer(8), plain)
+        if bits == 4:
+            # The other ops have no int4 weights and stay int8. TensorFlow Lite Micro has no
+            # kernel for a FULLY_CONNECTED with int4 weights and a scale per row.
+            add(integer(4), plain, ("CONV_2D",))
+            add(integer(4, grains.TENSORWISE), plain, ("FULLY_CONNECTED",))
+    elif scheme.weights == "float16":
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=tensor(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        )
+        add(config, AlgorithmName.FLOAT_CASTING)
+    else:
+        dynamic = scheme.name == "dynamic"
+        precision = qtyping.ComputePrecision
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=tensor(num_bits=bits, symmetric=True, granularity=chosen),
+            compute_precision=precision.INTEGER if dynamic else precision.FLOAT,
+            explicit_dequantize=not dynamic,
+        )
+        add(config, plain)
+
+
+def _add_io(rules: Any, recipe: Recipe) -> None:
+    """Rules for inputs and outputs, whatever the layers beside them are."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    # Rules apply in the order of their first expression; this one is new, so it comes last.
+    everything = "^.*$"
+    for side in ("INPUT", "OUTPUT"):
+        if recipe.io == "float32":
+            rules.add_quantization_config(everything, side, None, AlgorithmName.NO_QUANTIZE)
+            continue
+        unsigned = recipe.io == "uint8"
+        kind = qtyping.TensorDataType
+        activation = qtyping.TensorQuantizationConfig(
+            num_bits=16 if recipe.io == "int16" else 8,
+            symmetric=recipe.io == "int16" or (recipe.symmetric and not unsigned),
+            dtype=kind.UINT if unsigned else kind.INT,
+        )
+        config = qtyping.OpQuantizationConfig(
+            activation_tensor_config=activation,
+            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8),
+            compute_precision=qtyping.ComputePrecision.INTEGER,
+        )
+        rules.add_quantization_config(everything, side, config)

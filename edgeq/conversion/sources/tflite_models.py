@@ -1,0 +1,74 @@
+"""Float .tflite files that others made: checked, unique names, batch 1 for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.flatbuffer import indices, pack, set_signature, unpack
+from edgeq.errors import EdgeqError
+from edgeq.model.graph import Graph
+from edgeq.model.model_file import read_graph
+from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
+
+_QUANTIZED = frozenset({"int8", "uint8", "int16", "int4"})
+
+
+def load_tflite(path: Path) -> tuple[bytes, ModelInfo | None]:
+    """A float .tflite with unique tensor names, a signature, and static shapes; and its metadata.
+
+    The metadata is taken out of the file, because the label files behind it would not survive
+    the changes; the conversion puts it back.
+
+    Raises:
+        EdgeqError: Damaged, quantized already, or with open axes other than the batch.
+    """
+    graph = read_graph(path)
+    _check_float(graph)
+    whole = path.read_bytes()
+    info = read_info(graph.metadata[ENTRY], whole) if ENTRY in graph.metadata else None
+    model = unpack(whole)
+    model.metadata = [m for m in model.metadata or [] if m.name != ENTRY.encode()]
+    for subgraph in model.subgraphs:
+        _make_names_unique(subgraph)
+        for tensor in subgraph.tensors:
+            tensor.shapeSignature = None
+    main = model.subgraphs[0]
+    set_signature(
+        model,
+        [main.tensors[i].name.decode() for i in indices(main.inputs)],
+        [main.tensors[i].name.decode() for i in indices(main.outputs)],
+    )
+    return pack(model), info
+
+
+def _check_float(graph: Graph) -> None:
+    main = graph.main
+    quantized = [t for t in main.tensors if t.dtype in _QUANTIZED and t.quantization is not None]
+    if quantized:
+        raise EdgeqError(
+            f'The model is quantized already (tensor "{quantized[0].name}" is '
+            f"{quantized[0].dtype}); a float model is needed.",
+            graph.path,
+            "convert from the Keras model or the float .tflite",
+        )
+    open_axes = [
+        tensor
+        for tensor in (main.tensors[index] for index in main.inputs)
+        if set(tensor.dynamic_axes) - {0}
+    ]
+    if open_axes:
+        listed = ", ".join(f'"{t.name}" (axes {list(t.dynamic_axes)})' for t in open_axes)
+        raise EdgeqError(
+            f"Inputs have open axes: {listed}.", graph.path, "export it with a fixed input shape"
+        )
+
+
+def _make_names_unique(subgraph: Any) -> None:
+    taken: set[bytes] = set()
+    for index, tensor in enumerate(subgraph.tensors):
+        name = tensor.name or b"tensor_%d" % index
+        if name in taken:
+            name = b"%s_%d" % (name, index)
+        taken.add(name)
+        tensor.name = name

@@ -1,0 +1,228 @@
+""".npy and .npz, read row by row.
+
+A memory map would do for .npy, but its pages count as the process's memory, and a compressed
+.npz has none; reading rows from the file is as fast and stays small for both.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from edgeq.data.base import (
+    Array,
+    Request,
+    Row,
+    Source,
+    check_dtype,
+    file_error,
+    fit_shape,
+)
+from edgeq.errors import EdgeqError
+
+# What a damaged file makes its readers raise; RuntimeError: the archive has a password.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError,
+)  # fmt: skip
+_DATA_NAMES = ("x", "data", "inputs", "images", "samples", "specs", "arr_0")
+_LABEL_NAMES = ("y", "label", "labels", "targets", "arr_1")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One array of a file: its header, and how to stream its rows."""
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.key}" if self.key else str(self.path)
+
+    def _whole(self) -> Array:
+        try:
+            loaded = np.load(self.path, allow_pickle=False)
+            if not self.key:
+                return np.asarray(loaded)
+            with loaded:
+                return np.asarray(loaded[self.key])
+        except (*_UNREADABLE, MemoryError) as error:
+            raise file_error(self.path, error) from error
+
+    def rows(self) -> Iterator[Array]:
+        """One array per sample, in order."""
+        if self.fortran:
+            # Columns first on disk: rows cannot be streamed, so the whole array is read.
+            yield from self._whole()
+            return
+        shape = self.shape[1:]
+        size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
+        try:
+            with _open(self.path, self.key) as stream:
+                _header(stream)
+                for index in range(self.shape[0]):
+                    raw = stream.read(size)
+                    if len(raw) != size:
+                        raise EdgeqError(
+                            f"The file ends after {index} of {self.shape[0]} samples.", self.where
+                        )
+                    yield np.frombuffer(raw, self.dtype).reshape(shape)
+        except _UNREADABLE as error:
+            raise file_error(self.path, error) from error
+
+
+def open_arrays(path: Path, request: Request) -> Source:
+    """Samples from a .npy or .npz file; the first axis counts them.
+
+    Raises:
+        EdgeqError: Not such a file, a pickle, a missing key, or arrays that do not fit the model
+            or each other.
+    """
+    try:
+        columns = _columns(path)
+    except _UNREADABLE as error:
+        raise file_error(path, error) from error
+    inputs, labels = _choose(path, columns, request)
+    for column, spec in zip(inputs, request.inputs, strict=True):
+        check_dtype(column.dtype, spec, column.where)
+        if not column.shape:
+            raise EdgeqError("The array has no axis of samples.", column.where)
+        if column.shape[0]:
+            fit_shape(column.shape[1:], spec, column.where)
+    counts = {column.where: column.shape[0] for column in [*inputs, *([labels] if labels else [])]}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{where} has {count}" for where, count in counts.items())
+        raise EdgeqError(f"The arrays do not have the same number of samples: {listed}.")
+
+    def rows() -> Iterator[Row]:
+        streams = [column.rows() for column in inputs]
+        label_stream = labels.rows() if labels else None
+        for index, arrays in enumerate(zip(*streams, strict=True)):
+            label = next(label_stream) if label_stream else None
+            yield arrays, label, f"{inputs[0].where}, sample {index}"
+
+    return Source(str(path), rows, inputs[0].shape[0])
+
+
+def _open(path: Path, key: str) -> IO[bytes]:
+    if not key:
+        return path.open("rb")
+    return zipfile.ZipFile(path).open(key + ".npy")
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype of an array in .npy form."""
+    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    one = version == (1, 0)
+    read: Any = npy.read_array_header_1_0 if one else npy.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        # numpy's own words recommend allow_pickle, which is never right here.
+        raise ValueError(f"its header is damaged ({str(error).splitlines()[0]})") from error
+    return shape, fortran, dtype
+
+
+def _columns(path: Path) -> dict[str, _Column]:
+    """Every array in the file by key; one with the key "" for a .npy file."""
+    sizes = {"": path.stat().st_size}
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        sizes = {member.filename.removesuffix(".npy"): member.file_size for member in members}
+    else:
+        _check_start(path)
+    columns = {}
+    for key, size in sizes.items():
+        with _open(path, key) as stream:
+            shape, fortran, dtype = _header(stream)
+            left = size - stream.tell()
+        if dtype.hasobject:
+            raise EdgeqError(
+                "The array holds Python objects (a pickle), which could run code when read; "
+                "it is refused.",
+                f"{path}:{key}" if key else str(path),
+                "save it as an array of numbers",
+            )
+        # In Python's integers: a header may claim any number.
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > left:
+            raise EdgeqError(
+                f"The file is cut off: its header promises an array of shape {shape}, "
+                f"{dtype}, and {left:,} bytes follow.",
+                f"{path}:{key}" if key else str(path),
+                "copy or save it again",
+            )
+        columns[key] = _Column(path, key, shape, dtype, fortran and len(shape) > 1)
+    return columns
+
+
+def _check_start(path: Path) -> None:
+    """Say what is wrong with a file that is no sound zip archive and may be no array either.
+
+    Raises:
+        EdgeqError: It is empty, or an archive without its end.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise EdgeqError("The file is empty.", str(path))
+    if start.startswith(b"PK"):
+        raise EdgeqError("The archive is damaged or cut off.", str(path), "copy or save it again")
+
+
+def _choose(
+    path: Path, columns: Mapping[str, _Column], request: Request
+) -> tuple[list[_Column], _Column | None]:
+    """The columns of the model's inputs, and that of the labels if they are wanted."""
+    if request.keys:
+        wanted = len(request.inputs) + request.labelled
+        if len(request.keys) not in (len(request.inputs), len(request.inputs) + 1) or (
+            len(request.keys) < wanted
+        ):
+            raise EdgeqError(
+                f"{len(request.keys)} keys are given; {wanted} are needed "
+                f"({len(request.inputs)} inputs{', then the labels' if request.labelled else ''}).",
+                str(path),
+            )
+        chosen = [_named(path, columns, (key,)) for key in request.keys[:wanted]]
+        return chosen[: len(request.inputs)], chosen[-1] if request.labelled else None
+    names = (request.options.label,) if request.options.label else _LABEL_NAMES
+    labels = _named(path, columns, names) if request.labelled else None
+    if len(request.inputs) == 1:
+        rest = [c for key, c in columns.items() if key not in names]
+        if len(rest) == 1:
+            return rest, labels
+        return [_named(path, columns, ("0", request.inputs[0].name, *_DATA_NAMES))], labels
+    return [
+        _named(path, columns, (str(position), spec.name, spec.name.split(":")[0]))
+        for position, spec in enumerate(request.inputs)
+    ], labels
+
+
+def _named(path: Path, columns: Mapping[str, _Column], names: tuple[str, ...]) -> _Column:
+    for name in names:
+        if name in columns:
+            return columns[name]
+    if "" in columns:
+        raise EdgeqError(
+            "A .npy file holds one array only; this needs several.",
+            str(path),
+            "an .npz with the keys x and y",
+        )
+    listed = " or ".join(f"'{name}'" for name in names[:3])
+    raise EdgeqError(
+        f"There is no key {listed} in the file; it has {', '.join(sorted(columns)) or 'none'}.",
+        str(path),
+        f"name them: {path.name}:KEY or {path.name}:KEY,LABELKEY",
+    )

@@ -1,0 +1,134 @@
+"""From what the user typed after `--data` to a Dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.data.arrays import open_arrays
+from edgeq.data.audio import AUDIO_SUFFIXES, open_audio
+from edgeq.data.base import Dataset, DatasetOptions, InputSpec, Request, Row, Source
+from edgeq.data.generator import import_function, open_generator
+from edgeq.data.images import IMAGE_SUFFIXES, open_images
+from edgeq.data.table import open_table
+from edgeq.data.tfrecord import open_records
+from edgeq.errors import EdgeqError, UsageError
+
+_READERS: dict[str, Callable[[Path, Request], Source]] = {
+    ".npy": open_arrays,
+    ".npz": open_arrays,
+    ".csv": open_table,
+    ".tfrecord": open_records,
+    ".tfrecords": open_records,
+}
+_KINDS = "a .npz, .npy, .csv or .tfrecord file, a folder of images or .wav files, module:function"
+
+
+def open_dataset(
+    source: str | Path | Any,
+    inputs: Sequence[InputSpec],
+    *,
+    labelled: bool = False,
+    options: DatasetOptions | None = None,
+    limit: int | None = None,
+) -> Dataset:
+    """The data set that `source` names; headers and keys are checked now, samples as they stream.
+
+    Args:
+        source: A path, `file.npz:specs,labels`, `module:function`; or in Python an array with the
+            samples on its first axis, a tuple (x, y) of such arrays when labelled, or a function
+            that yields samples.
+        inputs: The model's inputs, in order.
+        labelled: Whether every sample must have a label.
+        options: Label column, class names, normalisation, resizing.
+        limit: Use at most so many samples, spread evenly over the set.
+
+    Raises:
+        EdgeqError: Nothing there, an unknown kind, or data that does not fit the model.
+    """
+    options = options or DatasetOptions()
+    request = Request(tuple(inputs), labelled, options=options)
+    opened = _open(source, request)
+    if opened.count == 0:
+        raise EdgeqError("The data is empty; at least one sample is needed.", opened.where)
+    return Dataset(opened, tuple(inputs), labelled, limit, options.normalization)
+
+
+def _open(source: Any, request: Request) -> Source:
+    if isinstance(source, str | Path):
+        return _open_text(str(source), request)
+    if callable(source):
+        return open_generator(getattr(source, "__name__", "generator"), source, request)
+    return _open_memory(source, request)
+
+
+def _open_text(text: str, request: Request) -> Source:
+    path = Path(text)
+    if not path.exists():
+        left, _, right = text.rpartition(":")
+        if Path(left).suffix.lower() in _READERS:
+            path = Path(left)
+            request = replace(request, keys=tuple(key.strip() for key in right.split(",")))
+        elif re.fullmatch(r"[\w.]+|.*\.py", left) and right.isidentifier():
+            return open_generator(text, import_function(text), request)
+    if not path.exists():
+        raise EdgeqError(f"There is no '{path}'.", hint=f"data is {_KINDS}")
+    if path.is_dir():
+        return _open_folder(path, request)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"'{path.name}' is no kind of data that edgeq reads.", str(path), _KINDS)
+    return reader(path, request)
+
+
+def _open_folder(path: Path, request: Request) -> Source:
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            return open_images(path, request)
+        if file.suffix.lower() in AUDIO_SUFFIXES:
+            return open_audio(path, request)
+    raise EdgeqError("The folder has no images and no .wav files.", str(path))
+
+
+def _by_name(arrays: Mapping[str, Any], request: Request) -> list[Any]:
+    """The arrays in the order of the model's inputs."""
+    chosen = []
+    for spec in request.inputs:
+        names = [name for name in (spec.name, spec.name.split(":")[0]) if name in arrays]
+        if not names:
+            there = ", ".join(map(str, arrays)) or "none"
+            raise EdgeqError(
+                f'There is no array "{spec.name}"; there is {there}.',
+                "the arrays given",
+                "name each array as the model names its input",
+            )
+        chosen.append(arrays[names[0]])
+    return chosen
+
+
+def _open_memory(source: Any, request: Request) -> Source:
+    """Arrays that are in memory already."""
+    labels = None
+    if request.labelled:
+        source, labels = source
+    if isinstance(source, Mapping):
+        source = _by_name(source, request)
+    arrays = [np.asarray(a) for a in (source if isinstance(source, list | tuple) else [source])]
+    if not all(array.ndim for array in arrays):
+        raise EdgeqError(
+            "The data has no axis of samples.", "the arrays given", f"data is {_KINDS}"
+        )
+    counts = {len(array) for array in arrays} | ({len(labels)} if labels is not None else set())
+    if len(counts) != 1:
+        raise EdgeqError(f"The arrays do not have the same number of samples: {sorted(counts)}.")
+
+    def rows() -> Iterator[Row]:
+        for index, row in enumerate(zip(*arrays, strict=True)):
+            yield row, None if labels is None else labels[index], f"sample {index}"
+
+    return Source("the arrays given", rows, counts.pop())

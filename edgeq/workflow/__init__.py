@@ -1,0 +1,1 @@
+"""What calls several rooms: conversion as a whole, deployment, the search of `edgeq tune`."""

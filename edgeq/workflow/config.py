@@ -1,0 +1,168 @@
+"""edgeq.toml: what `edgeq deploy` is asked for, read and checked as a whole."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from edgeq.analysis.limits import Limits
+from edgeq.data import DatasetOptions, Normalization
+from edgeq.errors import EdgeqError, raise_problems
+from edgeq.support.sizes import parse_bytes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """One deployment.
+
+    Attributes:
+        model: Keras file, SavedModel or .tflite.
+        data: Representative data; needed unless the model is integer already.
+        eval: Labelled data; None leaves accuracy out.
+        metric: How accuracy is measured.
+        limit: Use at most so many samples of `eval`.
+        reading: How both are read.
+        scheme: Quantization scheme.
+        io: Type of inputs and outputs: "int8", "uint8", "float32", or None for the scheme's own.
+        target: Board or CPU.
+        on: Device to profile on; None for the target's emulator.
+        optimize: "balanced", "speed", "ram" or "size".
+        verify: Number of random inputs in the comparison of bytes.
+        output: Folder to make.
+        limits: What the result must keep to.
+        trust: Whether code inside a Keras file may run.
+        sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
+    """
+
+    model: str
+    data: str | None = None
+    eval: str | None = None
+    metric: str = "classification"
+    limit: int | None = None
+    reading: DatasetOptions = field(default_factory=DatasetOptions)
+    scheme: str = "int8"
+    io: str | None = None
+    target: str = "cortex-m4"
+    on: str | None = None
+    optimize: str = "balanced"
+    verify: int = 100
+    output: str = "deployed"
+    limits: Limits = field(default_factory=Limits)
+    trust: bool = False
+    sign: str | None = None
+
+
+_PATHS = ("model", "data", "eval", "output", "sign")
+_READING = ("label", "classes", "mean", "std", "resize")
+_SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
+_TABLES = {
+    "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
+    "reading": _READING,
+    "limits": (*_SIZES, "accuracy", "accuracy_drop", "cycles", "latency_ms"),
+}
+
+
+def read_config(path: Path) -> DeployConfig:
+    """The deployment that an edgeq.toml describes; paths in it start from its folder.
+
+    Raises:
+        EdgeqError: No such file, no TOML, unknown keys or wrong types: all of them at once.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise EdgeqError(f"cannot read the configuration: {error.strerror}.", str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EdgeqError(f"this is no TOML: {error}.", str(path)) from None
+    problems = _unknown(tables, path)
+    raise_problems(problems)
+    deploy = dict(tables.get("deploy", {}))
+    if "model" not in deploy:
+        raise EdgeqError("there is no model.", str(path), '[deploy]\nmodel = "model.keras"')
+    limits = dict(tables.get("limits", {}))
+    for short, name in _SIZES.items():
+        if short in limits:
+            limits[name] = parse_bytes(str(limits.pop(short)))
+    _check_types(DeployConfig, deploy, f"{path}, [deploy]")
+    _check_types(Limits, limits, f"{path}, [limits]")
+    for name in _PATHS:
+        if name in deploy:
+            deploy[name] = _from(path.parent, deploy[name])
+    reading = _reading(tables.get("reading", {}), f"{path}, [reading]")
+    return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))
+
+
+def _unknown(tables: Mapping[str, Any], path: Path) -> list[EdgeqError]:
+    problems = [
+        EdgeqError(f"there is no table [{name}].", str(path), _near(name, tuple(_TABLES)))
+        for name in tables
+        if name not in _TABLES
+    ]
+    for name, known in _TABLES.items():
+        found = tables.get(name, {})
+        if not isinstance(found, dict):
+            problems.append(EdgeqError(f"'{name}' must be a table.", str(path), f"[{name}]"))
+            continue
+        problems += [
+            EdgeqError(f"there is no key '{key}'.", f"{path}, [{name}]", _near(key, known))
+            for key in found
+            if key not in known
+        ]
+    return problems
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, 3)
+    return ", ".join(close or known)
+
+
+def _check_types(kind: type, values: Mapping[str, Any], where: str) -> None:
+    hints = get_type_hints(kind)
+    problems = []
+    for name, value in values.items():
+        wanted = hints[name]
+        # TOML's 1 is a fine float; its true is no number.
+        fits = isinstance(value, wanted) or (isinstance(value, int) and isinstance(1.0, wanted))
+        if not fits or (isinstance(value, bool) and wanted is not bool):
+            problems.append(EdgeqError(f"{name} = {value!r} has the wrong type.", where))
+    raise_problems(problems)
+
+
+def _reading(table: Mapping[str, Any], where: str) -> DatasetOptions:
+    try:
+        normalization = None
+        if "mean" in table or "std" in table:
+            normalization = Normalization(
+                _floats(table.get("mean", 0)), _floats(table.get("std", 1))
+            )
+        return DatasetOptions(
+            label=table.get("label"),
+            classes=tuple(str(name) for name in table.get("classes", ())),
+            normalization=normalization,
+            resize=str(table.get("resize", "stretch")),
+        )
+    except (TypeError, ValueError) as error:
+        raise EdgeqError(f"a value has the wrong type: {error}.", where) from None
+
+
+def _floats(value: Any) -> tuple[float, ...]:
+    return tuple(float(v) for v in (value if isinstance(value, list) else [value]))
+
+
+def _from(folder: Path, text: str) -> str:
+    """A path that starts from a folder; `module:function` and absolute paths stay as they are."""
+    if text.startswith("~/"):
+        return str(Path(text).expanduser())
+    left = text.rpartition(":")[0] or text
+    if (folder / text).exists() or (folder / left).exists() or ":" not in text:
+        return str(folder / text)
+    return text

@@ -1,0 +1,291 @@
+"""The whole conversion: load, calibrate, quantize, prove, write."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.evaluation.metrics import Score
+from edgeq.boards.target import load_target
+from edgeq.conversion.calibration.calibrate import METHODS, Calibration, calibrate
+from edgeq.conversion.describe import describe, labelled_output
+from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.passes.masks import bound_masks, clip_masks
+from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
+from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
+from edgeq.conversion.quantization.bias_correction import correct_biases
+from edgeq.conversion.quantization.mixed import choose_precision
+from edgeq.conversion.quantization.quantize import Recipe, quantize
+from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
+from edgeq.data import Dataset, DatasetOptions, open_dataset
+from edgeq.errors import UsageError
+from edgeq.support.output import check_writable, write_whole
+
+IO_TYPES = ("int8", "uint8", "int16", "float32")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion made.
+
+    Attributes:
+        model: The source, as given.
+        scheme: How it was quantized.
+        precision: Layers that have a scheme of their own, and which.
+        data: The .tflite.
+        sha256: Digest of `data`.
+        output: Where it was written; None if nowhere.
+        float_bytes: Size of the float .tflite it came from.
+        proof: What was proven of it; None for schemes that keep float.
+        calibration: Ranges, and whether the data was enough; None where none was needed.
+        warnings: What the user should know, in sentences.
+        accuracy: Scores of the float and of the converted model, where they were asked for.
+        float_model: The float model, to compare against.
+        corrected: With bias correction: the largest change of a bias by layer, in the units of
+            the layer's output.
+        rounded: With adaptive rounding: what it did to each layer, by its output's name.
+    """
+
+    model: str
+    scheme: Scheme
+    precision: Mapping[str, str]
+    data: bytes
+    sha256: str
+    output: str | None
+    float_bytes: int
+    proof: Proof | None
+    calibration: Calibration | None
+    warnings: tuple[str, ...] = ()
+    accuracy: tuple[Score, Score] | None = None
+    float_model: FloatModel | None = field(default=None, repr=False)
+    corrected: Mapping[str, float] = field(default_factory=dict)
+    rounded: Mapping[str, Rounding] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data, without the model itself."""
+        return {
+            "edgeq": __version__,
+            "model": self.model,
+            "scheme": self.scheme.name,
+            "precision": dict(self.precision),
+            "saves": self.scheme.saves,
+            "runs_on": self.scheme.runs_on,
+            "output": self.output,
+            "sha256": self.sha256,
+            "bytes": len(self.data),
+            "float_bytes": self.float_bytes,
+            "proof": self.proof,
+            "calibration": self.calibration
+            and {
+                "samples": self.calibration.samples,
+                "method": self.calibration.method,
+                "enough": self.calibration.enough,
+                "moving": self.calibration.moving,
+                "outliers": self.calibration.outliers,
+                "tensors": self.calibration.tensors,
+            },
+            "accuracy": self.accuracy
+            and {
+                "metric": self.accuracy[0].metric,
+                "float": self.accuracy[0].value,
+                "quantized": self.accuracy[1].value,
+            },
+            "corrected": dict(self.corrected),
+            "rounded": dict(self.rounded),
+            "warnings": self.warnings,
+        }
+
+
+def convert(
+    model: str | Path | Any,
+    *,
+    data: Any = None,
+    output: str | Path | None = None,
+    scheme: str = "int8",
+    io: str | None = None,
+    calibration: str = "minmax",
+    symmetric: bool = False,
+    precision: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    dataset_options: DatasetOptions | None = None,
+    signature: str | None = None,
+    trust: bool = False,
+    force: bool = False,
+    eval_data: Any = None,
+    metric: str = "classification",
+    target: str | Path | None = None,
+    rounding: str = "nearest",
+    bias_correction: bool = False,
+) -> Conversion:
+    """A quantized .tflite of a model, proven to be what was asked for.
+
+    Args:
+        model: `.keras`, `.h5`, SavedModel folder, float `.tflite`, or a keras.Model.
+        data: Representative data (see `edgeq.data.open_dataset`); schemes that keep float
+            activations need none.
+        output: The .tflite to write; None to write nothing.
+        scheme: A name of `edgeq.conversion.quantization.schemes.SCHEMES`.
+        io: Type of inputs and outputs; the activations' type if None.
+        calibration: How ranges are chosen, a name of
+            `edgeq.conversion.calibration.calibrate.METHODS`.
+        symmetric: Whether the zero point of int8 activations is always 0.
+        precision: For the scheme "mixed": layer names (may hold * and ?) and the schemes for
+            them ("int4", "int16x8", ...); other layers are int8. Without it, layers whose
+            outputs hardly change get int4 weights.
+        limit: Calibrate on at most so many samples, spread over the set.
+        dataset_options: How the data is read; its class names and its normalization go into the
+            model as TFLite metadata.
+        signature: Which signature of a SavedModel.
+        trust: Whether code inside the model file may run.
+        force: Whether an existing output is replaced.
+        eval_data: Labelled data to compare the float and the converted model on.
+        metric: What to compute on it (see `edgeq.evaluate`).
+        target: Where it shall run (see `edgeq targets`); a scheme that cannot is refused.
+        rounding: "nearest", or "adaptive": weights go up or down by what that does to the
+            layer's output on the data, where it pays; integer schemes only.
+        bias_correction: Whether biases make up for what rounding of weights adds on average;
+            integer schemes only.
+
+    Raises:
+        EdgeqError: The model or the data is not usable, the output exists, or the result is not
+            what was asked for (all reasons at once).
+    """
+    chosen = find_scheme(scheme)
+    if target is not None:
+        check_target(chosen, load_target(target))
+    recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
+    _check_method("calibration", calibration, METHODS)
+    _check_method("rounding", rounding, ROUNDINGS)
+    options = dataset_options or DatasetOptions()
+    path = None if output is None else Path(output)
+    if path is not None:
+        check_writable(path, force=force)
+    _check_use(chosen, data, adaptive=rounding == "adaptive", bias_correction=bias_correction)
+    source = float_model(model, signature=signature, trust=trust)
+    labelled_output(source, options.classes)
+    found = None
+    repairs = None
+    if chosen.integer:
+        dataset = open_dataset(data, source.inputs, options=options, limit=limit)
+        levels = 1 << (16 if chosen.activations == "int16" else 8)
+        clipped = clip_masks(source)
+        found = calibrate(clipped, dataset, calibration, levels)
+        if clipped is not source:
+            source = bound_masks(clipped, found.ranges, levels)
+            found = calibrate(source, dataset, calibration, levels)
+        if chosen.name == "mixed" and not recipe.precision:
+            picked = choose_precision(source, found.ranges, dataset)
+            recipe = replace(recipe, precision=tuple(picked.items()))
+        repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
+    result = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
+    proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
+    result = describe(result, source, options.classes, options.normalization, found)
+    prove_runs(result, source.source)
+    accuracy = None
+    if eval_data is not None:
+        accuracy = _compare(source.data, result, eval_data, metric, options)
+    if path is not None:
+        write_whole(path, result)
+    return Conversion(
+        model=source.source,
+        scheme=chosen,
+        precision=dict(recipe.precision),
+        data=result,
+        sha256=hashlib.sha256(result).hexdigest(),
+        output=None if path is None else str(path),
+        float_bytes=len(source.data),
+        proof=proof,
+        calibration=found,
+        warnings=tuple(found.warnings()) if found else _no_saving(chosen, result),
+        accuracy=accuracy,
+        float_model=source,
+        corrected=repairs.corrected if repairs else {},
+        rounded=repairs.rounded if repairs else {},
+    )
+
+
+class _Repairs:
+    """What makes a quantized model better with the help of the float model and the data."""
+
+    def __init__(
+        self, source: FloatModel, dataset: Dataset, adaptive: bool, bias_correction: bool
+    ) -> None:
+        self._source, self._dataset = source, dataset
+        self._adaptive, self._bias_correction = adaptive, bias_correction
+        self.rounded: dict[str, Rounding] = {}
+        self.corrected: dict[str, float] = {}
+
+    def __call__(self, made: Any) -> None:
+        """Repair an unpacked model in place: weights first, so that biases fit them."""
+        source, dataset = self._source, self._dataset
+        if self._adaptive:
+            self.rounded = round_adaptively(made, source, dataset)
+        if self._bias_correction:
+            self.corrected = correct_biases(made, source, dataset)
+
+
+def _check_use(scheme: Scheme, data: Any, *, adaptive: bool, bias_correction: bool) -> None:
+    if scheme.integer and data is None:
+        raise UsageError(
+            f"The scheme {scheme.name} needs representative data.",
+            hint="--data calibration.npz, or --scheme dynamic, which needs none",
+        )
+    wanted = "adaptive rounding" if adaptive else "bias correction" if bias_correction else ""
+    if wanted and not scheme.integer:
+        raise UsageError(
+            f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
+            hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
+        )
+
+
+def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
+    """A word where a scheme of storage found no weights to store."""
+    if not scheme.storage_only or scheme.name.encode() in result:
+        return ()
+    words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
+    return (words,)
+
+
+def _compare(
+    before: bytes, after: bytes, data: Any, metric: str, options: DatasetOptions | None
+) -> tuple[Score, Score]:
+    """Scores of the float and the converted model on labelled data."""
+    scores = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("float", before), ("quantized", after)):
+            path = Path(folder) / f"{name}.tflite"
+            path.write_bytes(content)
+            found = evaluate(path, data=data, metric=metric, dataset_options=options)
+            scores.append(found.score)
+    return scores[0], scores[1]
+
+
+def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise UsageError(f"There is no {what} '{name}'.", hint=f"one of {', '.join(known)}")
+
+
+def _check_io(scheme: Scheme, io: str | None) -> str:
+    """The type of inputs and outputs.
+
+    Raises:
+        UsageError: The scheme cannot have that type there.
+    """
+    if io is None:
+        return scheme.default_io
+    allowed = {"int8": ("int8", "uint8", "float32"), "int16": ("int16", "float32")}.get(
+        scheme.activations, ("float32",)
+    )
+    if io not in allowed:
+        raise UsageError(
+            f"--io {io} does not go with the scheme {scheme.name}.",
+            hint=f"--io {' or '.join(allowed)}",
+        )
+    return io

@@ -1,0 +1,304 @@
+"""The whole chain on one model: convert, prove, verify, evaluate, compile, profile, check, report.
+
+Everything lands in one folder, which appears only when the chain has come to its end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.analysis.drift.check import reference_profile
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric
+from edgeq.analysis.evaluation.layers import LayerError, layer_errors
+from edgeq.analysis.fit import address_for
+from edgeq.analysis.limits import LimitCheck, check_limits, latency_ms
+from edgeq.analysis.models import is_integer, is_tflite, sample_specs
+from edgeq.analysis.profiling import Profile, profile
+from edgeq.analysis.verification import Verification, verify
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.compilation import Sources
+from edgeq.compiler.compilation import compile as compile_model
+from edgeq.compiler.options import CompileOptions
+from edgeq.data import open_dataset
+from edgeq.devices.address import is_emulated
+from edgeq.errors import LimitError, UsageError
+from edgeq.model.graph import Graph
+from edgeq.model.model_file import read_graph
+from edgeq.report.html import render
+from edgeq.support.jsontext import json_text
+from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.progress import stage
+from edgeq.support.signature import sign_bytes
+from edgeq.workflow.config import DeployConfig
+from edgeq.workflow.manifest import write_manifest
+
+RESULT, REPORT, REFERENCE, C_FOLDER = "deploy.json", "report.html", "reference.json", "c"
+_LAYER_SAMPLES = 8
+# An emulated inference takes about a second for a large model; the host has tried many inputs.
+_EMULATED_INPUTS = 3
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment found and made.
+
+    Attributes:
+        output: The folder: the .tflite, C sources in `c/`, deploy.json, report.html,
+            reference.json (for drift) and manifest.json.
+        conversion: The JSON of the conversion; None if the model was integer already.
+        verifications: Bytes compared with the oracle.
+        accuracy: Of the integer model; None without labelled data.
+        float_accuracy: Of the float model, where there is one.
+        latency_ms: Of one inference; from the cycles and the target's clock where not timed.
+        layers: Error of each layer, where there is a float model.
+        limits: Every limit with the value found.
+        result: All of it as in deploy.json.
+    """
+
+    output: Path
+    target: str
+    conversion: Mapping[str, Any] | None
+    verifications: tuple[Verification, ...]
+    accuracy: Evaluation | None
+    float_accuracy: Evaluation | None
+    profile: Profile
+    latency_ms: float | None
+    layers: tuple[LayerError, ...]
+    limits: tuple[LimitCheck, ...]
+    result: Mapping[str, Any]
+
+    @property
+    def met(self) -> bool:
+        """Whether all limits are met and all bytes are equal."""
+        return all(check.met for check in self.limits)
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.output / REPORT
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The integer .tflite, and the float one that it was made from."""
+
+    integer: Path
+    real: Path | None
+    conversion: Mapping[str, Any] | None
+
+
+def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
+    """The whole chain on one model, with a report; see `edgeq deploy`.
+
+    Args:
+        config: What is wanted.
+        force: Whether an existing output folder is replaced.
+
+    Raises:
+        EdgeqError: A step failed; nothing is left behind. Limits that are missed raise nothing:
+            see `Deployment.met`.
+    """
+    target = load_target(config.target)
+    address = config.on or address_for(target, config.target)
+    _check(config, force=force)
+    with (
+        whole_directory(Path(config.output), force=force) as folder,
+        tempfile.TemporaryDirectory(prefix="edgeq-") as scratch,
+    ):
+        deployment = _Steps(config, target, address, folder, Path(scratch)).run()
+        write_whole(folder / RESULT, json_text(deployment.result) + "\n")
+        write_whole(folder / REPORT, render(deployment.result))
+        _write_reference(config, folder)
+        write_manifest(folder, config, None if config.sign is None else Path(config.sign))
+    return deployment
+
+
+def _write_reference(config: DeployConfig, folder: Path) -> None:
+    """Save what inputs and outputs look like now, for `edgeq drift check` later."""
+    if config.data is None:
+        return
+    stage("saving the reference profile for drift")
+    model = next(folder.glob("*.tflite"))
+    profile_now = reference_profile(model, config.data, reading=config.reading)
+    write_whole(folder / REFERENCE, json_text(profile_now) + "\n")
+
+
+def _check(config: DeployConfig, *, force: bool) -> None:
+    """Refuse what cannot end well before any work is done."""
+    check_writable(Path(config.output), force=force, folder=True)
+    find_metric(config.metric)
+    if config.sign is not None:
+        sign_bytes(b"", Path(config.sign))
+    limits = config.limits
+    if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
+        raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of one deployment."""
+
+    config: DeployConfig
+    target: Target
+    address: str
+    folder: Path
+    scratch: Path
+
+    def run(self) -> Deployment:
+        """All steps in order."""
+        models = self._convert()
+        sources = None if self.target.kind == "host" else self._compile(models.integer)
+        # The form that compile has chosen for the budgets, so that nobody has to search again.
+        options = CompileOptions(sources.manifest["optimize"] if sources else self.config.optimize)
+        verifications = self._verify(models.integer, options) if sources is not None else ()
+        real, accuracy = self._evaluate(models, options)
+        layers = tuple(self._layers(models))
+        stage(f"profiling on {self.address}")
+        found = profile(models.integer, on=self.address, options=options)
+        found = replace(found, path=models.integer.name)
+        limits = check_limits(self.config.limits, self.target, found, accuracy, real, verifications)
+        deployment = Deployment(
+            Path(self.config.output),
+            self.target.name,
+            models.conversion,
+            verifications,
+            accuracy,
+            real,
+            found,
+            latency_ms(self.target, found),
+            layers,
+            limits,
+            {},
+        )
+        graph = read_graph(models.integer)
+        return replace(deployment, result=_result(deployment, graph, sources))
+
+    def _convert(self) -> _Models:
+        """The integer model: converted, or as it was given."""
+        stage("converting")
+        source = Path(self.config.model)
+        integer = self.folder / f"{source.stem}.tflite"
+        if is_tflite(source) and is_integer(read_graph(source)):
+            shutil.copyfile(source, integer)
+            return _Models(integer, None, None)
+        from edgeq.conversion.quantization.schemes import check_target, find_scheme
+        from edgeq.workflow.convert import convert
+
+        check_target(find_scheme(self.config.scheme), self.target)
+        conversion = convert(
+            source,
+            data=self.config.data,
+            output=integer,
+            scheme=self.config.scheme,
+            io=self.config.io,
+            dataset_options=self.config.reading,
+            trust=self.config.trust,
+        )
+        real = None
+        if conversion.float_model is not None:
+            real = self.scratch / "float.tflite"
+            real.write_bytes(conversion.float_model.data)
+        summary = {**conversion.to_json(), "model": source.name, "output": integer.name}
+        return _Models(integer, real, summary)
+
+    def _compile(self, model: Path) -> Sources:
+        """The C in the form that keeps to the budgets, or the plain one if none does."""
+        stage("compiling")
+        limits, optimize = self.config.limits, self.config.optimize
+        budgets = CompileOptions(optimize, limits.ram_bytes, limits.flash_bytes, limits.cycles)
+        output = self.folder / C_FOLDER
+        try:
+            return compile_model(model, output, target=self.target, options=budgets)
+        except LimitError:
+            # The limits are checked at the end, where the report can show by how much.
+            options = CompileOptions(optimize)
+            return compile_model(model, output, target=self.target, options=options)
+
+    def _verify(self, model: Path, options: CompileOptions) -> tuple[Verification, ...]:
+        """Bytes against the oracle, on this machine and in the emulator."""
+        stage("verifying")
+        counts = {"c": self.config.verify}
+        if is_emulated(self.address):
+            counts[self.address] = min(self.config.verify, _EMULATED_INPUTS)
+        return tuple(
+            replace(verify(model, on=on, n=n, options=options), model=model.name)
+            for on, n in counts.items()
+        )
+
+    def _evaluate(
+        self, models: _Models, options: CompileOptions
+    ) -> tuple[Evaluation | None, Evaluation | None]:
+        """Accuracy of the float and of the integer model."""
+        stage("evaluating")
+        if self.config.eval is None:
+            return None, None
+        device = self.address if self.target.kind == "host" else "c"
+
+        def measure(model: Path, on: str) -> Evaluation:
+            found = evaluate(
+                model,
+                data=self.config.eval,
+                on=on,
+                metric=self.config.metric,
+                limit=self.config.limit,
+                dataset_options=self.config.reading,
+                options=options,
+            )
+            return replace(found, model=model.name)
+
+        real = None if models.real is None else measure(models.real, "local")
+        return real, measure(models.integer, device)
+
+    def _layers(self, models: _Models) -> list[LayerError]:
+        """Error of each layer on a few samples of the representative data."""
+        if models.real is None or self.config.data is None:
+            return []
+        stage("comparing layers")
+        data = open_dataset(
+            self.config.data,
+            sample_specs(read_graph(models.real).main),
+            options=self.config.reading,
+            limit=_LAYER_SAMPLES,
+        )
+        return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
+
+
+def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:
+    """The content of deploy.json."""
+    return {
+        "edgeq": __version__,
+        "model": {
+            "path": Path(graph.path).name,
+            "sha256": graph.sha256,
+            "file_bytes": graph.file_bytes,
+        },
+        "target": found.target,
+        "conversion": found.conversion,
+        "verify": [check.to_json() for check in found.verifications],
+        "evaluation": {
+            "float": found.float_accuracy and found.float_accuracy.to_json(),
+            "integer": found.accuracy and found.accuracy.to_json(),
+        },
+        "profile": found.profile.to_json(),
+        "latency_ms": found.latency_ms,
+        "memory": None if sources is None else _memory(sources.manifest),
+        "layers": found.layers,
+        "limits": found.limits,
+        "met": found.met,
+    }
+
+
+def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The arena over time."""
+    return {
+        "arena_bytes": manifest["arena_bytes"],
+        "lower_bound_bytes": manifest["arena_bound_bytes"],
+        "steps": len(manifest["ops"]),
+        "blocks": manifest["arena"],
+    }

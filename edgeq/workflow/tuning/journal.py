@@ -1,0 +1,78 @@
+"""The trials so far, on disk: one line of JSON each, so that a search can be taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import EdgeqError
+from edgeq.workflow.tuning.trial import Trial
+
+
+class Journal:
+    """Finished trials by candidate, appended to a file as they come in."""
+
+    def __init__(self, path: Path, problem: dict[str, Any]) -> None:
+        """Open a journal, or start one.
+
+        Args:
+            path: The file; its first line says what is searched for.
+            problem: What is searched for, JSON types; a journal of something else is refused.
+
+        Raises:
+            EdgeqError: The file belongs to another search.
+        """
+        self.trials: dict[str, Trial] = {}
+        self._path = path
+        if path.exists():
+            self._read(problem)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(problem)
+
+    def add(self, trial: Trial) -> None:
+        """Keep a trial; it is on disk when this returns."""
+        self.trials[trial.candidate.key] = trial
+        self._append(trial.to_json())
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with self._path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self, problem: dict[str, Any]) -> None:
+        lines = self._path.read_text().splitlines(keepends=True)
+        # A line without its end was being written when the search was interrupted.
+        whole = [line for line in lines if line.endswith("\n")]
+        if len(whole) < len(lines):
+            self._path.write_text("".join(whole))
+        try:
+            stored, *entries = [json.loads(line) for line in whole]
+            trials = [Trial.from_json(entry) for entry in entries]
+        except (ValueError, TypeError, KeyError) as error:
+            raise EdgeqError(
+                "This is no journal of a search.", str(self._path), "choose another --output"
+            ) from error
+        changed = _changed(stored, problem)
+        if changed:
+            raise EdgeqError(
+                f"This journal belongs to another search: {', '.join(changed)} differ.",
+                str(self._path),
+                "choose another --output, or --force to begin anew",
+            )
+        self.trials = {trial.candidate.key: trial for trial in trials}
+
+
+def _changed(stored: dict[str, Any], problem: dict[str, Any]) -> list[str]:
+    """What the two searches do not have in common; variants may be more than they were."""
+    before = stored.get("variants", {})
+    variants = [
+        f"the variant {name}"
+        for name, digest in problem.get("variants", {}).items()
+        if before.get(name, digest) != digest
+    ]
+    names = (name for name in problem if name != "variants")
+    return [name for name in names if stored.get(name) != problem[name]] + variants

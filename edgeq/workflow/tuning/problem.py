@@ -1,0 +1,194 @@
+"""The search's question, made of files: float models, samples, and which layers are sensitive."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.data import DatasetOptions, open_dataset
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.array import Array
+from edgeq.support.output import write_whole
+from edgeq.support.progress import stage
+from edgeq.workflow.convert import convert
+from edgeq.workflow.manifest import source_digest
+from edgeq.workflow.tuning.space import Space
+from edgeq.workflow.tuning.trial import Problem
+
+_GENERATED = ("sim:", "qemu:", "c", "serial:")
+_CALIBRATION_SAMPLES = 200
+# Compressions that are tried where there is data to train on, and what they promise.
+_TRAINED = ("qat-int8", "qat-int4", "channels-75%", "channels-50%")
+
+
+def pose(
+    model: str | Path,
+    *,
+    data: Any,
+    eval_data: Any,
+    train_data: Any,
+    on: str,
+    metric: str,
+    limit: int | None,
+    options: DatasetOptions | None,
+    trust: bool,
+    cache: Path,
+) -> Problem:
+    """The problem of `edgeq.workflow.tuning.tune.tune`, with everything loaded.
+
+    Raises:
+        EdgeqError: Model or data cannot be used.
+    """
+    stage("reading model and data")
+    source = float_model(model, trust=trust)
+    most = min(limit or _CALIBRATION_SAMPLES, _CALIBRATION_SAMPLES)
+    calibration, _ = _arrays(source, data, options, most, labelled=False)
+    if eval_data is not None:
+        samples, labels = _arrays(source, eval_data, options, limit, labelled=True)
+    elif metric == "classification":
+        samples, _ = _arrays(source, data, options, limit, labelled=False)
+        labels = _own_labels(source, samples)
+    else:
+        raise UsageError(f"The metric '{metric}' needs labelled data.", hint="--eval test.npz")
+    made, failed = _variants(model, train_data, options, trust, cache)
+    variants = {"plain": source.data} | made
+    stage("measuring how sensitive layers are")
+    narrow, _ = _diagnosis(source, calibration, "int4")
+    wide, warnings = _diagnosis(source, calibration, "int8")
+    space = Space(
+        tuple(variants),
+        tuple(_narrowable(narrow)),
+        tuple(_widenable(wide)),
+        on.startswith(_GENERATED),
+    )
+    arithmetic = "c" if on.startswith(_GENERATED) else on
+    notes = (*warnings, *(f"Left out {name}: {reason}" for name, reason in failed.items()))
+    return Problem(variants, space, calibration, samples, labels, metric, on, arithmetic, notes)
+
+
+def _arrays(
+    source: FloatModel,
+    data: Any,
+    options: DatasetOptions | None,
+    limit: int | None,
+    *,
+    labelled: bool,
+) -> tuple[list[Array], Array]:
+    dataset = open_dataset(data, source.inputs, labelled=labelled, options=options, limit=limit)
+    samples = list(dataset)
+    arrays = [np.stack([s.inputs[i] for s in samples]) for i in range(len(source.inputs))]
+    return arrays, np.asarray([sample.label for sample in samples]) if labelled else np.empty(0)
+
+
+def _own_labels(source: FloatModel, samples: list[Array]) -> Array:
+    """What the float model itself makes of the samples."""
+    from edgeq.analysis.execution import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(source.data)
+        inputs = {str(position): array for position, array in enumerate(samples)}
+        output = run(path, inputs=inputs)[0]
+    return np.asarray(output.reshape(len(output), -1).argmax(axis=1))
+
+
+def _variants(
+    model: str | Path, train: Any, options: DatasetOptions | None, trust: bool, cache: Path
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Float models other than the plain one, where the model is a Keras file; and what failed.
+
+    Trained ones are kept in the search's folder, so that a search taken up again has the same.
+
+    Raises:
+        EdgeqError: There is data to train on, and nothing can be trained with it.
+    """
+    if Path(model).suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        if train is not None:
+            raise UsageError(
+                "Compressions need a Keras file; this model has no layers to train.", str(model)
+            )
+        return {}, {}
+    found: dict[str, bytes] = {}
+    failed: dict[str, str] = {}
+    # Named after what they were made of, so that other data makes others.
+    origin = _origin(model, train, options)[:12]
+    for name in ("equalize", *(_TRAINED if train is not None else ())):
+        path = cache / f"{name}-{origin}.tflite"
+        if not path.exists():
+            stage(f"making the variant {name}")
+            try:
+                made = _variant(name, model, train, options, trust)
+            except EdgeqError as error:
+                failed[name] = error.what
+                if set(_TRAINED) <= set(failed):
+                    raise
+                continue
+            write_whole(path, float_model(made).data)
+        found[name] = path.read_bytes()
+    return found, failed
+
+
+def _origin(model: str | Path, train: Any, options: DatasetOptions | None) -> str:
+    """Digest of what a variant is made of."""
+    total = hashlib.sha256(f"{__version__} {source_digest(str(model))} {options}".encode())
+    if isinstance(train, str | Path):
+        total.update(f"{train} {source_digest(str(train))}".encode())
+    elif isinstance(train, tuple | list):
+        for array in train:
+            total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def _variant(
+    name: str, model: str | Path, train: Any, options: DatasetOptions | None, trust: bool
+) -> Any:
+    """The Keras model of a variant."""
+    from edgeq.compress.task import Task
+
+    if name == "equalize":
+        from edgeq.compress.equalization import equalize
+
+        return equalize(model, trust=trust).model
+    task = Task(train, dataset_options=options, trust=trust)
+    method, _, amount = name.partition("-")
+    if method == "qat":
+        from edgeq.compress.qat import qat
+
+        return qat(model, task, scheme=amount).model
+    from edgeq.compress.structured import prune_channels
+
+    return prune_channels(model, task, macs=int(amount.rstrip("%")) / 100).model
+
+
+def _narrowable(found: Diagnosis) -> list[str]:
+    """Layers whose weights can be int4, the one that this hurts least first."""
+    layers = [x for x in found.layers if x.weights is not None and x.weights.dtype == "int4"]
+    return [_layer_name(x.name) for x in reversed(layers)]
+
+
+def _widenable(found: Diagnosis) -> list[str]:
+    """Layers that cause most of the error of the int8 model, the worst first."""
+    return [_layer_name(x.name) for x in found.layers if x.weights is not None]
+
+
+def _layer_name(name: str) -> str:
+    """The first of the layers in a tensor's name, which all variants of the model have."""
+    return name.split(";")[0].split("/")[0].replace("[", "[[]")
+
+
+def _diagnosis(
+    source: FloatModel, calibration: list[Array], scheme: str
+) -> tuple[Diagnosis, tuple[str, ...]]:
+    """The diagnosis of a scheme, and what calibration has to say about the data."""
+    with tempfile.TemporaryDirectory() as folder:
+        real, integer = Path(folder) / "float.tflite", Path(folder) / "integer.tflite"
+        real.write_bytes(source.data)
+        made = convert(real, data=calibration, output=integer, scheme=scheme)
+        return diagnose(integer, real, data=calibration, limit=8), made.warnings

@@ -1,0 +1,131 @@
+"""One candidate, made and measured. Runs in a worker process; needs no TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.profiling import profile
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
+from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
+from edgeq.workflow.convert import convert
+from edgeq.workflow.tuning.space import Candidate, Space
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a worker needs; it may be on another machine, so nothing is a path.
+
+    Attributes:
+        variants: Content of the float .tflite files by name.
+        space: What can be chosen.
+        calibration: Representative samples, one array per model input.
+        samples, labels: Labelled samples, one array per model input.
+        metric: How accuracy is measured.
+        on: Device to profile on.
+        arithmetic: Device to measure accuracy on; it has the same arithmetic, and is quick.
+        notes: What the user should know of the data and of variants that could not be made.
+    """
+
+    variants: Mapping[str, bytes]
+    space: Space
+    calibration: list[Array]
+    samples: list[Array]
+    labels: Array
+    metric: str
+    on: str
+    arithmetic: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a candidate is worth.
+
+    Attributes:
+        candidate: What was tried.
+        score: The metric's value.
+        flash_bytes, ram_bytes: Memory in all; of the .tflite and of the peak where the device
+            shows no more.
+        cycles: Of one inference; None where the device is timed instead.
+        latency_us: Median of one inference; None where cycles are counted.
+        error: Why it cannot be; empty if it can.
+    """
+
+    candidate: Candidate
+    score: float = 0.0
+    flash_bytes: int = 0
+    ram_bytes: int = 0
+    cycles: int | None = None
+    latency_us: float | None = None
+    error: str = ""
+
+    @property
+    def time(self) -> float:
+        """Cycles, or microseconds where there are none."""
+        return float(self.cycles if self.cycles is not None else self.latency_us or 0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Any]) -> Trial:
+        """The trial that `to_json` stored."""
+        return Trial(**{**stored, "candidate": Candidate(**stored["candidate"])})
+
+
+def run_trial(problem: Problem, candidate: Candidate) -> Trial:
+    """A candidate converted, evaluated and profiled; what fails says why instead of raising."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgeq-tune-") as folder:
+            return _run(problem, candidate, Path(folder))
+    except EdgeqError as error:
+        return Trial(candidate, error=error.what)
+
+
+def make_model(problem: Problem, candidate: Candidate, output: Path) -> None:
+    """Write the integer .tflite of a candidate."""
+    with tempfile.TemporaryDirectory(prefix="edgeq-tune-") as folder:
+        source = Path(folder) / "float.tflite"
+        source.write_bytes(problem.variants[candidate.variant])
+        convert(
+            source,
+            data=problem.calibration,
+            output=output,
+            scheme=candidate.scheme,
+            precision=problem.space.precision(candidate),
+            calibration=candidate.calibration,
+            force=True,
+        )
+
+
+def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
+    model = folder / "model.tflite"
+    make_model(problem, candidate, model)
+    options = CompileOptions(optimize=candidate.optimize)
+    accuracy = evaluate(
+        model,
+        data=(problem.samples, problem.labels),
+        on=problem.arithmetic,
+        metric=problem.metric,
+        options=options,
+    )
+    found = profile(
+        model, on=problem.on, profile_options=ProfileOptions(ops=False), options=options
+    ).measurement
+    memory = found.memory_bytes
+    return Trial(
+        candidate,
+        accuracy.score.value,
+        memory.flash_total or model.stat().st_size,
+        memory.ram_total or memory.peak_rss or 0,
+        found.cycles,
+        found.latency_us.typical if found.cycles is None and found.latency_us else None,
+    )

@@ -1,0 +1,86 @@
+"""Disturbed inputs, float against integer."""
+
+import numpy as np
+import pytest
+
+from edgeq.analysis.evaluation.comparison import calibration_error, compare_classifiers
+from edgeq.analysis.evaluation.metrics import Samples
+from edgeq.analysis.evaluation.robustness import DISTURBANCES, robustness
+from edgeq.errors import EdgeqError
+
+SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
+
+
+def test_float_against_integer(models):
+    pytest.importorskip("tensorflow")
+    found = robustness(
+        models / "sww_int8.tflite",
+        data=str(models / SAMPLES),
+        against=models / "str_ww_ref_model.h5",
+        limit=15,
+    )
+    assert found.n == 15
+    assert [row.disturbance for row in found.rows] == [
+        "none",
+        *(name for name, _, _ in DISTURBANCES),
+    ]
+    assert all(row.comparison.agreement > 0.8 for row in found.rows)
+    assert found.rows[0].integer >= found.rows[-1].integer
+
+
+def test_command(cli, models):
+    arguments = ("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES)
+    done = cli(*arguments, "--robustness", "--limit", "6", "--json")
+    assert done.code == 0, done.err
+    assert len(done.json["robustness"]) == 1 + len(DISTURBANCES)
+    assert done.json["robustness"][0]["real"] is None
+    assert "dropped" in cli(*arguments, "--robustness", "--limit", "6").out
+
+
+def test_data_in_integers_is_refused(models):
+    with pytest.raises(EdgeqError, match="real numbers"):
+        robustness(
+            models / "sww_int8.tflite",
+            data=(np.zeros((4, 30, 1, 40), np.int8), np.zeros(4, int)),
+        )
+
+
+def test_another_model_to_compare_with_is_refused(models):
+    with pytest.raises(EdgeqError, match="inputs of the float model"):
+        robustness(
+            models / "sww_int8.tflite",
+            data=str(models / SAMPLES),
+            against=models / "kws_int8.tflite",
+            limit=2,
+        )
+
+
+def test_options_that_do_not_go_together(cli, models):
+    arguments = ("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES)
+    assert cli(*arguments, "--against", models / "sww_int8.tflite").code == 2
+    assert cli(*arguments, "--robustness", "--also-on", "c").code == 2
+
+
+def samples(scores, labels):
+    return Samples([np.asarray(scores, np.float32)], np.asarray(labels), np.empty(0))
+
+
+def test_agreement_and_recall_drop():
+    real = samples([[1, 0], [1, 0], [0, 1], [0, 1]], [0, 0, 1, 1])
+    integer = samples([[1, 0], [0, 1], [0, 1], [0, 1]], [0, 0, 1, 1])
+    found = compare_classifiers(real, integer)
+    assert found.agreement == 0.75
+    assert found.recall_drop == (0.5, 0.0)
+
+
+def test_calibration_error_by_hand():
+    # Sure of 0.9 and right half of the time; sure of 0.6 and always right.
+    scores = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    assert calibration_error(scores, np.array([0, 1, 0, 0])) == pytest.approx(0.4)
+
+
+def test_the_confidence_of_logits_is_their_softmax_s():
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    labels = np.array([0, 0, 0])
+    wanted = calibration_error(probabilities, labels)
+    assert calibration_error(np.log(probabilities) + 7, labels) == pytest.approx(wanted)

@@ -1,0 +1,140 @@
+"""Target files: all of them pass the schema; bad ones and unknown names are refused helpfully."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgeq.boards.cpu import CPUS
+from edgeq.boards.target import all_targets, load_target
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.resources import resource_dir
+from tests.tools import need
+
+FILES = sorted(resource_dir("targets").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_shipped_target_is_correct(file):
+    target = load_target(file.stem)
+    assert target.name == file.stem
+    if target.kind == "board":
+        assert target.flash_tools
+        assert target.templates
+    if target.kind == "host":
+        assert target.toolchain == "host"
+    if target.uart:
+        driver = resource_dir("firmware_templates") / "bare-metal" / "uart"
+        assert (driver / f"{target.uart.driver}.c").is_file()
+        # What the divider makes of the clock is within what a receiver accepts.
+        assert target.uart.clock_hz // target.uart.baud >= 8
+    if target.boot:
+        boot = resource_dir("firmware_templates") / "bare-metal" / "boot"
+        assert (boot / f"{target.boot}.c").is_file()
+
+
+def test_there_are_enough_of_them():
+    kinds = [target.kind for target in all_targets()]
+    assert kinds.count("board") >= 40
+    assert kinds.count("host") >= 12
+
+
+def test_the_emulated_boards_of_the_design_are_there():
+    for name, cpu in {
+        "qemu-microbit": "cortex-m0",
+        "qemu-mps2-an385": "cortex-m3",
+        "qemu-mps2-an386": "cortex-m4",
+        "qemu-mps2-an500": "cortex-m7",
+        "qemu-mps2-an505": "cortex-m33",
+        "qemu-mps3-an547": "cortex-m55",
+        "qemu-riscv32-virt": "rv32imac",
+    }.items():
+        assert load_target(name).cpu == cpu
+
+
+@pytest.mark.parametrize("name", CPUS)
+def test_a_cpu_is_a_target(name):
+    target = load_target(name)
+    assert (target.kind, target.cpu) == ("cpu", name)
+
+
+def test_near_names_are_suggested():
+    with pytest.raises(UsageError) as caught:
+        load_target("nucleo-f466re")
+    assert "nucleo-f446re" in caught.value.hint
+
+
+def test_a_users_own_file(tmp_path):
+    file = tmp_path / "mine.toml"
+    text = (resource_dir("targets") / "nucleo-f446re.toml").read_text()
+    file.write_text(text.replace('"nucleo-f446re"', '"mine"').replace("131_072", "65_536"))
+    target = load_target(file)
+    assert target.name == "mine"
+    assert target.ram_bytes == 65_536
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('core = "cortex-m4"', 'core = "cortex-m5"', "'cpu.core' is 'cortex-m5'"),
+        ("size = 131_072", "size = -1", "'memory.size' is -1"),
+        ("origin = 0x20000000", "origin = 0x08000010", "overlap"),
+        ('kind = "ram"', 'kind = "flash"', "no [[memory]] of kind 'ram'"),
+        ("clock_hz = 180_000_000", "clock = 1", "There is no key 'cpu.clock'"),
+        ("[sources]", "[source]", "The table [sources] is missing"),
+        ('name = "nucleo-f446re"', 'name = "Nucleo!"', "lower-case words"),
+        ("[cpu]", "[cpu", "not correct TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path, before, after, said):
+    text = (resource_dir("targets") / "nucleo-f446re.toml").read_text()
+    assert before in text
+    file = tmp_path / "bad.toml"
+    file.write_text(text.replace(before, after))
+    with pytest.raises(EdgeqError) as caught:
+        load_target(file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_all_problems_come_at_once(tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text('name = "x"\nkind = "thing"\n')
+    with pytest.raises(EdgeqError) as caught:
+        load_target(file)
+    for problem in ("'kind' is 'thing'", "'title' is missing", "[cpu] is missing", "[sources]"):
+        assert problem in str(caught.value)
+
+
+def test_openocd_has_the_scripts_that_the_targets_name():
+    need(shutil.which("openocd"), "openocd")
+    scripts = Path("/usr/share/openocd/scripts")
+    need(scripts.is_dir(), "openocd's scripts")
+    for target in all_targets():
+        for script in target.flash_tools.get("openocd", "").split():
+            assert (scripts / script).is_file(), f"{target.name}: {script}"
+
+
+def test_json_of_the_command(cli):
+    done = cli("targets", "--json")
+    assert done.code == 0
+    assert len(done.json["targets"]) == len(FILES)
+    assert all(entry["sources"] for entry in done.json["targets"])
+    assert cli("targets", "no-such-board").code == 2
+
+
+def test_fits_lists_boards_with_margins(models, cli):
+    model = models / "sww_int8.tflite"
+    done = cli("targets", "nucleo-f446re", "--fits", model, "--json")
+    assert done.code == 0, done.err
+    (verdict,) = done.json["targets"]
+    assert verdict["fits"]
+    assert verdict["latency_ms"] > 0
+    assert verdict["flash_margin_bytes"] < 512 * 1024
+
+
+def test_fits_says_what_is_missing(models, cli):
+    done = cli("targets", "nucleo-l073rz", "--fits", models / "vww_int8.tflite", "--json")
+    (verdict,) = done.json["targets"]
+    assert not verdict["fits"]
+    assert len(verdict["advice"]) == 2

@@ -1,0 +1,65 @@
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from edgeq.compiler.build import cache
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.toolchain import host_toolchain
+from edgeq.errors import EdgeqError
+
+_FLAGS = ["-std=c99", "-O2", "-fPIC"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "cache"))
+
+
+def _build(text, product="x.so"):
+    return build(host_toolchain(), {"x.c": text}, _FLAGS, ["-shared"], product)
+
+
+def test_a_library_is_built_once():
+    text = "int answer(void);\nint answer(void) { return 42; }\n"
+    path = _build(text)
+    assert ctypes.CDLL(str(path)).answer() == 42
+    stamp = path.stat().st_mtime_ns
+    assert _build(text) == path
+    assert path.stat().st_mtime_ns == stamp
+    assert _build(text.replace("42", "43")) != path
+    assert [file.name for file in path.parent.iterdir()] == ["x.so"]
+
+
+def test_an_error_quotes_the_compiler_and_leaves_nothing(tmp_path):
+    with pytest.raises(EdgeqError, match=r"failed on x\.c") as caught:
+        _build("int broken(\n" * 50)
+    assert "error" in caught.value.what
+    assert len(caught.value.what.splitlines()) < 20
+    assert list((tmp_path / "cache" / "build").iterdir()) == []
+
+
+def test_processes_that_build_the_same_thing_at_once(tmp_path):
+    program = (
+        "from edgeq.compiler.build.compiler import build\n"
+        "from edgeq.compiler.build.toolchain import host_toolchain\n"
+        "print(build(host_toolchain(), {'x.c': 'int a(void); int a(void) { return 1; }'},"
+        f" {_FLAGS!r}, ['-shared'], 'x.so'))\n"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    paths = {process.communicate()[0] for process in started}
+    assert len(paths) == 1
+    assert len(list((tmp_path / "cache" / "build").iterdir())) == 1
+
+
+def test_the_oldest_builds_go_when_the_cap_is_reached(monkeypatch):
+    paths = [_build(f"int a(void); int a(void) {{ return {i}; }}") for i in range(3)]
+    size = paths[0].stat().st_size
+    monkeypatch.setattr(cache, "_CAP_BYTES", int(2.5 * size))
+    newest = _build("int a(void); int a(void) { return 9; }")
+    assert newest.exists()
+    assert sum(path.exists() for path in [*paths, newest]) == 2

@@ -1,0 +1,53 @@
+import os
+import shutil
+import stat
+import sys
+
+import pytest
+
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.toolchain import cross_toolchain, host_toolchain
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from tests.tools import need
+
+
+def test_the_systems_compiler_comes_first_and_zig_is_the_fallback(monkeypatch):
+    need(shutil.which("arm-none-eabi-gcc"), "arm-none-eabi-gcc")
+    target = load_target("cortex-m4")
+    assert cross_toolchain(target).name == "arm-none-eabi-gcc"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cross_toolchain(target).name == "zig"
+    assert host_toolchain().name == "zig"
+
+
+def test_a_missing_compiler_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "gcc")
+    with pytest.raises(MissingDependency, match="apt install gcc-arm-none-eabi"):
+        cross_toolchain(load_target("cortex-m4"))
+    with pytest.raises(MissingDependency, match="apt install gcc-riscv64-unknown-elf"):
+        cross_toolchain(load_target("rv32imc"))
+    with pytest.raises(MissingDependency, match="apt install gcc,"):
+        host_toolchain()
+
+
+def test_unknown_choice(monkeypatch):
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "msvc")
+    with pytest.raises(UsageError):
+        host_toolchain()
+
+
+def test_no_bare_metal_toolchain_for_a_host():
+    with pytest.raises(EdgeqError, match="bare-metal"):
+        cross_toolchain(load_target("x86-64"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
+def test_a_compiler_that_says_nothing_about_itself(tmp_path, monkeypatch):
+    fake = tmp_path / "gcc"
+    fake.write_text("#!/bin/sh\nexit 1\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CC", raising=False)
+    assert host_toolchain().version == "unknown"

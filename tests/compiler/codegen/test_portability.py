@@ -1,0 +1,120 @@
+"""The C of every op compiles without a warning, with gcc and clang, for every kind of processor."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.compiler.compilation import generate
+from edgeq.errors import EdgeqError
+from tests.oracle.check import WARNINGS
+from tests.oracle.fuzz import generators
+from tests.tools import need
+
+_NO_AVR_LIBRARY = ("-Wno-avr-rtlib-linking-quirks",)
+# Name: compiler and flags, target whose kernels are generated.
+COMPILERS = {
+    "gcc x86-64": (["gcc"], "x86-64"),
+    "clang x86-64": (["clang"], "x86-64"),
+    "gcc cortex-m0plus": (["arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb"], "cortex-m0plus"),
+    "gcc cortex-m4": (
+        [
+            "arm-none-eabi-gcc",
+            "-mcpu=cortex-m4",
+            "-mthumb",
+            "-mfloat-abi=hard",
+            "-mfpu=fpv4-sp-d16",
+        ],
+        "cortex-m4",
+    ),
+    "gcc cortex-m55": (
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"],
+        "cortex-m55",
+    ),
+    "clang cortex-m0plus": (
+        ["clang", "--target=thumbv6m-none-eabi", "-mcpu=cortex-m0plus"],
+        "cortex-m0plus",
+    ),
+    "clang cortex-m4": (["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4"], "cortex-m4"),
+    "clang cortex-m55": (
+        ["clang", "--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mfloat-abi=hard"],
+        "cortex-m55",
+    ),
+    "clang rv32": (["clang", "--target=riscv32-unknown-elf", "-march=rv32imc"], "rv32imc"),
+    "gcc rv32": (
+        ["riscv64-unknown-elf-gcc", "-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"],
+        "rv32imc",
+    ),
+    # 16-bit int: what is too wide for it shows as a warning.
+    "clang avr": (
+        ["clang", "--target=avr", "-mmcu=atmega2560", "-Qunused-arguments", *_NO_AVR_LIBRARY],
+        "x86-64",
+    ),
+    "clang msp430": (["clang", "--target=msp430"], "x86-64"),
+}
+_FREESTANDING = {name for name in COMPILERS if name.startswith("clang ")} - {"clang x86-64"}
+_SHIM = {
+    "string.h": "#include <stddef.h>\n"
+    "void *memcpy(void *, const void *, size_t);\n"
+    "void *memmove(void *, const void *, size_t);\n"
+    "void *memset(void *, int, size_t);\n",
+    "math.h": "".join(
+        f"float {name}f(float);\n"
+        for name in (
+            "exp expm1 log sqrt sin cos tanh fabs floor ceil round erf erfc trunc rint".split()  # noqa: SIM905
+        )
+    )
+    + "double exp(double);\ndouble floor(double);\nfloat fmodf(float, float);\n"
+    "float powf(float, float);\n#define signbit(x) __builtin_signbit(x)\n",
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """One model file of every generator."""
+    folder = tmp_path_factory.mktemp("models")
+    files = []
+    for number, (name, make) in enumerate(generators().items()):
+        file = folder / f"{name.replace(' ', '_')}.tflite"
+        file.write_bytes(make(np.random.default_rng(number), 5).model)
+        files.append(file)
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPILERS)
+def test_every_op_compiles_without_a_warning(name, models, tmp_path):
+    command, target = COMPILERS[name]
+    need(shutil.which(command[0]), command[0])
+    include = tmp_path / "include"
+    if name in _FREESTANDING:
+        include.mkdir()
+        for file, text in _SHIM.items():
+            (include / file).write_text(text)
+        command = [*command, "-ffreestanding", f"-isystem{include}"]
+    sources, covered = [], set()
+    for number, model in enumerate(models):
+        try:
+            made = generate(model, name=f"m{number}", target=target)
+        except EdgeqError:
+            continue
+        kernels = {op["kernel"] for op in made.manifest["ops"]}
+        if kernels <= covered:
+            continue
+        covered |= kernels
+        folder = tmp_path / f"m{number}"
+        folder.mkdir()
+        for file, text in made.files.items():
+            (folder / file).write_text(text)
+        sources += [str(folder / file) for file in made.files if file.endswith(".c")]
+    assert len(covered) > 50
+    report = _compile([*command, "-std=c99", "-O1", *WARNINGS, "-fsyntax-only"], sources)
+    assert not report, report[:4000]
+
+
+def _compile(command, sources):
+    done = subprocess.run([*command, *sources], capture_output=True, text=True, check=False)
+    where = str(Path(sources[0]).parent.parent)
+    return done.stderr.replace(where, "") if done.returncode else ""

@@ -1,0 +1,55 @@
+"""Outputs: whole or not at all, and an error where there is no room."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from edgeq.cli import main as command_line
+from edgeq.errors import EdgeqError
+from edgeq.support.output import check_writable, write_whole
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "umask", full)
+    with pytest.raises(EdgeqError, match="No space left on device"):
+        write_whole(tmp_path / "a.bin", b"abc")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_folder_that_takes_no_files():
+    with pytest.raises(EdgeqError, match="cannot be written"):
+        write_whole(Path("/proc/a.bin"), b"abc")
+
+
+def test_a_disk_that_fills_up_elsewhere_is_no_traceback(monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal.jsonl")
+
+    monkeypatch.setattr(command_line.cli, "main", full)
+    with pytest.raises(SystemExit) as done:
+        command_line.main(["targets"])
+    assert done.value.code == 1
+    assert "No space left on device ('journal.jsonl')" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_even_with_force(tmp_path):
+    with pytest.raises(EdgeqError, match="is a folder"):
+        check_writable(tmp_path, force=True)
+    check_writable(tmp_path, force=True, folder=True)
+
+
+@pytest.mark.parametrize("argument", ["~/x.keras", "--data=~/x.keras"])
+def test_the_home_folder(monkeypatch, argument):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    seen = []
+    monkeypatch.setattr(command_line.cli, "main", lambda args, **_: seen.extend(args))
+    with pytest.raises(SystemExit):
+        command_line.main([argument, "a=~/b", "~"])
+    assert seen == [argument.replace("~", "/home/me"), "a=~/b", "~"]

@@ -1,0 +1,105 @@
+"""edgeq.toml: everything that is wrong is said at once."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeq.analysis.limits import Limits
+from edgeq.errors import EdgeqError
+from edgeq.workflow.config import DeployConfig, read_config
+
+
+def write(tmp_path, text):
+    path = tmp_path / "edgeq.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_file(tmp_path):
+    (tmp_path / "test.npz").touch()
+    config = read_config(
+        write(
+            tmp_path,
+            """
+            [deploy]
+            model = "kws.keras"
+            data = "calibration.npz"
+            eval = "test.npz:specs,labels"
+            target = "nucleo-f446re"
+            verify = 20
+            [reading]
+            classes = ["yes", "no"]
+            mean = [1, 2]
+            [limits]
+            accuracy_drop = 0.01
+            flash = "128K"
+            ram = 32768
+            cycles = 5_000_000
+            """,
+        )
+    )
+    assert config.model == str(tmp_path / "kws.keras")
+    assert config.eval == str(tmp_path / "test.npz:specs,labels")
+    assert config.target == "nucleo-f446re"
+    assert config.limits == Limits(
+        accuracy_drop=0.01, flash_bytes=131072, ram_bytes=32768, cycles=5_000_000
+    )
+    assert config.reading.classes == ("yes", "no")
+    assert config.reading.normalization.mean == (1.0, 2.0)
+
+
+def test_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    assert read_config(write(tmp_path, '[deploy]\nmodel = "~/m.h5"')).model == "/home/me/m.h5"
+
+
+def test_a_deviation_of_zero(tmp_path):
+    with pytest.raises(EdgeqError, match="std"):
+        read_config(write(tmp_path, '[deploy]\nmodel = "m.h5"\n[reading]\nstd = [0]'))
+
+
+def test_generators_are_no_paths(tmp_path):
+    text = '[deploy]\nmodel = "/models/m.h5"\ndata = "mypackage.data:samples"'
+    config = read_config(write(tmp_path, text))
+    assert config.model == "/models/m.h5"
+    assert config.data == "mypackage.data:samples"
+    assert config == DeployConfig(
+        "/models/m.h5", data="mypackage.data:samples", output=config.output
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[deploy]\nmodell = "a"\n[limit]\nram = 3', ("modell", "model", "[limit]", "limits")),
+        ("[deploy]\nscheme = 'int8'", ("no model",)),
+        ("[deploy]\nmodel = 3", ("model = 3",)),
+        ("[deploy]\nmodel = 'm'\nverify = true", ("verify = True",)),
+        ("[deploy]\nmodel = 'm'\n[limits]\nflash = 'big'", ("big",)),
+        ("[deploy]\nmodel = 'm'\n[limits]\naccuracy = 'high'", ("accuracy = 'high'",)),
+        ("[deploy]\nmodel = 'm'\n[reading]\nmean = ['x']", ("wrong type",)),
+        ("deploy = 3", ("must be a table",)),
+        ("[deploy\n", ("no TOML",)),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, words):
+    with pytest.raises(EdgeqError) as caught:
+        read_config(write(tmp_path, text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(EdgeqError, match="cannot read"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_the_documented_file_is_read(tmp_path):
+    document = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
+    block = document.read_text().split("```toml\n")[1].split("```")[0]
+    config = read_config(write(tmp_path, block))
+    # It shows every key there is.
+    unset = [name for name, value in vars(config).items() if value is None]
+    assert unset == []
+    assert [name for name, value in vars(config.limits).items() if value is None] == []

@@ -1,0 +1,228 @@
+"""The signed manifest: it holds, and every kind of tampering is named."""
+
+import json
+import shutil
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+import edgeq
+from edgeq.errors import EdgeqError
+from edgeq.workflow.manifest import check_manifest
+from tests.tools import need
+
+
+def make_key(folder, name):
+    need(shutil.which("ssh-keygen"), "ssh-keygen")
+    key = folder / name
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True
+    )
+    return key
+
+
+@pytest.fixture(scope="module")
+def deployed(models, tmp_path_factory):
+    """A signed deployment of a published integer model, and its key."""
+    folder = tmp_path_factory.mktemp("signed")
+    key = make_key(folder, "key")
+    deployment = edgeq.deploy(
+        edgeq.DeployConfig(
+            model=str(models / "ad01_int8.tflite"),
+            target="cortex-m4",
+            on="c",
+            verify=3,
+            output=str(folder / "out"),
+            sign=str(key),
+        )
+    )
+    assert deployment.met
+    return folder
+
+
+@pytest.fixture
+def copy(deployed, tmp_path):
+    shutil.copytree(deployed / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def change(path, edit):
+    whole = json.loads(path.read_text())
+    edit(whole)
+    path.write_text(json.dumps(whole))
+
+
+def test_it_holds(cli, deployed, models, tmp_path):
+    manifest = deployed / "out" / "manifest.json"
+    card = tmp_path / "card.md"
+    done = cli(
+        "verify-manifest", manifest, "--key", deployed / "key.pub", "--card", card,
+        "--source", models / "ad01_int8.tflite", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["files"] >= 8
+    shown = subprocess.run(
+        ["ssh-keygen", "-l", "-f", deployed / "key.pub"], capture_output=True, text=True, check=True
+    )
+    assert done.json["signed_by"] in shown.stdout
+    assert done.json["trusted"]
+    assert done.json["met"]
+    assert (
+        "arm" in done.json["manifest"]["tools"]["compiler"]
+        or "gcc" in (done.json["manifest"]["tools"]["compiler"])
+    )
+    assert "264,192" in card.read_text()
+    assert "Accepted: yes" in card.read_text()
+
+
+@pytest.mark.parametrize("name", ["ad01_int8.tflite", "report.html", "c/ad01_int8.c"])
+def test_a_changed_file(copy, name):
+    path = copy / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(EdgeqError, match="changed") as caught:
+        check_manifest(copy / "manifest.json")
+    assert name.split("/")[-1] in str(caught.value)
+
+
+def test_a_missing_file(copy):
+    (copy / "deploy.json").unlink()
+    with pytest.raises(EdgeqError, match="missing"):
+        check_manifest(copy / "manifest.json")
+
+
+def test_a_better_figure(copy):
+    path = copy / "manifest.json"
+    change(path, lambda whole: whole["manifest"]["figures"].update(arena=1))
+    with pytest.raises(EdgeqError, match="changed after signing"):
+        check_manifest(path)
+    change(path, lambda whole: whole.update(signature=None))
+    with pytest.raises(EdgeqError, match="figures of the manifest"):
+        check_manifest(path)
+
+
+def fields(content, path=()):
+    """Where every value of a manifest is."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from fields(value, (*path, key))
+
+
+def test_no_field_can_be_changed_unnoticed(copy, deployed):
+    """Each value made another, and each taken away: with a signature, all of them are noticed."""
+    path = copy / "manifest.json"
+    text = path.read_text()
+    places = list(fields(json.loads(text)))
+    assert len(places) > 60
+    for place in places:
+        for damage in ("other", "gone", "null", "list"):
+            whole = json.loads(text)
+            inner = whole
+            for key in place[:-1]:
+                inner = inner[key]
+            old = inner[place[-1]]
+            if damage == "gone":
+                del inner[place[-1]]
+            else:
+                inner[place[-1]] = {"other": f"{old}x", "null": None, "list": [old]}[damage]
+            if damage == "null" and old is None:
+                continue
+            path.write_text(json.dumps(whole))
+            with pytest.raises(EdgeqError):
+                check_manifest(path, key=deployed / "key.pub")
+            if place[0] == "manifest":
+                # Unsigned, some of it cannot be noticed; it must not end in a traceback either.
+                path.write_text(json.dumps({**whole, "signature": None}))
+                with suppress(EdgeqError):
+                    check_manifest(path)
+
+
+def test_names_that_stand_twice_or_beside_are_refused(copy):
+    path = copy / "manifest.json"
+    text = path.read_text()
+    better = json.dumps({"figures": {"arena": 1}})
+    path.write_text(text.replace("{", '{"manifest": ' + better + ",", 1))
+    with pytest.raises(EdgeqError, match="stands twice"):
+        check_manifest(path)
+    path.write_text(text.replace("{", '{"approved_by": "me",', 1))
+    with pytest.raises(EdgeqError, match="no manifest"):
+        check_manifest(path)
+
+
+def test_a_file_more(copy):
+    (copy / "c" / "string.h").write_text("#define memcpy(a, b, c)")
+    with pytest.raises(EdgeqError, match="not part of the deployment") as caught:
+        check_manifest(copy / "manifest.json")
+    assert "string.h" in str(caught.value)
+
+
+def test_an_unsigned_manifest_still_agrees_with_its_files(copy):
+    path = copy / "manifest.json"
+    text = path.read_text()
+    for edit in (
+        lambda m: m.update(target="nucleo-f446re"),
+        lambda m: m["model"].update(sha256="0" * 64),
+        lambda m: m.update(met=False),
+        lambda m: m["files"].pop("deploy.json"),
+    ):
+        whole = json.loads(text)
+        edit(whole["manifest"])
+        whole["signature"] = None
+        path.write_text(json.dumps(whole))
+        with pytest.raises(EdgeqError):
+            check_manifest(path)
+
+
+def test_what_was_not_accepted_is_not_passed_on(cli, models, tmp_path):
+    made = cli(
+        "deploy", models / "ad01_int8.tflite", "--on", "c", "-n", "1", "-o", tmp_path / "out",
+        "--ram", "100",
+    )  # fmt: skip
+    assert made.code == 3
+    found = cli("verify-manifest", tmp_path / "out")
+    assert found.code == 3
+    assert "NOT accepted" in found.out
+    assert "Nobody has signed it" in found.out
+    assert cli("verify-manifest", tmp_path / "out", "--json").json["met"] is False
+    inside = cli("verify-manifest", tmp_path / "out", "--card", tmp_path / "out" / "card.md")
+    assert inside.code == 2
+
+
+def test_signatures(copy, deployed, tmp_path):
+    path = copy / "manifest.json"
+    other = make_key(tmp_path, "other")
+    with pytest.raises(EdgeqError, match="another key"):
+        check_manifest(path, key=other.with_suffix(".pub"))
+    change(path, lambda whole: whole["signature"].update(value="AAAA"))
+    with pytest.raises(EdgeqError, match="signature"):
+        check_manifest(path)
+    change(path, lambda whole: whole.update(signature={"public_key": "x"}))
+    with pytest.raises(EdgeqError, match="damaged"):
+        check_manifest(path)
+    change(path, lambda whole: whole.update(signature=None))
+    assert check_manifest(path).signed_by is None
+    with pytest.raises(EdgeqError, match="nobody has signed"):
+        check_manifest(path, key=deployed / "key.pub")
+
+
+def test_another_source(copy, models):
+    with pytest.raises(EdgeqError, match="none of the recorded sources"):
+        check_manifest(copy / "manifest.json", sources=[models / "kws_int8.tflite"])
+
+
+def test_what_is_no_manifest_or_key(cli, copy, models, tmp_path):
+    for content in ("{", "[]", '{"manifest": {}}'):
+        (tmp_path / "m.json").write_text(content)
+        assert cli("verify-manifest", tmp_path / "m.json").code == 1
+    assert cli("verify-manifest", tmp_path / "none.json").code == 1
+    (tmp_path / "bad").write_text("no key")
+    done = cli(
+        "deploy", models / "ad01_int8.tflite", "--on", "c", "-n", "1", "-o", tmp_path / "out2",
+        "--sign", tmp_path / "bad",
+    )  # fmt: skip
+    assert done.code == 1
+    assert "key" in done.err
+    assert not (tmp_path / "out2").exists()
+    bad_public = cli("verify-manifest", copy / "manifest.json", "--key", tmp_path / "bad")
+    assert bad_public.code == 1

@@ -1,0 +1,258 @@
+"""The search: a front, a recommendation, limits, and nothing lost when something dies."""
+
+import json
+import signal
+import tempfile
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.workflow.tuning.front import Judge, TuneLimits
+from edgeq.workflow.tuning.space import Candidate
+from edgeq.workflow.tuning.trial import Trial
+from edgeq.workflow.tuning.tune import tune
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    """A small trained Keras file and its data, as files."""
+    pytest.importorskip("optuna")
+    pytest.importorskip("tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    random = np.random.default_rng(0)
+    y = random.integers(0, 4, 300)
+    x = (random.normal(0, 0.4, (300, 6, 6, 1)) + y[:, None, None, None]).astype(np.float32)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=10, verbose=0)
+    folder = tmp_path_factory.mktemp("tuning")
+    model.save(folder / "m.keras")
+    np.savez(folder / "d.npz", x=x, y=y)
+    return folder / "m.keras", folder / "d.npz"
+
+
+def trial(key, score, flash, ram, cycles, error=""):
+    return Trial(Candidate(variant=key), score, flash, ram, cycles, None, error)
+
+
+def test_the_front_holds_what_nothing_beats():
+    judge = Judge(TuneLimits(drop=0.05), 0.9, larger_is_better=True)
+    small = trial("small", 0.86, 10, 10, 100)
+    fast = trial("fast", 0.9, 30, 10, 50)
+    beaten = trial("beaten", 0.85, 30, 10, 100)
+    impossible = trial("impossible", 1.0, 1, 1, 1, "no kernel")
+    assert judge.front([small, fast, beaten, impossible]) == [fast, small]
+    assert judge.choose([small, fast, beaten], "flash") == small
+    assert judge.choose([small, fast, beaten], "speed") == fast
+    strict = Judge(TuneLimits(drop=0.0, flash_bytes=29), 0.9, larger_is_better=True)
+    assert strict.choose([small, fast], "balanced") == fast
+    assert strict.excess(fast) == pytest.approx(1 / 29)
+
+
+def test_a_search_has_a_front_and_can_be_taken_up_again(net, tmp_path, cli):
+    model, data = net
+    args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--eval", data, "--workers", "1")
+    first = cli(*args, "--on", "sim:cortex-m4", "--trials", "5", "--json")
+    assert first.code == 0, first.err
+    found = first.json
+    assert len(found["trials"]) == 5
+    journal = tmp_path / "t" / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    assert len(lines) == 6
+    # Interrupted in the middle of a line, as by a power cut.
+    journal.write_text("\n".join(lines) + '\n{"candidate": {"var')
+    second = cli(*args, "--trials", "7", "--json").json
+    assert [t["name"] for t in second["trials"][:5]] == [t["name"] for t in found["trials"]]
+    assert len(second["trials"]) == 7
+    assert json.loads((tmp_path / "t" / "tune.json").read_text())["best"] == second["best"]
+    assert (tmp_path / "t" / "best.tflite").stat().st_size > 0
+    for fixed in second["trials"][:4]:
+        assert any(
+            front["score"] >= fixed["score"]
+            and all(front[k] <= fixed[k] for k in ("flash_bytes", "ram_bytes", "cycles"))
+            for front in second["front"]
+        )
+
+
+def test_a_limit_that_nothing_meets(net, tmp_path, cli):
+    model, data = net
+    result = cli(
+        "tune", model, "-o", tmp_path, "--data", data, "--flash", "100", "--trials", "2",
+        "--workers", "1",
+    )  # fmt: skip
+    assert result.code == 3
+    assert "comes nearest" in result.out
+
+
+def test_what_is_not_measured_does_not_meet_its_limit():
+    judge = Judge(TuneLimits(latency_us=1e9), 0.9, larger_is_better=True)
+    assert judge.excess(trial("counted", 0.9, 1, 1, 100)) == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"drop": float("nan")}, {"cycles": 0}, {"flash_bytes": -1}, {"latency_us": float("nan")}],
+)
+def test_limits_that_are_none(limits):
+    with pytest.raises(UsageError):
+        TuneLimits(**limits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-drop", "nan"), "may not lose"),
+        (("--cycles", "0"), "cycles"),
+        (("--minutes", "-1"), "--minutes"),
+        (("--minutes", "nan"), "--minutes"),
+        (("--seed", "-1"), "no seed"),
+        (("--workers", "0"), "--workers 0"),
+        (("--max-latency", "5"), "has no clock"),
+    ],
+)
+def test_arguments_that_cannot_be(net, tmp_path, cli, arguments, message):
+    model, data = net
+    found = cli("tune", model, "-o", tmp_path / "t", "--data", data, *arguments)
+    assert found.code == 2, found.err
+    assert message in found.err
+
+
+def test_a_latency_is_cycles_at_the_board_s_clock(net, tmp_path, cli):
+    model, data = net
+    args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--workers", "1", "--trials", "1")
+    args += ("--on", "sim:nucleo-f446re", "--json")
+    assert cli(*args, "--max-latency", "1000").code == 0
+    missed = cli(*args, "--max-latency", "0.001")
+    assert missed.code == 3
+    assert missed.json["best"]["cycles"] > 180
+
+
+def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
+    model, data = net
+    few = tmp_path / "few.npz"
+    with np.load(data) as file:
+        np.savez(few, x=file["x"][:20], y=file["y"][:20])
+    found = tune(
+        model, data=data, eval_data=few, output=tmp_path / "t", trials=1, workers="1",
+        limits=TuneLimits(drop=0.01),
+    )  # fmt: skip
+    assert "With 20 samples one answer is 5.0%" in found.warnings[-1]
+
+
+def test_variants_of_other_training_data_are_made_anew(net, tmp_path, monkeypatch):
+    """They were taken from the folder, whatever they had been trained on."""
+    from edgeq.workflow.tuning import problem
+
+    model, data = net
+    made = []
+
+    def variant(name, source, train, options, trust):
+        made.append((name, str(train)))
+        import keras
+
+        return keras.models.load_model(source)
+
+    monkeypatch.setattr(problem, "_variant", variant)
+    other = tmp_path / "other.npz"
+    with np.load(data) as file:
+        np.savez(other, x=file["x"][:100], y=file["y"][:100])
+    for train in (data, data, other):
+        problem._variants(model, train, None, False, tmp_path / "cache")
+    names = ["equalize", *problem._TRAINED]
+    assert made == [(n, str(data)) for n in names] + [(n, str(other)) for n in names]
+
+
+def test_training_data_that_fits_nothing_is_an_error(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.savez(tmp_path / "bad.npz", x=file["x"], y=file["y"] + 4)
+    with pytest.raises(EdgeqError, match="Labels go from 4 to 7"):
+        tune(
+            model, data=data, train_data=str(tmp_path / "bad.npz"), output=tmp_path / "t",
+            trials=1, workers="1",
+        )  # fmt: skip
+
+
+def test_what_calibration_says_of_the_data_is_passed_on(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.save(tmp_path / "same.npy", np.zeros_like(file["x"][:40]))
+    found = tune(
+        model, data=str(tmp_path / "same.npy"), output=tmp_path / "t", trials=1, workers="1"
+    )
+    assert any("copies of one" in warning for warning in found.warnings)
+
+
+def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
+    model, data = net
+    (tmp_path / "journal.jsonl").write_text('{"edgeq": "0", "model_and_data": "other"}\n')
+    with pytest.raises(EdgeqError, match="another search"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="1")
+
+
+def test_no_scheduler_there(net, tmp_path):
+    pytest.importorskip("distributed")
+    model, data = net
+    with pytest.raises(EdgeqError, match="no dask scheduler"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="tcp://127.0.0.1:9")
+    with pytest.raises(EdgeqError, match="--workers many"):
+        tune(model, data=data, output=tmp_path, trials=1, workers="many")
+
+
+def test_local_workers_leave_nothing_and_are_spared_ctrl_c(net, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    model, data = net
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    from edgeq.workflow.tuning import workers
+
+    blocked = []
+    cluster = workers._cluster
+
+    def watched(*arguments):
+        blocked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return cluster(*arguments)
+
+    monkeypatch.setattr(workers, "_cluster", watched)
+    tune(model, data=data, output=tmp_path / "t", trials=2, workers="2")
+    assert blocked == [True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert not list(scratch.iterdir())
+
+
+def test_a_lost_worker_loses_nothing(net, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    model, data = net
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        killed = []
+
+        def kill_one():
+            journal = tmp_path / "journal.jsonl"
+            while not (journal.exists() and len(journal.read_text().splitlines()) > 2):
+                time.sleep(0.05)
+            worker = next(iter(cluster.workers.values()))
+            killed.append(worker.process.pid)
+            worker.process.process._process.kill()
+
+        threading.Thread(target=kill_one, daemon=True).start()
+        found = tune(model, data=data, output=tmp_path, trials=8, workers=cluster.scheduler_address)
+    assert killed
+    assert len(found.trials) == 8
+    assert not any("worker" in trial.error for trial in found.trials)
