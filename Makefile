@@ -7,10 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -q
 
-.PHONY: demo test check bench fuzz docs system clean help
+.PHONY: demo test test-fast check bench fuzz release-check system clean help
 
 help:  ## What there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.ready-user: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "edgeq needs Python 3.10 to 3.13 (set PYTHON=...)"; exit 1; }
@@ -34,6 +34,9 @@ demo: $(VENV)/.ready-user  ## Train, quantize, verify, compile and measure a sma
 test: system $(VENV)/.ready-dev  ## All tests, with everything they need
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-fast: $(VENV)/.ready-dev  ## The quick tests, for each commit
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
+
 check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,6 +50,9 @@ bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to
 
 fuzz: $(VENV)/.ready-dev  ## Random ops and graphs against TensorFlow Lite Micro
 	$(BIN)/python -m tests.oracle.fuzz
+
+release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
+	$(BIN)/python scripts/release_check.py
 
 clean:
 	rm -rf $(VENV) build dist out demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""Write the generated tables: benchmarks in README.md, docs/ops.md, docs/targets.md.
+"""Write what is generated in README.md, CONTRIBUTING.md, docs/ops.md and docs/targets.md.
 
 python scripts/doc_tables.py            rewrite them
 python scripts/doc_tables.py --check    fail if one is not up to date
@@ -6,10 +6,16 @@ python scripts/doc_tables.py --check    fail if one is not up to date
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from edgeq.analysis.op_table import markdown, op_table
 from edgeq.boards.target import all_targets
@@ -53,8 +59,31 @@ def target_table() -> str:
     return "\n".join(lines)
 
 
+def rooms() -> str:
+    """The folders of edgeq in the order of import-linter's contract, with what each is for."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    order = [layer.split(".")[1] for layer in contracts["contracts"][0]["layers"]]
+    lines = ["```"]
+    for name in order:
+        folder = ROOT / "edgeq" / name
+        if folder.is_dir():
+            lines += _room(folder, 0)
+    return "\n".join([*lines, "```"])
+
+
+def _room(folder: Path, depth: int) -> list[str]:
+    purpose = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    name = "  " * depth + folder.name
+    lines = [f"{name:<20}{purpose.splitlines()[0]}"]
+    for inner in sorted(folder.iterdir()):
+        if (inner / "__init__.py").exists():
+            lines += _room(inner, depth + 1)
+    return lines
+
+
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"bench": bench_table},
+    "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
     "docs/targets.md": {"targets": target_table},
 }

@@ -1,0 +1,64 @@
+"""The house as CONTRIBUTING.md describes it, and the sizes that keep it livable."""
+
+import ast
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = (".py", ".h", ".c")
+# A schema is a table, however long.
+TABLES = {"edgeq/model/tflite/schema.py"}
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def tracked(*patterns):
+    found = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        pytest.skip("needs a git checkout")
+    return [file for file in found.stdout.splitlines() if (ROOT / file).exists()]
+
+
+def test_every_path_of_the_guide_exists():
+    rooms = "|".join(("edgeq", "tests", "targets", "firmware_templates", "benchmarks", "docs"))
+    named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", GUIDE)
+    assert len(named) > 30
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_no_folder_is_crowded():
+    files = [Path(file) for file in tracked("edgeq")]
+    crowd = Counter(file.parent for file in files if file.suffix in SOURCES)
+    assert {str(folder): n for folder, n in crowd.items() if n > 25} == {}
+    assert sum(file.parent == Path("edgeq") for file in files if file.suffix == ".py") <= 8
+
+
+def test_files_and_functions_can_be_read_at_a_sitting():
+    long_files, long_functions = {}, {}
+    for file in tracked("edgeq/*.py"):
+        text = (ROOT / file).read_text()
+        lines = text.count("\n")
+        if lines > 400 and file not in TABLES:
+            long_files[file] = lines
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                # What a function promises is for its readers; what it does is counted.
+                start = node.body[1].lineno if len(node.body) > 1 else node.lineno
+                lines = node.end_lineno - start + 1
+                if lines > 60:
+                    long_functions[f"{file}:{node.name}"] = lines
+    assert long_files == {}
+    assert long_functions == {}
+
+
+def test_every_room_says_what_it_is_for():
+    folders = {Path(file).parent for file in tracked("edgeq/*.py")}
+    for folder in folders:
+        init = ROOT / folder / "__init__.py"
+        assert init.exists(), folder
+        assert ast.get_docstring(ast.parse(init.read_text())), folder
