@@ -25,7 +25,7 @@ def tracked(*patterns):
 
 
 def test_every_path_of_the_guide_exists():
-    rooms = "|".join(("edgeq", "tests", "targets", "firmware_templates", "benchmarks", "docs"))
+    rooms = "edgeq|tests|targets|firmware_templates|benchmarks|docs"
     named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", GUIDE)
     assert len(named) > 30
     assert [path for path in named if not (ROOT / path).exists()] == []

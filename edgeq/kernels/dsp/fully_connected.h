@@ -66,6 +66,20 @@ eq_row_dsp(const eq_word *weights __attribute__((unused)),
                      "pop {r4-r11, pc}");
 }
 
+/* Up to four sums to outputs; `scale` is what follows the group's weights. Returns the next output.
+ */
+EQ_KERNEL int8_t *eq_group_outputs_dsp(const eq_fully_connected_dsp_params *p, const eq_word *scale,
+                                       const int32_t *sums, int32_t count, int8_t *output)
+{
+    for (int32_t k = 0; k < count; k++) {
+        const int32_t doubled = p->per_channel ? (int32_t)scale[2 * k] : p->doubled;
+        const int32_t shift_1 = p->per_channel ? (int32_t)scale[2 * k + 1] : p->shift_1;
+        const int32_t rounding = (int32_t)((uint32_t)p->scale.twice_offset_plus_1 << shift_1);
+        *output++ = (int8_t)eq_requantize_dsp(&p->scale, sums[k], doubled, rounding, shift_1);
+    }
+    return output;
+}
+
 /* `scratch` holds the input filled up to whole words; it is not used if input_c is a multiple
  * of four. */
 EQ_KERNEL void eq_fully_connected_dsp_s8(const eq_fully_connected_dsp_params *p,
@@ -86,14 +100,7 @@ EQ_KERNEL void eq_fully_connected_dsp_s8(const eq_fully_connected_dsp_params *p,
             int32_t sums[4];
             eq_row_dsp(group, row, row + 4 * steps, skip, sums);
             group += 4 + 4 * steps;
-            for (int32_t k = 0; k < 4 && oc + k < p->output_c; k++) {
-                const int32_t doubled = p->per_channel ? (int32_t)group[2 * k] : p->doubled;
-                const int32_t shift_1 = p->per_channel ? (int32_t)group[2 * k + 1] : p->shift_1;
-                const int32_t rounding =
-                    (int32_t)((uint32_t)p->scale.twice_offset_plus_1 << shift_1);
-                *output++ =
-                    (int8_t)eq_requantize_dsp(&p->scale, sums[k], doubled, rounding, shift_1);
-            }
+            output = eq_group_outputs_dsp(p, group, sums, eq_min(p->output_c - oc, 4), output);
             group += p->per_channel ? 8 : 0;
         }
         input += p->input_c;

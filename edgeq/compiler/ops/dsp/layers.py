@@ -32,10 +32,14 @@ def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict
 
 def pair_fits(channels: Channels) -> bool:
     """Whether two channels can share a word: see eq_matmul_dsp.h."""
+    return halves_fit(channels) and bool(np.all(channels.bound[0::2] < 1 << 23))
+
+
+def halves_fit(channels: Channels) -> bool:
+    """Whether the joined weights of every pair of channels fit 16 bits."""
     first, second = pairs(channels.weights)
     joined = 256 * first + second
-    halves = bool(np.all(joined >= -(1 << 15)) and np.all(joined < 1 << 15))
-    return halves and bool(np.all(channels.bound[0::2] < 1 << 23))
+    return bool(np.all(joined >= -(1 << 15)) and np.all(joined < 1 << 15))
 
 
 def pairs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
