@@ -17,7 +17,7 @@ _PUBLIC = {
     "read_graph": "edgeq.model.model_file",
     "convert": "edgeq.workflow.convert",
     "inspect": "edgeq.analysis.inspection",
-    "compile": "edgeq.compiler.compilation",
+    "compile": "edgeq.workflow.compile",
     "run": "edgeq.analysis.execution",
     "verify": "edgeq.analysis.verification",
     "evaluate": "edgeq.analysis.evaluation.evaluate",
@@ -32,7 +32,7 @@ _PUBLIC = {
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",
     "fits": "edgeq.analysis.fit",
-    "create_project": "edgeq.firmware.create",
+    "create_project": "edgeq.workflow.projects",
     "build_project": "edgeq.firmware.building",
     # `edgeq compress`; Task and Training say what to train on and how.
     "Task": "edgeq.compress.task",

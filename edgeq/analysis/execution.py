@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.model_file import read_graph
@@ -41,7 +41,7 @@ def run(
     """
     with as_tflite(model) as path:
         arrays = model_inputs(inputs, read_graph(path).main, where)
-        with open_device(on).open(path, options or CompileOptions()) as session:
+        with open_session(on, path, options) as session:
             return [without_batch(array) for array in session.run(arrays)]
 
 

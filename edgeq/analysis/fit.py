@@ -1,36 +1,23 @@
-"""Does a model fit a target: flash, RAM and latency against what its usual system leaves."""
+"""Does a model fit a target: flash and RAM of its image, and what one inference takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from edgeq.analysis.limits import LimitCheck, Limits, check_limits, latency_ms
-from edgeq.analysis.profiling import Profile, profile
+from edgeq.analysis.account import Account, account_for, for_target, image_account
+from edgeq.analysis.budget import within_budgets
+from edgeq.analysis.limits import LimitCheck, memory_checks
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import Memory, ProfileOptions
-from edgeq.devices.registry import open_device
-from edgeq.errors import MissingDependency, UsageError
-from edgeq.support.resources import resource_dir
+from edgeq.devices.base import Memory
+from edgeq.errors import EdgeqError
 
-# The emulated core that comes nearest to one that is not emulated, and whose code is as large.
-_STAND_INS = {
-    "cortex-m0": "cortex-m0plus",
-    "cortex-m23": "cortex-m0plus",
-    "cortex-m55": "cortex-m33",
-    "cortex-m85": "cortex-m33",
-    "rv32imac": "rv32imc",
-    "rv32imafc": "rv32imc",
-    "xtensa-lx6": "rv32imc",
-    "xtensa-lx7": "rv32imc",
-}
-# Of these the cycles are the same too.
-_SAME_CYCLES = ("rv32imac", "rv32imafc")
 _ADVICE = {
-    "flash bytes": "--optimize size, --scheme int4, or edgeq compress prune or factorize",
-    "RAM bytes": "--optimize ram, or a smaller input or fewer channels in the layers that hold "
+    "flash": "--optimize size, --scheme int4, or edgeq compress prune or factorize",
+    "RAM": "--optimize ram, or a smaller input or fewer channels in the layers that hold "
     "the peak (edgeq inspect)",
 }
 
@@ -41,122 +28,144 @@ class Fit:
 
     Attributes:
         target: Name of the target.
-        on: Where the figures were measured: the target's own core, or the one nearest to it.
+        account: What the program takes there.
         fits: Whether all checks are met.
-        memory_bytes: What the model takes.
-        checks: The target's limits, less what its usual system takes; empty where its memory is
-            unknown or plentiful.
+        checks: Each memory of the target, less what its usual system takes where the image is not
+            known; empty where its memory is unknown or plentiful.
         flash_margin_bytes, ram_margin_bytes: What is left over; negative is missing; None without
             a limit.
-        latency_ms: Of one inference at the highest clock; estimated from cycles where it cannot be
-            timed; None if unknown.
         advice: What would make it fit, a line for each check that is not met.
+        error: Why nothing is known; empty otherwise.
     """
 
     target: str
-    on: str
+    account: Account | None
     fits: bool
-    memory_bytes: Memory
-    checks: tuple[LimitCheck, ...]
-    flash_margin_bytes: int | None
-    ram_margin_bytes: int | None
-    latency_ms: float | None
-    advice: tuple[str, ...]
+    checks: tuple[LimitCheck, ...] = ()
+    flash_margin_bytes: int | None = None
+    ram_margin_bytes: int | None = None
+    advice: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def on(self) -> str:
+        """Where it was seen at work: the target's own core, or the one nearest to it."""
+        return "" if self.account is None else self.account.on
+
+    @property
+    def memory_bytes(self) -> Memory:
+        """What the model's program takes, without start-up code and harness."""
+        return Memory() if self.account is None else self.account.memory
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Of one inference, at the clock that the target's project runs at; None if unknown."""
+        return None if self.account is None else self.account.latency_ms.value
+
+    def to_json(self) -> dict[str, Any]:
+        """The fit as plain values, the account's figures with their kinds and provenance."""
+        account = {} if self.account is None else self.account.to_json()
+        return {
+            "target": self.target,
+            "on": self.on,
+            "fits": self.fits,
+            "memory_bytes": self.memory_bytes,
+            "latency_ms": self.latency_ms,
+            **account,
+            "checks": list(self.checks),
+            "flash_margin_bytes": self.flash_margin_bytes,
+            "ram_margin_bytes": self.ram_margin_bytes,
+            "advice": list(self.advice),
+            "error": self.error,
+        }
 
 
-def address_for(target: Target, name: str) -> str:
-    """The device that stands for a target: its emulator, or this machine.
+def fit(
+    model: str | Path,
+    target: str,
+    options: CompileOptions | None = None,
+    *,
+    golden: bool = True,
+) -> Fit:
+    """Whether the generated C of an integer model fits a target's flash and RAM.
 
     Args:
-        target: The target.
-        name: What the user called it, a name or a TOML file.
-    """
-    if target.kind == "host":
-        return "local"
-    for address in (f"sim:{name}", f"qemu:{target.cpu}"):
-        try:
-            open_device(address)
-        except UsageError:
-            continue
-        return address
-    return "c"
-
-
-def fit(model: str | Path, target: str, options: CompileOptions | None = None) -> Fit:
-    """Whether the generated C of an integer model fits a target's flash and RAM.
+        model: An integer .tflite file.
+        target: Name of a target, or a target file.
+        options: What the C is made for; budgets choose its form.
+        golden: Whether the image has known answers for a self-test, as projects have by default.
 
     Raises:
         EdgeqError: There is no generated C for this model, or no such target.
+        LimitError: No form of the program keeps to the budgets.
     """
     loaded = load_target(target)
-    return _judge(loaded, _measure(model, loaded, target, options))
+    chosen = within_budgets(Path(model), loaded, options or CompileOptions())
+    return _judge(loaded, account_for(model, loaded, chosen, golden=golden))
 
 
 def fits(
-    model: str | Path, targets: Iterable[Target], options: CompileOptions | None = None
+    model: str | Path,
+    targets: Iterable[Target],
+    options: CompileOptions | None = None,
+    *,
+    golden: bool = True,
 ) -> list[Fit]:
-    """As `fit`, for many targets; each kind of core is measured once.
+    """As `fit`, for many targets; the program is seen at work once for each kind of core.
 
-    Hosts are left out, since memory is no question there.
+    Hosts are left out, since memory is no question there. A target that cannot be judged does not
+    hold up the others: its row says why.
     """
-    measured: dict[object, Profile] = {}
+    options = options or CompileOptions()
+    seen: dict[object, tuple[CompileOptions, Account] | EdgeqError] = {}
     found = []
     for target in targets:
         if target.kind == "host":
             continue
         core = (target.cpu, target.isa)
-        if core not in measured:
-            measured[core] = _measure(model, target, _name(target), options)
-        found.append(_judge(target, measured[core]))
+        if core not in seen:
+            try:
+                chosen = within_budgets(Path(model), target, options)
+                seen[core] = chosen, account_for(model, target, chosen)
+            except EdgeqError as error:
+                seen[core] = error
+        first = seen[core]
+        try:
+            if isinstance(first, EdgeqError):
+                raise first
+            image = image_account(model, target, first[0], golden=golden)
+            account = replace(for_target(first[1], target), image=image)
+        except EdgeqError as error:
+            found.append(Fit(target.name, None, fits=False, error=error.what))
+            continue
+        found.append(_judge(target, account))
     return found
 
 
-def _name(target: Target) -> str:
-    """What `load_target` takes for a target: its name, or the user's own file."""
-    mine = target.file is not None and target.file.parent != resource_dir("targets")
-    return str(target.file) if mine else target.name
-
-
-def _measure(
-    model: str | Path, target: Target, name: str, options: CompileOptions | None
-) -> Profile:
-    """One call on the core itself, or on the nearest one that can be had here."""
-    how = ProfileOptions(runs=1, ops=False)
-    address = address_for(target, name)
-    stand_in = _STAND_INS.get(target.cpu)
-    if address == "c" and stand_in:
-        address = f"sim:{stand_in}"
-    try:
-        return profile(model, on=address, profile_options=how, options=options)
-    except MissingDependency:
-        if stand_in is None:
-            raise
-        return profile(model, on=f"sim:{stand_in}", profile_options=how, options=options)
-
-
-def _judge(target: Target, found: Profile) -> Fit:
-    measurement = found.measurement
-    checks = check_limits(Limits(), target, found)
-    left = {check.name: int(check.limit - (check.value or 0)) for check in checks}
-    # The cycles of another core say nothing about this one.
-    own = measurement.device["cpu"] == target.cpu or target.cpu in _SAME_CYCLES
+def _judge(target: Target, account: Account) -> Fit:
+    checks = memory_checks(target, account)
     return Fit(
         target=target.name,
-        on=str(measurement.device["address"]),
+        account=account,
         fits=all(check.met for check in checks),
-        memory_bytes=measurement.memory_bytes,
         checks=checks,
-        flash_margin_bytes=left.get("flash bytes"),
-        ram_margin_bytes=left.get("RAM bytes"),
-        latency_ms=latency_ms(target, found) if own or target.kind == "host" else None,
+        flash_margin_bytes=_margin(checks, "flash"),
+        ram_margin_bytes=_margin(checks, "RAM"),
         advice=tuple(_advice(check) for check in checks if not check.met),
     )
+
+
+def _margin(checks: Iterable[LimitCheck], memory: str) -> int | None:
+    """What is left of the memory of a kind that has least left."""
+    left = [int(c.limit - (c.value or 0)) for c in checks if c.name.startswith(memory)]
+    return min(left, default=None)
 
 
 def _advice(check: LimitCheck) -> str:
     taken = check.value or 0
     missing = taken - check.limit
+    memory = check.name.partition(" ")[0]
     return (
-        f"{missing:,.0f} {check.name} too few ({missing / max(taken, 1):.0%} of what the model "
-        f"takes): {_ADVICE[check.name]}"
+        f"{missing:,.0f} {check.name} too few ({missing / max(taken, 1):.0%} of what it takes): "
+        f"{_ADVICE[memory]}"
     )

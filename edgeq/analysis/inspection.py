@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.analysis.budget import within_budgets
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite, is_integer
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.ops.shared.base import Isa
-from edgeq.compiler.plan.arena import plan_arena
-from edgeq.compiler.plan.program import lower_graph
-from edgeq.errors import EdgeqError
+from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.plan.arena import Plan
+from edgeq.compiler.plan.program import Program
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 
@@ -45,7 +49,9 @@ class OpInfo:
 
     Attributes:
         parameters: Elements of its constant inputs.
-        live_bytes: Activations needed while it runs, its own inputs and outputs among them.
+        live_bytes: Memory needed while it runs, its own inputs and outputs among them: what the
+            generated C cannot do without, scratch included and buffers shared where its kernels
+            can; for a model without generated C, the sum of the activations.
     """
 
     index: int
@@ -66,9 +72,12 @@ class Inspection:
 
     Attributes:
         integer: Whether no tensor is a float.
-        peak_op: Index of the op that holds the memory peak; None for a model without ops.
-        peak_live_bytes: Activations needed while that op runs, if none shared memory.
-        arena_bytes: The arena of the generated C, where buffers do share; None if it has none.
+        peak_op: Index of the op that needs most memory; None for a model without ops.
+        peak_live_bytes: What that op needs. The arena cannot be smaller.
+        arena_bytes: Activations, scratch, inputs, outputs and state of the generated C; None if
+            there is none for this model.
+        target: What the C is for that arena and live bytes are of; None for portable C.
+        optimize: What it is made for.
         problems: Why there is no generated C for this model.
     """
 
@@ -82,6 +91,8 @@ class Inspection:
     peak_op: int | None
     peak_live_bytes: int
     arena_bytes: int | None
+    target: str | None
+    optimize: str
     problems: tuple[str, ...]
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -95,26 +106,42 @@ class Inspection:
         return {"edgeq": __version__, "model": model, **found}
 
 
-def inspect(model: str | Path, *, trust: bool = False) -> Inspection:
+def inspect(
+    model: str | Path,
+    *,
+    trust: bool = False,
+    target: str | None = None,
+    options: CompileOptions | None = None,
+) -> Inspection:
     """What is in a model.
 
     Args:
         model: A .tflite file, float or integer, or a Keras file or SavedModel (seen as float).
         trust: Whether code inside a Keras file (Lambda layers) may run.
+        target: What the C would be generated for; portable C by default.
+        options: What it would be made for, and budgets.
 
     Raises:
         EdgeqError: No such file, or no valid model.
+        LimitError: No form of the program keeps to the budgets.
+        UsageError: No such target, or budgets without a target to count for.
     """
+    options, loaded = options or CompileOptions(), target and load_target(target)
+    if options.budgets and not loaded:
+        raise UsageError("A budget is one of a target.", hint="--target nucleo-f446re")
     with as_tflite(model, trust=trust) as path:
         graph = replace(read_graph(path), path=str(model))
+        if loaded:
+            options = within_budgets(path, loaded, options, graph=graph)
+    isa = isa_of(loaded) if loaded else Isa()
     main = graph.main
     macs = model_macs(main)
-    live = _live_bytes(main)
+    program, plan, problems = _planned(graph, isa, options)
+    live = _needed_bytes(main, program, plan) if program and plan else _live_bytes(main)
     ops = tuple(_op_info(op, main, macs[op.index], live[op.index]) for op in main.ops)
     constants = [tensor for tensor in main.tensors if tensor.is_constant]
     tensors = tuple(_tensor_info(tensor, main) for tensor in main.tensors)
     peak = max(live, key=lambda index: live[index], default=None)
-    arena, peak_step, problems = _planned(graph)
     return Inspection(
         path=str(model),
         sha256=graph.sha256,
@@ -123,9 +150,11 @@ def inspect(model: str | Path, *, trust: bool = False) -> Inspection:
         macs=sum(macs.values()),
         parameters=sum(op.parameters for op in ops),
         constant_bytes=sum(tensor.bytes for tensor in constants),
-        peak_op=peak if peak_step is None else peak_step,
+        peak_op=peak,
         peak_live_bytes=max(live.values(), default=0),
-        arena_bytes=arena,
+        arena_bytes=None if plan is None else plan.arena_bytes + plan.state_bytes,
+        target=target,
+        optimize=options.optimize,
         problems=problems,
         inputs=tuple(tensors[index] for index in main.inputs),
         outputs=tuple(tensors[index] for index in main.outputs),
@@ -202,19 +231,31 @@ def _live_bytes(model: Subgraph) -> dict[int, int]:
     }
 
 
-def _planned(graph: Graph) -> tuple[int | None, int | None, tuple[str, ...]]:
-    """Arena bytes and the op at the peak of the generated C; else what stands in the way."""
+def _needed_bytes(model: Subgraph, program: Program, plan: Plan) -> dict[int, int]:
+    """What the generated C needs during each op; of an op that is part of another's call, there."""
+    steps: dict[int, int] = {}
+    for number, step in enumerate(program.steps):
+        steps[step.op.index] = max(plan.step_bytes[number], steps.get(step.op.index, 0))
+    # Ops of other subgraphs (IF, WHILE) are numbered behind those of the main one, and what
+    # outlives the last step stands behind them all.
+    beyond = [needed for index, needed in steps.items() if index >= len(model.ops)]
+    last = model.ops[-1].index if model.ops else 0
+    steps[last] = max([steps.get(last, 0), plan.step_bytes[-1], *beyond])
+    found, needed = {}, plan.step_bytes[0]
+    for op in model.ops:
+        needed = steps.get(op.index, needed)
+        found[op.index] = needed
+    return found
+
+
+def _planned(
+    graph: Graph, isa: Isa, options: CompileOptions
+) -> tuple[Program | None, Plan | None, tuple[str, ...]]:
+    """The generated C's calls and where its data lies; else what stands in the way."""
     try:
-        program = lower_graph(graph, Isa())
+        return (*planned(graph, isa, options.optimize), ())
     except EdgeqError as error:
         return None, None, tuple(_lines(error))
-    plan = plan_arena(program)
-    if not program.steps:
-        return plan.arena_bytes, None, ()
-    step = program.steps[min(plan.peak_step, len(program.steps) - 1)]
-    # Ops of other subgraphs (IF, WHILE) are numbered behind those of the main one.
-    index = step.op.index if step.op.index < len(graph.main.ops) else None
-    return plan.arena_bytes, index, ()
 
 
 def _lines(error: EdgeqError) -> Sequence[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgeq.analysis.account import Account, how_to_measure
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.profiling import Profile
 from edgeq.analysis.verification import ORACLE, Verification
 from edgeq.boards.target import Target
+from edgeq.firmware.account import ImageAccount
+from edgeq.support.figures import Figure, Kind
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Limits:
     Attributes:
         accuracy: Least value of the metric (largest, where smaller is better).
         accuracy_drop: Most that the metric may be worse than the float model's.
-        flash_bytes: Most flash of model and kernels.
-        ram_bytes: Most RAM: arena, statics and stack.
+        flash_bytes: Most flash of the program: code, weights and tables.
+        ram_bytes: Most RAM that the program needs: arena, state, statics and stack.
         cycles: Most cycles of one inference.
         latency_ms: Most time of one inference at the target's clock.
     """
@@ -40,8 +42,11 @@ class LimitCheck:
         name: What is limited.
         limit: The bound.
         value: What was found; None if it could not be measured, which does not meet a limit.
-        met: Whether the value keeps to the limit.
+        met: Whether the value keeps to the limit, and is of a kind that can show it.
         source: Who set it: "asked for", the target's name, or "always".
+        kind: What kind of figure the value is (`edgeq.support.figures.KINDS`).
+        note: Why a value within the limit does not meet it, and what would show it; or what else
+            is to be known of the value.
     """
 
     name: str
@@ -49,19 +54,31 @@ class LimitCheck:
     value: float | None
     met: bool
     source: str
+    kind: Kind = "measured"
+    note: str = ""
 
 
 def check_limits(
     limits: Limits,
     target: Target,
-    profile: Profile,
+    account: Account,
     accuracy: Evaluation | None = None,
     float_accuracy: Evaluation | None = None,
     verifications: Sequence[Verification] = (),
+    *,
+    accept_stand_in: bool = False,
 ) -> tuple[LimitCheck, ...]:
-    """Every limit that was asked for, those of the target's memory, and equal bytes."""
-    found = profile.measurement
-    memory = found.memory_bytes
+    """Every limit that was asked for, those of the target's memory, and equal bytes.
+
+    Args:
+        limits: What was asked for.
+        target: The target.
+        account: What the program takes there.
+        accuracy: Of the integer model.
+        float_accuracy: Of the float model.
+        verifications: Bytes compared with the oracle.
+        accept_stand_in: Whether figures of another core than the target's may meet a limit.
+    """
     # Other oracles than TFLM round some ops differently; their differences are only shown.
     checks = [
         LimitCheck(f"inputs that differ on {v.on}", 0, v.differing, v.equal, "always")
@@ -69,37 +86,65 @@ def check_limits(
         if v.against == ORACLE
     ]
     checks += _accuracy(limits, accuracy, float_accuracy)
-    checks += _at_most("flash bytes", limits.flash_bytes, memory.flash_total, "asked for")
-    checks += _at_most("RAM bytes", limits.ram_bytes, memory.ram_total, "asked for")
-    checks += _at_most("cycles", limits.cycles, found.cycles, "asked for")
-    checks += _at_most("latency ms", limits.latency_ms, latency_ms(target, profile), "asked for")
-    if memory.flash_total is not None and target.flash_bytes is not None:
-        room = target.flash_bytes - target.system.flash_bytes
-        checks += _at_most("flash bytes", room, memory.flash_total, target.name)
+    figures = account.figures
+    asked = {
+        "flash bytes": (limits.flash_bytes, figures["memory_bytes.flash_total"]),
+        "RAM bytes": (limits.ram_bytes, figures["memory_bytes.ram_total"]),
+        "cycles": (limits.cycles, figures["cycles"]),
+        "latency ms": (limits.latency_ms, account.latency_ms),
+    }
+    for name, (limit, found) in asked.items():
+        if limit is not None:
+            checks.append(_at_most(name, limit, found, "asked for", target, accept_stand_in))
+    return (*checks, *memory_checks(target, account))
+
+
+def memory_checks(target: Target, account: Account) -> tuple[LimitCheck, ...]:
+    """What the program takes against each memory of the target, which nobody had to ask for.
+
+    Where the image of the bare-metal project is known, that image is judged, byte for byte; else
+    the model's program and what the target's usual system takes. The sizes of a stand-in's code
+    count here, and are marked.
+    """
+    if account.image is not None:
+        return tuple(_image_checks(target, account.image))
+    return tuple(_program_checks(target, account))
+
+
+def _image_checks(target: Target, image: ImageAccount) -> Iterator[LimitCheck]:
+    several = sum(region.kind == "ram" for region in image.regions) > 1
+    for region in image.regions:
+        name = "flash bytes" if region.kind == "flash" else "RAM bytes"
+        if several and region.kind == "ram":
+            name += f" in {region.name}"
+        met = region.left_bytes >= 0
+        yield LimitCheck(name, region.size_bytes, region.used_bytes, met, target.name)
+
+
+def _program_checks(target: Target, account: Account) -> Iterator[LimitCheck]:
+    system = target.system
+    flash = account.figures["memory_bytes.flash_total"]
+    if flash.value is not None and target.flash_bytes is not None:
+        room = target.flash_bytes - system.flash_bytes
+        yield _at_most("flash bytes", room, flash, target.name, target, True)
     # Only one block of RAM counts: an arena cannot be spread over several.
-    if memory.ram_total is not None and target.largest_ram_bytes is not None:
-        room = target.largest_ram_bytes - target.system.ram_bytes
-        checks += _at_most("RAM bytes", room, memory.ram_total, target.name)
-    return tuple(checks)
+    ram = account.figures["memory_bytes.ram_total"]
+    if ram.value is not None and target.largest_ram_bytes is not None:
+        room = target.largest_ram_bytes - system.ram_bytes
+        yield _at_most("RAM bytes", room, ram, target.name, target, True)
 
 
 def _at_most(
-    name: str, limit: float | None, value: float | None, source: str
-) -> Iterator[LimitCheck]:
-    if limit is not None:
-        yield LimitCheck(name, limit, value, value is not None and value <= limit, source)
-
-
-def latency_ms(target: Target, profile: Profile) -> float | None:
-    """Typical latency where the target itself was timed, else its cycles at its clock."""
-    found = profile.measurement
-    scheme = str(found.device["address"]).partition("?")[0]
-    here = scheme in ("local", "c", "tflm") and target.kind != "host"
-    if found.latency_us is not None and not here:
-        return found.latency_us.typical / 1000
-    if found.cycles is None or target.clock_hz is None:
-        return None
-    return found.cycles / target.clock_hz * 1000
+    name: str, limit: float, found: Figure, source: str, target: Target, accept_stand_in: bool
+) -> LimitCheck:
+    timed_only = name == "latency ms" and target.kind == "host"
+    met = found.satisfies(limit, accept_stand_in=accept_stand_in, timed_only=timed_only)
+    note = found.provenance.note
+    if found.value is None:
+        note = f"not measured; {how_to_measure(target)} would"
+    elif found.kind == "stand-in" and not met and found.value <= limit:
+        note = f"{note}: --accept-stand-in lets it count, {how_to_measure(target)} measures"
+    return LimitCheck(name, limit, found.value, met, source, found.kind, note)
 
 
 def _accuracy(

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.analysis.budget import chosen_for
+from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Device, Measurement, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.model.model_file import read_graph
+from edgeq.support.figures import beside
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Profile:
     measurement: Measurement
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON of `edgeq profile`; null where the device cannot know."""
+        """The JSON of `edgeq profile`; null where the device cannot know.
+
+        Beside the numbers stand their kinds and where they come from.
+        """
         found = self.measurement
         return {
             "edgeq": __version__,
@@ -49,6 +55,7 @@ class Profile:
             "valid": found.valid,
             "warnings": list(found.warnings),
             "samples_us": list(found.samples_us),
+            **beside(figures_of(found)),
         }
 
 
@@ -81,7 +88,7 @@ def profile_on(
     """As `profile`, on a device that has been opened already."""
     with as_tflite(model) as path:
         graph = read_graph(path)
-        with device.open(path, options) as session:
+        with device.open(path, chosen_for(path, device.address, options)) as session:
             found = session.profile(profile_options)
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.

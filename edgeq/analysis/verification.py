@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
 from edgeq.devices.registry import open_device
@@ -128,8 +129,7 @@ def verify(
         arrays = _inputs(graph.main, inputs, n, seed, where)
         against = against or oracle_address(path)
         pair = [
-            stack.enter_context(open_device(address).open(path, options or CompileOptions()))
-            for address in (on, against)
+            stack.enter_context(open_session(address, path, options)) for address in (on, against)
         ]
         far = np.concatenate(list(_differences(pair, arrays)))
         bad = np.flatnonzero(far)

@@ -154,6 +154,28 @@ class Target:
         return flash[0].size_bytes if flash else None
 
     @property
+    def running_clock_hz(self) -> int | None:
+        """Clock that the firmware of edgeq's usual project for it runs at; None if unknown.
+
+        A bare-metal project runs at the clock that its set-up leaves; the SDKs of other projects
+        set the highest one.
+        """
+        if self.uart is not None and "bare-metal" in self.templates:
+            return self.uart.core_clock_hz
+        return self.clock_hz
+
+    @property
+    def clock_note(self) -> str:
+        """What a reader of a time has to know about its clock; empty on hosts and CPUs."""
+        running, highest = self.running_clock_hz, self.clock_hz
+        if not running or not highest or self.kind == "host":
+            return ""
+        if self.uart is None or "bare-metal" not in self.templates:
+            return f"at {running / 1e6:g} MHz, the highest clock, which its SDK sets"
+        text = f"at {running / 1e6:g} MHz, the clock that the bare-metal project runs at"
+        return text if running == highest else f"{text} (the chip can do {highest / 1e6:g} MHz)"
+
+    @property
     def largest_ram_bytes(self) -> int | None:
         """Size of the largest block of RAM, which bounds an arena; None if unknown."""
         blocks = [region.size_bytes for region in self.regions("ram")]

@@ -13,9 +13,11 @@ from edgeq.cli.shared.common import json_option, print_json
 def build(folder: str, as_json: bool) -> None:
     """Build the firmware project in FOLDER with its own build system.
 
-    Prints flash and RAM by owner, from the link map, and the files to flash.
+    Prints flash and RAM by part and in all, from the linked image and its map, the compiler, and
+    the files to flash.
     """
     from edgeq.firmware.building import build_project
+    from edgeq.report.account import build_lines
 
     built = build_project(folder)
     project = built.project
@@ -29,14 +31,15 @@ def build(folder: str, as_json: bool) -> None:
                 "elf": built.elf,
                 "images": built.images,
                 "sizes": built.shares,
+                "account": built.account and built.account.to_json(),
+                "compiler": built.compiler or None,
+                "compiler_flags": list(built.flags),
+                "map": built.map,
             }
         )
         return
     click.echo(f"{project.name} for {project.target.title}: built")
-    for share in built.shares:
-        click.echo(
-            f"  {share.owner:<12}{share.flash_bytes:>10,} bytes flash "
-            f"{share.ram_bytes:>10,} bytes RAM"
-        )
+    for line in build_lines(built):
+        click.echo(line)
     for image in built.images:
         click.echo(f"  {image}")

@@ -25,7 +25,11 @@ from edgeq.errors import UsageError
     show_default=True,
     help="external: NAME_init() takes the memory, so that several models can share it.",
 )
-@click.option("--golden", is_flag=True, help="Add NAME_selftest() with a known input.")
+@click.option(
+    "--golden/--no-golden",
+    default=None,
+    help="Add NAME_selftest() with a known input; projects have it by default.",
+)
 @click.option("--signature", help="Which signature, if the model has several.")
 @click.option(
     "--project",
@@ -55,7 +59,7 @@ def compile_(
     target: str,
     name: str | None,
     arena: str,
-    golden: bool,
+    golden: bool | None,
     signature: str | None,
     project: str | None,
     runtime: str,
@@ -68,7 +72,8 @@ def compile_(
     if project is not None or runtime == "tflm":
         if signature is not None:
             raise UsageError("--signature is for plain sources.", hint="leave out --project")
-        from edgeq.firmware.create import create_project
+        from edgeq.report.account import image_lines
+        from edgeq.workflow.projects import create_project
 
         made = create_project(
             models,
@@ -79,18 +84,20 @@ def compile_(
             options=options,
             runtime=runtime,
             tflm_kernels=tflm_kernels,
+            golden=golden is not False,
             force=force,
         )
         if as_json:
-            print_json({**made.record, "output": output})
+            account = made.account and made.account.to_json()
+            print_json({**made.record, "output": output, "account": account})
             return
         click.echo(f"{output}: a {made.template} project for {made.target.title}")
-        for line in made.notes:
+        for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
             click.echo(line)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
-    from edgeq.compiler.compilation import compile as compile_model
+    from edgeq.workflow.compile import compile as compile_model
 
     sources = compile_model(
         models[0],
@@ -99,7 +106,7 @@ def compile_(
         target=target,
         options=options,
         external_arena=arena == "external",
-        golden=golden,
+        golden=bool(golden),
         force=force,
         signature=signature,
     )
@@ -111,6 +118,7 @@ def compile_(
     click.echo(f"{output}: {len(sources.files)} files for {manifest['target']}")
     click.echo(
         f"arena {manifest['arena_bytes']:,} bytes (lower bound {manifest['arena_bound_bytes']:,}), "
+        f"state {manifest['state_bytes']:,} bytes, "
         f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
     )
     if packed:

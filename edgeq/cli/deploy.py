@@ -94,6 +94,7 @@ def _overridden(
 ) -> DeployConfig:
     """The configuration with what stands on the command line in place of what is in the file."""
     given["eval"] = given.pop("eval_")
+    given["accept_stand_in"] = options.accept_stand_in
     given["optimize"] = options.optimize if _on_command_line(ctx, "optimize") else None
     names = {field.name for field in fields(DeployConfig)}
     changes = {name: value for name, value in given.items() if name in names and value}

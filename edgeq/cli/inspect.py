@@ -12,35 +12,55 @@ from edgeq.analysis.fit import Fit, fit
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
-from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.cli.shared.tables import result_console, short_name
-from edgeq.devices.address import is_emulated
+from edgeq.compiler.options import CompileOptions
 from edgeq.model.model_file import read_graph
+from edgeq.report.account import (
+    account_rows,
+    fit_lines,
+    image_lines,
+    latency_lines,
+    provenance_lines,
+)
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Show every tensor with its quantization.")
-@click.option("-t", "--target", help="Does the generated C fit this board?")
+@click.option("-t", "--target", help="What does the program take on this board, does it fit?")
+@click.option(
+    "--golden/--no-golden",
+    default=True,
+    show_default=True,
+    help="Whether the board's image has known answers for a self-test, as projects have.",
+)
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @click.option(
     "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
 )
+@compile_options
 @json_option
 def inspect(
     model: Path,
     tensors: bool,
     target: str | None,
+    golden: bool,
     trust: bool,
     check_runtime: str | None,
+    options: CompileOptions,
     as_json: bool,
 ) -> None:
     """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
-    found = inspect_model(model, trust=trust)
+    found = inspect_model(model, trust=trust, target=target, options=options)
     warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
-    fitting = None if target is None or found.problems else fit(model, target)
+    fitting = None
+    if target is not None and not found.problems:
+        # The form that was chosen for the budgets, so that nobody has to search again.
+        fitting = fit(model, target, CompileOptions(found.optimize), golden=golden)
     if as_json:
-        print_json({**found.to_json(), "fit": fitting, "runtime_warnings": warnings})
+        fit_json = fitting and fitting.to_json()
+        print_json({**found.to_json(), "fit": fit_json, "runtime_warnings": warnings})
         return
     console = result_console()
     _show_summary(found, console)
@@ -72,24 +92,24 @@ def _show_summary(found: Inspection, console: Console) -> None:
     )
     if found.peak_op is not None:
         op = found.ops[found.peak_op]
-        arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes; "
-        console.print(f"memory: {arena}the peak is at op {op.index} {op.op}")
-        if found.arena_bytes is None:
-            console.print(f"live activations there: {op.live_bytes:,} bytes")
+        what = f"C for {found.target}" if found.target else "portable C"
+        arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes ({what}); "
+        console.print(
+            f"memory: {arena}the peak is at op {op.index} {op.op}, "
+            f"which needs {found.peak_live_bytes:,} bytes"
+        )
 
 
 def _show_fit(found: Fit, console: Console) -> None:
-    for check in found.checks:
-        left = check.limit - (check.value or 0)
-        verdict = f"fits, {left:,} left" if check.met else f"DOES NOT FIT, {-left:,} too many"
-        console.print(f"{check.name}: {check.value:,} of {check.limit:,}: {verdict}")
-    if not found.checks:
-        console.print(f"{found.target}: memory is no limit, or its size is unknown")
-    if found.latency_ms is not None:
-        how = "estimated, from" if is_emulated(found.on) else "measured on"
-        console.print(f"latency: {found.latency_ms:.3g} ms, {how} {found.on}")
-    for line in found.advice:
-        console.print(f"  {line}")
+    account = found.account
+    lines = list(fit_lines(found))
+    if account is not None:
+        rows = [f"{name}: {text}" for name, text in account_rows(account) if name != "latency"]
+        lines = [f"the model's program on {found.target}: {', '.join(rows)}", *lines]
+        lines += image_lines(account.image) if account.image is not None else ()
+        lines += [*latency_lines(account), *provenance_lines(account)]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _tensor_words(tensor: TensorInfo) -> str:

@@ -7,22 +7,32 @@ from typing import Any
 import click
 
 from edgeq.boards.target import Target, all_targets, load_target
-from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.compiler.options import CompileOptions
 
 
 @click.command(epilog="Example: edgeq targets --kind board\n\nedgeq targets nucleo-f446re --json")
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(["board", "host", "emulator"]), help="Only this kind.")
 @click.option("--fits", type=click.Path(), metavar="MODEL", help="Which of them hold this model?")
+@compile_options
 @json_option
-def targets(name: str | None, kind: str | None, fits: str | None, as_json: bool) -> None:
+def targets(
+    name: str | None,
+    kind: str | None,
+    fits: str | None,
+    options: CompileOptions,
+    as_json: bool,
+) -> None:
     """List the boards and hosts edgeq knows, or all the facts of one (NAME or a TOML file).
 
-    With --fits, each board's flash and RAM are held against what the model takes on its CPU.
+    With --fits, each board's memories are held against the image that would be linked for it, or
+    against what the model's program takes where there is none.
     """
     if fits is not None:
         chosen = [load_target(name)] if name else all_targets()
-        _print_fits(fits, [t for t in chosen if kind in (None, t.kind)], as_json=as_json)
+        chosen = [target for target in chosen if kind in (None, target.kind)]
+        _print_fits(fits, chosen, options, as_json=as_json)
         return
     if name is not None:
         target = load_target(name)
@@ -94,24 +104,22 @@ def _print_table(chosen: list[Target]) -> None:
     Console().print(table)
 
 
-def _print_fits(model: str, chosen: list[Target], *, as_json: bool) -> None:
+def _print_fits(
+    model: str, chosen: list[Target], options: CompileOptions, *, as_json: bool
+) -> None:
     from edgeq.analysis.fit import fits as fits_of
+    from edgeq.report.account import figure_text, margins
 
-    found = fits_of(model, chosen)
+    found = fits_of(model, chosen, options)
     if as_json:
-        print_json({"targets": found})
+        print_json({"targets": [fit.to_json() for fit in found]})
         return
     for fit in sorted(found, key=lambda fit: not fit.fits):
-        latency = f"{fit.latency_ms:,.1f} ms (estimated)" if fit.latency_ms else ""
-        flash, ram = _spare(fit.flash_margin_bytes), _spare(fit.ram_margin_bytes)
         mark = "fits" if fit.fits else "no"
-        click.echo(f"{mark:<5}{fit.target:<28}flash {flash:<14}RAM {ram:<14}{latency}")
-        for line in fit.advice:
+        latency = "" if fit.account is None else figure_text(fit.account.latency_ms)
+        click.echo(f"{mark:<5}{fit.target:<28}{margins(fit.checks)}  latency {latency}")
+        for line in (*fit.advice, *fit.error.splitlines()):
             click.echo(f"     {line}")
-
-
-def _spare(margin: int | None) -> str:
-    return "?" if margin is None else f"{margin / 1024:+,.1f} KB"
 
 
 def _print_one(target: Target) -> None:

@@ -1,9 +1,9 @@
-"""From an integer .tflite to C: `generate` makes the sources, `compile` writes them."""
+"""From an integer .tflite to C in memory; `edgeq.workflow.compile` writes it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,20 +14,18 @@ from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.names import Names, assign_names
-from edgeq.compiler.codegen.source import kernel_file, source_text, weights_text
+from edgeq.compiler.codegen.source import Golden, kernel_file, source_text, weights_text
+from edgeq.compiler.codegen.state import static_bytes
 from edgeq.compiler.ops.shared.base import Call, Isa
 from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.arena import Plan, plan_arena
 from edgeq.compiler.plan.choose import least_memory
 from edgeq.compiler.plan.program import Program, lower_graph
 from edgeq.errors import UsageError
-from edgeq.firmware.golden import oracle_golden
 from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.model_file import read_graph
-from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
-from edgeq.support.output import whole_directory, write_whole
+from edgeq.model.tflite.metadata import ModelInfo
 from edgeq.support.resources import resource_dir
-from edgeq.workflow.budget import budgets, choose_mode
 
 # Cores without SIMD whose inner products have code of their own, by CPU.
 _CORES = {
@@ -72,147 +70,109 @@ def isa_of(target: Target) -> Isa:
 
 
 def generate(
-    model: str | Path,
+    model: str | Path | Graph,
     *,
     name: str | None = None,
     target: Target | str = "cortex-m4",
     options: CompileOptions | None = None,
     external_arena: bool = False,
-    golden: bool = False,
+    known_answers: Callable[[Program], Golden] | None = None,
     hook: str = "",
     signature: str | None = None,
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
     Args:
-        model: An integer .tflite file.
+        model: An integer .tflite file, or what was read from one.
         name: Prefix of all C symbols; from the file name if not given.
         target: A target, its name, or a CPU's name.
-        options: What to optimise for, and budgets.
+        options: What to optimise for. Choosing it by budgets is the caller's task
+            (`edgeq.analysis.budget`).
         external_arena: Let the user's program provide the arena (`NAME_init`).
-        golden: Add `NAME_selftest` with a known input and the oracle's results for it.
+        known_answers: Gives a known input and the oracle's results for it; adds `NAME_selftest`.
         hook: A header of the user's program that defines EQ_OP(index), called before each op.
         signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
             not given.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
-        LimitError: No form of the program keeps to a budget.
         UsageError: No such target, or a name that is no C identifier.
     """
-    graph = read_graph(model)
+    graph = model if isinstance(model, Graph) else read_graph(model)
     if signature is not None:
         graph = at_signature(graph, signature)
-        if golden and graph.entry:
-            raise UsageError(
-                "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
-                f"{graph.path}, signature {signature!r}",
-                hint="compile it without --golden",
-            )
+    if known_answers is not None and graph.entry:
+        raise UsageError(
+            "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
+            f"{graph.path}, signature {signature!r}",
+            hint="compile it without --golden",
+        )
     if not isinstance(target, Target):
         target = load_target(target)
     options = options or CompileOptions()
-    prefix = check_identifier(name) if name else identifier(Path(model).stem)
+    prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
     isa = isa_of(target)
-    optimize, why = options.optimize, "asked for"
-    if budgets(options):
-
-        def planned_ram(mode: str) -> int:
-            _, plan = _planned(graph, isa, mode)
-            return plan.arena_bytes + plan.state_bytes
-
-        choice = choose_mode(Path(model), target, options, planned_ram)
-        optimize, why = choice.optimize, choice.why
-    program, plan = _planned(graph, isa, optimize)
+    program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
-    known = oracle_golden(model, program) if golden else None
+    golden = known_answers(program) if known_answers is not None else None
     head = banner(program, plan, __version__, constant_bytes)
-    weights_h, weights_c = weights_text(names, prefix, head)
-    files = {
-        f"{prefix}.h": header_text(
-            program,
-            plan,
-            prefix,
-            head,
-            external_arena=external_arena,
-            golden=golden,
-            info=_model_info(graph, model),
-        ),
-        f"{prefix}.c": source_text(
-            program,
-            plan,
-            names,
-            prefix,
-            head,
-            external_arena=external_arena,
-            golden=known,
-            hook=hook,
-        ),
+    files = _texts(
+        program, plan, names, prefix, head, graph.info, golden, hook, external_arena=external_arena
+    )
+    manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
+    optimize = options.optimize
+    chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
+    return Sources({**files, **_kernel_files(names, isa)}, {**manifest, **chosen}, plan)
+
+
+def _texts(
+    program: Program,
+    plan: Plan,
+    names: Names,
+    prefix: str,
+    head: list[str],
+    info: ModelInfo,
+    golden: Golden | None,
+    hook: str,
+    *,
+    external_arena: bool,
+) -> dict[str, str]:
+    """The generated files, by name, without the kernels."""
+    header = header_text(
+        program,
+        plan,
+        prefix,
+        head,
+        external_arena=external_arena,
+        golden=golden is not None,
+        info=info,
+    )
+    source = source_text(
+        program,
+        plan,
+        names,
+        prefix,
+        head,
+        external_arena=external_arena,
+        golden=golden,
+        hook=hook,
+    )
+    weights_h, weights_c = weights_text(names, prefix, head, golden)
+    return {
+        f"{prefix}.h": header,
+        f"{prefix}.c": source,
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
-        **_kernel_files(names, isa),
     }
-    manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
-    chosen = {"optimize": optimize, "why": why, "cflags": [_CFLAGS[optimize]]}
-    return Sources(files, {**manifest, **chosen}, plan)
 
 
-def _model_info(graph: Graph, model: str | Path) -> ModelInfo:
-    """Labels and normalisation of a model; empty where it has none."""
-    entry = graph.metadata.get(ENTRY)
-    found = read_info(entry, Path(model).read_bytes()) if entry else None
-    return found or ModelInfo("", (), ())
-
-
-def _planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
+def planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
     """The program and where its data lies, for one of the ways to optimise."""
     program = lower_graph(graph, isa, optimize)
     if optimize == "ram":
         return least_memory(program, isa, optimize)
     return program, plan_arena(program)
-
-
-def compile(  # noqa: A001  (the name of the command, as documented)
-    model: str | Path,
-    output: str | Path,
-    *,
-    name: str | None = None,
-    target: Target | str = "cortex-m4",
-    options: CompileOptions | None = None,
-    external_arena: bool = False,
-    golden: bool = False,
-    force: bool = False,
-    signature: str | None = None,
-) -> Sources:
-    """Write the C program of a model into a folder; all of it or nothing.
-
-    Args:
-        output: The folder to make.
-        force: Replace it if it exists.
-        signature: Which signature to compile; must be given where several lead to different
-            subgraphs.
-
-    Other arguments and errors: see `generate`.
-    """
-    import json
-
-    at_signature(read_graph(model), signature)
-
-    sources = generate(
-        model,
-        name=name,
-        target=target,
-        options=options,
-        external_arena=external_arena,
-        golden=golden,
-        signature=signature,
-    )
-    with whole_directory(Path(output), force=force) as folder:
-        for file, text in sources.files.items():
-            write_whole(folder / file, text)
-        write_whole(folder / "manifest.json", json.dumps(sources.manifest, indent=2) + "\n")
-    return sources
 
 
 def _kernel_files(names: Names, isa: Isa) -> dict[str, str]:
@@ -319,6 +279,7 @@ def _manifest(
         "kernels": list(isa_of(target).kernels),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
+        "static_bytes": static_bytes(program),
         "arena_bound_bytes": plan.lower_bound_bytes,
         "arena": [
             {

@@ -11,10 +11,22 @@ class CompileOptions:
 
     Attributes:
         optimize: "balanced", "speed", "ram" or "size".
-        ram_bytes, flash_bytes, cycles: Budgets; None where there is none.
+        ram_bytes: Budget for all RAM that the program needs: arena, state, statics and stack.
+        flash_bytes: Budget for all flash of the program: code, weights and tables.
+        cycles: Budget for one inference. All three are None where there is no budget.
+        accept_stand_in: Whether a figure of another core than the target's may keep a budget.
+        why: Why this form was chosen, for the manifest.
     """
 
     optimize: str = "balanced"
     ram_bytes: int | None = None
     flash_bytes: int | None = None
     cycles: int | None = None
+    accept_stand_in: bool = False
+    why: str = "asked for"
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """The budgets that were given, by name: "ram", "flash", "cycles"."""
+        given = {"ram": self.ram_bytes, "flash": self.flash_bytes, "cycles": self.cycles}
+        return {name: limit for name, limit in given.items() if limit is not None}

@@ -18,6 +18,7 @@ from edgeq.devices import query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
+    ARENA_SYMBOLS,
     NAME,
     OpEntry,
     address_functions,
@@ -141,7 +142,7 @@ class EmulatorSession(Session):
         self._watched_call(machine, watch, inputs)
         counts = watch.counts()
         known = [count.cycles for count in counts if count.cycles is not None]
-        sizes = self._image.sizes(f"{NAME}_arena")
+        sizes = self._image.sizes(*ARENA_SYMBOLS)
         return Measurement(
             device={
                 "address": self._address,
@@ -150,6 +151,7 @@ class EmulatorSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "compiler": self._toolchain.version,
+                "compiler_flags": [*self._toolchain.flags, *compile_flags(self._sources)],
                 "emulator": f"unicorn {metadata.version('unicorn')}",
             },
             instructions=sum(count.instructions for count in counts),

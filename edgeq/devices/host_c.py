@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,42 @@ _CPUS = {
     "armv6l": "armv6",
 }
 _OP_CALLS = 20
+# How deep a call goes: memory below the stack pointer is painted, and looked at after the call.
+_STACK_LIMIT_BYTES = 1 << 18
+_STACK = f"""
+#if defined(__GNUC__)
+#define NOT_INLINE __attribute__((noinline))
+#else
+#define NOT_INLINE
+#endif
+enum {{ EQ_PAINTED = {_STACK_LIMIT_BYTES} }};
+
+static NOT_INLINE void paint(void)
+{{
+    volatile uint8_t area[EQ_PAINTED];
+    for (size_t i = 0; i < EQ_PAINTED; i++) {{
+        area[i] = 0xA5;
+    }}
+}}
+
+static NOT_INLINE size_t depth(void)
+{{
+    volatile uint8_t area[EQ_PAINTED];
+    size_t i = 0;
+    while (i < EQ_PAINTED && area[i] == 0xA5) {{
+        i++;
+    }}
+    return EQ_PAINTED - i;
+}}
+
+size_t eq_stack_bytes(void);
+size_t eq_stack_bytes(void)
+{{
+    paint();
+    {NAME}_invoke();
+    return depth();
+}}
+"""
 _OnOp = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
 
 
@@ -76,7 +112,18 @@ def batch_source(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) ->
         place = f"{NAME}_output" + (f"_{k}" if k else "")
         size = f"(size_t){spec.bytes}"
         lines.append(f"        memcpy(outputs[{k}] + i * {size}, {place}(), {size});")
-    return "\n".join([*lines, "    }", "}", ""])
+    return "\n".join([*lines, "    }", "}", "", _STACK])
+
+
+def _flags(sources: Sources) -> list[str]:
+    return ["-fPIC", *compile_flags(sources), "-O3"]
+
+
+def _memory(manifest: Mapping[str, Any], stack: int) -> Memory:
+    """RAM of the model; code and constants are the shared library's, and no flash."""
+    arena = manifest["arena_bytes"] + manifest["state_bytes"]
+    static = manifest["static_bytes"]
+    return Memory(arena=arena, static=static, stack=stack, ram_total=arena + static + stack)
 
 
 class HostDevice:
@@ -97,7 +144,7 @@ class _Library:
         inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
         self._outputs = outputs
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
-        flags = ["-fPIC", *compile_flags(sources), "-O3"]
+        flags = _flags(sources)
         if traced:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
@@ -109,6 +156,7 @@ class _Library:
         self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
         self.code.eq_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
         self.code.eq_run.restype = None
+        self.code.eq_stack_bytes.restype = ctypes.c_size_t
 
     def batch(self, inputs: Sequence[Array], calls: int) -> _Batch:
         """Calls in a row that can be made again and again."""
@@ -179,6 +227,7 @@ class HostSession(Session):
         try:
             call = library.batch(batch, 1)
             sha256 = digest(call())
+            stack = int(library.code.eq_stack_bytes())
             latency, samples = measure_latency(call, options)
         finally:
             library.close()
@@ -193,12 +242,13 @@ class HostSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "compiler": toolchain.version,
+                "compiler_flags": [*toolchain.flags, *_flags(self._sources)],
             },
             latency_us=latency,
             samples_us=samples,
             valid=not disturbed,
             warnings=disturbed,
-            memory_bytes=Memory(arena=manifest["arena_bytes"]),
+            memory_bytes=_memory(manifest, stack),
             ops=self._op_shares(batch) if options.ops else (),
             output_sha256=sha256,
         )

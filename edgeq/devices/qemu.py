@@ -22,6 +22,7 @@ from edgeq.devices import query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
+    ARENA_SYMBOLS,
     NAME,
     address_functions,
     compile_flags,
@@ -173,10 +174,11 @@ class QemuSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "compiler": self._toolchain.version,
+                "compiler_flags": [*self._toolchain.flags, *compile_flags(self._sources)],
                 "emulator": f"{self._board.program} -M {self._board.machine}",
             },
             instructions=figures.instructions,
-            memory_bytes=memory_of(self._image.sizes(f"{NAME}_arena"), figures.stack_bytes),
+            memory_bytes=memory_of(self._image.sizes(*ARENA_SYMBOLS), figures.stack_bytes),
             ops=self._op_profiles(twice) if options.ops else (),
             output_sha256=digest(array[:1] for array in outputs),
         )

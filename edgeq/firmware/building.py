@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq.compiler.build.toolchain import version_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.firmware.account import ImageAccount, account_of
 from edgeq.firmware.create import Project, read_project
 from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
@@ -35,12 +39,20 @@ class Build:
         elf: The linked image; None where the build system keeps it to itself.
         images: Files for flashing tools.
         shares: Flash and RAM by owner; empty without a link map.
+        account: The image by part and against each memory; None where edgeq did not lay it out.
+        map: The linker's map; None where there is none.
+        compiler: What compiled it, with its version; empty where the build system keeps it.
+        flags: What the compiler was told.
     """
 
     project: Project
     elf: Path | None
     images: tuple[Path, ...] = ()
     shares: tuple[Share, ...] = field(default=())
+    account: ImageAccount | None = None
+    map: Path | None = None
+    compiler: str = ""
+    flags: tuple[str, ...] = ()
 
 
 def build_project(folder: str | Path) -> Build:
@@ -112,5 +124,33 @@ def _collect(project: Project) -> Build:
         images.append(elf.with_suffix(".uf2"))
         write_whole(images[-1], uf2(segments, int(family, 16)))
     map_file = elf.with_suffix(".map")
-    shares = tuple(read_shares(map_file)) if map_file.is_file() else ()
-    return Build(project, elf, tuple(images), shares)
+    if not map_file.is_file():
+        return Build(project, elf, tuple(images))
+    compiler, flags = _compiler(build)
+    if project.template not in ("bare-metal", "mlperf-tiny"):
+        shares = tuple(read_shares(map_file))
+        return Build(project, elf, tuple(images), shares, None, map_file, compiler, flags)
+    account = account_of(elf, map_file, project.target, _stack_bytes(project.folder / "memory.ld"))
+    account = replace(account, compiler=compiler, flags=flags)
+    shares = account.parts
+    return Build(project, elf, tuple(images), shares, account, map_file, compiler, flags)
+
+
+def _stack_bytes(script: Path) -> int:
+    """What a linker script of ours keeps for the stack."""
+    found = re.search(r">= 0x([0-9A-F]+), \"less than", script.read_text(encoding="utf-8"))
+    return int(found[1], 16) if found else 0
+
+
+def _compiler(build: Path) -> tuple[str, tuple[str, ...]]:
+    """The C compiler that CMake chose, with its version, and what it was told."""
+    cache = build / "CMakeCache.txt"
+    commands = build / "compile_commands.json"
+    found = re.search(r"^EQ_CC:\w+=(.+)$", cache.read_text(), re.MULTILINE)
+    flags: tuple[str, ...] = ()
+    if commands.is_file():
+        entries = json.loads(commands.read_text(encoding="utf-8"))
+        command = next((e["command"] for e in entries if e["file"].endswith(".c")), "")
+        wanted = ("-m", "-O", "-f", "-std=", "--specs")
+        flags = tuple(word for word in command.split() if word.startswith(wanted))
+    return (version_of(found[1]) if found else ""), flags

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import CompileOptions
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError, MissingDependency, UsageError, raise_problems
+from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
+from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
@@ -33,6 +36,7 @@ class Project:
         target: The board.
         models: SHA-256 of each model's .tflite file, by name, in the firmware's order.
         notes: What the user should know about it, a line each.
+        account: What its image takes, where that is known before it is built.
     """
 
     folder: Path
@@ -42,6 +46,7 @@ class Project:
     target: Target
     models: dict[str, str]
     notes: tuple[str, ...] = ()
+    account: ImageAccount | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def create_project(
     target: str,
     template: str,
     name: str | None = None,
-    options: CompileOptions | None = None,
+    options: CompileOptions | Sequence[CompileOptions] | None = None,
     runtime: str = "c",
     tflm_kernels: str = "cmsis-nn",
     golden: bool = True,
@@ -78,7 +83,7 @@ def create_project(
         target: Name of a board, or a target file.
         template: A name of `edgeq.boards.target_schema.TEMPLATES`.
         name: Name of the project and, of a single model, prefix of its C symbols.
-        options: What to optimise for, and budgets.
+        options: What to optimise for; one for all models, or one for each.
         runtime: "c" for generated C, "tflm" for TensorFlow Lite Micro.
         tflm_kernels: "reference" or "cmsis-nn", which differ in the arena they need.
         golden: Put a known input and the results of every op into the image.
@@ -102,7 +107,11 @@ def create_project(
     else:
         made = _generated(models, board, name, options, golden=golden, hook=hook)
     title = name or made[0].name
-    files = render_project(made, board, template, title, force=force)
+    account = None
+    if runtime == "c" and template == TEMPLATE:
+        account = _account(made, board, force=force)
+    check = force or account is not None
+    files = render_project(made, board, template, title, force=check)
     project = Project(
         folder=folder,
         name=title,
@@ -111,6 +120,7 @@ def create_project(
         target=board,
         models={model.name: model.sha256 for model in made},
         notes=tuple(note for model in made for note in model.notes),
+        account=account,
     )
     with whole_directory(folder, force=force) as work:
         for path, text in files.items():
@@ -121,11 +131,39 @@ def create_project(
     return project
 
 
+def _account(models: Sequence[FirmwareModel], board: Target, *, force: bool) -> ImageAccount | None:
+    """What the image will take; None without a compiler for the board.
+
+    Raises:
+        EdgeqError: A memory of the board is too small; not with `force`.
+    """
+    try:
+        account = linked_project(models, board)
+    except MissingDependency:
+        return None
+    parts = {part.owner: part for part in account.parts}
+    problems = []
+    for region in account.regions if not force else ():
+        if region.left_bytes >= 0:
+            continue
+        golden = parts["golden"].flash_bytes if "golden" in parts else 0
+        less = region.kind == "flash" and golden > 0
+        what = (
+            f"The image needs {region.used_bytes:,} bytes of {region.name}, and {board.title} has "
+            f"{region.size_bytes:,}: {-region.left_bytes:,} too few."
+        )
+        hint = "edgeq targets --fits MODEL lists boards that hold it; --force makes it all the same"
+        without = f"--no-golden saves {golden:,} bytes of it; " if less else ""
+        problems.append(EdgeqError(what, hint=without + hint))
+    raise_problems(problems)
+    return account
+
+
 def _generated(
     models: Sequence[str | Path],
     board: Target,
     name: str | None,
-    options: CompileOptions | None,
+    options: CompileOptions | Sequence[CompileOptions] | None,
     *,
     golden: bool,
     hook: str,
@@ -133,19 +171,21 @@ def _generated(
     from edgeq.compiler.compilation import generate
 
     alone = len(models) == 1
+    if options is None or isinstance(options, CompileOptions):
+        options = [options or CompileOptions()] * len(models)
     return [
         firmware_model(
             generate(
                 model,
                 name=name if alone else None,
                 target=board,
-                options=options,
+                options=form,
                 external_arena=not alone,
-                golden=golden,
+                known_answers=partial(oracle_golden, model) if golden else None,
                 hook=hook,
             )
         )
-        for model in models
+        for model, form in zip(models, options, strict=True)
     ]
 
 

@@ -6,10 +6,11 @@ import zlib
 from pathlib import Path
 
 from edgeq.compiler.codegen.source import Golden
+from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.program import Program
+from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.model.inputs import xorshift_inputs
-from edgeq.model.model_file import read_graph
 
 
 def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden:
@@ -23,11 +24,7 @@ def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden
     Raises:
         EdgeqError: Neither TensorFlow Lite Micro nor LiteRT can run the model here.
     """
-    from edgeq.compiler.options import CompileOptions
-    from edgeq.devices.registry import open_device
-
-    subgraph = read_graph(model).main
-    tensors = [subgraph.tensors[i] for i in subgraph.inputs]
+    tensors = [program.tensor(i) for i in program.subgraph.inputs]
     inputs = xorshift_inputs([t.shape for t in tensors], [t.dtype for t in tensors], index)
     try:
         with open_device("tflm").open(Path(model), CompileOptions()) as session:

@@ -38,6 +38,31 @@ class Layout:
     model_folder: str
 
 
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a bare-metal project is compiled and linked with, besides the CPU's own options.
+
+    Attributes:
+        compile: For every C file; the dialect is gnu99.
+        link: For the image, besides the linker script.
+        library: Which C library, where the compiler has a choice.
+    """
+
+    compile: tuple[str, ...]
+    link: tuple[str, ...]
+    library: tuple[str, ...]
+
+
+def bare_metal_options(target: Target, optimization: str) -> BuildOptions:
+    """The options of a bare-metal project, for its CMakeLists.txt and for our own link of it."""
+    arm = target.toolchain == "arm-none-eabi"
+    return BuildOptions(
+        compile=(optimization, "-ffunction-sections", "-fdata-sections"),
+        link=("-nostartfiles", "-Wl,--gc-sections"),
+        library=("--specs=nano.specs", "--specs=nosys.specs") if arm else (),
+    )
+
+
 def arena_bytes(models: Sequence[FirmwareModel]) -> int:
     """RAM for the models' activations; models with an external arena share one."""
     shared = max((model.arena_bytes for model in models if model.external_arena), default=0)
@@ -172,6 +197,7 @@ def _bare_metal_layout(
         "sources": own + model_sources(models, folder),
         "include_folders": include_folders(models, folder),
         "definitions": definitions,
+        "options": bare_metal_options(target, models[0].optimization),
     }
     return Layout(files, context, folder)
 

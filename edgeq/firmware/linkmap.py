@@ -9,7 +9,19 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError
 
-OWNERS = ("weights", "kernels", "runtime", "libc", "application")
+OWNERS = (
+    "model",
+    "kernels",
+    "golden",
+    "runtime",
+    "harness",
+    "start-up",
+    "libc",
+    "application",
+)
+"""Model: weights, tables, arena and state. Kernels: them and the generated calls. Golden: the known
+input, its checks. Runtime: TensorFlow Lite Micro's interpreter. Harness: serial protocol and
+self-test. Start-up: vectors, clocks, serial port. Application: the rest."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,14 @@ _ENTRY = re.compile(r"^ (\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$
 _ZEROED = (".bss", ".sbss", "COMMON", ".eq_arena", ".noinit")
 _INITIALISED = (".data", ".sdata")
 _UNLOADED = (".debug", ".comment", ".ARM.attributes", ".riscv.attributes", ".eh_frame", ".stab")
+_GOLDEN = re.compile(r"\.\w+\.\w+_(golden_input_\d+|selftest|crc)\b")
+_HELD = re.compile(r"\.\w+\.\w+_(arena|state)\b|\.eq_arena|\.bss\.shared_arena")
+_HARNESS = ("eq_app", "eq_models", "eq_ops", "eq_serial")
+_START_UP = re.compile(r"(startup|crt|board|uart_|cycles_|boot_|clock_)")
 
 
 def read_shares(map_file: Path) -> list[Share]:
-    """Flash and RAM by model weights, kernels, runtime, C library and application.
+    """Flash and RAM by owner, without the gaps between sections.
 
     Args:
         map_file: What `-Wl,-Map` of GNU ld wrote.
@@ -44,7 +60,7 @@ def read_shares(map_file: Path) -> list[Share]:
     flash = dict.fromkeys(OWNERS, 0)
     ram = dict.fromkeys(OWNERS, 0)
     for section, size, file in _entries(text):
-        owner = _owner(file)
+        owner = _owner(section, file)
         if section.startswith(_ZEROED):
             ram[owner] += size
             continue
@@ -65,16 +81,23 @@ def _entries(text: str) -> Iterator[tuple[str, int, str]]:
             yield match[1], size, match[4]
 
 
-def _owner(file: str) -> str:
+def _owner(section: str, file: str) -> str:
     name = re.split(r"[/\\(]", file.replace(")", ""))[-1]
     if re.search(r"lib(c|m|gcc|nosys|g|c_nano)\w*\.a", file) or "libc" in name:
         return "libc"
     if "tensorflow" in file or "tflite" in file or "tflm" in file.lower():
         return "runtime"
-    if "/model/" in file or "\\model\\" in file:
-        if "_weights" in name or "_model_data" in name:
-            return "weights"
-        return "kernels"
-    if re.match(r"(startup|crt|board|uart_|cycles_|boot_|eq_)", name):
-        return "runtime"
-    return "application"
+    if re.search(r"(^|[/\\])model[/\\]", file):
+        return _owner_in_model(section, name)
+    if name.startswith(_HARNESS):
+        # One arena for several models stands in a file of the harness.
+        return "model" if _HELD.match(section) else "harness"
+    return "start-up" if _START_UP.match(name) else "application"
+
+
+def _owner_in_model(section: str, name: str) -> str:
+    if _GOLDEN.match(section):
+        return "golden"
+    if "_weights" in name or "_model_data" in name or _HELD.match(section):
+        return "model"
+    return "kernels"

@@ -49,6 +49,7 @@ class FirmwareModel:
         sha256: Of the .tflite file, in hexadecimal.
         files: Generated sources: path in the project's model folder to text.
         arena_bytes: RAM for activations, inputs and outputs.
+        state_bytes: RAM for what lives from call to call, where that is no part of the arena.
         ops: Number in the .tflite file of each op, in order of execution.
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
         has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
@@ -67,6 +68,7 @@ class FirmwareModel:
     ops: tuple[int, ...]
     flash_bytes: int = 0
     ram_bytes: int = 0
+    state_bytes: int = 0
     has_state: bool = False
     has_selftest: bool = False
     external_arena: bool = False
@@ -109,6 +111,7 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         arena_bytes=manifest["arena_bytes"],
         ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
+        state_bytes=manifest["state_bytes"],
         has_state=f"void {name}_reset(void)" in header,
         has_selftest=f"int {name}_selftest(void)" in header,
         external_arena=f"void {name}_init(void *" in header,

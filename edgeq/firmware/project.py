@@ -49,14 +49,21 @@ def render_project(
         UsageError: The target does not offer this template.
         EdgeqError: The target lacks facts that the template needs, or the models do not fit.
     """
-    _check_target(target, template)
     if not force:
         check_fit(models, target)
+    return lay_out(models, target, template, name)[1]
+
+
+def lay_out(
+    models: Sequence[FirmwareModel], target: Target, template: str, name: str
+) -> tuple[Layout, dict[str, str]]:
+    """What a project is made of, and its files; see `render_project`."""
+    _check_target(target, template)
     layout = LAYOUTS[template](models, target, name)
     files = _model_files(models, layout.model_folder)
     for destination, source in layout.files.items():
         files[destination] = render_file(source, layout.context)
-    return dict(sorted(files.items()))
+    return layout, dict(sorted(files.items()))
 
 
 def render_file(source: str, context: Mapping[str, Any]) -> str:

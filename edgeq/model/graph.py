@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.model.tflite.metadata import ModelInfo
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -174,6 +175,7 @@ class Graph:
         file_bytes: Size of the file.
         external_buffers: Numbers of buffers that lie outside the flatbuffer.
         metadata: Raw metadata buffers by name.
+        info: Labels and normalisation from the metadata; empty where there are none.
         entry: The subgraph that runs.
     """
 
@@ -184,6 +186,7 @@ class Graph:
     signatures: tuple[Signature, ...] = ()
     external_buffers: tuple[int, ...] = ()
     metadata: Mapping[str, bytes] = field(default_factory=dict)
+    info: ModelInfo = field(default_factory=lambda: ModelInfo("", (), ()))
     description: str = ""
     entry: int = 0
 

@@ -26,6 +26,7 @@ from edgeq.model.graph import (
     Tensor,
     element_bits,
 )
+from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
 from edgeq.model.tflite.reader import Malformed, Table
 from edgeq.model.tflite.schema import (
     BUILTIN_OPERATORS,
@@ -100,6 +101,7 @@ class _Reader:
             for entry in root.tables(6)
         }
         raise_problems(self.problems)
+        info = read_info(metadata[ENTRY], self.data) if metadata.get(ENTRY) else None
         return Graph(
             path=self.path,
             sha256=hashlib.sha256(self.data).hexdigest(),
@@ -108,6 +110,7 @@ class _Reader:
             signatures=signatures,
             external_buffers=tuple(sorted(set(self.external))),
             metadata=metadata,
+            info=info or ModelInfo("", (), ()),
             description=root.text(3),
         )
 

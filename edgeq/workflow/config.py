@@ -39,6 +39,7 @@ class DeployConfig:
         verify: Number of random inputs in the comparison of bytes.
         output: Folder to make.
         limits: What the result must keep to.
+        accept_stand_in: Whether figures of another core than the target's may meet a limit.
         trust: Whether code inside a Keras file may run.
         sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
     """
@@ -57,6 +58,7 @@ class DeployConfig:
     verify: int = 100
     output: str = "deployed"
     limits: Limits = field(default_factory=Limits)
+    accept_stand_in: bool = False
     trust: bool = False
     sign: str | None = None
 

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
-from edgeq.analysis.fit import address_for
-from edgeq.analysis.limits import LimitCheck, check_limits, latency_ms
+from edgeq.analysis.limits import LimitCheck, check_limits
 from edgeq.analysis.models import is_integer, is_tflite, sample_specs
 from edgeq.analysis.profiling import Profile, profile
 from edgeq.analysis.verification import Verification, verify
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import Sources
-from edgeq.compiler.compilation import compile as compile_model
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import open_dataset
 from edgeq.devices.address import is_emulated
@@ -31,10 +30,12 @@ from edgeq.errors import LimitError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.report.html import render
+from edgeq.support.figures import Figure, beside
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.progress import stage
 from edgeq.support.signature import sign_bytes
+from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
 from edgeq.workflow.manifest import write_manifest
 
@@ -55,7 +56,7 @@ class Deployment:
         verifications: Bytes compared with the oracle.
         accuracy: Of the integer model; None without labelled data.
         float_accuracy: Of the float model, where there is one.
-        latency_ms: Of one inference; from the cycles and the target's clock where not timed.
+        account: What the program takes on the target, each figure with its kind.
         layers: Error of each layer, where there is a float model.
         limits: Every limit with the value found.
         result: All of it as in deploy.json.
@@ -68,10 +69,15 @@ class Deployment:
     accuracy: Evaluation | None
     float_accuracy: Evaluation | None
     profile: Profile
-    latency_ms: float | None
+    account: Account
     layers: tuple[LayerError, ...]
     limits: tuple[LimitCheck, ...]
     result: Mapping[str, Any]
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Of one inference; from the cycles and the target's clock where not timed."""
+        return self.account.latency_ms.value
 
     @property
     def met(self) -> bool:
@@ -105,7 +111,7 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
             see `Deployment.met`.
     """
     target = load_target(config.target)
-    address = config.on or address_for(target, config.target)
+    address = config.on or address_for(target)
     _check(config, force=force)
     with (
         whole_directory(Path(config.output), force=force) as folder,
@@ -162,7 +168,16 @@ class _Steps:
         stage(f"profiling on {self.address}")
         found = profile(models.integer, on=self.address, options=options)
         found = replace(found, path=models.integer.name)
-        limits = check_limits(self.config.limits, self.target, found, accuracy, real, verifications)
+        account = self._account(models.integer, found, options)
+        limits = check_limits(
+            self.config.limits,
+            self.target,
+            account,
+            accuracy,
+            real,
+            verifications,
+            accept_stand_in=self.config.accept_stand_in,
+        )
         deployment = Deployment(
             Path(self.config.output),
             self.target.name,
@@ -171,7 +186,7 @@ class _Steps:
             accuracy,
             real,
             found,
-            latency_ms(self.target, found),
+            account,
             layers,
             limits,
             {},
@@ -211,7 +226,13 @@ class _Steps:
         """The C in the form that keeps to the budgets, or the plain one if none does."""
         stage("compiling")
         limits, optimize = self.config.limits, self.config.optimize
-        budgets = CompileOptions(optimize, limits.ram_bytes, limits.flash_bytes, limits.cycles)
+        budgets = CompileOptions(
+            optimize,
+            limits.ram_bytes,
+            limits.flash_bytes,
+            limits.cycles,
+            accept_stand_in=self.config.accept_stand_in,
+        )
         output = self.folder / C_FOLDER
         try:
             return compile_model(model, output, target=self.target, options=budgets)
@@ -219,6 +240,14 @@ class _Steps:
             # The limits are checked at the end, where the report can show by how much.
             options = CompileOptions(optimize)
             return compile_model(model, output, target=self.target, options=options)
+
+    def _account(self, model: Path, found: Profile, options: CompileOptions) -> Account:
+        """What the program takes on the target, the image of its usual project included."""
+        account = account_of(found.measurement, model, self.target, options)
+        if self.target.kind == "host":
+            return account
+        image = image_account(model, self.target, options, golden=True)
+        return replace(account, image=image)
 
     def _verify(self, model: Path, options: CompileOptions) -> tuple[Verification, ...]:
         """Bytes against the oracle, on this machine and in the emulator."""
@@ -285,19 +314,27 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
             "float": found.float_accuracy and found.float_accuracy.to_json(),
             "integer": found.accuracy and found.accuracy.to_json(),
         },
-        "profile": found.profile.to_json(),
+        # Kinds as seen from the target, which is not always what was measured.
+        "profile": {**found.profile.to_json(), **beside(_of_profile(found.account))},
         "latency_ms": found.latency_ms,
+        "account": found.account.to_json(),
         "memory": None if sources is None else _memory(sources.manifest),
         "layers": found.layers,
         "limits": found.limits,
         "met": found.met,
+        **beside({"latency_ms": found.account.latency_ms}),
     }
+
+
+def _of_profile(account: Account) -> dict[str, Figure]:
+    return {path: entry for path, entry in account.figures.items() if path != "latency_ms"}
 
 
 def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The arena over time."""
     return {
         "arena_bytes": manifest["arena_bytes"],
+        "state_bytes": manifest["state_bytes"],
         "lower_bound_bytes": manifest["arena_bound_bytes"],
         "steps": len(manifest["ops"]),
         "blocks": manifest["arena"],

@@ -58,7 +58,7 @@ const uint8_t *eq_model_sha256(uint8_t model)
 
 uint32_t eq_model_arena_bytes(uint8_t model)
 {
-{% call(model) each_model() %}return {{ model.arena_bytes }}U;{% endcall %}
+{% call(model) each_model() %}return {{ model.arena_bytes + model.state_bytes }}U;{% endcall %}
 }
 
 uint8_t eq_model_inputs(uint8_t model)

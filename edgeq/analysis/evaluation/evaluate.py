@@ -13,11 +13,11 @@ import numpy as np
 from edgeq import __version__
 from edgeq.analysis.evaluation.metrics import METRICS, Samples, Score
 from edgeq.analysis.models import as_tflite, sample_specs
+from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import Dataset, DatasetOptions, Sample, open_dataset
 from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
-from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Subgraph, numpy_dtype
@@ -119,7 +119,7 @@ def evaluate(
         dataset = labelled_data(graph.main, data, dataset_options, limit)
 
         def outputs_of(address: str) -> Samples:
-            with open_device(address).open(path, options or CompileOptions()) as session:
+            with open_session(address, path, options) as session:
                 keep = metric == "anomaly"
                 return predict(session, graph, dataset, keep_inputs=keep, total=dataset.count)
 

@@ -15,10 +15,10 @@ from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import find_metric, labelled_data, predict
 from edgeq.analysis.evaluation.metrics import Samples
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import Dataset, DatasetOptions, Sample
 from edgeq.devices.base import Session
-from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
@@ -206,7 +206,7 @@ def _load(
     stack: ExitStack, model: str | Path, on: str, options: CompileOptions, trust: bool
 ) -> _Loaded:
     path = stack.enter_context(as_tflite(model, trust=trust))
-    return _Loaded(stack.enter_context(open_device(on).open(path, options)), read_graph(path))
+    return _Loaded(stack.enter_context(open_session(on, path, options)), read_graph(path))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def print_json(value: Any) -> None:
 
 
 def compile_options(command: Command) -> Command:
-    """Add --optimize, --ram, --flash and --cycles, collected as `options: CompileOptions`."""
+    """Add what chooses the generated C's form, collected as `options: CompileOptions`."""
 
     def wrapper(
         *args: Any,
@@ -31,9 +31,12 @@ def compile_options(command: Command) -> Command:
         ram: str | None,
         flash: str | None,
         cycles: int | None,
+        accept_stand_in: bool,
         **kwargs: Any,
     ) -> Any:
-        options = CompileOptions(optimize, parse_bytes(ram), parse_bytes(flash), cycles)
+        options = CompileOptions(
+            optimize, parse_bytes(ram), parse_bytes(flash), cycles, accept_stand_in
+        )
         return command(*args, options=options, **kwargs)
 
     wrapper.__name__ = command.__name__
@@ -41,9 +44,19 @@ def compile_options(command: Command) -> Command:
     wrapper.__dict__.update(command.__dict__)
     wrapped: Any = wrapper
     for option in (
+        click.option(
+            "--accept-stand-in",
+            is_flag=True,
+            help="Let figures of another core keep a budget, where the target's own is not here.",
+        ),
         click.option("--cycles", type=int, help="Budget: cycles per inference."),
-        click.option("--flash", help="Budget: flash, e.g. 128K."),
-        click.option("--ram", help="Budget: RAM, e.g. 32K."),
+        click.option(
+            "--flash", help="Budget: all flash of the program (code, weights, tables), e.g. 128K."
+        ),
+        click.option(
+            "--ram",
+            help="Budget: all RAM that the program needs (arena, state, statics, stack), e.g. 32K.",
+        ),
         click.option(
             "--optimize",
             type=click.Choice(["balanced", "speed", "ram", "size"]),

@@ -7,6 +7,13 @@ from rich.table import Table
 
 from edgeq.cli.profile import op_table
 from edgeq.cli.shared.tables import result_console
+from edgeq.report.account import (
+    account_rows,
+    check_line,
+    image_lines,
+    latency_lines,
+    provenance_lines,
+)
 from edgeq.workflow.deployment import Deployment
 
 
@@ -18,7 +25,14 @@ def show_deployment(found: Deployment) -> None:
     for name, value in _figures(found):
         table.add_row(name, value)
     console.print(table)
+    for line in (*latency_lines(found.account), *provenance_lines(found.account)):
+        console.print(line, markup=False, soft_wrap=True)
+    if found.account.image is not None:
+        for line in image_lines(found.account.image):
+            console.print(line, markup=False, soft_wrap=True)
     if found.profile.measurement.ops:
+        if found.account.latency_ms.kind in ("stand-in", "unknown"):
+            console.print(f"by op, on {found.account.on}, which is not {found.target}:")
         console.print(op_table(found.profile.measurement.ops))
     _show_limits(found, console)
     console.print(f"report: {found.report}", soft_wrap=True)
@@ -32,23 +46,7 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
     if found.accuracy is not None:
         score = found.accuracy.score
         rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
-    measured = found.profile.measurement
-    memory = measured.memory_bytes
-    rows += [
-        (name, f"{value:,}")
-        for name, value in (
-            ("flash bytes", memory.flash_total),
-            ("arena bytes", memory.arena),
-            ("stack bytes", memory.stack),
-            ("RAM bytes, all", memory.ram_total),
-            ("instructions", measured.instructions),
-            ("cycles" + " (estimated)" * measured.cycles_estimated, measured.cycles),
-        )
-        if value is not None
-    ]
-    if found.latency_ms is not None:
-        estimated = " (estimated)" if measured.latency_us is None else ""
-        rows.append((f"latency, ms{estimated}", f"{found.latency_ms:.4g}"))
+    rows += account_rows(found.account)
     for check in found.verifications:
         words = f"equal to {check.against}, {check.compared} inputs"
         if not check.equal:
@@ -61,8 +59,5 @@ def _show_limits(found: Deployment, console: Console) -> None:
     for check in found.limits:
         if check.met and check.source == "always":
             continue
-        value = "unknown" if check.value is None else f"{check.value:,.6g}"
-        verdict = "[green]met[/]" if check.met else "[red]MISSED[/]"
-        console.print(
-            f"{check.name}: {value}, limit {check.limit:,.6g} ({check.source}): {verdict}"
-        )
+        style = None if check.met else "red"
+        console.print(check_line(check), style=style, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeq"
 
 
-def cached(ingredients: Iterable[str], build: Callable[[Path], None]) -> Path:
+def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str = "build") -> Path:
     """The folder that `build` filled, now or in an earlier run with the same ingredients.
 
     Two processes may build the same thing at once: each works in a folder of its own, and the
@@ -34,12 +34,13 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None]) -> Path:
     Args:
         ingredients: Texts that decide the result: sources, options, the compiler's version.
         build: Fills the folder it is given; if it raises, nothing is kept.
+        shelf: Folder of the cache for things of this kind; each has the cap of its own.
     """
     digest = hashlib.sha256()
     for text in ingredients:
         raw = text.encode()
         digest.update(len(raw).to_bytes(8, "little") + raw)
-    root = cache_dir() / "build"
+    root = cache_dir() / shelf
     place = root / digest.hexdigest()[:32]
     if place.is_dir():
         os.utime(place)

@@ -14,6 +14,12 @@ from edgeq.errors import EdgeqError
 
 _SHOWN_LINES = 12
 _PARALLEL = 2
+# What GNU ld and lld say of memory that is full; the last one is our own linker script's.
+_TOO_LARGE = ("overflowed by", "will not fit in region", "are left for the stack")
+
+
+class DoesNotFit(EdgeqError):
+    """The linker found less memory than the program takes."""
 
 
 def build(
@@ -22,6 +28,9 @@ def build(
     compile_flags: Sequence[str],
     link_flags: Sequence[str],
     product: str,
+    *,
+    units: Sequence[str] | None = None,
+    include: Sequence[str] = (),
 ) -> Path:
     """The path of the linked file, built now or taken from the cache.
 
@@ -30,39 +39,64 @@ def build(
         files: Text by name; every `.c` file is compiled, the rest can be included. Linker
             scripts can be among them.
         compile_flags: Options for compiling, besides the toolchain's own.
-        link_flags: Options for linking, besides the toolchain's own.
+        link_flags: Options for linking, besides the toolchain's own. A .map that they ask for is
+            kept beside the product.
         product: File name of the result.
+        units: What is compiled, in the order it is linked in; all `.c` files by default.
+        include: Folders of `files` with headers, besides the top one.
 
     Raises:
-        EdgeqError: The compiler or the linker fails.
+        DoesNotFit: The memory that a linker script gives is too small.
+        EdgeqError: The compiler or the linker fails otherwise.
     """
-    ingredients = [toolchain.version, *toolchain.command, *toolchain.flags]
-    ingredients += ["compile", *compile_flags, "link", *link_flags, product]
+    units = sorted(name for name in files if name.endswith(".c")) if units is None else units
+    headers = {name: text for name, text in files.items() if name.endswith(".h")}
+    folders = [f"-I{path}" for path in (".", *include, *toolchain.include_dirs)]
+    command = [*toolchain.command, *toolchain.flags]
+    start = [toolchain.version, *command, "compile", *compile_flags, *folders]
+    compiling = [*command, *compile_flags, *folders]
+    ingredients = [*start, "link", *link_flags, product, *units]
     for name, text in sorted(files.items()):
         ingredients += [name, text]
 
+    def compiled(unit: str) -> Path:
+        needed = {**headers, unit: files[unit]}
+        parts = [*start, unit, *(text for pair in sorted(needed.items()) for text in pair)]
+
+        def make_object(place: Path) -> None:
+            folder = place / "work"
+            _write(folder, needed)
+            _run([*compiling, "-c", unit, "-o", "unit.o"], folder, unit)
+            (folder / "unit.o").rename(place / "unit.o")
+            shutil.rmtree(folder)
+
+        return cached(parts, make_object, "objects") / "unit.o"
+
     def make(place: Path) -> None:
         folder = place / "work"
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        units = sorted(name for name in files if name.endswith(".c"))
-        include = [f"-I{path}" for path in (Path(), *toolchain.include_dirs)]
-        start = [*toolchain.command, *toolchain.flags]
-
-        def compile_unit(unit: str) -> str:
-            target = unit.replace("/", "_")[:-2] + ".o"
-            _run([*start, *compile_flags, *include, "-c", unit, "-o", target], folder, unit)
-            return target
-
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            objects = list(pool.map(compile_unit, units))
-        _run([*start, *objects, *link_flags, "-o", product], folder, product)
+            objects = dict(zip(units, pool.map(compiled, units), strict=True))
+        _write(folder, {name: text for name, text in files.items() if name not in objects})
+        names = []
+        for unit, built in objects.items():
+            names.append(f"{unit.rpartition('.')[0]}.o")
+            (folder / names[-1]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(built, folder / names[-1])
+        _run([*command, *names, *link_flags, "-o", product], folder, product)
         (folder / product).rename(place / product)
+        for listing in folder.glob("*.map"):
+            listing.rename(place / listing.name)
         shutil.rmtree(folder)
 
     return cached(ingredients, make) / product
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> None:
@@ -71,6 +105,9 @@ def _run(command: Sequence[str], folder: Path, what: str) -> None:
     except OSError as error:
         raise EdgeqError(f"{command[0]} cannot be started: {error.strerror}.") from None
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
+        said = done.stderr or done.stdout
+        lines = said.strip().splitlines()
         text = "\n".join(f"    {line}" for line in lines[:_SHOWN_LINES])
-        raise EdgeqError(f"{Path(command[0]).name} failed on {what}:\n{text}")
+        full = any(words in said for words in _TOO_LARGE)
+        problem = DoesNotFit if full else EdgeqError
+        raise problem(f"{Path(command[0]).name} failed on {what}:\n{text}")

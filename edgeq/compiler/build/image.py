@@ -77,10 +77,14 @@ class Image:
     symbols: Mapping[str, tuple[int, int]]
     marks: tuple[tuple[int, int], ...]
 
-    def sizes(self, arena_symbol: str) -> Sizes:
-        """The bytes that the model takes, whose arena is the object `arena_symbol`."""
+    def sizes(self, *arena_symbols: str) -> Sizes:
+        """The bytes that the model takes.
+
+        Args:
+            arena_symbols: The objects that are its arena, those of them that there are.
+        """
         length = {section.name: section.end - section.start for section in self.sections}
-        arena = self.symbols[arena_symbol][1]
+        arena = sum(self.symbols[name][1] for name in arena_symbols if name in self.symbols)
         data = length.get(".data", 0)
         return Sizes(
             flash_code=length.get(".text", 0),

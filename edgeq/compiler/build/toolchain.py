@@ -147,6 +147,11 @@ def _zig_cpu(cpu: str, isa: Iterable[str]) -> str:
     return name + "".join(features.get(feature, "") for feature in isa)
 
 
+def version_of(compiler: str) -> str:
+    """The first line of what a compiler says about itself."""
+    return _version((compiler,))
+
+
 @cache
 def _version(command: tuple[str, ...]) -> str:
     return _output((*command, "--version")).splitlines()[0].strip()

@@ -72,8 +72,10 @@ def source_text(
     return "\n".join(lines) + "\n"
 
 
-def weights_text(names: Names, name: str, head: list[str]) -> tuple[str, str]:
-    """The texts of NAME_weights.h and NAME_weights.c."""
+def weights_text(
+    names: Names, name: str, head: list[str], golden: Golden | None = None
+) -> tuple[str, str]:
+    """The texts of NAME_weights.h and NAME_weights.c: all long rows of numbers."""
     guard = f"{name.upper()}_WEIGHTS_H"
     header = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
@@ -87,6 +89,11 @@ def weights_text(names: Names, name: str, head: list[str]) -> tuple[str, str]:
         source.append(f"{declaration} EQ_ALIGN(4) = {{")
         source += array_lines(constant.values, constant.ctype)
         source += ["};", ""]
+    for position, raw in enumerate(golden.inputs if golden is not None else ()):
+        declaration = f"const uint8_t {name}_golden_input_{position}[{len(raw)}]"
+        header.append(f"extern {declaration};")
+        source += ["/* The known input of the self-test. */", f"{declaration} = {{"]
+        source += [*array_lines(np.frombuffer(raw, np.uint8), "uint8_t"), "};", ""]
     header += ["", "#endif"]
     return "\n".join(header) + "\n", "\n".join(source) + "\n"
 
@@ -254,10 +261,6 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
         "}",
         "",
     ]
-    for position, raw in enumerate(golden.inputs):
-        lines.append(f"static const uint8_t {name}_golden_input_{position}[{len(raw)}] = {{")
-        lines += array_lines(np.frombuffer(raw, np.uint8), "uint8_t")
-        lines += ["};", ""]
     lines += [f"int {name}_selftest(void)", "{"]
     if program.has_state:
         lines.append(f"    {name}_reset();")

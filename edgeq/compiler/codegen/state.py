@@ -33,6 +33,11 @@ def state_lines(program: Program, plan: Plan, name: str) -> list[str]:
     return [*lines, "}", ""]
 
 
+def static_bytes(program: Program) -> int:
+    """RAM of the generated C besides arena and state: the flags that `state_lines` declares."""
+    return program.once_blocks + (program.has_state and _needs_reset_first(program))
+
+
 def invoke_prologue(program: Program, name: str) -> list[str]:
     """What `NAME_invoke` starts with: state that is not zero at first is set."""
     if not _needs_reset_first(program):

@@ -65,6 +65,8 @@ class Plan:
         blocks: All pieces, for tables and pictures.
         arena_bytes: Size of the arena.
         lower_bound_bytes: No placement for this order of ops and these kernels can be smaller.
+        step_bytes: What each step needs at the least, and after the last one what remains; the
+            largest is the lower bound.
         peak_step: The first step that needs the whole arena.
         state: Offsets of variables in the state, which is no part of the arena.
         state_bytes: Size of the state.
@@ -75,6 +77,7 @@ class Plan:
     blocks: tuple[Placed, ...]
     arena_bytes: int
     lower_bound_bytes: int
+    step_bytes: tuple[int, ...]
     peak_step: int
     state: Mapping[int, int]
     state_bytes: int
@@ -92,7 +95,8 @@ def plan_arena(program: Program, tries: int = _TRIES) -> Plan:
     """
     blocks = _blocks(program)
     overlaps = _overlaps(program, {block.key: block for block in blocks})
-    bound = _lower_bound(blocks, overlaps, len(program.steps))
+    needs = _step_needs(blocks, overlaps, len(program.steps))
+    bound = max(needs)
     placed = _search(blocks, overlaps, bound, tries)
     arena = max((p.end for p in placed), default=0)
     peak = next((p.block.first for p in placed if p.end == arena), 0)
@@ -103,6 +107,7 @@ def plan_arena(program: Program, tries: int = _TRIES) -> Plan:
         blocks=tuple(sorted(placed, key=lambda p: (p.block.first, p.block.key))),
         arena_bytes=arena,
         lower_bound_bytes=bound,
+        step_bytes=needs,
         peak_step=peak,
         state=state,
         state_bytes=state_bytes,
@@ -200,8 +205,9 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
     return result
 
 
-def _lower_bound(blocks: list[Block], overlaps: _Overlaps, steps: int) -> int:
-    best = 0
+def _step_needs(blocks: list[Block], overlaps: _Overlaps, steps: int) -> tuple[int, ...]:
+    """The least memory that each step needs, whatever the placement."""
+    needs = []
     for step in range(steps + 1):
         live = [block for block in blocks if block.first <= step <= block.last]
         total = sum(block.size for block in live)
@@ -212,8 +218,8 @@ def _lower_bound(blocks: list[Block], overlaps: _Overlaps, steps: int) -> int:
                 sizes = {block.key: block.size for block in pair}
                 together = max(sizes[output], max(0 if exact else distance, 0) + sizes[source])
                 saved = max(saved, sizes[output] + sizes[source] - together)
-        best = max(best, total - saved)
-    return best
+        needs.append(total - saved)
+    return tuple(needs)
 
 
 def _place(order: list[Block], overlaps: _Overlaps, limit: int) -> list[Placed] | None:

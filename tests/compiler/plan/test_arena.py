@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq.compiler.plan.arena import Block, _fits, _lower_bound, _search
+from edgeq.compiler.plan.arena import Block, _fits, _search, _step_needs
 
 BLOCKS = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=12
@@ -22,7 +22,7 @@ def made(rows):
 @given(BLOCKS)
 def test_blocks_that_live_together_lie_apart(rows):
     blocks = made(rows)
-    bound = _lower_bound(blocks, {}, 15)
+    bound = max(_step_needs(blocks, {}, 15))
     placed = _search(blocks, {}, bound, 50)
     assert max(p.end for p in placed) >= bound
     for one in placed:

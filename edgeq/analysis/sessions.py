@@ -1,0 +1,26 @@
+"""A model on a device, in the form that the user's budgets choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeq.analysis.budget import chosen_for
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Session
+from edgeq.devices.registry import open_device
+
+
+def open_session(address: str, model: Path, options: CompileOptions | None = None) -> Session:
+    """A session with a .tflite file on the device of an address.
+
+    Args:
+        address: Device address.
+        model: The .tflite file.
+        options: How C is generated, where the address runs generated C; budgets choose its form.
+
+    Raises:
+        EdgeqError: The device cannot be reached or cannot run this model.
+        LimitError: No form of the program keeps to the budgets.
+    """
+    device = open_device(address)
+    return device.open(model, chosen_for(model, device.address, options or CompileOptions()))

@@ -1,0 +1,136 @@
+"""Figures and accounts as lines of text: the one place where they get their units and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from edgeq.analysis.account import Account
+from edgeq.analysis.fit import Fit
+from edgeq.analysis.limits import LimitCheck
+from edgeq.firmware.account import ImageAccount
+from edgeq.firmware.building import Build
+from edgeq.support.figures import Figure
+
+# What people call the figures of an account, in the order in which they are shown.
+NAMES = {
+    "memory_bytes.flash_total": "flash",
+    "memory_bytes.arena": "arena",
+    "memory_bytes.static": "statics",
+    "memory_bytes.stack": "stack",
+    "memory_bytes.ram_total": "RAM, all",
+    "instructions": "instructions",
+    "cycles": "cycles",
+    "latency_ms": "latency",
+}
+_LABELS = {"flash bytes": "flash", "RAM bytes": "RAM"}
+
+
+def mark(found: Figure) -> str:
+    """What a reader has to know of a figure's kind; empty for one of the target itself."""
+    if found.kind == "measured":
+        return ""
+    if found.kind == "stand-in":
+        return f" (stand-in: {found.provenance.core})"
+    return f" ({found.kind})"
+
+
+def figure_text(found: Figure) -> str:
+    """A figure with its unit and its kind."""
+    if found.value is None:
+        return "unknown"
+    value = f"{found.value:.4g}" if found.unit == "ms" else f"{found.value:,.0f}"
+    unit = "" if found.unit in ("instructions", "cycles", "") else f" {found.unit}"
+    return f"{value}{unit}{mark(found)}"
+
+
+def account_rows(account: Account) -> list[tuple[str, str]]:
+    """Name and value of each figure of a program that is known; latency always."""
+    return [
+        (name, figure_text(account.figures[path]))
+        for path, name in NAMES.items()
+        if account.figures[path].value is not None or path == "latency_ms"
+    ]
+
+
+def latency_lines(account: Account) -> Iterator[str]:
+    """The latency, and what its clock or a reader's next step is."""
+    found = account.latency_ms
+    note = found.provenance.note
+    yield f"latency: {figure_text(found)}" + (f", {note}" if note else "")
+
+
+def provenance_lines(account: Account) -> Iterator[str]:
+    """Which compiler made the code that the sizes are of, and where it was seen at work."""
+    code = account.figures["memory_bytes.flash_total"].provenance
+    if code.compiler:
+        yield f"compiler: {code.compiler}"
+        yield f"flags: {' '.join(code.flags)}"
+    yield f"seen at work: {account.on}"
+
+
+def image_lines(image: ImageAccount) -> Iterator[str]:
+    """An image's account by part, and against each memory of the board."""
+    yield f"image of the bare-metal project, {'with' if image.golden else 'without'} golden vectors"
+    rows = [(part.owner, part.flash_bytes, part.ram_bytes) for part in image.parts]
+    rows.append(("stack", 0, image.stack_bytes))
+    rows.append(("all", image.flash_bytes, image.ram_bytes))
+    for owner, flash, ram in rows:
+        kept = ", kept by the linker script" if owner == "stack" else ""
+        yield f"  {owner:<12}{flash:>12,} bytes flash{ram:>12,} bytes RAM{kept}"
+    for region in image.regions:
+        used, left = f"{region.used_bytes:,} of {region.size_bytes:,} bytes", region.left_bytes
+        verdict = f"{left:,} left" if left >= 0 else f"{-left:,} TOO MANY"
+        yield f"  {region.name:<12}{used}: {verdict}"
+
+
+def build_lines(built: Build) -> Iterator[str]:
+    """What a firmware build has made: by part and in all, by which compiler, and its map."""
+    if built.account is not None:
+        yield from image_lines(built.account)
+    else:
+        for share in built.shares:
+            yield (
+                f"  {share.owner:<12}{share.flash_bytes:>12,} bytes flash"
+                f"{share.ram_bytes:>12,} bytes RAM"
+            )
+    if built.compiler:
+        yield f"  compiler: {built.compiler}"
+        yield f"  flags: {' '.join(built.flags)}"
+    if built.map is not None:
+        yield f"  map: {built.map}"
+
+
+def check_line(check: LimitCheck) -> str:
+    """A limit that somebody asked for or that a memory sets, with the verdict."""
+    value = "unknown" if check.value is None else f"{check.value:,.6g}"
+    if check.value is not None and check.name.partition(" ")[0] in ("flash", "RAM"):
+        value = f"{check.value:,.0f}"
+    kind = "" if check.kind in ("measured", "unknown") else f" ({check.kind})"
+    limit = f"{check.limit:,.0f}" if float(check.limit).is_integer() else f"{check.limit:,.6g}"
+    note = f"; {check.note}" if check.note else ""
+    verdict = "met" if check.met else "MISSED"
+    return f"{check.name}: {value}{kind}, limit {limit} ({check.source}): {verdict}{note}"
+
+
+def fit_lines(found: Fit) -> Iterator[str]:
+    """Whether a model fits a target, by memory."""
+    if found.error:
+        yield f"{found.target}: {found.error}"
+    for check in found.checks:
+        left = check.limit - (check.value or 0)
+        verdict = f"fits, {left:,.0f} left" if check.met else f"DOES NOT FIT, {-left:,.0f} too many"
+        kind = "" if check.kind == "measured" else f" ({check.kind}: {check.note})"
+        yield f"{check.name}: {check.value:,.0f} of {check.limit:,.0f}{kind}: {verdict}"
+    if not found.checks and not found.error:
+        yield f"{found.target}: memory is no limit, or its size is unknown"
+    yield from found.advice
+
+
+def margins(checks: Iterable[LimitCheck]) -> str:
+    """What is left of each memory, on one line."""
+    words = []
+    for check in checks:
+        left = check.limit - (check.value or 0)
+        mark_ = "" if check.kind == "measured" else f" ({check.kind})"
+        words.append(f"{_LABELS.get(check.name, check.name)} {left:+,.0f} bytes{mark_}")
+    return "  ".join(words)

@@ -1,0 +1,65 @@
+"""From an integer .tflite to a folder of C: read once, the form chosen by the budgets, written."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from edgeq.analysis.budget import within_budgets
+from edgeq.boards.target import Target, load_target
+from edgeq.compiler.compilation import Sources, generate
+from edgeq.compiler.options import CompileOptions
+from edgeq.firmware.golden import oracle_golden
+from edgeq.model.graph import at_signature
+from edgeq.model.model_file import read_graph
+from edgeq.support.output import whole_directory, write_whole
+
+
+def compile(  # noqa: A001  (the name of the command, as documented)
+    model: str | Path,
+    output: str | Path,
+    *,
+    name: str | None = None,
+    target: Target | str = "cortex-m4",
+    options: CompileOptions | None = None,
+    external_arena: bool = False,
+    golden: bool = False,
+    force: bool = False,
+    signature: str | None = None,
+) -> Sources:
+    """Write the C program of a model into a folder; all of it or nothing.
+
+    Args:
+        model: An integer .tflite file.
+        output: The folder to make.
+        name: Prefix of all C symbols; from the file name if not given.
+        target: A target, its name, or a CPU's name.
+        options: What to optimise for, and budgets.
+        external_arena: Let the user's program provide the arena (`NAME_init`).
+        golden: Add `NAME_selftest` with a known input and the oracle's results for it.
+        force: Replace the folder if it exists.
+        signature: Which signature to compile; must be given where several lead to different
+            subgraphs.
+
+    Raises:
+        EdgeqError: The model cannot be read or has ops without a kernel.
+        LimitError: No form of the program keeps to the budgets.
+        UsageError: No such target, or a name that is no C identifier.
+    """
+    graph = at_signature(read_graph(model), signature)
+    loaded = target if isinstance(target, Target) else load_target(target)
+    sources = generate(
+        graph,
+        name=name,
+        target=loaded,
+        options=within_budgets(Path(model), loaded, options or CompileOptions(), graph=graph),
+        external_arena=external_arena,
+        known_answers=partial(oracle_golden, model) if golden else None,
+        signature=signature,
+    )
+    with whole_directory(Path(output), force=force) as folder:
+        for file, text in sources.files.items():
+            write_whole(folder / file, text)
+        write_whole(folder / "manifest.json", json.dumps(sources.manifest, indent=2) + "\n")
+    return sources
