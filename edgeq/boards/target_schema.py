@@ -14,8 +14,9 @@ from typing import Any
 
 from edgeq.boards.cpu import CPUS, ISA_FEATURES
 from edgeq.errors import EdgeqError, raise_problems
-from edgeq.support.foreign import line_problem, parse_toml, read_bytes
+from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.resources import resource_dir
+from edgeq.support.text import line_problem
 
 KINDS = ("board", "host", "emulator")
 TEMPLATES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeq.cli.shared.common import json_option, print_json
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq build kws-firmware/")
@@ -32,11 +33,11 @@ def build(folder: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{project.name} for {project.target.title}: built")
+    say(f"{project.name} for {project.target.title}: built")
     for share in built.shares:
-        click.echo(
+        say(
             f"  {share.owner:<12}{share.flash_bytes:>10,} bytes flash "
             f"{share.ram_bytes:>10,} bytes RAM"
         )
     for image in built.images:
-        click.echo(f"  {image}")
+        say(f"  {image}")

@@ -9,6 +9,7 @@ import click
 from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
+from edgeq.support.terminal import say
 from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
 
 
@@ -74,13 +75,13 @@ def _check_card(card: Path, manifest: Path, *, force: bool) -> None:
 
 
 def _show(found: ManifestCheck) -> None:
-    click.echo(f"{found.files} files and all figures are as the manifest says.")
+    say(f"{found.files} files and all figures are as the manifest says.")
     if found.signed_by is None:
-        click.echo("Nobody has signed it: this shows damage, but not that somebody changed it.")
+        say("Nobody has signed it: this shows damage, but not that somebody changed it.")
     elif found.trusted:
-        click.echo(f"Signed by {found.signed_by}, the key that was asked for.")
+        say(f"Signed by {found.signed_by}, the key that was asked for.")
     else:
-        click.echo(f"Signed by {found.signed_by}; whose key that is, only --key tells.")
+        say(f"Signed by {found.signed_by}; whose key that is, only --key tells.")
     missed = [limit["name"] for limit in found.content["limits"] if not limit.get("met")]
     if not found.content["met"]:
-        click.echo(f"The model was NOT accepted; missed: {', '.join(missed)}.")
+        say(f"The model was NOT accepted; missed: {', '.join(missed)}.")

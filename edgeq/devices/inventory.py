@@ -12,8 +12,9 @@ from typing import Any
 from edgeq.devices.address import SCHEMES, parse_address
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support import escapes
-from edgeq.support.foreign import line_problem, parse_toml, read_bytes
+from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.output import write_whole
+from edgeq.support.text import line_problem
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of a name or an address

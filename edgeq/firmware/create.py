@@ -18,8 +18,9 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
-from edgeq.support.foreign import line_problem, parse_json, read_bytes
+from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.text import line_problem
 
 PROJECT_FILE = "edgeq-project.json"
 _TARGET_FILE = "edgeq-target.toml"

@@ -10,7 +10,7 @@ import html
 import re
 import shlex
 
-from edgeq.support.foreign import visible_line
+from edgeq.support.text import visible_line
 
 
 def c_comment(text: str) -> str:

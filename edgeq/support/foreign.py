@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.support.text import visible_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,7 +33,6 @@ MOST_DEPTH = 64
 
 _MOST_DIGITS = 20  # of an integer, so that it fits 64 bits or nearly so
 _MOST_MEMBERS = 100_000
-_PLAIN_LIMIT = 200
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 ARCHIVE_ERRORS = (
@@ -40,43 +40,6 @@ ARCHIVE_ERRORS = (
     RuntimeError, struct.error, IndexError, OverflowError, MemoryError,
 )  # fmt: skip
 """What a damaged archive makes Python's readers raise; RuntimeError: it has a password."""
-
-
-def visible(text: str) -> str:
-    """Text as a terminal may show it: what steers it, or turns its direction, is spelled out.
-
-    Ends of lines stay. Source: Unicode's general categories, as `str.isprintable` knows them.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else _spelled(c) for c in text)
-
-
-def visible_line(text: str) -> str:
-    """The same in one line: ends of lines are spelled out too."""
-    return visible(text).replace("\n", "\\n")
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def line_problem(value: Any, most: int = _PLAIN_LIMIT) -> str:
-    """What a value must be to be taken as a short text; empty if it is one.
-
-    Args:
-        value: Anything.
-        most: Most characters.
-    """
-    good = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= most
-    return "" if good else f"a text of one line, of at most {most} printable characters"
-
-
-def whole_number(text: str) -> int | None:
-    """A number from 0 on in decimal digits, such as devices print; None if it is none."""
-    text = text.strip()
-    good = text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS
-    return int(text) if good else None
 
 
 def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:

@@ -11,8 +11,9 @@ from typing import Any, get_type_hints
 from edgeq.analysis.limits import Limits
 from edgeq.data import DatasetOptions, Normalization
 from edgeq.errors import EdgeqError, raise_problems
-from edgeq.support.foreign import line_problem, parse_toml, read_bytes, visible_line
+from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
+from edgeq.support.text import line_problem, visible_line
 
 
 @dataclass(frozen=True)

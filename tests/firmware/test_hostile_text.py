@@ -14,8 +14,8 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.create import create_project, read_project
 from edgeq.firmware.project import render_file, render_project
 from edgeq.support import escapes
-from edgeq.support.foreign import visible_line
 from edgeq.support.resources import resource_dir
+from edgeq.support.text import visible_line
 from tests.tools import need
 
 EVIL = (

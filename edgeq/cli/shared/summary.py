@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
+from rich.text import Text
 
 from edgeq.cli.profile import op_table
 from edgeq.cli.shared.tables import result_console
@@ -62,7 +63,6 @@ def _show_limits(found: Deployment, console: Console) -> None:
         if check.met and check.source == "always":
             continue
         value = "unknown" if check.value is None else f"{check.value:,.6g}"
-        verdict = "[green]met[/]" if check.met else "[red]MISSED[/]"
-        console.print(
-            f"{check.name}: {value}, limit {check.limit:,.6g} ({check.source}): {verdict}"
-        )
+        verdict = Text("met", "green") if check.met else Text("MISSED", "red")
+        words = f"{check.name}: {value}, limit {check.limit:,.6g} ({check.source}):"
+        console.print(words, verdict)

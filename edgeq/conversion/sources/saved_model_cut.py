@@ -13,7 +13,7 @@ from typing import Any
 
 from edgeq.conversion.sources.saved_model_ops import HARMLESS_OPS
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import visible_line
+from edgeq.support.text import visible_line
 
 _TRUST = "--trust loads and runs it all, if you know where it comes from"
 _KEPT_COLLECTIONS = ("variables", "trainable_variables")

@@ -11,7 +11,8 @@ from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.support.foreign import read_bytes, visible_line
+from edgeq.support.foreign import read_bytes
+from edgeq.support.text import visible_line
 
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
 
