@@ -64,7 +64,9 @@ def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
     return data
 
 
-def parse_json(text: str | bytes, where: str, *, unique: bool = False) -> Any:
+def parse_json(
+    text: str | bytes, where: str, *, unique: bool = False, depth: int = MOST_DEPTH
+) -> Any:
     """The value of a JSON text.
 
     Args:
@@ -72,6 +74,7 @@ def parse_json(text: str | bytes, where: str, *, unique: bool = False) -> Any:
         where: What to blame.
         unique: Refuse objects in which a name stands twice; one reader takes the first, another
             the last.
+        depth: How many lists and objects may lie in each other.
 
     Raises:
         EdgeqError: It is no JSON, lists lie too deep in each other, or a number is too long.
@@ -83,7 +86,7 @@ def parse_json(text: str | bytes, where: str, *, unique: bool = False) -> Any:
             parse_constant=_no_constant,
             object_pairs_hook=_without_doubles if unique else None,
         )
-        _check_depth(value)
+        _check_depth(value, depth)
     except (ValueError, RecursionError, MemoryError) as error:
         reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
         raise EdgeqError(f"this is no sound JSON: {visible_line(reason)[:200]}.", where) from None
@@ -98,7 +101,7 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
-        _check_depth(found)
+        _check_depth(found, MOST_DEPTH)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
         raise EdgeqError(f"this is no TOML: {visible_line(reason)[:200]}.", where) from None
@@ -122,9 +125,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, most: int) -> None:
     level = [value]
-    for _ in range(MOST_DEPTH + 1):
+    for _ in range(most + 1):
         level = [
             child
             for each in level
@@ -134,7 +137,7 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise ValueError(f"lists lie more than {MOST_DEPTH} deep in each other")
+    raise ValueError(f"lists lie more than {most} deep in each other")
 
 
 def read_members(
@@ -157,6 +160,8 @@ def read_members(
     try:
         with zipfile.ZipFile(source) as opened:
             for entry in check_sizes(opened, where, whole):
+                if entry.filename in found:
+                    raise zipfile.BadZipFile(f"it holds '{entry.filename}' twice")
                 if not wanted(entry.filename):
                     continue
                 if entry.file_size > member:
