@@ -10,7 +10,8 @@ from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.terminal import say
-from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
+from edgeq.workflow.manifest_check import ManifestCheck, check_manifest
+from edgeq.workflow.model_card import model_card
 
 
 @click.command(
@@ -22,6 +23,11 @@ from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
     "--source", "sources", multiple=True, type=click.Path(path_type=Path),
     help="A model or data file that must be among those it was made from.",
 )  # fmt: skip
+@click.option(
+    "--newer-than",
+    metavar="MANIFEST|DATE|N",
+    help="An older manifest, a date or a sequence number that it must come after.",
+)
 @click.option("--card", type=click.Path(path_type=Path), help="Write a model card (Markdown) here.")
 @force_option
 @json_option
@@ -32,6 +38,7 @@ def verify_manifest(
     manifest: Path,
     key: Path | None,
     sources: tuple[Path, ...],
+    newer_than: str | None,
     card: Path | None,
     force: bool,
     as_json: bool,
@@ -43,7 +50,7 @@ def verify_manifest(
     """
     if card is not None:
         _check_card(card, manifest, force=force)
-    found = check_manifest(manifest, key=key, sources=sources)
+    found = check_manifest(manifest, key=key, sources=sources, newer_than=newer_than)
     if card is not None:
         write_whole(card, model_card(found.content))
     if as_json:

@@ -13,7 +13,8 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,29 @@ def _check_depth(value: Any, most: int) -> None:
         if not level:
             return
     raise ValueError(f"lists lie more than {most} deep in each other")
+
+
+@contextmanager
+def shaped_as(what: str, where: str, hint: str = "") -> Iterator[None]:
+    """Turn what a value of another shape makes its reader raise into an error about its file.
+
+    Args:
+        what: What the value should be, for the user.
+        where: What to blame.
+        hint: What makes such a thing.
+
+    Raises:
+        EdgeqError: The block looked for what is not there.
+    """
+    try:
+        yield
+    except EdgeqError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise EdgeqError(
+            f"this is no {what} ({visible_line(detail)[:200]}).", where, hint
+        ) from error
 
 
 def read_members(
