@@ -27,7 +27,7 @@ _PUBLIC = {
     "deploy": "edgeq.workflow.deployment",
     "DeployConfig": "edgeq.workflow.config",
     "Limits": "edgeq.analysis.limits",
-    "check_manifest": "edgeq.workflow.manifest",
+    "check_manifest": "edgeq.workflow.manifest_check",
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",

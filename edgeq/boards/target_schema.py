@@ -6,7 +6,6 @@ Every problem in a file is reported at once, with the key, the value found and w
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,11 +14,9 @@ from typing import Any
 
 from edgeq.boards.cpu import CPUS, ISA_FEATURES
 from edgeq.errors import EdgeqError, raise_problems
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgeq.support.foreign import parse_toml, read_bytes
+from edgeq.support.resources import resource_dir
+from edgeq.support.text import line_problem
 
 KINDS = ("board", "host", "emulator")
 TEMPLATES = (
@@ -50,6 +47,9 @@ EMULATORS = ("sim", "qemu", "labwired")
 FRAMEWORKS = ("arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", "cmsis-device")
 CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
 
+_MOST_TEXT = 300
+_MOST_BYTES = 1 << 20
+
 # Facts of these tables must say where they were read, under the same key of [sources].
 _NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host")
 
@@ -72,12 +72,33 @@ class _Key:
 
 
 def _text(value: Any) -> str:
-    return "" if isinstance(value, str) and value.strip() else "a text"
+    return line_problem(value, _MOST_TEXT)
+
+
+def _word(pattern: str, example: str) -> Check:
+    """A text that other programs read: build systems, flashing tools, emulators."""
+
+    def check(value: Any) -> str:
+        short = isinstance(value, str) and len(value) <= _MOST_TEXT
+        good = short and re.fullmatch(pattern, value, re.ASCII)
+        return "" if good else f"of a form such as {example}"
+
+    return check
+
+
+def _shipped(folder: str) -> Check:
+    """The name of a C file of the bare-metal template, without its extension."""
+
+    def check(value: Any) -> str:
+        files = (resource_dir("firmware_templates") / "bare-metal" / folder).glob("*.c")
+        return _one_of(*sorted(file.stem for file in files))(value)
+
+    return check
 
 
 def _count(value: Any) -> str:
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return "" if good else "a whole number, 0 or more"
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+    return "" if good else "a whole number, 0 or more, of 63 bits"
 
 
 def _address(value: Any) -> str:
@@ -122,12 +143,31 @@ def _target_name(value: Any) -> str:
     return "" if good else "lower-case words joined by hyphens"
 
 
+_CHIP = _word(r"\w[\w.-]*", "STM32F446RETx")
+_FLASH_WORDS = {
+    # OpenOCD runs its scripts: only its own ones are named, never a file beside the board's.
+    "openocd": _word(
+        r"(board|interface|target)/[\w-][\w.-]*\.cfg( (board|interface|target)/[\w-][\w.-]*\.cfg)*",
+        "board/st_nucleo_f4.cfg",
+    ),
+    "uf2": _word(r"0x[0-9A-Fa-f]{8}:[\w-]+", "0xE48BFF56:RPI-RP2"),
+    "dfu-util": _word(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:0x[0-9A-Fa-f]+)?", "2341:0069"),
+}
+_FRAMEWORK_WORDS = {
+    "arduino": _word(r"\w[\w.-]*:\w[\w.-]*:\w[\w.-]*(:[\w=,.-]+)?", "arduino:samd:mkrzero"),
+    "platformio": _word(r"\w[\w.-]*/\w[\w.-]*", "ststm32/nucleo_f446re"),
+    "zephyr": _word(r"\w[\w-]*(@[\w.]+)?(/[\w-]+)*", "nucleo_f446re"),
+    "esp-idf": _word(r"[a-z0-9]+", "esp32s3"),
+    "pico-sdk": _word(r"\w[\w-]*", "pico2"),
+    "cmsis-device": _CHIP,
+}
+
 _TOP = {
     "name": _Key(_target_name, required=True),
     "title": _Key(_text, required=True),
     "kind": _Key(_one_of(*KINDS), required=True),
     "templates": _Key(_list_of(_one_of(*TEMPLATES))),
-    "boot": _Key(_text),
+    "boot": _Key(_shipped("boot")),
     "serial": _Key(_text),
 }
 _TABLES: dict[str, dict[str, _Key]] = {
@@ -143,7 +183,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "ram_bytes": _Key(_count),
     },
     "uart": {
-        "driver": _Key(_text, required=True),
+        "driver": _Key(_shipped("uart"), required=True),
         "base": _Key(_address, required=True),
         "clock_hz": _Key(_count),
         "core_clock_hz": _Key(_count),
@@ -158,9 +198,9 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "cores": _Key(_text),
         "ram": _Key(_count),
     },
-    "flash": {tool: _Key(_text) for tool in FLASH_TOOLS},
-    "emulator": {emulator: _Key(_text) for emulator in EMULATORS},
-    "framework": {framework: _Key(_text) for framework in FRAMEWORKS},
+    "flash": {tool: _Key(_FLASH_WORDS.get(tool, _CHIP)) for tool in FLASH_TOOLS},
+    "emulator": {emulator: _Key(_word(r"\w[\w-]*(:\w+)?", "mps2-an386")) for emulator in EMULATORS},
+    "framework": {framework: _Key(_FRAMEWORK_WORDS[framework]) for framework in FRAMEWORKS},
 }
 _MEMORY = {
     "name": _Key(_identifier, required=True),
@@ -176,14 +216,7 @@ def read_target_file(path: Path) -> TargetFile:
     Raises:
         EdgeqError: It cannot be read or is not correct; every problem is listed.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise EdgeqError(f"The target file cannot be read: {error}.", where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise EdgeqError(
-            f"The target file is not correct TOML: {error}.", where=str(path)
-        ) from error
+    data = parse_toml(read_bytes(path, "target file", _MOST_BYTES), str(path))
     raise_problems([EdgeqError(problem, where=str(path)) for problem in _problems(data)])
     return TargetFile(path, data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeq.cli.shared.common import json_option, print_json
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq build kws-firmware/")
@@ -38,8 +39,8 @@ def build(folder: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{project.name} for {project.target.title}: built")
+    say(f"{project.name} for {project.target.title}: built")
     for line in build_lines(built):
-        click.echo(line)
+        say(line)
     for image in built.images:
-        click.echo(f"  {image}")
+        say(f"  {image}")

@@ -66,4 +66,4 @@ def _show(found: Comparison) -> None:
     if found.same_output is False:
         console.print("The outputs differ.", style="yellow")
     for warning in found.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
+        console.print(f"Warning: {warning}", style="yellow")

@@ -8,6 +8,7 @@ from edgeq.boards.target_schema import TEMPLATES
 from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
+from edgeq.support.terminal import say
 
 
 @click.command(
@@ -91,9 +92,9 @@ def compile_(
             account = made.account and made.account.to_json()
             print_json({**made.record, "output": output, "account": account})
             return
-        click.echo(f"{output}: a {made.template} project for {made.target.title}")
+        say(f"{output}: a {made.template} project for {made.target.title}")
         for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
-            click.echo(line)
+            say(line)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
@@ -115,16 +116,16 @@ def compile_(
     if as_json:
         print_json({**manifest, "output": output, "files": sorted(sources.files)})
         return
-    click.echo(f"{output}: {len(sources.files)} files for {manifest['target']}")
-    click.echo(
+    say(f"{output}: {len(sources.files)} files for {manifest['target']}")
+    say(
         f"arena {manifest['arena_bytes']:,} bytes (lower bound {manifest['arena_bound_bytes']:,}), "
         f"state {manifest['state_bytes']:,} bytes, "
         f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
     )
     if packed:
-        click.echo(f"weights of {packed} layers packed: two to a byte")
+        say(f"weights of {packed} layers packed: two to a byte")
     blocks = [op["weight_blocks"] for op in manifest["ops"] if "weight_blocks" in op]
     if blocks:
         stored, every = (sum(entry[key] for entry in blocks) for key in ("stored", "all"))
         layers = "1 layer" if len(blocks) == 1 else f"{len(blocks)} layers"
-        click.echo(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")
+        say(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")

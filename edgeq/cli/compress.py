@@ -17,6 +17,7 @@ from edgeq.compress.training import STRUCTURED_RATE, Training
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
+from edgeq.support.terminal import say
 
 _MODEL = click.Path(path_type=Path)
 
@@ -50,7 +51,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         else:
             _show(result, output)
         for warning in result.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+            say(f"Warning: {warning}", err=True)
 
     return wrapper
 
@@ -250,13 +251,13 @@ def equalize(model: Path, trust: bool) -> Compression:
 
 def _show(result: Compression, output: Path) -> None:
     before, after = result.before, result.after
-    click.echo(
+    say(
         f"{output}: {after.parameters:,} parameters ({before.parameters:,} before), "
         f"{after.nonzero:,} of them not zero"
     )
     if result.quality is not None:
         was, now = result.quality
-        click.echo(
+        say(
             f"{was.metric}: {was.value:.4f} before, {now.value:.4f} after "
             f"({was.samples} held-out samples)"
         )
@@ -264,7 +265,7 @@ def _show(result: Compression, output: Path) -> None:
         shown = value
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_short(entry)}" for key, entry in value.items())
-        click.echo(f"{name.replace('_', ' ')}: {_short(shown)}")
+        say(f"{name.replace('_', ' ')}: {_short(shown)}")
 
 
 def _short(value: Any) -> str:

@@ -19,6 +19,7 @@ from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.support.terminal import say
 from edgeq.workflow.convert import IO_TYPES, Conversion
 from edgeq.workflow.convert import convert as convert_model
 
@@ -100,8 +101,8 @@ def convert(
         reading = replace(reading, classes=read_labels(labels))
     if not as_json:
         scheme = find_scheme(settings["scheme"])
-        click.echo(f"{scheme.name} saves: {scheme.saves}")
-        click.echo(f"{scheme.name} runs on: {scheme.runs_on}")
+        say(f"{scheme.name} saves: {scheme.saves}")
+        say(f"{scheme.name} runs on: {scheme.runs_on}")
     result = convert_model(
         model,
         output=output,
@@ -118,26 +119,26 @@ def convert(
         if ranges and result.calibration is not None:
             show_ranges(result.calibration)
     for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
 
 
 def show_conversion(result: Conversion) -> None:
     """Print what a conversion made: sizes, the proof, accuracy."""
-    click.echo(
+    say(
         f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
         f"({result.float_bytes:,} bytes as float32)"
     )
     for layer, scheme in result.precision.items():
-        click.echo(f"  {layer}: {scheme}")
+        say(f"  {layer}: {scheme}")
     if result.proof is not None:
         types = ", ".join(f"{count} {dtype}" for dtype, count in result.proof.dtypes.items())
-        click.echo(
+        say(
             f"integer proof: passed, {result.proof.tensors} tensors ({types}), "
             f"{'/'.join(result.proof.inputs)} in, {'/'.join(result.proof.outputs)} out"
         )
     if result.calibration is not None:
         enough = "enough" if result.calibration.enough else "perhaps not enough"
-        click.echo(
+        say(
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
         )
@@ -145,14 +146,10 @@ def show_conversion(result: Conversion) -> None:
         show_rounding(result.rounded)
     if result.corrected:
         layer, most = max(result.corrected.items(), key=lambda item: item[1])
-        click.echo(
-            f"bias correction: {len(result.corrected)} layers, by {most:.4g} at most ({layer})"
-        )
+        say(f"bias correction: {len(result.corrected)} layers, by {most:.4g} at most ({layer})")
     if result.accuracy is not None:
         before, after = result.accuracy
-        click.echo(
-            f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}"
-        )
+        say(f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}")
 
 
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:
@@ -160,7 +157,7 @@ def show_rounding(rounded: Mapping[str, Rounding]) -> None:
     from rich.table import Table
 
     paid = sum(layer.changed > 0 for layer in rounded.values())
-    click.echo(f"adaptive rounding: {paid} of {len(rounded)} layers changed")
+    say(f"adaptive rounding: {paid} of {len(rounded)} layers changed")
     table = Table("layer", "nearest dB", "adaptive dB", "weights changed", box=None)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from edgeq.cli.shared.common import json_option, print_json
@@ -13,6 +12,7 @@ from edgeq.cli.shared.tables import result_console
 from edgeq.devices import inventory
 from edgeq.devices.address import Address, parse_address
 from edgeq.errors import UsageError
+from edgeq.support.terminal import say
 
 
 @click.group(epilog="Example: edgeq devices add pi4 ssh://pi@raspberrypi.local")
@@ -29,7 +29,7 @@ def add(name: str, address: str, groups: tuple[str, ...]) -> None:
     inventory.add(name, address)
     for group in groups:
         inventory.set_group(group, [*inventory.read().groups.get(group, ()), name])
-    click.echo(f"{name} is {address}", err=True)
+    say(f"{name} is {address}", err=True)
 
 
 @devices.command("list", epilog="Example: edgeq devices list --json")
@@ -59,7 +59,7 @@ def list_(as_json: bool) -> None:
 def remove(name: str) -> None:
     """Forget a device; nothing is changed on it."""
     inventory.remove(name)
-    click.echo(f"{name} is forgotten", err=True)
+    say(f"{name} is forgotten", err=True)
 
 
 @devices.command(epilog="Example: edgeq devices groups lab pi4 pi5 phone")
@@ -73,7 +73,7 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
         if names and removes:
             raise UsageError("--remove takes the group's name only.")
         inventory.set_group(group, names)
-        click.echo(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
+        say(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
         return
     known = inventory.read().groups
     if group:
@@ -82,7 +82,7 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
         print_json({"groups": {name: list(members) for name, members in known.items()}})
         return
     for name, members in sorted(known.items()):
-        click.echo(f"{name}: {', '.join(members)}")
+        say(f"{name}: {', '.join(members)}")
 
 
 @devices.command(epilog="Example: edgeq devices trust ssh://pi@raspberrypi.local")
@@ -96,9 +96,9 @@ def trust(address: str, fingerprint: str | None) -> None:
     from edgeq.devices.ssh import trusting
 
     shown = trusting.fetch(_ssh_address(address))
-    click.echo(f"{shown.name} shows {shown.kind} {shown.fingerprint}", err=True)
+    say(f"{shown.name} shows {shown.kind} {shown.fingerprint}", err=True)
     if shown.known and fingerprint in (None, shown.fingerprint):
-        click.echo("It is trusted already.", err=True)
+        say("It is trusted already.", err=True)
         return
     if fingerprint is None:
         if not sys.stdin.isatty():
@@ -110,7 +110,7 @@ def trust(address: str, fingerprint: str | None) -> None:
             raise click.Abort
         fingerprint = shown.fingerprint
     path = trusting.trust(shown, fingerprint)
-    click.echo(f"Trusted from now on (in {path}).", err=True)
+    say(f"Trusted from now on (in {path}).", err=True)
 
 
 @devices.command(epilog="Example: edgeq devices probe ssh://pi@raspberrypi.local")
@@ -139,7 +139,7 @@ def probe(address: str, as_json: bool) -> None:
     for name, value in found.items():
         if name == "runtimes":
             value = "\n".join(f"{each}: {why or 'yes'}" for each, why in runtimes.items())
-        table.add_row(name.replace("_", " "), escape(_text(value)))
+        table.add_row(name.replace("_", " "), _text(value))
     result_console().print(table)
 
 

@@ -12,6 +12,7 @@ from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
+from edgeq.support.terminal import say
 
 _SHOWN = 12
 
@@ -80,9 +81,9 @@ def show_diagnosis(result: Diagnosis, count: int) -> None:
         )
     result_console().print(table)
     if len(result.layers) > count:
-        click.echo(f"... and {len(result.layers) - count} more layers (--all)")
+        say(f"... and {len(result.layers) - count} more layers (--all)")
     for sentence in result.summary:
-        click.echo(sentence)
+        say(sentence)
 
 
 def _decibels(value: float | None) -> str:

@@ -9,6 +9,7 @@ import click
 from edgeq.analysis import doctor as checks
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.errors import EdgeqError
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq doctor --json")
@@ -33,17 +34,17 @@ def doctor(as_json: bool) -> None:
 
 def _print(findings: list[checks.Finding], ports: list[dict[str, object]]) -> None:
     for key, value in checks.environment().items():
-        click.echo(f"{key:<11}{value}")
-    click.echo()
+        say(f"{key:<11}{value}")
+    say()
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = click.style("ok", fg="green") if finding.found else click.style("--", fg="yellow")
         state = finding.version or ("found" if finding.found else f"missing: {finding.install}")
-        click.echo(f"{mark}  {finding.name:<{width}}  {state}")
+        say(f"{mark}  {finding.name:<{width}}  {state}")
         if not finding.found:
-            click.echo(f"    {'':<{width}}  needed for {finding.needed_for}")
+            say(f"    {'':<{width}}  needed for {finding.needed_for}")
     for port in ports:
         access = "" if port["accessible"] else "  no permission: join the group that owns it"
-        click.echo(f"port {port['port']}  {port['description']}{access}")
+        say(f"port {port['port']}  {port['description']}{access}")
     if sys.stdout.isatty() and all(finding.found for finding in findings):
-        click.echo("Everything is there.")
+        say("Everything is there.")

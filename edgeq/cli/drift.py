@@ -19,6 +19,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.data import DatasetOptions
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, write_whole
+from edgeq.support.terminal import say
 
 _FEW = 50
 _raw = click.option(
@@ -64,9 +65,9 @@ def save(
     if as_json:
         print_json({"output": str(output), "samples": reference["samples"]})
     else:
-        click.echo(f"{reference['samples']} samples -> {output}")
+        say(f"{reference['samples']} samples -> {output}")
     if reference["samples"] < _FEW:
-        click.echo(
+        say(
             f"Warning: with {reference['samples']} samples the reference shows large drift only; "
             "give some hundreds.",
             err=True,
@@ -113,27 +114,27 @@ def check(
 
 
 def _show(found: Drift) -> None:
-    click.echo(f"{found.samples} samples against {found.reference_samples} of the reference")
+    say(f"{found.samples} samples against {found.reference_samples} of the reference")
     moved = sorted((f for f in found.features if f.drifted), key=lambda f: -f.psi)
     for feature in moved:
-        click.echo(
+        say(
             f"{feature.name}: drifted, index {feature.psi:.2f} (above {feature.threshold:.2f}), "
             f"mean {feature.mean:.4g}, was {feature.reference_mean:.4g}"
         )
     if not moved:
         nearest = max(found.features, key=lambda f: f.psi / f.threshold)
-        click.echo(
+        say(
             f"{len(found.features)} features: none has drifted; nearest to it is {nearest.name}, "
             f"index {nearest.psi:.2f} (drift above {nearest.threshold:.2f})"
         )
     word = "too high" if found.saturated else "fine"
-    click.echo(
+    say(
         f"values at the ends of the integer range: {found.saturation:.2%}, "
         f"was {found.reference_saturation:.2%}: {word}"
     )
     if found.class_mix:
         word = "drifted" if found.class_mix_drifted else "fine"
-        click.echo(
+        say(
             f"class mix: index {found.class_mix_psi:.2f} "
             f"(drift above {found.class_mix_threshold:.2f}): {word}"
         )

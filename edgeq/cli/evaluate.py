@@ -17,6 +17,7 @@ from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.support.terminal import say
 
 _MAX_CLASSES_SHOWN = 20
 
@@ -94,18 +95,18 @@ def evaluate(
 def show_evaluation(result: Evaluation) -> None:
     """Print an evaluation: the headline figure, then details, then the confusion matrix."""
     score = result.score
-    click.echo(f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})")
+    say(f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})")
     for name, value in score.details.items():
         if isinstance(value, int | float):
-            click.echo(f"{name} {value:g}")
+            say(f"{name} {value:g}")
     if result.also_on is not None:
         same = result.also_on
-        click.echo(
+        say(
             f"equal outputs on {same.on}: {same.equal} of {result.n}; same class: "
             f"{same.same_class}; largest difference {same.max_difference:.4g}"
         )
     if "top_k" in score.details:
-        click.echo("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
+        say("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:
         _show_confusion(score.details["confusion"], result.classes)
 
@@ -137,7 +138,7 @@ def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:
 
     size = len(confusion)
     if size > _MAX_CLASSES_SHOWN:
-        click.echo(f"confusion matrix: {size} classes, see --json")
+        say(f"confusion matrix: {size} classes, see --json")
         return
     names = list(classes) if len(classes) == size else [str(number) for number in range(size)]
     table = Table("true \\ predicted", *names, box=None)

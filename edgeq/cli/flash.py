@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.terminal import say
 
 
 @click.command(
@@ -45,7 +47,7 @@ def flash(
     commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)
     verified = None
     for command in commands:
-        click.echo(shlex.join(command), err=as_json)
+        say(shlex.join(command), err=as_json)
     if not dry_run:
         flashing.run_flash(target, chosen, image, commands)
         verified = _read_back(project.models, port, baud or _baud(target.uart))
@@ -53,9 +55,9 @@ def flash(
         result = {"target": target.name, "tool": chosen, "commands": commands}
         print_json({**result, "verified": verified})
     elif verified:
-        click.echo(f"The board on {port} runs what was built: {', '.join(project.models)}.")
+        say(f"The board on {port} runs what was built: {', '.join(project.models)}.")
     elif not dry_run:
-        click.echo("Flashed. With --port, the board is asked what it runs.")
+        say("Flashed. With --port, the board is asked what it runs.")
 
 
 def _baud(uart: object) -> int:
@@ -105,9 +107,10 @@ def monitor(port: str, baud: int, seconds: float | None) -> None:
     from edgeq.devices.serial_link import open_port
 
     line = open_port(port, baud)
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     end = None if seconds is None else time.monotonic() + seconds
     with line:
         while end is None or time.monotonic() < end:
             data = line.read(max(1, line.in_waiting))
             if data:
-                click.echo(data.decode("utf-8", "replace"), nl=False)
+                say(decode(data).replace("\r", ""), nl=False)

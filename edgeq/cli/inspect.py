@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
 from edgeq.analysis.fit import Fit, fit
@@ -72,19 +72,19 @@ def inspect(
     if warnings is not None:
         console.print(f"{check_runtime}: {len(warnings) or 'no'} problems known")
         for line in warnings:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
         for line in found.problems:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
 
 
 def _show_summary(found: Inspection, console: Console) -> None:
     console.print(f"{found.path}: {found.file_bytes:,} bytes, sha256 {found.sha256[:16]}…")
     for position, tensor in enumerate(found.inputs):
-        console.print(f"input {position}   {_tensor_words(tensor)}", markup=False)
+        console.print(f"input {position}   {_tensor_words(tensor)}")
     for position, tensor in enumerate(found.outputs):
-        console.print(f"output {position}  {_tensor_words(tensor)}", markup=False)
+        console.print(f"output {position}  {_tensor_words(tensor)}")
     kind = "fully integer" if found.integer else "with floats"
     console.print(
         f"{len(found.ops)} ops, {found.macs:,} MACs, {found.parameters:,} parameters "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import click
 
 from edgeq import __version__
 from edgeq.errors import EdgeqError
+from edgeq.support.terminal import say
 
 # name -> (module, attribute, one-line help). Modules are imported only when the command runs.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -106,21 +108,32 @@ def _at_home(argument: str) -> str:
     return argument
 
 
+def _prepare() -> None:
+    """Streams that print anything, and SIGTERM as Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without UTF-8 shows what it cannot print as \uXXXX.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _terminate)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
     given = sys.argv[1:] if args is None else args
     args = [_at_home(argument) for argument in given]
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _terminate)
+    _prepare()
     try:
         code = cli.main(args=args, prog_name="edgeq", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as error:
-        error.show()
+        words = io.StringIO()
+        error.show(words)
+        say(words.getvalue().rstrip("\n"), err=True)
         code = error.exit_code
     except EdgeqError as error:
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         code = error.exit_code
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone; that is no error of ours.
@@ -130,9 +143,9 @@ def main(args: list[str] | None = None) -> None:
         if error.errno not in _NO_ROOM:
             raise
         place = f" ('{error.filename}')" if error.filename else ""
-        click.echo(f"Error: cannot write: {error.strerror}{place}.", err=True)
+        say(f"Error: cannot write: {error.strerror}{place}.", err=True)
         code = 1
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("Interrupted; nothing half-written was left behind.", err=True)
+        say("Interrupted; nothing half-written was left behind.", err=True)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -9,7 +9,9 @@ import click
 from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
-from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
+from edgeq.support.terminal import say
+from edgeq.workflow.manifest_check import ManifestCheck, check_manifest
+from edgeq.workflow.model_card import model_card
 
 
 @click.command(
@@ -21,6 +23,11 @@ from edgeq.workflow.manifest import ManifestCheck, check_manifest, model_card
     "--source", "sources", multiple=True, type=click.Path(path_type=Path),
     help="A model or data file that must be among those it was made from.",
 )  # fmt: skip
+@click.option(
+    "--newer-than",
+    metavar="MANIFEST|DATE|N",
+    help="An older manifest, a date or a sequence number that it must come after.",
+)
 @click.option("--card", type=click.Path(path_type=Path), help="Write a model card (Markdown) here.")
 @force_option
 @json_option
@@ -31,6 +38,7 @@ def verify_manifest(
     manifest: Path,
     key: Path | None,
     sources: tuple[Path, ...],
+    newer_than: str | None,
     card: Path | None,
     force: bool,
     as_json: bool,
@@ -42,7 +50,7 @@ def verify_manifest(
     """
     if card is not None:
         _check_card(card, manifest, force=force)
-    found = check_manifest(manifest, key=key, sources=sources)
+    found = check_manifest(manifest, key=key, sources=sources, newer_than=newer_than)
     if card is not None:
         write_whole(card, model_card(found.content))
     if as_json:
@@ -74,13 +82,13 @@ def _check_card(card: Path, manifest: Path, *, force: bool) -> None:
 
 
 def _show(found: ManifestCheck) -> None:
-    click.echo(f"{found.files} files and all figures are as the manifest says.")
+    say(f"{found.files} files and all figures are as the manifest says.")
     if found.signed_by is None:
-        click.echo("Nobody has signed it: this shows damage, but not that somebody changed it.")
+        say("Nobody has signed it: this shows damage, but not that somebody changed it.")
     elif found.trusted:
-        click.echo(f"Signed by {found.signed_by}, the key that was asked for.")
+        say(f"Signed by {found.signed_by}, the key that was asked for.")
     else:
-        click.echo(f"Signed by {found.signed_by}; whose key that is, only --key tells.")
+        say(f"Signed by {found.signed_by}; whose key that is, only --key tells.")
     missed = [limit["name"] for limit in found.content["limits"] if not limit.get("met")]
     if not found.content["met"]:
-        click.echo(f"The model was NOT accepted; missed: {', '.join(missed)}.")
+        say(f"The model was NOT accepted; missed: {', '.join(missed)}.")

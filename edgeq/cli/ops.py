@@ -10,6 +10,7 @@ from rich.table import Table
 from edgeq.analysis.op_table import markdown, op_table
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.tables import result_console
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq ops --markdown")
@@ -22,7 +23,7 @@ def ops(as_markdown: bool, as_json: bool) -> None:
         print_json({"ops": [asdict(row) for row in rows]})
         return
     if as_markdown:
-        click.echo(markdown(rows), nl=False)
+        say(markdown(rows), nl=False)
         return
     table = Table("op", "edgeq", "TensorFlow Lite Micro", "LiteRT", box=None)
     for row in rows:

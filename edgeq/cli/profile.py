@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
 from edgeq.analysis.profiling import Profile

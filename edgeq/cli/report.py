@@ -10,6 +10,7 @@ import click
 from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.support.jsontext import read_json
 from edgeq.support.output import check_writable, write_whole
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq report profile.json accuracy.json -o report.html")
@@ -33,7 +34,7 @@ def report(results: tuple[Path, ...], output: Path, force: bool, as_json: bool) 
     if as_json:
         print_json({"output": str(output)})
     else:
-        click.echo(f"report: {output}")
+        say(f"report: {output}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 from edgeq.analysis.execution import run_files
 from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
 from edgeq.compiler.options import CompileOptions
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq run kws_int8.tflite --on c --input x.npy --output y.npy")
@@ -51,4 +52,4 @@ def run(
         dtypes = [str(array.dtype) for array in arrays]
         print_json({"output": str(output), "shapes": shapes, "dtypes": dtypes})
     else:
-        click.echo(f"{len(arrays[0])} samples -> {output}")
+        say(f"{len(arrays[0])} samples -> {output}")

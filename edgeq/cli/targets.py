@@ -9,6 +9,7 @@ import click
 from edgeq.boards.target import Target, all_targets, load_target
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.compiler.options import CompileOptions
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq targets --kind board\n\nedgeq targets nucleo-f446re --json")
@@ -89,8 +90,9 @@ def _clock(clock_hz: int | None) -> str:
 
 
 def _print_table(chosen: list[Target]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from edgeq.cli.shared.tables import result_console
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "board or host", "cpu"):
@@ -101,7 +103,7 @@ def _print_table(chosen: list[Target]) -> None:
         cpu = " ".join([target.cpu, *target.isa])
         flash, ram = _size(target.flash_bytes), _size(target.ram_bytes)
         table.add_row(target.name, target.title, cpu, _clock(target.clock_hz), flash, ram)
-    Console().print(table)
+    result_console().print(table)
 
 
 def _print_fits(
@@ -117,28 +119,28 @@ def _print_fits(
     for fit in sorted(found, key=lambda fit: not fit.fits):
         mark = "fits" if fit.fits else "no"
         latency = "" if fit.account is None else figure_text(fit.account.latency_ms)
-        click.echo(f"{mark:<5}{fit.target:<28}{margins(fit.checks)}  latency {latency}")
+        say(f"{mark:<5}{fit.target:<28}{margins(fit.checks)}  latency {latency}")
         for line in (*fit.advice, *fit.error.splitlines()):
-            click.echo(f"     {line}")
+            say(f"     {line}")
 
 
 def _print_one(target: Target) -> None:
-    click.echo(f"{target.name}: {target.title} ({target.kind})")
-    click.echo(f"  cpu        {' '.join([target.cpu, *target.isa])}, {_clock(target.clock_hz)}")
+    say(f"{target.name}: {target.title} ({target.kind})")
+    say(f"  cpu        {' '.join([target.cpu, *target.isa])}, {_clock(target.clock_hz)}")
     for region in target.memory:
-        click.echo(f"  {region.name:<10} {region.origin:#010x}  {_size(region.size_bytes)}")
+        say(f"  {region.name:<10} {region.origin:#010x}  {_size(region.size_bytes)}")
     if not target.memory:
-        click.echo(f"  RAM        {_size(target.ram_bytes)}")
+        say(f"  RAM        {_size(target.ram_bytes)}")
     if target.system.name:
         taken = f"{_size(target.system.flash_bytes)} flash, {_size(target.system.ram_bytes)} RAM"
-        click.echo(f"  system     {target.system.name}: {taken}")
+        say(f"  system     {target.system.name}: {taken}")
     for label, names in (
         ("templates", target.templates),
         ("flashing", tuple(target.flash_tools)),
         ("emulators", tuple(target.emulators)),
     ):
         if names:
-            click.echo(f"  {label:<10} {', '.join(names)}")
-    click.echo("  sources")
+            say(f"  {label:<10} {', '.join(names)}")
+    say("  sources")
     for fact, source in target.sources.items():
-        click.echo(f"    {fact}: {source}")
+        say(f"    {fact}: {source}")

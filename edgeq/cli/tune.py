@@ -12,6 +12,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
 from edgeq.support.sizes import parse_bytes
+from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
 from edgeq.workflow.tuning.tune import BEST, Tuning
 from edgeq.workflow.tuning.tune import tune as tune_model
@@ -99,7 +100,7 @@ def tune(
     else:
         show_tuning(result)
     for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
     if not result.met:
         ctx.exit(3)
 
@@ -124,12 +125,12 @@ def show_tuning(result: Tuning) -> None:
         )
     result_console().print(table)
     failed = sum(bool(trial.error) for trial in result.trials)
-    click.echo(
+    say(
         f"{len(result.trials)} candidates tried in {result.seconds:.0f} s, {failed} not possible; "
         f"float {result.real:.4f}"
     )
     if not result.met:
-        click.echo("Nothing keeps to all limits. What comes nearest:")
-    click.echo(f"Take: {result.best.candidate.key} ({result.output / BEST})")
+        say("Nothing keeps to all limits. What comes nearest:")
+    say(f"Take: {result.best.candidate.key} ({result.output / BEST})")
     for layer, scheme in result.layers.items():
-        click.echo(f"  {layer}: {scheme}")
+        say(f"  {layer}: {scheme}")

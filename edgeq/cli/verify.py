@@ -11,6 +11,7 @@ from edgeq.analysis.verification import verify as verify_model
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.arrays import read_arrays
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq verify kws_int8.tflite --on sim:cortex-m4 --against tflm")
@@ -61,7 +62,7 @@ def verify(
     if as_json:
         print_json(result.to_json())
     else:
-        click.echo(describe(result))
+        say(describe(result))
     if not result.equal:
         ctx.exit(3)
 

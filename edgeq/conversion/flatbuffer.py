@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.errors import EdgeqError
 from edgeq.model.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
+from edgeq.support.text import visible_line
 
 TENSOR_CODES = {name: code for code, name in TENSOR_TYPES.items()}
 _OPERATOR_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}
@@ -20,10 +22,17 @@ def unpack(data: bytes) -> Any:
 
     litert-quantizer leaves buffers behind the flatbuffer in larger models (Buffer.offset, size),
     which TensorFlow Lite Micro reads as garbage; they are brought back in.
+
+    Raises:
+        EdgeqError: Parts of the file that edgeq does not read itself are damaged.
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    try:
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    except Exception as error:
+        reason = visible_line(str(error))[:200]
+        raise EdgeqError(f"The model file is damaged: {reason or type(error).__name__}.") from error
     for buffer in model.buffers:
         if buffer.offset and buffer.offset > 1:
             buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)

@@ -52,7 +52,7 @@ def float_model(
         model: `.keras`, `.h5`, SavedModel folder, `.tflite`, or a model of Keras 3 or tf_keras in
             memory.
         signature: Which signature of a SavedModel; the default one if None.
-        trust: Whether code inside the file (Lambda layers) may run.
+        trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
@@ -85,7 +85,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelI
             )
         from edgeq.conversion.sources.saved_models import export_saved_model
 
-        return name_tensors(export_saved_model(path, signature)), None
+        return name_tensors(export_saved_model(path, signature, trust=trust)), None
     try:
         with path.open("rb") as file:
             head = file.read(8)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +26,19 @@ from edgeq.data.base import (
     fit_shape,
 )
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import ARCHIVE_ERRORS, check_sizes
+from edgeq.support.text import visible_line
 
-# What a damaged file makes its readers raise; RuntimeError: the archive has a password.
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError,
-)  # fmt: skip
+_UNREADABLE = (*ARCHIVE_ERRORS, SyntaxError, TypeError, RecursionError)
+# What is packed may be so much larger than the file: silence, masks and empty images pack well.
+_SPARE_BYTES, _MOST_TIMES = 1 << 30, 20
+_MOST_AXES = 32
 _DATA_NAMES = ("x", "data", "inputs", "images", "samples", "specs", "arr_0")
 _LABEL_NAMES = ("y", "label", "labels", "targets", "arr_1")
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """One array of a file: its header, and how to stream its rows."""
 
     path: Path
@@ -48,23 +49,29 @@ class _Column:
 
     @property
     def where(self) -> str:
+        """File and key, for messages."""
         return f"{self.path}:{self.key}" if self.key else str(self.path)
 
-    def _whole(self) -> Array:
+    def whole(self) -> Array:
+        """All of the array at once.
+
+        Raises:
+            EdgeqError: It is damaged, or does not fit into memory.
+        """
         try:
             loaded = np.load(self.path, allow_pickle=False)
             if not self.key:
                 return np.asarray(loaded)
             with loaded:
                 return np.asarray(loaded[self.key])
-        except (*_UNREADABLE, MemoryError) as error:
+        except _UNREADABLE as error:
             raise file_error(self.path, error) from error
 
     def rows(self) -> Iterator[Array]:
         """One array per sample, in order."""
         if self.fortran:
             # Columns first on disk: rows cannot be streamed, so the whole array is read.
-            yield from self._whole()
+            yield from self.whole()
             return
         shape = self.shape[1:]
         size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
@@ -89,10 +96,7 @@ def open_arrays(path: Path, request: Request) -> Source:
         EdgeqError: Not such a file, a pickle, a missing key, or arrays that do not fit the model
             or each other.
     """
-    try:
-        columns = _columns(path)
-    except _UNREADABLE as error:
-        raise file_error(path, error) from error
+    columns = read_columns(path)
     inputs, labels = _choose(path, columns, request)
     for column, spec in zip(inputs, request.inputs, strict=True):
         check_dtype(column.dtype, spec, column.where)
@@ -128,43 +132,65 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     read: Any = npy.read_array_header_1_0 if one else npy.read_array_header_2_0
     try:
         shape, fortran, dtype = read(stream)
-    except ValueError as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         # numpy's own words recommend allow_pickle, which is never right here.
         raise ValueError(f"its header is damaged ({str(error).splitlines()[0]})") from error
     return shape, fortran, dtype
 
 
-def _columns(path: Path) -> dict[str, _Column]:
-    """Every array in the file by key; one with the key "" for a .npy file."""
-    sizes = {"": path.stat().st_size}
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-        sizes = {member.filename.removesuffix(".npy"): member.file_size for member in members}
-    else:
+def read_columns(path: Path) -> dict[str, Column]:
+    """Every array in a .npy or .npz file by key; one with the key "" for a .npy file.
+
+    Raises:
+        EdgeqError: Not such a file, a pickle, damaged, or far larger than it may be.
+    """
+    try:
+        return {key: _column(path, key, size) for key, size in _sizes(path).items()}
+    except EdgeqError:
+        raise
+    except _UNREADABLE as error:
+        raise file_error(path, error) from error
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Bytes, unpacked, of every array by key."""
+    if not zipfile.is_zipfile(path):
         _check_start(path)
-    columns = {}
-    for key, size in sizes.items():
-        with _open(path, key) as stream:
-            shape, fortran, dtype = _header(stream)
-            left = size - stream.tell()
-        if dtype.hasobject:
-            raise EdgeqError(
-                "The array holds Python objects (a pickle), which could run code when read; "
-                "it is refused.",
-                f"{path}:{key}" if key else str(path),
-                "save it as an array of numbers",
-            )
-        # In Python's integers: a header may claim any number.
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > left:
-            raise EdgeqError(
-                f"The file is cut off: its header promises an array of shape {shape}, "
-                f"{dtype}, and {left:,} bytes follow.",
-                f"{path}:{key}" if key else str(path),
-                "copy or save it again",
-            )
-        columns[key] = _Column(path, key, shape, dtype, fortran and len(shape) > 1)
-    return columns
+        return {"": path.stat().st_size}
+    limit = _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        members = check_sizes(archive, str(path), limit)
+    return {
+        member.filename.removesuffix(".npy"): member.file_size
+        for member in members
+        if member.filename.endswith(".npy")
+    }
+
+
+def _column(path: Path, key: str, size: int) -> Column:
+    where = f"{path}:{visible_line(key)}" if key else str(path)
+    with _open(path, key) as stream:
+        shape, fortran, dtype = _header(stream)
+        left = size - stream.tell()
+    if dtype.hasobject:
+        raise EdgeqError(
+            "The array holds Python objects (a pickle), which could run code when read; "
+            "it is refused.",
+            where,
+            "save it as an array of numbers",
+        )
+    # In Python's integers: a header may claim any number.
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in shape)
+    if not whole or len(shape) > _MOST_AXES:
+        raise EdgeqError("The file's header is damaged: its shape is none.", where)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > left:
+        raise EdgeqError(
+            f"The file is cut off: its header promises an array of shape {shape}, "
+            f"{dtype}, and {left:,} bytes follow.",
+            where,
+            "copy or save it again",
+        )
+    return Column(path, key, shape, dtype, fortran and len(shape) > 1)
 
 
 def _check_start(path: Path) -> None:
@@ -182,8 +208,8 @@ def _check_start(path: Path) -> None:
 
 
 def _choose(
-    path: Path, columns: Mapping[str, _Column], request: Request
-) -> tuple[list[_Column], _Column | None]:
+    path: Path, columns: Mapping[str, Column], request: Request
+) -> tuple[list[Column], Column | None]:
     """The columns of the model's inputs, and that of the labels if they are wanted."""
     if request.keys:
         wanted = len(request.inputs) + request.labelled
@@ -210,7 +236,7 @@ def _choose(
     ], labels
 
 
-def _named(path: Path, columns: Mapping[str, _Column], names: tuple[str, ...]) -> _Column:
+def _named(path: Path, columns: Mapping[str, Column], names: tuple[str, ...]) -> Column:
     for name in names:
         if name in columns:
             return columns[name]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +11,13 @@ from typing import Any
 
 from edgeq.devices.address import SCHEMES, parse_address
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support import escapes
+from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.output import write_whole
+from edgeq.support.text import line_problem
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+_MOST_BYTES = 1 << 20
+_LONGEST = 1000  # of a name or an address
 
 
 @dataclass(frozen=True)
@@ -49,19 +48,21 @@ def read() -> Inventory:
     where = path()
     if not where.exists():
         return Inventory()
+    content = parse_toml(read_bytes(where, "inventory", _MOST_BYTES), str(where))
     try:
-        content = tomllib.loads(where.read_text())
         devices = {name: entry["address"] for name, entry in content.get("devices", {}).items()}
         groups = {name: tuple(members) for name, members in content.get("groups", {}).items()}
-        if not all(isinstance(text, str) for text in _texts(devices, groups)):
-            raise TypeError("an address is no text")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as e:
+        for text in _texts(devices, groups):
+            if problem := line_problem(text, _LONGEST):
+                raise TypeError(f"{text!r:.100} is not {problem}")
+    except (KeyError, TypeError, AttributeError) as e:
         raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
     return Inventory(devices, groups)
 
 
 def _texts(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) -> list[Any]:
-    return [*devices.values(), *(member for members in groups.values() for member in members)]
+    members = [member for names in groups.values() for member in names]
+    return [*devices, *devices.values(), *groups, *members]
 
 
 def resolve(name: str) -> str:
@@ -171,5 +172,4 @@ def _write(inventory: Inventory) -> None:
 
 
 def _quoted(text: str) -> str:
-    # What JSON escapes, TOML escapes in the same way; other characters stand for themselves.
-    return json.dumps(text, ensure_ascii=False)
+    return f'"{escapes.toml(text)}"'

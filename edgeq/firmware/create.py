@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.target import Target, load_target
+from edgeq.boards.target_schema import TEMPLATES
+from edgeq.compiler.codegen.literals import check_identifier
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, MissingDependency, UsageError, raise_problems
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
@@ -18,10 +21,13 @@ from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
+from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.text import line_problem
 
 PROJECT_FILE = "edgeq-project.json"
 _TARGET_FILE = "edgeq-target.toml"
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ def create_project(
     board = load_target(target)
     if not models:
         raise UsageError("No model was given.")
+    if name is not None:
+        check_identifier(name)
     folder = Path(output)
     check_writable(folder, force=force, folder=True)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
@@ -198,21 +206,56 @@ def read_project(folder: str | Path) -> Project:
     folder = Path(folder)
     file = folder / PROJECT_FILE
     try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        record = parse_json(read_bytes(file, "project", _MOST_BYTES), str(file))
+        problems = [problem for name, check in _RECORD.items() if (problem := check(record[name]))]
+        if problems:
+            raise ValueError(problems[0])
         target_file = folder / _TARGET_FILE
-        target = load_target(target_file if target_file.is_file() else record["target"])
         return Project(
             folder=folder,
             name=record["name"],
             template=record["template"],
             runtime=record["runtime"],
-            target=target,
+            target=load_target(target_file if target_file.is_file() else record["target"]),
             models=dict(record["models"]),
             notes=tuple(record["notes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (EdgeqError, ValueError, KeyError, TypeError) as error:
         raise EdgeqError(
-            f"'{folder}' is no firmware project.",
+            f"'{folder}' is no firmware project: {error if str(error) else 'it is damaged'}",
             where=str(file),
             hint="edgeq compile MODEL.tflite -o DIR --target BOARD --project bare-metal",
         ) from error
+
+
+def _matching(pattern: str, what: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        good = isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)
+        return "" if good else f"{value!r} is no {what}"
+
+    return check
+
+
+def _models(value: Any) -> str:
+    good = isinstance(value, dict) and all(
+        not _NAME(name) and not _matching("[0-9a-f]{64}", "digest")(digest)
+        for name, digest in value.items()
+    )
+    return "" if good else "its models have no names with digests"
+
+
+def _notes(value: Any) -> str:
+    good = isinstance(value, list) and all(not line_problem(note, 1000) for note in value)
+    return "" if good else "its notes are no lines"
+
+
+# What a project file may hold: the names become paths and arguments of build systems.
+_NAME = _matching(r"[A-Za-z_][A-Za-z0-9_]{0,59}", "name")
+_RECORD: dict[str, Callable[[Any], str]] = {
+    "name": _NAME,
+    "template": _matching("|".join(TEMPLATES), "kind of project"),
+    "runtime": _matching("c|tflm", "runtime"),
+    "target": _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "target"),
+    "models": _models,
+    "notes": _notes,
+}

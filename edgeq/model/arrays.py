@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from edgeq.data.arrays import read_columns
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Subgraph, Tensor, numpy_dtype
 from edgeq.support.array import Array
@@ -29,26 +29,12 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
     """What an .npy (one array) or .npz file (arrays by key) holds. Pickles are never loaded.
 
     Raises:
-        EdgeqError: No such file, not numpy's format, or a pickled array.
+        EdgeqError: No such file, not numpy's format, a pickled array, or far too large.
     """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
-    except OSError as error:
-        raise EdgeqError(f"cannot read the data: {error.strerror or error}.", str(path)) from None
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "pickled" in str(error):
-            raise EdgeqError(
-                "this is a pickled (object) array, or no numpy file; pickles are never loaded.",
-                str(path),
-                "save a plain numeric array with numpy.save or numpy.savez",
-            ) from None
-        raise EdgeqError(f"this is no sound .npy or .npz file: {error}.", str(path)) from None
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise EdgeqError(f"this is no sound .npy or .npz file: {error}.", str(path)) from None
+    columns = read_columns(path)
+    if "" in columns:
+        return columns[""].whole()
+    return {key: column.whole() for key, column in columns.items()}
 
 
 def model_inputs(loaded: Array | Mapping[str, Array], model: Subgraph, where: str) -> list[Array]:

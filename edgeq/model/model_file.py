@@ -34,6 +34,7 @@ from edgeq.model.tflite.schema import (
     OPTION_FIELDS,
     TENSOR_TYPES,
 )
+from edgeq.support.text import visible_line
 
 MAX_RANK = 8
 MAX_BYTES = 1 << 31
@@ -111,13 +112,13 @@ class _Reader:
             external_buffers=tuple(sorted(set(self.external))),
             metadata=metadata,
             info=info or ModelInfo("", (), ()),
-            description=root.text(3),
+            description=visible_line(root.text(3)),
         )
 
     def _opcode(self, code: Table) -> tuple[str, str, int]:
         number = max(code.scalar(3, "i32"), code.scalar(0, "i8"))
         name = BUILTIN_OPERATORS.get(number, f"BUILTIN_{number}")
-        return name, code.text(1), code.scalar(2, "i32", 1)
+        return name, visible_line(code.text(1)), code.scalar(2, "i32", 1)
 
     def _buffer(self, number: int, where: str) -> bytes | None:
         """The bytes of a buffer; None if it is empty."""
@@ -152,7 +153,7 @@ class _Reader:
         tensors = tuple(
             t if t.elements or t.index in made or t.is_constant else _empty(t) for t in tensors
         )
-        return Subgraph(index, table.text(4), tensors, ops, inputs, outputs)
+        return Subgraph(index, visible_line(table.text(4)), tensors, ops, inputs, outputs)
 
     def _indices(
         self, table: Table, slot: int, count: int, where: str, *, optional: bool = False
@@ -167,13 +168,18 @@ class _Reader:
         return values
 
     def _tensor(self, index: int, table: Table, where: str) -> Tensor:
-        name = table.text(3)
+        name = visible_line(table.text(3))
         where = f'{where} "{name}"'
         dtype = TENSOR_TYPES.get(table.scalar(1, "i8"), "unknown")
         vector = table.vector(0, "[i32]")
         shape = () if vector is None else tuple(int(v) for v in vector)
         signature = table.vector(7, "[i32]")
         dynamic = () if signature is None else tuple(np.flatnonzero(signature < 0).tolist())
+        if signature is not None and len(signature) not in (0, len(shape)):
+            self.problem(
+                f"a shape signature of {len(signature)} axes is not that of {shape}.", where
+            )
+            dynamic = ()
         if len(shape) > MAX_RANK or any(size < 0 for size in shape):
             self.problem(f"shape {shape} is not valid.", where)
             shape = ()
@@ -281,7 +287,7 @@ class _Reader:
     def _signatures(self, root: Table, subgraphs: tuple[Subgraph, ...]) -> tuple[Signature, ...]:
         result = []
         for table in root.tables(7):
-            key, number = table.text(2), table.scalar(4, "u32")
+            key, number = visible_line(table.text(2)), table.scalar(4, "u32")
             where = f'signature "{key}"'
             if number >= len(subgraphs):
                 self.problem(f"subgraph {number} does not exist.", where)

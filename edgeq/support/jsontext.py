@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json, read_bytes
 
 
 def json_text(value: Any) -> str:
@@ -27,12 +27,7 @@ def read_json(path: Path, what: str) -> Any:
     Raises:
         EdgeqError: It cannot be read, or is no JSON.
     """
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise EdgeqError(f"cannot read the {what}: {error.strerror}.", str(path)) from None
-    except ValueError as error:
-        raise EdgeqError(f"this is no JSON: {error}.", str(path)) from None
+    return parse_json(read_bytes(path, what), str(path))
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from edgeq.support.terminal import console, say
+
 Item = TypeVar("Item")
 
 
@@ -38,10 +40,9 @@ def counter(label: str, total: int | None) -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
         yield lambda: None
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=console(err=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
 
@@ -49,4 +50,4 @@ def counter(label: str, total: int | None) -> Iterator[Callable[[], None]]:
 def stage(label: str) -> None:
     """Say on stderr what begins now; silent where that is no terminal."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"{label} ...\n")
+        say(f"{label} ...", err=True)

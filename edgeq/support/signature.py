@@ -33,12 +33,9 @@ def sign_bytes(data: bytes, key: Path) -> dict[str, str]:
         raise EdgeqError(f"the key cannot be used: {error}.", str(key), _MAKE_KEY) from None
     if not isinstance(private, Ed25519PrivateKey):
         raise EdgeqError("this is no Ed25519 key.", str(key), _MAKE_KEY)
-    public = private.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
     return {
         "algorithm": _ALGORITHM,
-        "public_key": public.decode(),
+        "public_key": _canonical(private.public_key()),
         "value": base64.b64encode(private.sign(data)).decode(),
     }
 
@@ -62,10 +59,8 @@ def verify_bytes(
     if signature is None:
         raise EdgeqError("nobody has signed this.", where, "edgeq deploy --sign KEY")
     try:
-        if signature["algorithm"] != _ALGORITHM:
-            raise ValueError("another algorithm")
-        public = _public_key(signature["public_key"].encode())
-        public.verify(base64.b64decode(signature["value"], validate=True), data)
+        public, value = _parts(signature)
+        public.verify(value, data)
     except InvalidSignature:
         raise EdgeqError(
             "the signature does not hold: the content was changed after signing.", where
@@ -82,6 +77,25 @@ def verify_bytes(
     return _fingerprint(signature["public_key"])
 
 
+def _parts(signature: Mapping[str, str]) -> tuple[Any, bytes]:
+    """Key and value; each has one form only, so that nothing can be added to what looks signed.
+
+    Raises:
+        ValueError: Something is missing, of another type or form, or stands beside them.
+    """
+    if dict(signature).keys() != {"algorithm", "public_key", "value"}:
+        raise ValueError("other fields")
+    if signature["algorithm"] != _ALGORITHM:
+        raise ValueError("another algorithm")
+    public = _public_key(signature["public_key"].encode())
+    value = base64.b64decode(signature["value"], validate=True)
+    if _canonical(public) != signature["public_key"]:
+        raise ValueError("text beside the key")
+    if base64.b64encode(value).decode() != signature["value"]:
+        raise ValueError("bits beside the value")
+    return public, value
+
+
 def _public_key(text: bytes) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -94,6 +108,14 @@ def _public_key(text: bytes) -> Any:
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("not an Ed25519 key")
     return key
+
+
+def _canonical(key: Any) -> str:
+    """The one text of a public key: type and base64, no comment."""
+    from cryptography.hazmat.primitives import serialization
+
+    encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    return str(key.public_bytes(encoding, form).decode())
 
 
 def _fingerprint(public_key: str) -> str:

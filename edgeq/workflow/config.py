@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,12 +11,9 @@ from typing import Any, get_type_hints
 from edgeq.analysis.limits import Limits
 from edgeq.data import DatasetOptions, Normalization
 from edgeq.errors import EdgeqError, raise_problems
+from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgeq.support.text import line_problem, visible_line
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,8 @@ class DeployConfig:
     sign: str | None = None
 
 
+_MOST_BYTES = 1 << 20
+_LONGEST = 1000  # of any text in the file
 _PATHS = ("model", "data", "eval", "output", "sign")
 _READING = ("label", "classes", "mean", "std", "resize")
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
@@ -79,14 +77,8 @@ def read_config(path: Path) -> DeployConfig:
     Raises:
         EdgeqError: No such file, no TOML, unknown keys or wrong types: all of them at once.
     """
-    try:
-        tables = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise EdgeqError(f"cannot read the configuration: {error.strerror}.", str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EdgeqError(f"this is no TOML: {error}.", str(path)) from None
-    problems = _unknown(tables, path)
-    raise_problems(problems)
+    tables = parse_toml(read_bytes(path, "configuration", _MOST_BYTES), str(path))
+    raise_problems([*_unknown(tables, path), *_no_lines(tables, str(path))])
     deploy = dict(tables.get("deploy", {}))
     if "model" not in deploy:
         raise EdgeqError("there is no model.", str(path), '[deploy]\nmodel = "model.keras"')
@@ -120,6 +112,19 @@ def _unknown(tables: Mapping[str, Any], path: Path) -> list[EdgeqError]:
             if key not in known
         ]
     return problems
+
+
+def _no_lines(value: Any, where: str) -> Iterator[EdgeqError]:
+    """Texts anywhere in a table that are not one line of printable characters."""
+    if isinstance(value, str):
+        if value and (problem := line_problem(value, _LONGEST)):
+            yield EdgeqError(f"{value!r:.100} is not {problem}.", where)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _no_lines(inner, f"{where}, {visible_line(name)}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _no_lines(inner, where)
 
 
 def _near(name: str, known: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ Everything lands in one folder, which appears only when the chain has come to it
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import open_dataset
 from edgeq.devices.address import is_emulated
-from edgeq.errors import LimitError, UsageError
+from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.report.html import render
@@ -37,9 +38,10 @@ from edgeq.support.progress import stage
 from edgeq.support.signature import sign_bytes
 from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
-from edgeq.workflow.manifest import write_manifest
+from edgeq.workflow.manifest import MANIFEST, RESULT, write_manifest
+from edgeq.workflow.manifest_form import read_manifest
 
-RESULT, REPORT, REFERENCE, C_FOLDER = "deploy.json", "report.html", "reference.json", "c"
+REPORT, REFERENCE, C_FOLDER = "report.html", "reference.json", "c"
 _LAYER_SAMPLES = 8
 # An emulated inference takes about a second for a large model; the host has tried many inputs.
 _EMULATED_INPUTS = 3
@@ -121,8 +123,18 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
         write_whole(folder / REPORT, render(deployment.result))
         _write_reference(config, folder)
-        write_manifest(folder, config, None if config.sign is None else Path(config.sign))
+        key = None if config.sign is None else Path(config.sign)
+        write_manifest(folder, config, key, _sequence(Path(config.output)))
     return deployment
+
+
+def _sequence(output: Path) -> int:
+    """Number of this deployment: one more than that of the one it replaces, if there is one."""
+    if not (output / MANIFEST).is_file():
+        return 1
+    with contextlib.suppress(EdgeqError):
+        return int(read_manifest(output / MANIFEST)["manifest"]["sequence"]) + 1
+    return 1
 
 
 def _write_reference(config: DeployConfig, folder: Path) -> None:

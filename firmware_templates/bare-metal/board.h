@@ -1,10 +1,10 @@
-/* {{ target.title }}: what the start-up code needs to know about it. */
+/* {{ target.title | c_comment }}: what the start-up code needs to know about it. */
 #ifndef BOARD_H
 #define BOARD_H
 
 #include <stdint.h>
 
-/* Serial port: {{ uart.driver }}{% if uart.pins %}, {{ uart.pins }}{% endif %}. */
+/* Serial port: {{ uart.driver | c_comment }}{% if uart.pins %}, {{ uart.pins | c_comment }}{% endif %}. */
 #define UART_BASE 0x{{ "%08X" | format(uart.base) }}U
 #define UART_CLOCK_HZ {{ uart.clock_hz }}U
 #define UART_BAUD {{ uart.baud }}U

@@ -1,4 +1,4 @@
-# The cross compiler for {{ target.title }}; what the CPU needs is in CMakeLists.txt.
+# The cross compiler for {{ target.title | hash_comment }}; what the CPU needs is in CMakeLists.txt.
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR {{ target.cpu }})
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)

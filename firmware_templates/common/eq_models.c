@@ -20,14 +20,14 @@ static uint64_t shared_arena[({{ shared_arena_bytes }}U + 7U) / 8U] EQ_ARENA_ATT
 {% else %}
     default:
 {% endif %}
-        {{ caller(model) }}
+        {{ caller(model) | code }}
 {% endfor %}
     }
 {% endmacro %}
 {% macro each_tensor(model, kind) %}
 {% set tensors = model.inputs if kind == "input" else model.outputs %}
 {% for tensor in tensors %}
-{% if not loop.last %}index == {{ loop.index0 }}U ? {% endif %}{{ caller(tensor) }}{% if not loop.last %} : {% endif %}
+{% if not loop.last %}index == {{ loop.index0 }}U ? {% endif %}{{ caller(tensor) | code }}{% if not loop.last %} : {% endif %}
 {% endfor %}
 {% endmacro %}
 void eq_models_init(void)

@@ -83,7 +83,7 @@ def test_a_users_own_file(tmp_path):
         ("clock_hz = 180_000_000", "clock = 1", "There is no key 'cpu.clock'"),
         ("[sources]", "[source]", "The table [sources] is missing"),
         ('name = "nucleo-f446re"', 'name = "Nucleo!"', "lower-case words"),
-        ("[cpu]", "[cpu", "not correct TOML"),
+        ("[cpu]", "[cpu", "no TOML"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, before, after, said):

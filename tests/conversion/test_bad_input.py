@@ -98,7 +98,7 @@ def test_lambda_layers_are_not_run_unless_trusted(tmp_path, kind):
     )
     path = tmp_path / f"net.{kind}"
     net.save(path)
-    error = refused(path, "Lambda layers twice")
+    error = refused(path, "code in the layers twice")
     assert "--trust" in error.hint
     assert edgeq.convert(path, data=X + 1, trust=True).proof.inputs == ("int8",)
 
@@ -116,7 +116,7 @@ def test_lambda_hidden_in_a_wrapper_is_found_before_keras_sees_it(folder, tmp_pa
                 config["config"]["layers"][1]["config"]["activation"] = hidden
                 content = json.dumps(config)
             new.writestr(name, content)
-    refused(tmp_path / "net.keras", "Lambda layers evil")
+    refused(tmp_path / "net.keras", "code in the layers evil")
 
 
 def test_unknown_layers_and_layer_settings(folder, tmp_path):

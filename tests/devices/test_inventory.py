@@ -61,7 +61,7 @@ def test_mistakes_are_said():
 def test_a_damaged_file(text):
     inventory.path().parent.mkdir(parents=True)
     inventory.path().write_text(text)
-    with pytest.raises(EdgeqError, match="cannot be read"):
+    with pytest.raises(EdgeqError, match=r"cannot be read|no TOML"):
         inventory.read()
 
 
@@ -75,3 +75,13 @@ def test_the_commands(cli):
     assert cli("devices", "remove", "pi4").code == 1
     assert cli("devices", "probe", "local").code == 2
     assert cli("devices", "trust", "local").code == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["ssh://a\\nb", "ssh://\\u001b[2J", "ssh://\\u202e", "x" * 2000]
+)
+def test_text_that_would_steer_a_terminal_is_refused(address):
+    inventory.path().parent.mkdir(parents=True)
+    inventory.path().write_text(f'[devices.a]\naddress = "{address}"')
+    with pytest.raises(EdgeqError, match="cannot be read"):
+        inventory.read()

@@ -103,3 +103,20 @@ def test_the_documented_file_is_read(tmp_path):
     unset = [name for name, value in vars(config).items() if value is None]
     assert unset == []
     assert [name for name, value in vars(config.limits).items() if value is None] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[deploy]\nmodel = "a\\nb.keras"',
+        '[deploy]\nmodel = "m.h5"\ntarget = "\\u001b]0;x\\u0007"',
+        '[deploy]\nmodel = "m.h5"\n[reading]\nclasses = ["yes", "\\u202eno"]',
+        f'[deploy]\nmodel = "{"m" * 5000}"',
+        "[deploy]\nmodel = " + "[" * 5000,
+        f"[deploy]\nverify = {'9' * 5000}",
+    ],
+)
+def test_text_that_is_no_short_line_is_refused(tmp_path, text):
+    with pytest.raises(EdgeqError) as caught:
+        read_config(write(tmp_path, text))
+    assert str(caught.value).replace("\n", " ").isprintable()

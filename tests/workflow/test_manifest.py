@@ -1,6 +1,8 @@
 """The signed manifest: it holds, and every kind of tampering is named."""
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 from contextlib import suppress
@@ -9,7 +11,7 @@ import pytest
 
 import edgeq
 from edgeq.errors import EdgeqError
-from edgeq.workflow.manifest import check_manifest
+from edgeq.workflow.manifest_check import check_manifest
 from tests.tools import need
 
 
@@ -204,6 +206,141 @@ def test_signatures(copy, deployed, tmp_path):
     assert check_manifest(path).signed_by is None
     with pytest.raises(EdgeqError, match="nobody has signed"):
         check_manifest(path, key=deployed / "key.pub")
+
+
+def test_nothing_stands_beside_key_or_signature(copy, deployed):
+    """Each of these had the same key and value, and verified."""
+    path = copy / "manifest.json"
+    text = path.read_text()
+    for edit in (
+        lambda s: s.update(public_key=s["public_key"] + " approved-by-security-team"),
+        lambda s: s.update(public_key=s["public_key"] + "\n"),
+        lambda s: s.update(public_key=" " + s["public_key"]),
+        lambda s: s.update(comment="approved"),
+        lambda s: s.update(value=s["value"][:-3] + chr(ord(s["value"][-3]) + 1) + "=="),
+    ):
+        whole = json.loads(text)
+        edit(whole["signature"])
+        path.write_text(json.dumps(whole))
+        with pytest.raises(EdgeqError, match="damaged"):
+            check_manifest(path, key=deployed / "key.pub")
+    path.write_text(text)
+    assert check_manifest(path, key=deployed / "key.pub").trusted
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "broken", "fifo", "replaced"])
+def test_links_and_whatever_is_no_plain_file_are_strangers(copy, tmp_path, kind):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "string.h").write_text("#define memcpy(a, b, c)")
+    if kind == "folder":
+        (copy / "c" / "sys").symlink_to(elsewhere)
+    elif kind == "file":
+        (copy / "c" / "string.h").symlink_to(elsewhere / "string.h")
+    elif kind == "broken":
+        (copy / "c" / "string.h").symlink_to(tmp_path / "nowhere")
+    elif kind == "fifo":
+        os.mkfifo(copy / "c" / "string.h")
+    else:  # the same bytes, for now, under a name that somebody else can change
+        shutil.move(copy / "c", elsewhere / "c")
+        (copy / "c").symlink_to(elsewhere / "c")
+    with pytest.raises(EdgeqError, match=r"not part of the deployment|missing"):
+        check_manifest(copy / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "../x", "/etc/passwd", "c/../../x", "c//x", "", "x\n", "c\\x", "C:x"]
+)
+def test_names_that_lead_out(copy, name):
+    path = copy / "manifest.json"
+    change(path, lambda whole: whole["manifest"]["files"].update({name: "0" * 64}))
+    change(path, lambda whole: whole.update(signature=None))
+    with pytest.raises(EdgeqError, match=r"outside its folder|no manifest"):
+        check_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda m: m.update(limits=[{}]),
+        lambda m: m.update(limits=[3]),
+        lambda m: m.update(sources={"model": {"sha256": None}}),
+        lambda m: m.update(figures={"arena": {}}),
+        lambda m: m.update(tools={"python": None}),
+        lambda m: m.update(target="\x1b[2J"),
+        lambda m: m.update(sequence=-1),
+        lambda m: m.update(created="yesterday"),
+        lambda m: m["files"].update({"deploy.json": "no digest"}),
+    ],
+)
+def test_objects_of_another_form(copy, edit):
+    path = copy / "manifest.json"
+    change(path, lambda whole: (edit(whole["manifest"]), whole.update(signature=None)))
+    with pytest.raises(EdgeqError, match="no manifest"):
+        check_manifest(path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"profile": 3}', "[" * 100_000, "nan", "\xff"])
+def test_a_result_that_is_none(copy, text):
+    raw = text.encode("latin-1")
+    (copy / "deploy.json").write_bytes(raw)
+    digest = hashlib.sha256(raw).hexdigest()
+    path = copy / "manifest.json"
+    change(path, lambda whole: whole["manifest"]["files"].update({"deploy.json": digest}))
+    change(path, lambda whole: whole.update(signature=None))
+    with pytest.raises(EdgeqError, match=r"no result|no sound JSON"):
+        check_manifest(path)
+
+
+def test_a_card_is_only_text(copy, cli, tmp_path):
+    from markdown_it import MarkdownIt
+
+    evil = "<img src=x onerror=evil()> [evil](http://evil) | `x` ![x](y) *b*"
+    path = copy / "manifest.json"
+    for name in ("model", "data"):
+        entry = {name: {"name": evil, "sha256": None}}
+        change(path, lambda whole, entry=entry: whole["manifest"]["sources"].update(entry))
+    change(path, lambda whole: whole.update(signature=None))
+    card = tmp_path / "card.md"
+    assert cli("verify-manifest", copy, "--card", card).code == 0
+    tokens = MarkdownIt("commonmark").enable("table").parse(card.read_text())
+    kinds = {child.type for token in tokens for child in token.children or ()}
+    assert not kinds & {"html_inline", "link_open", "image", "em_open"}
+    assert not {token.type for token in tokens} & {"html_block", "fence", "code_block"}
+    assert "onerror" in card.read_text()
+
+
+def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli):
+    path = copy / "manifest.json"
+    content = json.loads(path.read_text())["manifest"]
+    assert content["sequence"] == 1
+    newer = tmp_path / "newer.json"
+    shutil.copy(path, newer)
+    change(newer, lambda whole: whole["manifest"].update(sequence=2))
+    check_manifest(path, newer_than="2020-01-01")
+    check_manifest(path, newer_than="0")
+    for than in (newer, path, copy, "1", "2999-12-31", content["created"]):
+        with pytest.raises(EdgeqError, match="not newer than"):
+            check_manifest(path, newer_than=than)
+    assert cli("verify-manifest", copy, "--newer-than", newer).code == 1
+    assert cli("verify-manifest", copy, "--newer-than", "yesterday").code == 2
+    assert cli("verify-manifest", copy, "--newer-than", "0").code == 0
+
+
+def test_a_deployment_counts_those_before_it(models, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    for number in (1, 2, 3):
+        edgeq.deploy(
+            edgeq.DeployConfig(
+                model=str(models / "ad01_int8.tflite"),
+                on="c",
+                verify=1,
+                output=str(tmp_path / "out"),
+            ),
+            force=True,
+        )
+        content = check_manifest(tmp_path / "out").content
+        assert (content["sequence"], content["created"]) == (number, "2001-09-09T01:46:40Z")
 
 
 def test_another_source(copy, models):

@@ -10,6 +10,7 @@ import click
 from edgeq.compiler.options import CompileOptions
 from edgeq.support.jsontext import json_text
 from edgeq.support.sizes import parse_bytes
+from edgeq.support.terminal import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,7 +20,7 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing ou
 
 def print_json(value: Any) -> None:
     """Print a result on stdout as JSON; dataclasses and numpy values are understood."""
-    click.echo(json_text(value))
+    say(json_text(value))
 
 
 def compile_options(command: Command) -> Command:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from edgeq.analysis.fleet import FleetReport, FleetResult, profile_group
@@ -31,14 +29,14 @@ def profile_fleet(
         strict: Whether a run that was disturbed counts as a limit that is not met.
     """
     states: dict[str, str] = {}
-    console = Console(stderr=True)
+    console = result_console(err=True)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
         def show(name: str, state: str) -> None:
             states[name] = state
             table = Table("device", "state", box=None)
             for each, what in states.items():
-                table.add_row(escape(each), what)
+                table.add_row(each, what)
             if console.is_terminal:
                 live.update(table)
 
@@ -62,17 +60,17 @@ def _show(report: FleetReport) -> None:
     console = result_console()
     console.print(table)
     for result in report.failed:
-        console.print(f"{escape(result.name)} failed: {escape(result.error or '')}", style="red")
+        console.print(f"{result.name} failed: {result.error or ''}", style="red")
 
 
 def _cells(result: FleetResult) -> list[str]:
     if result.profile is None:
-        return [escape(result.name), "", "", "", "", "", "failed"]
+        return [result.name, "", "", "", "", "", "failed"]
     found = result.profile.measurement
     latency, peak = found.latency_us, found.memory_bytes.peak_rss
     return [
-        escape(result.name),
-        escape(str(found.device.get("cpu"))),
+        result.name,
+        str(found.device.get("cpu")),
         str(found.device.get("runtime")),
         f"{latency.typical:,.1f}" if latency else "",
         f"{latency.p99:,.1f}" if latency and latency.p99 is not None else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
 from edgeq.cli.profile import op_table

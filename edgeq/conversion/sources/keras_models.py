@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.sources.exported import Exported
+from edgeq.conversion.sources.keras_contents import check_contents
 from edgeq.conversion.sources.lowering import for_export, layers_by_path
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
@@ -17,15 +16,9 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
     """The keras.Model in a `.keras` or `.h5` file.
 
     Raises:
-        EdgeqError: Damaged, no whole model, or it holds code (Lambda) and is not trusted.
+        EdgeqError: Damaged, no whole model, made to do harm, or it holds code and is not trusted.
     """
-    lambdas = _lambda_layers(_config(path))
-    if lambdas and not trust:
-        raise EdgeqError(
-            f"The file holds Python code in the Lambda layers {', '.join(lambdas)}; it is not run.",
-            str(path),
-            "--trust runs it, if you know where the file comes from",
-        )
+    check_contents(path, trust=trust)
     _, keras = import_tensorflow()
     try:
         with quiet():
@@ -41,48 +34,6 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
             str(path),
             "where layers are your own, export a SavedModel (model.export) and convert that",
         ) from error
-
-
-def _config(path: Path) -> Any:
-    """The model's architecture as stored in the file.
-
-    Raises:
-        EdgeqError: There is none.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        import_tensorflow()  # says what to install where h5py, which comes with it, is missing
-        import h5py  # type: ignore[import-untyped]
-
-        with h5py.File(path) as file:
-            if "model_config" not in file.attrs:
-                raise EdgeqError(
-                    "The file holds weights only, no model.",
-                    str(path),
-                    "save the whole model: model.save('model.keras')",
-                )
-            return json.loads(file.attrs["model_config"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise EdgeqError(f"This is no sound Keras file: {first_line(error)}", str(path)) from error
-
-
-def _lambda_layers(config: Any) -> list[str]:
-    """Names of the Lambda layers anywhere in a model's configuration."""
-    if isinstance(config, list):
-        return [name for item in config for name in _lambda_layers(item)]
-    if not isinstance(config, dict):
-        return []
-    found = []
-    if config.get("class_name") == "Lambda":
-        inner = config.get("config")
-        found.append(str(inner.get("name", "lambda") if isinstance(inner, dict) else "lambda"))
-    elif "__lambda__" in (config.get("class_name"), config.get("type")):
-        found.append("__lambda__")
-    for value in config.values():
-        found += _lambda_layers(value)
-    return found
 
 
 def _depthwise_class(keras: Any) -> Any:

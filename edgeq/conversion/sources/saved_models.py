@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.sources.exported import Exported
+from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.foreign import read_bytes
+from edgeq.support.text import visible_line
+
+_MOST_BYTES = 2 << 30  # a protobuf's own limit
 
 
-def export_saved_model(path: Path, signature: str | None) -> Exported:
+def export_saved_model(path: Path, signature: str | None, *, trust: bool = False) -> Exported:
     """The float .tflite of one signature, batch 1.
 
+    Args:
+        path: The folder.
+        signature: Name of the signature; None for the default one.
+        trust: Whether functions that the file wants run when it is loaded may run.
+
     Raises:
-        EdgeqError: Damaged, no such signature, open axes, or an op that cannot be converted.
+        EdgeqError: Damaged, no such signature, open axes, an op that cannot be converted, or one
+            that no model for a device needs and is not trusted.
     """
     tf, _ = import_tensorflow()
+    saved = _read(path)
+    name = _choose(signatures(saved), signature, str(path))
+    if not trust:
+        cut(saved, name, str(path))
     try:
         with quiet(), tempfile.TemporaryDirectory() as folder:
-            _without_optimizer(path, Path(folder))
+            _copy_by_links(path, Path(folder), saved)
             loaded = tf.saved_model.load(folder)
+            function = loaded.signatures[name]
     except Exception as error:
         raise EdgeqError(
             f"TensorFlow cannot load the SavedModel: {first_line(error)}", str(path)
         ) from error
-    function = _choose(loaded.signatures, signature, str(path))
     named = function.structured_input_signature[1]
     names = list(named)
     specs = []
@@ -56,31 +72,48 @@ def export_saved_model(path: Path, signature: str | None) -> Exported:
     return Exported(data, tuple(names), tuple(outputs))
 
 
-def _without_optimizer(path: Path, folder: Path) -> None:
-    """Make a copy by links, without the optimizer's variables.
+def _read(path: Path) -> Any:
+    """The proto of a SavedModel, without the optimizer's variables.
 
     Keras 2 saved them in a form that TensorFlow alone cannot load, and inference needs none.
+
+    Raises:
+        EdgeqError: It is damaged, or holds several graphs.
     """
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    for graph in model.meta_graphs:
-        for node in graph.object_graph_def.nodes:
-            del node.slot_variables[:]
-    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
-    for child in path.iterdir():
-        if child.name not in ("saved_model.pb", "fingerprint.pb"):
-            (folder / child.name).symlink_to(child.resolve())
+    file = path / "saved_model.pb"
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(read_bytes(file, "SavedModel", _MOST_BYTES))
+    except (DecodeError, RecursionError) as error:
+        raise EdgeqError(f"The SavedModel is damaged: {first_line(error)}", str(file)) from None
+    if len(saved.meta_graphs) != 1:
+        raise EdgeqError(f"The SavedModel holds {len(saved.meta_graphs)} graphs, not 1.", str(path))
+    for node in saved.meta_graphs[0].object_graph_def.nodes:
+        del node.slot_variables[:]
+    return saved
 
 
-def _choose(signatures: Any, wanted: str | None, where: str) -> Any:
-    names = [name for name in signatures if not name.startswith("__")]
+def _copy_by_links(path: Path, folder: Path, saved: Any) -> None:
+    """Make a SavedModel of a proto and the files that belong to it, and of no other file.
+
+    TensorFlow would take a second form of the proto, or its fingerprint, before this one.
+    """
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    for name in ("variables", "assets", "assets.extra"):
+        if (path / name).is_dir():
+            (folder / name).symlink_to((path / name).resolve())
+
+
+def _choose(names: Sequence[str], wanted: str | None, where: str) -> str:
     if wanted is None:
         wanted = "serving_default" if "serving_default" in names or len(names) != 1 else names[0]
     if wanted not in names:
+        listed = ", ".join(visible_line(name) for name in names)
         raise UsageError(
             f"The SavedModel has no signature '{wanted}'.",
             where,
-            f"--signature, one of: {', '.join(names)}" if names else "export it with a signature",
+            f"--signature, one of: {listed}" if names else "export it with a signature",
         )
-    return signatures[wanted]
+    return wanted

@@ -67,7 +67,7 @@ def _check_float(graph: Graph) -> None:
 def _make_names_unique(subgraph: Any) -> None:
     taken: set[bytes] = set()
     for index, tensor in enumerate(subgraph.tensors):
-        name = tensor.name or b"tensor_%d" % index
+        name = (tensor.name or b"tensor_%d" % index).decode("utf-8", "replace").encode()
         if name in taken:
             name = b"%s_%d" % (name, index)
         taken.add(name)

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from edgeq.errors import EdgeqError
 from edgeq.model.tflite.reader import Malformed, Table
+from edgeq.support.foreign import read_members
+from edgeq.support.text import visible_line
 
 ENTRY = "TFLITE_METADATA"
 _LABEL_FILE = "labels.txt"
@@ -25,6 +28,8 @@ _VERSION = "1.0.0"  # of the schema: no field in use is newer
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions
 _AXIS_LABELS = 2  # AssociatedFileType
+_MOST_LABEL_BYTES = 16 << 20
+_MOST_ARCHIVE_BYTES = 64 << 20
 _COLORS = {3: 1, 1: 2}  # channels to ColorSpaceType: RGB, GRAYSCALE
 
 
@@ -96,12 +101,10 @@ def read_info(entry: bytes, model: bytes) -> ModelInfo | None:
     try:
         root = Table.root(entry)
         subgraph = root.tables(3)[0]
-        files = _associated(model)
-        return ModelInfo(
-            root.text(0),
-            tuple(_described(table, files) for table in subgraph.tables(2)),
-            tuple(_described(table, files) for table in subgraph.tables(3)),
-        )
+        sides = subgraph.tables(2), subgraph.tables(3)
+        files = _associated(model, {name for side in sides for name in _label_files(side)})
+        inputs, outputs = (tuple(_described(table, files) for table in side) for side in sides)
+        return ModelInfo(visible_line(root.text(0)), inputs, outputs)
     except (Malformed, IndexError):
         return None
 
@@ -159,17 +162,24 @@ def _vector(builder: Any, offsets: Sequence[int]) -> int:
     return int(builder.EndVector())
 
 
+def _label_files(tensors: Sequence[Table]) -> Iterator[str]:
+    """The names of the files with labels that tensors refer to."""
+    for table in tensors:
+        for file in table.tables(6):
+            if file.scalar(2, "i8") == _AXIS_LABELS:
+                yield file.text(0)
+
+
 def _described(table: Table, files: Mapping[str, str]) -> Described:
     mean, std = _normalization(table)
     labels: tuple[str, ...] = ()
-    for file in table.tables(6):
-        if file.scalar(2, "i8") == _AXIS_LABELS:
-            labels = tuple(files.get(file.text(0), "").splitlines())
+    for name in _label_files([table]):
+        labels = tuple(visible_line(line) for line in files.get(name, "").splitlines())
     stats = table.table(5)
     high = _floats(stats, 0)
     low = _floats(stats, 1)
     return Described(
-        table.text(0),
+        visible_line(table.text(0)),
         mean=mean,
         std=std,
         low=min(low, default=0.0),
@@ -191,12 +201,18 @@ def _floats(table: Table | None, slot: int) -> tuple[float, ...]:
     return () if found is None else tuple(float(value) for value in found)
 
 
-def _associated(model: bytes) -> dict[str, str]:
-    """The files in the archive behind a model, by name."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            return {
-                name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
-            }
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
+def _associated(model: bytes, wanted: Set[str]) -> dict[str, str]:
+    """Files in the archive behind a model, by name; none where it is damaged."""
+    if not wanted or not zipfile.is_zipfile(io.BytesIO(model)):
         return {}
+    try:
+        found = read_members(
+            model,
+            "the model's metadata",
+            lambda name: name in wanted,
+            member=_MOST_LABEL_BYTES,
+            whole=_MOST_ARCHIVE_BYTES,
+        )
+    except EdgeqError:
+        return {}
+    return {name: data.decode("utf-8", "replace") for name, data in found.items()}

@@ -1,0 +1,152 @@
+"""What is in a Keras file, found out before Keras opens it: code, bombs, links to other files.
+
+The format is decided as Keras decides it, by the name's ending, so that both look at the same
+bytes: a file can be a zip archive and an HDF5 file at once.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.tensorflow import first_line, import_tensorflow
+from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json, read_members, too_large
+from edgeq.support.text import visible_line
+
+_CONFIG = "config.json"
+_WEIGHTS = ".h5"
+_MOST_CONFIG_BYTES = 64 << 20
+_MOST_DEPTH = 256  # each network inside another adds six
+# Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
+_SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
+# Classes of Keras that bring code with them, or run a model of another kind from another file.
+_CODE = frozenset(
+    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+)
+
+
+def check_contents(path: Path, *, trust: bool) -> None:
+    """Refuse a file that Keras should not open.
+
+    Args:
+        path: A `.keras` or `.h5` file.
+        trust: Whether code in it may run.
+
+    Raises:
+        EdgeqError: No whole model, damaged, it holds code and is not trusted, its weights lie in
+            another file, or it is far larger unpacked than it is.
+    """
+    config = _config(path)
+    code = sorted(set(_code_layers(config)))
+    if code and not trust:
+        raise EdgeqError(
+            f"The file holds code in the layers {', '.join(code[:8])}; it is not run.",
+            str(path),
+            "--trust runs it, if you know where the file comes from",
+        )
+
+
+def _config(path: Path) -> Any:
+    """The model's architecture as stored in the file, after a look at all its weights."""
+    limit = _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+    if path.name.endswith(".keras"):
+        if not zipfile.is_zipfile(path):
+            raise EdgeqError("This is no sound Keras file: no zip archive.", str(path))
+        members = read_members(
+            path,
+            str(path),
+            lambda name: name == _CONFIG or name.endswith(_WEIGHTS),
+            member=limit,
+            whole=limit,
+        )
+        if _CONFIG not in members:
+            raise EdgeqError(f"This is no sound Keras file: it has no {_CONFIG}.", str(path))
+        for name, data in members.items():
+            if name.endswith(_WEIGHTS):
+                _read_hdf5(io.BytesIO(data), f"{path}, {visible_line(name)}", limit)
+        return _parsed(members[_CONFIG], path)
+    if path.name.endswith((".h5", ".hdf5")):
+        config = _read_hdf5(path, str(path), limit)
+        if config is None:
+            raise EdgeqError(
+                "The file holds weights only, no model.",
+                str(path),
+                "save the whole model: model.save('model.keras')",
+            )
+        return _parsed(config, path)
+    raise EdgeqError(
+        "Keras opens a file by its name's ending, .keras or .h5.", str(path), "rename it"
+    )
+
+
+def _parsed(text: str | bytes, path: Path) -> Any:
+    if len(text) > _MOST_CONFIG_BYTES:
+        raise too_large(_CONFIG, len(text), _MOST_CONFIG_BYTES, str(path))
+    return parse_json(text, f"{path}, its architecture", unique=True, depth=_MOST_DEPTH)
+
+
+def _read_hdf5(file: Path | io.BytesIO, where: str, limit: int) -> str | bytes | None:
+    """The architecture in an HDF5 file, None without one, after a look at every array."""
+    import_tensorflow()  # says what to install where h5py, which comes with it, is missing
+    import h5py  # type: ignore[import-untyped]
+
+    try:
+        with h5py.File(file) as opened:
+            total = 0
+            for name, array in _arrays(h5py, opened, where):
+                if array.external or array.is_virtual:
+                    raise _elsewhere(name, where)
+                total += array.size * array.dtype.itemsize
+                if total > limit:
+                    raise too_large("the file", total, limit, where)
+            config = opened.attrs.get("model_config")
+    except EdgeqError:
+        raise
+    except Exception as error:
+        raise EdgeqError(f"This is no sound Keras file: {first_line(error)}", where) from error
+    return config if config is None or isinstance(config, str | bytes) else ""
+
+
+def _arrays(h5py: Any, top: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Every array of an HDF5 file, each once; groups may hold each other in a circle."""
+    todo, seen = [top], {top.id.id}
+    while todo:
+        group = todo.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                raise _elsewhere(name, where)
+            child = group.get(name)
+            if isinstance(child, h5py.Dataset):
+                yield name, child
+            elif isinstance(child, h5py.Group):
+                token = h5py.h5o.get_info(child.id).addr
+                if token not in seen:
+                    seen.add(token)
+                    todo.append(child)
+
+
+def _elsewhere(name: str, where: str) -> EdgeqError:
+    return EdgeqError(
+        f"The values of '{visible_line(name)}' lie in another file, which is not read.", where
+    )
+
+
+def _code_layers(config: Any) -> Iterator[str]:
+    """Names of the layers anywhere in an architecture that bring code."""
+    todo = [config]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, list):
+            todo += each
+        elif isinstance(each, dict):
+            kinds = {str(each.get("class_name")), str(each.get("type"))} & _CODE
+            if kinds:
+                inner = each.get("config")
+                name = inner.get("name") if isinstance(inner, dict) else None
+                yield visible_line(str(name or kinds.pop()))
+            todo += each.values()

@@ -1,0 +1,48 @@
+"""Text of other people: made visible, or measured at the door."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_UNUSUAL = re.compile(r"[^ -~\n\t]")
+_LINE = 200
+_MOST_DIGITS = 20  # a number of 64 bits has no more
+
+
+def visible(text: str) -> str:
+    """Text as a terminal may show it: what steers it, or turns its direction, is spelled out.
+
+    Ends of lines and tabs stay. Source: Unicode's general categories, as `str.isprintable` knows
+    them.
+    """
+    return _UNUSUAL.sub(lambda found: _spelled(found[0]), text)
+
+
+def visible_line(text: str) -> str:
+    """The same in one line: ends of lines are spelled out too."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _spelled(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def line_problem(value: Any, most: int = _LINE) -> str:
+    """What a value must be to be taken as a short text; empty if it is one.
+
+    Args:
+        value: Anything.
+        most: Most characters.
+    """
+    good = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= most
+    return "" if good else f"a text of one line, of at most {most} printable characters"
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 on in decimal digits, such as devices print; None if it is none."""
+    text = text.strip()
+    good = text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS
+    return int(text) if good else None

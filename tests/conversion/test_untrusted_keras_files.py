@@ -1,0 +1,200 @@
+"""Keras files made to do harm: seen through before Keras opens them, in little memory."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from edgeq.conversion.float_model import float_model
+from edgeq.errors import EdgeqError
+from tests.memory import peak_mb
+
+keras = pytest.importorskip("keras")
+h5py = pytest.importorskip("h5py")
+
+
+@pytest.fixture(scope="module")
+def net():
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, keras.layers.Dense(3, name="dense")(inputs))
+
+
+@pytest.fixture(scope="module")
+def good(net, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("good")
+    net.save(folder / "net.keras")
+    net.save(folder / "net.h5")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lambda_h5(tmp_path_factory):
+    inputs = keras.Input((4,))
+    mark = tmp_path_factory.mktemp("evil") / "mark"
+
+    import pathlib
+
+    def evil(x, path=str(mark)):
+        pathlib.Path(path).touch()
+        return x * 2
+
+    layer = keras.layers.Lambda(evil, name="evil", output_shape=(4,))
+    keras.Model(inputs, layer(inputs)).save(mark.with_name("evil.h5"))
+    mark.unlink(missing_ok=True)
+    return mark
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(path, files, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+
+
+def refused(path, message):
+    with pytest.raises(EdgeqError, match=message) as caught:
+        float_model(path)
+    return caught.value
+
+
+def test_an_hdf5_file_that_is_a_harmless_archive_too(lambda_h5, good, tmp_path):
+    path = tmp_path / "net.h5"
+    path.write_bytes(
+        lambda_h5.with_name("evil.h5").read_bytes() + (good / "net.keras").read_bytes()
+    )
+    assert zipfile.is_zipfile(path)
+    refused(path, "code in the layers evil")
+    assert not lambda_h5.exists()
+
+
+def test_an_archive_that_is_an_hdf5_file_too(lambda_h5, good, tmp_path):
+    """Under the other ending, Keras reads the archive, and so does edgeq."""
+    path = tmp_path / "net.keras"
+    path.write_bytes(
+        lambda_h5.with_name("evil.h5").read_bytes() + (good / "net.keras").read_bytes()
+    )
+    assert len(float_model(path).graph.main.ops) == 1
+    assert not lambda_h5.exists()
+
+
+def test_the_ending_decides(good, tmp_path):
+    for name in ("net.zip", "net", "net.H5"):
+        (tmp_path / name).write_bytes((good / "net.keras").read_bytes())
+        refused(tmp_path / name, "ending")
+    (tmp_path / "net.keras").write_bytes((good / "net.h5").read_bytes())
+    refused(tmp_path / "net.keras", "no zip archive")
+
+
+@pytest.mark.parametrize("kind", ["Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"])
+def test_every_layer_that_brings_code(good, tmp_path, kind):
+    files = members(good / "net.keras")
+    config = json.loads(files["config.json"])
+    config["config"]["layers"][1]["class_name"] = kind
+    path = tmp_path / "net.keras"
+    files["config.json"] = json.dumps(config).encode()
+    pack(path, files.items())
+    refused(path, "code in the layers dense")
+
+
+def test_two_architectures_in_one_archive(good, tmp_path):
+    files = members(good / "net.keras")
+    with pytest.warns(UserWarning, match="Duplicate"):
+        pack(tmp_path / "net.keras", [*files.items(), ("config.json", files["config.json"])])
+    refused(tmp_path / "net.keras", "twice")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_unusual_packing(good, tmp_path, method):
+    pack(tmp_path / "net.keras", members(good / "net.keras").items(), method)
+    refused(tmp_path / "net.keras", "unusual")
+
+
+def test_packed_weights_are_read(good, tmp_path):
+    pack(tmp_path / "net.keras", members(good / "net.keras").items(), zipfile.ZIP_DEFLATED)
+    assert len(float_model(tmp_path / "net.keras").graph.main.ops) == 1
+
+
+def test_an_encrypted_archive(good, tmp_path):
+    data = bytearray((good / "net.keras").read_bytes())
+    at = 0
+    while (at := data.find(b"PK\x01\x02", at)) >= 0:
+        data[at + 8] |= 1
+        at += 4
+    (tmp_path / "net.keras").write_bytes(data)
+    refused(tmp_path / "net.keras", "encrypted")
+
+
+def test_a_deep_architecture(good, tmp_path):
+    files = members(good / "net.keras")
+    for depth in (1000, 200_000):
+        files["config.json"] = b"[" * depth + b"]" * depth
+        pack(tmp_path / "net.keras", files.items())
+        refused(tmp_path / "net.keras", "deep")
+
+
+def test_an_architecture_of_a_gigabyte(tmp_path):
+    """A few megabytes of blanks, packed, are refused before they are unpacked."""
+    path = tmp_path / "net.keras"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("config.json", "w", force_zip64=True) as file,
+    ):
+        for _ in range(64):
+            file.write(b" " * (16 << 20))
+    assert path.stat().st_size < 8 << 20
+    assert peak_mb(lambda: refused(path, "holds 1,073,741,824 bytes unpacked")) < 50
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_array_that_claims_to_be_large(good, tmp_path, inside):
+    path = tmp_path / "net.h5"
+    path.write_bytes((good / "net.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        file.create_dataset("bomb", (1 << 36,), "f4", chunks=(1 << 20,), compression="gzip")
+    if inside:
+        files = members(good / "net.keras")
+        files["model.weights.h5"] = path.read_bytes()
+        path = tmp_path / "net.keras"
+        pack(path, files.items())
+    assert peak_mb(lambda: refused(path, "bytes unpacked")) < 50
+
+
+def test_values_in_other_files(good, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(64))
+    for kind in ("link", "raw", "virtual"):
+        path = tmp_path / f"{kind}.h5"
+        path.write_bytes((good / "net.h5").read_bytes())
+        with h5py.File(path, "a") as file:
+            if kind == "link":
+                file["evil"] = h5py.ExternalLink(str(good / "net.h5"), "/")
+            elif kind == "raw":
+                file.create_dataset("evil", (16,), "f4", external=[(str(secret), 0, 64)])
+            else:
+                layout = h5py.VirtualLayout((16,), "f4")
+                layout[:] = h5py.VirtualSource(str(good / "net.h5"), "x", (16,))
+                file.create_virtual_dataset("evil", layout)
+        refused(path, "another file")
+
+
+def test_groups_in_a_circle(good, tmp_path):
+    path = tmp_path / "net.h5"
+    path.write_bytes((good / "net.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        file["model_weights/again"] = file["/"]
+    assert len(float_model(path).graph.main.ops) == 1
+
+
+def test_an_architecture_that_is_no_text(tmp_path):
+    for value in (3, np.zeros(4), np.bytes_(b"\xff\xfe"), "[]", "3", '{"class_name": 3}'):
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w") as file:
+            file.attrs["model_config"] = value
+        (tmp_path / "net.h5").write_bytes(buffer.getvalue())
+        refused(tmp_path / "net.h5", ".")

@@ -1,0 +1,185 @@
+"""SavedModels that want something run when they are read: nothing of them runs without --trust."""
+
+import numpy as np
+import pytest
+
+from edgeq.conversion.float_model import float_model
+from edgeq.errors import EdgeqError
+
+tf = pytest.importorskip("tensorflow")
+SPEC = tf.TensorSpec((1, 4), tf.float32)
+
+
+def module(body=None, resource=None):
+    """A small dense layer; `body` runs in its function, `resource` hangs beside it."""
+
+    class Net(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = tf.Variable(np.arange(12, dtype=np.float32).reshape(4, 3))
+            if resource is not None:
+                self.resource = resource
+
+        @tf.function(input_signature=[SPEC])
+        def serve(self, x):
+            y = tf.matmul(x, self.weights)
+            return {"y": y if body is None else body(y)}
+
+    return Net()
+
+
+def save(net, folder):
+    tf.saved_model.save(net, str(folder), signatures={"serving_default": net.serve})
+    return folder
+
+
+def edit(folder, change):
+    """Change the proto of a saved model in place."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    change(saved.meta_graphs[0])
+    file.write_bytes(saved.SerializeToString())
+
+
+def make_resource(mark):
+    class Resource(tf.saved_model.experimental.TrackableResource):
+        def _create_resource(self):
+            return tf.constant(1.0)
+
+        def _initialize(self):
+            tf.io.write_file(str(mark), "initialized")
+
+        def _destroy_resource(self):
+            tf.io.write_file(str(mark), "destroyed")
+
+    return Resource()
+
+
+def good(model):
+    main = model.graph.main
+    assert [op.name for op in main.ops] == ["FULLY_CONNECTED"]
+    weights = next(t.data for t in main.tensors if t.is_constant and t.data.ndim == 2)
+    assert sorted(weights.ravel()) == list(range(12))  # the variable's values, not an initial one
+
+
+def test_initializers_and_destructors_of_resources_do_not_run(tmp_path):
+    mark = tmp_path / "mark"
+    folder = save(module(resource=make_resource(mark)), tmp_path / "net")
+    mark.unlink(missing_ok=True)
+    good(float_model(folder))
+    assert not mark.exists()
+    good(float_model(folder, trust=True))
+    assert mark.exists()  # the attack works where it is let
+
+
+@pytest.mark.parametrize(
+    "body, op",
+    [
+        (lambda y: y + tf.strings.to_number(tf.io.read_file("/etc/hostname")), "ReadFile"),
+        (lambda y: tf.py_function(lambda x: x, [y], tf.float32), "EagerPyFunc"),
+        (lambda y: tf.numpy_function(lambda x: x, [y], tf.float32), "PyFunc"),
+    ],
+)
+def test_ops_that_no_device_model_needs_are_named_and_refused(tmp_path, body, op):
+    folder = save(module(body), tmp_path / "net")
+    with pytest.raises(EdgeqError, match=op) as caught:
+        float_model(folder)
+    assert "--trust" in caught.value.hint
+
+
+def test_files_written_by_the_function_itself(tmp_path):
+    mark = tmp_path / "mark"
+
+    def body(y):
+        with tf.control_dependencies([tf.io.write_file(str(mark), "called")]):
+            return tf.identity(y)
+
+    folder = save(module(body), tmp_path / "net")
+    with pytest.raises(EdgeqError, match="WriteFile"):
+        float_model(folder)
+    assert not mark.exists()
+
+
+def test_a_function_in_the_place_of_a_loaders_method_is_not_called(tmp_path):
+    """`_restore_from_tensors` of an object is called when the variables' values come in."""
+    mark = tmp_path / "mark"
+    net = module()
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def write(_):
+        tf.io.write_file(str(mark), "called")
+        return tf.constant(1.0)
+
+    net.write = write
+    folder = save(net, tmp_path / "net")
+    mark.unlink(missing_ok=True)
+
+    def rename(graph):
+        for node in graph.object_graph_def.nodes:
+            for child in node.children:
+                if child.local_name == "write":
+                    child.local_name = "_restore_from_tensors"
+        function = graph.object_graph_def.nodes[0]
+        saveable = function.saveable_objects["SerializeToTensors"]
+        index = next(
+            i for i, n in enumerate(graph.object_graph_def.nodes)
+            if any("write" in name for name in n.function.concrete_functions)
+        )  # fmt: skip
+        saveable.save_function = saveable.restore_function = index
+
+    edit(folder, rename)
+    good(float_model(folder))
+    assert not mark.exists()
+
+
+def test_a_function_cannot_hide_behind_the_name_of_an_op(tmp_path):
+    def body(y):
+        with tf.control_dependencies([tf.io.write_file(str(tmp_path / "mark"), "called")]):
+            return tf.identity(y)
+
+    folder = save(module(body), tmp_path / "net")
+
+    def add(graph):
+        decoy = graph.graph_def.library.function.add()
+        decoy.CopyFrom(graph.graph_def.library.function[0])
+        decoy.signature.name = "WriteFile"
+
+    edit(folder, add)
+    with pytest.raises(EdgeqError, match="WriteFile"):
+        float_model(folder)
+
+
+def test_a_second_form_of_the_proto_is_not_read_instead(tmp_path):
+    mark = tmp_path / "mark"
+    evil = save(module(resource=make_resource(mark)), tmp_path / "evil")
+    folder = save(module(), tmp_path / "net")
+    mark.unlink(missing_ok=True)
+    (folder / "saved_model.cpb").write_bytes((evil / "saved_model.pb").read_bytes())
+    (folder / "saved_model.pbtxt").write_text("meta_graphs {}")
+    good(float_model(folder))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("evil", [False, True])
+def test_graphs_of_tensorflow_1_load_without_their_initial_op(tmp_path, evil):
+    v1 = tf.compat.v1
+    mark, folder = tmp_path / "mark", tmp_path / "net"
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, (1, 4), name="x")
+        values = np.arange(12, dtype=np.float32).reshape(4, 3)
+        weights = v1.get_variable("w", initializer=values, use_resource=True)
+        signature = v1.saved_model.predict_signature_def({"x": x}, {"y": v1.matmul(x, weights)})
+        start = tf.io.write_file(str(mark), "started") if evil else None
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=start
+        )
+        builder.save()
+    good(float_model(folder))
+    assert not mark.exists()
+    if evil:
+        float_model(folder, trust=True)
+        assert mark.exists()

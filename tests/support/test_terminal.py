@@ -1,0 +1,76 @@
+"""What is printed cannot steer the terminal, whoever wrote it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.table import Table
+
+from edgeq.support.terminal import console, say
+from edgeq.support.text import line_problem, visible, visible_line, whole_number
+
+ATTACKS = {
+    "\x1b]0;title\x07": "\\x1b]0;title\\x07",
+    "\x1b[2J": "\\x1b[2J",
+    "\x9b2J": "\\x9b2J",
+    "a\u202eb": "a\\u202eb",
+    "\u2066x": "\\u2066x",
+    "\r": "\\r",
+    "\x08": "\\x08",
+    "\u2028": "\\u2028",
+    "\udcff": "\\udcff",
+    "\U000e0041": "\\U000e0041",
+    "Größe µ 日本": "Größe µ 日本",
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), ATTACKS.items())
+def test_visible(text, shown):
+    assert visible(text) == shown
+    assert visible("a\n\tb" + text) == "a\n\tb" + shown
+    assert visible_line("a\nb" + text) == "a\\nb" + shown
+
+
+@pytest.mark.parametrize(("text", "shown"), ATTACKS.items())
+def test_every_way_to_print(capsys, text, shown):
+    say(text)
+    say(text, err=True)
+    console().print(text)
+    console(err=True).print(f"[bold]{text}[/nothing]")  # brackets in a name are no markup
+    table = Table("name", box=None)
+    table.add_row(text)
+    console().print(table)
+    out, err = capsys.readouterr()
+    assert [line.strip() for line in out.splitlines()] == [shown, shown, "name", shown]
+    assert [line.strip() for line in err.splitlines()] == [shown, f"[bold]{shown}[/nothing]"]
+
+
+def test_a_terminal_without_utf_8():
+    code = "from edgeq.cli.main import main; main(['inspect', '日.tflite'])"
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 1
+    assert b"\\u65e5.tflite" in done.stderr
+
+
+def test_short_lines():
+    assert not line_problem("NUCLEO-F446RE, 180 MHz")
+    for bad in ("", " ", "a\nb", "\u202e", "x" * 300, 3, None, ["a"]):
+        assert line_problem(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", 0), (" 12\n", 12), ("9" * 19, int("9" * 19)), ("9" * 5000, None), ("-1", None),
+     ("", None), ("1.5", None), ("٣", None), ("1_0", None), ("²", None)],
+)  # fmt: skip
+def test_whole_numbers_of_a_device(text, value):
+    assert whole_number(text) == value
+
+
+def test_progress_is_plain_where_stderr_is_no_terminal(capsys):
+    from edgeq.support.progress import track
+
+    assert list(track([1, 2], "\x1b[2J")) == [1, 2]
+    assert capsys.readouterr() == ("", "")
