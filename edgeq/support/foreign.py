@@ -1,0 +1,234 @@
+"""Bytes and text of other people: files, devices, models. Read here, under limits, or not at all.
+
+Whatever they hold, a reader in this module ends in a value or in an `EdgeqError`: never in another
+exception, an endless loop, or memory filled because a few bytes claimed to be many.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import EdgeqError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MOST_TEXT_BYTES = 256 << 20
+"""Largest text file: a long measurement's raw samples are some 10 MB."""
+
+MOST_DEPTH = 64
+"""Lists and tables inside each other; edgeq's own results have 8."""
+
+_MOST_DIGITS = 20  # of an integer, so that it fits 64 bits or nearly so
+_MOST_MEMBERS = 100_000
+_PLAIN_LIMIT = 200
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, KeyError,
+    RuntimeError, struct.error, IndexError, OverflowError, MemoryError,
+)  # fmt: skip
+"""What a damaged archive makes Python's readers raise; RuntimeError: it has a password."""
+
+
+def visible(text: str) -> str:
+    """Text as a terminal may show it: what steers it, or turns its direction, is spelled out.
+
+    Ends of lines stay. Source: Unicode's general categories, as `str.isprintable` knows them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _spelled(c) for c in text)
+
+
+def visible_line(text: str) -> str:
+    """The same in one line: ends of lines are spelled out too."""
+    return visible(text).replace("\n", "\\n")
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def line_problem(value: Any, most: int = _PLAIN_LIMIT) -> str:
+    """What a value must be to be taken as a short text; empty if it is one.
+
+    Args:
+        value: Anything.
+        most: Most characters.
+    """
+    good = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= most
+    return "" if good else f"a text of one line, of at most {most} printable characters"
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 on in decimal digits, such as devices print; None if it is none."""
+    text = text.strip()
+    good = text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS
+    return int(text) if good else None
+
+
+def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: The file.
+        what: What it is for the user, such as "configuration".
+        most: Most bytes.
+
+    Raises:
+        EdgeqError: It cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EdgeqError(f"cannot read the {what}: {reason}.", visible_line(str(path))) from None
+    if len(data) > most:
+        raise EdgeqError(f"the {what} is larger than {most >> 20} MiB.", str(path))
+    return data
+
+
+def parse_json(text: str | bytes, where: str, *, unique: bool = False) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        text: The text, in UTF-8.
+        where: What to blame.
+        unique: Refuse objects in which a name stands twice; one reader takes the first, another
+            the last.
+
+    Raises:
+        EdgeqError: It is no JSON, lists lie too deep in each other, or a number is too long.
+    """
+    try:
+        value = json.loads(
+            text,
+            parse_int=_integer,
+            parse_constant=_no_constant,
+            object_pairs_hook=_without_doubles if unique else None,
+        )
+        _check_depth(value)
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
+        raise EdgeqError(f"this is no sound JSON: {visible_line(reason)[:200]}.", where) from None
+    return value
+
+
+def parse_toml(text: bytes, where: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        EdgeqError: It is no TOML in UTF-8, or too deep.
+    """
+    try:
+        found = tomllib.loads(text.decode("utf-8"))
+        _check_depth(found)
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
+        raise EdgeqError(f"this is no TOML: {visible_line(reason)[:200]}.", where) from None
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError(f"lists lie more than {MOST_DEPTH} deep in each other")
+
+
+def read_members(
+    archive: Path | bytes, where: str, wanted: Callable[[str], bool], *, member: int, whole: int
+) -> dict[str, bytes]:
+    """Members of a zip archive by name, unpacked.
+
+    Args:
+        archive: The file, or bytes with an archive at their end.
+        where: What to blame.
+        wanted: Which names.
+        member: Most bytes of one member, unpacked.
+        whole: Most bytes of all members of the archive, wanted or not, unpacked.
+
+    Raises:
+        EdgeqError: Damaged, encrypted, packed in an unusual way, or too large.
+    """
+    source = io.BytesIO(archive) if isinstance(archive, bytes) else archive
+    found = {}
+    try:
+        with zipfile.ZipFile(source) as opened:
+            for entry in check_sizes(opened, where, whole):
+                if not wanted(entry.filename):
+                    continue
+                if entry.file_size > member:
+                    raise too_large(visible_line(entry.filename), entry.file_size, member, where)
+                with opened.open(entry) as stream:
+                    found[entry.filename] = stream.read(member + 1)
+    except ARCHIVE_ERRORS as error:
+        reason = visible_line(str(error))[:200] or type(error).__name__
+        raise EdgeqError(f"The archive cannot be read: {reason}.", where) from None
+    return found
+
+
+def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile.ZipInfo]:
+    """The entries of an archive, if they may be unpacked.
+
+    Raises:
+        EdgeqError: Too many, too large, encrypted, or packed in an unusual way.
+    """
+    entries = opened.infolist()
+    if len(entries) > _MOST_MEMBERS:
+        raise EdgeqError(f"The archive has {len(entries):,} members.", where)
+    total = sum(entry.file_size for entry in entries)
+    if total > whole:
+        raise too_large("the archive", total, whole, where)
+    for entry in entries:
+        if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
+            how = "encrypted" if entry.flag_bits & 1 else "packed in an unusual way"
+            raise EdgeqError(f"'{visible_line(entry.filename)}' in the archive is {how}.", where)
+    return entries
+
+
+def too_large(name: str, size: int, most: int, where: str) -> EdgeqError:
+    """The error for something that would take more memory than it may."""
+    return EdgeqError(
+        f"{name} holds {size:,} bytes unpacked; {most:,} are read at most.",
+        where,
+        "a file that is larger inside than it should be is damaged or made to do harm",
+    )
