@@ -12,8 +12,10 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, ProfileOptions
 from edgeq.devices.registry import open_device
+from edgeq.errors import UsageError
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import beside
 
@@ -85,7 +87,16 @@ def profile(
 def profile_on(
     device: Device, model: str | Path, profile_options: ProfileOptions, options: CompileOptions
 ) -> Profile:
-    """As `profile`, on a device that has been opened already."""
+    """As `profile`, on a device that has been opened already.
+
+    Raises:
+        UsageError: Options for hosts behind a link, on another kind of device.
+    """
+    if profile_options.extra and parse_address(device.address).scheme not in ("ssh", "adb"):
+        names = ", ".join(f"--{name.partition('_')[0]}" for name in profile_options.extra)
+        raise UsageError(
+            f"{names} has no meaning on {device.address}.", hint="it is for ssh: and adb: devices"
+        )
     with as_tflite(model) as path:
         graph = read_graph(path)
         with device.open(path, chosen_for(path, device.address, options)) as session:

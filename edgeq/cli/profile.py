@@ -15,9 +15,8 @@ from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.cli.shared.tables import result_console, short_name
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.address import parse_address
 from edgeq.devices.base import Latency, Memory, OpProfile, ProfileOptions
-from edgeq.errors import UsageError
+from edgeq.devices.query import cores
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
@@ -29,7 +28,7 @@ from edgeq.errors import UsageError
 )
 @click.option("--seconds", type=click.FloatRange(0.0), help="Length of the timed part on hosts.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the runtime (ssh:, adb:).")
-@click.option("--cpu", help="Cores to stay on, such as 2,3 (ssh:, adb:).")
+@click.option("--cpu", metavar="LIST", help="Cores to stay on, such as 0,4-6 (ssh:, adb:).")
 @click.option(
     "--sustained",
     type=click.FloatRange(0.0, min_open=True),
@@ -74,7 +73,7 @@ def profile(
     """Measure MODEL.tflite on a device: latency or cycles, memory, per op."""
     extra = {
         "threads": threads,
-        "cpu": cpu,
+        "cpu": None if cpu is None else cores(cpu, "--cpu"),
         "sustained_s": sustained and 60 * sustained,
         "paced_hz": paced,
     }
@@ -84,9 +83,6 @@ def profile(
         from edgeq.cli.shared.fleet import profile_fleet
 
         ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
-    if given and parse_address(on).scheme not in ("ssh", "adb", "name"):
-        names = ", ".join(f"--{name.partition('_')[0]}" for name in given)
-        raise UsageError(f"{names} has no meaning on {on}.", hint="it is for ssh: and adb: devices")
     result = profile_model(model, on=on, profile_options=how, options=options)
     if as_json:
         print_json(result.to_json())

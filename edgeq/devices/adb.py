@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import shutil
 import subprocess
 import threading
+import time
 
 from edgeq.devices.address import Address
 from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complaint, silence
 from edgeq.devices.remote.options import read_options
 from edgeq.devices.remote.session import RemoteDevice
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.text import visible_line
 
 _ANSWER_S = 8.0
 _HINTS = {
@@ -60,19 +63,20 @@ def find_serial(wanted: str) -> str:
 def attached() -> dict[str, str]:
     """The state of every attached phone by its serial number: "device" when it is ready."""
     lines = _adb("devices").splitlines()[1:]
-    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+    pairs = [line.split("\t", 1) for line in lines if "\t" in line]
+    return {visible_line(serial): visible_line(state) for serial, state in pairs}
 
 
 def _adb(*arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["adb", *arguments], capture_output=True, text=True, timeout=_ANSWER_S, check=False
+            ["adb", *arguments], capture_output=True, timeout=_ANSWER_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise EdgeqError("adb does not answer.", hint="adb kill-server") from None
     if done.returncode:
-        raise EdgeqError(f"adb failed: {done.stderr.strip()}")
-    return done.stdout
+        raise EdgeqError(f"adb failed: {complaint(done.stderr).strip()}")
+    return done.stdout.decode("utf-8", "replace")
 
 
 class AdbProcess:
@@ -83,22 +87,29 @@ class AdbProcess:
         self._process = process
         self._stderr = b""
         self._output = selectors.DefaultSelector()
+        self._input = selectors.DefaultSelector()
         assert process.stdout is not None
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        self._input.register(process.stdin, selectors.EVENT_WRITE)
         self._output.register(process.stdout, selectors.EVENT_READ)
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
         assert self._process.stderr is not None
         with contextlib.suppress(OSError, ValueError):
-            while data := self._process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
+            while data := os.read(self._process.stderr.fileno(), 1 << 16):
                 self._stderr = (self._stderr + data)[-4000:]
 
     def write(self, data: bytes) -> None:
-        """Put bytes on its stdin."""
+        """Put bytes on its stdin; a phone that takes none of them has stalled."""
         assert self._process.stdin is not None
+        end = time.monotonic() + SILENCE_S
         try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            while data:
+                if not self._input.select(SILENCE_S) or time.monotonic() > end:
+                    raise LinkLost(self._name, "the device takes no data")
+                data = data[self._process.stdin.write(data) or 0 :]
         except (OSError, ValueError):
             raise LinkLost(self._name, "adb ended") from None
 
@@ -107,7 +118,7 @@ class AdbProcess:
         try:
             if not self._output.select(SILENCE_S):
                 raise silence(self._name)
-            data: bytes = self._process.stdout.read1(1 << 16)  # type: ignore[union-attr]
+            data: bytes = os.read(self._process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
         except (OSError, ValueError):
             raise LinkLost(self._name, "closed") from None
         return data
@@ -156,14 +167,14 @@ class AdbLink:
         except subprocess.TimeoutExpired:
             raise EdgeqError("The phone does not answer.", self.name, "plug it in again") from None
         except subprocess.CalledProcessError as error:
-            text = error.stderr.decode("utf-8", "replace").strip()
+            text = complaint(error.stderr).strip()[:200]
             raise EdgeqError(f"The phone has no shell: {text}", self.name) from None
 
     def start(self, command: str) -> AdbProcess:
         """Start a shell command on the phone; -T: no terminal, which would mangle bytes."""
         process = subprocess.Popen(
             ["adb", "-s", self._serial, "shell", "-T", command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         self._processes.append(AdbProcess(self.name, process))
         return self._processes[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgeq.devices.address import Address
+from edgeq.devices.remote.numbers import core_list
 from edgeq.errors import UsageError
 
 
@@ -48,3 +49,22 @@ def positive(address: Address, name: str, default: int) -> int:
             f"'{address.text}': {name}={text} is not possible.", hint=f"{name}= takes 1 to 1024"
         )
     return int(text)
+
+
+def cores(text: str, where: str) -> str:
+    """Numbers of cores, separated by commas, out of one of taskset's lists, such as `0,4-6`.
+
+    Args:
+        text: The list; "" for any core.
+        where: What the user has typed, for the message.
+
+    Raises:
+        UsageError: It is no such list.
+    """
+    found = core_list(text) if text else ()
+    if found is None:
+        raise UsageError(
+            f"'{where}': '{text}' is no list of cores.",
+            hint="as taskset -c takes it: 0,4-6 or 0-7:2",
+        )
+    return ",".join(map(str, found))

@@ -50,4 +50,6 @@ def _from_inventory(address: Address) -> Address:
         raise EdgeqError(
             f"The inventory's '{address.rest}' points to another name, '{found.text}'."
         )
-    return Address(found.text, found.scheme, found.rest, {**found.query, **address.query})
+    _, mark, added = address.text.partition("?")
+    text = found.text + (("&" if "?" in found.text else "?") + added if mark else "")
+    return Address(text, found.scheme, found.rest, {**found.query, **address.query})

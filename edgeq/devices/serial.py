@@ -17,7 +17,7 @@ from edgeq.devices.address import Address
 from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.query import allow_only, positive
 from edgeq.devices.serial_board import BoardModel, board_model, greet, timed_ops, watch_ops
-from edgeq.devices.serial_link import BoardReset, SerialLink
+from edgeq.devices.serial_link import BoardReset, DamagedAnswer, SerialLink
 from edgeq.devices.serial_protocol import BODY_LIMIT, Request
 from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
@@ -123,7 +123,7 @@ class SerialSession(Session):
         for _ in range(1 + (options.runs or 3)):
             outputs, counted = self._call(values)
             cycles.append(counted)
-        stack = struct.unpack("<I", self._link.ask(Request.STATS, b""))[0]
+        stack = self._link.numbers(Request.STATS, b"", "<I")[0]
         counts = any(cycles)
         board = self._board
         return Measurement(
@@ -166,7 +166,7 @@ class SerialSession(Session):
         for is_output, specs in ((0, self._inputs), (1, self._outputs)):
             for position, spec in enumerate(specs):
                 question = bytes([self._model.index, is_output, position])
-                size = struct.unpack("<I", self._link.ask(Request.TENSOR, question))[0]
+                size = self._link.numbers(Request.TENSOR, question, "<I")[0]
                 if size != spec.bytes:
                     raise EdgeqError(
                         f"The board's tensor '{spec.name}' has {size} bytes, not {spec.bytes}.",
@@ -198,7 +198,7 @@ class SerialSession(Session):
             self._write(position, value)
             crc = zlib.crc32(value, crc)
         question = struct.pack("<BI", self._model.index, crc)
-        cycles = struct.unpack("<I", self._link.ask(Request.INVOKE, question, self._work_s))[0]
+        cycles = self._link.numbers(Request.INVOKE, question, "<I", self._work_s)[0]
         outputs = [self._read(position, spec.bytes) for position, spec in enumerate(self._outputs)]
         return outputs, cycles
 
@@ -215,7 +215,10 @@ class SerialSession(Session):
         while len(value) < size:
             count = min(size - len(value), self._chunk - 1)
             question = struct.pack("<BBIB", self._model.index, position, len(value), count)
-            value += self._adapt(Request.READ, question)
+            part = self._adapt(Request.READ, question)
+            if len(part) != count:
+                raise DamagedAnswer(self._device.port)
+            value += part
         return value
 
     def _adapt(self, kind: Request, question: bytes) -> bytes:
@@ -239,6 +242,8 @@ class SerialSession(Session):
             timed += window
         total = max(sum(cycles for _, cycles in timed), 1)
         ops = self._graph.ops
+        if any(index >= len(ops) for index, _ in timed):
+            raise DamagedAnswer(self._device.port)
         names = [self._graph.tensors[op.outputs[0]].name if op.outputs else "" for op in ops]
         return [
             OpProfile(index, ops[index].name, names[index], cycles=cycles, share=cycles / total)

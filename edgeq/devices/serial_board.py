@@ -6,14 +6,17 @@ import struct
 from dataclasses import dataclass
 
 from edgeq.boards.target import load_target
-from edgeq.devices.serial_link import SerialLink
+from edgeq.devices.serial_link import DamagedAnswer, SerialLink
 from edgeq.devices.serial_protocol import Request
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.text import visible_line
 
 _PROTOCOL = 2
-_HELLO = struct.Struct("<BBBIB")
-_MODEL = struct.Struct("<32sBBBI")
+_HELLO = "<BBBIB"
+_MODEL = "<BBBI"
+_SHA256_BYTES = 32
 _TIMED_OP = struct.Struct("<HI")
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -61,22 +64,27 @@ def greet(link: SerialLink) -> Board:
         EdgeqError: Nobody answers, or firmware of another version does.
     """
     body = link.begin()
-    if len(body) < _HELLO.size or body[0] != _PROTOCOL:
+    if body[:1] != bytes([_PROTOCOL]) or len(body) < struct.calcsize(_HELLO):
         raise EdgeqError(
             "The board's firmware speaks another version of the protocol.",
             link.port,
             "compile and flash the project again with this version of edgeq",
         )
-    _, models, _, clock_hz, emulated = _HELLO.unpack_from(body)
-    return Board(models, clock_hz, bool(emulated), body[_HELLO.size :].decode("utf-8", "replace"))
+    (_, models, _, clock_hz, emulated), name = link.head(body, _HELLO)
+    return Board(models, clock_hz, bool(emulated), _name(name))
+
+
+def _name(raw: bytes) -> str:
+    """A name that the board tells, as a terminal may show it."""
+    return visible_line(raw.decode("utf-8", "replace"))[:_LONGEST_NAME]
 
 
 def board_model(link: SerialLink, index: int) -> BoardModel:
     """One of the board's models, by its number."""
     body = link.ask(Request.MODEL, bytes([index]))
-    sha256, inputs, outputs, has_state, arena = _MODEL.unpack_from(body)
-    name = body[_MODEL.size :].decode("utf-8", "replace")
-    return BoardModel(index, name, sha256.hex(), inputs, outputs, bool(has_state), arena)
+    sha256, rest = body[:_SHA256_BYTES], body[_SHA256_BYTES:]
+    (inputs, outputs, has_state, arena), name = link.head(rest, _MODEL)
+    return BoardModel(index, _name(name), sha256.hex(), inputs, outputs, bool(has_state), arena)
 
 
 def board_models(port: str, baud: int, timeout_s: float = 10) -> dict[str, str]:
@@ -95,11 +103,16 @@ def board_models(port: str, baud: int, timeout_s: float = 10) -> dict[str, str]:
 
 def watch_ops(link: SerialLink, model: int, first: int) -> int:
     """Time the ops from number `first` on at the next call; returns how many ops there are."""
-    body = link.ask(Request.WATCH, struct.pack("<BH", model, first))
-    return int(struct.unpack("<H", body)[0])
+    return link.numbers(Request.WATCH, struct.pack("<BH", model, first), "<H")[0]
 
 
 def timed_ops(link: SerialLink, model: int, first: int) -> list[tuple[int, int]]:
-    """Number in the .tflite file and cycles of the ops that `watch_ops` has had timed."""
+    """Number in the .tflite file and cycles of the ops that `watch_ops` has had timed.
+
+    Raises:
+        DamagedAnswer: There are none, or not whole ones.
+    """
     body = link.ask(Request.OPS, struct.pack("<BH", model, first))
+    if not body or len(body) % _TIMED_OP.size:
+        raise DamagedAnswer(link.port)
     return list(_TIMED_OP.iter_unpack(body))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import struct
 import time
 from typing import Any
 
@@ -27,6 +28,16 @@ _LONGEST_ANSWER = BODY_LIMIT + 14
 
 class BoardReset(EdgeqError):
     """The board has forgotten the session: it was reset, or lost its power."""
+
+
+class DamagedAnswer(EdgeqError):
+    """The board's firmware does not answer as edgeq's does."""
+
+    def __init__(self, port: str) -> None:
+        super().__init__(
+            "The board's answer is damaged: it is not what edgeq's firmware says.",
+            port, "compile and flash the project again with this version of edgeq",
+        )  # fmt: skip
 
 
 class SerialLink:
@@ -82,6 +93,7 @@ class SerialLink:
         line_s = (len(question) + _LONGEST_ANSWER) * 10 / self._baud
         patience_s = min(_MOST_S, max(_LEAST_S, 4 * self._usual_s))
         deadline = time.monotonic() + self.timeout_s
+        latest = deadline + work_s
         for attempt in range(_ATTEMPTS):
             self.repeats += attempt > 0
             start = time.monotonic()
@@ -91,11 +103,39 @@ class SerialLink:
                 if not work_s:
                     self._usual_s += (time.monotonic() - start - self._usual_s) / 8
                 return self._checked(kind, answer)
-            if time.monotonic() > deadline and attempt >= 2:
+            if time.monotonic() > (deadline if attempt >= 2 else latest):
                 break
             if time.monotonic() - start >= patience_s:
                 patience_s = min(_MOST_S, 2 * patience_s)
         raise self._silence()
+
+    def numbers(
+        self, kind: Request, body: bytes, layout: str, work_s: float = 0.0
+    ) -> tuple[int, ...]:
+        """The numbers of an answer that holds nothing else.
+
+        Args:
+            kind, body, work_s: As `ask` takes them.
+            layout: As `struct` takes it.
+
+        Raises:
+            DamagedAnswer: The answer has another length.
+        """
+        numbers, _ = self.head(self.ask(kind, body, work_s), layout, tail=False)
+        return numbers
+
+    def head(
+        self, answer: bytes, layout: str, *, tail: bool = True
+    ) -> tuple[tuple[int, ...], bytes]:
+        """The numbers at the start of an answer, and what follows them.
+
+        Raises:
+            DamagedAnswer: The answer is shorter, or longer where nothing may follow.
+        """
+        size = struct.calcsize(layout)
+        if len(answer) < size or (len(answer) > size and not tail):
+            raise DamagedAnswer(self.port)
+        return struct.unpack_from(layout, answer), answer[size:]
 
     def _checked(self, kind: Request, answer: bytes) -> bytes:
         status = answer[0] if answer else Status.BAD_REQUEST
@@ -114,6 +154,7 @@ class SerialLink:
     def _wait(self, kind: Request, answer_s: float, work_s: float) -> bytes | None:
         """The answer to the present question; None when it is better to ask again."""
         end = time.monotonic() + answer_s
+        latest = end + work_s
         while time.monotonic() < end:
             for block in self._splitter.feed(self._read()):
                 frame = decode(block)
@@ -127,7 +168,7 @@ class SerialLink:
                 if frame.sequence != self._sequence or frame.type != kind:
                     continue
                 if frame.body[:1] == bytes([Status.WORKING]):
-                    end = time.monotonic() + max(work_s, answer_s)
+                    end = latest  # from our question on: a board may say it again and again
                     continue
                 return frame.body
         return None

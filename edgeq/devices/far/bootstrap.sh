@@ -51,11 +51,23 @@ sensors() {
 
 # Whether files can be made in a folder, and run as programs; status 1 if not run, 2 if not made.
 usable() {
+    rm -f "$1/.try.$$" 2>/dev/null # a link that waits there would lead the next line elsewhere
     { echo 'exit 0' >"$1/.try.$$"; } 2>/dev/null && chmod 700 "$1/.try.$$" || return 2
     "$1/.try.$$" >/dev/null 2>&1
     status=$?
     rm -f "$1/.try.$$"
     [ $status = 0 ]
+}
+
+# Whether a folder is ours alone: where others may put files, they could put links and programs.
+# A group with the user's own number is the user's alone.
+ours() {
+    [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] || return 1
+    set -- $(ls -ldn "$1" 2>/dev/null)
+    case $1 in
+    d???????w*) return 1 ;;
+    d????w*) [ "$3" = "$4" ] ;;
+    esac
 }
 
 # The first folder that can be written to, is ours, and may hold programs.
@@ -67,10 +79,11 @@ folders() {
         [ -n "$d" ] || continue
         [ -d "$d" ] || mkdir -p "$d" 2>/dev/null
         verdict=2
-        if [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ]; then usable "$d"; verdict=$?; fi
+        if ours "$d"; then usable "$d"; verdict=$?; elif [ -d "$d" ]; then verdict=3; fi
         case $verdict in
         0) root=$d ;;
         1) spare=${spare:-$d}; echo "noexec $d" ;;
+        3) echo "shared-with-others $d" ;;
         *) echo "unwritable $d" ;;
         esac
         [ -n "$root" ] && break
@@ -113,7 +126,7 @@ except Exception:
 read -r boot </proc/sys/kernel/random/boot_id
 echo "@@edgeq"
 section boot; echo "$boot"
-if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && [ -O "$EDGEQ_ROOT" ] &&
+if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && ours "$EDGEQ_ROOT" &&
     usable "$EDGEQ_ROOT" && cd "$EDGEQ_ROOT" # a worn SD card turns read-only without a new start
 then
     section cached; ls -ln .
@@ -127,6 +140,9 @@ while read -r line; do
     alive
     case $line in
     beat) echo "@@beat" ;;
+    # What follows this line on stdin is data for the command. One that fails may have left some,
+    # and data must never be obeyed: so that is the end.
+    "take "*) eval "${line#take }"; status=$?; echo; echo "@@done $status"; [ $status = 0 ] || break ;;
     "start "*) kill -9 "$EDGEQ_WATCHDOG"; eval "exec ${line#start }" ;;
     # In the background, so that beats are still heard while a long command works.
     *) (eval "$line"; status=$?; echo; echo "@@done $status") </dev/null & ;;

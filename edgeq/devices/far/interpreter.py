@@ -55,8 +55,18 @@ class Model:
             )
         self._interpreter = module.Interpreter(model_path=command["model"], **options)
         self._interpreter.allocate_tensors()
+        self.delegate = self._delegate_that_runs()
         self.inputs = [Tensor(each) for each in self._interpreter.get_input_details()]
         self.outputs = [Tensor(each) for each in self._interpreter.get_output_details()]
+
+    def _delegate_that_runs(self) -> str:
+        """What was asked for, or "none" where the interpreter shows no part that it took."""
+        try:
+            ops = self._interpreter._get_ops_details()
+        except AttributeError:
+            return str(self.delegate)
+        taken = any("DELEGATE" in op["op_name"].upper() for op in ops)
+        return str(self.delegate) if taken or self.delegate == "reference" else "none"
 
     @staticmethod
     def _module(runtime: str) -> Any:

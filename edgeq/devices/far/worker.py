@@ -60,7 +60,7 @@ def _let_the_kernel_choose_us_first() -> None:
 
 def _load(command: dict[str, Any], answers: int) -> Any:
     if command.get("cpu"):
-        os.sched_setaffinity(0, [int(each) for each in str(command["cpu"]).split(",")])
+        _keep_to_cores([int(each) for each in str(command["cpu"]).split(",")])
     start = time.perf_counter()
     if command["runtime"] == "litert":
         from .litert import Model
@@ -82,6 +82,16 @@ def _load(command: dict[str, Any], answers: int) -> Any:
         affinity=sorted(os.sched_getaffinity(0)),
     )
     return model
+
+
+def _keep_to_cores(cores: list[int]) -> None:
+    try:
+        os.sched_setaffinity(0, cores)
+        kept = os.sched_getaffinity(0)
+    except OSError:
+        kept = set()
+    if kept != set(cores):
+        raise ValueError("the process may not stay on cores " + ",".join(map(str, cores)))
 
 
 def _feed(model: Any, data: bytes, start: int) -> int:

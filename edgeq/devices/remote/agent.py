@@ -12,14 +12,17 @@ from typing import Any
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote import answers, memory, record
 from edgeq.devices.remote.artifacts import Artifact
-from edgeq.devices.remote.facts import HostFacts, read_facts
+from edgeq.devices.remote.facts import HostFacts, check_cores, read_facts
 from edgeq.devices.remote.failures import explain
 from edgeq.devices.remote.link import Link
 from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.push import push
-from edgeq.devices.remote.runtimes import Plan, Request, choose
+from edgeq.devices.remote.runtimes import Plan, Request, check_threads, choose
 from edgeq.devices.remote.shell import Message, Shell
 from edgeq.errors import EdgeqError
+
+_ANSWERS = {"load": "loaded", "run": "outputs", "measure": "measured", "ops": "profiled"}
+_MOST_SNAPSHOTS = 100_000  # one a second, for more than a day
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Agent:
 
     def load(self, *, threads: int, cpu: str, delegate: str, profiling: bool) -> answers.Loaded:
         """A fresh process with the model in it; it takes the place of the one before."""
+        check_threads(self.plan.runtime, threads)
+        check_cores(cpu, self.facts, self.link.name)
         root, library = self.facts.root, self.plan.library
         message = self.ask(
             "load",
@@ -54,37 +59,60 @@ class Agent:
             library=f"{root}/{library.name}" if library else "",
             runtime=self.plan.runtime,
             threads=threads,
-            delegate=delegate,
+            delegate=delegate or self.plan.usual_delegate,
             cpu=cpu,
             profiling=profiling,
         )
         return answers.read_loaded(message)
 
     def ask(
-        self, do: str, on_samples: Callable[[list[float]], None] | None = None, **fields: Any
+        self,
+        do: str,
+        on_samples: Callable[[list[float]], None] | None = None,
+        more_s: float = 0.0,
+        **fields: Any,
     ) -> Message:
         """Send one command and wait for its answer; beats are kept on the way.
 
+        Args:
+            do: The command.
+            on_samples: Takes the samples that come before the answer. The time that the device
+                has starts anew with each parcel if it returns; it raises where there are too many.
+            more_s: How long the command takes by itself.
+            fields: Its arguments.
+
         Raises:
-            EdgeqError: The agent answered with an error, or not in edgeq's protocol.
+            EdgeqError: The agent answered with an error, not in edgeq's protocol, or too late.
             LinkLost: The link is gone.
         """
         self._next_id += 1
         self.shell.send(do=do, id=self._next_id, wait_s=self.options.wait_s, **fields)
+        patience_s = self.options.patience_s + more_s
+        end = time.monotonic() + self.options.wait_s + patience_s
         while True:
-            message = self.shell.receive()
+            message = self.shell.receive(end)
             event = message["event"]
             if event == "beat":
-                self.snapshots.append(record.read_snapshot(message, self.facts))
-            elif message.get("id") != self._next_id:
+                self._keep(message)
                 continue
-            elif event == "error":
+            number = answers.number(message, "id")
+            if number < self._next_id:
+                continue  # the late answer to a command that was given up
+            if number > self._next_id or event not in ("error", "samples", _ANSWERS[do]):
+                raise answers.DamagedAnswer("event")
+            if event == "error":
                 memory.forget(self.link.identity, self.options.folder)
                 raise explain(message, self.link.name, self.facts, self.model.path, do)
-            elif event != "samples":
+            if event != "samples":
                 return message
-            elif on_samples is not None:
+            if on_samples is not None:
                 on_samples(answers.read_samples(message))
+                end = time.monotonic() + patience_s
+
+    def _keep(self, beat: Message) -> None:
+        if len(self.snapshots) >= _MOST_SNAPSHOTS:
+            raise answers.DamagedAnswer("beat")
+        self.snapshots.append(record.read_snapshot(beat, self.facts))
 
     def close(self) -> None:
         """End the agent and the connection."""
@@ -122,8 +150,9 @@ def start(
         facts = _probe(link, shell, options.folder)
         timings["probe_s"] = time.monotonic() - begin
         request = Request(
-            facts, options.agent, options.delegate, model.path, compile_options, shell.do
-        )
+            facts, options.agent, options.delegate, options.threads, model.path, compile_options,
+            shell.do,
+        )  # fmt: skip
         plan = plan or choose(request, options.runtime)
         wanted = [model, plan.program, *([plan.library] if plan.library else [])]
         pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
@@ -152,5 +181,5 @@ def probe(link: Link, options: RemoteOptions) -> tuple[HostFacts, Request]:
     shell = Shell(link)
     facts = read_facts(shell.probe(options.folder, {}))
     return facts, Request(
-        facts, options.agent, options.delegate, Path(), CompileOptions(), shell.do
+        facts, options.agent, options.delegate, options.threads, Path(), CompileOptions(), shell.do
     )

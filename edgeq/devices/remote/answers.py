@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.text import visible
 
 _MOST_SAMPLES_AT_ONCE = 1_000_000
 _LONGEST_TEXT = 200
@@ -107,7 +107,7 @@ def read_op_times(message: Mapping[str, Any]) -> list[OpTime]:
     if not len(indices) == len(times) == len(names) == len(delegated):
         raise DamagedAnswer("op")
     return [
-        OpTime(int(index), printable(str(name)), us, bool(by_delegate))
+        OpTime(int(index), text({"op": name}, "op"), us, bool(by_delegate))
         for index, name, us, by_delegate in zip(indices, names, times, delegated, strict=True)
     ]
 
@@ -144,22 +144,20 @@ def split_outputs(raw: bytes, specs: Sequence[TensorSpec], count: int) -> list[A
     return arrays
 
 
-def number(message: Mapping[str, Any], field: str) -> float:
-    """A finite number, from 0 on."""
+def number(message: Mapping[str, Any], field: str, most: float = 1e18) -> float:
+    """A finite number, from 0 to `most`."""
     value = message.get(field)
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DamagedAnswer(field)
+    if not 0 <= value <= most:  # which NaN is not either
         raise DamagedAnswer(field)
     return float(value)
 
 
-def text(message: Mapping[str, Any], field: str) -> str:
-    """A short text that can be shown on a terminal."""
-    return printable(str(message.get(field, "")))[:_LONGEST_TEXT]
-
-
-def printable(words: str) -> str:
-    """A device's words without what could steer the user's terminal."""
-    return "".join(each for each in words if each.isprintable() or each == "\n")
+def text(message: Mapping[str, Any], field: str, most: int = _LONGEST_TEXT) -> str:
+    """A text of `most` characters at most that can be shown on a terminal."""
+    found = message.get(field, "")
+    return visible(found[:most]) if isinstance(found, str) else ""
 
 
 def _numbers(message: Mapping[str, Any], field: str) -> list[float]:
@@ -174,6 +172,9 @@ def _tensors(message: Mapping[str, Any], kind: str) -> list[tuple[str, list[int]
     if not isinstance(dtypes, list) or not isinstance(shapes, list) or len(dtypes) != len(shapes):
         raise DamagedAnswer(f"{kind}_shapes")
     return [
-        (str(dtype), [int(each) for each in _numbers({"shape": shape}, "shape")])
+        (
+            text({"dtype": dtype}, "dtype"),
+            [int(each) for each in _numbers({"shape": shape}, "shape")],
+        )
         for dtype, shape in zip(dtypes, shapes, strict=True)
     ]

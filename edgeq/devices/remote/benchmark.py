@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.devices import query
 from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.remote import artifacts, memory
-from edgeq.devices.remote.answers import printable
 from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
-from edgeq.devices.remote.facts import read_facts
+from edgeq.devices.remote.facts import check_cores, read_facts
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RUNTIME = "benchmark_model"
 _USUAL_PLACES = ("benchmark_model", "/data/local/tmp/benchmark_model")
 _LONGEST_OUTPUT_BYTES = 8 << 20
+_FETCH_S = 60.0
 _SPARE_S = 120.0  # to load, to warm up and to profile, beyond the timed part
 # delegate of the address -> (flags, what its log calls it)
 _DELEGATES = {
@@ -71,7 +72,7 @@ class BenchmarkSession(Session):
         begin = time.monotonic()
         self._device = device
         self._graph = read_graph(model)
-        self._delegate = device.options.delegate
+        self._delegate = device.options.delegate or "xnnpack"
         flags(self._delegate, "")
         self._model = artifacts.artifact(model, ".tflite")
         self._link = device.connect(None)
@@ -135,7 +136,7 @@ class BenchmarkSession(Session):
                 "runtime": RUNTIME,
                 "runtime_version": None,
                 "threads": threads,
-                "delegate": self._delegate,
+                "delegate": delegate_that_ran(self._delegate, found, rows),
                 "architecture": self._facts.architecture,
                 "os": self._facts.os_name,
                 "kernel": self._facts.kernel,
@@ -194,8 +195,11 @@ class BenchmarkSession(Session):
             f"--enable_op_profiling={'true' if profiling else 'false'}",
             *flags(self._delegate, self._program.rpartition("/")[0]),
         ]
-        cpu = str(extra.get("cpu") or self._device.options.cpu)
+        cpu = self._device.options.cpu
+        if extra.get("cpu"):
+            cpu = query.cores(str(extra["cpu"]), "cpu")
         if cpu:
+            check_cores(cpu, self._facts, self._device.address)
             words = ["taskset", f"{sum(1 << int(core) for core in cpu.split(',')):x}", *words]
         log = f"{root}/benchmark.{self._model.sha256[:16]}.part"
         command = " ".join(map(quoted, words))
@@ -218,15 +222,11 @@ class BenchmarkSession(Session):
 
     def _fetch(self, path: str) -> str:
         """The text of a file on the device, which is removed there."""
-        process = self._link.start(f"cat {quoted(path)}; rm -f {quoted(path)}")
-        data = bytearray()
-        while (block := process.read()) and len(data) < _LONGEST_OUTPUT_BYTES:
-            data += block
-        process.close()
-        text = data.decode("utf-8", "replace")
-        return "\n".join(
-            "\t".join(printable(cell) for cell in line.split("\t")) for line in text.splitlines()
-        )
+        _, text = self._shell.do(
+            f"cat {quoted(path)}; rm -f {quoted(path)}",
+            _FETCH_S, tabs=True, most_bytes=_LONGEST_OUTPUT_BYTES,
+        )  # fmt: skip
+        return text
 
     def close(self) -> None:
         """End the connection, and with it what runs on the device."""
@@ -244,14 +244,21 @@ def op_rows(rows: Sequence[OpRow], graph: Graph) -> list[OpProfile]:
     ]
 
 
+def delegate_that_ran(asked: str, found: BenchmarkOutput, rows: Sequence[OpRow]) -> str | None:
+    """The delegate that ran an op, "none" if none did; None where the tool does not tell."""
+    if asked == "none" or found.parts == 0 or (found.nodes and found.nodes[0] == 0):
+        return "none"
+    told = found.nodes or found.parts or any(row.delegated for row in rows)
+    return asked if told else None
+
+
 def delegate_warnings(asked: str, found: BenchmarkOutput, rows: Sequence[OpRow]) -> list[str]:
     """Whether the delegate that was asked for really ran, as far as the tool tells."""
-    if asked == "none":
+    ran = delegate_that_ran(asked, found, rows)
+    if ran == asked:
         return []
-    if found.parts == 0 or (found.nodes and found.nodes[0] == 0):
+    if ran == "none":
         return [f"{asked} was asked for, but ran no op of this model"]
-    if found.nodes or found.parts or any(row.delegated for row in rows):
-        return []
     if _DELEGATES[asked][1] in found.created:
         return [f"{asked} was created, but the tool does not say what it ran"]
     return [f"nothing in the tool's log says that {asked} ran: take the figures as the plain CPU's"]

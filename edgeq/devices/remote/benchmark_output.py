@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgeq.devices.remote.numbers import real, whole
+
 _MOST_OPS = 100_000
 # What Android's log and TensorFlow's put in front of a line.
 _PREFIX = re.compile(r"^(?:\d\d-\d\d [\d:.]+\s+\d+\s+\d+ \w \w+\s*: )?(?:INFO: |VERBOSE: )?")
@@ -59,16 +61,16 @@ def read_output(text: str) -> BenchmarkOutput:
         r"(?:footprint delta from the start of the tool|Peak memory footprint) \(MB\): "
         r"init=([\d.]+) overall=([\d.]+)", whole,
     )  # fmt: skip
+    footprint = zip(("init", "overall"), memory.groups(), strict=True) if memory else ()
     return BenchmarkOutput(
         warmup=counts[0] if len(counts) > 1 else {},
         timed=counts[-1] if counts else {},
-        init_us=float(init[1]) if init else None,
+        init_us=real(init[1]) if init else None,
         memory_bytes={
-            name: round(float(value) * (1 << 20))
-            for name, value in zip(("init", "overall"), memory.groups(), strict=True)
-        }
-        if memory
-        else {},
+            name: round(value * (1 << 20))
+            for name, words in footprint
+            if (value := real(words)) is not None
+        },
         ops=_last_run_order(lines),
         nodes=_nodes(whole),
         parts=_parts(whole),
@@ -80,7 +82,9 @@ def read_output(text: str) -> BenchmarkOutput:
 
 def _statistics(line: str) -> dict[str, float]:
     found = {
-        name: float(value) for name, value in re.findall(r"(\w+)=(\d[\d.]*(?:e[+-]?\d+)?)", line)
+        name: value
+        for name, words in re.findall(r"(\w+)=(\d[\d.]*(?:e[+-]?\d+)?)", line)
+        if (value := real(words)) is not None
     }
     # Of a single run it prints nothing but that.
     only = found.get("curr", 0.0)
@@ -88,7 +92,7 @@ def _statistics(line: str) -> dict[str, float]:
 
 
 def _nodes(text: str) -> tuple[int, int] | None:
-    found = re.findall(r"Replacing (\d+) out of (\d+) node\(s\) with delegate", text)
+    found = re.findall(r"Replacing (\d{1,9}) out of (\d{1,9}) node\(s\) with delegate", text)
     if not found:
         return None
     return sum(int(some) for some, _ in found), max(int(total) for _, total in found)
@@ -100,7 +104,7 @@ def _parts(text: str) -> int | None:
     if "will not be executed by the delegate" in text:
         return 0
     found = re.search(r"partially executed by the delegate w/ (\d+) delegate kernels", text)
-    return int(found[1]) if found else None
+    return whole(found[1]) if found else None
 
 
 def _last_run_order(lines: Sequence[str]) -> list[OpRow]:
@@ -115,11 +119,10 @@ def _last_run_order(lines: Sequence[str]) -> list[OpRow]:
     rows: list[OpRow] = []
     for line in lines[starts[-1] + 2 : starts[-1] + 2 + _MOST_OPS]:
         cells = _cells(line)
-        if len(cells) < len(head) or not re.fullmatch(r"\d+\.?\d*", cells[at]):
+        took = real(cells[at]) if len(cells) >= len(head) else None
+        if took is None or took < 0:
             break
-        rows.append(
-            OpRow(cells[0], re.sub(r"^\[|\](:\d+)?$", "", cells[-1]), float(cells[at]) * 1e3)
-        )
+        rows.append(OpRow(cells[0], re.sub(r"^\[|\](:\d+)?$", "", cells[-1]), took * 1e3))
     return rows
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeq.devices.remote.numbers import core_list, whole
+from edgeq.errors import UsageError
+
 _ARCHITECTURES = {
     "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64",
     "armv8l": "armv7l", "armv7l": "armv7l", "armv6l": "armv6l", "riscv64": "riscv64",
@@ -48,6 +51,7 @@ class HostFacts:
     Attributes:
         architecture: "x86_64", "aarch64", "armv7l", "armv6l", "riscv64", "i686", or as told.
         system: "linux", "android" or "termux".
+        online: Numbers of its cores that are switched on; empty where it does not tell.
         glibc: Version, such as (2, 36); None without glibc.
         root: The folder for what is pushed; None if there is none that can be written to.
         executable: Whether programs may run from `root`.
@@ -64,7 +68,7 @@ class HostFacts:
     board: str | None
     cpu: str
     cpu_features: tuple[str, ...]
-    cores: int
+    online: tuple[int, ...]
     memory_bytes: int | None
     available_bytes: int | None
     glibc: tuple[int, ...] | None
@@ -81,6 +85,11 @@ class HostFacts:
     frequency_folders: tuple[str, ...] = ()
     throttled_source: str | None = None
     governor: str | None = None
+
+    @property
+    def cores(self) -> int:
+        """Number of cores that are switched on."""
+        return max(1, len(self.online))
 
     def to_json(self) -> dict[str, Any]:
         """What `edgeq devices probe --json` prints."""
@@ -136,7 +145,7 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
         or (android[1].strip() if len(android) > 1 else None),
         cpu=_cpu_name(cpuinfo, machine),
         cpu_features=_features(cpuinfo),
-        cores=_count_cores(_file(sections, "/sys/devices/system/cpu/online")),
+        online=core_list(_file(sections, "/sys/devices/system/cpu/online")) or (),
         memory_bytes=_kilobytes(memory.get("MemTotal")),
         available_bytes=_kilobytes(memory.get("MemAvailable")),
         glibc=glibc,
@@ -165,12 +174,33 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
     )
 
 
+def check_cores(wanted: str, facts: HostFacts, where: str) -> None:
+    """Refuse cores that a device does not have, or has switched off.
+
+    Args:
+        wanted: Numbers separated by commas; "" for any.
+        facts: The device.
+        where: Its name, for the message.
+
+    Raises:
+        UsageError: There is no such core.
+    """
+    online = set(facts.online)
+    missing = [each for each in wanted.split(",") if online and each and int(each) not in online]
+    if missing:
+        raise UsageError(
+            f"The device has no core {', '.join(missing)} that is switched on.", where,
+            f"it has {', '.join(map(str, facts.online))}",
+        )  # fmt: skip
+
+
 def _file(sections: Mapping[str, str], path: str) -> str:
     return next((text for name, text in sections.items() if name.endswith(" " + path)), "")
 
 
 def _kilobytes(text: str | None) -> int | None:
-    return int(text) * 1024 if text else None
+    kilobytes = whole(text) if text else None
+    return None if kilobytes is None else kilobytes * 1024
 
 
 def _cpu_name(cpuinfo: str, machine: str) -> str:
@@ -188,16 +218,9 @@ def _features(cpuinfo: str) -> tuple[str, ...]:
     return tuple(found[1].split()) if found else ()
 
 
-def _count_cores(online: str) -> int:
-    count = 0
-    for first, last in re.findall(r"(\d+)(?:-(\d+))?", online):
-        count += int(last or first) - int(first) + 1
-    return max(1, count)
-
-
 def _libc(sections: Mapping[str, str]) -> tuple[tuple[int, ...] | None, str]:
     text = sections.get("libc", "") + sections.get("python", "")
-    found = re.search(r"glibc (\d+)\.(\d+)", text)
+    found = re.search(r"glibc (\d{1,4})\.(\d{1,4})\b", text)
     if found:
         return (int(found[1]), int(found[2])), f"glibc {found[1]}.{found[2]}"
     if "ld-musl" in text:
@@ -206,11 +229,11 @@ def _libc(sections: Mapping[str, str]) -> tuple[tuple[int, ...] | None, str]:
 
 
 def _python(text: str) -> PythonFacts | None:
-    found = re.search(r"^version (\d+)\.(\d+)\.(\d+)", text, re.M)
+    found = re.search(r"^version (\d{1,4})\.(\d{1,4})\.(\d{1,4})\b", text, re.M)
     path = re.findall(r"^path (.+)", text, re.M)
     if not found or not path:
         return None
-    bits = re.search(r"^bits (\d+)", text, re.M)
+    bits = re.search(r"^bits (\d{1,3})\b", text, re.M)
     return PythonFacts(
         path[-1].strip(),
         tuple(int(each) for each in found.groups()),
@@ -222,18 +245,19 @@ def _python(text: str) -> PythonFacts | None:
 def read_free(text: str) -> int | None:
     """Free bytes, from what `df -kP FOLDER` prints."""
     words = text.strip().splitlines()[-1].split() if text.strip() else []
-    numbers = [int(word) for word in words if word.isdecimal()]
+    numbers = [value for word in words if (value := whole(word)) is not None]
     return numbers[2] * 1024 if len(numbers) >= 3 else None
 
 
 def _listing(text: str) -> dict[str, int]:
-    """Sizes by name; only names as edgeq makes them count."""
+    """Sizes by name; only plain files with names as edgeq makes them count."""
     sizes = {}
     for line in text.splitlines():
         words = line.split()
         name = words[-1] if words else ""
-        if len(words) > 5 and re.fullmatch(r"[0-9a-f]{64}[.\w-]*", name) and words[4].isdecimal():
-            sizes[name] = int(words[4])
+        size = whole(words[4]) if len(words) > 5 and line.startswith("-") else None
+        if size is not None and re.fullmatch(r"[0-9a-f]{64}[.\w-]*", name):
+            sizes[name] = size
     return sizes
 
 

@@ -8,19 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeq.devices.remote.answers import printable
+from edgeq.devices.remote import answers
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import read_graph
+
+_LONGEST_WORDS = 8000
 
 
 def explain(
     message: Mapping[str, Any], where: str, facts: HostFacts, model: Path, doing: str
 ) -> EdgeqError:
     """The error that an agent's `error` event stands for."""
-    kind = str(message.get("kind", ""))
-    text = _clean(str(message.get("text", "")))
-    number = message.get("signal") or 0
+    kind = answers.text(message, "kind")
+    text = _clean(answers.text(message, "text", _LONGEST_WORDS))
+    number = message.get("signal")
+    number = number if isinstance(number, int) else 0
     if kind == "busy":
         return EdgeqError(
             f"The device is busy: {text} is measuring on it.",
@@ -60,4 +63,4 @@ def explain(
 def _clean(text: str) -> str:
     """A runtime's words without its notices."""
     lines = [line for line in text.splitlines() if not line.startswith(("INFO:", "WARNING:"))]
-    return printable("\n".join(lines)).strip()
+    return "\n".join(lines).strip()

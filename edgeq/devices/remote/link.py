@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from edgeq.errors import EdgeqError
+from edgeq.support.text import visible
 
 # A link on which nothing comes for so long is lost: a device beats every second. Both sides count
 # seconds in which they ran themselves, so that a busy or suspended machine does not take its own
@@ -28,15 +29,18 @@ class ConnectionDropped(EdgeqError):
     """The server closed every connection that was tried before the handshake was over."""
 
 
+class NoMoreSessions(EdgeqError):
+    """The link is there, but the server starts no second program over it (sshd's MaxSessions)."""
+
+
 def silence(where: str, seconds: int = SILENCE_S) -> LinkLost:
     """The link is there, but nothing comes over it."""
     return LinkLost(where, f"nothing came from the device for {seconds} s")
 
 
 def complaint(stderr: bytes) -> str:
-    """What a program on a device complained of, without what could steer the user's terminal."""
-    text = stderr.decode("utf-8", "replace")
-    return "".join(each for each in text if each.isprintable() or each == "\n")
+    """What a program on a device complained of, as a terminal may show it."""
+    return visible(stderr.decode("utf-8", "replace"))
 
 
 class Process(Protocol):
@@ -89,7 +93,12 @@ class Link(Protocol):
     silence_s: int
 
     def start(self, command: str) -> Process:
-        """Start a shell command on the device."""
+        """Start a shell command on the device.
+
+        Raises:
+            NoMoreSessions: One program runs there already, and that is all that may.
+            LinkLost: The link is gone.
+        """
         ...
 
     def abort(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from edgeq.devices import query
@@ -13,7 +12,7 @@ from edgeq.errors import UsageError
 
 NAMES = (
     "runtime", "agent", "threads", "cpu", "delegate", "dir", "wait", "reconnect", "cache",
-    "program",
+    "program", "patience",
 )  # fmt: skip
 DELEGATES = ("xnnpack", "none", "reference", "gpu", "nnapi", "qnn")
 
@@ -27,22 +26,25 @@ class RemoteOptions:
         program: The benchmark_model to use: a file here, or a path on the device.
         agent: "python" or "native"; "" lets the probe choose.
         cpu: Cores to stay on, such as "2,3"; "" for any.
+        delegate: What was asked for; "" leaves it to the runtime.
         folder: Folder on the device for what is pushed; "" for the usual ones.
         wait_s: How long to wait while somebody else measures on the device.
         reconnect_s: How long to try again after a lost link, where work can go on.
         cache_bytes: Cap on what is kept on the device.
+        patience_s: How long the device may take for one answer, beyond what was asked of it.
     """
 
     runtime: str = ""
     agent: str = ""
     threads: int = 1
     cpu: str = ""
-    delegate: str = "xnnpack"
+    delegate: str = ""
     folder: str = ""
     wait_s: float = 5.0
     reconnect_s: float = 3.0
     cache_bytes: int = DEFAULT_CACHE_BYTES
     program: str = ""
+    patience_s: float = 600.0
 
 
 def read_options(address: Address, *others: str) -> RemoteOptions:
@@ -63,21 +65,15 @@ def read_options(address: Address, *others: str) -> RemoteOptions:
         runtime=query.choice(address, "runtime", ("", *RUNTIMES, "benchmark_model"), ""),
         agent=query.choice(address, "agent", ("", *AGENTS), ""),
         threads=query.positive(address, "threads", 1),
-        cpu=_cores(address),
-        delegate=query.choice(address, "delegate", DELEGATES, "xnnpack"),
+        cpu=query.cores(address.query.get("cpu", ""), address.text),
+        delegate=query.choice(address, "delegate", ("", *DELEGATES), ""),
         folder=folder,
         wait_s=_seconds(address, "wait", 5.0),
         reconnect_s=_seconds(address, "reconnect", 3.0),
         program=address.query.get("program", ""),
+        patience_s=_seconds(address, "patience", 600.0),
         cache_bytes=int(_seconds(address, "cache", DEFAULT_CACHE_BYTES / 1e6) * 1e6),
     )
-
-
-def _cores(address: Address) -> str:
-    text = address.query.get("cpu", "")
-    if text and not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text):
-        raise UsageError(f"'{address.text}': cpu= takes core numbers.", hint="cpu=2,3")
-    return text
 
 
 def _seconds(address: Address, name: str, default: float) -> float:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts, read_free
-from edgeq.devices.remote.link import KILLED, Link, LinkLost
+from edgeq.devices.remote.link import KILLED, Link, LinkLost, NoMoreSessions
+from edgeq.devices.remote.numbers import whole
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
 
 DEFAULT_CACHE_BYTES = 512 << 20
 _BLOCK_BYTES = 1 << 15
+_SMALLEST_PIECE, _LARGEST_PIECE, _PIECE_S = 1 << 13, 1 << 20, 0.5
 _HASHED_BYTES_PER_S = 1e6  # a tenth of what the slowest Raspberry Pi does
 _SPARE_BYTES = 4 << 20  # what a device's disk should keep
 
@@ -54,15 +57,17 @@ def _push_one(link: Link, shell: Shell, root: str, artifact: Artifact) -> int:
     name = f"{root}/{artifact.name}"
     _, answer = shell.do(_adopt(name))
     size, _, owner = answer.partition(" ")
-    if not owner.isdecimal():
+    if whole(owner) is None:
         raise EdgeqError("The device's shell does not answer as a shell does.", link.name)
     part = f"{name}.{owner}.part"
-    offset = int(size) if size.isdecimal() and int(size) <= artifact.size_bytes else 0
+    offset = whole(size) or 0
+    if offset > artifact.size_bytes:
+        offset = 0
     hashing_s = artifact.size_bytes / _HASHED_BYTES_PER_S
     sent = 0
     # What was left may be damaged (a power cut leaves holes): then everything is sent again.
     for start in dict.fromkeys((offset, 0)):
-        problem = _append(link, artifact, part, start)
+        problem = _append(link, shell, artifact, part, start)
         sent += artifact.size_bytes - start
         status, answer = shell.do(_check_and_rename(part, name, artifact.sha256), hashing_s)
         if status == 0:
@@ -82,11 +87,14 @@ def _adopt(name: str) -> str:
 
     The parts of pushes that are still going on, told by their process, are left alone. A process
     that has ended but was not yet waited for (a container's first process may take its time) still
-    takes signals: it is told by the state Z.
+    takes signals: it is told by the state Z. What is no plain file, such as a link that waits for
+    somebody to write through it, is removed.
     """
     base = quoted(name)
     return (
-        f"for f in {base}.*.part; do p=${{f%.part}}; p=${{p##*.}}; "
+        f"for f in {base}.*.part; do "
+        f'if [ -L "$f" ] || [ ! -f "$f" ]; then rm -rf "$f"; continue; fi; '
+        f"p=${{f%.part}}; p=${{p##*.}}; "
         f"case $(cat /proc/$p/stat 2>/dev/null) in *') Z '*) ;; "
         f"*) kill -0 $p 2>/dev/null && continue;; esac; "
         f'if [ -e {base}.$$.part ]; then rm -f "$f"; else '
@@ -95,10 +103,14 @@ def _adopt(name: str) -> str:
     )
 
 
-def _append(link: Link, artifact: Artifact, part: str, offset: int) -> str:
+def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int) -> str:
     """Send what is missing of a file; what the device complained of, or ""."""
     redirect = ">>" if offset else ">"
-    process = link.start(f"exec sh -c {quoted(f'exec cat {redirect}{quoted(part)}')}")
+    try:
+        process = link.start(f"exec sh -c {quoted(f'exec cat {redirect}{quoted(part)}')}")
+    except NoMoreSessions:
+        _append_through(link, shell, artifact, part, offset)
+        return ""
     try:
         with artifact.path.open("rb") as source:
             source.seek(offset)
@@ -119,6 +131,32 @@ def _append(link: Link, artifact: Artifact, part: str, offset: int) -> str:
     problem = process.errors().strip()
     process.close()
     return problem
+
+
+def _append_through(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int) -> None:
+    """The same through the shell that runs already, where the server starts nothing else.
+
+    In pieces that take about a second each, so that the device hears of us in between.
+    """
+    size = _SMALLEST_PIECE
+    redirect = ">>" if offset else ">"
+    with artifact.path.open("rb") as source:
+        source.seek(offset)
+        while block := source.read(size):
+            begin = time.monotonic()
+            command = f"head -c {len(block)} 2>&1 {redirect}{quoted(part)}"
+            status, answer = shell.do(command, data=block)
+            if status:  # and the shell has ended, since data may be left that it would obey
+                if "No space" in answer:
+                    raise _no_space(link, part.rpartition("/")[0], artifact.size_bytes, 0)
+                raise EdgeqError(
+                    f"'{artifact.path.name}' did not arrive on the device: "
+                    f"{answer[:200] or f'head ended with status {status}'}.",
+                    link.name, "a server that allows two sessions at once (MaxSessions) would help",
+                )  # fmt: skip
+            redirect = ">>"
+            fast = time.monotonic() - begin < _PIECE_S
+            size = min(2 * size, _LARGEST_PIECE) if fast else max(size // 2, _SMALLEST_PIECE)
 
 
 def _check_and_rename(part: str, name: str, sha256: str) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.devices.remote.answers import number, printable
+from edgeq.devices.remote.answers import number, text
 from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.remote.numbers import real, whole
 
 _MOST_SNAPSHOTS = 120
+_LONGEST_SOURCE = 20_000
+_MOST_HZ = 1e12
 _SLOWED = 0.10  # a frequency or a latency that moved by more than this was throttled or disturbed
 _DRIFT = 0.15
 _CLOCK_JUMP_S = 2.0
@@ -80,13 +83,15 @@ def read_snapshot(beat: Mapping[str, Any], facts: HostFacts) -> Snapshot:
     sources = watch_list(facts)
     told = beat.get("texts")
     texts = {
-        source: printable(str(text))
-        for source, text in zip(sources, told if isinstance(told, list) else [], strict=False)
+        source: text({"text": words}, "text", _LONGEST_SOURCE)
+        for source, words in zip(sources, told if isinstance(told, list) else [], strict=False)
     }
     folders = facts.frequency_folders
     busy, stolen = _processor_time(texts.get("/proc/stat", ""))
-    load = _number(texts.get("/proc/loadavg", "").split(" ")[0])
-    throttled = re.search(r"(?:0x)?([0-9a-fA-F]+)\s*$", texts.get(facts.throttled_source or "", ""))
+    load = real(texts.get("/proc/loadavg", "").split(" ")[0])
+    throttled = re.search(
+        r"(?:0x|\b)([0-9a-fA-F]{1,8})\s*$", texts.get(facts.throttled_source or "", "")
+    )
     return Snapshot(
         monotonic_s=number(beat, "monotonic_s"),
         wall_s=number(beat, "wall_s"),
@@ -102,7 +107,7 @@ def read_snapshot(beat: Mapping[str, Any], facts: HostFacts) -> Snapshot:
         temperature_c={
             name: value / 1000
             for name, path in facts.temperatures.items()
-            if (value := _number(texts.get(path, ""))) is not None
+            if (value := real(texts.get(path, ""))) is not None
         },
     )
 
@@ -110,26 +115,19 @@ def read_snapshot(beat: Mapping[str, Any], facts: HostFacts) -> Snapshot:
 def _hertz(texts: Mapping[str, str], folders: Sequence[str], name: str) -> dict[str, int]:
     found = {}
     for folder in folders:
-        value = _number(texts.get(f"{folder}/{name}", ""))
+        value = real(texts.get(f"{folder}/{name}", ""), _MOST_HZ / 1000)
         if value is not None:
             found[folder.rpartition("/")[2]] = int(value) * 1000
     return found
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text.strip())
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _processor_time(text: str) -> tuple[float | None, float | None]:
+def _processor_time(told: str) -> tuple[float | None, float | None]:
     """(busy, stolen) seconds of all cores together, from /proc/stat's first line."""
-    words = text.split("\n", 1)[0].split()
-    if len(words) < 9 or words[0] != "cpu" or not all(word.isdecimal() for word in words[1:9]):
+    words = told.split("\n", 1)[0].split()
+    ticks = [value for word in words[1:9] if (value := whole(word)) is not None]
+    if len(ticks) < 8 or words[0] != "cpu":
         return None, None
-    user, nice, system, _idle, _wait, irq, softirq, steal = (int(word) for word in words[1:9])
+    user, nice, system, _idle, _wait, irq, softirq, steal = ticks
     return (user + nice + system + irq + softirq) / _TICKS_PER_S, steal / _TICKS_PER_S
 
 

@@ -61,7 +61,7 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
             "runtime": plan.runtime,
             "runtime_version": plan.version,
             "threads": run.threads,
-            "delegate": run.loaded.delegate,
+            "delegate": "none" if delegate["ops"] == 0 else run.loaded.delegate,
             "architecture": facts.architecture,
             "os": facts.os_name,
             "kernel": facts.kernel,
@@ -85,7 +85,7 @@ def _delegate(run: Run, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
     "max_difference" away from the plain ones, which reach "range"; None where nobody looked.
     """
     found: dict[str, Any] = {
-        "asked": run.agent.options.delegate,
+        "asked": run.agent.options.delegate or run.agent.plan.usual_delegate,
         "ops": sum(time.delegated for time in run.op_times) if run.op_times else None,
         "of": len(run.op_times) or None,
         "max_difference": None,

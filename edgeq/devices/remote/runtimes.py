@@ -13,7 +13,7 @@ from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.remote.runner import check_architecture, generated_runner, litert_runner
 from edgeq.devices.remote.shell import quoted
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 
 RUNTIMES = ("litert", "installed", "wheel", "c")
 AGENTS = ("python", "native")
@@ -40,6 +40,11 @@ class Plan:
     library: Artifact | None
     interpreted: bool
 
+    @property
+    def usual_delegate(self) -> str:
+        """The delegate that runs if none is asked for; generated C has none."""
+        return "none" if self.runtime == "c" else "xnnpack"
+
     def command(self, facts: HostFacts) -> str:
         """The shell words that start the agent."""
         path = quoted(f"{facts.root}/{self.program.name}")
@@ -57,7 +62,8 @@ class Request:
     Attributes:
         facts: What the probe found.
         agent: One of AGENTS, or "" for the one that fits.
-        delegate: What the address asks for.
+        delegate: What the address asks for; "" leaves it to the runtime.
+        threads: Likewise.
         model: The .tflite file.
         compile_options: For generated C.
         ask: Runs a line of shell on the device, in so many seconds beyond a moment.
@@ -66,6 +72,7 @@ class Request:
     facts: HostFacts
     agent: str
     delegate: str
+    threads: int
     model: Path
     compile_options: CompileOptions
     ask: Callable[[str, float], tuple[int, str]]
@@ -211,8 +218,23 @@ def _plan_wheel(request: Request) -> Plan:
 def _check_generated(request: Request) -> None:
     if request.agent == "python":
         raise EdgeqError("generated C is a program of its own, without Python")
+    if request.delegate not in ("", "none"):
+        raise EdgeqError(f"generated C takes no delegate, '{request.delegate}' was asked for")
+    check_threads("c", request.threads)
     check_architecture(request.facts)
     _check_executable(request.facts)
+
+
+def check_threads(runtime: str, threads: int) -> None:
+    """Refuse threads that would not be used.
+
+    Raises:
+        UsageError: Generated C runs on one.
+    """
+    if runtime == "c" and threads > 1:
+        raise UsageError(
+            f"generated C runs on one thread, {threads} were asked for", hint="?runtime=litert"
+        )
 
 
 def _plan_generated(request: Request) -> Plan:
@@ -221,7 +243,7 @@ def _plan_generated(request: Request) -> Plan:
 
 
 def _check_delegate(request: Request) -> None:
-    if request.delegate not in _CPU_DELEGATES:
+    if request.delegate not in ("", *_CPU_DELEGATES):
         raise EdgeqError(
             f"it has no delegate '{request.delegate}', only {', '.join(_CPU_DELEGATES)}"
         )

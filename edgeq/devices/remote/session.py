@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices import query
 from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts, benchmark
 from edgeq.devices.remote.benchmark import BenchmarkSession
@@ -33,7 +34,10 @@ from edgeq.support.output import write_whole
 Connect = Callable[[float | None], Link]
 
 _CHUNK_BYTES = 1 << 20
+_CHUNK_S = 2.0
+_FIRST_CALLS = 32
 _OPS_RUNS = 20
+_MOST_SAMPLES = 50_000_000
 _STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
 
 
@@ -109,12 +113,18 @@ class RemoteSession(Session):
         count = check_batch(inputs, self._inputs)
         results = [np.empty((count, *spec.shape), spec.dtype) for spec in self._outputs]
         size = sum(spec.bytes for spec in (*self._inputs, *self._outputs))
-        step = max(1, _CHUNK_BYTES // max(1, size))
-        for start in range(0, count, step):
+        most = max(1, _CHUNK_BYTES // max(1, size))
+        start, step = 0, min(most, _FIRST_CALLS)
+        while start < count:
+            begin = time.monotonic()
             part = [array[start : start + step] for array in inputs]
             values = self._run_part(part, min(step, count - start))
             for result, value in zip(results, values, strict=True):
                 result[start : start + step] = value
+            start += step
+            # As many as the device does in a moment: a lost link costs no more than that.
+            slow = time.monotonic() - begin > _CHUNK_S
+            step = max(1, step // 2) if slow else min(most, 2 * step)
         return results
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:  # noqa: ARG002
@@ -137,7 +147,7 @@ class RemoteSession(Session):
         extra = options.extra
         wanted = _Setting(
             int(extra.get("threads") or self._setting.threads),
-            str(extra.get("cpu") or self._setting.cpu),
+            query.cores(str(extra["cpu"]), "cpu") if extra.get("cpu") else self._setting.cpu,
             self._setting.delegate,
         )
         if not self._fresh or wanted != self._holds:
@@ -238,14 +248,29 @@ class RemoteSession(Session):
         self, options: ProfileOptions, data: str, samples: list[float]
     ) -> answers.Measured:
         sustained = options.extra.get("sustained_s")
+        runs = 0 if sustained else options.runs or 0
+        pace_hz = float(options.extra.get("paced_hz") or 0.0)
         seconds = sustained or options.seconds or (None if options.runs else DEFAULT_SECONDS)
+
+        def keep(parcel: list[float]) -> None:
+            samples.extend(parcel)
+            if len(samples) > (runs or _MOST_SAMPLES):
+                raise EdgeqError(
+                    f"The device sent more than {runs or _MOST_SAMPLES:,} samples.",
+                    self._device.address, "a shorter measurement, or --paced",
+                )  # fmt: skip
+            if not runs and time.monotonic() > end:
+                raise EdgeqError("The device does not end its measurement.", self._device.address)
+
+        end = time.monotonic() + float(seconds or 0.0) + self._device.options.patience_s
         message = self._agent.ask(
             "measure",
-            samples.extend,
+            keep,
+            float(seconds or 0.0) + (1 / pace_hz if pace_hz else 0.0),
             warmup=-1 if options.warmup is None else options.warmup,
-            runs=0 if sustained else options.runs or 0,
+            runs=runs,
             seconds=float(seconds or 0.0),
-            pace_hz=float(options.extra.get("paced_hz") or 0.0),
+            pace_hz=pace_hz,
             data=data,
         )
         if not samples:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import queue
 import threading
 import time
 from collections.abc import Mapping
@@ -16,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.devices.remote.link import KILLED, Link, LinkLost
+from edgeq.devices.remote.mailbox import Mailbox
+from edgeq.devices.remote.numbers import whole
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json
 
 Message = dict[str, Any]
 
@@ -34,9 +36,14 @@ _START = (
 _BEAT_S = 1.0
 _MOMENT_S = 9.0  # for a probe, and for everything else that a device does before it measures
 _TRICKLE_BYTES = 1024  # of one line, in the time after which silence means a lost link
-_MOST_LINES_WAITING = 10_000
+_START_S = 60.0  # for Python to start on a slow, busy device
+_LONGEST_ANSWER_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 64 << 20
 _LONGEST_PROBE_BYTES = 4 << 20
+
+
+class TooSlow(EdgeqError):
+    """The device lives, but its answer has not come in time."""
 
 
 class Shell:
@@ -46,7 +53,8 @@ class Shell:
         self._link = link
         self._process = link.start(_START.replace("{silence}", str(link.silence_s)))
         self._beat = b"beat\n"
-        self._lines: queue.Queue[str | EdgeqError] = queue.Queue(_MOST_LINES_WAITING)
+        self._lines = Mailbox()
+        self._status: int | None = None  # of the process, if it ended while the link stood
         self._closed = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -69,59 +77,88 @@ class Shell:
             "EDGEQ_ROOT": known.get("root", "").strip(),
         }
         given = "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
-        self._write((given + _BOOTSTRAP.read_text()).encode())
         sections: dict[str, str] = {}
         name, size = "", 0
         end = time.monotonic() + _MOMENT_S
-        while name != "ready":
-            if time.monotonic() > end:
-                raise EdgeqError("The device is too slow: its probe does not end.", self._link.name)
-            try:
-                line = self._line()
-            except LinkLost:
-                if "edgeq" not in sections and self._process.status() not in (None, KILLED):
-                    raise EdgeqError(
-                        "There is no POSIX shell on the device.", self._link.name,
-                        self._process.errors().strip()[:200],
-                    ) from None  # fmt: skip
-                raise
-            size += len(line)
-            if size > _LONGEST_PROBE_BYTES:
-                raise EdgeqError("The device's answer is too long to be true.", self._link.name)
-            if line.startswith("@@"):
-                name = line[2:].strip()
-                if name != "beat":
-                    sections[name] = ""
-            elif "edgeq" in sections:  # whatever a login script printed came before
-                # These texts go to the user's terminal: what could steer it is left out.
-                sections[name] = sections.get(name, "") + _plain(line) + "\n"
+        try:
+            self._write((given + _BOOTSTRAP.read_text()).encode())
+            while name != "ready":
+                line = self._line(end, "its probe does not end")
+                size += len(line)
+                if size > _LONGEST_PROBE_BYTES:
+                    raise EdgeqError("The device's answer is too long to be true.", self._link.name)
+                if line.startswith("@@"):
+                    name = line[2:].strip()
+                    if name != "beat":
+                        sections[name] = ""
+                elif "edgeq" in sections:  # whatever a login script printed came before
+                    # These texts go to the user's terminal: what could steer it is left out.
+                    sections[name] = sections.get(name, "") + _plain(line) + "\n"
+        except (LinkLost, TooSlow) as failure:
+            raise failure if "edgeq" in sections else self._no_shell(failure) from None
         return sections if "uname" in sections else {**known, **sections}
 
-    def do(self, command: str, more_s: float = 0.0) -> tuple[int, str]:
+    def _no_shell(self, failure: EdgeqError) -> EdgeqError:
+        """Why a link that stands has no shell behind it, or else that it does not stand."""
+        if isinstance(failure, TooSlow):
+            told = f"does not answer as a shell does within {_MOMENT_S:g} s"
+        elif self._status is None:
+            return failure
+        elif self._status == KILLED:
+            told = "was ended"
+        else:
+            told = f"ended with status {self._status}"
+        words = self._process.errors().strip()[:200]
+        return EdgeqError(
+            "There is no POSIX shell on the device: what its server starts instead "
+            + told + (f" and says: {words}" if words else "."),
+            self._link.name,
+            "a login shell such as /bin/sh, and no ForceCommand (internal-sftp, say) for this user",
+        )  # fmt: skip
+
+    def do(
+        self,
+        command: str,
+        more_s: float = 0.0,
+        *,
+        data: bytes | None = None,
+        tabs: bool = False,
+        most_bytes: int = _LONGEST_ANSWER_BYTES,
+    ) -> tuple[int, str]:
         """Exit status and output of one line of shell.
 
         Args:
             command: The line.
             more_s: How much longer than a moment it may take.
+            data: What the line reads from its stdin, to the last byte; nobody else may speak
+                until it has ended.
+            tabs: Whether tabs in the output are kept.
+            most_bytes: Longest output.
 
         Raises:
             EdgeqError: The device lives, but does not finish.
             LinkLost: The link is gone.
         """
-        self._write(command.encode() + b"\n")
-        lines: list[str] = []
         end = time.monotonic() + _MOMENT_S + more_s
+        if data is None:
+            self._write(command.encode() + b"\n")
+            return self._done(end, tabs=tabs, most_bytes=most_bytes)
+        with self._writing:  # a beat would be taken for data
+            self._put(b"take " + command.encode() + b"\n" + data)
+            return self._done(end, tabs=tabs, most_bytes=most_bytes)
+
+    def _done(self, end: float, *, tabs: bool, most_bytes: int) -> tuple[int, str]:
+        lines: list[str] = []
+        size = 0
         while True:
-            if time.monotonic() > end:
-                raise EdgeqError("The device is too slow: it does not finish.", self._link.name)
-            line = self._line()
+            line = self._line(end, "it does not finish")
             if line.startswith("@@done "):
-                status = line[7:].strip()
-                text = "\n".join(lines).strip()
-                return int(status) if status.isdecimal() else 1, text
+                status = whole(line[7:])
+                return 1 if status is None else status, "\n".join(lines).strip()
             if line != "@@beat":
-                lines.append(_plain(line))
-            if len(lines) > _MOST_LINES_WAITING:
+                lines.append(_plain(line, tabs=tabs))
+            size += len(line) + 1
+            if size > most_bytes:
                 raise EdgeqError("The device's answer is too long to be true.", self._link.name)
 
     def become(self, command: str) -> Message:
@@ -133,9 +170,9 @@ class Shell:
         self._beat = b""
         self._write(f"start {command}\n".encode())
         try:
-            message = self.receive()
+            message = self.receive(time.monotonic() + _START_S)
         except LinkLost:
-            if self._process.status() is None:
+            if self._status is None:
                 raise
             raise EdgeqError(
                 f"The agent did not start: {self._process.errors().strip() or 'no reason given'}",
@@ -148,19 +185,22 @@ class Shell:
         """Say something to the agent."""
         self._write(json.dumps(message).encode() + b"\n")
 
-    def receive(self) -> Message:
+    def receive(self, end: float) -> Message:
         """The agent's next message.
 
+        Args:
+            end: `time.monotonic()` when the exchange that it belongs to must be over.
+
         Raises:
-            EdgeqError: What came is no message.
+            EdgeqError: What came is no message, or nothing came in time.
             LinkLost: The link is gone.
         """
         while True:
-            line = self._line()
+            line = self._line(end, "its answer does not come")
             if line.startswith("@@") or not line:
                 continue  # the shell's last words
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
+            with contextlib.suppress(EdgeqError):
+                message = parse_json(line, self._link.name)
                 if isinstance(message, dict) and isinstance(message.get("event"), str):
                     return message
             raise EdgeqError("The device did not speak edgeq's protocol.", self._link.name)
@@ -173,40 +213,35 @@ class Shell:
         """End the process; the link stays."""
         self._closed.set()
         self._process.close()
+        self._lines.close()
 
     def _write(self, data: bytes) -> None:
+        with self._writing:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
         try:
-            with self._writing:
-                self._process.write(data)
+            self._process.write(data)
         except LinkLost as error:
             # The listener knows better why.
-            raise self._reason() or error from None
+            raise self._lines.reason(0.2) or error from None
 
-    def _reason(self) -> EdgeqError | None:
-        """Why the conversation ended, if the listener has said so."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                item = self._lines.get(timeout=0.2)
-                if isinstance(item, EdgeqError):
-                    self._lines.put(item)
-                    return item
-        return None
-
-    def _line(self) -> str:
-        item = self._lines.get()
-        if isinstance(item, EdgeqError):
-            self._lines.put(item)  # whoever asks again gets the same answer
-            raise item
-        return item
+    def _line(self, end: float, trouble: str) -> str:
+        line = self._lines.get(end)
+        # A device that never stops talking must not hold the time up either.
+        if line is None or time.monotonic() > end:
+            raise TooSlow(f"The device is too slow: {trouble}.", self._link.name)
+        return line
 
     def _listen(self) -> None:
         """Split what the device says into lines, until it ends or falls silent."""
         buffer = bytearray()
         recent, mark = 0, time.monotonic()
         try:
-            while True:
+            while not self._closed.is_set():
                 data = self._process.read()
                 if not data:
+                    self._status = self._process.status()
                     raise LinkLost(self._link.name, "the device closed it")
                 buffer += data
                 recent += len(data)
@@ -217,12 +252,12 @@ class Shell:
                 if b"\n" in data:
                     *lines, rest = bytes(buffer).split(b"\n")
                     for line in lines:
-                        self._lines.put(line.decode("utf-8", "replace").rstrip("\r"))
+                        self._lines.put(line)
                     buffer = bytearray(rest)
                 elif len(buffer) > _LONGEST_LINE_BYTES:
                     raise EdgeqError("The device's answer is too long to be true.", self._link.name)
         except EdgeqError as error:
-            self._lines.put(error)
+            self._lines.end(error)
             if not self._closed.is_set():
                 self._closed.set()
                 self._link.abort()  # a push that still waits must not wait any longer
@@ -239,8 +274,11 @@ class Shell:
                     self._writing.release()
 
 
-def _plain(line: str) -> str:
-    return "".join(each for each in line.replace("\t", " ") if each.isprintable())
+def _plain(line: str, *, tabs: bool = False) -> str:
+    """A line without what could steer a terminal."""
+    if not tabs:
+        line = line.replace("\t", " ")
+    return "".join(each for each in line if each.isprintable() or each == "\t")
 
 
 def quoted(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 from edgeq.devices.ssh.config import HostSettings
 from edgeq.errors import EdgeqError
+from edgeq.support.text import visible_line
 
 PASSWORD_VARIABLE = "EDGEQ_SSH_PASSWORD"  # noqa: S105  (the name of the variable)
 PASSPHRASE_VARIABLE = "EDGEQ_SSH_PASSPHRASE"  # noqa: S105
+SECRETS = (PASSWORD_VARIABLE, PASSPHRASE_VARIABLE)
+_AGENT_S = 10.0
 
 
 def authenticate(transport: Any, settings: HostSettings) -> None:
@@ -31,12 +35,13 @@ def authenticate(transport: Any, settings: HostSettings) -> None:
             if not transport.auth_publickey(settings.user, key):
                 return
         except paramiko.BadAuthenticationType as error:
-            tried.append(f"{label} (the server takes {', '.join(error.allowed_types)} only)")
+            allowed = visible_line(", ".join(error.allowed_types))
+            tried.append(f"{label} (the server takes {allowed} only)")
             break
         except paramiko.AuthenticationException:
             tried.append(label)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            tried.append(f"{label} ({error})")
+            tried.append(f"{label} ({visible_line(str(error))})")
             if not transport.is_active():
                 break
         if transport.is_authenticated():
@@ -53,9 +58,9 @@ def authenticate(transport: Any, settings: HostSettings) -> None:
 def _keys(settings: HostSettings, tried: list[str]) -> Iterator[tuple[str, Any]]:
     import paramiko
 
-    if settings.use_agent and os.environ.get("SSH_AUTH_SOCK"):
+    if settings.agent is not None:
         try:
-            offered = paramiko.Agent().get_keys()
+            offered = _agent_keys(settings.agent)
         except (paramiko.SSHException, OSError) as error:
             tried.append(f"agent ({error})")
             offered = ()
@@ -68,6 +73,21 @@ def _keys(settings: HostSettings, tried: list[str]) -> Iterator[tuple[str, Any]]
             key = _read_key(path, tried)
             if key is not None:
                 yield str(path), key
+
+
+def _agent_keys(place: Path) -> tuple[Any, ...]:
+    """The keys of the agent behind a socket; on Windows, of Pageant or OpenSSH's own."""
+    import paramiko
+
+    if sys.platform == "win32":
+        return tuple(paramiko.Agent().get_keys())
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_AGENT_S)
+    connection.connect(str(place))
+    agent = paramiko.agent.AgentSSH()
+    agent._connect(connection)  # paramiko.Agent knows one place only, the environment's
+    connection.settimeout(None)  # the user may be asked to confirm each signature
+    return tuple(agent.get_keys())
 
 
 def _public_blobs(paths: tuple[Path, ...]) -> set[bytes]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.devices.ssh.config import HostSettings, matches
+from edgeq.devices.ssh.config import HostSettings
+from edgeq.devices.ssh.readconf import matches
 from edgeq.errors import EdgeqError
 from edgeq.support.output import write_whole
 
@@ -51,7 +52,7 @@ class KnownKey:
             except ValueError:  # a damaged line vouches for nobody
                 return False
             return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), wanted)
-        return matches(name, self.names)
+        return matches(name.lower(), [each.lower() for each in self.names])
 
 
 def own_known_hosts() -> Path:

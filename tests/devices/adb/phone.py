@@ -21,10 +21,11 @@ STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
 
 
 class Phone:
-    """Serves one adb client after the other; its shell is this machine's."""
+    """Serves one adb client after the other; its shell is this machine's, or one that lies."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shell: str = "/bin/sh") -> None:
         self._folder = folder
+        self._shell = shell
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -42,12 +43,15 @@ class Phone:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=Connection(client, self._folder).run, daemon=True).start()
+            threading.Thread(
+                target=Connection(client, self._folder, self._shell).run, daemon=True
+            ).start()
 
 
 class Connection:
-    def __init__(self, link: socket.socket, folder: Path) -> None:
+    def __init__(self, link: socket.socket, folder: Path, shell: str) -> None:
         self._link = link
+        self.shell = shell
         self._folder = folder
         self._sending = threading.Lock()
         self._streams: dict[int, Stream] = {}
@@ -99,7 +103,7 @@ class Connection:
     def environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "HOME": "/nonexistent",
+            "HOME": "/dev/null/home",  # not even root can make that
             "TMPDIR": str(self._folder),
             "EDGEQ_TEST_PHONE": str(self._folder),
         }
@@ -114,7 +118,7 @@ class Stream:
         self.may_send = threading.Event()
         self._turn = threading.Lock()
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", command],
+            [link.shell, "-c", command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=link.environment(), start_new_session=True,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -58,3 +59,34 @@ def test_a_phone_that_is_not_there(phone, models):
 def test_any_takes_the_only_one(phone, models):
     with open_device("adb:any").open(models / "kws_int8.tflite", CompileOptions()) as session:
         assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+
+
+# What a phone's shell does instead of obeying; adb's own client stands in between.
+TRUE = "case $2 in true) exit 0;; esac; "
+LIES = {
+    "no shell": "printf '\\033[31mdenied\\033]0;x\\007' >&2; exit 1",
+    "says yes to everything": "exit 0",
+    "talks for ever": f"{TRUE}while :; do echo aaaaaaaaaaaaaaaaaaaaa; done",
+    "colours": f"{TRUE}printf '\\033[31mred' >&2; exit 3",
+    "answers with bytes": f"{TRUE}cat /bin/sh",
+    "takes no file": "case $2 in *'exec cat'*) exec sleep 20;; esac; exec /bin/sh -c \"$2\"",
+    "loses it": "case $2 in *'exec cat'*) exec cat >/dev/null;; esac; exec /bin/sh -c \"$2\"",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_phone_that_lies(phone, models, tmp_path, lie):
+    shell = tmp_path / "liar"
+    shell.write_text(f"#!/bin/sh\n{LIES[lie]}\n")
+    shell.chmod(0o755)
+    liar = Phone(tmp_path / "data", str(shell))
+    subprocess.run(["adb", "connect", liar.serial], check=True, capture_output=True, timeout=30)
+    begin = time.monotonic()
+    try:
+        with pytest.raises(EdgeqError) as caught:
+            open_device(f"adb:{liar.serial}").open(models / "kws_int8.tflite", CompileOptions())
+        assert time.monotonic() - begin < 15
+        assert "\033" not in str(caught.value)
+    finally:
+        subprocess.run(["adb", "disconnect", liar.serial], check=False, capture_output=True)
+        liar.close()

@@ -322,6 +322,13 @@ LIES = {
     "complains in colour": "printf '\\033[31mred' >&2; exit 3",
     "lies about the push": f"printf '{PROBE}'; while read l; do echo '@@done 0'; done",
     "odd status": f"printf '{PROBE}'; while read l; do echo '@@done what'; done",
+    "digits": "printf '@@edgeq\\n@@boot\\nb\\n@@uname\\nLinux 6.1 x86_64\\n'; "
+    f"printf '@@libc\\nglibc {'9' * 5000}.36\\n@@online /sys/devices/system/cpu/online\\n0-'; "
+    f"echo {'9' * 5000}; echo '@@meminfo /proc/meminfo'; echo 'MemTotal: {'9' * 5000} kB'; "
+    f"echo '@@free'; echo '/dev/x 1 2 {'9' * 5000} 4% /'; echo '@@root'; echo /tmp/nowhere; "
+    f"echo '@@cached'; echo '-rw 1 0 0 {'9' * 5000} x {'a' * 64}.tflite'; echo '@@python'; "
+    f"echo path /x; echo 'version 3.{'9' * 5000}.1'; echo '@@ready'; "
+    f"while read l; do echo '{'9' * 5000} 1 {'9' * 5000}'; echo '@@done {'9' * 5000}'; done",
     "paths": f"printf '{PROBE}'; while read l; do echo '../../etc/x ../y'; echo '@@done 0'; done",
 }
 
@@ -337,6 +344,7 @@ def test_hostile_answers(make, models, lie, tmp_path):
     assert sorted(Path.cwd().iterdir()) == before
 
 
+BEFORE_HELLO = ("last words only",)
 AGENT_LIES = {
     "not json": "echo hello",
     "not an object": "echo [1,2]",
@@ -345,23 +353,36 @@ AGENT_LIES = {
     "other tensors": """echo '{"event":"loaded","id":1,"load_us":1,"delegate":"x","affinity":[],"""
     """"input_dtypes":["int8"],"input_shapes":[[9]],"output_dtypes":[],"output_shapes":[]}'""",
     "steering": """printf '{"event":"error","id":1,"kind":"load","text":"\\\\u001b[31mred"}\\n'""",
+    "another id": """echo '{"event":"loaded","id":7}'""",
+    "an old id": """while :; do echo '{"event":"loaded","id":0}'; sleep 0.1; done""",
+    "beats only": """while :; do echo '{"event":"beat","monotonic_s":1,"wall_s":1}'; sleep 0.1;"""
+    " done",
+    "last words only": "while :; do echo '@@beat'; sleep 0.1; done",
+    "another event": """echo '{"event":"measured","id":1}'""",
+    "a long id": """echo '{"event":"loaded","id":%s}'""" % ("9" * 5000),
+    "a long number": """echo '{"event":"loaded","id":1,"load_us":%s}'""" % ("9" * 400),
+    "deep": """echo '{"event":"loaded","id":1,"x":%s}'""" % ("[" * 20_000 + "]" * 20_000),
+    "odd signal": """echo '{"event":"error","id":1,"kind":"died","signal":[1],"text":{}}'""",
+    "long signal": """echo '{"event":"error","id":1,"kind":"died","signal":%s}'""" % ("9" * 400),
     "bad beat": """echo '{"event":"beat","monotonic_s":"never"}'""",
 }
 
 
 @pytest.mark.parametrize("lie", AGENT_LIES)
-def test_hostile_agents(make, tools, models, lie, tmp_path):
+def test_hostile_agents(make, tools, models, lie, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeq.devices.remote.shell._START_S", 3.0)
     fake = tmp_path / "python"
+    real = shutil.which("python3") or ""
+    hello = "" if lie in BEFORE_HELLO else """echo '{"event":"hello"}'\nread watch; read load\n"""
     script(
         fake,
-        '#!/bin/sh\ncase "$*" in *import*) exec '
-        + (shutil.which("python3") or "")
-        + ' "$@";; esac\n'
-        """echo '{"event":"hello"}'\nread watch; read load\n""" + AGENT_LIES[lie] + "\nsleep 20\n",
+        f'#!/bin/sh\ncase "$*" in *import*) exec {real} "$@";; esac\n'
+        f"{hello}{AGENT_LIES[lie]}\nsleep 20\n",
     )
     (tools / "python3").symlink_to(fake)
     server = make(environment=f"PATH={tools}")
-    text = error_of(server.address + "&agent=python", models / "kws_int8.tflite")
+    address = server.address + "&agent=python&patience=2&wait=0"
+    text = error_of(address, models / "kws_int8.tflite", 6)
     assert "\033" not in text
 
 

@@ -94,22 +94,26 @@ static void offer_to_be_killed_first(void)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static void keep_to_cores(const char *cores)
+/* Stays on the cores of a list of numbers with commas; -1 if it may not. */
+static int keep_to_cores(const char *cores)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
+    cpu_set_t wanted, kept;
+    CPU_ZERO(&wanted);
+    CPU_ZERO(&kept);
     for (const char *at = cores; *at != '\0';) {
         char *next = NULL;
         unsigned long core = strtoul(at, &next, 10);
-        if (next == at) {
-            return;
+        if (next == at || core >= CPU_SETSIZE) {
+            return -1;
         }
-        if (core < CPU_SETSIZE) {
-            CPU_SET(core, &set);
-        }
+        CPU_SET(core, &wanted);
         at = *next == ',' ? next + 1 : next;
     }
-    (void)sched_setaffinity(0, sizeof set, &set);
+    return sched_setaffinity(0, sizeof wanted, &wanted) != 0 ||
+                   sched_getaffinity(0, sizeof kept, &kept) != 0 ||
+                   memcmp(&wanted, &kept, sizeof kept) != 0
+               ? -1
+               : 0;
 }
 
 static void add_tensors(const char *kind, int count, const struct eq_tensor *(*get)(int))
@@ -152,8 +156,9 @@ static int load(const char *command, int answers)
     eq_json_text(command, "library", &library);
     eq_json_text(command, "delegate", &delegate);
     eq_json_text(command, "cpu", &argument);
-    if (argument.length > 0) {
-        keep_to_cores(argument.data);
+    if (argument.length > 0 && keep_to_cores(argument.data) != 0) {
+        fail(command, "load", "the process may not stay on these cores", answers);
+        return 0;
     }
     struct eq_options options = {model.data, library.data, delegate.data,
                                  (int)eq_json_number(command, "threads", 1),

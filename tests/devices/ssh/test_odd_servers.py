@@ -1,0 +1,151 @@
+"""Servers that start no shell, one program at a time, or other shells than most; and dropbear."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
+from tests.devices.ssh import openssh
+from tests.tools import need
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Starts servers, and ends them."""
+    servers = []
+
+    def start(*options, environment="", folder="sshd"):
+        servers.append(openssh.start(tmp_path / folder, *options, environment=environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def error_of(address, model, in_time_s=5.0):
+    begin = time.monotonic()
+    with pytest.raises(EdgeqError) as caught:
+        open_device(address).open(model, CompileOptions()).close()
+    assert time.monotonic() - begin < in_time_s
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "command", ["internal-sftp", "/bin/false", "/usr/sbin/nologin", "/bin/cat", "echo welcome"]
+)
+def test_a_server_that_starts_no_shell(make, models, command, monkeypatch):
+    monkeypatch.setattr("edgeq.devices.remote.shell._MOMENT_S", 2.0)
+    server = make(f"ForceCommand {command}")
+    text = error_of(server.address, models / "kws_int8.tflite")
+    assert "There is no POSIX shell on the device" in text
+    assert "ForceCommand" in text
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_one_session_at_a_time(make, models, agent):
+    """Files go through the session that is open already."""
+    server = make("MaxSessions 1")
+    model = models / "kws_int8.tflite"
+    address = f"{server.address}&agent={agent}"
+    with open_device(address).open(model, CompileOptions()) as session:
+        assert session.pushed_bytes > 5_000_000
+        assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+    for path in (server.home / ".cache" / "edgeq").iterdir():
+        assert path.name.startswith(openssh.sha256(path))
+    with open_device(address).open(model, CompileOptions()) as session:
+        assert session.pushed_bytes == 0
+    assert server.wait_until_idle(5) == []
+
+
+def test_one_session_at_a_time_and_no_space(make, models, tmp_path):
+    """What was not taken of a file is never obeyed as if it was a command."""
+    need(os.geteuid() == 0, "root, to mount a file system")
+    small = tmp_path / "small"
+    small.mkdir()
+    server = make("MaxSessions 1")
+    model = tmp_path / "script.tflite"
+    model.write_bytes((f"touch {tmp_path}/obeyed\n" * 300_000).encode())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "edgeq-test", small], check=True)
+    try:
+        from edgeq.devices.remote import facts, push, shell
+        from edgeq.devices.remote.artifacts import artifact
+
+        link = open_device(server.address).connect(None)
+        talk = shell.Shell(link)
+        found = facts.read_facts(talk.probe(f"{small}/edgeq", {}))
+        with pytest.raises(EdgeqError, match="no space"):
+            push._append(link, talk, artifact(model, ".tflite"), f"{found.root}/x.part", 0)
+        link.close()
+        time.sleep(0.5)
+        assert not (tmp_path / "obeyed").exists()
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_generated_c_takes_no_delegate_and_one_thread(make, models):
+    model = models / "kws_int8.tflite"
+    server = make()
+    for delegate in ("gpu", "xnnpack", "reference"):
+        text = error_of(f"{server.address}&runtime=c&delegate={delegate}", model)
+        assert f"generated C takes no delegate, '{delegate}' was asked for" in text
+    text = error_of(f"{server.address}&runtime=c&threads=4", model)
+    assert "one thread, 4 were asked for" in text
+    for more in ("", "&delegate=none"):
+        with open_device(f"{server.address}&runtime=c{more}").open(
+            model, CompileOptions()
+        ) as session:
+            found = session.profile(ProfileOptions(runs=5))
+            with pytest.raises(EdgeqError, match="one thread, 2 were asked for"):
+                session.profile(ProfileOptions(runs=5, extra={"threads": 2}))
+        assert found.device["delegate"] == "none"
+        assert found.environment["delegate"]["asked"] == "none"
+
+
+def test_lists_of_cores(make, models, cli):
+    model = models / "kws_int8.tflite"
+    server = make()
+    cores = sorted(os.sched_getaffinity(0))
+    words = ["profile", model, "--on", server.address, "--no-ops", "-n", "3", "--json"]
+    for text, wanted in (
+        (f"{cores[0]}-{cores[-1]}", range(cores[0], cores[-1] + 1)),
+        (f"{cores[0]}", [cores[0]]),
+        (f"{cores[0]}-{cores[-1]}:{len(cores) + 1}", [cores[0]]),
+    ):
+        result = cli(*words, "--cpu", text)
+        assert result.code == 0, result.err
+        assert result.json["environment"]["affinity"] == list(wanted)
+    for text in ("a", "0-", "1-0", "-1", "0-1:0", "0,,1", "0-99999", "9" * 5000, "0:2"):
+        result = cli(*words, "--cpu", text)
+        assert result.code == 2, result.err
+        assert "no list of cores" in result.err
+        with pytest.raises(EdgeqError, match="no list of cores"):
+            open_device(f"{server.address}&cpu={text}")
+    for agent in ("python", "native"):
+        result = cli(*words[:3], f"{server.address}&agent={agent}", *words[4:], "--cpu", "99")
+        assert result.code == 2
+        assert "no core 99" in result.err
+        assert ", ".join(map(str, cores)) in result.err
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_cores_that_the_process_may_not_have(make, models, agent):
+    """A cpuset may hold fewer cores than are switched on; the kernel then says no."""
+    server = make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeq.devices.remote.agent.check_cores", lambda *_: None)
+        text = error_of(f"{server.address}&agent={agent}&cpu=1023", models / "kws_int8.tflite")
+    assert "may not stay on" in text
+
+
+def test_options_for_hosts_on_other_devices(models, cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert cli("devices", "add", "board", "sim:cortex-m4").code == 0
+    result = cli("profile", models / "kws_int8.tflite", "--on", "board", "--threads", "4")
+    assert result.code == 2
+    assert "--threads has no meaning on sim:cortex-m4" in result.err
