@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import add_constant, indices, op_kinds
+from edgeq.conversion.flatbuffer import add_constant, indices
+from edgeq.conversion.network import Network
 from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
 from edgeq.model.graph import Graph
 
@@ -23,18 +24,17 @@ _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
 _DTYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
-def fit_biases(model: Any, source: Graph) -> None:
-    """Rescale the channels of an unpacked quantized model whose bias overflows.
+def fit_biases(network: Network, source: Graph) -> Network:
+    """The quantized network with the channels rescaled whose bias overflows.
 
     Args:
-        model: The quantized model's ModelT; changed in place.
+        network: The quantized network.
         source: The float model it came from; constants have the same names.
     """
-    kinds = op_kinds(model)
-    graph = model.subgraphs[0]
+    model, graph = network.model, network.graph
     floats = {t.name: t.data for t in source.main.tensors if t.data is not None}
     for op in graph.operators:
-        position = _BIAS_INPUT.get(kinds[op.opcodeIndex])
+        position = _BIAS_INPUT.get(network.kind(op))
         inputs = indices(op.inputs)
         if position is None or len(inputs) <= position or inputs[position] < 0:
             continue
@@ -44,6 +44,7 @@ def fit_biases(model: Any, source: Graph) -> None:
         if bias.type in _LARGEST and real is not None and value.quantization is not None:
             kernel = floats.get(weights.name.decode())
             _fit(model, weights, bias, float(value.quantization.scale[0]), real, kernel)
+    return network
 
 
 def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: Any) -> None:

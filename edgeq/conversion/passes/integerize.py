@@ -22,9 +22,8 @@ from edgeq.conversion.flatbuffer import (
     new_op,
     new_tensor,
     op_kinds,
-    pack,
-    unpack,
 )
+from edgeq.conversion.network import Network
 
 _RELU6 = 3
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
@@ -53,23 +52,23 @@ Scale = tuple[float, int]
 
 
 def integerize(
-    data: bytes, ranges: Mapping[str, tuple[float, float]], dtype: str, *, symmetric: bool = False
-) -> bytes:
-    """The model with its remaining float ops in integers, as far as integer kernels exist.
+    network: Network, ranges: Mapping[str, tuple[float, float]], dtype: str, *, symmetric: bool = False
+) -> Network:
+    """The network with its remaining float ops in integers, as far as integer kernels exist.
 
     Args:
-        data: What the quantizer made.
+        network: What the quantizer made.
         ranges: Lowest and highest value of each activation, by name.
         dtype: Type of activations, "int8" or "int16".
         symmetric: Whether zero points are always 0, as they are for int16.
     """
-    model = unpack(data)
+    model = network.model
     editor = _Editor(model, ranges, dtype, symmetric or dtype == "int16")
     if not editor.wrap_float_ops():
-        return data
+        return network
     editor.join_conversions()
     drop_unused(model)
-    return pack(model)
+    return network
 
 
 class _Editor:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import drop_unused, pack, unpack
+from edgeq.conversion.flatbuffer import drop_unused
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.network import Network
 from edgeq.conversion.passes.biases import fit_biases
 from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
@@ -47,8 +48,8 @@ def quantize(
     ranges: Ranges,
     *,
     repair: Callable[[Any], None] | None = None,
-) -> bytes:
-    """The quantized .tflite, every constant inside the flatbuffer.
+) -> Network:
+    """The quantized network, every constant inside the flatbuffer.
 
     Args:
         model: The float model.
@@ -61,7 +62,7 @@ def quantize(
         EdgeqError: The model has something that cannot be quantized, such as a loop.
     """
     if recipe.scheme.storage_only:
-        return store_weights(model.data, recipe.scheme.weights)
+        return store_weights(model.network(), recipe.scheme.weights)
     from litert_quantizer import quantizer
 
     rules = _rules(model.graph, recipe)
@@ -81,16 +82,15 @@ def quantize(
                 model.source,
                 "without loops most models can: give the model a fixed length, or unroll its loops",
             ) from error
-    made = unpack(bytes(result.quantized_model))
+    made = model.network(bytes(result.quantized_model))
     if recipe.scheme.integer:
-        fit_biases(made, model.graph)
+        made = fit_biases(made, model.graph)
         if repair is not None:
-            repair(made)
-    drop_unused(made)
-    data = pack(made)
+            repair(made.model)
+    drop_unused(made.model)
     if not recipe.scheme.integer:
-        return data
-    return integerize(data, ranges, recipe.scheme.activations, symmetric=recipe.symmetric)
+        return made
+    return integerize(made, ranges, recipe.scheme.activations, symmetric=recipe.symmetric)
 
 
 def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
