@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,16 @@ from edgeq.conversion.flatbuffer import (
     unpack,
 )
 from edgeq.model.tflite.schema import TENSOR_TYPES
+from edgeq.support.array import Array
 
 Range = tuple[float, float]
 """Lowest and highest value."""
 Scale = tuple[float, int]
 """Scale and zero point."""
+Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Of many values at once."""
+LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
+"""Lowest and highest integer of each quantized type."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,20 @@ class Network:
         learned_ranges: Ranges of activations that training fixed, by tensor name.
         learned_scales: Scales of constants that training fixed, by tensor name.
         integer_inputs: Inputs that take integers as they come, by name, and their types.
+        ranges: Ranges of activations, by tensor name; from calibration, once there was one.
+        dtype: Type that activations shall have.
+        symmetric: Whether all zero points shall be 0.
+        floats: Constants of the float model, by tensor name.
+        tables: Ops that stand for a function of one value, by the name of their output.
     """
 
     model: Any
     source: str
+    ranges: dict[str, Range] = field(default_factory=dict)
+    dtype: str = "float32"
+    symmetric: bool = False
+    floats: Mapping[str, Array] = field(default_factory=dict)
+    tables: dict[str, Function] = field(default_factory=dict)
     learned_ranges: dict[str, Range] = field(default_factory=dict)
     learned_scales: dict[str, LearnedScale] = field(default_factory=dict)
     integer_inputs: dict[str, str] = field(default_factory=dict)
@@ -126,6 +141,19 @@ class Network:
         """The scale and zero point of a tensor with one of each."""
         found = self.graph.tensors[index].quantization
         return float(found.scale[0]), int(found.zeroPoint[0])
+
+    def scale_for(self, low: float, high: float) -> Scale:
+        """Scale and zero point that cover a range and represent 0 exactly."""
+        least, most = LIMITS[self.dtype]
+        low, high = min(low, 0.0), max(high, 0.0)
+        if self.symmetric:
+            return max(-low, high, 1e-8) / most, 0
+        scale = max(high - low, 1e-8) / (most - least)
+        return scale, int(np.clip(round(least - low / scale), least, most))
+
+    def range(self, index: int) -> Range:
+        """The range of an activation; none where it is not known."""
+        return self.ranges.get(self.name(index), (0.0, 0.0))
 
     def fill(self, index: int, values: Any) -> None:
         """Make a tensor a constant."""

@@ -15,7 +15,6 @@ import numpy as np
 from edgeq.conversion.flatbuffer import add_constant, indices
 from edgeq.conversion.network import Network
 from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
-from edgeq.model.graph import Graph
 
 _BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _INT32, _INT64 = 2, 4  # tensor types
@@ -24,15 +23,10 @@ _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
 _DTYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
-def fit_biases(network: Network, source: Graph) -> Network:
-    """The quantized network with the channels rescaled whose bias overflows.
-
-    Args:
-        network: The quantized network.
-        source: The float model it came from; constants have the same names.
-    """
+def fit_biases(network: Network) -> Network:
+    """The quantized network with the channels rescaled whose bias overflows."""
     model, graph = network.model, network.graph
-    floats = {t.name: t.data for t in source.main.tensors if t.data is not None}
+    floats = network.floats
     for op in graph.operators:
         position = _BIAS_INPUT.get(network.kind(op))
         inputs = indices(op.inputs)
