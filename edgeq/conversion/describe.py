@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.calibration.calibrate import Calibration
-from edgeq.conversion.flatbuffer import add_constant, pack, unpack
+from edgeq.conversion.flatbuffer import add_constant
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.network import Network
 from edgeq.data import Normalization
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Tensor
@@ -36,16 +37,16 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def describe(
-    data: bytes,
+    network: Network,
     model: FloatModel,
     labels: tuple[str, ...],
     normalization: Normalization | None,
     calibration: Calibration | None = None,
 ) -> bytes:
-    """The model with its metadata; as it is where there is nothing to say.
+    """The .tflite with its metadata; without where there is nothing to say.
 
     Args:
-        data: The converted .tflite.
+        network: The converted network.
         model: The float model it came from.
         labels: Class names; empty for those that the source came with, if any.
         normalization: How raw input values become the model's; None for what the source says.
@@ -57,7 +58,7 @@ def describe(
     labels = labels or _source_labels(model)
     normalization = normalization or _source_normalization(model)
     if not labels and normalization is None:
-        return data
+        return network.pack()
     labelled = labelled_output(model, labels)
     main = model.graph.main
     ranges = calibration.ranges if calibration else {}
@@ -72,7 +73,8 @@ def describe(
         for position, index in enumerate(main.outputs)
     ]
     info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
-    return _with_entry(data, write_info(info)) + (label_archive(labels) if labels else b"")
+    _add_entry(network, write_info(info))
+    return network.pack() + (label_archive(labels) if labels else b"")
 
 
 def _source_labels(model: FloatModel) -> tuple[str, ...]:
@@ -122,12 +124,11 @@ def _per_channel(
     return tuple(map(float, mean)), tuple(map(float, std))
 
 
-def _with_entry(data: bytes, entry: bytes) -> bytes:
+def _add_entry(network: Network, entry: bytes) -> None:
     from ai_edge_litert.schema_py_generated import MetadataT
 
-    model = unpack(data)
+    model = network.model
     metadata: Any = MetadataT()
     metadata.name = ENTRY
     metadata.buffer = add_constant(model, np.frombuffer(entry, np.uint8))
     model.metadata = [*(model.metadata or []), metadata]
-    return pack(model)

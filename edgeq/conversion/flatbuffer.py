@@ -54,8 +54,10 @@ def indices(values: Any) -> list[int]:
     return [] if values is None else [int(value) for value in values]
 
 
-def set_signature(model: Any, inputs: list[str], outputs: list[str]) -> None:
-    """Give the model the one signature "serving_default" with these names, by position."""
+def set_signature(
+    model: Any, inputs: list[str], outputs: list[str], key: str = "serving_default"
+) -> None:
+    """Give the model one signature of that name, with these names of tensors, by position."""
     from ai_edge_litert import schema_py_generated as schema
 
     def entries(names: list[str], tensors: Any) -> list[Any]:
@@ -67,10 +69,35 @@ def set_signature(model: Any, inputs: list[str], outputs: list[str]) -> None:
         return found
 
     signature = schema.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.signatureKey, signature.subgraphIndex = key, 0
     signature.inputs = entries(inputs, model.subgraphs[0].inputs)
     signature.outputs = entries(outputs, model.subgraphs[0].outputs)
     model.signatureDefs = [signature]
+
+
+def like_signature(model: Any, other: Any) -> None:
+    """Give the model another one's signature: the same names for the tensors at its places.
+
+    Quantizers add tensors at the edges, and leave the signature at those that they replaced.
+    """
+    names = []
+    (signature,) = other.signatureDefs
+    graph = other.subgraphs[0]
+    for entries, tensors in (
+        (signature.inputs, graph.inputs),
+        (signature.outputs, graph.outputs),
+    ):
+        rest = list(entries)
+        for index in indices(tensors):
+            entry = next(entry for entry in rest if entry.tensorIndex == index)
+            rest.remove(entry)
+            names.append(_text(entry.name))
+    count = len(indices(graph.inputs))
+    set_signature(model, names[:count], names[count:], _text(signature.signatureKey))
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def op_kinds(model: Any) -> list[str]:

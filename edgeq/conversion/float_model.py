@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.passes.folding import fold_constants
-from edgeq.conversion.passes.index_inputs import take_indices
+from edgeq.conversion.network import LearnedScale, Network, Range
+from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
@@ -25,12 +26,16 @@ class FloatModel:
         source: The file it came from.
         graph: The same, read.
         info: Labels and normalization that the file came with; None for none.
+        learned_ranges, learned_scales, integer_inputs: As in `Network`.
     """
 
     data: bytes
     source: str
     graph: Graph
     info: ModelInfo | None = None
+    learned_ranges: Mapping[str, Range] = field(default_factory=dict)
+    learned_scales: Mapping[str, LearnedScale] = field(default_factory=dict)
+    integer_inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -40,6 +45,19 @@ class FloatModel:
         return tuple(
             InputSpec(t.name, t.shape[1:] if t.shape[:1] == (1,) else t.shape, t.dtype)
             for t in tensors
+        )
+
+    def network(self, data: bytes | None = None) -> Network:
+        """The model to be rewritten; or what something else made of it, with what is known of it.
+
+        Args:
+            data: The .tflite that was made of it; its own if None.
+        """
+        return replace(
+            Network.unpack(self.data if data is None else data, self.source),
+            learned_ranges=dict(self.learned_ranges),
+            learned_scales=dict(self.learned_scales),
+            integer_inputs=dict(self.integer_inputs),
         )
 
 
@@ -65,17 +83,31 @@ def float_model(
 
         model = from_tf_keras(model) if is_tf_keras(model) else model
         source = str(getattr(model, "name", "model"))
-        data = name_tensors(export_keras(model, source))
+        network = name_tensors(export_keras(model, source), source)
     else:
-        source = str(model)
-        data, info = _load(Path(model), signature, trust)
-    data = take_indices(fold_constants(data))
-    graph = parse_graph(data, source)
-    _check_static(graph)
-    return FloatModel(data, source, graph, info)
+        network, info = _load(Path(model), signature, trust)
+    for rewrite in FLOAT_PASSES:
+        network = rewrite(network)
+    made = packed(network, info)
+    _check_static(made.graph)
+    return made
 
 
-def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelInfo | None]:
+def packed(network: Network, info: ModelInfo | None) -> FloatModel:
+    """The float model that a network has become, for what reads it from here on."""
+    data = network.pack()
+    return FloatModel(
+        data,
+        network.source,
+        parse_graph(data, network.source),
+        info,
+        network.learned_ranges,
+        network.learned_scales,
+        network.integer_inputs,
+    )
+
+
+def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:
     if not path.exists():
         raise EdgeqError(f"There is no '{path}'.")
     if path.is_dir():
@@ -85,7 +117,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelI
             )
         from edgeq.conversion.sources.saved_models import export_saved_model
 
-        return name_tensors(export_saved_model(path, signature, trust=trust)), None
+        return name_tensors(export_saved_model(path, signature, trust=trust), str(path)), None
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -98,7 +130,8 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[bytes, ModelI
     if head[:4] == b"PK\x03\x04" or head == b"\x89HDF\r\n\x1a\n":
         from edgeq.conversion.sources.keras_models import export_keras, load_keras
 
-        return name_tensors(export_keras(load_keras(path, trust=trust), str(path))), None
+        exported = export_keras(load_keras(path, trust=trust), str(path))
+        return name_tensors(exported, str(path)), None
     raise EdgeqError(
         "This is no model that edgeq reads.",
         str(path),

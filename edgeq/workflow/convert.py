@@ -184,9 +184,9 @@ def convert(
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))
         repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
-    result = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
+    made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
+    result = describe(made, source, options.classes, options.normalization, found)
     proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
-    result = describe(result, source, options.classes, options.normalization, found)
     prove_runs(result, source.source)
     accuracy = None
     if eval_data is not None:

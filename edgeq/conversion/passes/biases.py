@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import add_constant, indices, op_kinds
+from edgeq.conversion.flatbuffer import add_constant, indices
+from edgeq.conversion.network import Network
 from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
-from edgeq.model.graph import Graph
 
 _BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _INT32, _INT64 = 2, 4  # tensor types
@@ -23,18 +23,12 @@ _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
 _DTYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
-def fit_biases(model: Any, source: Graph) -> None:
-    """Rescale the channels of an unpacked quantized model whose bias overflows.
-
-    Args:
-        model: The quantized model's ModelT; changed in place.
-        source: The float model it came from; constants have the same names.
-    """
-    kinds = op_kinds(model)
-    graph = model.subgraphs[0]
-    floats = {t.name: t.data for t in source.main.tensors if t.data is not None}
+def fit_biases(network: Network) -> Network:
+    """The quantized network with the channels rescaled whose bias overflows."""
+    model, graph = network.model, network.graph
+    floats = network.floats
     for op in graph.operators:
-        position = _BIAS_INPUT.get(kinds[op.opcodeIndex])
+        position = _BIAS_INPUT.get(network.kind(op))
         inputs = indices(op.inputs)
         if position is None or len(inputs) <= position or inputs[position] < 0:
             continue
@@ -44,6 +38,7 @@ def fit_biases(model: Any, source: Graph) -> None:
         if bias.type in _LARGEST and real is not None and value.quantization is not None:
             kernel = floats.get(weights.name.decode())
             _fit(model, weights, bias, float(value.quantization.scale[0]), real, kernel)
+    return network
 
 
 def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: Any) -> None:

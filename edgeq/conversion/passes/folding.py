@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds, pack, unpack
+from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds
+from edgeq.conversion.network import Network
 from edgeq.conversion.tensorflow import quiet
 
 _NEVER = frozenset(
@@ -30,14 +31,13 @@ _NEVER = frozenset(
 )
 
 
-def fold_constants(data: bytes) -> bytes:
-    """The model with every op that depends on no input replaced by its result."""
-    model = unpack(data)
-    graph = model.subgraphs[0]
+def fold_constants(network: Network) -> Network:
+    """The network with every op that depends on no input replaced by its result."""
+    model, graph = network.model, network.graph
     folded = _constant_ops(model, graph)
     if not folded:
-        return data
-    values, shapes = _evaluate(data)
+        return network
+    values, shapes = _evaluate(network.pack())
     for op in folded:
         for index in indices(op.outputs):
             graph.tensors[index].buffer = add_constant(model, values[index])
@@ -46,7 +46,7 @@ def fold_constants(data: bytes) -> bytes:
     for index, tensor in enumerate(graph.tensors):
         tensor.shape = shapes.get(index, tensor.shape)
     drop_unused(model)
-    return pack(model)
+    return network
 
 
 def _constant_ops(model: Any, graph: Any) -> list[Any]:

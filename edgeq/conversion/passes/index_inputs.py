@@ -17,23 +17,21 @@ from edgeq.conversion.flatbuffer import (
     indices,
     new_tensor,
     op_kinds,
-    pack,
-    unpack,
 )
+from edgeq.conversion.network import Network
 
 _COMPARES = frozenset({"EQUAL", "NOT_EQUAL"})
 
 
-def take_indices(data: bytes) -> bytes:
-    """The model with int32 inputs where it casts floats to int32 and needs them for nothing else.
+def take_indices(network: Network) -> Network:
+    """The network with int32 inputs where it casts floats to int32 and needs them for nothing else.
 
     Comparing them with a constant is allowed: masks of padding do.
     """
-    model = unpack(data)
-    graph = model.subgraphs[0]
+    model, graph = network.model, network.graph
     found = [i for i in set(indices(graph.inputs)) if _is_index(model, graph, i)]
     if not found:
-        return data
+        return network
     kinds = op_kinds(model)
     same: dict[int, int] = {}
     for source in found:
@@ -47,7 +45,7 @@ def take_indices(data: bytes) -> bytes:
             inputs = [i if i in found else _whole(model, graph.tensors[i]) for i in inputs]
         op.inputs = [same.get(index, index) for index in inputs]
     drop_unused(model)
-    return pack(model)
+    return network
 
 
 def _is_index(model: Any, graph: Any, source: int) -> bool:

@@ -8,15 +8,13 @@ lies some way below all others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import add_constant, indices, pack, unpack
-from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.flatbuffer import add_constant, indices
+from edgeq.conversion.float_model import FloatModel, packed
 from edgeq.model.arrays import dequantize
 from edgeq.model.graph import Graph, Op, Tensor
-from edgeq.model.model_file import parse_graph
 from edgeq.support.array import Array
 
 _INFINITE = 1e8
@@ -91,8 +89,8 @@ def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> Fl
     """The model with other constants, by the op's number and the position of the input."""
     if not found:
         return model
-    made = unpack(model.data)
-    graph = made.subgraphs[0]
+    network = model.network()
+    graph = network.graph
     for (number, position), values in found.items():
         op = graph.operators[number]
         inputs = indices(op.inputs)
@@ -100,12 +98,11 @@ def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> Fl
         tensor = type(graph.tensors[inputs[position]])()
         tensor.__dict__.update(vars(graph.tensors[inputs[position]]))
         tensor.name = f"{tensor.name.decode()}/mask_{number}".encode()
-        tensor.buffer = add_constant(made, values)
+        tensor.buffer = add_constant(network.model, values)
         graph.tensors.append(tensor)
         inputs[position] = len(graph.tensors) - 1
         op.inputs = inputs
-    data = pack(made)
-    return replace(model, data=data, graph=parse_graph(data, model.source))
+    return packed(network, model.info)
 
 
 def _bounded(

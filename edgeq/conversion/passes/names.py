@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgeq.conversion.flatbuffer import indices, op_kinds, pack, set_signature, unpack
+from edgeq.conversion.flatbuffer import indices, op_kinds, set_signature
+from edgeq.conversion.network import Network
 from edgeq.conversion.sources.exported import Exported
 
 _CALL = "StatefulPartitionedCall"
@@ -19,9 +20,10 @@ _INNER_SCOPES = frozenset({"batchnorm", "moments"})
 _ROLES = {1: "weights", 2: "bias"}
 
 
-def name_tensors(exported: Exported) -> bytes:
-    """The model with layer names for tensor names, a signature, and batch 1 for good."""
-    model = unpack(exported.data)
+def name_tensors(exported: Exported, source: str) -> Network:
+    """The network with layer names for tensor names, a signature, and batch 1 for good."""
+    network = Network.unpack(exported.data, source)
+    model = network.model
     model.metadata = [m for m in model.metadata or [] if m.name != b"CONVERSION_METADATA"]
     model.description = None
     kinds = [kind.lower() for kind in op_kinds(model)]
@@ -38,7 +40,7 @@ def name_tensors(exported: Exported) -> bytes:
         [main.tensors[i].name.decode() for i in indices(main.inputs)],
         [main.tensors[i].name.decode() for i in indices(main.outputs)],
     )
-    return pack(model)
+    return network
 
 
 class _Names:

@@ -42,7 +42,7 @@ def choose_precision(model: FloatModel, ranges: Ranges, data: Dataset) -> dict[s
     def noise(names: Sequence[str]) -> float:
         precision = tuple((glob.escape(name), "int4") for name in names)
         recipe = Recipe(find_scheme("mixed"), "int8", precision=precision)
-        return _noise(wanted, _outputs(quantize(model, recipe, ranges), samples))
+        return _noise(wanted, _outputs(quantize(model, recipe, ranges).pack(), samples))
 
     base = noise(())
     budget = max(_NOISE, 2 * base)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import drop_unused, pack, unpack
+from edgeq.conversion.flatbuffer import drop_unused, like_signature, unpack
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.passes.biases import fit_biases
-from edgeq.conversion.passes.integerize import integerize
+from edgeq.conversion.network import Network
+from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
 from edgeq.conversion.tensorflow import first_line, quiet
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph, Op
+from edgeq.model.model_file import parse_graph
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value of each activation tensor, by name."""
@@ -47,8 +48,8 @@ def quantize(
     ranges: Ranges,
     *,
     repair: Callable[[Any], None] | None = None,
-) -> bytes:
-    """The quantized .tflite, every constant inside the flatbuffer.
+) -> Network:
+    """The quantized network, every constant inside the flatbuffer.
 
     Args:
         model: The float model.
@@ -61,16 +62,18 @@ def quantize(
         EdgeqError: The model has something that cannot be quantized, such as a loop.
     """
     if recipe.scheme.storage_only:
-        return store_weights(model.data, recipe.scheme.weights)
+        return store_weights(model.network(), recipe.scheme.weights)
     from litert_quantizer import quantizer
 
-    rules = _rules(model.graph, recipe)
+    network = _prepared(model, recipe, ranges)
+    data = network.pack() if recipe.scheme.integer else model.data
+    rules = _rules(parse_graph(data, model.source), recipe)
     found = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
-        for name, (low, high) in ranges.items()
+        for name, (low, high) in network.ranges.items()
     }
     with quiet():
-        engine = quantizer.Quantizer(bytearray(model.data))
+        engine = quantizer.Quantizer(bytearray(data))
         engine.load_quantization_recipe(rules)
         try:
             result = engine.quantize(found or None, enable_progress_report=False)
@@ -82,15 +85,30 @@ def quantize(
                 "without loops most models can: give the model a fixed length, or unroll its loops",
             ) from error
     made = unpack(bytes(result.quantized_model))
+    like_signature(made, network.model)
+    network = replace(network, model=made)
     if recipe.scheme.integer:
-        fit_biases(made, model.graph)
+        for rewrite in WEIGHT_PASSES:
+            network = rewrite(network)
         if repair is not None:
-            repair(made)
-    drop_unused(made)
-    data = pack(made)
-    if not recipe.scheme.integer:
-        return data
-    return integerize(data, ranges, recipe.scheme.activations, symmetric=recipe.symmetric)
+            repair(network.model)
+        for rewrite in INTEGER_PASSES:
+            network = rewrite(network)
+    drop_unused(network.model)
+    return network
+
+
+def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges) -> Network:
+    """The float network in ops that integers have, with all that is known of it."""
+    network = model.network()
+    network.ranges = dict(ranges)
+    if recipe.scheme.integer:
+        network.dtype = recipe.scheme.activations
+        network.symmetric = recipe.symmetric or network.dtype == "int16"
+        network.floats = {t.name: t.data for t in model.graph.main.tensors if t.data is not None}
+        for rewrite in LOWERING_PASSES:
+            network = rewrite(network)
+    return network
 
 
 def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:

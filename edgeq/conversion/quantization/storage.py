@@ -23,9 +23,8 @@ from edgeq.conversion.flatbuffer import (
     new_op,
     new_tensor,
     op_kinds,
-    pack,
-    unpack,
 )
+from edgeq.conversion.network import Network
 
 # Where the weights of an op are; biases and the constants of other ops are small, and stay.
 _WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1,
@@ -33,10 +32,9 @@ _WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPO
 _TABLE_VALUES = 256
 
 
-def store_weights(data: bytes, dtype: str) -> bytes:
-    """The float model with its weights stored as "bfloat16", "float8-e4m3" or "float8-e5m2"."""
-    model = unpack(data)
-    graph = model.subgraphs[0]
+def store_weights(network: Network, dtype: str) -> Network:
+    """The float network with its weights stored as "bfloat16", "float8-e4m3" or "float8-e5m2"."""
+    model, graph = network.model, network.graph
     kinds = op_kinds(model)
     operators: list[Any] = []
     tables: dict[int, int] = {}
@@ -56,7 +54,7 @@ def store_weights(data: bytes, dtype: str) -> bytes:
         operators.append(op)
     graph.operators = operators
     drop_unused(model)
-    return pack(model)
+    return network
 
 
 def _constant(model: Any, index: int) -> NDArray[np.float32] | None:

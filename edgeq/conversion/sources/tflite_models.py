@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.flatbuffer import indices, pack, set_signature, unpack
+from edgeq.conversion.flatbuffer import indices, set_signature
+from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
@@ -14,7 +15,7 @@ from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
 _QUANTIZED = frozenset({"int8", "uint8", "int16", "int4"})
 
 
-def load_tflite(path: Path) -> tuple[bytes, ModelInfo | None]:
+def load_tflite(path: Path) -> tuple[Network, ModelInfo | None]:
     """A float .tflite with unique tensor names, a signature, and static shapes; and its metadata.
 
     The metadata is taken out of the file, because the label files behind it would not survive
@@ -27,7 +28,8 @@ def load_tflite(path: Path) -> tuple[bytes, ModelInfo | None]:
     _check_float(graph)
     whole = path.read_bytes()
     info = read_info(graph.metadata[ENTRY], whole) if ENTRY in graph.metadata else None
-    model = unpack(whole)
+    network = Network.unpack(whole, str(path))
+    model = network.model
     model.metadata = [m for m in model.metadata or [] if m.name != ENTRY.encode()]
     for subgraph in model.subgraphs:
         _make_names_unique(subgraph)
@@ -39,7 +41,7 @@ def load_tflite(path: Path) -> tuple[bytes, ModelInfo | None]:
         [main.tensors[i].name.decode() for i in indices(main.inputs)],
         [main.tensors[i].name.decode() for i in indices(main.outputs)],
     )
-    return pack(model), info
+    return network, info
 
 
 def _check_float(graph: Graph) -> None:

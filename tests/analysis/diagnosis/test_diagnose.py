@@ -55,7 +55,7 @@ def spoil_range(factor):
         name = tensor_of(source, layer)
         low, high = ranges[name]
         changed = {**ranges, name: (low * factor, high * factor)}
-        return quantize(source, Recipe(SCHEMES["int8"], "int8"), changed)
+        return quantize(source, Recipe(SCHEMES["int8"], "int8"), changed).pack()
 
     return spoil
 
@@ -63,7 +63,7 @@ def spoil_range(factor):
 def spoil_precision(source, ranges, layer):
     """Every weight of the layer rounded to four bits, which keeps its int8 type."""
     return _with_weights(
-        quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges),
+        quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges).pack(),
         layer,
         lambda w: np.clip(np.round(w / 16.0), -7, 7) * 16,
     )
@@ -77,7 +77,7 @@ def spoil_weights(source, ranges, layer):
         changed[::10] *= -1
         return np.clip(changed, -127, 127)
 
-    return _with_weights(quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges), layer, negate)
+    return _with_weights(quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges).pack(), layer, negate)
 
 
 def _with_weights(data, layer, change):
@@ -157,7 +157,7 @@ def test_another_network_is_refused(net, tmp_path):
 def test_ranges_that_are_all_too_wide_are_not_blamed_on_a_layer(net, tmp_path):
     path, source, ranges, data = net
     wide = {name: (30 * low, 30 * high) for name, (low, high) in ranges.items()}
-    (tmp_path / "m.tflite").write_bytes(quantize(source, Recipe(SCHEMES["int8"], "int8"), wide))
+    (tmp_path / "m.tflite").write_bytes(quantize(source, Recipe(SCHEMES["int8"], "int8"), wide).pack())
     found = diagnose(tmp_path / "m.tflite", path, data=data)
     assert any("--calibration percentile" in sentence for sentence in found.summary)
     assert not any("int16x8" in sentence for sentence in found.summary)
