@@ -7,9 +7,58 @@ them is called.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgeq.analysis.compare import compare_profiles as compare_profiles
+    from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
+    from edgeq.analysis.doctor import check_installation as check_installation
+    from edgeq.analysis.drift.check import check_drift as check_drift
+    from edgeq.analysis.drift.check import reference_profile as reference_profile
+    from edgeq.analysis.evaluation.evaluate import evaluate as evaluate
+    from edgeq.analysis.evaluation.robustness import robustness as robustness
+    from edgeq.analysis.execution import run as run
+    from edgeq.analysis.fit import fits as fits
+    from edgeq.analysis.fleet import profile_group as profile_group
+    from edgeq.analysis.inspection import inspect as inspect
+    from edgeq.analysis.limits import Limits as Limits
+    from edgeq.analysis.op_table import op_table as op_table
+    from edgeq.analysis.profiling import profile as profile
+    from edgeq.analysis.verification import verify as verify
+    from edgeq.boards.target import all_targets as all_targets
+    from edgeq.boards.target import load_target as load_target
+    from edgeq.compiler.options import CompileOptions as CompileOptions
+    from edgeq.compress.clustering import cluster as cluster
+    from edgeq.compress.distillation import distill as distill
+    from edgeq.compress.equalization import equalize as equalize
+    from edgeq.compress.factorization import factorize as factorize
+    from edgeq.compress.pruning import prune as prune
+    from edgeq.compress.pruning import prune_2_of_4 as prune_2_of_4
+    from edgeq.compress.pruning import prune_blocks as prune_blocks
+    from edgeq.compress.qat import qat as qat
+    from edgeq.compress.structured import prune_channels as prune_channels
+    from edgeq.compress.task import Task as Task
+    from edgeq.compress.training import Training as Training
+    from edgeq.data import DatasetOptions as DatasetOptions
+    from edgeq.data import Normalization as Normalization
+    from edgeq.devices.base import ProfileOptions as ProfileOptions
+    from edgeq.devices.inventory import read_inventory as read_inventory
+    from edgeq.devices.monitor import monitor as monitor
+    from edgeq.errors import EdgeqError as EdgeqError
+    from edgeq.firmware.building import build_project as build_project
+    from edgeq.firmware.flash import flash_project as flash_project
+    from edgeq.model.graph import Graph as Graph
+    from edgeq.model.model_file import read_graph as read_graph
+    from edgeq.report.write import write_report as write_report
+    from edgeq.workflow.compile import compile as compile  # noqa: A004  (the command)
+    from edgeq.workflow.config import DeployConfig as DeployConfig
+    from edgeq.workflow.convert import convert as convert
+    from edgeq.workflow.deployment import deploy as deploy
+    from edgeq.workflow.manifest_check import check_manifest as check_manifest
+    from edgeq.workflow.projects import create_project as create_project
+    from edgeq.workflow.tuning.tune import tune as tune
 
 _PUBLIC = {
     "EdgeqError": "edgeq.errors",
@@ -27,6 +76,10 @@ _PUBLIC = {
     "deploy": "edgeq.workflow.deployment",
     "DeployConfig": "edgeq.workflow.config",
     "Limits": "edgeq.analysis.limits",
+    "CompileOptions": "edgeq.compiler.options",
+    "ProfileOptions": "edgeq.devices.base",
+    "DatasetOptions": "edgeq.data",
+    "Normalization": "edgeq.data",
     "check_manifest": "edgeq.workflow.manifest_check",
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
@@ -34,6 +87,16 @@ _PUBLIC = {
     "fits": "edgeq.analysis.fit",
     "create_project": "edgeq.workflow.projects",
     "build_project": "edgeq.firmware.building",
+    "flash_project": "edgeq.firmware.flash",
+    "monitor": "edgeq.devices.monitor",
+    "write_report": "edgeq.report.write",
+    "op_table": "edgeq.analysis.op_table",
+    "all_targets": "edgeq.boards.target",
+    "load_target": "edgeq.boards.target",
+    "read_inventory": "edgeq.devices.inventory",
+    "profile_group": "edgeq.analysis.fleet",
+    "robustness": "edgeq.analysis.evaluation.robustness",
+    "check_installation": "edgeq.analysis.doctor",
     # `edgeq compress`; Task and Training say what to train on and how.
     "Task": "edgeq.compress.task",
     "Training": "edgeq.compress.training",
@@ -49,6 +112,10 @@ _PUBLIC = {
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  (strings, but only at run time)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

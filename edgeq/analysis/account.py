@@ -33,6 +33,7 @@ from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import firmware_model
 from edgeq.support.figures import Figure, Provenance, beside, figure, weakest
 from edgeq.support.resources import resource_dir
+from edgeq.support.result import Result
 
 # The emulated core that comes nearest to one that is not emulated, and whose code is as large.
 _STAND_INS = {
@@ -49,8 +50,8 @@ _HERE = ("c", "local", "tflm")
 _MEMORY = tuple(field.name for field in fields(Memory))
 
 
-@dataclass(frozen=True)
-class Account:
+@dataclass(frozen=True, repr=False)
+class Account(Result):
     """What a program takes on a target.
 
     Attributes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.result import Result
 
 SIGNIFICANCE = 0.01
 RELEVANCE = 0.02  # smaller changes of the median are called the same, significant or not
@@ -41,8 +42,8 @@ class LatencyChange:
     verdict: str
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Result):
     """What differs between two profiles.
 
     Attributes:

@@ -96,7 +96,7 @@ TOOLS: tuple[Tool, ...] = (
 )
 
 
-def check(tools: Sequence[Tool] = TOOLS) -> list[Finding]:
+def check_installation(tools: Sequence[Tool] = TOOLS) -> list[Finding]:
     """What of `tools` is on this machine, in the same order."""
     return [
         _find_package(tool) if tool.kind == "package" else _find_program(tool) for tool in tools

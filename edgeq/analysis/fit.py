@@ -14,6 +14,7 @@ from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Memory
 from edgeq.errors import EdgeqError
+from edgeq.support.result import Result
 
 _ADVICE = {
     "flash": "--optimize size, --scheme int4, or edgeq compress prune or factorize",
@@ -22,8 +23,8 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(Result):
     """Whether a target holds a model, and how closely.
 
     Attributes:

@@ -20,6 +20,7 @@ from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
 from edgeq.devices.remote.session import RemoteDevice
 from edgeq.errors import EdgeqError
+from edgeq.support.result import Result
 
 PREFIX = "group:"
 _MOST_AT_ONCE = 64
@@ -61,8 +62,8 @@ class FleetResult:
         }
 
 
-@dataclass(frozen=True)
-class FleetReport:
+@dataclass(frozen=True, repr=False)
+class FleetReport(Result):
     """The results of a group, in the group's order."""
 
     group: str

@@ -20,6 +20,7 @@ from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
+from edgeq.support.result import Result
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class OpInfo:
     live_bytes: int
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Result):
     """A model in plain values.
 
     Attributes:

@@ -18,10 +18,11 @@ from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import beside
+from edgeq.support.result import Result
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, repr=False)
+class Profile(Result):
     """A measurement and what it is of.
 
     Attributes:

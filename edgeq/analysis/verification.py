@@ -22,6 +22,7 @@ from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
+from edgeq.support.result import Result
 
 _CHUNK = 32
 
@@ -46,8 +47,8 @@ class OpDifference:
     of: int
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Result):
     """The result of comparing two devices.
 
     Attributes:

@@ -24,19 +24,22 @@ def devices() -> None:
 @click.argument("name")
 @click.argument("address")
 @click.option("--group", "groups", multiple=True, help="Also put it into this group.")
-def add(name: str, address: str, groups: tuple[str, ...]) -> None:
+@json_option
+def add(name: str, address: str, groups: tuple[str, ...], as_json: bool) -> None:
     """Give the device at ADDRESS a NAME, to be used wherever --on is."""
     inventory.add(name, address)
     for group in groups:
-        inventory.set_group(group, [*inventory.read().groups.get(group, ()), name])
+        inventory.set_group(group, [*inventory.read_inventory().groups.get(group, ()), name])
     say(f"{name} is {address}", err=True)
+    if as_json:
+        print_json({"name": name, "address": address, "groups": list(groups)})
 
 
 @devices.command("list", epilog="Example: edgeq devices list --json")
 @json_option
 def list_(as_json: bool) -> None:
     """Every device of the inventory, with its groups."""
-    known = inventory.read()
+    known = inventory.read_inventory()
     rows = [
         {
             "name": name,
@@ -56,10 +59,13 @@ def list_(as_json: bool) -> None:
 
 @devices.command(epilog="Example: edgeq devices remove pi4")
 @click.argument("name")
-def remove(name: str) -> None:
+@json_option
+def remove(name: str, as_json: bool) -> None:
     """Forget a device; nothing is changed on it."""
     inventory.remove(name)
     say(f"{name} is forgotten", err=True)
+    if as_json:
+        print_json({"name": name, "removed": True})
 
 
 @devices.command(epilog="Example: edgeq devices groups lab pi4 pi5 phone")
@@ -75,7 +81,7 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
         inventory.set_group(group, names)
         say(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
         return
-    known = inventory.read().groups
+    known = inventory.read_inventory().groups
     if group:
         known = {group: tuple(name for name, _ in inventory.members(group))}
     if as_json:
@@ -88,7 +94,8 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
 @devices.command(epilog="Example: edgeq devices trust ssh://pi@raspberrypi.local")
 @click.argument("address")
 @click.option("--fingerprint", help="Trust the key if it has this SHA256:... fingerprint.")
-def trust(address: str, fingerprint: str | None) -> None:
+@json_option
+def trust(address: str, fingerprint: str | None, as_json: bool) -> None:
     """Enrol a host's key after you have compared its fingerprint.
 
     On the host, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows it.
@@ -96,9 +103,12 @@ def trust(address: str, fingerprint: str | None) -> None:
     from edgeq.devices.ssh import trusting
 
     shown = trusting.fetch(_ssh_address(address))
+    key = {"host": shown.name, "kind": shown.kind, "fingerprint": shown.fingerprint}
     say(f"{shown.name} shows {shown.kind} {shown.fingerprint}", err=True)
     if shown.known and fingerprint in (None, shown.fingerprint):
         say("It is trusted already.", err=True)
+        if as_json:
+            print_json({**key, "trusted": True})
         return
     if fingerprint is None:
         if not sys.stdin.isatty():
@@ -111,6 +121,8 @@ def trust(address: str, fingerprint: str | None) -> None:
         fingerprint = shown.fingerprint
     path = trusting.trust(shown, fingerprint)
     say(f"Trusted from now on (in {path}).", err=True)
+    if as_json:
+        print_json({**key, "trusted": True})
 
 
 @devices.command(epilog="Example: edgeq devices probe ssh://pi@raspberrypi.local")

@@ -19,7 +19,7 @@ def doctor(as_json: bool) -> None:
 
     Exits with 1 only if something is missing without which nothing works.
     """
-    findings = checks.check()
+    findings = checks.check_installation()
     ports = checks.serial_ports()
     if as_json:
         print_json({"environment": checks.environment(), "tools": findings, "serial_ports": ports})

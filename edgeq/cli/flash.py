@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import shlex
-import time
-from pathlib import Path
 
 import click
 
 from edgeq.cli.shared.common import json_option, print_json
-from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.terminal import say
 
 
@@ -35,82 +31,39 @@ def flash(
     as_json: bool,
 ) -> None:
     """Flash the built firmware project in FOLDER, then ask the board what it runs."""
-    from edgeq.firmware import flashing
-    from edgeq.firmware.create import read_project
+    from edgeq.firmware.flash import flash_project
 
-    project = read_project(folder)
-    target = project.target
-    chosen = flashing.choose_tool(target, tool)
-    image = project.folder / "build" / project.name
-    if not dry_run:
-        _check_ready(image, flashing.FLASH_TOOLS[chosen].reaches_by, probe, port)
-    commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)
-    verified = None
-    for command in commands:
-        say(shlex.join(command), err=as_json)
-    if not dry_run:
-        flashing.run_flash(target, chosen, image, commands)
-        verified = _read_back(project.models, port, baud or _baud(target.uart))
+    found = flash_project(
+        folder,
+        tool=tool,
+        probe=probe,
+        port=port,
+        baud=baud,
+        dry_run=dry_run,
+        announce=lambda command: say(shlex.join(command), err=as_json),
+    )
     if as_json:
-        result = {"target": target.name, "tool": chosen, "commands": commands}
-        print_json({**result, "verified": verified})
-    elif verified:
-        say(f"The board on {port} runs what was built: {', '.join(project.models)}.")
+        print_json(found.to_json())
+    elif found.verified:
+        say(f"The board on {port} runs what was built: {', '.join(found.models)}.")
     elif not dry_run:
         say("Flashed. With --port, the board is asked what it runs.")
-
-
-def _baud(uart: object) -> int:
-    return int(getattr(uart, "baud", 115200))
-
-
-def _check_ready(image: Path, reaches_by: str, probe: str, port: str) -> None:
-    from edgeq.firmware.flashing import attached_probes
-
-    if not image.with_suffix(".elf").is_file() and not (image.parent / "flash_args").is_file():
-        raise EdgeqError(
-            "The project is not built.", str(image.parent), f"edgeq build {image.parent.parent}"
-        )
-    if reaches_by == "probe" and not probe:
-        probes = attached_probes()
-        if len(probes) > 1:
-            raise UsageError(
-                f"{len(probes)} debug probes are attached: {', '.join(probes)}.",
-                hint="--probe SERIAL says which",
-            )
-    if reaches_by == "port" and not port:
-        raise UsageError("This tool flashes through a serial port.", hint="--port /dev/ttyACM0")
-
-
-def _read_back(models: dict[str, str], port: str, baud: int) -> bool | None:
-    """Whether the board's models are the project's; None if there is no port to ask on."""
-    from edgeq.devices.serial_board import board_models
-
-    if not port:
-        return None
-    there = board_models(port, baud)
-    if there == models:
-        return True
-    raise EdgeqError(
-        f"The board runs something else than what was built: {', '.join(there) or 'nothing'}.",
-        where=port,
-        hint="was it reset after flashing, and is this its port?",
-    )
 
 
 @click.command(epilog="Example: edgeq monitor /dev/ttyACM0 --baud 115200")
 @click.argument("port")
 @click.option("--baud", default=115200, show_default=True, help="Symbols per second.")
 @click.option("--seconds", type=float, help="Stop after this time; by default at Ctrl-C.")
-def monitor(port: str, baud: int, seconds: float | None) -> None:
-    """Show what a board says on its serial port."""
-    from edgeq.devices.serial_link import open_port
+@json_option
+def monitor(port: str, baud: int, seconds: float | None, as_json: bool) -> None:
+    """Show what a board says on its serial port; with --json as one text at the end."""
+    from edgeq.devices.monitor import monitor as arriving
 
-    line = open_port(port, baud)
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    end = None if seconds is None else time.monotonic() + seconds
-    with line:
-        while end is None or time.monotonic() < end:
-            data = line.read(max(1, line.in_waiting))
-            if data:
-                say(decode(data).replace("\r", ""), nl=False)
+    heard = []
+    for text in arriving(port, baud=baud, seconds=seconds):
+        if as_json:
+            heard.append(text)
+        else:
+            say(text, nl=False)
+    if as_json:
+        print_json({"port": port, "text": "".join(heard)})

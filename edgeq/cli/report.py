@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from edgeq.cli.shared.common import force_option, json_option, print_json
-from edgeq.support.jsontext import read_json
-from edgeq.support.output import check_writable, write_whole
 from edgeq.support.terminal import say
 
 
@@ -26,17 +23,10 @@ def report(results: tuple[Path, ...], output: Path, force: bool, as_json: bool) 
 
     RESULTS are what deploy, convert, profile, evaluate, verify and diagnose print with --json.
     """
-    from edgeq.report.html import combine, render
+    from edgeq.report.write import write_report
 
-    check_writable(output, force=force)
-    combined = combine([(str(path), _read(path)) for path in results])
-    write_whole(output, render(combined))
+    write_report(results, output, force=force)
     if as_json:
         print_json({"output": str(output)})
     else:
         say(f"report: {output}")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found = read_json(path, "result")
-    return found if isinstance(found, dict) else {}

@@ -26,6 +26,7 @@ from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.model_file import read_graph
 from edgeq.model.tflite.metadata import ModelInfo
 from edgeq.support.resources import resource_dir
+from edgeq.support.result import Result
 
 # Cores without SIMD whose inner products have code of their own, by CPU.
 _CORES = {
@@ -44,8 +45,8 @@ _CORES = {
 _CFLAGS = {"balanced": "-O2", "speed": "-O3", "ram": "-O2", "size": "-Os"}
 
 
-@dataclass(frozen=True, eq=False)
-class Sources:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sources(Result):
     """The C program of a model, in memory.
 
     Attributes:

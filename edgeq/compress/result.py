@@ -13,6 +13,7 @@ import numpy as np
 from edgeq import __version__
 from edgeq.compress.training import Quality
 from edgeq.conversion.tensorflow import quiet
+from edgeq.support.result import Result
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Size:
     distinct: int
 
 
-@dataclass(frozen=True)
-class Compression:
+@dataclass(frozen=True, repr=False)
+class Compression(Result):
     """A compressed model, and what became of it.
 
     Attributes:

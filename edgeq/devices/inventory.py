@@ -39,7 +39,7 @@ def path() -> Path:
     return Path(base) / "edgeq" / "devices.toml"
 
 
-def read() -> Inventory:
+def read_inventory() -> Inventory:
     """The inventory; empty if there is none yet.
 
     Raises:
@@ -71,7 +71,7 @@ def resolve(name: str) -> str:
     Raises:
         EdgeqError: There is no such device.
     """
-    devices = read().devices
+    devices = read_inventory().devices
     if name not in devices:
         known = ", ".join(sorted(devices)) or "none yet"
         raise EdgeqError(
@@ -87,7 +87,7 @@ def members(group: str) -> list[tuple[str, str]]:
     Raises:
         EdgeqError: There is no such group, or it names a device that is not there.
     """
-    inventory = read()
+    inventory = read_inventory()
     if group not in inventory.groups:
         known = ", ".join(sorted(inventory.groups)) or "none yet"
         raise EdgeqError(
@@ -110,7 +110,7 @@ def add(name: str, address: str) -> None:
     _check_name(name)
     if parse_address(address).scheme == "name":
         raise UsageError(f"'{address}' is itself a name.", hint="an address such as ssh://pi@host")
-    inventory = read()
+    inventory = read_inventory()
     if inventory.devices.get(name, address) != address:
         raise EdgeqError(
             f"'{name}' is already {inventory.devices[name]}.", hint=f"edgeq devices remove {name}"
@@ -125,7 +125,7 @@ def remove(name: str) -> None:
         EdgeqError: There is no such device.
     """
     resolve(name)
-    inventory = read()
+    inventory = read_inventory()
     groups = {
         group: tuple(each for each in names if each != name)
         for group, names in inventory.groups.items()
@@ -146,7 +146,7 @@ def set_group(group: str, names: Iterable[str]) -> None:
     for name in wanted:
         if parse_address(name).scheme == "name":
             resolve(name)
-    inventory = read()
+    inventory = read_inventory()
     groups = {key: value for key, value in inventory.groups.items() if key != group}
     if wanted:
         groups[group] = wanted

@@ -17,6 +17,7 @@ from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
 from edgeq.firmware.tools import run_tool
 from edgeq.support.output import write_whole
+from edgeq.support.result import Result
 
 _TIMEOUT_S = 1800
 _INSTALL = {
@@ -30,8 +31,8 @@ _INSTALL = {
 }
 
 
-@dataclass(frozen=True)
-class Build:
+@dataclass(frozen=True, repr=False)
+class Build(Result):
     """A built firmware project.
 
     Attributes:

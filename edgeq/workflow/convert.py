@@ -27,12 +27,13 @@ from edgeq.conversion.quantization.schemes import Scheme, check_target, find_sch
 from edgeq.data import Dataset, DatasetOptions, open_dataset
 from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
+from edgeq.support.result import Result
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
 
-@dataclass(frozen=True)
-class Conversion:
+@dataclass(frozen=True, repr=False)
+class Conversion(Result):
     """What a conversion made.
 
     Attributes:

@@ -35,6 +35,7 @@ from edgeq.support.figures import Figure, beside
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.progress import stage
+from edgeq.support.result import Result
 from edgeq.support.signature import sign_bytes
 from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
@@ -47,8 +48,8 @@ _LAYER_SAMPLES = 8
 _EMULATED_INPUTS = 3
 
 
-@dataclass(frozen=True)
-class Deployment:
+@dataclass(frozen=True, repr=False)
+class Deployment(Result):
     """What a deployment found and made.
 
     Attributes:

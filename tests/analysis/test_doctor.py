@@ -3,7 +3,7 @@ from edgeq.analysis import doctor
 
 def test_what_is_missing_comes_with_its_install_command():
     tool = doctor.Tool("no-such-program-here", "program", "nothing", "apt install it")
-    (finding,) = doctor.check([tool])
+    (finding,) = doctor.check_installation([tool])
     assert not finding.found
     assert finding.install == "apt install it"
 

@@ -25,7 +25,7 @@ def test_names_and_groups():
     inventory.remove("pi4")
     assert [name for name, _ in inventory.members("lab")] == ["phone", "local"]
     inventory.set_group("lab", [])
-    assert inventory.read().groups == {}
+    assert inventory.read_inventory().groups == {}
 
 
 def test_a_name_is_an_address():
@@ -62,7 +62,7 @@ def test_a_damaged_file(text):
     inventory.path().parent.mkdir(parents=True)
     inventory.path().write_text(text)
     with pytest.raises(EdgeqError, match=r"cannot be read|no TOML"):
-        inventory.read()
+        inventory.read_inventory()
 
 
 def test_the_commands(cli):
@@ -84,4 +84,4 @@ def test_text_that_would_steer_a_terminal_is_refused(address):
     inventory.path().parent.mkdir(parents=True)
     inventory.path().write_text(f'[devices.a]\naddress = "{address}"')
     with pytest.raises(EdgeqError, match="cannot be read"):
-        inventory.read()
+        inventory.read_inventory()

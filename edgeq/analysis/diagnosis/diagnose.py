@@ -27,6 +27,7 @@ from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
+from edgeq.support.result import Result
 
 _SAMPLES = 16
 # A channel that is silent for one or two samples says nothing.
@@ -81,8 +82,8 @@ class LayerDiagnosis:
     channel_ranges: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Result):
     """What was found.
 
     Attributes:

@@ -24,6 +24,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.jsontext import read_json
+from edgeq.support.result import Result
 
 PSI_LIMIT = 0.2
 _SATURATION_LIMIT = 0.02
@@ -53,8 +54,8 @@ class FeatureDrift:
     drifted: bool
 
 
-@dataclass(frozen=True)
-class Drift:
+@dataclass(frozen=True, repr=False)
+class Drift(Result):
     """New data against the reference profile.
 
     Attributes:

@@ -24,6 +24,7 @@ from edgeq.model.graph import Graph, Subgraph, numpy_dtype
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
+from edgeq.support.result import Result
 
 _CHUNK = 64
 
@@ -45,8 +46,8 @@ class SameOutputs:
     max_difference: float
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Result):
     """How good a model is on labelled data.
 
     Attributes:

@@ -23,6 +23,7 @@ from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
+from edgeq.support.result import Result
 
 _SEED = 0
 
@@ -106,8 +107,8 @@ class Disturbed:
     comparison: Comparison | None
 
 
-@dataclass(frozen=True)
-class Robustness:
+@dataclass(frozen=True, repr=False)
+class Robustness(Result):
     """The undisturbed row, then one row per disturbance."""
 
     model: str

@@ -22,6 +22,7 @@ from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import stage
+from edgeq.support.result import Result
 from edgeq.support.seeds import check_seed
 from edgeq.workflow.tuning.front import PREFERENCES, Judge, TuneLimits
 from edgeq.workflow.tuning.journal import Journal
@@ -34,8 +35,8 @@ JOURNAL, RESULT, BEST = "journal.jsonl", "tune.json", "best.tflite"
 _MOST_REPEATS = 50
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Result):
     """What a search found.
 
     Attributes:

@@ -1,0 +1,43 @@
+"""Saved results as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgeq.report.html import combine, render
+from edgeq.support.jsontext import read_json
+from edgeq.support.output import check_writable, write_whole
+
+
+def write_report(
+    results: Sequence[str | Path | Mapping[str, Any]],
+    output: str | Path = "report.html",
+    *,
+    force: bool = False,
+) -> Path:
+    """Make one self-contained HTML page of results.
+
+    Args:
+        results: What commands printed with --json, as files or as the `to_json()` of results.
+        output: The HTML file to write.
+        force: Replace it if it exists.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        EdgeqError: Something is no result of edgeq, or the page cannot be written.
+    """
+    path = Path(output)
+    check_writable(path, force=force)
+    write_whole(path, render(combine([_read(result, i) for i, result in enumerate(results)])))
+    return path
+
+
+def _read(result: str | Path | Mapping[str, Any], position: int) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(result, Mapping):
+        return f"result {position}", result
+    found = read_json(Path(result), "result")
+    return str(result), found if isinstance(found, dict) else {}
