@@ -89,7 +89,7 @@ def test_commands_and_profile_count_the_same_ram(cli, models, tmp_path):
 def test_a_stand_in_s_figures_keep_no_budget_unless_accepted(models):
     model, board = models / "sww_int8.tflite", load_target("esp32-s3-devkitc-1")
     budget = CompileOptions(flash_bytes=1 << 20, ram_bytes=1 << 20)
-    with pytest.raises(LimitError, match="rv32imc stands in for xtensa-lx7.*--accept-stand-in"):
+    with pytest.raises(LimitError, match=r"rv32imc stands in for xtensa-lx7.*--accept-stand-in"):
         within_budgets(model, board, budget)
     accepted = CompileOptions(flash_bytes=1 << 20, ram_bytes=1 << 20, accept_stand_in=True)
     assert within_budgets(model, board, accepted).optimize == "balanced"
