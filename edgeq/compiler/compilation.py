@@ -97,7 +97,8 @@ def generate(
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
-        UsageError: No such target, or a name that is no C identifier.
+        UsageError: No such target, a name that is no C identifier, or budgets by which nobody has
+            chosen a form yet.
     """
     graph = model if isinstance(model, Graph) else read_graph(model)
     if signature is not None:
@@ -111,6 +112,12 @@ def generate(
     if not isinstance(target, Target):
         target = load_target(target)
     options = options or CompileOptions()
+    if options.budgets:
+        raise UsageError(
+            f"--{next(iter(options.budgets))} chooses between forms that are measured here, and "
+            "what runs far away is not.",
+            hint="--optimize balanced, speed, ram or size",
+        )
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
     isa = isa_of(target)
     program, plan = planned(graph, isa, options.optimize)

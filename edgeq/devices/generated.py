@@ -13,7 +13,6 @@ from edgeq.compiler.build.image import Sizes
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Memory
 from edgeq.devices.tensors import TensorSpec
-from edgeq.errors import UsageError
 from edgeq.support.array import Array
 
 if TYPE_CHECKING:
@@ -54,20 +53,9 @@ ARENA_SYMBOLS = (f"{NAME}_arena", f"{NAME}_state")
 
 
 def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
-    """The C of a model for a target, under the name that the devices use.
-
-    Raises:
-        UsageError: The form is still to be chosen by a budget, which needs a target that can be
-            measured here.
-    """
+    """The C of a model for a target, under the name that the devices use."""
     from edgeq.compiler.compilation import generate as generate_c
 
-    if options.budgets:
-        raise UsageError(
-            f"--{next(iter(options.budgets))} chooses between forms that are measured here, and "
-            "what runs far away is not.",
-            hint="--optimize balanced, speed, ram or size",
-        )
     return generate_c(model, name=NAME, target=target, options=options)
 
 

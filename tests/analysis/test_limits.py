@@ -1,26 +1,27 @@
 """Limits: which are checked, and when they are met."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from edgeq.analysis.account import account_for, account_of
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.evaluation.metrics import Score
 from edgeq.analysis.limits import Limits, check_limits
-from edgeq.analysis.profiling import Profile
 from edgeq.boards.target import load_target
-from edgeq.devices.base import Measurement, Memory
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import Latency, Measurement, Memory
 
-FOUND = Profile(
-    "m",
-    "",
-    10,
-    Measurement(
-        {"address": "sim:cortex-m4"},
-        cycles=1000,
-        memory_bytes=Memory(ram_total=5000, flash_total=20000),
-    ),
+FOUND = Measurement(
+    {"address": "sim:cortex-m4", "cpu": "cortex-m4"},
+    cycles=1000,
+    memory_bytes=Memory(ram_total=5000, flash_total=20000),
 )
+
+
+def account(target="cortex-m4"):
+    return account_of(FOUND, Path("m"), load_target(target), CompileOptions())
 
 
 def evaluation(value, *, larger_is_better=True):
@@ -28,7 +29,7 @@ def evaluation(value, *, larger_is_better=True):
 
 
 def verdicts(limits, **others):
-    checks = check_limits(limits, load_target("cortex-m4"), FOUND, **others)
+    checks = check_limits(limits, load_target("cortex-m4"), account(), **others)
     return {check.name: check.met for check in checks}
 
 
@@ -43,9 +44,13 @@ def test_sizes_and_cycles():
 def test_what_cannot_be_measured_does_not_meet_a_limit():
     # A bare CPU has no clock to turn cycles into time.
     assert verdicts(Limits(latency_ms=1.0)) == {"latency ms": False}
-    board = check_limits(Limits(latency_ms=1.0), load_target("nucleo-f446re"), FOUND)
-    assert board[0].value == pytest.approx(1000 / 180e6 * 1000)
+    name = "nucleo-f446re"
+    board = check_limits(Limits(latency_ms=1.0), load_target(name), account(name))
+    # The bare-metal project leaves the chip at the 16 MHz that it starts with.
+    assert board[0].value == pytest.approx(1000 / 16e6 * 1000)
     assert board[0].met
+    assert board[0].kind == "estimated"
+    assert "16 MHz" in board[0].note
 
 
 @pytest.mark.parametrize(("integer", "met"), [(0.90, True), (0.93, True), (0.89, False)])
@@ -78,9 +83,52 @@ def test_the_target_s_memory_and_unequal_bytes_always_count():
     target = load_target("nucleo-f446re")
     unequal = SimpleNamespace(on="c", against="tflm", differing=3, equal=False)
     other = SimpleNamespace(on="c", against="local", differing=3, equal=False)
-    checks = check_limits(Limits(), target, FOUND, verifications=[unequal, other])
+    checks = check_limits(
+        Limits(), target, account("nucleo-f446re"), verifications=[unequal, other]
+    )
     assert [(check.source, check.met) for check in checks] == [
         ("always", False),
         ("nucleo-f446re", True),
         ("nucleo-f446re", True),
     ]
+
+
+@pytest.mark.parametrize("address", ["local", "c", "tflm"])
+def test_this_machine_never_tells_a_phone_s_latency(address):
+    here = Measurement(
+        {"address": address, "cpu": "x86_64"},
+        latency_us=Latency(10, 1, 9.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 0.1),
+    )
+    phone = load_target("android-helio-g99")
+    found = account_of(here, Path("m"), phone, CompileOptions())
+    assert found.latency_ms.value is None
+    for accept in (False, True):
+        checks = check_limits(Limits(latency_ms=1e6), phone, found, accept_stand_in=accept)
+        assert [(c.name, c.kind, c.met) for c in checks] == [("latency ms", "unknown", False)]
+        assert "adb:" in checks[0].note
+
+
+def test_the_phone_itself_does():
+    there = Measurement(
+        {"address": "adb:R58M", "cpu": "Cortex-A76"},
+        latency_us=Latency(10, 1, 9.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 0.1),
+    )
+    phone = load_target("android-helio-g99")
+    found = account_of(there, Path("m"), phone, CompileOptions())
+    checks = check_limits(Limits(latency_ms=0.003), phone, found)
+    assert [(c.value, c.kind, c.met) for c in checks] == [(0.002, "measured", True)]
+
+
+def test_a_stand_in_meets_a_limit_only_where_it_is_accepted(models):
+    pytest.importorskip("unicorn")
+    board = load_target("esp32-s3-devkitc-1")
+    found = account_for(models / "sww_int8.tflite", board, CompileOptions())
+    limits = Limits(ram_bytes=64 << 10, flash_bytes=1 << 20)
+    plain = check_limits(limits, board, found)[:2]
+    assert [(check.kind, check.met) for check in plain] == [("stand-in", False)] * 2
+    assert all("rv32imc" in check.note and "--accept-stand-in" in check.note for check in plain)
+    accepted = check_limits(limits, board, found, accept_stand_in=True)[:2]
+    assert [check.met for check in accepted] == [True, True]
+    # Accepting a stand-in makes nothing smaller.
+    tight = check_limits(Limits(flash_bytes=1000), board, found, accept_stand_in=True)
+    assert not tight[0].met
