@@ -58,6 +58,7 @@ class Network:
         ranges: Ranges of activations, by tensor name; from calibration, once there was one.
         dtype: Type that activations shall have.
         symmetric: Whether all zero points shall be 0.
+        io: Type that inputs and outputs shall have.
         floats: Constants of the float model, by tensor name.
         tables: Ops that stand for a function of one value, by the name of their output.
     """
@@ -67,6 +68,7 @@ class Network:
     ranges: dict[str, Range] = field(default_factory=dict)
     dtype: str = "float32"
     symmetric: bool = False
+    io: str = "float32"
     floats: Mapping[str, Array] = field(default_factory=dict)
     tables: dict[str, Function] = field(default_factory=dict)
     learned_ranges: dict[str, Range] = field(default_factory=dict)
@@ -119,7 +121,7 @@ class Network:
         """The shape of a tensor."""
         return tuple(indices(self.graph.tensors[index].shape))
 
-    def dtype(self, index: int) -> str:
+    def dtype_of(self, index: int) -> str:
         """The type of a tensor, such as "int8"."""
         return TENSOR_TYPES[self.graph.tensors[index].type]
 
@@ -137,23 +139,43 @@ class Network:
         raw = bytes(self.model.buffers[self.graph.tensors[index].buffer].data)
         return np.frombuffer(raw, np.float32).reshape(self.shape(index))
 
+    def dequantized(self, index: int) -> NDArray[np.float64]:
+        """The values of an int8 or int16 constant in reals."""
+        raw = bytes(self.model.buffers[self.graph.tensors[index].buffer].data)
+        values = np.frombuffer(raw, self.dtype_of(index)).reshape(self.shape(index))
+        scale, zero_point = self.scale(index)
+        return (values.astype(np.float64) - zero_point) * scale
+
     def scale(self, index: int) -> Scale:
         """The scale and zero point of a tensor with one of each."""
         found = self.graph.tensors[index].quantization
         return float(found.scale[0]), int(found.zeroPoint[0])
 
-    def scale_for(self, low: float, high: float) -> Scale:
-        """Scale and zero point that cover a range and represent 0 exactly."""
-        least, most = LIMITS[self.dtype]
+    def scale_for(self, low: float, high: float, dtype: str = "") -> Scale:
+        """Scale and zero point that cover a range and represent 0 exactly.
+
+        Args:
+            low, high: The range.
+            dtype: Of the tensor; the activations' if none is given.
+        """
+        least, most = LIMITS[dtype or self.dtype]
         low, high = min(low, 0.0), max(high, 0.0)
-        if self.symmetric:
+        if self.symmetric and dtype != "uint8":
             return max(-low, high, 1e-8) / most, 0
         scale = max(high - low, 1e-8) / (most - least)
         return scale, int(np.clip(round(least - low / scale), least, most))
 
     def range(self, index: int) -> Range:
-        """The range of an activation; none where it is not known."""
-        return self.ranges.get(self.name(index), (0.0, 0.0))
+        """The range of an activation, by its name or the one that it had before the quantizer."""
+        plain = self.name(index).removesuffix("_dequant")
+        return self.ranges.get(self.name(index), self.ranges.get(plain, (0.0, 0.0)))
+
+    def replace_output(self, old: int, new: int) -> None:
+        """Let the model give another tensor where it gave one."""
+        self.graph.outputs = [new if index == old else index for index in self.outputs]
+        for signature in self.model.signatureDefs or []:
+            for entry in signature.outputs:
+                entry.tensorIndex = new if entry.tensorIndex == old else entry.tensorIndex
 
     def fill(self, index: int, values: Any) -> None:
         """Make a tensor a constant."""

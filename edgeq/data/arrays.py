@@ -114,7 +114,9 @@ def open_arrays(path: Path, request: Request) -> Source:
         label_stream = labels.rows() if labels else None
         for index, arrays in enumerate(zip(*streams, strict=True)):
             label = next(label_stream) if label_stream else None
-            yield arrays, label, f"{inputs[0].where}, sample {index}"
+            # What is wrong with one of several arrays is said with the name of its input.
+            where = inputs[0].where if len(inputs) == 1 else str(path)
+            yield arrays, label, f"{where}, sample {index}"
 
     return Source(str(path), rows, inputs[0].shape[0])
 
@@ -231,9 +233,26 @@ def _choose(
             return rest, labels
         return [_named(path, columns, ("0", request.inputs[0].name, *_DATA_NAMES))], labels
     return [
-        _named(path, columns, (str(position), spec.name, spec.name.split(":")[0]))
-        for position, spec in enumerate(request.inputs)
+        _of_input(path, columns, position, [spec.name for spec in request.inputs])
+        for position in range(len(request.inputs))
     ], labels
+
+
+def _of_input(
+    path: Path, columns: Mapping[str, _Column], position: int, inputs: list[str]
+) -> _Column:
+    """The array for one of several inputs, by position or by the name of the input."""
+    name = inputs[position]
+    known = (str(position), name, name.split(":")[0])
+    if "" in columns or any(key in columns for key in known):
+        return _named(path, columns, known)
+    raise EdgeqError(
+        f"There is no array for input '{name}' in the file; it has the keys "
+        f"{', '.join(sorted(columns)) or 'none'}.",
+        str(path),
+        f"one key for each input: {', '.join(inputs)}; or their numbers, from 0 to "
+        f"{len(inputs) - 1}",
+    )
 
 
 def _named(path: Path, columns: Mapping[str, Column], names: tuple[str, ...]) -> Column:
@@ -246,7 +265,7 @@ def _named(path: Path, columns: Mapping[str, Column], names: tuple[str, ...]) ->
             str(path),
             "an .npz with the keys x and y",
         )
-    listed = " or ".join(f"'{name}'" for name in names[:3])
+    listed = " or ".join(f"'{name}'" for name in dict.fromkeys(names[:3]))
     raise EdgeqError(
         f"There is no key {listed} in the file; it has {', '.join(sorted(columns)) or 'none'}.",
         str(path),

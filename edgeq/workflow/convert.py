@@ -171,6 +171,8 @@ def convert(
     _check_use(chosen, data, adaptive=rounding == "adaptive", bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust)
     labelled_output(source, options.classes)
+    if io is None and chosen.activations == "int8":
+        recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
     found = None
     repairs = None
     if chosen.integer:
@@ -187,7 +189,9 @@ def convert(
         repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
     result = describe(made, source, options.classes, options.normalization, found)
-    proof = prove_integer(result, recipe.io, source.source) if chosen.integer else None
+    places = {spec.name: position for position, spec in enumerate(source.inputs)}
+    kept = {places[name]: dtype for name, dtype in recipe.inputs}
+    proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
     accuracy = None
     if eval_data is not None:

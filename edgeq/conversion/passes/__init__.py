@@ -7,19 +7,31 @@ from __future__ import annotations
 
 from edgeq.conversion.network import Pass
 from edgeq.conversion.passes.biases import fit_biases
+from edgeq.conversion.passes.comparisons import align_comparisons
+from edgeq.conversion.passes.edges import quantize_outputs
 from edgeq.conversion.passes.folding import fold_constants
 from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
+from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
+from edgeq.conversion.passes.log_softmax import spell_log_softmax
+from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.tables import choose_tables
+from edgeq.conversion.passes.twins import merge_twins
 
-FLOAT_PASSES: tuple[Pass, ...] = (fold_constants, take_indices)
+FLOAT_PASSES: tuple[Pass, ...] = (
+    fold_constants,
+    merge_twins,
+    take_learned_ranges,
+    take_numbers,
+    take_indices,
+)
 """From the graph as it was loaded to the float model."""
 
-LOWERING_PASSES: tuple[Pass, ...] = (choose_tables,)
+LOWERING_PASSES: tuple[Pass, ...] = (spell_log_softmax, choose_tables)
 """From the float model, whose ranges are known, to ops that integers have."""
 
-WEIGHT_PASSES: tuple[Pass, ...] = (fit_biases,)
+WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)
 """What is wrong with the constants that the quantizer made."""
 
-INTEGER_PASSES: tuple[Pass, ...] = (integerize,)
+INTEGER_PASSES: tuple[Pass, ...] = (quantize_outputs, integerize, align_comparisons)
 """From what the quantizer made to integers throughout."""

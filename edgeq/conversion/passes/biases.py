@@ -16,11 +16,11 @@ from edgeq.conversion.flatbuffer import add_constant, indices
 from edgeq.conversion.network import Network
 from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
 
-_BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _INT32, _INT64 = 2, 4  # tensor types
 # Leaves an int32 accumulator two bits of room for the products.
 _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
-_DTYPES = {_INT32: np.int32, _INT64: np.int64}
+BIAS_TYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
 def fit_biases(network: Network) -> Network:
@@ -28,7 +28,7 @@ def fit_biases(network: Network) -> Network:
     model, graph = network.model, network.graph
     floats = network.floats
     for op in graph.operators:
-        position = _BIAS_INPUT.get(network.kind(op))
+        position = BIAS_INPUT.get(network.kind(op))
         inputs = indices(op.inputs)
         if position is None or len(inputs) <= position or inputs[position] < 0:
             continue
@@ -58,4 +58,4 @@ def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: A
     write_weights(model, weights, np.clip(np.round(steps), -limit, limit).astype(np.int8))
     sums = np.round(real.astype(np.float64) / (scale * scales.astype(np.float64)))
     bias.quantization.scale = (scale * scales).astype(np.float32)
-    bias.buffer = add_constant(model, sums.astype(_DTYPES[bias.type]))
+    bias.buffer = add_constant(model, sums.astype(BIAS_TYPES[bias.type]))

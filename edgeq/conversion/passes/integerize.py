@@ -25,9 +25,10 @@ _ANY_SCALE = frozenset(
 )  # fmt: skip
 # Kernels that move or compare integers as they are: one scale for all tensors.
 _ONE_SCALE = frozenset(
-    {"TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "MINIMUM", "REVERSE_V2", "SQUEEZE", "EXPAND_DIMS",
-     "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}
+    {"TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "MAXIMUM", "MINIMUM", "REVERSE_V2", "SQUEEZE",
+     "EXPAND_DIMS", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}
 )  # fmt: skip
+_EXTREMES = frozenset({"MAXIMUM", "MINIMUM"})
 # Kernels that take integers of any scale and give indices or truth values.
 _NO_SCALE_OUT = frozenset(
     {"ARG_MAX", "ARG_MIN", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"}
@@ -78,11 +79,13 @@ class _Editor:
         inputs, outputs = indices(op.inputs), indices(op.outputs)
         table = is_stand_in(network, op)
         floats = [i for i in inputs if i >= 0 and network.is_float(i)]
-        shared = self._shared_scale(inputs, outputs) if kind in _ONE_SCALE else None
+        shared = self._shared_scale(kind, inputs, outputs) if kind in _ONE_SCALE else None
         before, after = [], []
         for index in dict.fromkeys(floats):
             if network.is_constant(index):
-                made = self._integer_constant(index, shared)
+                # The kernels of PRELU read its slopes as int8, whatever the activations are.
+                dtype = "int8" if kind == "PRELU" else network.dtype
+                made = self._integer_constant(index, shared, dtype)
             else:
                 made = self._new_integer(index, shared or self._scale_of(index))
                 before.append(network.new_op("QUANTIZE", [index], [made]))
@@ -101,10 +104,11 @@ class _Editor:
         op.inputs, op.outputs = inputs, outputs
         return [*before, *middle, *after]
 
-    def _shared_scale(self, inputs: list[int], outputs: list[int]) -> Scale:
+    def _shared_scale(self, kind: str, inputs: list[int], outputs: list[int]) -> Scale:
         """The one scale of an op that moves integers: its input's, its output's if it has more."""
         moved = [i for i in inputs if i >= 0 and not self._network.is_constant(i)]
-        return self._scale_of(moved[0] if len(moved) == 1 else outputs[0])
+        single = len(moved) == 1 and kind not in _EXTREMES
+        return self._scale_of(moved[0] if single else outputs[0])
 
     def join_conversions(self) -> None:
         """Take out DEQUANTIZE followed by QUANTIZE; other scales need a QUANTIZE between them."""
@@ -117,18 +121,25 @@ class _Editor:
                 source[indices(op.outputs)[0]] = indices(op.inputs)[0]
             elif kind == "QUANTIZE" and op.inputs[0] in source:
                 integer, result = source[op.inputs[0]], indices(op.outputs)[0]
-                if self._alike(integer, result) and result not in self._network.outputs:
+                if self._alike(integer, result):
                     same[result] = integer
                 op.inputs = [integer]
+        for result in self._network.outputs:
+            integer = same.get(result, result)
+            if integer not in (*self._network.inputs, *self._network.outputs):
+                self._network.replace_output(result, integer)
         self._rename_integers()
 
     def _rename_integers(self) -> None:
         """Call integer tensors as the float ones were called, now that those are gone."""
         network = self._network
         read = {i for op in network.ops for i in indices(op.inputs) if i >= 0}
+        read.update(network.outputs)
         taken = {network.name(i) for i in read if network.is_float(i)}
         for index in sorted(read):
-            plain = network.name(index).removesuffix("_quantized").removesuffix("/integer")
+            plain = network.name(index)
+            for ending in ("_quantized", "/output", "/integer", "_dequant"):
+                plain = plain.removesuffix(ending)
             if plain not in taken:
                 taken.add(plain)
                 self._graph.tensors[index].name = plain.encode()
@@ -161,21 +172,21 @@ class _Editor:
         width, zero_point = _FIXED_OUT[kind]
         return width / 256, zero_point
 
-    def _integer_constant(self, index: int, scale: Scale | None) -> int:
+    def _integer_constant(self, index: int, scale: Scale | None, dtype: str) -> int:
         """A float constant as an integer one."""
         values = self._network.constant(index)
-        dtype = self._network.dtype
         least, most = LIMITS[dtype]
         size, zero_point = scale or (max(float(np.abs(values).max()), 1e-8) / most, 0)
-        made = self._new_integer(index, (size, zero_point))
+        made = self._new_integer(index, (size, zero_point), dtype)
         integers = np.clip(np.round(values / size) + zero_point, least, most)
         self._network.fill(made, integers.astype(dtype))
         return made
 
-    def _new_integer(self, like: int, scale: Scale) -> int:
+    def _new_integer(self, like: int, scale: Scale, dtype: str = "") -> int:
         network = self._network
         shape = self._graph.tensors[like].shape
-        return network.add_tensor(f"{network.name(like)}/integer", shape, network.dtype, scale)
+        name = f"{network.name(like)}/integer"
+        return network.add_tensor(name, shape, dtype or network.dtype, scale)
 
     def _alike(self, one: int, other: int) -> bool:
         first, second = self._graph.tensors[one], self._graph.tensors[other]

@@ -39,6 +39,7 @@ def name_tensors(exported: Exported, source: str) -> Network:
         model,
         [main.tensors[i].name.decode() for i in indices(main.inputs)],
         [main.tensors[i].name.decode() for i in indices(main.outputs)],
+        exported.signature,
     )
     return network
 

@@ -7,7 +7,7 @@ every conversion is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,9 @@ class Proof:
     outputs: tuple[str, ...]
 
 
-def prove_integer(data: bytes, io: str, where: str = "model") -> Proof:
+def prove_integer(
+    data: bytes, io: str, where: str = "model", kept: Mapping[int, str] | None = None
+) -> Proof:
     """Proof that a .tflite computes in integers only.
 
     Args:
@@ -45,6 +47,7 @@ def prove_integer(data: bytes, io: str, where: str = "model") -> Proof:
         io: Type that inputs and outputs must have; with "float32" they may be float, and so may
             the QUANTIZE and DEQUANTIZE ops that convert them.
         where: Name for messages.
+        kept: Types of inputs that are not `io`, by position.
 
     Raises:
         EdgeqError: All that is not so, each named by the layer it comes from.
@@ -59,10 +62,12 @@ def prove_integer(data: bytes, io: str, where: str = "model") -> Proof:
         for position, index in enumerate(indices):
             tensor = main.tensors[index]
             # Indices and masks (int32, bool) have no scale and keep their type.
-            if tensor.dtype != io and (tensor.dtype in _NEEDS_SCALE or tensor.dtype == "float32"):
+            wanted = (kept or {}).get(position, io) if side == "input" else io
+            scaled = tensor.dtype in _NEEDS_SCALE or tensor.dtype == "float32"
+            if tensor.dtype != wanted and scaled:
                 problems.append(
                     EdgeqError(
-                        f"The {side} {position} is {tensor.dtype}; {io} is asked for.",
+                        f"The {side} {position} is {tensor.dtype}; {wanted} is asked for.",
                         f'{where}, "{tensor.name}"',
                     )
                 )

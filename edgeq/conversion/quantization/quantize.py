@@ -34,12 +34,14 @@ class Recipe:
         symmetric: Whether the zero point of int8 activations is always 0.
         precision: For the scheme "mixed": pairs of a layer name (may hold * and ?) and the
             scheme of those layers; later pairs overrule earlier ones.
+        inputs: Pairs of the name of an input and its type, where that is not `io`.
     """
 
     scheme: Scheme
     io: str
     symmetric: bool = False
     precision: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
 
 
 def quantize(
@@ -78,12 +80,7 @@ def quantize(
         try:
             result = engine.quantize(found or None, enable_progress_report=False)
         except (ValueError, RuntimeError, LookupError) as error:
-            loops = " It has loops or branches." if len(model.graph.subgraphs) > 1 else ""
-            raise EdgeqError(
-                f"The model cannot be quantized.{loops} The quantizer says: {first_line(error)}",
-                model.source,
-                "without loops most models can: give the model a fixed length, or unroll its loops",
-            ) from error
+            raise _refusal(model, error) from error
     made = unpack(bytes(result.quantized_model))
     like_signature(made, network.model)
     network = replace(network, model=made)
@@ -101,7 +98,8 @@ def quantize(
 def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges) -> Network:
     """The float network in ops that integers have, with all that is known of it."""
     network = model.network()
-    network.ranges = dict(ranges)
+    network.ranges = {**ranges, **network.learned_ranges} if recipe.scheme.integer else {}
+    network.io = recipe.io
     if recipe.scheme.integer:
         network.dtype = recipe.scheme.activations
         network.symmetric = recipe.symmetric or network.dtype == "int16"
@@ -111,10 +109,43 @@ def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges) -> Network:
     return network
 
 
+def _refusal(model: FloatModel, error: Exception) -> EdgeqError:
+    """What a user can do about an error of the quantizer."""
+    loops = len(model.graph.subgraphs) > 1
+    return EdgeqError(
+        f"The model cannot be quantized.{' It has loops or branches.' if loops else ''} "
+        f"The quantizer says: {first_line(error)}",
+        model.source,
+        "without loops most models can: give the model a fixed length, or unroll its loops"
+        if loops
+        else "--scheme float16 or weight-only, which leave the arithmetic in float, or another "
+        "layer in place of the one that this is about",
+    )
+
+
 def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
     """The layers that an op came from: `conv;relu` came from `conv` and `relu`."""
     name = graph.main.tensors[op.outputs[0]].name
     return (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
+
+
+def _leave(rules: Any, graph: Graph) -> None:
+    """Rules for ops that the quantizer fails on, and `integerize` does instead."""
+    import re
+
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    tensors = graph.main.tensors
+    left = [
+        re.escape(f"{tensors[op.outputs[0]].name};")
+        for op in graph.main.ops
+        # It takes a constant for the weights of a layer.
+        if op.name == "MAXIMUM" and any(tensors[i].is_constant for i in op.inputs)
+    ]
+    if left:
+        rules.add_quantization_config(
+            "^(" + "|".join(left) + ")$", "MAXIMUM", None, AlgorithmName.NO_QUANTIZE
+        )
 
 
 def _rules(graph: Graph, recipe: Recipe) -> Any:
@@ -126,6 +157,7 @@ def _rules(graph: Graph, recipe: Recipe) -> Any:
     for pattern, name in recipe.precision:
         _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
     if recipe.scheme.integer:
+        _leave(rules, graph)
         _add_io(rules, recipe)
     return rules.get_quantization_recipe()
 
@@ -202,25 +234,34 @@ def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
 
 def _add_io(rules: Any, recipe: Recipe) -> None:
     """Rules for inputs and outputs, whatever the layers beside them are."""
-    from litert_quantizer import qtyping
-    from litert_quantizer.algorithm_manager import AlgorithmName
+    import re
 
     # Rules apply in the order of their first expression; this one is new, so it comes last.
     everything = "^.*$"
     for side in ("INPUT", "OUTPUT"):
-        if recipe.io == "float32":
-            rules.add_quantization_config(everything, side, None, AlgorithmName.NO_QUANTIZE)
-            continue
-        unsigned = recipe.io == "uint8"
-        kind = qtyping.TensorDataType
-        activation = qtyping.TensorQuantizationConfig(
-            num_bits=16 if recipe.io == "int16" else 8,
-            symmetric=recipe.io == "int16" or (recipe.symmetric and not unsigned),
-            dtype=kind.UINT if unsigned else kind.INT,
-        )
-        config = qtyping.OpQuantizationConfig(
-            activation_tensor_config=activation,
-            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8),
-            compute_precision=qtyping.ComputePrecision.INTEGER,
-        )
-        rules.add_quantization_config(everything, side, config)
+        _add_edge(rules, everything, side, recipe.io, recipe.symmetric)
+    for name, dtype in recipe.inputs:
+        _add_edge(rules, f"^{re.escape(name)};$", "INPUT", dtype, False)
+
+
+def _add_edge(rules: Any, regex: str, side: str, dtype: str, symmetric: bool) -> None:
+    """The rule for inputs or outputs of one type."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    if dtype == "float32":
+        rules.add_quantization_config(regex, side, None, AlgorithmName.NO_QUANTIZE)
+        return
+    unsigned = dtype == "uint8"
+    kind = qtyping.TensorDataType
+    activation = qtyping.TensorQuantizationConfig(
+        num_bits=16 if dtype == "int16" else 8,
+        symmetric=dtype == "int16" or (symmetric and not unsigned),
+        dtype=kind.UINT if unsigned else kind.INT,
+    )
+    config = qtyping.OpQuantizationConfig(
+        activation_tensor_config=activation,
+        weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8),
+        compute_precision=qtyping.ComputePrecision.INTEGER,
+    )
+    rules.add_quantization_config(regex, side, config)

@@ -12,6 +12,7 @@ class Exported:
     Attributes:
         data: The flatbuffer.
         input_names, output_names: Layer or signature names, in the order of the tensors.
+        signature: Name of the signature.
         layers: Paths of the Keras layers in model order; empty where they are not known.
     """
 
@@ -19,3 +20,4 @@ class Exported:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     layers: tuple[str, ...] = ()
+    signature: str = "serving_default"

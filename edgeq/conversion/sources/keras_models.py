@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.keras_contents import check_contents
 from edgeq.conversion.sources.lowering import for_export, layers_by_path
+from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
 
@@ -53,7 +55,9 @@ def export_keras(model: Any, where: str) -> Exported:
         EdgeqError: Its inputs are not known or have open axes, or a layer cannot be converted.
     """
     tf, keras = import_tensorflow()
-    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    taken = getattr(model, "_inputs_struct", None)
+    taken = getattr(model, "inputs", None) or [] if taken is None else taken
+    inputs = [tensor for _, tensor in leaves(taken)]
     if not inputs:
         raise EdgeqError(
             "The model's inputs are not known (it is subclassed, or was never built).",
@@ -66,22 +70,48 @@ def export_keras(model: Any, where: str) -> Exported:
         raise EdgeqError(
             f"Inputs have open axes: {listed}.", where, "build the model with a fixed input shape"
         )
-    specs = [tf.TensorSpec((1, *i.shape[1:]), i.dtype, _plain(i.name)) for i in inputs]
+    names = [key or tensor.name for key, tensor in leaves(taken)]
+    specs = [
+        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, _plain(name))
+        for name, tensor in zip(names, inputs, strict=True)
+    ]
+    given = getattr(model, "_outputs_struct", None)
+    given = model.outputs if given is None else given
 
     def call(*tensors: Any) -> Any:
-        packed = keras.tree.pack_sequence_as(model.inputs, list(tensors))
-        if isinstance(packed, list) and len(packed) == 1:
+        packed = with_leaves(taken, iter(tensors))
+        if isinstance(packed, list | tuple) and len(packed) == 1:
             packed = packed[0]
-        return keras.tree.flatten(model(packed, training=False))
+        return [value for _, value in leaves(model(packed, training=False), given)]
 
     layers = layers_by_path(model)
+    _check_state(layers, where)
     try:
         with for_export(tf, keras, model, layers):
             data = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
-    outputs = [_layer_of(output) for output in keras.tree.flatten(model.outputs)]
-    return Exported(data, tuple(i.name for i in inputs), tuple(outputs), tuple(layers))
+    outputs = [key or _layer_of(output) for key, output in leaves(given)]
+    return Exported(data, tuple(names), tuple(outputs), tuple(layers))
+
+
+def _check_state(layers: Mapping[str, Any], where: str) -> None:
+    """Refuse layers that keep something from call to call.
+
+    Raises:
+        EdgeqError: With the layers.
+    """
+    keeping = [
+        path
+        for path, layer in layers.items()
+        if any(getattr(part, "stateful", False) is True for part in layer._flatten_layers())
+    ]
+    if keeping:
+        raise EdgeqError(
+            f"Layers keep their state from one call to the next: {', '.join(keeping)}.",
+            where,
+            "build the model with stateful=False; then a call takes a whole sequence",
+        )
 
 
 def _plain(name: str) -> str:

@@ -21,6 +21,9 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
 def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
     """The model traces into ops that carry its layers' names and that devices have."""
     with ExitStack() as stack:
+        for name in ("argmax", "argmin"):
+            plain = _plain_index(tf, getattr(tf, name))
+            stack.enter_context(_replaced(keras.src.backend.numpy, name, plain))
         for layer in (model, *layers.values()):
             stack.enter_context(
                 _replaced(layer, "_open_name_scope", _exact_scope(tf, layer, layer is model))
@@ -86,6 +89,23 @@ def _nearest(tf: Any, layer: Any) -> Callable[[Any], Any]:
         size = (height * layer.size[0], width * layer.size[1])
         image = tf.image.resize(image, size, "nearest")
         return tf.transpose(image, (0, 3, 1, 2)) if first else image
+
+    return call
+
+
+def _plain_index(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The place of an extreme as one op; Keras tells -0.0 from 0.0 with bits besides."""
+
+    def call(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+        x = tf.convert_to_tensor(x)
+        rank = x.shape.rank
+        if axis is None:
+            x, axis = tf.reshape(x, [-1]), 0
+            shape = [1] * rank
+        else:
+            shape = [1 if i == axis % rank else n for i, n in enumerate(x.shape)]
+        found = function(x, axis=axis, output_type=tf.int32)
+        return tf.reshape(found, shape) if keepdims else found
 
     return call
 

@@ -31,22 +31,23 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
     """
     tf, _ = import_tensorflow()
     saved = _read(path)
-    name = _choose(signatures(saved), signature, str(path))
+    key = _choose(signatures(saved), signature, str(path))
     if not trust:
-        cut(saved, name, str(path))
+        cut(saved, key, str(path))
     try:
         with quiet(), tempfile.TemporaryDirectory() as folder:
             _copy_by_links(path, Path(folder), saved)
             loaded = tf.saved_model.load(folder)
-            function = loaded.signatures[name]
+            function = loaded.signatures[key]
     except Exception as error:
         raise EdgeqError(
             f"TensorFlow cannot load the SavedModel: {first_line(error)}", str(path)
         ) from error
     named = function.structured_input_signature[1]
-    names = list(named)
+    # TensorFlow orders what has names by them; what is loaded is in no order.
+    names = sorted(named)
     specs = []
-    for name, spec in named.items():
+    for name, spec in ((name, named[name]) for name in names):
         if spec.shape.rank is None or None in spec.shape[1:]:
             raise EdgeqError(
                 f"Input '{name}' has open axes: {spec.shape}.",
@@ -54,7 +55,7 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
                 "export it with a fixed input shape",
             )
         specs.append(tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name))
-    outputs = list(function.structured_outputs)
+    outputs = sorted(function.structured_outputs)
 
     def call(*tensors: Any) -> Any:
         found = function(**dict(zip(names, tensors, strict=True)))
@@ -69,7 +70,7 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
             "the .keras or .h5 file, if there is one: of that, edgeq unrolls recurrent layers and "
             "leaves out what only training needs",
         ) from error
-    return Exported(data, tuple(names), tuple(outputs))
+    return Exported(data, tuple(names), tuple(outputs), signature=key)
 
 
 def _read(path: Path) -> Any:

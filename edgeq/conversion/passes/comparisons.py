@@ -1,0 +1,126 @@
+"""Both sides of a comparison get one scale.
+
+LiteRT's int16 kernels compare the integers, whatever their scales. And a value is equal to the
+maximum that it was chosen for only if both were rounded alike, also in int8.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.flatbuffer import indices
+from edgeq.conversion.network import LIMITS, Network, Scale
+from edgeq.conversion.passes.pointwise import COMPARISONS
+
+_EQUALITY = frozenset({"EQUAL", "NOT_EQUAL"})
+# How a number that integers are compared with is rounded, where it stands on the right and on the
+# left: the integers above 2.5 are those above 2.
+_ROUNDED: dict[str, tuple[Any, Any]] = {
+    "GREATER": (np.floor, np.ceil),
+    "LESS_EQUAL": (np.floor, np.ceil),
+    "GREATER_EQUAL": (np.ceil, np.floor),
+    "LESS": (np.ceil, np.floor),
+    "EQUAL": (np.round, np.round),
+    "NOT_EQUAL": (np.round, np.round),
+}
+# Ops whose results are some of the values they read.
+_CHOOSERS = frozenset(
+    {"BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS",
+     "GATHER", "GATHER_ND", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "PACK", "PAD", "QUANTIZE",
+     "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SELECT",
+     "SELECT_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE",
+     "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK"}
+)  # fmt: skip
+
+
+def align_comparisons(network: Network) -> Network:
+    """The integer network with both inputs of each comparison on one scale, where that matters."""
+    ops: list[Any] = []
+    for op in network.ops:
+        if network.kind(op) in COMPARISONS:
+            ops += _aligned(network, op)
+        ops.append(op)
+    network.ops = ops
+    return network
+
+
+def _aligned(network: Network, op: Any) -> list[Any]:
+    """What has to be put before a comparison, which is changed to read it."""
+    inputs = indices(op.inputs)
+    if any(network.dtype_of(i) != network.dtype for i in inputs):
+        return []
+    constants = [network.is_constant(i) for i in inputs]
+    if all(constants):
+        return []
+    matters = network.dtype == "int16" or network.kind(op) in _EQUALITY
+    if any(constants):
+        return _to_number(network, op, inputs, constants.index(True)) if matters else []
+    first, second = inputs
+    if network.scale(first) == network.scale(second):
+        return []
+    if _chosen(network, second, first):
+        target = second
+    elif _chosen(network, first, second):
+        target = first
+    elif matters:
+        target = max(inputs, key=lambda i: network.scale(i)[0])
+    else:
+        return []
+    other = first if target == second else second
+    made, before = _requantized(network, other, network.scale(target))
+    op.inputs = [made if i == other else i for i in inputs]
+    return before
+
+
+def _to_number(network: Network, op: Any, inputs: list[int], position: int) -> list[Any]:
+    """Bring a constant to the scale of what is compared with it."""
+    least, most = LIMITS[network.dtype]
+    constant, value = inputs[position], inputs[1 - position]
+    known = network.floats.get(network.name(constant).removesuffix("/integer"))
+    reals = network.dequantized(constant) if known is None else np.asarray(known, np.float64)
+    scale, zero_point = network.scale(value)
+    before: list[Any] = []
+    integers = np.round(reals / scale) + zero_point
+    if integers.min() <= least or integers.max() >= most:
+        # At the end of the range all larger numbers look the same.
+        ends = ((least - zero_point) * scale, (most - zero_point) * scale)
+        margin = 2 * scale
+        low = min(float(reals.min()) - margin, ends[0])
+        high = max(float(reals.max()) + margin, ends[1])
+        scale, zero_point = network.scale_for(low, high)
+        value, before = _requantized(network, value, (scale, zero_point))
+    integers = _ROUNDED[network.kind(op)][1 - position](reals / scale) + zero_point
+    values = np.clip(integers, least, most).astype(network.dtype)
+    name = f"{network.name(constant)}/compared"
+    made = network.add_constant(name, values.reshape(network.shape(constant)), (scale, zero_point))
+    op.inputs = [made, value] if position == 0 else [value, made]
+    return before
+
+
+def _requantized(network: Network, index: int, scale: Scale) -> tuple[int, list[Any]]:
+    """A tensor on another scale, and the op that has to be added for it."""
+    for op in network.readers(index):
+        result = indices(op.outputs)[0]
+        same_type = network.kind(op) == "QUANTIZE" and network.dtype_of(result) == network.dtype
+        if same_type and network.scale(result) == scale:
+            return result, []
+    name = f"{network.name(index)}/rescaled"
+    made = network.add_tensor(name, network.graph.tensors[index].shape, network.dtype, scale)
+    return made, [network.new_op("QUANTIZE", [index], [made])]
+
+
+def _chosen(network: Network, result: int, value: int) -> bool:
+    """Whether one tensor holds values of the other."""
+    seen: set[int] = set()
+    stack = [result]
+    while stack:
+        index = stack.pop()
+        if index == value:
+            return True
+        op = network.maker(index) if index not in seen else None
+        seen.add(index)
+        if op is not None and network.kind(op) in _CHOOSERS:
+            stack += [i for i in indices(op.inputs) if i >= 0]
+    return False
