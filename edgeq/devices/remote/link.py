@@ -29,6 +29,10 @@ class ConnectionDropped(EdgeqError):
     """The server closed every connection that was tried before the handshake was over."""
 
 
+class OtherDevice(EdgeqError):
+    """What answers has not proved to be the device that was meant."""
+
+
 class NoMoreSessions(EdgeqError):
     """The link is there, but the server starts no second program over it (sshd's MaxSessions)."""
 

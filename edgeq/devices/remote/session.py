@@ -18,7 +18,7 @@ from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts, benchmark
 from edgeq.devices.remote.benchmark import BenchmarkSession
 from edgeq.devices.remote.facts import HostFacts
-from edgeq.devices.remote.link import Link, LinkLost
+from edgeq.devices.remote.link import Link, LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.result import Run, measurement
@@ -237,6 +237,8 @@ class RemoteSession(Session):
             try:
                 self._agent = self._start(self._agent, left)
                 self.reset()
+            except OtherDevice:
+                raise  # nothing is sent to whoever has taken the device's place
             except EdgeqError:
                 time.sleep(min(random.uniform(0.1, pause), left))  # noqa: S311
                 pause = min(2 * pause, 5.0)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.devices.remote.link import OtherDevice
 from edgeq.devices.ssh.config import HostSettings
 from edgeq.devices.ssh.readconf import matches
-from edgeq.errors import EdgeqError
 from edgeq.support.output import write_whole
 
 
-class HostKeyError(EdgeqError):
+class HostKeyError(OtherDevice):
     """The host showed a key that nobody here has vouched for.
 
     Attributes:

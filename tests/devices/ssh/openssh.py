@@ -119,7 +119,43 @@ def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
     )
 
 
-def start(folder: Path, *options: str, environment: str = "", port: int | None = None) -> Server:
+@dataclass(frozen=True)
+class Account:
+    """A user whom only one server knows: a name of ours, with another shell and a password."""
+
+    shell: str = "/bin/sh"
+    password: str = ""
+    name: str = "lab"
+
+    def wrapper(self, folder: Path) -> list[str]:
+        """Words before sshd's own, which give it files of users that nobody else sees."""
+        need(os.geteuid() == 0, "root, to mount files for one process")
+        need(shutil.which("unshare"), "unshare (util-linux)")
+        words = ["openssl", "passwd", "-6", "-stdin"]
+        made = subprocess.run(
+            words, input=self.password, capture_output=True, text=True, check=True
+        )
+        digest = made.stdout.strip() if self.password else "*"
+        lines = {
+            "passwd": f"{self.name}:x:0:0::{folder}/home:{self.shell}\n",
+            "shadow": f"{self.name}:{digest}:20000:0:99999:7:::\n",
+        }
+        mounts = []
+        for name, line in lines.items():
+            made_file = folder / name
+            made_file.write_text(Path(f"/etc/{name}").read_text() + line)
+            mounts.append(f"mount --bind {made_file} /etc/{name}")
+        script = " && ".join([*mounts, 'exec "$@"'])
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"]
+
+
+def start(
+    folder: Path,
+    *options: str,
+    environment: str = "",
+    port: int | None = None,
+    account: Account | None = None,
+) -> Server:
     """A server whose sessions have a HOME of their own below `folder`."""
     program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
     need(program is not None, "sshd (openssh-server)")
@@ -145,16 +181,17 @@ def start(folder: Path, *options: str, environment: str = "", port: int | None =
         "PermitRootLogin prohibit-password",
         "Subsystem sftp internal-sftp",
         f"SetEnv HOME={home} EDGEQ_TEST_DEVICE={folder} {environment}",
-        *options,
     ]
     config = folder / "sshd_config"
-    config.write_text("\n".join(settings) + "\n")
+    # Of several lines with one keyword, sshd takes the first.
+    config.write_text("\n".join([*options, *settings]) + "\n")
+    before = account.wrapper(folder) if account else []
     process = subprocess.Popen(
-        [program, "-D", "-e", "-f", config],
+        [*before, program, "-D", "-e", "-f", config],
         stderr=(folder / "sshd.log").open("wb"),
         start_new_session=True,
     )
-    server = Server(folder, home, port, process, getpass.getuser())
+    server = Server(folder, home, port, process, account.name if account else getpass.getuser())
     server.write_config()
     _wait_for_port(port)
     return server
