@@ -11,7 +11,6 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import evaluate
-from edgeq.analysis.evaluation.metrics import Score
 from edgeq.boards.target import load_target
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
@@ -26,6 +25,7 @@ from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import Dataset, DatasetOptions, open_dataset
 from edgeq.errors import UsageError
+from edgeq.metrics.base import Score
 from edgeq.support.output import check_writable, write_whole
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")

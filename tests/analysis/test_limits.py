@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.evaluation.metrics import Score
 from edgeq.analysis.limits import Limits, check_limits
 from edgeq.analysis.profiling import Profile
 from edgeq.boards.target import load_target
 from edgeq.devices.base import Measurement, Memory
+from edgeq.metrics.base import Score
 
 FOUND = Profile(
     "m",

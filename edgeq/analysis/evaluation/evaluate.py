@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.metrics import METRICS, Samples, Score
 from edgeq.analysis.models import as_tflite, sample_specs
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
@@ -19,6 +18,8 @@ from edgeq.data import Dataset, DatasetOptions, Sample, open_dataset
 from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.base import Samples, Score
+from edgeq.metrics.table import METRICS
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Subgraph, numpy_dtype
 from edgeq.model.model_file import read_graph

@@ -13,13 +13,13 @@ import numpy as np
 from edgeq import __version__
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import find_metric, labelled_data, predict
-from edgeq.analysis.evaluation.metrics import Samples
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import Dataset, DatasetOptions, Sample
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
+from edgeq.metrics.base import Samples
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgeq.analysis.evaluation.comparison import calibration_error, compare_classifiers
-from edgeq.analysis.evaluation.metrics import Samples
 from edgeq.analysis.evaluation.robustness import DISTURBANCES, robustness
 from edgeq.errors import EdgeqError
+from edgeq.metrics.base import Samples
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
 
