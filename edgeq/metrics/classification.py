@@ -10,7 +10,7 @@ from edgeq.metrics.base import Figure, Samples, Score, score_of, share
 from edgeq.metrics.curves import mean_of, mean_of_known, weigh_auc, weigh_average_precision
 from edgeq.metrics.intervals import Weigh
 from edgeq.metrics.labels import class_numbers
-from edgeq.metrics.outputs import CLASSES, class_scores, probabilities
+from edgeq.metrics.outputs import CLASSES, Outputs, class_scores, probabilities
 from edgeq.support.array import Array
 
 # Samples times classes that are sorted for areas under curves; more would take a minute.
@@ -56,19 +56,18 @@ def scored(samples: Samples) -> tuple[Array, Array]:
     return scores, class_numbers(samples.labels, scores.shape[1])
 
 
-def answers(values: Array, kind: str, threshold: float) -> Array:
+def answers(values: Array, kind: Outputs) -> Array:
     """The class that a model chose for each sample, (N,), int64.
 
     Args:
         values: Its output, (N, ...).
-        kind: What its numbers are, as `Outputs.kind`.
-        threshold: What a single output must exceed to mean class 1.
+        kind: What its numbers are.
     """
     flat = values.reshape(len(values), -1)
-    if kind == CLASSES:
+    if kind.kind == CLASSES:
         chosen: Array = np.round(flat[:, 0]).astype(np.int64)
     elif flat.shape[1] == 1:
-        chosen = (flat[:, 0] > threshold).astype(np.int64)
+        chosen = (flat[:, 0] > kind.threshold).astype(np.int64)
     else:
         chosen = flat.argmax(axis=1)
     return chosen
@@ -76,7 +75,7 @@ def answers(values: Array, kind: str, threshold: float) -> Array:
 
 def _of_numbers(samples: Samples) -> Score:
     """Of a model that gives the class itself: all that needs no scores."""
-    chosen = answers(samples.outputs[0], CLASSES, 0.0)
+    chosen = answers(samples.outputs[0], samples.first)
     known = int(max(chosen.max(), np.max(samples.labels))) + 1
     labels = class_numbers(samples.labels, known)
     details = {"correct": int((chosen == labels).sum()), **_table(chosen, labels, known)}
