@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,14 @@ def float_model(
         network, info = _load(Path(model), signature, trust)
     for rewrite in FLOAT_PASSES:
         network = rewrite(network)
-    made = replace(packed(network, info), outputs=outputs_by_loss(model))
+    made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
 
 
-def packed(network: Network, info: ModelInfo | None) -> FloatModel:
+def packed(
+    network: Network, info: ModelInfo | None, outputs: Outputs | None = None
+) -> FloatModel:
     """The float model that a network has become, for what reads it from here on."""
     data = network.pack()
     return FloatModel(
@@ -108,6 +110,7 @@ def packed(network: Network, info: ModelInfo | None) -> FloatModel:
         network.learned_ranges,
         network.learned_scales,
         network.integer_inputs,
+        outputs,
     )
 
 
