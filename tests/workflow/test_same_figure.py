@@ -176,7 +176,7 @@ def test_a_teacher_of_another_kind_teaches_as_well(nets):
     figures = [
         distill(
             student(), teacher,
-            Task(net.train[0], net.test, Training(epochs=6, learning_rate=0.02), labelled=False),
+            Task(net.train[0], net.test, Training(epochs=6, learning_rate=0.02, teach=0.9), labelled=False),
         ).quality[1].value
         for teacher in (net.path, shares)
     ]  # fmt: skip
