@@ -173,10 +173,11 @@ def test_a_teacher_of_another_kind_teaches_as_well(nets):
         layers = [keras.Input((8, 8, 1)), keras.layers.Flatten()]
         return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
 
+    training = Training(epochs=6, learning_rate=0.02, teach=0.9)
     figures = [
         distill(
             student(), teacher,
-            Task(net.train[0], net.test, Training(epochs=6, learning_rate=0.02, teach=0.9), labelled=False),
+            Task(net.train[0], net.test, training, labelled=False),
         ).quality[1].value
         for teacher in (net.path, shares)
     ]  # fmt: skip
