@@ -19,6 +19,8 @@ from edgeq.errors import UsageError
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.terminal import say
 
+# What a method may cost before the command calls it a failure: well beyond what any should.
+_MAX_DROP = 0.05
 _MODEL = click.Path(path_type=Path)
 
 
@@ -52,6 +54,8 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
             _show(result, output)
         for warning in result.warnings:
             say(f"Warning: {warning}", err=True)
+        if result.failures:
+            click.get_current_context().exit(3)
 
     return wrapper
 
@@ -89,6 +93,13 @@ def _training_options(
         )
         @click.option("--loss", help="A Keras loss by name; by default one that fits the labels.")
         @click.option("--seed", type=int, default=0, show_default=True, help="Of the training.")
+        @click.option(
+            "--max-drop",
+            type=float,
+            default=_MAX_DROP,
+            show_default=True,
+            help="With --eval: exit code 3 where the figure loses more (of errors: this share).",
+        )
         @dataset_options
         @functools.wraps(command)
         def wrapper(
@@ -96,6 +107,7 @@ def _training_options(
             data: str,
             eval_data: str | None,
             unlabelled: bool,
+            max_drop: float,
             reading: DatasetOptions,
             trust: bool,
             **kwargs: Any,
@@ -113,6 +125,7 @@ def _training_options(
                 not unlabelled,
                 reading,
                 trust,
+                max_drop,
             )
             return command(*args, task=task, **kwargs)
 
@@ -259,8 +272,10 @@ def _show(result: Compression, output: Path) -> None:
         was, now = result.quality
         say(
             f"{was.metric}: {was.value:.4f} before, {now.value:.4f} after "
-            f"({was.samples} held-out samples)"
+            f"({was.samples} held-out samples; {result.compared})"
         )
+    if result.outputs is not None:
+        say(f"outputs: {result.outputs}")
     for name, value in result.details.items():
         shown = value
         if isinstance(value, dict):

@@ -149,7 +149,12 @@ def show_conversion(result: Conversion) -> None:
         say(f"bias correction: {len(result.corrected)} layers, by {most:.4g} at most ({layer})")
     if result.accuracy is not None:
         before, after = result.accuracy
-        say(f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name}")
+        say(
+            f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name} "
+            f"({result.compared})"
+        )
+        if result.outputs is not None:
+            say(f"outputs: {result.outputs}")
 
 
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:

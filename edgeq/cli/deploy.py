@@ -17,6 +17,7 @@ from edgeq.errors import UsageError
 from edgeq.workflow.config import DeployConfig, read_config
 
 _CONFIG = "edgeq.toml"
+_READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 
 
 @click.command(
@@ -98,7 +99,7 @@ def _overridden(
     given["optimize"] = options.optimize if _on_command_line(ctx, "optimize") else None
     names = {field.name for field in fields(DeployConfig)}
     changes = {name: value for name, value in given.items() if name in names and value}
-    if any(_on_command_line(ctx, name) for name in ("label", "classes", "mean", "std", "resize")):
+    if any(_on_command_line(ctx, name) for name in _READING):
         changes["reading"] = reading
     limits = {
         "accuracy": given["min_accuracy"],

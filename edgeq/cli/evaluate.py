@@ -17,6 +17,7 @@ from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.metrics.base import Score
 from edgeq.support.terminal import say
 
 _MAX_CLASSES_SHOWN = 20
@@ -46,7 +47,7 @@ _MAX_CLASSES_SHOWN = 20
 @click.option("--robustness", is_flag=True, help="With disturbed inputs too: noise, shift, ...")
 @click.option(
     "--against", type=click.Path(path_type=Path),
-    help="With --robustness: the float model to compare with.",
+    help="The float model, on the very same samples: is the difference noise?",
 )  # fmt: skip
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
@@ -76,29 +77,36 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
-    if against is not None and not robustness:
-        raise UsageError("--against goes with --robustness.")
     if also_on is not None and robustness:
         raise UsageError("--also-on and --robustness exclude each other.")
     if robustness:
         result = robustness_of(model, against=against, trust=trust, **common)
     else:
-        result = evaluate_model(model, trust=trust, also_on=also_on, **common)
+        result = evaluate_model(model, trust=trust, also_on=also_on, against=against, **common)
     if as_json:
         print_json(result.to_json())
     elif isinstance(result, Robustness):
         _show_robustness(result)
     else:
         show_evaluation(result)
+    if isinstance(result, Evaluation):
+        for warning in result.warnings:
+            say(f"Warning: {warning}", err=True)
 
 
 def show_evaluation(result: Evaluation) -> None:
-    """Print an evaluation: the headline figure, then details, then the confusion matrix."""
+    """Print an evaluation: what was understood, the headline figure, details, confusion matrix."""
     score = result.score
-    say(f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})")
+    _show_understood(result)
+    say(
+        f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})"
+        f"{_interval(score, score.metric)}"
+    )
     for name, value in score.details.items():
         if isinstance(value, int | float):
-            say(f"{name} {value:g}")
+            say(f"{name} {value:g}{_interval(score, name)}")
+    if result.real is not None:
+        say(f"float {result.real.value:.4f} ({result.against}); {result.compared}")
     if result.also_on is not None:
         same = result.also_on
         say(
@@ -109,6 +117,24 @@ def show_evaluation(result: Evaluation) -> None:
         say("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:
         _show_confusion(score.details["confusion"], result.classes)
+
+
+def _interval(score: Score, name: str) -> str:
+    """A figure's 95 % interval for people; empty where there is none."""
+    found = score.intervals.get(name)
+    return "" if found is None else f"  [95 %: {found[0]:.4f} to {found[1]:.4f}]"
+
+
+def _show_understood(result: Evaluation) -> None:
+    """What was read, so that a mistake in it is seen before the figure is believed."""
+    if result.understood:
+        names = dict(enumerate(result.classes))
+        counts = [f"{names.get(k, k)}: {count}" for k, count in result.understood.items()]
+        shown = counts[:_MAX_CLASSES_SHOWN]
+        more = "" if len(shown) == len(counts) else ", ..."
+        say(f"{result.n} samples, {len(counts)} classes ({', '.join(shown)}{more})")
+    if result.outputs is not None:
+        say(f"outputs: {result.outputs}")
 
 
 def _show_robustness(result: Robustness) -> None:

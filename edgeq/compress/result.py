@@ -13,6 +13,8 @@ import numpy as np
 from edgeq import __version__
 from edgeq.compress.training import Quality
 from edgeq.conversion.tensorflow import quiet
+from edgeq.metrics.outputs import Outputs
+from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.result import Result
 
 
@@ -42,6 +44,8 @@ class Compression(Result):
         quality: Quality before and after on held-out data; None where there was none.
         details: What the method did, by layer or in all; JSON types.
         warnings: What the user should know, in sentences.
+        failures: Those of them that say the result is of no use.
+        outputs: What the model's outputs were taken for.
     """
 
     method: str
@@ -51,6 +55,15 @@ class Compression(Result):
     quality: tuple[Quality, Quality] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    outputs: Outputs | None = None
+
+    @property
+    def compared(self) -> Paired | None:
+        """The quality after against that before on the same samples; None without held-out data."""
+        if self.quality is None or not (self.quality[0].score and self.quality[1].score):
+            return None
+        return compare_scores(self.quality[0].score, self.quality[1].score)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq compress`, without the model itself."""
@@ -65,7 +78,12 @@ class Compression(Result):
                 "before": self.quality[0].value,
                 "after": self.quality[1].value,
                 "samples": self.quality[0].samples,
+                "before_interval": self.quality[0].score and self.quality[0].score.interval,
+                "after_interval": self.quality[1].score and self.quality[1].score.interval,
+                "paired": self.compared,
             },
+            "outputs": self.outputs,
+            "useful": not self.failures,
             "details": dict(self.details),
             "warnings": list(self.warnings),
         }

@@ -107,7 +107,7 @@ def _goals(work: Workspace) -> list[tuple[Array, Any]]:
     """Targets and loss of every output; without labels, the distance to outputs moved a little."""
     model, samples = work.original, work.samples
     if samples.y is not None:
-        objective = choose_objective(model, samples.y, work.training.loss)
+        objective = choose_objective(model, samples.y, work.training.loss, outputs=work.outputs)
         return [objective.with_teacher(None, 0.0, 1.0)]
     goals = []
     for number, outputs in enumerate(predict_all(model, samples)):

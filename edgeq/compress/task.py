@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeq.compress.network import load_network
+from edgeq.compress.objective import keras_outputs
 from edgeq.compress.result import Compression, size_of
 from edgeq.compress.training import (
     Labelled,
@@ -17,9 +19,12 @@ from edgeq.compress.training import (
     fit,
     load_data,
     measure,
+    some_of,
 )
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.outputs import Outputs, told
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Task:
         labelled: Whether `data` has labels; without, the teacher alone teaches.
         dataset_options: How data is read.
         trust: Whether code inside model files (Lambda layers) may run.
+        max_drop: Most that the held-out figure may lose before the result says so; None for no
+            limit.
     """
 
     data: Any
@@ -43,6 +50,11 @@ class Task:
     labelled: bool = True
     dataset_options: DatasetOptions | None = None
     trust: bool = False
+    max_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_drop is not None and not math.isfinite(self.max_drop):
+            raise UsageError(f"The figure may not lose {self.max_drop:g}.", hint="--max-drop 0.05")
 
 
 @dataclass(frozen=True)
@@ -54,20 +66,35 @@ class Workspace:
         teacher: The model to learn from.
         samples: Training data.
         training: How to train.
-        held_out: Data to compare quality before and after on; None without.
+        judged_on: Data to compare quality before and after on; None without labels.
         before: Quality of `original` on it; None without.
+        held_out: Whether that data is other data than `samples`.
+        outputs: What the numbers of the first output are, of `original` and what comes of it.
+        teacher_outputs: What the teacher's are.
+        max_drop: Most that the held-out figure may lose.
     """
 
     original: Any
     teacher: Any
     samples: Labelled
     training: Training
-    held_out: Labelled | None
+    judged_on: Labelled | None
     before: Quality | None
+    held_out: bool
+    outputs: Outputs
+    teacher_outputs: Outputs
+    max_drop: float | None = None
 
     def fit(self, model: Any, training: Training | None = None) -> None:
         """Train a model on the task's data."""
-        fit(model, self.samples, training or self.training, self.teacher)
+        fit(
+            model,
+            self.samples,
+            training or self.training,
+            self.teacher,
+            self.outputs,
+            self.teacher_outputs,
+        )
 
     def result(
         self,
@@ -88,12 +115,53 @@ class Workspace:
             warnings: What the user should know.
         """
         quality = None
-        if self.held_out is not None and self.before is not None:
+        failures: tuple[str, ...] = ()
+        if self.judged_on is not None and self.before is not None:
             after = model if judged is None else judged
-            quality = self.before, measure(after, self.held_out)
+            quality = self.before, measure(after, self.judged_on, self.outputs)
+            failures = tuple(failures_of(*quality, self.max_drop, held_out=self.held_out))
         return Compression(
-            method, model, size_of(self.original), size_of(model), quality, details, warnings
+            method,
+            model,
+            size_of(self.original),
+            size_of(model),
+            quality if self.held_out else None,
+            details,
+            (*warnings, *failures),
+            failures,
+            self.outputs,
         )
+
+
+def failures_of(
+    before: Quality, after: Quality, max_drop: float | None, *, held_out: bool
+) -> Iterator[str]:
+    """Why a result is of no use, in sentences; nothing where it is.
+
+    Args:
+        before: Quality of the model as it came.
+        after: That of the result.
+        max_drop: Most that the figure may lose; it counts on held-out data alone.
+        held_out: Whether the figures are of held-out data.
+    """
+    place = "held-out" if held_out else "training"
+    if after.guessing:
+        yield (
+            f"The result is no better than a guess: {after.guessing} ({after.samples} {place} "
+            "samples). A smaller --learning-rate, or less compression?"
+        )
+    elif held_out and max_drop is not None and _lost(before, after) > max_drop + 1e-9:
+        yield (
+            f"{after.metric} went from {before.value:.4f} to {after.value:.4f} on held-out data, "
+            f"by more than the {max_drop:g} of --max-drop."
+        )
+
+
+def _lost(before: Quality, after: Quality) -> float:
+    """What is lost; in shares of what it was where smaller is better, since its unit is any."""
+    if before.larger_is_better:
+        return before.value - after.value
+    return (after.value - before.value) / max(before.value, 1e-12)
 
 
 def begin(model: Any, task: Task, default: Training, *, trained: bool = True) -> Workspace:
@@ -111,19 +179,39 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
     """
     original = load_network(model, trust=task.trust)
     samples = load_data(original, task.data, task.dataset_options, labelled=task.labelled)
-    held_out = before = None
-    if task.eval_data is not None:
+    reading = task.dataset_options or DatasetOptions()
+    said = told(from_logits=reading.from_logits)
+    outputs = keras_outputs(original, said, outputs_by_loss(model))
+    judged_on = before = None
+    held_out = task.eval_data is not None
+    if held_out:
         # Read and tried now: what does not fit must not come to light after the training.
-        held_out = load_data(original, task.eval_data, task.dataset_options, least=1)
-        before = measure(original, held_out)
-    teacher = original
+        judged_on = load_data(original, task.eval_data, task.dataset_options, least=1)
+    elif samples.y is not None:
+        judged_on = some_of(samples)
+    if judged_on is not None:
+        before = measure(original, judged_on, outputs)
+    teacher, teacher_outputs = original, outputs
     if task.teacher is not None:
         teacher = load_network(task.teacher, trust=task.trust)
         _check_teacher(original, teacher)
-        check_trained(teacher, samples, f"the teacher {_name(task.teacher, teacher)}")
+        teacher_outputs = keras_outputs(teacher, loss=outputs_by_loss(task.teacher))
+        name = f"the teacher {_name(task.teacher, teacher)}"
+        check_trained(teacher, samples, name, teacher_outputs)
     if trained:
-        check_trained(original, samples, _name(model, original))
-    return Workspace(original, teacher, samples, task.training or default, held_out, before)
+        check_trained(original, samples, _name(model, original), outputs)
+    return Workspace(
+        original,
+        teacher,
+        samples,
+        task.training or default,
+        judged_on,
+        before,
+        held_out,
+        outputs,
+        teacher_outputs,
+        task.max_drop,
+    )
 
 
 def _name(given: Any, model: Any) -> str:

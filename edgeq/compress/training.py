@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from edgeq.compress.objective import choose_objective
+from edgeq.compress.objective import choose_objective, keras_outputs
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.base import Score
+from edgeq.metrics.outputs import Outputs
 from edgeq.support.array import Array
 from edgeq.support.progress import counter, stage, track
 from edgeq.support.seeds import check_seed
@@ -61,11 +63,23 @@ class Training:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a Keras model is: the metric's name, its value, on how many samples."""
+    """How good a Keras model is.
+
+    Attributes:
+        metric: The figure's name, as `edgeq evaluate` has it.
+        value: The figure.
+        samples: On how many samples.
+        larger_is_better: Which way of it is good.
+        score: All that the metric found.
+        guessing: Why the model is no better than a guess; empty where it is.
+    """
 
     metric: str
     value: float
     samples: int
+    larger_is_better: bool = True
+    score: Score | None = field(default=None, repr=False, compare=False)
+    guessing: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,10 +130,26 @@ def load_data(
     return Labelled(x, y)
 
 
-def measure(model: Any, data: Labelled) -> Quality:
-    """Accuracy of a classifier, else the mean squared error."""
-    objective = choose_objective(model, data.y, None)
-    return Quality(objective.metric, objective.score(predict(model, data)), len(data))
+def measure(model: Any, data: Labelled, outputs: Outputs | None = None) -> Quality:
+    """The figure that `edgeq evaluate` has for such labels: accuracy, F1, mean IoU or MAE.
+
+    Args:
+        model: The keras.Model.
+        data: Labelled samples.
+        outputs: What the outputs' numbers are, where it is known.
+    """
+    objective = choose_objective(model, data.y, None, outputs=outputs)
+    found = predict(model, data)
+    score = objective.score(found)
+    knows, figures = objective.knows(found)
+    return Quality(
+        score.metric,
+        score.value,
+        len(data),
+        score.larger_is_better,
+        score,
+        "" if knows else figures,
+    )
 
 
 def predict(model: Any, data: Labelled) -> Array:
@@ -143,23 +173,35 @@ def plain(model: Any) -> Any:
     return keras.Model(list(model.inputs), list(model.outputs))
 
 
-def check_trained(model: Any, data: Labelled, where: str = "") -> None:
+def some_of(data: Labelled) -> Labelled:
+    """So many samples, spread over the set, that a glance at them is quick."""
+    step = max(1, len(data) // _CHECKED)
+    return Labelled([x[::step] for x in data.x], None if data.y is None else data.y[::step])
+
+
+def check_trained(
+    model: Any, data: Labelled, where: str = "", outputs: Outputs | None = None
+) -> None:
     """Refuse a model that is no better than a guess.
+
+    Args:
+        model: The keras.Model.
+        data: Labelled samples; unlabelled ones are no test.
+        where: What to blame.
+        outputs: What the outputs' numbers are, where it is known.
 
     Raises:
         EdgeqError: It knows nothing about this data.
     """
     if data.y is None:
         return
-    step = max(1, len(data) // _CHECKED)
-    some = Labelled([x[::step] for x in data.x], data.y[::step])
-    objective = choose_objective(model, some.y, None)
-    found, guess = objective.score(predict(model, some)), objective.guess()
-    if objective.better(found, guess):
+    some = some_of(data)
+    objective = choose_objective(model, some.y, None, outputs=outputs)
+    knows, figures = objective.knows(predict(model, some))
+    if knows:
         return
     raise EdgeqError(
-        f"The model is not trained: its {objective.metric} is {found:.3f} on this data, and "
-        f"always giving the same answer has {guess:.3f}.",
+        f"The model is not trained: {figures}.",
         where or model.name,
         "train it first; or the labels belong to another problem, or the inputs lack the "
         "normalization that it was trained with",
@@ -171,6 +213,8 @@ def fit(
     data: Labelled,
     training: Training,
     teacher: Any | None = None,
+    outputs: Outputs | None = None,
+    teacher_outputs: Outputs | None = None,
 ) -> None:
     """Train a model in place.
 
@@ -179,6 +223,8 @@ def fit(
         data: Samples; without labels the teacher alone teaches.
         training: How.
         teacher: Its outputs are targets too, as much as `training.teach` says.
+        outputs: What the numbers of the model's first output are, where it is known.
+        teacher_outputs: What the teacher's are.
 
     Raises:
         EdgeqError: Labels do not fit the output, or weights became NaN.
@@ -192,10 +238,15 @@ def fit(
     if teacher is not None and teach:
         wanted = [*predict_all(teacher, data)]
     goals = [
-        choose_objective(model, data.y, training.loss, number).with_teacher(
-            outputs, teach, training.temperature
+        choose_objective(
+            model, data.y, training.loss, number, None if number else outputs, teacher
+        ).with_teacher(
+            answers,
+            teach,
+            training.temperature,
+            _of_teacher(teacher, number, teacher_outputs),
         )
-        for number, outputs in enumerate(wanted)
+        for number, answers in enumerate(wanted)
     ]
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
@@ -222,6 +273,13 @@ def fit(
             f"a smaller learning rate than {training.learning_rate:g}, or look for NaN and very "
             "large values in the data",
         )
+
+
+def _of_teacher(teacher: Any | None, number: int, known: Outputs | None) -> Outputs | None:
+    """What the numbers of one of the teacher's outputs are."""
+    if teacher is None or (known is not None and not number):
+        return known
+    return keras_outputs(teacher, output=number)
 
 
 def _callback(keras: Any, advance: Callable[[], None]) -> Any:

@@ -13,6 +13,8 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.data import Normalization
 from edgeq.errors import EdgeqError
+from edgeq.metrics.outputs import LOGITS, PROBABILITIES
+from edgeq.model.answer import find_outputs
 from edgeq.model.graph import Tensor
 from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
 
@@ -57,7 +59,8 @@ def describe(
     """
     labels = labels or _source_labels(model)
     normalization = normalization or _source_normalization(model)
-    if not labels and normalization is None:
+    shares = _says_probabilities(model)
+    if not labels and normalization is None and not shares:
         return network.pack()
     labelled = labelled_output(model, labels)
     main = model.graph.main
@@ -69,12 +72,24 @@ def describe(
         mean, std = _per_channel(normalization)
         inputs.append(Described(tensor.name, tensor.shape[1:], mean, std, low, high))
     outputs = [
-        Described(main.tensors[index].name, labels=labels if position == labelled else ())
+        Described(
+            main.tensors[index].name,
+            high=1.0 if shares and not position else 0.0,
+            labels=labels if position == labelled else (),
+        )
         for position, index in enumerate(main.outputs)
     ]
     info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
     _add_entry(network, write_info(info))
     return network.pack() + (label_archive(labels) if labels else b"")
+
+
+def _says_probabilities(model: FloatModel) -> bool:
+    """Whether only the loss, which no .tflite has, says that outputs are probabilities."""
+    if model.outputs is None or model.outputs.kind != PROBABILITIES:
+        return False
+    found = find_outputs(model.graph)
+    return found is None or found.kind == LOGITS
 
 
 def _source_labels(model: FloatModel) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from typing import Any
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
+from edgeq.metrics.outputs import Outputs
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import parse_graph
 from edgeq.model.tflite.metadata import ModelInfo
@@ -27,6 +29,7 @@ class FloatModel:
         graph: The same, read.
         info: Labels and normalization that the file came with; None for none.
         learned_ranges, learned_scales, integer_inputs: As in `Network`.
+        outputs: What its outputs' numbers are by the loss it was trained with; None if not known.
     """
 
     data: bytes
@@ -36,6 +39,7 @@ class FloatModel:
     learned_ranges: Mapping[str, Range] = field(default_factory=dict)
     learned_scales: Mapping[str, LearnedScale] = field(default_factory=dict)
     integer_inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Outputs | None = None
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -88,12 +92,14 @@ def float_model(
         network, info = _load(Path(model), signature, trust)
     for rewrite in FLOAT_PASSES:
         network = rewrite(network)
-    made = packed(network, info)
+    made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
 
 
-def packed(network: Network, info: ModelInfo | None) -> FloatModel:
+def packed(
+    network: Network, info: ModelInfo | None, outputs: Outputs | None = None
+) -> FloatModel:
     """The float model that a network has become, for what reads it from here on."""
     data = network.pack()
     return FloatModel(
@@ -104,6 +110,7 @@ def packed(network: Network, info: ModelInfo | None) -> FloatModel:
         network.learned_ranges,
         network.learned_scales,
         network.integer_inputs,
+        outputs,
     )
 
 

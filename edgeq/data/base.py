@@ -75,12 +75,15 @@ class DatasetOptions:
         classes: Class names in the model's order; empty means sorted names.
         normalization: Applied to raw data (images, integer arrays); None leaves values alone.
         resize: How images meet the input's size: "stretch", "crop" (centre) or "pad".
+        from_logits: Whether the model's outputs are logits, for its judgement on the data; None
+            to find out.
     """
 
     label: str | None = None
     classes: tuple[str, ...] = ()
     normalization: Normalization | None = None
     resize: str = "stretch"
+    from_logits: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class DeployConfig:
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of any text in the file
 _PATHS = ("model", "data", "eval", "output", "sign")
-_READING = ("label", "classes", "mean", "std", "resize")
+_READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {
     "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
@@ -156,9 +156,17 @@ def _reading(table: Mapping[str, Any], where: str) -> DatasetOptions:
             classes=tuple(str(name) for name in table.get("classes", ())),
             normalization=normalization,
             resize=str(table.get("resize", "stretch")),
+            from_logits=_flag(table, "from_logits"),
         )
     except (TypeError, ValueError) as error:
         raise EdgeqError(f"a value has the wrong type: {error}.", where) from None
+
+
+def _flag(table: Mapping[str, Any], name: str) -> bool | None:
+    found = table.get(name)
+    if found is not None and not isinstance(found, bool):
+        raise TypeError(f"{name} = {found!r} is neither true nor false")
+    return found
 
 
 def _floats(value: Any) -> tuple[float, ...]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.evaluate import evaluate
-from edgeq.analysis.evaluation.metrics import Score
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.boards.target import load_target
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
@@ -26,6 +25,9 @@ from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import Dataset, DatasetOptions, open_dataset
 from edgeq.errors import UsageError
+from edgeq.metrics.base import Score
+from edgeq.metrics.outputs import Outputs
+from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
 
@@ -47,7 +49,9 @@ class Conversion(Result):
         proof: What was proven of it; None for schemes that keep float.
         calibration: Ranges, and whether the data was enough; None where none was needed.
         warnings: What the user should know, in sentences.
-        accuracy: Scores of the float and of the converted model, where they were asked for.
+        accuracy: Scores of the float and of the converted model on the very same samples, where
+            they were asked for.
+        outputs: What the outputs were taken for then.
         float_model: The float model, to compare against.
         corrected: With bias correction: the largest change of a bias by layer, in the units of
             the layer's output.
@@ -65,9 +69,15 @@ class Conversion(Result):
     calibration: Calibration | None
     warnings: tuple[str, ...] = ()
     accuracy: tuple[Score, Score] | None = None
+    outputs: Outputs | None = None
     float_model: FloatModel | None = field(default=None, repr=False)
     corrected: Mapping[str, float] = field(default_factory=dict)
     rounded: Mapping[str, Rounding] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> Paired | None:
+        """Whether the converted model is worse than the float one, or noise; None if not asked."""
+        return None if self.accuracy is None else compare_scores(*self.accuracy)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data, without the model itself."""
@@ -97,6 +107,11 @@ class Conversion(Result):
                 "metric": self.accuracy[0].metric,
                 "float": self.accuracy[0].value,
                 "quantized": self.accuracy[1].value,
+                "n": self.accuracy[0].n,
+                "float_interval": self.accuracy[0].interval,
+                "quantized_interval": self.accuracy[1].interval,
+                "paired": self.compared,
+                "outputs": self.outputs,
             },
             "corrected": dict(self.corrected),
             "rounded": dict(self.rounded),
@@ -193,9 +208,9 @@ def convert(
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
-    accuracy = None
+    judged: tuple[Evaluation, ...] = ()
     if eval_data is not None:
-        accuracy = _compare(source.data, result, eval_data, metric, options)
+        judged = _compare(source, result, eval_data, metric, options)
     if path is not None:
         write_whole(path, result)
     return Conversion(
@@ -208,12 +223,26 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=tuple(found.warnings()) if found else _no_saving(chosen, result),
-        accuracy=accuracy,
+        warnings=(
+            *(found.warnings() if found else _no_saving(chosen, result)),
+            *_of_evaluations(judged),
+        ),
+        accuracy=(judged[0].score, judged[1].score) if judged else None,
+        outputs=judged[0].outputs if judged else None,
         float_model=source,
         corrected=repairs.corrected if repairs else {},
         rounded=repairs.rounded if repairs else {},
     )
+
+
+def _of_evaluations(judged: tuple[Evaluation, ...]) -> Iterator[str]:
+    """What looks wrong about the figures, said once where it is true of both models."""
+    seen: set[str] = set()
+    for name, found in zip(("float", "converted"), judged, strict=False):
+        for words in found.warnings:
+            if words not in seen:
+                yield f"The {name} model on --eval: {words}"
+            seen.add(words)
 
 
 class _Repairs:
@@ -259,17 +288,24 @@ def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
 
 
 def _compare(
-    before: bytes, after: bytes, data: Any, metric: str, options: DatasetOptions | None
-) -> tuple[Score, Score]:
-    """Scores of the float and the converted model on labelled data."""
-    scores = []
+    source: FloatModel, after: bytes, data: Any, metric: str, options: DatasetOptions
+) -> tuple[Evaluation, Evaluation]:
+    """The float and the converted model on the very same labelled samples."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in (("float", before), ("quantized", after)):
+        for name, content in (("float", source.data), ("quantized", after)):
             path = Path(folder) / f"{name}.tflite"
             path.write_bytes(content)
-            found = evaluate(path, data=data, metric=metric, dataset_options=options)
-            scores.append(found.score)
-    return scores[0], scores[1]
+            found.append(
+                evaluate(
+                    path,
+                    data=data,
+                    metric=metric,
+                    dataset_options=options,
+                    outputs=source.outputs,
+                )
+            )
+    return found[0], found[1]
 
 
 def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ from edgeq.analysis.verification import Verification, verify
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
@@ -291,11 +292,14 @@ class _Steps:
                 limit=self.config.limit,
                 dataset_options=self.config.reading,
                 options=options,
+                outputs=outputs_by_loss(self.config.model),
             )
             return replace(found, model=model.name)
 
         real = None if models.real is None else measure(models.real, "local")
-        return real, measure(models.integer, device)
+        integer = measure(models.integer, device)
+        _check_understood(integer if real is None else real, str(self.config.eval))
+        return real, integer
 
     def _layers(self, models: _Models) -> list[LayerError]:
         """Error of each layer on a few samples of the representative data."""
@@ -309,6 +313,20 @@ class _Steps:
             limit=_LAYER_SAMPLES,
         )
         return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
+
+
+def _check_understood(found: Evaluation, where: str) -> None:
+    """Judge nothing on data that does not belong to the model.
+
+    Raises:
+        EdgeqError: The model that all is measured against does no better than chance on it.
+    """
+    if found.by_chance:
+        raise EdgeqError(
+            f"Nothing can be judged on this data: {found.by_chance}",
+            where,
+            f"edgeq evaluate {found.model} --data {where} shows what was read",
+        )
 
 
 def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:

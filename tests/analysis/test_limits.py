@@ -7,11 +7,11 @@ import pytest
 
 from edgeq.analysis.account import account_for, account_of
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.evaluation.metrics import Score
 from edgeq.analysis.limits import Limits, check_limits
 from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, Measurement, Memory
+from edgeq.metrics.base import Score
 
 FOUND = Measurement(
     {"address": "sim:cortex-m4", "cpu": "cortex-m4"},

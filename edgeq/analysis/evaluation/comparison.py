@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.analysis.evaluation.metrics import Samples, class_scores
+from edgeq.metrics.base import Samples
+from edgeq.metrics.classification import scored
+from edgeq.metrics.outputs import Outputs, outputs_by_value, probabilities
 from edgeq.support.array import Array
 
 _BINS = 15
@@ -35,8 +37,8 @@ def compare_classifiers(real: Samples, integer: Samples) -> Comparison:
     Raises:
         EdgeqError: The labels are no class numbers.
     """
-    scores, labels = class_scores(real)
-    others, _ = class_scores(integer)
+    scores, labels = scored(real)
+    others, _ = scored(integer)
     first, second = scores.argmax(axis=1), others.argmax(axis=1)
     drops: list[float | None] = []
     for number in range(scores.shape[1]):
@@ -48,22 +50,23 @@ def compare_classifiers(real: Samples, integer: Samples) -> Comparison:
         )
     return Comparison(
         agreement=float((first == second).mean()),
-        float_calibration_error=calibration_error(scores, labels),
-        calibration_error=calibration_error(others, labels),
+        float_calibration_error=calibration_error(scores, labels, real.first),
+        calibration_error=calibration_error(others, labels, integer.first),
         recall_drop=tuple(drops),
     )
 
 
-def calibration_error(scores: Array, labels: Array) -> float:
+def calibration_error(scores: Array, labels: Array, kind: Outputs | None = None) -> float:
     """Expected calibration error: how far confidence is from accuracy, averaged over samples.
 
     Args:
         scores: Probabilities, or logits, shape (N, classes).
         labels: Class numbers, shape (N,).
+        kind: Which of the two scores are; None to go by their values.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks" (2017), with 15 bins.
     """
-    confidence = np.clip(_probabilities(scores).max(axis=1), 0, 1)
+    confidence = np.clip(probabilities(scores, kind or outputs_by_value(scores)).max(axis=1), 0, 1)
     right = scores.argmax(axis=1) == labels
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     gaps = [
@@ -72,14 +75,3 @@ def calibration_error(scores: Array, labels: Array) -> float:
         for number in np.unique(bins)
     ]
     return sum(gaps) / len(labels)
-
-
-def _probabilities(scores: Array) -> Array:
-    """Scores as they are if they may be probabilities; of logits, the softmax."""
-    # Integers of a softmax add up to 1 within a step for each class.
-    slack = 0.05 + scores.shape[1] / 512
-    if scores.min() >= -0.01 and float(np.abs(scores.sum(axis=1) - 1).max()) <= slack:
-        return scores
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities

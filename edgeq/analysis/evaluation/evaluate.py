@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.metrics import METRICS, Samples, Score
+from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite, sample_specs
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
@@ -19,6 +19,11 @@ from edgeq.data import Dataset, DatasetOptions, Sample, open_dataset
 from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.base import Samples, Score
+from edgeq.metrics.outputs import Outputs
+from edgeq.metrics.paired import Paired, compare_scores
+from edgeq.metrics.table import METRICS
+from edgeq.model.answer import find_outputs
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Subgraph, numpy_dtype
 from edgeq.model.model_file import read_graph
@@ -58,6 +63,11 @@ class Evaluation(Result):
         score: The metric's headline figure and details.
         classes: Class names where the data has them.
         also_on: The outputs compared with another device's; None if not asked for.
+        outputs: What the numbers of the first output are taken for.
+        understood: How many samples each class has, by number; empty where labels are no classes.
+        suspicions: What looks wrong about the figure.
+        real: The score of the float model on the very same samples; None if not asked for.
+        against: That model's path.
     """
 
     model: str
@@ -67,6 +77,26 @@ class Evaluation(Result):
     score: Score
     classes: tuple[str, ...] = ()
     also_on: SameOutputs | None = None
+    outputs: Outputs | None = None
+    understood: Mapping[int, int] = field(default_factory=dict)
+    suspicions: tuple[Suspicion, ...] = ()
+    real: Score | None = None
+    against: str | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, in sentences."""
+        return tuple(suspicion.words for suspicion in self.suspicions)
+
+    @property
+    def by_chance(self) -> str:
+        """Why nothing can be judged by this figure: it is no better than chance; else empty."""
+        return next((found.words for found in self.suspicions if found.chance), "")
+
+    @property
+    def compared(self) -> Paired | None:
+        """This model against the float one; None without one."""
+        return None if self.real is None else compare_scores(self.real, self.score)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq evaluate`; the headline figure stands under its own name."""
@@ -78,8 +108,16 @@ class Evaluation(Result):
             "metric": self.score.metric,
             self.score.metric: self.score.value,
             **self.score.details,
+            "confidence": 0.95,
+            "interval": self.score.interval,
+            "intervals": self.score.intervals,
             "classes": list(self.classes),
+            "outputs": self.outputs,
+            "understood": {str(number): count for number, count in self.understood.items()},
             "also_on": self.also_on,
+            "against": self.real
+            and {"model": self.against, "float": self.real.value, "paired": self.compared},
+            "warnings": list(self.warnings),
         }
 
 
@@ -94,6 +132,8 @@ def evaluate(
     options: CompileOptions | None = None,
     trust: bool = False,
     also_on: str | None = None,
+    against: str | Path | None = None,
+    outputs: Outputs | None = None,
 ) -> Evaluation:
     """How good a model is on labelled data, computed with a device's own arithmetic.
 
@@ -110,24 +150,81 @@ def evaluate(
         options: How C is generated, where the address runs generated C.
         trust: Whether code inside a Keras file (Lambda layers) may run.
         also_on: A second device to compare the outputs with, sample by sample.
+        against: The float model, to be judged on the very same samples.
+        outputs: What the numbers of the outputs are by the model's source, where the file itself
+            does not tell.
 
     Raises:
         EdgeqError: Data or labels do not fit the model, or the device cannot run it.
     """
     compute = find_metric(metric)
+    reading = dataset_options or DatasetOptions()
     with as_tflite(model, trust=trust) as path:
         graph = read_graph(path)
+        kind = output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph.main, data, dataset_options, limit)
 
         def outputs_of(address: str) -> Samples:
             with open_session(address, path, options) as session:
                 keep = metric == "anomaly"
-                return predict(session, graph, dataset, keep_inputs=keep, total=dataset.count)
+                return predict(
+                    session, graph, dataset, keep_inputs=keep, total=dataset.count, kind=kind
+                )
 
         samples = outputs_of(on)
         other = None if also_on is None else _same_outputs(samples, outputs_of(also_on), also_on)
-    count = len(samples.labels)
-    return Evaluation(str(model), graph.sha256, on, count, compute(samples), dataset.classes, other)
+    score = compute(samples)
+    real = None
+    if against is not None:
+        real = evaluate(
+            against,
+            data=data,
+            metric=metric,
+            limit=limit,
+            dataset_options=dataset_options,
+            trust=trust,
+            outputs=outputs,
+        ).score
+    return Evaluation(
+        str(model),
+        graph.sha256,
+        on,
+        len(samples.labels),
+        score,
+        dataset.classes,
+        other,
+        None if ":" in metric else samples.first,
+        _counts(samples.labels, metric),
+        tuple(suspicions(metric, samples, score)),
+        real,
+        None if against is None else str(against),
+    )
+
+
+def output_kind(
+    model: str | Path, graph: Graph, reading: DatasetOptions, known: Outputs | None = None
+) -> Outputs | None:
+    """What the numbers of a model's first output are; None where only they themselves can tell.
+
+    Args:
+        model: The file that the user gave.
+        graph: Its .tflite.
+        reading: What the user says.
+        known: What its source says.
+    """
+    from edgeq.conversion.sources.keras_loss import outputs_by_loss
+
+    loss = known or outputs_by_loss(model)
+    return find_outputs(graph, from_logits=reading.from_logits, loss=loss)
+
+
+def _counts(labels: Array, metric: str) -> dict[int, int]:
+    """How many samples each class has."""
+    if metric not in ("classification", "anomaly") or not labels.size:
+        return {}
+    numbers = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.ravel()
+    found, counts = np.unique(np.round(numbers).astype(np.int64), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _same_outputs(ours: Samples, theirs: Samples, on: str) -> SameOutputs:
@@ -225,6 +322,7 @@ def predict(
     *,
     keep_inputs: bool = False,
     total: int | None = None,
+    kind: Outputs | None = None,
 ) -> Samples:
     """Outputs in real numbers for every sample, in order, beside the labels.
 
@@ -234,6 +332,7 @@ def predict(
         samples: Labelled samples, such as a Dataset.
         keep_inputs: Whether the metric looks at the inputs too.
         total: Number of samples, if known, for the progress bar.
+        kind: What the numbers of the first output are, where it is known.
 
     Raises:
         EdgeqError: A sample does not fit, or labels have different shapes.
@@ -258,6 +357,7 @@ def predict(
         [np.concatenate(kept) for kept in outputs],
         _label_array(labels),
         np.concatenate(inputs) if inputs else np.empty(0),
+        kind,
     )
 
 

@@ -12,14 +12,20 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
-from edgeq.analysis.evaluation.evaluate import find_metric, labelled_data, predict
-from edgeq.analysis.evaluation.metrics import Samples
+from edgeq.analysis.evaluation.evaluate import (
+    find_metric,
+    labelled_data,
+    output_kind,
+    predict,
+)
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import Dataset, DatasetOptions, Sample
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
+from edgeq.metrics.base import Samples
+from edgeq.metrics.outputs import Outputs
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
@@ -162,10 +168,11 @@ def robustness(
     """
     find_metric(metric)
     with ExitStack() as stack:
-        ours = _load(stack, model, on, options or CompileOptions(), trust)
+        reading = dataset_options or DatasetOptions()
+        ours = _load(stack, model, on, options or CompileOptions(), trust, reading)
         theirs = None
         if against is not None:
-            theirs = _load(stack, against, "local", CompileOptions(), trust)
+            theirs = _load(stack, against, "local", CompileOptions(), trust, reading)
             _check_alike(ours.graph, theirs.graph, str(against))
         samples = labelled_data(ours.graph.main, data, dataset_options, limit)
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
@@ -187,6 +194,7 @@ class _Loaded:
 
     session: Session
     graph: Graph
+    kind: Outputs | None
 
 
 def _check_alike(ours: Graph, theirs: Graph, where: str) -> None:
@@ -204,10 +212,17 @@ def _check_alike(ours: Graph, theirs: Graph, where: str) -> None:
 
 
 def _load(
-    stack: ExitStack, model: str | Path, on: str, options: CompileOptions, trust: bool
+    stack: ExitStack,
+    model: str | Path,
+    on: str,
+    options: CompileOptions,
+    trust: bool,
+    reading: DatasetOptions,
 ) -> _Loaded:
     path = stack.enter_context(as_tflite(model, trust=trust))
-    return _Loaded(stack.enter_context(open_session(on, path, options)), read_graph(path))
+    graph = read_graph(path)
+    session = stack.enter_context(open_session(on, path, options))
+    return _Loaded(session, graph, output_kind(model, graph, reading))
 
 
 @dataclass(frozen=True)
@@ -244,6 +259,7 @@ class _Trial:
             samples,
             keep_inputs=self.metric == "anomaly",
             total=self.samples.count,
+            kind=model.kind,
         )
 
 

@@ -14,7 +14,7 @@ from edgeq.errors import UsageError
 
 
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --label, --classes, --mean, --std and --resize as `reading: DatasetOptions`."""
+    """Add --label, --classes, --mean, --std, ... as `reading: DatasetOptions`."""
 
     @click.option("--label", help="Label column (CSV) or key (.npz, TFRecord).")
     @click.option("--classes", help="Class names in the model's order, separated by commas.")
@@ -27,6 +27,11 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="How images meet the input's size.",
     )
+    @click.option(
+        "--from-logits/--from-probabilities",
+        default=None,
+        help="What the model's outputs are; found out by default.",
+    )
     @functools.wraps(command)
     def wrapper(
         *args: Any,
@@ -35,6 +40,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mean: str | None,
         std: str | None,
         resize: str,
+        from_logits: bool | None,
         **kwargs: Any,
     ) -> Any:
         normalization = None
@@ -44,7 +50,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise UsageError("--std cannot be 0.")
             normalization = Normalization(means, deviations)
         names = tuple(name.strip() for name in classes.split(",")) if classes else ()
-        reading = DatasetOptions(label, names, normalization, resize)
+        reading = DatasetOptions(label, names, normalization, resize, from_logits)
         return command(*args, reading=reading, **kwargs)
 
     return wrapper

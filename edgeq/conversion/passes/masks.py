@@ -102,7 +102,7 @@ def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> Fl
         graph.tensors.append(tensor)
         inputs[position] = len(graph.tensors) - 1
         op.inputs = inputs
-    return packed(network, model.info)
+    return packed(network, model.info, model.outputs)
 
 
 def _bounded(

@@ -72,8 +72,9 @@ def _worth(kinds: list[str], dtype: str) -> bool:
 def _smooth(network: Network, chain: Chain, kinds: list[str], function: Function) -> bool:
     """Whether straight lines follow a function, or nothing else can be done."""
     low, high = network.range(chain.source)
-    (source, _), (result, _) = network.scale_for(low, high), network.scale_for(
-        *network.range(chain.result)
+    (source, _), (result, _) = (
+        network.scale_for(low, high),
+        network.scale_for(*network.range(chain.result)),
     )
     error = segments(function, source, result, (low, high)).error
     return error < _JUMP_STEPS or not (_EVERYWHERE | COMPARISONS | CHOICES).issuperset(kinds)
@@ -85,7 +86,9 @@ def is_stand_in(network: Network, op: Any) -> bool:
     return named and network.kind(op) == _STAND_IN
 
 
-def look_up(network: Network, source: int, result: int, function: Function, seen: Range) -> list[Any]:
+def look_up(
+    network: Network, source: int, result: int, function: Function, seen: Range
+) -> list[Any]:
     """The ops that make an integer tensor as a function of another.
 
     Args:

@@ -14,11 +14,11 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import evaluate
-from edgeq.analysis.evaluation.metrics import Score
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.metrics.base import Score
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import stage

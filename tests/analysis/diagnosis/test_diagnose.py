@@ -77,7 +77,9 @@ def spoil_weights(source, ranges, layer):
         changed[::10] *= -1
         return np.clip(changed, -127, 127)
 
-    return _with_weights(quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges).pack(), layer, negate)
+    return _with_weights(
+        quantize(source, Recipe(SCHEMES["int8"], "int8"), ranges).pack(), layer, negate
+    )
 
 
 def _with_weights(data, layer, change):
@@ -157,7 +159,9 @@ def test_another_network_is_refused(net, tmp_path):
 def test_ranges_that_are_all_too_wide_are_not_blamed_on_a_layer(net, tmp_path):
     path, source, ranges, data = net
     wide = {name: (30 * low, 30 * high) for name, (low, high) in ranges.items()}
-    (tmp_path / "m.tflite").write_bytes(quantize(source, Recipe(SCHEMES["int8"], "int8"), wide).pack())
+    (tmp_path / "m.tflite").write_bytes(
+        quantize(source, Recipe(SCHEMES["int8"], "int8"), wide).pack()
+    )
     found = diagnose(tmp_path / "m.tflite", path, data=data)
     assert any("--calibration percentile" in sentence for sentence in found.summary)
     assert not any("int16x8" in sentence for sentence in found.summary)

@@ -6,8 +6,10 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq.analysis.evaluation.metrics import METRICS, Samples, roc_auc
 from edgeq.errors import EdgeqError
+from edgeq.metrics.base import Samples
+from edgeq.metrics.curves import roc_auc
+from edgeq.metrics.table import METRICS
 
 
 def score(metric, outputs, labels, inputs=()):

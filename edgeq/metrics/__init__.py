@@ -1,0 +1,1 @@
+"""What a model's answers are worth: outputs and labels in, figures with their intervals out."""

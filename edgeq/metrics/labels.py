@@ -1,0 +1,77 @@
+"""What labels are: class numbers, one-hot rows, several yes or no per sample, or values.
+
+Decided from the labels and the width of the output, the same way in every command.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
+
+INDEX, ONE_HOT, MULTI, VALUES = "index", "one-hot", "multi-label", "values"
+
+
+def label_kind(labels: Array, width: int) -> str:
+    """What the labels are.
+
+    Args:
+        labels: (N, ...).
+        width: Numbers in the last axis of the output that they are for; 1 for a single column.
+
+    Returns:
+        "index", "one-hot", "multi-label" or "values".
+    """
+    flat = labels.reshape(len(labels), -1)
+    whole = bool(np.isfinite(flat).all() and (flat == np.round(flat)).all())
+    if labels.ndim > 1 and labels.shape[-1] == width and width > 1:
+        if is_one_hot(labels):
+            return ONE_HOT
+        return MULTI if bool(np.isin(flat, (0, 1)).all()) else VALUES
+    if width == 1:
+        return INDEX if whole and bool(np.isin(flat, (-1, 0, 1)).all()) else VALUES
+    return INDEX if whole else VALUES
+
+
+def is_one_hot(labels: Array) -> bool:
+    """Whether each row of the last axis holds a single one and zeros."""
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=-1) == 1).all())
+
+
+def class_numbers(labels: Array, classes: int) -> Array:
+    """Labels, class numbers or one-hot, as class numbers (N,), int64.
+
+    For two classes -1 and 1 are understood too.
+
+    Raises:
+        EdgeqError: They are labels of another problem, or beyond the model's classes.
+    """
+    if labels.ndim == 2 and labels.shape[1] == classes and classes > 1:
+        if not (np.sort(labels, axis=1)[:, :-1] == 0).all():
+            raise EdgeqError(
+                "Labels have several ones per sample; accuracy needs one class each.",
+                hint="--metric multi-label",
+            )
+        labels = labels.argmax(axis=1)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise EdgeqError(
+            f"Labels of shape {labels.shape} do not match a model with {classes} classes.",
+            hint="one class number per sample, or another --metric",
+        )
+    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
+        raise EdgeqError(
+            "Labels are not whole numbers; accuracy needs class numbers.",
+            hint="--metric regression",
+        )
+    numbers = labels.astype(np.int64)
+    if classes == 2 and numbers.min() == -1 and bool(np.isin(numbers, (-1, 1)).all()):
+        numbers = (numbers + 1) // 2
+    if numbers.min() < 0 or numbers.max() >= classes:
+        raise EdgeqError(
+            f"Labels go from {numbers.min()} to {numbers.max()}; "
+            f"the model has the classes 0 to {classes - 1}."
+        )
+    return numbers
