@@ -69,6 +69,7 @@ def tiny_model(body=""):
         manifest={
             "cflags": ["-O2"],
             "arena_bytes": 64,
+            "state_bytes": 0,
             "inputs": [{"name": "in", "shape": [1, 16], "dtype": "int8"}],
             "outputs": [{"name": "out", "shape": [1, 16], "dtype": "int8"}],
             "ops": [
