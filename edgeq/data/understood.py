@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,10 @@ class Understood:
         """How many different samples are in both."""
         return len(self._digests & other._digests)
 
+    def without_folder(self) -> Understood:
+        """The same, its source without the folder: for results that are handed on."""
+        return replace(self, source=Path(self.source).name)
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
@@ -118,7 +123,7 @@ def duplicates_warning(calibration: Understood, test: Understood) -> str:
         return ""
     return (
         f"{shared:,} of the {test.samples:,} samples that the model is judged on are in the "
-        f"calibration or training data too ({calibration.source}): the figure flatters the model"
+        f"calibration or training data too ({Path(calibration.source).name}): the figure flatters the model."
     )
 
 
@@ -172,17 +177,11 @@ class Tally:
         inputs = tuple(self._input(position) for position in range(len(self._steps)))
         kind, classes = self._classes(decoder)
         warnings = [*remarks.warnings, *(w for i in inputs for w in i.warnings)]
-        if len(classes) == 1 and self._samples > 1:
-            (only,) = classes
-            warnings.append(
-                f"all {self._samples:,} samples are of one class ({only}): a figure of them says "
-                "little"
-            )
         if decoder is not None and self._from_one(decoder):
             warnings.append("no label is 0: do they count from 1? The model's classes begin with 0")
         return Understood(
             source.where, self._samples, kind, classes, inputs, remarks.notes,
-            tuple(warnings), frozenset(self._digests),
+            tuple(map(_sentence, warnings)), frozenset(self._digests),
         )  # fmt: skip
 
     def _from_one(self, decoder: LabelDecoder) -> bool:
@@ -267,6 +266,10 @@ class _Range:
     @property
     def ends(self) -> tuple[float, float]:
         return (self._low, self._high) if self.count else (0.0, 0.0)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _interval(ends: tuple[float, float]) -> str:

@@ -250,7 +250,7 @@ def _of_evaluations(judged: tuple[Evaluation, ...]) -> Iterator[str]:
     """What looks wrong about the figures, said once where it is true of both models."""
     seen: set[str] = set()
     for name, found in zip(("float", "converted"), judged, strict=False):
-        for words in found.warnings:
+        for words in (suspicion.words for suspicion in found.suspicions):
             if words not in seen:
                 yield f"The {name} model on --eval: {words}"
             seen.add(words)

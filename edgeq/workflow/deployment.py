@@ -238,7 +238,12 @@ class _Steps:
         if conversion.float_model is not None:
             real = self.scratch / "float.tflite"
             real.write_bytes(conversion.float_model.data)
-        summary = {**conversion.to_json(), "model": source.name, "output": integer.name}
+        read = {
+            name: found.without_folder().to_json() for name, found in conversion.understood.items()
+        }
+        summary = {
+            **conversion.to_json(), "model": source.name, "output": integer.name, "data": read,
+        }  # fmt: skip
         return _Models(integer, real, summary, conversion.understood.get("calibration"))
 
     def _compile(self, model: Path) -> Sources:
@@ -299,7 +304,8 @@ class _Steps:
                 options=options,
                 outputs=outputs_by_loss(self.config.model),
             )
-            return replace(found, model=model.name)
+            data = None if found.data is None else found.data.without_folder()
+            return replace(found, model=model.name, data=data)
 
         real = None if models.real is None else measure(models.real, "local")
         integer = measure(models.integer, device)
@@ -337,11 +343,10 @@ def _check_understood(found: Evaluation, where: str) -> None:
 def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:
     """What conversion and evaluation warn of, each thing once."""
     found = [*(models.conversion or {}).get("warnings", ())]
-    judged = None if accuracy is None else accuracy.data
-    if judged is not None:
-        found += judged.warnings
-        if models.calibration is not None:
-            found.append(duplicates_warning(models.calibration, judged))
+    if accuracy is not None:
+        found += accuracy.warnings
+        if models.calibration is not None and accuracy.data is not None:
+            found.append(duplicates_warning(models.calibration, accuracy.data))
     return tuple(dict.fromkeys(warning for warning in found if warning))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import DatasetOptions, Sample, open_dataset
+from edgeq.data import DatasetOptions, Sample, Understood, open_dataset
 from edgeq.devices.registry import open_device
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
@@ -84,6 +84,11 @@ class Stream:
         self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
         self.features = [f for layout in self._layouts for f in layout.features]
         self.features.append(self._output_feature())
+
+    @property
+    def understood(self) -> Understood:
+        """What was understood of the data, over the last pass."""
+        return self._data.understood
 
     def _output_feature(self) -> Feature:
         if self._classes:
