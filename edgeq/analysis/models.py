@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeq.data import InputSpec
-from edgeq.model.graph import Graph, Subgraph
+from edgeq.model.graph import Graph
 
 
 def is_tflite(model: str | Path) -> bool:
@@ -20,22 +19,6 @@ def is_tflite(model: str | Path) -> bool:
 def is_integer(graph: Graph) -> bool:
     """Whether no tensor of the model is a float."""
     return not any("float" in tensor.dtype for tensor in graph.main.tensors)
-
-
-def sample_specs(model: Subgraph) -> list[InputSpec]:
-    """What one sample of a data set looks like to this model, in real numbers.
-
-    Inputs without a scale (indices, masks) keep their own integer type.
-    """
-    tensors = [model.tensors[index] for index in model.inputs]
-    return [
-        InputSpec(
-            tensor.name,
-            tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape,
-            tensor.dtype if tensor.quantization is None else "float32",
-        )
-        for tensor in tensors
-    ]
 
 
 @contextmanager

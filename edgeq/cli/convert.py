@@ -142,6 +142,8 @@ def show_conversion(result: Conversion) -> None:
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
         )
+    for name, found in result.understood.items():
+        say(str(found).replace("data:", f"{name} data:", 1))
     if result.rounded:
         show_rounding(result.rounded)
     if result.corrected:

@@ -13,7 +13,9 @@ from edgeq.cli.shared.common import compile_options, force_option, json_option, 
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
+from edgeq.data.options import READING_KEYS
 from edgeq.errors import UsageError
+from edgeq.support.terminal import say
 from edgeq.workflow.config import DeployConfig, read_config
 
 _CONFIG = "edgeq.toml"
@@ -72,6 +74,8 @@ def deploy(
         from edgeq.cli.shared.summary import show_deployment
 
         show_deployment(result)
+    for warning in result.warnings:
+        say(f"Warning: {warning}", err=True)
     if not result.met:
         ctx.exit(3)
 
@@ -99,7 +103,7 @@ def _overridden(
     given["optimize"] = options.optimize if _on_command_line(ctx, "optimize") else None
     names = {field.name for field in fields(DeployConfig)}
     changes = {name: value for name, value in given.items() if name in names and value}
-    if any(_on_command_line(ctx, name) for name in _READING):
+    if any(_on_command_line(ctx, name) for name in READING_KEYS):
         changes["reading"] = reading
     limits = {
         "accuracy": given["min_accuracy"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -66,6 +68,7 @@ def save(
         print_json({"output": str(output), "samples": reference["samples"]})
     else:
         say(f"{reference['samples']} samples -> {output}")
+    _show_warnings(reference["data"])
     if reference["samples"] < _FEW:
         say(
             f"Warning: with {reference['samples']} samples the reference shows large drift only; "
@@ -109,8 +112,14 @@ def check(
         print_json({**asdict(found), "drifted": found.drifted})
     else:
         _show(found)
+    _show_warnings(found.data)
     if found.drifted:
         ctx.exit(3)
+
+
+def _show_warnings(data: Mapping[str, Any]) -> None:
+    for warning in data["warnings"]:
+        say(f"Warning: {warning}", err=True)
 
 
 def _show(found: Drift) -> None:

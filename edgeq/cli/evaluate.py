@@ -127,12 +127,8 @@ def _interval(score: Score, name: str) -> str:
 
 def _show_understood(result: Evaluation) -> None:
     """What was read, so that a mistake in it is seen before the figure is believed."""
-    if result.understood:
-        names = dict(enumerate(result.classes))
-        counts = [f"{names.get(k, k)}: {count}" for k, count in result.understood.items()]
-        shown = counts[:_MAX_CLASSES_SHOWN]
-        more = "" if len(shown) == len(counts) else ", ..."
-        say(f"{result.n} samples, {len(counts)} classes ({', '.join(shown)}{more})")
+    if result.data is not None:
+        say(str(result.data))
     if result.outputs is not None:
         say(f"outputs: {result.outputs}")
 

@@ -22,7 +22,7 @@ from edgeq.compress.training import (
     some_of,
 )
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import DatasetOptions
+from edgeq.data import DatasetOptions, duplicates_warning
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs, told
 
@@ -72,6 +72,7 @@ class Workspace:
         outputs: What the numbers of the first output are, of `original` and what comes of it.
         teacher_outputs: What the teacher's are.
         max_drop: Most that the held-out figure may lose.
+        warnings: What may be wrong with the data.
     """
 
     original: Any
@@ -84,6 +85,7 @@ class Workspace:
     outputs: Outputs
     teacher_outputs: Outputs
     max_drop: float | None = None
+    warnings: tuple[str, ...] = ()
 
     def fit(self, model: Any, training: Training | None = None) -> None:
         """Train a model on the task's data."""
@@ -127,7 +129,7 @@ class Workspace:
             size_of(model),
             quality if self.held_out else None,
             details,
-            (*warnings, *failures),
+            (*self.warnings, *warnings, *failures),
             failures,
             self.outputs,
         )
@@ -211,7 +213,17 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
         outputs,
         teacher_outputs,
         task.max_drop,
+        _data_warnings(samples, judged_on if held_out else None),
     )
+
+
+def _data_warnings(samples: Labelled, held_out: Labelled | None) -> tuple[str, ...]:
+    """What may be wrong with the data, each thing once."""
+    understood = [data.understood for data in (samples, held_out) if data and data.understood]
+    found = [warning for one in understood for warning in one.warnings]
+    if len(understood) == 2:
+        found.append(duplicates_warning(*understood))
+    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 def _name(given: Any, model: Any) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.compress.objective import choose_objective, keras_outputs
 from edgeq.conversion.tensorflow import import_tensorflow
-from edgeq.data import DatasetOptions, InputSpec, open_dataset
+from edgeq.data import DatasetOptions, Expected, InputSpec, Understood, open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
@@ -89,10 +89,12 @@ class Labelled:
     Attributes:
         x: One array per model input, samples on the first axis.
         y: Labels; None for unlabelled data.
+        understood: What was understood of the data; None where it was made here.
     """
 
     x: list[Array]
     y: Array | None
+    understood: Understood | None = None
 
     def __len__(self) -> int:
         return len(self.x[0])
@@ -121,13 +123,16 @@ def load_data(
     specs = [
         InputSpec(tensor.name, tuple(tensor.shape[1:]), tensor.dtype) for tensor in model.inputs
     ]
-    dataset = open_dataset(data, specs, labelled=labelled, options=options)
+    # Names of classes need as many as the first output tells apart; numbers may be anything.
+    last = int(model.outputs[0].shape[-1] or 1)
+    expected = Expected(count=2 if last == 1 else last)
+    dataset = open_dataset(data, specs, labelled=labelled, options=options, expected=expected)
     samples = list(track(dataset, "reading data", dataset.count))
     if len(samples) < least:
         raise EdgeqError("One sample is too few to train on.", dataset.source.where)
     x = [np.stack([sample.inputs[i] for sample in samples]) for i in range(len(specs))]
     y = np.asarray([sample.label for sample in samples]) if labelled else None
-    return Labelled(x, y)
+    return Labelled(x, y, dataset.understood)
 
 
 def measure(model: Any, data: Labelled, outputs: Outputs | None = None) -> Quality:

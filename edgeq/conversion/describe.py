@@ -11,7 +11,7 @@ from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.flatbuffer import add_constant
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
-from edgeq.data import Normalization
+from edgeq.data import DatasetOptions, InputSpec, Normalization
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES
 from edgeq.model.answer import find_outputs
@@ -41,36 +41,28 @@ def read_labels(path: Path) -> tuple[str, ...]:
 def describe(
     network: Network,
     model: FloatModel,
-    labels: tuple[str, ...],
-    normalization: Normalization | None,
+    options: DatasetOptions,
     calibration: Calibration | None = None,
 ) -> bytes:
     """The .tflite with its metadata; without where there is nothing to say.
 
     Args:
         network: The converted network.
-        model: The float model it came from.
-        labels: Class names; empty for those that the source came with, if any.
-        normalization: How raw input values become the model's; None for what the source says.
+        model: The float model it came from; what it came with stands where the options say nothing.
+        options: Class names; how raw input values become the model's; the sample rate.
         calibration: For the range of the inputs.
 
     Raises:
         EdgeqError: No output has as many classes as there are labels.
     """
-    labels = labels or _source_labels(model)
-    normalization = normalization or _source_normalization(model)
+    labels = options.classes or _source_labels(model)
+    inputs = [_input(spec, options, calibration) for spec in model.inputs]
     shares = _says_probabilities(model)
-    if not labels and normalization is None and not shares:
+    said = any(found.mean or found.sample_rate for found in inputs)
+    if not labels and not said and not shares:
         return network.pack()
     labelled = labelled_output(model, labels)
     main = model.graph.main
-    ranges = calibration.ranges if calibration else {}
-    inputs = []
-    for index in main.inputs:
-        tensor = main.tensors[index]
-        low, high = ranges.get(tensor.name, (0.0, 0.0))
-        mean, std = _per_channel(normalization)
-        inputs.append(Described(tensor.name, tensor.shape[1:], mean, std, low, high))
     outputs = [
         Described(
             main.tensors[index].name,
@@ -92,14 +84,22 @@ def _says_probabilities(model: FloatModel) -> bool:
     return found is None or found.kind == LOGITS
 
 
+def _input(spec: InputSpec, options: DatasetOptions, calibration: Calibration | None) -> Described:
+    """What the metadata says of one input."""
+    asked = options.normalization
+    # Mean 0 and std 1 say that this data is normalised, nothing of the model.
+    normalization = spec.normalization if asked is None or asked.identity else asked
+    mean, std = _per_channel(normalization)
+    low, high = (spec.low, spec.high)
+    if calibration is not None and spec.name in calibration.ranges:
+        low, high = calibration.ranges[spec.name]
+    rate = options.sample_rate or spec.rate_hz or 0
+    return Described(spec.name, spec.shape, mean, std, low, high, sample_rate=rate)
+
+
 def _source_labels(model: FloatModel) -> tuple[str, ...]:
     outputs = model.info.outputs if model.info else ()
     return next((output.labels for output in outputs if output.labels), ())
-
-
-def _source_normalization(model: FloatModel) -> Normalization | None:
-    inputs = model.info.inputs if model.info else ()
-    return next((Normalization(i.mean, i.std) for i in inputs if i.mean and i.std), None)
 
 
 def labelled_output(model: FloatModel, labels: tuple[str, ...]) -> int | None:

@@ -16,6 +16,7 @@ from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import Outputs
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import parse_graph
+from edgeq.model.samples import input_spec
 from edgeq.model.tflite.metadata import ModelInfo
 
 
@@ -45,10 +46,10 @@ class FloatModel:
     def inputs(self) -> tuple[InputSpec, ...]:
         """What a sample must look like, batch axis left out."""
         main = self.graph.main
-        tensors = [main.tensors[index] for index in main.inputs]
+        described = self.info.inputs if self.info else ()
         return tuple(
-            InputSpec(t.name, t.shape[1:] if t.shape[:1] == (1,) else t.shape, t.dtype)
-            for t in tensors
+            input_spec(main.tensors[index], described[position : position + 1])
+            for position, index in enumerate(main.inputs)
         )
 
     def network(self, data: bytes | None = None) -> Network:
@@ -97,9 +98,7 @@ def float_model(
     return made
 
 
-def packed(
-    network: Network, info: ModelInfo | None, outputs: Outputs | None = None
-) -> FloatModel:
+def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = None) -> FloatModel:
     """The float model that a network has become, for what reads it from here on."""
     data = network.pack()
     return FloatModel(

@@ -4,17 +4,32 @@
                         labelled=True)
     for sample in data:            # as often as wanted; never the whole set in memory
         sample.inputs, sample.label
+    print(data.understood)            # what was understood: samples, classes, ranges, steps
 
-Nothing here needs TensorFlow.
+One path for every container: a reader gives raw values (`arrays`, `table`, `images`, `audio`,
+`tfrecord`, `generator`), `preprocess` makes of them what the model takes, `labels` decodes what
+they are called, `understood` says what happened. Nothing here needs TensorFlow.
 """
 
 from edgeq.data.base import (
-    Dataset,
     DatasetOptions,
+    Expected,
     InputSpec,
     Normalization,
     Sample,
 )
+from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
+from edgeq.data.understood import Understood, duplicates_warning
 
-__all__ = ["Dataset", "DatasetOptions", "InputSpec", "Normalization", "Sample", "open_dataset"]
+__all__ = [
+    "Dataset",
+    "DatasetOptions",
+    "Expected",
+    "InputSpec",
+    "Normalization",
+    "Sample",
+    "Understood",
+    "duplicates_warning",
+    "open_dataset",
+]

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from edgeq.data.base import (
-    Array,
-    Request,
-    Row,
-    Source,
-    check_dtype,
-    file_error,
-    fit_shape,
-)
+from edgeq.data.base import Labels, Request, Row, Source, file_error
+from edgeq.data.preprocess import check_dtype, fit_shape
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 from edgeq.support.foreign import ARCHIVE_ERRORS, check_sizes
 from edgeq.support.text import visible_line
 
@@ -85,6 +79,8 @@ class Column:
                             f"The file ends after {index} of {self.shape[0]} samples.", self.where
                         )
                     yield np.frombuffer(raw, self.dtype).reshape(shape)
+                # An archive compares its checksum only when it sees the end.
+                stream.read(1)
         except _UNREADABLE as error:
             raise file_error(self.path, error) from error
 
@@ -96,18 +92,9 @@ def open_arrays(path: Path, request: Request) -> Source:
         EdgeqError: Not such a file, a pickle, a missing key, or arrays that do not fit the model
             or each other.
     """
-    columns = read_columns(path)
+    columns, request = _all_columns(path, request)
     inputs, labels = _choose(path, columns, request)
-    for column, spec in zip(inputs, request.inputs, strict=True):
-        check_dtype(column.dtype, spec, column.where)
-        if not column.shape:
-            raise EdgeqError("The array has no axis of samples.", column.where)
-        if column.shape[0]:
-            fit_shape(column.shape[1:], spec, column.where)
-    counts = {column.where: column.shape[0] for column in [*inputs, *([labels] if labels else [])]}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{where} has {count}" for where, count in counts.items())
-        raise EdgeqError(f"The arrays do not have the same number of samples: {listed}.")
+    _check(inputs, labels, request)
 
     def rows() -> Iterator[Row]:
         streams = [column.rows() for column in inputs]
@@ -118,7 +105,53 @@ def open_arrays(path: Path, request: Request) -> Source:
             where = inputs[0].where if len(inputs) == 1 else str(path)
             yield arrays, label, f"{where}, sample {index}"
 
-    return Source(str(path), rows, inputs[0].shape[0])
+    def labels_alone() -> Labels:
+        for index, label in enumerate(labels.rows() if labels else ()):
+            yield label, f"{labels.where if labels else path}, sample {index}"
+
+    return Source(str(path), rows, "arrays", inputs[0].shape[0], labels=labels_alone)
+
+
+def _all_columns(path: Path, request: Request) -> tuple[dict[str, Column], Request]:
+    """Every array by key, with the labels of a second .npy file; and the keys to take."""
+    columns = read_columns(path)
+    name = request.keys[-1] if request.keys else request.options.label or ""
+    if "" in columns and name.lower().endswith(".npy"):
+        keys: tuple[str, ...] = ()
+        if request.labelled:
+            columns |= {name: read_columns(_label_file(path, name))[""]}
+            keys = ("", name)
+        request = replace(request, keys=keys)
+    return columns, request
+
+
+def _check(inputs: Sequence[Column], labels: Column | None, request: Request) -> None:
+    """Refuse arrays that do not fit the model or each other."""
+    for column, spec in zip(inputs, request.inputs, strict=True):
+        check_dtype(column.dtype, spec, column.where)
+        if not column.shape:
+            raise EdgeqError("The array has no axis of samples.", column.where)
+        if column.shape[0]:
+            fit_shape(column.shape[1:], spec, column.where)
+    columns = [*inputs, *([labels] if labels else [])]
+    counts = {column.where: column.shape[0] for column in columns if column.shape}
+    if len(set(counts.values())) > 1 or len(counts) < len(columns):
+        listed = ", ".join(f"{where} has {count}" for where, count in counts.items())
+        raise EdgeqError(
+            f"The arrays do not have the same number of samples: {listed}.", columns[-1].where
+        )
+
+
+def _label_file(path: Path, name: str) -> Path:
+    """The .npy file of labels that goes with another, from here or from beside it.
+
+    Raises:
+        EdgeqError: It is not there.
+    """
+    for file in (Path(name), path.parent / name):
+        if file.is_file() and not zipfile.is_zipfile(file):
+            return file
+    raise EdgeqError(f"There is no .npy file '{name}'.", str(path))
 
 
 def _open(path: Path, key: str) -> IO[bytes]:
@@ -263,7 +296,7 @@ def _named(path: Path, columns: Mapping[str, Column], names: tuple[str, ...]) ->
         raise EdgeqError(
             "A .npy file holds one array only; this needs several.",
             str(path),
-            "an .npz with the keys x and y",
+            "x.npy,y.npy for a pair of files, or an .npz with the keys x and y",
         )
     listed = " or ".join(f"'{name}'" for name in dict.fromkeys(names[:3]))
     raise EdgeqError(

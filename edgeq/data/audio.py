@@ -1,18 +1,20 @@
-"""Folders of .wav files, as samples in -1..1."""
+"""Folders of .wav files, as samples in -1..1 at the rate that the model takes."""
 
 from __future__ import annotations
 
-import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from edgeq.data.base import Array, InputSpec, Request, Row, Source, file_error
+from edgeq.data.base import InputSpec, Request, Row, Source
 from edgeq.data.folders import labelled_files
+from edgeq.data.resampling import resample
+from edgeq.data.wav import read_header, read_wav
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
-AUDIO_SUFFIXES = frozenset({".wav"})
+AUDIO_SUFFIXES = frozenset({".wav", ".wave"})
 _MOST_CHANNELS = 8
 
 
@@ -22,17 +24,70 @@ def open_audio(path: Path, request: Request) -> Source:
     A short recording is padded with silence, a long one is cut, at the end both.
 
     Raises:
-        EdgeqError: No .wav files, or a model input that is no waveform.
+        EdgeqError: No .wav files, a model input that is no waveform, or another sample rate than
+            the model takes.
     """
     spec = request.single_input(str(path), "a folder of .wav files")
     _layout(spec, str(path))
     files, classes = labelled_files(path, AUDIO_SUFFIXES, request)
+    _check_rates([file for file, _ in files], wanted_rate(spec, request, str(path)), request)
 
     def rows() -> Iterator[Row]:
         for file, label in files:
-            yield [read_audio(file, spec)], label, str(file)
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise EdgeqError(
+                    f"The recording cannot be read: {error.strerror}.", str(file)
+                ) from None
+            yield [read_audio(content, spec, request, str(file))], label, str(file)
 
-    return Source(str(path), rows, len(files), classes)
+    return Source(str(path), rows, "recordings", len(files), classes)
+
+
+def wanted_rate(spec: InputSpec, request: Request, where: str) -> int | None:
+    """The rate in Hz that the model takes; None where nobody knows.
+
+    Raises:
+        EdgeqError: The options say another one than the model.
+    """
+    asked = request.options.sample_rate
+    if asked is not None and spec.rate_hz is not None and asked != spec.rate_hz:
+        raise EdgeqError(
+            f"--sample-rate {asked} is given; the model takes {spec.rate_hz:,} Hz.",
+            where,
+            "leave it out",
+        )
+    return spec.rate_hz if asked is None else asked
+
+
+def _check_rates(files: Sequence[Path], wanted: int | None, request: Request) -> None:
+    """Refuse recordings of several rates, or of another one than the model takes."""
+    rates: dict[int, Path] = {}
+    for file in files:
+        rates.setdefault(read_header(file).rate_hz, file)
+    if wanted is not None:
+        for rate, file in rates.items():
+            _check_rate(rate, wanted, request, str(file))
+        return
+    if len(rates) > 1:
+        (one, first), (other, second) = list(rates.items())[:2]
+        raise EdgeqError(
+            f"The recordings have different sample rates: {one:,} Hz and {other:,} Hz.",
+            f"{first}, {second}",
+            "--sample-rate HZ --resample makes them one",
+        )
+    request.remarks.warn(
+        f"recordings of {next(iter(rates)):,} Hz; what the model takes is not known "
+        "(--sample-rate HZ says it)"
+    )
+
+
+def _check_rate(rate: int, wanted: int, request: Request, where: str) -> None:
+    if rate != wanted and not request.options.resample:
+        raise EdgeqError(
+            f"The recording has {rate:,} Hz; the model takes {wanted:,} Hz.", where, "--resample"
+        )
 
 
 def _layout(spec: InputSpec, where: str) -> tuple[int, int]:
@@ -49,40 +104,31 @@ def _layout(spec: InputSpec, where: str) -> tuple[int, int]:
     )
 
 
-def read_audio(file: Path, spec: InputSpec) -> Array:
-    """One PCM recording as float32 in -1..1, of the input's shape.
+def read_audio(content: bytes, spec: InputSpec, request: Request, where: str) -> Array:
+    """One recording as float32 in -1..1, of the input's shape and rate.
 
     Raises:
-        EdgeqError: Not PCM, or another number of channels.
+        EdgeqError: No .wav file that is read, another number of channels, or another rate.
     """
-    length, channels = _layout(spec, str(file))
-    try:
-        with wave.open(str(file)) as recording:
-            found, width = recording.getnchannels(), recording.getsampwidth()
-            raw = recording.readframes(min(recording.getnframes(), length))
-    except (wave.Error, EOFError, OSError) as error:
-        raise file_error(file, error) from error
-    if found != channels:
+    length, channels = _layout(spec, where)
+    header, signal = read_wav(content, where)
+    if header.channels != channels:
         raise EdgeqError(
-            f"The recording has {found} channels; the model takes {channels}.", str(file)
+            f"The recording has {header.channels} channels; the model takes {channels}.", where
         )
-    pcm = _scaled(raw[: len(raw) // (width * found) * width * found], width).reshape(-1, channels)
+    wanted = wanted_rate(spec, request, where)
+    if wanted is not None and header.rate_hz != wanted:
+        _check_rate(header.rate_hz, wanted, request, where)
+        signal = resample(signal, header.rate_hz, wanted)
+        request.remarks.on_sample(f"resampled to {wanted:,} Hz", where)
+    if len(signal) > length:
+        request.remarks.on_sample(
+            f"longer than the {length:,} values that the model takes, cut at the end",
+            where,
+            warning=True,
+        )
+    elif len(signal) < length:
+        request.remarks.on_sample("shorter than the input, padded with silence", where)
     whole = np.zeros((length, channels), np.float32)
-    whole[: len(pcm)] = pcm
+    whole[: len(signal)] = signal[:length]
     return whole.reshape(spec.shape)
-
-
-def _scaled(raw: bytes, width: int) -> Array:
-    """PCM bytes of 1 to 4 bytes a sample as float32 in -1..1."""
-    values: Array
-    if width == 1:
-        values = np.frombuffer(raw, np.uint8).astype(np.float32) - np.float32(128)
-    elif width == 3:
-        # Three bytes become the upper three of an int32.
-        padded = np.zeros((len(raw) // 3, 4), np.uint8)
-        padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-        values, width = padded.view("<i4").ravel().astype(np.float32), 4
-    else:
-        values = np.frombuffer(raw, f"<i{width}").astype(np.float32)
-    values /= np.float32(1 << (8 * width - 1))
-    return values

@@ -62,7 +62,7 @@ def open_generator(where: str, function: Callable[[], Iterable[Any]], request: R
                 f"The generator failed at sample {index}: {type(error).__name__}: {error}", where
             ) from error
 
-    return Source(where, rows)
+    return Source(where, rows, "generator")
 
 
 def _split(item: Any, request: Request, where: str) -> tuple[list[Any], Any]:

@@ -1,27 +1,36 @@
-"""Folders of images, resized to the model's input."""
+"""The one reader of images, from folders and from records: decoded, composed, of the input's size.
+
+Pixels come as 0..255 whatever the file's depth; floats as they are.
+"""
 
 from __future__ import annotations
 
+import io
+import struct
+import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 
-from edgeq.data.base import Array, InputSpec, Request, Row, Source
+from edgeq.data.base import InputSpec, Request, Row, Source
 from edgeq.data.folders import labelled_files
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.array import Array
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 )
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_PNG = b"\x89PNG\r\n\x1a\n"
+# A value of 16 bits as one of 8: full scale stays full scale.
+_DEPTH = 257
 
 
 def open_images(path: Path, request: Request) -> Source:
     """Samples from a folder of images; one subfolder per class where labels are wanted.
-
-    Pixels come as integers 0..255; a Normalization scales them.
 
     Raises:
         EdgeqError: No images, or a model input that is no image.
@@ -32,9 +41,16 @@ def open_images(path: Path, request: Request) -> Source:
 
     def rows() -> Iterator[Row]:
         for file, label in files:
-            yield [read_image(file, spec, request.options.resize, str(file))], label, str(file)
+            yield [read_image(_bytes(file), spec, request, str(file))], label, str(file)
 
-    return Source(str(path), rows, len(files), classes)
+    return Source(str(path), rows, "images", len(files), classes)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise EdgeqError(f"The image cannot be read: {error.strerror}.", str(file)) from None
 
 
 def image_mode(spec: InputSpec, where: str) -> str:
@@ -53,27 +69,144 @@ def image_mode(spec: InputSpec, where: str) -> str:
     return _MODES[channels]
 
 
-def read_image(file: Path | IO[bytes], spec: InputSpec, resize: str, where: str) -> Array:
-    """One image as uint8, of the input's height, width and channels.
+def read_image(content: bytes, spec: InputSpec, request: Request, where: str) -> Array:
+    """One image as pixels 0..255, of the input's height, width and channels.
+
+    Args:
+        content: The file.
+        spec: The input.
+        request: How it is resized, what lies behind transparent pixels; and where to say so.
+        where: What to blame.
+
+    Returns:
+        uint8; float32 for 16 bits a channel (scaled to 0..255) and for float images (as they are).
 
     Raises:
-        EdgeqError: The file is no image that PIL reads.
+        EdgeqError: It is no image that PIL reads, is damaged, or has whole numbers of 32 bits.
     """
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise MissingDependency("Pillow", "reading images", "pip install pillow") from error
+    _check_png(content, where)
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as opened:
+            warnings.simplefilter("ignore")  # what PIL can do without, such as odd EXIF data
+            if getattr(opened, "n_frames", 1) > 1:
+                request.remarks.on_sample("the first picture of several", where, warning=True)
+            image = ImageOps.exif_transpose(opened)
+            pixels = _deep(image, spec, request, where)
+            if pixels is None:
+                image = _composed(image, spec, request, where).convert(image_mode(spec, where))
+                pixels = [image]
+        sized = [_resized(picture, spec, request.options.resize) for picture in pixels]
+    except (
+        OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError,
+    ) as error:  # fmt: skip
+        raise EdgeqError(f"The image cannot be read: {error}", where) from error
+    array = np.stack([np.asarray(picture) for picture in sized], axis=-1)
+    if len(sized) == 1 and array.ndim == 4:
+        array = array[..., 0]
+    if array.dtype != np.uint8 and spec.own == "uint8" and request.options.normalization is None:
+        array = np.clip(np.round(array), 0, 255).astype(np.uint8)
+    return array.reshape(spec.shape)
+
+
+def _check_png(content: bytes, where: str) -> None:
+    """Check the sums of a PNG's parts, which PIL passes over where the picture is.
+
+    Raises:
+        EdgeqError: A part is damaged or missing.
+    """
+    if not content.startswith(_PNG):
+        return
+    position, kind = len(_PNG), b""
+    while kind != b"IEND":
+        head = content[position : position + 8]
+        size = int.from_bytes(head[:4], "big")
+        kind, end = head[4:], position + 8 + size
+        sum_ = content[end : end + 4]
+        if len(sum_) < 4:
+            raise EdgeqError("The image is cut off.", where, "copy it again")
+        if zlib.crc32(content[position + 4 : end]) != int.from_bytes(sum_, "big"):
+            raise EdgeqError("The image is damaged: a checksum does not match.", where)
+        position = end + 4
+
+
+def _deep(image: Any, spec: InputSpec, request: Request, where: str) -> list[Any] | None:
+    """An image of more than 8 bits as float pictures, one per channel; None for others.
+
+    Raises:
+        EdgeqError: Whole numbers of 32 bits, whose range nobody knows.
+    """
+    from PIL import Image
+
+    if not image.mode.startswith(("I", "F")):
+        return None
+    values = np.asarray(image).astype(np.float32)
+    if image.mode == "F":
+        request.remarks.on_sample("float pixels, taken as they are", where)
+    elif image.mode.startswith("I;16") or (image.format == "PNG" and values.max(initial=0) < 65536):
+        request.remarks.on_sample("16 bits a pixel, scaled to 0..255", where)
+        values = values / np.float32(_DEPTH)
+    else:
+        raise EdgeqError(
+            "The pixels are whole numbers of 32 bits; how bright the brightest is, is not known.",
+            where,
+            "save them with 8 or 16 bits, or as float",
+        )
+    grey = Image.fromarray(values)
+    channels = spec.shape[-1] if len(spec.shape) == 3 else 1
+    if channels == 4:
+        raise EdgeqError("The image is grey; the model takes colour with transparency.", where)
+    return [grey] * channels
+
+
+def _composed(image: Any, spec: InputSpec, request: Request, where: str) -> Any:
+    """The image on a background, where it has transparent pixels and the model takes none.
+
+    Raises:
+        EdgeqError: Nothing can be seen on that background.
+    """
+    from PIL import Image
+
+    if image_mode(spec, where) == "RGBA":
+        return image
+    if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    alpha = image.getchannel("A").getextrema()
+    if alpha == (255, 255):
+        return image.convert("RGB")
+    asked = request.options.background
+    colour = asked or (0, 0, 0)
+    whole = Image.alpha_composite(Image.new("RGBA", image.size, (*colour, 255)), image)
+    whole = whole.convert("RGB")
+    if alpha[0] != alpha[1] and all(low == high for low, high in whole.getextrema()):
+        raise EdgeqError(
+            f"The drawing is in the transparency, and vanishes on the background {_name(colour)}.",
+            where,
+            "--background white" if colour == (0, 0, 0) else "another --background",
+        )
+    text = f"transparent pixels, composed on {_name(colour)}"
+    request.remarks.on_sample(
+        text if asked else f"{text} (--background settles it)", where, warning=not asked
+    )
+    return whole
+
+
+def _name(colour: tuple[int, int, int]) -> str:
+    names = {(0, 0, 0): "black", (255, 255, 255): "white"}
+    return names.get(colour, f"{colour[0]},{colour[1]},{colour[2]}")
+
+
+def _resized(image: Any, spec: InputSpec, resize: str) -> Any:
+    from PIL import Image, ImageOps
+
     size = (spec.shape[1], spec.shape[0])
     bilinear = Image.Resampling.BILINEAR
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert(image_mode(spec, where))
-        if resize == "crop":
-            image = ImageOps.fit(image, size, bilinear)
-        elif resize == "pad":
-            image = ImageOps.pad(image, size, bilinear)
-        elif image.size != size:
-            image = image.resize(size, bilinear)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise EdgeqError(f"The image cannot be read: {error}", where) from error
-    return np.asarray(image, np.uint8).reshape(spec.shape)
+    if resize == "crop":
+        return ImageOps.fit(image, size, bilinear)
+    if resize == "pad":
+        return ImageOps.pad(image, size, bilinear)
+    return image if image.size == size else image.resize(size, bilinear)

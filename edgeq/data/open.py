@@ -12,9 +12,21 @@ import numpy as np
 
 from edgeq.data.arrays import open_arrays
 from edgeq.data.audio import AUDIO_SUFFIXES, open_audio
-from edgeq.data.base import Dataset, DatasetOptions, InputSpec, Request, Row, Source
+from edgeq.data.base import (
+    DatasetOptions,
+    Expected,
+    InputSpec,
+    Labels,
+    Request,
+    Row,
+    Source,
+)
+from edgeq.data.dataset import Dataset
+from edgeq.data.folders import files_below
 from edgeq.data.generator import import_function, open_generator
 from edgeq.data.images import IMAGE_SUFFIXES, open_images
+from edgeq.data.labels import decide
+from edgeq.data.preprocess import plan_steps
 from edgeq.data.table import open_table
 from edgeq.data.tfrecord import open_records
 from edgeq.errors import EdgeqError, UsageError
@@ -23,10 +35,13 @@ _READERS: dict[str, Callable[[Path, Request], Source]] = {
     ".npy": open_arrays,
     ".npz": open_arrays,
     ".csv": open_table,
+    ".tsv": open_table,
     ".tfrecord": open_records,
     ".tfrecords": open_records,
 }
 _KINDS = "a .npz, .npy, .csv or .tfrecord file, a folder of images or .wav files, module:function"
+_COMPRESSED = frozenset({".gz", ".gzip", ".zlib"})
+_SHARD = re.compile(r"(\.tfrecords?)-\d+-of-\d+")
 
 
 def open_dataset(
@@ -36,17 +51,19 @@ def open_dataset(
     labelled: bool = False,
     options: DatasetOptions | None = None,
     limit: int | None = None,
+    expected: Expected | None = None,
 ) -> Dataset:
-    """The data set that `source` names; headers and keys are checked now, samples as they stream.
+    """The data set that `source` names; headers, keys and labels are checked now, samples later.
 
     Args:
-        source: A path, `file.npz:specs,labels`, `module:function`; or in Python an array with the
-            samples on its first axis, a tuple (x, y) of such arrays when labelled, or a function
-            that yields samples.
+        source: A path, `file.npz:specs,labels`, `x.npy,y.npy`, `module:function`; or in Python an
+            array with the samples on its first axis, a tuple (x, y) of such arrays when labelled,
+            or a function that yields samples.
         inputs: The model's inputs, in order.
         labelled: Whether every sample must have a label.
-        options: Label column, class names, normalisation, resizing.
+        options: Label column, class names, normalisation, resizing, background, sample rate.
         limit: Use at most so many samples, spread evenly over the set.
+        expected: What is known of the labels; nothing if None.
 
     Raises:
         EdgeqError: Nothing there, an unknown kind, or data that does not fit the model.
@@ -56,7 +73,9 @@ def open_dataset(
     opened = _open(source, request)
     if opened.count == 0:
         raise EdgeqError("The data is empty; at least one sample is needed.", opened.where)
-    return Dataset(opened, tuple(inputs), labelled, limit, options.normalization)
+    labels = decide(opened, request, expected or Expected()) if labelled else None
+    steps = plan_steps(opened, request)
+    return Dataset(opened, steps, labels, limit, request.remarks)
 
 
 def _open(source: Any, request: Request) -> Source:
@@ -68,31 +87,59 @@ def _open(source: Any, request: Request) -> Source:
 
 
 def _open_text(text: str, request: Request) -> Source:
-    path = Path(text)
+    path, keys = Path(text), ""
     if not path.exists():
-        left, _, right = text.rpartition(":")
-        if Path(left).suffix.lower() in _READERS:
+        if ".npy," in text:
+            left, _, keys = text.partition(",")
+        else:
+            left, _, keys = text.rpartition(":")
+        if _reader(Path(left)) is not None:
             path = Path(left)
-            request = replace(request, keys=tuple(key.strip() for key in right.split(",")))
-        elif re.fullmatch(r"[\w.]+|.*\.py", left) and right.isidentifier():
+            request = replace(request, keys=tuple(key.strip() for key in keys.split(",")))
+        elif re.fullmatch(r"[\w.]+|.*\.py", left) and keys.isidentifier():
             return open_generator(text, import_function(text), request)
     if not path.exists():
         raise EdgeqError(f"There is no '{path}'.", hint=f"data is {_KINDS}")
     if path.is_dir():
         return _open_folder(path, request)
-    reader = _READERS.get(path.suffix.lower())
+    reader = _reader(path)
     if reader is None:
         raise UsageError(f"'{path.name}' is no kind of data that edgeq reads.", str(path), _KINDS)
     return reader(path, request)
 
 
+def _reader(path: Path) -> Callable[[Path, Request], Source] | None:
+    """What reads a file of this name; compressed ones and shards of TFRecords are known too."""
+    suffix = path.suffix.lower()
+    if suffix in _COMPRESSED:
+        suffix = Path(path.stem).suffix.lower()
+        if suffix in (".npy", ".npz"):
+            return None
+    shard = _SHARD.fullmatch(suffix)
+    return _READERS.get(shard[1] if shard else suffix)
+
+
 def _open_folder(path: Path, request: Request) -> Source:
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            return open_images(path, request)
-        if file.suffix.lower() in AUDIO_SUFFIXES:
-            return open_audio(path, request)
-    raise EdgeqError("The folder has no images and no .wav files.", str(path))
+    files = files_below(path)
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    recordings = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
+    if images and recordings:
+        raise EdgeqError(
+            f"The folder has images ({images[0].relative_to(path)}) and recordings "
+            f"({recordings[0].relative_to(path)}); which are the data?",
+            str(path),
+            "leave one kind in the folder",
+        )
+    if images:
+        return open_images(path, request)
+    if recordings:
+        return open_audio(path, request)
+    readable = [file for file in files if _reader(file) is not None]
+    raise EdgeqError(
+        "The folder has no images and no .wav files.",
+        str(path),
+        f"give one file, such as {readable[0]}" if readable else "",
+    )
 
 
 def _by_name(arrays: Mapping[str, Any], request: Request) -> list[Any]:
@@ -115,6 +162,8 @@ def _open_memory(source: Any, request: Request) -> Source:
     """Arrays that are in memory already."""
     labels = None
     if request.labelled:
+        if not isinstance(source, tuple | list) or len(source) != 2:
+            raise EdgeqError("Labelled data in memory is a pair (x, y).", "the arrays given")
         source, labels = source
     if isinstance(source, Mapping):
         source = _by_name(source, request)
@@ -131,4 +180,8 @@ def _open_memory(source: Any, request: Request) -> Source:
         for index, row in enumerate(zip(*arrays, strict=True)):
             yield row, None if labels is None else labels[index], f"sample {index}"
 
-    return Source("the arrays given", rows, counts.pop())
+    def labels_alone() -> Labels:
+        for index, label in enumerate(labels if labels is not None else ()):
+            yield label, f"sample {index}"
+
+    return Source("the arrays given", rows, "arrays", counts.pop(), labels=labels_alone)

@@ -1,51 +1,91 @@
-"""TFRecord files of tf.train.Example, without TensorFlow.
+"""TFRecord files of tf.train.Example, plain or compressed, without TensorFlow.
 
 Source: the framing is documented in tensorflow/core/lib/io/record_writer.h (length, masked CRC32C
-of the length, data, masked CRC32C of the data); Example is Features{map<string, Feature>}.
+of the length, data, masked CRC32C of the data).
 """
 
 from __future__ import annotations
 
-import io
+import gzip
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from edgeq.data.base import Array, InputSpec, Request, Row, Source
+from edgeq.data.audio import read_audio
+from edgeq.data.base import InputSpec, Labels, Request, Row, Source, file_error
+from edgeq.data.crc32c import masked_crc32c
+from edgeq.data.example import Damaged, read_example, read_tensor
 from edgeq.data.images import read_image
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 
 _LABEL_NAMES = ("y", "label", "labels", "image/class/label")
 _DATA_NAMES = ("0", "x", "image", "image/encoded", "image_raw", "data", "inputs")
+_IMAGE_STARTS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF87a",
+    b"GIF89a",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+)
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 16
+# Where bytes may be floats or whole numbers: floats of data lie between these.
+_LEAST, _MOST = 1e-12, 1e12
 
 
 def open_records(path: Path, request: Request) -> Source:
     """Samples from a TFRecord file; features by key, by tensor name or by the usual names.
 
-    Bytes are decoded as an image when they are one, else taken as raw values of the input's dtype
-    (or one byte a value).
+    Bytes are an image, a .wav file or a serialized tensor where they begin as one; else raw values,
+    one byte each, or of the input's own type, or of 4 or 8 bytes.
     """
 
-    def rows() -> Iterator[Row]:
+    def examples() -> Iterator[tuple[dict[str, Any], str]]:
         for index, record in enumerate(_records(path)):
             where = f"{path}, record {index}"
             try:
-                features = _example(record)
-            except (IndexError, ValueError, struct.error, UnicodeDecodeError):
+                yield read_example(record), where
+            except Damaged:
                 raise EdgeqError("The record is no tf.train.Example.", where) from None
+
+    def rows() -> Iterator[Row]:
+        for features, where in examples():
             inputs = [
-                _value(_pick(features, _names(request, position), where), spec, where)
+                _value(features, _names(request, position), spec, request, where)
                 for position, spec in enumerate(request.inputs)
             ]
-            label = None
-            if request.labelled:
-                label = _pick(features, _label_names(request), where)
-            yield inputs, label, where
+            yield inputs, _label(features, request, where) if request.labelled else None, where
 
-    return Source(str(path), rows)
+    def labels() -> Labels:
+        for features, where in examples():
+            yield _label(features, request, where), where
+
+    return Source(str(path), rows, _kind(path, request), labels=labels)
+
+
+def _kind(path: Path, request: Request) -> str:
+    """Whether the records hold images, which are raw data for certain."""
+    record = next(_records(path), None)
+    if record is None:
+        return "records"
+    try:
+        features = read_example(record)
+        value = features[next(name for name in _names(request, 0) if name in features)]
+    except (*Damaged, StopIteration):
+        return "records"  # the pass will say what is wrong
+    return "images" if isinstance(value, list) and value and _is_image(value[0]) else "records"
+
+
+def _is_image(content: bytes) -> bool:
+    webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    return webp or content.startswith(_IMAGE_STARTS)
 
 
 def _names(request: Request, position: int) -> tuple[str, ...]:
@@ -55,18 +95,27 @@ def _names(request: Request, position: int) -> tuple[str, ...]:
     return (request.inputs[position].name, *usual)
 
 
-def _label_names(request: Request) -> tuple[str, ...]:
+def _label(features: dict[str, Any], request: Request, where: str) -> Any:
+    names: tuple[str, ...] = _LABEL_NAMES
     if request.options.label:
-        return (request.options.label,)
-    if len(request.keys) > len(request.inputs):
-        return (request.keys[-1],)
-    return _LABEL_NAMES
+        names = (request.options.label,)
+    elif len(request.keys) > len(request.inputs):
+        names = (request.keys[-1],)
+    name, value = _pick(features, names, where)
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise EdgeqError(f"The feature '{name}' has {len(value)} labels.", where)
+        tensor = read_tensor(value[0])
+        return value[0] if tensor is None else tensor
+    if not np.size(value):
+        raise EdgeqError(f"The feature '{name}' is empty: the sample has no label.", where)
+    return value
 
 
-def _pick(features: dict[str, Any], names: tuple[str, ...], where: str) -> Any:
+def _pick(features: dict[str, Any], names: tuple[str, ...], where: str) -> tuple[str, Any]:
     for name in names:
         if name in features:
-            return features[name]
+            return name, features[name]
     raise EdgeqError(
         f"The record has no feature {' or '.join(names)}; it has {', '.join(sorted(features))}.",
         where,
@@ -74,107 +123,123 @@ def _pick(features: dict[str, Any], names: tuple[str, ...], where: str) -> Any:
     )
 
 
-def _value(feature: Any, spec: InputSpec, where: str) -> Array:
+def _value(
+    features: dict[str, Any], names: tuple[str, ...], spec: InputSpec, request: Request, where: str
+) -> Array:
+    name, feature = _pick(features, names, where)
     size = int(np.prod(spec.shape, dtype=np.int64))
-    if isinstance(feature, bytes):
-        wanted = np.dtype(spec.dtype)
-        if len(feature) in (size, size * wanted.itemsize):
-            kind = wanted if len(feature) == size * wanted.itemsize else np.dtype(np.uint8)
-            return np.frombuffer(feature, kind).reshape(spec.shape)
-        return read_image(io.BytesIO(feature), spec, "stretch", where)
+    if isinstance(feature, list):
+        if len(feature) != 1:
+            raise EdgeqError(
+                f"The feature '{name}' has {len(feature)} values of bytes; one is read.", where
+            )
+        return _from_bytes(feature[0], name, spec, request, where)
     if np.size(feature) != size:
         raise EdgeqError(
-            f"The feature has {np.size(feature)} values; input '{spec.name}' takes {size}.", where
+            f"The feature '{name}' has {np.size(feature)} values; input '{spec.name}' takes "
+            f"{size}.",
+            where,
         )
     return np.reshape(feature, spec.shape)
 
 
+def _from_bytes(content: bytes, name: str, spec: InputSpec, request: Request, where: str) -> Array:
+    size = int(np.prod(spec.shape, dtype=np.int64))
+    if _is_image(content) and len(content) != size:
+        return read_image(content, spec, request, where)
+    if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
+        return read_audio(content, spec, request, where)
+    if len(content) == size:
+        return np.frombuffer(content, np.uint8).reshape(spec.shape)
+    tensor = read_tensor(content)
+    if tensor is not None:
+        return tensor
+    raw = _raw(content, size, spec)
+    if raw is not None:
+        return raw.reshape(spec.shape)
+    raise EdgeqError(
+        f"The feature '{name}' holds {len(content):,} bytes (they begin with "
+        f"{content[:4].hex(' ')}): no PNG, JPEG, GIF, BMP, TIFF, WebP or .wav file, no serialized "
+        f"tensor, and no {size:,} raw values of 1, 4 or 8 bytes, which input '{spec.name}' takes.",
+        where,
+        "write float_list or int64_list, or tf.io.serialize_tensor",
+    )
+
+
+def _raw(content: bytes, size: int, spec: InputSpec) -> Array | None:
+    """Raw values, whose type is told by what makes sense; None where nothing does."""
+    own = np.dtype(spec.own or spec.dtype)
+    width, rest = divmod(len(content), max(size, 1))
+    if rest or width not in (2, 4, 8):
+        return None
+    if own.kind in "iu" and own.itemsize == width:
+        return np.frombuffer(content, own.newbyteorder("<"))
+    if width == 2:
+        return None  # int16, uint16 or float16: nothing tells
+    floats = np.frombuffer(content, f"<f{width}")
+    # Small whole numbers, read as floats, are next to nothing; large ones beyond all measure.
+    magnitude = np.abs(floats[floats != 0])
+    if np.isfinite(floats).all() and (
+        not magnitude.size or (magnitude.max() > _LEAST and magnitude.max() < _MOST)
+    ):
+        return floats
+    return np.frombuffer(content, f"<i{width}")
+
+
+class _Stream:
+    """A file, or what a compressed one holds, read piece by piece."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._packed = zlib.decompressobj()
+        self._left = b""
+
+    def read(self, count: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        while len(self._left) < count:
+            piece = self._file.read(_CHUNK)
+            if not piece:
+                if not self._packed.eof:
+                    raise EOFError("the compressed file is cut off")
+                break
+            self._left += self._packed.decompress(piece)
+        result, self._left = self._left[:count], self._left[count:]
+        return result
+
+
+def _stream(file: IO[bytes]) -> Any:
+    """What to read records from: the file as it is, or decompressed."""
+    start = file.read(12)
+    file.seek(0)
+    plain = len(start) == 12 and masked_crc32c(start[:8]) == struct.unpack("<I", start[8:])[0]
+    if plain or len(start) < 2:
+        return file
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=file)
+    if start[0] & 15 == 8 and int.from_bytes(start[:2], "big") % 31 == 0:
+        return _Stream(file)
+    return file
+
+
 def _records(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        index = 0
-        while head := file.read(12):
-            where = f"{path}, record {index}"
-            if len(head) < 12 or _masked_crc(head[:8]) != struct.unpack("<I", head[8:])[0]:
-                raise EdgeqError("This is no TFRecord file, or it is damaged.", where)
-            (length,) = struct.unpack("<Q", head[:8])
-            record = file.read(length)
-            if len(record) < length or len(file.read(4)) < 4:
-                raise EdgeqError("The TFRecord file is cut short.", where)
-            yield record
-            index += 1
+    try:
+        with path.open("rb") as file:
+            yield from _framed(_stream(file), path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise file_error(path, error) from error
 
 
-def _masked_crc(data: bytes) -> int:
-    """CRC32C (polynomial 0x82F63B78 reflected), rotated and offset as TFRecord stores it."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field of a protobuf message."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        kind = tag & 7
-        value: Any
-        if kind == 0:
-            value, position = _varint(message, position)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-            value, position = message[position : position + size], position + size
-        elif kind == 2:
-            length, position = _varint(message, position)
-            value, position = message[position : position + length], position + length
-        else:
-            raise ValueError("unknown wire type")
-        yield tag >> 3, value
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-
-
-def _example(record: bytes) -> dict[str, Any]:
-    """Features by name: bytes, or an array of float32 or int64."""
-    found: dict[str, Any] = {}
-    for _, features in _fields(record):
-        for _, entry in _fields(features):
-            parts = dict(_fields(entry))
-            found[parts[1].decode()] = _feature(parts.get(2, b""))
-    return found
-
-
-def _feature(message: bytes) -> Any:
-    for kind, body in _fields(message):
-        values = [value for _, value in _fields(body)]
-        if kind == 1:
-            return values[0] if values else b""
-        if kind == 2:
-            return np.frombuffer(b"".join(values), "<f4")
-        return np.array([n for value in values for n in _integers(value)], np.int64)
-    return np.zeros(0, np.float32)
-
-
-def _integers(value: Any) -> Iterator[int]:
-    """One int64, or the packed ones; negative numbers are two's complement."""
-    packed = value if isinstance(value, bytes) else None
-    position = 0
-    while packed is None or position < len(packed):
-        number = value
-        if packed is not None:
-            number, position = _varint(packed, position)
-        yield number - (1 << 64) if number >= 1 << 63 else number
-        if packed is None:
-            return
+def _framed(stream: Any, path: Path) -> Iterator[bytes]:
+    index = 0
+    while head := stream.read(12):
+        where = f"{path}, record {index}"
+        if len(head) < 12 or masked_crc32c(head[:8]) != struct.unpack("<I", head[8:])[0]:
+            raise EdgeqError("This is no TFRecord file, or it is damaged.", where)
+        (length,) = struct.unpack("<Q", head[:8])
+        record, sum_ = stream.read(length), stream.read(4)
+        if len(record) < length or len(sum_) < 4:
+            raise EdgeqError("The TFRecord file is cut short.", where, "copy it again")
+        if masked_crc32c(record) != struct.unpack("<I", sum_)[0]:
+            raise EdgeqError("The record is damaged: its checksum does not match.", where)
+        yield record
+        index += 1

@@ -103,6 +103,18 @@ class Tensor:
         return float(self.quantization.scale[0]) if self.quantization is not None else 0.0
 
     @property
+    def real_range(self) -> tuple[float, float]:
+        """Least and largest real value of a per-tensor quantized tensor; equal if it is none."""
+        kind = NUMPY_TYPES.get(self.dtype)
+        if kind is None or kind.kind not in "iu" or self.quantization is None:
+            return 0.0, 0.0
+        limits = np.iinfo(kind)
+        return (
+            (int(limits.min) - self.zero_point) * self.scale,
+            (int(limits.max) - self.zero_point) * self.scale,
+        )
+
+    @property
     def zero_point(self) -> int:
         """The per-tensor zero point; 0 if the tensor is not quantized."""
         return int(self.quantization.zero_point[0]) if self.quantization is not None else 0

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from edgeq.analysis.limits import Limits
-from edgeq.data import DatasetOptions, Normalization
-from edgeq.errors import EdgeqError, raise_problems
+from edgeq.data import DatasetOptions
+from edgeq.data.options import READING_KEYS, reading_options
+from edgeq.errors import EdgeqError, UsageError, raise_problems
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.text import line_problem, visible_line
@@ -62,11 +63,10 @@ class DeployConfig:
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of any text in the file
 _PATHS = ("model", "data", "eval", "output", "sign")
-_READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {
     "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
-    "reading": _READING,
+    "reading": READING_KEYS,
     "limits": (*_SIZES, "accuracy", "accuracy_drop", "cycles", "latency_ms"),
 }
 
@@ -146,31 +146,9 @@ def _check_types(kind: type, values: Mapping[str, Any], where: str) -> None:
 
 def _reading(table: Mapping[str, Any], where: str) -> DatasetOptions:
     try:
-        normalization = None
-        if "mean" in table or "std" in table:
-            normalization = Normalization(
-                _floats(table.get("mean", 0)), _floats(table.get("std", 1))
-            )
-        return DatasetOptions(
-            label=table.get("label"),
-            classes=tuple(str(name) for name in table.get("classes", ())),
-            normalization=normalization,
-            resize=str(table.get("resize", "stretch")),
-            from_logits=_flag(table, "from_logits"),
-        )
-    except (TypeError, ValueError) as error:
-        raise EdgeqError(f"a value has the wrong type: {error}.", where) from None
-
-
-def _flag(table: Mapping[str, Any], name: str) -> bool | None:
-    found = table.get(name)
-    if found is not None and not isinstance(found, bool):
-        raise TypeError(f"{name} = {found!r} is neither true nor false")
-    return found
-
-
-def _floats(value: Any) -> tuple[float, ...]:
-    return tuple(float(v) for v in (value if isinstance(value, list) else [value]))
+        return reading_options(table)
+    except UsageError as error:
+        raise EdgeqError(f"a value has the wrong type: {error.what}", where, error.hint) from None
 
 
 def _from(folder: Path, text: str) -> str:

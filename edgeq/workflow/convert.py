@@ -23,7 +23,7 @@ from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
-from edgeq.data import Dataset, DatasetOptions, open_dataset
+from edgeq.data import Dataset, DatasetOptions, Understood, duplicates_warning, open_dataset
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
@@ -56,6 +56,7 @@ class Conversion(Result):
         corrected: With bias correction: the largest change of a bias by layer, in the units of
             the layer's output.
         rounded: With adaptive rounding: what it did to each layer, by its output's name.
+        understood: What was understood of the data: "calibration", and "eval" where there is one.
     """
 
     model: str
@@ -73,6 +74,7 @@ class Conversion(Result):
     float_model: FloatModel | None = field(default=None, repr=False)
     corrected: Mapping[str, float] = field(default_factory=dict)
     rounded: Mapping[str, Rounding] = field(default_factory=dict)
+    understood: Mapping[str, Understood] = field(default_factory=dict)
 
     @property
     def compared(self) -> Paired | None:
@@ -115,6 +117,7 @@ class Conversion(Result):
             },
             "corrected": dict(self.corrected),
             "rounded": dict(self.rounded),
+            "data": {name: found.to_json() for name, found in self.understood.items()},
             "warnings": self.warnings,
         }
 
@@ -190,6 +193,7 @@ def convert(
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
     found = None
     repairs = None
+    understood: dict[str, Understood] = {}
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         levels = 1 << (16 if chosen.activations == "int16" else 8)
@@ -198,19 +202,24 @@ def convert(
         if clipped is not source:
             source = bound_masks(clipped, found.ranges, levels)
             found = calibrate(source, dataset, calibration, levels)
+        understood["calibration"] = dataset.understood
         if chosen.name == "mixed" and not recipe.precision:
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))
         repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
-    result = describe(made, source, options.classes, options.normalization, found)
+    result = describe(made, source, options, found)
+    # Both say the same of raw data, so both see the very same samples.
+    real = replace(source, data=describe(source.network(), source, options, found))
     places = {spec.name: position for position, spec in enumerate(source.inputs)}
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
     judged: tuple[Evaluation, ...] = ()
     if eval_data is not None:
-        judged = _compare(source, result, eval_data, metric, options)
+        judged = _compare(real, result, eval_data, metric, options)
+        if judged[1].data is not None:
+            understood["eval"] = judged[1].data
     if path is not None:
         write_whole(path, result)
     return Conversion(
@@ -225,13 +234,15 @@ def convert(
         calibration=found,
         warnings=(
             *(found.warnings() if found else _no_saving(chosen, result)),
+            *_data_warnings(understood),
             *_of_evaluations(judged),
         ),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
-        float_model=source,
+        float_model=real,
         corrected=repairs.corrected if repairs else {},
         rounded=repairs.rounded if repairs else {},
+        understood=understood,
     )
 
 
@@ -239,7 +250,7 @@ def _of_evaluations(judged: tuple[Evaluation, ...]) -> Iterator[str]:
     """What looks wrong about the figures, said once where it is true of both models."""
     seen: set[str] = set()
     for name, found in zip(("float", "converted"), judged, strict=False):
-        for words in found.warnings:
+        for words in (suspicion.words for suspicion in found.suspicions):
             if words not in seen:
                 yield f"The {name} model on --eval: {words}"
             seen.add(words)
@@ -285,6 +296,14 @@ def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
         return ()
     words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
     return (words,)
+
+
+def _data_warnings(understood: Mapping[str, Understood]) -> tuple[str, ...]:
+    """What may be wrong with the data, each thing once."""
+    found = [warning for one in understood.values() for warning in one.warnings]
+    if "calibration" in understood and "eval" in understood:
+        found.append(duplicates_warning(understood["calibration"], understood["eval"]))
+    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 def _compare(

@@ -19,18 +19,19 @@ from edgeq.analysis.drift.check import reference_profile
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.limits import LimitCheck, check_limits
-from edgeq.analysis.models import is_integer, is_tflite, sample_specs
+from edgeq.analysis.models import is_integer, is_tflite
 from edgeq.analysis.profiling import Profile, profile
 from edgeq.analysis.verification import Verification, verify
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import open_dataset
+from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
+from edgeq.model.samples import sample_specs
 from edgeq.report.html import render
 from edgeq.support.figures import Figure, beside
 from edgeq.support.jsontext import json_text
@@ -63,6 +64,7 @@ class Deployment(Result):
         account: What the program takes on the target, each figure with its kind.
         layers: Error of each layer, where there is a float model.
         limits: Every limit with the value found.
+        warnings: What may be wrong with model or data, in sentences.
         result: All of it as in deploy.json.
     """
 
@@ -76,6 +78,7 @@ class Deployment(Result):
     account: Account
     layers: tuple[LayerError, ...]
     limits: tuple[LimitCheck, ...]
+    warnings: tuple[str, ...]
     result: Mapping[str, Any]
 
     @property
@@ -96,11 +99,12 @@ class Deployment(Result):
 
 @dataclass(frozen=True)
 class _Models:
-    """The integer .tflite, and the float one that it was made from."""
+    """The integer .tflite, the float one that it was made from, and what it was made with."""
 
     integer: Path
     real: Path | None
     conversion: Mapping[str, Any] | None
+    calibration: Understood | None = None
 
 
 def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
@@ -203,6 +207,7 @@ class _Steps:
             account,
             layers,
             limits,
+            _warnings(models, accuracy),
             {},
         )
         graph = read_graph(models.integer)
@@ -233,8 +238,13 @@ class _Steps:
         if conversion.float_model is not None:
             real = self.scratch / "float.tflite"
             real.write_bytes(conversion.float_model.data)
-        summary = {**conversion.to_json(), "model": source.name, "output": integer.name}
-        return _Models(integer, real, summary)
+        read = {
+            name: found.without_folder().to_json() for name, found in conversion.understood.items()
+        }
+        summary = {
+            **conversion.to_json(), "model": source.name, "output": integer.name, "data": read,
+        }  # fmt: skip
+        return _Models(integer, real, summary, conversion.understood.get("calibration"))
 
     def _compile(self, model: Path) -> Sources:
         """The C in the form that keeps to the budgets, or the plain one if none does."""
@@ -294,7 +304,8 @@ class _Steps:
                 options=options,
                 outputs=outputs_by_loss(self.config.model),
             )
-            return replace(found, model=model.name)
+            data = None if found.data is None else found.data.without_folder()
+            return replace(found, model=model.name, data=data)
 
         real = None if models.real is None else measure(models.real, "local")
         integer = measure(models.integer, device)
@@ -308,7 +319,7 @@ class _Steps:
         stage("comparing layers")
         data = open_dataset(
             self.config.data,
-            sample_specs(read_graph(models.real).main),
+            sample_specs(read_graph(models.real)),
             options=self.config.reading,
             limit=_LAYER_SAMPLES,
         )
@@ -327,6 +338,16 @@ def _check_understood(found: Evaluation, where: str) -> None:
             where,
             f"edgeq evaluate {found.model} --data {where} shows what was read",
         )
+
+
+def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:
+    """What conversion and evaluation warn of, each thing once."""
+    found = [*(models.conversion or {}).get("warnings", ())]
+    if accuracy is not None:
+        found += accuracy.warnings
+        if models.calibration is not None and accuracy.data is not None:
+            found.append(duplicates_warning(models.calibration, accuracy.data))
+    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:
@@ -352,6 +373,7 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
         "memory": None if sources is None else _memory(sources.manifest),
         "layers": found.layers,
         "limits": found.limits,
+        "warnings": found.warnings,
         "met": found.met,
         **beside({"latency_ms": found.account.latency_ms}),
     }

@@ -270,8 +270,8 @@ def test_csv_numbers_and_names(tmp_path):
         ("a,b,z\n1,2,0\n", "no column y"),
         ("a,y\n1,2\n", "1 feature columns; input 'x' takes 2"),
         ("a,b,y\n", "empty"),
-        ("", "no column"),
-        ("a,b,y\n1,nan,0\n", "NaN"),
+        ("", "empty"),
+        ("a,b,y\n1,nan,0\n", "'nan' in column 'b'"),
     ],
 )
 def test_bad_csv(tmp_path, text, message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from edgeq.analysis.diagnosis.advice import (
 from edgeq.analysis.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
 from edgeq.analysis.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.analysis.evaluation.layers import layer_errors
-from edgeq.analysis.models import as_tflite, is_integer, sample_specs
+from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.passes.masks import like_masks
-from edgeq.data import DatasetOptions, open_dataset
+from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
+from edgeq.model.samples import sample_specs
 from edgeq.support.array import Array
 from edgeq.support.result import Result
 
@@ -168,7 +169,7 @@ def diagnose(
             path = Path(folder) / "float.tflite"
             path.write_bytes(masked)
             real = read_graph(path)
-        specs = sample_specs(real.main)
+        specs = _specs(real, integer)
         dataset = open_dataset(data, specs, options=dataset_options, limit=limit)
         samples: list[Sequence[Array]] = [sample.inputs for sample in dataset]
         noise = own_errors(
@@ -196,6 +197,20 @@ def _with_masks(path: Path, real: Graph, integer: Graph, pairs: Sequence[Pair]) 
     source = FloatModel(path.read_bytes(), str(path), real)
     masked = like_masks(source, integer, ops)
     return None if masked is source else masked.data
+
+
+def _specs(real: Graph, integer: Graph) -> list[InputSpec]:
+    """What samples look like to the float model; what only the integer one says of them too."""
+    return [
+        replace(
+            ours,
+            low=theirs.low,
+            high=theirs.high,
+            normalization=ours.normalization or theirs.normalization,
+            rate_hz=ours.rate_hz or theirs.rate_hz,
+        )
+        for ours, theirs in zip(sample_specs(real), sample_specs(integer), strict=True)
+    ]
 
 
 def _check(real: Graph, integer: Graph) -> None:

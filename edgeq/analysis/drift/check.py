@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Drift(Result):
         class_mix_threshold: What it must exceed to count as drift.
         saturated: Whether clearly more values lie there than in the reference.
         class_mix_drifted: Whether the mix changed by more than chance.
+        data: What was understood of the new data, as in JSON.
     """
 
     samples: int
@@ -80,6 +81,7 @@ class Drift(Result):
     class_mix_threshold: float
     saturated: bool
     class_mix_drifted: bool
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def drifted(self) -> bool:
@@ -127,6 +129,7 @@ def reference_profile(
         "edgeq": __version__,
         "model": {"path": Path(model).name, "sha256": graph.sha256},
         "samples": totals.samples,
+        "data": stream.understood.without_folder().to_json(),
         "features": features,
         "saturation": totals.saturation,
         "saturation_deviation": totals.saturation_deviation,
@@ -217,6 +220,7 @@ def check_drift(
         class_mix_threshold=mix.threshold,
         saturated=totals.saturation > highest,
         class_mix_drifted=mix.changed,
+        data=stream.understood.to_json(),
     )
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.analysis.models import sample_specs
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import DatasetOptions, Sample, open_dataset
+from edgeq.data import DatasetOptions, Sample, Understood, open_dataset
 from edgeq.devices.registry import open_device
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
+from edgeq.model.samples import sample_specs
 from edgeq.support.array import Array
 from edgeq.support.progress import track
 
@@ -68,10 +68,10 @@ class Stream:
         raw: bool,
         reading: DatasetOptions | None,
     ) -> None:
-        self._path, self._on, self._raw = path, on, raw
+        self._path, self._on = path, on
         self._inputs = input_tensors(graph.main)
         self._output = output_tensors(graph.main)[0]
-        specs = sample_specs(graph.main)
+        specs = sample_specs(graph)
         if raw:
             specs = [replace(s, dtype=t.dtype) for s, t in zip(specs, self._inputs, strict=True)]
         self._data = open_dataset(data, specs, options=reading)
@@ -84,6 +84,11 @@ class Stream:
         self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
         self.features = [f for layout in self._layouts for f in layout.features]
         self.features.append(self._output_feature())
+
+    @property
+    def understood(self) -> Understood:
+        """What was understood of the data, over the last pass."""
+        return self._data.understood
 
     def _output_feature(self) -> Feature:
         if self._classes:
@@ -111,7 +116,8 @@ class Stream:
         features: list[Array] = []
         reals = []
         for layout, values in zip(self._layouts, sample.inputs, strict=True):
-            real = dequantize(values, layout.tensor) if self._raw else values
+            # Data in the input's own integers is taken as it is, with `raw` and without.
+            real = dequantize(values, layout.tensor)
             reals.append(real)
             features += layout.split(real.astype(np.float64), random)
         if self._compares:

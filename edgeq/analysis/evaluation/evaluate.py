@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
-from edgeq.analysis.models import as_tflite, sample_specs
+from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import Dataset, DatasetOptions, Sample, open_dataset
+from edgeq.data import Dataset, DatasetOptions, Expected, Sample, Understood, open_dataset
 from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError, UsageError
@@ -25,13 +25,15 @@ from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.metrics.table import METRICS
 from edgeq.model.answer import find_outputs
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
-from edgeq.model.graph import Graph, Subgraph, numpy_dtype
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
+from edgeq.model.samples import expected_labels, sample_specs
 from edgeq.support.array import Array
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
 _CHUNK = 64
+_NUMERIC = ("regression", "multi-label", "segmentation", "detection")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Evaluation(Result):
         suspicions: What looks wrong about the figure.
         real: The score of the float model on the very same samples; None if not asked for.
         against: That model's path.
+        data: What was understood of the data.
     """
 
     model: str
@@ -82,11 +85,13 @@ class Evaluation(Result):
     suspicions: tuple[Suspicion, ...] = ()
     real: Score | None = None
     against: str | None = None
+    data: Understood | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know, in sentences."""
-        return tuple(suspicion.words for suspicion in self.suspicions)
+        read = () if self.data is None else self.data.warnings
+        return (*read, *(suspicion.words for suspicion in self.suspicions))
 
     @property
     def by_chance(self) -> str:
@@ -118,6 +123,7 @@ class Evaluation(Result):
             "against": self.real
             and {"model": self.against, "float": self.real.value, "paired": self.compared},
             "warnings": list(self.warnings),
+            "data": self.data and self.data.to_json(),
         }
 
 
@@ -162,7 +168,7 @@ def evaluate(
     with as_tflite(model, trust=trust) as path:
         graph = read_graph(path)
         kind = output_kind(model, graph, reading, outputs)
-        dataset = labelled_data(graph.main, data, dataset_options, limit)
+        dataset = labelled_data(graph, data, dataset_options, limit, metric)
 
         def outputs_of(address: str) -> Samples:
             with open_session(address, path, options) as session:
@@ -173,7 +179,11 @@ def evaluate(
 
         samples = outputs_of(on)
         other = None if also_on is None else _same_outputs(samples, outputs_of(also_on), also_on)
-    score = compute(samples)
+    try:
+        score = compute(samples)
+    except EdgeqError as error:
+        error.where = error.where or dataset.source.where
+        raise
     real = None
     if against is not None:
         real = evaluate(
@@ -198,6 +208,7 @@ def evaluate(
         tuple(suspicions(metric, samples, score)),
         real,
         None if against is None else str(against),
+        dataset.understood,
     )
 
 
@@ -287,7 +298,11 @@ def _shapes(outputs: Sequence[Array]) -> str:
 
 
 def labelled_data(
-    model: Subgraph, data: Any, options: DatasetOptions | None = None, limit: int | None = None
+    graph: Graph,
+    data: Any,
+    options: DatasetOptions | None = None,
+    limit: int | None = None,
+    metric: str = "classification",
 ) -> Dataset:
     """A labelled data set for a model, in real numbers.
 
@@ -295,24 +310,33 @@ def labelled_data(
     normalization is asked for.
 
     Raises:
-        EdgeqError: The data does not fit the model.
+        EdgeqError: The data does not fit the model, or names of classes do not fit the metric.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: at least one sample is needed.")
-    specs = sample_specs(model)
-    dataset = open_dataset(data, specs, labelled=True, options=options, limit=limit)
-    if options is not None and options.normalization is not None:
-        return dataset
-    first = next(iter(dataset.source.rows()), None)
-    if first is None:
-        return dataset
-    own = tuple(
-        replace(spec, dtype=tensor.dtype)
-        if np.asarray(value).dtype == numpy_dtype(tensor.dtype)
-        else spec
-        for spec, tensor, value in zip(specs, input_tensors(model), first[0], strict=True)
+    options = options or DatasetOptions()
+    expected = {
+        "classification": expected_labels(graph), "anomaly": Expected(count=2),
+    }.get(metric, Expected())  # fmt: skip
+    dataset = open_dataset(
+        data, sample_specs(graph), labelled=True, options=options, limit=limit, expected=expected
     )
-    return replace(dataset, inputs=own)
+    if dataset.labels is None or dataset.labels.kind != "names":
+        return dataset
+    if metric == "anomaly" and not options.classes:
+        raise EdgeqError(
+            f"Which of {' and '.join(dataset.classes)} is the anomaly?",
+            dataset.source.where,
+            "--classes NORMAL,ANOMALY names them in this order",
+        )
+    if metric in _NUMERIC:
+        raise EdgeqError(
+            f"The labels are names ({', '.join(dataset.classes[:4])}, ...); the metric {metric} "
+            "needs numbers.",
+            dataset.source.where,
+            "another --label, or --metric classification",
+        )
+    return dataset
 
 
 def predict(

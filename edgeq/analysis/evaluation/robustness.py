@@ -174,7 +174,7 @@ def robustness(
         if against is not None:
             theirs = _load(stack, against, "local", CompileOptions(), trust, reading)
             _check_alike(ours.graph, theirs.graph, str(against))
-        samples = labelled_data(ours.graph.main, data, dataset_options, limit)
+        samples = labelled_data(ours.graph, data, dataset_options, limit, metric)
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
     return Robustness(

@@ -24,8 +24,8 @@ from edgeq.support.text import visible_line
 ENTRY = "TFLITE_METADATA"
 _LABEL_FILE = "labels.txt"
 _IDENTIFIER = b"M001"
-_VERSION = "1.0.0"  # of the schema: no field in use is newer
-_FEATURE, _IMAGE = 1, 2  # ContentProperties
+_VERSION, _AUDIO_VERSION = "1.0.0", "1.3.0"  # of the schema that has all fields in use
+_FEATURE, _IMAGE, _AUDIO = 1, 2, 4  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions
 _AXIS_LABELS = 2  # AssociatedFileType
 _MOST_LABEL_BYTES = 16 << 20
@@ -43,6 +43,7 @@ class Described:
         mean, std: Raw values are normalised by (x - mean) / std; empty where they are not.
         low, high: Range of the (normalised) values; equal where it is not known.
         labels: Names of the classes along the last axis; empty for none.
+        sample_rate: Of recordings, in Hz; 0 where it is no recording or not known.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Described:
     low: float = 0.0
     high: float = 0.0
     labels: tuple[str, ...] = ()
+    sample_rate: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def write_info(info: ModelInfo) -> bytes:
     fields = {
         0: builder.CreateString(info.name),
         3: _vector(builder, [subgraph]),
-        7: builder.CreateString(_VERSION),
+        7: builder.CreateString(
+            _AUDIO_VERSION if any(t.sample_rate for t in info.inputs) else _VERSION
+        ),
     }
     builder.Finish(_table(builder, fields), _IDENTIFIER)
     return bytes(builder.Output())
@@ -111,7 +115,7 @@ def read_info(entry: bytes, model: bytes) -> ModelInfo | None:
 
 def _tensor(builder: Any, tensor: Described) -> int:
     """A TensorMetadata table."""
-    fields = {0: builder.CreateString(tensor.name), 3: _content(builder, tensor.shape)}
+    fields = {0: builder.CreateString(tensor.name), 3: _content(builder, tensor)}
     if tensor.mean:
         mean, std = (
             builder.CreateNumpyVector(np.array(values, np.float32))
@@ -132,8 +136,14 @@ def _tensor(builder: Any, tensor: Described) -> int:
     return _table(builder, fields)
 
 
-def _content(builder: Any, shape: tuple[int, ...]) -> int:
-    """A Content table: an image where the shape is one, else plain features."""
+def _content(builder: Any, tensor: Described) -> int:
+    """A Content table: a recording, an image where the shape is one, else plain features."""
+    shape = tensor.shape
+    if tensor.sample_rate:
+        builder.StartObject(2)
+        builder.PrependUint32Slot(0, tensor.sample_rate, 0)
+        builder.PrependUint32Slot(1, shape[-1] if len(shape) > 1 else 1, 0)
+        return _table(builder, {1: builder.EndObject()}, {0: _AUDIO})
     if len(shape) == 3 and shape[2] in _COLORS and min(shape[:2]) > 1:
         builder.StartObject(2)
         builder.PrependUint32Slot(0, shape[1], 0)
@@ -185,7 +195,16 @@ def _described(table: Table, files: Mapping[str, str]) -> Described:
         low=min(low, default=0.0),
         high=max(high, default=0.0),
         labels=labels,
+        sample_rate=_sample_rate(table.table(3)),
     )
+
+
+def _sample_rate(content: Table | None) -> int:
+    """Rate in Hz of a Content table that is a recording; else 0."""
+    if content is None or content.scalar(0, "u8") != _AUDIO:
+        return 0
+    audio = content.table(1)
+    return 0 if audio is None else int(audio.scalar(0, "u32"))
 
 
 def _normalization(table: Table) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,0 +1,255 @@
+"""How a CSV file is written: what separates its fields, its decimals, whether it has a header."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from edgeq.data.base import file_error
+from edgeq.data.labels import plain_number
+from edgeq.errors import EdgeqError
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+# Excel's first line that names the separator.
+_NAMED_SEPARATOR = re.compile(r"sep=(.)")
+_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes:
+        separator: Between fields.
+        decimal_comma: Whether 1,5 is one and a half.
+        header: Names of the columns; their numbers where the file has none.
+        has_header: Whether the first line holds the names.
+        encoding: Of the text.
+        skipped: Lines before the first one that counts.
+    """
+
+    separator: str
+    decimal_comma: bool
+    header: tuple[str, ...]
+    has_header: bool
+    encoding: str
+    skipped: int = 0
+
+    def number(self, text: str) -> float:
+        """The number that a field holds.
+
+        Raises:
+            ValueError: It holds none.
+        """
+        if self.decimal_comma:
+            if "." in text:
+                raise ValueError(text)
+            text = text.replace(",", ".", 1)
+        return plain_number(text)
+
+    def __str__(self) -> str:
+        text = f"separated by {_SEPARATORS.get(self.separator, repr(self.separator))}"
+        if self.decimal_comma:
+            text += ", decimal commas"
+        return text if self.has_header else f"{text}, no header: columns are numbered from 0"
+
+    def lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """Line number and fields of every line of data that is not blank."""
+        skip = self.skipped + self.has_header
+        for number, fields in _records(path, self.encoding, self.separator):
+            if skip:
+                skip -= 1
+                continue
+            yield number, fields
+
+
+def find_dialect(path: Path, label: str | None = None) -> Dialect:
+    """How a file is written, from the whole of it.
+
+    Args:
+        path: The file.
+        label: Name or number of the label's column, if it is known.
+
+    Raises:
+        EdgeqError: It cannot be read, or has numbers with commas and such with points.
+    """
+    encoding = _encoding(path)
+    first = _first_line(path, encoding)
+    named = _NAMED_SEPARATOR.fullmatch(first.strip("\r\n\"'"))
+    separator = named[1] if named else _separator(path, encoding)
+    records = _records(path, encoding, separator)
+    if named:
+        next(records, None)
+    header = tuple(next(records, (0, []))[1])
+    if not header:
+        raise EdgeqError("The file is empty.", str(path))
+    comma = separator != "," and _has_decimal_commas(path, encoding, separator)
+    second = next(records, (0, []))[1]
+    has_header = not _is_data(_numbers(header, comma), header, _numbers(second, comma), label, path)
+    names = header if has_header else tuple(str(number) for number in range(len(header)))
+    _check_names(names, path)
+    return Dialect(separator, comma, names, has_header, encoding, int(named is not None))
+
+
+def _check_names(names: Sequence[str], path: Path) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise EdgeqError(
+            f"Two columns have the name '{twice[0]}'.", f"{path}, line 1", "rename one of them"
+        )
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix.lower() in (".gz", ".gzip"):
+        packed: Any = gzip.GzipFile(path, "rb")
+        opened: IO[bytes] = packed
+        return opened
+    return path.open("rb")
+
+
+def _encoding(path: Path) -> str:
+    try:
+        with _open(path) as file:
+            return _BOMS.get(file.read(2), "utf-8-sig")
+    except (OSError, EOFError, zlib.error) as error:
+        raise file_error(path, error) from error
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    try:
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
+            for line in file:
+                if line.strip():
+                    return line
+    except (OSError, EOFError, zlib.error, UnicodeError) as error:
+        raise file_error(path, error) from error
+    return ""
+
+
+def _records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of every line that is not blank."""
+    try:
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
+            if separator == " ":  # several count as one, which csv does not know
+                words = ((number, line.split()) for number, line in enumerate(file, 1))
+                yield from ((number, fields) for number, fields in words if fields)
+                return
+            reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
+            for fields in reader:
+                if any(fields) or len(fields) > 1:
+                    yield reader.line_num, [field.strip() for field in fields]
+    except UnicodeError:
+        raise EdgeqError(
+            "The text is not in UTF-8 (or UTF-16).", str(path), "save it as CSV UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise EdgeqError(
+            f"The line cannot be read: {error}.", f"{path}, line {reader.line_num}"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise file_error(path, error) from error
+
+
+def _separator(path: Path, encoding: str) -> str:
+    """What separates fields: what cuts the first line into most fields that make sense.
+
+    A space only where nothing else does: names may hold some.
+    """
+    counts = {}
+    for separator in _SEPARATORS:
+        try:
+            fields = next(_records(path, encoding, separator), (0, []))[1]
+        except EdgeqError:  # quotes that make sense with another separator only
+            fields = []
+        counts[separator] = len(fields) > 1 and sum(map(_is_whole, fields))
+    words = counts.pop(" ")
+    best = max(counts, key=lambda separator: counts[separator])
+    if counts[best]:
+        return best
+    return " " if words else ","
+
+
+def _is_whole(field: str) -> bool:
+    """Whether a field holds no other separator; 1,5 is one number."""
+    return bool(_DECIMAL_COMMA.fullmatch(field)) or not any(mark in field for mark in ",;\t|")
+
+
+def _has_decimal_commas(path: Path, encoding: str, separator: str) -> bool:
+    """Whether numbers have decimal commas.
+
+    Raises:
+        EdgeqError: Some do, others have points.
+    """
+    comma = point = None
+    for number, fields in _records(path, encoding, separator):
+        for field in fields:
+            if comma is None and _DECIMAL_COMMA.fullmatch(field):
+                comma = number, field
+            elif point is None and _DECIMAL_POINT.fullmatch(field):
+                point = number, field
+    if comma and point:
+        raise EdgeqError(
+            f"'{comma[1]}' (line {comma[0]}) has a decimal comma, '{point[1]}' a decimal point.",
+            f"{path}, line {max(comma[0], point[0])}",
+            "one of both in the whole file",
+        )
+    return comma is not None
+
+
+def _numbers(fields: Sequence[str], decimal_comma: bool) -> list[float | None]:
+    """Each field's number; None for what is none."""
+    found: list[float | None] = []
+    for field in fields:
+        try:
+            found.append(plain_number(field.replace(",", ".", 1) if decimal_comma else field))
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def _is_data(
+    first: Sequence[float | None],
+    texts: Sequence[str],
+    second: Sequence[float | None],
+    label: str | None,
+    path: Path,
+) -> bool:
+    """Whether the first line is a sample, not the names of columns.
+
+    Args:
+        first: Its numbers.
+        texts: Its text.
+        second: The numbers of the second line.
+        label: Name or number of the label's column, if it is known.
+        path: The file.
+
+    Raises:
+        EdgeqError: Nobody can tell.
+    """
+    numbers = [value for value in first if value is not None]
+    counted = ([float(n + start) for n in range(len(numbers))] for start in (0, 1))
+    if not numbers or numbers in counted:
+        return False
+    if label is not None and label.isdecimal() and label not in texts:
+        return True
+    named = label is not None and not label.isdecimal() and label in texts
+    words = any(a is None and b is not None for a, b in zip(first, second, strict=False))
+    if named or words:
+        return False
+    if len(set(numbers)) < len(numbers):
+        return True
+    raise EdgeqError(
+        "The first line may be names of columns or a sample: it has numbers as the others do.",
+        f"{path}, line 1",
+        "give the file a header with the columns' names, or the label's column by number: "
+        "--label 0",
+    )

@@ -1,0 +1,60 @@
+"""What samples for a model look like: from its tensors, and from what its metadata says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgeq.data import Expected, InputSpec, Normalization
+from edgeq.model.graph import Graph, Tensor
+from edgeq.model.tflite.metadata import Described
+
+
+def sample_specs(graph: Graph) -> list[InputSpec]:
+    """What one sample of a data set looks like to this model, in real numbers.
+
+    Inputs without a scale (indices, masks) keep their own integer type.
+    """
+    main = graph.main
+    described = graph.info.inputs
+    return [
+        input_spec(main.tensors[index], described[position : position + 1])
+        for position, index in enumerate(main.inputs)
+    ]
+
+
+def input_spec(tensor: Tensor, described: Sequence[Described] = ()) -> InputSpec:
+    """What one input takes.
+
+    Args:
+        tensor: The input.
+        described: What metadata says of it, if anything.
+    """
+    quantized = tensor.quantization is not None
+    low, high = tensor.real_range
+    slack = tensor.scale
+    spec = InputSpec(
+        tensor.name,
+        tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape,
+        "float32" if quantized else tensor.dtype,
+        tensor.dtype if quantized and "int" in tensor.dtype else "",
+        low,
+        high,
+    )
+    for found in described:
+        spec = replace(spec, rate_hz=found.sample_rate or None)
+        if found.mean and found.std:
+            spec = replace(spec, normalization=Normalization(found.mean, found.std))
+        within = found.low >= spec.low - slack and found.high <= spec.high + slack
+        if found.low < found.high and (within or not quantized):
+            spec = replace(spec, low=found.low, high=found.high)
+    return spec
+
+
+def expected_labels(graph: Graph) -> Expected:
+    """What is known of a classifier's labels: names from its metadata, and how many classes."""
+    main = graph.main
+    last = main.tensors[main.outputs[0]].shape[-1:]
+    count = 2 if last in ((), (1,)) else last[0]
+    names = next((out.labels for out in graph.info.outputs if out.labels), ())
+    return Expected(names if len(names) == count else (), count)
