@@ -97,9 +97,7 @@ def float_model(
     return made
 
 
-def packed(
-    network: Network, info: ModelInfo | None, outputs: Outputs | None = None
-) -> FloatModel:
+def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = None) -> FloatModel:
     """The float model that a network has become, for what reads it from here on."""
     data = network.pack()
     return FloatModel(
