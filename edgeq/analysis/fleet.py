@@ -5,22 +5,24 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edgeq import __version__
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.profiling import Profile, profile_on
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
 from edgeq.devices.remote.session import RemoteDevice
-from edgeq.errors import EdgeqError
-from edgeq.support.result import Result
+from edgeq.devices.remote.shell import abort_all
+from edgeq.errors import EdgeqError, UsageError
 
 PREFIX = "group:"
 _MOST_AT_ONCE = 64
@@ -30,17 +32,21 @@ _LONGEST_PAUSE_S = 8.0
 # Devices of a group may be the same host; they measure one after the other then.
 _WAIT_S = 900.0
 
+_Found = TypeVar("_Found")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class FleetResult:
     """What became of one device.
 
     Attributes:
         name: Its name in the inventory, or its address.
-        profile: What it measured; None if it failed.
+        profile: What it measured; None if it failed, or something else was wanted.
         error: Why it failed; None if it did not.
         attempts: How often it was tried.
         seconds: How long it took, waiting for others included.
+        evaluation: How good the model is there; likewise.
+        facts: What the device is; likewise.
     """
 
     name: str
@@ -49,21 +55,27 @@ class FleetResult:
     error: str | None
     attempts: int
     seconds: float
+    evaluation: Evaluation | None = None
+    facts: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One row of the joint report."""
-        return {
+        row = {
             "name": self.name,
             "address": self.address,
             "error": self.error,
             "attempts": self.attempts,
             "seconds": self.seconds,
-            "profile": self.profile.to_json() if self.profile else None,
         }
+        if self.evaluation is not None:
+            return {**row, "evaluation": self.evaluation.to_json()}
+        if self.facts is not None:
+            return {**row, "facts": dict(self.facts)}
+        return {**row, "profile": self.profile.to_json() if self.profile else None}
 
 
 @dataclass(frozen=True, repr=False)
-class FleetReport(Result):
+class FleetReport:
     """The results of a group, in the group's order."""
 
     group: str
@@ -72,10 +84,10 @@ class FleetReport(Result):
     @property
     def failed(self) -> list[FleetResult]:
         """The devices without a result."""
-        return [each for each in self.results if each.profile is None]
+        return [each for each in self.results if each.error is not None]
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON of `edgeq profile --on group:...`."""
+        """The JSON of `profile` and `evaluate --on group:...` and of `devices probe group:...`."""
         return {
             "edgeq": __version__,
             "group": self.group,
@@ -127,44 +139,145 @@ def profile_devices(
     progress: Progress | None = None,
 ) -> FleetReport:
     """One measurement on each of some (name, address); see `profile_group`."""
+
+    def measure(address: str) -> Profile:
+        return profile_on(_patient(open_device(address)), model, profile_options, options)
+
+    outcomes = _on_each(members, measure, "measuring", progress)
+    results = [replace(FleetResult(*each.told), profile=each.found) for each in outcomes]
+    return FleetReport(group, tuple(results))
+
+
+def evaluate_group(
+    model: str | Path, group: str, *, progress: Progress | None = None, **how: Any
+) -> FleetReport:
+    """How good a model is on every device of a group, all at the same time.
+
+    Args:
+        model: As `evaluate` takes it.
+        group: Name of the group, with or without "group:".
+        progress: Is told the name of a device and its state, from several threads.
+        how: What `evaluate` takes besides: data, metric, limit and so on.
+
+    Raises:
+        EdgeqError: There is no such group. Failures of devices are in the report.
+    """
+
+    def judge(address: str) -> Evaluation:
+        device = open_device(address)
+        text = device.address
+        if isinstance(device, RemoteDevice) and "wait" not in parse_address(text).query:
+            text += f"{'&' if '?' in text else '?'}wait={_WAIT_S:.0f}"
+        return replace(evaluate(model, on=text, **how), on=address)
+
+    name = group.removeprefix(PREFIX)
+    outcomes = _on_each(inventory.members(name), judge, "evaluating", progress)
+    results = [FleetResult(*each.told, evaluation=each.found) for each in outcomes]
+    return FleetReport(name, tuple(results))
+
+
+def probe_group(group: str) -> FleetReport:
+    """What every device of a group is.
+
+    Args:
+        group: Name of the group, with or without "group:".
+
+    Raises:
+        EdgeqError: There is no such group. Failures of devices are in the report.
+    """
+    name = group.removeprefix(PREFIX)
+    outcomes = _on_each(inventory.members(name), probe_device, "asking", None)
+    results = [FleetResult(*each.told, facts=each.found) for each in outcomes]
+    return FleetReport(name, tuple(results))
+
+
+def probe_device(address: str) -> dict[str, Any]:
+    """What a device behind a link is, and which runtimes it can take.
+
+    Raises:
+        UsageError: It is another kind of device.
+        EdgeqError: It cannot be reached.
+    """
+    device = open_device(address)
+    if not isinstance(device, RemoteDevice):
+        raise UsageError(f"'{address}' is not probed.", hint="ssh:// and adb: devices are")
+    facts, runtimes = device.probe()
+    return {
+        "address": device.address,
+        **facts.to_json(),
+        "runtimes": {
+            name: {"fits": not why, "reason": why or None} for name, why in runtimes.items()
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Outcome(Generic[_Found]):
+    """What became of one device; see FleetResult."""
+
+    name: str
+    address: str
+    found: _Found | None
+    error: str | None
+    attempts: int
+    seconds: float
+
+    @property
+    def told(self) -> tuple[str, str, Any, str | None, int, float]:
+        """All of it but what was found, in the order of FleetResult, with nothing for a profile."""
+        return self.name, self.address, None, self.error, self.attempts, self.seconds
+
+
+def _on_each(
+    members: Sequence[tuple[str, str]],
+    work: Callable[[str], _Found],
+    doing: str,
+    progress: Progress | None,
+) -> list[_Outcome[_Found]]:
+    """Do the same on each of some (name, address), at the same time."""
     lock = threading.Lock()
+    stop = threading.Event()
 
     def tell(name: str, state: str) -> None:
         if progress is not None:
             with lock:
                 progress(name, state)
 
-    def one(member: tuple[str, str]) -> FleetResult:
-        return _profile_one(Path(model), *member, profile_options, options, tell)
+    def one(member: tuple[str, str]) -> _Outcome[_Found]:
+        return _try(*member, work, doing, tell, stop)
 
     with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(members)))) as pool:
-        futures = {pool.submit(one, member): index for index, member in enumerate(members)}
-        results = {futures[done]: done.result() for done in as_completed(futures)}
-    return FleetReport(group, tuple(results[index] for index in range(len(members))))
+        try:
+            return list(pool.map(one, members))
+        except BaseException:  # Ctrl-C: the threads wait for devices, which must not hold us up
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            abort_all()
+            raise
 
 
-def _profile_one(
-    model: Path,
+def _try(
     name: str,
     address: str,
-    profile_options: ProfileOptions,
-    options: CompileOptions,
+    work: Callable[[str], _Found],
+    doing: str,
     tell: Progress,
-) -> FleetResult:
+    stop: threading.Event,
+) -> _Outcome[_Found]:
     begin = time.monotonic()
     pause = _FIRST_PAUSE_S
-    profile: Profile | None = None
-    error: str | None = None
+    found: _Found | None = None
+    error: str | None = "it was not tried"
     attempt = 0
-    while attempt < _ATTEMPTS and profile is None:
+    while attempt < _ATTEMPTS and error is not None and not stop.is_set():
         attempt += 1
-        tell(name, "measuring" if attempt == 1 else f"attempt {attempt}")
+        tell(name, doing if attempt == 1 else f"attempt {attempt}")
         try:
-            profile = profile_on(_patient(open_device(address)), model, profile_options, options)
+            found, error = work(address), None
         except (LinkLost, ConnectionDropped) as lost:
             error = str(lost)
             # Full jitter, so that devices that failed together do not come back together.
-            time.sleep(random.uniform(0, pause))  # noqa: S311
+            stop.wait(random.uniform(0, pause))  # noqa: S311
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         except EdgeqError as failure:
             error = str(failure)
@@ -172,9 +285,8 @@ def _profile_one(
         except Exception as bug:  # noqa: BLE001  (the other devices' results matter more)
             error = f"{type(bug).__name__}: {bug}"
             break
-    tell(name, "done" if profile else "failed")
-    seconds = time.monotonic() - begin
-    return FleetResult(name, address, profile, None if profile else error, attempt, seconds)
+    tell(name, "failed" if error else "done")
+    return _Outcome(name, address, found, error, attempt, time.monotonic() - begin)
 
 
 def _patient(device: Device) -> Device:

@@ -9,8 +9,14 @@ from rich.table import Table
 
 from edgeq.analysis.compare import Comparison
 from edgeq.analysis.compare import compare as compare_files
+from edgeq.analysis.compare_groups import (
+    GroupComparison,
+    compare_groups,
+    is_group,
+    read_result,
+)
 from edgeq.cli.shared.common import json_option, print_json
-from edgeq.cli.shared.tables import result_console
+from edgeq.cli.shared.tables import result_console, show_columns
 
 
 @click.command(epilog="Example: edgeq compare before.json after.json --fail-if-slower 5")
@@ -29,19 +35,59 @@ def compare(
 ) -> None:
     """Compare two results of `edgeq profile --json`, with a statistical test.
 
+    Results of groups are compared device by device.
+
     Latencies are called different if the Mann-Whitney test says so (p < 0.01) and the medians
     are more than 2 % apart.
     """
+    contents = [read_result(path) for path in (a, b)]
+    if any(is_group(content) for content in contents):
+        ctx.exit(_compare_groups(compare_groups(*contents), fail_if_slower, as_json=as_json))
     found = compare_files(a, b)
     if as_json:
         print_json(found)
     else:
         _show(found)
-    change = found.latency
-    if fail_if_slower is None or change is None or change.verdict != "slower":
-        return
-    if change.ratio > 1 + fail_if_slower / 100:
+    if _too_slow(found, fail_if_slower):
         ctx.exit(3)
+
+
+def _too_slow(found: Comparison, percent: float | None) -> bool:
+    change = found.latency
+    if percent is None or change is None or change.verdict != "slower":
+        return False
+    return change.ratio > 1 + percent / 100
+
+
+def _compare_groups(found: GroupComparison, percent: float | None, *, as_json: bool) -> int:
+    """Print one column a device; 3 if one became too slow, 1 if one cannot be compared."""
+    if as_json:
+        print_json(found)
+    else:
+        show_columns("figure", {name: _changes(each) for name, each in found.devices.items()})
+        for name, why in found.missing.items():
+            result_console().print(f"{name}: {why}", style="red")
+    if any(_too_slow(each, percent) for each in found.devices.values()):
+        return 3
+    return 1 if found.missing else 0
+
+
+def _changes(found: Comparison) -> dict[str, str]:
+    """B over A of each figure, as cells of a table."""
+    cells = {}
+    change = found.latency
+    if change is not None:
+        low, high = change.interval
+        cells["latency p50, B / A"] = f"{change.ratio:.3f} {change.verdict}"
+        cells["95 % interval"] = f"{low:.3f} to {high:.3f}"
+    for name, (a, b) in found.counts.items():
+        ratio = f"{b / a:.3f}" if a else f"{a:,} to {b:,}"
+        cells[f"{name.replace('_', ' ')}, B / A"] = "same" if a == b else ratio
+    if found.same_output is not None:
+        cells["outputs"] = "same" if found.same_output else "differ"
+    if found.warnings:
+        cells["warnings"] = "\n".join(found.warnings)
+    return cells
 
 
 def _show(found: Comparison) -> None:

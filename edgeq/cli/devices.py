@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from edgeq.cli.shared.common import json_option, print_json
-from edgeq.cli.shared.tables import result_console
+from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.devices import inventory
 from edgeq.devices.address import Address, parse_address
 from edgeq.errors import UsageError
@@ -128,31 +128,19 @@ def trust(address: str, fingerprint: str | None, as_json: bool) -> None:
 @devices.command(epilog="Example: edgeq devices probe ssh://pi@raspberrypi.local")
 @click.argument("address")
 @json_option
-def probe(address: str, as_json: bool) -> None:
-    """What the device at ADDRESS is: CPU, memory, OS, sensors, the runtimes it can take."""
-    from edgeq.devices.registry import open_device
-    from edgeq.devices.remote.session import RemoteDevice
+@click.pass_context
+def probe(ctx: click.Context, address: str, as_json: bool) -> None:
+    """What the device at ADDRESS (or group:NAME) is: CPU, memory, sensors, runtimes."""
+    from edgeq.analysis.fleet import PREFIX, probe_device
+    from edgeq.cli.shared.fleet import probe_fleet, shown_facts
 
-    device = open_device(address)
-    if not isinstance(device, RemoteDevice):
-        raise UsageError(f"'{address}' is not probed.", hint="ssh:// and adb: devices are")
-    facts, runtimes = device.probe()
-    found = {
-        "address": device.address,
-        **facts.to_json(),
-        "runtimes": {
-            name: {"fits": not why, "reason": why or None} for name, why in runtimes.items()
-        },
-    }
+    if address.startswith(PREFIX):
+        ctx.exit(probe_fleet(address, as_json=as_json))
+    found = probe_device(address)
     if as_json:
         print_json(found)
-        return
-    table = Table("fact", "value", box=None)
-    for name, value in found.items():
-        if name == "runtimes":
-            value = "\n".join(f"{each}: {why or 'yes'}" for each, why in runtimes.items())
-        table.add_row(name.replace("_", " "), _text(value))
-    result_console().print(table)
+    else:
+        show_columns("fact", {"value": shown_facts(found)})
 
 
 def _ssh_address(text: str) -> Address:
@@ -162,13 +150,3 @@ def _ssh_address(text: str) -> Address:
     if address.scheme != "ssh":
         raise UsageError(f"'{text}' has no host key.", hint="an ssh://user@host address")
     return address
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return str(value)

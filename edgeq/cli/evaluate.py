@@ -27,7 +27,7 @@ _MAX_CLASSES_SHOWN = 20
     epilog="Example: edgeq evaluate kws_int8.tflite --on c --data test.npz --metric classification"
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--on", default="local", show_default=True, help="Device address.")
+@click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
 @click.option(
     "--data",
     required=True,
@@ -53,7 +53,9 @@ _MAX_CLASSES_SHOWN = 20
 @dataset_options
 @compile_options
 @json_option
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
     model: Path,
     on: str,
     data: str,
@@ -70,7 +72,6 @@ def evaluate(
     """Accuracy of MODEL (.tflite, Keras or SavedModel) with a device's own arithmetic."""
     common: dict[str, Any] = {
         "data": data,
-        "on": on,
         "metric": metric,
         "limit": limit,
         "dataset_options": reading,
@@ -79,6 +80,14 @@ def evaluate(
     result: Evaluation | Robustness
     if also_on is not None and robustness:
         raise UsageError("--also-on and --robustness exclude each other.")
+    if on.startswith("group:"):
+        from edgeq.cli.shared.fleet import evaluate_fleet
+
+        if robustness:
+            raise UsageError("--robustness takes one device.", hint="--on ADDRESS")
+        how = {**common, "trust": trust, "also_on": also_on, "against": against}
+        ctx.exit(evaluate_fleet(model, on, how, as_json=as_json))
+    common["on"] = on
     if robustness:
         result = robustness_of(model, against=against, trust=trust, **common)
     else:

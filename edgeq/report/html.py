@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.report.fleet import fleet_of
 from edgeq.report.pictures import pictures, suspects
 from edgeq.support.jsontext import json_text
 
@@ -55,6 +56,7 @@ def render(result: Mapping[str, Any]) -> str:
 
 
 _SECTIONS = (
+    "fleet",
     "target",
     "conversion",
     "verify",
@@ -82,6 +84,12 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """
     combined: dict[str, Any] = {"verify": [], "edgeq": "", "model": {}}
     for where, result in results:
+        if isinstance(result.get("results"), list):
+            fleet = fleet_of(result, where)
+            combined["fleet"] = [*combined.get("fleet", ()), fleet]
+            combined["model"] = combined["model"] or fleet["model"]
+            combined["edgeq"] = combined["edgeq"] or result.get("edgeq", "")
+            continue
         if "limits" in result and "verify" in result:
             combined.update({key: value for key, value in result.items() if key != "verify"})
             combined["verify"] += result["verify"]
@@ -102,6 +110,7 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
             )
         combined["model"] = combined["model"] or _model(result)
         combined["edgeq"] = combined["edgeq"] or result["edgeq"]
+    combined["model"] = combined["model"] or {"path": "devices", "sha256": None}
     return combined
 
 

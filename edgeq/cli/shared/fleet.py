@@ -1,15 +1,25 @@
-"""`edgeq profile --on group:NAME`: a live table of progress, then one report."""
+"""Commands on `group:NAME`: a live table of progress, then one report for all devices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.live import Live
 from rich.table import Table
 
-from edgeq.analysis.fleet import FleetReport, FleetResult, profile_group
+from edgeq.analysis.evaluation.evaluate import Evaluation
+from edgeq.analysis.fleet import (
+    FleetReport,
+    FleetResult,
+    evaluate_group,
+    probe_group,
+    profile_group,
+)
 from edgeq.cli.shared.common import print_json
-from edgeq.cli.shared.tables import result_console
+from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 
@@ -28,6 +38,85 @@ def profile_fleet(
     Args:
         strict: Whether a run that was disturbed counts as a limit that is not met.
     """
+    with _live_states() as show:
+        report = profile_group(model, group, profile_options=how, options=options, progress=show)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _show(report)
+    if report.failed:
+        return 1
+    disturbed = any(each.profile and not each.profile.measurement.valid for each in report.results)
+    return 3 if strict and disturbed else 0
+
+
+def evaluate_fleet(model: Path, group: str, how: Mapping[str, Any], *, as_json: bool) -> int:
+    """Evaluate on every device of a group and print one column a device; the exit code."""
+    with _live_states() as show:
+        report = evaluate_group(model, group, progress=show, **how)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        columns = {
+            each.name: _accuracy(each.evaluation) for each in report.results if each.evaluation
+        }
+        _show_columns("figure", columns, report)
+    return 1 if report.failed else 0
+
+
+def probe_fleet(group: str, *, as_json: bool) -> int:
+    """Probe every device of a group and print one column a device; the exit code."""
+    report = probe_group(group)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        columns = {each.name: shown_facts(each.facts) for each in report.results if each.facts}
+        _show_columns("fact", columns, report)
+    return 1 if report.failed else 0
+
+
+def shown_facts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a probe found, as cells of a table."""
+    shown = {name.replace("_", " "): _text(value) for name, value in facts.items()}
+    shown["runtimes"] = "\n".join(
+        f"{name}: {found['reason'] or 'yes'}" for name, found in facts["runtimes"].items()
+    )
+    return shown
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def _accuracy(found: Evaluation) -> dict[str, str]:
+    figures = {found.score.metric: found.score.value, **found.score.details}
+    shown = {
+        name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, int | float)
+    }
+    return {**shown, "samples": f"{found.n:,}"}
+
+
+def _show_columns(
+    heading: str, columns: Mapping[str, Mapping[str, str]], report: FleetReport
+) -> None:
+    show_columns(heading, columns)
+    _show_failed(report)
+
+
+def _show_failed(report: FleetReport) -> None:
+    for result in report.failed:
+        result_console().print(f"{result.name} failed: {result.error or ''}", style="red")
+
+
+@contextmanager
+def _live_states() -> Iterator[Callable[[str, str], None]]:
+    """A table of what each device does, while something is done on all."""
     states: dict[str, str] = {}
     console = result_console(err=True)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -40,15 +129,7 @@ def profile_fleet(
             if console.is_terminal:
                 live.update(table)
 
-        report = profile_group(model, group, profile_options=how, options=options, progress=show)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _show(report)
-    if report.failed:
-        return 1
-    disturbed = any(each.profile and not each.profile.measurement.valid for each in report.results)
-    return 3 if strict and disturbed else 0
+        yield show
 
 
 def _show(report: FleetReport) -> None:
@@ -57,10 +138,8 @@ def _show(report: FleetReport) -> None:
         column.justify = "right"
     for result in report.results:
         table.add_row(*_cells(result))
-    console = result_console()
-    console.print(table)
-    for result in report.failed:
-        console.print(f"{result.name} failed: {result.error or ''}", style="red")
+    result_console().print(table)
+    _show_failed(report)
 
 
 def _cells(result: FleetResult) -> list[str]:

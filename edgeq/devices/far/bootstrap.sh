@@ -25,6 +25,9 @@ system() {
     if command -v getprop >/dev/null 2>&1; then
         section android; getprop ro.build.version.release; getprop ro.product.model
     fi
+    # Of the programs: a kernel of 64 bits also runs those of 32. The fifth byte of a program tells.
+    section bits
+    getconf LONG_BIT 2>/dev/null || od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null
     section libc
     getconf GNU_LIBC_VERSION 2>/dev/null
     for f in /lib/ld-musl-* /system/lib*/libc.so; do

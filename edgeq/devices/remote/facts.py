@@ -15,6 +15,7 @@ _ARCHITECTURES = {
     "armv8l": "armv7l", "armv7l": "armv7l", "armv6l": "armv6l", "riscv64": "riscv64",
     "i686": "i686", "i386": "i686",
 }  # fmt: skip
+_BITS = {32: 32, 64: 64, 1: 32, 2: 64}  # as getconf tells, or the class of an ELF file
 # CPU implementer and part -> name. Source: Arm's MIDR_EL1 documentation; util-linux lscpu-arm.c.
 _ARM_PARTS = {
     "0x41/0xb76": "Arm1176", "0x41/0xc07": "Cortex-A7", "0x41/0xc08": "Cortex-A8",
@@ -51,6 +52,7 @@ class HostFacts:
     Attributes:
         architecture: "x86_64", "aarch64", "armv7l", "armv6l", "riscv64", "i686", or as told.
         system: "linux", "android" or "termux".
+        bits: Of its programs: 32 under a kernel of 64 too.
         online: Numbers of its cores that are switched on; empty where it does not tell.
         glibc: Version, such as (2, 36); None without glibc.
         root: The folder for what is pushed; None if there is none that can be written to.
@@ -68,6 +70,7 @@ class HostFacts:
     board: str | None
     cpu: str
     cpu_features: tuple[str, ...]
+    bits: int | None
     online: tuple[int, ...]
     memory_bytes: int | None
     available_bytes: int | None
@@ -104,8 +107,9 @@ class HostFacts:
         return {
             "architecture": self.architecture, "kernel": self.kernel, "system": self.system,
             "os": self.os_name, "board": self.board, "cpu": self.cpu, "cores": self.cores,
-            "cpu_features": list(self.cpu_features), "memory_bytes": self.memory_bytes,
-            "available_bytes": self.available_bytes, "libc": self.libc, "python": python,
+            "bits": self.bits, "cpu_features": list(self.cpu_features),
+            "memory_bytes": self.memory_bytes, "available_bytes": self.available_bytes,
+            "libc": self.libc, "python": python,
             "folder": self.root, "folder_executable": self.executable,
             "folders_refused": list(self.refused), "free_bytes": self.free_bytes,
             "governor": self.governor, "temperature_sources": dict(self.temperatures),
@@ -129,7 +133,8 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
     folders = [line.split(" ", 1) for line in sections.get("folders", "").splitlines() if line]
     root = sections.get("root", "").strip() or None
     python = _python(sections.get("python", ""))
-    if python and python.bits == 32 and machine == "aarch64":
+    bits = _BITS.get(whole(sections.get("bits", "")) or 0, python.bits if python else None)
+    if bits == 32 and machine == "aarch64":
         machine = "armv7l"  # a 32-bit userland on a 64-bit kernel, as Raspberry Pi OS ships
     system = "linux"
     if environment.get("termux") or "com.termux" in environment.get("prefix", ""):
@@ -145,6 +150,7 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
         or (android[1].strip() if len(android) > 1 else None),
         cpu=_cpu_name(cpuinfo, machine),
         cpu_features=_features(cpuinfo),
+        bits=bits,
         online=core_list(_file(sections, "/sys/devices/system/cpu/online")) or (),
         memory_bytes=_kilobytes(memory.get("MemTotal")),
         available_bytes=_kilobytes(memory.get("MemAvailable")),

@@ -155,6 +155,8 @@ def _check_litert(request: Request) -> None:
     facts = request.facts
     if facts.glibc is None or facts.glibc < artifacts.LITERT_GLIBC:
         raise EdgeqError(f"libLiteRt.so needs glibc 2.34, the device has {facts.libc}")
+    if facts.bits == 32 and facts.architecture in artifacts.LITERT_PLATFORMS:
+        raise EdgeqError("libLiteRt.so has 64 bits, the programs on the device have 32")
     if facts.architecture not in artifacts.LITERT_PLATFORMS:
         raise EdgeqError(f"there is no libLiteRt.so for {facts.architecture}")
     _check_executable(facts)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ class TooSlow(EdgeqError):
     """The device lives, but its answer has not come in time."""
 
 
+_OPEN: weakref.WeakSet[Shell] = weakref.WeakSet()
+
+
+def abort_all() -> None:
+    """Cut all connections to devices that this process has: whoever waits on one gets LinkLost."""
+    for shell in list(_OPEN):
+        shell._link.abort()
+
+
 class Shell:
     """One long-lived process on a device."""
 
@@ -57,6 +67,7 @@ class Shell:
         self._status: int | None = None  # of the process, if it ended while the link stood
         self._closed = threading.Event()
         self._writing = threading.Lock()
+        _OPEN.add(self)
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
@@ -211,6 +222,7 @@ class Shell:
 
     def close(self) -> None:
         """End the process; the link stays."""
+        _OPEN.discard(self)
         self._closed.set()
         self._process.close()
         self._lines.close()

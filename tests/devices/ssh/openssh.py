@@ -23,6 +23,7 @@ class Server:
     Attributes:
         folder: Its keys and files; `id` is the private key that it lets in.
         home: The HOME of the sessions that it starts.
+        root: The root folder of all that runs there, where that is not this machine's.
     """
 
     folder: Path
@@ -30,6 +31,7 @@ class Server:
     port: int
     process: subprocess.Popen
     user: str
+    root: Path | None = None
 
     @property
     def config(self) -> Path:
@@ -70,10 +72,12 @@ class Server:
                     (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
                 )
                 words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                environment = (entry / "environ").read_bytes().split(b"\0")
+                ours = mark in (entry / "environ").read_bytes().split(b"\0")
+                ours |= self.root is not None and (entry / "root").readlink() == self.root
             except OSError:
                 continue
-            if words and (mark in environment or self._started(int(entry.name), parents)):
+            itself = int(entry.name) == self.process.pid
+            if words and not itself and (ours or self._started(int(entry.name), parents)):
                 found.append(f"{entry.name} {words}")
         return found
 

@@ -1,7 +1,13 @@
 """Many devices at once, on one sshd with its default MaxStartups."""
 
+import json
+import signal
 import socket
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
 
 from edgeq.analysis.fleet import profile_devices, profile_group
@@ -54,3 +60,108 @@ def test_the_command(server, models, cli):
     assert row["name"] == "one"
     assert row["profile"]["latency_us"]["n"] == 10
     assert cli("profile", models / "kws_int8.tflite", "--on", "group:none").code == 1
+
+
+@pytest.fixture
+def lab(server):
+    """Two devices that work and one that does not."""
+    inventory.add("pi", server.address)
+    inventory.add("here", "local")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    inventory.add("off", f"ssh://nobody@127.0.0.1:{port}")
+    inventory.set_group("lab", ["pi", "here", "off"])
+    inventory.set_group("good", ["pi", "here"])
+
+
+def saved(tmp_path, name, result):
+    path = tmp_path / f"{name}.json"
+    path.write_text(result.out)
+    return path
+
+
+def test_evaluate_on_a_group(lab, models, cli, tmp_path):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "xy.npz"
+    np.savez(data, x=rng.normal(size=(20, 49, 10, 1)).astype(np.float32), y=rng.integers(0, 12, 20))
+    words = ["evaluate", models / "kws_int8.tflite", "--data", data]
+    alone = cli(*words, "--on", "local", "--json").json
+    result = cli(*words, "--on", "group:lab", "--json")
+    assert result.code == 1  # one of them failed
+    rows = {row["name"]: row for row in result.json["results"]}
+    assert list(rows) == ["pi", "here", "off"]
+    for name in ("pi", "here"):
+        assert rows[name]["evaluation"]["accuracy"] == alone["accuracy"]
+    assert "connection refused" in rows["off"]["error"]
+    shown = cli(*words, "--on", "group:good")
+    assert shown.code == 0, shown.err
+    head, *lines = shown.out.splitlines()
+    assert head.split() == ["figure", "pi", "here"]
+    assert f"{alone['accuracy']:.4f}" in next(line for line in lines if "accuracy" in line)
+    page = tmp_path / "page.html"
+    done = cli("report", saved(tmp_path, "evaluated", result), "-o", page)
+    assert done.code == 0, done.err
+    assert "off failed" in page.read_text()
+
+
+def test_probe_a_group(lab, cli, tmp_path):
+    inventory.set_group("hosts", ["pi", "off"])
+    result = cli("devices", "probe", "group:hosts", "--json")
+    assert result.code == 1
+    pi, off = result.json["results"]
+    assert pi["facts"]["runtimes"]["litert"] == {"fits": True, "reason": None}
+    assert "connection refused" in off["error"]
+    assert cli("devices", "probe", "group:hosts").out.split()[:2] == ["fact", "pi"]
+    page = tmp_path / "page.html"
+    assert cli("report", saved(tmp_path, "probed", result), "-o", page).code == 0
+    assert pi["facts"]["cpu"] in page.read_text()
+
+
+def test_results_of_groups_are_compared_and_reported(lab, models, cli, tmp_path):
+    words = ["profile", models / "kws_int8.tflite", "--no-ops", "--json"]
+    group = [*words, "--on", "group:good", "--seconds", "0.3"]
+    before, after = (saved(tmp_path, name, cli(*group)) for name in ("before", "after"))
+    result = cli("compare", before, after, "--json")
+    assert result.code == 0, result.err
+    assert set(result.json["devices"]) == {"pi", "here"}
+    assert result.json["devices"]["pi"]["same_output"] is True
+    head = cli("compare", before, after).out.splitlines()[0]
+    assert head.split() == ["figure", "pi", "here"]
+    slower = json.loads(after.read_text())
+    rows = {row["name"]: row for row in slower["results"]}
+    rows["pi"]["profile"]["samples_us"] = [3 * us for us in rows["pi"]["profile"]["samples_us"]]
+    after.write_text(json.dumps(slower))
+    assert cli("compare", before, after, "--fail-if-slower", "50").code == 3
+    rows["pi"].update(profile=None, error="gone")
+    after.write_text(json.dumps(slower))
+    lacking = cli("compare", before, after)
+    assert lacking.code == 1
+    assert "pi: B has no profile of it" in lacking.out
+    one = saved(tmp_path, "one", cli(*words, "--on", "local", "-n", "20"))
+    assert set(cli("compare", before, one, "--json").json["devices"]) == {"pi", "here"}
+    page = tmp_path / "page.html"
+    done = cli("report", before, after, "-o", page)
+    assert done.code == 0, done.err
+    text = page.read_text()
+    for name in ("pi", "here", "Group good", "latency p50", "pi failed: gone"):
+        assert name in text
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text('{"edgeq": "1", "results": [1]}')
+    for words in (("compare", damaged, before), ("report", damaged, "-o", tmp_path / "x.html")):
+        assert cli(*words).code == 1
+
+
+def test_ctrl_c_on_a_group(lab, models):
+    command = subprocess.Popen(
+        [sys.executable, "-m", "edgeq", "profile", str(models / "kws_int8.tflite"),
+         "--on", "group:good", "--seconds", "4"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(3)
+    command.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    out, err = command.communicate(timeout=15)
+    assert time.monotonic() - begin < 8  # what runs on this machine itself is not cut short
+    assert command.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err

@@ -1,0 +1,88 @@
+"""What a command found on the devices of a group, as a table: one column a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgeq.errors import EdgeqError
+
+_LATENCY = ("min", "p50", "p90", "p99", "max")
+
+
+def fleet_of(result: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A section of the page: "group", "model", "devices" and "rows" of (name, cells).
+
+    Args:
+        result: The JSON of `profile`, `evaluate` or `devices probe` on a group.
+        where: File name, for messages.
+
+    Raises:
+        EdgeqError: It is no such JSON.
+    """
+    devices: list[dict[str, Any]] = []
+    columns: list[dict[str, Any]] = []
+    model: dict[str, Any] = {}
+    for row in result["results"]:
+        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+            raise EdgeqError(
+                "this is no result of a group.", where, "edgeq profile --on group:NAME"
+            )
+        found = row.get("profile") or row.get("evaluation") or row.get("facts") or {}
+        found = found if isinstance(found, Mapping) else {}
+        devices.append(
+            {"name": row["name"], "address": row.get("address"), "error": row.get("error")}
+        )
+        columns.append(_cells(found))
+        model = model or _model(found)
+    names = dict.fromkeys(name for cells in columns for name in cells)
+    return {
+        "group": result.get("group", ""),
+        "model": model,
+        "devices": devices,
+        "rows": [(name, [cells.get(name) for cells in columns]) for name in names],
+    }
+
+
+def _model(found: Mapping[str, Any]) -> dict[str, Any]:
+    model = found.get("model")
+    return dict(model) if isinstance(model, Mapping) else {}
+
+
+def _cells(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of one device by name; what it does not know is left out."""
+    if isinstance(found.get("memory_bytes"), Mapping):
+        cells = _profile_cells(found)
+    elif "metric" in found:
+        cells = {"metric": found["metric"], **_plain(found)}
+    else:
+        cells = _plain(found)
+    return {name: value for name, value in cells.items() if value is not None}
+
+
+def _profile_cells(found: Mapping[str, Any]) -> dict[str, Any]:
+    latency, memory, device = (
+        part if isinstance(part := found.get(name), Mapping) else {}
+        for name in ("latency_us", "memory_bytes", "device")
+    )
+    cells = {name: device.get(name) for name in ("cpu", "runtime", "delegate")}
+    cells |= {f"latency {name}, µs": latency.get(name) for name in _LATENCY}
+    cells |= {name: found.get(name) for name in ("instructions", "cycles")}
+    cells |= {f"{name.replace('_', ' ')}, bytes": value for name, value in memory.items()}
+    digest = found.get("output_sha256")
+    cells["outputs, SHA-256"] = f"{str(digest)[:12]}…" if digest else None
+    cells["valid"] = "yes" if found.get("valid") else "no: " + "; ".join(_texts(found))
+    return cells
+
+
+def _texts(found: Mapping[str, Any]) -> Sequence[str]:
+    warnings = found.get("warnings")
+    return [str(each) for each in warnings] if isinstance(warnings, list) else []
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.replace("_", " "): value
+        for name, value in found.items()
+        if isinstance(value, int | float | str) and name not in ("edgeq", "metric")
+    }
