@@ -107,7 +107,7 @@ def _show_fit(found: Fit, console: Console) -> None:
         rows = [f"{name}: {text}" for name, text in account_rows(account) if name != "latency"]
         lines = [f"the model's program on {found.target}: {', '.join(rows)}", *lines]
         lines += image_lines(account.image) if account.image is not None else ()
-        lines += [*latency_lines(account), *provenance_lines(account)]
+        lines += [*latency_lines(account), *provenance_lines(account.figures)]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
 

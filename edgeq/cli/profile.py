@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
+from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.cli.shared.tables import result_console, short_name
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import Latency, Memory, OpProfile, ProfileOptions
+from edgeq.devices.base import Latency, OpProfile, ProfileOptions
 from edgeq.devices.query import cores
+from edgeq.report.account import mark, plain_text, provenance_lines
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
@@ -106,6 +107,8 @@ def show_profile(result: Profile, console: Console) -> None:
     for name, value in _figures(result):
         table.add_row(name, value)
     console.print(table)
+    for line in provenance_lines(figures_of(found)):
+        console.print(line, markup=False, soft_wrap=True)
     if found.ops:
         console.print(op_table(found.ops))
     for warning in found.warnings:
@@ -119,12 +122,13 @@ def _figures(result: Profile) -> list[tuple[str, str]]:
     rows = [("MACs", f"{result.macs:,}")]
     if found.latency_us is not None:
         rows += _latency_rows(found.latency_us)
-    if found.instructions is not None:
-        rows.append(("instructions", f"{found.instructions:,}"))
-    if found.cycles is not None:
-        name = "cycles (estimated)" if found.cycles_estimated else "cycles"
-        rows.append((name, f"{found.cycles:,}"))
-    return rows + _memory_rows(found.memory_bytes)
+    figures = figures_of(found)
+    rows += [
+        (path.removeprefix("memory_bytes.").replace("_", " ") + mark(entry), plain_text(entry))
+        for path, entry in figures.items()
+        if path != "latency_us" and entry.value is not None
+    ]
+    return rows
 
 
 def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
@@ -132,14 +136,6 @@ def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
     names = ["min", *middle, "max", "first"]
     values = [(name, getattr(latency, name)) for name in names]
     return [(f"latency {name}", f"{value:,.1f} µs") for name, value in values if value is not None]
-
-
-def _memory_rows(memory: Memory) -> list[tuple[str, str]]:
-    return [
-        (name.replace("_", " "), f"{value:,} B")
-        for name, value in asdict(memory).items()
-        if value is not None
-    ]
 
 
 def op_table(ops: Sequence[OpProfile]) -> Table:

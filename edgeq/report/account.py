@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from edgeq.analysis.account import Account
 from edgeq.analysis.fit import Fit
@@ -38,9 +38,15 @@ def figure_text(found: Figure) -> str:
     """A figure with its unit and its kind."""
     if found.value is None:
         return "unknown"
+    return plain_text(found) + mark(found)
+
+
+def plain_text(found: Figure) -> str:
+    """A figure with its unit, for where its kind stands beside it."""
+    if found.value is None:
+        return "unknown"
     value = f"{found.value:.4g}" if found.unit == "ms" else f"{found.value:,.0f}"
-    unit = "" if found.unit in ("instructions", "cycles", "") else f" {found.unit}"
-    return f"{value}{unit}{mark(found)}"
+    return value if found.unit in ("instructions", "cycles", "") else f"{value} {found.unit}"
 
 
 def account_rows(account: Account) -> list[tuple[str, str]]:
@@ -57,15 +63,16 @@ def latency_lines(account: Account) -> Iterator[str]:
     found = account.latency_ms
     note = found.provenance.note
     yield f"latency: {figure_text(found)}" + (f", {note}" if note else "")
+    yield f"seen at work: {account.on}"
 
 
-def provenance_lines(account: Account) -> Iterator[str]:
-    """Which compiler made the code that the sizes are of, and where it was seen at work."""
-    code = account.figures["memory_bytes.flash_total"].provenance
-    if code.compiler:
+def provenance_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
+    """Which compiler made the code that the figures are of, where there was one."""
+    sources = [figures[path].provenance for path in ("memory_bytes.flash_total", "latency_us")]
+    for code in (source for source in sources if source.compiler):
         yield f"compiler: {code.compiler}"
         yield f"flags: {' '.join(code.flags)}"
-    yield f"seen at work: {account.on}"
+        return
 
 
 def image_lines(image: ImageAccount) -> Iterator[str]:

@@ -75,3 +75,49 @@ def test_a_model_of_strings_is_shown_and_its_verification_refused(cli, tmp_path)
     done = cli("verify", tmp_path / "text.tflite", "--on", "c", "--against", "tflm")
     assert done.code == 1
     assert "string" in done.err
+
+
+TARGETS = [(None, "balanced"), ("cortex-m4", "balanced"), ("cortex-m0plus", "ram")]
+TARGETS += [("cortex-m55", "size"), ("x86-64", "speed")]
+
+
+def check_peak(found):
+    """The peak is at the op that needs most, and the arena holds at least that."""
+    live = [op.live_bytes for op in found.ops]
+    assert found.peak_live_bytes == max(live, default=0)
+    assert found.peak_op is None or live[found.peak_op] == found.peak_live_bytes
+    assert found.arena_bytes is None or found.arena_bytes >= found.peak_live_bytes
+
+
+@pytest.mark.parametrize(("target", "optimize"), TARGETS)
+def test_the_peak_is_not_below_the_lower_bound(int8_model, target, optimize):
+    from edgeq.compiler.compilation import generate
+    from edgeq.compiler.options import CompileOptions
+
+    options = CompileOptions(optimize)
+    found = edgeq.inspect(int8_model, target=target, options=options)
+    check_peak(found)
+    if target is not None:
+        manifest = generate(int8_model, target=target, options=options).manifest
+        assert found.peak_live_bytes == manifest["arena_bound_bytes"]
+        assert found.arena_bytes == manifest["arena_bytes"] + manifest["state_bytes"]
+
+
+def test_the_peak_of_random_models(tmp_path):
+    """Graphs of every kind, as the comparison with the oracle draws them."""
+    import numpy as np
+
+    from edgeq.compiler.options import CompileOptions
+    from tests.oracle.generators.graphs import GENERATORS
+
+    rng = np.random.default_rng(5)
+    seen = 0
+    for name in sorted(GENERATORS) * 6:
+        (tmp_path / "model.tflite").write_bytes(GENERATORS[name](rng, 3).model)
+        for target, optimize in TARGETS:
+            found = edgeq.inspect(
+                tmp_path / "model.tflite", target=target, options=CompileOptions(optimize)
+            )
+            check_peak(found)
+            seen += found.arena_bytes is not None
+    assert seen > 100

@@ -25,7 +25,7 @@ def show_deployment(found: Deployment) -> None:
     for name, value in _figures(found):
         table.add_row(name, value)
     console.print(table)
-    for line in (*latency_lines(found.account), *provenance_lines(found.account)):
+    for line in (*latency_lines(found.account), *provenance_lines(found.account.figures)):
         console.print(line, markup=False, soft_wrap=True)
     if found.account.image is not None:
         for line in image_lines(found.account.image):

@@ -1,0 +1,176 @@
+"""Is what edgeq says of an image before it is built what the linker makes? Byte for byte?
+
+    python -m benchmarks.accounts [MODEL.tflite ...] [--targets 12] [--sample N] [--write]
+
+For every model, target, way to optimise, and with and without known answers: the account that
+`edgeq inspect` prints against GNU size's figures of the image that CMake builds from the project
+that `edgeq compile` writes. Without models: the benchmark networks in five schemes, and the
+published ones that lie beside the repository. What was compared before is kept in the results
+file and not done again; --write puts the table into docs/accounts.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import networks
+from edgeq.analysis.account import image_account
+from edgeq.boards.target import load_target
+from edgeq.compiler.options import CompileOptions
+from edgeq.errors import EdgeqError
+from edgeq.firmware.create import create_project
+
+TARGETS = (
+    "nucleo-f446re", "nucleo-f103rb", "nucleo-g071rb", "nucleo-h743zi2", "nucleo-u575zi-q",
+    "nrf52840-dk", "raspberry-pi-pico", "raspberry-pi-pico-2", "adafruit-metro-m4", "corstone-300",
+    "longan-nano", "qemu-microbit",
+)  # fmt: skip
+MODES = ("balanced", "ram", "size")
+SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "mixed")
+RESULTS = networks.FOLDER / "accounts.jsonl"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "accounts.md"
+
+
+def models() -> list[Path]:
+    """The published models beside the repository, and the benchmark networks by scheme."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    shared = Path(os.environ.get("EDGEQ_SHARED", default)) / "models" / "mlperf_tiny"
+    made = [converted(name, scheme) for name in networks.NETWORKS for scheme in SCHEMES]
+    return [*sorted(shared.glob("*.tflite")), *(path for path in made if path is not None)]
+
+
+def converted(name: str, scheme: str) -> Path | None:
+    """A benchmark network in a scheme, made on first use and kept; None if it has none."""
+    import edgeq
+
+    networks.quantized(name)  # leaves the Keras file and its calibration data behind
+    path = networks.FOLDER / f"{name}_{scheme}.tflite"
+    data = str(networks.FOLDER / f"{name}_calibration.npy")
+    if not path.exists():
+        try:
+            source = networks.FOLDER / f"{name}.keras"
+            edgeq.convert(source, output=path, data=data, scheme=scheme)
+        except EdgeqError as error:
+            print(f"{name} as {scheme}: {error.what}", flush=True)
+            return None
+    return path
+
+
+def compare(model: Path, name: str, mode: str, *, golden: bool) -> dict[str, Any]:
+    """What is said of an image, and what the linker makes of it."""
+    target, options = load_target(name), CompileOptions(mode)
+    case = {"model": model.stem, "target": name, "optimize": mode, "golden": golden}
+    said = image_account(model, target, options, golden=golden)
+    assert said is not None, "a compiler is missing"
+    found = {"said": [said.flash_bytes, said.static_ram_bytes], "fits": said.fits}
+    if not said.fits:
+        return {**case, **found, "built": None, "overflows": not builds(model, name, mode, golden)}
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
+        folder = Path(scratch) / "project"
+        create_project(
+            [model], folder, target=name, template="bare-metal", options=options, golden=golden
+        )
+        build(folder)
+        elf = next((folder / "build").glob("*.elf"))
+        program = (
+            "riscv64-unknown-elf-size" if target.toolchain == "riscv" else "arm-none-eabi-size"
+        )
+        out = subprocess.run([program, elf], capture_output=True, text=True, check=True).stdout
+    text, data, zeroed = (int(word) for word in out.splitlines()[1].split()[:3])
+    return {**case, **found, "built": [text + data, data + zeroed]}
+
+
+def builds(model: Path, name: str, mode: str, golden: bool) -> bool:
+    """Whether CMake can link an image that is said to be too large, after all."""
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
+        folder = Path(scratch) / "project"
+        create_project(
+            [model],
+            folder,
+            target=name,
+            template="bare-metal",
+            options=CompileOptions(mode),
+            golden=golden,
+            force=True,
+        )
+        try:
+            build(folder)
+        except subprocess.CalledProcessError:
+            return False
+    return True
+
+
+def build(folder: Path) -> None:
+    for command in (
+        ["cmake", "-G", "Ninja", "-B", "build", "-S", "."],
+        ["cmake", "--build", "build"],
+    ):
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+
+
+def right(found: dict[str, Any]) -> bool:
+    """Whether what was said is what came."""
+    return found["overflows"] if found["built"] is None else found["said"] == found["built"]
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    lines = ["| model | images | equal | too large, as said | differ |", "|---|---|---|---|---|"]
+    for name in sorted({found["model"] for found in results}):
+        mine = [found for found in results if found["model"] == name]
+        equal = sum(found["built"] is not None and right(found) for found in mine)
+        large = sum(found["built"] is None and right(found) for found in mine)
+        lines.append(f"| {name} | {len(mine)} | {equal} | {large} | {len(mine) - equal - large} |")
+    good = sum(right(found) for found in results)
+    boards = len({found["target"] for found in results})
+    lines.append("")
+    lines.append(f"{good} of {len(results)} images as said, on {boards} boards.")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--targets", type=int, default=len(TARGETS))
+    parser.add_argument("--sample", type=int, help="only so many of the combinations, at random")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/accounts.md")
+    arguments = parser.parse_args()
+    cases = list(
+        itertools.product(
+            arguments.models or models(), TARGETS[: arguments.targets], MODES, (True, False)
+        )
+    )
+    if arguments.sample:
+        cases = random.Random(0).sample(cases, min(arguments.sample, len(cases)))
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.touch()
+    known = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    keys = ("model", "target", "optimize", "golden")
+    done = {tuple(found[key] for key in keys) for found in known}
+    for model, name, mode, golden in cases:
+        if (model.stem, name, mode, golden) in done:
+            continue
+        found = compare(model, name, mode, golden=golden)
+        known.append(found)
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+        print("equal" if right(found) else "DIFFERS", found, flush=True)
+    text = table(known)
+    print(text)
+    if arguments.write:
+        head, _, rest = DOCS.read_text().partition("<!-- accounts:begin -->\n")
+        tail = rest.partition("<!-- accounts:end -->")[2]
+        DOCS.write_text(
+            f"{head}<!-- accounts:begin -->\n{text}<!-- accounts:end -->{tail}", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()
