@@ -239,8 +239,8 @@ def _choose(
 
 
 def _of_input(
-    path: Path, columns: Mapping[str, _Column], position: int, inputs: list[str]
-) -> _Column:
+    path: Path, columns: Mapping[str, Column], position: int, inputs: list[str]
+) -> Column:
     """The array for one of several inputs, by position or by the name of the input."""
     name = inputs[position]
     known = (str(position), name, name.split(":")[0])

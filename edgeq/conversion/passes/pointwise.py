@@ -55,9 +55,7 @@ def chains(network: Network) -> list[Chain]:
         for index in set(indices(op.inputs)):
             read_by.setdefault(index, []).append(op)
     for result, source in sources.items():
-        inside = [
-            sources.get(indices(op.outputs)[0]) == source for op in read_by.get(result, ())
-        ]
+        inside = [sources.get(indices(op.outputs)[0]) == source for op in read_by.get(result, ())]
         ends = result in network.outputs or not all(inside) or not inside
         if ends and network.is_float(result):
             found.append(Chain(source, result, tuple(_between(result, source, makers))))

@@ -72,8 +72,9 @@ def _worth(kinds: list[str], dtype: str) -> bool:
 def _smooth(network: Network, chain: Chain, kinds: list[str], function: Function) -> bool:
     """Whether straight lines follow a function, or nothing else can be done."""
     low, high = network.range(chain.source)
-    (source, _), (result, _) = network.scale_for(low, high), network.scale_for(
-        *network.range(chain.result)
+    (source, _), (result, _) = (
+        network.scale_for(low, high),
+        network.scale_for(*network.range(chain.result)),
     )
     error = segments(function, source, result, (low, high)).error
     return error < _JUMP_STEPS or not (_EVERYWHERE | COMPARISONS | CHOICES).issuperset(kinds)
@@ -85,7 +86,9 @@ def is_stand_in(network: Network, op: Any) -> bool:
     return named and network.kind(op) == _STAND_IN
 
 
-def look_up(network: Network, source: int, result: int, function: Function, seen: Range) -> list[Any]:
+def look_up(
+    network: Network, source: int, result: int, function: Function, seen: Range
+) -> list[Any]:
     """The ops that make an integer tensor as a function of another.
 
     Args:
@@ -113,8 +116,8 @@ class _Steps:
         network = self._network
         (scale, zero_point), out = network.scale(self._source), network.scale(self._result)
         least, most = LIMITS["int8"]
-        reals = scale * (np.arange(least, most + 1) - zero_point)
-        wanted = np.round(_evaluated(function, reals) / out[0]) + out[1]
+        reals = scale * (np.arange(least, most + 1, dtype=np.float64) - zero_point)
+        wanted: Array = np.round(_evaluated(function, reals) / out[0]) + out[1]
         table = self._constant("table", np.clip(wanted, least, most).astype(np.int8), out)
         number, ops = self._number(self._source, "int8", _HALF_BYTE)
         return [*ops, network.new_op("GATHER", [table, number], [self._result], "Gather")]
@@ -189,7 +192,7 @@ class Segments:
 
 
 def segments(function: Function, source: float, result: float, seen: Range) -> Segments:
-    """The fewest straight lines that follow a function to a step of the result; the most if none do.
+    """The fewest straight lines that follow a function to a step; the most if none do.
 
     Args:
         function: Of real values.
