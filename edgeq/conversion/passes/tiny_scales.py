@@ -12,6 +12,8 @@ from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import Network
 
 _SQUASHING = frozenset({"LOG_SOFTMAX", "LOGISTIC", "SOFTMAX", "TANH"})
+# What is before them has the same scale.
+_MOVES = frozenset({"EXPAND_DIMS", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"})
 _NARROWEST = 1e-5
 _NONE, _RELU, _RELU_N1_TO_1, _RELU6 = 0, 1, 2, 3
 # Fused activations without their far end, and where that is.
@@ -22,12 +24,15 @@ _LARGEST = 2.0**31 - 256
 def widen_ranges(network: Network) -> Network:
     """The float network with a range of at least 1e-5 in front of ops that squash."""
     for op in network.ops:
-        if network.kind(op) in _SQUASHING:
-            source = indices(op.inputs)[0]
+        source = indices(op.inputs)[0] if network.kind(op) in _SQUASHING else None
+        while source is not None:
             low, high = network.range(source)
             if 0 < high - low < _NARROWEST:
                 half = _NARROWEST / 2
                 network.ranges[network.name(source)] = (min(low, -half), max(high, half))
+            maker = network.maker(source)
+            moved = maker is not None and network.kind(maker) in _MOVES
+            source = indices(maker.inputs)[0] if moved and maker is not None else None
     return network
 
 
