@@ -110,7 +110,7 @@ class Network:
 
     def kind(self, op: Any) -> str:
         """The builtin name of an op, such as "CONV_2D"."""
-        return op_kinds(self.model)[op.opcodeIndex]
+        return str(op_kinds(self.model)[op.opcodeIndex])
 
     def name(self, index: int) -> str:
         """The name of a tensor."""

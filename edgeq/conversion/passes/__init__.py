@@ -16,6 +16,7 @@ from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_lear
 from edgeq.conversion.passes.log_softmax import spell_log_softmax
 from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.tables import choose_tables
+from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
 
 FLOAT_PASSES: tuple[Pass, ...] = (
@@ -27,11 +28,16 @@ FLOAT_PASSES: tuple[Pass, ...] = (
 )
 """From the graph as it was loaded to the float model."""
 
-LOWERING_PASSES: tuple[Pass, ...] = (spell_log_softmax, choose_tables)
+LOWERING_PASSES: tuple[Pass, ...] = (spell_log_softmax, widen_ranges, choose_tables)
 """From the float model, whose ranges are known, to ops that integers have."""
 
 WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)
 """What is wrong with the constants that the quantizer made."""
 
-INTEGER_PASSES: tuple[Pass, ...] = (quantize_outputs, integerize, align_comparisons)
+INTEGER_PASSES: tuple[Pass, ...] = (
+    quantize_outputs,
+    integerize,
+    align_comparisons,
+    open_clamps,
+)
 """From what the quantizer made to integers throughout."""

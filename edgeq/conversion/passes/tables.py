@@ -116,8 +116,8 @@ class _Steps:
         network = self._network
         (scale, zero_point), out = network.scale(self._source), network.scale(self._result)
         least, most = LIMITS["int8"]
-        reals = scale * (np.arange(least, most + 1) - zero_point)
-        wanted = np.round(_evaluated(function, reals) / out[0]) + out[1]
+        reals = scale * (np.arange(least, most + 1, dtype=np.float64) - zero_point)
+        wanted: Array = np.round(_evaluated(function, reals) / out[0]) + out[1]
         table = self._constant("table", np.clip(wanted, least, most).astype(np.int8), out)
         number, ops = self._number(self._source, "int8", _HALF_BYTE)
         return [*ops, network.new_op("GATHER", [table, number], [self._result], "Gather")]
@@ -192,7 +192,7 @@ class Segments:
 
 
 def segments(function: Function, source: float, result: float, seen: Range) -> Segments:
-    """The fewest straight lines that follow a function to a step of the result; the most if none do.
+    """The fewest straight lines that follow a function to a step; the most if none do.
 
     Args:
         function: Of real values.
