@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -q
 
-.PHONY: demo test test-fast check bench fuzz release-check system clean help
+.PHONY: demo test test-fast check bench fuzz builds release-check system clean help
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ fuzz: $(VENV)/.ready-dev  ## Random ops and graphs against TensorFlow Lite Micro
 
 release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
 	$(BIN)/python scripts/release_check.py
+
+builds: $(VENV)/.ready-dev  ## The C of every op, with every compiler and every option it has to bear
+	$(BIN)/python -m tests.compiler.codegen.builds
 
 clean:
 	rm -rf $(VENV) build dist out demo .mypy_cache .ruff_cache .pytest_cache

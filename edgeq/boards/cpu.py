@@ -26,7 +26,7 @@ class Cpu:
     Attributes:
         name: edgeq's name, such as "cortex-m4"; also accepted as a target.
         title: What people call it.
-        toolchain: "arm-none-eabi", "riscv", "xtensa" or "host".
+        toolchain: "arm-none-eabi", "riscv", "xtensa", "host" or "any".
         isa: Features that the generic target of this name has.
         optional: Features that a board with this CPU may add to or leave out of those.
         cycle_counter: "dwt", "systick", "mcycle", "ccount" or "clock" (a host's).
@@ -43,6 +43,9 @@ class Cpu:
 def _table(*cpus: Cpu) -> dict[str, Cpu]:
     return {cpu.name: cpu for cpu in cpus}
 
+
+PORTABLE = "portable"
+"""The target of C for every core."""
 
 # The generic target of a Cortex-M has what nearly every chip with it has: DSP where the core
 # offers it, and the FPU, which integer inference does not need, only where it is not optional.
@@ -83,6 +86,7 @@ CPUS: dict[str, Cpu] = _table(
     Cpu("armv7", "32-bit Arm, Armv7-A (Linux, Android)", "host", (), ("neon",)),
     Cpu("aarch64", "64-bit Arm, Armv8-A and later", "host", ("neon",), ("dotprod", "i8mm")),
     Cpu("x86-64", "64-bit x86", "host", (), ("avx2", "avx512")),
+    Cpu(PORTABLE, "any core (portable C)", "any"),
 )
 
 _ARM_CORES = {

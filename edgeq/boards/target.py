@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.boards.cpu import CPUS, gcc_flags
-from edgeq.boards.target_schema import TargetFile, read_target_file
+from edgeq.boards.target_schema import LIBRARY_TEMPLATES, TargetFile, read_target_file
 from edgeq.errors import UsageError
 from edgeq.support.resources import resource_dir
 
@@ -105,7 +105,7 @@ class Target:
         isa: What this chip has of `edgeq.boards.cpu.ISA_FEATURES`.
         clock_hz: Highest core clock; None for a CPU alone.
         cycle_counter: "dwt", "systick", "mcycle", "ccount", "clock" (a host's) or "none".
-        toolchain: "arm-none-eabi", "riscv", "xtensa" or "host".
+        toolchain: "arm-none-eabi", "riscv", "xtensa", "host" or "any".
         memory: Flash and RAM regions; the first of each kind is where code and data go.
         ram_bytes: All RAM a program can use; of a host, its main memory.
         system: The usual system's share of flash and RAM.
@@ -184,7 +184,7 @@ class Target:
     @property
     def gcc_flags(self) -> tuple[str, ...]:
         """Compiler options for this CPU; empty on hosts and where the SDK brings its own."""
-        if self.toolchain in ("host", "xtensa"):
+        if self.toolchain in ("host", "xtensa", "any"):
             return ()
         return gcc_flags(self.cpu, self.isa)
 
@@ -230,6 +230,7 @@ def _cpu_target(name: str) -> Target:
         isa=cpu.isa,
         cycle_counter=cpu.cycle_counter,
         toolchain=cpu.toolchain,
+        templates=LIBRARY_TEMPLATES,
     )
 
 

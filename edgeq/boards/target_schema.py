@@ -29,6 +29,9 @@ TEMPLATES = (
     "sources",
     "mlperf-tiny",
 )
+LIBRARY_TEMPLATES = ("sources", "arduino", "zephyr", "esp-idf")
+"""What can be made without a board: its models are a library, to be built for one later."""
+
 FLASH_TOOLS = (
     "openocd",
     "pyocd",

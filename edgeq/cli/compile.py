@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target_schema import TEMPLATES
 from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
 from edgeq.compiler.options import CompileOptions
@@ -17,14 +18,28 @@ from edgeq.support.terminal import say
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL...")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
-@click.option("-t", "--target", default="cortex-m4", show_default=True, help="Board or CPU.")
-@click.option("-n", "--name", help="Prefix of all C symbols; from the file name by default.")
+@click.option(
+    "-t", "--target", default=PORTABLE, help="Board or CPU; without it, C for every core."
+)
+@click.option(
+    "-n",
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME|NAME=MODEL",
+    help="Prefix of all C symbols, or of one model's among several; from the file name by default.",
+)
 @click.option(
     "--arena",
     type=click.Choice(["static", "external"]),
     default="static",
     show_default=True,
     help="external: NAME_init() takes the memory, so that several models can share it.",
+)
+@click.option(
+    "--reentrant",
+    is_flag=True,
+    help="Each function takes a NAME_state that holds arena and state; nothing is static.",
 )
 @click.option(
     "--golden/--no-golden",
@@ -58,8 +73,9 @@ def compile_(
     models: tuple[str, ...],
     output: str,
     target: str,
-    name: str | None,
+    names: tuple[str, ...],
     arena: str,
+    reentrant: bool,
     golden: bool | None,
     signature: str | None,
     project: str | None,
@@ -70,9 +86,11 @@ def compile_(
     as_json: bool,
 ) -> None:
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
+    name, by_model = _names(names)
     if project is not None or runtime == "tflm":
-        if signature is not None:
-            raise UsageError("--signature is for plain sources.", hint="leave out --project")
+        if signature is not None or reentrant:
+            option = "--reentrant" if reentrant else "--signature"
+            raise UsageError(f"{option} is for plain sources.", hint="leave out --project")
         from edgeq.report.account import image_lines
         from edgeq.workflow.projects import create_project
 
@@ -82,6 +100,7 @@ def compile_(
             target=target,
             template=project or "sources",
             name=name,
+            names=by_model,
             options=options,
             runtime=runtime,
             tflm_kernels=tflm_kernels,
@@ -103,9 +122,10 @@ def compile_(
     sources = compile_model(
         models[0],
         output,
-        name=name,
+        name=by_model.get(models[0], name),
         target=target,
         options=options,
+        reentrant=reentrant,
         external_arena=arena == "external",
         golden=bool(golden),
         force=force,
@@ -129,3 +149,14 @@ def compile_(
         stored, every = (sum(entry[key] for entry in blocks) for key in ("stored", "all"))
         layers = "1 layer" if len(blocks) == 1 else f"{len(blocks)} layers"
         say(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")
+
+
+def _names(given: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
+    """The one name that is for no model in particular, and names by model."""
+    plain = [text for text in given if "=" not in text]
+    if len(plain) > 1:
+        raise UsageError(
+            "--name was given twice.", hint="one for the project, --name NAME=MODEL for each model"
+        )
+    pairs = (text.partition("=") for text in given if "=" in text)
+    return (plain[0] if plain else None), {model: name for name, _, model in pairs}

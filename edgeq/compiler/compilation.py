@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
 from edgeq.compiler.codegen.source import Golden, kernel_file, source_text, weights_text
 from edgeq.compiler.codegen.state import static_bytes
@@ -24,7 +26,6 @@ from edgeq.compiler.plan.program import Program, lower_graph
 from edgeq.errors import UsageError
 from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.model_file import read_graph
-from edgeq.model.tflite.metadata import ModelInfo
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
 
@@ -74,9 +75,9 @@ def generate(
     model: str | Path | Graph,
     *,
     name: str | None = None,
-    target: Target | str = "cortex-m4",
+    target: Target | str = PORTABLE,
     options: CompileOptions | None = None,
-    external_arena: bool = False,
+    memory: Memory = Memory.STATIC,
     known_answers: Callable[[Program], Golden] | None = None,
     hook: str = "",
     signature: str | None = None,
@@ -86,10 +87,10 @@ def generate(
     Args:
         model: An integer .tflite file, or what was read from one.
         name: Prefix of all C symbols; from the file name if not given.
-        target: A target, its name, or a CPU's name.
+        target: A target, its name, or a CPU's name; by default C for every core.
         options: What to optimise for. Choosing it by budgets is the caller's task
             (`edgeq.analysis.budget`).
-        external_arena: Let the user's program provide the arena (`NAME_init`).
+        memory: Who owns arena and state.
         known_answers: Gives a known input and the oracle's results for it; adds `NAME_selftest`.
         hook: A header of the user's program that defines EQ_OP(index), called before each op.
         signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
@@ -124,55 +125,22 @@ def generate(
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
     golden = known_answers(program) if known_answers is not None else None
-    head = banner(program, plan, __version__, constant_bytes)
-    files = _texts(
-        program, plan, names, prefix, head, graph.info, golden, hook, external_arena=external_arena
-    )
+    head = banner(program, plan, __version__, constant_bytes, isa.kernels)
+    weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden)
+    files = {
+        f"{prefix}.h": header_text(
+            program, plan, prefix, head, memory=memory, golden=golden is not None, info=graph.info
+        ),
+        f"{prefix}.c": source_text(
+            program, plan, names, prefix, head, memory=memory, golden=golden, hook=hook
+        ),
+        f"{prefix}_weights.h": weights_h,
+        f"{prefix}_weights.c": weights_c,
+    }
     manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     return Sources({**files, **_kernel_files(names, isa)}, {**manifest, **chosen}, plan)
-
-
-def _texts(
-    program: Program,
-    plan: Plan,
-    names: Names,
-    prefix: str,
-    head: list[str],
-    info: ModelInfo,
-    golden: Golden | None,
-    hook: str,
-    *,
-    external_arena: bool,
-) -> dict[str, str]:
-    """The generated files, by name, without the kernels."""
-    header = header_text(
-        program,
-        plan,
-        prefix,
-        head,
-        external_arena=external_arena,
-        golden=golden is not None,
-        info=info,
-    )
-    source = source_text(
-        program,
-        plan,
-        names,
-        prefix,
-        head,
-        external_arena=external_arena,
-        golden=golden,
-        hook=hook,
-    )
-    weights_h, weights_c = weights_text(names, prefix, head, golden)
-    return {
-        f"{prefix}.h": header,
-        f"{prefix}.c": source,
-        f"{prefix}_weights.h": weights_h,
-        f"{prefix}_weights.c": weights_c,
-    }
 
 
 def planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:

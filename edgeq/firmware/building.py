@@ -77,6 +77,12 @@ def build_commands(project: Project) -> list[list[str]]:
             "A 'sources' project has no build of its own: add it to your IDE's project.",
             where=str(project.folder),
         )
+    if project.template in ("zephyr", "esp-idf", "arduino") and not frameworks:
+        raise UsageError(
+            f"This '{project.template}' project is for no board, and builds within one of yours.",
+            where=str(project.folder),
+            hint="edgeq compile ... --target BOARD makes one that builds alone",
+        )
     if project.template == "zephyr":
         return [["west", "build", "-b", frameworks["zephyr"], "-d", "build", "app"]]
     if project.template == "esp-idf":

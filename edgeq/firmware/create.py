@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any
 from edgeq import __version__
 from edgeq.boards.target import Target, load_target
 from edgeq.boards.target_schema import TEMPLATES
-from edgeq.compiler.codegen.literals import check_identifier
+from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.options import CompileOptions
-from edgeq.errors import EdgeqError, MissingDependency, UsageError, raise_problems
+from edgeq.errors import EdgeqError, LimitError, MissingDependency, UsageError, raise_problems
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.golden import oracle_golden
-from edgeq.firmware.layout import OPS_HEADER
+from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import render_project
 from edgeq.support.foreign import parse_json, read_bytes
@@ -75,7 +77,9 @@ def create_project(
     target: str,
     template: str,
     name: str | None = None,
+    names: Mapping[str, str] | None = None,
     options: CompileOptions | Sequence[CompileOptions] | None = None,
+    budgets: Mapping[str, int] | None = None,
     runtime: str = "c",
     tflm_kernels: str = "cmsis-nn",
     golden: bool = True,
@@ -89,7 +93,10 @@ def create_project(
         target: Name of a board, or a target file.
         template: A name of `edgeq.boards.target_schema.TEMPLATES`.
         name: Name of the project and, of a single model, prefix of its C symbols.
+        names: Prefix of the C symbols of some of the models, by path as in `models`; the others
+            have one from their file's name.
         options: What to optimise for; one for all models, or one for each.
+        budgets: Most "flash" and "ram" in bytes of the whole image, not of each model.
         runtime: "c" for generated C, "tflm" for TensorFlow Lite Micro.
         tflm_kernels: "reference" or "cmsis-nn", which differ in the arena they need.
         golden: Put a known input and the results of every op into the image.
@@ -97,6 +104,7 @@ def create_project(
 
     Raises:
         EdgeqError: A model cannot be compiled, does not fit, or the output cannot be written.
+        LimitError: The image does not keep to a budget.
         UsageError: No such target or template.
     """
     board = load_target(target)
@@ -104,6 +112,7 @@ def create_project(
         raise UsageError("No model was given.")
     if name is not None:
         check_identifier(name)
+    prefixes = _prefixes(models, name, names or {})
     folder = Path(output)
     check_writable(folder, force=force, folder=True)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
@@ -111,13 +120,17 @@ def create_project(
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
-        made = [tflm_model(Path(model), name, kernels=tflm_kernels, hook=hook) for model in models]
+        made = [
+            tflm_model(Path(model), prefix, kernels=tflm_kernels, hook=hook)
+            for model, prefix in zip(models, prefixes, strict=True)
+        ]
     else:
-        made = _generated(models, board, name, options, golden=golden, hook=hook)
+        made = _generated(models, board, prefixes, options, golden=golden, hook=hook)
     title = name or made[0].name
     account = None
     if runtime == "c" and template == TEMPLATE:
         account = _account(made, board, force=force)
+    _check_budgets(made, account, budgets or {})
     check = force or account is not None
     files = render_project(made, board, template, title, force=check)
     project = Project(
@@ -167,10 +180,38 @@ def _account(models: Sequence[FirmwareModel], board: Target, *, force: bool) -> 
     return account
 
 
+def _check_budgets(
+    models: Sequence[FirmwareModel], account: ImageAccount | None, budgets: Mapping[str, int]
+) -> None:
+    """Refuse an image that is above a budget, with the sum.
+
+    Raises:
+        LimitError: It is; where only a build tells the size of the code, what is known is.
+    """
+    if account is not None:
+        needed = {"flash": account.flash_bytes, "ram": account.ram_bytes}
+        parts = "start-up, serial protocol, stack and self-test included"
+    else:
+        needed = {"flash": sum(model.flash_bytes for model in models), "ram": arena_bytes(models)}
+        parts = "in constants and arena alone, without any code"
+    misses = [
+        f"{needed[name]:,} bytes of {name}, {needed[name] - budgets[name]:,} over {budgets[name]:,}"
+        for name in needed
+        if needed[name] > budgets.get(name, needed[name])
+    ]
+    if misses:
+        of_each = ", ".join(f"{m.name} {m.flash_bytes:,} and {m.arena_bytes:,}" for m in models)
+        raise LimitError(
+            f"The image needs {' and '.join(misses)} ({parts}).",
+            where=f"constants and arena of each model: {of_each}",
+            hint="a larger budget, smaller models, or fewer of them",
+        )
+
+
 def _generated(
     models: Sequence[str | Path],
     board: Target,
-    name: str | None,
+    prefixes: Sequence[str],
     options: CompileOptions | Sequence[CompileOptions] | None,
     *,
     golden: bool,
@@ -185,16 +226,43 @@ def _generated(
         firmware_model(
             generate(
                 model,
-                name=name if alone else None,
+                name=prefix,
                 target=board,
                 options=form,
-                external_arena=not alone,
+                memory=Memory.STATIC if alone else Memory.EXTERNAL,
                 known_answers=partial(oracle_golden, model) if golden else None,
                 hook=hook,
             )
         )
-        for model, form in zip(models, options, strict=True)
+        for model, prefix, form in zip(models, prefixes, options, strict=True)
     ]
+
+
+def _prefixes(
+    models: Sequence[str | Path], name: str | None, names: Mapping[str, str]
+) -> list[str]:
+    """The prefix of each model's C symbols.
+
+    Raises:
+        UsageError: A name is for none of the models, cannot be one, or stands twice.
+    """
+    paths = [str(model) for model in models]
+    if unknown := sorted(set(names) - set(paths)):
+        raise UsageError(
+            f"There is no model '{unknown[0]}' to be named.", hint=f"models: {', '.join(paths)}"
+        )
+    given = {path: check_identifier(prefix) for path, prefix in names.items()}
+    if name is not None and len(paths) == 1:
+        given.setdefault(paths[0], name)
+    prefixes = [given.get(path) or identifier(Path(path).stem) for path in paths]
+    # Files of names that differ in case only are one on many systems, and so are their macros.
+    counts = Counter(prefix.lower() for prefix in prefixes)
+    for path, prefix in zip(paths, prefixes, strict=True):
+        if counts[prefix.lower()] > 1:
+            raise UsageError(
+                f"Two models would have the name '{prefix}'.", path, f"--name OTHER={path}"
+            )
+    return prefixes
 
 
 def read_project(folder: str | Path) -> Project:

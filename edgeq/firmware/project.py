@@ -103,12 +103,17 @@ def _too_big(kind: str, needed: int, room: int, taken: int, title: str) -> list[
     return [EdgeqError(what, hint=hint)]
 
 
+def _templates_hint(target: Target) -> str:
+    hint = f"its templates: {', '.join(target.templates) or 'none'}"
+    return f"{hint}; a board's name as --target has others" if target.kind == "cpu" else hint
+
+
 def _check_target(target: Target, template: str) -> None:
     if template not in target.templates:
         raise UsageError(
             f"There is no '{template}' project for {target.title}.",
             where=f"target {target.name}",
-            hint=f"its templates: {', '.join(target.templates) or 'none'}",
+            hint=_templates_hint(target),
         )
     needs = []
     if template in ("bare-metal", "mlperf-tiny"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.budget import within_budgets
+from edgeq.analysis.budget import MODES, within_budgets
 from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
+from edgeq.errors import LimitError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
 
@@ -25,17 +27,35 @@ def create_project(
 ) -> Project:
     """Write a firmware project around one or more integer models; all of it or nothing.
 
-    As `edgeq.firmware.create.create_project`, and the budgets of `options` choose the form of each
-    model's C.
+    As `edgeq.firmware.create.create_project`, and the budgets of `options` choose the form of the
+    models' C: of each as if it were alone, then of all alike until the whole image keeps to them.
 
     Raises:
-        LimitError: No form of a model's program keeps to the budgets.
+        LimitError: No form of a model's program, or of the image, keeps to the budgets.
     """
     options = options or CompileOptions()
-    forms = [options] * len(models)
-    if options.budgets and runtime == "c":
-        board = load_target(target)
-        forms = [within_budgets(Path(model), board, options) for model in models]
-    return create.create_project(
-        models, output, target=target, template=template, options=forms, runtime=runtime, **others
-    )
+    limits = {name: limit for name, limit in options.budgets.items() if name != "cycles"}
+
+    def made(forms: Sequence[CompileOptions]) -> Project:
+        return create.create_project(
+            models,
+            output,
+            target=target,
+            template=template,
+            options=forms,
+            budgets=limits,
+            runtime=runtime,
+            **others,
+        )
+
+    if not options.budgets or runtime != "c":
+        return made([options] * len(models))
+    board = load_target(target)
+    try:
+        return made([within_budgets(Path(model), board, options) for model in models])
+    except LimitError as error:
+        for mode in MODES if len(models) > 1 else ():
+            why = "the first form of all models in which the image keeps to its budget"
+            with suppress(LimitError):
+                return made([CompileOptions(mode, why=why)] * len(models))
+        raise error from None

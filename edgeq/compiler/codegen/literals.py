@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.codegen.reserved import is_reserved
 from edgeq.compiler.ops.shared.base import ParamValue
 from edgeq.errors import UsageError
+from edgeq.support.escapes import c_comment
 
-_KEYWORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if
-    inline int long register restrict return short signed sizeof static struct switch typedef
-    union unsigned void volatile while asm bool true false main class new delete this template
-    namespace private public protected operator virtual""".split()  # noqa: SIM905
-)
+_LONGEST = 60
+_LONGEST_COMMENT = 120
 _NARROW = frozenset({"int8_t", "uint8_t", "int16_t", "uint16_t"})
 
 
@@ -27,24 +25,29 @@ def check_identifier(name: str) -> str:
     Raises:
         UsageError: It cannot.
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in _KEYWORDS or len(name) > 60:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) or len(name) > _LONGEST:
         raise UsageError(
             f"'{name}' cannot be the name of a C program.",
-            hint="--name NAME with letters, digits and underscores, not a C keyword",
+            hint=f"--name NAME with letters, digits and underscores, at most {_LONGEST}",
+        )
+    if is_reserved(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a C program: a header, keyword or function of C, of "
+            "edgeq or of an SDK has it.",
+            hint=f"--name m_{name.strip('_')}, or any other",
         )
     return name
 
 
 def identifier(text: str) -> str:
     """A C identifier made from any text, such as a file name."""
-    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:60] or "model"
-    return f"m_{name}" if name[0].isdigit() or name in _KEYWORDS else name
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:_LONGEST] or "model"
+    return f"m_{name}"[:_LONGEST] if name[0].isdigit() or is_reserved(name) else name
 
 
 def comment_text(text: str) -> str:
-    """Text that cannot end a C comment or start a trigraph, however hostile the model's names."""
-    printable = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
-    return printable.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")[:120]
+    """Text in a C comment, however hostile the model's names; long text is cut."""
+    return c_comment(text[:_LONGEST_COMMENT])
 
 
 def string(text: str) -> str:

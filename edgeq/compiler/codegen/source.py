@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from edgeq.compiler.codegen.guard import guard_lines
 from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
+from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Function, Names, address
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
@@ -41,7 +44,7 @@ def source_text(
     name: str,
     head: list[str],
     *,
-    external_arena: bool = False,
+    memory: Memory = Memory.STATIC,
     golden: Golden | None = None,
     hook: str = "",
 ) -> str:
@@ -51,8 +54,7 @@ def source_text(
     lines += [f'#include "{file}"' for file in sorted(files)]
     lines += [f'#include "{hook}"'] if hook else []
     lines += ["", *_arena_table(program, plan)]
-    if plan.arena_bytes or external_arena:
-        lines += _arena(name, external_arena)
+    lines += memory.source_lines(plan, name)
     lines += [
         "/* A hook before each op, for profilers: nothing unless defined when compiling. */",
         "#ifndef EQ_OP",
@@ -62,22 +64,31 @@ def source_text(
     ]
     for function in names.functions:
         lines += _function(program, function)
-    lines += state_lines(program, plan, name)
-    lines += _accessors(program, plan, names, name)
-    lines += [f"EQ_NOINLINE void {name}_invoke(void)", "{", *invoke_prologue(program, name)]
-    lines += _steps(program, plan, names, name)
+    lines += state_lines(program, plan, name, memory)
+    lines += _accessors(program, plan, names, name, memory)
+    steps = _steps(program, plan, names, memory.owner(name))
+    lines += [f"EQ_NOINLINE void {name}_invoke({memory.parameter(name)})", "{"]
+    lines += [*invoke_prologue(program, name, memory), *memory.unused(*steps), *steps]
     lines += [f"    EQ_OP({len(program.steps)})", "}"]
     if golden is not None:
-        lines += _selftest(program, plan, names, name, golden)
+        lines += _selftest(program, plan, names, name, golden, memory)
     return "\n".join(lines) + "\n"
 
 
 def weights_text(
-    names: Names, name: str, head: list[str], golden: Golden | None = None
+    names: Names,
+    name: str,
+    head: list[str],
+    kernels: Sequence[str],
+    golden: Golden | None = None,
 ) -> tuple[str, str]:
-    """The texts of NAME_weights.h and NAME_weights.c: all long rows of numbers."""
+    """The texts of NAME_weights.h and NAME_weights.c: all long rows of numbers.
+
+    Both C files include the header, so it also stops compilers for other cores.
+    """
     guard = f"{name.upper()}_WEIGHTS_H"
-    header = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
+    header = [*head, f"#ifndef {guard}", f"#define {guard}", "", *guard_lines(kernels, name)]
+    header += ['#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
     for table in names.tables:
         constant = table.constant
@@ -116,32 +127,6 @@ def _arena_table(program: Program, plan: Plan) -> list[str]:
             f" * {placed.offset:8} {block.size:8}  {block.first:3} .. {block.last:3}  {what}"
         )
     return [*lines, " */"]
-
-
-def _arena(name: str, external: bool) -> list[str]:
-    upper = name.upper()
-    access = [
-        f"#define EQ_AT(type, offset) ((type *)(void *)({name}_arena + (offset)))",
-        "",
-    ]
-    if external:
-        return [
-            f"static uint8_t *{name}_arena;",
-            *access,
-            f"void {name}_init(void *arena)",
-            "{",
-            f"    {name}_arena = arena;",
-            "}",
-            "",
-        ]
-    return [
-        f"/* Define {upper}_ARENA_ATTR to place the arena, e.g. in a section of its own. */",
-        f"#ifndef {upper}_ARENA_ATTR",
-        f"#define {upper}_ARENA_ATTR",
-        "#endif",
-        f"static uint8_t {name}_arena[{upper}_ARENA_BYTES] EQ_ALIGN(16) {upper}_ARENA_ATTR;",
-        *access,
-    ]
 
 
 def _function(program: Program, function: Function) -> list[str]:
@@ -190,14 +175,14 @@ def _wrapped(opening: str, items: list[str], closing: str) -> list[str]:
     return [*lines, line]
 
 
-def _steps(program: Program, plan: Plan, names: Names, name: str) -> list[str]:
+def _steps(program: Program, plan: Plan, names: Names, owner: str) -> list[str]:
     """The calls in order, with their hooks and the braces of control flow."""
     lines, depth = [], 0
     for number, step in enumerate(program.steps):
-        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        marks, depth = mark_lines(program, plan, names, owner, number, depth)
         call = [f"    EQ_OP({number})", *_call(program, plan, names, number, step)]
         lines += [*marks, *("    " * depth + line for line in call)]
-    return lines + mark_lines(program, plan, names, name, len(program.steps), depth)[0]
+    return lines + mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
 
 
 def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -> list[str]:
@@ -224,26 +209,33 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
     return [note, *_wrapped(f"    {names.by_step[number].name}(", arguments, ");")]
 
 
-def _accessors(program: Program, plan: Plan, names: Names, name: str) -> list[str]:
+def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Memory) -> list[str]:
     lines = []
+    of_state = memory.parameter(name)
     for kind, const, indices in (
         ("input", "", program.subgraph.inputs),
         ("output", "const ", program.subgraph.outputs),
     ):
         for position, index in enumerate(indices):
             tensor = program.tensor(index)
+            where = address(program, plan, names, index)
+            function = ordinal(f"{name}_{kind}", position)
             lines += [
                 f"/* {describe(tensor)} */",
-                f"{const}{C_TYPES[tensor.dtype]} *{ordinal(f'{name}_{kind}', position)}(void)",
+                f"{const}{C_TYPES[tensor.dtype]} *{function}({of_state})",
                 "{",
-                f"    return {address(program, plan, names, index)};",
+                *memory.unused(where),
+                f"    return {where};",
                 "}",
                 "",
             ]
     return lines
 
 
-def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Golden) -> list[str]:
+def _selftest(
+    program: Program, plan: Plan, names: Names, name: str, golden: Golden, memory: Memory
+) -> list[str]:
+    owner = memory.owner(name)
     lines = [
         "",
         "/* CRC-32 (IEEE 802.3), bitwise: slow and small, for the self-test only. */",
@@ -261,16 +253,16 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
         "}",
         "",
     ]
-    lines += [f"int {name}_selftest(void)", "{"]
+    lines += [f"int {name}_selftest({memory.parameter(name)})", "{"]
     if program.has_state:
-        lines.append(f"    {name}_reset();")
+        lines.append(f"    {name}_reset({memory.argument});")
     for position in range(len(golden.inputs)):
         accessor = ordinal(f"{name}_input", position)
         source = f"{name}_golden_input_{position}"
-        lines.append(f"    memcpy({accessor}(), {source}, sizeof({source}));")
+        lines.append(f"    memcpy({accessor}({memory.argument}), {source}, sizeof({source}));")
     depth = 0
     for number, step in enumerate(program.steps):
-        marks, depth = mark_lines(program, plan, names, name, number, depth)
+        marks, depth = mark_lines(program, plan, names, owner, number, depth)
         call = _call(program, plan, names, number, step)
         lines += [*marks, *("    " * depth + line for line in call)]
         if golden.crcs[number] is None:
@@ -285,5 +277,5 @@ def _selftest(program: Program, plan: Plan, names: Names, name: str, golden: Gol
             f"        return {number + 1};",
             "    }",
         ]
-    lines += mark_lines(program, plan, names, name, len(program.steps), depth)[0]
+    lines += mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
     return [*lines, "    return 0;", "}"]

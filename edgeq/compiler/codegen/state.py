@@ -2,69 +2,74 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, address
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.flatten import Mark
 from edgeq.compiler.plan.program import Program
 
 
-def state_lines(program: Program, plan: Plan, name: str) -> list[str]:
+def state_lines(program: Program, plan: Plan, name: str, memory: Memory) -> list[str]:
     """The variables' memory, the flags of blocks that run once, and `NAME_reset`."""
     if not program.has_state:
         return []
-    lines = []
+    lines, owner = [], memory.owner(name)
+    static = memory is not Memory.REENTRANT
     if program.fills:
-        lines += [
-            f"static uint8_t {name}_state[{plan.state_bytes}] EQ_ALIGN(16);",
-            f"#define EQ_STATE(type, offset) ((type *)(void *)({name}_state + (offset)))",
-        ]
-    if program.once_blocks:
+        place = f"((type *)(void *)({owner}state + (offset)))"
+        lines += [f"static uint8_t {name}_state[{plan.state_bytes}] EQ_ALIGN(16);"] * static
+        lines.append(f"#define EQ_STATE(type, offset) {place}")
+    if program.once_blocks and static:
         lines.append(f"static uint8_t {name}_done[{program.once_blocks}];")
-    if _needs_reset_first(program):
+    if _resets_itself(program, memory):
         lines.append(f"static uint8_t {name}_is_reset;")
-    lines += ["", f"void {name}_reset(void)", "{"]
+    body = []
     for index, offset in plan.state.items():
         size = program.tensor(index).bytes
-        lines.append(f"    memset({name}_state + {offset}, {program.fills[index]}, {size});")
+        body.append(f"    memset({owner}state + {offset}, {program.fills[index]}, {size});")
     if program.once_blocks:
-        lines.append(f"    memset({name}_done, 0, sizeof({name}_done));")
-    if _needs_reset_first(program):
-        lines.append(f"    {name}_is_reset = 1;")
-    return [*lines, "}", ""]
+        body.append(f"    memset({owner}done, 0, sizeof({owner}done));")
+    if _resets_itself(program, memory):
+        body.append(f"    {name}_is_reset = 1;")
+    return [*lines, "", f"void {name}_reset({memory.parameter(name)})", "{", *body, "}", ""]
 
 
 def static_bytes(program: Program) -> int:
     """RAM of the generated C besides arena and state: the flags that `state_lines` declares."""
-    return program.once_blocks + (program.has_state and _needs_reset_first(program))
+    return program.once_blocks + (program.has_state and _resets_itself(program, Memory.STATIC))
 
 
-def invoke_prologue(program: Program, name: str) -> list[str]:
-    """What `NAME_invoke` starts with: state that is not zero at first is set."""
-    if not _needs_reset_first(program):
+def invoke_prologue(program: Program, name: str, memory: Memory) -> list[str]:
+    """What `NAME_invoke` starts with: static state that is not zero at first is set."""
+    if not _resets_itself(program, memory):
         return []
     return [f"    if (!{name}_is_reset) {{", f"        {name}_reset();", "    }"]
 
 
-def _needs_reset_first(program: Program) -> bool:
-    return any(program.fills.values())
+def _resets_itself(program: Program, memory: Memory) -> bool:
+    return memory is not Memory.REENTRANT and any(program.fills.values())
 
 
 def mark_lines(
-    program: Program, plan: Plan, names: Names, name: str, number: int, depth: int
+    program: Program, plan: Plan, names: Names, owner: str, number: int, depth: int
 ) -> tuple[list[str], int]:
-    """The lines of the marks before step `number`, and the depth of nesting behind them."""
+    """The lines of the marks before step `number`, and the depth of nesting behind them.
+
+    Args:
+        owner: What the names of arrays of state begin with.
+    """
     lines = []
     for mark in program.marks.get(number, ()):
         depth -= mark.kind in ("else", "end")
         indent = "    " * (depth + 1)
-        lines += [indent + line for line in _mark(program, plan, names, name, mark)]
+        lines += [indent + line for line in _mark(program, plan, names, owner, mark)]
         depth += mark.kind in ("once", "if", "else", "while")
     return lines, depth
 
 
-def _mark(program: Program, plan: Plan, names: Names, name: str, mark: Mark) -> list[str]:
+def _mark(program: Program, plan: Plan, names: Names, owner: str, mark: Mark) -> list[str]:
     if mark.kind == "once":
-        return [f"if (!{name}_done[{mark.tensor}]) {{", f"    {name}_done[{mark.tensor}] = 1;"]
+        return [f"if (!{owner}done[{mark.tensor}]) {{", f"    {owner}done[{mark.tensor}] = 1;"]
     if mark.kind == "else":
         return ["} else {"]
     if mark.kind == "while":

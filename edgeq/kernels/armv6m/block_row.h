@@ -16,10 +16,11 @@
 /* sums[i] = the sum over all inputs of weight i * input; what is stored is weight + 128, and 128
  * times the inputs is taken away here. Each block is four inputs by four weights; `blocks` says
  * how many are left out before it. */
-static __attribute__((naked, noinline, unused)) void eq_block_row(
-    const int8_t *weights __attribute__((unused)), const int8_t *input __attribute__((unused)),
-    const uint8_t *blocks __attribute__((unused)),
-    const int8_t *weights_end __attribute__((unused)), int32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_block_row(const int8_t *weights __attribute__((unused)),
+                                  const int8_t *input __attribute__((unused)),
+                                  const uint8_t *blocks __attribute__((unused)),
+                                  const int8_t *weights_end __attribute__((unused)),
+                                  int32_t *sums __attribute__((unused)))
 {
     __asm__ volatile(".syntax unified\n\t"
                      "push {r4-r7, lr}\n\t"

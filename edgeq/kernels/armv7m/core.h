@@ -23,11 +23,11 @@ EQ_KERNEL int32_t eq_high_mul(int32_t acc, int32_t doubled)
 }
 
 /* r2 to r6: one tap's inputs of five pixels; r7: its weight; r8 to r12: the sums. */
-static __attribute__((naked, noinline, unused)) void
-eq_dot_code(const int8_t *weights __attribute__((unused)),
-            const eq_lane *columns __attribute__((unused)),
-            const eq_lane *columns_end __attribute__((unused)),
-            int32_t skip __attribute__((unused)), int32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_dot_code(const int8_t *weights __attribute__((unused)),
+                                 const eq_lane *columns __attribute__((unused)),
+                                 const eq_lane *columns_end __attribute__((unused)),
+                                 int32_t skip __attribute__((unused)),
+                                 int32_t *sums __attribute__((unused)))
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov lr, r2\n\t"
@@ -67,9 +67,10 @@ EQ_KERNEL void eq_dot(const int8_t *weights, const eq_lane *columns, int32_t tap
 }
 
 /* sums[i] = the sum over all taps of weight i * input; the weights of a tap follow each other. */
-static __attribute__((naked, noinline, unused)) void
-eq_row(const int8_t *weights __attribute__((unused)), const int8_t *input __attribute__((unused)),
-       const int8_t *input_end __attribute__((unused)), int32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_row(const int8_t *weights __attribute__((unused)),
+                            const int8_t *input __attribute__((unused)),
+                            const int8_t *input_end __attribute__((unused)),
+                            int32_t *sums __attribute__((unused)))
 {
     __asm__ volatile("push {r3-r11, lr}\n\t"
                      "mov lr, r2\n\t"

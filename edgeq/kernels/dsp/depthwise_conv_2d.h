@@ -127,8 +127,7 @@ typedef struct {
                                                 "pop {r4-r11, pc}")
 
 #define EQ_DEFINE_PAIRS(name, line, sign)                                                          \
-    static __attribute__((naked, noinline, unused)) void name(const eq_depthwise_pairs *pairs      \
-                                                              __attribute__((unused)))             \
+    static EQ_NAKED void name(const eq_depthwise_pairs *pairs __attribute__((unused)))             \
     {                                                                                              \
         EQ_PAIRS(line, sign);                                                                      \
     }

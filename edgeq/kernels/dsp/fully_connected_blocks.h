@@ -41,10 +41,12 @@ typedef struct {
 
 /* The four accumulators of one group, from all its blocks: `sums` = a, b, c, d. `skip` bytes of
  * the unrolled loop are jumped over on entry. */
-static __attribute__((naked, noinline, unused)) void eq_block_row_dsp(
-    const eq_word *weights __attribute__((unused)), const int8_t *input __attribute__((unused)),
-    const uint8_t *blocks __attribute__((unused)), int32_t skip __attribute__((unused)),
-    int32_t *sums __attribute__((unused)), const eq_word *weights_end __attribute__((unused)))
+static EQ_NAKED void eq_block_row_dsp(const eq_word *weights __attribute__((unused)),
+                                      const int8_t *input __attribute__((unused)),
+                                      const uint8_t *blocks __attribute__((unused)),
+                                      int32_t skip __attribute__((unused)),
+                                      int32_t *sums __attribute__((unused)),
+                                      const eq_word *weights_end __attribute__((unused)))
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov lr, r2\n\t"

@@ -43,11 +43,11 @@
 
 /* T, P, U, D of one group of four outputs. `skip` bytes of the unrolled loop are jumped over on
  * entry. */
-static __attribute__((naked, noinline, unused)) void
-eq_row_int4_dsp(const eq_word *weights __attribute__((unused)),
-                const int8_t *input __attribute__((unused)),
-                const int8_t *input_end __attribute__((unused)),
-                int32_t skip __attribute__((unused)), uint32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_row_int4_dsp(const eq_word *weights __attribute__((unused)),
+                                     const int8_t *input __attribute__((unused)),
+                                     const int8_t *input_end __attribute__((unused)),
+                                     int32_t skip __attribute__((unused)),
+                                     uint32_t *sums __attribute__((unused)))
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov lr, r2\n\t"
@@ -119,10 +119,11 @@ EQ_KERNEL int32_t eq_row_sum_dsp(const int8_t *row, int32_t steps)
                                                                                                         "r10") "uxtb.w r8, r3, ror #8\n\t" EQ_ROW_PAIR("r11") "lsr.w r8, r3, #24\n\t" EQ_ROW_PAIR("r12")
 
 /* The sums of one group of four outputs. */
-static __attribute__((naked, noinline, unused)) void eq_row_clustered_dsp(
-    const eq_word *weights __attribute__((unused)), const int8_t *input __attribute__((unused)),
-    const int8_t *input_end __attribute__((unused)), const eq_word *pairs __attribute__((unused)),
-    int32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_row_clustered_dsp(const eq_word *weights __attribute__((unused)),
+                                          const int8_t *input __attribute__((unused)),
+                                          const int8_t *input_end __attribute__((unused)),
+                                          const eq_word *pairs __attribute__((unused)),
+                                          int32_t *sums __attribute__((unused)))
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov lr, r2\n\t"

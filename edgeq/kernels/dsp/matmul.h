@@ -126,19 +126,15 @@ typedef struct {
                                                                 "pop {r4-r11, pc}")
 
 /* All pairs of channels from `weights` on, for outputs that are clamped at the zero point. */
-static __attribute__((naked, noinline, unused)) void eq_pass_rectified_dsp(const eq_word *weights
-                                                                           __attribute__((unused)),
-                                                                           const eq_pass_dsp *pass
-                                                                           __attribute__((unused)))
+static EQ_NAKED void eq_pass_rectified_dsp(const eq_word *weights __attribute__((unused)),
+                                           const eq_pass_dsp *pass __attribute__((unused)))
 {
     EQ_PASS(EQ_PASS_NO_SIGN);
 }
 
 /* The same for outputs of either sign. */
-static __attribute__((naked, noinline, unused)) void eq_pass_signed_dsp(const eq_word *weights
-                                                                        __attribute__((unused)),
-                                                                        const eq_pass_dsp *pass
-                                                                        __attribute__((unused)))
+static EQ_NAKED void eq_pass_signed_dsp(const eq_word *weights __attribute__((unused)),
+                                        const eq_pass_dsp *pass __attribute__((unused)))
 {
     EQ_PASS(EQ_PASS_SIGN);
 }

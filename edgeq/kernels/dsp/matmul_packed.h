@@ -120,9 +120,8 @@ typedef struct {
 /* All pairs of channels from `weights` on; rectified: for outputs that are clamped at the zero
  * point. */
 #define EQ_PASS_PACKED_FUNCTION(name, step, sums, sign)                                            \
-    static __attribute__((naked, noinline, unused)) void name(                                     \
-        const eq_word *weights __attribute__((unused)),                                            \
-        const eq_pass_packed_dsp *pass __attribute__((unused)))                                    \
+    static EQ_NAKED void name(const eq_word *weights __attribute__((unused)),                      \
+                              const eq_pass_packed_dsp *pass __attribute__((unused)))              \
     {                                                                                              \
         EQ_PASS_PACKED(step, sums, sign);                                                          \
     }

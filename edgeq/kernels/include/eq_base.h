@@ -17,7 +17,7 @@
 #if defined(__GNUC__)
 /* Kernels are inlined into one small function per layer configuration, where every parameter is
  * a constant: that is how the compiler specialises them. */
-#define EQ_KERNEL static inline __attribute__((always_inline))
+#define EQ_KERNEL static inline __attribute__((always_inline, no_instrument_function))
 #define EQ_NOINLINE __attribute__((noinline))
 /* A layer function is called with addresses in the arena, often the same for input and output.
  * gcc 12 moves such constants into the function and may then take its stores for dead and drop
@@ -31,6 +31,38 @@
 #define EQ_LAYER EQ_NOINLINE
 #endif
 #define EQ_UNUSED __attribute__((unused))
+/* A function that is assembly from its first instruction to its return: the canaries, counters and
+ * calls that compiler options put into every function have no place in it. */
+#define EQ_NAKED __attribute__((naked, noinline, unused, no_instrument_function)) EQ_UNTOUCHED
+#if defined(__has_attribute)
+#if __has_attribute(no_stack_protector)
+#define EQ_NO_CANARY __attribute__((no_stack_protector))
+#endif
+#if __has_attribute(no_profile_instrument_function)
+#define EQ_NO_COUNTERS __attribute__((no_profile_instrument_function))
+#endif
+#if __has_attribute(no_sanitize_coverage)
+#define EQ_NO_COVERAGE __attribute__((no_sanitize_coverage))
+#endif
+#if __has_attribute(zero_call_used_regs)
+#define EQ_NO_ZEROING __attribute__((zero_call_used_regs("skip")))
+#endif
+#endif
+#if !defined(EQ_NO_CANARY) && !defined(__clang__)
+#define EQ_NO_CANARY __attribute__((optimize("no-stack-protector")))
+#elif !defined(EQ_NO_CANARY)
+#define EQ_NO_CANARY
+#endif
+#ifndef EQ_NO_COUNTERS
+#define EQ_NO_COUNTERS
+#endif
+#ifndef EQ_NO_COVERAGE
+#define EQ_NO_COVERAGE
+#endif
+#ifndef EQ_NO_ZEROING
+#define EQ_NO_ZEROING
+#endif
+#define EQ_UNTOUCHED EQ_NO_CANARY EQ_NO_COUNTERS EQ_NO_COVERAGE EQ_NO_ZEROING
 #define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define EQ_MAY_ALIAS __attribute__((may_alias))
 #if defined(__clang__) || __GNUC__ >= 8

@@ -112,15 +112,13 @@ typedef struct {
 /* All pairs of channels from weights to weights_end, for outputs that are clamped at the zero
  * point. A pair's weights: sixteen of a, sixteen of b, for each step; then as words bias,
  * multiplier and negative right shift, each of a and of b. */
-static __attribute__((naked, noinline, unused)) void eq_tile_rectified_mve(const eq_tile_mve *tile
-                                                                           __attribute__((unused)))
+static EQ_NAKED void eq_tile_rectified_mve(const eq_tile_mve *tile __attribute__((unused)))
 {
     EQ_TILE(EQ_TILE_RECTIFIED);
 }
 
 /* The same for outputs of either sign. */
-static __attribute__((naked, noinline, unused)) void eq_tile_signed_mve(const eq_tile_mve *tile
-                                                                        __attribute__((unused)))
+static EQ_NAKED void eq_tile_signed_mve(const eq_tile_mve *tile __attribute__((unused)))
 {
     EQ_TILE(EQ_TILE_SIGNED);
 }

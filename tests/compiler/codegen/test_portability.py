@@ -83,17 +83,20 @@ def models(tmp_path_factory):
     return files
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", COMPILERS)
-def test_every_op_compiles_without_a_warning(name, models, tmp_path):
-    command, target = COMPILERS[name]
-    need(shutil.which(command[0]), command[0])
-    include = tmp_path / "include"
-    if name in _FREESTANDING:
-        include.mkdir()
-        for file, text in _SHIM.items():
-            (include / file).write_text(text)
-        command = [*command, "-ffreestanding", f"-isystem{include}"]
+def complete_command(name, folder):
+    """The compiler with its options; where it lacks a C library, with headers written to folder."""
+    command = COMPILERS[name][0]
+    if name not in _FREESTANDING:
+        return command
+    include = folder / "include"
+    include.mkdir()
+    for file, text in _SHIM.items():
+        (include / file).write_text(text)
+    return [*command, "-ffreestanding", f"-isystem{include}"]
+
+
+def op_sources(models, target, folder):
+    """The C of models until every kernel is there, each model's in a folder of its own."""
     sources, covered = [], set()
     for number, model in enumerate(models):
         try:
@@ -104,12 +107,22 @@ def test_every_op_compiles_without_a_warning(name, models, tmp_path):
         if kernels <= covered:
             continue
         covered |= kernels
-        folder = tmp_path / f"m{number}"
-        folder.mkdir()
+        place = folder / f"m{number}"
+        place.mkdir()
         for file, text in made.files.items():
-            (folder / file).write_text(text)
-        sources += [str(folder / file) for file in made.files if file.endswith(".c")]
+            (place / file).write_text(text)
+        sources += [str(place / file) for file in made.files if file.endswith(".c")]
     assert len(covered) > 50
+    return sources
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPILERS)
+def test_every_op_compiles_without_a_warning(name, models, tmp_path):
+    command, target = COMPILERS[name]
+    need(shutil.which(command[0]), command[0])
+    sources = op_sources(models, target, tmp_path)
+    command = complete_command(name, tmp_path)
     report = _compile([*command, "-std=c99", "-O1", *WARNINGS, "-fsyntax-only"], sources)
     assert not report, report[:4000]
 

@@ -46,8 +46,8 @@ extern uint8_t eq_model_ram[], eq_model_ram_end[];
 extern uint32_t eq_stack_top[];
 
 void eq_start(void);
-void eq_main(void);
-void eq_fault(void);
+void eq_main(void) __attribute__((used));
+void eq_fault(void) __attribute__((used));
 
 /* RISC-V: the three instructions must not straddle a page, so the function is aligned. */
 __attribute__((noinline, aligned(16))) static intptr_t semihosting(uintptr_t operation,

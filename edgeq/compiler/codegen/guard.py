@@ -1,0 +1,76 @@
+"""What kind of core C was generated for: said in words, and held by the preprocessor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Core:
+    """The cores that one family of kernels is for.
+
+    Attributes:
+        title: In words.
+        condition: What their compilers define, as an expression of the preprocessor; "" where the
+            kernels are plain C, which any compiler takes.
+    """
+
+    title: str
+    condition: str = ""
+
+
+_ARM_M = "defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'"
+# By the first of a target's kernels; of Arm's, each runs what those behind it run. The macros are
+# those of the Arm C Language Extensions and of the RISC-V C API.
+CORES = {
+    "portable": Core("every core (portable C)"),
+    "host": Core("application processors"),
+    "rv32": Core("RISC-V RV32"),
+    "mve": Core("Arm Cortex-M55, M85 (Helium)", f"{_ARM_M} && defined(__ARM_FEATURE_MVE)"),
+    "dsp": Core(
+        "Arm Cortex-M4, M7, M33 and later (DSP instructions)",
+        f"{_ARM_M} && defined(__ARM_FEATURE_DSP)",
+    ),
+    "armv7m": Core("Arm Cortex-M3 and later (Armv7-M)", f"{_ARM_M} && __ARM_ARCH_ISA_THUMB == 2"),
+    "armv6m": Core("Arm Cortex-M0, M0+ and later (Armv6-M)", _ARM_M),
+}
+_RV32 = "defined(__riscv) && __riscv_xlen == 32"
+_TARGETS = {"dsp": "cortex-m4", "armv7m": "cortex-m3", "armv6m": "cortex-m0plus"}
+_BIG_ENDIAN = (
+    "(defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) || "
+    "defined(__ARM_BIG_ENDIAN)"
+)
+
+
+def core_line(kernels: Sequence[str]) -> str:
+    """For the banner: what the C is for."""
+    return f" * for {CORES[kernels[0]].title}, little-endian; compiled as C, from C99 on"
+
+
+def guard_lines(kernels: Sequence[str], name: str) -> list[str]:
+    """Lines that stop a compiler for another core, with the command that fits there.
+
+    Args:
+        kernels: Of the target, by preference.
+        name: Prefix of the program.
+    """
+    core = CORES[kernels[0]]
+    lines = [
+        "#ifdef __cplusplus",
+        f'#error "{name}.c is C and not C++: compile it with a C compiler, and include {name}.h"',
+        "#endif",
+        f"#if {_BIG_ENDIAN}",
+        f'#error "{name}.c is for little-endian cores"',
+        "#endif",
+    ]
+    if core.condition:
+        lines.append(f"#if !({core.condition})")
+        said = f"{name}.c is for {core.title}. For this core: edgeq compile MODEL -o DIR"
+        lines += [f"#if {_RV32}", f'#error "{said} --target rv32imc"']
+        order = list(CORES)
+        for less in order[order.index(kernels[0]) + 1 :]:
+            lines.append(f"#elif {CORES[less].condition}")
+            lines.append(f'#error "{said} --target {_TARGETS[less]}"')
+        lines += ["#else", f'#error "{said}, without --target"', "#endif", "#endif"]
+    return [*lines, ""]
