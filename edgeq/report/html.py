@@ -8,10 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import EdgeqError
-from edgeq.report.fleet import fleet_of
-from edgeq.report.pictures import pictures, suspects
+from edgeq.report.combine import MADE_BY, combine, section_of
+from edgeq.report.overview import overview
+from edgeq.report.pictures import front_picture, pictures, suspects
+from edgeq.support.figures import KINDS, MEANINGS
+from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
+
+__all__ = ["combine", "page", "render"]
 
 
 @cache
@@ -23,10 +27,10 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["number"] = _number
-    source = Path(__file__).with_name("report.html.j2").read_text()
-    return environment.from_string(source)
+    return environment.get_template("page.html.j2")
 
 
 def _number(value: Any, digits: int = 4) -> str:
@@ -37,6 +41,8 @@ def _number(value: Any, digits: int = 4) -> str:
         return str(value)
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
     return f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
 
 
@@ -44,79 +50,70 @@ def render(result: Mapping[str, Any]) -> str:
     """One self-contained HTML page.
 
     Args:
-        result: What deploy.json holds; sections whose key is missing or null are left out.
+        result: What `combine` gives, or what deploy.json holds; what is missing is left out.
+
+    Raises:
+        ValueError: It holds something else.
     """
     # Through JSON and back, so that a page made now equals one made from the saved file.
-    plain = json.loads(json_text(result))
-    return str(
-        _template().render(
-            result=_complete(plain), pictures=pictures(plain), suspects=suspects(plain)
+    page = json.loads(json_text(result))
+    if "sections" not in page:
+        section = section_of(page)
+        page = {"edgeq": page["edgeq"], "sections": [section], "fleet": [], "searches": []}
+    for section in page["sections"]:
+        section["pictures"], section["suspects"] = pictures(section), suspects(section)
+    for search in page["searches"]:
+        search["picture"] = _search_picture(search)
+    side_by_side = overview(page["sections"])
+    if side_by_side and side_by_side["front"]:
+        side_by_side["picture"] = front_picture(
+            side_by_side["front"], side_by_side["cost"], "worth"
         )
-    )
+    used = {kind for section in page["sections"] for kind in _kinds(section)}
+    import jinja2
+
+    try:
+        return str(
+            _template().render(
+                page=page,
+                title=_title(page),
+                overview=side_by_side,
+                legend={kind: MEANINGS[kind] for kind in KINDS if kind in used},
+            )
+        )
+    except jinja2.TemplateError as error:
+        raise ValueError(str(error)) from error
 
 
-_SECTIONS = (
-    "fleet",
-    "target",
-    "conversion",
-    "verify",
-    "evaluation",
-    "profile",
-    "memory",
-    "layers",
-    "diagnosis",
-    "limits",
-)
-
-
-def _complete(result: dict[str, Any]) -> dict[str, Any]:
-    return {**dict.fromkeys(_SECTIONS), **result}
-
-
-def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Saved JSON results of several commands as one result for `render`.
-
-    Args:
-        results: File name (for messages) and content of each.
+def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """One page of saved JSON results, as `combine` takes them.
 
     Raises:
         EdgeqError: One of them is no result of edgeq.
     """
-    combined: dict[str, Any] = {"verify": [], "edgeq": "", "model": {}}
-    for where, result in results:
-        if isinstance(result.get("results"), list):
-            fleet = fleet_of(result, where)
-            combined["fleet"] = [*combined.get("fleet", ()), fleet]
-            combined["model"] = combined["model"] or fleet["model"]
-            combined["edgeq"] = combined["edgeq"] or result.get("edgeq", "")
-            continue
-        if "limits" in result and "verify" in result:
-            combined.update({key: value for key, value in result.items() if key != "verify"})
-            combined["verify"] += result["verify"]
-        elif "memory_bytes" in result:
-            combined["profile"] = result
-        elif "metric" in result:
-            evaluation = combined.setdefault("evaluation", {"float": None, "integer": None})
-            evaluation["integer" if evaluation["integer"] is None else "float"] = result
-        elif "float_bytes" in result:
-            combined["conversion"] = result
-        elif "float_model" in result and "summary" in result:
-            combined["diagnosis"] = result
-        elif "against" in result:
-            combined["verify"].append(result)
-        else:
-            raise EdgeqError(
-                "this is no result of edgeq.", where, "edgeq profile MODEL --json > profile.json"
-            )
-        combined["model"] = combined["model"] or _model(result)
-        combined["edgeq"] = combined["edgeq"] or result["edgeq"]
-    combined["model"] = combined["model"] or {"path": "devices", "sha256": None}
-    return combined
+    with shaped_as("result of edgeq", ", ".join(where for where, _ in results), MADE_BY):
+        return render(combine(results))
 
 
-def _model(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Path and digest of the model that a result is about; `convert` names what it made."""
-    found = result["model"]
-    if isinstance(found, str):
-        return {"path": result["output"] or found, "sha256": result["sha256"]}
-    return dict(found)
+def _kinds(section: Mapping[str, Any]) -> set[str]:
+    return {kind for found in section["profiles"] for kind in (found.get("kinds") or {}).values()}
+
+
+def _title(page: Mapping[str, Any]) -> str:
+    paths = [str(section["model"].get("path", "")) for section in page["sections"]]
+    if len(paths) > 1:
+        return f"{len(paths)} models"
+    if paths:
+        return paths[0]
+    fleets = [fleet["model"].get("path") for fleet in page["fleet"]]
+    return str(next((path for path in fleets if path), None) or "search" * bool(page["searches"]))
+
+
+def _search_picture(search: Mapping[str, Any]) -> str:
+    """Every candidate that could be judged: the metric against what it costs."""
+    judged = [trial for trial in search["trials"] if not trial["error"]]
+    if len(judged) < 2:
+        return ""
+    cost = "cycles" if all(trial["cycles"] is not None for trial in judged) else "latency_us"
+    points = [(trial[cost] or 0, trial["score"], trial["name"]) for trial in judged]
+    return front_picture(points, cost.replace("_us", ", µs"), search["metric"])

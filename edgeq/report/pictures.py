@@ -13,24 +13,27 @@ from edgeq.report.svg import (
     histogram_picture,
     memory_picture,
     range_picture,
+    scatter_picture,
+    timing_picture,
 )
 
 SUSPECTS = 8
+_FEWEST_TIMES = 20
 
 
-def pictures(result: Mapping[str, Any]) -> dict[str, str]:
-    """The pictures that a result has the figures for."""
-    from markupsafe import Markup
-
+def pictures(section: Mapping[str, Any]) -> dict[str, str]:
+    """The pictures that the section of a model has the figures for."""
     made = {
-        "memory": _memory(result.get("memory")),
-        "ops": _ops((result.get("profile") or {}).get("ops")),
-        "accuracy": _accuracy(result.get("evaluation")),
-        "confusion_float": _confusion(result, "float"),
-        "confusion_integer": _confusion(result, "integer"),
-        "layers": _layers(result.get("layers")),
+        "memory": _memory(section["memory"]),
+        "accuracy": _accuracy(section["evaluations"]),
+        "layers": _layers(section["layers"]),
     }
-    for number, layer in enumerate(suspects(result)):
+    for number, profile in enumerate(section["profiles"]):
+        made[f"ops_{number}"] = _ops(profile.get("ops"))
+        made[f"timing_{number}"] = _timing(profile)
+    for number, found in enumerate(section["evaluations"]):
+        made[f"confusion_{number}"] = _confusion(found)
+    for number, layer in enumerate(suspects(section)):
         low, high = layer["integer_range"]
         name = _short(layer["name"])
         values = f"Float values of {name}; the integers reach from {low:.4g} to {high:.4g}"
@@ -39,13 +42,32 @@ def pictures(result: Mapping[str, Any]) -> dict[str, str]:
             made[f"channels_{number}"] = range_picture(
                 layer["channel_ranges"], low, high, f"Range of each channel of {name}"
             )
+    return _safe(made)
+
+
+def front_picture(points: Sequence[tuple[float, float, str]], cost: str, worth: str) -> str:
+    """Worth against cost, with the front of those that no other beats in both."""
+    caption = f"{worth} against {cost}; the line joins what nothing else beats in both"
+    return _safe({"front": scatter_picture(points, cost, worth, caption)})["front"]
+
+
+def _safe(made: Mapping[str, str]) -> dict[str, str]:
+    from markupsafe import Markup
+
     # svg.py escapes every text that it puts in.
     return {name: Markup(svg) for name, svg in made.items() if svg}  # noqa: S704
 
 
-def suspects(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _timing(profile: Mapping[str, Any]) -> str:
+    samples = profile.get("samples_us") or []
+    if len(samples) < _FEWEST_TIMES:
+        return ""
+    return timing_picture(samples, "Latency of each call in turn, and how often each occurred")
+
+
+def suspects(section: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The layers of a diagnosis that are most to blame."""
-    layers: Sequence[Mapping[str, Any]] = (result.get("diagnosis") or {}).get("layers", ())
+    layers: Sequence[Mapping[str, Any]] = (section.get("diagnosis") or {}).get("layers", ())
     return layers[:SUSPECTS]
 
 
@@ -86,23 +108,19 @@ def _ops(ops: Sequence[Mapping[str, Any]] | None) -> str:
     return bar_chart(bars, f"{figure.capitalize()} per op")
 
 
-def _accuracy(evaluation: Mapping[str, Any] | None) -> str:
-    if not evaluation:
-        return ""
+def _accuracy(evaluations: Sequence[Mapping[str, Any]]) -> str:
     bars = []
-    for kind in ("float", "integer"):
-        found = evaluation.get(kind)
-        if found and isinstance(found[found["metric"]], int | float):
-            value = found[found["metric"]]
-            bars.append(Bar(f"{kind} {found['metric']}", max(value, 0), f"{value:.4f}"))
+    for found in evaluations:
+        value = found[found["metric"]]
+        if isinstance(value, int | float):
+            bars.append(Bar(f"{found['of']} {found['metric']}", max(value, 0), f"{value:.4f}"))
     return bar_chart(bars, "Accuracy, float against integer") if bars else ""
 
 
-def _confusion(result: Mapping[str, Any], kind: str) -> str:
-    found = (result.get("evaluation") or {}).get(kind)
-    if not found or not found.get("confusion"):
+def _confusion(found: Mapping[str, Any]) -> str:
+    if not found.get("confusion"):
         return ""
-    caption = f"Confusion matrix of the {kind} model; rows are true classes"
+    caption = f"Confusion matrix of the {found['of']} model; rows are true classes"
     return confusion_picture(found["confusion"], found.get("classes") or [], caption)
 
 

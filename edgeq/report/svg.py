@@ -56,7 +56,7 @@ def bar_chart(bars: Sequence[Bar], caption: str) -> str:
         length = room * bar.value / longest
         rows.append(
             f"<g><title>{escape(bar.title or bar.label)}</title>"
-            f"{_text(_LABEL - 8, top + 14, _shorten(bar.label, 36), 'end')}"
+            f"{_text(_LABEL - 8, top + 14, _shorten(bar.label, 40), 'end')}"
             f'<rect x="{_LABEL}" y="{top + 3}" width="{length:.1f}" height="{_ROW - 6}" '
             f'class="bar"/>{_text(_LABEL + length + 6, top + 14, bar.text)}</g>'
         )
@@ -114,6 +114,76 @@ def range_picture(
     ]
     lines = "".join(f'<path class="axis" d="M0 {level(end):.1f} H{_PLOT}"/>' for end in (low, high))
     return _svg(_PLOT, _PLOT_HEIGHT, "".join(bars) + lines, caption)
+
+
+def scatter_picture(
+    points: Sequence[tuple[float, float, str]], x_name: str, y_name: str, caption: str
+) -> str:
+    """Points of (cost, worth, label); those that no other beats in both are joined by a line."""
+    left, top, width, height = 70, 12, _WIDTH - 90, 240
+    xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
+    x_span, y_span = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = left + 12 + (width - 24) * (x - min(xs)) / x_span
+        return across, top + 12 + (height - 24) * (1 - (y - min(ys)) / y_span)
+
+    front = [
+        point
+        for point in sorted(points)
+        if not any(a <= point[0] and b >= point[1] and (a, b) != point[:2] for a, b, _ in points)
+    ]
+    line = " L".join("{:.1f} {:.1f}".format(*place(x, y)) for x, y, _ in front)
+    shapes = [f'<path class="axis" d="M{line}"/>']
+    for x, y, label in points:
+        cx, cy = place(x, y)
+        on_front = any((x, y) == point[:2] for point in front)
+        end = cx > left + width * 0.7
+        shapes.append(
+            f"<g><title>{escape(f'{label}: {x:,g} {x_name}, {y:.4f} {y_name}')}</title>"
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" class="{"hit" if on_front else "bar"}"/>'
+            f"{_text(cx + (-8 if end else 8), cy - 6, label, 'end' if end else 'start')}</g>"
+        )
+    bottom = top + height
+    shapes += [
+        f'<path class="axis" d="M{left} {top}V{bottom}H{left + width}"/>',
+        _text(left - 6, top + 16, f"{max(ys):.4f}", "end"),
+        _text(left - 6, bottom - 8, f"{min(ys):.4f}", "end"),
+        _text(left + 12, bottom + 15, f"{min(xs):,g}"),
+        _text(left + width, bottom + 15, f"{max(xs):,g} {x_name}", "end"),
+    ]
+    return _svg(_WIDTH, bottom + 22, "".join(shapes), caption)
+
+
+def timing_picture(samples: Sequence[float], caption: str) -> str:
+    """Latencies in the order in which they were measured, and how often each occurred (right)."""
+    left, height, over_time, bins = 70, 120, 560, 24
+    low, high = min(samples), max(samples)
+    span = (high - low) or 1.0
+
+    def level(value: float) -> float:
+        return 8 + (height - 16) * (1 - (value - low) / span)
+
+    step = max(1, len(samples) // over_time)
+    dots = "".join(
+        f'<rect x="{left + over_time * i / len(samples):.1f}" y="{level(samples[i]) - 1:.1f}" '
+        f'width="2" height="2" class="bar"/>'
+        for i in range(0, len(samples), step)
+    )
+    counts = [0] * bins
+    for value in samples:
+        counts[min(int((value - low) / span * bins), bins - 1)] += 1
+    room, tall = _WIDTH - left - over_time - 20, (height - 16) / bins
+    bars = "".join(
+        f"<g><title>{count:,} calls</title>"
+        f'<rect x="{left + over_time + 16}" y="{level(low + span * (i + 1) / bins):.1f}" '
+        f'width="{room * count / max(counts):.1f}" height="{tall - 1:.1f}" class="bar"/></g>'
+        for i, count in enumerate(counts)
+    )
+    ends = _text(left - 6, 16, f"{high:,.1f} µs", "end")
+    ends += _text(left - 6, height - 4, f"{low:,.1f} µs", "end")
+    frame = f'<path class="axis" d="M{left} 4V{height}H{left + over_time}"/>'
+    return _svg(_WIDTH, height + 6, dots + bars + frame + ends, caption)
 
 
 def memory_picture(spans: Sequence[Span], steps: int, arena_bytes: int, caption: str) -> str:

@@ -101,3 +101,82 @@ def test_command(cli, tmp_path):
         assert done.code == 1
         assert name in done.err
         assert not (tmp_path / "x.html").exists()
+
+
+def other(result, path, sha256, **changes):
+    return {**result, **changes, "model": {**result["model"], "path": path, "sha256": sha256}}
+
+
+def test_each_model_has_a_section_of_its_own():
+    results = [
+        ("a.json", PROFILE),
+        ("b.json", other(PROFILE, "vww.tflite", "cd", cycles=77_777)),
+        ("c.json", EVALUATION),
+    ]
+    page = render(combine(results))
+    assert page.count("<h2>Profile on") == 2
+    first, second = page.split("<hr>")[1:]
+    assert "kws" in first
+    assert "2,000" in first
+    assert "77,777" not in first
+    assert "vww" in second and "77,777" in second and "0.75" not in second
+    assert page.index("Side by side") < page.index("<hr>")
+
+
+def test_one_model_on_several_devices_is_one_section():
+    on_board = {**PROFILE, "device": {**PROFILE["device"], "address": "serial:/dev/ttyACM0"}}
+    page = render(combine([("a.json", PROFILE), ("b.json", on_board)]))
+    assert page.count("<h2>Profile on") == 2
+    assert "<hr>" not in page
+
+
+def test_the_float_model_is_shown_with_the_model_made_of_it():
+    real = other(EVALUATION, "net.keras", "99", accuracy=0.875)
+    integer = other(EVALUATION, "net.tflite", "11")
+    page = render(combine([("f.json", real), ("i.json", integer)]))
+    assert "<hr>" not in page
+    assert "0.8750" in page and "0.7500" in page
+
+
+TRIAL = {
+    "name": "int8", "score": 0.9, "flash_bytes": 9000, "ram_bytes": 800, "cycles": 5000,
+    "latency_us": None, "error": "", "candidate": {},
+}  # fmt: skip
+SEARCH = {
+    "edgeq": "1.0", "device": {"address": "sim:cortex-m4"}, "metric": "accuracy", "float": 0.95,
+    "best": TRIAL, "layers": {}, "met": True, "front": [TRIAL], "seconds": 1.0, "warnings": [],
+    "trials": [
+        TRIAL,
+        {**TRIAL, "name": "<int4>", "score": 0.85, "cycles": 6000},
+        {**TRIAL, "name": "none", "error": "no"},
+    ],
+}  # fmt: skip
+
+
+def test_a_search_shows_its_front():
+    page = render(combine([("tune.json", SEARCH)]))
+    assert "Search on sim:cortex-m4" in page
+    assert "int8" in page and "&lt;int4&gt;" in page and "<int4>" not in page
+    assert page.count("<circle") == 2
+
+
+def test_kinds_are_marked_and_explained():
+    marked = {
+        **PROFILE, "kinds": {"cycles": "stand-in", "memory_bytes.arena": "measured"},
+        "provenance": {"compiler": "gcc 12", "flags": ["-O2"], "clock_hz": 1_000_000},
+    }  # fmt: skip
+    page = render(combine([("p.json", marked)]))
+    assert "(stand-in)" in page and "another core" in page
+    assert "gcc 12 -O2" in page and "2 ms" in page
+
+
+def test_columns_without_figures_are_left_out():
+    op = {**PROFILE["ops"][0], "macs": None, "instructions": None, "cycles": None}
+    page = render(combine([("p.json", {**PROFILE, "ops": [op]})]))
+    assert ">share</th>" in page and ">MACs</th>" not in page and ">instructions</th>" not in page
+
+
+def test_latencies_are_drawn_over_time():
+    timed = {**PROFILE, "samples_us": [float(10 + i % 7) for i in range(200)]}
+    page = render(combine([("p.json", timed)]))
+    assert "how often each occurred" in page

@@ -1,0 +1,101 @@
+"""The models of a page side by side: what they are worth, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+_COSTS = ("cycles", "latency", "flash", "RAM")
+"""What a front may be drawn against, the first that all rows have."""
+
+SMALLER = ("latency", "cycles", "flash", "RAM", "file")
+
+
+def overview(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A row for each model and device; None where there is only one.
+
+    Returns:
+        "columns" (names), "rows" (cells by name, "best" the columns in which a row is best, "kinds"
+        the kind of each figure), and "front": (cost, score, label) of each row that has both.
+    """
+    rows = [row for section in sections for row in _rows(section)]
+    if len(rows) < 2:
+        return None
+    columns = list(dict.fromkeys(name for row in rows for name in row["cells"]))
+    metrics = {row["metric"] for row in rows}
+    if len(sections) == 1 or (len(metrics) == 1 and "" not in metrics):
+        # What does other work is not better for doing less of it.
+        for name in columns:
+            _mark_best(rows, name)
+    cost = next((c for c in _COSTS if all(c in row["cells"] for row in rows)), None)
+    scored = [row for row in rows if row["score"] is not None]
+    front = [(row["cells"][cost], row["score"], row["label"]) for row in scored] if cost else []
+    return {
+        "columns": columns,
+        "rows": rows,
+        "cost": cost,
+        "front": front if len(front) > 1 else [],
+    }
+
+
+def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
+    name = PurePath(str(section["model"].get("path", ""))).name
+    score, metric = _score(section)
+    common = {} if score is None else {metric: score}
+    if section["conversion"]:
+        common["file"] = section["conversion"]["bytes"]
+    profiles = section["profiles"] or [None]
+    rows: list[dict[str, Any]] = []
+    for profile in profiles:
+        device = profile["device"]["address"] if profile else ""
+        cells, kinds = _profile_cells(profile) if profile else ({}, {})
+        label = f"{name} on {device}" if device else name
+        rows.append(
+            {
+                "label": label,
+                "score": score,
+                "metric": metric,
+                "cells": common | cells,
+                "kinds": kinds,
+                "best": [],
+            }
+        )
+    return rows
+
+
+def _score(section: Mapping[str, Any]) -> tuple[float | None, str]:
+    """The figure of the model itself, not of the float model that it came from."""
+    own = [found for found in section["evaluations"] if found["of"] == "integer"]
+    found = (own or section["evaluations"] or [None])[-1]
+    if not found or not isinstance(found[found["metric"]], int | float):
+        return None, ""
+    return float(found[found["metric"]]), str(found["metric"])
+
+
+def _profile_cells(profile: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    memory, latency = profile.get("memory_bytes") or {}, profile.get("latency_us") or {}
+    cells = {
+        "latency": latency.get("p50") or latency.get("mean"),
+        "cycles": profile.get("cycles"),
+        "flash": memory.get("flash_total"),
+        "RAM": memory.get("ram_total") or memory.get("peak_rss"),
+    }
+    paths = {
+        "latency": "latency_us", "cycles": "cycles",
+        "flash": "memory_bytes.flash_total", "RAM": "memory_bytes.ram_total",
+    }  # fmt: skip
+    known = profile.get("kinds") or {}
+    kinds = {name: known[path] for name, path in paths.items() if path in known}
+    return {name: value for name, value in cells.items() if value is not None}, kinds
+
+
+def _mark_best(rows: Sequence[dict[str, Any]], name: str) -> None:
+    having = [row for row in rows if name in row["cells"]]
+    if len(having) < 2:
+        return
+    choose = min if name in SMALLER or name in ("mae", "rmse") else max
+    best = choose(row["cells"][name] for row in having)
+    for row in having:
+        if row["cells"][name] == best:
+            row["best"].append(name)
