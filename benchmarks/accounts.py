@@ -34,7 +34,7 @@ TARGETS = (
     "longan-nano", "qemu-microbit",
 )  # fmt: skip
 MODES = ("balanced", "ram", "size")
-SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "mixed")
+SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "weight-only")
 RESULTS = networks.FOLDER / "accounts.jsonl"
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "accounts.md"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.kinds import figures_of, stand_in
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.build.compiler import DoesNotFit
 from edgeq.compiler.build.toolchain import Toolchain, cross_toolchain
@@ -31,7 +32,7 @@ from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import firmware_model
-from edgeq.support.figures import Figure, Provenance, beside, figure, weakest
+from edgeq.support.figures import Figure, Kind, Provenance, beside, figure, weakest
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
 
@@ -45,6 +46,7 @@ _STAND_INS = {
     "rv32imafc": "rv32imc",
     "xtensa-lx6": "rv32imc",
     "xtensa-lx7": "rv32imc",
+    PORTABLE: "cortex-m4",
 }
 _HERE = ("c", "local", "tflm")
 _MEMORY = tuple(field.name for field in fields(Memory))
@@ -228,6 +230,10 @@ def _own_sizes(model: Path, target: Target, options: CompileOptions) -> dict[str
     sizes = link(sources, toolchain).sizes(*ARENA_SYMBOLS)
     flags = (*toolchain.flags, *compile_flags(sources))
     linked = replace(plan, compiler=toolchain.version, flags=flags)
+    kind: Kind = "measured"
+    if target.cpu == PORTABLE:
+        kind, core = "stand-in", _STAND_INS[PORTABLE]
+        linked = replace(linked, core=core, note=f"{core} stands in for {target.cpu}")
     values = {
         "arena": sizes.arena,
         "static": sizes.static,
@@ -235,15 +241,19 @@ def _own_sizes(model: Path, target: Target, options: CompileOptions) -> dict[str
         "flash_const": sizes.flash_const,
         "flash_total": sizes.flash_code + sizes.flash_const,
     }
-    return {
-        f"memory_bytes.{name}": figure(value, "measured", "bytes", linked)
+    sized = {
+        f"memory_bytes.{name}": figure(value, kind, "bytes", linked)
         for name, value in values.items()
     }
+    return {**sized, **found} if target.cpu == PORTABLE else sized
 
 
 def _toolchain(target: Target) -> Toolchain | None:
+    """A compiler for a target; C for every core is compiled for a usual one."""
     try:
-        return cross_toolchain(target)
+        return cross_toolchain(
+            load_target(_STAND_INS[PORTABLE]) if target.cpu == PORTABLE else target
+        )
     except EdgeqError:
         return None
 

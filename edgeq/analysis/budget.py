@@ -7,9 +7,11 @@ here first, and hands on options in which the form is chosen.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from edgeq.analysis.account import account_on, address_for
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.options import CompileOptions
@@ -54,6 +56,8 @@ def within_budgets(
     limits = options.budgets
     if not limits:
         return options
+    if target.cpu == PORTABLE:  # of no core, so that figures of a usual one are all there can be
+        options = replace(options, accept_stand_in=True)
     graph = graph or read_graph(model)
     address = address or address_for(target)
     order = (options.optimize, *(mode for mode in MODES if mode != options.optimize))

@@ -11,13 +11,14 @@ from edgeq import __version__
 from edgeq.analysis.budget import within_budgets
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite, is_integer
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import load_target
 from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.ops.shared.base import Isa
 from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 from edgeq.support.result import Result
@@ -77,7 +78,7 @@ class Inspection(Result):
         peak_live_bytes: What that op needs. The arena cannot be smaller.
         arena_bytes: Activations, scratch, inputs, outputs and state of the generated C; None if
             there is none for this model.
-        target: What the C is for that arena and live bytes are of; None for portable C.
+        target: What the C is for that arena and live bytes are of; "portable" for every core.
         optimize: What it is made for.
         problems: Why there is no generated C for this model.
     """
@@ -92,7 +93,7 @@ class Inspection(Result):
     peak_op: int | None
     peak_live_bytes: int
     arena_bytes: int | None
-    target: str | None
+    target: str
     optimize: str
     problems: tuple[str, ...]
     inputs: tuple[TensorInfo, ...]
@@ -111,7 +112,7 @@ def inspect(
     model: str | Path,
     *,
     trust: bool = False,
-    target: str | None = None,
+    target: str = PORTABLE,
     options: CompileOptions | None = None,
 ) -> Inspection:
     """What is in a model.
@@ -119,25 +120,21 @@ def inspect(
     Args:
         model: A .tflite file, float or integer, or a Keras file or SavedModel (seen as float).
         trust: Whether code inside a Keras file (Lambda layers) may run.
-        target: What the C would be generated for; portable C by default.
+        target: What the C would be generated for; every core by default, as `compile` does.
         options: What it would be made for, and budgets.
 
     Raises:
         EdgeqError: No such file, or no valid model.
         LimitError: No form of the program keeps to the budgets.
-        UsageError: No such target, or budgets without a target to count for.
+        UsageError: No such target.
     """
-    options, loaded = options or CompileOptions(), target and load_target(target)
-    if options.budgets and not loaded:
-        raise UsageError("A budget is one of a target.", hint="--target nucleo-f446re")
+    options, loaded = options or CompileOptions(), load_target(target)
     with as_tflite(model, trust=trust) as path:
         graph = replace(read_graph(path), path=str(model))
-        if loaded:
-            options = within_budgets(path, loaded, options, graph=graph)
-    isa = isa_of(loaded) if loaded else Isa()
+        options = within_budgets(path, loaded, options, graph=graph)
     main = graph.main
     macs = model_macs(main)
-    program, plan, problems = _planned(graph, isa, options)
+    program, plan, problems = _planned(graph, isa_of(loaded), options)
     live = _needed_bytes(main, program, plan) if program and plan else _live_bytes(main)
     ops = tuple(_op_info(op, main, macs[op.index], live[op.index]) for op in main.ops)
     constants = [tensor for tensor in main.tensors if tensor.is_constant]
@@ -154,7 +151,7 @@ def inspect(
         peak_op=peak,
         peak_live_bytes=max(live.values(), default=0),
         arena_bytes=None if plan is None else plan.arena_bytes + plan.state_bytes,
-        target=target,
+        target=loaded.name,
         optimize=options.optimize,
         problems=problems,
         inputs=tuple(tensors[index] for index in main.inputs),

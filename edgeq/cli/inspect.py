@@ -11,6 +11,7 @@ from rich.table import Table
 from edgeq.analysis.fit import Fit, fit
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.cli.shared.tables import result_console, short_name
@@ -52,7 +53,7 @@ def inspect(
     as_json: bool,
 ) -> None:
     """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
-    found = inspect_model(model, trust=trust, target=target, options=options)
+    found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
     fitting = None
     if target is not None and not found.problems:
@@ -92,7 +93,7 @@ def _show_summary(found: Inspection, console: Console) -> None:
     )
     if found.peak_op is not None:
         op = found.ops[found.peak_op]
-        what = f"C for {found.target}" if found.target else "portable C"
+        what = f"C for {found.target}" if found.target != PORTABLE else "portable C"
         arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes ({what}); "
         console.print(
             f"memory: {arena}the peak is at op {op.index} {op.op}, "

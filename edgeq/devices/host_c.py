@@ -121,8 +121,8 @@ def _flags(sources: Sources) -> list[str]:
 
 def _memory(manifest: Mapping[str, Any], stack: int) -> Memory:
     """RAM of the model; code and constants are the shared library's, and no flash."""
-    arena = manifest["arena_bytes"] + manifest["state_bytes"]
-    static = manifest["static_bytes"]
+    arena = manifest["arena_bytes"] + manifest.get("state_bytes", 0)
+    static = manifest.get("static_bytes", 0)
     return Memory(arena=arena, static=static, stack=stack, ram_total=arena + static + stack)
 
 

@@ -83,7 +83,10 @@ def test_commands_and_profile_count_the_same_ram(cli, models, tmp_path):
         done = cli(*command)
         assert done.code == 3, command
         assert "over 1,000" in done.err
-    assert cli("inspect", model, "--ram", "32K").code == 2  # of which target?
+    # C for every core is judged on a usual one: it has none of its own to stand in for.
+    portable = cli("inspect", model, "--ram", "32K", "--json")
+    assert (portable.code, portable.json["target"]) == (0, "portable")
+    assert cli("inspect", model, "--ram", "1K").code == 3
 
 
 def test_a_stand_in_s_figures_keep_no_budget_unless_accepted(models):
