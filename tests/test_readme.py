@@ -48,7 +48,7 @@ def test_the_addresses_of_the_table_are_addresses():
 def test_the_c_of_the_readme_is_what_is_generated(models):
     from edgeq.compiler.compilation import generate
 
-    source = generate(models / "kws_int8.tflite", name="kws").files["kws.c"]
+    source = generate(models / "kws_int8.tflite", name="kws", target="cortex-m4").files["kws.c"]
     shown = re.search(r"```c\n(    EQ_OP.*?)```", README, re.DOTALL)
     assert shown is not None
     calls = [line.strip() for line in shown[1].splitlines() if line.strip().startswith("kws_")]

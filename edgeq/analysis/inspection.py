@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -219,14 +221,13 @@ def _live_bytes(model: Subgraph) -> dict[int, int]:
             if index >= 0 and not model.tensors[index].is_constant:
                 first.setdefault(index, op.index)
                 last[index] = max(last.get(index, 0), op.index)
-    return {
-        op.index: sum(
-            model.tensors[index].bytes
-            for index, start in first.items()
-            if start <= op.index <= last.get(index, 0)
-        )
-        for op in model.ops
-    }
+    changes: Counter[int] = Counter()
+    for index, start in first.items():
+        if start <= last.get(index, 0):
+            changes[start] += model.tensors[index].bytes
+            changes[last.get(index, 0) + 1] -= model.tensors[index].bytes
+    totals = list(accumulate(changes[number] for number in range(len(model.ops) + 1)))
+    return {op.index: totals[op.index] for op in model.ops}
 
 
 def _needed_bytes(model: Subgraph, program: Program, plan: Plan) -> dict[int, int]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console  # noqa: TID251  (its type)
-from rich.table import Table
 
 from edgeq.analysis.fit import Fit, fit
 from edgeq.analysis.inspection import Inspection, TensorInfo
@@ -14,7 +13,7 @@ from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
 from edgeq.cli.shared.common import compile_options, json_option, print_json
-from edgeq.cli.shared.tables import result_console, short_name
+from edgeq.cli.shared.tables import result_console, short_name, show_table
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.model_file import read_graph
 from edgeq.report.account import (
@@ -65,9 +64,9 @@ def inspect(
         return
     console = result_console()
     _show_summary(found, console)
-    console.print(_op_table(found))
+    _show_ops(found, console)
     if tensors:
-        console.print(_tensor_table(found.tensors))
+        _show_tensors(found.tensors, console)
     if fitting is not None:
         _show_fit(fitting, console)
     if warnings is not None:
@@ -134,30 +133,28 @@ def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     return " ".join("x".join(map(str, shape)) or "scalar" for shape in shapes)
 
 
-def _op_table(found: Inspection) -> Table:
-    table = Table("#", "op", "in", "out", "MACs", "parameters", "live bytes", "name", box=None)
-    for column in table.columns[4:7]:
-        column.justify = "right"
-    for op in found.ops:
-        peak = op.index == found.peak_op
-        table.add_row(
+def _show_ops(found: Inspection, console: Console) -> None:
+    heads = ("#", "op", "in", "out", "MACs", "parameters", "live bytes", "name")
+    rows = [
+        (
             str(op.index),
             op.op,
             _shapes(op.input_shapes),
             _shapes(op.output_shapes),
             f"{op.macs:,}",
             f"{op.parameters:,}",
-            f"{op.live_bytes:,}{' peak' if peak else ''}",
+            f"{op.live_bytes:,}{' peak' if op.index == found.peak_op else ''}",
             short_name(op.name),
         )
-    return table
+        for op in found.ops
+    ]
+    show_table(console, heads, rows, right=(4, 5, 6))
 
 
-def _tensor_table(tensors: tuple[TensorInfo, ...]) -> Table:
-    table = Table("#", "kind", "type", "shape", "bytes", "quantization", "name", box=None)
-    table.columns[4].justify = "right"
-    for tensor in tensors:
-        table.add_row(
+def _show_tensors(tensors: tuple[TensorInfo, ...], console: Console) -> None:
+    heads = ("#", "kind", "type", "shape", "bytes", "quantization", "name")
+    rows = [
+        (
             str(tensor.index),
             tensor.kind,
             tensor.dtype,
@@ -166,4 +163,6 @@ def _tensor_table(tensors: tuple[TensorInfo, ...]) -> Table:
             _quantization(tensor),
             short_name(tensor.name),
         )
-    return table
+        for tensor in tensors
+    ]
+    show_table(console, heads, rows, right=(4,))

@@ -22,7 +22,7 @@ from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
-from edgeq.firmware.project import render_project
+from edgeq.firmware.project import check_target, render_project
 from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.text import line_problem
@@ -113,6 +113,7 @@ def create_project(
     if name is not None:
         check_identifier(name)
     prefixes = _prefixes(models, name, names or {})
+    check_target(board, template)
     folder = Path(output)
     check_writable(folder, force=force, folder=True)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.

@@ -60,7 +60,7 @@ def lay_out(
     models: Sequence[FirmwareModel], target: Target, template: str, name: str
 ) -> tuple[Layout, dict[str, str]]:
     """What a project is made of, and its files; see `render_project`."""
-    _check_target(target, template)
+    check_target(target, template)
     layout = LAYOUTS[template](models, target, name)
     files = _model_files(models, layout.model_folder)
     for destination, source in layout.files.items():
@@ -108,7 +108,12 @@ def _templates_hint(target: Target) -> str:
     return f"{hint}; a board's name as --target has others" if target.kind == "cpu" else hint
 
 
-def _check_target(target: Target, template: str) -> None:
+def check_target(target: Target, template: str) -> None:
+    """Refuse a template that a target does not offer or has too few facts for.
+
+    Raises:
+        UsageError, EdgeqError: It is so.
+    """
     if template not in target.templates:
         raise UsageError(
             f"There is no '{template}' project for {target.title}.",

@@ -55,12 +55,41 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
-def rounding_divide_by_pot(x: NDArray[np.int64], exponent: int) -> NDArray[np.int64]:
+def quantize_multipliers(
+    reals: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`quantize_multiplier` of every element: Q31 multipliers, and shifts (positive is left).
+
+    Raises:
+        OutOfRange: One is 2**31 or more, or no number.
+    """
+    reals = np.asarray(reals, np.float64)
+    fractions, exponents = np.frexp(reals)
+    shifts = exponents.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        multipliers = np.floor(np.abs(fractions) * (1 << 31) + 0.5)
+    whole = multipliers == 1 << 31
+    multipliers, shifts = np.where(whole, 1 << 30, multipliers), shifts + whole
+    bad = ~np.isfinite(reals) | (shifts > 31)
+    if bad.any():
+        raise OutOfRange(f"the scales ask for a factor of {reals[bad][0]}")
+    nothing = (reals == 0) | (shifts < -31)
+    signed = np.copysign(multipliers, reals)
+    return (
+        np.where(nothing, 0, signed).astype(np.int64),
+        np.where(nothing, 0, shifts),
+    )
+
+
+def rounding_divide_by_pot(
+    x: NDArray[np.int64], exponent: NDArray[np.int64] | int
+) -> NDArray[np.int64]:
     """X / 2**exponent, rounded to nearest, ties away from zero. Source: gemmlowp."""
-    x = np.asarray(x, np.int64)
-    mask = (1 << exponent) - 1
+    x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + ((x & mask) > threshold)
+    result: NDArray[np.int64] = (x >> exponent) + ((x & mask) > threshold)
+    return result
 
 
 def saturating_rounding_doubling_high_mul(
@@ -75,16 +104,17 @@ def saturating_rounding_doubling_high_mul(
 
 
 def multiply_by_quantized_multiplier(
-    x: NDArray[np.int64], multiplier: int, shift: int
+    x: NDArray[np.int64], multiplier: NDArray[np.int64] | int, shift: NDArray[np.int64] | int
 ) -> NDArray[np.int64]:
     """X * multiplier * 2**(shift - 31) as TFLM rounds it: first to Q31, then by the right shift.
 
     Args:
         x: int32 values.
-        multiplier: Q31.
-        shift: Positive is left.
+        multiplier: Q31; one for all, or one for each.
+        shift: Positive is left; likewise.
     """
-    left, right = max(shift, 0), max(-shift, 0)
+    shift = np.asarray(shift, np.int64)
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = wrap_int32(np.asarray(x, np.int64) << left)
     return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, multiplier), right)
 

@@ -59,7 +59,7 @@ def test_the_published_checksums_of_eight_inputs(int8_model, optimize):
 
 
 def test_the_arena_is_smaller_than_inputs_and_outputs_of_the_largest_op(int8_model):
-    sources = generate(int8_model)
+    sources = generate(int8_model, target="cortex-m4")
     main = read_graph(int8_model).main
 
     def size(index):
@@ -75,7 +75,8 @@ def test_the_arena_is_smaller_than_inputs_and_outputs_of_the_largest_op(int8_mod
 @pytest.mark.parametrize(("optimize", "shares"), [("balanced", BALANCED), ("ram", RAM)])
 def test_the_arena_against_tflms(int8_model, optimize, shares):
     name = short_name(int8_model)
-    arena = generate(int8_model, options=CompileOptions(optimize)).plan.arena_bytes
+    options = CompileOptions(optimize)
+    arena = generate(int8_model, target="cortex-m4", options=options).plan.arena_bytes
     assert arena <= shares[name] * TFLM_ARENA[name]
 
 

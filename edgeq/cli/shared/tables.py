@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console  # noqa: TID251  (its type)
 
 from edgeq.support.terminal import console as result_console
+from edgeq.support.terminal import say
+from edgeq.support.text import visible_line
 
-__all__ = ["result_console", "short_name", "show_columns"]
+__all__ = ["result_console", "short_name", "show_columns", "show_table"]
+
+_LONG = 500
+_WIDEST = 60
+
+
+def show_table(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]
+) -> None:
+    """Print a table; one of many rows in plain lines, since rich takes a millisecond for each.
+
+    Args:
+        heads: Of the columns.
+        rows: The cells.
+        right: Columns of numbers.
+    """
+    if len(rows) <= _LONG:
+        from rich.table import Table
+
+        table = Table(*heads, box=None)
+        for column in right:
+            table.columns[column].justify = "right"
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        return
+    shown = [[visible_line(cell) for cell in row] for row in (heads, *rows)]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*shown, strict=True)]
+    lines = []
+    for row in shown:
+        cells = (
+            cell.rjust(width) if position in right else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append(" " + "  ".join(cells).rstrip())
+    say("\n".join(lines))
 
 
 def short_name(name: str) -> str:

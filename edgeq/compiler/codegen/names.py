@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +65,7 @@ def assign_names(program: Program, prefix: str) -> Names:
     functions: dict[object, Function] = {}
     by_step: dict[int, Function] = {}
     counts: dict[str, int] = {}
+    steps: dict[str, list[int]] = {}
     for number, step in enumerate(program.steps):
         if step.call is None:
             continue
@@ -76,13 +77,13 @@ def assign_names(program: Program, prefix: str) -> Names:
             header = step.call.header
             counts[header] = counts.get(header, 0) + 1
             known = Function(f"{prefix}_{header}_{counts[header]}", step.call, types, ())
-        known = Function(known.name, known.call, known.argument_types, (*known.steps, number))
         functions[key] = known
-    for function in functions.values():
-        for number in function.steps:
-            by_step[number] = function
+        steps.setdefault(known.name, []).append(number)
+    found = [replace(each, steps=tuple(steps[each.name])) for each in functions.values()]
+    for function in found:
+        by_step |= dict.fromkeys(function.steps, function)
     tables, table_of = _tables(program, prefix)
-    return Names(tuple(functions.values()), by_step, tables, table_of)
+    return Names(tuple(found), by_step, tables, table_of)
 
 
 def _hashable(value: object) -> object:

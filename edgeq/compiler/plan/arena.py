@@ -16,12 +16,17 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
 
 from edgeq.compiler.plan.program import Program
 
 ALIGNMENT = 4
 _WIDEST = 8
 _TRIES = 600
+# A try compares every block with every other: of more than a thousand there are fewer tries.
+_MOST_COMPARED = _TRIES * 1000**2
 
 
 @dataclass(frozen=True)
@@ -207,26 +212,30 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
 
 def _step_needs(blocks: list[Block], overlaps: _Overlaps, steps: int) -> tuple[int, ...]:
     """The least memory that each step needs, whatever the placement."""
-    needs = []
-    for step in range(steps + 1):
-        live = [block for block in blocks if block.first <= step <= block.last]
-        total = sum(block.size for block in live)
-        saved = 0
-        for (output, source), (distance, exact) in overlaps.items():
-            pair = [block for block in live if block.key in (output, source)]
-            if len(pair) == 2 and step == max(block.first for block in pair):
-                sizes = {block.key: block.size for block in pair}
-                together = max(sizes[output], max(0 if exact else distance, 0) + sizes[source])
-                saved = max(saved, sizes[output] + sizes[source] - together)
-        needs.append(total - saved)
-    return tuple(needs)
+    changes, saved = [0] * (steps + 2), [0] * (steps + 1)
+    by_key = {block.key: block for block in blocks}
+    for block in blocks:
+        changes[block.first] += block.size
+        changes[block.last + 1] -= block.size
+    for (output, source), (distance, exact) in overlaps.items():
+        over, under = by_key[output], by_key[source]
+        step = max(over.first, under.first)
+        if step <= min(over.last, under.last):
+            together = max(over.size, max(0 if exact else distance, 0) + under.size)
+            saved[step] = max(saved[step], over.size + under.size - together)
+    totals = accumulate(changes[:-1])
+    return tuple(total - less for total, less in zip(totals, saved, strict=True))
 
 
 def _place(order: list[Block], overlaps: _Overlaps, limit: int) -> list[Placed] | None:
     """Every block at its lowest free offset, in this order; None if that exceeds `limit`."""
     placed: list[Placed] = []
-    for block in order:
-        rivals = [p for p in placed if p.block.first <= block.last and block.first <= p.block.last]
+    # Looked through at once: of thousands of blocks only a few are needed at the same time.
+    first = np.array([block.first for block in order])
+    last = np.array([block.last for block in order])
+    for number, block in enumerate(order):
+        together = (first[:number] <= block.last) & (last[:number] >= block.first)
+        rivals = [placed[k] for k in np.flatnonzero(together).tolist()]
         offset = _lowest(block, rivals, overlaps)
         if offset + block.size > limit:
             return None
@@ -281,7 +290,7 @@ def _search(blocks: list[Block], overlaps: _Overlaps, bound: int, tries: int) ->
     assert best is not None
     current, end = best, max((p.end for p in best), default=0)
     chance = random.Random(0)  # noqa: S311  (a search, not a secret; the seed makes it repeatable)
-    for _ in range(tries):
+    for _ in range(min(tries, _MOST_COMPARED // max(len(blocks), 1) ** 2)):
         if max((p.end for p in best), default=0) <= bound or len(blocks) < 2:
             break
         trial = _moved(order, current, end, chance)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.shared.base import Node
 from edgeq.compiler.ops.shared.quantized import effective_scales
-from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
+from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multipliers
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +67,25 @@ def fold_channels(
     taps: NDArray[np.int64] = weights.astype(np.int64)
     bias = bias.astype(np.int64)
     if shared is not None:
-        pairs = [shared] * len(bias)
+        multiplier = np.full(len(bias), shared[0], np.int64)
+        shift = np.full(len(bias), -shared[1], np.int64)
     else:
-        pairs = [quantize_multiplier(scale) for scale in effective_scales(node, len(bias))]
-    multiplier = np.array([m for m, _ in pairs], np.int64)
-    shift = np.array([-s for _, s in pairs], np.int64)
+        multiplier, left = quantize_multipliers(np.array(effective_scales(node, len(bias))))
+        shift = -left
     low, high = -128 - zero_point, 127 - zero_point
     least = bias + np.minimum(taps * low, taps * high).sum(axis=1)
     most = bias + np.maximum(taps * low, taps * high).sum(axis=1)
-    for channel in range(len(bias)):
-        ends = np.array([least[channel], most[channel]])
-        scaled = multiply_by_quantized_multiplier(ends, *pairs[channel]) + output_zero_point
+    if shared is None:
+        ends = np.stack([least, most])
+        scaled = multiply_by_quantized_multiplier(ends, multiplier, -shift) + output_zero_point
         first, last = np.clip(scaled, *limits)
-        if first == last and shared is None:
-            taps[channel] = filler
-            reach = abs(filler) * taps.shape[1] * max(-low, high)
-            right = max(reach.bit_length() + 1, 7)
-            # value * 2^8, times 2^30 in Q31 (one half), shifted right by 7: the value itself.
-            bias[channel] = (int(first) - output_zero_point) << (right + 1)
-            multiplier[channel], shift[channel] = 1 << 30, right
-            least[channel], most[channel] = bias[channel] - reach, bias[channel] + reach
+        dead = first == last
+        taps[dead] = filler
+        reach = abs(filler) * taps.shape[1] * max(-low, high)
+        right = max(reach.bit_length() + 1, 7)
+        # value * 2^8, times 2^30 in Q31 (one half), shifted right by 7: the value itself.
+        bias[dead] = (first[dead] - output_zero_point) << (right + 1)
+        multiplier[dead], shift[dead] = 1 << 30, right
+        least[dead], most[dead] = bias[dead] - reach, bias[dead] + reach
     folded = bias - zero_point * taps.sum(axis=1)
     return Channels(taps, folded, multiplier, shift, np.maximum(np.abs(least), np.abs(most)))

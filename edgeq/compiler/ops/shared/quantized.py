@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.shared.base import Call, Constant, Node, Unsupported, require
-from edgeq.model.fixedpoint import SMALLEST_DIVISOR, activation_range, quantize_multiplier
+from edgeq.model.fixedpoint import SMALLEST_DIVISOR, activation_range, quantize_multipliers
 from edgeq.model.graph import Tensor
 
 ACCUMULATOR_LIMIT = 1 << 31
@@ -92,8 +92,8 @@ def live_bias(bias: NDArray[np.int64], scales: list[float]) -> NDArray[np.int64]
         bias: int32 or int64 values.
         scales: `scale_products`.
     """
-    live = [quantize_multiplier(scale)[0] > 0 for scale in scales]
-    return np.where(live, bias, 0)
+    multipliers, _ = quantize_multipliers(np.array(scales))
+    return np.where(multipliers > 0, bias, 0)
 
 
 def layer_bias(node: Node, channels: int) -> NDArray[np.int64]:
@@ -103,10 +103,8 @@ def layer_bias(node: Node, channels: int) -> NDArray[np.int64]:
 
 def requant_constant(node: Node, bias: NDArray[np.int64], channels: int) -> Constant:
     """The eq_requant table of a convolution: a row (bias, multiplier, right shift) per channel."""
-    rows = np.zeros((channels, 3), np.int64)
-    for channel, scale in enumerate(effective_scales(node, channels)):
-        multiplier, shift = quantize_multiplier(scale)
-        rows[channel] = bias[channel], multiplier, -shift
+    multiplier, shift = quantize_multipliers(np.array(effective_scales(node, channels)))
+    rows = np.stack([bias, multiplier, -shift], axis=1)
     require(bool(np.all(np.abs(rows[:, 0]) <= 0x7FFFFFFF)), "a bias does not fit 32 bits")
     return Constant("requant", "eq_requant", rows, "bias, multiplier (Q31), right shift")
 

@@ -1,0 +1,113 @@
+"""Projects with several models, and projects for no board in particular."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from edgeq.boards.target_schema import LIBRARY_TEMPLATES
+from edgeq.firmware.building import build_project
+from tests.compiler.codegen.test_golden import small_model
+from tests.firmware.boards import need_tools
+from tests.oracle.check import WARNINGS
+from tests.tools import need
+
+BOARD = "qemu-mps2-an386"
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two files of one name, as they lie in folders of experiments."""
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "string.tflite")
+        paths[-1].write_bytes(small_model())
+    return paths
+
+
+def test_each_model_has_its_name(two, tmp_path, cli):
+    need_tools("arm-none-eabi-gcc")
+    folder = tmp_path / "fw"
+    options = ["-o", folder, "--project", "bare-metal", "--target", BOARD]
+    refused = cli("compile", *two, *options)
+    assert refused.code == 2
+    assert f"--name OTHER={two[0]}" in refused.err
+    assert not folder.exists()
+    names = ["--name", f"left={two[0]}", "--name", f"Right={two[1]}", "--name", "both"]
+    assert cli("compile", *two, *options, *names).code == 0
+    record = json.loads((folder / "edgeq-project.json").read_text())
+    assert record["name"] == "both"
+    assert list(record["models"]) == ["left", "Right"]
+    assert build_project(folder).elf.is_file()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["--name", "x", "--name", "y"], "twice"),
+        (["--name", "x=nothing.tflite"], "no model 'nothing.tflite'"),
+        (["--name", "kws={0}", "--name", "KWS={1}"], "Two models"),
+        (["--name", "math={0}"], "'math' cannot be the name"),
+        (["--name", "eq_models={0}"], "'eq_models' cannot be the name"),
+    ],
+)
+def test_names_that_cannot_be(names, said, two, tmp_path, cli):
+    given = [text.format(*two) for text in names]
+    options = ["-o", tmp_path / "fw", "--project", "sources", "--target", BOARD]
+    done = cli("compile", *two, *options, *given)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_the_budget_is_that_of_the_whole_image(models, tmp_path, cli):
+    """Each model keeps to the budget alone; constants of both do not."""
+    need_tools("arm-none-eabi-gcc")
+    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
+    options = ["--project", "bare-metal", "--target", BOARD, "--json"]
+    made = cli("compile", *both, "-o", tmp_path / "free", *options)
+    account = made.json["account"]
+    flash, ram = account["flash_bytes"], account["ram_bytes"]
+    kept = cli("compile", *both, "-o", tmp_path / "kept", *options, "--flash", f"{flash + 999}")
+    assert kept.code == 0
+    for option, most in (("--flash", 70_000), ("--ram", ram - 999)):
+        assert most < {"--flash": flash, "--ram": ram}[option]
+        done = cli("compile", *both, "-o", tmp_path / "over", *options, option, most)
+        assert done.code == 3
+        assert re.search(r"The image needs \d+,\d+ bytes of .* over \d+,\d+", done.err)
+        assert not (tmp_path / "over").exists()
+
+
+def test_tflm_without_a_target_makes_sources(models, tmp_path, cli):
+    folder = tmp_path / "tflm"
+    done = cli(
+        "compile", models / "kws_int8.tflite", "--runtime", "tflm", "-n", "kws", "-o", folder
+    )
+    assert done.code == 0, done.err
+    assert "a sources project for any core" in done.out
+    assert (folder / "model" / "kws.cc").is_file()
+    assert (folder / "tflm.cmake").is_file()
+
+
+@pytest.mark.parametrize("template", LIBRARY_TEMPLATES)
+def test_a_library_project_needs_no_target(template, two, tmp_path, cli):
+    need(shutil.which("gcc"), "gcc")
+    folder = tmp_path / "fw"
+    made = cli("compile", two[0], "-n", "net", "-o", folder, "--project", template)
+    assert made.code == 0, made.err
+    sources = [path for path in folder.rglob("*.c") if path.name.startswith(("net", "eq_"))]
+    folders = [f"-I{path}" for path in {header.parent for header in folder.rglob("*.h")}]
+    assert len(sources) >= 5
+    command = ["gcc", "-std=c99", *WARNINGS, *folders, "-fsyntax-only"]
+    subprocess.run([*command, *map(str, sources)], check=True)
+    built = cli("build", folder)
+    assert built.code == 2
+    assert "Traceback" not in built.err
+
+
+def test_a_board_project_says_that_it_needs_a_board(two, tmp_path, cli):
+    done = cli("compile", two[0], "-o", tmp_path / "fw", "--project", "bare-metal")
+    assert done.code == 2
+    assert "--target" in done.err
