@@ -14,6 +14,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import read_labels
+from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
@@ -69,6 +70,16 @@ from edgeq.workflow.convert import convert as convert_model
     "--bias-correction",
     is_flag=True,
     help="Biases make up for what rounding of weights adds on average.",
+)
+@click.option(
+    "--quality-check/--no-quality-check",
+    default=True,
+    help="Run the result beside the float model on up to 100 samples, 3 seconds at most.",
+)
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Write the result even if its outputs differ much from the float model's.",
 )
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
@@ -144,6 +155,8 @@ def show_conversion(result: Conversion) -> None:
         )
     for name, found in result.understood.items():
         say(str(found).replace("data:", f"{name} data:", 1))
+    if result.quality is not None:
+        show_quality(result.quality)
     if result.rounded:
         show_rounding(result.rounded)
     if result.corrected:
@@ -157,6 +170,25 @@ def show_conversion(result: Conversion) -> None:
         )
         if result.outputs is not None:
             say(f"outputs: {result.outputs}")
+
+
+def show_quality(quality: Quality) -> None:
+    """Print how close each output is to the float model's."""
+    click.echo(f"quality: {quality.verdict}, {quality.samples} samples beside the float model")
+    for output in quality.outputs:
+        parts = [
+            "no difference"
+            if output.signal_to_noise_db is None
+            else f"SNR {output.signal_to_noise_db:.1f} dB",
+            f"cosine {output.cosine:.4f}",
+        ]
+        if output.max_difference_steps is not None:
+            parts.append(f"{output.max_difference_steps:.1f} steps at most")
+        if output.top1_agreement is not None:
+            parts.append(f"first class agrees {output.top1_agreement:.1%}")
+        if output.logits_db is not None:
+            parts.append(f"logits {output.logits_db:.1f} dB")
+        click.echo(f"  {output.name}: {', '.join(parts)}")
 
 
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:

@@ -17,6 +17,7 @@ from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.passes.masks import bound_masks, clip_masks
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
+from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
 from edgeq.conversion.quantization.bias_correction import correct_biases
@@ -30,6 +31,7 @@ from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
+from edgeq.workflow.quality import QualityCheck
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
@@ -57,6 +59,7 @@ class Conversion(Result):
             the layer's output.
         rounded: With adaptive rounding: what it did to each layer, by its output's name.
         understood: What was understood of the data: "calibration", and "eval" where there is one.
+        quality: How close its outputs are to the float model's; None where it was not checked.
     """
 
     model: str
@@ -75,6 +78,7 @@ class Conversion(Result):
     corrected: Mapping[str, float] = field(default_factory=dict)
     rounded: Mapping[str, Rounding] = field(default_factory=dict)
     understood: Mapping[str, Understood] = field(default_factory=dict)
+    quality: Quality | None = None
 
     @property
     def compared(self) -> Paired | None:
@@ -95,6 +99,7 @@ class Conversion(Result):
             "bytes": len(self.data),
             "float_bytes": self.float_bytes,
             "proof": self.proof,
+            "quality": self.quality and self.quality.to_json(),
             "calibration": self.calibration
             and {
                 "samples": self.calibration.samples,
@@ -142,6 +147,8 @@ def convert(
     target: str | Path | None = None,
     rounding: str = "nearest",
     bias_correction: bool = False,
+    quality_check: bool = True,
+    accept_loss: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -171,8 +178,12 @@ def convert(
             layer's output on the data, where it pays; integer schemes only.
         bias_correction: Whether biases make up for what rounding of weights adds on average;
             integer schemes only.
+        quality_check: Whether the result runs beside the float model on up to 100 samples (those
+            of `eval_data` where given), for 3 seconds at most.
+        accept_loss: Whether a result whose outputs differ much from the float model's passes.
 
     Raises:
+        LimitError: The result does not compute what the float model does; nothing is written.
         EdgeqError: The model or the data is not usable, the output exists, or the result is not
             what was asked for (all reasons at once).
     """
@@ -188,7 +199,8 @@ def convert(
         check_writable(path, force=force)
     _check_use(chosen, data, adaptive=rounding == "adaptive", bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust)
-    labelled_output(source, options.classes)
+    given = source
+    scores = labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
     found = None
@@ -215,6 +227,13 @@ def convert(
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
+    quality, remarks = None, tuple[str, ...]()
+    if quality_check:
+        if scores is None and eval_data is not None and metric == "classification":
+            scores = 0
+        known = data if chosen.integer else None
+        check = QualityCheck(known, eval_data, options, accept_loss, scores)
+        quality, remarks = check.run(given, chosen, result)
     judged: tuple[Evaluation, ...] = ()
     if eval_data is not None:
         judged = _compare(real, result, eval_data, metric, options)
@@ -236,6 +255,7 @@ def convert(
             *(found.warnings() if found else _no_saving(chosen, result)),
             *_data_warnings(understood),
             *_of_evaluations(judged),
+            *remarks,
         ),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
@@ -243,6 +263,7 @@ def convert(
         corrected=repairs.corrected if repairs else {},
         rounded=repairs.rounded if repairs else {},
         understood=understood,
+        quality=quality,
     )
 
 
