@@ -16,7 +16,6 @@ from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
 from edgeq.devices.oracle import open_oracle
-from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype

@@ -62,9 +62,9 @@ from edgeq.workflow.convert import convert as convert_model
 @click.option(
     "--rounding",
     type=click.Choice(ROUNDINGS),
-    default="nearest",
-    show_default=True,
-    help="How weights become integers; adaptive: by what that does to the output of the layer.",
+    help="How weights become integers; adaptive: by what that does to the output of the layer; "
+    "sequential: the same layer after layer, with scales and biases. Sequential for int4, "
+    "nearest for other schemes, unless given.",
 )
 @click.option(
     "--bias-correction",
@@ -174,7 +174,7 @@ def show_conversion(result: Conversion) -> None:
 
 def show_quality(quality: Quality) -> None:
     """Print how close each output is to the float model's."""
-    click.echo(f"quality: {quality.verdict}, {quality.samples} samples beside the float model")
+    say(f"quality: {quality.verdict}, {quality.samples} samples beside the float model")
     for output in quality.outputs:
         parts = [
             "no difference"
@@ -188,7 +188,7 @@ def show_quality(quality: Quality) -> None:
             parts.append(f"first class agrees {output.top1_agreement:.1%}")
         if output.logits_db is not None:
             parts.append(f"logits {output.logits_db:.1f} dB")
-        click.echo(f"  {output.name}: {', '.join(parts)}")
+        say(f"  {output.name}: {', '.join(parts)}")
 
 
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:
@@ -196,7 +196,7 @@ def show_rounding(rounded: Mapping[str, Rounding]) -> None:
     from rich.table import Table
 
     paid = sum(layer.changed > 0 for layer in rounded.values())
-    say(f"adaptive rounding: {paid} of {len(rounded)} layers changed")
+    say(f"rounding: {paid} of {len(rounded)} layers changed")
     table = Table("layer", "nearest dB", "adaptive dB", "weights changed", box=None)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 
 from edgeq.compiler.codegen.source import Golden
-from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.program import Program
 from edgeq.model.inputs import xorshift_inputs
 

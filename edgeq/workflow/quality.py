@@ -36,28 +36,35 @@ class QualityCheck:
     """What a quality check looks at.
 
     Attributes:
-        data: Representative data; None for schemes that need none.
+        wanted: Whether there is to be a check at all.
+        data: Representative data; not read for schemes that need none.
         eval_data: Labelled data, which is looked at first; None for none.
         options: How both are read.
         accept_loss: Whether a result that differs much from the float model is accepted.
+        metric: What `eval_data` is for; classification makes scores of the first output.
         scores: Position of an output that is known to hold scores; None for none.
     """
 
+    wanted: bool
     data: Any
     eval_data: Any
     options: DatasetOptions
     accept_loss: bool
+    metric: str = "classification"
     scores: int | None = None
 
     def run(
         self, source: FloatModel, scheme: Scheme, converted: bytes
     ) -> tuple[Quality | None, tuple[str, ...]]:
-        """The quality of a conversion with what there is to say about it; None without data.
+        """The quality of a conversion with what there is to say about it.
+
+        There is none where it is not wanted, or there is no data.
 
         Raises:
             LimitError: It differs too much from the float model, and that is not accepted.
         """
-        if self.eval_data is None and self.data is None:
+        known = self.eval_data is not None or (scheme.integer and self.data is not None)
+        if not self.wanted or not known:
             return None, ()
         quality = self._measure(source, scheme, converted)
         bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
@@ -90,7 +97,10 @@ class QualityCheck:
         )
         samples = (sample.inputs for sample in data)
         limits = quality_limits(scheme.name)
-        return measure_quality(source, converted, samples, limits, scores=self.scores)
+        scores = self.scores
+        if scores is None and labelled and self.metric == "classification":
+            scores = 0
+        return measure_quality(source, converted, samples, limits, scores=scores)
 
     def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:
         """The layers that the error comes from, in a sentence; empty where nobody can tell."""

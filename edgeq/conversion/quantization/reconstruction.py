@@ -139,7 +139,9 @@ def _searched(wanted: Array, gram: Array, limit: int, *, per_tensor: bool) -> tu
     # All shares at once: the outputs stand side by side.
     tries = np.concatenate([full * share for share in _SHARES], axis=1)
     targets = np.tile(wanted, (1, len(_SHARES), 1))
-    integers = adaptive_integers(targets / tries[:, :, None], gram, limit, free=True, sweeps=_SWEEPS_OF_TRIES)
+    integers = adaptive_integers(
+        targets / tries[:, :, None], gram, limit, free=True, sweeps=_SWEEPS_OF_TRIES
+    )
     errors = output_errors(integers * tries[:, :, None] - targets, gram)
     outputs = wanted.shape[1]
     by_share = errors.reshape(len(wanted), len(_SHARES), outputs)

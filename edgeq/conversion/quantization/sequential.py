@@ -1,6 +1,6 @@
 """Layers rounded one after the other, each for the inputs that the rounded ones before it give.
 
-Three of four samples are learned from, the fourth is judged on: a layer keeps its plain integers
+Seven of eight samples are learned from, the eighth is judged on: a layer keeps its plain integers
 where others do not pay there.
 """
 
@@ -35,7 +35,7 @@ from edgeq.devices.local import LiteRtOptions
 from edgeq.support.progress import track
 
 _PLACES = 128
-_UNSEEN = 4
+_UNSEEN = 8
 _TOGETHER = 32
 _BUDGET_BYTES = 1 << 29
 _BIAS_TYPES = {TENSOR_CODES["int32"]: np.int32, TENSOR_CODES["int64"]: np.int64}
