@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from edgeq.analysis.account import Account, how_to_measure
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.verification import ORACLE, Verification
+from edgeq.analysis.verification import Verification
 from edgeq.boards.target import Target
+from edgeq.devices.oracle import SECOND_ORACLE
 from edgeq.firmware.account import ImageAccount
 from edgeq.support.figures import Figure, Kind
 
@@ -83,7 +84,7 @@ def check_limits(
     checks = [
         LimitCheck(f"inputs that differ on {v.on}", 0, v.differing, v.equal, "always")
         for v in verifications
-        if v.against == ORACLE
+        if v.against != SECOND_ORACLE
     ]
     checks += _accuracy(limits, accuracy, float_accuracy)
     figures = account.figures

@@ -15,7 +15,7 @@ from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
-from edgeq.devices.registry import open_device
+from edgeq.devices.oracle import open_oracle
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
@@ -82,22 +82,6 @@ class Verification(Result):
         return {"edgeq": __version__, "model": model, **found}
 
 
-ORACLE, SECOND_ORACLE = "tflm", "local?kernels=reference"
-
-
-def oracle_address(model: Path) -> str:
-    """The device whose bytes are the contract for a model.
-
-    That is TensorFlow Lite Micro; LiteRT's reference kernels where it is not installed or has no
-    kernel for one of the model's ops.
-    """
-    try:
-        open_device(ORACLE).open(model, CompileOptions()).close()
-    except EdgeqError:
-        return SECOND_ORACLE
-    return ORACLE
-
-
 def verify(
     model: str | Path,
     *,
@@ -114,7 +98,8 @@ def verify(
     Args:
         model: A .tflite file, or a Keras file or SavedModel (run as float).
         on: Address of the device to check.
-        against: Address of the oracle; None for `oracle_address(model)`.
+        against: Address of the oracle; None for the one that owns each op's arithmetic: TensorFlow
+            Lite Micro, and LiteRT's reference kernels for ops that it has no kernel for.
         n: Number of random inputs; all-minimum and all-maximum inputs come before them.
         seed: Of the random inputs.
         inputs: Inputs to use in place of random ones, as for `edgeq.run`.
@@ -128,10 +113,12 @@ def verify(
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)
         arrays = _inputs(graph.main, inputs, n, seed, where)
-        against = against or oracle_address(path)
-        pair = [
-            stack.enter_context(open_session(address, path, options)) for address in (on, against)
-        ]
+        pair = [stack.enter_context(open_session(on, path, options))]
+        if against is None:
+            against, theirs = open_oracle(path)
+        else:
+            theirs = open_session(against, path, options)
+        pair.append(stack.enter_context(theirs))
         far = np.concatenate(list(_differences(pair, arrays)))
         bad = np.flatnonzero(far)
         compared = len(arrays[0])

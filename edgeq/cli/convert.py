@@ -14,6 +14,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import read_labels
+from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
@@ -61,14 +62,24 @@ from edgeq.workflow.convert import convert as convert_model
 @click.option(
     "--rounding",
     type=click.Choice(ROUNDINGS),
-    default="nearest",
-    show_default=True,
-    help="How weights become integers; adaptive: by what that does to the output of the layer.",
+    help="How weights become integers; adaptive: by what that does to the output of the layer; "
+    "sequential: the same layer after layer, with scales and biases. Sequential for int4, "
+    "nearest for other schemes, unless given.",
 )
 @click.option(
     "--bias-correction",
     is_flag=True,
     help="Biases make up for what rounding of weights adds on average.",
+)
+@click.option(
+    "--quality-check/--no-quality-check",
+    default=True,
+    help="Run the result beside the float model on up to 100 samples, 3 seconds at most.",
+)
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Write the result even if its outputs differ much from the float model's.",
 )
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
@@ -144,6 +155,8 @@ def show_conversion(result: Conversion) -> None:
         )
     for name, found in result.understood.items():
         say(str(found).replace("data:", f"{name} data:", 1))
+    if result.quality is not None:
+        show_quality(result.quality)
     if result.rounded:
         show_rounding(result.rounded)
     if result.corrected:
@@ -159,12 +172,31 @@ def show_conversion(result: Conversion) -> None:
             say(f"outputs: {result.outputs}")
 
 
+def show_quality(quality: Quality) -> None:
+    """Print how close each output is to the float model's."""
+    say(f"quality: {quality.verdict}, {quality.samples} samples beside the float model")
+    for output in quality.outputs:
+        parts = [
+            "no difference"
+            if output.signal_to_noise_db is None
+            else f"SNR {output.signal_to_noise_db:.1f} dB",
+            f"cosine {output.cosine:.4f}",
+        ]
+        if output.max_difference_steps is not None:
+            parts.append(f"{output.max_difference_steps:.1f} steps at most")
+        if output.top1_agreement is not None:
+            parts.append(f"first class agrees {output.top1_agreement:.1%}")
+        if output.logits_db is not None:
+            parts.append(f"logits {output.logits_db:.1f} dB")
+        say(f"  {output.name}: {', '.join(parts)}")
+
+
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:
     """Print what adaptive rounding did to each layer."""
     from rich.table import Table
 
     paid = sum(layer.changed > 0 for layer in rounded.values())
-    say(f"adaptive rounding: {paid} of {len(rounded)} layers changed")
+    say(f"rounding: {paid} of {len(rounded)} layers changed")
     table = Table("layer", "nearest dB", "adaptive dB", "weights changed", box=None)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -41,6 +41,11 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--max-drop", type=float, help="Limit: most that may be lost against float.")
 @click.option("--max-latency", type=float, help="Limit: milliseconds per inference.")
 @click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Go on even if the integer model's outputs differ much from the float model's.",
+)
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
 @compile_options

@@ -19,7 +19,7 @@ from edgeq.support.terminal import say
 @click.option("--on", required=True, help="Address of the device to check.")
 @click.option(
     "--against",
-    help="Address of the oracle; tflm by default, LiteRT's reference where that has no kernel.",
+    help="Address of the oracle; by default tflm, and LiteRT's reference for ops that it lacks.",
 )
 @click.option("-n", "count", default=100, show_default=True, help="Number of random inputs.")
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")

@@ -6,15 +6,12 @@ import zlib
 from pathlib import Path
 
 from edgeq.compiler.codegen.source import Golden
-from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.program import Program
-from edgeq.devices.registry import open_device
-from edgeq.errors import EdgeqError
 from edgeq.model.inputs import xorshift_inputs
 
 
 def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden:
-    """The CRC-32 of every op's outputs for one xorshift input, computed by TensorFlow Lite Micro.
+    """The CRC-32 of every op's outputs for one xorshift input, computed by the oracle.
 
     Args:
         model: The .tflite file.
@@ -24,14 +21,13 @@ def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden
     Raises:
         EdgeqError: Neither TensorFlow Lite Micro nor LiteRT can run the model here.
     """
+    from edgeq.devices.oracle import open_oracle
+
     tensors = [program.tensor(i) for i in program.subgraph.inputs]
     inputs = xorshift_inputs([t.shape for t in tensors], [t.dtype for t in tensors], index)
-    try:
-        with open_device("tflm").open(Path(model), CompileOptions()) as session:
-            values = session.trace(inputs)
-    except EdgeqError:
-        with open_device("local?kernels=reference").open(Path(model), CompileOptions()) as session:
-            values = session.trace(inputs)
+    _, session = open_oracle(Path(model))
+    with session:
+        values = session.trace(inputs)
     crcs: list[int | None] = []
     for number, step in enumerate(program.steps):
         branches = any(mark for position, mark in program.marks.items() if position <= number)

@@ -38,6 +38,7 @@ class DeployConfig:
         limits: What the result must keep to.
         accept_stand_in: Whether figures of another core than the target's may meet a limit.
         trust: Whether code inside a Keras file may run.
+        accept_loss: Whether an integer model that differs much from the float one is accepted.
         sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
     """
 
@@ -57,6 +58,7 @@ class DeployConfig:
     limits: Limits = field(default_factory=Limits)
     accept_stand_in: bool = False
     trust: bool = False
+    accept_loss: bool = False
     sign: str | None = None
 
 

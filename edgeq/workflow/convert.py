@@ -17,12 +17,15 @@ from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.passes.masks import bound_masks, clip_masks
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
+from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.quantization.adaptive_rounding import usual_rounding
 from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
 from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
+from edgeq.conversion.quantization.sequential import can_walk, round_sequentially
 from edgeq.data import Dataset, DatasetOptions, Understood, duplicates_warning, open_dataset
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
@@ -30,6 +33,7 @@ from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
+from edgeq.workflow.quality import QualityCheck
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
@@ -57,6 +61,7 @@ class Conversion(Result):
             the layer's output.
         rounded: With adaptive rounding: what it did to each layer, by its output's name.
         understood: What was understood of the data: "calibration", and "eval" where there is one.
+        quality: How close its outputs are to the float model's; None where it was not checked.
     """
 
     model: str
@@ -75,6 +80,7 @@ class Conversion(Result):
     corrected: Mapping[str, float] = field(default_factory=dict)
     rounded: Mapping[str, Rounding] = field(default_factory=dict)
     understood: Mapping[str, Understood] = field(default_factory=dict)
+    quality: Quality | None = None
 
     @property
     def compared(self) -> Paired | None:
@@ -95,6 +101,7 @@ class Conversion(Result):
             "bytes": len(self.data),
             "float_bytes": self.float_bytes,
             "proof": self.proof,
+            "quality": self.quality and self.quality.to_json(),
             "calibration": self.calibration
             and {
                 "samples": self.calibration.samples,
@@ -140,8 +147,10 @@ def convert(
     eval_data: Any = None,
     metric: str = "classification",
     target: str | Path | None = None,
-    rounding: str = "nearest",
+    rounding: str | None = None,
     bias_correction: bool = False,
+    quality_check: bool = True,
+    accept_loss: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -167,12 +176,19 @@ def convert(
         eval_data: Labelled data to compare the float and the converted model on.
         metric: What to compute on it (see `edgeq.evaluate`).
         target: Where it shall run (see `edgeq targets`); a scheme that cannot is refused.
-        rounding: "nearest", or "adaptive": weights go up or down by what that does to the
-            layer's output on the data, where it pays; integer schemes only.
+        rounding: "nearest"; "adaptive": weights go up or down by what that does to the layer's
+            output on the data, where it pays; "sequential": layer after layer, each for the
+            inputs that the rounded ones before it give, with scales chosen for that and biases
+            that make up for the rest. None is sequential for int4 and nearest for others.
+            Integer schemes only.
         bias_correction: Whether biases make up for what rounding of weights adds on average;
             integer schemes only.
+        quality_check: Whether the result runs beside the float model on up to 100 samples (those
+            of `eval_data` where given), for 3 seconds at most.
+        accept_loss: Whether a result whose outputs differ much from the float model's passes.
 
     Raises:
+        LimitError: The result does not compute what the float model does; nothing is written.
         EdgeqError: The model or the data is not usable, the output exists, or the result is not
             what was asked for (all reasons at once).
     """
@@ -181,14 +197,16 @@ def convert(
         check_target(chosen, load_target(target))
     recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
     _check_method("calibration", calibration, METHODS)
+    rounding = rounding or usual_rounding(chosen.name)
     _check_method("rounding", rounding, ROUNDINGS)
     options = dataset_options or DatasetOptions()
     path = None if output is None else Path(output)
     if path is not None:
         check_writable(path, force=force)
-    _check_use(chosen, data, adaptive=rounding == "adaptive", bias_correction=bias_correction)
+    _check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust)
-    labelled_output(source, options.classes)
+    given = source
+    scores = labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
     found = None
@@ -206,7 +224,7 @@ def convert(
         if chosen.name == "mixed" and not recipe.precision:
             picked = choose_precision(source, found.ranges, dataset)
             recipe = replace(recipe, precision=tuple(picked.items()))
-        repairs = _Repairs(source, dataset, rounding == "adaptive", bias_correction)
+        repairs = _Repairs(source, dataset, rounding, bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
     result = describe(made, source, options, found)
     # Both say the same of raw data, so both see the very same samples.
@@ -215,6 +233,8 @@ def convert(
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
+    check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
+    quality, remarks = check.run(given, chosen, result)
     judged: tuple[Evaluation, ...] = ()
     if eval_data is not None:
         judged = _compare(real, result, eval_data, metric, options)
@@ -236,6 +256,7 @@ def convert(
             *(found.warnings() if found else _no_saving(chosen, result)),
             *_data_warnings(understood),
             *_of_evaluations(judged),
+            *remarks,
         ),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
@@ -243,6 +264,7 @@ def convert(
         corrected=repairs.corrected if repairs else {},
         rounded=repairs.rounded if repairs else {},
         understood=understood,
+        quality=quality,
     )
 
 
@@ -260,29 +282,33 @@ class _Repairs:
     """What makes a quantized model better with the help of the float model and the data."""
 
     def __init__(
-        self, source: FloatModel, dataset: Dataset, adaptive: bool, bias_correction: bool
+        self, source: FloatModel, dataset: Dataset, rounding: str, bias_correction: bool
     ) -> None:
         self._source, self._dataset = source, dataset
-        self._adaptive, self._bias_correction = adaptive, bias_correction
+        self._rounding, self._bias_correction = rounding, bias_correction
         self.rounded: dict[str, Rounding] = {}
         self.corrected: dict[str, float] = {}
 
     def __call__(self, made: Any) -> None:
         """Repair an unpacked model in place: weights first, so that biases fit them."""
         source, dataset = self._source, self._dataset
-        if self._adaptive:
+        if self._rounding == "sequential" and can_walk(made):
+            self.rounded = round_sequentially(made, source, dataset)
+        elif self._rounding != "nearest":
             self.rounded = round_adaptively(made, source, dataset)
         if self._bias_correction:
             self.corrected = correct_biases(made, source, dataset)
 
 
-def _check_use(scheme: Scheme, data: Any, *, adaptive: bool, bias_correction: bool) -> None:
+def _check_use(scheme: Scheme, data: Any, *, rounding: str, bias_correction: bool) -> None:
     if scheme.integer and data is None:
         raise UsageError(
             f"The scheme {scheme.name} needs representative data.",
             hint="--data calibration.npz, or --scheme dynamic, which needs none",
         )
-    wanted = "adaptive rounding" if adaptive else "bias correction" if bias_correction else ""
+    wanted = "bias correction" if bias_correction else ""
+    if rounding != "nearest":
+        wanted = f"{rounding} rounding"
     if wanted and not scheme.integer:
         raise UsageError(
             f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",

@@ -233,6 +233,7 @@ class _Steps:
             io=self.config.io,
             dataset_options=self.config.reading,
             trust=self.config.trust,
+            accept_loss=self.config.accept_loss,
         )
         real = None
         if conversion.float_model is not None:

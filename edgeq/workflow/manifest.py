@@ -112,6 +112,9 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
     for kind, evaluation in result["evaluation"].items():
         if evaluation:
             found[f"{kind}_{evaluation['metric']}"] = evaluation[evaluation["metric"]]
+    quality = (result.get("conversion") or {}).get("quality") or {}
+    for name in ("signal_to_noise_db", "top1_agreement"):
+        found[name] = quality.get(name)
     for check in result["verify"]:
         found[f"differing_on_{check['on']}"] = check["differing"]
     return {name: value for name, value in found.items() if value is not None}

@@ -50,12 +50,20 @@ def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: A
         needed = needed.max(keepdims=True)
     wide = needed > scales
     if not wide.any() or kernel is None or weights.type not in WEIGHT_LIMITS:
+        if bias.type == _INT64 and not wide.any():
+            # litert-quantizer cuts them off at 32 bits, though the kernels take 64.
+            _write_bias(model, bias, real, scale * scales.astype(np.float64))
         return
     scales = np.where(wide, needed, scales).astype(np.float32)
     weights.quantization.scale = scales
     limit = WEIGHT_LIMITS[weights.type]
     steps = kernel / scales_like(weights, kernel.ndim)
     write_weights(model, weights, np.clip(np.round(steps), -limit, limit).astype(np.int8))
-    sums = np.round(real.astype(np.float64) / (scale * scales.astype(np.float64)))
     bias.quantization.scale = (scale * scales).astype(np.float32)
+    _write_bias(model, bias, real, scale * scales.astype(np.float64))
+
+
+def _write_bias(model: Any, bias: Any, real: Any, scales: Any) -> None:
+    """Give a bias the integers of its real values."""
+    sums = np.round(real.astype(np.float64) / scales)
     bias.buffer = add_constant(model, sums.astype(BIAS_TYPES[bias.type]))

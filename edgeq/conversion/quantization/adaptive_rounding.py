@@ -27,7 +27,14 @@ from edgeq.conversion.quantization.stored_weights import (
 from edgeq.data import Dataset
 from edgeq.support.progress import track
 
-METHODS = ("nearest", "adaptive")
+METHODS = ("nearest", "adaptive", "sequential")
+
+
+def usual_rounding(scheme: str) -> str:
+    """How weights become integers unless asked for otherwise: 4 bits need the best."""
+    return "sequential" if scheme == "int4" else "nearest"
+
+
 # Second moments, two per layer: what one pass over the samples may hold.
 _BUDGET_BYTES = 1 << 28
 _VALUE_BYTES = 8

@@ -21,7 +21,8 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, read_weights, scales_like
 from edgeq.data import Dataset
 
-_DTYPES = {2: np.int32, 4: np.int64}
+_INT32, _INT64 = 2, 4  # tensor types
+_DTYPES = {_INT32: np.int32, _INT64: np.int64}
 
 
 def correct_biases(model: Any, source: FloatModel, dataset: Dataset) -> dict[str, float]:
@@ -70,6 +71,8 @@ def _take_off(model: Any, bias: Any, shift: NDArray[np.float64]) -> None:
     dtype = _DTYPES[bias.type]
     before = np.frombuffer(bytes(model.buffers[bias.buffer].data), dtype).astype(np.float64)
     scales = np.asarray(bias.quantization.scale, np.float64)
-    limits = np.iinfo(np.int32)
-    after = np.clip(np.round(before - shift / scales), limits.min, limits.max)
+    after = np.round(before - shift / scales)
+    if bias.type == _INT32:
+        limits = np.iinfo(np.int32)
+        after = np.clip(after, limits.min, limits.max)
     bias.buffer = add_constant(model, after.astype(dtype))

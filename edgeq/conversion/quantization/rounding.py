@@ -8,7 +8,7 @@ error so far, and then turning single weights while that helps, finds far better
 Source: choice and objective are those of "Up or Down? Adaptive Rounding for Post-Training
 Quantization", Nagel et al., 2020, sections 2 and 3; the sequence that replaces its training is
 "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", Frantar et al.,
-2022, section 3, kept to the two integers beside each weight.
+2022, section 3, kept to the two integers beside each weight where asked for.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class _Choices:
-    """The two integers beside each weight; arrays of one shape (groups, outputs, taps)."""
+    """The integers a weight may become; arrays of one shape (groups, outputs, taps)."""
 
     weights: Array
     low: Array
     high: Array
 
     def nearest(self, values: Array, taps: Any = slice(None)) -> Array:
-        """Of the two integers of some taps, those nearer to values."""
+        """Of the integers of some taps, those nearest to values."""
         return np.clip(np.round(values), self.low[:, :, taps], self.high[:, :, taps])
 
     def ordered(self, order: Array) -> _Choices:
@@ -43,22 +43,28 @@ class _Choices:
         return _Choices(*sort)
 
 
-def adaptive_integers(weights: Array, gram: Array, limit: int) -> Array:
+def adaptive_integers(
+    weights: Array, gram: Array, limit: int, *, free: bool = False, sweeps: int = _SWEEPS
+) -> Array:
     """For each weight the integer above or below it, such that outputs are least off.
 
     Args:
         weights: In units of their scale, shape (groups, outputs, taps).
         gram: Second moment of the inputs, shape (groups, taps, taps).
         limit: Largest absolute value of an integer.
+        free: Whether weights may become integers further away.
+        sweeps: How often each weight is looked at again.
 
     Returns:
         int8, of the shape of the weights; no output is further off than by rounding to nearest.
     """
-    damped = _damped(gram)
+    damped = damped_gram(gram)
     low, high = (np.clip(edge(weights), -limit, limit) for edge in (np.floor, np.ceil))
+    if free:
+        low, high = np.full_like(weights, -limit), np.full_like(weights, limit)
     choices = _Choices(weights, low, high)
     nearest = choices.nearest(weights)
-    found = _descend(_sequential(choices, damped), choices, damped)
+    found = _descend(_sequential(choices, damped), choices, damped, sweeps)
     better = output_errors(found - weights, damped) < output_errors(nearest - weights, damped)
     return np.asarray(np.where(better[:, :, None], found, nearest), np.int8)
 
@@ -73,7 +79,7 @@ def output_errors(errors: Array, gram: Array) -> Array:
     return np.asarray(((errors @ gram) * errors).sum(axis=2))
 
 
-def _damped(gram: Array) -> Array:
+def damped_gram(gram: Array) -> Array:
     """The moment with a little uncorrelated noise: few samples claim more than they know."""
     taps = gram.shape[1]
     noise = _DAMPING * np.trace(gram, axis1=1, axis2=2) / taps
@@ -104,11 +110,11 @@ def _sequential(choices: _Choices, gram: Array) -> Array:
     return integers
 
 
-def _descend(integers: Array, choices: _Choices, gram: Array) -> Array:
+def _descend(integers: Array, choices: _Choices, gram: Array, sweeps: int) -> Array:
     """Each integer set to the better one given all others, until none changes."""
     found: Array = integers.copy()
     slope = (found - choices.weights) @ gram
-    for _ in range(_SWEEPS):
+    for _ in range(sweeps):
         before = found.copy()
         for tap in range(found.shape[2]):
             here = found[:, :, tap].copy()

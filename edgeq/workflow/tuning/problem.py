@@ -190,5 +190,5 @@ def _diagnosis(
     with tempfile.TemporaryDirectory() as folder:
         real, integer = Path(folder) / "float.tflite", Path(folder) / "integer.tflite"
         real.write_bytes(source.data)
-        made = convert(real, data=calibration, output=integer, scheme=scheme)
+        made = convert(real, data=calibration, output=integer, scheme=scheme, quality_check=False)
         return diagnose(integer, real, data=calibration, limit=8), made.warnings

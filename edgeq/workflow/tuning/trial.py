@@ -103,6 +103,8 @@ def make_model(problem: Problem, candidate: Candidate, output: Path) -> None:
             precision=problem.space.precision(candidate),
             calibration=candidate.calibration,
             force=True,
+            # The accuracy of each trial is measured right after.
+            quality_check=False,
         )
 
 

@@ -1,0 +1,214 @@
+"""Layers rounded one after the other, each for the inputs that the rounded ones before it give.
+
+Seven of eight samples are learned from, the eighth is judged on: a layer keeps its plain integers
+where others do not pay there.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.calibration.moments import calibration_samples
+from edgeq.conversion.calibration.products import Product, products
+from edgeq.conversion.flatbuffer import TENSOR_CODES, add_constant, indices, unpack
+from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.quantization.adaptive_rounding import Rounding
+from edgeq.conversion.quantization.reconstruction import (
+    Array,
+    PairedMoments,
+    Rebuilt,
+    rebuild,
+)
+from edgeq.conversion.quantization.stored_weights import (
+    WEIGHT_LIMITS,
+    read_weights,
+    scales_like,
+    write_weights,
+)
+from edgeq.conversion.quantization.walk import Walk
+from edgeq.data import Dataset
+from edgeq.devices.local import LiteRtOptions
+from edgeq.support.progress import track
+
+_PLACES = 128
+_UNSEEN = 8
+_TOGETHER = 32
+_BUDGET_BYTES = 1 << 29
+_BIAS_TYPES = {TENSOR_CODES["int32"]: np.int32, TENSOR_CODES["int64"]: np.int64}
+_TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
+
+
+def can_walk(model: Any) -> bool:
+    """Whether a model can be run op by op: no control flow, no state."""
+    resource = TENSOR_CODES["resource"]
+    return len(model.subgraphs) == 1 and not any(
+        tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
+    )
+
+
+def round_sequentially(model: Any, source: FloatModel, dataset: Dataset) -> dict[str, Rounding]:
+    """What was done to each layer, by the name of its output.
+
+    Args:
+        model: The quantized model's ModelT; weights, their scales and biases are changed in place.
+        source: The float model it came from; constants have the same names.
+        dataset: Representative data; a few hundred samples are used.
+    """
+    real = unpack(source.data)
+    samples = [sample.inputs for sample in calibration_samples(dataset)]
+    exact = _inputs(real.subgraphs[0], samples)
+    exact_walk = Walk(real, exact, LiteRtOptions())
+    integers = dict(zip(indices(model.subgraphs[0].inputs), exact.values(), strict=True))
+    ours = {i: _quantized(v, model.subgraphs[0].tensors[i]) for i, v in integers.items()}
+    walk = Walk(model, ours, LiteRtOptions(delegate="none"))
+    layers = _layers(model, source)
+    found: dict[str, Rounding] = {}
+    done: set[str] = set()
+    for position, layer in track(layers, "rounding", len(layers)):
+        if layer.weights.name in done:
+            continue
+        done.add(layer.weights.name)
+        if 6 * layer.groups * layer.taps**2 * 8 > _BUDGET_BYTES:
+            skipped = f"{layer.taps:,} weights per output are too many"
+            found[layer.output.name] = Rounding(None, None, 0.0, skipped)
+            continue
+        walk.to(position)
+        exact_walk.to(layer.op.index)
+        target = _Layer(model, model.subgraphs[0].operators[position], layer)
+        given = target.real(walk.value(target.source))
+        found[layer.output.name] = target.round(exact_walk.value(layer.source.index), given)
+    return found
+
+
+def _layers(model: Any, source: FloatModel) -> list[tuple[int, Product]]:
+    """Positions of the integer model's layers with integer weights, and what they came from."""
+    graph = model.subgraphs[0]
+    known: dict[str, list[Product]] = {}
+    for layer in products(source.graph):
+        known.setdefault(layer.weights.name, []).append(layer)
+    found = []
+    for position, op in enumerate(graph.operators):
+        inputs = indices(op.inputs)
+        if len(inputs) < 2 or inputs[1] < 0:
+            continue
+        weights = graph.tensors[inputs[1]]
+        same = known.get((weights.name or b"").decode())
+        if same and weights.type in WEIGHT_LIMITS and graph.tensors[inputs[0]].type in _TYPES:
+            found.append((position, same.pop(0)))
+    return found
+
+
+def _inputs(graph: Any, samples: list[Any]) -> dict[int, Array]:
+    """All samples of each input, by tensor."""
+    return {
+        index: np.stack([s[place].reshape(indices(graph.tensors[index].shape)) for s in samples])
+        for place, index in enumerate(indices(graph.inputs))
+    }
+
+
+def _quantized(values: Array, tensor: Any) -> Array:
+    """Real numbers in the type and scale of a model input; as they are where it has none."""
+    if tensor.type not in _TYPES or tensor.quantization is None:
+        return values
+    dtype = _TYPES[tensor.type]
+    limits = np.iinfo(dtype)
+    steps = np.round(values / tensor.quantization.scale[0]) + tensor.quantization.zeroPoint[0]
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(dtype))
+
+
+class _Layer:
+    """One layer of the integer model."""
+
+    def __init__(self, model: Any, op: Any, layer: Product) -> None:
+        self._model, self._layer = model, layer
+        inputs = indices(op.inputs)
+        tensors = model.subgraphs[0].tensors
+        self.source = inputs[0]
+        self._source, self._weights = tensors[inputs[0]], tensors[inputs[1]]
+        self._bias = tensors[inputs[2]] if len(inputs) > 2 and inputs[2] >= 0 else None
+        self._biased = self._bias is not None and self._bias.type in _BIAS_TYPES
+
+    def real(self, values: Array) -> Array:
+        """The input's integers as real numbers."""
+        found = self._source.quantization
+        return np.asarray((values.astype(np.float32) - found.zeroPoint[0]) * found.scale[0])
+
+    def round(self, exact: Array, given: Array) -> Rounding:
+        """Give the layer other integers where that pays.
+
+        Args:
+            exact: Its input in the float model, samples on the first axis.
+            given: The same as the integer model computes it.
+        """
+        layer = self._layer
+        known = PairedMoments(layer.groups, layer.taps, judging=False)
+        unseen = PairedMoments(layer.groups, layer.taps, judging=True)
+        for first in range(_UNSEEN):
+            part = unseen if first == _UNSEEN - 1 else known
+            self._collect(part, exact[first::_UNSEEN], given[first::_UNSEEN])
+        if not unseen.count:
+            return Rounding(None, None, 0.0, "too few samples to judge by")
+        kernel = np.asarray(layer.weights.data, np.float64)
+        weights = layer.matrix(kernel)
+        before = self._now(kernel)
+        after = rebuild(
+            weights,
+            known,
+            WEIGHT_LIMITS[self._weights.type],
+            per_tensor=len(self._weights.quantization.scale) == 1,
+            biased=self._biased,
+        )
+        noise, signal = before.errors(weights, unseen)
+        less, _ = after.errors(weights, unseen)
+        if less >= noise:
+            return Rounding(_decibels(signal, noise), _decibels(signal, noise), 0.0)
+        self._write(after)
+        changed = float((after.integers != before.integers).mean())
+        return Rounding(_decibels(signal, noise), _decibels(signal, less), changed)
+
+    def _collect(self, moments: PairedMoments, exact: Array, given: Array) -> None:
+        """Take samples in, several at a time, since each addition touches all products."""
+        pairs = zip(exact, given, strict=True)
+        for first in range(0, len(exact), _TOGETHER):
+            patches = [
+                [self._layer.patches(x, _PLACES, number) for x in pair]
+                for number, pair in enumerate(islice(pairs, _TOGETHER), first)
+            ]
+            moments.add(*(np.concatenate(side, axis=1) for side in zip(*patches, strict=True)))
+
+    def _now(self, kernel: Array) -> Rebuilt:
+        """The layer as it is."""
+        integers = read_weights(self._model, self._weights, kernel.shape)
+        scales = np.broadcast_to(scales_like(self._weights, kernel.ndim), kernel.shape)
+        shape = self._layer.matrix(kernel).shape[:2]
+        per_output = self._layer.matrix(scales)[:, :, 0]
+        return Rebuilt(self._layer.matrix(integers), per_output, np.zeros(shape))
+
+    def _write(self, found: Rebuilt) -> None:
+        """Write weights, their scales, and the bias, which has a scale of its own after them."""
+        layer, weights = self._layer, self._weights
+        write_weights(self._model, weights, layer.kernel(found.integers.astype(np.int8)))
+        scales = found.scales.ravel().astype(np.float32)
+        one = len(weights.quantization.scale) == 1
+        weights.quantization.scale = scales[:1] if one else scales
+        if self._bias is None or not self._biased:
+            return
+        real = np.zeros(found.shift.size)
+        if layer.bias is not None and layer.bias.data is not None:
+            real = np.asarray(layer.bias.data, np.float64).ravel()
+        step = weights.quantization.scale.astype(np.float64) * self._source.quantization.scale[0]
+        dtype = _BIAS_TYPES[self._bias.type]
+        limits = np.iinfo(np.int32)
+        steps = np.round((real + found.shift.ravel()) / step)
+        if dtype == np.int32:
+            steps = np.clip(steps, limits.min, limits.max)
+        self._bias.quantization.scale = step.astype(np.float32)
+        self._bias.buffer = add_constant(self._model, steps.astype(dtype))
+
+
+def _decibels(signal: float, noise: float) -> float | None:
+    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None

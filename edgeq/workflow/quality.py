@@ -1,0 +1,196 @@
+"""The quality check of a conversion: figures, where it breaks, and whether that is acceptable."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.analysis.diagnosis.diagnose import Diagnosis, LayerDiagnosis, diagnose
+from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.proof.heads import joined_by
+from edgeq.conversion.proof.limits import quality_limits
+from edgeq.conversion.proof.quality import (
+    FAILED,
+    NOT_JUDGED,
+    SAMPLES,
+    WARNED,
+    OutputQuality,
+    Quality,
+    measure_quality,
+)
+from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.data import DatasetOptions, open_dataset
+from edgeq.errors import EdgeqError, LimitError
+
+_BLAMED = 3
+_LEAST_BLAME = 0.05
+_BLAME_SAMPLES = 8
+_CHANNELS_NAMED = 8
+
+
+@dataclass(frozen=True)
+class QualityCheck:
+    """What a quality check looks at.
+
+    Attributes:
+        wanted: Whether there is to be a check at all.
+        data: Representative data; not read for schemes that need none.
+        eval_data: Labelled data, which is looked at first; None for none.
+        options: How both are read.
+        accept_loss: Whether a result that differs much from the float model is accepted.
+        metric: What `eval_data` is for; classification makes scores of the first output.
+        scores: Position of an output that is known to hold scores; None for none.
+    """
+
+    wanted: bool
+    data: Any
+    eval_data: Any
+    options: DatasetOptions
+    accept_loss: bool
+    metric: str = "classification"
+    scores: int | None = None
+
+    def run(
+        self, source: FloatModel, scheme: Scheme, converted: bytes
+    ) -> tuple[Quality | None, tuple[str, ...]]:
+        """The quality of a conversion with what there is to say about it.
+
+        There is none where it is not wanted, or there is no data.
+
+        Raises:
+            LimitError: It differs too much from the float model, and that is not accepted.
+        """
+        known = self.eval_data is not None or (scheme.integer and self.data is not None)
+        if not self.wanted or not known:
+            return None, ()
+        quality = self._measure(source, scheme, converted)
+        bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
+        warnings = [_words(output, quality) for output in quality.outputs if output.reason]
+        warnings += [_channels(source, i, o) for i, o in enumerate(quality.outputs)]
+        low = any(output.reason for output in bad)
+        blame = self._blame(source, scheme, converted) if low else ""
+        if quality.verdict == FAILED and not self.accept_loss:
+            raise LimitError(
+                "The converted model does not compute what the float model does. "
+                + " ".join(_words(o, quality) for o in bad if o.verdict == FAILED)
+                + (f" {blame}" if blame else ""),
+                source.source,
+                f"{_remedy(scheme)}; --accept-loss writes it all the same",
+            )
+        if blame:
+            warnings.append(blame)
+        if low:
+            warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
+        return quality, tuple(text for text in warnings if text)
+
+    def _measure(self, source: FloatModel, scheme: Scheme, converted: bytes) -> Quality:
+        labelled = self.eval_data is not None
+        data = open_dataset(
+            self.eval_data if labelled else self.data,
+            source.inputs,
+            labelled=labelled,
+            options=self.options,
+            limit=SAMPLES,
+        )
+        samples = (sample.inputs for sample in data)
+        limits = quality_limits(scheme.name)
+        scores = self.scores
+        if scores is None and labelled and self.metric == "classification":
+            scores = 0
+        return measure_quality(source, converted, samples, limits, scores=scores)
+
+    def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:
+        """The layers that the error comes from, in a sentence; empty where nobody can tell."""
+        if not scheme.integer or self.data is None:
+            return ""
+        with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+            integer, real = Path(folder) / "integer.tflite", Path(folder) / "float.tflite"
+            integer.write_bytes(converted)
+            real.write_bytes(source.data)
+            try:
+                found = diagnose(
+                    integer,
+                    real,
+                    data=self.data,
+                    limit=_BLAME_SAMPLES,
+                    dataset_options=self.options,
+                )
+            except EdgeqError:
+                return ""
+        return _guilty(found)
+
+
+def _words(output: OutputQuality, quality: Quality) -> str:
+    """What is wrong with one output as a whole."""
+    ratio = output.signal_to_noise_db
+    figure = "" if ratio is None else f", signal-to-noise ratio {ratio:.1f} dB"
+    if output.verdict == NOT_JUDGED:
+        return (
+            f'Output "{output.name}" is not judged{figure}: {output.reason}, as in a model that '
+            "is not trained."
+        )
+    limits = quality.limits
+    return (
+        f'Output "{output.name}" differs from the float model: {output.reason} over '
+        f"{quality.samples} samples (below {limits.warn_db:g} dB is warned of, below "
+        f"{limits.fail_db:g} dB refused)."
+    )
+
+
+def _channels(source: FloatModel, position: int, output: OutputQuality) -> str:
+    """What is wrong with single channels of an output."""
+    if not output.bad_channels or output.verdict in (FAILED, NOT_JUDGED):
+        return ""
+    joined = joined_by(source.graph, source.graph.main.outputs[position])
+    advice = (
+        "--split-outputs makes an output with a scale of its own of each part that is joined there"
+        if joined is not None
+        else "give them an output of their own, or scale them to the range of the others"
+    )
+    return (
+        f'In output "{output.name}" the {_listed(output.bad_channels)} of {output.channels} '
+        "hardly tell anything: all channels share one scale, and their signal-to-noise ratio is "
+        f"too low; {advice}."
+    )
+
+
+def _listed(channels: tuple[int, ...]) -> str:
+    """Channel numbers as a person writes them: 4 to 8, 12."""
+    runs: list[list[int]] = []
+    for number in channels:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    parts = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
+    named = ", ".join(parts[:_CHANNELS_NAMED])
+    more = f" and others ({len(channels)} in all)" if len(parts) > _CHANNELS_NAMED else ""
+    return f"{'channel' if len(channels) == 1 else 'channels'} {named}{more}"
+
+
+def _guilty(found: Diagnosis) -> str:
+    worst = [layer for layer in found.layers if layer.blame >= _LEAST_BLAME][:_BLAMED]
+    if not worst:
+        return ""
+    shares = ", ".join(f'"{layer.name}" ({layer.blame:.0%})' for layer in worst)
+    return f"Most of the error comes from {shares}. {_advice(worst[0])}"
+
+
+def _advice(layer: LayerDiagnosis) -> str:
+    return f'For "{layer.name}": {layer.advice}'
+
+
+_REMEDIES: Mapping[str, str] = {
+    "int8": "--calibration mse, more samples of --data, or --scheme int16x8",
+    "int8-per-tensor": "--scheme int8, or --scheme int16x8",
+    "mixed": "int8 or int16x8 for the layers named, with --precision",
+    "int4": "--scheme mixed, which keeps 8 bits where 4 are too few, or --scheme int8",
+    "int16x8": "more samples of --data; edgeq diagnose shows each layer",
+}
+
+
+def _remedy(scheme: Scheme) -> str:
+    return _REMEDIES.get(scheme.name, "--scheme float16, which keeps more of the weights")
