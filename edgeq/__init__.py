@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgeq.analysis.compare import compare_profiles as compare_profiles
+    from edgeq.analysis.compare_groups import compare_groups as compare_groups
     from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
     from edgeq.analysis.doctor import check_installation as check_installation
     from edgeq.analysis.drift.check import check_drift as check_drift
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from edgeq.analysis.evaluation.robustness import robustness as robustness
     from edgeq.analysis.execution import run as run
     from edgeq.analysis.fit import fits as fits
+    from edgeq.analysis.fleet import evaluate_group as evaluate_group
+    from edgeq.analysis.fleet import probe_device as probe_device
+    from edgeq.analysis.fleet import probe_group as probe_group
     from edgeq.analysis.fleet import profile_group as profile_group
     from edgeq.analysis.inspection import inspect as inspect
     from edgeq.analysis.limits import Limits as Limits
@@ -95,6 +99,10 @@ _PUBLIC = {
     "load_target": "edgeq.boards.target",
     "read_inventory": "edgeq.devices.inventory",
     "profile_group": "edgeq.analysis.fleet",
+    "evaluate_group": "edgeq.analysis.fleet",
+    "probe_device": "edgeq.analysis.fleet",
+    "probe_group": "edgeq.analysis.fleet",
+    "compare_groups": "edgeq.analysis.compare_groups",
     "robustness": "edgeq.analysis.evaluation.robustness",
     "check_installation": "edgeq.analysis.doctor",
     # `edgeq compress`; Task and Training say what to train on and how.

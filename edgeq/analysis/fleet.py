@@ -19,8 +19,8 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.registry import open_device
+from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
-from edgeq.devices.remote.session import RemoteDevice
 from edgeq.devices.remote.shell import abort_all
 from edgeq.errors import EdgeqError, UsageError
 

@@ -26,6 +26,7 @@ def provenance_of(device: Mapping[str, Any]) -> Provenance:
         flags=tuple(device.get("compiler_flags") or ()),
         arithmetic="generated C" if device.get("runtime") == "c" else runtime or None,
         clock_hz=int(clock) if clock else None,
+        note=str(device["clock"]) if device.get("emulated") else "",
     )
 
 

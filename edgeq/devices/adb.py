@@ -11,9 +11,9 @@ import threading
 import time
 
 from edgeq.devices.address import Address
+from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complaint, silence
 from edgeq.devices.remote.options import read_options
-from edgeq.devices.remote.session import RemoteDevice
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.text import visible_line
 

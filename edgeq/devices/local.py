@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
-from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares
 from edgeq.devices.tensors import (
@@ -32,22 +30,6 @@ from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 
 
-@dataclass(frozen=True)
-class LiteRtOptions:
-    """How LiteRT runs a model.
-
-    Attributes:
-        threads: Threads of the kernels.
-        delegate: "xnnpack", LiteRT's default, or "none".
-        kernels: "default", or "reference" for the plain C++ ones, which take no delegate; a model
-            with an op that has no such kernel (ELU) runs on the default ones, without a delegate.
-    """
-
-    threads: int = 1
-    delegate: str = "xnnpack"
-    kernels: str = "default"
-
-
 def device(address: Address) -> LocalDevice:
     """The device of a `local` address: options threads=N, delegate=none, kernels=reference."""
     query.allow_only(address, ("threads", "delegate", "kernels"))
@@ -60,43 +42,6 @@ def device(address: Address) -> LocalDevice:
         kernels=kernels,
     )
     return LocalDevice(address.text, options)
-
-
-def make_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = False) -> Any:
-    """A LiteRT interpreter with its tensors allocated.
-
-    Args:
-        model: Content of a .tflite file.
-        options: Threads, delegate, kernels.
-        preserve: Whether every intermediate tensor can be read after a call.
-
-    Raises:
-        EdgeqError: LiteRT does not run this model; its own words are in the message.
-    """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.BUILTIN
-    if options.kernels == "reference":
-        resolver = OpResolverType.BUILTIN_REF
-    elif options.delegate == "none":
-        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with captured_stderr() as printed, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # preserving tensors is meant
-        try:
-            interpreter = Interpreter(
-                model_content=model,
-                num_threads=options.threads,
-                experimental_op_resolver_type=resolver,
-                experimental_preserve_all_tensors=preserve,
-            )
-            interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            detail = str(error).strip() or printed.text().strip()
-            if options.kernels == "reference" and "Didn't find op" in detail:
-                usual = LiteRtOptions(options.threads, delegate="none")
-                return make_interpreter(model, usual, preserve=preserve)
-            raise EdgeqError(f"LiteRT cannot run this model: {detail}") from None
-    return interpreter
 
 
 class LocalDevice:
@@ -122,7 +67,7 @@ class LocalSession(Session):
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
-        self._interpreter = make_interpreter(self._model, options)
+        self._interpreter = litert_interpreter(self._model, options)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -139,24 +84,24 @@ class LocalSession(Session):
         The call is made in an interpreter of its own, so the session's state stays as it is.
         """
         check_batch(one_call(inputs), self._inputs)
-        interpreter = make_interpreter(self._model, self._options, preserve=True)
+        interpreter = litert_interpreter(self._model, self._options, preserve=True)
         self._call(interpreter, inputs)
         produced = [index for op in self._graph.main.ops for index in op.outputs]
         return {index: interpreter.get_tensor(index) for index in produced}
 
     def reset(self) -> None:
         """Set all variables back, those of resource handles too, by starting anew."""
-        self._interpreter = make_interpreter(self._model, self._options)
+        self._interpreter = litert_interpreter(self._model, self._options)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, and the peak memory of a fresh process."""
         import ai_edge_litert
 
-        interpreter = make_interpreter(self._model, self._options)
+        interpreter = litert_interpreter(self._model, self._options)
         values = profile_inputs(self._inputs, options.input_index)
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
-        outputs = self._call(make_interpreter(self._model, self._options), values)
+        outputs = self._call(litert_interpreter(self._model, self._options), values)
         memory = probe.memory(self._path, "litert", self._options)
         times = probe.op_times(self._path, self._options) if options.ops else None
         disturbed = disturbances(samples)

@@ -14,10 +14,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from edgeq.devices.local import LiteRtOptions
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter, micro_interpreter
 
 _OP_RUNS = 20
 _ARENA = re.compile(r"Arena allocation total (\d+) bytes")
@@ -91,13 +90,9 @@ def _measure_memory(runtime: str, model: str, settings: str) -> dict[str, int]:
     stages = {"start": _high_water()}
     data = Path(model).read_bytes()
     if runtime == "litert":
-        from edgeq.devices.local import LiteRtOptions, make_interpreter
-
-        interpreter = make_interpreter(data, LiteRtOptions(**json.loads(settings)))
+        interpreter = litert_interpreter(data, LiteRtOptions(**json.loads(settings)))
     else:
-        from edgeq.devices.tflm import make_interpreter as make_micro
-
-        interpreter = make_micro(data)
+        interpreter = micro_interpreter(data)
     stages["load"] = _high_water()
     interpreter.invoke()
     stages["invoke"] = _high_water()

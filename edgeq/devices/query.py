@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgeq.devices.address import Address
-from edgeq.devices.remote.numbers import core_list
+from edgeq.devices.numbers import core_list
 from edgeq.errors import UsageError
 
 

@@ -36,6 +36,11 @@ _EMULATED = (
     "this machine exists in an emulator only: its counter follows the emulator's clock, no chip's; "
     "--on sim:CPU estimates a chip's cycles"
 )
+_EMULATORS_CLOCK = (
+    "the counter of cycles is the emulator's: time that passes on the computer that it runs on, "
+    "in ticks of the board's clock; it says how long the emulation took, nothing about the chip"
+)
+_BOARDS_CLOCK = "the counter of cycles is the board's own"
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,7 @@ class SerialSession(Session):
                 "runtime_version": None,
                 "clock_hz": board.clock_hz or None,
                 "emulated": board.emulated,
+                "clock": _EMULATORS_CLOCK if board.emulated else _BOARDS_CLOCK,
             },
             latency_us=self._latency(cycles) if counts and not board.emulated else None,
             cycles=cycles[1] if counts else None,

@@ -13,6 +13,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.interpreters import micro_interpreter
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
     call_in_order,
@@ -23,48 +24,15 @@ from edgeq.devices.tensors import (
     profile_inputs,
 )
 from edgeq.devices.timing import disturbances, measure_latency
-from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.errors import EdgeqError
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
-
-_ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
 
 
 def device(address: Address) -> TflmDevice:
     """The device of a `tflm` address, which takes no options."""
     query.allow_only(address, ())
     return TflmDevice(address.text)
-
-
-def make_interpreter(model: bytes, *, preserve: bool = False) -> Any:
-    """A TensorFlow Lite Micro interpreter with its tensors allocated.
-
-    Args:
-        model: Content of a .tflite file; checked before, since TFLM trusts what it reads.
-        preserve: Whether every intermediate tensor can be read after a call.
-
-    Raises:
-        MissingDependency: The package is not installed.
-        EdgeqError: TFLM has no kernel for this model; its own words are in the message.
-    """
-    try:
-        from tflite_micro.python.tflite_micro import runtime
-    except ImportError:
-        raise MissingDependency(
-            "tflite-micro", "the tflm device", "pip install 'edgeq[tflm]'"
-        ) from None
-    config = runtime.InterpreterConfig
-    kind = config.kPreserveAllTensors if preserve else config.kAllocationRecording
-    # Ten times the file is the package's own guess; a small file may still have large
-    # activations, and preserving keeps all of them at once.
-    arena = max(10 * len(model), 16 << 20)
-    with captured_stderr() as printed:
-        try:
-            return runtime.Interpreter.from_bytes(model, None, arena, kind)
-        except (RuntimeError, ValueError) as error:
-            lines = printed.text().split("\n")
-            detail = next((line for line in lines if line.strip()), str(error))
-            raise EdgeqError(f"TFLM cannot run this model: {detail}", hint=_ARENA_HINT) from None
 
 
 class TflmDevice:
@@ -94,7 +62,7 @@ class TflmSession(Session):
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
-        self._interpreter = make_interpreter(self._model)
+        self._interpreter = micro_interpreter(self._model)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -112,7 +80,7 @@ class TflmSession(Session):
         The call is made in an interpreter of its own, so the session's state stays as it is.
         """
         check_batch(one_call(inputs), self._inputs)
-        interpreter = make_interpreter(self._model, preserve=True)
+        interpreter = micro_interpreter(self._model, preserve=True)
         with self._errors():
             self._call(interpreter, inputs)
         produced = [index for op in self._graph.main.ops for index in op.outputs]
@@ -120,14 +88,14 @@ class TflmSession(Session):
 
     def reset(self) -> None:
         """Set all variables back, those of resource handles too, by starting anew."""
-        self._interpreter = make_interpreter(self._model)
+        self._interpreter = micro_interpreter(self._model)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, the arena that was used, the peak memory of a fresh process."""
-        interpreter = make_interpreter(self._model)
+        interpreter = micro_interpreter(self._model)
         values = profile_inputs(self._inputs, options.input_index)
         with self._errors():
-            outputs = self._call(make_interpreter(self._model), values)
+            outputs = self._call(micro_interpreter(self._model), values)
             latency, samples = measure_latency(lambda: self._call(interpreter, values), options)
         found = probe.memory(self._path, "tflm")
         disturbed = disturbances(samples)

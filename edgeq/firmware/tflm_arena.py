@@ -167,10 +167,10 @@ def _aligned(size: int) -> int:
 
 def _recorded(model: Path) -> dict[str, tuple[int, int]]:
     """(bytes, count) of each kind of allocation that the package reports."""
+    from edgeq.devices.interpreters import micro_interpreter
     from edgeq.devices.native_output import captured_stderr
-    from edgeq.devices.tflm import make_interpreter
 
-    interpreter = make_interpreter(model.read_bytes())
+    interpreter = micro_interpreter(model.read_bytes())
     with captured_stderr() as printed:
         interpreter.print_allocations()
         text = printed.text()

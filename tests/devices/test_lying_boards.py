@@ -8,6 +8,7 @@ import tty
 
 import pytest
 
+from edgeq.analysis.kinds import figures_of
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
@@ -73,7 +74,11 @@ def use(models, lies):
 
 
 def test_an_honest_one(models):
-    assert use(models, {}).cycles == 1000
+    found = use(models, {})
+    assert found.cycles == 1000
+    figure = figures_of(found)["cycles"]
+    assert figure.kind == "emulated"
+    assert "time that passes on the computer" in figure.provenance.note
 
 
 LIES = {

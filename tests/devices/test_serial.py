@@ -104,6 +104,8 @@ def test_profile_has_ops_stack_and_arena_and_says_that_nothing_real_was_measured
     assert (device["target"], device["cpu"], device["emulated"]) == (BOARD, "cortex-m4", True)
     assert found["cycles"] > 1000
     assert found["cycles_estimated"]
+    assert found["kinds"]["cycles"] == found["kinds"]["memory_bytes.stack"] == "emulated"
+    assert "nothing about the chip" in found["provenance"]["note"]
     assert found["latency_us"] is None
     assert "emulator" in found["warnings"][0]
 
@@ -240,5 +242,7 @@ def test_a_board_of_the_users_own_counts_its_own_cycles(kws, tmp_path, cli):
     device = done.json["device"]
     assert (device["target"], device["cpu"], device["emulated"]) == ("my-board", None, False)
     assert not done.json["cycles_estimated"]
+    assert done.json["kinds"]["cycles"] == done.json["kinds"]["latency_us"] == "measured"
+    assert done.json["provenance"]["note"] == ""
     assert done.json["latency_us"]["p50"] > 0
     assert done.json["warnings"] == done.json["ops"] == []

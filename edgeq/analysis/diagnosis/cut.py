@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import indices, new_op, new_tensor, pack, unpack
-from edgeq.devices.local import LiteRtOptions, make_interpreter
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.support.array import Array
 
 
@@ -44,7 +44,7 @@ class CutModel:
         graph.inputs = list(self._given.values())
         graph.outputs = sorted(made & (set(cut) | set(indices(graph.outputs))))
         model.signatureDefs = []
-        self._interpreter = make_interpreter(pack(model), options)
+        self._interpreter = litert_interpreter(pack(model), options)
 
     def run(self, given: Mapping[int, Array]) -> dict[int, Array]:
         """What each op makes of the given values: results by tensor index."""
@@ -83,7 +83,7 @@ class DisturbedModel:
         self._watched = sums.get(watched, watched)
         graph.outputs = [self._watched]
         model.signatureDefs = []
-        self._interpreter = make_interpreter(pack(model), LiteRtOptions())
+        self._interpreter = litert_interpreter(pack(model), LiteRtOptions())
 
     def _with_sums(self, model: Any, operators: list[Any], sums: Mapping[int, int]) -> list[Any]:
         """The ops, each followed by the additions to its results."""

@@ -11,7 +11,7 @@ import numpy as np
 from edgeq.analysis.diagnosis.cut import CutModel, DisturbedModel
 from edgeq.analysis.diagnosis.pairs import Pair
 from edgeq.conversion.calibration.calibrate import LARGEST, TOO_LARGE
-from edgeq.devices.local import LiteRtOptions, make_interpreter
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import dequantize, quantize, to_input
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
@@ -137,7 +137,7 @@ def own_errors(
         samples: Inputs in real numbers, one array per model input, without a batch axis.
     """
     reference = LiteRtOptions(delegate="none", kernels="reference")
-    tracer = make_interpreter(real_data, LiteRtOptions(delegate="none"), preserve=True)
+    tracer = litert_interpreter(real_data, LiteRtOptions(delegate="none"), preserve=True)
     exact_ops = CutModel(real_data, {p.real.index for p in pairs}, LiteRtOptions())
     integer_ops = CutModel(integer_data, {p.integer.index for p in pairs}, reference)
     watched, squashed = _result(real)

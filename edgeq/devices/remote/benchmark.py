@@ -9,13 +9,13 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeq.devices import query
 from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.remote import artifacts, memory
 from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
 from edgeq.devices.remote.facts import check_cores, read_facts
+from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
@@ -23,9 +23,6 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
-
-if TYPE_CHECKING:
-    from edgeq.devices.remote.session import RemoteDevice
 
 RUNTIME = "benchmark_model"
 _USUAL_PLACES = ("benchmark_model", "/data/local/tmp/benchmark_model")
@@ -68,7 +65,7 @@ def flags(delegate: str, folder: str) -> list[str]:
 class BenchmarkSession(Session):
     """A model and the tool on one device."""
 
-    def __init__(self, device: RemoteDevice, model: Path) -> None:
+    def __init__(self, device: Host, model: Path) -> None:
         begin = time.monotonic()
         self._device = device
         self._graph = read_graph(model)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeq.devices.remote.numbers import real, whole
+from edgeq.devices.numbers import real, whole
 
 _MOST_OPS = 100_000
 # What Android's log and TensorFlow's put in front of a line.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgeq.devices.remote.numbers import core_list, whole
+from edgeq.devices.numbers import core_list, whole
 from edgeq.errors import UsageError
 
 _ARCHITECTURES = {

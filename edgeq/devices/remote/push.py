@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from edgeq.devices.numbers import whole
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts, read_free
 from edgeq.devices.remote.link import KILLED, Link, LinkLost, NoMoreSessions
-from edgeq.devices.remote.numbers import whole
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.devices.numbers import real, whole
 from edgeq.devices.remote.answers import number, text
 from edgeq.devices.remote.facts import HostFacts
-from edgeq.devices.remote.numbers import real, whole
 
 _MOST_SNAPSHOTS = 120
 _LONGEST_SOURCE = 20_000

@@ -6,7 +6,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +15,11 @@ import numpy as np
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Measurement, ProfileOptions, Session
-from edgeq.devices.remote import agent, answers, artifacts, benchmark
-from edgeq.devices.remote.benchmark import BenchmarkSession
-from edgeq.devices.remote.facts import HostFacts
-from edgeq.devices.remote.link import Link, LinkLost, OtherDevice
+from edgeq.devices.remote import agent, answers, artifacts
+from edgeq.devices.remote.host import Host
+from edgeq.devices.remote.link import LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares
-from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.result import Run, measurement
-from edgeq.devices.remote.runtimes import possible
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError
@@ -30,39 +27,12 @@ from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
 
-# Seconds that may pass -> a connection; None for the usual patience.
-Connect = Callable[[float | None], Link]
-
 _CHUNK_BYTES = 1 << 20
 _CHUNK_S = 2.0
 _FIRST_CALLS = 32
 _OPS_RUNS = 20
 _MOST_SAMPLES = 50_000_000
 _STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
-
-
-@dataclass(frozen=True)
-class RemoteDevice:
-    """A host behind a link."""
-
-    address: str
-    connect: Connect
-    options: RemoteOptions
-
-    def open(self, model: Path, options: CompileOptions) -> RemoteSession | BenchmarkSession:
-        """A session with `model` on the device, loaded."""
-        if self.options.runtime == benchmark.RUNTIME:
-            return benchmark.BenchmarkSession(self, model)
-        return RemoteSession(self, model, options)
-
-    def probe(self) -> tuple[HostFacts, dict[str, str]]:
-        """What the device is, and why it cannot take each runtime ("" where it can)."""
-        link = self.connect(None)
-        try:
-            facts, request = agent.probe(link, self.options)
-            return facts, possible(request)
-        finally:
-            link.close()
 
 
 @dataclass(frozen=True)
@@ -78,7 +48,7 @@ class _Setting:
 class RemoteSession(Session):
     """One model on one device. After a lost link it connects again and goes on, if it can."""
 
-    def __init__(self, device: RemoteDevice, model: Path, options: CompileOptions) -> None:
+    def __init__(self, device: Host, model: Path, options: CompileOptions) -> None:
         self._device = device
         self._compile = options
         self._graph = read_graph(model)

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeq.devices.numbers import whole
 from edgeq.devices.remote.link import KILLED, Link, LinkLost
 from edgeq.devices.remote.mailbox import Mailbox
-from edgeq.devices.remote.numbers import whole
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json
 

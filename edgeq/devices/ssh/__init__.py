@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgeq.devices.address import Address
+from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import Link
 from edgeq.devices.remote.options import read_options
-from edgeq.devices.remote.session import RemoteDevice
 from edgeq.devices.ssh.config import resolve
 
 

@@ -1,0 +1,96 @@
+"""The interpreters of this machine: LiteRT's and TensorFlow Lite Micro's, made for a model."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.devices.native_output import captured_stderr
+from edgeq.errors import EdgeqError, MissingDependency
+
+_ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
+
+
+@dataclass(frozen=True)
+class LiteRtOptions:
+    """How LiteRT runs a model.
+
+    Attributes:
+        threads: Threads of the kernels.
+        delegate: "xnnpack", LiteRT's default, or "none".
+        kernels: "default", or "reference" for the plain C++ ones, which take no delegate; a model
+            with an op that has no such kernel (ELU) runs on the default ones, without a delegate.
+    """
+
+    threads: int = 1
+    delegate: str = "xnnpack"
+    kernels: str = "default"
+
+
+def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = False) -> Any:
+    """A LiteRT interpreter with its tensors allocated.
+
+    Args:
+        model: Content of a .tflite file.
+        options: Threads, delegate, kernels.
+        preserve: Whether every intermediate tensor can be read after a call.
+
+    Raises:
+        EdgeqError: LiteRT does not run this model; its own words are in the message.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN
+    if options.kernels == "reference":
+        resolver = OpResolverType.BUILTIN_REF
+    elif options.delegate == "none":
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with captured_stderr() as printed, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # preserving tensors is meant
+        try:
+            interpreter = Interpreter(
+                model_content=model,
+                num_threads=options.threads,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=preserve,
+            )
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            detail = str(error).strip() or printed.text().strip()
+            if options.kernels == "reference" and "Didn't find op" in detail:
+                usual = LiteRtOptions(options.threads, delegate="none")
+                return litert_interpreter(model, usual, preserve=preserve)
+            raise EdgeqError(f"LiteRT cannot run this model: {detail}") from None
+    return interpreter
+
+
+def micro_interpreter(model: bytes, *, preserve: bool = False) -> Any:
+    """A TensorFlow Lite Micro interpreter with its tensors allocated.
+
+    Args:
+        model: Content of a .tflite file; checked before, since TFLM trusts what it reads.
+        preserve: Whether every intermediate tensor can be read after a call.
+
+    Raises:
+        MissingDependency: The package is not installed.
+        EdgeqError: TFLM has no kernel for this model; its own words are in the message.
+    """
+    try:
+        from tflite_micro.python.tflite_micro import runtime
+    except ImportError:
+        raise MissingDependency(
+            "tflite-micro", "the tflm device", "pip install 'edgeq[tflm]'"
+        ) from None
+    config = runtime.InterpreterConfig
+    kind = config.kPreserveAllTensors if preserve else config.kAllocationRecording
+    # Ten times the file is the package's own guess; a small file may still have large
+    # activations, and preserving keeps all of them at once.
+    arena = max(10 * len(model), 16 << 20)
+    with captured_stderr() as printed:
+        try:
+            return runtime.Interpreter.from_bytes(model, None, arena, kind)
+        except (RuntimeError, ValueError) as error:
+            lines = printed.text().split("\n")
+            detail = next((line for line in lines if line.strip()), str(error))
+            raise EdgeqError(f"TFLM cannot run this model: {detail}", hint=_ARENA_HINT) from None
