@@ -136,7 +136,10 @@ def built_copy(layer: Any) -> Any:
 
 
 def take_weights(new: Any, old: Any) -> None:
-    """Give a layer the weights of another."""
+    """Give a layer the weights of another, and where its random numbers stand."""
     new.set_weights(old.get_weights())
+    for mine, other in zip(_parts(new), _parts(old), strict=False):
+        if hasattr(mine, "seed_generator") and hasattr(other, "seed_generator"):
+            mine.seed_generator.state.assign(other.seed_generator.state)
     if hasattr(new, "finalize_state"):  # Normalization computes with what it derives from them
         new.finalize_state()

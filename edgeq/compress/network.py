@@ -124,6 +124,7 @@ def rebuild(model: Any, replace: Replace | None = None) -> Any:
         EdgeqError: The model is subclassed or was never built.
     """
     _, keras = import_tensorflow()
+    name = model.name
     model = _functional(model)
     builder = _Builder(keras, replace or _keep)
     inputs = [
@@ -133,7 +134,7 @@ def rebuild(model: Any, replace: Replace | None = None) -> Any:
     outputs = keras.tree.flatten(builder.run(model, inputs))
     pack = keras.tree.pack_sequence_as
     copy = keras.Model(
-        pack(model._inputs_struct, inputs), pack(model._outputs_struct, outputs), name=model.name
+        pack(model._inputs_struct, inputs), pack(model._outputs_struct, outputs), name=name
     )
     builder.copy_weights()
     return copy

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +19,10 @@ from edgeq.conversion.tensorflow import quiet
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.result import Result
+
+# The earliest that a zip archive can hold, as Keras has it for the other files in there.
+_FIRST_DAY = (1980, 1, 1, 0, 0, 0)
+_DATE = "1980-01-01@00:00:00"
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,23 @@ def size_of(model: Any) -> Size:
 
 
 def keras_bytes(model: Any) -> bytes:
-    """A model as the content of a .keras file."""
+    """A model as the content of a .keras file; the same model gives the same bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         with quiet():
             model.save(path)
-        return path.read_bytes()
+        return _undated(path)
+
+
+def _undated(path: Path) -> bytes:
+    """A .keras file without the time it was saved at, which would make each one another."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(path) as stored, zipfile.ZipFile(result, "w") as archive:
+        for entry in stored.infolist():
+            content = stored.read(entry)
+            if entry.filename == "metadata.json":
+                content = json.dumps(json.loads(content) | {"date_saved": _DATE}).encode()
+            plain = zipfile.ZipInfo(entry.filename, _FIRST_DAY)
+            plain.external_attr = 0o644 << 16
+            archive.writestr(plain, content)
+    return result.getvalue()

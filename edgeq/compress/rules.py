@@ -17,45 +17,113 @@ from edgeq.compress.network import rebuild
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.support.array import Array
 
+# From so many bits on the largest weight is a fine measure of the scale.
+_BITS_ENOUGH = 8
+_LEAST = 1e-8
+# How much faster than a weight the logarithm of a scale learns.
+_PACE = 10.0
+
 
 class Rule(Protocol):
     """What happens to a weight tensor before the layer computes with it."""
-
-    stays: bool
-    """Whether the result stays in the weights when training has ended."""
 
     def build(self, layer: Any) -> None:
         """Make the rule's own variables inside the wrapper."""
 
     def apply(self, value: Any) -> Any:
-        """The weights to compute with."""
+        """The weights to compute with while training."""
+
+    def settle(self, value: Any) -> Any:
+        """What stays in the weights when training has ended."""
 
 
 class FakeQuantized:
-    """Weights rounded as the quantizer will round them; gradients pass straight through."""
+    """Weights rounded as the quantizer will round them; gradients pass straight through.
 
-    stays = False
+    With few bits the largest weight is a bad measure of the scale: it makes steps that are too wide
+    for all others. There the scale is trained like a weight, from the one of least squared error
+    on, and weights beyond it are cut off. They stay cut off, so that the converter, whose scale is
+    the largest weight's, comes to the scale that was trained.
+
+    Source: "Learned Step Size Quantization", Esser et al., 2020; here in logarithms, so that small
+    weights and large ones learn at the same pace.
+    """
 
     def __init__(self, kernel: Kernel, bits: int, *, per_channel: bool) -> None:
+        self._kernel = kernel
         self._axes = kernel.shared if per_channel else None
         self._levels = (1 << (bits - 1)) - 1
+        self._first: Array | None = None
+        self._trains = bits < _BITS_ENOUGH
 
     def build(self, layer: Any) -> None:
-        """Nothing to make: the scale follows the weights."""
+        """The scale's logarithm as a trainable variable, where there are few bits."""
+        if not self._trains:
+            return
+        weights = np.asarray(variable(layer.inner, self._kernel), np.float32)
+        self._first = least_error_scale(weights, self._axes, self._levels)
+        self._change = layer.add_weight(
+            shape=self._first.shape, initializer="zeros", name="log_scale"
+        )
 
     def apply(self, value: Any) -> Any:
         """Symmetric, as `edgeq convert` does it: the largest weight is the largest integer."""
         _, keras = import_tensorflow()
         ops = keras.ops
-        largest = ops.max(ops.abs(value), axis=self._axes, keepdims=self._axes is not None)
-        scale = ops.maximum(largest, 1e-8) / self._levels
-        return value + ops.stop_gradient(ops.round(value / scale) * scale - value)
+        scale = self._scale(value)
+        steps = value / scale
+        if self._trains:
+            steps = ops.clip(steps, -self._levels, self._levels)
+            rounded = steps + ops.stop_gradient(ops.round(steps) - steps)
+            return rounded * scale
+        return value + ops.stop_gradient(ops.round(steps) * scale - value)
+
+    def settle(self, value: Any) -> Any:
+        """The weights, those cut off that lie beyond a scale that was trained."""
+        if not self._trains:
+            return value
+        _, keras = import_tensorflow()
+        reach = self._scale(value) * self._levels
+        return keras.ops.clip(value, -reach, reach)
+
+    def _scale(self, value: Any) -> Any:
+        _, keras = import_tensorflow()
+        ops = keras.ops
+        largest = ops.max(ops.abs(value), axis=self._axes, keepdims=True)
+        widest = ops.maximum(largest, _LEAST) / self._levels
+        if not self._trains:
+            return widest
+        # A scale beyond the largest weight's could not be told from the weights.
+        return ops.minimum(
+            self._first * ops.exp(_PACE * self._change.value), ops.stop_gradient(widest)
+        )
+
+
+def least_error_scale(weights: Array, axes: tuple[int, ...] | None, levels: int) -> Array:
+    """The scale, per channel or for all, whose rounding leaves the least squared error.
+
+    Args:
+        weights: A kernel.
+        axes: What one channel extends over; None for one scale.
+        levels: The largest integer.
+
+    Returns:
+        float32, with the weights' number of axes.
+    """
+    axes = tuple(range(weights.ndim)) if axes is None else axes
+    widest = np.maximum(np.abs(weights).max(axis=axes, keepdims=True), _LEAST) / levels
+    best, least = widest, np.full(widest.shape, np.inf)
+    for part in np.linspace(1.0, 0.4, 25):
+        scale = widest * part
+        rounded = np.clip(np.round(weights / scale), -levels, levels) * scale
+        error = np.square(rounded - weights, dtype=np.float64).sum(axis=axes, keepdims=True)
+        best = np.where(error < least, scale, best)
+        least = np.minimum(error, least)
+    return np.asarray(best, np.float32)
 
 
 class Masked:
     """Weights that are zero and stay so."""
-
-    stays = True
 
     def __init__(self, mask: Array) -> None:
         self._mask = mask.astype(np.float32)
@@ -67,11 +135,13 @@ class Masked:
         """The weights that are left."""
         return value * self._mask
 
+    def settle(self, value: Any) -> Any:
+        """The same."""
+        return self.apply(value)
+
 
 class Shared:
     """Weights that take one of few values; the values are trained."""
-
-    stays = True
 
     def __init__(self, values: Array, numbers: Array) -> None:
         """Share weights.
@@ -94,6 +164,10 @@ class Shared:
         """Each weight's shared value."""
         _, keras = import_tensorflow()
         return keras.ops.take(self._values * self._used, self._numbers, axis=0)
+
+    def settle(self, value: Any) -> Any:
+        """The same."""
+        return self.apply(value)
 
 
 def _build_rules(layer: Any) -> None:
@@ -129,11 +203,10 @@ def constrained_class() -> Any:
             _build_rules(self)
 
         def weights_by_rule(self, kernel: Kernel, *, settled: bool) -> Any:
-            """The weights after all rules, or after those that stay when training has ended."""
+            """The weights to compute with, or those that stay when training has ended."""
             value = variable(self.inner, kernel).value
             for rule in self.rules[kernel]:
-                if rule.stays or not settled:
-                    value = rule.apply(value)
+                value = rule.settle(value) if settled else rule.apply(value)
             return value
 
         def call(self, *args: Any, **kwargs: Any) -> Any:

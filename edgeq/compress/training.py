@@ -238,6 +238,7 @@ def fit(
         return
     _, keras = import_tensorflow()
     keras.utils.set_random_seed(training.seed)
+    _seed_layers(model, training.seed)
     teach = 1.0 if data.y is None else training.teach
     wanted: list[Array | None] = [None] * len(model.outputs)
     if teacher is not None and teach:
@@ -278,6 +279,14 @@ def fit(
             f"a smaller learning rate than {training.learning_rate:g}, or look for NaN and very "
             "large values in the data",
         )
+
+
+def _seed_layers(model: Any, seed: int) -> None:
+    """Let Dropout and its kind draw the same numbers for the same seed."""
+    for number, layer in enumerate(model._flatten_layers()):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign([seed, number])
 
 
 def _of_teacher(teacher: Any | None, number: int, known: Outputs | None) -> Outputs | None:
