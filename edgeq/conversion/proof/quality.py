@@ -21,7 +21,7 @@ from edgeq.conversion.proof.agreement import (
 )
 from edgeq.conversion.proof.heads import Head, has_fixed_scale, head_of
 from edgeq.conversion.proof.limits import QualityLimits
-from edgeq.devices.local import LiteRtOptions, make_interpreter
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.model.arrays import dequantize, to_input
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.model_file import parse_graph
@@ -179,7 +179,7 @@ class _Runner:
         watched = list(dict.fromkeys([*graph.main.outputs, *(i for i in beside if i is not None)]))
         if len(watched) > len(set(graph.main.outputs)):
             data = _with_outputs(data, watched)
-        self._interpreter = make_interpreter(data, options)
+        self._interpreter = litert_interpreter(data, options)
         self._watched = watched
 
     def run(self, sample: Sequence[Array]) -> dict[int, Array]:

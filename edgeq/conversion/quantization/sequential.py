@@ -31,7 +31,7 @@ from edgeq.conversion.quantization.stored_weights import (
 )
 from edgeq.conversion.quantization.walk import Walk
 from edgeq.data import Dataset
-from edgeq.devices.local import LiteRtOptions
+from edgeq.devices.interpreters import LiteRtOptions
 from edgeq.support.progress import track
 
 _PLACES = 128

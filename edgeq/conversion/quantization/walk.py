@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.conversion.flatbuffer import indices
-from edgeq.devices.local import LiteRtOptions, make_interpreter
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.model.parts import Whole
 
 Array = NDArray[Any]
@@ -51,7 +51,7 @@ class Walk:
         }
 
     def _run(self, data: bytes, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
-        interpreter = make_interpreter(data, self._options)
+        interpreter = litert_interpreter(data, self._options)
         places = [detail["index"] for detail in interpreter.get_input_details()]
         results = [detail["index"] for detail in interpreter.get_output_details()]
         found: list[list[Array]] = [[] for _ in outputs]
