@@ -123,7 +123,8 @@ def duplicates_warning(calibration: Understood, test: Understood) -> str:
         return ""
     return (
         f"{shared:,} of the {test.samples:,} samples that the model is judged on are in the "
-        f"calibration or training data too ({Path(calibration.source).name}): the figure flatters the model."
+        f"calibration or training data too ({Path(calibration.source).name}): the figure flatters "
+        "the model."
     )
 
 
