@@ -128,6 +128,18 @@ def duplicates_warning(calibration: Understood, test: Understood) -> str:
     )
 
 
+def data_warnings(understood: Sequence[Understood]) -> tuple[str, ...]:
+    """What may be wrong with some data, each thing once.
+
+    Args:
+        understood: The data that a model was made with; then what it is judged on, if anything.
+    """
+    found = [warning for one in understood for warning in one.warnings]
+    if len(understood) == 2:
+        found.append(duplicates_warning(*understood))
+    return tuple(dict.fromkeys(warning for warning in found if warning))
+
+
 class Tally:
     """One pass, counted sample by sample."""
 
