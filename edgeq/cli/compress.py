@@ -264,6 +264,8 @@ def equalize(model: Path, trust: bool) -> Compression:
 
 def _show(result: Compression, output: Path) -> None:
     before, after = result.before, result.after
+    for name, data in result.understood.items():
+        say(str(data).replace("data:", f"{name} data:", 1))
     say(
         f"{output}: {after.parameters:,} parameters ({before.parameters:,} before), "
         f"{after.nonzero:,} of them not zero"

@@ -145,6 +145,8 @@ def _show_understood(result: Evaluation) -> None:
 def _show_robustness(result: Robustness) -> None:
     from rich.table import Table
 
+    if result.data is not None:
+        say(str(result.data))
     headings = ("disturbance", "level", "float", "integer", "agreement", "confidence error")
     table = Table(*headings, "float's", "worst class", box=None)
     for column in table.columns[1:]:

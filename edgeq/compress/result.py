@@ -16,6 +16,7 @@ import numpy as np
 from edgeq import __version__
 from edgeq.compress.training import Quality
 from edgeq.conversion.tensorflow import quiet
+from edgeq.data import Understood
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.result import Result
@@ -53,6 +54,7 @@ class Compression(Result):
         warnings: What the user should know, in sentences.
         failures: Those of them that say the result is of no use.
         outputs: What the model's outputs were taken for.
+        understood: What was understood of the data: "train", and "eval" where there is one.
     """
 
     method: str
@@ -64,6 +66,7 @@ class Compression(Result):
     warnings: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     outputs: Outputs | None = None
+    understood: Mapping[str, Understood] = field(default_factory=dict)
 
     @property
     def compared(self) -> Paired | None:
@@ -92,6 +95,7 @@ class Compression(Result):
             "outputs": self.outputs,
             "useful": not self.failures,
             "details": dict(self.details),
+            "data": {name: data.to_json() for name, data in self.understood.items()},
             "warnings": list(self.warnings),
         }
 

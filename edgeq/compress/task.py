@@ -22,7 +22,7 @@ from edgeq.compress.training import (
     some_of,
 )
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import DatasetOptions, duplicates_warning
+from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs, told
 
@@ -72,7 +72,6 @@ class Workspace:
         outputs: What the numbers of the first output are, of `original` and what comes of it.
         teacher_outputs: What the teacher's are.
         max_drop: Most that the held-out figure may lose.
-        warnings: What may be wrong with the data.
     """
 
     original: Any
@@ -85,7 +84,12 @@ class Workspace:
     outputs: Outputs
     teacher_outputs: Outputs
     max_drop: float | None = None
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def understood(self) -> dict[str, Understood]:
+        """What was understood of the data, "train" and "eval"."""
+        parts = {"train": self.samples, "eval": self.judged_on if self.held_out else None}
+        return {name: data.understood for name, data in parts.items() if data and data.understood}
 
     def fit(self, model: Any, training: Training | None = None) -> None:
         """Train a model on the task's data."""
@@ -129,9 +133,10 @@ class Workspace:
             size_of(model),
             quality if self.held_out else None,
             details,
-            (*self.warnings, *warnings, *failures),
+            (*data_warnings(tuple(self.understood.values())), *warnings, *failures),
             failures,
             self.outputs,
+            self.understood,
         )
 
 
@@ -213,17 +218,7 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
         outputs,
         teacher_outputs,
         task.max_drop,
-        _data_warnings(samples, judged_on if held_out else None),
     )
-
-
-def _data_warnings(samples: Labelled, held_out: Labelled | None) -> tuple[str, ...]:
-    """What may be wrong with the data, each thing once."""
-    understood = [data.understood for data in (samples, held_out) if data and data.understood]
-    found = [warning for one in understood for warning in one.warnings]
-    if len(understood) == 2:
-        found.append(duplicates_warning(*understood))
-    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 def _name(given: Any, model: Any) -> str:

@@ -20,7 +20,7 @@ from edgeq.data.base import (
 )
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
-from edgeq.data.understood import Understood, duplicates_warning
+from edgeq.data.understood import Understood, data_warnings, duplicates_warning
 
 __all__ = [
     "Dataset",
@@ -30,6 +30,7 @@ __all__ = [
     "Normalization",
     "Sample",
     "Understood",
+    "data_warnings",
     "duplicates_warning",
     "open_dataset",
 ]

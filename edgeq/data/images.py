@@ -10,6 +10,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,7 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
         raise MissingDependency("Pillow", "reading images", "pip install pillow") from error
     _check_png(content, where)
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as opened:
-            warnings.simplefilter("ignore")  # what PIL can do without, such as odd EXIF data
+        with _quiet(), Image.open(io.BytesIO(content)) as opened:
             if getattr(opened, "n_frames", 1) > 1:
                 request.remarks.on_sample("the first picture of several", where, warning=True)
             image = ImageOps.exif_transpose(opened)
@@ -110,6 +110,14 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     if array.dtype != np.uint8 and spec.own == "uint8" and request.options.normalization is None:
         array = np.clip(np.round(array), 0, 255).astype(np.uint8)
     return array.reshape(spec.shape)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without PIL's warnings of what it can do without, such as odd EXIF data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _check_png(content: bytes, where: str) -> None:

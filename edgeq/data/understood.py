@@ -123,8 +123,21 @@ def duplicates_warning(calibration: Understood, test: Understood) -> str:
         return ""
     return (
         f"{shared:,} of the {test.samples:,} samples that the model is judged on are in the "
-        f"calibration or training data too ({Path(calibration.source).name}): the figure flatters the model."
+        f"calibration or training data too ({Path(calibration.source).name}): the figure flatters "
+        "the model."
     )
+
+
+def data_warnings(understood: Sequence[Understood]) -> tuple[str, ...]:
+    """What may be wrong with some data, each thing once.
+
+    Args:
+        understood: The data that a model was made with; then what it is judged on, if anything.
+    """
+    found = [warning for one in understood for warning in one.warnings]
+    if len(understood) == 2:
+        found.append(duplicates_warning(*understood))
+    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 class Tally:

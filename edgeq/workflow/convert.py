@@ -29,7 +29,7 @@ from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.conversion.quantization.sequential import can_walk, round_sequentially
-from edgeq.data import Dataset, DatasetOptions, Understood, duplicates_warning, open_dataset
+from edgeq.data import Dataset, DatasetOptions, Understood, data_warnings, open_dataset
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
@@ -257,7 +257,7 @@ def convert(
         calibration=found,
         warnings=(
             *(found.warnings() if found else _no_saving(chosen, result)),
-            *_data_warnings(understood),
+            *data_warnings(tuple(understood.values())),
             *_of_evaluations(judged),
             *remarks,
         ),
@@ -325,14 +325,6 @@ def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
         return ()
     words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
     return (words,)
-
-
-def _data_warnings(understood: Mapping[str, Understood]) -> tuple[str, ...]:
-    """What may be wrong with the data, each thing once."""
-    found = [warning for one in understood.values() for warning in one.warnings]
-    if "calibration" in understood and "eval" in understood:
-        found.append(duplicates_warning(understood["calibration"], understood["eval"]))
-    return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
 def _compare(

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
+from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import Dataset, DatasetOptions, Expected, Sample, Understood, open_dataset
+from edgeq.data import DatasetOptions, Sample, Understood
 from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError, UsageError
@@ -27,13 +28,11 @@ from edgeq.model.answer import find_outputs
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
-from edgeq.model.samples import expected_labels, sample_specs
 from edgeq.support.array import Array
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
 _CHUNK = 64
-_NUMERIC = ("regression", "multi-label", "segmentation", "detection")
 
 
 @dataclass(frozen=True)
@@ -295,48 +294,6 @@ def find_metric(name: str) -> Any:
 
 def _shapes(outputs: Sequence[Array]) -> str:
     return ", ".join(str(output.shape) for output in outputs)
-
-
-def labelled_data(
-    graph: Graph,
-    data: Any,
-    options: DatasetOptions | None = None,
-    limit: int | None = None,
-    metric: str = "classification",
-) -> Dataset:
-    """A labelled data set for a model, in real numbers.
-
-    Data that has the integer type of a model input already is taken as it is, unless a
-    normalization is asked for.
-
-    Raises:
-        EdgeqError: The data does not fit the model, or names of classes do not fit the metric.
-    """
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit}: at least one sample is needed.")
-    options = options or DatasetOptions()
-    expected = {
-        "classification": expected_labels(graph), "anomaly": Expected(count=2),
-    }.get(metric, Expected())  # fmt: skip
-    dataset = open_dataset(
-        data, sample_specs(graph), labelled=True, options=options, limit=limit, expected=expected
-    )
-    if dataset.labels is None or dataset.labels.kind != "names":
-        return dataset
-    if metric == "anomaly" and not options.classes:
-        raise EdgeqError(
-            f"Which of {' and '.join(dataset.classes)} is the anomaly?",
-            dataset.source.where,
-            "--classes NORMAL,ANOMALY names them in this order",
-        )
-    if metric in _NUMERIC:
-        raise EdgeqError(
-            f"The labels are names ({', '.join(dataset.classes[:4])}, ...); the metric {metric} "
-            "needs numbers.",
-            dataset.source.where,
-            "another --label, or --metric classification",
-        )
-    return dataset
 
 
 def predict(

@@ -14,14 +14,14 @@ from edgeq import __version__
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import (
     find_metric,
-    labelled_data,
     output_kind,
     predict,
 )
+from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import Dataset, DatasetOptions, Sample
+from edgeq.data import Dataset, DatasetOptions, Sample, Understood
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
@@ -124,6 +124,7 @@ class Robustness(Result):
     metric: str
     n: int
     rows: tuple[Disturbed, ...]
+    data: Understood | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq evaluate --robustness`."""
@@ -134,6 +135,7 @@ class Robustness(Result):
             "against": self.against,
             "metric": self.metric,
             "n": self.n,
+            "data": self.data and self.data.to_json(),
             "robustness": [asdict(row) for row in self.rows],
         }
 
@@ -185,6 +187,7 @@ def robustness(
         metric,
         sum(1 for _ in samples),
         tuple(rows),
+        samples.understood,
     )
 
 

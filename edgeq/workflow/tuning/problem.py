@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
-from edgeq.data import DatasetOptions, open_dataset
+from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
@@ -49,11 +51,15 @@ def pose(
     stage("reading model and data")
     source = float_model(model, trust=trust)
     most = min(limit or _CALIBRATION_SAMPLES, _CALIBRATION_SAMPLES)
-    calibration, _ = _arrays(source, data, options, most, labelled=False)
+    read = [open_dataset(data, source.inputs, options=options, limit=most)]
+    calibration, _ = _arrays(read[0])
     if eval_data is not None:
-        samples, labels = _arrays(source, eval_data, options, limit, labelled=True)
+        # What came with the source's file is not in the float model that was made of it.
+        graph = replace(source.graph, info=source.info or source.graph.info)
+        read.append(labelled_data(graph, eval_data, options, limit, metric))
+        samples, labels = _arrays(read[1])
     elif metric == "classification":
-        samples, _ = _arrays(source, data, options, limit, labelled=False)
+        samples, _ = _arrays(open_dataset(data, source.inputs, options=options, limit=limit))
         labels = _own_labels(source, samples)
     else:
         raise UsageError(f"The metric '{metric}' needs labelled data.", hint="--eval test.npz")
@@ -69,21 +75,19 @@ def pose(
         on.startswith(_GENERATED),
     )
     arithmetic = "c" if on.startswith(_GENERATED) else on
-    notes = (*warnings, *(f"Left out {name}: {reason}" for name, reason in failed.items()))
+    notes = (
+        *data_warnings([one.understood for one in read]),
+        *warnings,
+        *(f"Left out {name}: {reason}" for name, reason in failed.items()),
+    )
     return Problem(variants, space, calibration, samples, labels, metric, on, arithmetic, notes)
 
 
-def _arrays(
-    source: FloatModel,
-    data: Any,
-    options: DatasetOptions | None,
-    limit: int | None,
-    *,
-    labelled: bool,
-) -> tuple[list[Array], Array]:
-    dataset = open_dataset(data, source.inputs, labelled=labelled, options=options, limit=limit)
+def _arrays(dataset: Dataset) -> tuple[list[Array], Array]:
+    """Inputs and labels of all samples; no labels where the data has none."""
     samples = list(dataset)
-    arrays = [np.stack([s.inputs[i] for s in samples]) for i in range(len(source.inputs))]
+    arrays = [np.stack([s.inputs[i] for s in samples]) for i in range(len(dataset.inputs))]
+    labelled = dataset.labels is not None
     return arrays, np.asarray([sample.label for sample in samples]) if labelled else np.empty(0)
 
 
