@@ -11,7 +11,10 @@ from typing import Any
 from edgeq.errors import EdgeqError
 from edgeq.report.fleet import fleet_of
 from edgeq.report.pictures import pictures, suspects
+from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
+
+_MADE_BY = "edgeq profile MODEL --json > profile.json"
 
 
 @cache
@@ -45,14 +48,19 @@ def render(result: Mapping[str, Any]) -> str:
 
     Args:
         result: What deploy.json holds; sections whose key is missing or null are left out.
+
+    Raises:
+        ValueError: It holds something else.
     """
     # Through JSON and back, so that a page made now equals one made from the saved file.
     plain = json.loads(json_text(result))
-    return str(
-        _template().render(
-            result=_complete(plain), pictures=pictures(plain), suspects=suspects(plain)
-        )
-    )
+    import jinja2
+
+    try:
+        drawn = {"pictures": pictures(plain), "suspects": suspects(plain)}
+        return str(_template().render(result=_complete(plain), **drawn))
+    except jinja2.TemplateError as error:
+        raise ValueError(str(error)) from error
 
 
 _SECTIONS = (
@@ -71,6 +79,16 @@ _SECTIONS = (
 
 def _complete(result: dict[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(_SECTIONS), **result}
+
+
+def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """One page of saved JSON results, as `combine` takes them.
+
+    Raises:
+        EdgeqError: One of them is no result of edgeq.
+    """
+    with shaped_as("result of edgeq", ", ".join(where for where, _ in results), _MADE_BY):
+        return render(combine(results))
 
 
 def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -105,9 +123,7 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
         elif "against" in result:
             combined["verify"].append(result)
         else:
-            raise EdgeqError(
-                "this is no result of edgeq.", where, "edgeq profile MODEL --json > profile.json"
-            )
+            raise EdgeqError("this is no result of edgeq.", where, _MADE_BY)
         combined["model"] = combined["model"] or _model(result)
         combined["edgeq"] = combined["edgeq"] or result["edgeq"]
     combined["model"] = combined["model"] or {"path": "devices", "sha256": None}

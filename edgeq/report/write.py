@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeq.report.html import combine, render
+from edgeq.report.html import page
 from edgeq.support.jsontext import read_json
 from edgeq.support.output import check_writable, write_whole
 
@@ -32,7 +32,7 @@ def write_report(
     """
     path = Path(output)
     check_writable(path, force=force)
-    write_whole(path, render(combine([_read(result, i) for i, result in enumerate(results)])))
+    write_whole(path, page([_read(result, i) for i, result in enumerate(results)]))
     return path
 
 
