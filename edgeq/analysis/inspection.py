@@ -11,7 +11,7 @@ from edgeq import __version__
 from edgeq.analysis.budget import within_budgets
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite, is_integer
-from edgeq.boards.target import load_target
+from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.ops.shared.base import Isa
 from edgeq.compiler.options import CompileOptions
@@ -20,6 +20,7 @@ from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
+from edgeq.support.foreign import shaped_as
 from edgeq.support.result import Result
 
 
@@ -127,13 +128,20 @@ def inspect(
         LimitError: No form of the program keeps to the budgets.
         UsageError: No such target, or budgets without a target to count for.
     """
-    options, loaded = options or CompileOptions(), target and load_target(target)
+    options, loaded = options or CompileOptions(), load_target(target) if target else None
     if options.budgets and not loaded:
         raise UsageError("A budget is one of a target.", hint="--target nucleo-f446re")
     with as_tflite(model, trust=trust) as path:
         graph = replace(read_graph(path), path=str(model))
         if loaded:
             options = within_budgets(path, loaded, options, graph=graph)
+    with shaped_as("sound model", str(model)):
+        return _inspected(graph, loaded, target, options)
+
+
+def _inspected(
+    graph: Graph, loaded: Target | None, target: str | None, options: CompileOptions
+) -> Inspection:
     isa = isa_of(loaded) if loaded else Isa()
     main = graph.main
     macs = model_macs(main)
@@ -144,7 +152,7 @@ def inspect(
     tensors = tuple(_tensor_info(tensor, main) for tensor in main.tensors)
     peak = max(live, key=lambda index: live[index], default=None)
     return Inspection(
-        path=str(model),
+        path=graph.path,
         sha256=graph.sha256,
         file_bytes=graph.file_bytes,
         integer=is_integer(graph),

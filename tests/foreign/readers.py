@@ -301,7 +301,7 @@ def read_inventory(data: bytes, folder: Path) -> None:
     os.environ["XDG_CONFIG_HOME"] = str(folder)
     (folder / "edgeq").mkdir(exist_ok=True)
     _file(folder / "edgeq", "devices.toml", data)
-    found = inventory.read()
+    found = inventory.read_inventory()
     for name in found.groups:
         try:
             inventory.members(name)
