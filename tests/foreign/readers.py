@@ -239,9 +239,15 @@ def in_folder(
     return read
 
 
-def records() -> list[bytes]:
-    from edgeq.data.tfrecord import _masked_crc
+def _framed(record: bytes) -> bytes:
+    from edgeq.data.crc32c import masked_crc32c
 
+    head = struct.pack("<Q", len(record))
+    sums = (struct.pack("<I", masked_crc32c(part)) for part in (head, record))
+    return head + next(sums) + record + next(sums)
+
+
+def records() -> list[bytes]:
     def field(number: int, body: bytes) -> bytes:
         return bytes([number << 3 | 2, len(body)]) + body
 
@@ -249,17 +255,12 @@ def records() -> list[bytes]:
     label = field(3, field(1, bytes([1])))
     entries = [field(1, b"x") + field(2, floats), field(1, b"y") + field(2, label)]
     record = field(1, b"".join(field(1, entry) for entry in entries))
-    head = struct.pack("<Q", len(record))
-    return [(head + struct.pack("<I", _masked_crc(head)) + record + bytes(4)) * 2]
+    return [_framed(record) * 2]
 
 
 def read_example(data: bytes, folder: Path) -> None:
     """A record with a right checksum, whose content is damaged."""
-    from edgeq.data.tfrecord import _masked_crc
-
-    head = struct.pack("<Q", len(data))
-    whole = head + struct.pack("<I", _masked_crc(head)) + data + bytes(4)
-    read_data("x.tfrecord")(whole, folder)
+    read_data("x.tfrecord")(_framed(data), folder)
 
 
 def targets() -> list[bytes]:
