@@ -48,9 +48,10 @@ check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to the ledger
 	$(BIN)/python -m benchmarks.ledger
 
-fuzz: $(VENV)/.ready-dev  ## Random ops and graphs against TensorFlow Lite Micro; random data sets against scikit-learn
+fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, against other implementations
 	$(BIN)/python -m tests.oracle.fuzz
 	$(BIN)/python -m tests.data.fuzz
+	$(BIN)/python -m tests.foreign.fuzz
 
 release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
 	$(BIN)/python scripts/release_check.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.foreign import shaped_as
+from edgeq.support.jsontext import read_json
 from edgeq.support.result import Result
 
 SIGNIFICANCE = 0.01
@@ -20,6 +21,7 @@ RELEVANCE = 0.02  # smaller changes of the median are called the same, significa
 _BLOCKS = 50
 _FEWEST = 8
 _RESAMPLES = 2000
+_MADE_BY = "edgeq profile MODEL --on ADDRESS --json > FILE"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
     Raises:
         EdgeqError: A file is no such result, or the two are of different models.
     """
-    return compare_profiles(_read(Path(a)), _read(Path(b)))
+    profiles = _read(Path(a)), _read(Path(b))
+    with shaped_as("pair of profiles", f"{a}, {b}", _MADE_BY):
+        return compare_profiles(*profiles)
 
 
 def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
@@ -100,14 +104,9 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise EdgeqError(f"'{path}' cannot be read: {error}") from None
+    content = read_json(path, "profile")
     if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
-        raise EdgeqError(
-            f"'{path}' is no profile.", hint="edgeq profile MODEL --on ADDRESS --json > FILE"
-        )
+        raise EdgeqError(f"'{path}' is no profile.", hint=_MADE_BY)
     return content
 
 

@@ -14,7 +14,7 @@ from edgeq.analysis.budget import within_budgets
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.boards.cpu import PORTABLE
-from edgeq.boards.target import load_target
+from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.ops.shared.base import Isa
 from edgeq.compiler.options import CompileOptions
@@ -23,6 +23,7 @@ from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
+from edgeq.support.foreign import shaped_as
 from edgeq.support.result import Result
 
 
@@ -134,6 +135,11 @@ def inspect(
     with as_tflite(model, trust=trust) as path:
         graph = replace(read_graph(path), path=str(model))
         options = within_budgets(path, loaded, options, graph=graph)
+    with shaped_as("sound model", str(model)):
+        return _inspected(graph, loaded, options)
+
+
+def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspection:
     main = graph.main
     macs = model_macs(main)
     program, plan, problems = _planned(graph, isa_of(loaded), options)
@@ -143,7 +149,7 @@ def inspect(
     tensors = tuple(_tensor_info(tensor, main) for tensor in main.tensors)
     peak = max(live, key=lambda index: live[index], default=None)
     return Inspection(
-        path=str(model),
+        path=graph.path,
         sha256=graph.sha256,
         file_bytes=graph.file_bytes,
         integer=is_integer(graph),

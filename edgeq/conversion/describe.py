@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from edgeq.metrics.outputs import LOGITS, PROBABILITIES
 from edgeq.model.answer import find_outputs
 from edgeq.model.graph import Tensor
 from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
+from edgeq.support.foreign import read_bytes
+
+_MOST_LABEL_BYTES = 16 << 20
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -26,13 +30,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
         EdgeqError: No such file, or no text, or a name twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, "labels", _MOST_LABEL_BYTES).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise EdgeqError(f"The labels cannot be read: {error}", str(path)) from None
     labels = tuple(line.strip() for line in lines if line.strip())
     if not labels:
         raise EdgeqError("The label file is empty.", str(path), "one class name per line")
-    twice = sorted({label for label in labels if labels.count(label) > 1})
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         raise EdgeqError(f"The label '{twice[0]}' stands there twice.", str(path))
     return labels

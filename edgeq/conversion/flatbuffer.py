@@ -30,13 +30,13 @@ def unpack(data: bytes) -> Any:
 
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+        for buffer in model.buffers:
+            if buffer.offset and buffer.offset > 1:
+                buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
     except Exception as error:
         reason = visible_line(str(error))[:200]
         raise EdgeqError(f"The model file is damaged: {reason or type(error).__name__}.") from error
-    for buffer in model.buffers:
-        if buffer.offset and buffer.offset > 1:
-            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-        buffer.offset = buffer.size = 0
     return model
 
 

@@ -18,6 +18,7 @@ from edgeq.model.graph import Graph
 from edgeq.model.model_file import parse_graph
 from edgeq.model.samples import input_spec
 from edgeq.model.tflite.metadata import ModelInfo
+from edgeq.support.foreign import shaped_as
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,15 @@ def float_model(
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
             converted.
     """
-    info = None
-    if not isinstance(model, str | Path):
-        from edgeq.conversion.sources.keras_models import export_keras
-        from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
-
-        model = from_tf_keras(model) if is_tf_keras(model) else model
-        source = str(getattr(model, "name", "model"))
-        network = name_tensors(export_keras(model, source), source)
+    if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
+        # What others wrote into a .tflite need not be what its ops should have.
+        with shaped_as("sound model", str(model)):
+            network, info = _rewritten(*_load(Path(model), signature, trust))
+    elif isinstance(model, str | Path):
+        network, info = _rewritten(*_load(Path(model), signature, trust))
     else:
-        network, info = _load(Path(model), signature, trust)
-    for rewrite in FLOAT_PASSES:
-        network = rewrite(network)
+        model = _as_keras_3(model)
+        network, info = _rewritten(_from_memory(model), None)
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
@@ -111,6 +109,33 @@ def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = N
         network.integer_inputs,
         outputs,
     )
+
+
+def _rewritten(network: Network, info: ModelInfo | None) -> tuple[Network, ModelInfo | None]:
+    for rewrite in FLOAT_PASSES:
+        network = rewrite(network)
+    return network, info
+
+
+def _as_keras_3(model: Any) -> Any:
+    from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
+
+    return from_tf_keras(model) if is_tf_keras(model) else model
+
+
+def _from_memory(model: Any) -> Network:
+    from edgeq.conversion.sources.keras_models import export_keras
+
+    source = str(getattr(model, "name", "model"))
+    return name_tensors(export_keras(model, source), source)
+
+
+def _starts_as_tflite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"TFL3"
+    except OSError:
+        return False
 
 
 def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:

@@ -6,7 +6,6 @@ Pixels come as 0..255 whatever the file's depth; floats as they are.
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -20,10 +19,12 @@ from edgeq.data.base import InputSpec, Request, Row, Source
 from edgeq.data.folders import labelled_files
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
+from edgeq.support.text import visible_line
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 )
+_MOST_PIXELS = 100_000_000  # more than any camera's, and 400 MB
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
 # A value of 16 bits as one of 8: full scale stays full scale.
@@ -92,6 +93,8 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     _check_png(content, where)
     try:
         with _quiet(), Image.open(io.BytesIO(content)) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise ValueError(f"it has {opened.width} x {opened.height} pixels")
             if getattr(opened, "n_frames", 1) > 1:
                 request.remarks.on_sample("the first picture of several", where, warning=True)
             image = ImageOps.exif_transpose(opened)
@@ -100,10 +103,11 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
                 image = _composed(image, spec, request, where).convert(image_mode(spec, where))
                 pixels = [image]
         sized = [_resized(picture, spec, request.options.resize) for picture in pixels]
-    except (
-        OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError,
-    ) as error:  # fmt: skip
-        raise EdgeqError(f"The image cannot be read: {error}", where) from error
+    except EdgeqError:
+        raise
+    except Exception as error:  # each of PIL's readers has exceptions of its own
+        reason = visible_line(str(error))[:300] or type(error).__name__
+        raise EdgeqError(f"The image cannot be read: {reason}", where) from error
     array = np.stack([np.asarray(picture) for picture in sized], axis=-1)
     if len(sized) == 1 and array.ndim == 4:
         array = array[..., 0]

@@ -36,6 +36,7 @@ _IMAGE_STARTS = (
 )
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 16
+_LONGEST_RECORD = 1 << 28  # one sample; a few packed bytes may claim to be far more
 # Where bytes may be floats or whole numbers: floats of data lie between these.
 _LEAST, _MOST = 1e-12, 1e12
 
@@ -236,6 +237,8 @@ def _framed(stream: Any, path: Path) -> Iterator[bytes]:
         if len(head) < 12 or masked_crc32c(head[:8]) != struct.unpack("<I", head[8:])[0]:
             raise EdgeqError("This is no TFRecord file, or it is damaged.", where)
         (length,) = struct.unpack("<Q", head[:8])
+        if length > _LONGEST_RECORD:
+            raise EdgeqError(f"The record claims to have {length:,} bytes.", where)
         record, sum_ = stream.read(length), stream.read(4)
         if len(record) < length or len(sum_) < 4:
             raise EdgeqError("The TFRecord file is cut short.", where, "copy it again")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
+import stat
 import struct
 import sys
 import zipfile
@@ -56,7 +58,13 @@ def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            # Asked for more than there is, `read` would take the memory for it all the same.
+            state = os.fstat(file.fileno())
+            data = file.read(min(state.st_size, most) + 1)
+            while not stat.S_ISREG(state.st_mode) and len(data) <= most:
+                if not (more := file.read(1 << 16)):
+                    break
+                data += more
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise EdgeqError(f"cannot read the {what}: {reason}.", visible_line(str(path))) from None

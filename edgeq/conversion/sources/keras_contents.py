@@ -24,8 +24,9 @@ _MOST_DEPTH = 256  # each network inside another adds six
 # Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
 _SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 # Classes of Keras that bring code with them, or run a model of another kind from another file.
+_BODY = "__lambda__"
 _CODE = frozenset(
-    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+    {"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 )
 
 
@@ -41,7 +42,8 @@ def check_contents(path: Path, *, trust: bool) -> None:
             another file, or it is far larger unpacked than it is.
     """
     config = _config(path)
-    code = sorted(set(_code_layers(config)))
+    found = set(_code_layers(config))
+    code = sorted(found - {_BODY} or found)  # a Lambda's body has no name of its own
     if code and not trust:
         raise EdgeqError(
             f"The file holds code in the layers {', '.join(code[:8])}; it is not run.",
@@ -91,8 +93,11 @@ def _parsed(text: str | bytes, path: Path) -> Any:
 
 def _read_hdf5(file: Path | io.BytesIO, where: str, limit: int) -> str | bytes | None:
     """The architecture in an HDF5 file, None without one, after a look at every array."""
-    import_tensorflow()  # says what to install where h5py, which comes with it, is missing
-    import h5py  # type: ignore[import-untyped]
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError:
+        import_tensorflow()  # says what to install: h5py comes with it
+        raise
 
     try:
         with h5py.File(file) as opened:

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgeq.devices.remote.artifacts import cache_dir
+from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import write_whole
+
+_MOST_BYTES = 8 << 20
 
 
 def _file(identity: str, folder: str) -> Path:
@@ -24,8 +28,9 @@ def recall(identity: str, folder: str) -> dict[str, str]:
         folder: The folder on the device that the user asked for.
     """
     try:
-        found = json.loads(_file(identity, folder).read_text())
-    except (OSError, ValueError):
+        file = _file(identity, folder)
+        found = parse_json(read_bytes(file, "memory of the device", _MOST_BYTES), str(file))
+    except EdgeqError:
         return {}
     if not isinstance(found, dict):
         return {}

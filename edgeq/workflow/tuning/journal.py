@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json, read_bytes, shaped_as
 from edgeq.workflow.tuning.trial import Trial
 
 
@@ -44,19 +45,16 @@ class Journal:
             os.fsync(file.fileno())
 
     def _read(self, problem: dict[str, Any]) -> None:
-        lines = self._path.read_text().splitlines(keepends=True)
+        text = read_bytes(self._path, "journal").decode("utf-8", "replace")
+        lines = text.splitlines(keepends=True)
         # A line without its end was being written when the search was interrupted.
         whole = [line for line in lines if line.endswith("\n")]
         if len(whole) < len(lines):
             self._path.write_text("".join(whole))
-        try:
-            stored, *entries = [json.loads(line) for line in whole]
+        with shaped_as("journal of a search", str(self._path), "choose another --output"):
+            stored, *entries = [parse_json(line, str(self._path)) for line in whole]
             trials = [Trial.from_json(entry) for entry in entries]
-        except (ValueError, TypeError, KeyError) as error:
-            raise EdgeqError(
-                "This is no journal of a search.", str(self._path), "choose another --output"
-            ) from error
-        changed = _changed(stored, problem)
+            changed = _changed(stored, problem)
         if changed:
             raise EdgeqError(
                 f"This journal belongs to another search: {', '.join(changed)} differ.",

@@ -1,0 +1,78 @@
+"""A few bytes that claim to be gigabytes: refused before memory is taken for them."""
+
+import gzip
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from edgeq.data import InputSpec, open_dataset
+from edgeq.data.crc32c import masked_crc32c
+from edgeq.errors import EdgeqError
+from edgeq.model.arrays import read_arrays
+from tests.memory import peak_mb
+
+
+def refused(path, message, shape=(4,)):
+    def read():
+        with pytest.raises(EdgeqError, match=message):
+            list(open_dataset(path, [InputSpec("x", shape, "float32")]))
+
+    assert peak_mb(read) < 100
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("length", [1 << 30, 1 << 62])
+def test_a_record(tmp_path, length, packed):
+    head = struct.pack("<Q", length)
+    data = head + struct.pack("<I", masked_crc32c(head)) + bytes(1 << 20)
+    path = tmp_path / "x.tfrecord"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    refused(path, "claims to have")
+
+
+@pytest.mark.parametrize("side", [11_000, 20_000])
+def test_an_image(tmp_path, side):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("1", (side, side)).save(buffer, "PNG")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue())
+    refused(tmp_path, "pixels", (8, 8, 3))
+
+
+@pytest.mark.parametrize("shape", [(1 << 40,), (1 << 31, 4), (1 << 62, 1 << 62)])
+def test_the_header_of_an_array(tmp_path, shape):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"shape": shape, "fortran_order": False, "descr": "<f4"}
+    )
+    (tmp_path / "x.npy").write_bytes(buffer.getvalue() + bytes(100))
+    refused(tmp_path / "x.npy", "cut off")
+    with pytest.raises(EdgeqError, match="cut off"):
+        read_arrays(tmp_path / "x.npy")
+
+
+def test_arrays_of_two_gigabytes_in_two_megabytes(tmp_path):
+    path = tmp_path / "x.npz"
+    header = io.BytesIO()
+    size = 2 << 30
+    np.lib.format.write_array_header_1_0(
+        header, {"shape": (size // 16, 4), "fortran_order": False, "descr": "<f4"}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(header.getvalue())
+        for _ in range(128):
+            file.write(bytes(16 << 20))
+
+    def read():
+        with pytest.raises(EdgeqError, match="bytes unpacked"):
+            read_arrays(path)
+
+    assert peak_mb(read) < 100
+    refused(path, "bytes unpacked")

@@ -1,0 +1,99 @@
+"""Damages bytes at random: anywhere, inside of archives, and in the values of JSON and TOML."""
+
+import copy
+import io
+import json
+import random
+import struct
+import zipfile
+
+_INTERESTING = (0, 1, -1, 2, 127, 128, 255, 256, 65535, 1 << 20, (1 << 31) - 1, -(1 << 31), 1 << 28)
+_ODD_VALUES = (
+    None, True, False, 0, -1, 1.5, 1e308, -1e308, 1e999, 10**30, "", "x", "\x00", "\x1b[2J",
+    "\u202e", "../../x", "a\nb", [], {}, [[]], [None], {"": {}}, "9" * 5000, [0] * 2000,
+)  # fmt: skip
+_ODD_TEXTS = (
+    b"9" * 5000, b"[" * 3000, b"{" * 3000, b'{"a":' * 2000, b"\x00", b"\xff\xfe", b"\x1b]0;x\x07",
+    b"1e999", b"NaN", b"-", b'"', b"\\", b"\n", b"\t", b",", b"=", b"inf", b"\xe2\x80\xae", b"%s",
+    b"1.2.3", b"0x", b"9" * 25,
+)  # fmt: skip
+
+
+def damaged(chance: random.Random, data: bytes) -> bytes:
+    """A few bytes changed, copied, doubled or cut off."""
+    out = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        if not out:
+            break
+        position = chance.randrange(len(out))
+        kind = chance.randrange(10)
+        if kind < 3:
+            out[position] = chance.choice((chance.randrange(256), out[position] ^ 1, 0, 255))
+        elif kind < 5:
+            value = chance.choice((*_INTERESTING, chance.randrange(-64, 64)))
+            out[position : position + 4] = struct.pack("<i", value)
+        elif kind == 5:
+            out[position : position + 8] = struct.pack("<q", chance.choice((1 << 40, -1, 1 << 62)))
+        elif kind == 6:
+            size = chance.randrange(1, 65)
+            source = chance.randrange(len(out))
+            out[position : position + size] = out[source : source + size]
+        elif kind == 7:
+            out[position:position] = chance.choice(_ODD_TEXTS)
+        elif kind == 8:
+            del out[position : position + chance.randrange(1, 65)]
+        else:
+            del out[position:]
+    return bytes(out)
+
+
+def repacked(chance: random.Random, data: bytes) -> bytes:
+    """A zip archive with one member damaged, so that its checksums are right."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice(sorted(members))
+    members[name] = (changed_json if name.endswith(".json") else damaged)(chance, members[name])
+    out = io.BytesIO()
+    method = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for each, content in members.items():
+            archive.writestr(each, content)
+    return out.getvalue()
+
+
+def changed_json(chance: random.Random, data: bytes) -> bytes:
+    """A JSON text with one to three values made others, or gone."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return damaged(chance, data)
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        places = list(_places(value))
+        if not places:
+            break
+        holder, key = chance.choice(places)
+        if chance.randrange(4) == 0:
+            del holder[key]
+        else:
+            holder[key] = copy.deepcopy(chance.choice(_ODD_VALUES))
+    return json.dumps(value).encode()
+
+
+def _places(value):
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict | list):
+            for key in each if isinstance(each, dict) else range(len(each)):
+                yield each, key
+                todo.append(each[key])
+
+
+def mutated(chance: random.Random, data: bytes) -> bytes:
+    """One of the kinds that fit the data."""
+    kinds = [damaged, damaged]
+    if data[:2] == b"PK":
+        kinds += [repacked, repacked]
+    if data[:1] in (b"{", b"["):
+        kinds += [changed_json] * 4
+    return chance.choice(kinds)(chance, data)
