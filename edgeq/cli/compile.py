@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from edgeq.boards.cpu import PORTABLE
@@ -10,6 +12,10 @@ from edgeq.cli.shared.common import compile_options, force_option, json_option, 
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.support.terminal import say
+
+if TYPE_CHECKING:
+    from edgeq.compiler.compilation import Sources
+    from edgeq.firmware.create import Project
 
 
 @click.command(
@@ -91,7 +97,6 @@ def compile_(
         if signature is not None or reentrant:
             option = "--reentrant" if reentrant else "--signature"
             raise UsageError(f"{option} is for plain sources.", hint="leave out --project")
-        from edgeq.report.account import image_lines
         from edgeq.workflow.projects import create_project
 
         made = create_project(
@@ -107,13 +112,7 @@ def compile_(
             golden=golden is not False,
             force=force,
         )
-        if as_json:
-            account = made.account and made.account.to_json()
-            print_json({**made.record, "output": output, "account": account})
-            return
-        say(f"{output}: a {made.template} project for {made.target.title}")
-        for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
-            say(line)
+        _show_project(made, output, as_json=as_json)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
@@ -131,6 +130,22 @@ def compile_(
         force=force,
         signature=signature,
     )
+    _show_sources(sources, output, as_json=as_json)
+
+
+def _show_project(made: Project, output: str, *, as_json: bool) -> None:
+    from edgeq.report.account import image_lines
+
+    if as_json:
+        account = made.account and made.account.to_json()
+        print_json({**made.record, "output": output, "account": account})
+        return
+    say(f"{output}: a {made.template} project for {made.target.title}")
+    for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
+        say(line)
+
+
+def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
     manifest = sources.manifest
     packed = sum(op["packed"] for op in manifest["ops"])
     if as_json:

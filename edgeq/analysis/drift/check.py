@@ -137,6 +137,35 @@ def reference_profile(
     }
 
 
+def _compared(
+    model: str | Path,
+    reference: Mapping[str, Any],
+    data: Any,
+    on: str,
+    raw: bool,
+    reading: DatasetOptions | None,
+) -> tuple[Stream, list[Histogram]]:
+    """The new data as it streams by, and the reference's histograms, one a feature."""
+    graph = read_graph(model)
+    if reference["model"]["sha256"] != graph.sha256:
+        raise EdgeqError(
+            f"the reference was made with another model "
+            f"({reference['model']['path']}, sha256 {reference['model']['sha256'][:16]}…).",
+            str(model),
+        )
+    stream = Stream(graph, Path(model), data, on, raw, reading)
+    known = [
+        Histogram(tuple(f["edges"]), tuple(f["shares"]), f["worth"]) for f in reference["features"]
+    ]
+    if [f["name"] for f in reference["features"]] != [f.name for f in stream.features]:
+        raise EdgeqError(
+            "the reference holds other features; another version of edgeq made it.",
+            str(model),
+            "edgeq drift save makes a new one",
+        )
+    return stream, known
+
+
 def check_drift(
     model: str | Path,
     reference: Mapping[str, Any],
@@ -163,23 +192,7 @@ def check_drift(
     """
     if not limit > 0:
         raise UsageError(f"An index of {limit:g} cannot be the limit.", hint="above 0, such as 0.2")
-    graph = read_graph(model)
-    if reference["model"]["sha256"] != graph.sha256:
-        raise EdgeqError(
-            f"the reference was made with another model "
-            f"({reference['model']['path']}, sha256 {reference['model']['sha256'][:16]}…).",
-            str(model),
-        )
-    stream = Stream(graph, Path(model), data, on, raw, reading)
-    known = [
-        Histogram(tuple(f["edges"]), tuple(f["shares"]), f["worth"]) for f in reference["features"]
-    ]
-    if [f["name"] for f in reference["features"]] != [f.name for f in stream.features]:
-        raise EdgeqError(
-            "the reference holds other features; another version of edgeq made it.",
-            str(model),
-            "edgeq drift save makes a new one",
-        )
+    stream, known = _compared(model, reference, data, on, raw, reading)
     counts = [np.zeros(len(histogram.shares)) for histogram in known]
     totals = _Totals(len(known))
     for row in stream:
