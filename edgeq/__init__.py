@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from edgeq.workflow.deployment import deploy as deploy
     from edgeq.workflow.manifest_check import check_manifest as check_manifest
     from edgeq.workflow.projects import create_project as create_project
+    from edgeq.workflow.schemes import compare_schemes as compare_schemes
     from edgeq.workflow.tuning.tune import tune as tune
 
 _PUBLIC = {
@@ -69,6 +70,7 @@ _PUBLIC = {
     "Graph": "edgeq.model.graph",
     "read_graph": "edgeq.model.model_file",
     "convert": "edgeq.workflow.convert",
+    "compare_schemes": "edgeq.workflow.schemes",
     "inspect": "edgeq.analysis.inspection",
     "compile": "edgeq.workflow.compile",
     "run": "edgeq.analysis.execution",

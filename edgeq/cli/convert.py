@@ -26,10 +26,14 @@ from edgeq.workflow.convert import convert as convert_model
 
 
 @click.command(
-    epilog="Example: edgeq convert kws.keras -o kws.tflite --data calibration.npz --eval test.npz"
+    epilog="Example: edgeq convert kws.keras -o kws.tflite --data calibration.npz\n\n"
+    "edgeq convert kws.keras --data calibration.npz --eval test.npz "
+    "--compare float32,int8,int16x8,int4 --on c,sim:cortex-m4 -o schemes.html"
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .tflite.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The .tflite; with --compare a page."
+)
 @click.option(
     "--data",
     help="Representative data: .npz, .npy (file.npz:key for one array), a folder of images or "
@@ -90,6 +94,22 @@ from edgeq.workflow.convert import convert as convert_model
     type=click.Path(path_type=Path),
     help="Class names, one a line, in the model's order; they go into the model.",
 )
+@click.option(
+    "--compare",
+    metavar="SCHEME,...",
+    help="Convert by each of these schemes (float32: the model as it is), and compare what they "
+    "are worth on --eval and what they cost on --on.",
+)
+@click.option(
+    "--on", default="local", show_default=True, metavar="ADDRESS,...", help="Where --compare runs."
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0.0),
+    default=0.01,
+    show_default=True,
+    help="How much worse than float32 the best of --compare may be.",
+)
 @click.option("--signature", help="Which signature of a SavedModel.")
 @click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
 @dataset_options
@@ -97,19 +117,33 @@ from edgeq.workflow.convert import convert as convert_model
 @json_option
 def convert(
     model: Path,
-    output: Path,
+    output: Path | None,
     eval_data: str | None,
     metric: str,
     labels: Path | None,
     precision: tuple[str, ...],
     ranges: bool,
     reading: DatasetOptions,
+    compare: str | None,
+    on: str,
+    max_drop: float,
     as_json: bool,
     **settings: Any,
 ) -> None:
     """MODEL (.keras, .h5, SavedModel or float .tflite) to a verified integer .tflite."""
     if labels is not None:
         reading = replace(reading, classes=read_labels(labels))
+    if compare is not None:
+        from edgeq.cli.shared.schemes import run_comparison
+
+        settings["precision"] = _pairs(precision)
+        run_comparison(
+            model, compare, on, output, eval_data, reading, settings,
+            max_drop=max_drop, metric=metric, as_json=as_json,
+        )  # fmt: skip
+        return
+    if output is None:
+        raise UsageError("Where shall the .tflite go?", hint="-o model.tflite")
     if not as_json:
         scheme = find_scheme(settings["scheme"])
         say(f"{scheme.name} saves: {scheme.saves}")

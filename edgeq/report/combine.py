@@ -31,6 +31,8 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     for where, result in sorted(results, key=_floats_last):
         if isinstance(result.get("results"), list):
             page["fleet"].append(fleet_of(result, where))
+        elif isinstance(result.get("schemes"), list):
+            page["sections"] += _scheme_sections(result)
         elif "front" in result and "trials" in result:
             page["searches"].append(result)
         else:
@@ -44,6 +46,19 @@ def section_of(result: Mapping[str, Any]) -> dict[str, Any]:
     section = _empty(dict(result["model"]))
     _take(section, result, "deploy.json")
     return section
+
+
+def _scheme_sections(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One section a scheme, with every device that it was tried on."""
+    sections: dict[str, dict[str, Any]] = {}
+    for row in result["schemes"]:
+        if not row["profile"]:
+            continue
+        model = {**row["profile"]["model"], "path": f"{result['model']} as {row['scheme']}"}
+        section = sections.setdefault(row["scheme"], {**_empty(model), "bytes": row["file_bytes"]})
+        section["profiles"].append(row["profile"])
+        section["evaluations"].append({**row["evaluation"], "of": row["scheme"]})
+    return list(sections.values())
 
 
 def _floats_last(entry: tuple[str, Mapping[str, Any]]) -> bool:

@@ -43,8 +43,9 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     name = PurePath(str(section["model"].get("path", ""))).name
     score, metric = _score(section)
     common = {} if score is None else {metric: score}
-    if section["conversion"]:
-        common["file"] = section["conversion"]["bytes"]
+    size = section["conversion"]["bytes"] if section["conversion"] else section.get("bytes")
+    if size is not None:
+        common["file"] = size
     profiles = section["profiles"] or [None]
     rows: list[dict[str, Any]] = []
     for profile in profiles:
@@ -66,7 +67,7 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _score(section: Mapping[str, Any]) -> tuple[float | None, str]:
     """The figure of the model itself, not of the float model that it came from."""
-    own = [found for found in section["evaluations"] if found["of"] == "integer"]
+    own = [found for found in section["evaluations"] if found["of"] != "float"]
     found = (own or section["evaluations"] or [None])[-1]
     if not found or not isinstance(found[found["metric"]], int | float):
         return None, ""

@@ -1,0 +1,102 @@
+"""`edgeq convert --compare`: schemes by devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from edgeq.cli.shared.common import print_json
+from edgeq.cli.shared.tables import result_console
+from edgeq.data import DatasetOptions
+from edgeq.errors import UsageError
+from edgeq.report.write import write_report
+from edgeq.support.output import check_writable
+from edgeq.support.terminal import say
+from edgeq.workflow.schemes import SchemeComparison, compare_schemes
+
+# What says something of one conversion only.
+_ONE_ONLY = ("scheme", "precision", "target", "io")
+
+
+def run_comparison(
+    model: Path,
+    schemes: str,
+    on: str,
+    output: Path | None,
+    eval_data: str | None,
+    reading: DatasetOptions,
+    settings: Mapping[str, Any],
+    *,
+    max_drop: float,
+    metric: str,
+    as_json: bool,
+) -> None:
+    """Convert, evaluate and profile by each scheme; print a table, and write a page if asked."""
+    if eval_data is None:
+        raise UsageError("Schemes are compared on labelled data.", hint="--eval test.npz")
+    if output is not None:
+        if output.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"'{output}' is no page.", hint="-o schemes.html, or no -o")
+        check_writable(output, force=bool(settings["force"]))
+    others = {k: v for k, v in settings.items() if k not in (*_ONE_ONLY, "force", "data")}
+    found = compare_schemes(
+        model,
+        data=settings["data"],
+        eval_data=eval_data,
+        schemes=[name.strip() for name in schemes.split(",") if name.strip()],
+        on=[address.strip() for address in on.split(",") if address.strip()],
+        metric=metric,
+        max_drop=max_drop,
+        dataset_options=reading,
+        **others,
+    )
+    if output is not None:
+        write_report([found.to_json()], output, force=True)
+    if as_json:
+        print_json(found.to_json())
+        return
+    show_schemes(found)
+    if output is not None:
+        say(f"report: {output}")
+
+
+def show_schemes(found: SchemeComparison) -> None:
+    """Print the table, and what is best where."""
+    table = Table("scheme", "on", found.metric, "file, bytes", "time", "RAM, bytes", "", box=None)
+    for column in table.columns[3:6]:
+        column.justify = "right"
+    for cells in _cells(found):
+        table.add_row(*cells)
+    result_console().print(table)
+    for row in found.rows:
+        if row.error:
+            say(f"{row.scheme} on {row.on}: {row.error}")
+    for address, scheme in found.best.items():
+        say(f"best on {address}: {scheme}, the quickest within {found.max_drop:g} of float32")
+
+
+def _cells(found: SchemeComparison) -> Iterator[list[str]]:
+    for row in found.rows:
+        if row.evaluation is None or row.profile is None:
+            size = f"{row.file_bytes:,}" if row.file_bytes is not None else ""
+            yield [row.scheme, row.on, "-", size, "", "", ""]
+            continue
+        score, measured = row.evaluation.score, row.profile.measurement
+        between = score.interval
+        interval = f" ({between[0]:.3f} to {between[1]:.3f})" if between else ""
+        if measured.latency_us:
+            time = f"{measured.latency_us.typical:,.1f} µs"
+        else:
+            time = "" if measured.cycles is None else f"{measured.cycles:,} cycles (estimated)"
+        yield [
+            row.scheme,
+            row.on,
+            f"{score.value:.4f}{interval}",
+            f"{row.file_bytes:,}",
+            time if measured.valid else f"{time} (disturbed)",
+            "" if row.ram_bytes is None else f"{row.ram_bytes:,}",
+            "best" if found.best.get(row.on) == row.scheme else "",
+        ]

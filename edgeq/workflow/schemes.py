@@ -1,0 +1,213 @@
+"""One model in several schemes, side by side: what each is worth, and what it costs on a device."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
+from edgeq.analysis.profiling import Profile, profile
+from edgeq.conversion.float_model import float_model
+from edgeq.conversion.quantization.schemes import find_scheme
+from edgeq.data import DatasetOptions
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.progress import track
+from edgeq.support.result import Result
+from edgeq.workflow.convert import convert
+
+BASELINE = "float32"
+"""The name of the model as it is, among the schemes."""
+
+
+@dataclass(frozen=True, repr=False)
+class SchemeOnDevice(Result):
+    """One scheme on one device.
+
+    Attributes:
+        scheme: Its name; "float32" for the model as it is.
+        on: Device address.
+        file_bytes: Size of the .tflite; None where it could not be made.
+        evaluation: On the labelled data, with that device's arithmetic; None if it cannot run.
+        profile: What it costs there; None if it cannot run.
+        error: Why there is nothing; empty otherwise.
+    """
+
+    scheme: str
+    on: str
+    file_bytes: int | None = None
+    evaluation: Evaluation | None = None
+    profile: Profile | None = None
+    error: str = ""
+
+    @property
+    def time(self) -> float | None:
+        """Median latency in microseconds, or cycles where time is not kept."""
+        if self.profile is None:
+            return None
+        found = self.profile.measurement
+        return found.latency_us.typical if found.latency_us else found.cycles
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """RAM in all; on hosts the peak of the process."""
+        memory = self.profile.measurement.memory_bytes if self.profile else None
+        return None if memory is None else memory.ram_total or memory.peak_rss
+
+
+@dataclass(frozen=True, repr=False)
+class SchemeComparison(Result):
+    """Every scheme on every device.
+
+    Attributes:
+        model: As given.
+        metric: Name of the figure that the schemes are judged by.
+        rows: In the order asked for, device by device.
+        max_drop: How much worse than the float model the metric may be.
+        best: By device: the quickest scheme within `max_drop`, the smaller file where two are
+            as quick; devices without one are left out.
+    """
+
+    model: str
+    metric: str
+    rows: tuple[SchemeOnDevice, ...]
+    max_drop: float
+    best: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq convert --compare`, which `edgeq report` takes."""
+        return {
+            "edgeq": __version__,
+            "model": self.model,
+            "metric": self.metric,
+            "max_drop": self.max_drop,
+            "best": dict(self.best),
+            "schemes": [
+                {
+                    "scheme": row.scheme,
+                    "on": row.on,
+                    "file_bytes": row.file_bytes,
+                    "evaluation": row.evaluation and row.evaluation.to_json(),
+                    "profile": row.profile and row.profile.to_json(),
+                    "error": row.error or None,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def compare_schemes(
+    model: str | Path,
+    *,
+    data: Any,
+    eval_data: Any,
+    schemes: Sequence[str],
+    on: Sequence[str] = ("local",),
+    metric: str = "classification",
+    max_drop: float = 0.01,
+    dataset_options: DatasetOptions | None = None,
+    **settings: Any,
+) -> SchemeComparison:
+    """Convert a model by several schemes, and evaluate and profile each on every device.
+
+    Args:
+        model: A Keras file, SavedModel or float .tflite.
+        data: Representative data.
+        eval_data: Labelled data; all see the very same samples.
+        schemes: Names of schemes, and "float32" for the model as it is, which is the baseline.
+        on: Device addresses.
+        metric: What is computed on the labelled data (see `edgeq.evaluate`).
+        max_drop: How much worse than the baseline a scheme may be to count as the best.
+        dataset_options: How both are read.
+        settings: Other arguments of `edgeq.convert`, for every scheme.
+
+    Raises:
+        UsageError: No such scheme, or none at all.
+        EdgeqError: The model or the data is not usable. What one scheme cannot do is said in its
+            row.
+    """
+    names = list(dict.fromkeys(schemes))
+    for name in names:
+        if name != BASELINE:
+            find_scheme(name)
+    if not names or not on:
+        raise UsageError("There is nothing to compare.", hint="--compare float32,int8,int16x8")
+    reading = dataset_options or DatasetOptions()
+    rows: list[SchemeOnDevice] = []
+    with tempfile.TemporaryDirectory(prefix="edgeq-schemes-") as folder:
+        for name in track(names, "schemes", total=len(names)):
+            path = Path(folder) / f"{name}.tflite"
+            error = _make(name, model, path, data, reading, settings)
+            judge = {"data": eval_data, "metric": metric, "dataset_options": reading}
+            rows += [_measured(name, path, address, error, judge) for address in on]
+    rows.sort(key=lambda row: list(on).index(row.on))
+    measured = next((row.evaluation for row in rows if row.evaluation), None)
+    figure = measured.score.metric if measured else metric
+    return SchemeComparison(str(model), figure, tuple(rows), max_drop, _best(rows, on, max_drop))
+
+
+def _make(
+    name: str,
+    model: str | Path,
+    path: Path,
+    data: Any,
+    reading: DatasetOptions,
+    settings: Mapping[str, Any],
+) -> str:
+    """Write one scheme's .tflite; why there is none otherwise."""
+    if name == BASELINE:
+        known = {k: v for k, v in settings.items() if k in ("signature", "trust") and v}
+        path.write_bytes(float_model(model, **known).data)
+        return ""
+    try:
+        convert(model, data=data, output=path, scheme=name, dataset_options=reading, **settings)
+    except EdgeqError as error:
+        return error.what
+    return ""
+
+
+def _measured(
+    name: str, path: Path, address: str, error: str, judge: Mapping[str, Any]
+) -> SchemeOnDevice:
+    """One scheme on one device; what fails there is said."""
+    if error:
+        return SchemeOnDevice(name, address, error=error)
+    size = path.stat().st_size
+    try:
+        found = evaluate(path, on=address, **judge)
+        cost = profile(path, on=address)
+    except EdgeqError as failure:
+        scheme = None if name == BASELINE else find_scheme(name)
+        why = failure.what if scheme is None or scheme.in_c else f"it runs on {scheme.runs_on}"
+        return SchemeOnDevice(name, address, size, error=why.splitlines()[0])
+    # The files were made for this comparison only: their names mean nothing to anybody.
+    found, cost = replace(found, model=f"{name}.tflite"), replace(cost, path=f"{name}.tflite")
+    return SchemeOnDevice(name, address, size, found, cost)
+
+
+def _best(rows: Sequence[SchemeOnDevice], on: Sequence[str], max_drop: float) -> Mapping[str, str]:
+    """The quickest scheme of each device that has one which is good enough."""
+    best = {}
+    for address in on:
+        if good := _good(rows, address, max_drop):
+            chosen = min(good, key=lambda row: (row.time or float("inf"), row.file_bytes or 0))
+            best[address] = chosen.scheme
+    return best
+
+
+def _good(rows: Sequence[SchemeOnDevice], address: str, max_drop: float) -> list[SchemeOnDevice]:
+    """The rows of a device that keep to the drop from its own float model."""
+    there = [row for row in rows if row.on == address and row.evaluation is not None]
+    bases = [row.evaluation.score for row in there if row.scheme == BASELINE and row.evaluation]
+    base = bases[0] if bases else None
+    if base is None:
+        return there
+    sign = 1 if base.larger_is_better else -1
+    return [
+        row
+        for row in there
+        if row.evaluation and sign * (base.value - row.evaluation.score.value) <= max_drop + 1e-9
+    ]

@@ -1,0 +1,80 @@
+"""Schemes side by side: the figures are those of the single commands, and the best is the best."""
+
+import json
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.errors import UsageError
+from tests.compress.nets import digits, mlp
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("schemes")
+    (x, _), (test_x, test_y) = digits()
+    mlp().save(folder / "net.keras")
+    np.savez(folder / "data.npz", x=x[:64])
+    np.savez(folder / "test.npz", x=test_x[:200], y=test_y[:200])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(net):
+    return edgeq.compare_schemes(
+        net / "net.keras",
+        data=net / "data.npz",
+        eval_data=net / "test.npz",
+        schemes=["float32", "int8", "dynamic"],
+        on=["c"],
+        max_drop=1.0,
+    )
+
+
+def test_figures_are_those_of_the_single_commands(net, compared, tmp_path):
+    rows = {row.scheme: row for row in compared.rows}
+    made = edgeq.convert(net / "net.keras", data=net / "data.npz", output=tmp_path / "m.tflite")
+    alone = edgeq.evaluate(tmp_path / "m.tflite", data=net / "test.npz", on="c")
+    assert rows["int8"].file_bytes == len(made.data)
+    assert rows["int8"].evaluation.score.value == alone.score.value
+    assert rows["float32"].file_bytes == made.float_bytes
+    assert rows["float32"].evaluation.n == rows["int8"].evaluation.n == 200
+    assert rows["int8"].profile.measurement.latency_us.n > 1
+
+
+def test_what_cannot_run_says_where_it_can(compared):
+    row = next(row for row in compared.rows if row.scheme == "dynamic")
+    assert row.profile is None
+    assert "LiteRT" in row.error
+    assert "edgeq-schemes-" not in row.error
+
+
+def test_the_best_is_the_quickest_of_those_that_are_good_enough(compared):
+    times = {row.scheme: row.time for row in compared.rows if row.time is not None}
+    assert compared.best == {"c": min(times, key=times.get)}
+
+
+def test_the_command_prints_a_table_and_writes_a_page(net, cli, tmp_path):
+    page = tmp_path / "schemes.html"
+    command = (
+        "convert", net / "net.keras", "--data", net / "data.npz", "--eval", net / "test.npz",
+        "--compare", "float32,int8", "--on", "c",
+    )  # fmt: skip
+    found = cli(*command, "-o", page, "--json")
+    assert found.code == 0, found.err
+    assert [row["scheme"] for row in found.json["schemes"]] == ["float32", "int8"]
+    text = page.read_text()
+    assert "Side by side" in text
+    assert text.count("<circle") == 2
+    saved = tmp_path / "schemes.json"
+    saved.write_text(json.dumps(found.json))
+    assert cli("report", saved, "-o", tmp_path / "again.html").code == 0
+    assert (tmp_path / "again.html").read_text() == text
+
+
+def test_mistakes(net, cli):
+    with pytest.raises(UsageError, match="int7"):
+        edgeq.compare_schemes(net / "net.keras", data=None, eval_data=None, schemes=["int7"])
+    assert cli("convert", net / "net.keras", "--compare", "int8").code == 2
+    assert cli("convert", net / "net.keras", "--data", net / "data.npz").code == 2
