@@ -18,6 +18,7 @@ from edgeq.support.result import Result
 
 _ADVICE = {
     "flash": "--optimize size, --scheme int4, or edgeq compress prune or factorize",
+    "stack": "a board with more RAM: the stack has what the other data leave",
     "RAM": "--optimize ram, or a smaller input or fewer channels in the layers that hold "
     "the peak (edgeq inspect)",
 }

@@ -11,6 +11,7 @@ from edgeq.analysis.verification import Verification
 from edgeq.boards.target import Target
 from edgeq.devices.oracle import SECOND_ORACLE
 from edgeq.firmware.account import ImageAccount
+from edgeq.firmware.layout import APPLICATION_STACK_BYTES
 from edgeq.support.figures import Figure, Kind
 
 
@@ -108,7 +109,8 @@ def memory_checks(target: Target, account: Account) -> tuple[LimitCheck, ...]:
     count here, and are marked.
     """
     if account.image is not None:
-        return tuple(_image_checks(target, account.image))
+        stack = account.figures["memory_bytes.stack"]
+        return (*_image_checks(target, account.image), *_stack_checks(target, account.image, stack))
     return tuple(_program_checks(target, account))
 
 
@@ -120,6 +122,17 @@ def _image_checks(target: Target, image: ImageAccount) -> Iterator[LimitCheck]:
             name += f" in {region.name}"
         met = region.left_bytes >= 0
         yield LimitCheck(name, region.size_bytes, region.used_bytes, met, target.name)
+
+
+def _stack_checks(target: Target, image: ImageAccount, stack: Figure) -> Iterator[LimitCheck]:
+    """The stack, where one call takes more than the linker script keeps: it has what is left."""
+    needed = (stack.value or 0) + APPLICATION_STACK_BYTES
+    if needed <= image.stack_bytes:
+        return
+    first = next(region for region in image.regions if region.kind == "ram")
+    room = image.stack_bytes + first.left_bytes
+    note = f"a call's and {APPLICATION_STACK_BYTES} bytes of the application's own"
+    yield LimitCheck("stack bytes", room, needed, needed <= room, target.name, stack.kind, note)
 
 
 def _program_checks(target: Target, account: Account) -> Iterator[LimitCheck]:

@@ -190,7 +190,7 @@ def _link(toolchain: Toolchain, files: Mapping[str, str], context: Mapping[str, 
     options = bare_metal_options(context["target"], context["optimization"])
     defines = [f"-D{definition}" for definition in context["definitions"]]
     library = options.library if "gcc" in toolchain.name else ()
-    link = [*library, *options.link, "-T", "memory.ld", f"-Wl,-Map={_MAP}"]
+    link = [*library, *options.link, "-T", "memory.ld", f"-Wl,-Map={_MAP}", *options.libraries]
     return build(
         toolchain,
         {name: text for name, text in files.items() if name.endswith((".c", ".S", ".h", ".ld"))},

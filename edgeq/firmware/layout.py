@@ -15,6 +15,9 @@ from edgeq.firmware.model import FirmwareModel
 STACK_BYTES = 2048
 """RAM that a bare-metal project keeps for the stack at least."""
 
+APPLICATION_STACK_BYTES = 512
+"""The most that start-up code, self-test and serial protocol take of it under a model's call."""
+
 OPS_HEADER = "eq_ops.h"
 """What the generated code includes in a project, so that its ops can be timed."""
 
@@ -45,11 +48,13 @@ class BuildOptions:
     Attributes:
         compile: For every C file; the dialect is gnu99.
         link: For the image, besides the linker script.
+        libraries: Behind everything else; float ops call what C99 has in <math.h>.
         library: Which C library, where the compiler has a choice.
     """
 
     compile: tuple[str, ...]
     link: tuple[str, ...]
+    libraries: tuple[str, ...]
     library: tuple[str, ...]
 
 
@@ -59,6 +64,7 @@ def bare_metal_options(target: Target, optimization: str) -> BuildOptions:
     return BuildOptions(
         compile=(optimization, "-ffunction-sections", "-fdata-sections"),
         link=("-nostartfiles", "-Wl,--gc-sections"),
+        libraries=("-lm",),
         library=("--specs=nano.specs", "--specs=nosys.specs") if arm else (),
     )
 

@@ -18,6 +18,7 @@ NAMES = {
     "memory_bytes.static": "statics",
     "memory_bytes.stack": "stack",
     "memory_bytes.ram_total": "RAM, all",
+    "memory_bytes.peak_rss": "peak memory",
     "instructions": "instructions",
     "cycles": "cycles",
     "latency_ms": "latency",

@@ -1,5 +1,6 @@
 """Limits: which are checked, and when they are met."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from edgeq.analysis.account import account_for, account_of
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.limits import Limits, check_limits
+from edgeq.analysis.limits import Limits, check_limits, memory_checks
 from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, Measurement, Memory
@@ -82,7 +83,7 @@ def test_a_drop_needs_a_float_model():
 def test_the_target_s_memory_and_unequal_bytes_always_count():
     target = load_target("nucleo-f446re")
     unequal = SimpleNamespace(on="c", against="tflm", differing=3, equal=False)
-    other = SimpleNamespace(on="c", against="local", differing=3, equal=False)
+    other = SimpleNamespace(on="c", against="local?kernels=reference", differing=3, equal=False)
     checks = check_limits(
         Limits(), target, account("nucleo-f446re"), verifications=[unequal, other]
     )
@@ -132,3 +133,20 @@ def test_a_stand_in_meets_a_limit_only_where_it_is_accepted(models):
     # Accepting a stand-in makes nothing smaller.
     tight = check_limits(Limits(flash_bytes=1000), board, found, accept_stand_in=True)
     assert not tight[0].met
+
+
+def test_a_call_that_takes_more_stack_than_is_kept(models):
+    """The linker script keeps 2 KB; a deeper call has what the other data leave of the memory."""
+    pytest.importorskip("unicorn")
+    board = load_target("nucleo-f103rb")
+    found = account_for(models / "sww_int8.tflite", board, CompileOptions(), golden=False)
+    names = [check.name for check in memory_checks(board, found)]
+    assert names == ["flash bytes", "RAM bytes"]
+    image = found.image
+    left = next(region.left_bytes for region in image.regions if region.kind == "ram")
+    for stack, met in ((image.stack_bytes + left - 512, True), (image.stack_bytes + left, False)):
+        deep = replace(found.figures["memory_bytes.stack"], value=stack)
+        figures = {**found.figures, "memory_bytes.stack": deep}
+        check = memory_checks(board, replace(found, figures=figures))[-1]
+        assert (check.name, check.met, check.kind) == ("stack bytes", met, "emulated")
+        assert check.limit == image.stack_bytes + left
