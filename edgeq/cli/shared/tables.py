@@ -10,7 +10,7 @@ from edgeq.support.terminal import say
 from edgeq.support.text import visible_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console  # noqa: TID251  (its type)
 
 __all__ = ["result_console", "short_name", "show_columns", "show_table"]
 
