@@ -90,6 +90,7 @@ TOOLS: tuple[Tool, ...] = (
     _apt("qemu-system-riscv32", "--on qemu:rv32imc", "qemu-system-misc"),
     _apt("openocd", "edgeq flash with a debug probe", "openocd"),
     _apt("dfu-util", "edgeq flash of boards with a DFU boot loader", "dfu-util"),
+    _apt("avrdude", "edgeq flash of AVR boards", "avrdude"),
     _apt("bossac", "edgeq flash of SAM and Arduino boards", "bossa-cli"),
     _apt("adb", "Android phones", "adb"),
     _apt("ssh", "making keys for devices over SSH", "openssh-client"),

@@ -26,7 +26,7 @@ class Cpu:
     Attributes:
         name: edgeq's name, such as "cortex-m4"; also accepted as a target.
         title: What people call it.
-        toolchain: "arm-none-eabi", "riscv", "xtensa", "host" or "any".
+        toolchain: "arm-none-eabi", "riscv", "xtensa", "avr", "host" or "any".
         isa: Features that the generic target of this name has.
         optional: Features that a board with this CPU may add to or leave out of those.
         cycle_counter: "dwt", "systick", "mcycle", "ccount" or "clock" (a host's).
@@ -86,6 +86,7 @@ CPUS: dict[str, Cpu] = _table(
     Cpu("armv7", "32-bit Arm, Armv7-A (Linux, Android)", "host", (), ("neon",)),
     Cpu("aarch64", "64-bit Arm, Armv8-A and later", "host", ("neon",), ("dotprod", "i8mm")),
     Cpu("x86-64", "64-bit x86", "host", (), ("avx2", "avx512")),
+    Cpu("avr8", "8-bit AVR (ATmega)", "avr"),
     Cpu(PORTABLE, "any core (portable C)", "any"),
 )
 

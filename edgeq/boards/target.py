@@ -105,7 +105,7 @@ class Target:
         isa: What this chip has of `edgeq.boards.cpu.ISA_FEATURES`.
         clock_hz: Highest core clock; None for a CPU alone.
         cycle_counter: "dwt", "systick", "mcycle", "ccount", "clock" (a host's) or "none".
-        toolchain: "arm-none-eabi", "riscv", "xtensa", "host" or "any".
+        toolchain: "arm-none-eabi", "riscv", "xtensa", "avr", "host" or "any".
         memory: Flash and RAM regions; the first of each kind is where code and data go.
         ram_bytes: All RAM a program can use; of a host, its main memory.
         system: The usual system's share of flash and RAM.
@@ -182,9 +182,14 @@ class Target:
         return max(blocks) if blocks else self.ram_bytes
 
     @property
+    def constants_in_ram(self) -> bool:
+        """Whether weights and tables take RAM as well: on AVR, loads cannot read flash."""
+        return self.toolchain == "avr"
+
+    @property
     def gcc_flags(self) -> tuple[str, ...]:
         """Compiler options for this CPU; empty on hosts and where the SDK brings its own."""
-        if self.toolchain in ("host", "xtensa", "any"):
+        if self.toolchain in ("host", "xtensa", "avr", "any"):
             return ()
         return gcc_flags(self.cpu, self.isa)
 

@@ -42,6 +42,7 @@ FLASH_TOOLS = (
     "uf2",
     "nrfutil",
     "bossac",
+    "avrdude",
     "dfu-util",
     "teensy-loader",
     "jlink",
@@ -154,6 +155,7 @@ _FLASH_WORDS = {
         "board/st_nucleo_f4.cfg",
     ),
     "uf2": _word(r"0x[0-9A-Fa-f]{8}:[\w-]+", "0xE48BFF56:RPI-RP2"),
+    "avrdude": _word(r"\w[\w-]*:\w[\w-]*(:[0-9]+)?", "atmega2560:wiring:115200"),
     "dfu-util": _word(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:0x[0-9A-Fa-f]+)?", "2341:0069"),
 }
 _FRAMEWORK_WORDS = {

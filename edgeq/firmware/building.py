@@ -97,6 +97,9 @@ def build_commands(project: Project) -> list[list[str]]:
     fresh = not (project.folder / "build" / "CMakeCache.txt").is_file()
     generator = ["-G", "Ninja"] if fresh and shutil.which("ninja") else []
     configure = ["cmake", *generator, "-B", "build", "-S", "."]
+    if project.template == "pico-sdk" and shutil.which("picotool") is None:
+        # The SDK would fetch picotool and build it; the UF2 file is made here.
+        configure.append("-DPICO_NO_PICOTOOL=1")
     return [configure, ["cmake", "--build", "build", "--parallel"]]
 
 

@@ -124,6 +124,14 @@ def _bossac(job: Job) -> list[list[str]]:
     return [["bossac", *port, offset, "--erase", "--write", "--verify", "--reset", job.file("bin")]]
 
 
+def _avrdude(job: Job) -> list[list[str]]:
+    part, programmer, *baud = job.argument.split(":")
+    where = ["-P", job.port] if job.port else []
+    speed = ["-b", baud[0]] if baud else []
+    what = f"flash:w:{job.file('hex')}:i"
+    return [["avrdude", "-p", part, "-c", programmer, *where, *speed, "-D", "-U", what]]
+
+
 def _dfu_util(job: Job) -> list[list[str]]:
     vendor, product, *address = job.argument.split(":")
     where = ["-s", f"{address[0]}:leave"] if address else ["-R"]
@@ -156,6 +164,7 @@ FLASH_TOOLS: dict[str, FlashTool] = {
     "uf2": FlashTool("", "", _uf2, "usb"),
     "nrfutil": FlashTool("nrfutil", "install nRF Util from nordicsemi.com", _nrfutil, "probe"),
     "bossac": FlashTool("bossac", "apt install bossa-cli", _bossac, "port"),
+    "avrdude": FlashTool("avrdude", "apt install avrdude", _avrdude, "port"),
     "dfu-util": FlashTool("dfu-util", "apt install dfu-util", _dfu_util, "usb"),
     "teensy-loader": FlashTool(
         "teensy_loader_cli", "apt install teensy-loader-cli", _teensy, "usb"

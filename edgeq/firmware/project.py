@@ -82,6 +82,8 @@ def check_fit(models: Sequence[FirmwareModel], target: Target) -> None:
     problems = []
     if target.largest_ram_bytes is not None:
         needed = arena_bytes(models)
+        if target.constants_in_ram:
+            needed += sum(model.flash_bytes for model in models)
         taken = target.system.ram_bytes
         problems += _too_big("RAM", needed, target.largest_ram_bytes, taken, target.title)
     if target.flash_bytes is not None:

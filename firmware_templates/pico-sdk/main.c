@@ -1,4 +1,4 @@
-/* {{ name }} on the Pico SDK: self-test, then edgeq's serial protocol over USB. */
+/* {{ name }} on the Pico SDK: self-test, then edgeq's serial protocol over USB or the UART. */
 #include "hardware/clocks.h"
 #include "pico/stdlib.h"
 
@@ -39,9 +39,12 @@ uint32_t eq_port_cycles(void)
 int main(void)
 {
     stdio_init_all();
+#if defined(LIB_PICO_STDIO_USB)
+    /* Up to three seconds for somebody to listen. */
     for (int i = 0; i < 30 && !stdio_usb_connected(); i++) {
         sleep_ms(100);
     }
+#endif
     (void)eq_app_selftest();
     for (;;) {
         eq_app_poll();

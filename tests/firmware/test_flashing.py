@@ -64,6 +64,11 @@ def test_every_board_has_commands(target):
             "dfu-util",
             "dfu-util -d 28e9:0189 -a 0 -s 0x08000000:leave -D fw/build/kws.bin",
         ),
+        (
+            "arduino-mega-2560",
+            "avrdude",
+            "avrdude -p atmega2560 -c wiring -P P -b 115200 -D -U flash:w:fw/build/kws.hex:i",
+        ),
         ("teensy-4-1", "teensy-loader", "teensy_loader_cli --mcu=TEENSY41 -w -v fw/build/kws.hex"),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-from rich.console import Console  # noqa: TID251  (its type)
+from typing import TYPE_CHECKING
 
 from edgeq.support.terminal import console as result_console
 from edgeq.support.terminal import say
 from edgeq.support.text import visible_line
+
+if TYPE_CHECKING:
+    from rich.console import Console  # noqa: TID251  (its type)
 
 __all__ = ["result_console", "short_name", "show_columns", "show_table"]
 
