@@ -13,11 +13,11 @@ from edgeq.conversion.passes.folding import fold_constants
 from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
-from edgeq.conversion.passes.log_softmax import spell_log_softmax
 from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
+from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
 FLOAT_PASSES: tuple[Pass, ...] = (
     fold_constants,
@@ -28,7 +28,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
 )
 """From the graph as it was loaded to the float model."""
 
-LOWERING_PASSES: tuple[Pass, ...] = (spell_log_softmax, widen_ranges, choose_tables)
+LOWERING_PASSES: tuple[Pass, ...] = (spell_wide_ops, widen_ranges, choose_tables)
 """From the float model, whose ranges are known, to ops that integers have."""
 
 WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import drop_unused, indices
+from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Network, Scale
 from edgeq.conversion.passes.expansions import EXPANDED, expanded
 from edgeq.conversion.passes.tables import is_stand_in, look_up
@@ -26,9 +26,11 @@ _ANY_SCALE = frozenset(
 # Kernels that move or compare integers as they are: one scale for all tensors.
 _ONE_SCALE = frozenset(
     {"TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "MAXIMUM", "MINIMUM", "REVERSE_V2", "SQUEEZE",
-     "EXPAND_DIMS", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}
+     "EXPAND_DIMS", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH",
+     "SELECT", "SELECT_V2"}
 )  # fmt: skip
-_EXTREMES = frozenset({"MAXIMUM", "MINIMUM"})
+# Of those, the ones that also read constants, which may lie outside of the range of the rest.
+_CHOOSING = frozenset({"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2"})
 # Kernels that take integers of any scale and give indices or truth values.
 _NO_SCALE_OUT = frozenset(
     {"ARG_MAX", "ARG_MIN", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"}
@@ -68,7 +70,8 @@ class _Editor:
 
     def _helped(self, op: Any) -> bool:
         kind = self._network.kind(op)
-        known = kind in (*_ANY_SCALE, *_ONE_SCALE, *_NO_SCALE_OUT, *_FIXED_OUT, *EXPANDED)
+        truth = kind == "CAST" and self._network.dtype_of(indices(op.inputs)[0]) == "bool"
+        known = truth or kind in (*_ANY_SCALE, *_ONE_SCALE, *_NO_SCALE_OUT, *_FIXED_OUT, *EXPANDED)
         touched = (*indices(op.inputs), *indices(op.outputs))
         floats = any(i >= 0 and self._network.is_float(i) for i in touched)
         return floats and (known or is_stand_in(self._network, op))
@@ -92,7 +95,9 @@ class _Editor:
             inputs = [made if i == index else i for i in inputs]
         for position, index in enumerate(outputs):
             if network.is_float(index):
-                made = self._new_integer(index, shared or self._output_scale(kind, index))
+                dtype, scale = self._truth(op) or ("", None)
+                scale = scale or shared or self._output_scale(kind, index)
+                made = self._new_integer(index, scale, dtype)
                 after.append(network.new_op("DEQUANTIZE", [made], [index]))
                 outputs[position] = made
         middle = [op]
@@ -104,10 +109,21 @@ class _Editor:
         op.inputs, op.outputs = inputs, outputs
         return [*before, *middle, *after]
 
+    def _truth(self, op: Any) -> tuple[str, Scale] | None:
+        """Type and scale for a CAST of truth values, whose numbers are 0 and 1; None for others."""
+        if self._network.kind(op) != "CAST":
+            return None
+        dtype = self._network.dtype
+        codes = {"inDataType": TENSOR_CODES["bool"], "outDataType": TENSOR_CODES[dtype]}
+        like = self._network.new_op("CAST", [], [], "Cast", **codes)
+        op.builtinOptionsType, op.builtinOptions = like.builtinOptionsType, like.builtinOptions
+        return dtype, (1.0, 0)
+
     def _shared_scale(self, kind: str, inputs: list[int], outputs: list[int]) -> Scale:
         """The one scale of an op that moves integers: its input's, its output's if it has more."""
-        moved = [i for i in inputs if i >= 0 and not self._network.is_constant(i)]
-        single = len(moved) == 1 and kind not in _EXTREMES
+        network = self._network
+        moved = [i for i in inputs if i >= 0 and not network.is_constant(i)]
+        single = len(moved) == 1 and kind not in _CHOOSING
         return self._scale_of(moved[0] if single else outputs[0])
 
     def join_conversions(self) -> None:

@@ -129,8 +129,11 @@ class _Steps:
         lines = segments(function, scale, out[0], seen)
         steepest = max(float(np.abs(lines.slopes).max()), 1e-30)
         least, most = LIMITS["int16"]
-        slope, width = steepest / most, float(1 << lines.power)
-        rise = steepest * scale * width / 2 / most
+        width = 1 << lines.power
+        # Slopes so small that their product with the rest is an int16 as it is: rounding it is
+        # where runtimes differ.
+        slope = steepest / (most // (width // 2))
+        rise = scale * slope
         starts = np.clip(np.round(lines.starts / out[0]), least, most).astype(np.int16)
         slopes = np.clip(np.round(lines.slopes / slope), least, most).astype(np.int16)
         number = self._tensor("segment", "int16", (scale * width, 0))

@@ -24,6 +24,9 @@ Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value of each activation tensor, by name."""
 
 
+_SCALARS_ONLY = ("MAXIMUM", "SELECT", "SELECT_V2")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to quantize one model.
@@ -139,13 +142,14 @@ def _leave(rules: Any, graph: Graph) -> None:
     left = [
         re.escape(f"{tensors[op.outputs[0]].name};")
         for op in graph.main.ops
-        # It takes a constant for the weights of a layer.
-        if op.name == "MAXIMUM" and any(tensors[i].is_constant for i in op.inputs)
+        # It takes their constants for the weights of a layer.
+        if op.name in _SCALARS_ONLY
+        and any(tensors[i].is_constant and tensors[i].elements > 1 for i in op.inputs)
     ]
     if left:
-        rules.add_quantization_config(
-            "^(" + "|".join(left) + ")$", "MAXIMUM", None, AlgorithmName.NO_QUANTIZE
-        )
+        regex = "^(" + "|".join(left) + ")$"
+        for name in _SCALARS_ONLY:
+            rules.add_quantization_config(regex, name, None, AlgorithmName.NO_QUANTIZE)
 
 
 def _rules(graph: Graph, recipe: Recipe) -> Any:

@@ -1,4 +1,8 @@
-"""LOG_SOFTMAX in 16 bits: x - max - log(sum(exp(x - max))), since there is no kernel for it."""
+"""Ops that 16 bits have no kernel for, said in others before the quantizer sees them.
+
+- LOG_SOFTMAX is x - max - log(sum(exp(x - max))).
+- DIV is a product with the reciprocal, which is a function of one value and becomes a table.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,41 @@ from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import Network
 
 
-def spell_log_softmax(network: Network) -> Network:
-    """The float network with LOG_SOFTMAX in ops that 16 bits have, or have tables for."""
+def spell_wide_ops(network: Network) -> Network:
+    """The float network with ops that 16 bits have, or have tables for."""
     if network.dtype == "int16":
         ops: list[Any] = []
         for op in network.ops:
-            ops += _spelled(network, op) if network.kind(op) == "LOG_SOFTMAX" else [op]
+            spelled = _SPELLED.get(network.kind(op))
+            ops += (spelled(network, op) if spelled else None) or [op]
         network.ops = ops
     return network
 
 
-def _spelled(network: Network, op: Any) -> list[Any]:
+def _quotient(network: Network, op: Any) -> list[Any] | None:
+    """A product with the reciprocal, where the divisor stays clear of zero."""
+    dividend, divisor = indices(op.inputs)
+    (result,) = indices(op.outputs)
+    low, high = network.range(divisor)
+    if network.is_constant(divisor) or network.is_constant(dividend) or low * high <= 0:
+        return None
+    name = network.name(result)
+    one = network.add_constant(f"{name}/one", np.array([1], np.float32))
+    ends = (1 / low, 1 / high)
+    network.ranges[f"{name}/reciprocal"] = (min(ends), max(ends))
+    reciprocal = network.add_tensor(
+        f"{name}/reciprocal", network.graph.tensors[divisor].shape, "float32"
+    )
+    fused = op.builtinOptions.fusedActivationFunction
+    return [
+        network.new_op("DIV", [one, divisor], [reciprocal], "Div"),
+        network.new_op(
+            "MUL", [dividend, reciprocal], [result], "Mul", fusedActivationFunction=fused
+        ),
+    ]
+
+
+def _log_softmax(network: Network, op: Any) -> list[Any]:
     (source,), (result,) = indices(op.inputs), indices(op.outputs)
     shape = network.shape(source)
     low, high = network.range(source)
@@ -48,3 +76,6 @@ def _spelled(network: Network, op: Any) -> list[Any]:
         network.new_op("LOG", [total], [logarithm]),
         network.new_op("SUB", [below, logarithm], [result], "Sub", potScaleInt16=False),
     ]
+
+
+_SPELLED = {"DIV": _quotient, "LOG_SOFTMAX": _log_softmax}
