@@ -52,6 +52,21 @@ def test_one_label_that_is_no_number(tmp_path, cli, model, label, words):
         assert "d.csv, line 42, column 'label'" in done.err
 
 
+def test_nothing_is_judged_on_a_broken_table(tmp_path, cli):
+    """Both models would be wrong alike, and the limit on the drop met."""
+    data, _ = digits.npz(tmp_path, digits.load())
+    digits.keras_model().save(tmp_path / "digits.keras")
+    broken = write_csv(tmp_path, lambda row, f: [*f[:-1], ""] if row == 7 else f)
+    done = cli(
+        "deploy", tmp_path / "digits.keras", "--data", data, "--eval", broken, "--label", "label",
+        "--mean", 120, "--std", 120, "--max-drop", 0.05, "--on", "c", "-n", 1,
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 1
+    assert "d.csv, line 9, column 'label'" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_names_of_classes_are_no_numbers_to_regress(tmp_path, model):
     path = write_csv(tmp_path, lambda row, f: [*f[:-1], f"d{f[-1]}"])
     with pytest.raises(EdgeqError, match=r"labels are names .*regression needs numbers"):
