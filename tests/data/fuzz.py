@@ -23,6 +23,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from tests.data import damages, digits
+from tests.data.damage import HARMLESS, NOT_TO_BE_SEEN, NotPossible
 
 RIGHT, REFUSED, UNSEEN, NOT_TRIED = "right", "refused", "unseen", "not tried"
 WRONG, CRASH = "WRONG", "CRASH"
@@ -157,9 +158,9 @@ def run_case(seed, models, folder):
     try:
         fate = damage.apply(files, folder, rng)
         if name == "wav pcm8":  # eight bits hold what scikit-learn has not seen
-            fate = damages.NOT_TO_BE_SEEN
+            fate = NOT_TO_BE_SEEN
         verdict, text = _judge(files, models, fate, wave=name.startswith("wav"))
-    except damages.NotPossible:
+    except NotPossible:
         verdict, text = NOT_TRIED, ""
     return Case(seed, name, damage.name, verdict, text)
 
@@ -173,7 +174,7 @@ def _judge(files, models, fate, *, wave):
     try:
         found = edgeq.evaluate(model, data=files.data, dataset_options=digits.options(**given))
     except EdgeqError as error:
-        if fate is damages.HARMLESS:
+        if fate is HARMLESS:
             return WRONG, f"refused for no reason: {error}"
         return (REFUSED, str(error)) if error.where else (WRONG, f"no place: {error}")
     except Exception:  # noqa: BLE001  (that is what is looked for)
@@ -185,7 +186,7 @@ def _judge(files, models, fate, *, wave):
     text = (
         f"{found.score.value} of {found.n} for {right} of {len(files.digits.labels)}: {found.data}"
     )
-    return (UNSEEN if fate is damages.NOT_TO_BE_SEEN else WRONG), text
+    return (UNSEEN if fate is NOT_TO_BE_SEEN else WRONG), text
 
 
 def make_models(folder):

@@ -2,8 +2,6 @@
 
 import csv
 import shutil
-import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +50,21 @@ def test_one_label_that_is_no_number(tmp_path, cli, model, label, words):
         assert done.code == 1, done.out
         assert words in done.err
         assert "d.csv, line 42, column 'label'" in done.err
+
+
+def test_nothing_is_judged_on_a_broken_table(tmp_path, cli):
+    """Both models would be wrong alike, and the limit on the drop met."""
+    data, _ = digits.npz(tmp_path, digits.load())
+    digits.keras_model().save(tmp_path / "digits.keras")
+    broken = write_csv(tmp_path, lambda row, f: [*f[:-1], ""] if row == 7 else f)
+    done = cli(
+        "deploy", tmp_path / "digits.keras", "--data", data, "--eval", broken, "--label", "label",
+        "--mean", 120, "--std", 120, "--max-drop", 0.05, "--on", "c", "-n", 1,
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 1
+    assert "d.csv, line 9, column 'label'" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_of_classes_are_no_numbers_to_regress(tmp_path, model):
@@ -230,50 +243,6 @@ def test_class_folders_that_are_links(tmp_path, model, right):
     assert evaluate(model, tmp_path / "linked").score.value == pytest.approx(right)
 
 
-@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
-def test_records_resize_images_as_folders_do(tmp_path, model, resize):
-    """The same wide pictures in records and in folders: one figure, whatever the way."""
-    import io
-
-    def wide(pixels):
-        return Image.fromarray(np.pad(pixels, ((0, 0), (6, 2)), mode="edge").repeat(2, 1))
-
-    def encode(pixels):
-        stream = io.BytesIO()
-        wide(pixels).save(stream, "png")
-        return stream.getvalue()
-
-    folders, _ = digits._image_folder(wide)(tmp_path, digits.load())
-    records, _ = digits._records(encode)(tmp_path, digits.load())
-    figures = [
-        evaluate(model, data, resize=resize).score.details["confusion"].tolist()
-        for data in (folders, records)
-    ]
-    assert figures[0] == figures[1]
-
-
-@pytest.mark.parametrize("packing", ["", "GZIP", "ZLIB"])
-@pytest.mark.parametrize("damage", ["flip", "cut"])
-def test_damaged_records_are_noticed(tmp_path, model, packing, damage):
-    data, _ = digits._records(digits._png_bytes, packing=packing)(tmp_path, digits.load())
-    file = Path(data)
-    raw = bytearray(file.read_bytes())
-    if damage == "flip":
-        raw[len(raw) // 2] ^= 4
-    else:
-        del raw[-5:]
-    file.write_bytes(raw)
-    with pytest.raises(EdgeqError, match=r"damaged|cannot be read|cut short"):
-        evaluate(model, data)
-
-
-def test_what_a_feature_holds_is_named(tmp_path, model):
-    data, _ = digits._records(lambda p: b"\x07\x00" * 70)(tmp_path, digits.load())
-    with pytest.raises(EdgeqError, match=r"'image' holds 140 bytes .*07 00 07 00") as caught:
-        evaluate(model, data)
-    assert caught.value.where.endswith("record 0")
-
-
 def test_a_table_without_a_header(tmp_path):
     """UCI's iris.data: the first line is a sample, and named by its number the label is found."""
     from sklearn.datasets import load_iris
@@ -293,101 +262,6 @@ def test_a_table_without_a_header(tmp_path):
     np.testing.assert_allclose([s.inputs[0] for s in samples], iris.data, rtol=1e-6)
     assert [s.label for s in samples] == iris.target.tolist()
     assert data.classes == tuple(names)
-
-
-def _waves(folder, rate, kind="pcm16"):
-    data, _ = digits.wav_folder(kind, rate)(folder, digits.load())
-    return data
-
-
-def test_the_rate_of_recordings(tmp_path, cli, wave_model, right):
-    """Known, or said to be unknown; another one is refused; a mix is refused."""
-    data = _waves(tmp_path, 8000)
-    arguments = ["evaluate", wave_model, "--data", data, "--mean", 0.25, "--std", 0.25]
-    unknown = cli(*arguments)
-    assert unknown.code == 0
-    assert "Recordings of 8,000 Hz; what the model takes is not known" in unknown.err
-    known = cli(*arguments, "--sample-rate", 8000)
-    assert f"accuracy {right:.4f}" in known.out
-    assert not known.err
-    other = cli(*arguments, "--sample-rate", 16000)
-    assert other.code == 1
-    assert "has 8,000 Hz; the model takes 16,000 Hz" in other.err
-    assert ".wav" in other.err
-    odd = max(data.rglob("*.wav"))
-    odd.write_bytes(digits.wav_bytes(np.zeros(64), 16000))
-    mixed = cli(*arguments)
-    assert mixed.code == 1
-    assert "different sample rates: 8,000 Hz and 16,000 Hz" in mixed.err
-    assert odd.name in mixed.err
-    assert cli(*arguments, "--sample-rate", 0).code == 2
-
-
-def test_resampling_when_asked(tmp_path, wave_model):
-    """As scipy resamples the same recordings, judged by scikit-learn."""
-    signal = pytest.importorskip("scipy.signal")
-    values = digits.load().pixels.reshape(-1, 64) / 480
-    doubled = np.round(signal.resample_poly(values, 2, 1, axis=1) * 32768) / 32768
-
-    def save(pixels, path):
-        row = (digits.load().pixels == pixels).all(axis=(1, 2)).argmax()
-        path.with_suffix(".wav").write_bytes(digits.wav_bytes(doubled[row], 16000))
-
-    data = digits._folders(tmp_path, digits.load(), save)
-    found = edgeq.evaluate(
-        wave_model, data=data,
-        dataset_options=digits.options(
-            normalization=digits.WAVES, sample_rate=8000, resample=True
-        ),
-    )  # fmt: skip
-    back = signal.resample_poly(doubled, 1, 2, axis=1) * 480
-    assert found.score.value == pytest.approx(digits.load().accuracy(back))
-    assert any("resampled to 8,000 Hz (120 samples" in note for note in found.data.notes)
-
-
-def test_the_rate_travels_in_the_model(tmp_path, cli):
-    data = _waves(tmp_path, 8000)
-    digits.keras_model((64, 1)).save(tmp_path / "w.keras")
-    model = tmp_path / "w.tflite"
-    done = cli(
-        "convert", tmp_path / "w.keras", "-o", model, "--data", data, "--mean", 0.25,
-        "--std", 0.25, "--sample-rate", 8000,
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    assert cli("evaluate", model, "--data", data).code == 0
-    (tmp_path / "fast").mkdir()
-    refused = cli("evaluate", model, "--data", _waves(tmp_path / "fast", 16000))
-    assert refused.code == 1
-    assert "the model takes 8,000 Hz" in refused.err
-    refused = cli("evaluate", model, "--data", data, "--sample-rate", 16000)
-    assert "--sample-rate 16000 is given; the model takes 8,000 Hz" in refused.err
-
-
-def test_recordings_that_are_damaged_or_coded(tmp_path, wave_model):
-    data = _waves(tmp_path, 8000)
-    file = min(data.rglob("*.wav"))
-    whole = file.read_bytes()
-    coded = whole[:20] + struct.pack("<H", 7) + whole[22:]
-    for content, words in (
-        (whole[:-10], "cut off: 128 bytes are promised, 118 follow"),
-        (coded, "coded as µ-law"),
-        (b"", "no .wav file"),
-        (whole[:30], "no header, or it is damaged"),
-    ):
-        file.write_bytes(content)
-        with pytest.raises(EdgeqError, match=words) as caught:
-            evaluate(wave_model, data, normalization=digits.WAVES)
-        assert file.name in caught.value.where
-
-
-def test_long_and_short_recordings_are_said(tmp_path, wave_model):
-    data = _waves(tmp_path, 8000)
-    first, second = sorted(data.rglob("*.wav"))[:2]
-    first.write_bytes(digits.wav_bytes(np.zeros(100), 8000))
-    second.write_bytes(digits.wav_bytes(np.zeros(10), 8000))
-    found = evaluate(wave_model, data, normalization=digits.WAVES)
-    assert any("cut at the end (1 sample, first" in warning for warning in found.data.warnings)
-    assert any("padded with silence (1 sample" in note for note in found.data.notes)
 
 
 def test_a_range_unlike_the_model_s(tmp_path, cli, named_model):
@@ -451,28 +325,24 @@ def test_tables_that_cannot_be_understood(tmp_path, text, words):
     assert "d.csv" in caught.value.where
 
 
-def test_a_checksum_at_the_end_of_an_archive(tmp_path):
-    """A flipped bit in the last value of an array that is stored as it is."""
-    np.savez(tmp_path / "d.npz", x=np.zeros((4, 3), np.float32))
-    raw = bytearray((tmp_path / "d.npz").read_bytes())
-    raw[raw.index(b"PK\x01\x02") - 2] ^= 1
-    (tmp_path / "d.npz").write_bytes(raw)
-    with pytest.raises(EdgeqError, match="CRC"):
-        list(open_dataset(tmp_path / "d.npz", [InputSpec("x", (3,))]))
-
-
-def test_a_flipped_bit_in_a_picture(tmp_path, model):
-    data, _ = digits.png(tmp_path, digits.load())
-    file = min(data.rglob("*.png"))
-    raw = bytearray(file.read_bytes())
-    raw[raw.index(b"IDAT") + 8] ^= 1
-    file.write_bytes(raw)
-    with pytest.raises(EdgeqError, match="checksum does not match") as caught:
-        evaluate(model, data)
-    assert caught.value.where == str(file)
-
-
 def test_normalizations_that_are_the_same():
     assert Normalization((0.5,), (2.0,)).same_as(Normalization((0.5, 0.5), (2.0, 2.0)))
     assert not Normalization((0.5,), (2.0,)).same_as(Normalization((0.5, 0.6), (2.0, 2.0)))
     assert not Normalization((1.0, 2.0), (2.0,)).same_as(Normalization((1.0, 2.0, 3.0), (2.0,)))
+
+
+def test_training_data_that_is_judged_on(tmp_path):
+    """What compress was trained on is no test of it."""
+    from edgeq.compress.task import Task, begin
+    from edgeq.compress.training import Training
+    from edgeq.data import data_warnings
+
+    data, _ = digits.npz(tmp_path, digits.load())
+    half = tmp_path / "half.npz"
+    np.savez(half, x=digits.load().pixels[::2], y=digits.load().labels[::2])
+    task = Task(str(data), str(half), dataset_options=digits.options())
+    work = begin(digits.keras_model(), task, Training(epochs=0))
+    (warning,) = data_warnings(tuple(work.understood.values()))
+    assert "60 of the 60 samples that the model is judged on" in warning
+    assert "d.npz" in warning
+    assert work.understood["train"].inputs[0].after == (-1, 1)

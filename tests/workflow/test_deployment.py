@@ -41,6 +41,12 @@ def test_from_a_keras_file_to_a_report(cli, chain, tmp_path):
     assert found["profile"]["memory_bytes"]["arena"] == found["memory"]["arena_bytes"]
     assert len(found["layers"]) == len(found["profile"]["ops"])
     assert found["met"]
+    assert found["conversion"]["data"]["calibration"]["samples"] == 45
+    understood = found["evaluation"]["integer"]["data"]
+    assert understood["source"] == SAMPLES
+    assert [entry["samples"] for entry in understood["classes"]] == [15, 15, 15]
+    assert found["evaluation"]["float"]["data"] == understood
+    assert "Warning: 45 of the 45 samples that the model is judged on are in the calib" in done.err
     assert sorted(path.name for path in out.iterdir()) == [
         "c", "deploy.json", "manifest.json", "reference.json", "report.html",
         "str_ww_ref_model.tflite",
