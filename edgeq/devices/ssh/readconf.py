@@ -104,6 +104,8 @@ class _Reader:
             raise EdgeqError(f"'{path}' cannot be read: {error.strerror}.") from None
         for number, line in enumerate(lines, 1):
             self._place = f"{path}, line {number}"
+            if "\0" in line:
+                raise self._wrong("it is no text")
             keyword, rest = _keyword(line.rstrip(_BLANKS))
             if keyword == "include":
                 self._include(self._words(rest), folder, depth)

@@ -1,4 +1,5 @@
-"""Raspberry-Pi-like machines: Debian's arm64 and armhf userlands in QEMU.
+"""Raspberry-Pi-like machines: Debian's arm64 and armhf userlands in QEMU, and armhf's on a kernel
+of arm64, as 32-bit Raspberry Pi OS has it.
 
 Nothing is emulated while they are built, and nothing in them was run before they boot; they are
 kept in a folder and built again when this recipe changes. Only a loopback port leads into them.
@@ -37,11 +38,13 @@ class Kind:
         debian: Debian's name of the architecture.
         packages: What it has beyond a shell and sshd.
         qemu: How it is emulated.
+        kernel_of: Another kind, whose kernel it has.
     """
 
     debian: str
     packages: tuple[str, ...]
     qemu: tuple[str, ...]
+    kernel_of: str = ""
 
 
 KINDS = {
@@ -55,6 +58,9 @@ KINDS = {
         "armhf",
         ("python3-numpy", "linux-image-armmp"),
         ("qemu-system-arm", "-cpu", "cortex-a15"),
+    ),
+    "armhf-on-64": Kind(
+        "armhf", ("python3-numpy",), ("qemu-system-aarch64", "-cpu", "cortex-a72"), "arm64"
     ),
 }
 SSHD = """Port 22
@@ -123,7 +129,7 @@ def start(
         memory_mb: Its memory, half of which holds its files.
         port: The port that leads into it; None for any.
     """
-    folder = _built(KINDS[kind])
+    folder = _built(kind)
     port = port or openssh.free_port()
     known = work / "known_hosts"
     known.write_text(
@@ -172,16 +178,17 @@ def _wait_for_banner(machine: Machine) -> None:
     raise RuntimeError("the virtual machine does not answer")
 
 
-def _built(kind: Kind) -> Path:
+def _built(name: str) -> Path:
+    kind = KINDS[name]
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "edgeq-tests" / f"{kind.debian}-{recipe}"
+    folder = base / "edgeq-tests" / f"{name}-{recipe}"
     if (folder / "initrd.cpio").exists():
         need(shutil.which(kind.qemu[0]), f"{kind.qemu[0]} (Debian: qemu-system-arm)")
         return folder
     for program in (kind.qemu[0], "mmdebstrap", "cpio", "ssh-keygen", "xz"):
-        need(shutil.which(program), f"{program}, to build an {kind.debian} machine")
-    need(os.geteuid() == 0, f"root, to build an {kind.debian} machine")
+        need(shutil.which(program), f"{program}, to build an {name} machine")
+    need(os.geteuid() == 0, f"root, to build an {name} machine")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _build(folder, kind)
@@ -192,7 +199,13 @@ def _build(folder: Path, kind: Kind) -> None:
     root = folder / "root"
     _unpack_packages(root, kind)
     _write_files(root, folder)
-    _take_kernel(root, folder)
+    if kind.kernel_of:
+        other = _built(kind.kernel_of)
+        shutil.copy(other / "vmlinuz", folder)
+        shutil.copytree(other / "modules", folder / "modules")
+    else:
+        _take_kernel(root, folder)
+    _make_small(root, folder)
     listing = subprocess.run(
         ["find", ".", "-print0"], cwd=root, capture_output=True, check=True
     ).stdout
@@ -275,9 +288,14 @@ def _take_kernel(root: Path, folder: Path) -> None:
             )
         else:
             shutil.copy(found, kept / f"{name}.ko")
-    shutil.rmtree(modules)
-    shutil.rmtree(root / "boot")
+
+
+def _make_small(root: Path, folder: Path) -> None:
+    """Nothing but the modules that were taken, and no texts for people: it all lies in memory."""
+    modules = root / "usr/lib/modules"
+    shutil.rmtree(modules, ignore_errors=True)
+    shutil.rmtree(root / "boot", ignore_errors=True)
     for name in ("doc", "man", "locale", "info"):
         shutil.rmtree(root / "usr/share" / name, ignore_errors=True)
-    modules.mkdir()
-    shutil.move(kept, modules / "test")
+    modules.mkdir(parents=True)
+    shutil.copytree(folder / "modules", modules / "test")

@@ -268,6 +268,11 @@ def test_files_that_include_each_other(tmp_path):
         settings_for("pi", config)
 
 
+def test_what_is_no_text(tmp_path):
+    with pytest.raises(EdgeqError, match="it is no text"):
+        settings_for("pi", write(tmp_path, "Host pi\n IdentityFile /a\0b\n"))
+
+
 def test_paths_with_tokens_and_variables(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGEQ_TEST_PLACE", "/place")
     config = write(

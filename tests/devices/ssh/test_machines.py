@@ -213,7 +213,24 @@ def test_32_bit(old_machine, models, runtime):
 def test_32_bit_has_no_litert(old_machine, models):
     device = open_device(old_machine.address)
     facts, runtimes = device.probe()
-    assert facts.architecture == "armv7l"
+    assert (facts.architecture, facts.bits) == ("armv7l", 32)
     assert "no libLiteRt.so for armv7l" in runtimes["litert"]
     assert runtimes["wheel"] == ""
     assert runtimes["c"] == ""
+
+
+def test_32_bit_programs_on_a_kernel_of_64(tmp_path, models):
+    """As 32-bit Raspberry Pi OS has it: the kernel calls itself aarch64."""
+    machine = machines.start(tmp_path, "armhf-on-64")
+    try:
+        assert machine.ssh("uname -m").strip() == "aarch64"
+        facts, runtimes = open_device(machine.address).probe()
+        assert (facts.architecture, facts.bits) == ("armv7l", 32)
+        assert "no libLiteRt.so for armv7l" in runtimes["litert"]
+        assert runtimes["wheel"] == ""
+        model = models / "kws_int8.tflite"
+        inputs = np.stack([xorshift_input((49, 10, 1), "int8", index) for index in range(3)])
+        found = run(model, inputs=inputs, on=machine.address + "&runtime=c")[0]
+        np.testing.assert_array_equal(found, run(model, inputs=inputs, on="c")[0])
+    finally:
+        machine.stop()
