@@ -142,7 +142,8 @@ def main(args: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        place = f" ('{error.filename}')" if error.filename else ""
+        name = error.filename2 or error.filename  # of a copy, the second is what is written
+        place = f" ('{name}')" if name else ""
         say(f"Error: cannot write: {error.strerror}{place}.", err=True)
         code = 1
     except (KeyboardInterrupt, click.exceptions.Abort):

@@ -26,7 +26,7 @@ def check_writable(path: Path, *, force: bool, folder: bool = False) -> None:
     """
     if path.is_dir() and not folder:
         raise EdgeqError(f"'{path}' is a folder; a file is to be written.", hint=f"{path / 'NAME'}")
-    if path.exists() and not force:
+    if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
     parent = path.parent
     while not parent.exists():
@@ -79,17 +79,19 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     work.chmod(0o755)
+    old = work.with_name(work.name + ".old")
     try:
         yield work
-        old = None
-        if path.exists():
-            old = work.with_name(work.name + ".old")
+        if path.exists() or path.is_symlink():
             path.rename(old)
         work.rename(path)
-        if old is not None and old.is_dir():
-            shutil.rmtree(old)
-        elif old is not None:
-            old.unlink()
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
+        if old.exists() or old.is_symlink():
+            old.rename(path)  # interrupted between the two: what was there comes back
         raise
+    # A link is replaced, and what it leads to is left alone.
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 
 import numpy as np
@@ -189,6 +190,20 @@ def test_groups_in_a_circle(good, tmp_path):
     with h5py.File(path, "a") as file:
         file["model_weights/again"] = file["/"]
     assert len(float_model(path).graph.main.ops) == 1
+
+
+def test_a_file_over_which_the_library_hangs(tmp_path, monkeypatch):
+    """A damaged file, found by the fuzz, of which h5py never finishes reading an attribute."""
+    from edgeq.conversion.sources import hdf5_contents
+    from tests.foreign.fuzz import input_number
+    from tests.foreign.readers import READERS
+
+    monkeypatch.setattr(hdf5_contents, "_SECONDS", 3)
+    path = tmp_path / "net.h5"
+    path.write_bytes(input_number("hdf5", 0, 507, READERS["hdf5"].seeds()))
+    begin = time.monotonic()
+    refused(path, r"damaged|no sound")
+    assert time.monotonic() - begin < 10
 
 
 def test_an_architecture_that_is_no_text(tmp_path):

@@ -27,10 +27,12 @@ class Reader:
     Attributes:
         seeds: Makes good inputs.
         read: Reads one input; the folder is its own, for what must lie in a file.
+        share: Of the inputs that others get; a reader that starts a process for each gets fewer.
     """
 
     seeds: Callable[[], list[bytes]]
     read: Callable[[bytes, Path], object]
+    share: float = 1.0
 
 
 def _file(folder: Path, name: str, data: bytes) -> Path:
@@ -120,14 +122,16 @@ def keras_files() -> list[bytes]:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("metadata.json", "{}")
         archive.writestr("config.json", json.dumps(CONFIG))
-        archive.writestr("model.weights.h5", hdf5_files()[0])
+        archive.writestr("assets/vocabulary.txt", "a\nb\n" * 50)
     return [buffer.getvalue()]
 
 
 def read_keras(name: str) -> Callable[[bytes, Path], object]:
     def read(data: bytes, folder: Path) -> None:
+        from edgeq.conversion.sources import hdf5_contents
         from edgeq.conversion.sources.keras_contents import check_contents
 
+        hdf5_contents._SECONDS = 5
         check_contents(_file(folder, name, data), trust=False)
 
     return read
@@ -519,7 +523,7 @@ READERS = {
     "float model": Reader(float_models, read_float_model),
     "metadata": Reader(labelled, read_metadata),
     "keras": Reader(keras_files, read_keras("m.keras")),
-    "hdf5": Reader(hdf5_files, read_keras("m.h5")),
+    "hdf5": Reader(hdf5_files, read_keras("m.h5"), 0.05),
     "saved model": Reader(saved_models, read_saved_model),
     "arrays": Reader(arrays, read_all_arrays),
     "csv": Reader(lambda: [b"a,b,c,d,label\n1,2,3,4,yes\n5,6,7,8,no\n"], read_data("x.csv")),

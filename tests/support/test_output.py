@@ -8,7 +8,7 @@ import pytest
 
 from edgeq.cli import main as command_line
 from edgeq.errors import EdgeqError
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, whole_directory, write_whole
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
@@ -53,3 +53,49 @@ def test_the_home_folder(monkeypatch, argument):
     with pytest.raises(SystemExit):
         command_line.main([argument, "a=~/b", "~"])
     assert seen == [argument.replace("~", "/home/me"), "a=~/b", "~"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "nothing", "file"])
+def test_a_link_in_the_place_of_a_folder_is_replaced(tmp_path, kind):
+    """What the link leads to stays as it is, and nothing else is left behind."""
+    target = tmp_path / "target"
+    if kind == "folder":
+        target.mkdir()
+        (target / "mine").write_text("precious")
+    elif kind == "file":
+        target.write_text("precious")
+    link = tmp_path / "out"
+    link.symlink_to(target)
+    with pytest.raises(EdgeqError, match="exists already"), whole_directory(link, force=False):
+        pass
+    with whole_directory(link, force=True) as work:
+        (work / "new").write_text("x")
+    assert not link.is_symlink()
+    assert [file.name for file in link.iterdir()] == ["new"]
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"out"} | ({"target"} if kind != "nothing" else set())
+    if kind == "folder":
+        assert (target / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["inside", "first rename", "second rename"])
+def test_an_interruption_leaves_what_was_there(tmp_path, monkeypatch, place):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "old").touch()
+    calls = []
+    rename = Path.rename
+
+    def interrupted(self, target):
+        calls.append(target)
+        if len(calls) == {"first rename": 1, "second rename": 2}.get(place):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_directory(folder, force=True) as work:
+        (work / "new").touch()
+        if place == "inside":
+            raise KeyboardInterrupt
+    assert [file.name for file in folder.iterdir()] == ["old"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]

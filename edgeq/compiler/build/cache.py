@@ -11,7 +11,10 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from edgeq.errors import EdgeqError
+
 _CAP_BYTES = 512 << 20
+_DIGESTS = "contents.sha256"
 
 
 def cache_dir() -> Path:
@@ -29,12 +32,16 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
     """The folder that `build` filled, now or in an earlier run with the same ingredients.
 
     Two processes may build the same thing at once: each works in a folder of its own, and the
-    first to finish wins. The least recently used folders go when all take more than 512 MiB.
+    first to finish wins. What was damaged since, by a full disk or a power cut, is built again.
+    The least recently used folders go when all take more than 512 MiB.
 
     Args:
         ingredients: Texts that decide the result: sources, options, the compiler's version.
-        build: Fills the folder it is given; if it raises, nothing is kept.
+        build: Fills the folder it is given with files; if it raises, nothing is kept.
         shelf: Folder of the cache for things of this kind; each has the cap of its own.
+
+    Raises:
+        EdgeqError: The cache is on a disk that is full or cannot be written to.
     """
     digest = hashlib.sha256()
     for text in ingredients:
@@ -43,18 +50,45 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
     root = cache_dir() / shelf
     place = root / digest.hexdigest()[:32]
     if place.is_dir():
-        os.utime(place)
-        return place
-    root.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=root, prefix="new-"))
+        if _is_whole(place):
+            with contextlib.suppress(OSError):  # a cache that can only be read is of use, too
+                os.utime(place)
+            return place
+        shutil.rmtree(place, ignore_errors=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=root, prefix="new-"))
+    except OSError as error:
+        raise EdgeqError(
+            f"The cache cannot be written: {error.strerror}.",
+            str(root),
+            "EDGEQ_CACHE=/other/folder",
+        ) from None
     try:
         build(work)
+        (work / _DIGESTS).write_text("\n".join(_digests(work)))
         with contextlib.suppress(OSError):  # another process was faster: use its result
             work.rename(place)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _prune(root, keep=place)
     return place
+
+
+def _digests(folder: Path) -> list[str]:
+    """Digest and name of each file, in order; loading a damaged one could end the process."""
+    return [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.name}"
+        for file in sorted(folder.iterdir())
+        if file.name != _DIGESTS
+    ]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return (folder / _DIGESTS).read_text() == "\n".join(_digests(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _prune(root: Path, keep: Path) -> None:

@@ -6,13 +6,15 @@ bytes: a file can be a zip archive and an HDF5 file at once.
 
 from __future__ import annotations
 
-import io
+import importlib.util
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.tensorflow import first_line, import_tensorflow
+from edgeq.conversion.sources.hdf5_contents import read_hdf5
+from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json, read_members, too_large
 from edgeq.support.text import visible_line
@@ -25,9 +27,7 @@ _MOST_DEPTH = 256  # each network inside another adds six
 _SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 # Classes of Keras that bring code with them, or run a model of another kind from another file.
 _BODY = "__lambda__"
-_CODE = frozenset(
-    {"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-)
+_CODE = frozenset({"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 
 
 def check_contents(path: Path, *, trust: bool) -> None:
@@ -54,6 +54,8 @@ def check_contents(path: Path, *, trust: bool) -> None:
 
 def _config(path: Path) -> Any:
     """The model's architecture as stored in the file, after a look at all its weights."""
+    if importlib.util.find_spec("h5py") is None:
+        import_tensorflow()  # says what to install: h5py comes with it
     limit = _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
     if path.name.endswith(".keras"):
         if not zipfile.is_zipfile(path):
@@ -67,12 +69,15 @@ def _config(path: Path) -> Any:
         )
         if _CONFIG not in members:
             raise EdgeqError(f"This is no sound Keras file: it has no {_CONFIG}.", str(path))
-        for name, data in members.items():
-            if name.endswith(_WEIGHTS):
-                _read_hdf5(io.BytesIO(data), f"{path}, {visible_line(name)}", limit)
+        with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+            for name, data in members.items():
+                if name.endswith(_WEIGHTS):
+                    unpacked = Path(folder) / "weights.h5"
+                    unpacked.write_bytes(data)
+                    read_hdf5(unpacked, f"{path}, {visible_line(name)}", limit)
         return _parsed(members[_CONFIG], path)
     if path.name.endswith((".h5", ".hdf5")):
-        config = _read_hdf5(path, str(path), limit)
+        config = read_hdf5(path, str(path), limit)
         if config is None:
             raise EdgeqError(
                 "The file holds weights only, no model.",
@@ -89,56 +94,6 @@ def _parsed(text: str | bytes, path: Path) -> Any:
     if len(text) > _MOST_CONFIG_BYTES:
         raise too_large(_CONFIG, len(text), _MOST_CONFIG_BYTES, str(path))
     return parse_json(text, f"{path}, its architecture", unique=True, depth=_MOST_DEPTH)
-
-
-def _read_hdf5(file: Path | io.BytesIO, where: str, limit: int) -> str | bytes | None:
-    """The architecture in an HDF5 file, None without one, after a look at every array."""
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError:
-        import_tensorflow()  # says what to install: h5py comes with it
-        raise
-
-    try:
-        with h5py.File(file) as opened:
-            total = 0
-            for name, array in _arrays(h5py, opened, where):
-                if array.external or array.is_virtual:
-                    raise _elsewhere(name, where)
-                total += array.size * array.dtype.itemsize
-                if total > limit:
-                    raise too_large("the file", total, limit, where)
-            config = opened.attrs.get("model_config")
-    except EdgeqError:
-        raise
-    except Exception as error:
-        raise EdgeqError(f"This is no sound Keras file: {first_line(error)}", where) from error
-    return config if config is None or isinstance(config, str | bytes) else ""
-
-
-def _arrays(h5py: Any, top: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Every array of an HDF5 file, each once; groups may hold each other in a circle."""
-    todo, seen = [top], {top.id.id}
-    while todo:
-        group = todo.pop()
-        for name in group:
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                raise _elsewhere(name, where)
-            child = group.get(name)
-            if isinstance(child, h5py.Dataset):
-                yield name, child
-            elif isinstance(child, h5py.Group):
-                token = h5py.h5o.get_info(child.id).addr
-                if token not in seen:
-                    seen.add(token)
-                    todo.append(child)
-
-
-def _elsewhere(name: str, where: str) -> EdgeqError:
-    return EdgeqError(
-        f"The values of '{visible_line(name)}' lie in another file, which is not read.", where
-    )
 
 
 def _code_layers(config: Any) -> Iterator[str]:

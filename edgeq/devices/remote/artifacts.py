@@ -86,7 +86,7 @@ def agent() -> Artifact:
     data = packed.getvalue()
     digest = hashlib.sha256(data).hexdigest()
     path = cache_dir() / "agents" / f"{digest}.pyz"
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != data:
         write_whole(path, data)
     return Artifact(path, digest, ".pyz")
 

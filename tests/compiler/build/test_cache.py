@@ -1,0 +1,110 @@
+"""The cache of built things: damaged, shared, full, read-only."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from edgeq.compiler.build.cache import cached
+from edgeq.errors import EdgeqError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def build(folder):
+    build.times += 1
+    (folder / "a.bin").write_bytes(b"abc")
+    (folder / "b.bin").write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "gone", "more", "no list"])
+def test_what_was_damaged_is_built_again(damage):
+    build.times = 0
+    place = cached(["x"], build)
+    assert cached(["x"], build) == place
+    assert build.times == 1
+    file = place / "a.bin"
+    if damage == "gone":
+        file.unlink()
+    elif damage == "more":
+        (place / "c.bin").touch()
+    elif damage == "no list":
+        (place / "contents.sha256").unlink()
+    else:
+        file.write_bytes({"cut": b"ab", "empty": b"", "other": b"abd"}[damage])
+    assert cached(["x"], build) == place
+    assert build.times == 2
+    assert file.read_bytes() == b"abc"
+    assert len(list(place.iterdir())) == 3
+
+
+@pytest.mark.parametrize("on", ["c", "sim:cortex-m4"])
+def test_damaged_images_are_never_loaded(cache, models, tmp_path, on):
+    """Half a shared library ends the process that loads it."""
+    np.save(tmp_path / "x.npy", np.zeros((2, 640), np.int8))
+    command = [
+        sys.executable,
+        "-m",
+        "edgeq",
+        "run",
+        models / "ad01_int8.tflite",
+        "--on",
+        on,
+        "--input",
+        tmp_path / "x.npy",
+    ]
+    command += ["--output", tmp_path / "y.npy", "--force"]
+    subprocess.run(command, check=True)
+    wanted = (tmp_path / "y.npy").read_bytes()
+    images = [file for kind in ("*.so", "*.elf", "*.o") for file in cache.rglob(kind)]
+    assert images
+    for image in images:
+        image.write_bytes(image.read_bytes()[:1000])
+    subprocess.run(command, check=True)
+    assert (tmp_path / "y.npy").read_bytes() == wanted
+
+
+def test_many_processes_in_one_cache(cache, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from edgeq.compiler.build.cache import cached\n"
+        "def build(folder):\n"
+        "    [(folder / f'{n}.bin').write_bytes(bytes(50_000)) for n in range(20)]\n"
+        "for turn in range(20):\n"
+        "    place = cached([str(turn)], build)\n"
+        "    assert sum(f.stat().st_size for f in place.glob('*.bin')) == 1_000_000, place\n"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [worker.wait(120) for worker in workers] == [0] * 4
+    assert len(list((cache / "build").iterdir())) == 20
+
+
+def test_an_interrupted_build_leaves_nothing(cache):
+    def interrupted(folder):
+        (folder / "a.bin").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached(["x"], interrupted)
+    assert not list((cache / "build").iterdir())
+
+
+def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(EdgeqError, match="cache cannot be written") as caught:
+        cached(["x"], build)
+    assert "EDGEQ_CACHE" in caught.value.hint
+
+
+def test_use_is_remembered(cache):
+    place = cached(["x"], build)
+    os.utime(place, (1, 1))
+    cached(["x"], build)
+    assert time.time() - place.stat().st_mtime < 60
