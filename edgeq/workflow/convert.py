@@ -19,8 +19,11 @@ from edgeq.conversion.passes.masks import bound_masks, clip_masks
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
-from edgeq.conversion.quantization.adaptive_rounding import usual_rounding
-from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
+from edgeq.conversion.quantization.adaptive_rounding import (
+    Rounding,
+    round_adaptively,
+    usual_rounding,
+)
 from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe, quantize
