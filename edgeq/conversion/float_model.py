@@ -10,6 +10,7 @@ from typing import Any
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
+from edgeq.conversion.passes.split_outputs import split_outputs
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
@@ -67,7 +68,11 @@ class FloatModel:
 
 
 def float_model(
-    model: str | Path | Any, *, signature: str | None = None, trust: bool = False
+    model: str | Path | Any,
+    *,
+    signature: str | None = None,
+    trust: bool = False,
+    split: bool = False,
 ) -> FloatModel:
     """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
 
@@ -76,6 +81,7 @@ def float_model(
             memory.
         signature: Which signature of a SavedModel; the default one if None.
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
+        split: Whether an output that is joined of parts becomes an output for each.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
@@ -91,7 +97,7 @@ def float_model(
         network = name_tensors(export_keras(model, source), source)
     else:
         network, info = _load(Path(model), signature, trust)
-    for rewrite in FLOAT_PASSES:
+    for rewrite in (*FLOAT_PASSES, split_outputs) if split else FLOAT_PASSES:
         network = rewrite(network)
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
