@@ -85,6 +85,11 @@ from edgeq.workflow.convert import convert as convert_model
     is_flag=True,
     help="Write the result even if its outputs differ much from the float model's.",
 )
+@click.option(
+    "--split-outputs",
+    is_flag=True,
+    help="Undo concatenations at the outputs, so that each part has a scale of its own.",
+)
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
+from edgeq.conversion.passes.split_outputs import split_outputs
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
@@ -68,7 +69,11 @@ class FloatModel:
 
 
 def float_model(
-    model: str | Path | Any, *, signature: str | None = None, trust: bool = False
+    model: str | Path | Any,
+    *,
+    signature: str | None = None,
+    trust: bool = False,
+    split: bool = False,
 ) -> FloatModel:
     """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
 
@@ -77,20 +82,22 @@ def float_model(
             memory.
         signature: Which signature of a SavedModel; the default one if None.
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
+        split: Whether an output that is joined of parts becomes an output for each.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
             converted.
     """
+    passes = (*FLOAT_PASSES, split_outputs) if split else FLOAT_PASSES
     if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", str(model)):
-            network, info = _rewritten(*_load(Path(model), signature, trust))
+            network, info = _rewritten(*_load(Path(model), signature, trust), passes)
     elif isinstance(model, str | Path):
-        network, info = _rewritten(*_load(Path(model), signature, trust))
+        network, info = _rewritten(*_load(Path(model), signature, trust), passes)
     else:
         model = _as_keras_3(model)
-        network, info = _rewritten(_from_memory(model), None)
+        network, info = _rewritten(_from_memory(model), None, passes)
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
@@ -111,8 +118,10 @@ def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = N
     )
 
 
-def _rewritten(network: Network, info: ModelInfo | None) -> tuple[Network, ModelInfo | None]:
-    for rewrite in FLOAT_PASSES:
+def _rewritten(
+    network: Network, info: ModelInfo | None, passes: Iterable[Callable[[Network], Network]]
+) -> tuple[Network, ModelInfo | None]:
+    for rewrite in passes:
         network = rewrite(network)
     return network, info
 

@@ -154,6 +154,7 @@ def convert(
     bias_correction: bool = False,
     quality_check: bool = True,
     accept_loss: bool = False,
+    split_outputs: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -189,6 +190,8 @@ def convert(
         quality_check: Whether the result runs beside the float model on up to 100 samples (those
             of `eval_data` where given), for 3 seconds at most.
         accept_loss: Whether a result whose outputs differ much from the float model's passes.
+        split_outputs: Whether an output that is joined of parts (boxes and scores) becomes an
+            output with a scale of its own for each part.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -207,7 +210,7 @@ def convert(
     if path is not None:
         check_writable(path, force=force)
     _check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
-    source = float_model(model, signature=signature, trust=trust)
+    source = float_model(model, signature=signature, trust=trust, split=split_outputs)
     given = source
     scores = labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":

@@ -91,13 +91,20 @@ def test_a_good_model_says_so_in_text_and_json(cli, files):
     assert found["limits"] == {"warn_db": 10.0, "fail_db": 3.0, "agreement": 0.5}
 
 
-def test_channels_that_a_common_scale_leaves_nothing_are_named():
+def detector():
+    """Boxes in pixels beside scores between 0 and 1, joined; and what it is joined of."""
     keras, layers = nets._keras()
     source = keras.Input((8, 8, 3))
     hidden = layers.Conv2D(8, 3, activation="relu")(source)
     boxes = layers.Rescaling(320.0)(layers.Conv2D(4, 1, activation="sigmoid")(hidden))
-    scores = layers.Conv2D(5, 1, activation="sigmoid")(hidden)
-    model = keras.Model(source, layers.Concatenate()([boxes, scores]))
+    scores = layers.Conv2D(5, 1, activation="sigmoid", name="scores")(hidden)
+    joined = layers.Concatenate(name="joined")([boxes, scores])
+    count = layers.Dense(2, name="count")(layers.GlobalAveragePooling2D()(hidden))
+    return keras.Model(source, joined), keras.Model(source, [count, joined])
+
+
+def test_channels_that_a_common_scale_leaves_nothing_are_named():
+    model, _ = detector()
     made = edgeq.convert(model, data=nets.samples_for(model, 60)[0])
     (output,) = made.quality.outputs
     assert output.signal_to_noise_db > 30
@@ -106,6 +113,35 @@ def test_channels_that_a_common_scale_leaves_nothing_are_named():
     assert "channels 4 to 8 of 9" in warning
     assert "signal-to-noise" in warning
     assert "--split-outputs" in warning
+
+
+def test_split_outputs_have_scales_of_their_own(cli, tmp_path):
+    _, model = detector()
+    (x,) = nets.samples_for(model, 60)
+    model.save(tmp_path / "m.keras")
+    np.save(tmp_path / "x.npy", x)
+    args = ("convert", tmp_path / "m.keras", "--data", tmp_path / "x.npy", "-o")
+    done = cli(*args, tmp_path / "q.tflite", "--split-outputs", "--json")
+    assert done.code == 0, done.err
+    assert "channel" not in done.err
+    found = nets.run((tmp_path / "q.tflite").read_bytes(), [x])
+    count, joined = model.predict(x, verbose=0)
+    assert [part.shape[-1] for part in found] == [2, 4, 5]
+    wanted = [count, joined[..., :4], joined[..., 4:]]
+    for part, exact in zip(found, wanted, strict=True):
+        assert snr(exact, part.reshape(exact.shape)) > 25
+    graph = edgeq.read_graph(tmp_path / "q.tflite")
+    names = [graph.main.tensors[i].name for i in graph.main.outputs]
+    assert names[0] == "count"
+    assert names[2].startswith("scores")
+    assert [o["name"] for o in done.json["quality"]["outputs"]] == names
+
+
+def test_nothing_to_split(cli, files):
+    args = ("convert", files / "m.tflite", "-o", files / "q.tflite", "--data", files / "x.npy")
+    done = cli(*args, "--split-outputs")
+    assert done.code == 2
+    assert "concatenation" in done.err
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ Array = NDArray[Any]
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 _SWEEPS_OF_TRIES = 2
 _TURNS = 3
-_LEAST_SCALE = 1e-9
 
 
 class PairedMoments:
@@ -105,7 +104,7 @@ class Rebuilt:
 
 
 def rebuild(
-    weights: Array, moments: PairedMoments, limit: int, *, per_tensor: bool, biased: bool
+    weights: Array, moments: PairedMoments, limit: int, least: Array, *, biased: bool
 ) -> Rebuilt:
     """The integers that make a layer's outputs from what the integers before it give.
 
@@ -113,7 +112,8 @@ def rebuild(
         weights: Of the float model, shape (groups, outputs, taps).
         moments: Of its inputs.
         limit: Largest absolute value of an integer.
-        per_tensor: Whether all outputs share one scale.
+        least: Smallest scale that each output may have, shape (groups, outputs); of shape (1, 1)
+            where all share one scale.
         biased: Whether there is a bias that the means can go into.
     """
     cross, found2 = moments.learned(centred=biased)
@@ -121,7 +121,7 @@ def rebuild(
     noise = gram - found2
     wanted = np.linalg.solve(gram, (weights @ (cross + noise)).transpose(0, 2, 1))
     wanted = wanted.transpose(0, 2, 1)
-    integers, scales = _searched(wanted, found2, limit, per_tensor=per_tensor)
+    integers, scales = _searched(wanted, found2, limit, least)
     shift = np.zeros(scales.shape)
     if biased:
         one, other = moments.means()
@@ -130,14 +130,16 @@ def rebuild(
     return Rebuilt(integers, scales, shift)
 
 
-def _searched(wanted: Array, gram: Array, limit: int, *, per_tensor: bool) -> tuple[Array, Array]:
+def _searched(wanted: Array, gram: Array, limit: int, least: Array) -> tuple[Array, Array]:
     """Integers and scales, chosen in turn."""
+    per_tensor = least.size == 1
     largest = np.abs(wanted).max(axis=2)
     if per_tensor:
         largest = np.full_like(largest, largest.max())
-    full = np.maximum(largest / limit, _LEAST_SCALE)
     # All shares at once: the outputs stand side by side.
-    tries = np.concatenate([full * share for share in _SHARES], axis=1)
+    tries = np.concatenate(
+        [np.maximum(largest / limit * share, least) for share in _SHARES], axis=1
+    )
     targets = np.tile(wanted, (1, len(_SHARES), 1))
     integers = adaptive_integers(
         targets / tries[:, :, None], gram, limit, free=True, sweeps=_SWEEPS_OF_TRIES
@@ -152,16 +154,17 @@ def _searched(wanted: Array, gram: Array, limit: int, *, per_tensor: bool) -> tu
     groups = np.arange(len(wanted))[:, None]
     found = np.asarray(integers[groups, picked], np.float64), tries[groups, picked]
     for _ in range(_TURNS):
-        found, better = _turn(wanted, gram, limit, *found, per_tensor=per_tensor)
+        found, better = _turn(wanted, gram, limit, least, *found)
         if not better:
             break
     return found
 
 
 def _turn(
-    wanted: Array, gram: Array, limit: int, integers: Array, scales: Array, *, per_tensor: bool
+    wanted: Array, gram: Array, limit: int, least: Array, integers: Array, scales: Array
 ) -> tuple[tuple[Array, Array], bool]:
     """The best scales for these integers, and the best integers for those scales."""
+    per_tensor = least.size == 1
 
     def error(values: Array, sizes: Array) -> Array:
         found = output_errors(values * sizes[:, :, None] - wanted, gram)
@@ -172,6 +175,7 @@ def _turn(
     if per_tensor:
         along, energy = np.full_like(along, along.sum()), np.full_like(energy, energy.sum())
     fitted = np.where((energy > 0) & (along > 0), along / np.maximum(energy, 1e-300), scales)
+    fitted = np.maximum(fitted, least)
     again = adaptive_integers(wanted / fitted[:, :, None], gram, limit, free=True)
     better = error(again, fitted) < error(integers, scales)
     chosen = np.where(better[:, :, None], again, integers), np.where(better, fitted, scales)

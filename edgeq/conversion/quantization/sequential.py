@@ -37,6 +37,9 @@ from edgeq.support.progress import track
 _PLACES = 128
 _UNSEEN = 8
 _TOGETHER = 32
+_LEAST_SCALE = 1e-9
+# Leaves an int32 accumulator two bits of room for the products.
+_LARGEST_BIAS = 1 << 29
 _BUDGET_BYTES = 1 << 29
 _BIAS_TYPES = {TENSOR_CODES["int32"]: np.int32, TENSOR_CODES["int64"]: np.int64}
 _TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
@@ -159,7 +162,7 @@ class _Layer:
             weights,
             known,
             WEIGHT_LIMITS[self._weights.type],
-            per_tensor=len(self._weights.quantization.scale) == 1,
+            self._least_scales(weights, known),
             biased=self._biased,
         )
         noise, signal = before.errors(weights, unseen)
@@ -179,6 +182,18 @@ class _Layer:
                 for number, pair in enumerate(islice(pairs, _TOGETHER), first)
             ]
             moments.add(*(np.concatenate(side, axis=1) for side in zip(*patches, strict=True)))
+
+    def _least_scales(self, weights: Array, moments: PairedMoments) -> Array:
+        """Scales that leave the bias, with all that the means may add to it, room in 32 bits."""
+        mean, _ = moments.means()
+        largest = np.abs(weights @ mean[:, :, None])[:, :, 0]
+        if self._layer.bias is not None and self._layer.bias.data is not None:
+            largest = largest + np.abs(self._layer.bias.data).reshape(largest.shape)
+        step = float(self._source.quantization.scale[0])
+        least = np.maximum(2 * largest / (step * _LARGEST_BIAS), _LEAST_SCALE)
+        if len(self._weights.quantization.scale) == 1:
+            return np.asarray(least.max(keepdims=True))
+        return np.asarray(least)
 
     def _now(self, kernel: Array) -> Rebuilt:
         """The layer as it is."""
