@@ -16,7 +16,12 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
-from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric
+from edgeq.analysis.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+    find_metric,
+    refuse_chance,
+)
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.limits import LimitCheck, check_limits
 from edgeq.analysis.models import is_integer, is_tflite
@@ -310,7 +315,7 @@ class _Steps:
 
         real = None if models.real is None else measure(models.real, "local")
         integer = measure(models.integer, device)
-        _check_understood(integer if real is None else real, str(self.config.eval))
+        refuse_chance(integer if real is None else real, str(self.config.eval))
         return real, integer
 
     def _layers(self, models: _Models) -> list[LayerError]:
@@ -325,20 +330,6 @@ class _Steps:
             limit=_LAYER_SAMPLES,
         )
         return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
-
-
-def _check_understood(found: Evaluation, where: str) -> None:
-    """Judge nothing on data that does not belong to the model.
-
-    Raises:
-        EdgeqError: The model that all is measured against does no better than chance on it.
-    """
-    if found.by_chance:
-        raise EdgeqError(
-            f"Nothing can be judged on this data: {found.by_chance}",
-            where,
-            f"edgeq evaluate {found.model} --data {where} shows what was read",
-        )
 
 
 def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.profiling import profile
 from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.errors import EdgeqError
+from edgeq.metrics.outputs import Outputs
 from edgeq.support.array import Array
 from edgeq.workflow.convert import convert
 from edgeq.workflow.tuning.space import Candidate, Space
@@ -34,6 +36,8 @@ class Problem:
         on: Device to profile on.
         arithmetic: Device to measure accuracy on; it has the same arithmetic, and is quick.
         notes: What the user should know of the data and of variants that could not be made.
+        outputs: What the outputs' numbers are by the model's source.
+        reading: What the user says of them.
     """
 
     variants: Mapping[str, bytes]
@@ -45,6 +49,20 @@ class Problem:
     on: str
     arithmetic: str
     notes: tuple[str, ...] = ()
+    outputs: Outputs | None = None
+    reading: DatasetOptions = field(default_factory=DatasetOptions)
+
+    def evaluate(self, model: Path, on: str, options: CompileOptions | None = None) -> Evaluation:
+        """How good a model is on the labelled samples."""
+        return evaluate(
+            model,
+            data=(self.samples, self.labels),
+            on=on,
+            metric=self.metric,
+            options=options,
+            outputs=self.outputs,
+            dataset_options=self.reading,
+        )
 
 
 @dataclass(frozen=True)
@@ -134,13 +152,7 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
     model = folder / "model.tflite"
     make_model(problem, candidate, model)
     options = CompileOptions(optimize=candidate.optimize)
-    accuracy = evaluate(
-        model,
-        data=(problem.samples, problem.labels),
-        on=problem.arithmetic,
-        metric=problem.metric,
-        options=options,
-    )
+    accuracy = problem.evaluate(model, problem.arithmetic, options)
     found = profile(
         model, on=problem.on, profile_options=ProfileOptions(ops=False), options=options
     ).measurement

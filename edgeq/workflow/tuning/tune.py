@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.evaluation.evaluate import refuse_chance
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
@@ -151,7 +151,7 @@ def tune(
         cache=folder,
     )
     journal = Journal(folder / JOURNAL, _identity(problem, metric))
-    real = _float_score(problem)
+    real = _float_score(problem, eval_data)
     judge = Judge(bounds, real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes
     with open_workers(workers, problem) as pool:
@@ -345,8 +345,17 @@ def _identity(problem: Problem, metric: str) -> dict[str, Any]:
     }
 
 
-def _float_score(problem: Problem) -> Score:
+def _float_score(problem: Problem, eval_data: Any) -> Score:
+    """What the float model has on the labelled samples.
+
+    Raises:
+        EdgeqError: It does no better than chance, so that nothing can be judged by it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float.tflite"
         path.write_bytes(problem.variants["plain"])
-        return evaluate(path, data=(problem.samples, problem.labels), metric=problem.metric).score
+        found = problem.evaluate(path, "local")
+    if eval_data is not None:
+        named = isinstance(eval_data, str | Path)
+        refuse_chance(found, str(eval_data) if named else "the arrays given")
+    return found.score

@@ -93,6 +93,17 @@ def test_what_is_faster_beyond_noise_is_faster():
     assert judge.front([worse, fast]) == [fast]
 
 
+def test_nothing_is_searched_for_on_labels_of_another_problem(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.savez(tmp_path / "other.npz", x=file["x"], y=(file["y"] + 1) % 4)
+    with pytest.raises(EdgeqError, match="Nothing can be judged on this data"):
+        tune(
+            model, data=data, eval_data=tmp_path / "other.npz", output=tmp_path / "t", trials=1,
+            workers="1",
+        )  # fmt: skip
+
+
 def test_a_search_with_one_seed_is_the_same_search(net, tmp_path, cli):
     model, data = net
     found = []
