@@ -34,6 +34,7 @@ from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
+from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
@@ -90,6 +91,13 @@ class Deployment(Result):
     def latency_ms(self) -> float | None:
         """Of one inference; from the cycles and the target's clock where not timed."""
         return self.account.latency_ms.value
+
+    @property
+    def compared(self) -> Paired | None:
+        """Whether the integer model is worse than the float one, or noise; None if not known."""
+        if self.accuracy is None or self.float_accuracy is None:
+            return None
+        return compare_scores(self.float_accuracy.score, self.accuracy.score)
 
     @property
     def met(self) -> bool:
@@ -357,6 +365,7 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
         "evaluation": {
             "float": found.float_accuracy and found.float_accuracy.to_json(),
             "integer": found.accuracy and found.accuracy.to_json(),
+            "paired": found.compared,
         },
         # Kinds as seen from the target, which is not always what was measured.
         "profile": {**found.profile.to_json(), **beside(_of_profile(found.account))},
