@@ -39,6 +39,10 @@ STORE = HERE / "compressions.json"
 PAGE = HERE.parent / "docs" / "compression.md"
 BEGIN, END = "<!-- compressions:begin -->", "<!-- compressions:end -->"
 NETS = ("narrow", "image", "sensor")
+_COLUMNS = (
+    "accuracy before", "after", "p", "gzipped bytes before", "after", "flash before", "after",
+    "M4 cycles before", "after",
+)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -119,11 +123,9 @@ def table(rows: dict[str, Row]) -> str:
             continue
         first = done[0]
         text += [
-            f"{(TASKS[name].__doc__ or name).rstrip('.')}: {first['before']['n']} held-out "
-            f"samples, {first['more_epochs']} more epochs, seed {first['seed']}.",
+            f"{(TASKS[name].__doc__ or name).rstrip('.')}: {_conditions(first)}.",
             "",
-            "| method | scheme | accuracy before | after | p | gzipped bytes before | after "
-            "| flash before | after | M4 cycles before | after |",
+            f"| method | scheme | {' | '.join(_COLUMNS)} |",
             "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]
         for method, row in mine.items():
@@ -141,6 +143,11 @@ def table(rows: dict[str, Row]) -> str:
             )
         text.append("")
     return "\n".join(text).rstrip()
+
+
+def _conditions(row: Row) -> str:
+    samples, epochs = row["before"]["n"], row["more_epochs"]
+    return f"{samples} held-out samples, {epochs} more epochs, seed {row['seed']}"
 
 
 def main() -> None:

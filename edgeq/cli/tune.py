@@ -14,6 +14,7 @@ from edgeq.data import DatasetOptions
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
+from edgeq.workflow.tuning.trial import Trial
 from edgeq.workflow.tuning.tune import BEST, Tuning
 from edgeq.workflow.tuning.tune import tune as tune_model
 
@@ -105,6 +106,21 @@ def tune(
         ctx.exit(3)
 
 
+def _score(trial: Trial) -> str:
+    """The score with its 95 % interval."""
+    if trial.score_interval is None:
+        return f"{trial.score:.4f}"
+    low, high = trial.score_interval
+    return f"{trial.score:.4f} ({low:.3f}-{high:.3f})"
+
+
+def _time(trial: Trial) -> str:
+    """Cycles, or microseconds and how far single inferences were apart."""
+    if not trial.time_spread:
+        return f"{trial.time:,.0f}"
+    return f"{trial.time:,.1f} ±{trial.time_spread:,.1f}"
+
+
 def show_tuning(result: Tuning) -> None:
     """Print the front, and what to take."""
     from rich.table import Table
@@ -118,10 +134,10 @@ def show_tuning(result: Tuning) -> None:
         table.add_row(
             "*" if trial == result.best else "",
             trial.candidate.key,
-            f"{trial.score:.4f}",
+            _score(trial),
             f"{trial.flash_bytes:,}",
             f"{trial.ram_bytes:,}",
-            f"{trial.time:,.0f}",
+            _time(trial),
         )
     result_console().print(table)
     failed = sum(bool(trial.error) for trial in result.trials)

@@ -16,7 +16,12 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
-from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric
+from edgeq.analysis.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+    find_metric,
+    refuse_chance,
+)
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.limits import LimitCheck, check_limits
 from edgeq.analysis.models import is_integer, is_tflite
@@ -29,6 +34,7 @@ from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
+from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
@@ -85,6 +91,13 @@ class Deployment(Result):
     def latency_ms(self) -> float | None:
         """Of one inference; from the cycles and the target's clock where not timed."""
         return self.account.latency_ms.value
+
+    @property
+    def compared(self) -> Paired | None:
+        """Whether the integer model is worse than the float one, or noise; None if not known."""
+        if self.accuracy is None or self.float_accuracy is None:
+            return None
+        return compare_scores(self.float_accuracy.score, self.accuracy.score)
 
     @property
     def met(self) -> bool:
@@ -310,7 +323,7 @@ class _Steps:
 
         real = None if models.real is None else measure(models.real, "local")
         integer = measure(models.integer, device)
-        _check_understood(integer if real is None else real, str(self.config.eval))
+        refuse_chance(integer if real is None else real, str(self.config.eval))
         return real, integer
 
     def _layers(self, models: _Models) -> list[LayerError]:
@@ -325,20 +338,6 @@ class _Steps:
             limit=_LAYER_SAMPLES,
         )
         return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
-
-
-def _check_understood(found: Evaluation, where: str) -> None:
-    """Judge nothing on data that does not belong to the model.
-
-    Raises:
-        EdgeqError: The model that all is measured against does no better than chance on it.
-    """
-    if found.by_chance:
-        raise EdgeqError(
-            f"Nothing can be judged on this data: {found.by_chance}",
-            where,
-            f"edgeq evaluate {found.model} --data {where} shows what was read",
-        )
 
 
 def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:
@@ -366,6 +365,7 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
         "evaluation": {
             "float": found.float_accuracy and found.float_accuracy.to_json(),
             "integer": found.accuracy and found.accuracy.to_json(),
+            "paired": found.compared,
         },
         # Kinds as seen from the target, which is not always what was measured.
         "profile": {**found.profile.to_json(), **beside(_of_profile(found.account))},

@@ -14,11 +14,13 @@ def test_the_first_scale_leaves_less_error_than_the_largest_weight_s():
         found = least_error_scale(weights, axes, 7)
         assert found.shape == ((1, 1, 1, 5) if axes else (1, 1, 1, 1))
 
-        def error(scale):
-            rounded = np.clip(np.round(weights / scale), -7, 7) * scale
-            return np.square(rounded - weights).sum(axis=axes or (0, 1, 2, 3))
+        whole = axes or (0, 1, 2, 3)
 
-        widest = np.abs(weights).max(axis=axes or (0, 1, 2, 3), keepdims=True) / 7
+        def error(scale, whole=whole):
+            rounded = np.clip(np.round(weights / scale), -7, 7) * scale
+            return np.square(rounded - weights).sum(axis=whole)
+
+        widest = np.abs(weights).max(axis=whole, keepdims=True) / 7
         assert (found <= widest).all()
         assert (error(found) <= error(widest)).all()
         # A finer search finds nothing that is much better.

@@ -214,7 +214,7 @@ def check_drift(
         )
     )
     mix = Stability(0.0, 0.0, limit)
-    if totals.class_mix:
+    if len(totals.class_mix) == len(reference["class_mix"]) > 0:
         predicted = np.asarray(totals.class_mix) * samples
         mix = compare(reference["class_mix"], before, predicted, samples, limit, 4)
     deviation = max(reference["saturation_deviation"], totals.saturation_deviation)

@@ -13,6 +13,9 @@ import numpy as np
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood, open_dataset
 from edgeq.devices.registry import open_device
+from edgeq.metrics.classification import answers
+from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
+from edgeq.model.answer import find_outputs
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
 from edgeq.model.samples import sample_specs
@@ -80,7 +83,10 @@ class Stream:
             for number, (tensor, spec) in enumerate(zip(self._inputs, specs, strict=True))
         ]
         size = int(np.prod(self._output.shape[1:]))
-        self._classes = size if 1 < size <= _MOST_CLASSES else 0
+        self._kind = find_outputs(graph) or Outputs(LOGITS, "not known")
+        # A single sigmoid tells two classes apart; other single outputs may be values.
+        binary = size == 1 and self._kind.kind == PROBABILITIES
+        self._classes = 2 if binary else size if 1 < size <= _MOST_CLASSES else 0
         self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
         self.features = [f for layout in self._layouts for f in layout.features]
         self.features.append(self._output_feature())
@@ -91,7 +97,7 @@ class Stream:
         return self._data.understood
 
     def _output_feature(self) -> Feature:
-        if self._classes:
+        if self._classes and self._output.elements > 1:
             return Feature("confidence", _step(self._output))
         return Feature("reconstruction error", 0.0) if self._compares else Feature("output", 0.0)
 
@@ -124,10 +130,11 @@ class Stream:
             error = result.astype(np.float64) - reals[0].ravel()
             features.append(np.array([(error**2).mean()]))
         else:
-            features.append(np.array([result.max()]) if self._classes else _some(result, random))
+            several = self._classes and result.size > 1
+            features.append(np.array([result.max()]) if several else _some(result, random))
         sizes = [values.size for values in sample.inputs]
         at_end = float(np.average(ends, weights=sizes))
-        return Row(features, at_end, self._classes, int(result.argmax()))
+        return Row(features, at_end, self._classes, int(answers(result[None], self._kind)[0]))
 
 
 class _Layout:

@@ -211,6 +211,24 @@ def evaluate(
     )
 
 
+def refuse_chance(found: Evaluation, where: str) -> None:
+    """Judge nothing on data that does not belong to the model.
+
+    Args:
+        found: What the model that all is measured against does on it.
+        where: The data.
+
+    Raises:
+        EdgeqError: It does no better than chance.
+    """
+    if found.by_chance:
+        raise EdgeqError(
+            f"Nothing can be judged on this data: {found.by_chance}",
+            where,
+            f"edgeq evaluate {found.model} --data {where} shows what was read",
+        )
+
+
 def output_kind(
     model: str | Path, graph: Graph, reading: DatasetOptions, known: Outputs | None = None
 ) -> Outputs | None:

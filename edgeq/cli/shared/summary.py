@@ -46,6 +46,8 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
     if found.accuracy is not None:
         score = found.accuracy.score
         rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
+    if found.compared is not None:
+        rows.append(("integer against float", str(found.compared)))
     rows.append(("model file", f"{found.result['model']['file_bytes']:,} bytes"))
     rows.append(("MACs", f"{found.profile.macs:,}"))
     rows += account_rows(found.account)

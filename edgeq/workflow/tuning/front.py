@@ -11,6 +11,8 @@ from edgeq.workflow.tuning.trial import Trial
 
 PREFERENCES = ("balanced", "accuracy", "flash", "ram", "speed")
 
+_STEP = math.log(1.25)
+
 
 @dataclass(frozen=True)
 class TuneLimits:
@@ -62,17 +64,47 @@ class Judge:
         """What is to be small: loss, flash, RAM, time."""
         return (self.loss(trial), trial.flash_bytes, trial.ram_bytes, trial.time)
 
+    def coarse_costs(self, trial: Trial) -> tuple[float, ...]:
+        """The costs, those that were observed in steps that noise seldom crosses."""
+        loss, flash, ram, time = self.costs(trial)
+        if trial.ram_spread_bytes:
+            ram = _coarse(ram)
+        if trial.time_spread:
+            time = _coarse(time)
+        return loss, flash, ram, time
+
     def front(self, trials: Iterable[Trial]) -> list[Trial]:
-        """The trials that no other beats in everything, fastest first."""
-        good = [trial for trial in trials if not trial.error]
-        costs = {trial.candidate.key: self.costs(trial) for trial in good}
-        found: dict[tuple[float, ...], Trial] = {}
+        """The trials that no other beats in everything, fastest first.
+
+        Times and memory that lie within what single runs differ by are equal. Of trials that are
+        equal in everything the smallest stays, then the first by name.
+        """
+        good = sorted((trial for trial in trials if not trial.error), key=_settled)
+        found: list[Trial] = []
         for trial in good:
-            mine = costs[trial.candidate.key]
-            beaten = any(other != mine and _dominates(other, mine) for other in costs.values())
-            if not beaten:
-                found.setdefault(mine, trial)
-        return sorted(found.values(), key=lambda trial: (trial.time, trial.flash_bytes))
+            beaten = any(self._beats(other, trial) for other in good if other is not trial)
+            if not beaten and not any(self._ties(other, trial) for other in found):
+                found.append(trial)
+        # Where everything is close, each may be beaten by another one.
+        return sorted(found or good[:1], key=lambda trial: (trial.time, trial.flash_bytes))
+
+    def _differences(self, one: Trial, other: Trial) -> tuple[float, ...]:
+        """How much cheaper the first is, axis by axis; 0 within what single runs differ by."""
+        spreads = (
+            0.0,
+            0.0,
+            max(one.ram_spread_bytes, other.ram_spread_bytes),
+            max(one.time_spread, other.time_spread),
+        )
+        pairs = zip(self.costs(one), self.costs(other), spreads, strict=True)
+        return tuple(0.0 if abs(b - a) <= spread else b - a for a, b, spread in pairs)
+
+    def _beats(self, one: Trial, other: Trial) -> bool:
+        found = self._differences(one, other)
+        return min(found) >= 0 and max(found) > 0
+
+    def _ties(self, one: Trial, other: Trial) -> bool:
+        return not any(self._differences(one, other))
 
     def excess(self, trial: Trial) -> float:
         """How far limits are missed, as the sum of shares of the limits; 0 when all are met."""
@@ -101,10 +133,21 @@ class Judge:
             return None
         meeting = [trial for trial in front if not self.excess(trial)]
         if not meeting:
-            return min(front, key=self.excess)
-        return min(meeting, key=lambda trial: self._rank(trial, prefer, meeting))
+            return min(front, key=lambda trial: (self.excess(trial), _settled(trial)))
+        ranks = {trial.candidate.key: self._rank(trial, prefer, meeting) for trial in meeting}
+        best = min(meeting, key=lambda trial: (ranks[trial.candidate.key], _settled(trial)))
+        least, *_ = ranks[best.candidate.key]
+        ties = [
+            trial
+            for trial in meeting
+            if ranks[trial.candidate.key][0] - least <= _rank_spread(trial, best, prefer)
+        ]
+        if any(trial.time_spread or trial.ram_spread_bytes for trial in ties):
+            return min(ties, key=_settled)
+        # Counted figures: what ties in the one that matters most is told apart by all of them.
+        return min(ties, key=lambda trial: (ranks[trial.candidate.key], _settled(trial)))
 
-    def _rank(self, trial: Trial, prefer: str, among: Sequence[Trial]) -> tuple[float, ...]:
+    def _rank(self, trial: Trial, prefer: str, among: Sequence[Trial]) -> tuple[float, float]:
         loss, flash, ram, time = self.costs(trial)
         # A loss counts by itself and beside the smallest sizes; ties go to the balanced one.
         balanced = sum(
@@ -121,5 +164,24 @@ class Judge:
         return first, balanced
 
 
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return all(a <= b for a, b in zip(one, other, strict=True))
+def _coarse(cost: float) -> float:
+    """A cost rounded to steps of a quarter."""
+    return math.exp(round(math.log(max(cost, 1e-9)) / _STEP) * _STEP)
+
+
+def _settled(trial: Trial) -> tuple[int, int, str]:
+    """What settles a tie: size, counted before observed, then the name."""
+    return trial.flash_bytes, 0 if trial.ram_spread_bytes else trial.ram_bytes, trial.candidate.key
+
+
+def _rank_spread(trial: Trial, best: Trial, prefer: str) -> float:
+    """What two ranks must differ by for the trials to be different."""
+    time = max(trial.time_spread, best.time_spread)
+    ram = max(trial.ram_spread_bytes, best.ram_spread_bytes)
+    if prefer == "speed":
+        return time
+    if prefer == "ram":
+        return float(ram)
+    if prefer == "balanced":
+        return math.log1p(time / max(best.time, 1.0)) + math.log1p(ram / max(best.ram_bytes, 1))
+    return 0.0

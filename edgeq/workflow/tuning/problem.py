@@ -16,6 +16,9 @@ from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.classification import answers
+from edgeq.metrics.outputs import outputs_by_value
+from edgeq.model.answer import find_outputs
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
 from edgeq.support.progress import stage
@@ -60,7 +63,7 @@ def pose(
         samples, labels = _arrays(read[1])
     elif metric == "classification":
         samples, _ = _arrays(open_dataset(data, source.inputs, options=options, limit=limit))
-        labels = _own_labels(source, samples)
+        labels = _own_labels(source, samples, options)
     else:
         raise UsageError(f"The metric '{metric}' needs labelled data.", hint="--eval test.npz")
     made, failed = _variants(model, train_data, options, trust, cache)
@@ -80,7 +83,21 @@ def pose(
         *warnings,
         *(f"Left out {name}: {reason}" for name, reason in failed.items()),
     )
-    return Problem(variants, space, calibration, samples, labels, metric, on, arithmetic, notes)
+    # The samples are real numbers already; of the options only the one about outputs is left.
+    reading = DatasetOptions(from_logits=None if options is None else options.from_logits)
+    return Problem(
+        variants,
+        space,
+        calibration,
+        samples,
+        labels,
+        metric,
+        on,
+        arithmetic,
+        notes,
+        source.outputs,
+        reading,
+    )
 
 
 def _arrays(dataset: Dataset) -> tuple[list[Array], Array]:
@@ -91,7 +108,7 @@ def _arrays(dataset: Dataset) -> tuple[list[Array], Array]:
     return arrays, np.asarray([sample.label for sample in samples]) if labelled else np.empty(0)
 
 
-def _own_labels(source: FloatModel, samples: list[Array]) -> Array:
+def _own_labels(source: FloatModel, samples: list[Array], options: DatasetOptions | None) -> Array:
     """What the float model itself makes of the samples."""
     from edgeq.analysis.execution import run
 
@@ -100,7 +117,9 @@ def _own_labels(source: FloatModel, samples: list[Array]) -> Array:
         path.write_bytes(source.data)
         inputs = {str(position): array for position, array in enumerate(samples)}
         output = run(path, inputs=inputs)[0]
-    return np.asarray(output.reshape(len(output), -1).argmax(axis=1))
+    said = None if options is None else options.from_logits
+    kind = find_outputs(source.graph, from_logits=said, loss=source.outputs)
+    return answers(output, kind or outputs_by_value(output))
 
 
 def _variants(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.profiling import profile
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import ProfileOptions
+from edgeq.data import DatasetOptions
+from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.errors import EdgeqError
+from edgeq.metrics.outputs import Outputs
 from edgeq.support.array import Array
 from edgeq.workflow.convert import convert
 from edgeq.workflow.tuning.space import Candidate, Space
+
+# The peak of a process, and the median of a quiet run, differ by as much from run to run.
+_RSS_SPREAD, _LEAST_SPREAD = 0.05, 0.05
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Problem:
         on: Device to profile on.
         arithmetic: Device to measure accuracy on; it has the same arithmetic, and is quick.
         notes: What the user should know of the data and of variants that could not be made.
+        outputs: What the outputs' numbers are by the model's source.
+        reading: What the user says of them.
     """
 
     variants: Mapping[str, bytes]
@@ -42,6 +49,20 @@ class Problem:
     on: str
     arithmetic: str
     notes: tuple[str, ...] = ()
+    outputs: Outputs | None = None
+    reading: DatasetOptions = field(default_factory=DatasetOptions)
+
+    def evaluate(self, model: Path, on: str, options: CompileOptions | None = None) -> Evaluation:
+        """How good a model is on the labelled samples."""
+        return evaluate(
+            model,
+            data=(self.samples, self.labels),
+            on=on,
+            metric=self.metric,
+            options=options,
+            outputs=self.outputs,
+            dataset_options=self.reading,
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,10 @@ class Trial:
             shows no more.
         cycles: Of one inference; None where the device is timed instead.
         latency_us: Median of one inference; None where cycles are counted.
+        latency_spread_us: How far single inferences were apart: medians closer than that are
+            equal. None where cycles are counted.
+        ram_spread_bytes: The same of the RAM; 0 where it is counted, not observed.
+        score_interval: The score's 95 % interval.
         error: Why it cannot be; empty if it can.
     """
 
@@ -65,11 +90,19 @@ class Trial:
     cycles: int | None = None
     latency_us: float | None = None
     error: str = ""
+    latency_spread_us: float | None = None
+    ram_spread_bytes: int = 0
+    score_interval: tuple[float, float] | None = None
 
     @property
     def time(self) -> float:
         """Cycles, or microseconds where there are none."""
         return float(self.cycles if self.cycles is not None else self.latency_us or 0.0)
+
+    @property
+    def time_spread(self) -> float:
+        """What times must differ by to be different; 0 for counted cycles."""
+        return 0.0 if self.cycles is not None else self.latency_spread_us or 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The trial as plain data."""
@@ -78,7 +111,14 @@ class Trial:
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> Trial:
         """The trial that `to_json` stored."""
-        return Trial(**{**stored, "candidate": Candidate(**stored["candidate"])})
+        interval = stored["score_interval"]
+        return Trial(
+            **{
+                **stored,
+                "candidate": Candidate(**stored["candidate"]),
+                "score_interval": None if interval is None else tuple(interval),
+            }
+        )
 
 
 def run_trial(problem: Problem, candidate: Candidate) -> Trial:
@@ -112,22 +152,26 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
     model = folder / "model.tflite"
     make_model(problem, candidate, model)
     options = CompileOptions(optimize=candidate.optimize)
-    accuracy = evaluate(
-        model,
-        data=(problem.samples, problem.labels),
-        on=problem.arithmetic,
-        metric=problem.metric,
-        options=options,
-    )
+    accuracy = problem.evaluate(model, problem.arithmetic, options)
     found = profile(
         model, on=problem.on, profile_options=ProfileOptions(ops=False), options=options
     ).measurement
     memory = found.memory_bytes
+    timed = found.cycles is None and found.latency_us is not None
     return Trial(
         candidate,
         accuracy.score.value,
         memory.flash_total or model.stat().st_size,
         memory.ram_total or memory.peak_rss or 0,
         found.cycles,
-        found.latency_us.typical if found.cycles is None and found.latency_us else None,
+        found.latency_us.typical if timed and found.latency_us else None,
+        latency_spread_us=_spread(found.latency_us) if timed and found.latency_us else None,
+        ram_spread_bytes=0 if memory.ram_total else round((memory.peak_rss or 0) * _RSS_SPREAD),
+        score_interval=accuracy.score.interval,
     )
+
+
+def _spread(latency: Latency) -> float:
+    """How far single inferences were apart, without the slowest; never less than a few percent."""
+    slow = latency.mean + latency.stdev if latency.p90 is None else latency.p90
+    return max(slow - latency.min, _LEAST_SPREAD * latency.typical)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.analysis.evaluation.evaluate import refuse_chance
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
@@ -151,7 +151,7 @@ def tune(
         cache=folder,
     )
     journal = Journal(folder / JOURNAL, _identity(problem, metric))
-    real = _float_score(problem)
+    real = _float_score(problem, eval_data)
     judge = Judge(bounds, real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes
     with open_workers(workers, problem) as pool:
@@ -211,18 +211,35 @@ class _Search:
         self._first = [c for c in space.fixed() if c.key not in journal.trials]
 
     def run(self) -> None:
-        """Try candidates until there are enough, time is up, or nothing new comes."""
-        while True:
-            while len(self._running) < self._workers.count and self._wanted():
-                found = self._next()
-                if found is None:
-                    break
-                candidate, asked = found
-                self._running[candidate.key] = asked
-                self._workers.start(candidate)
-            if not self._running:
-                return
-            self._finish(self._workers.next())
+        """Try candidates until there are enough, time is up, or nothing new comes.
+
+        They go out a batch at a time, and Optuna hears of a batch in the order in which it was
+        asked: which worker is quickest has no say in what comes next.
+        """
+        while self._start_batch():
+            done = {}
+            for _ in self._running:
+                trial = self._workers.next()
+                self._journal.add(trial)
+                done[trial.candidate.key] = trial
+                self._say(trial)
+            for key, asked in self._running.items():
+                if asked is None:
+                    self._remember(done[key])
+                else:
+                    self._tell(asked, done[key])
+            self._running.clear()
+
+    def _start_batch(self) -> bool:
+        """Give every worker a candidate, as far as there are any; whether there was one."""
+        while len(self._running) < self._workers.count and self._wanted():
+            found = self._next()
+            if found is None:
+                break
+            candidate, asked = found
+            self._running[candidate.key] = asked
+            self._workers.start(candidate)
+        return bool(self._running)
 
     def _wanted(self) -> bool:
         late = self._deadline is not None and time.monotonic() > self._deadline
@@ -241,13 +258,7 @@ class _Search:
             self._tell(asked, known)
         return None
 
-    def _finish(self, trial: Trial) -> None:
-        self._journal.add(trial)
-        asked = self._running.pop(trial.candidate.key)
-        if asked is None:
-            self._remember(trial)
-        else:
-            self._tell(asked, trial)
+    def _say(self, trial: Trial) -> None:
         done = f"{len(self._journal.trials)} of {self._trials}"
         stage(f"{done}: {trial.candidate.key}: {trial.error or self._figures(trial)}")
 
@@ -258,7 +269,7 @@ class _Search:
         if trial is None or trial.error:
             self._study.tell(asked, state=self._optuna.trial.TrialState.FAIL)
         else:
-            self._study.tell(asked, self._judge.costs(trial))
+            self._study.tell(asked, self._judge.coarse_costs(trial))
 
     def _remember(self, trial: Trial) -> None:
         """Let Optuna know of a trial that it did not ask for."""
@@ -268,7 +279,7 @@ class _Search:
         chosen = parameters(trial.candidate)
         if all(space[name]._contains(space[name].to_internal_repr(chosen[name])) for name in space):
             made = self._optuna.trial.create_trial(
-                params=chosen, distributions=space, values=self._judge.costs(trial)
+                params=chosen, distributions=space, values=self._judge.coarse_costs(trial)
             )
             self._study.add_trial(made)
 
@@ -334,8 +345,17 @@ def _identity(problem: Problem, metric: str) -> dict[str, Any]:
     }
 
 
-def _float_score(problem: Problem) -> Score:
+def _float_score(problem: Problem, eval_data: Any) -> Score:
+    """What the float model has on the labelled samples.
+
+    Raises:
+        EdgeqError: It does no better than chance, so that nothing can be judged by it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float.tflite"
         path.write_bytes(problem.variants["plain"])
-        return evaluate(path, data=(problem.samples, problem.labels), metric=problem.metric).score
+        found = problem.evaluate(path, "local")
+    if eval_data is not None:
+        named = isinstance(eval_data, str | Path)
+        refuse_chance(found, str(eval_data) if named else "the arrays given")
+    return found.score

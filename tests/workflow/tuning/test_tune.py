@@ -63,6 +63,63 @@ def test_the_front_holds_what_nothing_beats():
     assert strict.excess(fast) == pytest.approx(1 / 29)
 
 
+def timed(key, score, flash, us, spread=4.0, rss=50_000):
+    return Trial(
+        Candidate(variant=key), score, flash, rss, None, us,
+        latency_spread_us=spread, ram_spread_bytes=rss // 20,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("prefer", ["speed", "balanced", "ram", "accuracy", "flash"])
+def test_noise_of_some_microseconds_chooses_nobody(prefer):
+    """Two runs of one search had different winners, by 3 microseconds."""
+    judge = Judge(TuneLimits(drop=0.05), 0.9, larger_is_better=True)
+    once = [timed("a", 0.9, 21_000, 40.0), timed("b", 0.9, 20_000, 43.0, rss=51_000)]
+    again = [timed("a", 0.9, 21_000, 43.0, rss=51_000), timed("b", 0.9, 20_000, 40.0)]
+    assert judge.choose(once, prefer).candidate.variant == "b"
+    assert judge.choose(again, prefer).candidate.variant == "b"
+    same = [timed(name, 0.9, 20_000, us) for name, us in (("d", 40.0), ("c", 42.0))]
+    for trials in (same, same[::-1]):
+        assert judge.choose(trials, prefer).candidate.variant == "c"
+        assert len(judge.front(trials)) == 1
+
+
+def test_what_is_faster_beyond_noise_is_faster():
+    judge = Judge(TuneLimits(drop=0.05), 0.9, larger_is_better=True)
+    fast, slow = timed("fast", 0.9, 21_000, 30.0), timed("slow", 0.9, 20_000, 60.0)
+    assert judge.choose([slow, fast], "speed") == fast
+    assert judge.front([slow, fast]) == [fast, slow]
+    worse = timed("worse", 0.9, 21_000, 60.0)
+    assert judge.front([worse, fast]) == [fast]
+
+
+def test_nothing_is_searched_for_on_labels_of_another_problem(net, tmp_path):
+    model, data = net
+    with np.load(data) as file:
+        np.savez(tmp_path / "other.npz", x=file["x"], y=(file["y"] + 1) % 4)
+    with pytest.raises(EdgeqError, match="Nothing can be judged on this data"):
+        tune(
+            model, data=data, eval_data=tmp_path / "other.npz", output=tmp_path / "t", trials=1,
+            workers="1",
+        )  # fmt: skip
+
+
+def test_a_search_with_one_seed_is_the_same_search(net, tmp_path, cli):
+    model, data = net
+    found = []
+    for name in ("one", "other"):
+        args = ("tune", model, "-o", tmp_path / name, "--data", data, "--eval", data)
+        done = cli(*args, "--workers", "2", "--trials", "14", "--seed", "3", "--json")
+        assert done.code == 0, done.err
+        found.append(done.json)
+    one, other = ({t["name"]: t for t in result["trials"]} for result in found)
+    assert one == other
+    assert found[0]["best"] == found[1]["best"]
+    assert found[0]["best"]["score_interval"][0] <= found[0]["best"]["score"]
+    both = [(tmp_path / name / "best.tflite").read_bytes() for name in ("one", "other")]
+    assert both[0] == both[1]
+
+
 def test_a_search_has_a_front_and_can_be_taken_up_again(net, tmp_path, cli):
     model, data = net
     args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--eval", data, "--workers", "1")
