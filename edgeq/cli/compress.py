@@ -60,6 +60,38 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _training_declarations(epochs: int, teach: float, rates: str) -> list[Callable[..., Any]]:
+    """The options of training, in the order of --help."""
+    return [
+        click.option("--data", required=True, help="Training data, as for `edgeq evaluate`."),
+        click.option("--eval", "eval_data", help="Held-out data: compare before and after."),
+        click.option(
+            "--unlabelled",
+            is_flag=True,
+            help="The data has no labels: learn from the model's own outputs.",
+        ),
+        click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes."),
+        click.option("--learning-rate", type=float, show_default=rates, help="Of Adam."),
+        click.option("--batch-size", type=int, default=32, show_default=True, help="Per step."),
+        click.option(
+            "--teach",
+            type=float,
+            default=teach,
+            show_default=True,
+            help="Share of the loss that is the teacher's output; the rest is the labels'.",
+        ),
+        click.option("--loss", help="A Keras loss by name; by default one that fits the labels."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of the training."),
+        click.option(
+            "--max-drop",
+            type=float,
+            default=_MAX_DROP,
+            show_default=True,
+            help="With --eval: exit code 3 where the figure loses more (of errors: this share).",
+        ),
+    ]
+
+
 def _training_options(
     *, epochs: int, teach: float = 0.5, rate: float = 1e-3, structured_rate: float | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -73,33 +105,9 @@ def _training_options(
     """
     rates = f"{rate:g}" + (f", {structured_rate:g} with --structured" if structured_rate else "")
 
+    declared = _training_declarations(epochs, teach, rates)
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--data", required=True, help="Training data, as for `edgeq evaluate`.")
-        @click.option("--eval", "eval_data", help="Held-out data: compare before and after.")
-        @click.option(
-            "--unlabelled",
-            is_flag=True,
-            help="The data has no labels: learn from the model's own outputs.",
-        )
-        @click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes.")
-        @click.option("--learning-rate", type=float, show_default=rates, help="Of Adam.")
-        @click.option("--batch-size", type=int, default=32, show_default=True, help="Per step.")
-        @click.option(
-            "--teach",
-            type=float,
-            default=teach,
-            show_default=True,
-            help="Share of the loss that is the teacher's output; the rest is the labels'.",
-        )
-        @click.option("--loss", help="A Keras loss by name; by default one that fits the labels.")
-        @click.option("--seed", type=int, default=0, show_default=True, help="Of the training.")
-        @click.option(
-            "--max-drop",
-            type=float,
-            default=_MAX_DROP,
-            show_default=True,
-            help="With --eval: exit code 3 where the figure loses more (of errors: this share).",
-        )
         @dataset_options
         @functools.wraps(command)
         def wrapper(
@@ -129,6 +137,8 @@ def _training_options(
             )
             return command(*args, task=task, **kwargs)
 
+        for option in reversed(declared):
+            wrapper = option(wrapper)
         return wrapper
 
     return decorate
