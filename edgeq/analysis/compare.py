@@ -44,25 +44,50 @@ class LatencyChange:
     verdict: str
 
 
+@dataclass(frozen=True)
+class QualityChange:
+    """How good B is beside A.
+
+    Attributes:
+        metric: Name of the figure.
+        a, b: Its values.
+        n: Samples that B was judged on.
+        is_share: Whether it lies between 0 and 1, so that a difference is one of points.
+        loss: By how much B is worse; negative where it is better.
+        interval: Of B less A, 95 %, as if the samples were others; None where one is not known.
+            Where both saw the same samples it is narrower: `evaluate --against` tests that.
+    """
+
+    metric: str
+    a: float
+    b: float
+    n: int
+    is_share: bool
+    loss: float
+    interval: tuple[float, float] | None
+
+
 @dataclass(frozen=True, repr=False)
 class Comparison(Result):
-    """What differs between two profiles.
+    """What differs between two results.
 
     Attributes:
         latency: None where a profile has no latencies.
         counts: (A, B) by name, for figures that are exact: cycles, instructions, bytes.
         same_output: Whether the output digests are equal; None where one is missing.
         warnings: Why the comparison is to be taken with care.
+        quality: Of two evaluations; None of profiles.
     """
 
     latency: LatencyChange | None
     counts: Mapping[str, tuple[int, int]]
     same_output: bool | None
     warnings: tuple[str, ...]
+    quality: QualityChange | None = None
 
 
 def compare(a: str | Path, b: str | Path) -> Comparison:
-    """Compare two results of `edgeq profile --json`.
+    """Compare two results of `edgeq profile --json`, or of `edgeq evaluate --json`.
 
     Raises:
         EdgeqError: A file is no such result, or the two are of different models.
@@ -90,10 +115,13 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         for key in ("cpu", "runtime", "runtime_version", "threads", "delegate")
         if a["device"].get(key) != b["device"].get(key)
     ]
+    quality = _quality_change(a, b)
+    if quality is not None:
+        return Comparison(None, {}, None, tuple(warnings), quality)
     latency = _latency_change(a.get("samples_us") or [], b.get("samples_us") or [])
     counts = _counts(a, b)
     if latency is None and not counts:
-        raise EdgeqError("The two profiles have no figures in common.")
+        raise EdgeqError("The two results have no figures in common.")
     digests = a.get("output_sha256"), b.get("output_sha256")
     return Comparison(
         latency,
@@ -106,8 +134,30 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
 def _read(path: Path) -> dict[str, Any]:
     content = read_json(path, "profile")
     if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
-        raise EdgeqError(f"'{path}' is no profile.", hint=_MADE_BY)
+        raise EdgeqError(f"'{path}' is no result of profile or evaluate.", hint=_MADE_BY)
     return content
+
+
+def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange | None:
+    """The same metric of two evaluations; None of anything else.
+
+    Source: the interval of a difference is Newcombe's (1998), method 10, from those of both.
+    """
+    metric = a.get("metric")
+    if not isinstance(metric, str) or metric != b.get("metric"):
+        return None
+    first, second = float(a[metric]), float(b[metric])
+    larger_is_better = bool(a.get("larger_is_better", True))
+    interval = None
+    if a.get("interval") and b.get("interval"):
+        (low_a, high_a), (low_b, high_b) = a["interval"], b["interval"]
+        interval = (
+            second - first - math.hypot(second - low_b, high_a - first),
+            second - first + math.hypot(high_b - second, first - low_a),
+        )
+    loss = (first - second) * (1 if larger_is_better else -1)
+    share = larger_is_better and all(0 <= value <= 1 for value in (first, second))
+    return QualityChange(metric, first, second, int(b["n"]), share, loss, interval)
 
 
 def _counts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

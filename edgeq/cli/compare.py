@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from edgeq.analysis.compare import Comparison
+from edgeq.analysis.compare import Comparison, QualityChange
 from edgeq.analysis.compare import compare as compare_files
 from edgeq.analysis.compare_groups import (
     GroupComparison,
@@ -15,61 +16,87 @@ from edgeq.analysis.compare_groups import (
     is_group,
     read_result,
 )
+from edgeq.analysis.gate import Gate
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
+from edgeq.support.terminal import say
 
 
-@click.command(epilog="Example: edgeq compare before.json after.json --fail-if-slower 5")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.command(
+    epilog="Example: edgeq compare before.json after.json --fail-if-slower 5 --fail-if-larger 1"
+)
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--fail-if-slower",
     type=click.FloatRange(0.0),
     metavar="PERCENT",
-    help="Exit with 3 if B is slower than A by more than this, and not by chance.",
+    help="Exit with 3 if NEW is slower by more than this, and not by chance.",
+)
+@click.option(
+    "--fail-if-larger",
+    type=click.FloatRange(0.0),
+    metavar="PERCENT",
+    help="Exit with 3 if NEW takes more than so much more flash or RAM.",
+)
+@click.option(
+    "--fail-if-worse",
+    type=click.FloatRange(0.0),
+    metavar="POINTS",
+    help="Exit with 3 if NEW, an evaluation, is worse by more than so many points of 100.",
 )
 @json_option
 @click.pass_context
 def compare(
-    ctx: click.Context, a: Path, b: Path, fail_if_slower: float | None, as_json: bool
+    ctx: click.Context,
+    base: Path,
+    new: tuple[Path, ...],
+    fail_if_slower: float | None,
+    fail_if_larger: float | None,
+    fail_if_worse: float | None,
+    as_json: bool,
 ) -> None:
-    """Compare two results of `edgeq profile --json`, with a statistical test.
+    """Hold NEW results of `edgeq profile --json` or `edgeq evaluate --json` against BASE.
 
     Results of groups are compared device by device.
 
     Latencies are called different if the Mann-Whitney test says so (p < 0.01) and the medians
     are more than 2 % apart.
     """
-    contents = [read_result(path) for path in (a, b)]
-    if any(is_group(content) for content in contents):
-        ctx.exit(_compare_groups(compare_groups(*contents), fail_if_slower, as_json=as_json))
-    found = compare_files(a, b)
-    if as_json:
-        print_json(found)
-    else:
-        _show(found)
-    if _too_slow(found, fail_if_slower):
-        ctx.exit(3)
+    gate = Gate(fail_if_slower, fail_if_larger, fail_if_worse)
+    if len(new) == 1:
+        contents = [read_result(path) for path in (base, *new)]
+        if any(is_group(content) for content in contents):
+            ctx.exit(_show_several(compare_groups(*contents), gate, as_json=as_json))
+        found = compare_files(base, new[0])
+        if as_json:
+            print_json(found)
+        else:
+            _show(found)
+        ctx.exit(_judge({"": found}, gate))
+    several = {str(path): compare_files(base, path) for path in new}
+    ctx.exit(_show_several(GroupComparison(several, {}), gate, as_json=as_json))
 
 
-def _too_slow(found: Comparison, percent: float | None) -> bool:
-    change = found.latency
-    if percent is None or change is None or change.verdict != "slower":
-        return False
-    return change.ratio > 1 + percent / 100
+def _judge(found: Mapping[str, Comparison], gate: Gate) -> int:
+    """3 if one of them does not get through; says why on stderr."""
+    failed = False
+    for name, each in found.items():
+        for why in gate.failures(each):
+            say(f"{name}: {why}" if name else why, err=True)
+            failed = True
+    return 3 if failed else 0
 
 
-def _compare_groups(found: GroupComparison, percent: float | None, *, as_json: bool) -> int:
-    """Print one column a device; 3 if one became too slow, 1 if one cannot be compared."""
+def _show_several(found: GroupComparison, gate: Gate, *, as_json: bool) -> int:
+    """Print one column each; 3 if one does not get through, 1 if one cannot be compared."""
     if as_json:
         print_json(found)
     else:
         show_columns("figure", {name: _changes(each) for name, each in found.devices.items()})
         for name, why in found.missing.items():
             result_console().print(f"{name}: {why}", style="red")
-    if any(_too_slow(each, percent) for each in found.devices.values()):
-        return 3
-    return 1 if found.missing else 0
+    return _judge(found.devices, gate) or int(bool(found.missing))
 
 
 def _changes(found: Comparison) -> dict[str, str]:
@@ -80,6 +107,8 @@ def _changes(found: Comparison) -> dict[str, str]:
         low, high = change.interval
         cells["latency p50, B / A"] = f"{change.ratio:.3f} {change.verdict}"
         cells["95 % interval"] = f"{low:.3f} to {high:.3f}"
+    if found.quality is not None:
+        cells[f"{found.quality.metric}, B - A"] = _difference(found.quality)
     for name, (a, b) in found.counts.items():
         ratio = f"{b / a:.3f}" if a else f"{a:,} to {b:,}"
         cells[f"{name.replace('_', ' ')}, B / A"] = "same" if a == b else ratio
@@ -88,6 +117,14 @@ def _changes(found: Comparison) -> dict[str, str]:
     if found.warnings:
         cells["warnings"] = "\n".join(found.warnings)
     return cells
+
+
+def _difference(change: QualityChange) -> str:
+    words = f"{change.b - change.a:+.4f}"
+    if change.interval is not None:
+        low, high = change.interval
+        words += f" (95 % interval {low:+.4f} to {high:+.4f}, n = {change.n:,})"
+    return words
 
 
 def _show(found: Comparison) -> None:
@@ -104,6 +141,9 @@ def _show(found: Comparison) -> None:
             f"{change.ratio:.3f}",
             f"{change.verdict} (95 % interval {low:.3f} to {high:.3f}, p = {change.p_value:.2g})",
         )
+    if found.quality is not None:
+        kept = found.quality
+        table.add_row(kept.metric, f"{kept.a:.4f}", f"{kept.b:.4f}", "", _difference(kept))
     for name, (a, b) in found.counts.items():
         ratio = f"{b / a:.3f}" if a else ""
         table.add_row(name.replace("_", " "), f"{a:,}", f"{b:,}", ratio, "same" if a == b else "")

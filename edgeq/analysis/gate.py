@@ -1,0 +1,73 @@
+"""What a new result may not do: be slower, larger or worse than the one before, by more than so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgeq.analysis.compare import Comparison
+
+# Memory that a build takes; a host's peak says more of its allocator than of the model.
+_SIZES = ("flash_total", "ram_total")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is let through; None where anything is.
+
+    Attributes:
+        slower: Most percent by which the latency, or the cycles, may grow.
+        larger: Most percent by which flash and RAM may grow.
+        worse: Most points by which a metric that is a share may fall (rise, where smaller is
+            better); percent of the figure before for other metrics.
+    """
+
+    slower: float | None = None
+    larger: float | None = None
+    worse: float | None = None
+
+    def failures(self, found: Comparison) -> list[str]:
+        """What a result that came after another does not keep to, in sentences."""
+        return [*self._slower(found), *self._larger(found), *self._worse(found)]
+
+    def _slower(self, found: Comparison) -> Iterator[str]:
+        if self.slower is None:
+            return
+        change = found.latency
+        if change is not None:
+            # What the test calls the same is not slower, whatever the medians say.
+            if change.verdict == "slower" and change.ratio > 1 + self.slower / 100:
+                low, high = change.interval
+                yield (
+                    f"slower by {change.ratio - 1:.1%} (95 % interval {low - 1:+.1%} to "
+                    f"{high - 1:+.1%}, p = {change.p_value:.2g}); {self.slower:g} % is allowed"
+                )
+        elif "cycles" in found.counts:
+            yield from _grown("cycles", *found.counts["cycles"], self.slower)
+
+    def _larger(self, found: Comparison) -> Iterator[str]:
+        if self.larger is None:
+            return
+        for name in _SIZES:
+            if name in found.counts:
+                yield from _grown(name.replace("_", " "), *found.counts[name], self.larger)
+
+    def _worse(self, found: Comparison) -> Iterator[str]:
+        change = found.quality
+        if self.worse is None or change is None:
+            return
+        allowed = self.worse / 100 * (1 if change.is_share else abs(change.a))
+        if change.loss > allowed + 1e-9:
+            between = ""
+            if change.interval is not None:
+                low, high = change.interval
+                between = f" (95 % interval {low:+.4f} to {high:+.4f}, n = {change.n:,})"
+            yield (
+                f"{change.metric} {change.a:.4f} became {change.b:.4f}{between}; a loss of "
+                f"{allowed:g} is allowed"
+            )
+
+
+def _grown(name: str, before: int, after: int, percent: float) -> Iterator[str]:
+    if after > before * (1 + percent / 100):
+        yield f"{name}: {before:,} became {after:,}; {percent:g} % more is allowed"

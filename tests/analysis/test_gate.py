@@ -1,0 +1,87 @@
+"""The gate of `edgeq compare`: what lets a result through, and what does not."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgeq.analysis.compare import compare_profiles
+from edgeq.analysis.gate import Gate
+
+
+def profile(median=100.0, flash=10_000, ram=1_000, cycles=None, samples=True):
+    noise = np.random.default_rng(1).lognormal(0, 0.02, 1000)
+    return {
+        "model": {"sha256": "0", "path": "m"},
+        "device": {"cpu": "x"},
+        "samples_us": list(median * noise) if samples else [],
+        "cycles": cycles,
+        "memory_bytes": {"flash_total": flash, "ram_total": ram},
+    }
+
+
+def evaluation(value, interval, n=500, metric="accuracy", larger=True):
+    return {
+        "model": {"sha256": "0", "path": "m"}, "device": {"address": "c"}, "n": n,
+        "metric": metric, metric: value, "interval": interval, "larger_is_better": larger,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("new", "gate", "passes"),
+    [
+        (profile(103), Gate(slower=5), True),
+        (profile(110), Gate(slower=5), False),
+        (profile(110), Gate(), True),
+        (profile(flash=10_090), Gate(larger=1), True),
+        (profile(flash=10_110), Gate(larger=1), False),
+        (profile(ram=1_011), Gate(larger=1), False),
+        (profile(ram=900, flash=9_000), Gate(larger=0), True),
+    ],
+)
+def test_profiles(new, gate, passes):
+    assert (gate.failures(compare_profiles(profile(), new)) == []) is passes
+
+
+def test_cycles_where_no_time_is_kept():
+    old, new = profile(cycles=1000, samples=False), profile(cycles=1060, samples=False)
+    assert Gate(slower=5).failures(compare_profiles(old, new))
+    assert not Gate(slower=7).failures(compare_profiles(old, new))
+
+
+def test_accuracy_and_its_interval():
+    # 45 and 40 of 50: Newcombe's method 10 as statsmodels computes it
+    before = evaluation(0.9, (0.7863977, 0.9565234), 50)
+    found = compare_profiles(before, evaluation(0.8, (0.6696289, 0.8875637), 50))
+    assert found.quality.interval == pytest.approx((-0.2421164, 0.0434164), abs=1e-4)
+    (why,) = Gate(worse=5).failures(found)
+    assert "0.9000 became 0.8000" in why
+    assert "n = 50" in why
+    assert not Gate(worse=10).failures(found)
+
+
+def test_errors_are_worse_when_they_grow():
+    old = evaluation(2.0, None, metric="mae", larger=False)
+    grown = compare_profiles(old, evaluation(2.3, None, metric="mae", larger=False))
+    assert Gate(worse=10).failures(grown)
+    assert not Gate(worse=20).failures(grown)
+
+
+def test_the_command(cli, tmp_path):
+    for name, result in (
+        ("base", profile()), ("slow", profile(120)), ("same", profile()),
+        ("good", evaluation(0.9, (0.87, 0.92))), ("bad", evaluation(0.8, (0.76, 0.83))),
+    ):  # fmt: skip
+        (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    base, slow, same, good, bad = (
+        tmp_path / f"{name}.json" for name in ("base", "slow", "same", "good", "bad")
+    )
+    assert cli("compare", base, same, "--fail-if-slower", 5, "--fail-if-larger", 1).code == 0
+    found = cli("compare", base, same, slow, "--fail-if-slower", 5)
+    assert found.code == 3
+    assert "slow.json: slower by" in found.err
+    found = cli("compare", good, bad, "--fail-if-worse", 1, "--json")
+    assert found.code == 3
+    assert found.json["quality"]["interval"][1] < 0
+    assert cli("compare", good, bad).code == 0
+    assert cli("compare", base, good).code == 1
