@@ -195,3 +195,19 @@ def test_a_user_s_own_board(models, tmp_path):
     parts = [{part.owner: part for part in found.image.parts} for found in (mine, theirs)]
     assert parts[0]["model"] == parts[1]["model"]
     assert parts[0]["kernels"] == parts[1]["kernels"]
+
+
+@pytest.mark.parametrize("kind", ["SVDF int8", "LSTM int16"])
+def test_the_arena_holds_what_outlives_a_call(kind, tmp_path):
+    """In every figure: inspect, the emulator and this machine count state as docs say."""
+    from edgeq.compiler.compilation import generate
+    from tests.oracle.generators.recurrent import GENERATORS
+
+    model = tmp_path / "model.tflite"
+    model.write_bytes(GENERATORS[kind](np.random.default_rng(3), 3).model)
+    manifest = generate(model, target="cortex-m4").manifest
+    assert manifest["state_bytes"] > 0
+    both = manifest["arena_bytes"] + manifest["state_bytes"]
+    assert edgeq.inspect(model, target="cortex-m4").arena_bytes == both
+    for address in ("sim:cortex-m4", "c"):
+        assert edgeq.profile(model, on=address).measurement.memory_bytes.arena == both
