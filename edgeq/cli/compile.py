@@ -92,7 +92,7 @@ def compile_(
     as_json: bool,
 ) -> None:
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
-    name, by_model = _names(names)
+    name, by_model = _names(names, models)
     if project is not None or runtime == "tflm":
         if signature is not None or reentrant:
             option = "--reentrant" if reentrant else "--signature"
@@ -166,7 +166,7 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         say(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")
 
 
-def _names(given: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
+def _names(given: tuple[str, ...], models: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
     """The one name that is for no model in particular, and names by model."""
     plain = [text for text in given if "=" not in text]
     if len(plain) > 1:
@@ -174,4 +174,9 @@ def _names(given: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
             "--name was given twice.", hint="one for the project, --name NAME=MODEL for each model"
         )
     pairs = (text.partition("=") for text in given if "=" in text)
-    return (plain[0] if plain else None), {model: name for name, _, model in pairs}
+    by_model = {model: name for name, _, model in pairs}
+    if unknown := sorted(set(by_model) - set(models)):
+        raise UsageError(
+            f"There is no model '{unknown[0]}' to be named.", hint=f"models: {', '.join(models)}"
+        )
+    return (plain[0] if plain else None), by_model

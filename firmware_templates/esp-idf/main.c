@@ -1,11 +1,53 @@
 /* {{ name }} on ESP-IDF: self-test, then edgeq's serial protocol on UART 0. */
+#include "sdkconfig.h"
+
+#include "eq_app.h"
+#include "eq_port.h"
+
+#if defined(CONFIG_IDF_TARGET_LINUX)
+/* On a computer (idf.py --preview set-target linux) the self-test is all; 0 when it passes. */
+#include <stdio.h>
+#include <stdlib.h>
+
+void app_main(void);
+
+void eq_port_put(uint8_t byte)
+{
+    putchar(byte);
+}
+
+int eq_port_get(void)
+{
+    return -1;
+}
+
+void eq_port_idle(void)
+{
+}
+
+uint32_t eq_port_stack_bytes(void)
+{
+    return 0;
+}
+
+void eq_port_cycles_start(void)
+{
+}
+
+uint32_t eq_port_cycles(void)
+{
+    return 0;
+}
+
+void app_main(void)
+{
+    exit(eq_app_selftest());
+}
+#else
 #include "driver/uart.h"
 #include "esp_cpu.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
-
-#include "eq_app.h"
-#include "eq_port.h"
 
 void eq_port_put(uint8_t byte)
 {
@@ -53,3 +95,4 @@ void app_main(void)
         eq_app_poll();
     }
 }
+#endif

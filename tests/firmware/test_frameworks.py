@@ -36,6 +36,7 @@ HEADERS = {
         "int uart_write_bytes(uart_port_t port, const void *data, size_t size);\n"
         "int uart_read_bytes(uart_port_t port, void *data, uint32_t size, uint32_t ticks);\n"
         "void app_main(void);\n",
+        "sdkconfig.h": "",
         "esp_cpu.h": "#include <stdint.h>\nuint32_t esp_cpu_get_cycle_count(void);\n",
         "freertos/FreeRTOS.h": "#include <stdint.h>\n",
         "freertos/task.h": "void vTaskDelay(uint32_t ticks);\n",
