@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from edgeq.analysis.runs_on import owner
 from edgeq.boards.runtimes.check import highest_versions, runtime_data
 from edgeq.compiler.ops import OPS
 from edgeq.compiler.plan.flatten import CONTROL_FLOW
@@ -33,6 +34,7 @@ class OpRow:
         compiled: Whether edgeq compiles the op at all.
         tflm: Types that TensorFlow Lite Micro has kernels for; None if it lacks the op.
         litert_version: The highest version that LiteRT takes; None if it lacks the op.
+        owners: Who owns the arithmetic, by type: the address of the oracle that `verify` uses.
         custom: Whether it is a custom op, known by its name only.
     """
 
@@ -42,6 +44,7 @@ class OpRow:
     tflm: tuple[str, ...] | None
     litert_version: int | None
     custom: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 def op_table() -> list[OpRow]:
@@ -55,7 +58,9 @@ def op_table() -> list[OpRow]:
         ordered = tuple(t for t in TYPES if t in here)
         compiled = op in OPS or op in CONTROL_FLOW
         custom = op in OPS and OPS[op].custom
-        rows.append(OpRow(op, ordered, compiled, there, litert.get(op), custom))
+        known = tuple(dict.fromkeys((*ordered, *(there or ()))))
+        owners = {dtype: by for dtype in known if (by := owner(op, dtype)) is not None}
+        rows.append(OpRow(op, ordered, compiled, there, litert.get(op), custom, owners))
     return rows
 
 

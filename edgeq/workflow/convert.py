@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
+from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.target import load_target
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration, calibrate
 from edgeq.conversion.describe import describe, labelled_output
@@ -34,6 +35,7 @@ from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
+from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
 from edgeq.workflow.quality import QualityCheck
@@ -65,6 +67,7 @@ class Conversion(Result):
         rounded: With adaptive rounding: what it did to each layer, by its output's name.
         understood: What was understood of the data: "calibration", and "eval" where there is one.
         quality: How close its outputs are to the float model's; None where it was not checked.
+        runs_on: Which runtimes take an integer model, and what the others lack; None for float.
     """
 
     model: str
@@ -84,6 +87,7 @@ class Conversion(Result):
     rounded: Mapping[str, Rounding] = field(default_factory=dict)
     understood: Mapping[str, Understood] = field(default_factory=dict)
     quality: Quality | None = None
+    runs_on: RunsOn | None = None
 
     @property
     def compared(self) -> Paired | None:
@@ -98,7 +102,7 @@ class Conversion(Result):
             "scheme": self.scheme.name,
             "precision": dict(self.precision),
             "saves": self.scheme.saves,
-            "runs_on": self.scheme.runs_on,
+            "runs_on": self.scheme.runs_on if self.runs_on is None else str(self.runs_on),
             "output": self.output,
             "sha256": self.sha256,
             "bytes": len(self.data),
@@ -239,6 +243,7 @@ def convert(
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
     prove_runs(result, source.source)
+    where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged: tuple[Evaluation, ...] = ()
@@ -262,6 +267,7 @@ def convert(
             *(found.warnings() if found else _no_saving(chosen, result)),
             *data_warnings(tuple(understood.values())),
             *_of_evaluations(judged),
+            *(where.warnings() if where else ()),
             *remarks,
         ),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
@@ -271,6 +277,7 @@ def convert(
         rounded=repairs.rounded if repairs else {},
         understood=understood,
         quality=quality,
+        runs_on=where,
     )
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.op_table import op_table
+from edgeq.analysis.runs_on import EDGEQ_C, TFLM, runs_on
 from edgeq.devices.oracle import ORACLE, SECOND_ORACLE, open_oracle
-from edgeq.model.model_file import read_graph
+from edgeq.model.model_file import parse_graph, read_graph
 from edgeq.model.parts import Whole
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 
@@ -122,3 +124,33 @@ def test_what_tflm_refuses_when_it_is_called_goes_to_litert(kind, address, tmp_p
     found = edgeq.verify(path, on="c", n=20)
     assert found.against == address
     assert found.equal
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [("RESIZE_BILINEAR", "int16"), ("REDUCE_MAX", "int16"), ("EQUAL", "int16"), ("LESS", "int16"),
+     ("LOGICAL_AND", "bool"), ("GELU", "int8"), ("RELU", "int8")],
+)  # fmt: skip
+def test_the_table_says_what_trying_finds(cli, kind, dtype, tmp_path):
+    """convert goes by the table, verify by trying: they must not say different things."""
+    path = tmp_path / "one.tflite"
+    path.write_bytes(single(kind))
+    address, session = open_oracle(path)
+    session.close()
+    rows = {row.op: row for row in op_table()}
+    assert rows[kind].owners[dtype] == address
+    found = runs_on(read_graph(path))
+    assert (TFLM in found.able) == (address == ORACLE)
+    assert EDGEQ_C in found.able
+    assert found.warnings() == () or kind in found.warnings()[0]
+
+
+def test_what_no_kernel_takes_is_said():
+    data = single_op("EXP", [TensorSpec((1, 9), "int16", 0.01)], [TensorSpec((1, 9), "int16", 0.1)])
+    found = runs_on(parse_graph(data))
+    assert found.able == ()
+    assert str(found) == "LiteRT"
+    (first, second) = found.warnings()
+    assert first.startswith("edgeq's C cannot run this model")
+    assert "EXP" in first
+    assert second.startswith("TensorFlow Lite Micro cannot run this model")

@@ -21,6 +21,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 # Where an op's type shows in another input than the first.
 _TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V2": 1}
 _PER_CHANNEL = "per_channel"
+_NEWEST = "9999-12"
 
 
 def runtime_data(name: str) -> Mapping[str, Any]:
@@ -75,6 +76,14 @@ def check_runtime(graph: Graph, runtime: str) -> list[str]:
     if name == "esp-tflite-micro":
         return _check_tflm(graph, runtime_data(name)["dates"][version])
     return _check_versions(graph, f"{name} {version}", highest_versions(name, version))
+
+
+def check_newest(graph: Graph, name: str) -> list[str]:
+    """What the newest known state of "tflm" or "litert" cannot run of a model."""
+    if name == "tflm":
+        return _check_tflm(graph, _NEWEST)
+    newest = runtime_data(name)["releases"][-1]
+    return _check_versions(graph, f"{name} {newest}", highest_versions(name, newest))
 
 
 def _nearest(name: str) -> str:
