@@ -122,15 +122,25 @@ class SshLink:
         """Start a shell command on the device."""
         import paramiko
 
+        guard: threading.Timer | None = None
         try:
             channel = self.transport.open_session(timeout=self.silence_s)
+            # paramiko waits for the answer to this without end; closing wakes it up.
+            guard = threading.Timer(self.silence_s, channel.close)
+            guard.daemon = True
+            guard.start()
             channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             if isinstance(error, paramiko.ChannelException) and self.transport.is_active():
                 raise NoMoreSessions(
                     f"The server opens no further session: {visible_line(error.text)}.", self.name
                 ) from None
+            if guard and guard.finished.is_set():
+                raise silence(self.name, self.silence_s) from None
             raise self.lost(visible_line(str(error))) from None
+        finally:
+            if guard:
+                guard.cancel()
         return SshProcess(channel, self)
 
     def tunnel(self, settings: HostSettings) -> Any:

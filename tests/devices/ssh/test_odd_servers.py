@@ -1,9 +1,13 @@
 """Servers that start no shell, one program at a time, or other shells than most; and dropbear."""
 
+import contextlib
 import os
+import socket
 import subprocess
+import threading
 import time
 
+import paramiko
 import pytest
 
 from edgeq.compiler.options import CompileOptions
@@ -149,3 +153,40 @@ def test_options_for_hosts_on_other_devices(models, cli, tmp_path, monkeypatch):
     result = cli("profile", models / "kws_int8.tflite", "--on", "board", "--threads", "4")
     assert result.code == 2
     assert "--threads has no meaning on sim:cortex-m4" in result.err
+
+
+class Mute(paramiko.ServerInterface):
+    """Lets everybody in and opens channels, but never answers what should run there."""
+
+    def check_auth_publickey(self, username, key):
+        return paramiko.AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, username):
+        return "publickey"
+
+    def check_channel_request(self, kind, chanid):
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel, command):
+        time.sleep(20)
+        return False
+
+
+def test_a_server_that_does_not_answer_what_it_is_asked_to_start(make, models):
+    """The kernel on the other side is well, so TCP notices nothing."""
+    server = make()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            client, _ = listener.accept()
+            transport = paramiko.Transport(client)
+            transport.add_server_key(paramiko.PKey.from_path(server.folder / "host_ed25519"))
+            with contextlib.suppress(paramiko.SSHException, EOFError):
+                transport.start_server(server=Mute())
+
+        threading.Thread(target=serve, daemon=True).start()
+        config = server.write_config(
+            listener.getsockname()[1], "mute", "  ServerAliveInterval 1\n  ServerAliveCountMax 2\n"
+        )
+        text = error_of(f"ssh://device?config={config}", models / "kws_int8.tflite")
+    assert "nothing came from the device for 2 s" in text
