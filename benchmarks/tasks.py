@@ -59,7 +59,7 @@ def image() -> Task:
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order].astype(np.int64)
 
-    network = _separable((14, 14, 1), 12, ((2, 24), (1, 32), (2, 48)))
+    network = separable((14, 14, 1), 12, ((2, 24), (1, 32), (2, 48)))
     return Task((x[:4000], y[:4000]), (x[4000:], y[4000:]), network, epochs=12)
 
 
@@ -71,14 +71,14 @@ def narrow() -> Task:
     x, y = (loaded.images[..., None] / 16).astype(np.float32), loaded.target.astype(np.int64)
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
-    network = _separable((8, 8, 1), 8, ((1, 8), (2, 16), (1, 16), (1, 16)))
+    network = separable((8, 8, 1), 8, ((1, 8), (2, 16), (1, 16), (1, 16)))
     return Task((x[:1200], y[:1200]), (x[1200:], y[1200:]), network, epochs=50, more_epochs=40)
 
 
-def _separable(
-    shape: tuple[int, ...], first: int, blocks: tuple[tuple[int, int], ...]
+def separable(
+    shape: tuple[int, ...], first: int, blocks: tuple[tuple[int, int], ...], stride: int = 1
 ) -> Callable[[Any, Any, float], Any]:
-    """A convolution, then depthwise-separable blocks of (stride, channels)."""
+    """A convolution of a stride, then depthwise-separable blocks of (stride, channels)."""
 
     def network(keras: Any, layers: Any, share: float) -> Any:
         def block(value: Any, layer: Any) -> Any:
@@ -86,9 +86,11 @@ def _separable(
 
         start = keras.Input(shape)
         channels = round(first * share)
-        value = block(start, layers.Conv2D(channels, 3, padding="same", use_bias=False))
-        for stride, width in blocks:
-            depthwise = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)
+        value = block(
+            start, layers.Conv2D(channels, 3, strides=stride, padding="same", use_bias=False)
+        )
+        for step, width in blocks:
+            depthwise = layers.DepthwiseConv2D(3, strides=step, padding="same", use_bias=False)
             pointwise = layers.Conv2D(round(width * share), 1, use_bias=False)
             value = block(block(value, depthwise), pointwise)
         value = layers.GlobalAveragePooling2D()(value)

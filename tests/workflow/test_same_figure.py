@@ -135,7 +135,7 @@ def test_what_the_user_says_counts_more(nets, tmp_path, cli):
     assert told["outputs"] == {"kind": "probabilities", "reason": "--from-probabilities"}
     assert told["accuracy"] < net.right
     words = cli(*arguments).out
-    assert "497 samples, 2 classes (0: " in words
+    assert "497 samples of " in words
     assert "outputs: logits (the loss in the Keras file is BinaryCrossentropy from logits)" in words
 
 
