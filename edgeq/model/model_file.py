@@ -34,6 +34,7 @@ from edgeq.model.tflite.schema import (
     OPTION_FIELDS,
     TENSOR_TYPES,
 )
+from edgeq.support.foreign import read_bytes
 from edgeq.support.text import visible_line
 
 MAX_RANK = 8
@@ -46,11 +47,7 @@ def read_graph(path: str | Path) -> Graph:
     Raises:
         EdgeqError: No such file, or no valid TensorFlow Lite model; all problems at once.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise EdgeqError(f"cannot read the model: {error.strerror}.", str(path)) from None
-    return parse_graph(data, str(path))
+    return parse_graph(read_bytes(Path(path), "model", MAX_BYTES), str(path))
 
 
 def parse_graph(data: bytes, path: str = "model") -> Graph:

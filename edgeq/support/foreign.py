@@ -34,6 +34,8 @@ MOST_TEXT_BYTES = 256 << 20
 MOST_DEPTH = 64
 """Lists and tables inside each other; edgeq's own results have 8."""
 
+_MOST_BITS = 64
+_MOST_PIPED = 64 << 20
 _MOST_DIGITS = 20  # of an integer, so that it fits 64 bits or nearly so
 _MOST_MEMBERS = 100_000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -60,11 +62,10 @@ def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
         with path.open("rb") as file:
             # Asked for more than there is, `read` would take the memory for it all the same.
             state = os.fstat(file.fileno())
-            data = file.read(min(state.st_size, most) + 1)
-            while not stat.S_ISREG(state.st_mode) and len(data) <= most:
-                if not (more := file.read(1 << 16)):
-                    break
-                data += more
+            size = state.st_size
+            if not stat.S_ISREG(state.st_mode):  # a pipe, or a link to /dev/zero
+                most = size = min(most, _MOST_PIPED)
+            data = file.read(min(size, most) + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise EdgeqError(f"cannot read the {what}: {reason}.", visible_line(str(path))) from None
@@ -111,10 +112,22 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
         _check_depth(found, MOST_DEPTH)
+        _check_numbers(found)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
         raise EdgeqError(f"this is no TOML: {visible_line(reason)[:200]}.", where) from None
     return found
+
+
+def _check_numbers(value: Any) -> None:
+    """TOML's hexadecimal numbers have no limit of their own, and Python cannot print them."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict | list):
+            todo += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, int) and each.bit_length() > _MOST_BITS:
+            raise ValueError(f"a number has {each.bit_length()} bits")
 
 
 def _integer(digits: str) -> int:

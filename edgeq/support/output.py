@@ -28,6 +28,11 @@ def check_writable(path: Path, *, force: bool, folder: bool = False) -> None:
         raise EdgeqError(f"'{path}' is a folder; a file is to be written.", hint=f"{path / 'NAME'}")
     if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
+    if folder and path.is_dir():
+        whole = path.resolve()
+        for kept in (Path.cwd(), Path.home()):
+            if kept.resolve().is_relative_to(whole):
+                raise EdgeqError(f"'{path}' would be replaced as a whole, and holds '{kept}'.")
     parent = path.parent
     while not parent.exists():
         parent = parent.parent

@@ -1,5 +1,7 @@
 """SavedModels that want something run when they are read: nothing of them runs without --trust."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,12 @@ def make_resource(mark):
     return Resource()
 
 
+def forget(mark):
+    """Let go of the objects that were saved: they have destructors of their own."""
+    gc.collect()
+    mark.unlink(missing_ok=True)
+
+
 def good(model):
     main = model.graph.main
     assert [op.name for op in main.ops] == ["FULLY_CONNECTED"]
@@ -67,7 +75,7 @@ def good(model):
 def test_initializers_and_destructors_of_resources_do_not_run(tmp_path):
     mark = tmp_path / "mark"
     folder = save(module(resource=make_resource(mark)), tmp_path / "net")
-    mark.unlink(missing_ok=True)
+    forget(mark)
     good(float_model(folder))
     assert not mark.exists()
     good(float_model(folder, trust=True))
@@ -114,7 +122,7 @@ def test_a_function_in_the_place_of_a_loaders_method_is_not_called(tmp_path):
 
     net.write = write
     folder = save(net, tmp_path / "net")
-    mark.unlink(missing_ok=True)
+    forget(mark)
 
     def rename(graph):
         for node in graph.object_graph_def.nodes:
@@ -155,7 +163,7 @@ def test_a_second_form_of_the_proto_is_not_read_instead(tmp_path):
     mark = tmp_path / "mark"
     evil = save(module(resource=make_resource(mark)), tmp_path / "evil")
     folder = save(module(), tmp_path / "net")
-    mark.unlink(missing_ok=True)
+    forget(mark)
     (folder / "saved_model.cpb").write_bytes((evil / "saved_model.pb").read_bytes())
     (folder / "saved_model.pbtxt").write_text("meta_graphs {}")
     good(float_model(folder))
@@ -183,3 +191,19 @@ def test_graphs_of_tensorflow_1_load_without_their_initial_op(tmp_path, evil):
     if evil:
         float_model(folder, trust=True)
         assert mark.exists()
+
+
+def test_functions_that_call_themselves(tmp_path):
+    folder = save(module(), tmp_path / "net")
+
+    def loop(graph):
+        inner = next(
+            f for f in graph.graph_def.library.function
+            if "serve" in f.signature.name and any(n.op == "MatMul" for n in f.node_def)
+        )  # fmt: skip
+        node = inner.node_def.add(name="again", op="PartitionedCall")
+        node.attr["f"].func.name = inner.signature.name
+
+    edit(folder, loop)
+    with pytest.raises(EdgeqError, match="call themselves"):
+        float_model(folder)

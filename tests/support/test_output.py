@@ -8,6 +8,7 @@ import pytest
 
 from edgeq.cli import main as command_line
 from edgeq.errors import EdgeqError
+from edgeq.model.model_file import read_graph
 from edgeq.support.output import check_writable, whole_directory, write_whole
 
 
@@ -99,3 +100,24 @@ def test_an_interruption_leaves_what_was_there(tmp_path, monkeypatch, place):
             raise KeyboardInterrupt
     assert [file.name for file in folder.iterdir()] == ["old"]
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_holds_where_one_is_is_not_replaced(tmp_path, monkeypatch):
+    inner = tmp_path / "home" / "work"
+    inner.mkdir(parents=True)
+    (inner / "mine").touch()
+    monkeypatch.chdir(inner)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for path in (Path(), inner, tmp_path / "home", tmp_path):
+        with (
+            pytest.raises(EdgeqError, match="replaced as a whole"),
+            whole_directory(path, force=True),
+        ):
+            pass
+    assert (inner / "mine").exists()
+
+
+def test_an_endless_file(tmp_path):
+    (tmp_path / "m.tflite").symlink_to("/dev/zero")
+    with pytest.raises(EdgeqError, match="larger than 64 MiB"):
+        read_graph(tmp_path / "m.tflite")

@@ -120,3 +120,9 @@ def test_text_that_is_no_short_line_is_refused(tmp_path, text):
     with pytest.raises(EdgeqError) as caught:
         read_config(write(tmp_path, text))
     assert str(caught.value).replace("\n", " ").isprintable()
+
+
+def test_numbers_beyond_all_measure(tmp_path):
+    for number in ("0x" + "f" * 10_000, "0b" + "1" * 100, "1" + "0" * 30):
+        with pytest.raises(EdgeqError, match=r"bits|digits"):
+            read_config(write(tmp_path, f'[deploy]\nmodel = "m.h5"\nverify = {number}'))

@@ -225,9 +225,24 @@ def _cut_library(graph: Any, wanted: set[str]) -> dict[str, Any]:
             todo += _called(known[name].node_def, library)
             todo += [other for other in _functions(known[name].attr) if other in known]
     _keep(library.function, lambda function: function.signature.name in reached)
+    _check_calls(library)
     library.ClearField("gradient")
     library.ClearField("registered_gradients")
     return {function.signature.name: function for function in library.function}
+
+
+def _check_calls(library: Any) -> None:
+    """Refuse functions that call themselves, directly or through others: they never end.
+
+    Raises:
+        EdgeqError: One does.
+    """
+    calls = {f.signature.name: _called(f.node_def, library) for f in library.function}
+    done: set[str] = set()
+    while ready := {name for name, called in calls.items() if called <= done} - done:
+        done |= ready
+    if len(done) < len(calls):
+        raise EdgeqError("Functions of the SavedModel call themselves; it is not loaded.")
 
 
 def _foreign(

@@ -1,0 +1,133 @@
+"""Hostile .tflite files: seen through in little memory, and printed without harm."""
+
+import re
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from edgeq.errors import EdgeqError
+from edgeq.model.model_file import parse_graph
+from edgeq.model.tflite.metadata import read_info
+from tests.memory import peak_mb
+from tests.oracle.build import SubgraphSpec, TensorSpec, build, single_op, single_op_subgraph
+
+EVIL = "\x1b]0;title\x07\x1b[2J\u202ename\n[red]Error: none[/]\r[/nothing]"
+
+
+def model(name="in", **first):
+    weights = np.arange(12, dtype=np.int8).reshape(3, 4)
+    return single_op(
+        "FULLY_CONNECTED",
+        [TensorSpec((1, 4), scale=0.5, name=name, **first),
+         TensorSpec((3, 4), scale=0.25, data=weights, name=f"{name} weights"),
+         TensorSpec((3,), "int32", scale=0.125, data=np.zeros(3, np.int32))],
+        [TensorSpec((1, 3), scale=1.0, name=f"{name} out")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["inspect"], ["inspect", "--tensors"], ["inspect", "--json"], ["compile", "-o", "c"]],
+)
+def test_names_cannot_steer_the_terminal(cli, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.tflite").write_bytes(model(EVIL))
+    done = cli(command[0], "m.tflite", *command[1:])
+    assert done.code == 0, done.err
+    for text in (done.out, done.err):
+        assert all(line.isprintable() for line in text.splitlines())
+    assert not any(line.startswith("Error: none") for line in done.out.splitlines())
+    for file in (tmp_path / "c").glob("*.[ch]"):
+        text = file.read_text()
+        assert all(line.isprintable() for line in text.splitlines()), file
+    if command[1:] != ["--json"] and command[0] == "inspect":
+        assert "\\x1b" in done.out
+
+
+def test_other_texts_of_a_model():
+    tensors = [TensorSpec((1, 4), scale=0.5), TensorSpec((1, 4), scale=0.5)]
+    op = single_op_subgraph("CUSTOM" + EVIL, tensors[:1], tensors[1:])
+    subgraph = SubgraphSpec(op.tensors, op.ops, op.inputs, op.outputs, name=EVIL)
+    graph = parse_graph(build([subgraph], description=EVIL, signatures={EVIL: 0}))
+    texts = [graph.description, graph.main.name, graph.main.ops[0].custom_name]
+    texts += [signature.key for signature in graph.signatures]
+    assert all(text and text.isprintable() for text in texts)
+
+
+@pytest.mark.parametrize("signature", [(-1, 4, 4), (-1,), (1, 1, 1, 1, 1, 1, 1, 1, -1)])
+def test_a_shape_signature_of_other_axes(cli, tmp_path, signature):
+    data = model(signature=signature)
+    with pytest.raises(EdgeqError, match="shape signature of"):
+        parse_graph(data)
+    (tmp_path / "m.tflite").write_bytes(data)
+    assert cli("inspect", tmp_path / "m.tflite").code == 1
+    assert len(parse_graph(model(signature=(-1, 4))).main.ops) == 1
+
+
+def labelled():
+    from edgeq.model.tflite.metadata import Described, ModelInfo, write_info
+
+    output = Described("out", (3,), labels=("a", "b", "c"))
+    return write_info(ModelInfo("net", (Described("in", (4,)),), (output,)))
+
+
+def archive(path, name, megabytes, method=zipfile.ZIP_DEFLATED):
+    with (
+        zipfile.ZipFile(path, "w", method, compresslevel=1) as opened,
+        opened.open(name, "w", force_zip64=True) as file,
+    ):
+        for _ in range(megabytes):
+            file.write(b"label\n" * 174762 + b"abc\n")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "other.txt"])
+def test_labels_of_a_hundred_megabytes(tmp_path, name):
+    whole = model() + archive(tmp_path / "a.zip", name, 100)
+    assert len(whole) < 20 << 20
+    read = []
+    assert peak_mb(lambda: read.append(read_info(labelled(), whole))) < 50
+    assert read[0].outputs[0].labels == ()
+
+
+def test_labels_that_are_no_bomb(tmp_path):
+    whole = model() + archive(tmp_path / "a.zip", "labels.txt", 1)
+    assert read_info(labelled(), whole).outputs[0].labels[0] == "label"
+
+
+@pytest.mark.parametrize("damage", range(3))
+def test_damaged_archives_behind_a_model(tmp_path, damage):
+    data = bytearray(archive(tmp_path / "a.zip", "labels.txt", 1))
+    if damage == 0:
+        data[60:90] = bytes(30)  # zlib's own errors
+    elif damage == 1:
+        data = bytearray(archive(tmp_path / "b.zip", "labels.txt", 1, zipfile.ZIP_LZMA))
+        data[60:90] = bytes(30)
+    else:
+        place = data.find(b"PK\x01\x02")
+        struct.pack_into("<H", data, place + 8, 1)  # encrypted, it says
+    assert read_info(labelled(), model() + bytes(data)).outputs[0].labels == ()
+
+
+def test_labels_are_printable(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        opened.writestr("labels.txt", "a\x1b[2J\nb\u202e\nc")
+    found = read_info(labelled(), model() + (tmp_path / "a.zip").read_bytes())
+    assert found.outputs[0].labels == ("a\\x1b[2J", "b\\u202e", "c")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"model": 3}', '{"metric": "x"}', "[" * 10**5,
+                                  '{"limits": 3, "verify": 3, "model": {}, "edgeq": ""}', "NaN",
+                                  '{"memory_bytes": 3, "model": {"path": "x"}, "edgeq": ""}',
+                                  '{"against": "x", "model": "y", "edgeq": 3}'])  # fmt: skip
+def test_results_that_are_none(cli, tmp_path, text):
+    file = tmp_path / "r.json"
+    file.write_text(text)
+    report = cli("report", file, "-o", tmp_path / "r.html")
+    assert report.code in (0, 1), report.err
+    assert (report.code == 0) == (tmp_path / "r.html").exists()
+    compared = cli("compare", file, file)
+    assert compared.code == 1
+    assert re.search(r"no (profile|sound JSON|pair)", compared.err)
