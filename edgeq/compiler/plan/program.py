@@ -13,6 +13,7 @@ from edgeq.compiler.plan.checks import MAX_TENSOR_BYTES, check_call, check_opera
 from edgeq.compiler.plan.flatten import Flat, Mark, flatten
 from edgeq.compiler.plan.fold import fold
 from edgeq.compiler.plan.packing import packed_weights
+from edgeq.compiler.plan.tables import join_tables
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.fixedpoint import OutOfRange
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
@@ -113,7 +114,7 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
         EdgeqError: Ops without a kernel, dynamic shapes, control flow that does not fit: all of
             them at once.
     """
-    flat = fold(flatten(graph))
+    flat = join_tables(fold(flatten(graph)))
     ops = [item for item in flat.items if isinstance(item, Op)]
     packed = packed_weights(ops, flat.subgraph, isa, optimize)
     items = _lower_needed(graph, flat, isa, optimize, packed)

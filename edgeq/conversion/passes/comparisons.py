@@ -40,14 +40,14 @@ def align_comparisons(network: Network) -> Network:
     ops: list[Any] = []
     for op in network.ops:
         if network.kind(op) in COMPARISONS:
-            ops += _aligned(network, op)
+            ops += _aligned(network, op, ops)
         ops.append(op)
     network.ops = ops
     return network
 
 
-def _aligned(network: Network, op: Any) -> list[Any]:
-    """What has to be put before a comparison, which is changed to read it."""
+def _aligned(network: Network, op: Any, done: list[Any]) -> list[Any]:
+    """What has to be put before a comparison and behind the ops done; it is changed to read it."""
     inputs = indices(op.inputs)
     if any(network.dtype_of(i) != network.dtype for i in inputs):
         return []
@@ -56,7 +56,8 @@ def _aligned(network: Network, op: Any) -> list[Any]:
         return []
     matters = network.dtype == "int16" or network.kind(op) in _EQUALITY
     if any(constants):
-        return _to_number(network, op, inputs, constants.index(True)) if matters else []
+        position = constants.index(True)
+        return _to_number(network, op, position, done) if matters else []
     first, second = inputs
     if network.scale(first) == network.scale(second):
         return []
@@ -69,14 +70,15 @@ def _aligned(network: Network, op: Any) -> list[Any]:
     else:
         return []
     other = first if target == second else second
-    made, before = _requantized(network, other, network.scale(target))
+    made, before = _requantized(network, other, network.scale(target), done)
     op.inputs = [made if i == other else i for i in inputs]
     return before
 
 
-def _to_number(network: Network, op: Any, inputs: list[int], position: int) -> list[Any]:
+def _to_number(network: Network, op: Any, position: int, done: list[Any]) -> list[Any]:
     """Bring a constant to the scale of what is compared with it."""
     least, most = LIMITS[network.dtype]
+    inputs = indices(op.inputs)
     constant, value = inputs[position], inputs[1 - position]
     known = network.floats.get(network.name(constant).removesuffix("/integer"))
     reals = network.dequantized(constant) if known is None else np.asarray(known, np.float64)
@@ -90,7 +92,7 @@ def _to_number(network: Network, op: Any, inputs: list[int], position: int) -> l
         low = min(float(reals.min()) - margin, ends[0])
         high = max(float(reals.max()) + margin, ends[1])
         scale, zero_point = network.scale_for(low, high)
-        value, before = _requantized(network, value, (scale, zero_point))
+        value, before = _requantized(network, value, (scale, zero_point), done)
     integers = _ROUNDED[network.kind(op)][1 - position](reals / scale) + zero_point
     values = np.clip(integers, least, most).astype(network.dtype)
     name = f"{network.name(constant)}/compared"
@@ -99,9 +101,13 @@ def _to_number(network: Network, op: Any, inputs: list[int], position: int) -> l
     return before
 
 
-def _requantized(network: Network, index: int, scale: Scale) -> tuple[int, list[Any]]:
-    """A tensor on another scale, and the op that has to be added for it."""
-    for op in network.readers(index):
+def _requantized(
+    network: Network, index: int, scale: Scale, done: list[Any]
+) -> tuple[int, list[Any]]:
+    """A tensor on another scale, and the op to add for it; none where one that is done will do."""
+    for op in done:
+        if index not in indices(op.inputs):
+            continue
         result = indices(op.outputs)[0]
         same_type = network.kind(op) == "QUANTIZE" and network.dtype_of(result) == network.dtype
         if same_type and network.scale(result) == scale:

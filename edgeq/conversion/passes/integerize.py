@@ -81,8 +81,8 @@ class _Editor:
         network, kind = self._network, self._network.kind(op)
         inputs, outputs = indices(op.inputs), indices(op.outputs)
         table = is_stand_in(network, op)
-        floats = [i for i in inputs if i >= 0 and network.is_float(i)]
         shared = self._shared_scale(kind, inputs, outputs) if kind in _ONE_SCALE else None
+        floats = [i for i in inputs if i >= 0 and self._to_convert(i, shared)]
         before, after = [], []
         for index in dict.fromkeys(floats):
             if network.is_constant(index):
@@ -108,6 +108,17 @@ class _Editor:
             middle = look_up(network, inputs[0], outputs[0], function, seen)
         op.inputs, op.outputs = inputs, outputs
         return [*before, *middle, *after]
+
+    def _to_convert(self, index: int, shared: Scale | None) -> bool:
+        """Whether an op that becomes integer cannot read a tensor as it is.
+
+        The quantizer lets some float ops read the integers of an output.
+        """
+        network = self._network
+        if network.is_float(index) or network.is_constant(index):
+            return network.is_float(index)
+        same_type = network.dtype_of(index) == network.dtype
+        return shared is not None and same_type and network.scale(index) != shared
 
     def _truth(self, op: Any) -> tuple[str, Scale] | None:
         """Type and scale for a CAST of truth values, whose numbers are 0 and 1; None for others."""

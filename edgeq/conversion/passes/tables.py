@@ -14,7 +14,7 @@ the chain; `integerize` makes `look_up`'s ops of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,9 @@ _WIDTHS = (8, 7, 6)
 _GOOD_STEPS = 1.0
 # Further off than that, there is a jump that straight lines cannot follow.
 _JUMP_STEPS = 256.0
+_ROOM = 1 + 1 / 64
 _HALF_BYTE = 128
+_GENERAL = {"potScaleInt16": False}
 
 
 def choose_tables(network: Network) -> Network:
@@ -50,8 +52,12 @@ def choose_tables(network: Network) -> Network:
         if not _worth(kinds, network.dtype):
             continue
         function = function_of(network, chain)
-        if network.dtype == "int16" and not _smooth(network, chain, kinds, function):
-            continue
+        if network.dtype == "int16":
+            if not _smooth(network, chain, kinds, function):
+                continue
+            # Room for the end of the last piece, whose middle may lie beyond the range.
+            low, high = network.range(chain.result)
+            network.ranges[network.name(chain.result)] = (low * _ROOM, high * _ROOM)
         network.tables[network.name(chain.result)] = function
         stand_in = network.new_op(_STAND_IN, [chain.source], [chain.result])
         last = chain.ops[-1]
@@ -125,8 +131,13 @@ class _Steps:
     def by_segment(self, function: Function, seen: Range) -> list[Any]:
         """Each value on the straight line of its segment."""
         network = self._network
-        (scale, _), out = network.scale(self._source), network.scale(self._result)
+        (scale, zero_point), out = network.scale(self._source), network.scale(self._result)
         lines = segments(function, scale, out[0], seen)
+        source, ops = self._source, []
+        if lines.shift:
+            source = self._tensor("shifted", "int16", (scale, zero_point))
+            shift = self._constant("shift", np.array([lines.shift], np.int16), (scale, 0))
+            ops = [network.new_op("SUB", [self._source, shift], [source], "Sub", **_GENERAL)]
         steepest = max(float(np.abs(lines.slopes).max()), 1e-30)
         least, most = LIMITS["int16"]
         width = 1 << lines.power
@@ -144,10 +155,10 @@ class _Steps:
             self._tensor("slope", "int16", (slope, 0)),
         )
         risen = self._tensor("rise", "int16", (rise, 0))
-        general = {"potScaleInt16": False}
         return [
-            network.new_op("QUANTIZE", [self._source], [number]),
-            network.new_op("SUB", [self._source, number], [rest], "Sub", **general),
+            *ops,
+            network.new_op("QUANTIZE", [source], [number]),
+            network.new_op("SUB", [source, number], [rest], "Sub", **_GENERAL),
             *numbering,
             network.new_op(
                 "GATHER", [self._constant("starts", starts, out), index], [start], "Gather"
@@ -156,7 +167,7 @@ class _Steps:
                 "GATHER", [self._constant("slopes", slopes, (slope, 0)), index], [steep], "Gather"
             ),
             network.new_op("MUL", [rest, steep], [risen], "Mul"),
-            network.new_op("ADD", [start, risen], [self._result], "Add", **general),
+            network.new_op("ADD", [start, risen], [self._result], "Add", **_GENERAL),
         ]
 
     def _number(self, index: int, dtype: str, offset: int) -> tuple[int, list[Any]]:
@@ -183,12 +194,14 @@ class Segments:
 
     Attributes:
         power: The pieces are two to that power wide, each around a multiple of that width.
+        shift: What is taken off the source first, so that pieces meet at 0.
         starts: The line in the middle of each piece.
         slopes: Its rise per unit of the source.
         error: The largest deviation in steps of the result, where the source was seen.
     """
 
     power: int
+    shift: int
     starts: NDArray[np.float64]
     slopes: NDArray[np.float64]
     error: float
@@ -203,16 +216,22 @@ def segments(function: Function, source: float, result: float, seen: Range) -> S
         seen: Where to follow it.
     """
     least, most = LIMITS["int16"]
-    reals = source * np.arange(least, most + 1, dtype=np.float64)
-    values = np.clip(_evaluated(function, reals), least * result, most * result)
-    matters = (reals >= seen[0] - source) & (reals <= seen[1] + source)
     found = None
     for power in _WIDTHS:
-        lines = _lines(values, matters, source, result, power)
-        if found is None or lines.error < found.error:
-            found = lines
-        if found.error <= _GOOD_STEPS:
-            break
+        # Many functions have a corner at 0, which is the middle of a piece unless it is shifted.
+        for shift in (0, 1 << (power - 1), -(1 << (power - 1))):
+            reals = source * (np.arange(least, most + 1, dtype=np.float64) + shift)
+            values = np.clip(_evaluated(function, reals), least * result, most * result)
+            ends = (seen[0] - source, seen[1] + source)
+            matters = (reals >= ends[0]) & (reals <= ends[1])
+            lines = _lines(values, matters, source, result, power)
+            # What a shift moves beyond the integers is off by as much.
+            lost = max(reals[0] - seen[0], seen[1] - reals[-1], 0.0) if shift else 0.0
+            error = max(lines.error, lost / source)
+            if found is None or error < _GOOD_STEPS or error < found.error / 2:
+                found = replace(lines, shift=shift, error=error)
+            if found.error < _GOOD_STEPS:
+                return found
     assert found is not None
     return found
 
@@ -235,7 +254,7 @@ def _lines(
     rests = pieces - slopes[:, None] * around * source
     starts = (rests.max(1) + rests.min(1)) / 2
     errors = np.abs(rests - starts[:, None])[matters[places]]
-    return Segments(power, starts, slopes, float(errors.max(initial=0.0)) / result)
+    return Segments(power, 0, starts, slopes, float(errors.max(initial=0.0)) / result)
 
 
 def _evaluated(function: Function, reals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, OpKind, require
+from edgeq.compiler.ops.shared.lookup import lookup_call
 from edgeq.compiler.ops.shared.movement import (
     ANY_TYPE,
     contiguous_steps,
@@ -15,6 +18,7 @@ from edgeq.model.graph import Tensor
 
 _INDEX_TYPES = {"int16": "i16", "int32": "i32", "int64": "i64"}
 _MAX_RANK = 8
+_BYTE_VALUES = 256
 
 
 def _suffix(indices: Tensor) -> str:
@@ -23,7 +27,9 @@ def _suffix(indices: Tensor) -> str:
 
 
 def lower_gather(node: Node) -> Call:
-    """The kernel call for one GATHER."""
+    """The kernel call for one GATHER, also by int8 values (see `edgeq.compiler.plan.tables`)."""
+    if "index_offset" in node.op.options:
+        return _lower_table(node)
     source, indices, output = node.input(0), node.input(1), node.output()
     require_same_type(source, output)
     rank, batch_dims = len(source.shape), node.option("batch_dims")
@@ -52,6 +58,15 @@ def lower_gather(node: Node) -> Call:
         params,
         (Arg("input", 0), Arg("input", 1), OUTPUT),
     )
+
+
+def _lower_table(node: Node) -> Call:
+    """The kernel call for int8 values looked up in a table of 256."""
+    table = node.input(0).data
+    require(table is not None and table.size == _BYTE_VALUES, "a table of other than 256 values")
+    assert table is not None
+    results = np.asarray(table, np.int64).reshape(-1)
+    return lookup_call(node, results, "Every int8 value, looked up", 1)
 
 
 def lower_gather_nd(node: Node) -> Call:
