@@ -5,6 +5,7 @@ Source: tensorflow/core/example/example.proto, tensorflow/core/framework/tensor.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -22,15 +23,20 @@ _TYPES = {
 _LISTS = {5: "<f4", 6: "<f8"}
 _INTEGERS = (7, 10, 11, 16, 17)  # int_val, int64_val, bool_val, uint32_val, uint64_val
 
-Damaged = (IndexError, ValueError, struct.error, UnicodeDecodeError, KeyError, TypeError)
+Damaged = (
+    IndexError, ValueError, struct.error, UnicodeDecodeError, KeyError, TypeError, AttributeError,
+    OverflowError, RecursionError,
+)  # fmt: skip
 """What a message that is none makes the functions here raise."""
+
+_MOST_VALUES = 1 << 28
 
 
 def read_example(record: bytes) -> dict[str, Any]:
     """Features by name: a list of bytes, or an array of float32 or int64.
 
     Raises:
-        IndexError, ValueError, struct.error, UnicodeDecodeError, KeyError, TypeError: It is none.
+        Damaged: It is none.
     """
     found: dict[str, Any] = {}
     for number, features in _fields(record):
@@ -67,7 +73,9 @@ def _tensor(message: bytes) -> Array | None:
     dtype = np.dtype(_TYPES[kind])
     if content:
         return np.frombuffer(content, dtype).reshape(shape)
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
+    if size > _MOST_VALUES:  # a few bytes may claim any number
+        return None
     flat = np.concatenate(values) if values else np.zeros(1)
     # The last one stands for all that follow.
     flat = np.concatenate([flat, np.repeat(flat[-1:], max(size - len(flat), 0))])
@@ -131,6 +139,8 @@ def _feature(message: bytes) -> Any:
     for kind, body in _fields(message):
         values = [value for _, value in _fields(body)]
         if kind == 1:
+            if not all(isinstance(value, bytes) for value in values):
+                raise ValueError("no bytes")
             return values
         if kind == 2:
             return np.frombuffer(b"".join(values), "<f4")

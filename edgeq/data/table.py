@@ -88,7 +88,11 @@ def _features(path: Path, dialect: Dialect, request: Request, spec: InputSpec) -
             f"The file has {len(features)} feature columns; input '{spec.name}' takes {size} "
             f"values {spec.shape}.",
             f"{path} ({dialect})",
-            "--label COLUMN leaves one out" if len(features) == size + 1 else "",
+            f"name the features: {path.name}:A,B,C"
+            if label
+            else "--label COLUMN leaves one out"
+            if len(features) == size + 1
+            else "",
         )
     return features
 

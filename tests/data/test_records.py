@@ -1,6 +1,7 @@
 """Records, archives and pictures: read alike, and damages noticed by their checksums."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 import edgeq
 from edgeq.data import InputSpec, open_dataset
+from edgeq.data.crc32c import crc32c, masked_crc32c
+from edgeq.data.tfrecord import _records
 from edgeq.errors import EdgeqError
 from tests.data import digits
 
@@ -82,3 +85,52 @@ def test_a_flipped_bit_in_a_picture(tmp_path, model):
     with pytest.raises(EdgeqError, match="checksum does not match") as caught:
         evaluate(model, data)
     assert caught.value.where == str(file)
+
+
+def _framed(payload):
+    """A record as TensorFlow frames it."""
+    head = struct.pack("<Q", len(payload))
+    sums = [struct.pack("<I", masked_crc32c(part)) for part in (head, payload)]
+    return head + sums[0] + payload + sums[1]
+
+
+def test_checksums_are_tensorflow_s(tmp_path):
+    import tensorflow as tf
+
+    payloads = [np.random.default_rng(n).bytes(n) for n in (0, 1, 2047, 2048, 5000, 100_003)]
+    with tf.io.TFRecordWriter(str(tmp_path / "d.tfrecord")) as writer:
+        for payload in payloads:
+            writer.write(payload)
+    assert (tmp_path / "d.tfrecord").read_bytes() == b"".join(map(_framed, payloads))
+    assert crc32c(b"123456789") == 0xE3069283  # RFC 3720
+
+
+@pytest.mark.parametrize("name", ["records floats", "records integers gzip", "records tensor"])
+def test_odd_messages_with_right_checksums(tmp_path, name):
+    """Whatever the payload claims, it ends in samples or in an error."""
+    data, _ = digits.RECORDS[name](tmp_path, digits.load())
+    payloads = list(_records(Path(data)))
+    spec = [InputSpec("image", (8, 8, 1))]
+    rng = np.random.default_rng(0)
+    for case in range(300):
+        raw = bytearray(payloads[case % len(payloads)])
+        for _ in range(rng.integers(1, 5)):
+            place = rng.integers(min(len(raw), 60))
+            raw[place] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, raw[place] ^ (1 << rng.integers(8))])
+        if case % 5 == 0:
+            del raw[rng.integers(len(raw)) :]
+        (tmp_path / "odd.tfrecord").write_bytes(_framed(bytes(raw)))
+        try:
+            samples = list(open_dataset(tmp_path / "odd.tfrecord", spec, labelled=True))
+        except EdgeqError as error:
+            assert "odd.tfrecord" in error.where
+        else:
+            assert [sample.inputs[0].shape for sample in samples] == [(8, 8, 1)]
+
+
+def test_a_length_that_claims_too_much(tmp_path):
+    head = struct.pack("<Q", 1 << 62)
+    path = tmp_path / "d.tfrecord"
+    path.write_bytes(head + struct.pack("<I", masked_crc32c(head)) + b"few bytes")
+    with pytest.raises(EdgeqError, match="claims to have"):
+        list(open_dataset(path, [InputSpec("image", (8, 8, 1))]))
