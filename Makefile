@@ -6,6 +6,8 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -q
+# Files stay whole, so that what one of them shares is made once.
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: demo test test-fast check bench fuzz builds release-check system clean help
 
@@ -32,10 +34,10 @@ demo: $(VENV)/.ready-user  ## Train, quantize, verify, compile and measure a sma
 	@$(BIN)/python -m examples.demo
 
 test: system $(VENV)/.ready-dev  ## All tests, with everything they need
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.ready-dev  ## The quick tests, for each commit
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 	$(BIN)/ruff check .
