@@ -13,24 +13,19 @@ from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.target import load_target
-from edgeq.conversion.calibration.calibrate import METHODS, Calibration, calibrate
+from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
-from edgeq.conversion.passes.masks import bound_masks, clip_masks
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import (
     Rounding,
-    round_adaptively,
     usual_rounding,
 )
-from edgeq.conversion.quantization.bias_correction import correct_biases
-from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
-from edgeq.conversion.quantization.sequential import can_walk, round_sequentially
-from edgeq.data import Dataset, DatasetOptions, Understood, data_warnings, open_dataset
+from edgeq.data import DatasetOptions, Understood, data_warnings, open_dataset
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
@@ -39,6 +34,7 @@ from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
 from edgeq.workflow.quality import QualityCheck
+from edgeq.workflow.repairs import Repairs, calibrated
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
@@ -206,43 +202,27 @@ def convert(
     if target is not None:
         check_target(chosen, load_target(target))
     recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
-    _check_method("calibration", calibration, METHODS)
     rounding = rounding or usual_rounding(chosen.name)
-    _check_method("rounding", rounding, ROUNDINGS)
     options = dataset_options or DatasetOptions()
-    path = None if output is None else Path(output)
-    if path is not None:
-        check_writable(path, force=force)
+    path = _free(output, force=force)
+    _check_method("calibration", calibration, METHODS)
     _check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
     source = float_model(model, signature=signature, trust=trust, split=split_outputs)
-    given = source
-    scores = labelled_output(source, options.classes)
+    given, scores = source, labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
-    found = None
-    repairs = None
     understood: dict[str, Understood] = {}
+    found, repairs = None, None
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
-        levels = 1 << (16 if chosen.activations == "int16" else 8)
-        clipped = clip_masks(source)
-        found = calibrate(clipped, dataset, calibration, levels)
-        if clipped is not source:
-            source = bound_masks(clipped, found.ranges, levels)
-            found = calibrate(source, dataset, calibration, levels)
+        source, recipe, found = calibrated(source, recipe, dataset, calibration)
         understood["calibration"] = dataset.understood
-        if chosen.name == "mixed" and not recipe.precision:
-            picked = choose_precision(source, found.ranges, dataset)
-            recipe = replace(recipe, precision=tuple(picked.items()))
-        repairs = _Repairs(source, dataset, rounding, bias_correction)
+        repairs = Repairs(source, dataset, rounding, bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
     result = describe(made, source, options, found)
     # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
-    places = {spec.name: position for position, spec in enumerate(source.inputs)}
-    kept = {places[name]: dtype for name, dtype in recipe.inputs}
-    proof = prove_integer(result, recipe.io, source.source, kept) if chosen.integer else None
-    prove_runs(result, source.source)
+    proof = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
@@ -266,8 +246,7 @@ def convert(
         warnings=(
             *(found.warnings() if found else _no_saving(chosen, result)),
             *data_warnings(tuple(understood.values())),
-            *_of_evaluations(judged),
-            *(where.warnings() if where else ()),
+            *_remarks(judged, where),
             *remarks,
         ),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
@@ -281,39 +260,31 @@ def convert(
     )
 
 
-def _of_evaluations(judged: tuple[Evaluation, ...]) -> Iterator[str]:
-    """What looks wrong about the figures, said once where it is true of both models."""
+def _proven(result: bytes, source: FloatModel, recipe: Recipe) -> Proof | None:
+    """The integer proof, where the scheme asks for one; every model must run at all."""
+    places = {spec.name: position for position, spec in enumerate(source.inputs)}
+    kept = {places[name]: dtype for name, dtype in recipe.inputs}
+    proof = None
+    if recipe.scheme.integer:
+        proof = prove_integer(result, recipe.io, source.source, kept)
+    prove_runs(result, source.source)
+    return proof
+
+
+def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[str]:
+    """What looks wrong about the figures, said once for both models, and where it will not run."""
     seen: set[str] = set()
     for name, found in zip(("float", "converted"), judged, strict=False):
         for words in (suspicion.words for suspicion in found.suspicions):
             if words not in seen:
                 yield f"The {name} model on --eval: {words}"
             seen.add(words)
-
-
-class _Repairs:
-    """What makes a quantized model better with the help of the float model and the data."""
-
-    def __init__(
-        self, source: FloatModel, dataset: Dataset, rounding: str, bias_correction: bool
-    ) -> None:
-        self._source, self._dataset = source, dataset
-        self._rounding, self._bias_correction = rounding, bias_correction
-        self.rounded: dict[str, Rounding] = {}
-        self.corrected: dict[str, float] = {}
-
-    def __call__(self, made: Any) -> None:
-        """Repair an unpacked model in place: weights first, so that biases fit them."""
-        source, dataset = self._source, self._dataset
-        if self._rounding == "sequential" and can_walk(made):
-            self.rounded = round_sequentially(made, source, dataset)
-        elif self._rounding != "nearest":
-            self.rounded = round_adaptively(made, source, dataset)
-        if self._bias_correction:
-            self.corrected = correct_biases(made, source, dataset)
+    if where is not None:
+        yield from where.warnings()
 
 
 def _check_use(scheme: Scheme, data: Any, *, rounding: str, bias_correction: bool) -> None:
+    _check_method("rounding", rounding, ROUNDINGS)
     if scheme.integer and data is None:
         raise UsageError(
             f"The scheme {scheme.name} needs representative data.",
@@ -356,6 +327,14 @@ def _compare(
                 )
             )
     return found[0], found[1]
+
+
+def _free(output: str | Path | None, *, force: bool) -> Path | None:
+    """Where to write, after it is certain that one may."""
+    if output is None:
+        return None
+    check_writable(Path(output), force=force)
+    return Path(output)
 
 
 def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:
