@@ -55,8 +55,8 @@ def open_oracle(model: Path) -> tuple[str, Session]:
 def owns(address: str, graph: Graph) -> bool:
     """Whether the oracle that was chosen for a model owns the arithmetic of all its ops.
 
-    Without TensorFlow Lite Micro, LiteRT stands in for it, and its float kernels need only be close;
-    a difference is no fault then.
+    Without TensorFlow Lite Micro, LiteRT stands in for it, and its float kernels need only be
+    close; a difference is no fault then.
     """
     if address != SECOND_ORACLE:
         return True
