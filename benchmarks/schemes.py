@@ -155,6 +155,7 @@ def converted(model: Any, scheme: str, task: Task, path: Path) -> Path:
         rounding="adaptive" if "adaptive" in repairs else "nearest",
         bias_correction="bias" in repairs,
         force=True,
+        quality_check=False,
     )
     return path
 

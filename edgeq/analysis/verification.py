@@ -15,7 +15,7 @@ from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
-from edgeq.devices.oracle import open_oracle
+from edgeq.devices.oracle import open_oracle, owns
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
@@ -60,6 +60,7 @@ class Verification(Result):
         first_differing: Position of the first input with a difference; None if there is none.
         first_op: The first op that differs on that input; None if unknown or equal.
         note: Why `first_op` is unknown; empty if it is not.
+        owned: Whether `against` owns the arithmetic of all ops, so that a difference is a fault.
     """
 
     model: str
@@ -74,6 +75,7 @@ class Verification(Result):
     first_differing: int | None = None
     first_op: OpDifference | None = None
     note: str = ""
+    owned: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq verify`."""
@@ -130,6 +132,7 @@ def verify(
             equal=not len(bad),
             n=n if inputs is None else compared,
             compared=compared,
+            owned=owns(against, graph),
         )
         if not len(bad):
             return result

@@ -231,12 +231,12 @@ def show_quality(quality: Quality) -> None:
 
 
 def show_rounding(rounded: Mapping[str, Rounding]) -> None:
-    """Print what adaptive rounding did to each layer."""
+    """Print what rounding did to each layer."""
     from rich.table import Table
 
     paid = sum(layer.changed > 0 for layer in rounded.values())
     say(f"rounding: {paid} of {len(rounded)} layers changed")
-    table = Table("layer", "nearest dB", "adaptive dB", "weights changed", box=None)
+    table = Table("layer", "before dB", "after dB", "weights changed", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, layer in rounded.items():

@@ -8,6 +8,7 @@ one that TensorFlow Lite Micro does not know.
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Sequence
 from itertools import groupby
@@ -49,6 +50,18 @@ def open_oracle(model: Path) -> tuple[str, Session]:
             return f"{ORACLE}+{SECOND_ORACLE}", shared
         return SECOND_ORACLE, open_device(SECOND_ORACLE).open(model, CompileOptions())
     return ORACLE, session
+
+
+def owns(address: str, graph: Graph) -> bool:
+    """Whether the oracle that was chosen for a model owns the arithmetic of all its ops.
+
+    Without TensorFlow Lite Micro, LiteRT stands in for it, and its float kernels need only be
+    close; a difference is no fault then.
+    """
+    if address != SECOND_ORACLE:
+        return True
+    floats = any("float" in tensor.dtype for tensor in graph.main.tensors)
+    return not floats and importlib.util.find_spec("tflite_micro") is not None
 
 
 def runs_on_tflm(model: Path) -> bool:

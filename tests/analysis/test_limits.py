@@ -82,8 +82,9 @@ def test_a_drop_needs_a_float_model():
 
 def test_the_target_s_memory_and_unequal_bytes_always_count():
     target = load_target("nucleo-f446re")
-    unequal = SimpleNamespace(on="c", against="tflm", differing=3, equal=False)
-    other = SimpleNamespace(on="c", against="local?kernels=reference", differing=3, equal=False)
+    unequal = SimpleNamespace(on="c", against="tflm", differing=3, equal=False, owned=True)
+    litert = "local?kernels=reference"
+    other = SimpleNamespace(on="c", against=litert, differing=3, equal=False, owned=False)
     checks = check_limits(
         Limits(), target, account("nucleo-f446re"), verifications=[unequal, other]
     )

@@ -253,7 +253,7 @@ def test_command(cli, net, data, tmp_path):
                  "int4", "--rounding", "adaptive", "-o", tmp_path / "net.tflite")  # fmt: skip
     done = cli(*arguments)
     assert done.code == 0
-    assert "adaptive rounding: 5 of 5 layers changed" in done.out
+    assert "rounding: 5 of 5 layers changed" in done.out
     assert "adaptive dB" in done.out
     refused = cli(*arguments, "--force", "--scheme", "dynamic")
     assert refused.code == 2

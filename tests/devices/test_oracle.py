@@ -123,6 +123,7 @@ def test_what_tflm_refuses_when_it_is_called_goes_to_litert(kind, address, tmp_p
     path.write_bytes(single(kind))
     found = edgeq.verify(path, on="c", n=20)
     assert found.against == address
+    assert found.owned
     assert found.equal
 
 

@@ -78,7 +78,7 @@ def test_what_rounding_and_bias_correction_changed():
         assert text in page
     without = {k: v for k, v in CONVERSION.items() if k not in ("rounded", "corrected")}
     page = render(combine([("c.json", without)]))
-    assert "Adaptive rounding" not in page
+    assert "Rounding of weights" not in page
     assert "Bias correction" not in page
 
 

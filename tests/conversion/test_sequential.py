@@ -1,0 +1,183 @@
+"""Four bits a weight: layers rounded one after the other, each for what the one before gives."""
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.conversion.flatbuffer import indices, unpack
+from edgeq.conversion.quantization.reconstruction import PairedMoments, rebuild
+from edgeq.conversion.quantization.walk import Walk
+from edgeq.devices.local import LiteRtOptions
+from tests.conversion import nets
+
+
+def crops(count, size, seed):
+    """Random crops of scikit-learn's two sample pictures, 0 to 255."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    image = pytest.importorskip("PIL.Image")
+    random, pictures = np.random.default_rng(seed), datasets.load_sample_images().images
+    found = []
+    for _ in range(count):
+        picture = pictures[random.integers(len(pictures))]
+        side = int(random.integers(128, 428))
+        y, x = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
+        part = image.fromarray(picture[y : y + side, x : x + side])
+        found.append(np.asarray(part.resize((size, size))))
+    return np.stack(found).astype(np.float32)
+
+
+def walks(count, seed):
+    """Random walks around -20, as spectrograms in decibels are."""
+    steps = np.random.default_rng(seed).normal(0, 1, (count, 640))
+    return (np.cumsum(steps, 1) * 0.5 - 20).astype(np.float32)
+
+
+# Bars of 13, 32 and 18 dB, on samples that nothing was learned from.
+@pytest.mark.parametrize(
+    ("name", "data", "bar"),
+    [
+        pytest.param(
+            "pretrainedResnet.h5",
+            lambda count, seed: crops(count, 32, seed),
+            13,
+            marks=pytest.mark.slow,
+            id="resnet",
+        ),
+        pytest.param("ad01.h5", walks, 18, id="ad01"),
+        pytest.param(
+            "vww_96.h5",
+            lambda count, seed: crops(count, 96, seed) / 255,
+            32,
+            marks=pytest.mark.slow,
+            id="vww",
+        ),
+    ],
+)
+def test_public_models_keep_their_outputs(models, name, data, bar):
+    made = edgeq.convert(models / name, data=data(256, 0), scheme="int4")
+    x = data(200, 1)
+    (wanted,), (found,) = nets.run(made.float_model.data, [x]), nets.run(made.data, [x])
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > bar
+    assert made.quality.verdict == "good"
+    if name != "ad01.h5":
+        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.87
+        assert made.quality.top1_agreement >= 0.88
+
+
+@pytest.fixture(scope="module")
+def net():
+    keras, layers = nets._keras()
+    model = keras.Sequential(
+        [
+            keras.Input((10, 10, 2)),
+            layers.Conv2D(12, 3, activation="relu"),
+            layers.DepthwiseConv2D(3, activation="relu"),
+            layers.Conv2D(8, 1, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+    return edgeq.convert(model, scheme="float16").float_model
+
+
+@pytest.fixture(scope="module")
+def samples():
+    random = np.random.default_rng(2)
+    smooth = random.normal(0, 1, (160, 1, 1, 2)) + 0.5 * random.normal(0, 1, (160, 10, 10, 2))
+    return smooth.astype(np.float32)
+
+
+@pytest.fixture
+def file(net, tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(net.data)
+    return path
+
+
+def loss(made, x):
+    (wanted,), (found,) = nets.run(made.float_model.data, [x]), nets.run(made.data, [x])
+    return ((wanted - found) ** 2).sum()
+
+
+def test_it_is_the_default_of_int4_and_far_better_than_nearest(file, samples):
+    x, unseen = samples[:120], samples[120:]
+    made = edgeq.convert(file, data=x, scheme="int4")
+    nearest = edgeq.convert(file, data=x, scheme="int4", rounding="nearest", accept_loss=True)
+    adaptive = edgeq.convert(file, data=x, scheme="int4", rounding="adaptive", accept_loss=True)
+    assert loss(made, unseen) < 0.35 * loss(nearest, unseen)
+    assert loss(made, unseen) < loss(adaptive, unseen)
+    assert len(made.rounded) == 4
+    assert all(layer.after_db >= layer.before_db for layer in made.rounded.values())
+
+
+def test_the_c_gives_the_bytes_of_the_oracle(file, samples, tmp_path):
+    out = tmp_path / "q.tflite"
+    edgeq.convert(file, data=samples, scheme="int4", output=out)
+    found = edgeq.verify(out, on="c", n=20)
+    assert found.equal
+    assert found.against == "tflm"
+
+
+def test_int8_may_have_it_too(file, samples):
+    x, unseen = samples[:120], samples[120:]
+    settings = {"data": x, "scheme": "int8-per-tensor"}
+    made = edgeq.convert(file, rounding="sequential", **settings)
+    assert loss(made, unseen) < 1.1 * loss(edgeq.convert(file, **settings), unseen)
+    assert all(layer.after_db >= layer.before_db for layer in made.rounded.values())
+
+
+def test_one_sample_leaves_none_to_judge_by(file, samples):
+    made = edgeq.convert(file, data=samples[:1], scheme="int4", accept_loss=True)
+    assert {layer.skipped for layer in made.rounded.values()} == {"too few samples to judge by"}
+
+
+def test_the_walk_computes_what_the_model_does(net, samples):
+    model = unpack(net.data)
+    (source,) = indices(model.subgraphs[0].inputs)
+    walk = Walk(model, {source: samples[:6, None]}, LiteRtOptions())
+    for position in range(1, len(model.subgraphs[0].operators) + 1):
+        walk.to(position)
+    (output,) = indices(model.subgraphs[0].outputs)
+    (wanted,) = nets.run(net.data, [samples[:6]])
+    np.testing.assert_allclose(walk.value(output), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["a scale per output", "one scale"])
+def test_errors_of_the_layer_before_are_made_up_for(shared):
+    """Inputs that come a fifth too small and shifted: weights grow, the bias takes the shift."""
+    random = np.random.default_rng(4)
+    exact = random.normal(0, 1, (1, 4000, 12)) @ random.normal(0, 1, (12, 12))
+    given = 0.8 * exact + 0.3
+    moments = PairedMoments(1, 12, judging=True)
+    moments.add(exact, given)
+    weights = random.normal(0, 1, (1, 6, 12))
+    least = np.full((1, 1) if shared else (1, 6), 1e-9)
+    found = rebuild(weights, moments, 127, least, biased=True)
+    ours = (found.integers * found.scales[:, :, None])[0] @ given[0].T + found.shift.T
+    wanted = weights[0] @ exact[0].T
+    error, signal = ((ours - wanted) ** 2).sum(), wanted.var(axis=1).sum() * 4000
+    assert 10 * np.log10(signal / error) > 35
+    noise, power = found.errors(weights, moments)
+    assert noise == pytest.approx(error / 4000, rel=0.05)
+    assert power == pytest.approx(signal / 4000, rel=0.05)
+    if shared:
+        assert len(np.unique(found.scales)) == 1
+
+
+def test_large_biases_of_16_bit_activations_are_kept(tmp_path):
+    """Small weights on small inputs under a large bias: 64-bit integers, beyond 32 bits."""
+    keras, layers = nets._keras()
+    kernel = keras.initializers.RandomNormal(0, 1e-4, seed=1)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(
+                4, kernel_initializer=kernel, bias_initializer=keras.initializers.Constant(30)
+            ),
+        ]
+    )
+    x = np.random.default_rng(1).normal(0, 1e-2, (40, 6)).astype(np.float32)
+    made = edgeq.convert(model, data=x, scheme="int16x8", output=tmp_path / "m.tflite")
+    (found,) = nets.run(made.data, [x])
+    np.testing.assert_allclose(found, 30, rtol=1e-3)
+    assert edgeq.verify(tmp_path / "m.tflite", on="c", n=5).equal
