@@ -19,6 +19,7 @@ from edgeq.errors import EdgeqError
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+_NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*")
 # Excel's first line that names the separator.
 _NAMED_SEPARATOR = re.compile(r"sep=(.)")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -160,26 +161,35 @@ def _records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, l
 
 
 def _separator(path: Path, encoding: str) -> str:
-    """What separates fields: what cuts the first line into most fields that make sense.
+    """What separates fields: what cuts the first line into fields that make sense, and into most.
 
     A space only where nothing else does: names may hold some.
     """
-    counts = {}
+    whole, some = {}, {}
     for separator in _SEPARATORS:
         try:
             fields = next(_records(path, encoding, separator), (0, []))[1]
         except EdgeqError:  # quotes that make sense with another separator only
             fields = []
-        counts[separator] = len(fields) > 1 and sum(map(_is_whole, fields))
-    words = counts.pop(" ")
-    best = max(counts, key=lambda separator: counts[separator])
-    if counts[best]:
-        return best
-    return " " if words else ","
+        if len(fields) > 1:
+            some[separator] = sum(map(_is_whole, fields))
+            if some[separator] == len(fields):
+                whole[separator] = len(fields)
+    spaces = " " in whole
+    for counts in (whole, some):
+        counts.pop(" ", None)
+    if whole:
+        return max(whole, key=lambda separator: whole[separator])
+    if spaces or not some:
+        return " " if spaces else ","
+    return max(some, key=lambda separator: some[separator])
 
 
 def _is_whole(field: str) -> bool:
-    """Whether a field holds no other separator; 1,5 is one number."""
+    """Whether a field holds no other separator; 1,5 is one number, and 1 5 are two."""
+    words = field.split()
+    if len(words) > 1 and all(_NUMBERS.fullmatch(word) for word in words):
+        return False
     return bool(_DECIMAL_COMMA.fullmatch(field)) or not any(mark in field for mark in ",;\t|")
 
 
