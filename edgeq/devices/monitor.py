@@ -18,7 +18,7 @@ def monitor(port: str, *, baud: int = 115200, seconds: float | None = None) -> I
     Raises:
         EdgeqError: The port cannot be opened.
     """
-    from edgeq.devices.serial_link import open_port
+    from edgeq.devices.serial.link import open_port
 
     # A character may come in two pieces.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgeq.devices.address import Address
-from edgeq.devices.numbers import core_list
+from edgeq.devices.numbers import core_list, whole
 from edgeq.errors import UsageError
 
 
@@ -43,12 +43,12 @@ def positive(address: Address, name: str, default: int) -> int:
     Raises:
         UsageError: It is not.
     """
-    text = address.query.get(name, str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+    value = whole(address.query.get(name, str(default)))
+    if value is None or not 1 <= value <= 1024:
         raise UsageError(
-            f"'{address.text}': {name}={text} is not possible.", hint=f"{name}= takes 1 to 1024"
+            f"'{address.text}': this {name} is not possible.", hint=f"{name}= takes 1 to 1024"
         )
-    return int(text)
+    return value
 
 
 def cores(text: str, where: str) -> str:

@@ -96,7 +96,7 @@ def _check_ready(image: Path, reaches_by: str, probe: str, port: str) -> None:
 
 def _read_back(models: Mapping[str, str], port: str, baud: int) -> bool | None:
     """Whether the board's models are the project's; None if there is no port to ask on."""
-    from edgeq.devices.serial_board import board_models
+    from edgeq.devices.serial.board import board_models
 
     if not port:
         return None

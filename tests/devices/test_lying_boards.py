@@ -12,7 +12,7 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.devices.serial_protocol import Frame, Request, Splitter, Status, decode, encode
+from edgeq.devices.serial.protocol import Frame, Request, Splitter, Status, decode, encode
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import read_graph
 
@@ -106,7 +106,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_an_error_in_time(models, lie, monkeypatch):
-    monkeypatch.setattr("edgeq.devices.serial._WORK_S", 1.0)
+    monkeypatch.setattr("edgeq.devices.serial.session._WORK_S", 1.0)
     begin = time.monotonic()
     with pytest.raises(EdgeqError) as caught:
         use(models, LIES[lie])

@@ -504,13 +504,13 @@ def read_benchmark(data: bytes, folder: Path) -> None:
 
 
 def frames() -> list[bytes]:
-    from edgeq.devices.serial_protocol import Frame, encode
+    from edgeq.devices.serial.protocol import Frame, encode
 
     return [b"".join(encode(Frame(7, n, 1, bytes([0, 2, 1, 0]) + b"x" * n)) for n in range(1, 30))]
 
 
 def read_frames(data: bytes, folder: Path) -> None:
-    from edgeq.devices.serial_protocol import Splitter, decode
+    from edgeq.devices.serial.protocol import Splitter, decode
 
     splitter = Splitter()
     for start in range(0, len(data), 37):

@@ -156,6 +156,8 @@ def test_ctrl_c_on_a_group(lab, models):
         [sys.executable, "-m", "edgeq", "profile", str(models / "kws_int8.tflite"),
          "--on", "group:good", "--seconds", "4"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     time.sleep(3)
     command.send_signal(signal.SIGINT)

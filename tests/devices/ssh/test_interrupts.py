@@ -51,6 +51,8 @@ def test_ctrl_c(own, models, moment):
     command = subprocess.Popen(
         [sys.executable, "-m", "edgeq", *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     out, err = command.communicate(timeout=15)
     proxy.close()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from tests.devices.ssh import openssh
+from tests.devices.ssh.faults import TOOLS
 from tests.tools import need
 
 
@@ -65,6 +67,21 @@ def test_one_session_at_a_time(make, models, agent):
     with open_device(address).open(model, CompileOptions()) as session:
         assert session.pushed_bytes == 0
     assert server.wait_until_idle(5) == []
+
+
+def test_one_session_at_a_time_with_busybox(make, models, tmp_path):
+    """Its `head` reads more than it was asked for, if there is more."""
+    need(shutil.which("busybox"), "busybox")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in (*TOOLS, "head"):
+        (folder / name).symlink_to(shutil.which("getconf" if name == "getconf" else "busybox"))
+    server = make("MaxSessions 1", environment=f"PATH={folder}")
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.pushed_bytes > 5_000_000
+        assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+    for path in (server.home / ".cache" / "edgeq").iterdir():
+        assert path.name.startswith(openssh.sha256(path))
 
 
 def test_one_session_at_a_time_and_no_space(make, models, tmp_path):

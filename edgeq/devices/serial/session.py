@@ -1,4 +1,4 @@
-"""`serial:PORT`: a board whose firmware speaks edgeq's serial protocol."""
+"""One model on one board behind a serial port: run it, measure it, survive its resets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import numpy as np
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import Address
 from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.numbers import whole
 from edgeq.devices.query import allow_only, positive
-from edgeq.devices.serial_board import BoardModel, board_model, greet, timed_ops, watch_ops
-from edgeq.devices.serial_link import BoardReset, DamagedAnswer, SerialLink
-from edgeq.devices.serial_protocol import BODY_LIMIT, Request
+from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops, watch_ops
+from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
+from edgeq.devices.serial.protocol import BODY_LIMIT, Request
 from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
@@ -68,13 +69,13 @@ class SerialDevice:
 
 
 def device(address: Address) -> SerialDevice:
-    """The device of an address such as `serial:/dev/ttyACM0?baud=115200&timeout=10`."""
+    """The device of a `serial:` address; the port is not opened yet."""
     allow_only(address, ("baud", "timeout"))
-    baud = address.query.get("baud", "115200")
-    if not baud.isdecimal() or not 300 <= int(baud) <= 12_000_000:
-        raise UsageError(f"'{address.text}': baud={baud} is not possible.", hint="baud=115200")
+    baud = whole(address.query.get("baud", "115200"))
+    if baud is None or not 300 <= baud <= 12_000_000:
+        raise UsageError(f"'{address.text}': this baud rate is not possible.", hint="baud=115200")
     timeout_s = positive(address, "timeout", 10)
-    return SerialDevice(address.text, address.rest, int(baud), timeout_s)
+    return SerialDevice(address.text, address.rest, baud, timeout_s)
 
 
 class SerialSession(Session):

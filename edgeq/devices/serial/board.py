@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 
 from edgeq.boards.target import load_target
-from edgeq.devices.serial_link import DamagedAnswer, SerialLink
-from edgeq.devices.serial_protocol import Request
+from edgeq.devices.serial.link import DamagedAnswer, SerialLink
+from edgeq.devices.serial.protocol import Request
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.text import visible_line
 

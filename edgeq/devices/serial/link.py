@@ -8,7 +8,7 @@ import struct
 import time
 from typing import Any
 
-from edgeq.devices.serial_protocol import (
+from edgeq.devices.serial.protocol import (
     BODY_LIMIT,
     Frame,
     Request,
