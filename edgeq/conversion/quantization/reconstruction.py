@@ -27,6 +27,7 @@ Array = NDArray[Any]
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 _SWEEPS_OF_TRIES = 2
 _TURNS = 3
+_SAME = 1e-3
 
 
 class PairedMoments:
@@ -85,6 +86,14 @@ class Rebuilt:
     integers: Array
     scales: Array
     shift: Array
+
+    def equals(self, weights: Array) -> bool:
+        """Whether these integers are the weights, but for float's last digits.
+
+        Training for few bits leaves such weights; others would undo what was learned.
+        """
+        off = np.abs(self.integers - weights / self.scales[:, :, None])
+        return bool(off.max(initial=0.0) < _SAME)
 
     def errors(self, weights: Array, moments: PairedMoments) -> tuple[float, float]:
         """Mean square of the outputs' errors, and of the exact products' deviations."""

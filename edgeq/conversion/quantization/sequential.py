@@ -158,6 +158,8 @@ class _Layer:
         kernel = np.asarray(layer.weights.data, np.float64)
         weights = layer.matrix(kernel)
         before = self._now(kernel)
+        if before.equals(weights):
+            return Rounding(None, None, 0.0, "weights were trained on these integers")
         after = rebuild(
             weights,
             known,
