@@ -39,7 +39,7 @@ HOSTILE = [
     ('"board/st_nucleo_f4.cfg"', '"/tmp/evil.cfg"', "flash.openocd"),
     ('probe-rs = "STM32F446RETx"', 'probe-rs = "--help"', "flash.probe-rs"),
     ('driver = "stm32-v1"', 'driver = "../../../../tmp/evil"', "uart.driver"),
-    ("clock_hz = 16_000_000", "clock_hz = 1" + "0" * 30, "uart.clock_hz"),
+    ("clock_hz = 16_000_000", "clock_hz = 1" + "0" * 19, "uart.clock_hz"),
     ('memory = "RM', 'memory = "*/\\nINCLUDE evil', "sources.memory"),
 ]
 
