@@ -7,6 +7,7 @@ names and no credentials ever enter a target file.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -207,9 +208,10 @@ def load_target(name_or_path: str | Path) -> Target:
         if not path.is_file():
             raise UsageError(f"There is no target file '{text}'.", hint="edgeq targets lists names")
         return _target(read_target_file(path))
-    shipped = resource_dir("targets") / f"{text}.toml"
-    if text and shipped.is_file():
-        return _shipped(shipped)
+    if re.fullmatch(r"[a-z0-9-]{1,100}", text):
+        shipped = resource_dir("targets") / f"{text}.toml"
+        if shipped.is_file():
+            return _shipped(shipped)
     if text in CPUS:
         return _cpu_target(text)
     raise _unknown(text)

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+_NO_PATH = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
 # Where no command can do anything about it.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
@@ -140,11 +141,12 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _NO_ROOM | _NO_PATH:
             raise
         name = error.filename2 or error.filename  # of a copy, the second is what is written
         place = f" ('{name}')" if name else ""
-        say(f"Error: cannot write: {error.strerror}{place}.", err=True)
+        doing = "cannot write" if error.errno in _NO_ROOM else "there is no such path"
+        say(f"Error: {doing}: {error.strerror}{place}.", err=True)
         code = 1
     except (KeyboardInterrupt, click.exceptions.Abort):
         say("Interrupted; nothing half-written was left behind.", err=True)

@@ -121,3 +121,15 @@ def test_an_endless_file(tmp_path):
     (tmp_path / "m.tflite").symlink_to("/dev/zero")
     with pytest.raises(EdgeqError, match="larger than 64 MiB"):
         read_graph(tmp_path / "m.tflite")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300 + ".tflite", "loop/m.tflite"])
+@pytest.mark.parametrize("command", ["inspect", "compile"])
+def test_paths_that_cannot_be(cli, tmp_path, monkeypatch, name, command):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    words = ["-o", "out"] if command == "compile" else []
+    done = cli(command, name, *words)
+    assert done.code in (1, 2)
+    assert "Error" in done.err
+    assert cli("compile", "m.tflite", "-o", "out", "--target", name).code in (1, 2)
