@@ -104,21 +104,10 @@ def generate(
     graph = model if isinstance(model, Graph) else read_graph(model)
     if signature is not None:
         graph = at_signature(graph, signature)
-    if known_answers is not None and graph.entry:
-        raise UsageError(
-            "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
-            f"{graph.path}, signature {signature!r}",
-            hint="compile it without --golden",
-        )
+    options = options or CompileOptions()
+    _check(graph, options, signature, golden=known_answers is not None)
     if not isinstance(target, Target):
         target = load_target(target)
-    options = options or CompileOptions()
-    if options.budgets:
-        raise UsageError(
-            f"--{next(iter(options.budgets))} chooses between forms that are measured here, and "
-            "what runs far away is not.",
-            hint="--optimize balanced, speed, ram or size",
-        )
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
     isa = isa_of(target)
     program, plan = planned(graph, isa, options.optimize)
@@ -141,6 +130,22 @@ def generate(
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     return Sources({**files, **_kernel_files(names, isa)}, {**manifest, **chosen}, plan)
+
+
+def _check(graph: Graph, options: CompileOptions, signature: str | None, *, golden: bool) -> None:
+    """Refuse what nobody can generate."""
+    if golden and graph.entry:
+        raise UsageError(
+            "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
+            f"{graph.path}, signature {signature!r}",
+            hint="compile it without --golden",
+        )
+    if options.budgets:
+        raise UsageError(
+            f"--{next(iter(options.budgets))} chooses between forms that are measured here, and "
+            "what runs far away is not.",
+            hint="--optimize balanced, speed, ram or size",
+        )
 
 
 def planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:

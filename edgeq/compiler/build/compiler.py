@@ -60,17 +60,7 @@ def build(
         ingredients += [name, text]
 
     def compiled(unit: str) -> Path:
-        needed = {**headers, unit: files[unit]}
-        parts = [*start, unit, *(text for pair in sorted(needed.items()) for text in pair)]
-
-        def make_object(place: Path) -> None:
-            folder = place / "work"
-            _write(folder, needed)
-            _run([*compiling, "-c", unit, "-o", "unit.o"], folder, unit)
-            (folder / "unit.o").rename(place / "unit.o")
-            shutil.rmtree(folder)
-
-        return cached(parts, make_object, "objects") / "unit.o"
+        return _object(start, compiling, {**headers, unit: files[unit]}, unit)
 
     def make(place: Path) -> None:
         folder = place / "work"
@@ -89,6 +79,22 @@ def build(
         shutil.rmtree(folder)
 
     return cached(ingredients, make) / product
+
+
+def _object(
+    ingredients: Sequence[str], command: Sequence[str], files: Mapping[str, str], unit: str
+) -> Path:
+    """The object of one file, compiled now or taken from the cache."""
+    parts = [*ingredients, unit, *(text for pair in sorted(files.items()) for text in pair)]
+
+    def make(place: Path) -> None:
+        folder = place / "work"
+        _write(folder, files)
+        _run([*command, "-c", unit, "-o", "unit.o"], folder, unit)
+        (folder / "unit.o").rename(place / "unit.o")
+        shutil.rmtree(folder)
+
+    return cached(parts, make, "objects") / "unit.o"
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
