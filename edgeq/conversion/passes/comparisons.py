@@ -41,9 +41,22 @@ def align_comparisons(network: Network) -> Network:
     for op in network.ops:
         if network.kind(op) in COMPARISONS:
             ops += _aligned(network, op, ops)
+            op = _turned(network, op)
         ops.append(op)
     network.ops = ops
     return network
+
+
+def _turned(network: Network, op: Any) -> Any:
+    """A GREATER of int16 as LESS of the two the other way round; any other op as it is.
+
+    TensorFlow Lite Micro takes GREATER of int16 and gives wrong answers, since it scales both sides
+    by factors that it never sets. It has no LESS of int16, and says so.
+    """
+    if network.kind(op) != "GREATER" or network.dtype_of(indices(op.inputs)[0]) != "int16":
+        return op
+    first, second = indices(op.inputs)
+    return network.new_op("LESS", [second, first], indices(op.outputs))
 
 
 def _aligned(network: Network, op: Any, done: list[Any]) -> list[Any]:
