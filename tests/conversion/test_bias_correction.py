@@ -29,7 +29,7 @@ def data():
 
 def mean_errors(net, data, scheme, **options):
     """Of every output, the largest average error over its channels; and the conversion."""
-    made = edgeq.convert(net, data=data, scheme=scheme, **options)
+    made = edgeq.convert(net, data=data, scheme=scheme, rounding="nearest", **options)
     pairs = zip(run(made.float_model.data, [data]), run(made.data, [data]), strict=True)
     errors = [(after - before).reshape(-1, before.shape[-1]) for before, after in pairs]
     return [float(np.abs(error.mean(axis=0)).max()) for error in errors], made
