@@ -122,8 +122,28 @@ def _prepare() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
     given = sys.argv[1:] if args is None else args
-    args = [_at_home(argument) for argument in given]
-    _prepare()
+    try:
+        _prepare()
+        code = _run([_at_home(argument) for argument in given])
+    except BaseException as error:
+        if isinstance(error, SystemExit) or not _was_interrupted(error):
+            raise
+        say("Interrupted; nothing half-written was left behind.", err=True)
+        code = 130
+    sys.exit(code)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is at the bottom of it; Python wraps one that comes in an import."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _run(args: list[str]) -> int:
+    """The exit code of a command that was not interrupted."""
     try:
         code = cli.main(args=args, prog_name="edgeq", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -148,7 +168,4 @@ def main(args: list[str] | None = None) -> None:
         doing = "cannot write" if error.errno in _NO_ROOM else "there is no such path"
         say(f"Error: {doing}: {error.strerror}{place}.", err=True)
         code = 1
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        say("Interrupted; nothing half-written was left behind.", err=True)
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

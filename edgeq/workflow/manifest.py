@@ -109,8 +109,8 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
         "cycles": profile["cycles"],
         **profile["memory_bytes"],
     }
-    for kind, evaluation in result["evaluation"].items():
-        if evaluation:
+    for kind in ("float", "integer"):
+        if evaluation := result["evaluation"][kind]:
             found[f"{kind}_{evaluation['metric']}"] = evaluation[evaluation["metric"]]
     quality = (result.get("conversion") or {}).get("quality") or {}
     for name in ("signal_to_noise_db", "top1_agreement"):
