@@ -25,9 +25,6 @@ system() {
     if command -v getprop >/dev/null 2>&1; then
         section android; getprop ro.build.version.release; getprop ro.product.model
     fi
-    # Of the programs: a kernel of 64 bits also runs those of 32. The fifth byte of a program tells.
-    section bits
-    getconf LONG_BIT 2>/dev/null || od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null
     section libc
     getconf GNU_LIBC_VERSION 2>/dev/null
     for f in /lib/ld-musl-* /system/lib*/libc.so; do
@@ -103,7 +100,7 @@ folders() {
 }
 
 pythons() {
-    section python
+    section python; told=
     for p in python3 python; do
         command -v $p >/dev/null 2>&1 || continue
         echo "path $(command -v $p)"
@@ -122,8 +119,12 @@ try:
     print("libc " + os.confstr("CS_GNU_LIBC_VERSION"))
 except Exception:
     pass
-' 2>/dev/null && break
+' 2>/dev/null && told=yes && break
     done
+    [ -n "$told" ] && return
+    # Of the programs: a kernel of 64 bits also runs those of 32. The fifth byte of a program tells.
+    section bits
+    getconf LONG_BIT 2>/dev/null || od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null
 }
 
 read -r boot </proc/sys/kernel/random/boot_id
