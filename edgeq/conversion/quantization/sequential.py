@@ -70,6 +70,10 @@ def round_sequentially(model: Any, source: FloatModel, dataset: Dataset) -> dict
     ours = {i: _quantized(v, model.subgraphs[0].tensors[i]) for i, v in integers.items()}
     walk = Walk(model, ours, LiteRtOptions(delegate="none"))
     layers = _layers(model, source)
+    if any(_Layer(model, _op(model, place), layer).trained() for place, layer in layers):
+        # The other layers have learned with rounding to nearest; changes would undo that.
+        left_alone = Rounding(None, None, 0.0, "trained on these integers")
+        return {layer.output.name: left_alone for _, layer in layers}
     found: dict[str, Rounding] = {}
     done: set[str] = set()
     for position, layer in track(layers, "rounding", len(layers)):
@@ -82,7 +86,7 @@ def round_sequentially(model: Any, source: FloatModel, dataset: Dataset) -> dict
             continue
         walk.to(position)
         exact_walk.to(layer.op.index)
-        target = _Layer(model, model.subgraphs[0].operators[position], layer)
+        target = _Layer(model, _op(model, position), layer)
         given = target.real(walk.value(target.source))
         found[layer.output.name] = target.round(exact_walk.value(layer.source.index), given)
     return found
@@ -104,6 +108,10 @@ def _layers(model: Any, source: FloatModel) -> list[tuple[int, Product]]:
         if same and weights.type in WEIGHT_LIMITS and graph.tensors[inputs[0]].type in _TYPES:
             found.append((position, same.pop(0)))
     return found
+
+
+def _op(model: Any, position: int) -> Any:
+    return model.subgraphs[0].operators[position]
 
 
 def _inputs(graph: Any, samples: list[Any]) -> dict[int, Array]:
@@ -136,6 +144,11 @@ class _Layer:
         self._bias = tensors[inputs[2]] if len(inputs) > 2 and inputs[2] >= 0 else None
         self._biased = self._bias is not None and self._bias.type in _BIAS_TYPES
 
+    def trained(self) -> bool:
+        """Whether the float weights are these integers already, as training for few bits ends."""
+        kernel = np.asarray(self._layer.weights.data, np.float64)
+        return self._now(kernel).equals(self._layer.matrix(kernel))
+
     def real(self, values: Array) -> Array:
         """The input's integers as real numbers."""
         found = self._source.quantization
@@ -161,8 +174,6 @@ class _Layer:
             return Rounding(None, None, 0.0, "too few samples to judge by")
         weights = layer.matrix(kernel)
         before = self._now(kernel)
-        if before.equals(weights):
-            return Rounding(None, None, 0.0, "weights were trained on these integers")
         after = rebuild(
             weights,
             known,
