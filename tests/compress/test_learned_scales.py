@@ -63,7 +63,9 @@ def test_converted_weights_are_those_of_the_training(prepared):
 
     model, x = prepared
     finished = finish_qat(model)
-    graph = parse_graph(edgeq.convert(finished, data=x, scheme="int4").data, "net")
+    graph = parse_graph(
+        edgeq.convert(finished, data=x, scheme="int4", rounding="nearest").data, "net"
+    )
     integer = [t for t in graph.main.tensors if t.dtype == "int4"]
     trained = [
         np.asarray(layer.weights_by_rule(kernel, settled=False))

@@ -255,7 +255,7 @@ def test_command(cli, net, data, tmp_path):
     done = cli(*arguments)
     assert done.code == 0
     assert "rounding: 5 of 5 layers changed" in done.out
-    assert "adaptive dB" in done.out
+    assert "after dB" in done.out
     refused = cli(*arguments, "--force", "--scheme", "dynamic")
     assert refused.code == 2
     assert "computes in float" in refused.err

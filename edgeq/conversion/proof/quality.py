@@ -29,7 +29,8 @@ from edgeq.model.model_file import parse_graph
 SAMPLES = 100
 SECONDS = 3.0
 GOOD, WARNED, FAILED, NOT_JUDGED = "good", "warned", "failed", "not judged"
-_ROWS_THAT_TELL = 10
+# Where nearly all answers are one class, two or three that differ are chance.
+_DIFFERENT_ROWS_THAT_TELL = 4
 _CONSTANT = STEPS_THAT_TELL / 255
 _CHANNELS = range(2, 4097)
 
@@ -272,7 +273,7 @@ class _Pair:
         ]
         beyond = self._answers.beyond_chance
         wrong = (
-            self._answers.decided >= _ROWS_THAT_TELL
+            self._answers.decided - self._answers.agreed >= _DIFFERENT_ROWS_THAT_TELL
             and beyond is not None
             and beyond < limits.agreement
         )
