@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,9 +12,9 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import compile_options, json_option, print_json
-from edgeq.cli.shared.tables import result_console, short_name
+from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import Latency, OpProfile, ProfileOptions
+from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
 from edgeq.report.account import mark, plain_text, provenance_lines
 
@@ -136,22 +135,3 @@ def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
     names = ["min", *middle, "max", "first"]
     values = [(name, getattr(latency, name)) for name in names]
     return [(f"latency {name}", f"{value:,.1f} µs") for name, value in values if value is not None]
-
-
-def op_table(ops: Sequence[OpProfile]) -> Table:
-    """The table per op; columns that the device cannot fill are left out."""
-    columns = ["macs", "instructions", "cycles"]
-    known = [name for name in columns if any(getattr(op, name) is not None for op in ops)]
-    table = Table("#", "op", *known, "share", "name", box=None)
-    for column in table.columns[2:-1]:
-        column.justify = "right"
-    for op in ops:
-        figures = [getattr(op, name) for name in known]
-        table.add_row(
-            str(op.index),
-            op.op,
-            *("" if figure is None else f"{figure:,}" for figure in figures),
-            "" if op.share is None else f"{op.share:.1%}",
-            short_name(op.name),
-        )
-    return table

@@ -20,7 +20,8 @@ from edgeq.compiler.build.toolchain import Toolchain, cross_toolchain
 from edgeq.firmware.layout import bare_metal_options
 from edgeq.firmware.linkmap import Share, read_shares
 from edgeq.firmware.model import FirmwareModel
-from edgeq.firmware.project import lay_out, render_file
+from edgeq.firmware.project import lay_out
+from edgeq.firmware.rendering import render_file
 
 TEMPLATE = "bare-metal"
 _ROOM_BYTES = 64 << 20

@@ -11,7 +11,6 @@ from edgeq.compiler.ops.shared.base import C_TYPES
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
-    from edgeq.firmware.tflm import TflmNeeds
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,21 @@ class ModelTensor:
     def elements(self) -> int:
         """Number of elements of one call."""
         return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class TflmNeeds:
+    """What a model needs of a TFLM tree.
+
+    Attributes:
+        kernels: "reference" or "cmsis-nn".
+        stems: Sources under kernels/, without their extension and without "_common".
+        stack_bytes: Stack that a call of TFLM may take.
+    """
+
+    kernels: str
+    stems: tuple[str, ...]
+    stack_bytes: int = 4096
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import __version__
@@ -19,7 +18,8 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError
-from edgeq.firmware.model import FirmwareModel, ModelTensor, accessor
+from edgeq.firmware.model import FirmwareModel, ModelTensor, TflmNeeds, accessor
+from edgeq.firmware.rendering import render_file
 from edgeq.firmware.tflm_arena import KERNELS, Arena, tflm_arena
 from edgeq.model.graph import Graph, Op
 from edgeq.model.inputs import xorshift_inputs
@@ -67,21 +67,6 @@ _STEMS = {
 }
 
 
-@dataclass(frozen=True)
-class TflmNeeds:
-    """What a model needs of a TFLM tree.
-
-    Attributes:
-        kernels: "reference" or "cmsis-nn".
-        stems: Sources under kernels/, without their extension and without "_common".
-        stack_bytes: Stack that a call of TFLM may take.
-    """
-
-    kernels: str
-    stems: tuple[str, ...]
-    stack_bytes: int = 4096
-
-
 def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") -> FirmwareModel:
     """A model wrapped for TensorFlow Lite Micro.
 
@@ -94,8 +79,6 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
     Raises:
         EdgeqError: TFLM cannot run this model, or the `tflite-micro` package is missing.
     """
-    from edgeq.firmware.project import render_file
-
     if kernels not in KERNELS:
         raise EdgeqError(f"TFLM has no kernels '{kernels}'.", hint=", ".join(KERNELS))
     graph = read_graph(path)

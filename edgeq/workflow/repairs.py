@@ -7,9 +7,9 @@ from typing import Any
 
 from edgeq.conversion.calibration.calibrate import Calibration, calibrate
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.passes.masks import bound_masks, clip_masks
 from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
 from edgeq.conversion.quantization.bias_correction import correct_biases
+from edgeq.conversion.quantization.masks import bound_masks, clip_masks
 from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe
 from edgeq.conversion.quantization.sequential import can_walk, round_sequentially

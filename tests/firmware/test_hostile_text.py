@@ -12,7 +12,8 @@ import pytest
 from edgeq.boards.target import load_target
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.create import create_project, read_project
-from edgeq.firmware.project import render_file, render_project
+from edgeq.firmware.project import render_project
+from edgeq.firmware.rendering import render_file
 from edgeq.support import escapes
 from edgeq.support.resources import resource_dir
 from edgeq.support.text import visible_line

@@ -21,7 +21,7 @@ from edgeq.analysis.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.analysis.evaluation.layers import layer_errors
 from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.passes.masks import like_masks
+from edgeq.conversion.quantization.masks import like_masks
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph

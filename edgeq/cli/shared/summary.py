@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
-from edgeq.cli.profile import op_table
-from edgeq.cli.shared.tables import result_console
+from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.report.account import (
     account_rows,
     check_line,

@@ -11,8 +11,11 @@ from edgeq.support.text import visible_line
 
 if TYPE_CHECKING:
     from rich.console import Console  # noqa: TID251  (its type)
+    from rich.table import Table
 
-__all__ = ["result_console", "short_name", "show_columns", "show_table"]
+    from edgeq.devices.base import OpProfile
+
+__all__ = ["op_table", "result_console", "short_name", "show_columns", "show_table"]
 
 _LONG = 500
 _WIDEST = 60
@@ -63,3 +66,24 @@ def show_columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> None
     for name in dict.fromkeys(name for cells in columns.values() for name in cells):
         table.add_row(name, *(cells.get(name, "") for cells in columns.values()))
     result_console().print(table)
+
+
+def op_table(ops: Sequence[OpProfile]) -> Table:
+    """The table per op; columns that the device cannot fill are left out."""
+    from rich.table import Table
+
+    columns = ["macs", "instructions", "cycles"]
+    known = [name for name in columns if any(getattr(op, name) is not None for op in ops)]
+    table = Table("#", "op", *known, "share", "name", box=None)
+    for column in table.columns[2:-1]:
+        column.justify = "right"
+    for op in ops:
+        figures = [getattr(op, name) for name in known]
+        table.add_row(
+            str(op.index),
+            op.op,
+            *("" if figure is None else f"{figure:,}" for figure in figures),
+            "" if op.share is None else f"{op.share:.1%}",
+            short_name(op.name),
+        )
+    return table

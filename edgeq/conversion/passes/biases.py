@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import add_constant, indices
 from edgeq.conversion.network import Network
-from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
+from edgeq.conversion.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
 
 BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _INT32, _INT64 = 2, 4  # tensor types

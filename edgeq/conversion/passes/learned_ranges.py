@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices
 from edgeq.conversion.network import LIMITS, LearnedScale, Network, Range
 from edgeq.conversion.passes.biases import BIAS_INPUT, BIAS_TYPES
-from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
+from edgeq.conversion.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
 
 # Where the axis of the output channels is.
 _WEIGHT_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}

@@ -18,7 +18,7 @@ from edgeq.conversion.calibration.products import Product, products
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.rounding import adaptive_integers, output_errors
-from edgeq.conversion.quantization.stored_weights import (
+from edgeq.conversion.stored_weights import (
     WEIGHT_LIMITS,
     read_weights,
     scales_like,

@@ -18,7 +18,7 @@ from edgeq.conversion.calibration.moments import calibration_samples, collect
 from edgeq.conversion.calibration.products import Product, products
 from edgeq.conversion.flatbuffer import add_constant, indices
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.quantization.stored_weights import WEIGHT_LIMITS, read_weights, scales_like
+from edgeq.conversion.stored_weights import WEIGHT_LIMITS, read_weights, scales_like
 from edgeq.data import Dataset
 
 _INT32, _INT64 = 2, 4  # tensor types

@@ -23,13 +23,13 @@ from edgeq.conversion.quantization.reconstruction import (
     Rebuilt,
     rebuild,
 )
-from edgeq.conversion.quantization.stored_weights import (
+from edgeq.conversion.quantization.walk import Walk
+from edgeq.conversion.stored_weights import (
     WEIGHT_LIMITS,
     read_weights,
     scales_like,
     write_weights,
 )
-from edgeq.conversion.quantization.walk import Walk
 from edgeq.data import Dataset
 from edgeq.devices.interpreters import LiteRtOptions
 from edgeq.support.progress import track

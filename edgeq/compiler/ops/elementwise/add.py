@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgeq.compiler.ops.dsp.add import lower_dsp
+from edgeq.compiler.ops.elementwise import scaled_sum
 from edgeq.compiler.ops.elementwise.arithmetic import plain_call
 from edgeq.compiler.ops.mve.add import lower_mve
-from edgeq.compiler.ops.shared import scaled_sum
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
 from edgeq.compiler.ops.shared.movement import require_same_type
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized

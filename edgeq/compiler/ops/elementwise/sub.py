@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.ops.elementwise import scaled_sum
 from edgeq.compiler.ops.elementwise.arithmetic import plain_call
-from edgeq.compiler.ops.shared import scaled_sum
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind
 
 
