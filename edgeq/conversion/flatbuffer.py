@@ -187,6 +187,16 @@ def drop_unused(model: Any) -> None:
     _drop_buffers(model)
 
 
+def drop_codes(model: Any) -> None:
+    """Remove kinds of ops that no op is of; runtimes look for kernels of all that are named."""
+    ops = [op for graph in model.subgraphs for op in graph.operators or []]
+    used = sorted({op.opcodeIndex for op in ops})
+    place = {old: new for new, old in enumerate(used)}
+    model.operatorCodes = [model.operatorCodes[old] for old in used]
+    for op in ops:
+        op.opcodeIndex = place[op.opcodeIndex]
+
+
 def _drop_buffers(model: Any) -> None:
     """Remove constants nobody uses; buffer 0 stays, it stands for "none"."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]

@@ -66,13 +66,17 @@ def _log_softmax(network: Network, op: Any) -> list[Any]:
     largest = tensor("largest", one, low, high)
     below = tensor("below", shape, low - high, 0.0)
     powers = tensor("powers", shape, 0.0, 1.0)
+    # LiteRT's reference kernel for SUM is wrong in 16 bits; the one for MEAN is right.
+    count = network.add_constant(f"{network.name(result)}/count", np.array([shape[-1]], np.float32))
+    mean = tensor("mean", one, 1.0 / shape[-1], 1.0)
     total = tensor("total", one, 1.0, float(shape[-1]))
     logarithm = tensor("logarithm", one, 0.0, math.log(max(shape[-1], 2)))
     return [
         network.new_op("REDUCE_MAX", [source, axis], [largest], "Reducer", keepDims=True),
         network.new_op("SUB", [source, largest], [below], "Sub", potScaleInt16=False),
         network.new_op("EXP", [below], [powers], "Exp"),
-        network.new_op("SUM", [powers, axis], [total], "Reducer", keepDims=True),
+        network.new_op("MEAN", [powers, axis], [mean], "Reducer", keepDims=True),
+        network.new_op("MUL", [mean, count], [total], "Mul"),
         network.new_op("LOG", [total], [logarithm]),
         network.new_op("SUB", [below, logarithm], [result], "Sub", potScaleInt16=False),
     ]

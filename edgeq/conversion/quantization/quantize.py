@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import drop_unused, like_signature, unpack
+from edgeq.conversion.flatbuffer import drop_codes, drop_unused, like_signature, unpack
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
@@ -95,6 +95,8 @@ def quantize(
         for rewrite in INTEGER_PASSES:
             network = rewrite(network)
     drop_unused(network.model)
+    if network.tables:
+        drop_codes(network.model)
     return network
 
 
