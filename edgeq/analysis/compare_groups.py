@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeq.analysis.compare import Comparison, compare_profiles
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
 from edgeq.support.result import Result
 
@@ -52,7 +53,8 @@ def compare_groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> GroupCompariso
             missing[name] = f"{'A' if first is None else 'B'} has no profile of it"
             continue
         try:
-            devices[name] = compare_profiles(first, second)
+            with shaped_as("pair of profiles", name):
+                devices[name] = compare_profiles(first, second)
         except EdgeqError as error:
             missing[name] = error.what
     return GroupComparison(devices, missing)

@@ -350,6 +350,15 @@ def read_profiles(data: bytes, folder: Path) -> None:
     compare(good, _file(folder, "b.json", data))
 
 
+def read_groups(data: bytes, folder: Path) -> None:
+    from edgeq.analysis.compare_groups import compare_groups, is_group, read_result
+
+    found = read_result(_file(folder, "b.json", data))
+    if is_group(found):
+        compare_groups(found, PROFILE)
+        compare_groups({"results": [{"name": "a", "profile": PROFILE}]}, found)
+
+
 def projects() -> list[bytes]:
     record = {"name": "net", "template": "bare-metal", "runtime": "c", "target": "nucleo-f446re",
               "models": {"net": "0" * 64}, "notes": ["a note"]}  # fmt: skip
@@ -538,6 +547,9 @@ READERS = {
     ),
     "results": Reader(result_files, read_results),
     "profiles": Reader(lambda: [json.dumps(PROFILE).encode()], read_profiles),
+    "groups": Reader(
+        lambda: [json.dumps({"results": [{"name": "a", "profile": PROFILE}]}).encode()], read_groups
+    ),
     "project": Reader(projects, read_project_file),
     "manifest": Reader(lambda: [json.dumps(MANIFEST).encode()], read_manifest_file),
     "public key": Reader(public_keys, read_public_key),

@@ -130,4 +130,4 @@ def test_results_that_are_none(cli, tmp_path, text):
     assert (report.code == 0) == (tmp_path / "r.html").exists()
     compared = cli("compare", file, file)
     assert compared.code == 1
-    assert re.search(r"no (profile|sound JSON|pair)", compared.err)
+    assert re.search(r"no (profile|result|sound JSON|pair)", compared.err)
