@@ -171,7 +171,7 @@ def test_toml_string():
 
 
 def test_a_template_that_forgets_its_filter_fails(board):
-    from edgeq.firmware.project import _environment
+    from edgeq.firmware.rendering import _environment
 
     template = _environment().from_string("# {{ title }}")
     with pytest.raises(ValueError, match="unescaped"):
