@@ -45,6 +45,7 @@ from edgeq.compiler.ops.elementwise.prelu import PRELU
 from edgeq.compiler.ops.elementwise.quantize import DEQUANTIZE, QUANTIZE
 from edgeq.compiler.ops.elementwise.rsqrt import RSQRT
 from edgeq.compiler.ops.elementwise.select import SELECT, SELECT_V2
+from edgeq.compiler.ops.elementwise.sign import SIGN
 from edgeq.compiler.ops.elementwise.squared_difference import SQUARED_DIFFERENCE
 from edgeq.compiler.ops.elementwise.sub import SUB
 from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER
@@ -205,6 +206,7 @@ OPS: dict[str, OpKind] = {
         SIGNAL_RFFT,
         SIGNAL_STACKER,
         SIGNAL_WINDOW,
+        SIGN,
         SIN,
         SLICE,
         SOFTMAX,

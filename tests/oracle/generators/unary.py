@@ -72,6 +72,12 @@ def hard_swish(rng, _):
     return Case(what, single_op("HARD_SWISH", [x], [y]), [[EVERY_BYTE]])
 
 
+def sign(rng, _, dtype):
+    calls = [[extreme_values(rng, (256,), dtype)] for _ in range(2)]
+    model = single_op("SIGN", [TensorSpec((256,), dtype)], [TensorSpec((256,), dtype)])
+    return Case(f"SIGN {dtype}", model, calls, "litert")
+
+
 _FLOAT = ("CEIL", "COS", "FLOOR", "HARD_SWISH", "NEG", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE")
 _QUANTIZED = ("int8", "int8", "int16", "float32")
 _BYTE = ("int8", "int8", "float32")
@@ -87,5 +93,6 @@ GENERATORS = {
     "LOGISTIC": of_types(unary("LOGISTIC", output=(1 / 256, -128)), _BYTE),
     "LOGISTIC int16": logistic_s16,
     "RELU_N1_TO_1": of_types(unary("RELU_N1_TO_1", _BYTE), ("int8", "float32")),
+    "SIGN": of_types(sign, ("int32", "float32")),
     "TANH": of_types(unary("TANH", output=(1 / 128, 0)), _BYTE),
 }

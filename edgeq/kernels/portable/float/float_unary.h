@@ -63,6 +63,7 @@ EQ_FLOAT_UNARY(relu6, x < 0.0f ? 0.0f : (x > 6.0f ? 6.0f : x))
 EQ_FLOAT_UNARY(relu_n1_to_1, x < -1.0f ? -1.0f : (x > 1.0f ? 1.0f : x))
 EQ_FLOAT_UNARY(round, eq_round_one_f32(x))
 EQ_FLOAT_UNARY(rsqrt, 1.0f / sqrtf(x))
+EQ_FLOAT_UNARY(sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x + 0.0f)) /* NaN stays, -0 is 0 */
 EQ_FLOAT_UNARY(sin, sinf(x))
 EQ_FLOAT_UNARY(sqrt, sqrtf(x))
 EQ_FLOAT_UNARY(square, x *x)
