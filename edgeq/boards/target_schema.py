@@ -1,6 +1,7 @@
 """The form of a target file: which tables and keys there are, and what they may hold.
 
-Every problem in a file is reported at once, with the key, the value found and what is allowed.
+Every problem in a file is reported at once, with the key, the value found and what is allowed. What
+each key means stands with the classes of `edgeq.boards.target`.
 """
 
 from __future__ import annotations

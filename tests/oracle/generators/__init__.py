@@ -1,1 +1,4 @@
-"""Random models of one op. GENERATORS holds one generator per op and type."""
+"""Random models of one op: each module has a `GENERATORS`, one for each op and type.
+
+`tests/oracle/fuzz.py` collects them and `tests/oracle/test_fuzz.py` runs some of each.
+"""

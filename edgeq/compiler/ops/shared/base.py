@@ -37,7 +37,7 @@ class Isa:
 
     Attributes:
         kernels: Kernel folders to choose from, the best first: "mve", "dsp", "armv7m", "armv6m",
-            "rv32", "portable".
+            "rv32", "host", "portable".
     """
 
     kernels: tuple[str, ...] = ("portable",)
@@ -170,7 +170,8 @@ class Call:
 
     Attributes:
         header: Kernel file without folder and ".h": "conv_2d".
-        kernels: Folder it lies in: "portable", "dsp" or "mve".
+        kernels: Folder it lies in: "dsp", "mve", "host"; "portable" for those that lie by family
+            in portable/ and scalar/.
         function: C function.
         params_type: Its params struct.
         params: Fields of that struct.
