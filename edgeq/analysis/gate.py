@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeq.analysis.compare import Comparison
 
-# Memory that a build takes; a host's peak says more of its allocator than of the model.
+# What a build takes; on hosts, where that is not known, the peak of the process.
 _SIZES = ("flash_total", "ram_total")
 
 
@@ -42,19 +42,28 @@ class Gate:
                     f"slower by {change.ratio - 1:.1%} (95 % interval {low - 1:+.1%} to "
                     f"{high - 1:+.1%}, p = {change.p_value:.2g}); {self.slower:g} % is allowed"
                 )
-        elif "cycles" in found.counts:
-            yield from _grown("cycles", *found.counts["cycles"], self.slower)
+            return
+        for name in ("cycles", "instructions"):
+            if name in found.counts:
+                yield from _grown(name, *found.counts[name], self.slower)
+                return
+        yield "nothing that both results know shows that it is not slower"
 
     def _larger(self, found: Comparison) -> Iterator[str]:
         if self.larger is None:
             return
-        for name in _SIZES:
-            if name in found.counts:
-                yield from _grown(name.replace("_", " "), *found.counts[name], self.larger)
+        known = [name for name in _SIZES if name in found.counts]
+        for name in known or ("peak_rss",) * ("peak_rss" in found.counts):
+            yield from _grown(name.replace("_", " "), *found.counts[name], self.larger)
+        if not known and "peak_rss" not in found.counts:
+            yield "nothing that both results know shows that it is not larger"
 
     def _worse(self, found: Comparison) -> Iterator[str]:
         change = found.quality
-        if self.worse is None or change is None:
+        if self.worse is None:
+            return
+        if change is None:
+            yield "nothing that both results know shows that it is not worse"
             return
         allowed = self.worse / 100 * (1 if change.is_share else abs(change.a))
         if change.loss > allowed + 1e-9:

@@ -17,7 +17,7 @@ from edgeq.analysis.compare_groups import (
     read_result,
 )
 from edgeq.analysis.gate import Gate
-from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.common import Number, json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.support.terminal import say
 
@@ -29,19 +29,19 @@ from edgeq.support.terminal import say
 @click.argument("new", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--fail-if-slower",
-    type=click.FloatRange(0.0),
+    type=Number(0.0),
     metavar="PERCENT",
     help="Exit with 3 if NEW is slower by more than this, and not by chance.",
 )
 @click.option(
     "--fail-if-larger",
-    type=click.FloatRange(0.0),
+    type=Number(0.0),
     metavar="PERCENT",
     help="Exit with 3 if NEW takes more than so much more flash or RAM.",
 )
 @click.option(
     "--fail-if-worse",
-    type=click.FloatRange(0.0),
+    type=Number(0.0),
     metavar="POINTS",
     help="Exit with 3 if NEW, an evaluation, is worse by more than so many points of 100.",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
 from edgeq.compress.task import Task
@@ -71,11 +71,11 @@ def _training_declarations(epochs: int, teach: float, rates: str) -> list[Callab
             help="The data has no labels: learn from the model's own outputs.",
         ),
         click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes."),
-        click.option("--learning-rate", type=float, show_default=rates, help="Of Adam."),
+        click.option("--learning-rate", type=Number(), show_default=rates, help="Of Adam."),
         click.option("--batch-size", type=int, default=32, show_default=True, help="Per step."),
         click.option(
             "--teach",
-            type=float,
+            type=Number(),
             default=teach,
             show_default=True,
             help="Share of the loss that is the teacher's output; the rest is the labels'.",
@@ -84,7 +84,7 @@ def _training_declarations(epochs: int, teach: float, rates: str) -> list[Callab
         click.option("--seed", type=int, default=0, show_default=True, help="Of the training."),
         click.option(
             "--max-drop",
-            type=float,
+            type=Number(),
             default=_MAX_DROP,
             show_default=True,
             help="With --eval: exit code 3 where the figure loses more (of errors: this share).",
@@ -174,13 +174,13 @@ def qat(model: Path, task: Task, scheme: str) -> Compression:
     epilog="Example: edgeq compress prune kws.keras -o small.keras --data train.npz --structured"
 )
 @click.argument("model", type=_MODEL)
-@click.option("--sparsity", type=float, help="Share of zeros (or of blocks).  [default: 0.5]")
+@click.option("--sparsity", type=Number(), help="Share of zeros (or of blocks).  [default: 0.5]")
 @click.option("--block", is_flag=True, help="Zeros in blocks of 4x4, which C leaves out.")
 @click.option("--two-of-four", is_flag=True, help="Two zeros in every four weights.")
 @click.option("--structured", is_flag=True, help="Remove whole channels: less latency too.")
 @click.option(
     "--macs",
-    type=float,
+    type=Number(),
     help="With --structured: share of the multiply-accumulates to keep.  [default: 0.5]",
 )
 @_teacher
@@ -235,7 +235,7 @@ def cluster(model: Path, task: Task, clusters: int) -> Compression:
 @click.argument("model", type=_MODEL)
 @click.option("--rank", type=int, help="Width in between; by default each layer gets its own.")
 @click.option(
-    "--energy", type=float, default=0.9, show_default=True, help="What the default rank keeps."
+    "--energy", type=Number(), default=0.9, show_default=True, help="What the default rank keeps."
 )
 @_teacher
 @_output_options

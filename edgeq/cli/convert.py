@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
@@ -110,7 +110,7 @@ from edgeq.workflow.convert import convert as convert_model
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0.0),
+    type=Number(0.0),
     default=0.01,
     show_default=True,
     help="How much worse than float32 the best of --compare may be.",

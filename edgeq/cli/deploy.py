@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edgeq.analysis.limits import Limits
-from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, compile_options, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
@@ -37,9 +37,9 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--on", help="Device to profile on; the target's emulator by default.")
 @click.option("-o", "--output", help="Folder to make; 'deployed' by default.")
 @click.option("-n", "--verify", type=click.IntRange(1), help="Random inputs to verify with.")
-@click.option("--min-accuracy", type=float, help="Limit: least value of the metric.")
-@click.option("--max-drop", type=float, help="Limit: most that may be lost against float.")
-@click.option("--max-latency", type=float, help="Limit: milliseconds per inference.")
+@click.option("--min-accuracy", type=Number(), help="Limit: least value of the metric.")
+@click.option("--max-drop", type=Number(), help="Limit: most that may be lost against float.")
+@click.option("--max-latency", type=Number(), help="Limit: milliseconds per inference.")
 @click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
 @click.option(
     "--accept-loss",

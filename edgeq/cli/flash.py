@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.common import Number, json_option, print_json
 from edgeq.support.terminal import say
 
 
@@ -53,7 +53,7 @@ def flash(
 @click.command(epilog="Example: edgeq monitor /dev/ttyACM0 --baud 115200")
 @click.argument("port")
 @click.option("--baud", default=115200, show_default=True, help="Symbols per second.")
-@click.option("--seconds", type=float, help="Stop after this time; by default at Ctrl-C.")
+@click.option("--seconds", type=Number(), help="Stop after this time; by default at Ctrl-C.")
 @json_option
 def monitor(port: str, baud: int, seconds: float | None, as_json: bool) -> None:
     """Show what a board says on its serial port; with --json as one text at the end."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
-from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.common import Number, compile_options, json_option, print_json
 from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
@@ -26,18 +26,18 @@ from edgeq.report.account import mark, plain_text, provenance_lines
 @click.option(
     "--warmup", type=click.IntRange(0), help="Untimed calls before; by default until steady."
 )
-@click.option("--seconds", type=click.FloatRange(0.0), help="Length of the timed part on hosts.")
+@click.option("--seconds", type=Number(0.0), help="Length of the timed part on hosts.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the runtime (ssh:, adb:).")
 @click.option("--cpu", metavar="LIST", help="Cores to stay on, such as 0,4-6 (ssh:, adb:).")
 @click.option(
     "--sustained",
-    type=click.FloatRange(0.0, min_open=True),
+    type=Number(0.0, min_open=True),
     metavar="MINUTES",
     help="Measure for so long, to see throttling (ssh:, adb:).",
 )
 @click.option(
     "--paced",
-    type=click.FloatRange(0.0, min_open=True),
+    type=Number(0.0, min_open=True),
     metavar="HZ",
     help="Make so many calls a second, as a camera would (ssh:, adb:).",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
@@ -40,13 +40,15 @@ from edgeq.workflow.tuning.tune import tune as tune_model
 )
 @click.option("--on", default="sim:cortex-m4", show_default=True, help="Device to profile on.")
 @click.option(
-    "--max-drop", type=float, default=0.01, show_default=True, help="Most the metric may lose."
+    "--max-drop", type=Number(), default=0.01, show_default=True, help="Most the metric may lose."
 )
 @click.option("--flash", help="Limit: flash in all, e.g. 128K.")
 @click.option("--ram", help="Limit: RAM in all, e.g. 32K.")
 @click.option("--cycles", type=int, help="Limit: cycles per inference.")
 @click.option(
-    "--max-latency", type=float, help="Limit: milliseconds; emulated boards count at their clock."
+    "--max-latency",
+    type=Number(),
+    help="Limit: milliseconds; emulated boards count at their clock.",
 )
 @click.option("--metric", default="classification", show_default=True, help="As for evaluate.")
 @click.option(
@@ -57,7 +59,7 @@ from edgeq.workflow.tuning.tune import tune as tune_model
     help="What counts most among models that keep to the limits.",
 )
 @click.option("--trials", type=int, default=40, show_default=True, help="Candidates to try.")
-@click.option("--minutes", type=float, help="Begin no further trial after so many minutes.")
+@click.option("--minutes", type=Number(), help="Begin no further trial after so many minutes.")
 @click.option(
     "--workers",
     metavar="N|tcp://HOST:PORT",

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ _NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*")
 # Excel's first line that names the separator.
 _NAMED_SEPARATOR = re.compile(r"sep=(.)")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+# What a packed table may unpack to.
+_SPARE_BYTES, _MOST_TIMES = 16 << 20, 50
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,39 @@ def find_dialect(path: Path, label: str | None = None) -> Dialect:
 
 
 def _check_names(names: Sequence[str], path: Path) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise EdgeqError(
             f"Two columns have the name '{twice[0]}'.", f"{path}, line 1", "rename one of them"
         )
 
 
+class _Unpacked(gzip.GzipFile):
+    """A packed table, as far as it unpacks to what a table may: text seldom packs twentyfold."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._path, self._most = path, _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+
+    def read1(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            EdgeqError: The file claims to be much more than it is.
+        """
+        data = super().read1(size)
+        if self.tell() > self._most:
+            raise EdgeqError(
+                f"It unpacks to more than {self._most:,} bytes.",
+                str(self._path),
+                "a real table? unpack it first",
+            )
+        return data
+
+
 def _open(path: Path) -> IO[bytes]:
     if path.suffix.lower() in (".gz", ".gzip"):
-        packed: Any = gzip.GzipFile(path, "rb")
+        packed: Any = _Unpacked(path)
         opened: IO[bytes] = packed
         return opened
     return path.open("rb")

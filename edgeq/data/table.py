@@ -33,7 +33,8 @@ def open_table(path: Path, request: Request) -> Source:
         )
     features = _features(path, dialect, request, spec)
     request.remarks.note(str(dialect))
-    columns = [dialect.header.index(name) for name in features]
+    places = {name: position for position, name in enumerate(dialect.header)}
+    columns = [places[name] for name in features]
     target = dialect.header.index(label) if label and request.labelled else None
     count = _count(path, dialect)
 
@@ -73,7 +74,8 @@ def _features(path: Path, dialect: Dialect, request: Request, spec: InputSpec) -
     """Names of the feature columns, in order."""
     header, label = dialect.header, request.options.label
     features = list(request.keys) or [name for name in header if name != label]
-    missing = [name for name in [*features, *([label] if label else [])] if name not in header]
+    known = set(header)
+    missing = [name for name in [*features, *([label] if label else [])] if name not in known]
     if missing:
         raise EdgeqError(
             f"The file has no column {', '.join(missing)}; it has {listed(header)} ({dialect}).",

@@ -85,3 +85,19 @@ def test_the_command(cli, tmp_path):
     assert found.json["quality"]["interval"][1] < 0
     assert cli("compare", good, bad).code == 0
     assert cli("compare", base, good).code == 1
+
+
+def test_what_is_not_known_does_not_pass():
+    bare = {**profile(samples=False), "memory_bytes": {}, "cycles": None, "instructions": 10}
+    slower = {**bare, "instructions": 20}
+    found = compare_profiles(bare, slower)
+    assert Gate(slower=5).failures(found)
+    assert Gate(larger=5).failures(found)
+    assert Gate(worse=5).failures(found)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_limit_is_a_number(cli, tmp_path, number):
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(profile()))
+    assert cli("compare", file, file, "--fail-if-slower", number).code == 2
