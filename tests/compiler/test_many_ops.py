@@ -34,6 +34,18 @@ def model(tmp_path_factory):
     return file
 
 
+# The kernel's figure of a child begins with what its parent took; that of its own memory does not.
+WATCHED = """
+import re, sys
+from edgeq.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    status = open("/proc/self/status").read()
+    open("peak", "w").write(re.search(r"VmHWM:\\s+(\\d+)", status)[1])
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "most_seconds"),
@@ -46,16 +58,17 @@ def model(tmp_path_factory):
 )
 def test_time_and_memory(command, most_seconds, model, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgeq", command[0], str(model), *command[1:]],
+        [sys.executable, "-c", WATCHED, command[0], str(model), *command[1:]],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
     )
     said = process.stdout.read()
     process.stdout.close()
+    peak_kb = int((tmp_path / "peak").read_text())
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     assert status == 0
     assert len(said.splitlines()) > (LAYERS if command == ["inspect"] else 1)
     # Of the processor, so that a busy machine makes no difference.
     assert usage.ru_utime + usage.ru_stime < most_seconds
-    assert usage.ru_maxrss / 1024 < MOST_MB
+    assert peak_kb / 1024 < MOST_MB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.compiler.build.compiler import build
@@ -168,7 +168,10 @@ def read_image(path: Path) -> Image:
         noted = elf.get_section_by_name(".eq_marks")
         raw = b"" if noted is None else noted.data()
     marks = sorted((address & ~1, op) for op, address in struct.iter_unpack("<II", raw))
-    return Image(path, tuple(sections), symbols, tuple(marks))
+    # A table of addresses calls itself writable to be filled in by a loader; in flash it is not.
+    ram, _ = symbols.get("eq_model_ram", (0, 0))
+    placed = tuple(replace(s, writable=s.writable and s.start >= ram) for s in sections)
+    return Image(path, placed, symbols, tuple(marks))
 
 
 _INSTALL = "pip install 'edgeq[firmware]'"

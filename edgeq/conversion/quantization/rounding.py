@@ -86,13 +86,28 @@ def damped_gram(gram: Array) -> Array:
     return np.asarray(gram + np.where(noise > 0, noise, 1.0)[:, None, None] * np.eye(taps))
 
 
+def _inverse_factor(moment: Array) -> Array:
+    """The upper factor of the inverse of each moment, with as little more damping as it takes.
+
+    Inputs that nearly repeat each other leave an inverse that rounding makes indefinite.
+    """
+    taps = moment.shape[1]
+    size = np.trace(moment, axis1=1, axis2=2)[:, None, None] / taps * np.eye(taps)
+    for extra in (0.0, 1e-6, 1e-4, 1e-2):
+        try:
+            inverse = np.linalg.inv(moment + extra * size)
+            return np.asarray(np.linalg.cholesky(inverse).transpose(0, 2, 1))
+        except np.linalg.LinAlgError:
+            continue
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(moment + size)).transpose(0, 2, 1))
+
+
 def _sequential(choices: _Choices, gram: Array) -> Array:
     """Weights rounded one after the other, each error passed on to those still to come."""
     # The inputs that matter most first, while there are many others to make up for them.
     order = np.argsort(-np.diagonal(gram, axis1=1, axis2=2), axis=1, kind="stable")
     rows, columns = order[:, :, None], order[:, None, :]
-    inverse = np.linalg.inv(gram[np.arange(len(gram))[:, None, None], rows, columns])
-    factor = np.linalg.cholesky(inverse).transpose(0, 2, 1)
+    factor = _inverse_factor(gram[np.arange(len(gram))[:, None, None], rows, columns])
     ordered = choices.ordered(columns)
     wanted = ordered.weights.copy()
     found, errors = np.empty_like(wanted), np.empty_like(wanted)

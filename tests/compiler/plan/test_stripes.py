@@ -79,7 +79,7 @@ def test_every_grouping_gives_tflms_bytes(seed, residual, tmp_path, monkeypatch)
         tried += 1
         chosen = (made, plan_arena(made))
         monkeypatch.setattr(compilation, "least_memory", lambda *_, chosen=chosen: chosen)
-        with open_device("c").open(model, CompileOptions("ram", ram_bytes=10**6 + rows)) as session:
+        with open_device("c").open(model, CompileOptions("ram", why=f"{rows} rows")) as session:
             assert session.run([inputs])[0].tobytes() == expected, f"{rows} rows"
     assert tried
 
