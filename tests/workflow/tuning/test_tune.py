@@ -172,7 +172,7 @@ def test_limits_that_are_none(limits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--max-drop", "nan"), "may not lose"),
+        (("--max-drop", "nan"), "is no finite number"),
         (("--cycles", "0"), "cycles"),
         (("--minutes", "-1"), "--minutes"),
         (("--minutes", "nan"), "--minutes"),
