@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.model.graph import Graph
 
 
 def is_tflite(model: str | Path) -> bool:
     """Whether the file is a .tflite, or nothing that could be converted to one."""
     path = Path(model)
-    return not path.is_dir() and path.suffix.lower() not in (".keras", ".h5", ".hdf5")
+    return not path.is_dir() and not is_keras_file(path)
 
 
 def is_integer(graph: Graph) -> bool:

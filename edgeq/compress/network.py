@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.compress.kernels import take_weights
+from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
@@ -95,7 +96,7 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
         path = Path(model)
         if not path.exists():
             raise EdgeqError(f"There is no '{path}'.")
-        if not path.is_file() or path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        if not path.is_file() or not is_keras_file(path):
             raise EdgeqError(
                 "Compression needs a Keras model with its layers.",
                 str(path),

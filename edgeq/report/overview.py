@@ -9,7 +9,7 @@ from typing import Any
 _COSTS = ("cycles", "latency", "flash", "RAM")
 """What a front may be drawn against, the first that all rows have."""
 
-SMALLER = ("latency", "cycles", "flash", "RAM", "file")
+_SMALLER = ("latency", "cycles", "flash", "RAM", "file")
 
 
 def overview(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -41,7 +41,7 @@ def overview(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     name = PurePath(str(section["model"].get("path", ""))).name
-    score, metric = _score(section)
+    score, metric, larger_is_better = _score(section)
     common = {} if score is None else {metric: score}
     size = section["conversion"]["bytes"] if section["conversion"] else section.get("bytes")
     if size is not None:
@@ -57,6 +57,7 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "label": label,
                 "score": score,
                 "metric": metric,
+                "larger_is_better": larger_is_better,
                 "cells": common | cells,
                 "kinds": kinds,
                 "best": [],
@@ -65,13 +66,14 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _score(section: Mapping[str, Any]) -> tuple[float | None, str]:
+def _score(section: Mapping[str, Any]) -> tuple[float | None, str, bool]:
     """The figure of the model itself, not of the float model that it came from."""
     own = [found for found in section["evaluations"] if found["of"] != "float"]
     found = (own or section["evaluations"] or [None])[-1]
     if not found or not isinstance(found[found["metric"]], int | float):
-        return None, ""
-    return float(found[found["metric"]]), str(found["metric"])
+        return None, "", True
+    better = bool(found.get("larger_is_better", True))
+    return float(found[found["metric"]]), str(found["metric"]), better
 
 
 def _profile_cells(profile: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -95,7 +97,7 @@ def _mark_best(rows: Sequence[dict[str, Any]], name: str) -> None:
     having = [row for row in rows if name in row["cells"]]
     if len(having) < 2:
         return
-    choose = min if name in SMALLER or name in ("mae", "rmse") else max
+    choose = min if name in _SMALLER or not having[0]["larger_is_better"] else max
     best = choose(row["cells"][name] for row in having)
     for row in having:
         if row["cells"][name] == best:

@@ -180,3 +180,12 @@ def test_latencies_are_drawn_over_time():
     timed = {**PROFILE, "samples_us": [float(10 + i % 7) for i in range(200)]}
     page = render(combine([("p.json", timed)]))
     assert "how often each occurred" in page
+
+
+def test_of_an_error_the_smaller_one_is_the_best():
+    def judged(name, sha256, value):
+        found = {"metric": "mae", "mae": value, "larger_is_better": False, "confusion": None}
+        return (f"{name}.json", other(EVALUATION, f"{name}.tflite", sha256, **found))
+
+    page = render(combine([judged("near", "1", 0.5), judged("far", "2", 0.75)]))
+    assert re.findall(r'class="n best">([\d.]+)', page) == ["0.5000"]

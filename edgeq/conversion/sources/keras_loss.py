@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
 
 _CROSSENTROPIES = frozenset(
@@ -40,7 +41,7 @@ def outputs_by_loss(model: str | Path | Any) -> Outputs | None:
 
 def _stored_loss(path: Path) -> Any:
     """The entry for the loss in a file; None where there is none."""
-    if path.is_dir() or path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+    if path.is_dir() or not is_keras_file(path):
         return None
     try:
         if zipfile.is_zipfile(path):

@@ -14,6 +14,7 @@ from edgeq import __version__
 from edgeq.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.classification import answers
@@ -132,7 +133,7 @@ def _variants(
     Raises:
         EdgeqError: There is data to train on, and nothing can be trained with it.
     """
-    if Path(model).suffix.lower() not in (".keras", ".h5", ".hdf5"):
+    if not is_keras_file(model):
         if train is not None:
             raise UsageError(
                 "Compressions need a Keras file; this model has no layers to train.", str(model)
