@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -131,9 +132,12 @@ def _link(mode: str) -> Fault:
 def _fill(scene: Scene) -> None:
     place = scene.server.home / ".cache"
     filler = place / "filler"
+    # Page by page until there is none: one call for all that is free gives back everything
+    # where the file that is coming up takes a page of it in between.
     with contextlib.suppress(OSError), filler.open("wb") as file:
-        free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-        os.posix_fallocate(file.fileno(), 0, free)
+        page = os.statvfs(place).f_frsize
+        for offset in itertools.count(step=page):
+            os.posix_fallocate(file.fileno(), offset, page)
     scene.passes.append(filler.unlink)
 
 
