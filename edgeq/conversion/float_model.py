@@ -21,7 +21,7 @@ from edgeq.model.loops import LOOPS, check_loops
 from edgeq.model.model_file import parse_graph
 from edgeq.model.samples import input_spec
 from edgeq.model.tflite.metadata import ModelInfo
-from edgeq.support.foreign import shaped_as
+from edgeq.support.foreign import open_file, shaped_as
 
 _TRUST_LOOPS = (
     "give the loop a fixed number of turns (maximum_iterations of tf.while_loop), or --trust, if "
@@ -148,9 +148,9 @@ def _from_memory(model: Any) -> Network:
 
 def _starts_as_tflite(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path, "model") as file:
             return file.read(8)[4:] == b"TFL3"
-    except OSError:
+    except (OSError, EdgeqError):
         return False
 
 
@@ -174,7 +174,7 @@ def _read(path: Path, signature: str | None, trust: bool) -> tuple[Network, Mode
 
         return name_tensors(export_saved_model(path, signature, trust=trust), str(path)), None
     try:
-        with path.open("rb") as file:
+        with open_file(path, "model") as file:
             head = file.read(8)
     except OSError as error:
         raise EdgeqError(f"The model cannot be read: {error.strerror}.", str(path)) from None

@@ -114,8 +114,9 @@ class _Counter:
         body = self._subgraph(op.options["body_subgraph_index"])
         places = zip(op.inputs, condition.inputs, body.inputs, body.outputs, strict=False)
         carried = [_Carried(values.of(place[0]), *place[1:], body=body) for place in places]
-        fixed = {each.seen: each.start for each in carried if each.kept and each.start is not None}
-        known = {each.before: each.start for each in carried if each.seen in fixed}
+        kept = [(each, each.start) for each in carried if each.kept and each.start is not None]
+        fixed = {each.seen: start for each, start in kept}
+        known = {each.before: start for each, start in kept}
         inside = _Values(body, known)
         counters = {
             each.seen: (each.start, step)
@@ -133,7 +134,7 @@ class _Counter:
                 where,
                 self.hint,
             )
-        ops = len(body.ops) + len(condition.ops)
+        ops = float(len(body.ops) + len(condition.ops))
         ops += self.runs(body, known, path) + self.runs(condition, fixed, path)
         return (turns + 1) * ops
 
