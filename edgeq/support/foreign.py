@@ -15,6 +15,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -272,8 +273,6 @@ def read_members(
     try:
         with zipfile.ZipFile(source) as opened:
             for entry in check_sizes(opened, where, whole):
-                if entry.filename in found:
-                    raise zipfile.BadZipFile(f"it holds '{entry.filename}' twice")
                 if not wanted(entry.filename):
                     continue
                 if entry.file_size > member:
@@ -290,11 +289,15 @@ def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile
     """The entries of an archive, if they may be unpacked.
 
     Raises:
-        EdgeqError: Too many, too large, encrypted, or packed in an unusual way.
+        EdgeqError: Too many, too large, encrypted, packed in an unusual way, or one name twice:
+            one reader takes the first, another the last.
     """
     entries = opened.infolist()
     if len(entries) > _MOST_MEMBERS:
         raise EdgeqError(f"The archive has {len(entries):,} members.", where)
+    names = Counter(entry.filename for entry in entries)
+    if entries and (most := names.most_common(1)[0])[1] > 1:
+        raise EdgeqError(f"The archive holds '{visible_line(most[0])}' twice.", where)
     total = sum(entry.file_size for entry in entries)
     if total > whole:
         raise too_large("the archive", total, whole, where)
