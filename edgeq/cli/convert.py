@@ -116,7 +116,11 @@ from edgeq.workflow.convert import convert as convert_model
     help="How much worse than float32 the best of --compare may be.",
 )
 @click.option("--signature", help="Which signature of a SavedModel.")
-@click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run code inside the model file (Lambda) and loops that may not end.",
+)
 @dataset_options
 @force_option
 @json_option

@@ -6,13 +6,12 @@ import errno
 import importlib
 import io
 import os
-import signal
 import sys
-from types import FrameType
 
 import click
 
 from edgeq import __version__
+from edgeq.cli.shared.interrupt import EXIT_CODE, always_interruptible
 from edgeq.errors import EdgeqError
 from edgeq.support.terminal import say
 
@@ -95,10 +94,6 @@ def cli() -> None:
     """Quantize a Keras model, prove it, compile it to C, and measure it where it will run."""
 
 
-def _terminate(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _at_home(argument: str) -> str:
     """An argument with `~/` expanded where the shell leaves it: in quotes, and in --option=~/..."""
     option, equals, value = argument.partition("=")
@@ -110,13 +105,12 @@ def _at_home(argument: str) -> str:
 
 
 def _prepare() -> None:
-    """Streams that print anything, and SIGTERM as Ctrl-C."""
+    """Streams that print anything, and signals that end whatever runs."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal without UTF-8 shows what it cannot print as \uXXXX.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _terminate)
+    always_interruptible()
 
 
 def main(args: list[str] | None = None) -> None:
@@ -129,7 +123,7 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(error, SystemExit) or not _was_interrupted(error):
             raise
         say("Interrupted; nothing half-written was left behind.", err=True)
-        code = 130
+        code = EXIT_CODE
     sys.exit(code)
 
 

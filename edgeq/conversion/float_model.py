@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.flatbuffer import op_kinds
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
@@ -16,10 +17,16 @@ from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import Outputs
 from edgeq.model.graph import Graph
+from edgeq.model.loops import LOOPS, check_loops
 from edgeq.model.model_file import parse_graph
 from edgeq.model.samples import input_spec
 from edgeq.model.tflite.metadata import ModelInfo
-from edgeq.support.foreign import shaped_as
+from edgeq.support.foreign import open_file, shaped_as
+
+_TRUST_LOOPS = (
+    "give the loop a fixed number of turns (maximum_iterations of tf.while_loop), or --trust, if "
+    "you know that it ends"
+)
 
 
 @dataclass(frozen=True)
@@ -141,13 +148,21 @@ def _from_memory(model: Any) -> Network:
 
 def _starts_as_tflite(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path, "model") as file:
             return file.read(8)[4:] == b"TFL3"
-    except OSError:
+    except (OSError, EdgeqError):
         return False
 
 
 def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:
+    """The network in a file, which ends whenever it is run, or is trusted to."""
+    network, info = _read(path, signature, trust)
+    if not trust and set(LOOPS) & set(op_kinds(network.model)):
+        check_loops(parse_graph(network.pack(), str(path)), _TRUST_LOOPS)
+    return network, info
+
+
+def _read(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:
     if not path.exists():
         raise EdgeqError(f"There is no '{path}'.")
     if path.is_dir():
@@ -159,7 +174,7 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, Mode
 
         return name_tensors(export_saved_model(path, signature, trust=trust), str(path)), None
     try:
-        with path.open("rb") as file:
+        with open_file(path, "model") as file:
             head = file.read(8)
     except OSError as error:
         raise EdgeqError(f"The model cannot be read: {error.strerror}.", str(path)) from None

@@ -20,7 +20,7 @@ from edgeq.data.base import Labels, Request, Row, Source, file_error
 from edgeq.data.preprocess import check_dtype, fit_shape
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
-from edgeq.support.foreign import ARCHIVE_ERRORS, check_sizes
+from edgeq.support.foreign import ARCHIVE_ERRORS, check_file, check_sizes, open_file
 from edgeq.support.text import visible_line
 
 _UNREADABLE = (*ARCHIVE_ERRORS, SyntaxError, TypeError, RecursionError)
@@ -53,11 +53,12 @@ class Column:
             EdgeqError: It is damaged, or does not fit into memory.
         """
         try:
-            loaded = np.load(self.path, allow_pickle=False)
-            if not self.key:
-                return np.asarray(loaded)
-            with loaded:
-                return np.asarray(loaded[self.key])
+            with open_file(self.path, "array") as file:
+                loaded = np.load(file, allow_pickle=False)
+                if not self.key:
+                    return np.asarray(loaded)
+                with loaded:
+                    return np.asarray(loaded[self.key])
         except _UNREADABLE as error:
             raise file_error(self.path, error) from error
 
@@ -156,7 +157,7 @@ def _label_file(path: Path, name: str) -> Path:
 
 def _open(path: Path, key: str) -> IO[bytes]:
     if not key:
-        return path.open("rb")
+        return open_file(path, "array")
     return zipfile.ZipFile(path).open(key + ".npy")
 
 
@@ -190,6 +191,7 @@ def read_columns(path: Path) -> dict[str, Column]:
 
 def _sizes(path: Path) -> dict[str, int]:
     """Bytes, unpacked, of every array by key."""
+    check_file(path, "data")
     if not zipfile.is_zipfile(path):
         _check_start(path)
         return {"": path.stat().st_size}
@@ -235,7 +237,7 @@ def _check_start(path: Path) -> None:
     Raises:
         EdgeqError: It is empty, or an archive without its end.
     """
-    with path.open("rb") as file:
+    with open_file(path, "data") as file:
         start = file.read(4)
     if not start:
         raise EdgeqError("The file is empty.", str(path))

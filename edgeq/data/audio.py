@@ -13,6 +13,7 @@ from edgeq.data.resampling import resample
 from edgeq.data.wav import read_header, read_wav
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 
 AUDIO_SUFFIXES = frozenset({".wav", ".wave"})
 _MOST_CHANNELS = 8
@@ -34,12 +35,7 @@ def open_audio(path: Path, request: Request) -> Source:
 
     def rows() -> Iterator[Row]:
         for file, label in files:
-            try:
-                content = file.read_bytes()
-            except OSError as error:
-                raise EdgeqError(
-                    f"The recording cannot be read: {error.strerror}.", str(file)
-                ) from None
+            content = read_bytes(file, "recording", MOST_FILE_BYTES)
             yield [read_audio(content, spec, request, str(file))], label, str(file)
 
     return Source(str(path), rows, "recordings", len(files), classes)

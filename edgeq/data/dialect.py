@@ -16,11 +16,12 @@ from typing import IO, Any
 from edgeq.data.base import file_error
 from edgeq.data.labels import plain_number
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import open_file
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*", re.ASCII)
 # Excel's first line that names the separator.
 _NAMED_SEPARATOR = re.compile(r"sep=(.)")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -117,8 +118,14 @@ class _Unpacked(gzip.GzipFile):
     """A packed table, as far as it unpacks to what a table may: text seldom packs twentyfold."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
+        self._file = open_file(path, "table")
+        super().__init__(fileobj=self._file, mode="rb")
         self._path, self._most = path, _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+
+    def close(self) -> None:
+        """Close the file below too."""
+        super().close()
+        self._file.close()
 
     def read1(self, size: int = -1) -> bytes:
         """The next bytes.
@@ -141,7 +148,7 @@ def _open(path: Path) -> IO[bytes]:
         packed: Any = _Unpacked(path)
         opened: IO[bytes] = packed
         return opened
-    return path.open("rb")
+    return open_file(path, "table")
 
 
 def _encoding(path: Path) -> str:

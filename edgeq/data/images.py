@@ -19,6 +19,7 @@ from edgeq.data.base import InputSpec, Request, Row, Source
 from edgeq.data.folders import labelled_files
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
+from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 from edgeq.support.text import visible_line
 
 IMAGE_SUFFIXES = frozenset(
@@ -49,10 +50,7 @@ def open_images(path: Path, request: Request) -> Source:
 
 
 def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise EdgeqError(f"The image cannot be read: {error.strerror}.", str(file)) from None
+    return read_bytes(file, "image", MOST_FILE_BYTES)
 
 
 def image_mode(spec: InputSpec, where: str) -> str:

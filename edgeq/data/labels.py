@@ -12,7 +12,7 @@ import numpy as np
 from edgeq.data.base import Expected, Labels, Request, Source
 from edgeq.errors import EdgeqError
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _SHOWN = 12
 
@@ -115,7 +115,7 @@ def plain_number(text: str) -> float:
     """The number that a text is.
 
     Raises:
-        ValueError: It is none; Python's underscores and "inf" are none either.
+        ValueError: It is none; underscores, "inf" and digits of other scripts are none either.
     """
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)

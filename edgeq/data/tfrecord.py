@@ -22,6 +22,7 @@ from edgeq.data.example import Damaged, read_example, read_tensor
 from edgeq.data.images import read_image
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.foreign import open_file
 
 _LABEL_NAMES = ("y", "label", "labels", "image/class/label")
 _DATA_NAMES = ("0", "x", "image", "image/encoded", "image_raw", "data", "inputs")
@@ -224,7 +225,7 @@ def _stream(file: IO[bytes]) -> Any:
 
 def _records(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with open_file(path, "data") as file:
             yield from _framed(_stream(file), path)
     except (OSError, EOFError, zlib.error) as error:
         raise file_error(path, error) from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.foreign import open_file
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _CODECS = {2: "ADPCM", 6: "A-law", 7: "µ-law", 17: "IMA ADPCM", 85: "MP3", 255: "AAC"}
@@ -136,7 +137,7 @@ def read_header(file: Path) -> WavFormat:
         EdgeqError: As `wav_format`.
     """
     try:
-        with file.open("rb") as stream:
+        with open_file(file, "recording") as stream:
             start = stream.read(1 << 16)
             size = file.stat().st_size
             if b"data" not in start:

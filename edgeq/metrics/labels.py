@@ -66,12 +66,11 @@ def class_numbers(labels: Array, classes: int) -> Array:
             "Labels are not whole numbers; accuracy needs class numbers.",
             hint="--metric regression",
         )
-    numbers = labels.astype(np.int64)
-    if classes == 2 and numbers.min() == -1 and bool(np.isin(numbers, (-1, 1)).all()):
-        numbers = (numbers + 1) // 2
-    if numbers.min() < 0 or numbers.max() >= classes:
+    low, high = int(labels.min()), int(labels.max())  # as they are: int64 does not hold them all
+    if classes == 2 and low == -1 and bool(np.isin(labels, (-1, 1)).all()):
+        return (labels.astype(np.int64) + 1) // 2
+    if low < 0 or high >= classes:
         raise EdgeqError(
-            f"Labels go from {numbers.min()} to {numbers.max()}; "
-            f"the model has the classes 0 to {classes - 1}."
+            f"Labels go from {low} to {high}; the model has the classes 0 to {classes - 1}."
         )
-    return numbers
+    return labels.astype(np.int64)

@@ -14,6 +14,7 @@ from edgeq.report.pictures import front_picture, pictures, suspects
 from edgeq.support.figures import KINDS, MEANINGS
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
+from edgeq.support.text import visible
 
 __all__ = ["combine", "page", "render"]
 
@@ -56,7 +57,7 @@ def render(result: Mapping[str, Any]) -> str:
         ValueError: It holds something else.
     """
     # Through JSON and back, so that a page made now equals one made from the saved file.
-    page = json.loads(json_text(result))
+    page = _visible(json.loads(json_text(result)))
     if "sections" not in page:
         section = section_of(page)
         page = {"edgeq": page["edgeq"], "sections": [section], "fleet": [], "searches": []}
@@ -83,6 +84,17 @@ def render(result: Mapping[str, Any]) -> str:
         )
     except jinja2.TemplateError as error:
         raise ValueError(str(error)) from error
+
+
+def _visible(value: Any) -> Any:
+    """A JSON value whose texts neither steer a browser nor turn the direction of what follows."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return [_visible(each) for each in value]
+    if isinstance(value, dict):
+        return {visible(name): _visible(each) for name, each in value.items()}
+    return value
 
 
 def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:

@@ -15,10 +15,11 @@ import struct
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgeq.errors import EdgeqError
 from edgeq.support.text import visible_line
@@ -31,9 +32,22 @@ else:
 MOST_TEXT_BYTES = 256 << 20
 """Largest text file: a long measurement's raw samples are some 10 MB."""
 
+MOST_FILE_BYTES = 4 << 30
+"""Largest binary file that is read at once: what a .wav file can be."""
+
 MOST_DEPTH = 64
 """Lists and tables inside each other; edgeq's own results have 8."""
 
+# Of a pipe without a writer, opening alone would wait.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+}
 _MOST_BITS = 64
 _MOST_PIPED = 64 << 20
 _MOST_DIGITS = 20  # of an integer, so that it fits 64 bits or nearly so
@@ -45,6 +59,60 @@ ARCHIVE_ERRORS = (
     RuntimeError, struct.error, IndexError, OverflowError, MemoryError,
 )  # fmt: skip
 """What a damaged archive makes Python's readers raise; RuntimeError: it has a password."""
+
+
+def open_file(path: Path, what: str) -> IO[bytes]:
+    """A file opened for reading: the one door for what others may have put there.
+
+    What is no plain file is refused: a pipe would wait for ever, a device gives bytes for ever. A
+    pipe that this process was given (`/dev/stdin`, `<(command)` in a shell) is the user's own.
+
+    Args:
+        path: The file.
+        what: What it is for the user, such as "configuration".
+
+    Raises:
+        EdgeqError: It is none.
+        OSError: It is not there, or may not be read.
+    """
+    check_file(path, what)  # some cannot even be opened
+    handle = os.open(path, os.O_RDONLY | _AT_ONCE | _BINARY)
+    try:
+        _check_kind(path, os.fstat(handle), what)
+        if _AT_ONCE and _given(path):
+            os.set_blocking(handle, True)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_file(path: Path, what: str) -> None:
+    """Refuse what `open_file` refuses, for files that other libraries open.
+
+    One that is not there is their matter.
+
+    Raises:
+        EdgeqError: It is no plain file.
+    """
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return
+    _check_kind(path, state, what)
+
+
+def _given(path: Path) -> bool:
+    return str(path) == "/dev/stdin" or str(path.parent) in ("/dev/fd", "/proc/self/fd")
+
+
+def _check_kind(path: Path, state: os.stat_result, what: str) -> None:
+    if stat.S_ISREG(state.st_mode) or (stat.S_ISFIFO(state.st_mode) and _given(path)):
+        return
+    kind = next((name for test, name in _KINDS.items() if test(state.st_mode)), "something else")
+    raise EdgeqError(
+        f"the {what} is {kind}, no file.", visible_line(str(path)), "give a regular file"
+    )
 
 
 def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
@@ -59,11 +127,11 @@ def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
         EdgeqError: It cannot be read, or is larger.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path, what) as file:
             # Asked for more than there is, `read` would take the memory for it all the same.
             state = os.fstat(file.fileno())
             size = state.st_size
-            if not stat.S_ISREG(state.st_mode):  # a pipe, or a link to /dev/zero
+            if not stat.S_ISREG(state.st_mode):
                 most = size = min(most, _MOST_PIPED)
             data = file.read(min(size, most) + 1)
     except (OSError, ValueError) as error:
@@ -205,8 +273,6 @@ def read_members(
     try:
         with zipfile.ZipFile(source) as opened:
             for entry in check_sizes(opened, where, whole):
-                if entry.filename in found:
-                    raise zipfile.BadZipFile(f"it holds '{entry.filename}' twice")
                 if not wanted(entry.filename):
                     continue
                 if entry.file_size > member:
@@ -223,11 +289,15 @@ def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile
     """The entries of an archive, if they may be unpacked.
 
     Raises:
-        EdgeqError: Too many, too large, encrypted, or packed in an unusual way.
+        EdgeqError: Too many, too large, encrypted, packed in an unusual way, or one name twice:
+            one reader takes the first, another the last.
     """
     entries = opened.infolist()
     if len(entries) > _MOST_MEMBERS:
         raise EdgeqError(f"The archive has {len(entries):,} members.", where)
+    names = Counter(entry.filename for entry in entries)
+    if entries and (most := names.most_common(1)[0])[1] > 1:
+        raise EdgeqError(f"The archive holds '{visible_line(most[0])}' twice.", where)
     total = sum(entry.file_size for entry in entries)
     if total > whole:
         raise too_large("the archive", total, whole, where)

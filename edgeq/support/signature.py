@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import read_bytes
 
 _ALGORITHM = "ed25519"
+_MOST_KEY_BYTES = 1 << 20
 _MAKE_KEY = "ssh-keygen -t ed25519 -N '' -f edgeq_key"
 
 
@@ -125,7 +127,4 @@ def _fingerprint(public_key: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EdgeqError(f"cannot read the key: {error.strerror}.", str(path)) from None
+    return read_bytes(path, "key", _MOST_KEY_BYTES)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.support.foreign import open_file
 from edgeq.support.jsontext import json_text, read_json
 from edgeq.support.signature import sign_bytes
 from edgeq.support.text import whole_number
@@ -123,7 +124,7 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
 def file_digest(path: Path) -> str:
     """SHA-256 of a file."""
     total = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path, "file") as file:
         while block := file.read(1 << 20):
             total.update(block)
     return total.hexdigest()

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
 MOMENTS = 4
 
@@ -57,3 +60,42 @@ def test_ctrl_c(models, tmp_path, command):
         if output.exists():  # the command was done but for its last words
             assert files(output).keys() == files(tmp_path / "whole").keys()
         assert not list((tmp_path / "tmp").glob("edgeq-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [("c", signal.SIGINT), ("local", signal.SIGTERM), ("sim:cortex-m4", signal.SIGINT)],
+)
+def test_a_model_that_never_ends_can_be_ended(tmp_path, address, sent):
+    (tmp_path / "endless.tflite").write_bytes(endless())
+    np.save(tmp_path / "x.npy", np.ones((1, 4), np.int32))
+    paths = [tmp_path / "endless.tflite", "--input", tmp_path / "x.npy"]
+    output = ["--output", tmp_path / "y.npy"]
+    process = start(["run", *paths, *output, "--on", address], tmp_path)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(2.0)  # in the loop, or on the way there: both have to end
+        process.send_signal(sent)
+    assert process.wait(1) in (130, -sent)
+    assert "Traceback" not in process.stderr.read()
+    assert not (tmp_path / "y.npy").exists()
+
+
+def endless():
+    """A model with a loop that goes on while its counter, which stands still, is below 1."""
+    one = TensorSpec((1,), "int32", data=[1])
+    value, counter = TensorSpec((1, 4), "int32"), TensorSpec((1,), "int32")
+    carried = [counter, value]
+    test = [*carried, one, TensorSpec((1,), "bool")]
+    options = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    zero = TensorSpec((1,), "int32", data=[0])
+    return build(
+        [
+            SubgraphSpec(
+                [zero, value, counter, value], [OpSpec("WHILE", [0, 1], [2, 3], options)], [1], [3]
+            ),
+            SubgraphSpec(test, [OpSpec("LESS", [0, 2], [3])], [0, 1], [3]),
+            SubgraphSpec([*carried, value], [OpSpec("ADD", [1, 1], [2])], [0, 1], [0, 2]),
+        ]
+    )

@@ -213,3 +213,60 @@ def test_an_architecture_that_is_no_text(tmp_path):
             file.attrs["model_config"] = value
         (tmp_path / "net.h5").write_bytes(buffer.getvalue())
         refused(tmp_path / "net.h5", ".")
+
+
+def renamed(good, path, activation):
+    """The good net with another activation in its configuration."""
+    files = members(good / "net.keras")
+    config = json.loads(files["config.json"])
+    config["config"]["layers"][1]["config"]["activation"] = activation
+    files["config.json"] = json.dumps(config).encode()
+    pack(path, files.items())
+    return path
+
+
+def named(module, name, kind="function"):
+    config = name if kind == "function" else {}
+    return {"module": module, "class_name": kind, "config": config, "registered_name": name}
+
+
+@pytest.mark.parametrize(
+    ("activation", "shown"),
+    [
+        (named("os", "system"), "os.system"),
+        (named("builtins", "os.system"), "builtins.os.system"),
+        (named("subprocess", "Popen", "Popen"), "subprocess.Popen"),
+        (named("keras.utils", "get_file"), "keras.utils.get_file"),
+        (named("keras.src.saving", "load_model"), "keras.src.saving.load_model"),
+        (named("keras", "utils.get_file"), "keras.utils.get_file"),
+        (named("keras_evil", "run", "run"), "keras_evil.run"),
+    ],
+    ids=str,
+)
+def test_functions_outside_keras_are_refused_before_keras_sees_them(
+    good, tmp_path, monkeypatch, activation, shown
+):
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras saw it"))
+    with pytest.raises(EdgeqError, match=f"names {shown}, which is none of Keras's"):
+        float_model(renamed(good, tmp_path / "m.keras", activation))
+
+
+def test_functions_of_keras_and_of_the_users_own_program_load(good, tmp_path):
+    own = {
+        "relu": "relu",
+        "dictionary": named("builtins", "relu"),
+        "module": named("keras.activations", "relu"),
+        "layer": {**named("keras.layers", "ReLU", "ReLU"), "registered_name": None},
+    }
+    for name, activation in own.items():
+        assert float_model(renamed(good, tmp_path / f"{name}.keras", activation)).graph.main.ops
+
+    @keras.saving.register_keras_serializable("mine")
+    def double(x):
+        return x * 2
+
+    activation = named("mine.module", "mine>double")
+    try:
+        assert float_model(renamed(good, tmp_path / "m.keras", activation)).graph.main.ops
+    finally:
+        keras.saving.get_custom_objects().clear()

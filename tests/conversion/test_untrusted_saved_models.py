@@ -210,3 +210,52 @@ def test_functions_that_call_themselves(tmp_path):
     edit(folder, loop)
     with pytest.raises(EdgeqError, match="call themselves"):
         float_model(folder)
+
+
+def repeat(condition, **options):
+    """A body of `module` that halves its value in a loop."""
+
+    def body(y):
+        return tf.while_loop(condition, lambda i, v: (i + 1, v * 0.5), (0, y), **options)[1]
+
+    return body
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [lambda i, v: True, lambda i, v: i >= 0, lambda i, v: tf.reduce_sum(v) > -1e9],
+    ids=["true", "counts away", "on data"],
+)
+def test_a_loop_that_may_never_end_is_not_run(tmp_path, endless):
+    folder = save(module(repeat(endless)), tmp_path / "net")
+    with pytest.raises(EdgeqError, match="may never end") as caught:
+        float_model(folder)
+    assert "--trust" in caught.value.hint
+
+
+def test_loops_over_steps_go_on_converting(tmp_path):
+    until_small = repeat(lambda i, v: tf.reduce_sum(v) > 0.1, maximum_iterations=9)
+    for number, body in enumerate([until_small, repeat(lambda i, v: i < 5)]):
+        folder = save(module(body), tmp_path / str(number))
+        assert "WHILE" in [op.name for op in float_model(folder).graph.main.ops]
+    endless = save(module(repeat(lambda i, v: tf.reduce_sum(v) > 0.1)), tmp_path / "trusted")
+    assert float_model(endless, trust=True).graph.main.ops
+
+
+@pytest.mark.slow
+def test_recurrent_layers_of_a_saved_model_go_on_converting(tmp_path):
+    import keras
+
+    class Net(tf.Module):
+        def __init__(self, layer):
+            super().__init__()
+            layer.build((1, 6, 2))
+            self.layer = layer
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 6, 2), tf.float32)])
+        def serve(self, x):
+            return {"y": self.layer(x)}
+
+    for layer in (keras.layers.LSTM(3), keras.layers.GRU(3, return_sequences=True)):
+        folder = save(Net(layer), tmp_path / layer.name)
+        assert "WHILE" in [op.name for op in float_model(folder).graph.main.ops]

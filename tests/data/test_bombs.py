@@ -55,6 +55,19 @@ def test_the_header_of_an_array(tmp_path, shape):
         read_arrays(tmp_path / "x.npy")
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_an_array_twice(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for value in (1.0, 2.0):
+            content = io.BytesIO()
+            np.save(content, np.full((3, 4), value, np.float32))
+            archive.writestr("x.npy", content.getvalue())
+    refused(path, "holds 'x.npy' twice")
+    with pytest.raises(EdgeqError, match="twice"):
+        read_arrays(path)
+
+
 def test_arrays_of_two_gigabytes_in_two_megabytes(tmp_path):
     path = tmp_path / "x.npz"
     header = io.BytesIO()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.data import InputSpec, Normalization, open_dataset
+from edgeq.data import DatasetOptions, InputSpec, Normalization, open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from tests.data import digits
 
@@ -346,3 +346,13 @@ def test_training_data_that_is_judged_on(tmp_path):
     assert "60 of the 60 samples that the model is judged on" in warning
     assert "d.npz" in warning
     assert work.understood["train"].inputs[0].after == (-1, 1)
+
+
+@pytest.mark.parametrize("digits", ["٣", "३", "３", "𝟑"])
+def test_digits_of_other_scripts_are_no_numbers(tmp_path, digits):
+    path = tmp_path / "t.csv"
+    for row, words in ((f"{digits},1", "in column 'a' is no number"), (f"1,{digits}", "label")):
+        path.write_text(f"a,label\n1,0\n2,1\n{row}\n", encoding="utf-8")
+        options = DatasetOptions(label="label")
+        with pytest.raises(EdgeqError, match=words):
+            list(open_dataset(path, [InputSpec("x", (1,))], labelled=True, options=options))

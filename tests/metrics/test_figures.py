@@ -5,9 +5,11 @@ import pytest
 import scipy.stats
 import sklearn.metrics as known
 
+from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.curves import weigh_auc, weigh_average_precision
 from edgeq.metrics.intervals import bootstrap, wilson
+from edgeq.metrics.labels import class_numbers
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs, told
 from edgeq.metrics.paired import compare_scores, mcnemar
 from edgeq.metrics.table import METRICS
@@ -229,3 +231,16 @@ def test_two_models_whose_figure_has_no_right_and_wrong():
     assert found.interval[0] > 0
     assert not compare_scores(close, close).significant
     assert compare_scores(close, scored("classification", *random(0)[:2])) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.array([0, 2**64 - 1], np.uint64), "from 0 to 18446744073709551615;"),
+        (np.array([0, 2**63], np.uint64), "from 0 to 9223372036854775808;"),
+        (np.array([-3.0, 1e20]), "from -3 to 100000000000000000000;"),
+    ],
+)
+def test_labels_that_int64_does_not_hold_are_named_as_they_are(labels, words):
+    with pytest.raises(EdgeqError, match=f"Labels go {words} the model has the classes 0 to 1"):
+        class_numbers(labels, 2)

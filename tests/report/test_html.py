@@ -189,3 +189,12 @@ def test_of_an_error_the_smaller_one_is_the_best():
 
     page = render(combine([judged("near", "1", 0.5), judged("far", "2", 0.75)]))
     assert re.findall(r'class="n best">([\d.]+)', page) == ["0.5000"]
+
+
+def test_text_that_steers_or_turns_is_spelled_out():
+    evil = "kws\u202egpj\x1b[2J\x07.tflite"
+    profile = {**PROFILE, "model": {**PROFILE["model"], "path": evil}, "warnings": [evil]}
+    profile["ops"] = [{**PROFILE["ops"][0], "name": evil}]
+    page = render(combine([("p.json", profile)]))
+    assert not set("\u202e\x1b\x07") & set(page)
+    assert page.count("kws\\u202egpj\\x1b[2J\\x07.tflite") >= 3

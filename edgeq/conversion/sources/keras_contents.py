@@ -7,6 +7,7 @@ bytes: a file can be a zip archive and an HDF5 file at once.
 from __future__ import annotations
 
 import importlib.util
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from edgeq.conversion.sources.hdf5_contents import read_hdf5
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import parse_json, read_members, too_large
+from edgeq.support.foreign import check_file, parse_json, read_members, too_large
 from edgeq.support.text import visible_line
 
 _CONFIG = "config.json"
@@ -28,6 +29,11 @@ _SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 # Classes of Keras that bring code with them, or run a model of another kind from another file.
 _BODY = "__lambda__"
 _CODE = frozenset({"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+# Packages whose layers Keras itself loads; and parts of it that no layer lies in.
+_PACKAGES = frozenset({"builtins", "keras", "keras_cv", "keras_hub", "keras_nlp"})
+_NO_LAYERS = frozenset(
+    {"callbacks", "config", "datasets", "distribution", "export", "saving", "tree", "utils"}
+)
 
 
 def check_contents(path: Path, *, trust: bool) -> None:
@@ -41,6 +47,7 @@ def check_contents(path: Path, *, trust: bool) -> None:
         EdgeqError: No whole model, damaged, it holds code and is not trusted, its weights lie in
             another file, or it is far larger unpacked than it is.
     """
+    check_file(path, "model")
     config = _config(path)
     found = set(_code_layers(config))
     code = sorted(found - {_BODY} or found)  # a Lambda's body has no name of its own
@@ -49,6 +56,14 @@ def check_contents(path: Path, *, trust: bool) -> None:
             f"The file holds code in the layers {', '.join(code[:8])}; it is not run.",
             str(path),
             "--trust runs it, if you know where the file comes from",
+        )
+    foreign = sorted(set(_foreign(config)))
+    if foreign and not trust:
+        raise EdgeqError(
+            f"The file names {', '.join(foreign[:8])}, which is none of Keras's layers and "
+            "functions; it is not called.",
+            str(path),
+            "export a SavedModel (model.export) and convert that; --trust lets Keras look for it",
         )
 
 
@@ -110,3 +125,34 @@ def _code_layers(config: Any) -> Iterator[str]:
                 name = inner.get("name") if isinstance(inner, dict) else None
                 yield visible_line(str(name or kinds.pop()))
             todo += each.values()
+
+
+def _foreign(config: Any) -> Iterator[str]:
+    """Classes and functions anywhere in an architecture that are not Keras's, by their names."""
+    todo = [config]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, list):
+            todo += each
+        elif isinstance(each, dict):
+            todo += each.values()
+            name, module = each.get("class_name"), each.get("module")
+            if name == "function" and isinstance(each.get("config"), str):
+                name = each["config"]
+            if not isinstance(name, str) or _registered(name, each.get("registered_name")):
+                continue
+            if "." in name or (module is not None and not _is_kerases(str(module))):
+                yield visible_line(f"{module}.{name}" if module else name)[:80]
+
+
+def _is_kerases(module: str) -> bool:
+    package, *parts = module.split(".")
+    inside = parts[1:] if parts[:1] == ["src"] else parts
+    return package in _PACKAGES and not _NO_LAYERS & set(inside[:1])
+
+
+def _registered(*names: Any) -> bool:
+    """Whether the user's own program has told Keras of a class or function of this name."""
+    saving = getattr(sys.modules.get("keras"), "saving", None)
+    known = saving.get_custom_objects() if saving is not None else {}
+    return any(isinstance(name, str) and name in known for name in names)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
+from edgeq.support.foreign import check_file
 
 _CROSSENTROPIES = frozenset(
     {"binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
@@ -44,6 +46,7 @@ def _stored_loss(path: Path) -> Any:
     if path.is_dir() or not is_keras_file(path):
         return None
     try:
+        check_file(path, "model")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 stored = json.loads(archive.read("config.json")).get("compile_config")
@@ -53,7 +56,15 @@ def _stored_loss(path: Path) -> Any:
             with h5py.File(path) as file:
                 stored = json.loads(file.attrs["training_config"])
         return stored.get("loss") if isinstance(stored, dict) else None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, ImportError, AttributeError):
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        zipfile.BadZipFile,
+        ImportError,
+        AttributeError,
+        EdgeqError,
+    ):
         return None  # whoever loads the model says what is wrong with the file
 
 

@@ -11,7 +11,7 @@ from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.support.foreign import read_bytes
+from edgeq.support.foreign import check_file, read_bytes
 from edgeq.support.text import visible_line
 
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
@@ -104,6 +104,9 @@ def _copy_by_links(path: Path, folder: Path, saved: Any) -> None:
     (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
     for name in ("variables", "assets", "assets.extra"):
         if (path / name).is_dir():
+            for file in (path / name).resolve().rglob("*"):
+                if not file.is_dir():
+                    check_file(file, "part of the SavedModel")
             (folder / name).symlink_to((path / name).resolve())
 
 
