@@ -149,6 +149,11 @@ class Target:
         return tuple(region for region in self.memory if region.kind == kind)
 
     @property
+    def phone(self) -> bool:
+        """Whether apps run models there, through runtimes that want inputs of their own kind."""
+        return self.host.get("os") == "android"
+
+    @property
     def flash_bytes(self) -> int | None:
         """Size of the flash that programs are linked to; None if there is none to speak of."""
         flash = self.regions("flash")

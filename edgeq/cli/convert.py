@@ -47,7 +47,11 @@ from edgeq.workflow.convert import convert as convert_model
     help=f"How to quantize: {', '.join(SCHEMES)}.",
 )
 @click.option("-t", "--target", help="Where it shall run; a scheme that cannot is refused.")
-@click.option("--io", type=click.Choice(IO_TYPES), help="Type of inputs and outputs.")
+@click.option(
+    "--io",
+    type=click.Choice(IO_TYPES),
+    help="Type of inputs and outputs; by default that of activations, and uint8 for a phone.",
+)
 @click.option(
     "--calibration",
     type=click.Choice(METHODS),
@@ -192,8 +196,9 @@ def show_conversion(result: Conversion) -> None:
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
         )
-    for name, found in result.understood.items():
-        say(str(found).replace("data:", f"{name} data:", 1))
+    lines = [str(x).replace("data:", f"{name} data:", 1) for name, x in result.understood.items()]
+    for line in (*lines, *(f"in apps: {runtime}" for runtime in result.app_runtimes)):
+        say(line)
     if result.quality is not None:
         show_quality(result.quality)
     if result.rounded:

@@ -51,6 +51,7 @@ class OpProfile:
         us_p90: A tenth took at least so long.
         covers: Positions of all ops of the model that it did the work of.
         among: Where that cannot be known: positions of the ops that it may be of.
+        delegated: Whether a delegate ran it, and not the runtime itself.
     """
 
     index: int
@@ -65,6 +66,7 @@ class OpProfile:
     us_p90: float | None = None
     covers: tuple[int, ...] = ()
     among: tuple[int, ...] = ()
+    delegated: bool = False
 
 
 @dataclass(frozen=True)

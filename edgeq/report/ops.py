@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,17 @@ def op_share(op: Mapping[str, Any]) -> str:
     if op.get("share") is None:
         return ""
     return "<0.1%" if 0 < op["share"] < 0.0005 else f"{op['share']:.1%}"
+
+
+def delegate_line(ops: Sequence[Mapping[str, Any]], delegate: object) -> str:
+    """Which ops a runtime's delegate took and which it left; empty where there is none."""
+    taken = {number for op in ops if op["delegated"] for number in (*op["covers"], *op["among"])}
+    if not taken:
+        return ""
+    own = Counter(op["op"] for op in ops if not op["delegated"])
+    left = ", ".join(name if n == 1 else f"{n} {name}" for name, n in own.items())
+    of = len(taken) + own.total()
+    return f"{delegate} takes {len(taken)} of {of} ops" + (f", not {left}" if left else "")
 
 
 def _numbers(positions: Sequence[int]) -> str:

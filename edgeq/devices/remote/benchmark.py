@@ -252,6 +252,7 @@ def op_rows(rows: Sequence[OpRow], graph: Graph) -> list[OpProfile]:
         OpProfile(
             UNKNOWN if place is None else place, row.op, row.name, share=row.us / total,
             covers=() if place is None else (place,), among=rest if place is None else (),
+            delegated=row.delegated,
         )
         for place, row in zip(places, rows, strict=True)
     ]  # fmt: skip

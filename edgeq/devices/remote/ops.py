@@ -44,6 +44,7 @@ def op_shares(rows: Sequence[OpTime], graph: Graph) -> list[OpProfile]:
             us_p90=float(np.percentile(row.us, 90)),
             covers=found,
             among=among,
+            delegated=row.delegated,
         )
         for (row, found, among), middle in zip(named, middles, strict=True)
     ]

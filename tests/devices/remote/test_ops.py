@@ -1,6 +1,8 @@
 """Rows of a profiler, and which ops of the model they are of: what LiteRT itself says of models
 whose answer is known."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from edgeq.devices.remote.answers import OpTime
 from edgeq.devices.remote.delegated import Part, covers, parts_of
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.model.model_file import read_graph
+from edgeq.report.ops import delegate_line
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
 FAST = ProfileOptions(runs=20, warmup=2)
@@ -92,6 +95,8 @@ def test_published_models_row_by_row(models):
     assert sum(row.share for row in found.ops) == pytest.approx(1)
     assert all(row.us_p10 <= row.us + 1 and row.us <= row.us_p90 + 1 for row in found.ops)
     assert found.ops[1].macs > 0
+    taken = delegate_line([asdict(row) for row in found.ops], "xnnpack")
+    assert taken == "xnnpack takes 14 of 16 ops, not AVERAGE_POOL_2D, SOFTMAX"
 
 
 def op(name, us, index=0, delegated=True):
