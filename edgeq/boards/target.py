@@ -177,9 +177,8 @@ class Target:
         if not running or not highest or self.kind == "host":
             return ""
         if self.uart is None or "bare-metal" not in self.templates:
-            return f"at {running / 1e6:g} MHz, the highest clock, which its SDK sets"
-        text = f"at {running / 1e6:g} MHz, the clock that the bare-metal project runs at"
-        return text if running == highest else f"{text} (the chip can do {highest / 1e6:g} MHz)"
+            return "the highest clock, which its SDK sets"
+        return "the clock that the bare-metal project runs at"
 
     @property
     def largest_ram_bytes(self) -> int | None:

@@ -11,6 +11,7 @@ from edgeq.boards.target_schema import TEMPLATES
 from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
+from edgeq.report.units import in_bytes, in_macs
 from edgeq.support.terminal import say
 
 if TYPE_CHECKING:
@@ -153,9 +154,10 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         return
     say(f"{output}: {len(sources.files)} files for {manifest['target']}")
     say(
-        f"arena {manifest['arena_bytes']:,} bytes (lower bound {manifest['arena_bound_bytes']:,}), "
-        f"state {manifest['state_bytes']:,} bytes, "
-        f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
+        f"arena {in_bytes(manifest['arena_bytes'])} "
+        f"(lower bound {manifest['arena_bound_bytes']:,}), "
+        f"state {in_bytes(manifest['state_bytes'])}, "
+        f"constants {in_bytes(manifest['constant_bytes'])}, {in_macs(manifest['macs'])}"
     )
     if packed:
         say(f"weights of {packed} layers packed: two to a byte")

@@ -20,6 +20,7 @@ from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.report.units import in_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.convert import IO_TYPES, Conversion
 from edgeq.workflow.convert import convert as convert_model
@@ -179,8 +180,8 @@ def convert(
 def show_conversion(result: Conversion) -> None:
     """Print what a conversion made: sizes, the proof, accuracy."""
     say(
-        f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
-        f"({result.float_bytes:,} bytes as float32)"
+        f"{result.output}: {in_bytes(len(result.data))}, {result.scheme.name} "
+        f"({in_bytes(result.float_bytes)} as float32)"
     )
     for layer, scheme in result.precision.items():
         say(f"  {layer}: {scheme}")

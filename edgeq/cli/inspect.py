@@ -23,6 +23,7 @@ from edgeq.report.account import (
     latency_lines,
     provenance_lines,
 )
+from edgeq.report.units import in_bytes, in_macs
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
@@ -80,23 +81,25 @@ def inspect(
 
 
 def _show_summary(found: Inspection, console: Console) -> None:
-    console.print(f"{found.path}: {found.file_bytes:,} bytes, sha256 {found.sha256[:16]}…")
+    console.print(f"{found.path}: {in_bytes(found.file_bytes)}, sha256 {found.sha256[:16]}…")
     for position, tensor in enumerate(found.inputs):
         console.print(f"input {position}   {_tensor_words(tensor)}")
     for position, tensor in enumerate(found.outputs):
         console.print(f"output {position}  {_tensor_words(tensor)}")
     kind = "fully integer" if found.integer else "with floats"
     console.print(
-        f"{len(found.ops)} ops, {found.macs:,} MACs, {found.parameters:,} parameters "
-        f"({found.constant_bytes:,} bytes), {kind}"
+        f"{len(found.ops)} ops, {in_macs(found.macs)}, {found.parameters:,} parameters "
+        f"({in_bytes(found.constant_bytes)}), {kind}"
     )
     if found.peak_op is not None:
         op = found.ops[found.peak_op]
         what = f"C for {found.target}" if found.target != PORTABLE else "portable C"
-        arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes ({what}); "
+        arena = ""
+        if found.arena_bytes is not None:
+            arena = f"arena {in_bytes(found.arena_bytes)} ({what}); "
         console.print(
             f"memory: {arena}the peak is at op {op.index} {op.op}, "
-            f"which needs {found.peak_live_bytes:,} bytes"
+            f"which needs {in_bytes(found.peak_live_bytes)}"
         )
 
 

@@ -14,6 +14,7 @@ from edgeq.report.account import (
     provenance_lines,
 )
 from edgeq.report.ops import delegate_line
+from edgeq.report.units import in_bytes
 from edgeq.workflow.deployment import Deployment
 
 
@@ -52,7 +53,7 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
         rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
     if found.compared is not None:
         rows.append(("integer against float", str(found.compared)))
-    rows.append(("model file", f"{found.result['model']['file_bytes']:,} bytes"))
+    rows.append(("model file", in_bytes(found.result["model"]["file_bytes"])))
     rows.append(("MACs", f"{found.profile.macs:,}"))
     rows += account_rows(found.account)
     for check in found.verifications:
