@@ -52,6 +52,24 @@ _HERE = ("c", "local", "tflm")
 _MEMORY = tuple(field.name for field in fields(Memory))
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one owner takes of a program that is not linked yet; None where it takes nothing."""
+
+    owner: str
+    flash: Figure | None
+    ram: Figure | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Sizes with their kinds."""
+        return {
+            "owner": self.owner,
+            "flash_bytes": self.flash and self.flash.value,
+            "ram_bytes": self.ram and self.ram.value,
+            "kind": next((each.kind for each in (self.flash, self.ram) if each), "unknown"),
+        }
+
+
 @dataclass(frozen=True, repr=False)
 class Account(Result):
     """What a program takes on a target.
@@ -63,6 +81,7 @@ class Account(Result):
             and "latency_ms"; memory is that of the model's program alone.
         image: The whole image of the bare-metal project, where the target has one and a compiler
             for it is here.
+        parts: Of a program that another runtime runs: what each part takes, as far as it is known.
         fastest: Milliseconds at the chip's highest clock, where the project leaves it lower.
     """
 
@@ -71,6 +90,7 @@ class Account(Result):
     figures: Mapping[str, Figure]
     image: ImageAccount | None = None
     fastest: Figure | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def memory(self) -> Memory:
@@ -93,6 +113,7 @@ class Account(Result):
             "latency_ms": self.latency_ms.value,
             "latency_ms_at_highest_clock": self.fastest and self.fastest.value,
             "image": self.image and self.image.to_json(),
+            "parts": [part.to_json() for part in self.parts],
             **beside(self.figures),
         }
 

@@ -113,7 +113,7 @@ def compile_(
             golden=golden is not False,
             force=force,
         )
-        _show_project(made, output, as_json=as_json)
+        _show_project(made, output, models, tflm_kernels, as_json=as_json)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
@@ -134,16 +134,25 @@ def compile_(
     _show_sources(sources, output, as_json=as_json)
 
 
-def _show_project(made: Project, output: str, *, as_json: bool) -> None:
-    from edgeq.report.account import image_lines
+def _show_project(
+    made: Project, output: str, models: tuple[str, ...], kernels: str, *, as_json: bool
+) -> None:
+    from edgeq.analysis.tflm_account import tflm_account
+    from edgeq.report.account import image_lines, part_lines
 
+    tflm = made.runtime == "tflm"
+    programs = [tflm_account(model, made.target, kernels=kernels) for model in models if tflm]
     if as_json:
         account = made.account and made.account.to_json()
-        print_json({**made.record, "output": output, "account": account})
+        found = {"account": account, "programs": [program.to_json() for program in programs]}
+        print_json({**made.record, "output": output, **found})
         return
     say(f"{output}: a {made.template} project for {made.target.title}")
     for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
         say(line)
+    for program in programs:
+        for line in part_lines(program):
+            say(line)
 
 
 def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:

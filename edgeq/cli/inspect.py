@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console  # noqa: TID251  (its type)
 
-from edgeq.analysis.fit import Fit, fit
+from edgeq.analysis.fit import Fit, fit, fit_tflm
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.cpu import PORTABLE
@@ -21,6 +21,7 @@ from edgeq.report.account import (
     fit_lines,
     image_lines,
     latency_lines,
+    part_lines,
     provenance_lines,
 )
 from edgeq.report.units import in_bytes, in_macs
@@ -38,6 +39,20 @@ from edgeq.report.units import in_bytes, in_macs
 )
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm"]),
+    default="c",
+    show_default=True,
+    help="With --target: generated C, or TensorFlow Lite Micro, as compile takes it.",
+)
+@click.option(
+    "--tflm-kernels",
+    type=click.Choice(["cmsis-nn", "reference"]),
+    default="cmsis-nn",
+    show_default=True,
+    help="Which kernels TensorFlow Lite Micro has.",
+)
+@click.option(
     "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
 )
 @compile_options
@@ -48,6 +63,8 @@ def inspect(
     target: str | None,
     golden: bool,
     trust: bool,
+    runtime: str,
+    tflm_kernels: str,
     check_runtime: str | None,
     options: CompileOptions,
     as_json: bool,
@@ -56,7 +73,9 @@ def inspect(
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
     fitting = None
-    if target is not None and not found.problems:
+    if target is not None and runtime == "tflm":
+        fitting = fit_tflm(model, target, kernels=tflm_kernels)
+    elif target is not None and not found.problems:
         # The form that was chosen for the budgets, so that nobody has to search again.
         fitting = fit(model, target, CompileOptions(found.optimize), golden=golden)
     if as_json:
@@ -108,6 +127,7 @@ def _show_fit(found: Fit, console: Console) -> None:
     lines = list(fit_lines(found))
     if account is not None:
         rows = [f"{name}: {text}" for name, text in account_rows(account) if name != "latency"]
+        lines = [*part_lines(account), *lines]
         lines = [f"the model's program on {found.target}: {', '.join(rows)}", *lines]
         lines += image_lines(account.image) if account.image is not None else ()
         lines += [*latency_lines(account), *provenance_lines(account.figures)]

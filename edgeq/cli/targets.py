@@ -17,12 +17,20 @@ from edgeq.support.terminal import say
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(["board", "host", "emulator"]), help="Only this kind.")
 @click.option("--fits", type=click.Path(), metavar="MODEL", help="Which of them hold this model?")
+@click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm"]),
+    default="c",
+    show_default=True,
+    help="With --fits: generated C, or TensorFlow Lite Micro.",
+)
 @compile_options
 @json_option
 def targets(
     name: str | None,
     kind: str | None,
     fits: str | None,
+    runtime: str,
     options: CompileOptions,
     as_json: bool,
 ) -> None:
@@ -34,7 +42,7 @@ def targets(
     if fits is not None:
         chosen = [load_target(name)] if name else all_targets()
         chosen = [target for target in chosen if kind in (None, target.kind)]
-        _print_fits(fits, chosen, options, as_json=as_json)
+        _print_fits(fits, chosen, options, runtime, as_json=as_json)
         return
     if name is not None:
         target = load_target(name)
@@ -94,17 +102,21 @@ def _print_table(chosen: list[Target]) -> None:
 
 
 def _print_fits(
-    model: str, chosen: list[Target], options: CompileOptions, *, as_json: bool
+    model: str, chosen: list[Target], options: CompileOptions, runtime: str, *, as_json: bool
 ) -> None:
+    from edgeq.analysis.fit import fit_tflm
     from edgeq.analysis.fit import fits as fits_of
     from edgeq.report.account import figure_text, margins
 
-    found = fits_of(model, chosen, options)
+    if runtime == "tflm":
+        found = [fit_tflm(model, target) for target in chosen if target.kind != "host"]
+    else:
+        found = fits_of(model, chosen, options)
     if as_json:
         print_json({"targets": [fit.to_json() for fit in found]})
         return
     for fit in sorted(found, key=lambda fit: not fit.fits):
-        mark = "fits" if fit.fits else "no"
+        mark = "fits" if fit.fits else "?" if fit.unknown else "no"
         latency = "" if fit.account is None else figure_text(fit.account.latency_ms)
         say(f"{mark:<5}{fit.target:<28}{margins(fit.checks)}  latency {latency}")
         for line in (*fit.advice, *fit.error.splitlines()):

@@ -86,6 +86,14 @@ def provenance_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
         return
 
 
+def part_lines(account: Account) -> Iterator[str]:
+    """A program's parts, with the kind of each figure."""
+    for part in account.parts:
+        sizes = [("flash", part.flash), ("RAM", part.ram)]
+        words = [f"{figure_text(found)} {memory}" for memory, found in sizes if found is not None]
+        yield f"  {part.owner:<16}{', '.join(words)}"
+
+
 def image_lines(image: ImageAccount) -> Iterator[str]:
     """An image's account by part, and against each memory of the board."""
     yield f"image of the bare-metal project, {'with' if image.golden else 'without'} golden vectors"
