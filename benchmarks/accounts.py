@@ -1,12 +1,14 @@
 """Is what edgeq says of an image before it is built what the linker makes? Byte for byte?
 
-    python -m benchmarks.accounts [MODEL.tflite ...] [--targets 12] [--sample N] [--write]
+    python -m benchmarks.accounts [MODEL.tflite ...] [--targets 12] [--sample N] [--again] [--write]
 
 For every model, target, way to optimise, and with and without known answers: the account that
 `edgeq inspect` prints against GNU size's figures of the image that CMake builds from the project
 that `edgeq compile` writes. Without models: the benchmark networks in five schemes, and the
 published ones that lie beside the repository. What was compared before is kept in the results
-file and not done again; --write puts the table into docs/accounts.md.
+file and not done again, so a run that was stopped goes on; --again begins anew. Images share the
+objects of sources that are the same (`same_objects.py`); each is linked by itself. --write puts the
+table into docs/accounts.md.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,7 @@ TARGETS = (
 MODES = ("balanced", "ram", "size")
 SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "weight-only")
 RESULTS = networks.FOLDER / "accounts.jsonl"
+OBJECTS = networks.FOLDER / "objects"
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "accounts.md"
 
 
@@ -109,8 +113,12 @@ def builds(model: Path, name: str, mode: str, golden: bool) -> bool:
 
 
 def build(folder: Path) -> None:
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    script = Path(__file__).with_name("same_objects.py")
+    words = (sys.executable, "-I", "-S", script, OBJECTS)
+    launcher = f"-DCMAKE_C_COMPILER_LAUNCHER={';'.join(map(str, words))}"
     for command in (
-        ["cmake", "-G", "Ninja", "-B", "build", "-S", "."],
+        ["cmake", "-G", "Ninja", "-B", "build", "-S", ".", launcher],
         ["cmake", "--build", "build"],
     ):
         subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
@@ -140,6 +148,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--targets", type=int, default=len(TARGETS))
     parser.add_argument("--sample", type=int, help="only so many of the combinations, at random")
+    parser.add_argument("--again", action="store_true", help="forget what was compared before")
     parser.add_argument("--write", action="store_true", help="put the table into docs/accounts.md")
     arguments = parser.parse_args()
     cases = list(
@@ -151,6 +160,8 @@ def main() -> None:
         cases = random.Random(0).sample(cases, min(arguments.sample, len(cases)))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.touch()
+    if arguments.again:
+        RESULTS.write_text("")
     known = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     keys = ("model", "target", "optimize", "golden")
     done = {tuple(found[key] for key in keys) for found in known}

@@ -52,6 +52,24 @@ _HERE = ("c", "local", "tflm")
 _MEMORY = tuple(field.name for field in fields(Memory))
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one owner takes of a program that is not linked yet; None where it takes nothing."""
+
+    owner: str
+    flash: Figure | None
+    ram: Figure | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Sizes with their kinds."""
+        return {
+            "owner": self.owner,
+            "flash_bytes": self.flash and self.flash.value,
+            "ram_bytes": self.ram and self.ram.value,
+            "kind": next((each.kind for each in (self.flash, self.ram) if each), "unknown"),
+        }
+
+
 @dataclass(frozen=True, repr=False)
 class Account(Result):
     """What a program takes on a target.
@@ -63,12 +81,16 @@ class Account(Result):
             and "latency_ms"; memory is that of the model's program alone.
         image: The whole image of the bare-metal project, where the target has one and a compiler
             for it is here.
+        parts: Of a program that another runtime runs: what each part takes, as far as it is known.
+        fastest: Milliseconds at the chip's highest clock, where the project leaves it lower.
     """
 
     target: str
     on: str
     figures: Mapping[str, Figure]
     image: ImageAccount | None = None
+    fastest: Figure | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def memory(self) -> Memory:
@@ -89,7 +111,9 @@ class Account(Result):
             "memory_bytes": self.memory,
             "cycles": self.figures["cycles"].value,
             "latency_ms": self.latency_ms.value,
+            "latency_ms_at_highest_clock": self.fastest and self.fastest.value,
             "image": self.image and self.image.to_json(),
+            "parts": [part.to_json() for part in self.parts],
             **beside(self.figures),
         }
 
@@ -163,14 +187,15 @@ def account_of(found: Measurement, model: Path, target: Target, options: Compile
             figures |= _own_sizes(model, target, options)
             figures["memory_bytes.ram_total"] = _total(figures)
     figures["latency_ms"] = _latency(figures, target)
-    return Account(target.name, address, figures)
+    return Account(target.name, address, figures, fastest=_fastest(figures, target))
 
 
 def for_target(account: Account, target: Target) -> Account:
     """The account of another target with the same core: only its clock is another."""
     figures = {**account.figures}
     figures["latency_ms"] = _latency(figures, target)
-    return replace(account, target=target.name, figures=figures)
+    fastest = _fastest(figures, target)
+    return replace(account, target=target.name, figures=figures, fastest=fastest)
 
 
 def image_account(
@@ -275,13 +300,21 @@ def _latency(figures: Mapping[str, Figure], target: Target) -> Figure:
         return Figure(None, "unknown", "ms", Provenance(core=target.cpu, note=note))
     if timed.value is not None and timed.kind == "measured":
         return figure(timed.value / 1000, "measured", "ms", timed.provenance)
-    clock = target.running_clock_hz
-    value = None if cycles.value is None or not clock else cycles.value / clock * 1000
-    source = replace(
-        cycles.provenance,
-        clock_hz=clock,
-        note="; ".join(note for note in (cycles.provenance.note, target.clock_note) if note),
-    )
+    return _at(target.running_clock_hz, cycles, target.clock_note)
+
+
+def _fastest(figures: Mapping[str, Figure], target: Target) -> Figure | None:
+    """The same at the chip's highest clock, where the project leaves it lower."""
+    running, highest = target.running_clock_hz, target.clock_hz
+    if target.kind == "host" or not running or not highest or running >= highest:
+        return None
+    return _at(highest, figures["cycles"], "the chip's highest clock, if you set it up")
+
+
+def _at(clock_hz: int | None, cycles: Figure, note: str) -> Figure:
+    value = None if cycles.value is None or not clock_hz else cycles.value / clock_hz * 1000
+    words = "; ".join(text for text in (cycles.provenance.note, note) if text)
+    source = replace(cycles.provenance, clock_hz=clock_hz, note=words)
     return figure(value, cycles.kind, "ms", source)
 
 

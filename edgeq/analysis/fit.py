@@ -50,6 +50,11 @@ class Fit(Result):
     error: str = ""
 
     @property
+    def unknown(self) -> bool:
+        """Whether only a build can tell."""
+        return self.account is not None and not self.fits and not self.checks
+
+    @property
     def on(self) -> str:
         """Where it was seen at work: the target's own core, or the one nearest to it."""
         return "" if self.account is None else self.account.on
@@ -104,6 +109,37 @@ def fit(
     loaded = load_target(target)
     chosen = within_budgets(Path(model), loaded, options or CompileOptions())
     return _judge(loaded, account_for(model, loaded, chosen, golden=golden))
+
+
+def fit_tflm(model: str | Path, target: str | Target, *, kernels: str = "cmsis-nn") -> Fit:
+    """As `fit`, with TensorFlow Lite Micro; before a build it can only say what is too much.
+
+    Args:
+        model: An integer .tflite file.
+        target: Name of a target, or a target file.
+        kernels: "reference" or "cmsis-nn".
+
+    Raises:
+        EdgeqError: The `tflite-micro` package is missing, or has no kernel for this model.
+    """
+    from edgeq.analysis.tflm_account import UNTIL_BUILT, tflm_account
+
+    loaded = target if isinstance(target, Target) else load_target(target)
+    account = tflm_account(model, loaded, kernels=kernels)
+    memory = account.memory
+    needed = (
+        ("flash bytes", memory.flash_const or 0, loaded.flash_bytes, account.parts[0].flash),
+        ("RAM bytes", (memory.arena or 0) + (memory.static or 0), loaded.largest_ram_bytes,
+         account.figures["memory_bytes.arena"]),
+    )  # fmt: skip
+    misses = tuple(
+        LimitCheck(name, limit, least, False, loaded.name, found.kind, "without code and stack")
+        for name, least, limit, found in needed
+        if limit is not None and found is not None and least > limit
+    )
+    error = "" if misses else f"whether it fits is not known before it is linked: {UNTIL_BUILT}"
+    advice = tuple(_advice(check) for check in misses)
+    return Fit(loaded.name, account, fits=False, checks=misses, advice=advice, error=error)
 
 
 def fits(

@@ -130,7 +130,7 @@ def _stack_checks(target: Target, image: ImageAccount, stack: Figure) -> Iterato
         return
     first = next(region for region in image.regions if region.kind == "ram")
     room = image.stack_bytes + first.left_bytes
-    note = f"a call's and {APPLICATION_STACK_BYTES} bytes of the application's own"
+    note = f"a call's and {APPLICATION_STACK_BYTES} of the application's own"
     yield LimitCheck("stack bytes", room, needed, needed <= room, target.name, stack.kind, note)
 
 

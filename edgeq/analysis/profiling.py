@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
-from edgeq.devices.base import Device, Measurement, ProfileOptions
+from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from edgeq.model.model_file import read_graph
@@ -104,5 +105,11 @@ def profile_on(
             found = session.profile(profile_options)
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
-    ops = [replace(op, macs=macs.get(op.index)) if op.macs is None else op for op in found.ops]
+    ops = [_completed(op, macs) for op in found.ops]
     return Profile(str(model), graph.sha256, sum(macs.values()), replace(found, ops=ops))
+
+
+def _completed(op: OpProfile, macs: Mapping[int, int]) -> OpProfile:
+    covers = op.covers or ((op.index,) if op.index >= 0 else ())
+    known = [macs[index] for index in covers if index in macs]
+    return replace(op, covers=covers, macs=sum(known) if op.macs is None and known else op.macs)

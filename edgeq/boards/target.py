@@ -149,6 +149,11 @@ class Target:
         return tuple(region for region in self.memory if region.kind == kind)
 
     @property
+    def phone(self) -> bool:
+        """Whether apps run models there, through runtimes that want inputs of their own kind."""
+        return self.host.get("os") == "android"
+
+    @property
     def flash_bytes(self) -> int | None:
         """Size of the flash that programs are linked to; None if there is none to speak of."""
         flash = self.regions("flash")
@@ -172,9 +177,8 @@ class Target:
         if not running or not highest or self.kind == "host":
             return ""
         if self.uart is None or "bare-metal" not in self.templates:
-            return f"at {running / 1e6:g} MHz, the highest clock, which its SDK sets"
-        text = f"at {running / 1e6:g} MHz, the clock that the bare-metal project runs at"
-        return text if running == highest else f"{text} (the chip can do {highest / 1e6:g} MHz)"
+            return "the highest clock, which its SDK sets"
+        return "the clock that the bare-metal project runs at"
 
     @property
     def largest_ram_bytes(self) -> int | None:

@@ -11,6 +11,7 @@ from edgeq.boards.target_schema import TEMPLATES
 from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
+from edgeq.report.units import in_bytes, in_macs
 from edgeq.support.terminal import say
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def compile_(
             golden=golden is not False,
             force=force,
         )
-        _show_project(made, output, as_json=as_json)
+        _show_project(made, output, models, tflm_kernels, as_json=as_json)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
@@ -133,16 +134,25 @@ def compile_(
     _show_sources(sources, output, as_json=as_json)
 
 
-def _show_project(made: Project, output: str, *, as_json: bool) -> None:
-    from edgeq.report.account import image_lines
+def _show_project(
+    made: Project, output: str, models: tuple[str, ...], kernels: str, *, as_json: bool
+) -> None:
+    from edgeq.analysis.tflm_account import tflm_account
+    from edgeq.report.account import image_lines, part_lines
 
+    tflm = made.runtime == "tflm"
+    programs = [tflm_account(model, made.target, kernels=kernels) for model in models if tflm]
     if as_json:
         account = made.account and made.account.to_json()
-        print_json({**made.record, "output": output, "account": account})
+        found = {"account": account, "programs": [program.to_json() for program in programs]}
+        print_json({**made.record, "output": output, **found})
         return
     say(f"{output}: a {made.template} project for {made.target.title}")
     for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
         say(line)
+    for program in programs:
+        for line in part_lines(program):
+            say(line)
 
 
 def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
@@ -153,9 +163,10 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         return
     say(f"{output}: {len(sources.files)} files for {manifest['target']}")
     say(
-        f"arena {manifest['arena_bytes']:,} bytes (lower bound {manifest['arena_bound_bytes']:,}), "
-        f"state {manifest['state_bytes']:,} bytes, "
-        f"constants {manifest['constant_bytes']:,} bytes, {manifest['macs']:,} MACs"
+        f"arena {in_bytes(manifest['arena_bytes'])} "
+        f"(lower bound {manifest['arena_bound_bytes']:,}), "
+        f"state {in_bytes(manifest['state_bytes'])}, "
+        f"constants {in_bytes(manifest['constant_bytes'])}, {in_macs(manifest['macs'])}"
     )
     if packed:
         say(f"weights of {packed} layers packed: two to a byte")

@@ -20,6 +20,7 @@ from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.report.units import in_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.convert import IO_TYPES, Conversion
 from edgeq.workflow.convert import convert as convert_model
@@ -47,7 +48,11 @@ from edgeq.workflow.convert import convert as convert_model
     help=f"How to quantize: {', '.join(SCHEMES)}.",
 )
 @click.option("-t", "--target", help="Where it shall run; a scheme that cannot is refused.")
-@click.option("--io", type=click.Choice(IO_TYPES), help="Type of inputs and outputs.")
+@click.option(
+    "--io",
+    type=click.Choice(IO_TYPES),
+    help="Type of inputs and outputs; by default that of activations, and uint8 for a phone.",
+)
 @click.option(
     "--calibration",
     type=click.Choice(METHODS),
@@ -179,8 +184,8 @@ def convert(
 def show_conversion(result: Conversion) -> None:
     """Print what a conversion made: sizes, the proof, accuracy."""
     say(
-        f"{result.output}: {len(result.data):,} bytes, {result.scheme.name} "
-        f"({result.float_bytes:,} bytes as float32)"
+        f"{result.output}: {in_bytes(len(result.data))}, {result.scheme.name} "
+        f"({in_bytes(result.float_bytes)} as float32)"
     )
     for layer, scheme in result.precision.items():
         say(f"  {layer}: {scheme}")
@@ -196,8 +201,9 @@ def show_conversion(result: Conversion) -> None:
             f"calibration: {result.calibration.method} over {result.calibration.samples} samples "
             f"({enough})"
         )
-    for name, found in result.understood.items():
-        say(str(found).replace("data:", f"{name} data:", 1))
+    lines = [str(x).replace("data:", f"{name} data:", 1) for name, x in result.understood.items()]
+    for line in (*lines, *(f"in apps: {runtime}" for runtime in result.app_runtimes)):
+        say(line)
     if result.quality is not None:
         show_quality(result.quality)
     if result.rounded:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console  # noqa: TID251  (its type)
 
-from edgeq.analysis.fit import Fit, fit
+from edgeq.analysis.fit import Fit, fit, fit_tflm
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.cpu import PORTABLE
@@ -21,8 +21,10 @@ from edgeq.report.account import (
     fit_lines,
     image_lines,
     latency_lines,
+    part_lines,
     provenance_lines,
 )
+from edgeq.report.units import in_bytes, in_macs
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
@@ -37,6 +39,20 @@ from edgeq.report.account import (
 )
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm"]),
+    default="c",
+    show_default=True,
+    help="With --target: generated C, or TensorFlow Lite Micro, as compile takes it.",
+)
+@click.option(
+    "--tflm-kernels",
+    type=click.Choice(["cmsis-nn", "reference"]),
+    default="cmsis-nn",
+    show_default=True,
+    help="Which kernels TensorFlow Lite Micro has.",
+)
+@click.option(
     "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
 )
 @compile_options
@@ -47,6 +63,8 @@ def inspect(
     target: str | None,
     golden: bool,
     trust: bool,
+    runtime: str,
+    tflm_kernels: str,
     check_runtime: str | None,
     options: CompileOptions,
     as_json: bool,
@@ -55,7 +73,9 @@ def inspect(
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
     fitting = None
-    if target is not None and not found.problems:
+    if target is not None and runtime == "tflm":
+        fitting = fit_tflm(model, target, kernels=tflm_kernels)
+    elif target is not None and not found.problems:
         # The form that was chosen for the budgets, so that nobody has to search again.
         fitting = fit(model, target, CompileOptions(found.optimize), golden=golden)
     if as_json:
@@ -80,23 +100,25 @@ def inspect(
 
 
 def _show_summary(found: Inspection, console: Console) -> None:
-    console.print(f"{found.path}: {found.file_bytes:,} bytes, sha256 {found.sha256[:16]}…")
+    console.print(f"{found.path}: {in_bytes(found.file_bytes)}, sha256 {found.sha256[:16]}…")
     for position, tensor in enumerate(found.inputs):
         console.print(f"input {position}   {_tensor_words(tensor)}")
     for position, tensor in enumerate(found.outputs):
         console.print(f"output {position}  {_tensor_words(tensor)}")
     kind = "fully integer" if found.integer else "with floats"
     console.print(
-        f"{len(found.ops)} ops, {found.macs:,} MACs, {found.parameters:,} parameters "
-        f"({found.constant_bytes:,} bytes), {kind}"
+        f"{len(found.ops)} ops, {in_macs(found.macs)}, {found.parameters:,} parameters "
+        f"({in_bytes(found.constant_bytes)}), {kind}"
     )
     if found.peak_op is not None:
         op = found.ops[found.peak_op]
         what = f"C for {found.target}" if found.target != PORTABLE else "portable C"
-        arena = "" if found.arena_bytes is None else f"arena {found.arena_bytes:,} bytes ({what}); "
+        arena = ""
+        if found.arena_bytes is not None:
+            arena = f"arena {in_bytes(found.arena_bytes)} ({what}); "
         console.print(
             f"memory: {arena}the peak is at op {op.index} {op.op}, "
-            f"which needs {found.peak_live_bytes:,} bytes"
+            f"which needs {in_bytes(found.peak_live_bytes)}"
         )
 
 
@@ -105,6 +127,7 @@ def _show_fit(found: Fit, console: Console) -> None:
     lines = list(fit_lines(found))
     if account is not None:
         rows = [f"{name}: {text}" for name, text in account_rows(account) if name != "latency"]
+        lines = [*part_lines(account), *lines]
         lines = [f"the model's program on {found.target}: {', '.join(rows)}", *lines]
         lines += image_lines(account.image) if account.image is not None else ()
         lines += [*latency_lines(account), *provenance_lines(account.figures)]

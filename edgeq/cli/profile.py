@@ -17,6 +17,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
 from edgeq.report.account import mark, plain_text, provenance_lines
+from edgeq.report.units import microseconds
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
@@ -134,4 +135,4 @@ def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
     middle = ["mean", "stdev"] if latency.p50 is None else ["p50", "p90", "p99"]
     names = ["min", *middle, "max", "first"]
     values = [(name, getattr(latency, name)) for name in names]
-    return [(f"latency {name}", f"{value:,.1f} µs") for name, value in values if value is not None]
+    return [(f"latency {name}", microseconds(value)) for name, value in values if value is not None]

@@ -9,6 +9,7 @@ import click
 from edgeq.boards.target import Target, all_targets, load_target
 from edgeq.cli.shared.common import compile_options, json_option, print_json
 from edgeq.compiler.options import CompileOptions
+from edgeq.report.units import capacity, clock
 from edgeq.support.terminal import say
 
 
@@ -16,12 +17,20 @@ from edgeq.support.terminal import say
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(["board", "host", "emulator"]), help="Only this kind.")
 @click.option("--fits", type=click.Path(), metavar="MODEL", help="Which of them hold this model?")
+@click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm"]),
+    default="c",
+    show_default=True,
+    help="With --fits: generated C, or TensorFlow Lite Micro.",
+)
 @compile_options
 @json_option
 def targets(
     name: str | None,
     kind: str | None,
     fits: str | None,
+    runtime: str,
     options: CompileOptions,
     as_json: bool,
 ) -> None:
@@ -33,7 +42,7 @@ def targets(
     if fits is not None:
         chosen = [load_target(name)] if name else all_targets()
         chosen = [target for target in chosen if kind in (None, target.kind)]
-        _print_fits(fits, chosen, options, as_json=as_json)
+        _print_fits(fits, chosen, options, runtime, as_json=as_json)
         return
     if name is not None:
         target = load_target(name)
@@ -75,20 +84,6 @@ def as_dict(target: Target) -> dict[str, Any]:
     }
 
 
-def _size(count: int | None) -> str:
-    if count is None:
-        return "-"
-    if count >= 1 << 30:
-        return f"{count / (1 << 30):g} GB"
-    if count >= 10 << 20:
-        return f"{count / (1 << 20):g} MB"
-    return f"{count / 1024:g} KB"
-
-
-def _clock(clock_hz: int | None) -> str:
-    return f"{clock_hz / 1e6:g} MHz" if clock_hz else "-"
-
-
 def _print_table(chosen: list[Target]) -> None:
     from rich.table import Table
 
@@ -101,23 +96,27 @@ def _print_table(chosen: list[Target]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for target in chosen:
         cpu = " ".join([target.cpu, *target.isa])
-        flash, ram = _size(target.flash_bytes), _size(target.ram_bytes)
-        table.add_row(target.name, target.title, cpu, _clock(target.clock_hz), flash, ram)
+        flash, ram = capacity(target.flash_bytes), capacity(target.ram_bytes)
+        table.add_row(target.name, target.title, cpu, clock(target.clock_hz), flash, ram)
     result_console().print(table)
 
 
 def _print_fits(
-    model: str, chosen: list[Target], options: CompileOptions, *, as_json: bool
+    model: str, chosen: list[Target], options: CompileOptions, runtime: str, *, as_json: bool
 ) -> None:
+    from edgeq.analysis.fit import fit_tflm
     from edgeq.analysis.fit import fits as fits_of
     from edgeq.report.account import figure_text, margins
 
-    found = fits_of(model, chosen, options)
+    if runtime == "tflm":
+        found = [fit_tflm(model, target) for target in chosen if target.kind != "host"]
+    else:
+        found = fits_of(model, chosen, options)
     if as_json:
         print_json({"targets": [fit.to_json() for fit in found]})
         return
     for fit in sorted(found, key=lambda fit: not fit.fits):
-        mark = "fits" if fit.fits else "no"
+        mark = "fits" if fit.fits else "?" if fit.unknown else "no"
         latency = "" if fit.account is None else figure_text(fit.account.latency_ms)
         say(f"{mark:<5}{fit.target:<28}{margins(fit.checks)}  latency {latency}")
         for line in (*fit.advice, *fit.error.splitlines()):
@@ -126,14 +125,14 @@ def _print_fits(
 
 def _print_one(target: Target) -> None:
     say(f"{target.name}: {target.title} ({target.kind})")
-    say(f"  cpu        {' '.join([target.cpu, *target.isa])}, {_clock(target.clock_hz)}")
+    say(f"  cpu        {' '.join([target.cpu, *target.isa])}, {clock(target.clock_hz)}")
     for region in target.memory:
-        say(f"  {region.name:<10} {region.origin:#010x}  {_size(region.size_bytes)}")
+        say(f"  {region.name:<10} {region.origin:#010x}  {capacity(region.size_bytes)}")
     if not target.memory:
-        say(f"  RAM        {_size(target.ram_bytes)}")
+        say(f"  RAM        {capacity(target.ram_bytes)}")
     if target.system.name:
-        taken = f"{_size(target.system.flash_bytes)} flash, {_size(target.system.ram_bytes)} RAM"
-        say(f"  system     {target.system.name}: {taken}")
+        flash, ram = capacity(target.system.flash_bytes), capacity(target.system.ram_bytes)
+        say(f"  system     {target.system.name}: {flash} flash, {ram} RAM")
     for label, names in (
         ("templates", target.templates),
         ("flashing", tuple(target.flash_tools)),

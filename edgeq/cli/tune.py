@@ -11,6 +11,7 @@ from edgeq.cli.shared.common import Number, force_option, json_option, print_jso
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
+from edgeq.report.units import seconds
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
@@ -144,8 +145,8 @@ def show_tuning(result: Tuning) -> None:
     result_console().print(table)
     failed = sum(bool(trial.error) for trial in result.trials)
     say(
-        f"{len(result.trials)} candidates tried in {result.seconds:.0f} s, {failed} not possible; "
-        f"float {result.real:.4f}"
+        f"{len(result.trials)} candidates tried in {seconds(result.seconds)}, "
+        f"{failed} not possible; float {result.real:.4f}"
     )
     if not result.met:
         say("Nothing keeps to all limits. What comes nearest:")

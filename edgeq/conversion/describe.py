@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def describe(
     model: FloatModel,
     options: DatasetOptions,
     calibration: Calibration | None = None,
+    pixels: Mapping[str, Normalization] | None = None,
 ) -> bytes:
     """The .tflite with its metadata; without where there is nothing to say.
 
@@ -55,12 +57,13 @@ def describe(
         model: The float model it came from; what it came with stands where the options say nothing.
         options: Class names; how raw input values become the model's; the sample rate.
         calibration: For the range of the inputs.
+        pixels: How pixels become the values of inputs, where neither options nor the model say.
 
     Raises:
         EdgeqError: No output has as many classes as there are labels.
     """
     labels = options.classes or _source_labels(model)
-    inputs = [_input(spec, options, calibration) for spec in model.inputs]
+    inputs = [_input(spec, options, calibration, pixels or {}) for spec in model.inputs]
     shares = _says_probabilities(model)
     said = any(found.mean or found.sample_rate for found in inputs)
     if not labels and not said and not shares:
@@ -88,11 +91,17 @@ def _says_probabilities(model: FloatModel) -> bool:
     return found is None or found.kind == LOGITS
 
 
-def _input(spec: InputSpec, options: DatasetOptions, calibration: Calibration | None) -> Described:
+def _input(
+    spec: InputSpec,
+    options: DatasetOptions,
+    calibration: Calibration | None,
+    pixels: Mapping[str, Normalization],
+) -> Described:
     """What the metadata says of one input."""
     asked = options.normalization
     # Mean 0 and std 1 say that this data is normalised, nothing of the model.
     normalization = spec.normalization if asked is None or asked.identity else asked
+    normalization = normalization or pixels.get(spec.name)
     mean, std = _per_channel(normalization)
     low, high = (spec.low, spec.high)
     if calibration is not None and spec.name in calibration.ranges:

@@ -37,7 +37,22 @@ class ProfileOptions:
 
 @dataclass(frozen=True)
 class OpProfile:
-    """One op's share of an inference; None where the device cannot know."""
+    """One thing that ran in an inference; None where the device cannot know.
+
+    Attributes:
+        index: Position of its op in the model, of the last one where it covers several; -1 where
+            it belongs to none, or nobody can tell to which.
+        op: What ran: the op, or what a delegate calls its own.
+        name: The layer, by the tensor that it makes.
+        share: Of the whole, from 0 to 1.
+        us: Median time over the calls of the per-op pass, in microseconds; by a profiler that
+            counts whole ones, it is an estimate within the microsecond.
+        us_p10: A tenth of the calls took at most so long.
+        us_p90: A tenth took at least so long.
+        covers: Positions of all ops of the model that it did the work of.
+        among: Where that cannot be known: positions of the ops that it may be of.
+        delegated: Whether a delegate ran it, and not the runtime itself.
+    """
 
     index: int
     op: str
@@ -46,6 +61,12 @@ class OpProfile:
     instructions: int | None = None
     cycles: int | None = None
     share: float | None = None
+    us: float | None = None
+    us_p10: float | None = None
+    us_p90: float | None = None
+    covers: tuple[int, ...] = ()
+    among: tuple[int, ...] = ()
+    delegated: bool = False
 
 
 @dataclass(frozen=True)

@@ -268,12 +268,16 @@ class HostSession(Session):
             seen += op == len(ops)
 
         self._traced(on_op, [np.repeat(array, _OP_CALLS, axis=0) for array in batch], _OP_CALLS)
-        spent = np.median(np.diff(started, axis=1), axis=0)
-        total = max(float(spent.sum()), 1.0)
+        spent = np.diff(started, axis=1) / 1e3
+        low, middle, high = np.percentile(spent, (10, 50, 90), axis=0)
+        total = max(float(middle.sum()), 1e-3)
         return [
-            OpProfile(op.index, op.op, op.name, op.macs, share=float(part) / total)
-            for op, part in zip(ops, spent, strict=True)
-        ]
+            OpProfile(
+                op.index, op.op, op.name, op.macs, share=float(us) / total,
+                us=float(us), us_p10=float(p10), us_p90=float(p90),
+            )
+            for op, us, p10, p90 in zip(ops, middle, low, high, strict=True)
+        ]  # fmt: skip
 
     def _traced(
         self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int

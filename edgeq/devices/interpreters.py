@@ -65,12 +65,15 @@ def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool =
     return interpreter
 
 
-def micro_interpreter(model: bytes, *, preserve: bool = False) -> Any:
+def micro_interpreter(
+    model: bytes, *, preserve: bool = False, arena_bytes: int | None = None
+) -> Any:
     """A TensorFlow Lite Micro interpreter with its tensors allocated.
 
     Args:
         model: Content of a .tflite file; checked before, since TFLM trusts what it reads.
         preserve: Whether every intermediate tensor can be read after a call.
+        arena_bytes: Size of the arena; by default much more than enough.
 
     Raises:
         MissingDependency: The package is not installed.
@@ -86,7 +89,7 @@ def micro_interpreter(model: bytes, *, preserve: bool = False) -> Any:
     kind = config.kPreserveAllTensors if preserve else config.kAllocationRecording
     # Ten times the file is the package's own guess; a small file may still have large
     # activations, and preserving keeps all of them at once.
-    arena = max(10 * len(model), 16 << 20)
+    arena = max(10 * len(model), 16 << 20) if arena_bytes is None else arena_bytes
     with captured_stderr() as printed:
         try:
             return runtime.Interpreter.from_bytes(model, None, arena, kind)

@@ -14,7 +14,7 @@ from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.devices.remote.answers import read_op_times
-from edgeq.devices.remote.ops import op_shares
+from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.tensors import (
     call_in_order,
     check_batch,
@@ -103,7 +103,9 @@ class LocalSession(Session):
         latency, samples = measure_latency(interpreter.invoke, options)
         outputs = self._call(litert_interpreter(self._model, self._options), values)
         memory = probe.memory(self._path, "litert", self._options)
-        times = probe.op_times(self._path, self._options) if options.ops else None
+        times = None
+        if options.ops:
+            times = probe.op_times(self._path, self._options, values, passes(latency.typical))
         disturbed = disturbances(samples)
         return Measurement(
             device={

@@ -11,14 +11,17 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter, micro_interpreter
 
-_OP_RUNS = 20
+if TYPE_CHECKING:
+    from edgeq.support.array import Array
+
 _ARENA = re.compile(r"Arena allocation total (\d+) bytes")
 
 
@@ -55,9 +58,21 @@ def memory(model: Path, runtime: str, options: LiteRtOptions | None = None) -> P
     return ProbeResult(json.loads(done.stdout), int(arena[1]) if arena else None)
 
 
-def op_times(model: Path, options: LiteRtOptions) -> Mapping[str, Any] | None:
-    """LiteRT's times per op: columns "index", "op", "us", "delegated"; None if it gives none."""
-    done = _start("litert-ops", model, options)
+def op_times(
+    model: Path, options: LiteRtOptions, inputs: Sequence[Array], runs: int
+) -> Mapping[str, Any] | None:
+    """LiteRT's times per op: columns "index", "op", "us", "delegated"; None if it gives none.
+
+    Args:
+        model: A .tflite file.
+        options: How LiteRT runs it.
+        inputs: One call's, in the order of the model.
+        runs: Calls that are timed.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        file = Path(folder) / "inputs"
+        file.write_bytes(b"".join(each.tobytes() for each in inputs))
+        done = _start("litert-ops", model, options, str(file), str(runs))
     if done.returncode:
         return None
     columns: Mapping[str, Any] = json.loads(done.stdout)
@@ -65,10 +80,10 @@ def op_times(model: Path, options: LiteRtOptions) -> Mapping[str, Any] | None:
 
 
 def _start(
-    what: str, model: Path, options: LiteRtOptions | None
+    what: str, model: Path, options: LiteRtOptions | None, *more: str
 ) -> subprocess.CompletedProcess[str]:
     settings = json.dumps(asdict(options)) if options is not None else "{}"
-    command = [sys.executable, "-m", "edgeq.devices.probe", what, str(model), settings]
+    command = [sys.executable, "-m", "edgeq.devices.probe", what, str(model), settings, *more]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -101,7 +116,7 @@ def _measure_memory(runtime: str, model: str, settings: str) -> dict[str, int]:
     return {stage: value for stage, value in stages.items() if value is not None}
 
 
-def _measure_ops(model: str, settings: str) -> dict[str, list[Any]]:
+def _measure_ops(model: str, settings: str, inputs: str, runs: str) -> dict[str, list[Any]]:
     from edgeq.devices.far.litert import Model
 
     options = json.loads(settings)
@@ -118,10 +133,14 @@ def _measure_ops(model: str, settings: str) -> dict[str, list[Any]]:
             "profiling": True,
         }
     )
+    data = Path(inputs).read_bytes()
+    start = 0
     for tensor in runner.inputs:
-        runner.write(tensor, bytes(tensor.size_bytes))
-    runner.invoke()
-    columns = zip(*runner.op_times(_OP_RUNS), strict=True)
+        runner.write(tensor, data[start : start + tensor.size_bytes])
+        start += tensor.size_bytes
+    for _ in range(3):
+        runner.invoke()
+    columns = zip(*runner.op_times(int(runs)), strict=True)
     return dict(zip(("index", "op", "delegated", "us"), map(list, columns), strict=True))
 
 

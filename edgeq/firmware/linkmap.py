@@ -20,8 +20,8 @@ OWNERS = (
     "application",
 )
 """Model: weights, tables, arena and state. Kernels: them and the generated calls. Golden: the known
-input, its checks. Runtime: TensorFlow Lite Micro's interpreter. Harness: serial protocol and
-self-test. Start-up: vectors, clocks, serial port. Application: the rest."""
+input, its checks. Runtime: TensorFlow Lite Micro with resolver and interpreter. Harness: serial
+protocol and self-test. Start-up: vectors, clocks, serial port. Application: the rest."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ _INITIALISED = (".data", ".sdata")
 _UNLOADED = (".debug", ".comment", ".ARM.attributes", ".riscv.attributes", ".eh_frame", ".stab")
 _GOLDEN = re.compile(r"\.\w+\.\w+_(golden_input_\d+|selftest|crc)\b")
 _HELD = re.compile(r"\.\w+\.\w+_(arena|state)\b|\.eq_arena|\.bss\.shared_arena")
+# The same in C++, for TensorFlow Lite Micro (firmware_templates/tflm/model.cc).
+_GOLDEN_CC = re.compile(r"_selftestE\d+input_\d+|_GLOBAL__N_1(5knownE|5crc32E)")
+_HELD_CC = re.compile(r"_GLOBAL__N_15arenaE")
+_RUNTIME_CC = re.compile(r"_GLOBAL__N_1(8resolver|11interpreter|7watcher)Ev")
 _HARNESS = ("eq_app", "eq_models", "eq_ops", "eq_serial")
 _START_UP = re.compile(r"(startup|crt|board|uart_|cycles_|boot_|clock_)")
 
@@ -96,8 +100,12 @@ def _owner(section: str, file: str) -> str:
 
 
 def _owner_in_model(section: str, name: str) -> str:
-    if _GOLDEN.match(section):
+    if _GOLDEN.match(section) or _GOLDEN_CC.search(section):
         return "golden"
-    if "_weights" in name or "_model_data" in name or _HELD.match(section):
+    if "_weights" in name or "_model_data" in name:
         return "model"
+    if _HELD.match(section) or _HELD_CC.search(section):
+        return "model"
+    if _RUNTIME_CC.search(section):
+        return "runtime"
     return "kernels"

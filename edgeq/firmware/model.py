@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgeq.compiler.ops.shared.base import C_TYPES
+from edgeq.devices.serial.protocol import NO_OP
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
@@ -64,7 +65,8 @@ class FirmwareModel:
         files: Generated sources: path in the project's model folder to text.
         arena_bytes: RAM for activations, inputs and outputs.
         state_bytes: RAM for what lives from call to call, where that is no part of the arena.
-        ops: Number in the .tflite file of each op, in order of execution.
+        ops: Number in the .tflite file of each op, in order of execution; -1 for a copy that
+            the plan has put in.
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
         has_state, has_selftest: Whether NAME_reset() and NAME_selftest() exist.
         tflm: What it needs of a TensorFlow Lite Micro tree; None for generated C.
@@ -94,7 +96,8 @@ class FirmwareModel:
     def op_rows(self) -> list[str]:
         """The ops' numbers as rows of C literals."""
         ops = self.ops or (0,)  # C has no empty arrays
-        return [", ".join(map(str, ops[start : start + 20])) for start in range(0, len(ops), 20)]
+        words = [f"{NO_OP}U" if number < 0 else str(number) for number in ops]
+        return [", ".join(words[start : start + 20]) for start in range(0, len(words), 20)]
 
     @property
     def sha256_rows(self) -> list[str]:

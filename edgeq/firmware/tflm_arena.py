@@ -99,6 +99,35 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
     return Arena(total, head, recorded["total"][0], margin)
 
 
+def smallest_arena(model: Path) -> int:
+    """The smallest arena in which the package on this machine can prepare a model, by trial.
+
+    Raises:
+        EdgeqError: The package is missing, or has no kernel for this model.
+    """
+    from edgeq.devices.interpreters import micro_interpreter
+
+    content = model.read_bytes()
+    micro_interpreter(content)  # whatever is wrong with the model itself is said here
+    low, high = 0, _recorded(model)["total"][0]
+    while not _is_enough(content, high):
+        low, high = high, 2 * high
+    while high - low > _ALIGNMENT:
+        middle = (low + high) // 2 // _ALIGNMENT * _ALIGNMENT
+        low, high = (low, middle) if _is_enough(content, middle) else (middle, high)
+    return high
+
+
+def _is_enough(content: bytes, arena_bytes: int) -> bool:
+    from edgeq.devices.interpreters import micro_interpreter
+
+    try:
+        micro_interpreter(content, arena_bytes=arena_bytes)
+    except EdgeqError:
+        return False
+    return True
+
+
 def plan_greedily(buffers: Sequence[_Buffer]) -> int:
     """Bytes that TFLM's GreedyMemoryPlanner takes: largest first, each in the first gap.
 

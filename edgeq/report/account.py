@@ -9,6 +9,7 @@ from edgeq.analysis.fit import Fit
 from edgeq.analysis.limits import LimitCheck
 from edgeq.firmware.account import ImageAccount
 from edgeq.firmware.building import Build
+from edgeq.report.units import clock
 from edgeq.support.figures import Figure
 
 # What people call the figures of an account, in the order in which they are shown.
@@ -61,10 +62,19 @@ def account_rows(account: Account) -> list[tuple[str, str]]:
 
 def latency_lines(account: Account) -> Iterator[str]:
     """The latency, and what its clock or a reader's next step is."""
-    found = account.latency_ms
-    note = found.provenance.note
-    yield f"latency: {figure_text(found)}" + (f", {note}" if note else "")
+    found, fastest = account.latency_ms, account.fastest
+    words = f"latency: {_at_clock(found)}"
+    if fastest is not None and fastest.value is not None:
+        words += f"; {_at_clock(fastest)}"
+    yield words
     yield f"seen at work: {account.on}"
+
+
+def _at_clock(found: Figure) -> str:
+    """A time with the clock that it is at."""
+    source = found.provenance
+    at = f"at {clock(source.clock_hz)}" if source.clock_hz else ""
+    return ", ".join(words for words in (figure_text(found), at, source.note) if words)
 
 
 def provenance_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
@@ -74,6 +84,14 @@ def provenance_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
         yield f"compiler: {code.compiler}"
         yield f"flags: {' '.join(code.flags)}"
         return
+
+
+def part_lines(account: Account) -> Iterator[str]:
+    """A program's parts, with the kind of each figure."""
+    for part in account.parts:
+        sizes = [("flash", part.flash), ("RAM", part.ram)]
+        words = [f"{figure_text(found)} {memory}" for memory, found in sizes if found is not None]
+        yield f"  {part.owner:<16}{', '.join(words)}"
 
 
 def image_lines(image: ImageAccount) -> Iterator[str]:

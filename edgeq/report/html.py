@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.report.combine import MADE_BY, combine, section_of
+from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
 from edgeq.report.overview import overview
 from edgeq.report.pictures import front_picture, pictures, suspects
 from edgeq.support.figures import KINDS, MEANINGS
@@ -31,6 +32,8 @@ def _template() -> Any:
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["number"] = _number
+    for reads in (op_numbers, op_layer, op_time, op_share):
+        environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeq.report.ops import op_layer, op_numbers
 from edgeq.report.svg import (
     Bar,
     Span,
@@ -97,11 +98,11 @@ def _ops(ops: Sequence[Mapping[str, Any]] | None) -> str:
     total = sum(op[figure] or 0 for op in ops) or 1
     bars = [
         Bar(
-            f"{op['index']} {op['op']}",
+            f"{op_numbers(op)} {op['op']}",
             op[figure] or 0,
             f"{(op[figure] or 0) / total:.1%}"
             + ("" if figure == "share" else f"  {op[figure] or 0:,}"),
-            _short(op["name"]),
+            op_layer(op),
         )
         for op in ops
     ]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
-from edgeq.boards.target import load_target
+from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -33,6 +34,7 @@ from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
+from edgeq.workflow.phones import over_all_pixels, usual_io
 from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
 
@@ -64,6 +66,7 @@ class Conversion(Result):
         understood: What was understood of the data: "calibration", and "eval" where there is one.
         quality: How close its outputs are to the float model's; None where it was not checked.
         runs_on: Which runtimes take an integer model, and what the others lack; None for float.
+        app_runtimes: For a phone: what the runtimes that apps use say of the model.
     """
 
     model: str
@@ -84,6 +87,7 @@ class Conversion(Result):
     understood: Mapping[str, Understood] = field(default_factory=dict)
     quality: Quality | None = None
     runs_on: RunsOn | None = None
+    app_runtimes: tuple[AppRuntime, ...] = ()
 
     @property
     def compared(self) -> Paired | None:
@@ -99,6 +103,7 @@ class Conversion(Result):
             "precision": dict(self.precision),
             "saves": self.scheme.saves,
             "runs_on": self.scheme.runs_on if self.runs_on is None else str(self.runs_on),
+            "app_runtimes": [str(runtime) for runtime in self.app_runtimes],
             "output": self.output,
             "sha256": self.sha256,
             "bytes": len(self.data),
@@ -164,7 +169,7 @@ def convert(
             activations need none.
         output: The .tflite to write; None to write nothing.
         scheme: A name of `edgeq.conversion.quantization.schemes.SCHEMES`.
-        io: Type of inputs and outputs; the activations' type if None.
+        io: Type of inputs and outputs; the activations' type if None, and uint8 for a phone.
         calibration: How ranges are chosen, a name of
             `edgeq.conversion.calibration.calibrate.METHODS`.
         symmetric: Whether the zero point of int8 activations is always 0.
@@ -199,9 +204,9 @@ def convert(
             what was asked for (all reasons at once).
     """
     chosen = find_scheme(scheme)
-    if target is not None:
-        check_target(chosen, load_target(target))
-    recipe = Recipe(chosen, _check_io(chosen, io), symmetric, tuple((precision or {}).items()))
+    place = _able(chosen, target)
+    kind = _check_io(chosen, io or usual_io(chosen, place))
+    recipe = Recipe(chosen, kind, symmetric, tuple((precision or {}).items()))
     rounding = rounding or usual_rounding(chosen.name)
     options = dataset_options or DatasetOptions()
     path = _free(output, force=force)
@@ -212,25 +217,24 @@ def convert(
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
     understood: dict[str, Understood] = {}
-    found, repairs = None, None
+    found, repairs, pixels = None, None, None
     if chosen.integer:
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         source, recipe, found = calibrated(source, recipe, dataset, calibration)
         understood["calibration"] = dataset.understood
+        found, pixels = over_all_pixels(found, dataset.understood, options, kind)
         repairs = Repairs(source, dataset, rounding, bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
-    result = describe(made, source, options, found)
+    result = describe(made, source, options, found, pixels)
     # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
     proof = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
-    judged: tuple[Evaluation, ...] = ()
-    if eval_data is not None:
-        judged = _compare(real, result, eval_data, metric, options)
-        if judged[1].data is not None:
-            understood["eval"] = judged[1].data
+    judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
+    if judged and judged[1].data is not None:
+        understood["eval"] = judged[1].data
     if path is not None:
         write_whole(path, result)
     return Conversion(
@@ -257,7 +261,24 @@ def convert(
         understood=understood,
         quality=quality,
         runs_on=where,
+        app_runtimes=_in_apps(result, place),
     )
+
+
+def _able(scheme: Scheme, target: str | Path | None) -> Target | None:
+    """The target, which can run the scheme."""
+    if target is None:
+        return None
+    found = load_target(target)
+    check_target(scheme, found)
+    return found
+
+
+def _in_apps(result: bytes, target: Target | None) -> tuple[AppRuntime, ...]:
+    """What the runtimes of apps say of a model for a phone."""
+    if target is None or not target.phone:
+        return ()
+    return app_runtimes(parse_graph(result, "the converted model"))
 
 
 def _proven(result: bytes, source: FloatModel, recipe: Recipe) -> Proof | None:
@@ -342,14 +363,12 @@ def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:
         raise UsageError(f"There is no {what} '{name}'.", hint=f"one of {', '.join(known)}")
 
 
-def _check_io(scheme: Scheme, io: str | None) -> str:
+def _check_io(scheme: Scheme, io: str) -> str:
     """The type of inputs and outputs.
 
     Raises:
         UsageError: The scheme cannot have that type there.
     """
-    if io is None:
-        return scheme.default_io
     allowed = {"int8": ("int8", "uint8", "float32"), "int16": ("int16", "float32")}.get(
         scheme.activations, ("float32",)
     )

@@ -244,6 +244,7 @@ class _Steps:
             output=integer,
             scheme=self.config.scheme,
             io=self.config.io,
+            target=self.config.target,
             dataset_options=self.config.reading,
             trust=self.config.trust,
             accept_loss=self.config.accept_loss,

@@ -28,7 +28,7 @@ uint8_t *eq_model_input(uint8_t model, uint8_t index);
 const uint8_t *eq_model_output(uint8_t model, uint8_t index);
 void eq_model_invoke(uint8_t model);
 uint16_t eq_model_ops(uint8_t model); /* as they are executed */
-uint16_t eq_model_op(uint8_t model, uint16_t step); /* its number in the .tflite file */
+uint16_t eq_model_op(uint8_t model, uint16_t step); /* its number in the .tflite file, or 65535 */
 uint8_t eq_model_has_state(uint8_t model);
 void eq_model_reset(uint8_t model);
 uint8_t eq_model_has_selftest(uint8_t model);

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeq.analysis.account import account_for, account_of
+from edgeq.analysis.account import account_for, account_of, runs_own_code
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.limits import Limits, check_limits, memory_checks
-from edgeq.boards.target import load_target
+from edgeq.boards.target import all_targets, load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, Measurement, Memory
 from edgeq.metrics.base import Score
@@ -95,19 +95,32 @@ def test_the_target_s_memory_and_unequal_bytes_always_count():
     ]
 
 
+# All hosts but this kind of computer, of which this machine is one.
+HOSTS = [
+    target
+    for target in all_targets()
+    if target.kind == "host" and not runs_own_code("local", target)
+]
+
+
 @pytest.mark.parametrize("address", ["local", "c", "tflm"])
-def test_this_machine_never_tells_a_phone_s_latency(address):
+@pytest.mark.parametrize("phone", HOSTS, ids=lambda target: target.name)
+def test_this_machine_never_tells_a_phone_s_latency(address, phone):
     here = Measurement(
         {"address": address, "cpu": "x86_64"},
         latency_us=Latency(10, 1, 9.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 0.1),
     )
-    phone = load_target("android-helio-g99")
     found = account_of(here, Path("m"), phone, CompileOptions())
     assert found.latency_ms.value is None
     for accept in (False, True):
         checks = check_limits(Limits(latency_ms=1e6), phone, found, accept_stand_in=accept)
         assert [(c.name, c.kind, c.met) for c in checks] == [("latency ms", "unknown", False)]
-        assert "adb:" in checks[0].note
+        assert ("adb:" if phone.phone else "ssh:") in checks[0].note
+
+
+def test_most_hosts_are_phones_and_pis():
+    assert sum(host.phone for host in HOSTS) >= 8
+    assert {"raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano"} <= {host.name for host in HOSTS}
 
 
 def test_the_phone_itself_does():

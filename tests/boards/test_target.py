@@ -33,6 +33,31 @@ def test_every_shipped_target_is_correct(file):
         assert (boot / f"{target.boot}.c").is_file()
 
 
+BARE_METAL = [target for target in all_targets() if "bare-metal" in target.templates]
+# What the makers' own start-up code (CMSIS device packs) takes for the clock after reset.
+AFTER_RESET = {
+    "stm32f1": 8e6, "stm32f4": 16e6, "stm32f7": 16e6, "stm32g0": 16e6, "stm32g4": 16e6,
+    "stm32h5": 32e6, "stm32h7": 64e6, "stm32l0": 2.097e6, "stm32l4": 4e6, "stm32l5": 4e6,
+    "stm32u5": 4e6, "stm32wb": 4e6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", BARE_METAL, ids=lambda target: target.name)
+def test_the_clock_that_a_project_runs_at_is_stated_with_its_source(target):
+    assert target.running_clock_hz == target.uart.core_clock_hz <= target.clock_hz
+    assert target.clock_note == "the clock that the bare-metal project runs at"
+    why = target.sources["clock"]
+    if target.running_clock_hz == target.clock_hz:
+        assert "only" in why
+    else:
+        assert "after reset" in why or "set-up" in why
+    chip = target.flash_tools.get("pyocd", target.flash_tools.get("probe-rs", "")).lower()
+    if chip.startswith("stm32"):
+        known = AFTER_RESET[chip[:7]]
+        # PLLs and multiplexers of clocks are left alone, so it is the clock after reset.
+        assert target.running_clock_hz == known
+
+
 def test_there_are_enough_of_them():
     kinds = [target.kind for target in all_targets()]
     assert kinds.count("board") >= 40

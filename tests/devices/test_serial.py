@@ -246,3 +246,17 @@ def test_a_board_of_the_users_own_counts_its_own_cycles(kws, tmp_path, cli):
     assert done.json["provenance"]["note"] == ""
     assert done.json["latency_us"]["p50"] > 0
     assert done.json["warnings"] == done.json["ops"] == []
+
+
+@pytest.mark.slow
+def test_rows_of_a_model_that_runs_in_stripes(models_folder, tmp_path, cli):
+    """Copies between stripes are steps of the plan, and no ops of the model."""
+    model, ram = models_folder / "resnet_int8.tflite", CompileOptions("ram")
+    elf = build([model], tmp_path / "fw", BOARD, options=ram)
+    with on_pty(elf, BOARD) as port:
+        done = cli("profile", model, "--on", f"serial:{port}", "--json")
+    assert done.code == 0, done.err
+    here = cli("profile", model, "--on", "sim:cortex-m4", "--optimize", "ram", "--json").json["ops"]
+    rows = [(op["index"], op["op"], op["covers"]) for op in done.json["ops"]]
+    assert rows == [(op["index"], op["op"], op["covers"]) for op in here]
+    assert (-1, "COPY", []) in rows

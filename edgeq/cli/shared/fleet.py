@@ -22,6 +22,7 @@ from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
+from edgeq.report.units import megabytes
 
 
 def profile_fleet(
@@ -153,6 +154,6 @@ def _cells(result: FleetResult) -> list[str]:
         str(found.device.get("runtime")),
         f"{latency.typical:,.1f}" if latency else "",
         f"{latency.p99:,.1f}" if latency and latency.p99 is not None else "",
-        f"{peak / 1e6:,.1f} MB" if peak else "",
+        megabytes(peak),
         "yes" if found.valid else "no",
     ]

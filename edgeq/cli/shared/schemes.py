@@ -12,6 +12,7 @@ from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.report.units import in_cycles, microseconds
 from edgeq.report.write import write_report
 from edgeq.support.output import check_writable
 from edgeq.support.terminal import say
@@ -88,9 +89,9 @@ def _cells(found: SchemeComparison) -> Iterator[list[str]]:
         between = score.interval
         interval = f" ({between[0]:.3f} to {between[1]:.3f})" if between else ""
         if measured.latency_us:
-            time = f"{measured.latency_us.typical:,.1f} µs"
+            time = microseconds(measured.latency_us.typical)
         else:
-            time = "" if measured.cycles is None else f"{measured.cycles:,} cycles (estimated)"
+            time = "" if measured.cycles is None else f"{in_cycles(measured.cycles)} (estimated)"
         yield [
             row.scheme,
             row.on,

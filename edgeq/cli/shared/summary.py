@@ -13,6 +13,8 @@ from edgeq.report.account import (
     latency_lines,
     provenance_lines,
 )
+from edgeq.report.ops import delegate_line
+from edgeq.report.units import in_bytes
 from edgeq.workflow.deployment import Deployment
 
 
@@ -29,6 +31,10 @@ def show_deployment(found: Deployment) -> None:
     if found.account.image is not None:
         for line in image_lines(found.account.image):
             console.print(line, markup=False, soft_wrap=True)
+    ops = found.profile.to_json()["ops"]
+    if taken := delegate_line(ops, found.profile.measurement.device.get("delegate")):
+        words = f"here {taken}; what other delegates take is known on the device alone"
+        console.print(words, soft_wrap=True, highlight=False)
     if found.profile.measurement.ops:
         if found.account.latency_ms.kind in ("stand-in", "unknown"):
             console.print(f"by op, on {found.account.on}, which is not {found.target}:")
@@ -47,7 +53,7 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
         rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
     if found.compared is not None:
         rows.append(("integer against float", str(found.compared)))
-    rows.append(("model file", f"{found.result['model']['file_bytes']:,} bytes"))
+    rows.append(("model file", in_bytes(found.result["model"]["file_bytes"])))
     rows.append(("MACs", f"{found.profile.macs:,}"))
     rows += account_rows(found.account)
     for check in found.verifications:

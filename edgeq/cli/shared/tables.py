@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
 from edgeq.support.terminal import console as result_console
 from edgeq.support.terminal import say
 from edgeq.support.text import visible_line
@@ -74,16 +76,19 @@ def op_table(ops: Sequence[OpProfile]) -> Table:
 
     columns = ["macs", "instructions", "cycles"]
     known = [name for name in columns if any(getattr(op, name) is not None for op in ops)]
-    table = Table("#", "op", *known, "share", "name", box=None)
+    times = ["µs, median (p10 to p90)"] if any(op.us is not None for op in ops) else []
+    table = Table("#", "op", *known, *times, "share", "name", box=None)
     for column in table.columns[2:-1]:
         column.justify = "right"
     for op in ops:
-        figures = [getattr(op, name) for name in known]
+        row = asdict(op)
+        figures = [row[name] for name in known]
         table.add_row(
-            str(op.index),
+            op_numbers(row),
             op.op,
             *("" if figure is None else f"{figure:,}" for figure in figures),
-            "" if op.share is None else f"{op.share:.1%}",
-            short_name(op.name),
+            *([op_time(row)] if times else []),
+            op_share(row),
+            op_layer(row),
         )
     return table

@@ -8,12 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
 
 _CAP_BYTES = 512 << 20
+_PRUNE_EVERY_S = 30.0  # looking at every file of a full cache takes longer than a small build
 _DIGESTS = "contents.sha256"
 
 
@@ -33,7 +35,7 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
 
     Two processes may build the same thing at once: each works in a folder of its own, and the
     first to finish wins. What was damaged since, by a full disk or a power cut, is built again.
-    The least recently used folders go when all take more than 512 MiB.
+    The least recently used folders go when all take more than 512 MiB, looked at now and then.
 
     Args:
         ingredients: Texts that decide the result: sources, options, the compiler's version.
@@ -71,8 +73,20 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
             work.rename(place)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _prune(root, keep=place)
+    if _is_time(root):
+        _prune(root, keep=place)
     return place
+
+
+def _is_time(root: Path) -> bool:
+    """Whether this folder was not pruned for a while, by any process."""
+    stamp = root.with_suffix(".pruned")
+    with contextlib.suppress(OSError):
+        if 0 <= time.time() - stamp.stat().st_mtime < _PRUNE_EVERY_S:
+            return False
+    with contextlib.suppress(OSError):
+        stamp.touch()
+    return True
 
 
 def _digests(folder: Path) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ from edgeq.errors import EdgeqError
 
 _SHOWN_LINES = 12
 _PARALLEL = 2
+_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(.*)$", re.MULTILINE)
 # What GNU ld and lld say of memory that is full; the last one is our own linker script's.
 _TOO_LARGE = ("overflowed by", "will not fit in region", "are left for the stack")
 
@@ -60,7 +63,8 @@ def build(
         ingredients += [name, text]
 
     def compiled(unit: str) -> Path:
-        return _object(start, compiling, {**headers, unit: files[unit]}, unit)
+        seen = _reachable([*_given(compile_flags), files[unit]], headers)
+        return _object(start, compiling, {**seen, unit: files[unit]}, unit)
 
     def make(place: Path) -> None:
         folder = place / "work"
@@ -79,6 +83,34 @@ def build(
         shutil.rmtree(folder)
 
     return cached(ingredients, make) / product
+
+
+def _given(flags: Sequence[str]) -> list[str]:
+    """The headers that the command line includes, as lines of C."""
+    pairs = itertools.pairwise(flags)
+    return [f'#include "{name}"' for flag, name in pairs if flag == "-include"]
+
+
+def _reachable(texts: Sequence[str], headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that a source may include, in any branch of its conditions.
+
+    What it cannot see has no part in its object: an image with known answers, and one of another
+    model for the same board, share the objects of all that is the board's.
+    """
+    found: dict[str, str] = {}
+    waiting = [*texts]
+    while waiting:
+        for included in _INCLUDE.findall(waiting.pop()):
+            if included.startswith("<"):
+                continue
+            if not included.startswith('"'):
+                return dict(headers)  # a macro says which
+            name = included.split('"')[1].rpartition("/")[2]
+            for path, content in headers.items():
+                if path.rpartition("/")[2] == name and path not in found:
+                    found[path] = content
+                    waiting.append(content)
+    return found
 
 
 def _object(

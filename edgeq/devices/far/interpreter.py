@@ -101,7 +101,7 @@ class Model:
         """One inference."""
         self._interpreter.invoke()
 
-    def op_times(self, runs: int) -> list[tuple[int, str, bool, float]]:
+    def op_times(self, runs: int) -> list[tuple[int, str, bool, list[float]]]:
         """Nothing: this interpreter exposes no times per op."""
         del runs
         return []

@@ -25,6 +25,7 @@ _ELEMENT_TYPES = {
     16: ("uint32", 4),
     17: ("uint16", 2),
 }
+# Their `extra` is the subgraph: what runs inside of an IF or WHILE is in that op's own time.
 _OPERATOR_EVENTS = (2, 8)  # OPERATOR_INVOKE_EVENT, DELEGATE_OPERATOR_INVOKE_EVENT
 _DELEGATED = 8
 _WRITE, _READ = 1, 0
@@ -203,26 +204,34 @@ class Model:
             self._output_array,
         )
 
-    def op_times(self, runs: int) -> list[tuple[int, str, bool, float]]:
-        """(index, name, delegated, mean microseconds) of every op, in the order of execution."""
+    def op_times(self, runs: int) -> list[tuple[int, str, bool, list[float]]]:
+        """(index, name, delegated, microseconds of each run) of all that ran, in that order."""
         profiler = self._make("LiteRtCompiledModelGetProfiler", self._compiled)
+        calls = [self._one_call(profiler) for _ in range(runs)]
+        # Indices start anew in every delegated part, so rows are told apart by their position.
+        if any([row[:3] for row in call] != [row[:3] for row in calls[0]] for call in calls):
+            raise RuntimeError("two calls of this model ran different ops")
+        return [
+            (index, name, delegated, [call[position][3] for call in calls])
+            for position, (index, name, delegated, _) in enumerate(calls[0])
+        ]
+
+    def _one_call(self, profiler: Any) -> list[tuple[int, str, bool, float]]:
+        """(index, name, delegated, microseconds) of all that one call ran."""
         self._call("LiteRtStartProfiler", profiler)
-        for _ in range(runs):
-            self.invoke()
+        self.invoke()
         self._call("LiteRtStopProfiler", profiler)
         count = ctypes.c_int()
         self._call("LiteRtGetNumProfilerEvents", profiler, ctypes.byref(count))
         events = (_Event * count.value)()
         self._call("LiteRtGetProfilerEvents", profiler, count, events)
-        rows = [each for each in events if each.type in _OPERATOR_EVENTS and each.tag]
-        # Indices start anew in every delegated part, so ops are told apart by their position.
-        per_run = len(rows) // runs
         return [
             (
-                int(rows[position].index),
-                rows[position].tag.decode("utf-8", "replace"),
-                rows[position].type == _DELEGATED,
-                sum(each.elapsed_us for each in rows[position::per_run]) / runs,
+                int(each.index),
+                each.tag.decode("utf-8", "replace"),
+                each.type == _DELEGATED,
+                float(each.elapsed_us),
             )
-            for position in range(per_run)
+            for each in events
+            if each.type in _OPERATOR_EVENTS and each.tag and not each.extra
         ]

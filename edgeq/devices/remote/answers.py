@@ -57,12 +57,14 @@ class OpTime:
 
     Attributes:
         index: Of the op, in the model or in a delegate's part of it.
+        op: The op, or what a delegate calls what it ran.
+        us: Microseconds in each call of the pass.
         delegated: Whether a delegate ran it.
     """
 
     index: int
     op: str
-    us: float
+    us: tuple[float, ...]
     delegated: bool
 
 
@@ -100,15 +102,18 @@ def read_measured(message: Mapping[str, Any]) -> Measured:
 
 def read_op_times(message: Mapping[str, Any]) -> list[OpTime]:
     """The answer to `ops`."""
-    indices, times = _numbers(message, "index"), _numbers(message, "us")
+    indices, times = _numbers(message, "index"), message.get("us")
     names, delegated = message.get("op"), message.get("delegated")
     if not isinstance(names, list) or not isinstance(delegated, list):
         raise DamagedAnswer("op")
-    if not len(indices) == len(times) == len(names) == len(delegated):
-        raise DamagedAnswer("op")
+    if not isinstance(times, list) or len({len(indices), *map(len, (times, names, delegated))}) > 1:
+        raise DamagedAnswer("us")
+    calls = [tuple(_numbers({"us": each}, "us")) for each in times]
+    if len({len(each) for each in calls}) > 1 or not all(calls):
+        raise DamagedAnswer("us")
     return [
         OpTime(int(index), text({"op": name}, "op"), us, bool(by_delegate))
-        for index, name, us, by_delegate in zip(indices, names, times, delegated, strict=True)
+        for index, name, us, by_delegate in zip(indices, names, calls, delegated, strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgeq.devices import query
@@ -16,6 +17,7 @@ from edgeq.devices.remote import artifacts, memory
 from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
 from edgeq.devices.remote.facts import check_cores, read_facts
 from edgeq.devices.remote.host import Host
+from edgeq.devices.remote.ops import UNKNOWN
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
@@ -232,13 +234,28 @@ class BenchmarkSession(Session):
 
 
 def op_rows(rows: Sequence[OpRow], graph: Graph) -> list[OpProfile]:
-    """Shares of the tool's rows; indices where it ran every op of the model by itself."""
+    """Shares of the tool's rows, which gives means alone; indices of the ops that it ran itself.
+
+    An op is known by the number that the tool gives with it, if the model has that op there; what
+    a delegate ran is of one of the others.
+    """
     total = sum(row.us for row in rows) or 1.0
-    own = len(rows) == len(graph.main.ops) and not any(row.delegated for row in rows)
-    return [
-        OpProfile(place if own else -1, row.op, row.name, share=row.us / total)
-        for place, row in enumerate(rows)
+    names = [op.name for op in graph.main.ops]
+    if [row.op for row in rows] == names and all(row.index is None for row in rows):
+        rows = [replace(row, index=place) for place, row in enumerate(rows)]  # of an old tool
+    places = [
+        row.index if row.index is not None and row.op in names[row.index : row.index + 1] else None
+        for row in rows
     ]
+    rest = tuple(position for position in range(len(names)) if position not in places)
+    return [
+        OpProfile(
+            UNKNOWN if place is None else place, row.op, row.name, share=row.us / total,
+            covers=() if place is None else (place,), among=rest if place is None else (),
+            delegated=row.delegated,
+        )
+        for place, row in zip(places, rows, strict=True)
+    ]  # fmt: skip
 
 
 def delegate_that_ran(asked: str, found: BenchmarkOutput, rows: Sequence[OpRow]) -> str | None:

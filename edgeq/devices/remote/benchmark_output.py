@@ -15,11 +15,16 @@ _PREFIX = re.compile(r"^(?:\d\d-\d\d [\d:.]+\s+\d+\s+\d+ \w \w+\s*: )?(?:INFO: |
 
 @dataclass(frozen=True)
 class OpRow:
-    """One line of its per-op table, in the order of execution."""
+    """One line of its per-op table, in the order of execution.
+
+    Attributes:
+        index: Position of the op in the model, or in a delegate's part of it; None without one.
+    """
 
     op: str
     name: str
     us: float
+    index: int | None = None
 
     @property
     def delegated(self) -> bool:
@@ -122,7 +127,9 @@ def _last_run_order(lines: Sequence[str]) -> list[OpRow]:
         took = real(cells[at]) if len(cells) >= len(head) else None
         if took is None or took < 0:
             break
-        rows.append(OpRow(cells[0], re.sub(r"^\[|\](:\d+)?$", "", cells[-1]), took * 1e3))
+        name = re.sub(r"^\[|\](:\d+)?$", "", cells[-1])
+        number = re.search(r"\]:(\d{1,9})$", cells[-1])
+        rows.append(OpRow(cells[0], name, took * 1e3, int(number[1]) if number else None))
     return rows
 
 

@@ -1,61 +1,130 @@
-"""Times per op of a runtime, matched with the ops of the model."""
+"""Times per op of a runtime: what ran, for how long, and which ops of the model that were."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from edgeq.devices.base import OpProfile
 from edgeq.devices.remote.answers import OpTime
-from edgeq.model.graph import Graph
+from edgeq.devices.remote.delegated import Part, covers, joined, parts_of
+from edgeq.model.graph import Graph, Subgraph
 
 UNKNOWN = -1  # the index of a time that belongs to no single op of the model
+_FEWEST_PASSES, _MOST_PASSES = 5, 200
+_PASSES_US = 1e6
+
+
+def passes(latency_us: float) -> int:
+    """How many calls the per-op pass makes: about a second of them, for medians that hold."""
+    return int(min(_MOST_PASSES, max(_FEWEST_PASSES, _PASSES_US / max(latency_us, 1.0))))
 
 
 def op_shares(rows: Sequence[OpTime], graph: Graph) -> list[OpProfile]:
-    """One row per op in the order of execution, with its share of the total.
+    """One row per thing that ran, in the order of execution: its median time, spread and share.
 
-    A delegate numbers the ops of each part that it took from 0, and may add small helpers
-    (reshapes) of its own. So a part's ops are matched with the model's by their order, between
-    the ops that the runtime itself ran; where the numbers do not fit, the index is UNKNOWN.
+    `covers` are the ops of the model that a row is of. Rows that are sure to be of one op are one
+    row. Where it cannot be known, the index is UNKNOWN and `among` are the ops that it may be of.
     """
-    total = sum(row.us for row in rows) or 1.0
-    names = {
-        op.index: graph.main.tensors[op.outputs[0]].name for op in graph.main.ops if op.outputs
-    }
+    main = graph.main
+    named = _of_one_op(_matched(rows, main))
+    middles = [_middle(row) for row, _, _ in named]
+    total = sum(middles) or 1.0
     return [
-        OpProfile(row.index, row.op, names.get(row.index, ""), share=row.us / total)
-        for row in _matched(rows, len(graph.main.ops))
+        OpProfile(
+            index=found[-1] if found else UNKNOWN,
+            op=row.op,
+            name=_name(main, found[-1]) if found else "",
+            share=middle / total,
+            us=middle,
+            us_p10=float(np.percentile(row.us, 10)),
+            us_p90=float(np.percentile(row.us, 90)),
+            covers=found,
+            among=among,
+            delegated=row.delegated,
+        )
+        for (row, found, among), middle in zip(named, middles, strict=True)
     ]
 
 
-def _matched(rows: Sequence[OpTime], ops: int) -> list[OpTime]:
-    result: list[OpTime] = []
-    part: list[OpTime] = []
-    start = 0
-    for row in [*rows, OpTime(ops, "", 0.0, delegated=False)]:
-        if row.delegated:
-            part.append(row)
-            continue
-        result += _numbered(part, start, row.index)
-        part, start = [], row.index + 1
-        if row.index < ops:
-            result.append(row)
-    return result
+_Named = tuple[OpTime, tuple[int, ...], tuple[int, ...]]  # a row, what it covers, or is among
 
 
-def _numbered(part: Sequence[OpTime], start: int, end: int) -> list[OpTime]:
-    """A delegated part's rows with the indices start..end-1 of the model's ops."""
-    rows = list(part)
-    while len(rows) > end - start:
-        helper = next((i for i, row in enumerate(rows[:-1]) if "Reshape" in row.op), None)
-        if helper is None:
-            return [OpTime(UNKNOWN, row.op, row.us, delegated=True) for row in rows]
-        after = rows[helper + 1]
-        merged = OpTime(0, after.op, after.us + rows[helper].us, delegated=True)
-        rows[helper : helper + 2] = [merged]
-    if len(rows) < end - start:
-        return [OpTime(UNKNOWN, row.op, row.us, delegated=True) for row in rows]
-    return [
-        OpTime(start + position, row.op, row.us, delegated=True)
-        for position, row in enumerate(rows)
-    ]
+def _matched(rows: Sequence[OpTime], graph: Subgraph) -> list[_Named]:
+    own = {row.index for row in rows if not row.delegated}
+    delegated = [row for row in rows if row.delegated]
+    rest = tuple(position for position in range(len(graph.ops)) if position not in own)
+    if not delegated:
+        return [(row, (row.index,), ()) for row in rows]
+    left = list(rows)
+    found: list[_Named] = []
+    for part in parts_of(graph, own):
+        count = len(part.ops) if not part.delegated else _leading(left)
+        mine, left = left[:count], left[count:]
+        if part.delegated:
+            found += _of_part(graph, part, mine)
+        elif [row.index for row in mine] == list(part.ops):
+            found += [(row, (row.index,), ()) for row in mine]
+        else:
+            left = [*mine, *left]  # the runtime went another way than is known here
+            break
+    if left:
+        return [(row, () if row.delegated else (row.index,), _among(row, rest)) for row in rows]
+    return found
+
+
+def _leading(rows: Sequence[OpTime]) -> int:
+    return next((n for n, row in enumerate(rows) if not row.delegated), len(rows))
+
+
+def _among(row: OpTime, rest: tuple[int, ...]) -> tuple[int, ...]:
+    return rest if row.delegated else ()
+
+
+def _of_part(graph: Subgraph, part: Part, rows: Sequence[OpTime]) -> list[_Named]:
+    possible = covers(graph, part, [row.op for row in rows])
+    sure = {ops[0] for ops in possible if len(ops) == 1}
+    unsure = {op for ops in possible if len(ops) > 1 for op in ops}
+    sure -= unsure
+    homes = joined(graph, part, sure) if sure and not unsure else {}
+    found: list[_Named] = []
+    for row, ops in zip(rows, possible, strict=True):
+        if len(ops) == 1 and ops[0] in sure:
+            more = [op for op, home in homes.items() if home == ops[0]]
+            found.append((row, tuple(sorted((*more, ops[0]))), ()))
+        else:
+            found.append((row, (), ops))
+    return found
+
+
+def _of_one_op(rows: Sequence[_Named]) -> list[_Named]:
+    """Neighbouring rows of the same op as one."""
+    found: list[_Named] = []
+    for row, ops, among in rows:
+        if found and ops and found[-1][1] == ops:
+            last = found[-1][0]
+            times = tuple(a + b for a, b in zip(last.us, row.us, strict=True))
+            found[-1] = (replace(row, op=f"{last.op} + {row.op}", us=times), ops, among)
+        else:
+            found.append((row, ops, among))
+    return found
+
+
+def _middle(row: OpTime) -> float:
+    """The median; of whole microseconds, that within the one that most calls took.
+
+    Profilers count whole microseconds: a delegate cuts the rest off, the runtime takes the
+    difference of two times that were cut.
+    """
+    if any(us != int(us) for us in row.us):
+        return statistics.median(row.us)
+    middle = 0.5 if row.delegated else 0.0
+    return max(0.0, statistics.median_grouped([us + middle for us in row.us]))
+
+
+def _name(graph: Subgraph, position: int) -> str:
+    op = graph.ops[position]
+    return graph.tensors[op.outputs[0]].name if op.outputs else ""

@@ -18,7 +18,7 @@ from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice
-from edgeq.devices.remote.ops import op_shares
+from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
@@ -30,7 +30,6 @@ from edgeq.support.output import write_whole
 _CHUNK_BYTES = 1 << 20
 _CHUNK_S = 2.0
 _FIRST_CALLS = 32
-_OPS_RUNS = 20
 _MOST_SAMPLES = 50_000_000
 _STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
 
@@ -132,7 +131,8 @@ class RemoteSession(Session):
         try:
             measured = self._measure(options, data, samples)
             snapshots = list(self._agent.snapshots)
-            times = self._op_times(wanted, data) if options.ops else []
+            count = passes(float(np.median(samples)))
+            times = self._op_times(wanted, data, count) if options.ops else []
             plain = self._plain_outputs(wanted, data, times)
         except EdgeqError as error:
             if samples:
@@ -249,10 +249,10 @@ class RemoteSession(Session):
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 
-    def _op_times(self, setting: _Setting, data: str) -> list[answers.OpTime]:
+    def _op_times(self, setting: _Setting, data: str, runs: int) -> list[answers.OpTime]:
         """Times per op, from a process of its own: profiling slows a model down."""
         self._load(replace(setting, profiling=True))
-        message = self._agent.ask("ops", runs=_OPS_RUNS, data=data)
+        message = self._agent.ask("ops", runs=runs, data=data)
         return answers.read_op_times(message)
 
     def _plain_outputs(

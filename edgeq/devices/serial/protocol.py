@@ -13,6 +13,9 @@ from enum import IntEnum
 BODY_LIMIT = 240
 """Longest body of a frame, so that a frame fits one COBS block."""
 
+NO_OP = 0xFFFF
+"""Number of a step that no op of the model is, such as a copy that the plan has put in."""
+
 _HEAD = struct.Struct("<HHB")
 _CRC = struct.Struct("<I")
 

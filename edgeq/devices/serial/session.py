@@ -19,7 +19,7 @@ from edgeq.devices.numbers import whole
 from edgeq.devices.query import allow_only, positive
 from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
-from edgeq.devices.serial.protocol import BODY_LIMIT, Request
+from edgeq.devices.serial.protocol import BODY_LIMIT, NO_OP, Request
 from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
@@ -249,12 +249,15 @@ class SerialSession(Session):
             timed += window
         total = max(sum(cycles for _, cycles in timed), 1)
         ops = self._graph.ops
-        if any(index >= len(ops) for index, _ in timed):
+        if any(index >= len(ops) and index != NO_OP for index, _ in timed):
             raise DamagedAnswer(self._device.port)
-        names = [self._graph.tensors[op.outputs[0]].name if op.outputs else "" for op in ops]
+        names = {NO_OP: (-1, "COPY", "")}
+        for index, op in enumerate(ops):
+            layer = self._graph.tensors[op.outputs[0]].name if op.outputs else ""
+            names[index] = (index, op.name, layer)
         return [
-            OpProfile(index, ops[index].name, names[index], cycles=cycles, share=cycles / total)
-            for index, cycles in timed
+            OpProfile(*names[number], cycles=cycles, share=cycles / total)
+            for number, cycles in timed
         ]
 
     def _time_window(

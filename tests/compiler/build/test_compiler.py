@@ -60,6 +60,34 @@ def test_the_oldest_builds_go_when_the_cap_is_reached(monkeypatch):
     paths = [_build(f"int a(void); int a(void) {{ return {i}; }}") for i in range(3)]
     size = paths[0].stat().st_size
     monkeypatch.setattr(cache, "_CAP_BYTES", int(2.5 * size))
+    monkeypatch.setattr(cache, "_PRUNE_EVERY_S", 0.0)
     newest = _build("int a(void); int a(void) { return 9; }")
     assert newest.exists()
     assert sum(path.exists() for path in [*paths, newest]) == 2
+
+
+def test_objects_are_shared_by_programs_that_differ_in_what_they_cannot_see(tmp_path):
+    board, model = '#include "board.h"\nint a(void) { return A; }', '#include "m.h"\nint M = B;'
+    files = {"board.c": board, "board.h": "int a(void);\n#define A 1\n", "m.c": model}
+
+    def make(answer, **more):
+        made = {**files, "m.h": f"#define B {answer}\nextern int M;\n", **more}
+        path = build(host_toolchain(), made, _FLAGS, ["-shared"], "x.so")
+        library = ctypes.CDLL(str(path))
+        return library.a(), ctypes.c_int.in_dll(library, "M").value
+
+    def objects():
+        return len(list((tmp_path / "cache" / "objects").iterdir()))
+
+    assert (make(2), objects()) == ((1, 2), 2)
+    assert (make(3), objects()) == ((1, 3), 3)
+    assert (make(3, **{"board.h": "int a(void);\n#define A 7\n"}), objects()) == ((7, 3), 4)
+
+
+def test_headers_of_macros_and_of_the_command_line_are_seen():
+    files = {"x.c": "#include NAME\nint a(void) { return A + G; }", "given.h": "#define G 10\n"}
+    flags = [*_FLAGS, '-DNAME="h.h"', "-include", "given.h"]
+    for answer in (1, 2):
+        made = {**files, "h.h": f"int a(void);\n#define A {answer}\n"}
+        path = build(host_toolchain(), made, flags, ["-shared"], f"{answer}.so")
+        assert ctypes.CDLL(str(path)).a() == answer + 10

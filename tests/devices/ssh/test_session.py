@@ -79,7 +79,9 @@ def test_the_delegate_really_ran(server, models, agent, delegate):
     assert (told["ops"] > 5) == (delegate == "xnnpack")
     if delegate == "xnnpack":
         assert told["max_difference"] <= 8
-    assert [op.index for op in found.ops] == list(range(13))
+    assert [op.covers for op in found.ops] == [(op,) for op in range(13)]
+    assert found.ops[0].op == ("CONV_2D" if delegate == "none" else "Convolution (NHWC, QC8) IGEMM")
+    assert all(op.us_p10 <= op.us + 1 and op.us <= op.us_p90 + 1 for op in found.ops)
 
 
 def test_a_delegate_that_the_runtime_lacks(server, models):

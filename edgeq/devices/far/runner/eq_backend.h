@@ -25,7 +25,7 @@ struct eq_op_time {
     int index;
     int delegated;
     const char *name;
-    double us;
+    double *us; /* in each run */
 };
 
 /* Functions that can fail return 0, or -1 with eq_backend_error() set. */

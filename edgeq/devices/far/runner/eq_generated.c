@@ -1,6 +1,7 @@
 /* The backend for C that edgeq generated; eq_model_table.c, made with it, describes the model. */
 #include "eq_backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "eq_marks.h"
@@ -71,14 +72,21 @@ int eq_backend_invoke(void)
 
 int eq_backend_op_times(int runs, const struct eq_op_time **rows)
 {
+    static double *samples;
+    free(samples);
+    samples = calloc((size_t)runs * (EQ_MODEL_OPS + 1u), sizeof *samples);
+    if (samples == NULL) {
+        return -1;
+    }
     for (int op = 0; op < EQ_MODEL_OPS; op++) {
-        times[op] = (struct eq_op_time){eq_model_op_indices[op], 0, eq_model_op_names[op], 0.0};
+        times[op] = (struct eq_op_time){eq_model_op_indices[op], 0, eq_model_op_names[op],
+                                        &samples[(size_t)op * (size_t)runs]};
     }
     eq_marking = 1;
     for (int run = 0; run < runs; run++) {
         eq_model_invoke();
         for (int op = 0; op < EQ_MODEL_OPS; op++) {
-            times[op].us += (started_us[op + 1] - started_us[op]) / runs;
+            times[op].us[run] = started_us[op + 1] - started_us[op];
         }
     }
     eq_marking = 0;

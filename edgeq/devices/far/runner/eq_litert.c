@@ -354,57 +354,83 @@ int eq_backend_invoke(void)
                  function(compiled, 0, (size_t)inputs.count, given, (size_t)outputs.count, taken));
 }
 
-/* Adds up the events of all runs by their position within a run: a delegate numbers its ops anew
- * in every part that it took. */
-static int add_up(const struct event *events, int count, int runs)
+/* One call with the profiler on; its events, which the caller frees, or NULL. */
+static struct event *profiled_call(handle profiler, int *count)
+{
+    int (*get_events)(handle, int, struct event *);
+    if (call_p("LiteRtStartProfiler", profiler) != 0 || eq_backend_invoke() != 0 ||
+        call_p("LiteRtStopProfiler", profiler) != 0 ||
+        call_pp("LiteRtGetNumProfilerEvents", profiler, count) != 0 ||
+        LOOK_UP("LiteRtGetProfilerEvents", get_events) != 0) {
+        return NULL;
+    }
+    struct event *events = calloc((size_t)*count + 1u, sizeof *events);
+    if (events != NULL &&
+        check("LiteRtGetProfilerEvents", get_events(profiler, *count, events)) != 0) {
+        free(events);
+        return NULL;
+    }
+    return events;
+}
+
+/* Moves the events of ops to the front; what runs inside of an IF or WHILE, whose subgraph `extra`
+ * is, is in that op's own time. */
+static int keep_ops(struct event *events, int count)
 {
     int ops = 0;
     for (int i = 0; i < count; i++) {
-        ops += events[i].type == OPERATOR_EVENT || events[i].type == DELEGATE_OPERATOR_EVENT;
-    }
-    int per_run = ops / runs < MOST_OPS ? ops / runs : MOST_OPS;
-    int position = 0;
-    memset(times, 0, sizeof times);
-    for (int i = 0; i < count && per_run > 0; i++) {
-        const struct event *event = &events[i];
-        if (event->type == OPERATOR_EVENT || event->type == DELEGATE_OPERATOR_EVENT) {
-            struct eq_op_time *time = &times[position++ % per_run];
-            time->index = (int)event->index;
-            time->delegated = event->type == DELEGATE_OPERATOR_EVENT;
-            time->name = event->tag != NULL ? event->tag : "";
-            time->us += (double)event->elapsed_us / runs;
+        int of_op = events[i].type == OPERATOR_EVENT || events[i].type == DELEGATE_OPERATOR_EVENT;
+        if (of_op && events[i].extra == 0 && ops < MOST_OPS) {
+            events[ops++] = events[i];
         }
     }
-    return per_run;
+    return ops;
+}
+
+/* Rows are told apart by their position: a delegate numbers its ops anew in every part. */
+static int note(const struct event *events, int ops, int run, int runs)
+{
+    static double *samples;
+    static int known;
+    if (run == 0) {
+        free(samples);
+        samples = calloc((size_t)ops * (size_t)runs + 1u, sizeof *samples);
+        known = ops;
+    }
+    if (samples == NULL || ops != known) {
+        (void)snprintf(failure, sizeof failure, "two calls of this model ran different ops");
+        return -1;
+    }
+    for (int op = 0; op < ops; op++) {
+        times[op] = (struct eq_op_time){(int)events[op].index,
+                                        events[op].type == DELEGATE_OPERATOR_EVENT,
+                                        events[op].tag != NULL ? events[op].tag : "",
+                                        &samples[(size_t)op * (size_t)runs]};
+        times[op].us[run] = (double)events[op].elapsed_us;
+    }
+    return 0;
 }
 
 int eq_backend_op_times(int runs, const struct eq_op_time **rows)
 {
-    int (*get_events)(handle, int, struct event *);
     handle profiler = NULL;
-    int count = 0;
-    if (call_pp("LiteRtCompiledModelGetProfiler", compiled, &profiler) != 0 ||
-        call_p("LiteRtStartProfiler", profiler) != 0) {
+    int ops = 0;
+    if (call_pp("LiteRtCompiledModelGetProfiler", compiled, &profiler) != 0) {
         return -1;
     }
     for (int run = 0; run < runs; run++) {
-        if (eq_backend_invoke() != 0) {
+        int count = 0;
+        struct event *events = profiled_call(profiler, &count);
+        if (events == NULL) {
+            return -1;
+        }
+        ops = keep_ops(events, count);
+        int status = note(events, ops, run, runs);
+        free(events); /* the names belong to the profiler, which stays */
+        if (status != 0) {
             return -1;
         }
     }
-    if (call_p("LiteRtStopProfiler", profiler) != 0 ||
-        call_pp("LiteRtGetNumProfilerEvents", profiler, &count) != 0 ||
-        LOOK_UP("LiteRtGetProfilerEvents", get_events) != 0) {
-        return -1;
-    }
-    struct event *events = calloc((size_t)count + 1u, sizeof *events);
-    if (events == NULL ||
-        check("LiteRtGetProfilerEvents", get_events(profiler, count, events)) != 0) {
-        free(events);
-        return -1;
-    }
-    int ops = add_up(events, count, runs);
-    free(events); /* the names belong to the profiler, which stays */
     *rows = times;
     return ops;
 }

@@ -389,8 +389,13 @@ static void ops(const char *command, int answers)
     }
     const struct eq_op_time *rows = NULL;
     int count = -1;
-    if (feed(argument.data) == 0 && eq_backend_invoke() == 0) {
-        count = eq_backend_op_times((int)eq_json_number(command, "runs", 10), &rows);
+    int runs = (int)eq_json_number(command, "runs", 10);
+    int ready = feed(argument.data);
+    for (int warm = 0; warm < 3 && ready == 0; warm++) {
+        ready = eq_backend_invoke();
+    }
+    if (ready == 0 && runs > 0) {
+        count = eq_backend_op_times(runs, &rows);
     }
     if (count < 0) {
         fail(command, "ops", eq_backend_error(), answers);
@@ -412,7 +417,11 @@ static void ops(const char *command, int answers)
     }
     eq_text_add(&answer, "],\"us\":[");
     for (int i = 0; i < count; i++) {
-        eq_text_add(&answer, "%s%.3f", i > 0 ? "," : "", rows[i].us);
+        eq_text_add(&answer, "%s", i > 0 ? ",[" : "[");
+        for (int run = 0; run < runs; run++) {
+            eq_text_add(&answer, "%s%.3f", run > 0 ? "," : "", rows[i].us[run]);
+        }
+        eq_text_add(&answer, "]");
     }
     eq_text_add(&answer, "]");
     end(answers);

@@ -1,0 +1,49 @@
+"""Numbers with their units: the one place where figures that people read are put into words."""
+
+from __future__ import annotations
+
+
+def in_bytes(count: int) -> str:
+    """An exact size: "1,234 bytes"."""
+    return f"{count:,} bytes"
+
+
+def capacity(count: int | None) -> str:
+    """The size of a memory, which makers give in powers of two; "-" where it is not known."""
+    if count is None:
+        return "-"
+    if count >= 1 << 30:
+        return f"{count / (1 << 30):g} GB"
+    if count >= 10 << 20:
+        return f"{count / (1 << 20):g} MB"
+    return f"{count / 1024:g} KB"
+
+
+def megabytes(count: float | None) -> str:
+    """A size of which the last digits say nothing; empty where it is not known."""
+    return f"{count / 1e6:,.1f} MB" if count else ""
+
+
+def in_macs(count: int) -> str:
+    """Multiply-accumulates."""
+    return f"{count:,} MACs"
+
+
+def in_cycles(count: int) -> str:
+    """Clock cycles of a core."""
+    return f"{count:,} cycles"
+
+
+def clock(hertz: int | None) -> str:
+    """A clock; "-" where it is not known."""
+    return f"{hertz / 1e6:g} MHz" if hertz else "-"
+
+
+def microseconds(value: float) -> str:
+    """A time of a single inference on a host."""
+    return f"{value:,.1f} µs"
+
+
+def seconds(value: float) -> str:
+    """How long something took."""
+    return f"{value:.0f} s"
