@@ -36,7 +36,7 @@ def random_net(seed: int, number: int) -> Net:
     """A net; the same for the same numbers."""
     import keras
 
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(number + 1)
     return _Builder(keras, random.Random(f"{seed} {number}"), number).net()
 
@@ -184,7 +184,7 @@ class _Builder:
             names = [f"{keys[0]}/0", f"{keys[0]}/1", *keys[1 : len(outputs) - 1]]
             rest = dict(zip(keys[1:], outputs[2:], strict=False))
             return {keys[0]: outputs[:2], **rest}, names
-        names = [o._keras_history.operation.name for o in outputs]
+        names = _numbered([o._keras_history.operation.name for o in outputs])
         return (outputs[0] if len(outputs) == 1 else outputs), names
 
     def given(self, sources, data):
@@ -198,6 +198,11 @@ class _Builder:
             ]  # fmt: skip
             return dict(zip(names, sources, strict=True)), names, data
         return (sources[0] if len(sources) == 1 else sources), names, data
+
+
+def _numbered(names):
+    """Names of layers; one that stands there twice has a number the second time."""
+    return [f"{n}:{names[:i].count(n) + 1}" if n in names[:i] else n for i, n in enumerate(names)]
 
 
 def _scatter(model, chance) -> None:

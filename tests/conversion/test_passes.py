@@ -101,3 +101,13 @@ def test_an_input_that_nothing_reads_is_an_integer_too():
     for scheme, dtype in (("int8", "int8"), ("int16x8", "int16")):
         result = edgeq.convert(model, data=[data[:, :4], data], scheme=scheme)
         assert result.proof.inputs == (dtype, dtype)
+
+
+def test_an_input_that_is_handed_out_keeps_both_names():
+    keras = pytest.importorskip("keras")
+    source = keras.Input((4,), name="x")
+    plain = keras.layers.Dropout(0.5)(source)
+    model = keras.Model(source, {"same": plain, "sum": keras.layers.Dense(2)(source)})
+    data = np.random.default_rng(0).normal(0, 1, (30, 4)).astype(np.float32)
+    (signature,) = parse_graph(edgeq.convert(model, data=data).data).signatures
+    assert (list(signature.inputs), list(signature.outputs)) == (["x"], ["same", "sum"])
