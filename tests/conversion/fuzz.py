@@ -36,7 +36,6 @@ WARNINGS = {
     "blame": r"Most of the error comes from ",
     "remedy": r"To come closer to the float model, try ",
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
-    "c": r"edgeq's C cannot run this model: ",
 }
 REFUSALS = {
     "quality": r"The converted model does not compute what the float model does\..*"
@@ -91,8 +90,7 @@ def judged(net: Net, scheme: str, *, compiled: bool) -> tuple[list[str], list[st
             reasons.append(f"warned: {name}")
             wrong += [] if name else [f"warning: {warning}"]
         wrong += [*_edges(net, made), *_values(net, made, scheme)]
-        able = not any(name == "warned: c" for name in reasons)
-        if compiled and able:
+        if compiled and not wrong:
             wrong += _bytes(path)
     return reasons, wrong
 
