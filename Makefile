@@ -53,6 +53,7 @@ bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to
 fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, against other implementations
 	$(BIN)/python -m tests.oracle.fuzz
 	$(BIN)/python -m tests.data.fuzz
+	$(BIN)/python -m tests.conversion.fuzz
 	$(BIN)/python -m tests.foreign.fuzz
 
 release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here

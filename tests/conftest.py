@@ -8,6 +8,8 @@ import pytest
 from tests.runner import make_runner
 from tests.tools import need
 
+os.environ.setdefault("EDGEQ_CHECK_PASSES", "1")  # of every conversion, also in processes begun
+
 MLPERF_TINY = ("ad01", "kws", "resnet", "sww", "vww")
 
 

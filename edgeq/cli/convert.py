@@ -11,6 +11,7 @@ import click
 
 from edgeq.cli.shared.common import Number, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.passes import show_passes
 from edgeq.cli.shared.tables import result_console
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import read_labels
@@ -95,6 +96,15 @@ from edgeq.workflow.convert import convert as convert_model
     is_flag=True,
     help="Undo concatenations at the outputs, so that each part has a scale of its own.",
 )
+@click.option(
+    "--explain", is_flag=True, help="Print which graph passes changed which layers, and how."
+)
+@click.option(
+    "--check-passes",
+    is_flag=True,
+    default=None,
+    help="Hold each graph pass against the graph before it, on random and real inputs.",
+)
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
@@ -175,6 +185,8 @@ def convert(
         print_json(result.to_json())
     else:
         show_conversion(result)
+        if settings["explain"]:
+            show_passes(result.passes)
         if ranges and result.calibration is not None:
             show_ranges(result.calibration)
     for warning in result.warnings:

@@ -37,6 +37,12 @@ from edgeq.report.units import in_bytes, in_macs
     show_default=True,
     help="Whether the board's image has known answers for a self-test, as projects have.",
 )
+@click.option(
+    "--float",
+    "as_float",
+    is_flag=True,
+    help="The float graph that convert quantizes: ops, their Keras layers, what passes changed.",
+)
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @click.option(
     "--runtime",
@@ -62,6 +68,7 @@ def inspect(
     tensors: bool,
     target: str | None,
     golden: bool,
+    as_float: bool,
     trust: bool,
     runtime: str,
     tflm_kernels: str,
@@ -70,6 +77,11 @@ def inspect(
     as_json: bool,
 ) -> None:
     """Show what is in MODEL: graph, shapes, MACs, parameters, quantization, memory."""
+    if as_float:
+        from edgeq.cli.shared.passes import show_float_graph
+
+        show_float_graph(model, trust=trust, as_json=as_json)
+        return
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
     fitting = None

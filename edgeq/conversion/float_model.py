@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.flatbuffer import op_kinds
 from edgeq.conversion.network import LearnedScale, Network, Range
+from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.split_outputs import split_outputs
@@ -81,6 +82,7 @@ def float_model(
     signature: str | None = None,
     trust: bool = False,
     split: bool = False,
+    log: PassLog | None = None,
 ) -> FloatModel:
     """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
 
@@ -90,6 +92,7 @@ def float_model(
         signature: Which signature of a SavedModel; the default one if None.
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
         split: Whether an output that is joined of parts becomes an output for each.
+        log: Where the passes that change something are noted.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
@@ -99,12 +102,14 @@ def float_model(
     if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", str(model)):
-            network, info = _rewritten(*_load(Path(model), signature, trust), passes)
+            network, info = _load(Path(model), signature, trust)
+            network = rewritten(network, passes, log)
     elif isinstance(model, str | Path):
-        network, info = _rewritten(*_load(Path(model), signature, trust), passes)
+        network, info = _load(Path(model), signature, trust)
+        network = rewritten(network, passes, log)
     else:
-        model = _as_keras_3(model)
-        network, info = _rewritten(_from_memory(model), None, passes)
+        model, info = _as_keras_3(model), None
+        network = rewritten(_from_memory(model), passes, log)
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
@@ -123,14 +128,6 @@ def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = N
         network.integer_inputs,
         outputs,
     )
-
-
-def _rewritten(
-    network: Network, info: ModelInfo | None, passes: Iterable[Callable[[Network], Network]]
-) -> tuple[Network, ModelInfo | None]:
-    for rewrite in passes:
-        network = rewrite(network)
-    return network, info
 
 
 def _as_keras_3(model: Any) -> Any:

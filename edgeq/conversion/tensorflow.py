@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgeq.errors import MissingDependency
+
+_WRAPPED = "Exception encountered when calling "
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @contextmanager
@@ -78,6 +82,12 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception of a library says, cut to a line that fits into a message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What an exception of a library says, cut to a line that fits into a message.
+
+    Keras puts "Exception encountered when calling LAYER" in front, and the reason in bold.
+    """
+    text = _ESCAPES.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith(_WRAPPED):
+        lines = [f"{lines[1]} ({lines[0].removeprefix(_WRAPPED).rstrip('.')})"]
     return (lines[0] if lines else type(error).__name__)[:300]

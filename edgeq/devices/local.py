@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
+from edgeq.devices.fatal import guarded
 from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares, passes
@@ -28,6 +29,8 @@ from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
+
+T = TypeVar("T")
 
 
 def device(address: Address) -> LocalDevice:
@@ -67,7 +70,7 @@ class LocalSession(Session):
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
-        self._interpreter = litert_interpreter(self._model, options)
+        self._interpreter = self._open()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -75,7 +78,7 @@ class LocalSession(Session):
             inputs,
             self._inputs,
             self._outputs,
-            lambda values: self._call(self._interpreter, values),
+            lambda values: self._guarded(lambda: self._call(self._interpreter, values)),
         )
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
@@ -84,21 +87,32 @@ class LocalSession(Session):
         The call is made in an interpreter of its own, so the session's state stays as it is.
         """
         check_batch(one_call(inputs), self._inputs)
-        interpreter = litert_interpreter(self._model, self._options, preserve=True)
-        self._call(interpreter, inputs)
+        interpreter = self._open(preserve=True)
+        self._guarded(lambda: self._call(interpreter, inputs))
         produced = [index for op in self._graph.main.ops for index in op.outputs]
         return {index: interpreter.get_tensor(index) for index in produced}
 
     def reset(self) -> None:
         """Set all variables back, those of resource handles too, by starting anew."""
-        self._interpreter = litert_interpreter(self._model, self._options)
+        self._interpreter = self._open()
+
+    def _open(self, *, preserve: bool = False) -> Any:
+        return self._guarded(
+            lambda: litert_interpreter(self._model, self._options, preserve=preserve)
+        )
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        if self._options.kernels != "reference":
+            return call()
+        return guarded(self._graph, "LiteRT with its plain kernels", call)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, and the peak memory of a fresh process."""
         import ai_edge_litert
 
-        interpreter = litert_interpreter(self._model, self._options)
+        interpreter = self._open()
         values = profile_inputs(self._inputs, options.input_index)
+        self._guarded(lambda: self._call(interpreter, values))
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
         outputs = self._call(litert_interpreter(self._model, self._options), values)

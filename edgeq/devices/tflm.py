@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.fatal import guarded
 from edgeq.devices.interpreters import micro_interpreter
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
@@ -27,6 +28,8 @@ from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
+
+T = TypeVar("T")
 
 
 def device(address: Address) -> TflmDevice:
@@ -62,7 +65,7 @@ class TflmSession(Session):
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
-        self._interpreter = micro_interpreter(self._model)
+        self._interpreter = self._open()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -71,7 +74,7 @@ class TflmSession(Session):
                 inputs,
                 self._inputs,
                 self._outputs,
-                lambda values: self._call(self._interpreter, values),
+                lambda values: self._guarded(lambda: self._call(self._interpreter, values)),
             )
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
@@ -80,22 +83,29 @@ class TflmSession(Session):
         The call is made in an interpreter of its own, so the session's state stays as it is.
         """
         check_batch(one_call(inputs), self._inputs)
-        interpreter = micro_interpreter(self._model, preserve=True)
+        interpreter = self._open(preserve=True)
         with self._errors():
-            self._call(interpreter, inputs)
+            self._guarded(lambda: self._call(interpreter, inputs))
         produced = [index for op in self._graph.main.ops for index in op.outputs]
         return {index: interpreter.GetTensor(index, 0)["tensor_data"] for index in produced}
 
     def reset(self) -> None:
         """Set all variables back, those of resource handles too, by starting anew."""
-        self._interpreter = micro_interpreter(self._model)
+        self._interpreter = self._open()
+
+    def _open(self, *, preserve: bool = False) -> Any:
+        return self._guarded(lambda: micro_interpreter(self._model, preserve=preserve))
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        return guarded(self._graph, "TensorFlow Lite Micro", call)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, the arena that was used, the peak memory of a fresh process."""
-        interpreter = micro_interpreter(self._model)
+        interpreter = self._open()
         values = profile_inputs(self._inputs, options.input_index)
         with self._errors():
-            outputs = self._call(micro_interpreter(self._model), values)
+            spare = self._open()
+            outputs = self._guarded(lambda: self._call(spare, values))
             latency, samples = measure_latency(lambda: self._call(interpreter, values), options)
         found = probe.memory(self._path, "tflm")
         disturbed = disturbances(samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,11 @@ from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import describe, labelled_output
+from edgeq.conversion.explain import FiredPass, explained
 from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
+from edgeq.conversion.proof.passes import check_passes as prove_passes
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import (
@@ -67,6 +71,7 @@ class Conversion(Result):
         quality: How close its outputs are to the float model's; None where it was not checked.
         runs_on: Which runtimes take an integer model, and what the others lack; None for float.
         app_runtimes: For a phone: what the runtimes that apps use say of the model.
+        passes: Which passes changed which layers, where that was asked for.
     """
 
     model: str
@@ -88,6 +93,7 @@ class Conversion(Result):
     quality: Quality | None = None
     runs_on: RunsOn | None = None
     app_runtimes: tuple[AppRuntime, ...] = ()
+    passes: tuple[FiredPass, ...] = ()
 
     @property
     def compared(self) -> Paired | None:
@@ -133,6 +139,7 @@ class Conversion(Result):
             "corrected": dict(self.corrected),
             "rounded": dict(self.rounded),
             "data": {name: found.to_json() for name, found in self.understood.items()},
+            "passes": self.passes,
             "warnings": self.warnings,
         }
 
@@ -160,6 +167,8 @@ def convert(
     quality_check: bool = True,
     accept_loss: bool = False,
     split_outputs: bool = False,
+    explain: bool = False,
+    check_passes: bool | None = None,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -197,6 +206,9 @@ def convert(
         accept_loss: Whether a result whose outputs differ much from the float model's passes.
         split_outputs: Whether an output that is joined of parts (boxes and scores) becomes an
             output with a scale of its own for each part.
+        explain: Whether the result says which passes changed which layers.
+        check_passes: Whether each graph pass is held against the graph before it, on random and
+            real inputs; None asks the environment variable EDGEQ_CHECK_PASSES.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -212,7 +224,10 @@ def convert(
     path = _free(output, force=force)
     _check_method("calibration", calibration, METHODS)
     _check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
-    source = float_model(model, signature=signature, trust=trust, split=split_outputs)
+    if check_passes is None:
+        check_passes = os.environ.get("EDGEQ_CHECK_PASSES", "") not in ("", "0")
+    log = PassLog() if explain or (check_passes and chosen.integer) else None
+    source = float_model(model, signature=signature, trust=trust, split=split_outputs, log=log)
     given, scores = source, labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
@@ -224,7 +239,9 @@ def convert(
         understood["calibration"] = dataset.understood
         found, pixels = over_all_pixels(found, dataset.understood, options, kind)
         repairs = Repairs(source, dataset, rounding, bias_correction)
-    made = quantize(source, recipe, found.ranges if found else {}, repair=repairs)
+    made = quantize(source, recipe, found.ranges if found else {}, repair=repairs, log=log)
+    if log is not None and check_passes and chosen.integer:
+        prove_passes(log, dataset, source.data, source.source)
     result = describe(made, source, options, found, pixels)
     # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
@@ -262,6 +279,7 @@ def convert(
         quality=quality,
         runs_on=where,
         app_runtimes=_in_apps(result, place),
+        passes=explained(log, source.graph) if log is not None and explain else (),
     )
 
 

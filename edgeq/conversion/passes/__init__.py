@@ -8,7 +8,7 @@ from __future__ import annotations
 from edgeq.conversion.network import Pass
 from edgeq.conversion.passes.biases import fit_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
-from edgeq.conversion.passes.edges import quantize_outputs
+from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
 from edgeq.conversion.passes.folding import fold_constants
 from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
@@ -17,6 +17,7 @@ from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
+from edgeq.conversion.passes.wide_kernels import suit_wide_kernels
 from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
 FLOAT_PASSES: tuple[Pass, ...] = (
@@ -35,9 +36,11 @@ WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)
 """What is wrong with the constants that the quantizer made."""
 
 INTEGER_PASSES: tuple[Pass, ...] = (
+    quantize_unread_inputs,
     quantize_outputs,
     integerize,
     align_comparisons,
     open_clamps,
+    suit_wide_kernels,
 )
 """From what the quantizer made to integers throughout."""

@@ -34,14 +34,21 @@ def name_tensors(exported: Exported, source: str) -> Network:
             names.give_all(graph.inputs, exported.input_names)
             names.give_all(graph.outputs, exported.output_names)
         _name_ops(graph, names, kinds, found)
-    main = model.subgraphs[0]
-    set_signature(
-        model,
-        [main.tensors[i].name.decode() for i in indices(main.inputs)],
-        [main.tensors[i].name.decode() for i in indices(main.outputs)],
-        exported.signature,
-    )
+    # A tensor may be input and output at once, or two outputs, and still has one name.
+    inputs, outputs = (_numbered(n) for n in (exported.input_names, exported.output_names))
+    set_signature(model, inputs, outputs, exported.signature)
     return network
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names with a number behind those that were there before."""
+    found: list[str] = []
+    for name in names:
+        number, free = 2, name
+        while free in found:
+            free, number = f"{name}:{number}", number + 1
+        found.append(free)
+    return found
 
 
 class _Names:

@@ -31,7 +31,10 @@ def head_of(graph: Graph, output: int) -> Head:
     maker = _behind(makers, output)
     if maker is None or maker.name not in _KINDS:
         return Head()
-    return Head(_KINDS[maker.name], maker.inputs[0])
+    scores = maker.inputs[0]
+    while (cast := makers.get(scores)) is not None and cast.name == "CAST":
+        scores = cast.inputs[0]  # 16 bits have no ARG_MAX of their own
+    return Head(_KINDS[maker.name], scores)
 
 
 def has_fixed_scale(graph: Graph, output: int) -> bool:

@@ -135,6 +135,8 @@ def _floats(subgraph: Subgraph, io: str, where: str) -> list[EdgeqError]:
         EdgeqError(
             f"{op.custom_name or op.name} stayed {_types(subgraph, op)}.",
             f'{where}, op {op.index}, layer "{subgraph.tensors[op.outputs[0]].name}"',
+            "there is no integer kernel for it: another layer in its place, or --scheme dynamic "
+            "or float16, which leave it in float",
         )
         for op in guilty
     ]

@@ -12,6 +12,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import drop_codes, drop_unused, like_signature, unpack
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
+from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
@@ -53,6 +54,7 @@ def quantize(
     ranges: Ranges,
     *,
     repair: Callable[[Any], None] | None = None,
+    log: PassLog | None = None,
 ) -> Network:
     """The quantized network, every constant inside the flatbuffer.
 
@@ -61,6 +63,7 @@ def quantize(
         recipe: How to quantize.
         ranges: From calibration; empty for schemes whose activations stay float.
         repair: Given the unpacked integer model, makes it better in place.
+        log: Where the passes that change something are noted.
 
     Raises:
         UsageError: `precision` names a layer that the model does not have.
@@ -70,7 +73,7 @@ def quantize(
         return store_weights(model.network(), recipe.scheme.weights)
     from litert_quantizer import quantizer
 
-    network = _prepared(model, recipe, ranges)
+    network = _prepared(model, recipe, ranges, log)
     data = network.pack() if recipe.scheme.integer else model.data
     rules = _rules(parse_graph(data, model.source), recipe)
     found = {
@@ -88,19 +91,17 @@ def quantize(
     like_signature(made, network.model)
     network = replace(network, model=made)
     if recipe.scheme.integer:
-        for rewrite in WEIGHT_PASSES:
-            network = rewrite(network)
+        network = rewritten(network, WEIGHT_PASSES, log, real=False)
         if repair is not None:
             repair(network.model)
-        for rewrite in INTEGER_PASSES:
-            network = rewrite(network)
+        network = rewritten(network, INTEGER_PASSES, log, real=False)
     drop_unused(network.model)
     if network.tables:
         drop_codes(network.model)
     return network
 
 
-def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges) -> Network:
+def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | None) -> Network:
     """The float network in ops that integers have, with all that is known of it."""
     network = model.network()
     network.ranges = {**ranges, **network.learned_ranges} if recipe.scheme.integer else {}
@@ -109,8 +110,7 @@ def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges) -> Network:
         network.dtype = recipe.scheme.activations
         network.symmetric = recipe.symmetric or network.dtype == "int16"
         network.floats = {t.name: t.data for t in model.graph.main.tensors if t.data is not None}
-        for rewrite in LOWERING_PASSES:
-            network = rewrite(network)
+        network = rewritten(network, LOWERING_PASSES, log)
     return network
 
 
