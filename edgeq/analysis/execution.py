@@ -10,6 +10,7 @@ from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
+from edgeq.model.file_axes import read_axes
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.output import check_writable
@@ -40,7 +41,9 @@ def run(
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
     with as_tflite(model) as path:
-        arrays = model_inputs(inputs, read_graph(path).main, where)
+        graph = read_graph(path)
+        axes = read_axes(graph.metadata, graph.path)
+        arrays = model_inputs(inputs, graph.main, where, axes)
         with open_session(on, path, options) as session:
             return [without_batch(array) for array in session.run(arrays)]
 

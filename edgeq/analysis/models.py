@@ -1,4 +1,4 @@
-"""Any model file as a .tflite: itself, or the float conversion of a Keras file or SavedModel."""
+"""Any model as a .tflite: itself, or the float conversion of what another framework saved."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.conversion.sources.formats import is_float_source
 from edgeq.model.graph import Graph
 
 
 def is_tflite(model: str | Path) -> bool:
     """Whether the file is a .tflite, or nothing that could be converted to one."""
-    path = Path(model)
-    return not path.is_dir() and not is_keras_file(path)
+    return not is_float_source(model)
 
 
 def is_integer(graph: Graph) -> bool:
@@ -27,8 +26,8 @@ def as_tflite(model: str | Path, *, trust: bool = False) -> Iterator[Path]:
     """A .tflite of any model file, for as long as the block lasts.
 
     Args:
-        model: A .tflite file, which is given back as it is, or `.keras`, `.h5`, a SavedModel
-            folder, which become a float .tflite.
+        model: A .tflite file, which is given back as it is, or what becomes a float .tflite:
+            `.keras`, `.h5`, a SavedModel folder, `.onnx`, `.pt2`, or `module:function` of PyTorch.
         trust: Whether code inside a Keras file (Lambda layers) may run.
 
     Raises:

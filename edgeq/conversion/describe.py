@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgeq.conversion.calibration.calibrate import Calibration
-from edgeq.conversion.flatbuffer import add_constant
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.data import DatasetOptions, InputSpec, Normalization
@@ -79,7 +77,7 @@ def describe(
         for position, index in enumerate(main.outputs)
     ]
     info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
-    _add_entry(network, write_info(info))
+    network.add_metadata(ENTRY, write_info(info))
     return network.pack() + (label_archive(labels) if labels else b"")
 
 
@@ -150,13 +148,3 @@ def _per_channel(
         return (), ()
     mean, std = np.broadcast_arrays(normalization.mean, normalization.std)
     return tuple(map(float, mean)), tuple(map(float, std))
-
-
-def _add_entry(network: Network, entry: bytes) -> None:
-    from ai_edge_litert.schema_py_generated import MetadataT
-
-    model = network.model
-    metadata: Any = MetadataT()
-    metadata.name = ENTRY
-    metadata.buffer = add_constant(model, np.frombuffer(entry, np.uint8))
-    model.metadata = [*(model.metadata or []), metadata]

@@ -13,10 +13,13 @@ from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.split_outputs import split_outputs
+from edgeq.conversion.sources.formats import is_exported_program, is_function, is_onnx_file
+from edgeq.conversion.sources.imported import Imported, sample_axes
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import Outputs
+from edgeq.model.file_axes import ENTRY, read_axes, write_axes
 from edgeq.model.graph import Graph
 from edgeq.model.loops import LOOPS, check_loops
 from edgeq.model.model_file import parse_graph
@@ -57,8 +60,9 @@ class FloatModel:
         """What a sample must look like, batch axis left out."""
         main = self.graph.main
         described = self.info.inputs if self.info else ()
+        axes = read_axes(self.graph.metadata, self.source)
         return tuple(
-            input_spec(main.tensors[index], described[position : position + 1])
+            input_spec(main.tensors[index], described[position : position + 1], axes)
             for position, index in enumerate(main.inputs)
         )
 
@@ -84,11 +88,12 @@ def float_model(
     split: bool = False,
     log: PassLog | None = None,
 ) -> FloatModel:
-    """The float .tflite of a Keras file, SavedModel, .tflite or keras.Model.
+    """The float .tflite of a model that any of the frameworks saved, or of one in memory.
 
     Args:
-        model: `.keras`, `.h5`, SavedModel folder, `.tflite`, or a model of Keras 3 or tf_keras in
-            memory.
+        model: `.keras`, `.h5`, SavedModel folder, `.tflite`, `.onnx`, `.pt2`, `module:function`
+            that returns a torch.nn.Module and example inputs, or a model of Keras 3 or tf_keras
+            in memory.
         signature: Which signature of a SavedModel; the default one if None.
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
         split: Whether an output that is joined of parts becomes an output for each.
@@ -151,6 +156,41 @@ def _starts_as_tflite(path: Path) -> bool:
         return False
 
 
+def _imported(imported: Imported, source: str) -> Network:
+    """The network of a model of another framework; it remembers how that one's axes lie."""
+    from edgeq.conversion.sources.keras_models import export_keras
+
+    network = name_tensors(export_keras(imported.model, source), source)
+    axes = {network.name(index): order for index, order in zip(
+        network.inputs, imported.inputs.values(), strict=True)}  # fmt: skip
+    turned = {name: sample_axes(order) for name, order in axes.items() if len(order) > 1}
+    turned = {name: order for name, order in turned.items() if order != tuple(sorted(order))}
+    if turned:
+        network.add_metadata(ENTRY, write_axes(turned))
+    return network
+
+
+def _other_framework(path: Path, trust: bool) -> Network | None:
+    """The network of an ONNX or PyTorch file, by the name's ending; None for others."""
+    if is_onnx_file(path):
+        from edgeq.conversion.sources.onnx.contents import read_onnx
+        from edgeq.conversion.sources.onnx.model import keras_model
+
+        return _imported(keras_model(read_onnx(path)), str(path))
+    if is_exported_program(path):
+        from edgeq.conversion.sources.torch.models import from_program
+
+        return _imported(from_program(path, trust=trust), str(path))
+    if path.suffix.lower() in (".pt", ".pth"):
+        raise EdgeqError(
+            "A .pt file is a pickle: it runs code when it is opened, and holds no graph.",
+            str(path),
+            "torch.export.save(torch.export.export(model.eval(), inputs), 'model.pt2'), "
+            "torch.onnx.export, or module:function that returns (model, inputs)",
+        )
+    return None
+
+
 def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:
     """The network in a file, which ends whenever it is run, or is trusted to."""
     network, info = _read(path, signature, trust)
@@ -160,6 +200,10 @@ def _load(path: Path, signature: str | None, trust: bool) -> tuple[Network, Mode
 
 
 def _read(path: Path, signature: str | None, trust: bool) -> tuple[Network, ModelInfo | None]:
+    if is_function(path):
+        from edgeq.conversion.sources.torch.models import from_function
+
+        return _imported(from_function(str(path)), str(path)), None
     if not path.exists():
         raise EdgeqError(f"There is no '{path}'.")
     if path.is_dir():
@@ -179,6 +223,9 @@ def _read(path: Path, signature: str | None, trust: bool) -> tuple[Network, Mode
         from edgeq.conversion.sources.tflite_models import load_tflite
 
         return load_tflite(path)
+    other = _other_framework(path, trust)
+    if other is not None:
+        return other, None
     if head[:4] == b"PK\x03\x04" or head == b"\x89HDF\r\n\x1a\n":
         from edgeq.conversion.sources.keras_models import export_keras, load_keras
 
@@ -187,7 +234,7 @@ def _read(path: Path, signature: str | None, trust: bool) -> tuple[Network, Mode
     raise EdgeqError(
         "This is no model that edgeq reads.",
         str(path),
-        "a .keras or .h5 file, a SavedModel folder, or a .tflite file",
+        "a .keras or .h5 file, a SavedModel folder, .tflite, .onnx, .pt2 or module:function",
     )
 
 

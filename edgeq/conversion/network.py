@@ -84,6 +84,16 @@ class Network:
         """The bytes of the .tflite."""
         return pack(self.model)
 
+    def add_metadata(self, name: str, content: bytes) -> None:
+        """Put a named buffer beside the graph; one of that name is replaced."""
+        from ai_edge_litert.schema_py_generated import MetadataT
+
+        made: Any = MetadataT()
+        made.name = name.encode()
+        made.buffer = add_constant(self.model, np.frombuffer(content, np.uint8))
+        kept = [entry for entry in self.model.metadata or [] if entry.name != made.name]
+        self.model.metadata = [*kept, made]
+
     @property
     def graph(self) -> Any:
         """The main subgraph."""

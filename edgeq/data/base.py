@@ -74,6 +74,8 @@ class InputSpec:
         low, high: Range of the real values that the input takes; equal where it is not known.
         normalization: How raw values become the model's, as its metadata says; None for nothing.
         rate_hz: Sample rate of the recordings it takes; None where the model does not say.
+        file_axes: Where the model came from a file with its axes in another order (channels
+            first): which axis of a sample there each axis of `shape` is. Empty for the same.
     """
 
     name: str
@@ -84,6 +86,13 @@ class InputSpec:
     high: float = 0.0
     normalization: Normalization | None = None
     rate_hz: int | None = None
+    file_axes: tuple[int, ...] = ()
+
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        """Shape of one sample as the file has it that the model was made of."""
+        axes = self.file_axes or tuple(range(len(self.shape)))
+        return tuple(self.shape[axes.index(axis)] for axis in range(len(axes)))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -125,7 +125,7 @@ def _by_metadata(
 
 
 def _as_they_are(spec: InputSpec) -> InputSpec:
-    return InputSpec(spec.name, spec.shape, spec.own, spec.own, spec.low, spec.high)
+    return replace(spec, dtype=spec.own, normalization=None)
 
 
 def _csv(values: Sequence[float]) -> str:
@@ -163,7 +163,10 @@ def fit_array(
     """
     array = _as_array(value, spec, where)
     check_dtype(array.dtype, spec, where)
-    array = array.reshape(fit_shape(array.shape, spec, where))
+    shape = fit_shape(array.shape, spec, where)
+    array = array.reshape(shape)
+    if shape != spec.shape or (spec.file_axes and shape == spec.file_shape):
+        array = np.transpose(array, spec.file_axes)
     wanted = np.dtype(spec.dtype)
     if wanted.kind != "f":
         return _fit_integers(array, wanted, f"input '{spec.name}'", where)
@@ -229,10 +232,16 @@ def check_dtype(dtype: np.dtype[Any], spec: InputSpec, where: str) -> None:
 def fit_shape(shape: tuple[int, ...], spec: InputSpec, where: str) -> tuple[int, ...]:
     """The input's shape, if one sample of `shape` is the same but for axes of length 1.
 
+    Samples may also lie as in the file that the model was made of, channels first: then that
+    shape. Where both are the same, the file's order holds.
+
     Raises:
-        EdgeqError: It is not.
+        EdgeqError: It is neither.
     """
-    if [n for n in shape if n != 1] != [n for n in spec.shape if n != 1]:
+    long = [n for n in shape if n != 1]
+    if spec.file_axes and long == [n for n in spec.file_shape if n != 1]:
+        return spec.file_shape
+    if long != [n for n in spec.shape if n != 1]:
         hint = ""
         if len(shape) > 1 and (*shape[1:], shape[0]) == spec.shape:
             hint = "channels come last: numpy.moveaxis(x, 1, -1)"

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeq.data.arrays import read_columns
 from edgeq.errors import EdgeqError, raise_problems
+from edgeq.model.file_axes import Axes
 from edgeq.model.graph import Subgraph, Tensor, numpy_dtype
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
@@ -37,13 +38,17 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
     return {key: column.whole() for key, column in columns.items()}
 
 
-def model_inputs(loaded: Array | Mapping[str, Array], model: Subgraph, where: str) -> list[Array]:
+def model_inputs(
+    loaded: Array | Mapping[str, Array], model: Subgraph, where: str, axes: Axes | None = None
+) -> list[Array]:
     """Arrays for `Session.run` from what a file holds.
 
     Args:
         loaded: One array, or arrays by position ("0", "1", ...) or by tensor name.
         model: Whose inputs they are for.
         where: Name of the file, for messages.
+        axes: How axes lay in the file that the model was made of, by input; arrays that lie so
+            are turned.
 
     Returns:
         One array per model input, shape (N, *input_shape), of the input's dtype.
@@ -58,7 +63,8 @@ def model_inputs(loaded: Array | Mapping[str, Array], model: Subgraph, where: st
     for position, tensor in enumerate(tensors):
         place = f'{where}, input {position} "{tensor.name}"'
         try:
-            result.append(to_input(given[position], tensor, place))
+            own = (axes or {}).get(tensor.name, ())
+            result.append(to_input(_turned(given[position], tensor.shape, own), tensor, place))
         except EdgeqError as error:
             problems.append(error)
     raise_problems(problems)
@@ -66,6 +72,17 @@ def model_inputs(loaded: Array | Mapping[str, Array], model: Subgraph, where: st
     if len(counts) > 1:
         raise EdgeqError(f"the inputs have {' and '.join(map(str, counts))} samples.", where)
     return result
+
+
+def _turned(array: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """Samples that lie as in the file that the model was made of as the model takes them."""
+    if not axes or shape[:1] != (1,) or len(axes) != len(shape) - 1:
+        return array
+    own = tuple(shape[1:][axes.index(axis)] for axis in range(len(axes)))
+    if array.shape[1:] not in (own, (1, *own)):
+        return array
+    lead = array.ndim - len(axes)
+    return np.transpose(array, (*range(lead), *(lead + axis for axis in axes)))
 
 
 def _by_position(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgeq.data import Expected, InputSpec, Normalization
+from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.tflite.metadata import Described
 
@@ -17,18 +18,22 @@ def sample_specs(graph: Graph) -> list[InputSpec]:
     """
     main = graph.main
     described = graph.info.inputs
+    axes = read_axes(graph.metadata, graph.path)
     return [
-        input_spec(main.tensors[index], described[position : position + 1])
+        input_spec(main.tensors[index], described[position : position + 1], axes)
         for position, index in enumerate(main.inputs)
     ]
 
 
-def input_spec(tensor: Tensor, described: Sequence[Described] = ()) -> InputSpec:
+def input_spec(
+    tensor: Tensor, described: Sequence[Described] = (), axes: Axes | None = None
+) -> InputSpec:
     """What one input takes.
 
     Args:
         tensor: The input.
         described: What metadata says of it, if anything.
+        axes: How axes lay in the file that the model was made of, by input.
     """
     quantized = tensor.quantization is not None
     low, high = tensor.real_range
@@ -41,6 +46,9 @@ def input_spec(tensor: Tensor, described: Sequence[Described] = ()) -> InputSpec
         low,
         high,
     )
+    own = (axes or {}).get(tensor.name, ())
+    if len(own) == len(spec.shape):
+        spec = replace(spec, file_axes=own)
     for found in described:
         spec = replace(spec, rate_hz=found.sample_rate or None)
         if found.mean and found.std:

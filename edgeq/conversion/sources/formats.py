@@ -1,12 +1,35 @@
-"""Which files hold a Keras model, by the ending that Keras goes by."""
+"""What kind of model a name means, by its ending; nothing is opened."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import re
+from pathlib import Path, PurePath
 
 _KERAS = (".keras", ".h5", ".hdf5")
+_FUNCTION = re.compile(r"(?:[\w.]+|.*\.py):[A-Za-z_]\w*")
 
 
 def is_keras_file(path: str | PurePath) -> bool:
-    """Whether a file's name says that Keras wrote it; nothing is opened."""
+    """Whether a file's name says that Keras wrote it."""
     return PurePath(path).suffix.lower() in _KERAS
+
+
+def is_onnx_file(path: str | PurePath) -> bool:
+    """Whether a file's name says that it is an ONNX model."""
+    return PurePath(path).suffix.lower() == ".onnx"
+
+
+def is_exported_program(path: str | PurePath) -> bool:
+    """Whether a file's name says that torch.export wrote it."""
+    return PurePath(path).suffix.lower() == ".pt2"
+
+
+def is_function(model: str | PurePath) -> bool:
+    """Whether this is `module:function` or `file.py:function`, and no file."""
+    return _FUNCTION.fullmatch(str(model)) is not None and not Path(model).exists()
+
+
+def is_float_source(model: str | PurePath) -> bool:
+    """Whether this becomes a float .tflite first: anything that edgeq reads but a .tflite."""
+    kinds = (is_keras_file, is_onnx_file, is_exported_program, is_function)
+    return Path(model).is_dir() or any(kind(model) for kind in kinds)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.keras_contents import check_contents
-from edgeq.conversion.sources.lowering import for_export, layers_by_path
+from edgeq.conversion.sources.lowering import for_export, layers_by_path, operations_by_path
 from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
@@ -92,7 +92,8 @@ def export_keras(model: Any, where: str) -> Exported:
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
-    return Exported(data, tuple(names), tuple(outputs), tuple(layers))
+    known = dict.fromkeys((*layers, *operations_by_path(model)))
+    return Exported(data, tuple(names), tuple(outputs), tuple(known))
 
 
 def _check_state(layers: Mapping[str, Any], where: str) -> None:

@@ -17,6 +17,17 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def operations_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
+    """Functions of keras.ops that a functional model calls, by path as in `layers_by_path`."""
+    found: dict[str, Any] = {}
+    for operation in getattr(model, "operations", ()):
+        if hasattr(operation, "operations"):
+            found.update(operations_by_path(operation, f"{prefix}{operation.name}/"))
+        elif not hasattr(operation, "trainable_weights"):
+            found[prefix + operation.name] = operation
+    return found
+
+
 @contextmanager
 def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
     """The model traces into ops that carry its layers' names and that devices have."""
@@ -32,6 +43,8 @@ def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> It
                 stack.enter_context(_replaced(layer, "call", _nearest(tf, layer)))
             if type(layer).__name__ == "Embedding":
                 stack.enter_context(_replaced(layer, "call", _lookup(tf, layer)))
+        for operation in operations_by_path(model).values():
+            stack.enter_context(_replaced(operation, "call", _scoped(tf, operation)))
         # Wrappers such as Bidirectional hold recurrent layers that the model does not list.
         parts = {id(part): part for layer in layers.values() for part in layer._flatten_layers()}
         for part in parts.values():
@@ -77,6 +90,17 @@ def _exact_scope(tf: Any, layer: Any, top: bool) -> Callable[[], Any]:
         return tf.name_scope("" if top else inner)
 
     return scope
+
+
+def _scoped(tf: Any, operation: Any) -> Callable[..., Any]:
+    """What an operation does, in a scope of its name, which only layers have by themselves."""
+    plain = operation.call
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        with _exact_scope(tf, operation, False)():
+            return plain(*arguments, **options)
+
+    return call
 
 
 def _nearest(tf: Any, layer: Any) -> Callable[[Any], Any]:

@@ -1,0 +1,27 @@
+"""A model of another framework that has become a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A Keras model made of a file of another framework.
+
+    Attributes:
+        model: It takes one sample at a time; names are the file's.
+        inputs, outputs: Which axis of the file's tensor each axis of ours is, by name.
+    """
+
+    model: Any
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+
+
+def sample_axes(order: tuple[int, ...]) -> tuple[int, ...]:
+    """The same for one sample: without the batch axis, which is our first."""
+    batch, *rest = order
+    return tuple(axis - (axis > batch) for axis in rest)

@@ -1,0 +1,288 @@
+"""Ops whose inputs are known are computed while the file is read: shapes, masks, weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.sources.onnx.graph import Graph, Node
+from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
+
+MOST_ELEMENTS = 1 << 26
+"""Largest array that is computed: a few numbers in a file may ask for any size."""
+
+_TYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
+    10: "float32", 11: "float64", 12: "uint32", 13: "uint64", 16: "float32",
+}  # fmt: skip
+
+
+def numpy_type(number: int) -> str:
+    """Numpy's name of an ONNX type; "" for what has none here."""
+    return _TYPES.get(number, "")
+
+
+def fold(node: Node, inputs: Sequence[Array | None], graph: Graph) -> list[Array] | None:
+    """The node's outputs; None for an op that is not computed here.
+
+    Raises:
+        EdgeqError: The inputs do not fit the op, or the result would be too large.
+    """
+    known = _FOLDED.get(node.op)
+    if known is None or not inputs:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            made = known(node, [np.asarray([]) if x is None else x for x in inputs])
+    except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
+        reason = str(error)[:150] or type(error).__name__
+        raise EdgeqError(f"{node.where} cannot be computed: {reason}.", graph.source) from error
+    several = made if isinstance(made, list) else [made]
+    return [np.asarray(array) for array in several]
+
+
+def bounded(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape that may be filled.
+
+    Raises:
+        ValueError: It is none, or too large.
+    """
+    found = tuple(int(n) for n in shape)
+    if len(found) > 8 or min(found, default=0) < 0 or math.prod(found) > MOST_ELEMENTS:
+        raise ValueError(f"a result of shape {found}")
+    return found
+
+
+def axes_of(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[int, ...] | None:
+    """The axes of a reduction, squeeze or the like: an attribute once, the second input today."""
+    given = node.get("axes")
+    if given is None and len(inputs) > 1 and inputs[1] is not None and inputs[1].size:
+        given = inputs[1].ravel().tolist()
+    if given is None:
+        return None
+    for axis in given:
+        if not -rank <= axis < rank:
+            raise ValueError(f"axis {axis} of {rank}")
+    return tuple(int(axis) % rank for axis in given)
+
+
+def target_shape(node: Node, shape: Sequence[int], wanted: Sequence[int]) -> tuple[int, ...]:
+    """The shape that a Reshape asks for, zeros and -1 filled in."""
+    keep = not node.get("allowzero", 0)
+    found = [shape[i] if n == 0 and keep else int(n) for i, n in enumerate(wanted)]
+    if found.count(-1) == 1:
+        rest = -math.prod(found)
+        found[found.index(-1)] = math.prod(shape) // rest if rest else -1
+    if math.prod(found) != math.prod(shape) or min(found, default=1) < 1:
+        raise ValueError(f"{list(shape)} as {list(wanted)}")
+    return bounded(found)
+
+
+def slices(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[slice, ...]:
+    """What a Slice takes of each axis."""
+    if "starts" in node.attributes:  # before opset 10
+        starts, ends = node.get("starts"), node.get("ends")
+        axes, steps = node.get("axes"), None
+    else:
+        lists = [None if x is None or not x.size else x.ravel().tolist() for x in inputs[1:]]
+        starts, ends, axes, steps = (*lists, None, None)[:4]
+    axes = range(len(starts)) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    found = [slice(None)] * rank
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        whole = step < 0 and end < -(1 << 30)
+        found[axis] = slice(start, None if whole or end > (1 << 30) else end, step)
+    return tuple(found)
+
+
+def _binary(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
+    def call(_node: Node, inputs: list[Array]) -> Any:
+        bounded(np.broadcast_shapes(*(x.shape for x in inputs)))
+        return function(*inputs).astype(inputs[0].dtype)
+
+    return call
+
+
+def _test(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
+    def call(_node: Node, inputs: list[Array]) -> Any:
+        bounded(np.broadcast_shapes(*(x.shape for x in inputs)))
+        return function(*inputs)
+
+    return call
+
+
+def _unary(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
+    return lambda _node, inputs: function(inputs[0]).astype(inputs[0].dtype)
+
+
+def _reduce(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
+    def call(node: Node, inputs: list[Array]) -> Any:
+        axes = axes_of(node, inputs, inputs[0].ndim)
+        if axes is None and node.get("noop_with_empty_axes", 0):
+            return inputs[0]
+        found = function(inputs[0], axis=axes, keepdims=bool(node.get("keepdims", 1)))
+        return np.asarray(found).astype(inputs[0].dtype)
+
+    return call
+
+
+def _divide(left: Array, right: Array) -> Array:
+    if left.dtype.kind in "iu":
+        return np.where(right == 0, 0, np.trunc(left / np.where(right == 0, 1, right)))
+    return np.divide(left, right)
+
+
+def _shape(node: Node, inputs: list[Array]) -> Array:
+    return np.array(inputs[0].shape[node.get("start", 0) : node.get("end")], np.int64)
+
+
+def _gather(node: Node, inputs: list[Array]) -> Array:
+    axis = node.get("axis", 0)
+    rest = [n for i, n in enumerate(inputs[0].shape) if i != axis % inputs[0].ndim]
+    bounded((*rest, *inputs[1].shape)[:8])
+    return np.take(inputs[0], inputs[1], axis=axis)
+
+
+def _concat(node: Node, inputs: list[Array]) -> Array:
+    return np.concatenate(inputs, axis=node.get("axis", 1))
+
+
+def _unsqueeze(node: Node, inputs: list[Array]) -> Array:
+    count = len(node.get("axes") or inputs[1].ravel())
+    return np.expand_dims(inputs[0], axes_of(node, inputs, inputs[0].ndim + count) or ())
+
+
+def _squeeze(node: Node, inputs: list[Array]) -> Array:
+    return np.squeeze(inputs[0], axes_of(node, inputs, inputs[0].ndim))
+
+
+def _filled(node: Node, inputs: list[Array]) -> Array:
+    value = node.get("value")
+    value = np.zeros(1, np.float32) if value is None else np.asarray(value)
+    return np.full(bounded(inputs[0].ravel().tolist()), value.ravel()[0], value.dtype)
+
+
+def _range(_node: Node, inputs: list[Array]) -> Array:
+    start, limit, step = (x.ravel()[0] for x in inputs)
+    bounded((max(0, math.ceil((float(limit) - float(start)) / float(step))),))
+    return np.arange(start, limit, step, dtype=inputs[0].dtype)
+
+
+def _expand(_node: Node, inputs: list[Array]) -> Array:
+    shape = bounded(np.broadcast_shapes(inputs[0].shape, bounded(inputs[1].ravel().tolist())))
+    made: Array = np.broadcast_to(inputs[0], shape).copy()
+    return made
+
+
+def _tile(_node: Node, inputs: list[Array]) -> Array:
+    repeats = inputs[1].ravel().tolist()
+    bounded([n * many for n, many in zip(inputs[0].shape, repeats, strict=True)])
+    return np.tile(inputs[0], repeats)
+
+
+def _where(_node: Node, inputs: list[Array]) -> Array:
+    bounded(np.broadcast_shapes(*(x.shape for x in inputs)))
+    return np.where(inputs[0], inputs[1], inputs[2])
+
+
+def _cast(node: Node, inputs: list[Array]) -> Array:
+    name = numpy_type(node.get("to", 0))
+    if not name:
+        raise ValueError(f"type {node.get('to')}")
+    return inputs[0].astype(name)
+
+
+def _flatten(node: Node, inputs: list[Array]) -> Array:
+    axis = node.get("axis", 1) % (inputs[0].ndim + 1)
+    return inputs[0].reshape(math.prod(inputs[0].shape[:axis]), -1)
+
+
+def _reshape(node: Node, inputs: list[Array]) -> Array:
+    wanted = inputs[1].ravel().tolist() if len(inputs) > 1 else node.get("shape", ())
+    return inputs[0].reshape(target_shape(node, inputs[0].shape, wanted))
+
+
+def _split(node: Node, inputs: list[Array]) -> list[Array]:
+    axis = node.get("axis", 0)
+    sizes = node.get("split") or (inputs[1].ravel().tolist() if len(inputs) > 1 else None)
+    if not sizes:
+        return np.array_split(inputs[0], len(node.outputs), axis)
+    return np.split(inputs[0], np.cumsum(sizes)[:-1], axis)
+
+
+def _dequantize(node: Node, inputs: list[Array]) -> Array:
+    if node.get("block_size", 0):
+        raise ValueError("weights in blocks")
+    values, scale = inputs[0].astype(np.float32), inputs[1]
+    zero = inputs[2].astype(np.float32) if len(inputs) > 2 and inputs[2].size else np.float32(0)
+    shape = [1] * values.ndim
+    if scale.ndim:
+        shape[node.get("axis", 1)] = scale.size
+    return (values - zero.reshape(shape if zero.ndim else ())) * (
+        scale.reshape(shape) if scale.ndim else scale
+    )
+
+
+_FOLDED: dict[str, Callable[[Node, list[Array]], Any]] = {
+    "Abs": _unary(np.abs),
+    "Add": _binary(np.add),
+    "And": _test(np.logical_and),
+    "Cast": _cast,
+    "Ceil": _unary(np.ceil),
+    "Concat": _concat,
+    "ConstantOfShape": _filled,
+    "Cos": _unary(np.cos),
+    "DequantizeLinear": _dequantize,
+    "Div": _binary(_divide),
+    "Dropout": _unary(np.asarray),
+    "Equal": _test(np.equal),
+    "Exp": _unary(np.exp),
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Floor": _unary(np.floor),
+    "Gather": _gather,
+    "Greater": _test(np.greater),
+    "GreaterOrEqual": _test(np.greater_equal),
+    "Identity": _unary(np.asarray),
+    "Less": _test(np.less),
+    "LessOrEqual": _test(np.less_equal),
+    "Log": _unary(np.log),
+    "Max": _binary(lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs))),
+    "Min": _binary(lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs))),
+    "Mod": _binary(np.mod),
+    "Mul": _binary(np.multiply),
+    "Neg": _unary(np.negative),
+    "Not": lambda _node, inputs: np.logical_not(inputs[0]),
+    "Or": _test(np.logical_or),
+    "Pow": _binary(np.power),
+    "Range": _range,
+    "Reciprocal": _unary(np.reciprocal),
+    "ReduceL2": _reduce(lambda x, **how: np.sqrt(np.sum(np.square(x), **how))),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(np.mean),
+    "ReduceMin": _reduce(np.min),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "Reshape": _reshape,
+    "Round": _unary(np.round),
+    "Shape": _shape,
+    "Sin": _unary(np.sin),
+    "Size": lambda _node, inputs: np.array(inputs[0].size, np.int64),
+    "Slice": lambda node, inputs: inputs[0][slices(node, inputs, inputs[0].ndim)],
+    "Split": _split,
+    "Sqrt": _unary(np.sqrt),
+    "Squeeze": _squeeze,
+    "Sub": _binary(np.subtract),
+    "Tile": _tile,
+    "Transpose": lambda node, inputs: np.transpose(inputs[0], node.get("perm")),
+    "Trilu": lambda node, xs: (np.triu if node.get("upper", 1) else np.tril)(
+        xs[0], int(xs[1].ravel()[0]) if len(xs) > 1 and xs[1].size else 0
+    ),
+    "Unsqueeze": _unsqueeze,
+    "Where": _where,
+    "Xor": _test(np.logical_xor),
+}

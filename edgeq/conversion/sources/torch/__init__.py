@@ -1,0 +1,1 @@
+"""PyTorch models, by way of ONNX: exported programs and the user's own modules."""

@@ -1,0 +1,180 @@
+"""What is in a `.pt2` file, and a copy of it with nothing that could run.
+
+torch.export.load unpickles weights, constants and example inputs, has sympy evaluate the names of
+sizes as Python, imports modules that a structure names, and takes any function of torch for an op.
+So it is given another archive, made here of what was looked at: a graph of known ops, and weights
+as plain bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.sources.torch.ops import FUNCTIONS, OPS
+from edgeq.errors import EdgeqError
+from edgeq.support.foreign import parse_json, read_members
+from edgeq.support.text import visible_line
+
+_MOST_MEMBER, _MOST_WHOLE = 1 << 30, 4 << 30
+_MOST_DEPTH = 64
+_TRUST = "--trust loads it whole, if you know where the file comes from"
+_SIZE = re.compile(r"[su]\d{1,6}|-?\d{1,18}|-?int_oo")
+_PLAIN_NODES = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dict"})
+_KEPT_METADATA = ("nn_module_stack", "torch_fn")
+_ODD_PATH = re.compile(r"[^A-Za-z0-9_.]")
+
+
+def clean_program(path: Path) -> bytes:
+    """The bytes of a `.pt2` file that holds a graph of known ops and plain weights, no more.
+
+    Raises:
+        EdgeqError: Damaged, too large, it holds code, or an op that no model for a device needs.
+    """
+    where = str(path)
+    try:
+        members = read_members(path, where, _wanted, member=_MOST_MEMBER, whole=_MOST_WHOLE)
+    except EdgeqError as error:
+        raise EdgeqError(f"This is no sound .pt2 file. {error.what}", where, error.hint) from None
+    # PyTorch's archives have one folder at their top, of any name.
+    files = {name.partition("/")[2]: data for name, data in members.items()}
+    models = [name for name in files if name.startswith("models/")]
+    if len(models) != 1 or len(files) != len(members):
+        raise EdgeqError(
+            f"The file holds {len(models)} programs; one is needed.",
+            where,
+            "torch.export.save(torch.export.export(model.eval(), inputs), 'model.pt2')",
+        )
+    program = parse_json(files[models[0]], where, unique=True, depth=_MOST_DEPTH)
+    _check_program(program, where)
+    made = {"models/model.json": program}
+    name = models[0].removeprefix("models/").removesuffix(".json")
+    for kind in ("weights", "constants"):
+        config = files.get(f"data/{kind}/{name}_{kind}_config.json", b"")
+        config = parse_json(config or b'{"config": {}}', where, unique=True)
+        _check_arrays(config, kind, where)
+        made[f"data/{kind}/model_{kind}_config.json"] = config
+    return _packed(made, files)
+
+
+def _wanted(name: str) -> bool:
+    inner = name.partition("/")[2]
+    return inner.startswith(("models/", "data/weights/", "data/constants/")) or inner in (
+        "archive_format", "archive_version", "byteorder",
+    )  # fmt: skip
+
+
+def _packed(made: dict[str, Any], files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, value in made.items():
+            archive.writestr(f"model/{name}", json.dumps(value))
+        for kind in ("weights", "constants"):
+            config = made[f"data/{kind}/model_{kind}_config.json"]["config"]
+            for name in sorted({entry["path_name"] for entry in config.values()}):
+                content = files.get(f"data/{kind}/{name}", b"")
+                archive.writestr(f"model/data/{kind}/{name}", content)
+        archive.writestr("model/data/sample_inputs/model.pt", b"")
+        archive.writestr("model/archive_format", b"pt2")
+        archive.writestr("model/archive_version", files.get("archive_version", b"0")[:8])
+        archive.writestr("model/byteorder", b"little")
+        archive.writestr("model/.data/version", b"3\n")
+        archive.writestr("model/.data/serialization_id", b"0" * 40)
+    return buffer.getvalue()
+
+
+def _check_arrays(config: Any, kind: str, where: str) -> None:
+    """Refuse weights that are stored as anything but plain bytes."""
+    entries = config.get("config") if isinstance(config, dict) else None
+    if not isinstance(entries, dict):
+        raise EdgeqError(f"The list of {kind} is damaged.", where)
+    for name, entry in entries.items():
+        path = entry.get("path_name") if isinstance(entry, dict) else None
+        if not isinstance(path, str) or _ODD_PATH.search(path) or "use_pickle" not in entry:
+            raise EdgeqError(f"The list of {kind} is damaged.", where)
+        plain = path.startswith(("weight_", "tensor_"))
+        if entry["use_pickle"] is not False or not plain or entry.get("tensor_meta") is None:
+            raise EdgeqError(
+                f"'{visible_line(name)}' is stored as a pickle, which may hold code.", where, _TRUST
+            )
+
+
+def _check_program(program: Any, where: str) -> None:
+    """Refuse ops that are not known, and text that PyTorch would evaluate.
+
+    What nobody needs for the graph (where each op stood in the source, conditions on sizes) is
+    taken out.
+    """
+    if not isinstance(program, dict) or not isinstance(program.get("graph_module"), dict):
+        raise EdgeqError("The file holds no exported program.", where)
+    program["guards_code"] = []
+    program["verifiers"] = []
+    for name in program.get("range_constraints") or {}:
+        _check_size(name, where)
+    for key, value in _pairs(program):
+        if key == "target" and not (value in FUNCTIONS or value in OPS):
+            raise EdgeqError(
+                f"The op {visible_line(str(value))[:80]} is none that a model for a device needs.",
+                where,
+                _TRUST,
+            )
+        if key == "expr_str":
+            _check_size(value, where)
+        if key in ("in_spec", "out_spec"):
+            _check_structure(value, where)
+        if key in ("as_custom_obj", "as_graph", "as_operator", "as_opaque") and value is not None:
+            raise EdgeqError("The program holds parts that are no arrays.", where, _TRUST)
+        if key == "metadata" and isinstance(value, dict):
+            for gone in set(value) - set(_KEPT_METADATA):
+                del value[gone]
+
+
+def _check_size(text: Any, where: str) -> None:
+    """Refuse what sympy would evaluate."""
+    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+        raise EdgeqError(
+            f"A size is computed: '{visible_line(str(text))[:80]}'.",
+            where,
+            f"export it with fixed shapes; {_TRUST}",
+        )
+
+
+def _check_structure(text: Any, where: str) -> None:
+    """Refuse structures of inputs and outputs that name anything but tuples, lists and dicts."""
+    if text in (None, ""):
+        return
+    found = parse_json(text, where) if isinstance(text, str) else None
+    bad = found is None
+    for key, value in _pairs(found):
+        named = key == "type" and value not in _PLAIN_NODES
+        context = key == "context" and not _is_plain_context(value)
+        bad = bad or named or context or key in ("__enum__", "fqn")
+    if bad:
+        raise EdgeqError(
+            "The model takes or gives structures other than tuples, lists and dictionaries.",
+            where,
+            f"a forward() that takes and gives tensors; {_TRUST}",
+        )
+
+
+def _is_plain_context(value: Any) -> bool:
+    if not isinstance(value, str):
+        return value is None
+    return all(c not in value for c in "{}\\")
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, anywhere inside."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            yield from list(each.items())
+            todo += each.values()
+        elif isinstance(each, list):
+            todo += each
