@@ -32,6 +32,13 @@ from edgeq.devices.generated import (
     stored_outputs,
     tensor_specs,
 )
+from edgeq.devices.recordings import (
+    ANSWER_HEADER,
+    answer_arrays,
+    check_samples,
+    host_stream_source,
+    stream_of,
+)
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.support.array import Array
@@ -145,6 +152,9 @@ class _Library:
         self._outputs = outputs
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
         flags = _flags(sources)
+        if sources.stream is not None:
+            files |= {"eq_answer.h": ANSWER_HEADER, "eq_stream.c": host_stream_source(outputs)}
+            flags += ["-include", "eq_answer.h"]
         if traced:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
@@ -199,6 +209,18 @@ class HostSession(Session):
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
         return self._library.batch(inputs, check_batch(inputs, self._inputs))()
+
+    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+        """The answers to one recording from the initial state."""
+        stream, samples = stream_of(self._sources, self._address), check_samples(samples)
+        chunk = chunk or stream.step * stream.frame_step
+        results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
+        to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])
+        push = self._library.code.eq_stream
+        push.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p]
+        made = push(samples.ctypes.data, len(samples), chunk, to)
+        assert all(made == len(array) for array in results)
+        return results
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""

@@ -29,7 +29,7 @@ _SUFFIX = {"int16": "s16", "int32": "s32", "float32": "f32"}
 _LONGEST = 1 << 16
 
 
-def _order(points: int) -> NDArray[np.int64]:
+def first_order(points: int) -> NDArray[np.int64]:
     """Which point of the input each point of the first stage takes: decimation in time."""
     order = np.zeros(1, np.int64)
     while len(order) < points:
@@ -84,7 +84,7 @@ def _lower(inverse: bool, node: Node) -> Call:
         (
             Constant("twiddles", ctype, _twiddles(full, dtype), "real, imaginary"),
             Constant("super_twiddles", ctype, _twiddles(halves, dtype), "real, imaginary"),
-            Constant("order", "uint16_t", _order(points)),
+            Constant("order", "uint16_t", first_order(points)),
         ),
         scratch_bytes=2 * points * np.dtype(dtype).itemsize,
     )
