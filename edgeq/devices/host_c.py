@@ -247,7 +247,10 @@ class HostSession(Session):
         batch = one_call(profile_inputs(self._inputs, options.input_index))
         library = _Library(self._sources, traced=False)
         try:
-            call = library.batch(batch, 1)
+            # With a front end a call that counts is one that ends in an answer.
+            calls = 1 if self._sources.stream is None else self._sources.stream.frame_step
+            batch = [np.repeat(array, calls, axis=0) for array in batch]
+            call = library.batch(batch, calls)
             sha256 = digest(call())
             stack = int(library.code.eq_stack_bytes())
             latency, samples = measure_latency(call, options)
@@ -281,7 +284,9 @@ class HostSession(Session):
 
     def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
         ops = op_entries(self._sources)
-        started = np.zeros((_OP_CALLS, len(ops) + 1))
+        stream = self._sources.stream
+        calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
+        started = np.zeros((calls, len(ops) + 1))
         seen = 0
 
         def on_op(op: int, arena: int) -> None:  # noqa: ARG001
@@ -289,8 +294,9 @@ class HostSession(Session):
             started[seen, op] = time.perf_counter_ns()
             seen += op == len(ops)
 
-        self._traced(on_op, [np.repeat(array, _OP_CALLS, axis=0) for array in batch], _OP_CALLS)
-        spent = np.median(np.diff(started, axis=1), axis=0)
+        self._traced(on_op, [np.repeat(array[:1], calls, axis=0) for array in batch], calls)
+        whole = started[(started > 0).all(axis=1)]  # calls that ended in an answer
+        spent = np.median(np.diff(whole, axis=1), axis=0)
         total = max(float(spent.sum()), 1.0)
         return [
             OpProfile(op.index, op.op, op.name, op.macs, share=float(part) / total)

@@ -119,7 +119,8 @@ class _Parts:
 
     def quantized(self, frame: Tensor, target: Tensor) -> int:
         """The frame in the type and scale of the model's input."""
-        shaped = replace(target, shape=frame.shape, name=f"{frame.name}, quantized")
+        name = f"{frame.name}, quantized"
+        shaped = replace(target, shape=frame.shape, name=name, dynamic_axes=())
         if target.dtype == "float32":
             if frame.dtype == "float32":
                 return frame.index
