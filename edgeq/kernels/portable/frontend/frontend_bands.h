@@ -35,11 +35,11 @@ EQ_KERNEL int32_t eq_frontend_bits(uint32_t x)
 #endif
 }
 
-/* The square root of a number below 2^40, rounded down, with 8 fractional bits. */
+/* The square root of a number below 2^48, rounded down, with 8 fractional bits. */
 EQ_KERNEL uint64_t eq_frontend_root(uint64_t x)
 {
     uint64_t rest = x << 16, root = 0;
-    for (uint64_t bit = (uint64_t)1 << 54; bit != 0; bit >>= 2) {
+    for (uint64_t bit = (uint64_t)1 << 62; bit != 0; bit >>= 2) {
         if (rest >= root + bit) {
             rest -= root + bit;
             root = (root >> 1) + bit;
@@ -59,7 +59,8 @@ EQ_KERNEL void eq_frontend_bin(const eq_frontend_bands_params *p, const int32_t 
     *im = edge ? 0 : x[2 * bin + 1];
 }
 
-/* The right shift by which the largest part of any bin keeps 19 bits and its sign. */
+/* The right shift by which the largest part of any bin keeps 23 bits and its sign: powers are below
+ * 2^47, and a band 130 dB below the loudest bin is still heard. */
 EQ_KERNEL int32_t eq_frontend_shift(const eq_frontend_bands_params *p, const int32_t *x)
 {
     uint32_t all = 0;
@@ -68,7 +69,7 @@ EQ_KERNEL int32_t eq_frontend_shift(const eq_frontend_bands_params *p, const int
         eq_frontend_bin(p, x, bin, &re, &im);
         all |= (uint32_t)(re ^ (re >> 31)) | (uint32_t)(im ^ (im >> 31));
     }
-    return eq_frontend_bits(all) - 19;
+    return eq_frontend_bits(all) - 23;
 }
 
 EQ_KERNEL uint64_t eq_frontend_power(const eq_frontend_bands_params *p, const int32_t *x,
@@ -88,8 +89,8 @@ EQ_KERNEL int32_t eq_frontend_exponent(const eq_frontend_bands_params *p, int32_
     return p->magnitude ? shift + p->exponent - 8 : 2 * (shift + p->exponent);
 }
 
-/* Sums of Q15 weights and powers below 2^39, of at most 512 bins: below 2^63. The real sum is
- * sums[channel] * 2^exponent. */
+/* Weights are Q15. Of at most 1024 bins the sums of powers are below 2^57, those of their lower
+ * halves with weights below 2^57 too. The real sum is sums[channel] * 2^exponent. */
 EQ_KERNEL void eq_frontend_mel(const eq_frontend_bands_params *p, const int32_t *input,
                                const uint16_t *weights, const uint16_t *widths, uint64_t *sums,
                                int32_t *exponent)
@@ -98,19 +99,21 @@ EQ_KERNEL void eq_frontend_mel(const eq_frontend_bands_params *p, const int32_t 
     int32_t bin = p->first;
     uint64_t sum = 0; /* of the triangle that falls in this band */
     for (int32_t band = 0; band <= p->channels; band++) {
-        uint64_t rising = 0;
+        uint64_t low = 0, high = 0;
         for (int32_t i = 0; i < widths[band]; i++, bin++) {
             const uint64_t power = eq_frontend_power(p, input, bin, shift);
-            const uint64_t part = power * *weights++;
-            rising += part;
-            sum += (power << 15) - part;
+            const uint32_t weight = *weights++;
+            low += (uint64_t)(uint32_t)power * weight;
+            high += (uint32_t)(power >> 32) * weight;
+            sum += power;
         }
+        const uint64_t rising = (high << 17) + (low >> 15);
         if (band > 0) {
-            sums[band - 1] = sum;
+            sums[band - 1] = sum - rising;
         }
         sum = rising;
     }
-    *exponent = eq_frontend_exponent(p, shift) - 15;
+    *exponent = eq_frontend_exponent(p, shift);
 }
 
 EQ_KERNEL void eq_frontend_spectrum(const eq_frontend_bands_params *p, const int32_t *input,
