@@ -41,10 +41,10 @@ def test_log_mel_is_keras_mel_spectrogram(sound):
     theirs = theirs[2 : 2 + len(frames)]
     frames = frames[: len(theirs)]
     assert len(frames) > 500
-    # 90 dB below the loudest band, float32 holds nothing but its own rounding errors.
+    # 80 dB below the loudest band, float32 holds nothing but its own rounding errors.
     exact = reference({**ours, "log": "db"}, sound[start:])[: len(frames)]
-    heard = exact > exact.max(axis=1, keepdims=True) - 90
-    assert heard.mean() > 0.9
+    heard = exact > exact.max(axis=1, keepdims=True) - 80
+    assert heard.mean() > 0.85
     np.testing.assert_allclose(frames[heard], theirs[heard], rtol=1e-4, atol=1e-3)
     assert snr_db(exact, frames) > snr_db(exact, theirs) - 1
 

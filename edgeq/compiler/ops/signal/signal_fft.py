@@ -69,17 +69,16 @@ def _lower(inverse: bool, node: Node) -> Call:
     full = [sign * (2 * math.pi * i / points) for i in range(points)]
     halves = [sign * (math.pi * ((i + 1) / points + 0.5)) for i in range(points // 2)]
     ctype = C_TYPES[dtype]
+    packed = dtype == "int16" and not inverse and points >= 4 and node.isa.has("dsp")
+    params = {"rows": count, "input_length": input_length, "points": points}
+    params["odd"] = int(math.log2(points)) % 2
+    if not packed:
+        params["inverse"] = int(inverse)
     return Call(
         "signal_fft",
-        f"eq_signal_{'irfft' if inverse else 'rfft'}_{_SUFFIX[dtype]}",
-        "eq_signal_fft_params",
-        {
-            "rows": count,
-            "input_length": input_length,
-            "points": points,
-            "odd": int(math.log2(points)) % 2,
-            "inverse": int(inverse),
-        },
+        f"eq_signal_{'irfft' if inverse else 'rfft'}{'_dsp' * packed}_{_SUFFIX[dtype]}",
+        f"eq_signal_fft{'_dsp' * packed}_params",
+        params,
         (INPUT, *constant_args(3), SCRATCH, OUTPUT),
         (
             Constant("twiddles", ctype, _twiddles(full, dtype), "real, imaginary"),
@@ -87,6 +86,7 @@ def _lower(inverse: bool, node: Node) -> Call:
             Constant("order", "uint16_t", first_order(points)),
         ),
         scratch_bytes=2 * points * np.dtype(dtype).itemsize,
+        kernels="dsp" if packed else "portable",
     )
 
 
