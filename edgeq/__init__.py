@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     from edgeq.errors import EdgeqError as EdgeqError
     from edgeq.firmware.building import build_project as build_project
     from edgeq.firmware.flash import flash_project as flash_project
+    from edgeq.frontend.build import front_end as front_end
+    from edgeq.frontend.features import Extractor as Extractor
+    from edgeq.frontend.features import features as features
+    from edgeq.frontend.keras_layer import feature_layer as feature_layer
+    from edgeq.frontend.keras_layer import feature_map as feature_map
     from edgeq.model.graph import Graph as Graph
     from edgeq.model.model_file import read_graph as read_graph
     from edgeq.report.write import write_report as write_report
@@ -77,6 +82,11 @@ _PUBLIC = {
     "verify": "edgeq.analysis.verification",
     "evaluate": "edgeq.analysis.evaluation.evaluate",
     "profile": "edgeq.analysis.profiling",
+    "front_end": "edgeq.frontend.build",
+    "features": "edgeq.frontend.features",
+    "Extractor": "edgeq.frontend.features",
+    "feature_layer": "edgeq.frontend.keras_layer",
+    "feature_map": "edgeq.frontend.keras_layer",
     "diagnose": "edgeq.analysis.diagnosis.diagnose",
     "tune": "edgeq.workflow.tuning.tune",
     "deploy": "edgeq.workflow.deployment",

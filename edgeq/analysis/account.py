@@ -164,7 +164,11 @@ def account_for(
 
 def account_on(address: str, model: Path, target: Target, options: CompileOptions) -> Account:
     """The account of a model's program alone, measured at an address."""
-    source = options if runs_own_code(address, target) else CompileOptions(options.optimize)
+    source = (
+        options
+        if runs_own_code(address, target)
+        else CompileOptions(options.optimize, frontend=options.frontend)
+    )
     how = ProfileOptions(runs=1, warmup=0, seconds=0.0, ops=False)
     with open_device(address).open(model, source) as session:
         return account_of(session.profile(how), model, target, options)

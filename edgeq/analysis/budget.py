@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgeq.analysis.account import account_on, address_for
 from edgeq.boards.cpu import PORTABLE
@@ -23,6 +24,8 @@ from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, figure
 
 MODES = ("balanced", "ram", "size", "speed")
+
+_UNLIMITED: dict[str, Any] = {"ram_bytes": None, "flash_bytes": None, "cycles": None}
 
 # Where each budget's figure stands in the JSON of `edgeq profile`.
 _PATHS = {
@@ -68,12 +71,14 @@ def within_budgets(
         if least > limits.get("ram", least):  # no need for a compiler to know that it is too much
             tried[mode] = {"ram": figure(least, "measured", "bytes")}
             continue
-        found = account_on(address, model, target, CompileOptions(mode)).figures
+        found = account_on(
+            address, model, target, replace(options, optimize=mode, **_UNLIMITED)
+        ).figures
         tried[mode] = {name: found[_PATHS[name]] for name in limits}
         if not _misses(tried[mode], limits, options):
             kept = ", ".join(f"{name} {tried[mode][name].value:,.0f}" for name in limits)
             why = f"the first of {', '.join(order)} within budget: {kept}"
-            return CompileOptions(mode, why=why, accept_stand_in=options.accept_stand_in)
+            return replace(options, optimize=mode, why=why, **_UNLIMITED)
     nearest = min(tried, key=lambda mode: _excess(tried[mode], limits))
     raise LimitError(
         f"no form of this program keeps to the budget; nearest is --optimize {nearest}: "

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
+
+import numpy as np
 
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
+from edgeq.data.audio import AUDIO_SUFFIXES
+from edgeq.data.wav import read_wav
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.file_axes import read_axes
 from edgeq.model.model_file import read_graph
+from edgeq.model.recording import whole_recording
 from edgeq.support.array import Array
 from edgeq.support.output import check_writable
 
@@ -28,6 +35,9 @@ def run(
 
     A batch axis of one is dropped: an output of shape (1, 12) comes back as (N, 12).
 
+    With a front end in the options the inputs are recordings: one of any length (a row of samples,
+    of which every answer comes back), or several just long enough for one answer.
+
     Args:
         model: A .tflite file, or a Keras file or SavedModel (run as float).
         inputs: One array, or arrays by input position ("0", "1", ...) or tensor name. The first
@@ -40,12 +50,44 @@ def run(
     Raises:
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
-    with as_tflite(model) as path:
+    with as_tflite(model) as path, open_session(on, path, options) as session:
+        if options is not None and options.frontend is not None and _is_one(inputs):
+            return [without_batch(a) for a in session.stream(whole_recording(inputs, where))]
         graph = read_graph(path)
         axes = read_axes(graph.metadata, graph.path)
-        arrays = model_inputs(inputs, graph.main, where, axes)
-        with open_session(on, path, options) as session:
-            return [without_batch(array) for array in session.run(arrays)]
+        arrays = model_inputs(inputs, as_fed(graph, options).main, where, axes)
+        return [without_batch(array) for array in session.run(arrays)]
+
+
+def _is_one(inputs: Array | Mapping[str, Array]) -> TypeGuard[Array]:
+    """Whether this is one recording rather than several of the same length."""
+    return isinstance(inputs, np.ndarray) and inputs.ndim == 1
+
+
+def read_recording(path: Path, options: CompileOptions) -> Array:
+    """The samples of a .wav file for a front end, int16.
+
+    Raises:
+        EdgeqError: No .wav file that is read, several channels, or another rate.
+    """
+    assert options.frontend is not None
+    stream = options.frontend.graph(fpu=True).stream
+    assert stream is not None
+    try:
+        header, signal = read_wav(path.read_bytes(), str(path))
+    except OSError as error:
+        raise EdgeqError(f"The recording cannot be read: {error.strerror}.", str(path)) from None
+    if header.channels != 1:
+        raise EdgeqError(
+            f"The recording has {header.channels} channels; the front end takes one.", str(path)
+        )
+    if header.rate_hz != stream.rate_hz:
+        raise EdgeqError(
+            f"The recording has {header.rate_hz:,} Hz; the front end takes {stream.rate_hz:,} Hz.",
+            str(path),
+            f"sox {path.name} -r {stream.rate_hz} OUT.wav",
+        )
+    return whole_recording(signal.reshape(-1), str(path))
 
 
 def run_files(
@@ -59,6 +101,10 @@ def run_files(
     if output.suffix not in (".npy", ".npz"):
         raise EdgeqError(f"'{output}' is neither .npy nor .npz.")
     check_writable(output, force=force)
-    arrays = run(model, inputs=read_arrays(source), on=on, options=options, where=str(source))
+    if options.frontend is not None and source.suffix.lower() in AUDIO_SUFFIXES:
+        inputs: Array | Mapping[str, Array] = read_recording(source, options)
+    else:
+        inputs = read_arrays(source)
+    arrays = run(model, inputs=inputs, on=on, options=options, where=str(source))
     write_arrays(output, arrays)
     return arrays

@@ -12,6 +12,7 @@ from edgeq.analysis.budget import chosen_for
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.recordings import as_fed, check_hears
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
@@ -100,7 +101,8 @@ def profile_on(
             f"{names} has no meaning on {device.address}.", hint="it is for ssh: and adb: devices"
         )
     with as_tflite(model) as path:
-        graph = read_graph(path)
+        graph = as_fed(read_graph(path), options)
+        check_hears(device.address, options)
         with device.open(path, chosen_for(path, device.address, options)) as session:
             found = session.profile(profile_options)
     macs = model_macs(graph.main)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeq.analysis.budget import chosen_for
+from edgeq.analysis.recordings import RecordingSession, as_fed, check_hears
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
 from edgeq.devices.registry import open_device
+from edgeq.model.model_file import read_graph
 
 
 def open_session(address: str, model: Path, options: CompileOptions | None = None) -> Session:
@@ -23,4 +25,9 @@ def open_session(address: str, model: Path, options: CompileOptions | None = Non
         LimitError: No form of the program keeps to the budgets.
     """
     device = open_device(address)
-    return device.open(model, chosen_for(model, device.address, options or CompileOptions()))
+    options = chosen_for(model, device.address, options or CompileOptions())
+    if options.frontend is None:
+        return device.open(model, options)
+    check_hears(device.address, options)
+    graph = as_fed(read_graph(model), options)
+    return RecordingSession(device.open(model, options), graph)

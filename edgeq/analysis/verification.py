@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
@@ -114,8 +115,10 @@ def verify(
     with ExitStack() as stack:
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)
-        arrays = _inputs(graph.main, inputs, n, seed, where)
+        arrays = _inputs(as_fed(graph, options).main, inputs, n, seed, where)
         pair = [stack.enter_context(open_session(on, path, options))]
+        if against is None and options is not None and options.frontend is not None:
+            against = "c"  # no other runtime has front ends
         if against is None:
             against, theirs = open_oracle(path)
         else:

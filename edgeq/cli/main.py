@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "verify": ("edgeq.cli.verify", "verify", "Equal bytes on two devices? Else the first op."),
     "evaluate": ("edgeq.cli.evaluate", "evaluate", "Accuracy with a device's own arithmetic."),
     "profile": ("edgeq.cli.profile", "profile", "Latency or cycles, memory, per op."),
+    "features": ("edgeq.cli.features", "features", "Recordings to features, by the device's C."),
     "deploy": ("edgeq.cli.deploy", "deploy", "The whole chain, a report, the limits checked."),
     "build": ("edgeq.cli.build", "build", "Build a firmware project."),
     "flash": ("edgeq.cli.flash", "flash", "Flash a board with its usual tool."),

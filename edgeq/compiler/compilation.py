@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from edgeq.compiler.plan.choose import least_memory
 from edgeq.compiler.plan.program import Program, lower_graph
 from edgeq.errors import UsageError
 from edgeq.model.graph import Graph, Tensor, at_signature
+from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
+from edgeq.model.stream import Stream
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
 
@@ -54,11 +56,13 @@ class Sources(Result):
         files: Text by file name, all in one folder.
         manifest: Sizes, tensors and ops as plain data (what manifest.json holds).
         plan: Where everything lies in the arena.
+        stream: How samples reach it, where it has a front end.
     """
 
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     plan: Plan
+    stream: Stream | None = None
 
 
 def isa_of(target: Target) -> Isa:
@@ -69,6 +73,11 @@ def isa_of(target: Target) -> Isa:
     if target.toolchain == "host":
         kernels = ["host"]
     return Isa(kernels=(*kernels, "portable"))
+
+
+def has_fpu(target: Target) -> bool:
+    """Whether a target's processor computes float32 itself."""
+    return target.toolchain == "host" or "fpu" in target.isa
 
 
 def generate(
@@ -108,6 +117,8 @@ def generate(
     _check(graph, options, signature, golden=known_answers is not None)
     if not isinstance(target, Target):
         target = load_target(target)
+    if options.frontend is not None:
+        graph = joined(options.frontend, graph, fpu=has_fpu(target))
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
     isa = isa_of(target)
     program, plan = planned(graph, isa, options.optimize)
@@ -129,11 +140,18 @@ def generate(
     manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
-    return Sources({**files, **_kernel_files(names, isa)}, {**manifest, **chosen}, plan)
+    files |= _kernel_files(names, isa)
+    return Sources(files, {**manifest, **chosen}, plan, graph.stream)
 
 
 def _check(graph: Graph, options: CompileOptions, signature: str | None, *, golden: bool) -> None:
     """Refuse what nobody can generate."""
+    if golden and options.frontend is not None:
+        raise UsageError(
+            "known outputs come from TensorFlow Lite Micro, which has no front ends.",
+            graph.path,
+            hint="compile it without --golden",
+        )
     if golden and graph.entry:
         raise UsageError(
             "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",
@@ -274,6 +292,7 @@ def _manifest(
         ],
         "constant_bytes": constant_bytes,
         "macs": sum(op["macs"] for op in ops),
+        **({} if graph.stream is None else {"stream": asdict(graph.stream)}),
         "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
         "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
         "ops": ops,

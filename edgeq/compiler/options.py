@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.model.joining import FrontEnd
+
 
 @dataclass(frozen=True)
 class CompileOptions:
@@ -16,6 +18,7 @@ class CompileOptions:
         cycles: Budget for one inference. All three are None where there is no budget.
         accept_stand_in: Whether a figure of another core than the target's may keep a budget.
         why: Why this form was chosen, for the manifest.
+        frontend: What stands before the model: samples in, answers out.
     """
 
     optimize: str = "balanced"
@@ -24,6 +27,7 @@ class CompileOptions:
     cycles: int | None = None
     accept_stand_in: bool = False
     why: str = "asked for"
+    frontend: FrontEnd | None = None
 
     @property
     def budgets(self) -> dict[str, int]:

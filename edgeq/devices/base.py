@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 
 
@@ -144,6 +145,22 @@ class Session(ABC):
         Returns:
             One array per model output, shape (N, *output_shape), of the output's dtype.
         """
+
+    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+        """The answers to one recording from the initial state, through the model's front end.
+
+        Args:
+            samples: int16, shape (N,).
+            chunk: Samples given at once; by default those from one answer to the next.
+
+        Returns:
+            One array per model output, shape (answers, *output_shape).
+
+        Raises:
+            EdgeqError: This device runs no front ends, or the model has none.
+        """
+        del samples, chunk
+        raise EdgeqError("Front ends run where generated C runs.", hint="--on c or --on sim:CPU")
 
     @abstractmethod
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:

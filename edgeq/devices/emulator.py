@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -29,6 +29,13 @@ from edgeq.devices.generated import (
     public_functions,
     stored_outputs,
     tensor_specs,
+)
+from edgeq.devices.recordings import (
+    ANSWER_HEADER,
+    answer_arrays,
+    check_samples,
+    emulator_stream_source,
+    stream_of,
 )
 from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
 from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
@@ -60,14 +67,32 @@ class EmulatorDevice:
         return EmulatorSession(self.address, self._target, generate(model, self._target, options))
 
 
-def link(sources: Sources, toolchain: Toolchain) -> Image:
-    """The image of a model alone, with marks that tell where each op begins."""
+def link(
+    sources: Sources,
+    toolchain: Toolchain,
+    *,
+    more: Mapping[str, str] | None = None,
+    include: str = "",
+    roots: Sequence[str] = (),
+) -> Image:
+    """The image of a model alone, with marks that tell where each op begins.
+
+    Args:
+        sources: The model.
+        toolchain: A cross compiler.
+        more: Further files beside it, of which `include` comes before every other.
+        roots: What of them is kept.
+    """
     return link_image(
         toolchain,
-        {**sources.files, "eq_mark.h": shipped_text("hooks/eq_mark.h")},
+        {**sources.files, **(more or {}), "eq_mark.h": shipped_text("hooks/eq_mark.h")},
         MEMORY,
-        flags=[*compile_flags(sources), "-include", "eq_mark.h"],
-        roots=public_functions(sources),
+        flags=[
+            *compile_flags(sources),
+            *("-include", "eq_mark.h"),
+            *(("-include", include) if include else ()),
+        ],
+        roots=[*public_functions(sources), *roots],
         entry=f"{NAME}_invoke",
     )
 
@@ -92,6 +117,7 @@ class EmulatorSession(Session):
         self._in = self._addresses("inputs")
         self._out = self._addresses("outputs")
         self._checked = False
+        self._pushing: Machine | None = None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -102,6 +128,45 @@ class EmulatorSession(Session):
             for result, value in zip(results, outputs, strict=True):
                 result[number] = value
         return results
+
+    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+        """The answers to one recording from the initial state; pieces end at an answer at most."""
+        stream, samples = stream_of(self._sources, self._address), check_samples(samples)
+        most = stream.step * stream.frame_step
+        chunk = min(chunk or most, most)
+        if self._pushing is None:
+            self._pushing = Machine(self._pushing_image(most), CORES[self._target.cpu])
+        machine, results = self._pushing, answer_arrays(stream, len(samples), self._outputs)
+        addresses = [machine.call(name) for name in address_functions(self._sources, "outputs")]
+        buffer, count = (machine.image.symbols[name][0] for name in ("eq_samples", "eq_count"))
+        machine.call(f"{NAME}_reset")
+        made = 0
+        for start in range(0, len(samples), chunk):
+            piece = samples[start : start + chunk]
+            machine.write(buffer, piece.tobytes())
+            machine.write(count, len(piece).to_bytes(4, "little"))
+            if self._push(machine):
+                for result, address, spec in zip(results, addresses, self._outputs, strict=True):
+                    result[made] = _value(machine, address, spec)
+                made += 1
+        return results
+
+    def _push(self, machine: Machine) -> int:
+        try:
+            return machine.call("eq_stream")
+        except EmulationError as error:
+            raise self._error(error, 0, None) from None
+
+    def _pushing_image(self, samples: int) -> Image:
+        """The image with a buffer of samples beside it, and what pushes them."""
+        files = {"eq_answer.h": ANSWER_HEADER, "eq_stream.c": emulator_stream_source(samples)}
+        return link(
+            self._sources,
+            self._toolchain,
+            more=files,
+            include="eq_answer.h",
+            roots=("eq_stream", "eq_samples", "eq_count"),
+        )
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
@@ -136,6 +201,10 @@ class EmulatorSession(Session):
         machine = self._new_machine()
         watch = self._watch(machine)
         self._watched_call(machine, watch, inputs)
+        stream = self._sources.stream
+        if stream is not None:  # what is measured ends in an answer that is not the first
+            for _ in range(stream.frames + stream.frame_step - 2):
+                machine.call(f"{NAME}_invoke")
         outputs = self._read(machine)
         watch.restart()
         machine.paint_stack()

@@ -32,6 +32,13 @@ from edgeq.devices.generated import (
     stored_outputs,
     tensor_specs,
 )
+from edgeq.devices.recordings import (
+    ANSWER_HEADER,
+    answer_arrays,
+    check_samples,
+    host_stream_source,
+    stream_of,
+)
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.support.array import Array
@@ -145,6 +152,9 @@ class _Library:
         self._outputs = outputs
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
         flags = _flags(sources)
+        if sources.stream is not None:
+            files |= {"eq_answer.h": ANSWER_HEADER, "eq_stream.c": host_stream_source(outputs)}
+            flags += ["-include", "eq_answer.h"]
         if traced:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
@@ -200,6 +210,18 @@ class HostSession(Session):
         """The outputs of N calls, made in order."""
         return self._library.batch(inputs, check_batch(inputs, self._inputs))()
 
+    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+        """The answers to one recording from the initial state."""
+        stream, samples = stream_of(self._sources, self._address), check_samples(samples)
+        chunk = chunk or stream.step * stream.frame_step
+        results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
+        to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])
+        push = self._library.code.eq_stream
+        push.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p]
+        made = push(samples.ctypes.data, len(samples), chunk, to)
+        assert all(made == len(array) for array in results)
+        return results
+
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
         batch = one_call(inputs)
@@ -225,7 +247,10 @@ class HostSession(Session):
         batch = one_call(profile_inputs(self._inputs, options.input_index))
         library = _Library(self._sources, traced=False)
         try:
-            call = library.batch(batch, 1)
+            # With a front end a call that counts is one that ends in an answer.
+            calls = 1 if self._sources.stream is None else self._sources.stream.frame_step
+            batch = [np.repeat(array, calls, axis=0) for array in batch]
+            call = library.batch(batch, calls)
             sha256 = digest(call())
             stack = int(library.code.eq_stack_bytes())
             latency, samples = measure_latency(call, options)
@@ -259,7 +284,9 @@ class HostSession(Session):
 
     def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
         ops = op_entries(self._sources)
-        started = np.zeros((_OP_CALLS, len(ops) + 1))
+        stream = self._sources.stream
+        calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
+        started = np.zeros((calls, len(ops) + 1))
         seen = 0
 
         def on_op(op: int, arena: int) -> None:  # noqa: ARG001
@@ -267,8 +294,9 @@ class HostSession(Session):
             started[seen, op] = time.perf_counter_ns()
             seen += op == len(ops)
 
-        self._traced(on_op, [np.repeat(array, _OP_CALLS, axis=0) for array in batch], _OP_CALLS)
-        spent = np.diff(started, axis=1) / 1e3
+        self._traced(on_op, [np.repeat(array[:1], calls, axis=0) for array in batch], calls)
+        whole = started[(started > 0).all(axis=1)]  # calls that ended in an answer
+        spent = np.diff(whole, axis=1) / 1e3
         low, middle, high = np.percentile(spent, (10, 50, 90), axis=0)
         total = max(float(middle.sum()), 1e-3)
         return [

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.model.stream import Stream
 from edgeq.model.tflite.metadata import ModelInfo
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
@@ -189,6 +190,7 @@ class Graph:
         metadata: Raw metadata buffers by name.
         info: Labels and normalisation from the metadata; empty where there are none.
         entry: The subgraph that runs.
+        stream: How samples reach its input, where it begins with a front end.
     """
 
     path: str
@@ -201,6 +203,7 @@ class Graph:
     info: ModelInfo = field(default_factory=lambda: ModelInfo("", (), ()))
     description: str = ""
     entry: int = 0
+    stream: Stream | None = None
 
     @property
     def main(self) -> Subgraph:

@@ -14,6 +14,7 @@ from edgeq import __version__
 from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood
@@ -165,7 +166,7 @@ def evaluate(
     compute = find_metric(metric)
     reading = dataset_options or DatasetOptions()
     with as_tflite(model, trust=trust) as path:
-        graph = read_graph(path)
+        graph = as_fed(read_graph(path), options)
         kind = output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph, data, dataset_options, limit, metric)
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.errors import UsageError
+from edgeq.model.joining import FrontEnd
 from edgeq.support.jsontext import json_text
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
@@ -41,6 +43,23 @@ def print_json(value: Any) -> None:
     say(json_text(value))
 
 
+def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
+    if source is None:
+        if precision is not None:
+            raise UsageError("--frontend-precision is of a front end.", hint="--frontend NAME")
+        return None
+    from edgeq.frontend.build import front_end
+
+    return front_end(source, precision)
+
+
+precision_option = click.option(
+    "--frontend-precision",
+    type=click.Choice(["int16", "float32"]),
+    help="Of the front end; by default float32 where the core has an FPU.",
+)
+
+
 def compile_options(command: Command) -> Command:
     """Add what chooses the generated C's form, collected as `options: CompileOptions`."""
 
@@ -51,10 +70,17 @@ def compile_options(command: Command) -> Command:
         flash: str | None,
         cycles: int | None,
         accept_stand_in: bool,
+        frontend: str | None,
+        frontend_precision: str | None,
         **kwargs: Any,
     ) -> Any:
         options = CompileOptions(
-            optimize, parse_bytes(ram), parse_bytes(flash), cycles, accept_stand_in
+            optimize,
+            parse_bytes(ram),
+            parse_bytes(flash),
+            cycles,
+            accept_stand_in,
+            frontend=_front_end(frontend, frontend_precision),
         )
         return command(*args, options=options, **kwargs)
 
@@ -63,6 +89,12 @@ def compile_options(command: Command) -> Command:
     wrapper.__dict__.update(command.__dict__)
     wrapped: Any = wrapper
     for option in (
+        precision_option,
+        click.option(
+            "--frontend",
+            metavar="NAME|FILE",
+            help="What turns samples into the model's input: a built-in name or a TOML file.",
+        ),
         click.option(
             "--accept-stand-in",
             is_flag=True,

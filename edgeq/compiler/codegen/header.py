@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgeq.compiler.codegen.guard import core_line
 from edgeq.compiler.codegen.literals import comment_text, number, string
 from edgeq.compiler.codegen.memory import Memory
+from edgeq.compiler.codegen.push import push_header_lines
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
@@ -84,6 +85,7 @@ def header_text(
                 lines += _metadata(prefix, described[position])
     lines.append("")
     lines += memory.header_lines(program, plan, name)
+    lines += push_header_lines(program, name, memory)
     lines += ["/* Where to write the input before a call. A call may overwrite it. */"]
     for position, index in enumerate(program.subgraph.inputs):
         ctype = C_TYPES[program.tensor(index).dtype]

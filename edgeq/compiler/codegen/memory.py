@@ -104,6 +104,8 @@ def _state_struct(program: Program, plan: Plan, name: str) -> list[str]:
         fields.append(f"    uint8_t state[{plan.state_bytes}] {upper}_ALIGNED;")
     if program.once_blocks:
         fields.append(f"    uint8_t done[{program.once_blocks}];")
+    if program.graph.stream is not None:
+        fields.append("    int32_t held; /* samples in the window */")
     return [
         "#if defined(__GNUC__)",
         f"#define {upper}_ALIGNED __attribute__((aligned(16)))",

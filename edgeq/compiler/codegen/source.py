@@ -12,6 +12,7 @@ from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Function, Names, address
+from edgeq.compiler.codegen.push import push_source_lines
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
@@ -70,6 +71,8 @@ def source_text(
     lines += [f"EQ_NOINLINE void {name}_invoke({memory.parameter(name)})", "{"]
     lines += [*invoke_prologue(program, name, memory), *memory.unused(*steps), *steps]
     lines += [f"    EQ_OP({len(program.steps)})", "}"]
+    pushed = push_source_lines(program, plan, names, name, memory)
+    lines += ["", *pushed[:-1]] if pushed else []
     if golden is not None:
         lines += _selftest(program, plan, names, name, golden, memory)
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, address
+from edgeq.compiler.codegen.push import COUNTER_BYTES
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.flatten import Mark
 from edgeq.compiler.plan.program import Program
@@ -24,6 +25,9 @@ def state_lines(program: Program, plan: Plan, name: str, memory: Memory) -> list
     if _resets_itself(program, memory):
         lines.append(f"static uint8_t {name}_is_reset;")
     body = []
+    if program.graph.stream is not None:
+        lines += [f"static int32_t {name}_held; /* samples in the window */"] * static
+        body.append(f"    {owner}held = 0;")
     for index, offset in plan.state.items():
         size = program.tensor(index).bytes
         body.append(f"    memset({owner}state + {offset}, {program.fills[index]}, {size});")
@@ -36,7 +40,8 @@ def state_lines(program: Program, plan: Plan, name: str, memory: Memory) -> list
 
 def static_bytes(program: Program) -> int:
     """RAM of the generated C besides arena and state: the flags that `state_lines` declares."""
-    return program.once_blocks + (program.has_state and _resets_itself(program, Memory.STATIC))
+    flags = program.once_blocks + (program.has_state and _resets_itself(program, Memory.STATIC))
+    return flags + (COUNTER_BYTES if program.graph.stream is not None else 0)
 
 
 def invoke_prologue(program: Program, name: str, memory: Memory) -> list[str]:

@@ -48,6 +48,12 @@ from edgeq.compiler.ops.elementwise.select import SELECT, SELECT_V2
 from edgeq.compiler.ops.elementwise.sign import SIGN
 from edgeq.compiler.ops.elementwise.squared_difference import SQUARED_DIFFERENCE
 from edgeq.compiler.ops.elementwise.sub import SUB
+from edgeq.compiler.ops.frontend.frontend_bands import FRONTEND_BANDS
+from edgeq.compiler.ops.frontend.frontend_dct import FRONTEND_DCT
+from edgeq.compiler.ops.frontend.frontend_fft import FRONTEND_FFT
+from edgeq.compiler.ops.frontend.frontend_log import FRONTEND_LOG
+from edgeq.compiler.ops.frontend.frontend_stack import FRONTEND_AUTO_SCALE, FRONTEND_STACK
+from edgeq.compiler.ops.frontend.frontend_window import FRONTEND_WINDOW
 from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER
 from edgeq.compiler.ops.movement.dynamic_update_slice import DYNAMIC_UPDATE_SLICE
 from edgeq.compiler.ops.movement.embedding_lookup import EMBEDDING_LOOKUP
@@ -229,5 +235,19 @@ OPS: dict[str, OpKind] = {
         UNIDIRECTIONAL_SEQUENCE_LSTM,
         UNPACK,
         ZEROS_LIKE,
+    )
+}
+
+# The stages of front ends; no file can hold them.
+FRONTEND_OPS: dict[str, OpKind] = {
+    kind.name: kind
+    for kind in (
+        FRONTEND_AUTO_SCALE,
+        FRONTEND_BANDS,
+        FRONTEND_DCT,
+        FRONTEND_FFT,
+        FRONTEND_LOG,
+        FRONTEND_STACK,
+        FRONTEND_WINDOW,
     )
 }

@@ -158,6 +158,11 @@ def _lifetimes(program: Program) -> tuple[dict[int, int], dict[int, int]]:
 
     for index in program.subgraph.inputs:
         touch(index, 0)
+    stream = program.graph.stream
+    if stream is not None and stream.counter is not None:
+        # An answer outlives the frames that follow it, which have none of their own.
+        for index in program.subgraph.outputs:
+            touch(index, 0)
     for number, step in enumerate(program.steps):
         for index in (*step.reads, *step.op.outputs):
             touch(index, number)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgeq.compiler.ops import FRONTEND_OPS
 from edgeq.compiler.ops.shared.base import C_TYPES, Call, Node, ParamValue, require
 from edgeq.compiler.plan.flatten import STATEFUL
 from edgeq.model.graph import Tensor
@@ -40,7 +41,8 @@ def check_operands(node: Node) -> None:
             tensor.bytes <= MAX_TENSOR_BYTES,
             f"shape {tensor.shape} takes more than {MAX_TENSOR_BYTES} bytes",
         )
-        stateful = not tensor.is_variable or op.custom_name or op.name in ("COPY", *STATEFUL)
+        changing = op.name in ("COPY", *STATEFUL) or op.name in FRONTEND_OPS
+        stateful = not tensor.is_variable or op.custom_name or changing
         require(bool(stateful), f"it cannot take the variable tensor {index}")
 
 

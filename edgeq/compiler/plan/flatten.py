@@ -16,6 +16,7 @@ from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER, cycles
 from edgeq.compiler.ops.shared.base import Node, Unsupported, require
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.model.stream import STACK
 
 MAX_OPS = 20_000
 # Ops that are gone from a flat model; what they steer is in it.
@@ -87,8 +88,9 @@ def flatten(graph: Graph) -> Flat:
     # the file calls a variable, unless an op keeps its state there.
     inputs = set(graph.main.inputs)
     states = {i for op in graph.main.ops if op.name in STATEFUL for i in op.inputs}
+    slides = graph.stream is not None  # the window of samples, from call to call
     tensors = (
-        replace(t, data=None, is_variable=t.is_variable and t.index in states)
+        replace(t, data=None, is_variable=slides or (t.is_variable and t.index in states))
         if t.index in inputs
         else t
         for t in graph.main.tensors
@@ -145,7 +147,12 @@ class _Inliner:
         problems = []
         ready = set(subgraph.inputs)
         ready |= {t.index for t in subgraph.tensors if t.is_constant or t.is_variable}
-        ready -= {i for op in subgraph.ops if op.custom_name in OPS for i in op.outputs}
+        ready -= {
+            i
+            for op in subgraph.ops
+            if op.custom_name in OPS or op.name == STACK
+            for i in op.outputs
+        }
         for op in subgraph.ops:
             where = f"{self.graph.path}, {subgraph.describe(op)}"
             unknown = [i for i in op.inputs if i >= 0 and i not in ready]
@@ -204,9 +211,13 @@ class _Inliner:
             self._end_early(path)
 
     def _end_early(self, path: tuple[int, ...]) -> None:
-        """Where a CIRCULAR_BUFFER ends most calls, all that follows runs in the others only."""
+        """Where an op ends most calls, all that follows runs in the others only."""
         op = self.items[-1]
         assert isinstance(op, Op)
+        if op.name == STACK:
+            self.items.append(Mark("if", op.inputs[1]))
+            self.open += 1
+            return
         if op.custom_name != CIRCULAR_BUFFER.name or not op.outputs:
             return
         if cycles(Node(op, Subgraph(0, "", tuple(self.tensors), (), (), ()))) == 1:

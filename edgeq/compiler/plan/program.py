@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgeq.compiler.ops import OPS
+from edgeq.compiler.ops import FRONTEND_OPS, OPS
 from edgeq.compiler.ops.shared.base import C_TYPES, Call, Isa, Node, Unsupported
 from edgeq.compiler.ops.shared.copy import COPY
 from edgeq.compiler.plan.checks import MAX_TENSOR_BYTES, check_call, check_operands
@@ -203,6 +203,7 @@ def _lower(node: Node) -> Call | None:
     """The call for one op, after the checks that hold for every op."""
     op = node.op
     kind = COPY if op.name == "COPY" else OPS.get(op.custom_name or op.name)
+    kind = kind or FRONTEND_OPS.get(op.name)
     if kind is None or kind.custom != bool(op.custom_name):
         raise Unsupported(f"{op.custom_name or op.name} has no kernel")
     check_operands(node)

@@ -29,7 +29,7 @@ _SUFFIX = {"int16": "s16", "int32": "s32", "float32": "f32"}
 _LONGEST = 1 << 16
 
 
-def _order(points: int) -> NDArray[np.int64]:
+def first_order(points: int) -> NDArray[np.int64]:
     """Which point of the input each point of the first stage takes: decimation in time."""
     order = np.zeros(1, np.int64)
     while len(order) < points:
@@ -69,24 +69,24 @@ def _lower(inverse: bool, node: Node) -> Call:
     full = [sign * (2 * math.pi * i / points) for i in range(points)]
     halves = [sign * (math.pi * ((i + 1) / points + 0.5)) for i in range(points // 2)]
     ctype = C_TYPES[dtype]
+    packed = dtype == "int16" and not inverse and points >= 4 and node.isa.has("dsp")
+    params = {"rows": count, "input_length": input_length, "points": points}
+    params["odd"] = int(math.log2(points)) % 2
+    if not packed:
+        params["inverse"] = int(inverse)
     return Call(
         "signal_fft",
-        f"eq_signal_{'irfft' if inverse else 'rfft'}_{_SUFFIX[dtype]}",
-        "eq_signal_fft_params",
-        {
-            "rows": count,
-            "input_length": input_length,
-            "points": points,
-            "odd": int(math.log2(points)) % 2,
-            "inverse": int(inverse),
-        },
+        f"eq_signal_{'irfft' if inverse else 'rfft'}{'_dsp' * packed}_{_SUFFIX[dtype]}",
+        f"eq_signal_fft{'_dsp' * packed}_params",
+        params,
         (INPUT, *constant_args(3), SCRATCH, OUTPUT),
         (
             Constant("twiddles", ctype, _twiddles(full, dtype), "real, imaginary"),
             Constant("super_twiddles", ctype, _twiddles(halves, dtype), "real, imaginary"),
-            Constant("order", "uint16_t", _order(points)),
+            Constant("order", "uint16_t", first_order(points)),
         ),
         scratch_bytes=2 * points * np.dtype(dtype).itemsize,
+        kernels="dsp" if packed else "portable",
     )
 
 

@@ -67,7 +67,7 @@ def _filter_bank(node: Node) -> Call:
         _HEADER,
         "eq_signal_filter_bank",
         "eq_signal_filter_bank_params",
-        {"channels": channels},
+        {"channels": channels, "positive": int(_are_positive(node))},
         (INPUT, *(Arg("input", i) for i in (1, 2)), *constant_args(3), OUTPUT),
         (
             Constant("frequency_starts", "int16_t", tables[0]),
@@ -75,6 +75,12 @@ def _filter_bank(node: Node) -> Call:
             Constant("widths", "int16_t", widths[:bands]),
         ),
     )
+
+
+def _are_positive(node: Node) -> bool:
+    """Whether the weights are known and none is below 0."""
+    tables = [node.input(i).data for i in (1, 2)]
+    return all(table is not None and int(table.min()) >= 0 for table in tables)
 
 
 def _square_root(node: Node) -> Call:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from edgeq.compiler.ops.shared.base import INPUT, OUTPUT, Arg, Call, Node, OpKind, Overlap, require
 from edgeq.compiler.ops.shared.custom import int_option, require_elements, require_types
 
+# The shift of the front end of TensorFlow Lite, which the kernels of cores with DSP have.
+_Q12 = 12
+
 
 def _window(node: Node) -> Call:
     """The kernel call for one SignalWindow.
@@ -19,6 +22,16 @@ def _window(node: Node) -> Call:
     )
     require_elements(node.output(), source.elements)
     shift = int_option(node, "shift", 0, 31)
+    if node.isa.has("dsp") and shift == _Q12 and length % 2 == 0:
+        return Call(
+            "signal_window",
+            "eq_signal_window_dsp_s16",
+            "eq_signal_window_dsp_params",
+            {"frames": source.elements // length, "length": length},
+            (INPUT, Arg("input", 1), OUTPUT),
+            overlaps=(Overlap(0),),
+            kernels="dsp",
+        )
     return Call(
         "signal_window",
         "eq_signal_window_s16",
@@ -37,13 +50,15 @@ def _fft_auto_scale(node: Node) -> Call:
     require_types(node, ("int16",), ("int16", "int32"))
     require_elements(node.output(), node.input(0).elements)
     require_elements(node.output(1), 1)
+    dsp = "_dsp" if node.isa.has("dsp") and node.input(0).elements % 2 == 0 else ""
     return Call(
         "signal_window",
-        "eq_signal_fft_auto_scale_s16",
-        "eq_signal_fft_auto_scale_params",
+        f"eq_signal_fft_auto_scale{dsp}_s16",
+        f"eq_signal_fft_auto_scale{dsp}_params",
         {"size": node.input(0).elements},
         (INPUT, OUTPUT, Arg("output", 1)),
         overlaps=(Overlap(0),),
+        kernels="dsp" if dsp else "portable",
     )
 
 

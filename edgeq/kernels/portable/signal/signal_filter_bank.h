@@ -24,6 +24,7 @@ EQ_KERNEL void eq_signal_energy(const eq_signal_energy_params *p, const int16_t 
 
 typedef struct {
     int32_t channels;
+    int32_t positive; /* whether no weight is below 0 */
 } eq_signal_filter_bank_params;
 
 /* A point of the spectrum counts for its channel by `weights` and for the next one by `unweights`;
@@ -41,8 +42,13 @@ EQ_KERNEL void eq_signal_filter_bank(const eq_signal_filter_bank_params *p, cons
         uint64_t sum = next;
         next = 0;
         for (int32_t i = 0; i < widths[band]; i++) {
-            sum += (uint64_t)(int64_t)weight[i] * power[i];
-            next += (uint64_t)(int64_t)unweight[i] * power[i];
+            if (p->positive) {
+                sum += (uint64_t)(uint16_t)weight[i] * power[i];
+                next += (uint64_t)(uint16_t)unweight[i] * power[i];
+            } else {
+                sum += (uint64_t)(int64_t)weight[i] * power[i];
+                next += (uint64_t)(int64_t)unweight[i] * power[i];
+            }
         }
         if (band > 0) {
             output[band - 1] = sum;
@@ -54,21 +60,52 @@ typedef struct {
     int32_t size;
 } eq_signal_filter_bank_square_root_params;
 
-/* The square root to nearest. Below 2^32 the reference rounds to 16 bits, so that 65535.5 and more
- * stay 65535. */
-EQ_KERNEL uint32_t eq_square_root_u64(uint64_t x)
+/* The square root rounded down, and what is left of x. */
+EQ_KERNEL uint32_t eq_square_root_u32(uint32_t x, uint32_t *rest)
 {
-    const uint64_t largest = (x >> 32) == 0 ? UINT16_MAX : UINT32_MAX;
-    uint64_t root = 0;
-    for (uint64_t bit = (uint64_t)1 << 62; bit != 0; bit >>= 2) {
-        if (x >= root + bit) {
-            x -= root + bit;
-            root = (root >> 1) + bit;
-        } else {
-            root >>= 1;
+    uint32_t root = 0;
+    EQ_UNROLL(4)
+    for (uint32_t bit = (uint32_t)1 << 30; bit != 0; bit >>= 2) {
+        const uint32_t next = root + bit;
+        root >>= 1;
+        if (x >= next) {
+            x -= next;
+            root += bit;
         }
     }
-    return (uint32_t)(x > root && root != largest ? root + 1 : root);
+    *rest = x;
+    return root;
+}
+
+/* The square root to nearest. Below 2^32 the reference rounds to 16 bits, so that 65535.5 and more
+ * stay 65535.
+ *
+ * Above, the root of the upper half of x, whose highest two bits are not both 0, gives the upper
+ * half of the root, and a division the lower half, at most one or two too large.
+ * Source: P. Zimmermann, "Karatsuba Square Root" (1999). */
+EQ_KERNEL uint32_t eq_square_root_u64(uint64_t x)
+{
+    uint32_t rest;
+    if ((x >> 32) == 0) {
+        const uint32_t small = eq_square_root_u32((uint32_t)x, &rest);
+        return rest > small && small != UINT16_MAX ? small + 1 : small;
+    }
+    int32_t half = 0;
+    uint64_t wide = x;
+    while ((wide >> 62) == 0) {
+        wide <<= 2;
+        half++;
+    }
+    const uint32_t upper = eq_square_root_u32((uint32_t)(wide >> 32), &rest);
+    /* rest is at most 2 * upper, so this is below 2^32. */
+    const uint32_t numerator = (rest << 15) | ((uint32_t)wide >> 17);
+    const uint32_t quotient = numerator / upper;
+    uint32_t root = (upper << 16) | (quotient > UINT16_MAX ? UINT16_MAX : quotient);
+    while ((uint64_t)root * root > wide) {
+        root--;
+    }
+    root >>= half;
+    return x - (uint64_t)root * root > root && root != UINT32_MAX ? root + 1 : root;
 }
 
 EQ_KERNEL void eq_signal_filter_bank_square_root(const eq_signal_filter_bank_square_root_params *p,
@@ -121,11 +158,15 @@ typedef struct {
 /* The number of bits up to the highest that is set; x is not 0. */
 EQ_KERNEL int32_t eq_bit_length_u32(uint32_t x)
 {
+#if defined(__GNUC__)
+    return 32 - __builtin_clz(x);
+#else
     int32_t bits = 0;
     for (; x != 0; x >>= 1) {
         bits++;
     }
     return bits;
+#endif
 }
 
 /* A gain by a quadratic piece for every power of two. */

@@ -1,0 +1,1 @@
+"""The stages of front ends: ops that no file holds, made by `edgeq.frontend` and nobody else."""

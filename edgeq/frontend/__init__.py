@@ -1,0 +1,1 @@
+"""Front ends: what comes before the tensor, described once, the same bytes everywhere."""

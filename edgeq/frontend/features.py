@@ -1,0 +1,240 @@
+"""Features for training and calibration, computed by the C that the device will run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.compiler.compilation import generate
+from edgeq.data import DatasetOptions, InputSpec, Understood, open_dataset
+from edgeq.data.audio import AUDIO_SUFFIXES
+from edgeq.data.folders import class_folders, files_below
+from edgeq.data.wav import read_header
+from edgeq.devices.generated import NAME
+from edgeq.devices.host_c import HostSession, host_target
+from edgeq.errors import EdgeqError
+from edgeq.frontend.build import front_end
+from edgeq.frontend.description import Description
+from edgeq.model.joining import FrontEnd
+from edgeq.model.recording import whole_recording
+from edgeq.model.stream import Stream
+from edgeq.support.array import Array
+from edgeq.support.output import check_writable, write_whole
+from edgeq.support.progress import track
+from edgeq.support.result import Result
+
+Source = str | Path | Mapping[str, Any] | Description | FrontEnd
+
+
+class Extractor:
+    """A front end, compiled for this machine.
+
+    Attributes:
+        front: What was compiled.
+        stream: How samples reach it.
+        precision: "int16" or "float32".
+        scale: Real value of a step of an integer feature; None for floats.
+    """
+
+    def __init__(self, source: Source, precision: str | None = None) -> None:
+        front = source if isinstance(source, FrontEnd) else front_end(source, precision)
+        if precision is not None:
+            front = replace(front, precision=precision)
+        graph = front.graph(fpu=True)
+        assert graph.stream is not None
+        self.front = front
+        self.stream: Stream = graph.stream
+        self.precision = next(name for name, g in front.graphs.items() if g is graph)
+        frame = graph.main.tensors[graph.main.outputs[0]]
+        self.scale = frame.scale or None
+        self.features = frame.elements
+        self._session = HostSession("c", generate(graph, name=NAME, target=host_target()))
+
+    def raw(self, samples: Array) -> Array:
+        """The frames of one recording as the device computes them.
+
+        Args:
+            samples: int16, or floats from -1 to 1; shape (N,).
+
+        Returns:
+            int16 or float32, shape (frames, features).
+        """
+        (frames,) = self._session.stream(whole_recording(samples, "samples"))
+        return frames
+
+    def __call__(self, samples: Array) -> Array:
+        """The frames of one recording in real numbers, float32; see `raw`."""
+        frames = self.raw(samples)
+        return frames if self.scale is None else frames.astype(np.float32) * np.float32(self.scale)
+
+    def close(self) -> None:
+        """Free the compiled code."""
+        self._session.close()
+
+    def __enter__(self) -> Extractor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Features(Result):
+    """The features of recordings.
+
+    Attributes:
+        frontend: Name of the front end.
+        precision: Of its arithmetic.
+        x: float32, shape (recordings, frames, features).
+        y: int64 class of each recording; None where there are none.
+        classes: Names of the classes.
+        data: What was understood of the data.
+    """
+
+    frontend: str
+    precision: str
+    x: Array
+    y: Array | None = None
+    classes: tuple[str, ...] = ()
+    data: Understood | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `edgeq features`."""
+        return {
+            "edgeq": __version__,
+            "frontend": self.frontend,
+            "precision": self.precision,
+            "shape": list(self.x.shape),
+            "classes": list(self.classes),
+            "labelled": self.y is not None,
+            "data": self.data and self.data.to_json(),
+        }
+
+
+def features(
+    frontend: Source,
+    data: Any,
+    output: str | Path | None = None,
+    *,
+    precision: str | None = None,
+    frames: int | None = None,
+    dataset_options: DatasetOptions | None = None,
+    limit: int | None = None,
+    force: bool = False,
+) -> Features:
+    """The features of recordings, computed by the very C that the device will run.
+
+    Args:
+        frontend: A built-in name, a TOML file, or a mapping of its keys.
+        data: A folder of .wav files (one subfolder a class), one .wav file, or what `--data` takes
+            elsewhere, of samples; or arrays.
+        output: An .npz file with `x`, and `y` and `classes` where there are labels.
+        precision: "int16" or "float32": that of the device; by default this machine's, float32.
+        frames: Frames of each recording; a short one gets silence at its end, a long one is cut.
+            By default what the description says, or all, if all recordings are as long.
+        dataset_options: Sample rate and resampling.
+        limit: Use at most so many recordings.
+        force: Replace the output if it exists.
+
+    Raises:
+        EdgeqError: The front end makes no sense, or a recording cannot be used: another rate,
+            several channels, no sound or NaN in it.
+    """
+    if output is not None:
+        if Path(output).suffix != ".npz":
+            raise EdgeqError(f"'{output}' is no .npz.")
+        check_writable(Path(output), force=force)
+    with Extractor(frontend, precision) as extract:
+        samples = _samples(extract, data, frames)
+        spec = InputSpec("samples", (samples,), own="int16", low=-1, high=1)
+        spec = replace(spec, rate_hz=extract.stream.rate_hz)
+        labelled = _has_labels(data)
+        options = dataset_options or DatasetOptions()
+        dataset = open_dataset(data, [spec], labelled=labelled, options=options, limit=limit)
+        x, y = [], []
+        for sample in track(dataset, "features", dataset.count):
+            x.append(extract(sample.inputs[0]))
+            y.append(sample.label)
+        result = Features(
+            extract.front.name,
+            extract.precision,
+            np.stack(x),
+            np.asarray(y) if labelled else None,
+            dataset.classes,
+            dataset.understood,
+        )
+    if output is not None:
+        _write(Path(output), result)
+    return result
+
+
+def _has_labels(data: Any) -> bool:
+    if not isinstance(data, str | Path):
+        return isinstance(data, tuple)
+    return Path(data).is_dir() and bool(class_folders(Path(data)))
+
+
+def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
+    """How many samples of each recording count.
+
+    Raises:
+        EdgeqError: The recordings have different lengths and nobody said how many frames; or they
+            are shorter than a window.
+    """
+    stream = extract.stream
+    frames = frames or extract.front.frames
+    if frames is not None:
+        return replace(stream, frames=frames).first_answer
+    lengths = _lengths(data)
+    if not lengths:
+        raise EdgeqError(
+            "How long the recordings are is known of .wav files only.", str(data), "--frames N"
+        )
+    (short, first), (long, last) = min(lengths.items()), max(lengths.items())
+    if short != long:
+        raise EdgeqError(
+            f"The recordings have from {short:,} to {long:,} samples; how many frames of each?",
+            f"{first}, {last}",
+            f"--frames {max(stream.answers(long), 1)}",
+        )
+    if short < stream.first_answer:
+        raise EdgeqError(
+            f"The recordings have {short:,} samples; a frame needs {stream.first_answer:,}.",
+            str(first),
+            "--frames 1 adds silence",
+        )
+    return short
+
+
+def _lengths(data: Any) -> dict[int, Path]:
+    """Samples of recordings, each with a file that has so many."""
+    if not isinstance(data, str | Path):
+        array = np.asarray(data[0] if isinstance(data, tuple) else data)
+        return {array.shape[-1]: Path("the arrays given")} if array.ndim > 1 else {}
+    path = Path(data)
+    if not path.is_dir():
+        return {}
+    files = [file for file in files_below(path) if file.suffix.lower() in AUDIO_SUFFIXES]
+    return {read_header(file).frames: file for file in reversed(files)}
+
+
+def _write(output: Path, result: Features) -> None:
+    import io
+
+    arrays = {"x": result.x}
+    if result.y is not None:
+        arrays |= {"y": result.y, "classes": np.asarray(result.classes)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_whole(output, buffer.getvalue())

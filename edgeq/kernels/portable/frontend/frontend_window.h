@@ -1,0 +1,64 @@
+/* The first stage of a front end, portable C: a window of samples is weighted and laid out in the
+ * order in which the FFT begins.
+ *
+ * int16 samples become int32 of 30 fractional bits (28 with pre-emphasis), so that neither a quiet
+ * recording nor the FFT's scaling loses anything that 16 bits hold.
+ */
+#ifndef EQ_FRONTEND_WINDOW_H
+#define EQ_FRONTEND_WINDOW_H
+
+#include "eq_base.h"
+
+typedef struct {
+    int32_t length;       /* samples in the window */
+    int32_t points;       /* complex: half the FFT's length */
+    int32_t pre_emphasis; /* Q14; where it is not 0, one more sample stands before the window */
+} eq_frontend_window_params;
+
+/* A sample weighted by a Q31 weight. */
+EQ_KERNEL int32_t eq_frontend_sample_s16(const eq_frontend_window_params *p, const int16_t *input,
+                                         const int32_t *weights, int32_t i)
+{
+    if (i >= p->length) {
+        return 0;
+    }
+    if (p->pre_emphasis == 0) {
+        return (int32_t)(((int64_t)weights[i] * input[i]) >> 16);
+    }
+    /* Both products are below 2^29. */
+    const int32_t sharp = input[i + 1] * (1 << 14) - input[i] * p->pre_emphasis;
+    return (int32_t)(((int64_t)weights[i] * sharp) >> 32);
+}
+
+/* `order` says which pair of samples a point of the FFT's first stage takes. */
+EQ_KERNEL void eq_frontend_window_s16(const eq_frontend_window_params *p, const int16_t *input,
+                                      const int32_t *weights, const uint16_t *order,
+                                      int32_t *output)
+{
+    for (int32_t i = 0; i < p->points; i++) {
+        const int32_t at = 2 * (int32_t)order[i];
+        output[2 * i] = eq_frontend_sample_s16(p, input, weights, at);
+        output[2 * i + 1] = eq_frontend_sample_s16(p, input, weights, at + 1);
+    }
+}
+
+typedef struct {
+    int32_t length;
+    int32_t lead;       /* 1 where a sample stands before the window, else 0 */
+    float pre_emphasis; /* over 32768, as are the weights' samples */
+} eq_frontend_window_f32_params;
+
+/* Samples of -1 to 1 in order; the FFT orders and pads them. `weights` hold the 1 / 32768. */
+EQ_KERNEL void eq_frontend_window_f32(const eq_frontend_window_f32_params *p, const int16_t *input,
+                                      const float *weights, float *output)
+{
+    for (int32_t i = 0; i < p->length; i++) {
+        float sample = (float)input[i + p->lead];
+        if (p->lead) {
+            sample -= p->pre_emphasis * (float)input[i];
+        }
+        output[i] = sample * weights[i];
+    }
+}
+
+#endif

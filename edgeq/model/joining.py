@@ -1,0 +1,170 @@
+"""A front end before a model: two graphs become one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.model.graph import Graph, Op, Quantization, Subgraph, Tensor
+from edgeq.model.stream import STACK
+
+_INTEGERS = ("int8", "uint8", "int16")
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEnd:
+    """A front end as graphs from a window of samples to one frame of features.
+
+    Attributes:
+        graphs: By precision: "int16", "float32".
+        precision: The one to take; None for what suits the core.
+        frames: Frames that a model sees at once; None for as many as its input has.
+        frame_step: Frames from one answer to the next; None for as many as it sees.
+    """
+
+    name: str
+    graphs: Mapping[str, Graph]
+    precision: str | None = None
+    frames: int | None = None
+    frame_step: int | None = None
+
+    def graph(self, *, fpu: bool) -> Graph:
+        """The graph for a core with or without a unit for float32."""
+        wanted = self.precision or ("float32" if fpu else "int16")
+        if wanted in self.graphs:
+            return self.graphs[wanted]
+        if self.precision is None:
+            return next(iter(self.graphs.values()))
+        raise EdgeqError(
+            f"This front end has no {wanted} form.", self.name, f"it has {', '.join(self.graphs)}"
+        )
+
+
+def joined(front: FrontEnd, model: Graph, *, fpu: bool) -> Graph:
+    """One graph: samples in, the model's answers out.
+
+    Raises:
+        EdgeqError: The model has several inputs, or one that no number of frames fills.
+    """
+    first = front.graph(fpu=fpu)
+    stream = first.stream
+    assert stream is not None
+    if len(model.main.inputs) != 1:
+        raise EdgeqError(
+            f"The model has {len(model.main.inputs)} inputs; a front end fills one.", model.path
+        )
+    target = model.main.tensors[model.main.inputs[0]]
+    frame = first.main.tensors[first.main.outputs[0]]
+    frames, rest = divmod(target.elements, frame.elements)
+    if rest or not frames or front.frames not in (None, frames):
+        wanted = f"{front.frames} frames" if front.frames else "frames"
+        raise EdgeqError(
+            f"The model takes {target.elements} values, which are no {wanted} of "
+            f"{frame.elements} features.",
+            f"{model.path}, {front.name}",
+            "change the front end's number of bands, coefficients or frames",
+        )
+    step = front.frame_step or frames
+    parts = _Parts(list(first.main.tensors), list(first.main.ops))
+    quantized = parts.quantized(frame, target)
+    counter = None
+    if frames == 1 and step == 1:
+        fed = parts.add(target)
+        parts.op("RESHAPE", (quantized,), (fed,))
+    else:
+        counter = parts.add_variable("frames counted", (2,), "int32")
+        frames_held = parts.add(replace(target, name="frames", is_variable=True))
+        parts.op(STACK, (quantized, counter), (frames_held,), {"step": step})
+        fed = parts.add(target)
+        parts.op("COPY", (frames_held,), (fed,))
+    main = parts.followed_by(model, fed)
+    digest = hashlib.sha256(f"{first.sha256} {frames} {step} {model.sha256}".encode()).hexdigest()
+    return replace(
+        model,
+        sha256=digest,
+        subgraphs=tuple(main if s.index == model.entry else s for s in model.subgraphs),
+        stream=replace(stream, frames=frames, frame_step=step, counter=counter),
+        info=replace(model.info, inputs=()),
+    )
+
+
+class _Parts:
+    """Tensors and ops of a graph that grows."""
+
+    def __init__(self, tensors: list[Tensor], ops: list[Op]) -> None:
+        self.tensors = tensors
+        self.ops = ops
+        self.inputs = (0,)
+
+    def add(self, tensor: Tensor) -> int:
+        self.tensors.append(replace(tensor, index=len(self.tensors)))
+        return len(self.tensors) - 1
+
+    def add_variable(self, name: str, shape: tuple[int, ...], dtype: str) -> int:
+        return self.add(Tensor(0, name, shape, dtype, is_variable=True))
+
+    def op(
+        self,
+        name: str,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.ops.append(Op(len(self.ops), name, inputs, outputs, options or {}))
+
+    def quantized(self, frame: Tensor, target: Tensor) -> int:
+        """The frame in the type and scale of the model's input."""
+        name = f"{frame.name}, quantized"
+        shaped = replace(target, shape=frame.shape, name=name, dynamic_axes=())
+        if target.dtype == "float32":
+            if frame.dtype == "float32":
+                return frame.index
+            return self._turned("DEQUANTIZE", frame.index, shaped)
+        if target.dtype not in _INTEGERS or target.quantization is None:
+            raise EdgeqError(f"A front end fills no input of type {target.dtype}.", target.name)
+        if frame.dtype == "int16" and target.dtype == "uint8":
+            # By way of int8 of the same scale, which loses nothing.
+            zero = np.asarray([target.zero_point - 128], np.int64)
+            signed = Quantization(target.quantization.scale, zero)
+            signed_frame = replace(shaped, dtype="int8", quantization=signed)
+            return self._turned(
+                "QUANTIZE", self._turned("QUANTIZE", frame.index, signed_frame), shaped
+            )
+        return self._turned("QUANTIZE", frame.index, shaped)
+
+    def _turned(self, name: str, source: int, tensor: Tensor) -> int:
+        result = self.add(tensor)
+        self.op(name, (source,), (result,))
+        return result
+
+    def followed_by(self, model: Graph, fed: int) -> Subgraph:
+        """The subgraph of these ops and the model's, whose input is `fed`."""
+        base, known = len(self.tensors), {model.main.inputs[0]: fed}
+        for tensor in model.main.tensors:
+            self.add(tensor)
+
+        def moved(indices: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(i if i < 0 else known.get(i, i + base) for i in indices)
+
+        for op in model.main.ops:
+            self.ops.append(
+                replace(
+                    op,
+                    index=len(self.ops),
+                    inputs=moved(op.inputs),
+                    outputs=moved(op.outputs),
+                    intermediates=moved(op.intermediates),
+                )
+            )
+        return replace(
+            model.main,
+            tensors=tuple(self.tensors),
+            ops=tuple(self.ops),
+            inputs=self.inputs,
+            outputs=moved(model.main.outputs),
+        )

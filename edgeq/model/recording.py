@@ -1,0 +1,70 @@
+"""A model with a front end as its data sees it: one recording in, the answers out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.model.graph import Graph, Quantization
+from edgeq.model.joining import FrontEnd, joined
+from edgeq.model.stream import Stream
+from edgeq.model.tflite.metadata import Described
+from edgeq.support.array import Array
+
+
+def heard(front: FrontEnd, model: Graph) -> Graph:
+    """The model as one that takes a recording just long enough for one answer.
+
+    Its input is int16 of scale 1/32768, shape (1, samples); its ops are the model's own.
+
+    Raises:
+        EdgeqError: The front end does not fit the model.
+    """
+    stream = joined(front, model, fpu=True).stream
+    assert stream is not None
+    return takes_recordings(model, stream)
+
+
+def takes_recordings(model: Graph, stream: Stream) -> Graph:
+    """The graph with the input of `heard`."""
+    index = model.main.inputs[0]
+    scale = Quantization(np.asarray([1 / 32768], np.float32), np.zeros(1, np.int64))
+    tensors = list(model.main.tensors)
+    tensors[index] = replace(
+        tensors[index],
+        name="samples",
+        shape=(1, stream.first_answer),
+        dtype="int16",
+        quantization=scale,
+        dynamic_axes=(),
+    )
+    main = replace(model.main, tensors=tuple(tensors))
+    described = Described("samples", sample_rate=stream.rate_hz)
+    return replace(
+        model,
+        subgraphs=tuple(main if s.index == model.entry else s for s in model.subgraphs),
+        info=replace(model.info, inputs=(described,)),
+        stream=stream,
+    )
+
+
+def whole_recording(samples: Array, where: str) -> Array:
+    """A row of samples as int16; floats are -1 to 1.
+
+    Raises:
+        EdgeqError: It is none, is empty, or holds NaN.
+    """
+    row = samples.reshape(-1)
+    if samples.size != max(samples.shape, default=0):
+        raise EdgeqError(f"A recording is one row of samples, not {samples.shape}.", where)
+    if not row.size:
+        raise EdgeqError("The recording is empty.", where)
+    if row.dtype == np.int16:
+        return row
+    if row.dtype.kind != "f":
+        raise EdgeqError(f"Samples are int16, or floats from -1 to 1; not {row.dtype}.", where)
+    if not np.isfinite(row).all():
+        raise EdgeqError("The recording holds NaN or infinity.", where)
+    return np.asarray(np.clip(np.rint(row * 32768.0), -32768, 32767), np.int16)

@@ -1,0 +1,44 @@
+"""How samples reach a program that takes them as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The ops of front ends are no ops of files; this one's place in a program steers the rest.
+STACK = "FRONTEND_STACK"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The window of samples that slides over a recording; it is input 0 of the graph.
+
+    Attributes:
+        name: Of the front end.
+        rate_hz: Samples a second.
+        window: Samples in the window, with what stands before it.
+        step: Samples from one window to the next; may be more than a window.
+        zeros: Samples of silence that the first window begins with.
+        frames: Frames in an answer, and `frame_step` frames from one answer to the next.
+        counter: The tensor whose first value says whether an answer is ready; None where every
+            frame gives one.
+    """
+
+    name: str
+    rate_hz: int
+    window: int
+    step: int
+    zeros: int = 0
+    frames: int = 1
+    frame_step: int = 1
+    counter: int | None = None
+
+    @property
+    def first_answer(self) -> int:
+        """Samples until the first answer."""
+        return self.window - self.zeros + (self.frames - 1) * self.step
+
+    def answers(self, samples: int) -> int:
+        """How many answers so many samples give."""
+        if samples < self.first_answer:
+            return 0
+        return 1 + (samples - self.first_answer) // (self.step * self.frame_step)

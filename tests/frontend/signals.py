@@ -1,0 +1,93 @@
+"""Recordings to try front ends on: speech-like, tones, noise, silence, clipping."""
+
+import importlib.util
+
+import numpy as np
+
+from edgeq.compiler.compilation import generate
+from edgeq.devices.host_c import HostSession, host_target
+from edgeq.frontend.build import graph_of
+from edgeq.frontend.description import read_description
+
+RATE = 16000
+
+
+def recording(seconds=10, seed=0):
+    """int16 samples: a bit of everything that a microphone gives, and what breaks one."""
+    rng = np.random.default_rng(seed)
+    pieces, count = [], 0
+    kinds = [voice, noise, tone, silence, clipped, faint, extremes, spikes]
+    while count < seconds * RATE:
+        piece = kinds[len(pieces) % len(kinds)](rng, int(rng.integers(RATE // 4, RATE)))
+        pieces.append(np.clip(np.rint(piece), -32768, 32767).astype(np.int16))
+        count += len(piece)
+    return np.concatenate(pieces)[: int(seconds * RATE)]
+
+
+def voice(rng, count):
+    """Harmonics of a pitch that moves, under formants that move, in syllables."""
+    t = np.arange(count) / RATE
+    pitch = 110 + 40 * rng.uniform() + 30 * np.sin(2 * np.pi * rng.uniform(1, 4) * t)
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    formants = [(f * (1 + 0.2 * np.sin(2 * np.pi * 3 * t + f)), f / 8) for f in (500, 1500, 2500)]
+    total = np.zeros(count)
+    for k in range(1, 40):
+        gain = sum(1 / (1 + ((k * pitch - f) / w) ** 2) for f, w in formants)
+        total += gain / k * np.sin(k * phase)
+    return 9000 * total * np.clip(np.sin(2 * np.pi * 4 * t), 0, 1) + rng.normal(0, 20, count)
+
+
+def noise(rng, count):
+    return rng.normal(0, 10 ** rng.uniform(1, 4), count)
+
+
+def tone(rng, count):
+    t = np.arange(count) / RATE
+    return rng.uniform(100, 32767) * np.sin(2 * np.pi * rng.uniform(30, 7900) * t * (1 + t / 9))
+
+
+def silence(rng, count):
+    return np.zeros(count)
+
+
+def clipped(rng, count):
+    return 3 * 32768 * np.sin(np.arange(count) * rng.uniform(0.01, 2.0)) + rng.normal(0, 999, count)
+
+
+def faint(rng, count):
+    return rng.integers(-2, 3, count)
+
+
+def extremes(rng, count):
+    return rng.choice([-32768.0, 32767.0], count)
+
+
+def spikes(rng, count):
+    total = rng.normal(0, 3, count)
+    total[:: int(rng.integers(40, 900))] = rng.choice([-32768, 32767])
+    return total
+
+
+def compiled(description, precision):
+    """The C of a front end for this machine."""
+    graph = graph_of(read_description(description), precision)
+    return generate(graph, name="model", target=host_target())
+
+
+def frames_of(description, precision, samples, chunk=None):
+    """What this machine's C makes of a recording, in real numbers."""
+    sources = compiled(description, precision)
+    with HostSession("c", sources) as session:
+        (frames,) = session.stream(samples, chunk)
+    scale = sources.manifest["outputs"][0]["scale"]
+    return frames if scale is None else frames * np.float32(scale)
+
+
+def snr_db(reference, found):
+    """Signal to noise of `found`, in dB."""
+    wrong = np.linalg.norm(np.asarray(reference, np.float64) - found)
+    return 20 * np.log10(np.linalg.norm(reference) / max(wrong, 1e-30))
+
+
+def installed(name):
+    return importlib.util.find_spec(name) is not None

@@ -1,0 +1,119 @@
+"""`edgeq features`: the device's own numbers for training, and recordings that cannot be used."""
+
+import json
+import struct
+import wave
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.cli.main import main
+from tests.frontend.signals import frames_of, recording
+
+
+def write_wav(path, samples, rate=16000, channels=1, width=2):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, width, rate, 0, "NONE", ""))
+        file.writeframes(np.ascontiguousarray(samples).tobytes())
+    return path
+
+
+def write_float_wav(path, samples, rate=16000):
+    data = samples.astype("<f4").tobytes()
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1,
+                       rate, 4 * rate, 4, 32)  # fmt: skip
+    path.write_bytes(head + struct.pack("<4sI", b"data", len(data)) + data)
+    return path
+
+
+@pytest.fixture
+def words(tmp_path):
+    sound = recording(6, seed=5)
+    for number in range(4):
+        piece = sound[number * 16000 :][:16000]
+        write_wav(tmp_path / "words" / ("yes", "no")[number % 2] / f"{number}.wav", piece)
+    return tmp_path / "words"
+
+
+def run(*arguments):
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_the_file_holds_what_the_device_computes(words, tmp_path, capsys):
+    out = tmp_path / "features.npz"
+    code = run("features", "mfcc", "--data", words, "-o", out, "--frontend-precision", "int16",
+               "--json")  # fmt: skip
+    assert code == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["shape"] == [4, 49, 13]
+    assert (said["classes"], said["precision"]) == (["no", "yes"], "int16")
+    with np.load(out) as found:
+        assert found["y"].tolist() == [0, 0, 1, 1]
+        sound = recording(6, seed=5)
+        np.testing.assert_array_equal(found["x"][2], frames_of("mfcc", "int16", sound[:16000]))
+    assert run("features", "mfcc", "--data", words, "-o", out) == 2 - 1
+    assert "--force" in capsys.readouterr().err
+
+
+def test_frames_pad_and_cut(words):
+    write_wav(words / "no" / "short.wav", recording(1)[:9000])
+    with pytest.raises(edgeq.EdgeqError, match="from 9,000 to 16,000 samples") as error:
+        edgeq.features("log-mel", words)
+    assert error.value.hint == "--frames 49"
+    assert edgeq.features("log-mel", words, frames=30).x.shape == (5, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda p: write_wav(p, recording(1), rate=8000), "8,000 Hz"),
+        (lambda p: write_wav(p, recording(1), channels=2), "2 channels"),
+        (lambda p: write_wav(p, recording(1)[:0]), "no sample|empty|0 samples"),
+        (lambda p: write_wav(p, recording(1)[:100]), "100 samples; a frame needs 480"),
+        (lambda p: write_float_wav(p, np.full(16000, np.nan)), "NaN"),
+        (lambda p: p.write_bytes(b"RIFF"), "wav"),
+    ],
+)
+def test_recordings_that_cannot_be_used(tmp_path, make, problem):
+    (tmp_path / "bad").mkdir()
+    make(tmp_path / "bad" / "bad.wav")
+    with pytest.raises(edgeq.EdgeqError, match=problem):
+        edgeq.features("mfcc", tmp_path / "bad")
+
+
+def test_other_widths_and_rates(tmp_path):
+    sound = recording(1, seed=6)
+    plain = frames_of("mfcc", "float32", sound)
+    folders = [tmp_path / name for name in ("wide", "float", "slow")]
+    for folder in folders:
+        folder.mkdir()
+    wide = np.zeros((len(sound), 3), np.uint8)
+    wide[:, 1:] = sound.view(np.uint8).reshape(-1, 2)
+    write_wav(folders[0] / "a.wav", wide, width=3)
+    write_float_wav(folders[1] / "a.wav", sound / np.float32(32768))
+    for folder in folders[:2]:
+        np.testing.assert_array_equal(edgeq.features("mfcc", folder).x[0], plain)
+    write_wav(folders[2] / "a.wav", sound[::2], rate=8000)
+    slow = edgeq.features(
+        "mfcc", folders[2], dataset_options=edgeq.DatasetOptions(resample=True), frames=49
+    )
+    assert slow.x.shape == (1, 49, 13)
+
+
+def test_keras_layer_and_tf_data_call_the_same_c():
+    tf = pytest.importorskip("tensorflow")
+    sound = recording(2, seed=7).reshape(2, 16000)
+    exact = np.stack([frames_of("mfcc", "int16", row) for row in sound])
+    layer = edgeq.feature_layer("mfcc", "int16")
+    assert layer.compute_output_shape((None, 16000)) == (None, 49, 13)
+    np.testing.assert_array_equal(layer(tf.constant(sound)).numpy(), exact)
+    pairs = tf.data.Dataset.from_tensor_slices((sound, [3, 4]))
+    mapped = list(pairs.map(edgeq.feature_map("mfcc", "int16")))
+    np.testing.assert_array_equal(np.stack([x.numpy() for x, _ in mapped]), exact)
+    assert [int(y) for _, y in mapped] == [3, 4]

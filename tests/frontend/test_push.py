@@ -1,0 +1,109 @@
+"""Samples as they come: however they are cut, on whatever core, the same answers."""
+
+import numpy as np
+import pytest
+
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.flags import WARNINGS
+from edgeq.compiler.build.toolchain import host_toolchain
+from edgeq.compiler.codegen.memory import Memory
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
+from edgeq.frontend.build import front_end, graph_of
+from edgeq.frontend.description import read_description
+from tests.frontend.signals import frames_of, recording
+from tests.oracle.build import TensorSpec, single_op
+
+KINDS = {
+    "micro": ("micro", "int16"),
+    "mfcc": ("mfcc", "int16"),
+    "float": ("log-mel", "float32"),
+    "gaps": ({"kind": "log-mel", "frame_length": 100, "frame_step": 350}, "int16"),
+    "center": (
+        {"kind": "log-mel", "center": True, "pre_emphasis": 0.9, "frame_step": 77}, "int16",
+    ),
+}  # fmt: skip
+
+
+def model(tmp_path, frames=4, features=40, dtype="int8"):
+    """A model that gives back its input, in another shape."""
+    shape = (1, frames, features)
+    scale = None if dtype == "float32" else 0.1
+    x = TensorSpec(shape, dtype, scale=scale, zero_point=3 if scale else 0)
+    y = TensorSpec(shape, dtype, scale=scale, zero_point=3 if scale else 0)
+    path = tmp_path / "same.tflite"
+    path.write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_cut_of_a_recording_gives_the_same_frames(kind):
+    sound = recording(2, seed=2)[:30011]
+    described, precision = KINDS[kind]
+    whole = frames_of(described, precision, sound, len(sound))
+    assert len(whole) == graph_of(read_description(described), precision).stream.answers(30011)
+    for chunk in (1, 7, 160, 16000):
+        np.testing.assert_array_equal(frames_of(described, precision, sound, chunk), whole)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float32"])
+def test_a_model_sees_the_frames_in_its_own_type(tmp_path, dtype):
+    sound = recording(1, seed=3)
+    described = {"kind": "log-mel", "frame_step": 320, "stride": 3, "precision": "int16"}
+    if dtype == "int16":
+        described["precision"] = "float32"
+    options = CompileOptions(frontend=front_end(described))
+    path = model(tmp_path, dtype=dtype)
+    with open_device("c").open(path, options) as session:
+        (answers,) = session.stream(sound, 777)
+    frames = frames_of(described, described["precision"], sound)
+    stacks = np.stack([frames[i : i + 4] for i in range(0, len(frames) - 3, 3)])
+    assert answers.shape == (len(stacks), 1, 4, 40)
+    if dtype == "float32":
+        np.testing.assert_array_equal(answers[:, 0], stacks.astype(np.float32))
+    else:
+        limits = np.iinfo(dtype)
+        steps = np.clip(np.rint(stacks / np.float32(0.1)) + 3, limits.min, limits.max)
+        if dtype == "uint8":
+            steps = np.maximum(steps, 0)
+        assert np.abs(answers[:, 0] - steps).max() <= 1
+        assert len(np.unique(answers)) > 30 or dtype == "uint8"
+
+
+@pytest.mark.parametrize("address", ["sim:cortex-m4", "sim:cortex-m0plus", "sim:rv32imc"])
+@pytest.mark.parametrize("kind", ["micro", "mfcc", "float"])
+def test_emulated_cores_give_the_bytes_of_this_machine(tmp_path, address, kind):
+    described, precision = KINDS[kind]
+    front = front_end(described, precision)
+    features = 13 if kind == "mfcc" else 40
+    path = model(tmp_path, features=features)
+    sound = recording(1, seed=4)[:5000]
+    answers = []
+    for place in ("c", address):
+        with open_device(place).open(path, CompileOptions(frontend=front)) as session:
+            answers.append(session.stream(sound)[0])
+    assert len(answers[0]) and len(np.unique(answers[0])) > 5
+    np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.parametrize("memory", list(Memory))
+@pytest.mark.parametrize("kind", ["micro", "mfcc", "float"])
+def test_the_c_compiles_without_a_warning(tmp_path, kind, memory):
+    described, precision = KINDS[kind]
+    options = CompileOptions(frontend=front_end(described, precision))
+    path = model(tmp_path, features=13 if kind == "mfcc" else 40)
+    sources = generate(path, name="ears", options=options, memory=memory)
+    files = {**sources.files, "main.c": '#include "ears.h"\nint main(void) { return 0; }\n'}
+    flags = ["-std=c99", "-O1", *WARNINGS]
+    assert build(host_toolchain(), files, flags, ["-lm"], "ears").exists()
+
+
+def test_a_model_that_no_number_of_frames_fills_is_refused(tmp_path):
+    path = model(tmp_path, features=39)
+    with pytest.raises(EdgeqError, match="156 values, which are no frames of 40 features"):
+        generate(path, options=CompileOptions(frontend=front_end("log-mel")))
+    described = {"kind": "log-mel", "num_mel_bins": 39, "frames": 5}
+    with pytest.raises(EdgeqError, match="no 5 frames of 39"):
+        generate(path, options=CompileOptions(frontend=front_end(described)))
