@@ -29,6 +29,7 @@ PER_PROGRAM = 24
 FORMS = {
     "sim:cortex-m4": {
         "LSTM int8": "eq_lstm_dsp_s8",
+        "LSTM int16": "eq_lstm_dsp_s16",
     },
 }
 

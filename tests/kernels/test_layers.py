@@ -1,4 +1,4 @@
-"""Every form that a core has for itself: a program of random layers, against TensorFlow Lite Micro."""
+"""Forms that a core has for itself: programs of random layers, against TensorFlow Lite Micro."""
 
 from collections import Counter
 

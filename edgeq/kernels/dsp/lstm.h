@@ -1,7 +1,7 @@
-/* UNIDIRECTIONAL_SEQUENCE_LSTM, int8 activations and weights, int16 cells, for cores with the DSP
- * extension. The four gates of a cell are one group of rows (eq_rows_dsp.h). A few cells at a time:
- * first all their sums, then gate by gate what follows, so that the constants of one gate stay in
- * registers.
+/* UNIDIRECTIONAL_SEQUENCE_LSTM, int8 and int16 activations, int8 weights, int16 cells, for cores
+ * with the DSP extension. The four gates of a cell are one group of rows (eq_rows_dsp.h). A few
+ * cells at a time: first all their sums, then gate by gate what follows, so that the constants of
+ * one gate stay in registers.
  */
 #ifndef EQ_LSTM_DSP_H
 #define EQ_LSTM_DSP_H
@@ -11,8 +11,11 @@
 
 #define EQ_LSTM_CELLS 16 /* at a time */
 
-/* Where a scaling is asked for, `doubled` is 2 * multiplier - 2^32 and a positive shift is left. */
+/* Where a scaling is asked for, `doubled` is 2 * multiplier - 2^32 and a positive shift is left.
+ * Sums of int16 activations are scaled by a 16-bit multiplier in 64 bits; with the multiplier
+ * shifted up so that the right shift is 32 that is one SMMULR, and `doubled` is this multiplier. */
 typedef struct {
+    int32_t wide; /* 1: int16 activations */
     int32_t batches, steps, input_c, cells;
     int32_t batch_input, step_input; /* elements from batch to batch, from step to step */
     int32_t batch_output, step_output;
@@ -25,13 +28,25 @@ typedef struct {
     int32_t cell_clip;                   /* -1: none */
 } eq_lstm_dsp_params;
 
+/* A sum to Q3.12. */
+EQ_KERNEL int32_t eq_lstm_scale_dsp(const eq_lstm_dsp_params *p, int32_t sum, int32_t doubled,
+                                    int32_t shift)
+{
+    int32_t high;
+    if (!p->wide) {
+        return eq_scale_to_s16_dsp(sum, doubled, shift);
+    }
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(sum * (1 << shift)), "r"(doubled));
+    return eq_saturate_16(high);
+}
+
 /* What a gate lets through, in Q0.15, from its two sums. */
 EQ_KERNEL int32_t eq_lstm_gate_dsp(const eq_lstm_dsp_params *p, int32_t k, int32_t from_input,
                                    int32_t from_hidden, const int16_t *middle, int32_t rounding)
 {
-    const int32_t a = eq_scale_to_s16_dsp(from_input, p->input_doubled[k], p->input_shift[k]);
+    const int32_t a = eq_lstm_scale_dsp(p, from_input, p->input_doubled[k], p->input_shift[k]);
     const int32_t b =
-        eq_scale_to_s16_dsp(from_hidden, p->recurrent_doubled[k], p->recurrent_shift[k]);
+        eq_lstm_scale_dsp(p, from_hidden, p->recurrent_doubled[k], p->recurrent_shift[k]);
     int32_t x;
     __asm__("qadd16 %0, %1, %2" : "=r"(x) : "r"(a), "r"(b));
     const int32_t position = eq_multiply_low(x, 3);
@@ -69,13 +84,13 @@ EQ_KERNEL int32_t eq_lstm_hidden_dsp(const eq_lstm_dsp_params *p, int32_t cell, 
     const int32_t position = (cell * p->tanh_multiplier + round) >> p->tanh_shift;
     const int32_t product = eq_multiply_low(eq_tanh_dsp(middle, position), gate);
     const int32_t scaled = eq_scale_to_s16_dsp(product, p->hidden_doubled, p->hidden_shift);
-    return eq_saturate_8(scaled + p->hidden_zero_point);
+    return p->wide ? scaled : eq_saturate_8(scaled + p->hidden_zero_point);
 }
 
 /* `count` cells, at most EQ_LSTM_CELLS, from the sums of their gates. */
 EQ_KERNEL void eq_lstm_cells_dsp(const eq_lstm_dsp_params *p, int32_t *input_sums,
                                  const int32_t *hidden_sums, int32_t count, const int16_t *middle,
-                                 int16_t *cells, int16_t *next, int8_t *output)
+                                 int16_t *cells, int16_t *next)
 {
     /* One too many is computed of an odd count; there is room, and nobody reads it. */
     const int32_t even = (count + 1) & ~1;
@@ -86,67 +101,115 @@ EQ_KERNEL void eq_lstm_cells_dsp(const eq_lstm_dsp_params *p, int32_t *input_sum
     for (int32_t i = 0; i < count; i++) {
         const int32_t *gate = input_sums + 4 * i;
         const int32_t cell = eq_lstm_cell_dsp(p, cells[i], gate);
-        const int32_t hidden = eq_lstm_hidden_dsp(p, cell, gate[3], middle);
         cells[i] = (int16_t)cell;
-        next[i] = (int16_t)hidden;
-        output[i] = (int8_t)hidden;
+        next[i] = (int16_t)eq_lstm_hidden_dsp(p, cell, gate[3], middle);
     }
 }
 
-/* One time step: the next hidden state from input and hidden state, both widened. */
+/* The sums of `count` cells; returns the weights of the next ones. */
+EQ_KERNEL const eq_word *eq_lstm_sums_dsp(const eq_lstm_dsp_params *p, const eq_word *weights,
+                                          const int16_t *vector, int32_t values, int32_t *sums,
+                                          int32_t count)
+{
+    const eq_word *start = (const eq_word *)(const void *)vector;
+    const eq_word *end = start + (values + 3) / 4 * 2;
+    int32_t *sums_end = sums + 4 * count;
+    return p->wide
+               ? eq_rows_dsp_s16(weights, start, end, eq_rows_skip_dsp_s16(values), sums, sums_end)
+               : eq_rows_dsp(weights, start, end, eq_rows_skip_dsp(values), sums, sums_end);
+}
+
+/* One time step: the next hidden state from input and hidden state, all in 16 bits. */
 EQ_KERNEL void eq_lstm_step_dsp(const eq_lstm_dsp_params *p, const int16_t *input,
                                 const int16_t *hidden, const uint32_t *weights,
                                 const uint32_t *recurrent, const int16_t *middle, int32_t *sums,
-                                int16_t *cells, int16_t *next, int8_t *output)
+                                int16_t *cells, int16_t *next)
 {
-    const eq_word *x = (const eq_word *)(const void *)input;
-    const eq_word *h = (const eq_word *)(const void *)hidden;
-    const eq_word *x_end = x + (p->input_c + 3) / 4 * 2;
-    const eq_word *h_end = h + (p->cells + 3) / 4 * 2;
-    const eq_word *x_weights = weights;
-    const eq_word *h_weights = recurrent;
+    const eq_word *from_input = weights;
+    const eq_word *from_hidden = recurrent;
     int32_t *hidden_sums = sums + 4 * EQ_LSTM_CELLS;
     for (int32_t done = 0; done < p->cells; done += EQ_LSTM_CELLS) {
         const int32_t count = eq_min(EQ_LSTM_CELLS, p->cells - done);
-        x_weights =
-            eq_rows_dsp(x_weights, x, x_end, eq_rows_skip_dsp(p->input_c), sums, sums + 4 * count);
-        h_weights = eq_rows_dsp(h_weights, h, h_end, eq_rows_skip_dsp(p->cells), hidden_sums,
-                                hidden_sums + 4 * count);
-        eq_lstm_cells_dsp(p, sums, hidden_sums, count, middle, cells + done, next + done,
-                          output + done);
+        from_input = eq_lstm_sums_dsp(p, from_input, input, p->input_c, sums, count);
+        from_hidden = eq_lstm_sums_dsp(p, from_hidden, hidden, p->cells, hidden_sums, count);
+        eq_lstm_cells_dsp(p, sums, hidden_sums, count, middle, cells + done, next + done);
     }
 }
 
-/* `scratch`: the sums of EQ_LSTM_CELLS cells, 8 words each; then the hidden state twice and the
- * input, as int16, each filled up to whole double words. */
+/* `count` values, int8 or int16, as int16. */
+EQ_KERNEL void eq_lstm_read_dsp(const eq_lstm_dsp_params *p, const void *values, int32_t count,
+                                int16_t *vector)
+{
+    if (p->wide) {
+        memcpy(vector, values, (size_t)count * 2);
+    } else {
+        eq_widen_vector_dsp(values, count, vector);
+    }
+}
+
+/* Back to their own type. */
+EQ_KERNEL void eq_lstm_write_dsp(const eq_lstm_dsp_params *p, const int16_t *vector, int32_t count,
+                                 void *values)
+{
+    int8_t *bytes = values;
+    if (p->wide) {
+        memcpy(values, vector, (size_t)count * 2);
+        return;
+    }
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < count; i++) {
+        bytes[i] = (int8_t)vector[i];
+    }
+}
+
+/* `input`, `hidden` and `output` are int8 or int16. `scratch`: the sums of EQ_LSTM_CELLS cells, 8
+ * words each; then the hidden state twice and the input, as int16, each filled up to whole double
+ * words. */
+EQ_KERNEL void eq_lstm_dsp(const eq_lstm_dsp_params *p, const void *input, const uint32_t *weights,
+                           const uint32_t *recurrent, const int16_t *curve, void *hidden,
+                           int16_t *cells, void *scratch, void *output)
+{
+    const int16_t *middle = curve + EQ_CURVE_MIDDLE;
+    const int32_t bytes = p->wide ? 2 : 1;
+    const int32_t room = (p->cells + 3) / 4 * 4;
+    int32_t *sums = scratch;
+    int16_t *now = (int16_t *)(void *)(sums + 8 * EQ_LSTM_CELLS);
+    int16_t *next = now + room;
+    int16_t *vector = next + room;
+    for (int32_t b = 0; b < p->batches; b++) {
+        const int8_t *x = (const int8_t *)input + b * p->batch_input * bytes;
+        int8_t *y = (int8_t *)output + b * p->batch_output * bytes;
+        int8_t *state = (int8_t *)hidden + b * p->cells * bytes;
+        eq_lstm_read_dsp(p, state, p->cells, now);
+        for (int32_t t = 0; t < p->steps; t++) {
+            int16_t *before = now;
+            eq_lstm_read_dsp(p, x, p->input_c, vector);
+            eq_lstm_step_dsp(p, vector, now, weights, recurrent, middle, sums, cells, next);
+            eq_lstm_write_dsp(p, next, p->cells, y);
+            now = next;
+            next = before;
+            x += p->step_input * bytes;
+            y += p->step_output * bytes;
+        }
+        eq_lstm_write_dsp(p, now, p->cells, state);
+        cells += p->cells;
+    }
+}
+
 EQ_KERNEL void eq_lstm_dsp_s8(const eq_lstm_dsp_params *p, const int8_t *input,
                               const uint32_t *weights, const uint32_t *recurrent,
                               const int16_t *curve, int8_t *hidden, int16_t *cells, void *scratch,
                               int8_t *output)
 {
-    const int16_t *middle = curve + EQ_CURVE_MIDDLE;
-    const int32_t room = (p->cells + 3) / 4 * 4;
-    int32_t *sums = scratch;
-    int16_t *now = (int16_t *)(void *)(sums + 8 * EQ_LSTM_CELLS);
-    int16_t *next = now + room;
-    int16_t *wide = next + room;
-    for (int32_t b = 0; b < p->batches; b++) {
-        const int8_t *x = input + b * p->batch_input;
-        int8_t *y = output + b * p->batch_output;
-        eq_widen_vector_dsp(hidden, p->cells, now);
-        for (int32_t t = 0; t < p->steps; t++) {
-            int16_t *before = now;
-            eq_widen_vector_dsp(x, p->input_c, wide);
-            eq_lstm_step_dsp(p, wide, now, weights, recurrent, middle, sums, cells, next, y);
-            now = next;
-            next = before;
-            x += p->step_input;
-            y += p->step_output;
-        }
-        memcpy(hidden, y - p->step_output, (size_t)p->cells);
-        hidden += p->cells;
-        cells += p->cells;
-    }
+    eq_lstm_dsp(p, input, weights, recurrent, curve, hidden, cells, scratch, output);
+}
+
+EQ_KERNEL void eq_lstm_dsp_s16(const eq_lstm_dsp_params *p, const int16_t *input,
+                               const uint32_t *weights, const uint32_t *recurrent,
+                               const int16_t *curve, int16_t *hidden, int16_t *cells, void *scratch,
+                               int16_t *output)
+{
+    eq_lstm_dsp(p, input, weights, recurrent, curve, hidden, cells, scratch, output);
 }
 
 #endif

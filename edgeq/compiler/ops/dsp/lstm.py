@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.curves import CURVE_TABLE
-from edgeq.compiler.ops.dsp.fully_connected import group_words
-from edgeq.compiler.ops.dsp.layers import as_words, pair_fits
+from edgeq.compiler.ops.dsp.layers import pair_fits
+from edgeq.compiler.ops.dsp.rows import rows_s8, rows_s16, wide_scale
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -26,13 +26,10 @@ from edgeq.compiler.ops.shared.channels import Channels
 GATES = 4
 CELLS = 16  # EQ_LSTM_CELLS
 _PRODUCT = 1 << 30  # of two numbers of 16 bits
-# The parameters that scale something, and the bound on what they scale; None for the sums.
-_SCALINGS = {
-    "input": None,
-    "recurrent": None,
-    "forget": _PRODUCT,
-    "cell": _PRODUCT,
-    "hidden": _PRODUCT,
+_LEFT_OUT = {
+    *(f"{name}_multiplier" for name in ("input", "recurrent", "forget", "cell", "hidden")),
+    "hidden_min",
+    "hidden_max",
 }
 
 
@@ -51,73 +48,85 @@ def row_channels(
     return Channels(rows, by_cell(bias), nothing, nothing, by_cell(bound))
 
 
-def row_stream(channels: Channels) -> NDArray[np.uint32]:
-    """The words that eq_rows_dsp reads: each word holds two neighbours of the vector."""
-    taps = np.arange(channels.weights.shape[1])
-    taps = np.concatenate([taps, np.full(-len(taps) % 4, -1)])
-    # `joined_words` puts taps 0 and 2 of four into one word, then 1 and 3.
-    order = taps.reshape(-1, 4)[:, [0, 2, 1, 3]].reshape(-1)
-    head, words, _ = group_words(channels, per_channel=False, order=order)
-    return as_words(np.concatenate([head, words.reshape(len(words), -1)], axis=1))
-
-
-def scalings(params: Mapping[str, Any], bounds: Sequence[int]) -> dict[str, ParamValue] | None:
-    """Doubled multipliers in place of multipliers; None where the arithmetic would not be exact.
+def row_sums(sums: Mapping[str, Any], *, wide: bool) -> dict[str, Any] | None:
+    """Doubled multipliers and shifts for the sums of the four gates; None where they do not suit.
 
     Args:
-        bounds: On the sums of input and of hidden state.
+        sums: multiplier and shift, as eq_lstm_params has them, and the bound on the sums.
+        wide: Whether the multipliers are 16-bit ones behind 64-bit sums.
     """
-    changed: dict[str, ParamValue] = {}
-    sums = iter(bounds)
-    for name, known in _SCALINGS.items():
-        multipliers = np.atleast_1d(params[f"{name}_multiplier"])
-        shifts = np.atleast_1d(params[f"{name}_shift"])
-        bound = next(sums) if known is None else known
+    multipliers, shifts = np.asarray(sums["multiplier"]), np.asarray(sums["shift"])
+    bound = int(sums["bound"])
+    if not wide:
         rounding = np.where(shifts < 0, 1 << np.maximum(-shifts - 1, 0), 0)
         if np.any(multipliers < 1 << 30) or np.any(bound + 1 + rounding >= 1 << 31):
             return None
-        doubled = [int(m) for m in 2 * multipliers - (1 << 32)]
-        changed[f"{name}_doubled"] = doubled if known is None else doubled[0]
+        return {"doubled": [int(m) for m in 2 * multipliers - (1 << 32)], "shift": sums["shift"]}
+    scaled = [wide_scale(int(m), int(s), bound) for m, s in zip(multipliers, shifts, strict=True)]
+    if None in scaled:
+        return None
+    pairs = [pair for pair in scaled if pair is not None]
+    return {"doubled": [m for m, _ in pairs], "shift": [s for _, s in pairs]}
+
+
+def scalings(params: Mapping[str, Any]) -> dict[str, ParamValue] | None:
+    """Doubled multipliers of what a cell scales; None where the arithmetic would not be exact."""
+    changed: dict[str, ParamValue] = {}
+    for name in ("forget", "cell", "hidden"):
+        multiplier, shift = params[f"{name}_multiplier"], params[f"{name}_shift"]
+        rounding = 1 << (-shift - 1) if shift < 0 else 0
+        if multiplier < 1 << 30 or _PRODUCT + 1 + rounding >= 1 << 31:
+            return None
+        changed[f"{name}_doubled"] = 2 * multiplier - (1 << 32)
     return changed
 
 
 def scratch_bytes(params: Mapping[str, Any]) -> int:
     """Sums of a few cells, the hidden state twice and the input in 16 bits."""
-    cells, inputs = (-(-params[name] // 4) * 4 for name in ("cells", "input_c"))
+    cells, inputs = (-(-int(params[name]) // 4) * 4 for name in ("cells", "input_c"))
     return CELLS * 2 * GATES * 4 + 2 * (2 * cells + inputs)
 
 
 def lower_dsp(
     params: Mapping[str, Any],
-    gates: Sequence[tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]],
+    gates: Mapping[str, tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]],
     state: tuple[Arg, ...],
     macs: int,
+    *,
+    wide: bool,
 ) -> Call | None:
     """The DSP kernel's call; None where this layer's numbers do not suit it.
 
     Args:
         params: The fields of eq_lstm_params.
-        gates: Weights (gate and cell, input), biases and bounds on the sums, of the input and of
-            the hidden state.
+        gates: Weights (gate and cell, input), biases and bounds on the sums, of "input" and
+            "recurrent".
         state: The arguments for hidden state and cells.
+        wide: Whether activations are int16.
     """
-    parts = [row_channels(*part) for part in gates]
-    scaled = scalings(params, [int(part.bound.max(initial=0)) for part in parts])
-    if scaled is None or not all(pair_fits(part) for part in parts):
+    changed = scalings(params)
+    if wide and params["hidden_zero_point"] != 0:
         return None
-    left_out = {f"{name}_multiplier" for name in _SCALINGS} | {"hidden_min", "hidden_max"}
-    kept = {name: value for name, value in params.items() if name not in left_out}
+    streams: list[Constant] = []
+    for name, part in gates.items():
+        channels = row_channels(*part)
+        sums = {key: params[f"{name}_{key}"] for key in ("multiplier", "shift")}
+        scaled = row_sums({**sums, "bound": channels.bound.max(initial=0)}, wide=wide)
+        fits = bool(np.all(channels.bound < 1 << 31)) if wide else pair_fits(channels)
+        if changed is None or scaled is None or not fits:
+            return None
+        changed |= {f"{name}_{key}": value for key, value in scaled.items()}
+        words = rows_s16(channels) if wide else rows_s8(channels)
+        table = "weights" if name == "input" else name
+        streams.append(Constant(table, "uint32_t", words, "cell by cell, gates by fours"))
+    kept = {key: value for key, value in params.items() if key not in _LEFT_OUT}
     return Call(
         "lstm",
-        "eq_lstm_dsp_s8",
+        "eq_lstm_dsp_s16" if wide else "eq_lstm_dsp_s8",
         "eq_lstm_dsp_params",
-        {**kept, **scaled},
+        {"wide": int(wide), **kept, **(changed or {})},
         (INPUT, *constant_args(3), *state, SCRATCH, OUTPUT),
-        (
-            Constant("weights", "uint32_t", row_stream(parts[0]), "cell by cell, gates by fours"),
-            Constant("recurrent", "uint32_t", row_stream(parts[1]), "cell by cell, gates by fours"),
-            CURVE_TABLE,
-        ),
+        (*streams, CURVE_TABLE),
         scratch_bytes=scratch_bytes(params),
         macs=macs,
         kernels="dsp",

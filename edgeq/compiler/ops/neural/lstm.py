@@ -194,9 +194,12 @@ def lower(node: Node) -> Call:
     bias, bound = _folded(weights, biases.astype(np.int64), source)
     recurrent_bias, recurrent_bound = _folded(recurrent, np.zeros(len(recurrent), np.int64), hidden)
     params = {**extent, **_scaling_params(node, wide=wide)}
-    if node.isa.has("dsp") and node.optimize != "size" and not wide:
-        gates = ((weights, bias, bound), (recurrent, recurrent_bias, recurrent_bound))
-        call = lower_dsp(params, gates, _STATE, macs(node))
+    if node.isa.has("dsp") and node.optimize != "size":
+        gates = {
+            "input": (weights, bias, bound),
+            "recurrent": (recurrent, recurrent_bias, recurrent_bound),
+        }
+        call = lower_dsp(params, gates, _STATE, macs(node), wide=wide)
         if call is not None:
             return call
     return Call(
