@@ -51,6 +51,30 @@ EQ_KERNEL int32_t eq_saturate_16(int32_t x)
     return result;
 }
 
+#define EQ_SATURATE_8_CASE(right)                                                                  \
+    case right:                                                                                    \
+        __asm__("ssat %0, #8, %1, asr #" #right : "=r"(result) : "r"(x));                          \
+        break;
+
+/* x / 2^right, rounded down and saturated to int8; one instruction where `right` is known. */
+EQ_KERNEL int32_t eq_saturate_8_shifted(int32_t x, int32_t right)
+{
+    int32_t result;
+    switch (right) {
+        EQ_SATURATE_8_CASE(16)
+        EQ_SATURATE_8_CASE(17)
+        EQ_SATURATE_8_CASE(18)
+        EQ_SATURATE_8_CASE(19)
+        EQ_SATURATE_8_CASE(20)
+        EQ_SATURATE_8_CASE(21)
+        EQ_SATURATE_8_CASE(22)
+    default:
+        result = eq_saturate_8(x >> right);
+        break;
+    }
+    return result;
+}
+
 #define EQ_SATURATE_16_CASE(right)                                                                 \
     case right:                                                                                    \
         __asm__("ssat %0, #16, %1, asr #" #right : "=r"(result) : "r"(x));                         \
