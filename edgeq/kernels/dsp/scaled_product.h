@@ -90,49 +90,53 @@ EQ_KERNEL void eq_scaled_product_four_dsp(const eq_scaled_product_dsp_params *p,
 
 /* Four products with two roundings. In one piece, since compilers put the results together in a
  * register instead of storing them: 30 instructions. */
-#define EQ_SCALED_PRODUCT_FOUR(right)                                                                                                                         \
-    case right:                                                                                                                                               \
-        __asm__ volatile(                                                                                                                                     \
-            "ldr %4, [%1], #4\n\t"                                                                                                                            \
-            "ldr %6, [%2], #4\n\t"                                                                                                                            \
-            "sxtab16 %3, %10, %4\n\t"                                                                                                                         \
-            "sxtab16 %5, %11, %6\n\t"                                                                                                                         \
-            "sxtab16 %4, %10, %4, ror #8\n\t"                                                                                                                 \
-            "sxtab16 %6, %11, %6, ror #8\n\t"                                                                                                                 \
-            "smulbb %7, %3, %5\n\t" EQ_SCALED_PRODUCT_END("%7", right) "smulbb %7, %4, "                                                                      \
-                                                                       "%6\n"                                                                                 \
-                                                                       "\t" EQ_SCALED_PRODUCT_END("%7", right) "smultt %3, %3, %5\n\t" EQ_SCALED_PRODUCT_END( \
-                                                                           "%3",                                                                              \
-                                                                           right) "smultt %4, "                                                               \
-                                                                                  "%4, "                                                                      \
-                                                                                  "%6\n"                                                                      \
-                                                                                  "\t" EQ_SCALED_PRODUCT_END("%4",                                            \
-                                                                                                             right)                                           \
-            : "+r"(output), "+r"(a), "+r"(b), "=&r"(even1), "=&r"(odd1), "=&r"(even2),                                                                        \
-              "=&r"(odd2), "=&r"(product)                                                                                                                     \
-            : "r"(p->factor), "r"(rounding), "r"(offsets1), "r"(offsets2)                                                                                     \
-            : "memory");                                                                                                                                      \
+#define EQ_SCALED_PRODUCT_FOUR(right)                                                              \
+    case right:                                                                                    \
+        __asm__ volatile(                                                                          \
+            "ldr %4, [%1], #4\n\t"                                                                 \
+            "ldr %6, [%2], #4\n\t"                                                                 \
+            "sxtab16 %3, %10, %4\n\t"                                                              \
+            "sxtab16 %5, %11, %6\n\t"                                                              \
+            "sxtab16 %4, %10, %4, ror #8\n\t"                                                      \
+            "sxtab16 %6, %11, %6, ror #8\n\t"                                                      \
+            "smulbb %7, %3, %5\n\t" EQ_SCALED_PRODUCT_END(                                         \
+                "%7", right) "smulbb %7, %4, "                                                     \
+                             "%6\n"                                                                \
+                             "\t" EQ_SCALED_PRODUCT_END(                                           \
+                                 "%7", right) "smultt %3, %3, "                                    \
+                                              "%5\n\t" EQ_SCALED_PRODUCT_END(                      \
+                                                  "%3", right) "smultt %4, "                       \
+                                                               "%4, "                              \
+                                                               "%6\n"                              \
+                                                               "\t" EQ_SCALED_PRODUCT_END("%4",    \
+                                                                                          right)   \
+            : "+r"(output), "+r"(a), "+r"(b), "=&r"(even1), "=&r"(odd1), "=&r"(even2),             \
+              "=&r"(odd2), "=&r"(product)                                                          \
+            : "r"(p->factor), "r"(rounding), "r"(offsets1), "r"(offsets2)                          \
+            : "memory");                                                                           \
         break;
 
 /* The same with one value of input 2, twice in a word. */
-#define EQ_SCALED_PRODUCT_FOUR_SPREAD(right)                                                                                                                  \
-    case right:                                                                                                                                               \
-        __asm__ volatile(                                                                                                                                     \
-            "ldr %4, [%1], #4\n\t"                                                                                                                            \
-            "sxtab16 %3, %5, %4\n\t"                                                                                                                          \
-            "sxtab16 %4, %5, %4, ror #8\n\t"                                                                                                                  \
-            "smulbb %2, %3, %6\n\t" EQ_SCALED_PRODUCT_END("%2", right) "smulbb %2, %4, "                                                                      \
-                                                                       "%6\n"                                                                                 \
-                                                                       "\t" EQ_SCALED_PRODUCT_END("%2", right) "smultb %3, %3, %6\n\t" EQ_SCALED_PRODUCT_END( \
-                                                                           "%3",                                                                              \
-                                                                           right) "smultb %4, "                                                               \
-                                                                                  "%4, "                                                                      \
-                                                                                  "%6\n"                                                                      \
-                                                                                  "\t" EQ_SCALED_PRODUCT_END("%4",                                            \
-                                                                                                             right)                                           \
-            : "+r"(output), "+r"(a), "=&r"(product), "=&r"(even1), "=&r"(odd1)                                                                                \
-            : "r"(offsets1), "r"(value), "r"(0), "r"(p->factor), "r"(rounding)                                                                                \
-            : "memory");                                                                                                                                      \
+#define EQ_SCALED_PRODUCT_FOUR_SPREAD(right)                                                       \
+    case right:                                                                                    \
+        __asm__ volatile(                                                                          \
+            "ldr %4, [%1], #4\n\t"                                                                 \
+            "sxtab16 %3, %5, %4\n\t"                                                               \
+            "sxtab16 %4, %5, %4, ror #8\n\t"                                                       \
+            "smulbb %2, %3, %6\n\t" EQ_SCALED_PRODUCT_END(                                         \
+                "%2", right) "smulbb %2, %4, "                                                     \
+                             "%6\n"                                                                \
+                             "\t" EQ_SCALED_PRODUCT_END(                                           \
+                                 "%2", right) "smultb %3, %3, "                                    \
+                                              "%6\n\t" EQ_SCALED_PRODUCT_END(                      \
+                                                  "%3", right) "smultb %4, "                       \
+                                                               "%4, "                              \
+                                                               "%6\n"                              \
+                                                               "\t" EQ_SCALED_PRODUCT_END("%4",    \
+                                                                                          right)   \
+            : "+r"(output), "+r"(a), "=&r"(product), "=&r"(even1), "=&r"(odd1)                     \
+            : "r"(offsets1), "r"(value), "r"(0), "r"(p->factor), "r"(rounding)                     \
+            : "memory");                                                                           \
         break;
 
 #define EQ_SCALED_PRODUCT_EACH(step)                                                               \
