@@ -34,6 +34,7 @@ FORMS = (
     ("sim:cortex-m4", "MUL", "eq_scaled_product_dsp_s8"),
     ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
     ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_lanes_dsp_s8"),
+    ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
 )
