@@ -52,6 +52,7 @@ bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to
 
 fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, against other implementations
 	$(BIN)/python -m tests.oracle.fuzz
+	$(BIN)/python -m tests.kernels.layers
 	$(BIN)/python -m tests.data.fuzz
 	$(BIN)/python -m tests.conversion.fuzz
 	$(BIN)/python -m tests.foreign.fuzz

@@ -1,7 +1,7 @@
 """The benchmark networks that a script makes: seeded weights, so that everyone has the same.
 
-Accuracy is of no interest here, only shapes: a MobileNetV2 0.35 at 96x96 with ten classes, an LSTM
-of 64 units over 49 steps, and a two-layer perceptron.
+Accuracy is of no interest here, only shapes: a MobileNetV2 0.35 at 96x96 with ten classes and one
+of 0.3 at 80x80 with a thousand, an LSTM of 64 units over 49 steps, and a two-layer perceptron.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ import numpy as np
 FOLDER = Path.home() / ".cache" / "edgeq" / "benchmarks"
 
 
-def mobilenet_v2() -> Any:
+def mobilenet_v2(size: int = 96, alpha: float = 0.35, classes: int = 10) -> Any:
     import keras
 
     keras.utils.set_random_seed(1)
     model = keras.applications.MobileNetV2(
-        input_shape=(96, 96, 3), alpha=0.35, weights=None, classes=10
+        input_shape=(size, size, 3), alpha=alpha, weights=None, classes=classes
     )
     # One pass with moving averages that take over at once: without it the activations of an
     # untrained network shrink to nothing from layer to layer, and their scales with them.
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model(np.random.default_rng(0).uniform(-1, 1, (8, 96, 96, 3)), training=True)
+    model(np.random.default_rng(0).uniform(-1, 1, (8, size, size, 3)), training=True)
     return model
+
+
+def mobilenet_v2_large() -> Any:
+    return mobilenet_v2(80, 0.3, 1000)
 
 
 def lstm() -> Any:
@@ -56,7 +60,12 @@ def mlp() -> Any:
     )
 
 
-NETWORKS = {"mobilenet_v2_035_96": mobilenet_v2, "lstm_64x49": lstm, "mlp_64_128_10": mlp}
+NETWORKS = {
+    "mobilenet_v2_035_96": mobilenet_v2,
+    "mobilenet_v2_030_80_1000": mobilenet_v2_large,
+    "lstm_64x49": lstm,
+    "mlp_64_128_10": mlp,
+}
 
 
 def quantized(name: str) -> Path:

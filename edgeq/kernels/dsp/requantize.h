@@ -35,6 +35,108 @@ EQ_KERNEL int32_t eq_saturate_half(int32_t x)
     return result;
 }
 
+/* x saturated to int8. */
+EQ_KERNEL int32_t eq_saturate_8(int32_t x)
+{
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x));
+    return result;
+}
+
+/* x saturated to int16. */
+EQ_KERNEL int32_t eq_saturate_16(int32_t x)
+{
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
+    return result;
+}
+
+#define EQ_SATURATE_8_CASE(right)                                                                  \
+    case right:                                                                                    \
+        __asm__("ssat %0, #8, %1, asr #" #right : "=r"(result) : "r"(x));                          \
+        break;
+
+/* x / 2^right, rounded down and saturated to int8; one instruction where `right` is known. */
+EQ_KERNEL int32_t eq_saturate_8_shifted(int32_t x, int32_t right)
+{
+    int32_t result;
+    switch (right) {
+        EQ_SATURATE_8_CASE(16)
+        EQ_SATURATE_8_CASE(17)
+        EQ_SATURATE_8_CASE(18)
+        EQ_SATURATE_8_CASE(19)
+        EQ_SATURATE_8_CASE(20)
+        EQ_SATURATE_8_CASE(21)
+        EQ_SATURATE_8_CASE(22)
+    default:
+        result = eq_saturate_8(x >> right);
+        break;
+    }
+    return result;
+}
+
+#define EQ_SATURATE_16_CASE(right)                                                                 \
+    case right:                                                                                    \
+        __asm__("ssat %0, #16, %1, asr #" #right : "=r"(result) : "r"(x));                         \
+        break;
+
+/* x / 2^right, rounded down and saturated to int16; one instruction where `right` is known. */
+EQ_KERNEL int32_t eq_saturate_16_shifted(int32_t x, int32_t right)
+{
+    int32_t result;
+    switch (right) {
+        EQ_SATURATE_16_CASE(1)
+        EQ_SATURATE_16_CASE(2)
+        EQ_SATURATE_16_CASE(3)
+        EQ_SATURATE_16_CASE(4)
+        EQ_SATURATE_16_CASE(5)
+        EQ_SATURATE_16_CASE(6)
+        EQ_SATURATE_16_CASE(7)
+        EQ_SATURATE_16_CASE(8)
+        EQ_SATURATE_16_CASE(9)
+        EQ_SATURATE_16_CASE(10)
+        EQ_SATURATE_16_CASE(11)
+        EQ_SATURATE_16_CASE(12)
+        EQ_SATURATE_16_CASE(13)
+        EQ_SATURATE_16_CASE(14)
+        EQ_SATURATE_16_CASE(15)
+        EQ_SATURATE_16_CASE(16)
+        EQ_SATURATE_16_CASE(17)
+        EQ_SATURATE_16_CASE(18)
+        EQ_SATURATE_16_CASE(19)
+        EQ_SATURATE_16_CASE(20)
+        EQ_SATURATE_16_CASE(21)
+        EQ_SATURATE_16_CASE(22)
+        EQ_SATURATE_16_CASE(23)
+        EQ_SATURATE_16_CASE(24)
+    default:
+        result = eq_saturate_16(x >> right);
+        break;
+    }
+    return result;
+}
+
+/* The product of the low halves. */
+EQ_KERNEL int32_t eq_multiply_low(int32_t a, int32_t b)
+{
+    int32_t product;
+    __asm__("smulbb %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
+    return product;
+}
+
+/* The reference's two roundings of x * multiplier * 2^(shift - 31), saturated to int16: `doubled`
+ * is 2 * multiplier - 2^32, a positive shift is left. */
+EQ_KERNEL int32_t eq_scale_to_s16_dsp(int32_t x, int32_t doubled, int32_t shift)
+{
+    const int32_t lifted = shift > 0 ? (int32_t)((uint32_t)x << shift) : x;
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %1" : "=r"(high) : "r"(lifted), "r"(doubled));
+    if (shift >= 0) {
+        return eq_saturate_16(high);
+    }
+    return eq_saturate_16_shifted(high + (high >> 31) + (1 << (-shift - 1)), -shift);
+}
+
 /* The reference's two roundings with the zero point added before the shift: `doubled` is
  * 2 * multiplier - 2^32, `rounding` (2 * output_offset + 1) << shift_1, shift_1 the shift less 1.
  */

@@ -37,9 +37,12 @@ def _groups(channels: Channels) -> Channels:
 
 
 def group_words(
-    channels: Channels, *, per_channel: bool
+    channels: Channels, *, per_channel: bool, order: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The parts of the stream of each group of four outputs a, b, c, d.
+
+    Args:
+        order: Inputs in reading order, as `joined_words` takes them; by default as they lie.
 
     Returns:
         (groups, 4): 256 * bias_a + bias_b, bias_b, the same of c and d.
@@ -48,8 +51,9 @@ def group_words(
         (groups, 8): Doubled multiplier and shift minus one of each output; (groups, 0) where they
             are those of the tensor.
     """
-    order = np.arange(channels.weights.shape[1])
-    order = np.concatenate([order, np.full(-len(order) % 4, -1)])
+    if order is None:
+        order = np.arange(channels.weights.shape[1])
+        order = np.concatenate([order, np.full(-len(order) % 4, -1)])
     full = _groups(channels)
     words = joined_words(full, order)
     groups, steps = len(words) // 2, words.shape[1]

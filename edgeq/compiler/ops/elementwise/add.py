@@ -53,7 +53,7 @@ def lower(node: Node) -> Call:
         if call is not None:
             return call
     if node.isa.has("dsp"):
-        call = lower_dsp(node, scales, clamp(node))
+        call = scaled_sum.lower_pairs(node, 1) or lower_dsp(node, scales, clamp(node))
         if call is not None:
             return call
     return Call(

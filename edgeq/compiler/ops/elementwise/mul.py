@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp.pairs import lower_product
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES, plain_call
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
@@ -24,14 +25,18 @@ def lower(node: Node) -> Call:
     multiplier, shift = quantize_multiplier(a.scale * b.scale / output.scale)
     limits = clamp(node)
 
-    def product(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+    def unlimited(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
         exact = (x - a.zero_point) * (y - b.zero_point)
         raw = multiply_by_quantized_multiplier(exact, multiplier, shift)
-        return saturated_to(limits, raw + output.zero_point)
+        return raw + output.zero_point
 
-    table = scalar_lookup(node, product)
+    table = scalar_lookup(node, lambda x, y: saturated_to(limits, unlimited(x, y)))
     if table is not None:
         return table
+    if node.isa.has("dsp") and output.dtype == "int8":
+        call = lower_product(node, (multiplier, shift), unlimited, limits)
+        if call is not None:
+            return call
     params = {
         **pair_shape(node),
         "input1_offset": -a.zero_point,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.ops.dsp.product import lower_dsp
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind, ParamValue, require
 from edgeq.compiler.ops.shared.broadcast import merged
@@ -79,6 +80,10 @@ def lower(node: Node) -> Call:
     require(a.dtype in _TYPES, f"{a.dtype} values")
     shape, depth = _shape(node)
     is_float = a.dtype == "float32"
+    if a.dtype == "int8" and node.isa.has("dsp"):
+        call = lower_dsp(shape, _scaling(node, depth), macs(node), bound=depth * 255 * 255)
+        if call is not None:
+            return call
     return Call(
         "batch_matmul",
         f"eq_batch_matmul_{SUFFIXES[a.dtype]}",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.conv_2d import PIXELS, lower_dsp
+from edgeq.compiler.ops.dsp.conv_2d_eight import lower_eight
 from edgeq.compiler.ops.host.conv_2d import lower_host
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
@@ -168,6 +169,10 @@ def _lower_fast(
     if call is not None:
         return call
     if node.isa.has("dsp"):
+        rule = overlap(g, 1, buffered=True)
+        call = lower_eight(g, node, channels, limits, rule, macs(node))
+        if call is not None:
+            return call
         return lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
     if core is not None:
         rule = overlap(g, core.pixels, buffered=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
+from edgeq.compiler.ops.dsp.depthwise_conv_2d_lanes import lower_lanes as lower_dsp_lanes
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -125,7 +126,11 @@ def _lower_fast(
         if call is not None:
             return call
     if node.isa.has("dsp"):
-        return lower_dsp(g, node, folded, limits, macs(node))
+        rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
+        by_pixel = lower_dsp_lanes(g, node, folded, limits, rule, macs(node))
+        if by_pixel is not None and max(g["stride_h"], g["stride_w"]) > 1:
+            return by_pixel
+        return lower_dsp(g, node, folded, limits, macs(node)) or by_pixel
     return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp.product import lower_dsp
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -14,6 +16,7 @@ from edgeq.compiler.ops.shared.base import (
     ParamValue,
     require,
 )
+from edgeq.compiler.ops.shared.broadcast import LOOPS
 from edgeq.compiler.ops.shared.float32 import float_bias, float_clamp
 from edgeq.compiler.ops.shared.quantized import (
     ACCUMULATOR_LIMIT,
@@ -47,6 +50,10 @@ def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> 
     reach = np.abs(bias) + depth * 255 * 255
     require(bool(np.all(reach < ACCUMULATOR_LIMIT)), f"products of {depth} may overflow 32 bits")
     limits = clamp(node)
+    if node.isa.has("dsp"):
+        call = _dsp(node, (rows, columns, depth), multiplier, bias, macs)
+        if call is not None:
+            return call
     return Call(
         "fully_connected",
         "eq_fully_connected_product_s8",
@@ -67,6 +74,42 @@ def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> 
         (Constant("bias", "int32_t", bias),),
         macs=macs,
     )
+
+
+def _dsp(
+    node: Node,
+    extent: tuple[int, int, int],
+    multiplier: tuple[int, int],
+    bias: NDArray[np.int64],
+    macs: int,
+) -> Call | None:
+    """The call of the kernel for cores with the DSP extension; None where it does not suit.
+
+    Args:
+        extent: Rows, columns and depth.
+    """
+    rows, columns, depth = extent
+    shape = {
+        **{f"shape.batches.{name}": [int(name == "size")] * LOOPS for name in ("size", "step1")},
+        "shape.batches.step2": [0] * LOOPS,
+        "shape.rows": rows,
+        "shape.columns": columns,
+        "shape.depth": depth,
+        "shape.row_step1": depth,
+        "shape.depth_step1": 1,
+        "shape.depth_step2": 1,
+        "shape.column_step2": depth,
+    }
+    scaling = {
+        "input1_offset": -node.input(0).zero_point,
+        "input2_offset": -node.input(1).zero_point,
+        "output_offset": node.output().zero_point,
+        "output_multiplier": multiplier[0],
+        "output_shift": multiplier[1],
+        **clamp(node),
+    }
+    bound = int(np.abs(bias).max(initial=0)) + depth * 255 * 255
+    return lower_dsp(shape, scaling, macs, bound=bound, bias=Constant("bias", "int32_t", bias))
 
 
 def _float32(node: Node, extent: dict[str, ParamValue], macs: int) -> Call:

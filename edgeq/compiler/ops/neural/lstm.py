@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp.lstm import lower_dsp
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -102,15 +103,17 @@ def _scalings(source: Tensor, tensors: list[Tensor], *, wide: bool) -> tuple[lis
     return [m for m, _ in pairs], [s for _, s in pairs]
 
 
-def _folded(values: NDArray[Any], bias: NDArray[np.int64], source: Tensor) -> NDArray[np.int64]:
-    """The bias with the input's zero point in it, after the accumulator's bound is proven."""
+def _folded(
+    values: NDArray[Any], bias: NDArray[np.int64], source: Tensor
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The bias with the input's zero point in it, and the bound on the accumulator."""
     if source.dtype == "int8":
-        check_accumulator(values, bias, source.zero_point)
+        bound = check_accumulator(values, bias, source.zero_point)
     else:
         reach = np.abs(values.astype(np.int64)).sum(axis=1) * (32768 + abs(source.zero_point))
-        require(bool(np.all(reach + np.abs(bias) < _WIDE_LIMIT)), "accumulators can reach 2**47")
-    result: NDArray[np.int64] = bias - source.zero_point * values.astype(np.int64).sum(axis=1)
-    return result
+        bound = reach + np.abs(bias)
+        require(bool(np.all(bound < _WIDE_LIMIT)), "accumulators can reach 2**47")
+    return bias - source.zero_point * values.astype(np.int64).sum(axis=1), bound
 
 
 def _float32(node: Node, extent: dict[str, ParamValue]) -> Call:
@@ -188,13 +191,22 @@ def lower(node: Node) -> Call:
     wide = kind == "int16"
     sums = "int64_t" if wide else "int32_t"
     require(biases.dtype == (np.int64 if wide else np.int32), f"{biases.dtype} biases")
-    bias = _folded(weights, biases.astype(np.int64), source)
-    recurrent_bias = _folded(recurrent, np.zeros(len(recurrent), np.int64), hidden)
+    bias, bound = _folded(weights, biases.astype(np.int64), source)
+    recurrent_bias, recurrent_bound = _folded(recurrent, np.zeros(len(recurrent), np.int64), hidden)
+    params = {**extent, **_scaling_params(node, wide=wide)}
+    if node.isa.has("dsp") and node.optimize != "size":
+        gates = {
+            "input": (weights, bias, bound),
+            "recurrent": (recurrent, recurrent_bias, recurrent_bound),
+        }
+        call = lower_dsp(params, gates, _STATE, macs(node), wide=wide)
+        if call is not None:
+            return call
     return Call(
         "lstm",
         "eq_lstm_s16" if wide else "eq_lstm_s8",
         "eq_lstm_params",
-        {**extent, **_scaling_params(node, wide=wide)},
+        params,
         (INPUT, *constant_args(5), *_STATE, SCRATCH, OUTPUT),
         (
             Constant("weights", "int8_t", weights, "gate, cell, input"),

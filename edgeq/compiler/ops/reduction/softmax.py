@@ -23,6 +23,7 @@ from edgeq.model.fixedpoint import (
 )
 
 _INTEGER_BITS = 5  # of the scaled difference, Q5.26
+_LONG = 8192  # From here on a sum of Q13.19 may overflow.
 
 
 def exp_table(scale: float, beta: float) -> NDArray[np.int64]:
@@ -51,13 +52,15 @@ def lower(node: Node) -> Call:
     quantization = (output.scale, output.zero_point)
     require(quantization == (1 / 256, -128), f"output scale and zero point {quantization}")
     table = exp_table(source.scale, node.option("beta"))
+    fast = node.isa.has("dsp") and depth < _LONG
     return Call(
         "softmax",
-        "eq_softmax_s8",
+        f"eq_softmax{'_dsp' if fast else ''}_s8",
         "eq_softmax_params",
         {"rows": source.elements // depth, "depth": depth, "table_size": len(table)},
         (INPUT, *constant_args(1), OUTPUT),
         (Constant("exp_table", "int32_t", table, "exp(-d * scale), Q0.31"),),
+        kernels="dsp" if fast else "portable",
     )
 
 

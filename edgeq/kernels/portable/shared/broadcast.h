@@ -15,14 +15,19 @@ typedef struct {
     for (int32_t eq_n##axis = 0, i = (i_start), j = (j_start); eq_n##axis < (b)->size[axis];       \
          eq_n##axis++, i += (b)->step1[axis], j += (b)->step2[axis])
 
-/* Runs the statement behind it once per output element, in order; `i` and `j` are the positions
- * of the elements of input 1 and 2. */
-#define EQ_FOR_PAIRS(b, i, j)                                                                      \
+/* Runs the statement behind it once per row of the last axis, in order; `i` and `j` are the
+ * positions of the first elements of input 1 and 2. */
+#define EQ_FOR_PAIR_ROWS(b, i, j)                                                                  \
     EQ_PAIR_LOOP(b, 0, eq_i0, eq_j0, 0, 0)                                                         \
     EQ_PAIR_LOOP(b, 1, eq_i1, eq_j1, eq_i0, eq_j0)                                                 \
     EQ_PAIR_LOOP(b, 2, eq_i2, eq_j2, eq_i1, eq_j1)                                                 \
     EQ_PAIR_LOOP(b, 3, eq_i3, eq_j3, eq_i2, eq_j2)                                                 \
-    EQ_PAIR_LOOP(b, 4, eq_i4, eq_j4, eq_i3, eq_j3)                                                 \
+    EQ_PAIR_LOOP(b, 4, i, j, eq_i3, eq_j3)
+
+/* Runs the statement behind it once per output element, in order; `i` and `j` are the positions
+ * of the elements of input 1 and 2. */
+#define EQ_FOR_PAIRS(b, i, j)                                                                      \
+    EQ_FOR_PAIR_ROWS(b, eq_i4, eq_j4)                                                              \
     EQ_PAIR_LOOP(b, 5, i, j, eq_i4, eq_j4)
 
 #endif

@@ -1,0 +1,62 @@
+"""1x1 CONV_2D on eight input channels for cores with the DSP extension."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    Call,
+    Constant,
+    Node,
+    Overlap,
+    constant_args,
+)
+from edgeq.compiler.ops.shared.channels import Channels
+
+_INPUTS = 8
+_ORDER = [0, 2, 1, 3, 4, 6, 5, 7]
+_FULL = (-128, 127)
+
+
+def lower_eight(
+    g: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    rule: Overlap,
+    macs: int,
+) -> Call | None:
+    """The kernel's call; None where the layer is another one.
+
+    Args:
+        rule: How far the input must lie behind the output when pixel after pixel is made, each
+            read before it is written.
+    """
+    scale = dsp_scale(channels, node.output(), clamp)
+    ones = ("filter_h", "filter_w", "stride_h", "stride_w")
+    plain = g["input_c"] == g["filter_c"] == _INPUTS and all(g[name] == 1 for name in ones)
+    full = (clamp["activation_min"], clamp["activation_max"]) == _FULL
+    if scale is None or not plain or not full or g["output_c"] % 2 or node.optimize == "size":
+        return None
+    taps = channels.weights[:, _ORDER] & 0xFFFF
+    rounding = scale["twice_offset_plus_1"] << (channels.shift - 1)
+    tail = [channels.bias, channels.multiplier * 2, rounding, channels.shift - 1]
+    stream = as_words(np.concatenate([taps[:, 0::2] | taps[:, 1::2] << 16, np.stack(tail, 1)], 1))
+    return Call(
+        "conv_2d_eight",
+        "eq_conv_2d_eight_dsp_s8",
+        "eq_conv_2d_eight_dsp_params",
+        {
+            "pixels": g["batches"] * g["output_h"] * g["output_w"],
+            "output_c": g["output_c"],
+            "scale": scale,
+        },
+        (INPUT, *constant_args(1), OUTPUT),
+        (Constant("weights", "uint32_t", stream, "channel by channel, 16 bits"),),
+        overlaps=(rule,),
+        macs=macs,
+        kernels="dsp",
+    )

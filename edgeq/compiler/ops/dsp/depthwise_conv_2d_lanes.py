@@ -1,0 +1,74 @@
+"""DEPTHWISE_CONV_2D for cores with the DSP extension: four channels of a pixel, tap by tap."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.shared.base import (
+    INPUT,
+    OUTPUT,
+    SCRATCH,
+    Call,
+    Constant,
+    Node,
+    Overlap,
+    constant_args,
+)
+from edgeq.compiler.ops.shared.channels import Channels
+
+_LANES = 4
+
+
+def _pack(channels: Channels, zero_point: int) -> NDArray[np.uint32]:
+    """The stream that eq_depthwise_lanes_dsp_s8 reads, four channels after four."""
+    count, taps = channels.weights.shape
+    by_four = (channels.weights & 0xFFFF).reshape(-1, _LANES, taps).transpose(0, 2, 1)
+    words = np.stack(
+        [by_four[..., 0] | by_four[..., 2] << 16, by_four[..., 1] | by_four[..., 3] << 16], axis=-1
+    )
+    rounding = (2 * zero_point + 1) << (channels.shift - 1)
+    scale = np.stack([channels.multiplier * 2, rounding, channels.shift - 1], axis=-1)
+    groups = count // _LANES
+    parts = [channels.bias.reshape(groups, -1), words.reshape(groups, -1)]
+    return as_words(np.concatenate([*parts, scale.reshape(groups, -1)], axis=1))
+
+
+def lower_lanes(
+    g: dict[str, int],
+    node: Node,
+    channels: Channels,
+    clamp: dict[str, int],
+    rule: Overlap,
+    macs: int,
+) -> Call | None:
+    """The kernel's call; None where this layer does not suit it.
+
+    Args:
+        rule: How far the input must lie behind the output when pixel after pixel is made.
+    """
+    scale = dsp_scale(channels, node.output(), clamp)
+    if scale is None or g["depth_multiplier"] != 1 or g["input_c"] % _LANES != 0:
+        return None
+    stream = _pack(channels, node.output().zero_point)
+    taken = ("batches", "input_h", "input_w", "output_h", "output_w", "filter_h", "filter_w")
+    steps = ("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left")
+    return Call(
+        "depthwise_conv_2d_lanes",
+        "eq_depthwise_lanes_dsp_s8",
+        "eq_depthwise_lanes_dsp_params",
+        {
+            **{name: g[name] for name in (*taken, *steps)},
+            "channels": g["input_c"],
+            "input_zero_point": node.input(0).zero_point,
+            "stream_words": len(stream),
+            "scale": scale,
+        },
+        (INPUT, *constant_args(1), OUTPUT, SCRATCH),
+        (Constant("weights", "uint32_t", stream, "channels by fours, in lanes"),),
+        scratch_bytes=4 * g["filter_h"] * g["filter_w"] + g["input_c"],
+        overlaps=(rule,),
+        macs=macs,
+        kernels="dsp",
+    )

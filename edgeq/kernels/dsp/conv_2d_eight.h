@@ -1,0 +1,97 @@
+/* CONV_2D, int8, 1x1 with stride 1 on eight input channels, for cores with the DSP extension.
+ *
+ * With so few inputs a layer spends its time on what is done once per output. Here a pixel's inputs
+ * stay widened in four registers while all channels pass by, each with weights of 16 bits: 11
+ * instructions an output, requantization among them.
+ */
+#ifndef EQ_CONV_2D_EIGHT_DSP_H
+#define EQ_CONV_2D_EIGHT_DSP_H
+
+#include "eq_base.h"
+#include "eq_requantize_dsp.h"
+
+#define EQ_EIGHT_INPUTS 8
+#define EQ_EIGHT_CHANNEL_WORDS 8
+
+typedef struct {
+    int32_t pixels, output_c; /* an even number of channels */
+    eq_scale_dsp scale;
+} eq_conv_2d_eight_dsp_params;
+
+/* What a pass over pixels works on. The assembly reads it by position. */
+typedef struct {
+    const int8_t *input;        /* 0 */
+    const int8_t *input_end;    /* 4 */
+    const eq_word *weights;     /* 8 */
+    const eq_word *weights_end; /* 12 */
+} eq_eight_dsp;
+
+#define EQ_EIGHT_SIGN "add r12, r12, r12, asr #31\n\t"
+
+#define EQ_EIGHT_CHANNEL(sign)                                                                     \
+    "ldmia.w r0!, {r8, r9, r10, r11, r12}\n\t"                                                     \
+    "smlad r12, r8, r4, r12\n\t"                                                                   \
+    "smlad r12, r9, r5, r12\n\t"                                                                   \
+    "smlad r12, r10, r6, r12\n\t"                                                                  \
+    "smlad r12, r11, r7, r12\n\t"                                                                  \
+    "ldmia.w r0!, {r8, r9, r10}\n\t"                                                               \
+    "smmlar r12, r12, r8, r12\n\t" sign "add r12, r9\n\t"                                          \
+    "asr r12, r12, r10\n\t"                                                                        \
+    "ssat r12, #8, r12, asr #1\n\t"                                                                \
+    "strb r12, [r1], #1\n\t"
+
+#define EQ_EIGHT(sign)                                                                             \
+    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
+                     "ldmia.w r0, {r4, r5, r6, r7}\n\t"                                            \
+                     "mov lr, r7\n\t"                                                              \
+                     "push {r4, r5, r6, r7}\n\t"                                                   \
+                     "1:\n\t"                                                                      \
+                     "ldr r2, [sp]\n\t"                                                            \
+                     "ldr r4, [r2], #4\n\t"                                                        \
+                     "ldr r6, [r2], #4\n\t"                                                        \
+                     "str r2, [sp]\n\t"                                                            \
+                     "sxtb16 r5, r4, ror #8\n\t"                                                   \
+                     "sxtb16 r4, r4\n\t"                                                           \
+                     "sxtb16 r7, r6, ror #8\n\t"                                                   \
+                     "sxtb16 r6, r6\n\t"                                                           \
+                     "ldr r0, [sp, #8]\n\t"                                                        \
+                     "2:\n\t" EQ_EIGHT_CHANNEL(sign)                                               \
+                         EQ_EIGHT_CHANNEL(sign) "cmp r0, lr\n\t"                                   \
+                                                "bne 2b\n\t"                                       \
+                                                "ldrd r2, r3, [sp]\n\t"                            \
+                                                "cmp r2, r3\n\t"                                   \
+                                                "bne 1b\n\t"                                       \
+                                                "add sp, #16\n\t"                                  \
+                                                "pop {r4-r11, pc}")
+
+static EQ_NAKED void eq_eight_signed_dsp(const eq_eight_dsp *pass __attribute__((unused)),
+                                         int8_t *output __attribute__((unused)))
+{
+    EQ_EIGHT(EQ_EIGHT_SIGN);
+}
+
+/* For outputs that are clamped at the zero point. */
+static EQ_NAKED void eq_eight_rectified_dsp(const eq_eight_dsp *pass __attribute__((unused)),
+                                            int8_t *output __attribute__((unused)))
+{
+    EQ_EIGHT("");
+}
+
+/* `weights`: of each channel four words of two taps, 0 and 2, 1 and 3, 4 and 6, 5 and 7; the bias;
+ * 2 * multiplier - 2^32, the rounding with the zero point in it, and the shift less 1. A pixel is
+ * read before its outputs are written. */
+EQ_KERNEL void eq_conv_2d_eight_dsp_s8(const eq_conv_2d_eight_dsp_params *p, const int8_t *input,
+                                       const uint32_t *weights, int8_t *output)
+{
+    const eq_eight_dsp pass = {.input = input,
+                               .input_end = input + p->pixels * EQ_EIGHT_INPUTS,
+                               .weights = weights,
+                               .weights_end = weights + p->output_c * EQ_EIGHT_CHANNEL_WORDS};
+    if (p->scale.rectified) {
+        eq_eight_rectified_dsp(&pass, output);
+    } else {
+        eq_eight_signed_dsp(&pass, output);
+    }
+}
+
+#endif

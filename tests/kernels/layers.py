@@ -1,0 +1,159 @@
+"""Many random layers in one program, so that an emulated core costs one compiler run for all.
+
+    python -m tests.kernels.layers --only "LSTM int8" -n 2000 --on sim:cortex-m4
+
+runs layers on a core and compares their bytes with TensorFlow Lite Micro's; `make fuzz` does so for
+every form that a core has of its own.
+"""
+
+import argparse
+import itertools
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
+from tests.oracle.check import Case, Oracle
+from tests.oracle.fuzz import SIZE, generators
+
+PER_PROGRAM = 24
+# Core, generator, and the function of the form that the core has of its own.
+FORMS = (
+    ("sim:cortex-m4", "LSTM int8", "eq_lstm_dsp_s8"),
+    ("sim:cortex-m4", "LSTM int16", "eq_lstm_dsp_s16"),
+    ("sim:cortex-m4", "ADD", "eq_scaled_sum_dsp_s8"),
+    ("sim:cortex-m4", "SUB", "eq_scaled_sum_dsp_s8"),
+    ("sim:cortex-m4", "MUL", "eq_scaled_product_dsp_s8"),
+    ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
+    ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_lanes_dsp_s8"),
+    ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
+    ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
+    ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
+)
+
+
+def side_by_side(models: Sequence[bytes]) -> bytes:
+    """One model of several that have nothing to do with each other; inputs and outputs in order."""
+    parts = [schema.ModelT.InitFromObj(schema.Model.GetRootAs(model)) for model in models]
+    whole, graph = parts[0], parts[0].subgraphs[0]
+    for part in parts[1:]:
+        added = part.subgraphs[0]
+        tensors, codes, buffers = len(graph.tensors), len(whole.operatorCodes), len(whole.buffers)
+        for tensor in added.tensors:
+            tensor.buffer += buffers if tensor.buffer else 0
+        for op in added.operators:
+            op.opcodeIndex += codes
+            op.inputs = [i + tensors if i >= 0 else i for i in op.inputs]
+            op.outputs = [i + tensors for i in op.outputs]
+        graph.tensors += added.tensors
+        graph.operators += added.operators
+        graph.inputs = [*graph.inputs, *(i + tensors for i in added.inputs)]
+        graph.outputs = [*graph.outputs, *(i + tensors for i in added.outputs)]
+        whole.operatorCodes += part.operatorCodes
+        whole.buffers += part.buffers
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def takes(case: Case, address: str, form: str) -> bool:
+    """Whether a case's op takes this form on a core."""
+    target = address.partition(":")[2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layer.tflite"
+        path.write_bytes(case.model)
+        try:
+            sources = generate(path, target=target)
+        except EdgeqError:
+            return False
+    return any(op["kernel"] == form for op in sources.manifest["ops"])
+
+
+def random_layers(
+    address: str, name: str, form: str, count: int, seed: int = 0, size: int = SIZE
+) -> Iterator[Case]:
+    """So many random cases of one generator that take a form on a core."""
+    make, found = generators()[name], 0
+    for i in range(20 * count + 200):
+        case = make(np.random.default_rng((seed, i)), 1 + i % size)
+        if case.calls[0] and takes(case, address, form):
+            found += 1
+            yield Case(f"{name}, seed ({seed}, {i})", case.model, case.calls)
+        if found == count:
+            return
+    raise AssertionError(f"only {found} of {name} take {form} on {address}")
+
+
+def differences(address: str, cases: Sequence[Case]) -> tuple[list[str], int]:
+    """What differs from the oracle's bytes, and how many layers were compared."""
+    with Oracle() as oracle:
+        expected = [(case, oracle.run(case)[0]) for case in cases]
+    kept = [(case, outputs) for case, outputs in expected if outputs is not None]
+    if not kept:
+        return [], 0
+    calls = min(len(case.calls) for case, _ in kept)
+    inputs = [
+        np.stack([np.asarray(case.calls[call][k]) for call in range(calls)])
+        for case, _ in kept
+        for k in range(len(case.calls[0]))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layers.tflite"
+        path.write_bytes(side_by_side([case.model for case, _ in kept]))
+        with open_device(address).open(path, CompileOptions()) as session:
+            found = iter(session.run(inputs))
+    bad = []
+    for case, outputs in kept:
+        for k in range(len(outputs[0])):
+            ours = next(found)
+            same = all(
+                ours[call].tobytes() == np.asarray(outputs[call][k]).tobytes()
+                for call in range(calls)
+            )
+            bad += [] if same else [f"{case.name}, output {k}"]
+    return bad, len(kept)
+
+
+def batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    """As many cases together as go into one program."""
+    waiting = iter(cases)
+    while chunk := list(itertools.islice(waiting, PER_PROGRAM)):
+        yield chunk
+
+
+def main() -> int:
+    """Report how many layers of each form were compared; 1 if any differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=2_000, help="layers of each form")
+    parser.add_argument("--on", default="", help="a core; all that have forms if not given")
+    parser.add_argument("--only", default="", help="part of a generator's name")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=3 * SIZE)
+    arguments = parser.parse_args()
+    failed = 0
+    for address, name, form in FORMS:
+        if arguments.on not in ("", address) or arguments.only not in name:
+            continue
+        bad, compared = [], 0
+        layers = random_layers(address, name, form, arguments.n, arguments.seed, arguments.size)
+        for cases in batches(layers):
+            problems, count = differences(address, cases)
+            bad += problems
+            compared += count
+        failed += len(bad)
+        print(f"{address} {name}: {compared} layers by {form}, {len(bad)} differ", flush=True)
+        for problem in bad[:5]:
+            print(f"  {problem}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
