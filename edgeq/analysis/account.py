@@ -42,7 +42,6 @@ _STAND_INS = {
     "cortex-m23": "cortex-m0plus",
     "cortex-m55": "cortex-m33",
     "cortex-m85": "cortex-m33",
-    "rv32imac": "rv32imc",
     "rv32imafc": "rv32imc",
     "xtensa-lx6": "rv32imc",
     "xtensa-lx7": "rv32imc",

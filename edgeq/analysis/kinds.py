@@ -51,11 +51,17 @@ def figures_of(found: Measurement) -> dict[str, Figure]:
     figures = {
         "latency_us": figure(latency.typical if latency else None, "measured", "us", source),
         "instructions": figure(found.instructions, seen, "instructions", source),
-        "cycles": figure(found.cycles, cycles, "cycles", source),
+        "cycles": figure(found.cycles, cycles, "cycles", _of_cycles(source, device)),
     }
     for name, value in memory.items():
         figures[f"memory_bytes.{name}"] = figure(value, kinds[name], "bytes", source)
     return figures
+
+
+def _of_cycles(source: Provenance, device: Mapping[str, Any]) -> Provenance:
+    """Where cycles come from: as the rest, and how good such estimates were."""
+    note = str(device.get("cycles_note") or "")
+    return replace(source, note="; ".join(part for part in (source.note, note) if part))
 
 
 def stand_in(figures: Mapping[str, Figure], core: str) -> dict[str, Figure]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.boards.cpu import CPUS, gcc_flags
+from edgeq.boards.memory_timing import FlashTiming, MemoryTiming, flash_timing
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES, TargetFile, read_target_file
 from edgeq.errors import UsageError
 from edgeq.support.resources import resource_dir
@@ -113,6 +114,7 @@ class Target:
         templates: Names for `compile --project`, the most usual first.
         boot: File of firmware_templates/bare-metal/boot/ that the chip's ROM asks for, or "".
         uart: The port of bare-metal images, if edgeq can start it.
+        flash_timing: What its flash adds to the core's cycles; None if nobody wrote it down.
         flash_tools: What can flash it, in order of preference, each with its argument.
         emulators: "sim", "qemu" or "labwired", each with the name the emulator knows it by.
         frameworks: Board names in "arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", ...
@@ -136,6 +138,7 @@ class Target:
     templates: tuple[str, ...] = ()
     boot: str = ""
     uart: Uart | None = None
+    flash_timing: FlashTiming | None = None
     flash_tools: Mapping[str, str] = field(default_factory=dict)
     emulators: Mapping[str, str] = field(default_factory=dict)
     frameworks: Mapping[str, str] = field(default_factory=dict)
@@ -169,6 +172,12 @@ class Target:
         if self.uart is not None and "bare-metal" in self.templates:
             return self.uart.core_clock_hz
         return self.clock_hz
+
+    @property
+    def memory_timing(self) -> MemoryTiming | None:
+        """What its flash adds at the clock that firmware runs at; None where that is unknown."""
+        clock_hz = self.running_clock_hz
+        return self.flash_timing.at(clock_hz) if self.flash_timing and clock_hz else None
 
     @property
     def clock_note(self) -> str:
@@ -280,6 +289,7 @@ def _target(file: TargetFile) -> Target:
         templates=tuple(data.get("templates", ())),
         boot=data.get("boot", ""),
         uart=_uart(data.get("uart")),
+        flash_timing=flash_timing(data["flash_timing"]) if "flash_timing" in data else None,
         flash_tools=data.get("flash", {}),
         emulators=data.get("emulator", {}),
         frameworks=data.get("framework", {}),

@@ -54,9 +54,11 @@ CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
 
 _MOST_TEXT = 300
 _MOST_BYTES = 1 << 20
+_MOST_WAITS = 100
+_MOST_LINES = 1 << 16
 
 # Facts of these tables must say where they were read, under the same key of [sources].
-_NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host")
+_NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host", "flash_timing", "power")
 
 Check = Callable[[Any], str]
 """Returns what is allowed, if the value is not; else an empty string."""
@@ -125,6 +127,35 @@ def _list_of(check_item: Check) -> Check:
         return f"a list; each is {problems.pop()}" if problems else ""
 
     return check
+
+
+def _wait_states(value: Any) -> str:
+    """`[[24_000_000, 0], [48_000_000, 1]]`."""
+    wanted = "a list of [highest clock in Hz, wait states], the clocks rising"
+    if not isinstance(value, list) or not value:
+        return wanted
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2 or any(_count(n) for n in pair):
+            return wanted
+        if pair[1] > _MOST_WAITS:
+            return f"wait states of at most {_MOST_WAITS}"
+    clocks = [pair[0] for pair in value]
+    return "" if clocks == sorted(set(clocks)) else wanted
+
+
+def _cache(value: Any) -> str:
+    """`[32, 64, 4]`."""
+    wanted = "[bytes of a line, lines, ways], the first a power of two, the last a divisor of lines"
+    if not isinstance(value, list) or len(value) != 3 or any(_count(n) for n in value):
+        return wanted
+    line, lines, ways = value
+    good = 4 <= line <= 256 and line & (line - 1) == 0 and 1 <= ways <= lines <= _MOST_LINES
+    sets = lines // ways if good else 0
+    return "" if good and lines % ways == 0 and sets & (sets - 1) == 0 else wanted
+
+
+def _few(value: Any) -> str:
+    return "" if not _count(value) and value <= _MOST_WAITS else f"0 to {_MOST_WAITS}"
 
 
 def _register_step(value: Any) -> str:
@@ -197,6 +228,15 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "config": _Key(_count),
         "setup": _Key(_list_of(_register_step)),
         "pins": _Key(_text),
+    },
+    "flash_timing": {
+        "wait_states": _Key(_wait_states, required=True),
+        "code_cache": _Key(_cache),
+        "data_cache": _Key(_cache),
+        "fetch_reads": _Key(_few),
+        "next_reads": _Key(_few),
+        "data_reads": _Key(_few),
+        "bus_cycles": _Key(_few),
     },
     "host": {
         "os": _Key(_one_of("linux", "android"), required=True),

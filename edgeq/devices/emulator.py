@@ -37,6 +37,7 @@ from edgeq.devices.recordings import (
     emulator_stream_source,
     stream_of,
 )
+from edgeq.devices.sim.accuracy import accuracy_note
 from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
 from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
@@ -222,6 +223,7 @@ class EmulatorSession(Session):
                 "compiler": self._toolchain.version,
                 "compiler_flags": [*self._toolchain.flags, *compile_flags(self._sources)],
                 "emulator": f"unicorn {metadata.version('unicorn')}",
+                "cycles_note": accuracy_note(self._target.cpu),
             },
             instructions=sum(count.instructions for count in counts),
             cycles=sum(known) if known else None,
@@ -238,7 +240,13 @@ class EmulatorSession(Session):
 
     def _watch(self, machine: Machine) -> Watch:
         aligned = CORES[self._target.cpu].always_aligned
-        return Watch(machine, self._target, len(self._ops), always_aligned=aligned)
+        return Watch(
+            machine,
+            self._target,
+            len(self._ops),
+            always_aligned=aligned,
+            memory=self._target.memory_timing,
+        )
 
     def _addresses(self, kind: str) -> list[int]:
         return [self._machine.call(name) for name in address_functions(self._sources, kind)]

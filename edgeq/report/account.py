@@ -33,7 +33,8 @@ def mark(found: Figure) -> str:
         return ""
     if found.kind == "stand-in":
         return f" (stand-in: {found.provenance.core})"
-    return f" ({found.kind})"
+    unchecked = ", unchecked" if "unchecked" in found.provenance.note else ""
+    return f" ({found.kind}{unchecked})"
 
 
 def figure_text(found: Figure) -> str:

@@ -22,16 +22,25 @@ the flags of that measurement are not published with it), are 3,885 here; with -
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
+
+from edgeq.devices.sim.pipeline import m7, m33
+from edgeq.devices.sim.riscv import esp32c3, esp32c6
+from edgeq.devices.sim.timing import (
+    DIVIDES,
+    DUAL,
+    MULTIPLE,
+    SINGLE_LOADS,
+    SINGLE_STORES,
+    BlockCycles,
+    Timing,
+    address_registers,
+    moved_registers,
+)
 
 _BRANCHES = frozenset({"b", "bl", "cbz", "cbnz"})
 _INDIRECT = frozenset({"bx", "blx", "tbb", "tbh"})
-_SINGLE_LOADS = frozenset({"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh"})
-_SINGLE_STORES = frozenset({"str", "strb", "strh"})
-_MULTIPLE = frozenset({"ldm", "stm", "push", "pop", "ldmdb", "stmdb"})
-_DUAL = frozenset({"ldrd", "strd"})
 _M3_MULTIPLY = {"mla": 2, "mls": 2, "smull": 5, "umull": 5, "smlal": 7, "umlal": 7}
 # Single precision. Source: Cortex-M4 TRM, 7.2.3 "FPU instruction set", table 7-1.
 _FLOAT = {
@@ -40,38 +49,29 @@ _FLOAT = {
     **dict.fromkeys(("vldr", "vstr"), 2),
 }
 _FLOAT_MULTIPLE = ("vpush", "vpop", "vldm", "vstm")
-_DIVIDE = frozenset({"sdiv", "udiv"})
 _DIVIDE_CYCLES = 12
-
-
-@dataclass(frozen=True)
-class BlockCycles:
-    """Cycles of one basic block.
-
-    Attributes:
-        each: Per instruction, the last one taken as falling through.
-        jump: More when the block ends in a jump.
-    """
-
-    each: tuple[int, ...]
-    jump: int
-
-
-Timing = Callable[[Sequence[Any]], BlockCycles]
 
 
 def timing_of(cpu: str) -> Timing | None:
     """The cycles of a block of (capstone) instructions on a CPU; None if nothing is documented."""
-    return {"cortex-m0plus": _m0plus, "cortex-m3": _m3, "cortex-m4": _m4}.get(cpu)
+    return {
+        "cortex-m0plus": _m0plus,
+        "cortex-m3": _m3,
+        "cortex-m4": _m4,
+        "cortex-m7": m7,
+        "cortex-m33": m33,
+        "rv32imc": esp32c3,
+        "rv32imac": esp32c6,
+    }.get(cpu)
 
 
 def _m0plus(block: Sequence[Any]) -> BlockCycles:
     each = []
     for instruction in block:
         name = instruction.insn_name()
-        if name in _MULTIPLE:
-            each.append(1 + _registers(instruction))
-        elif name in _SINGLE_LOADS or name in _SINGLE_STORES:
+        if name in MULTIPLE:
+            each.append(1 + moved_registers(instruction))
+        elif name in SINGLE_LOADS or name in SINGLE_STORES:
             each.append(2)
         elif name in ("mrs", "msr", "dmb", "dsb", "isb"):
             each.append(3)
@@ -96,17 +96,17 @@ def _armv7m(block: Sequence[Any], special: dict[str, int]) -> BlockCycles:
     previous = None
     for instruction in block:
         name = instruction.insn_name()
-        if name in _MULTIPLE:
-            each.append(1 + _registers(instruction))
+        if name in MULTIPLE:
+            each.append(1 + moved_registers(instruction))
         elif name.startswith(_FLOAT_MULTIPLE):
             each.append(1 + _float_words(instruction))
-        elif name in _DUAL:
+        elif name in DUAL:
             each.append(3)
-        elif name in _SINGLE_LOADS or name in _SINGLE_STORES:
+        elif name in SINGLE_LOADS or name in SINGLE_STORES:
             each.append(_single_access(instruction, previous))
         elif name in ("tbb", "tbh"):
             each.append(2)
-        elif name in _DIVIDE:
+        elif name in DIVIDES:
             each.append(_DIVIDE_CYCLES)
         else:
             each.append(special.get(name, 1))
@@ -121,30 +121,14 @@ def _single_access(instruction: Any, previous: Any) -> int:
     unless its address needs the loaded register.
     """
     name = instruction.insn_name()
-    address = _address_registers(instruction)
-    if name in _SINGLE_STORES and len(address) == 1:
+    address = address_registers(instruction)
+    if name in SINGLE_STORES and len(address) == 1:
         return 1
-    if previous is not None and previous.insn_name() in _SINGLE_LOADS:
+    if previous is not None and previous.insn_name() in SINGLE_LOADS:
         loaded = previous.operands[0].reg
         if loaded not in address:
             return 1
     return 2
-
-
-def _address_registers(instruction: Any) -> set[int]:
-    from capstone import CS_OP_MEM
-
-    registers = set()
-    for operand in instruction.operands:
-        if operand.type == CS_OP_MEM:
-            registers |= {operand.mem.base, operand.mem.index} - {0}
-    return registers
-
-
-def _registers(instruction: Any) -> int:
-    """How many registers an LDM, STM, PUSH or POP moves."""
-    first = 0 if instruction.insn_name() in ("push", "pop") else 1
-    return len(instruction.operands) - first
 
 
 def _float_words(instruction: Any) -> int:

@@ -14,6 +14,15 @@ typedef struct {
     uint32_t writable;
 } eq_range;
 
+/* A cache, or the buffer in front of a flash: which lines it holds, the latest first in each set.
+ * Without lines nothing is kept, and every access waits. */
+typedef struct {
+    uint32_t line_shift; /* log2 of the bytes of a line */
+    uint32_t sets;       /* a power of two */
+    uint32_t ways;
+    uint32_t *lines; /* by set and way: one more than the line's number; 0 is empty */
+} eq_cache;
+
 typedef struct {
     /* Addresses of code count in halfwords from here: a "slot". */
     uint32_t code_start;
@@ -27,8 +36,15 @@ typedef struct {
     uint64_t *jumps;
     /* By slot: bytes of the block that starts here. */
     uint32_t *block_bytes;
-    /* By op: extra cycles of unaligned accesses on Armv7-M. */
-    uint64_t *unaligned_cycles;
+    /* By op: extra cycles of unaligned accesses on Armv7-M, and of waiting for memory. */
+    uint64_t *extra_cycles;
+    /* What the memory of the board costs; all zero where it never waits. */
+    const eq_cache *code_cache;
+    const eq_cache *data_cache;
+    uint32_t fetch_cycles;    /* a line of code that is not there */
+    uint32_t next_cycles;     /* the same, where it follows the line before */
+    uint32_t constant_cycles; /* a load from flash that is not there */
+    uint32_t last_line;       /* the line of code fetched last */
     const eq_range *ranges;
     uint32_t range_count;
     uint32_t always_aligned; /* every access must be aligned, not only the multiple ones */
@@ -52,6 +68,50 @@ typedef struct {
 void eq_on_block(void *engine, uint64_t address, uint32_t bytes, void *user);
 void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t value, void *user);
 
+/* Whether a line is kept; it is from now on. */
+static int holds(const eq_cache *cache, uint32_t line)
+{
+    uint32_t *const set = &cache->lines[(line & (cache->sets - 1u)) * cache->ways];
+    uint32_t moved = line + 1u;
+    uint32_t way;
+    for (way = 0; way < cache->ways; way++) {
+        const uint32_t old = set[way];
+        set[way] = moved;
+        if (old == line + 1u) {
+            return 1;
+        }
+        moved = old;
+    }
+    return 0;
+}
+
+/* Code comes from flash line by line. */
+static void fetch(eq_watch *watch, uint32_t start, uint32_t bytes)
+{
+    const eq_cache *const cache = watch->code_cache;
+    const uint32_t last = (start + bytes - 1u) >> cache->line_shift;
+    uint32_t line = start >> cache->line_shift;
+    if ((watch->fetch_cycles | watch->next_cycles) == 0) {
+        return;
+    }
+    for (; line <= last; line++) {
+        if (line != watch->last_line && !holds(cache, line)) {
+            watch->extra_cycles[watch->op] +=
+                line == watch->last_line + 1u ? watch->next_cycles : watch->fetch_cycles;
+        }
+        watch->last_line = line;
+    }
+}
+
+/* Constants come from flash too. */
+static void load_constant(eq_watch *watch, uint32_t address)
+{
+    if (watch->constant_cycles != 0 &&
+        !holds(watch->data_cache, address >> watch->data_cache->line_shift)) {
+        watch->extra_cycles[watch->op] += watch->constant_cycles;
+    }
+}
+
 void eq_on_block(void *engine, uint64_t address, uint32_t bytes, void *user)
 {
     eq_watch *watch = user;
@@ -69,6 +129,7 @@ void eq_on_block(void *engine, uint64_t address, uint32_t bytes, void *user)
     watch->block_bytes[slot] = bytes;
     watch->last_slot = slot;
     watch->last_end = start + bytes;
+    fetch(watch, start, bytes);
     /* Ops may begin inside of the block; what follows belongs to the last of them. */
     for (uint32_t s = watch->next_mark[slot]; s < slot + bytes / 2u; s = watch->next_mark[s + 1u]) {
         watch->op = watch->mark_op[s];
@@ -142,7 +203,10 @@ void eq_on_access(void *engine, int kind, uint64_t address, int bytes, int64_t v
             report(engine, watch, EQ_MISALIGNED, first, size, kind);
         }
         /* Source: Cortex-M4 TRM, 3.3.3: two or three accesses instead of one. */
-        watch->unaligned_cycles[watch->op] += size == 4u && (first & 1u) != 0 ? 2u : 1u;
+        watch->extra_cycles[watch->op] += size == 4u && (first & 1u) != 0 ? 2u : 1u;
+    }
+    if (range < end && !range->writable) {
+        load_constant(watch, first);
     }
     clear_if_then(engine, watch);
 }

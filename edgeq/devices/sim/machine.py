@@ -43,6 +43,7 @@ CORES = {
     "cortex-m33": Core("arm", "UC_CPU_ARM_CORTEX_M33"),
     # RV32IMC cores may trap unaligned accesses, and most small ones do.
     "rv32imc": Core("riscv", always_aligned=True),
+    "rv32imac": Core("riscv", always_aligned=True),
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.boards.memory_timing import MemoryTiming
 from edgeq.boards.target import Target
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.image import Image
@@ -38,7 +39,13 @@ class _Watch(ctypes.Structure):
         ("entries", _pointer),
         ("jumps", _pointer),
         ("block_bytes", _pointer),
-        ("unaligned_cycles", _pointer),
+        ("extra_cycles", _pointer),
+        ("code_cache", _pointer),
+        ("data_cache", _pointer),
+        ("fetch_cycles", _u32),
+        ("next_cycles", _u32),
+        ("constant_cycles", _u32),
+        ("last_line", _u32),
         ("ranges", _pointer),
         ("range_count", _u32),
         ("always_aligned", _u32),
@@ -57,6 +64,12 @@ class _Watch(ctypes.Structure):
         ("read_register", _pointer),
         ("write_register", _pointer),
     )
+
+
+class _Cache(ctypes.Structure):
+    """`eq_cache` of hooks.c."""
+
+    _fields_ = (("line_shift", _u32), ("sets", _u32), ("ways", _u32), ("lines", _pointer))
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,15 @@ class Forbidden:
 class Watch:
     """Counters and checks on one machine, from its creation on."""
 
-    def __init__(self, machine: Machine, target: Target, ops: int, *, always_aligned: bool) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        target: Target,
+        ops: int,
+        *,
+        always_aligned: bool,
+        memory: MemoryTiming | None = None,
+    ) -> None:
         self._target = target
         self._disassembler = disassembler(target)
         code = next(s for s in machine.image.sections if s.name == ".text")
@@ -106,7 +127,7 @@ class Watch:
         next_mark, mark_op = _mark_tables(self._marks, code.start, slots)
         self._entries = np.zeros((ops + 2, slots), np.uint64)
         self._jumps = np.zeros((ops + 2, slots), np.uint64)
-        self._unaligned = np.zeros(ops + 2, np.uint64)
+        self._extra = np.zeros(ops + 2, np.uint64)
         self._block_bytes = np.zeros(slots, np.uint32)
         ranges = _ranges(machine.image)
         text = np.frombuffer(code.content + b"\0", np.uint8)
@@ -119,7 +140,7 @@ class Watch:
             ("entries", self._entries),
             ("jumps", self._jumps),
             ("block_bytes", self._block_bytes),
-            ("unaligned_cycles", self._unaligned),
+            ("extra_cycles", self._extra),
             ("ranges", ranges),
         ):
             setattr(state, name, array.ctypes.data)
@@ -128,12 +149,13 @@ class Watch:
         state.last_slot = slots
         state.pc_register = machine.pc_register
         state.status_register = machine.status_register
+        self._caches = _memory(state, memory) if memory else ()
         self._state = state
         _install(machine, state)
 
     def restart(self) -> None:
         """Forget what has been counted; a new call begins."""
-        for array in (self._entries, self._jumps, self._unaligned):
+        for array in (self._entries, self._jumps, self._extra):
             array.fill(0)
         self._state.op = 0
         self._state.last_slot = self._state.slots
@@ -194,7 +216,7 @@ class Watch:
         """What was counted: before the first op, then per op, then behind the last."""
         timing = timing_of(self._target.cpu)
         instructions = np.zeros(len(self._entries), np.uint64)
-        cycles = self._unaligned.copy()
+        cycles = self._extra.copy()
         if self._state.last_slot < self._state.slots:
             # The return to the caller is a jump too, but no block follows it.
             self._jumps[self._state.op, self._state.last_slot] += np.uint64(1)
@@ -210,7 +232,9 @@ class Watch:
                     if times:
                         cycles[owner] += count * np.uint64(times.each[position])
             if times:
-                cycles += self._jumps[:, slot] * np.uint64(times.jump)
+                jumps, entries = self._jumps[:, slot], self._entries[:, slot]
+                cycles += jumps * np.uint64(times.jump)
+                cycles += np.minimum(jumps, entries - jumps) * np.uint64(times.surprise)
         known = timing is not None
         return [
             OpCount(int(i), int(c) if known else None)
@@ -254,6 +278,20 @@ def _mark_tables(
         following = slot if mark_op[slot] else following
         next_mark[slot] = following
     return next_mark, mark_op
+
+
+def _memory(state: _Watch, memory: MemoryTiming) -> tuple[Any, ...]:
+    """Set up the caches; what is returned has to live as long as the state."""
+    kept: list[Any] = []
+    for name, size in (("code_cache", memory.code), ("data_cache", memory.data)):
+        sets = max(1, size.lines // max(1, size.ways))
+        lines = np.zeros(sets * size.ways, np.uint32)
+        found = _Cache(size.line_bytes.bit_length() - 1, sets, size.ways, lines.ctypes.data)
+        setattr(state, name, ctypes.addressof(found))
+        kept += [lines, found]
+    for name in ("fetch_cycles", "next_cycles", "constant_cycles"):
+        setattr(state, name, getattr(memory, name))
+    return tuple(kept)
 
 
 def _ranges(image: Image) -> np.ndarray[Any, Any]:
