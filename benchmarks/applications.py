@@ -3,9 +3,9 @@
     python -m benchmarks.applications [NAME ...]
 
 Each family's smallest variant with random weights, for 96 x 96 raw pixels (crops of scikit-learn's
-two sample pictures, 0 to 255) and 100 classes: a SOFTMAX of 512 values or more that are nearly equal,
-as those of an untrained net are, ends TensorFlow Lite Micro's process. The rows are those of
-docs/layers.md.
+two sample pictures, 0 to 255) and 100 classes: a SOFTMAX of 512 values or more that are nearly
+equal, as those of an untrained net are, ends TensorFlow Lite Micro's process. The rows are those
+of docs/layers.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -103,12 +104,15 @@ def inspect(
         _show_fit(fitting, console)
     if warnings is not None:
         console.print(f"{check_runtime}: {len(warnings) or 'no'} problems known")
-        for line in warnings:
-            console.print(f"  {line}")
+        _show_lines(warnings, console)
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
-        for line in found.problems:
-            console.print(f"  {line}")
+        _show_lines(found.problems, console)
+
+
+def _show_lines(lines: Sequence[str], console: Console) -> None:
+    for line in lines:
+        console.print(f"  {line}")
 
 
 def _show_summary(found: Inspection, console: Console) -> None:

@@ -156,13 +156,11 @@ def _lifetimes(program: Program) -> tuple[dict[int, int], dict[int, int]]:
             first.setdefault(key, step)
             last[key] = max(last.get(key, step), step)
 
-    for index in program.subgraph.inputs:
-        touch(index, 0)
     stream = program.graph.stream
-    if stream is not None and stream.counter is not None:
-        # An answer outlives the frames that follow it, which have none of their own.
-        for index in program.subgraph.outputs:
-            touch(index, 0)
+    # An answer outlives the frames that follow it, which have none of their own.
+    kept = program.subgraph.outputs if stream is not None and stream.counter is not None else ()
+    for index in (*program.subgraph.inputs, *kept):
+        touch(index, 0)
     for number, step in enumerate(program.steps):
         for index in (*step.reads, *step.op.outputs):
             touch(index, number)

@@ -164,7 +164,7 @@ def _cut(network: Network, state: State) -> list[tuple[int, int, Any]]:
 def _given(value: Array, tensor: Tensor) -> Array:
     """A sample as an input of a graph, whatever type that input has by now."""
     if tensor.quantization is not None and value.dtype.kind == "f":
-        return to_input(value[None], tensor, tensor.name)[0]
+        return np.asarray(to_input(value[None], tensor, tensor.name)[0])
     return value.astype(numpy_dtype(tensor.dtype)).reshape(tensor.shape)
 
 
@@ -189,7 +189,7 @@ def _compared(rewrite: Rewrite, before: Values, after: Values, exact: Values) ->
     return worst
 
 
-def _aligned(*sides: list[Sequence[Array]]) -> Iterable[tuple[Array, ...]]:
+def _aligned(*sides: Sequence[Sequence[Array]]) -> Iterable[tuple[Array, ...]]:
     """Outputs of several graphs side by side; parts that were joined in one are joined in all."""
     joined = [np.concatenate([np.stack(x).ravel() for x in side]) for side in sides]
     if len({len(side) for side in sides}) > 1:
