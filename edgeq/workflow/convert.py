@@ -23,7 +23,6 @@ from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
 from edgeq.conversion.proof.passes import check_passes as prove_passes
 from edgeq.conversion.proof.quality import Quality
-from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import (
     Rounding,
     usual_rounding,
@@ -31,13 +30,13 @@ from edgeq.conversion.quantization.adaptive_rounding import (
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings, open_dataset
-from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
+from edgeq.workflow.convert_options import check_io, check_method, check_use
 from edgeq.workflow.phones import over_all_pixels, usual_io
 from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
@@ -217,16 +216,15 @@ def convert(
     """
     chosen = find_scheme(scheme)
     place = _able(chosen, target)
-    kind = _check_io(chosen, io or usual_io(chosen, place))
+    kind = check_io(chosen, io or usual_io(chosen, place))
     recipe = Recipe(chosen, kind, symmetric, tuple((precision or {}).items()))
     rounding = rounding or usual_rounding(chosen.name)
     options = dataset_options or DatasetOptions()
     path = _free(output, force=force)
-    _check_method("calibration", calibration, METHODS)
-    _check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
-    if check_passes is None:
-        check_passes = os.environ.get("EDGEQ_CHECK_PASSES", "") not in ("", "0")
-    log = PassLog() if explain or (check_passes and chosen.integer) else None
+    check_method("calibration", calibration, METHODS)
+    check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
+    check_passes = chosen.integer and _wanted(check_passes)
+    log = PassLog() if explain or check_passes else None
     source = float_model(model, signature=signature, trust=trust, split=split_outputs, log=log)
     given, scores = source, labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
@@ -240,7 +238,7 @@ def convert(
         found, pixels = over_all_pixels(found, dataset.understood, options, kind)
         repairs = Repairs(source, dataset, rounding, bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs, log=log)
-    if log is not None and check_passes and chosen.integer:
+    if log is not None and check_passes:
         prove_passes(log, dataset, source.data, source.source)
     result = describe(made, source, options, found, pixels)
     # Both say the same of raw data, so both see the very same samples.
@@ -252,6 +250,8 @@ def convert(
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     if judged and judged[1].data is not None:
         understood["eval"] = judged[1].data
+    warnings = found.warnings() if found else _no_saving(chosen, result)
+    warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
     if path is not None:
         write_whole(path, result)
     return Conversion(
@@ -264,12 +264,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(
-            *(found.warnings() if found else _no_saving(chosen, result)),
-            *data_warnings(tuple(understood.values())),
-            *_remarks(judged, where),
-            *remarks,
-        ),
+        warnings=(*warnings, *remarks),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
         float_model=real,
@@ -281,6 +276,13 @@ def convert(
         app_runtimes=_in_apps(result, place),
         passes=explained(log, source.graph) if log is not None and explain else (),
     )
+
+
+def _wanted(check_passes: bool | None) -> bool:
+    """Whether passes are checked: as the caller says, else as the environment does."""
+    if check_passes is None:
+        return os.environ.get("EDGEQ_CHECK_PASSES", "") not in ("", "0")
+    return check_passes
 
 
 def _able(scheme: Scheme, target: str | Path | None) -> Target | None:
@@ -322,23 +324,6 @@ def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[s
         yield from where.warnings()
 
 
-def _check_use(scheme: Scheme, data: Any, *, rounding: str, bias_correction: bool) -> None:
-    _check_method("rounding", rounding, ROUNDINGS)
-    if scheme.integer and data is None:
-        raise UsageError(
-            f"The scheme {scheme.name} needs representative data.",
-            hint="--data calibration.npz, or --scheme dynamic, which needs none",
-        )
-    wanted = "bias correction" if bias_correction else ""
-    if rounding != "nearest":
-        wanted = f"{rounding} rounding"
-    if wanted and not scheme.integer:
-        raise UsageError(
-            f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
-            hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
-        )
-
-
 def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
     """A word where a scheme of storage found no weights to store."""
     if not scheme.storage_only or scheme.name.encode() in result:
@@ -374,25 +359,3 @@ def _free(output: str | Path | None, *, force: bool) -> Path | None:
         return None
     check_writable(Path(output), force=force)
     return Path(output)
-
-
-def _check_method(what: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UsageError(f"There is no {what} '{name}'.", hint=f"one of {', '.join(known)}")
-
-
-def _check_io(scheme: Scheme, io: str) -> str:
-    """The type of inputs and outputs.
-
-    Raises:
-        UsageError: The scheme cannot have that type there.
-    """
-    allowed = {"int8": ("int8", "uint8", "float32"), "int16": ("int16", "float32")}.get(
-        scheme.activations, ("float32",)
-    )
-    if io not in allowed:
-        raise UsageError(
-            f"--io {io} does not go with the scheme {scheme.name}.",
-            hint=f"--io {' or '.join(allowed)}",
-        )
-    return io

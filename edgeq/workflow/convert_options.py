@@ -1,0 +1,58 @@
+"""Which options of a conversion go together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.errors import UsageError
+
+
+def check_use(scheme: Scheme, data: Any, *, rounding: str, bias_correction: bool) -> None:
+    """Refuse an integer scheme without data, and repairs of weights where nothing is rounded.
+
+    Raises:
+        UsageError: With what the scheme takes.
+    """
+    check_method("rounding", rounding, ROUNDINGS)
+    if scheme.integer and data is None:
+        raise UsageError(
+            f"The scheme {scheme.name} needs representative data.",
+            hint="--data calibration.npz, or --scheme dynamic, which needs none",
+        )
+    wanted = "bias correction" if bias_correction else ""
+    if rounding != "nearest":
+        wanted = f"{rounding} rounding"
+    if wanted and not scheme.integer:
+        raise UsageError(
+            f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
+            hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
+        )
+
+
+def check_method(what: str, name: str, known: tuple[str, ...]) -> None:
+    """Refuse a name that is not one of those known.
+
+    Raises:
+        UsageError: With the names.
+    """
+    if name not in known:
+        raise UsageError(f"There is no {what} '{name}'.", hint=f"one of {', '.join(known)}")
+
+
+def check_io(scheme: Scheme, io: str) -> str:
+    """The type of inputs and outputs.
+
+    Raises:
+        UsageError: The scheme cannot have that type there.
+    """
+    allowed = {"int8": ("int8", "uint8", "float32"), "int16": ("int16", "float32")}.get(
+        scheme.activations, ("float32",)
+    )
+    if io not in allowed:
+        raise UsageError(
+            f"--io {io} does not go with the scheme {scheme.name}.",
+            hint=f"--io {' or '.join(allowed)}",
+        )
+    return io
