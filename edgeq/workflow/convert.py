@@ -15,7 +15,7 @@ from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.target import Target, load_target
-from edgeq.conversion.calibration.calibrate import METHODS, Calibration
+from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.explain import FiredPass, explained
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -36,7 +36,7 @@ from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
 from edgeq.support.result import Result
-from edgeq.workflow.convert_options import check_io, check_method, check_use
+from edgeq.workflow.convert_options import check_io, check_use
 from edgeq.workflow.phones import over_all_pixels, usual_io
 from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
@@ -216,13 +216,12 @@ def convert(
     """
     chosen = find_scheme(scheme)
     place = _able(chosen, target)
-    kind = check_io(chosen, io or usual_io(chosen, place))
-    recipe = Recipe(chosen, kind, symmetric, tuple((precision or {}).items()))
+    io_type = check_io(chosen, io or usual_io(chosen, place))
+    recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
     rounding = rounding or usual_rounding(chosen.name)
     options = dataset_options or DatasetOptions()
     path = _free(output, force=force)
-    check_method("calibration", calibration, METHODS)
-    check_use(chosen, data, rounding=rounding, bias_correction=bias_correction)
+    check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
     source = float_model(model, signature=signature, trust=trust, split=split_outputs, log=log)
@@ -235,7 +234,7 @@ def convert(
         dataset = open_dataset(data, source.inputs, options=options, limit=limit)
         source, recipe, found = calibrated(source, recipe, dataset, calibration)
         understood["calibration"] = dataset.understood
-        found, pixels = over_all_pixels(found, dataset.understood, options, kind)
+        found, pixels = over_all_pixels(found, dataset.understood, options, io_type)
         repairs = Repairs(source, dataset, rounding, bias_correction)
     made = quantize(source, recipe, found.ranges if found else {}, repair=repairs, log=log)
     if log is not None and check_passes:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgeq.conversion.calibration.calibrate import METHODS as CALIBRATIONS
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.errors import UsageError
 
 
-def check_use(scheme: Scheme, data: Any, *, rounding: str, bias_correction: bool) -> None:
+def check_use(
+    scheme: Scheme, data: Any, calibration: str, rounding: str, *, bias_correction: bool
+) -> None:
     """Refuse an integer scheme without data, and repairs of weights where nothing is rounded.
 
     Raises:
         UsageError: With what the scheme takes.
     """
+    check_method("calibration", calibration, CALIBRATIONS)
     check_method("rounding", rounding, ROUNDINGS)
     if scheme.integer and data is None:
         raise UsageError(
