@@ -251,15 +251,14 @@ def convert(
         understood["eval"] = judged[1].data
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
-    if path is not None:
-        write_whole(path, result)
+    written = _written(path, result)
     return Conversion(
         model=source.source,
         scheme=chosen,
         precision=dict(recipe.precision),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
-        output=None if path is None else str(path),
+        output=written,
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
@@ -358,3 +357,11 @@ def _free(output: str | Path | None, *, force: bool) -> Path | None:
         return None
     check_writable(Path(output), force=force)
     return Path(output)
+
+
+def _written(path: Path | None, result: bytes) -> str | None:
+    """Where the model now lies, if anywhere."""
+    if path is None:
+        return None
+    write_whole(path, result)
+    return str(path)
