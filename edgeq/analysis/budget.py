@@ -11,17 +11,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.account import account_on, address_for
+from edgeq.analysis.account import account_on, address_for, how_to_measure
+from edgeq.analysis.kinds import figures_of
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
+from edgeq.devices.base import Measurement
 from edgeq.devices.host_c import host_target
 from edgeq.errors import LimitError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
-from edgeq.support.figures import Figure, figure
+from edgeq.support.figures import Figure, Provenance, figure, mark
+
+# The part of RAM that a plan alone tells of; more than a budget, it needs no compiler.
+_ALONE = Provenance(arithmetic="generated C", note="arena and state alone")
+# What a device tells after a measurement that edgeq did not make the program of.
+_TOLD = {"serial": ("cycles",)}
+_RUNTIME = "a runtime interprets the model there, and nobody knows what a program of it takes"
+_WHY_NOT = {
+    "local": _RUNTIME,
+    "tflm": _RUNTIME,
+    "ssh": "its memory belongs to the system there, which has no flash and counts no cycles",
+    "adb": "its memory belongs to the system there, which has no flash and counts no cycles",
+    "serial": "the board runs what was flashed, and does not tell (profile tells its cycles)",
+}
 
 MODES = ("balanced", "ram", "size", "speed")
 
@@ -59,7 +74,8 @@ def within_budgets(
     limits = options.budgets
     if not limits:
         return options
-    if target.cpu == PORTABLE:  # of no core, so that figures of a usual one are all there can be
+    if target.cpu == PORTABLE:
+        # Of no core: a usual one's figures are all there can be. They are marked as that.
         options = replace(options, accept_stand_in=True)
     graph = graph or read_graph(model)
     address = address or address_for(target)
@@ -69,14 +85,14 @@ def within_budgets(
         _, plan = planned(graph, isa_of(target), mode)
         least = plan.arena_bytes + plan.state_bytes
         if least > limits.get("ram", least):  # no need for a compiler to know that it is too much
-            tried[mode] = {"ram": figure(least, "measured", "bytes")}
+            tried[mode] = {"ram": figure(least, "measured", "bytes", _ALONE)}
             continue
         found = account_on(
             address, model, target, replace(options, optimize=mode, **_UNLIMITED)
         ).figures
         tried[mode] = {name: found[_PATHS[name]] for name in limits}
         if not _misses(tried[mode], limits, options):
-            kept = ", ".join(f"{name} {tried[mode][name].value:,.0f}" for name in limits)
+            kept = ", ".join(f"{name} {_shown(tried[mode][name])}" for name in limits)
             why = f"the first of {', '.join(order)} within budget: {kept}"
             return replace(options, optimize=mode, why=why, **_UNLIMITED)
     nearest = min(tried, key=lambda mode: _excess(tried[mode], limits))
@@ -84,12 +100,31 @@ def within_budgets(
         f"no form of this program keeps to the budget; nearest is --optimize {nearest}: "
         f"{'; '.join(_misses(tried[nearest], limits, options))}.",
         f"{model}, target {target.name}",
-        "a larger budget, a smaller model, or edgeq tune",
+        _hint(tried[nearest], limits, target),
     )
 
 
-def chosen_for(model: Path, address: str, options: CompileOptions) -> CompileOptions:
-    """The options for an address, with the form chosen where it runs generated C from here."""
+def chosen_for(
+    model: Path,
+    address: str,
+    options: CompileOptions,
+    *,
+    measures: bool = False,
+    reference: bool = False,
+) -> CompileOptions:
+    """The options for an address, with the form chosen where it runs generated C from here.
+
+    Args:
+        model: The .tflite file.
+        address: Device address.
+        options: What was asked for.
+        measures: Whether what the device tells will be held against the budgets
+            (`check_measured`).
+        reference: Whether the device only says what is right, and another keeps to the budgets.
+
+    Raises:
+        LimitError: No form keeps to the budgets, or nobody can know there what the program takes.
+    """
     if not options.budgets:
         return options
     where = parse_address(address)
@@ -97,7 +132,36 @@ def chosen_for(model: Path, address: str, options: CompileOptions) -> CompileOpt
         return within_budgets(model, host_target(), options, address=address)
     if where.scheme in ("sim", "qemu"):
         return within_budgets(model, load_target(where.rest), options, address=address)
+    told = _TOLD.get(where.scheme, ()) if measures else ()
+    unknown = [] if reference else [name for name in options.budgets if name not in told]
+    if unknown:
+        names = ", ".join(f"--{name}" for name in unknown)
+        raise LimitError(
+            f"{names} cannot be judged on {address}: {_WHY_NOT[where.scheme]}.",
+            str(model),
+            "--on c or sim:CPU for generated C, or edgeq inspect MODEL --target BOARD",
+        )
     return options
+
+
+def check_measured(found: Measurement, options: CompileOptions, model: Path) -> None:
+    """Hold what a device told against the budgets that `chosen_for` left to it.
+
+    Raises:
+        LimitError: One is not kept, or not known after all.
+    """
+    limits = options.budgets
+    address = str(found.device["address"])
+    if not limits or parse_address(address).scheme not in _TOLD:
+        return
+    figures = figures_of(found)
+    missed = _misses({name: figures[_PATHS[name]] for name in limits}, limits, options)
+    if missed:
+        raise LimitError(
+            f"the program does not keep to the budget: {'; '.join(missed)}.",
+            f"{model}, on {address}",
+            "a larger budget, a smaller model, or edgeq tune",
+        )
 
 
 def _misses(
@@ -112,11 +176,26 @@ def _misses(
         if entry.value is None:
             words.append(f"{name} is unknown for this target")
         elif entry.value > limit:
-            words.append(f"{name} {entry.value:,.0f}, {entry.value - limit:,.0f} over {limit:,}")
+            words.append(f"{name} {_shown(entry)}, {entry.value - limit:,.0f} over {limit:,}")
         else:
-            note = entry.provenance.note
-            words.append(f"{name} {entry.value:,.0f} is a stand-in's ({note}): --accept-stand-in")
+            words.append(f"{name} {_shown(entry)} is within {limit:,}, but {entry.provenance.note}")
     return words
+
+
+def _shown(entry: Figure) -> str:
+    """A figure with its kind, as everywhere; a part of one says so."""
+    if entry.provenance == _ALONE:
+        return f"at least {entry.value:,.0f} (arena and state alone)"
+    return f"{entry.value:,.0f}{mark(entry)}"
+
+
+def _hint(found: Mapping[str, Figure], limits: Mapping[str, int], target: Target) -> str:
+    """What to do about budgets that are missed: a stand-in's figures may be let count."""
+    if any(entry.value is not None and entry.value > limits[n] for n, entry in found.items()):
+        return "a larger budget, a smaller model, or edgeq tune"
+    if any(entry.value is None for entry in found.values()):
+        return f"{how_to_measure(target)} measures; or leave that budget out"
+    return f"--accept-stand-in lets it count, {how_to_measure(target)} measures"
 
 
 def _excess(found: Mapping[str, Figure], limits: Mapping[str, int]) -> float:

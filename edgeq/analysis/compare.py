@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.figures import KINDS
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
 from edgeq.support.result import Result
@@ -77,6 +78,7 @@ class Comparison(Result):
         same_output: Whether the output digests are equal; None where one is missing.
         warnings: Why the comparison is to be taken with care.
         quality: Of two evaluations; None of profiles.
+        kinds: (A, B) by name: what kind of figure each of `counts` is (edgeq.support.figures).
     """
 
     latency: LatencyChange | None
@@ -84,6 +86,13 @@ class Comparison(Result):
     same_output: bool | None
     warnings: tuple[str, ...]
     quality: QualityChange | None = None
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def marked(self, name: str) -> tuple[str, str]:
+        """What a reader has to know of the kinds of a count in A and in B; empty if measured."""
+        found = self.kinds.get(name, ("measured", "measured"))
+        first, second = ("" if kind == "measured" else f" ({kind})" for kind in found)
+        return first, second
 
 
 def compare(a: str | Path, b: str | Path) -> Comparison:
@@ -128,6 +137,7 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         counts,
         digests[0] == digests[1] if all(digests) else None,
         tuple(warnings),
+        kinds={name: (_kind(a, name), _kind(b, name)) for name in counts},
     )
 
 
@@ -170,6 +180,14 @@ def _counts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[int, 
         if value is not None and memory[1].get(name) is not None:
             found[name] = (int(value), int(memory[1][name]))
     return found
+
+
+def _kind(profile: Mapping[str, Any], name: str) -> str:
+    """What kind of figure a count of a profile is; those of older edgeq do not say."""
+    kinds = profile.get("kinds") or {}
+    path = name if name in ("instructions", "cycles") else f"memory_bytes.{name}"
+    kind = kinds.get(path)
+    return kind if kind in KINDS else "unknown"
 
 
 def _latency_change(a: Sequence[float], b: Sequence[float]) -> LatencyChange | None:

@@ -14,6 +14,7 @@ from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Memory
 from edgeq.errors import EdgeqError
+from edgeq.support.progress import track
 from edgeq.support.result import Result
 
 _ADVICE = {
@@ -108,7 +109,8 @@ def fit(
     """
     loaded = load_target(target)
     chosen = within_budgets(Path(model), loaded, options or CompileOptions())
-    return _judge(loaded, account_for(model, loaded, chosen, golden=golden))
+    account = account_for(model, loaded, chosen, golden=golden)
+    return _judge(loaded, account, chosen.accept_stand_in)
 
 
 def fit_tflm(model: str | Path, target: str | Target, *, kernels: str = "cmsis-nn") -> Fit:
@@ -157,7 +159,7 @@ def fits(
     options = options or CompileOptions()
     seen: dict[object, tuple[CompileOptions, Account] | EdgeqError] = {}
     found = []
-    for target in targets:
+    for target in track(list(targets), "holding against boards"):
         if target.kind == "host":
             continue
         core = (target.cpu, target.isa)
@@ -176,12 +178,12 @@ def fits(
         except EdgeqError as error:
             found.append(Fit(target.name, None, fits=False, error=error.what))
             continue
-        found.append(_judge(target, account))
+        found.append(_judge(target, account, options.accept_stand_in))
     return found
 
 
-def _judge(target: Target, account: Account) -> Fit:
-    checks = memory_checks(target, account)
+def _judge(target: Target, account: Account, accept_stand_in: bool) -> Fit:
+    checks = memory_checks(target, account, accept_stand_in=accept_stand_in)
     return Fit(
         target=target.name,
         account=account,
@@ -201,6 +203,8 @@ def _margin(checks: Iterable[LimitCheck], memory: str) -> int | None:
 
 def _advice(check: LimitCheck) -> str:
     taken = check.value or 0
+    if taken <= check.limit:
+        return f"the {check.name} of another core show nothing: --accept-stand-in lets them count"
     missing = taken - check.limit
     memory = check.name.partition(" ")[0]
     return (

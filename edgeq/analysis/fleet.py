@@ -22,7 +22,7 @@ from edgeq.devices.registry import open_device
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
 from edgeq.devices.remote.shell import abort_all
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError, LimitError, UsageError
 
 PREFIX = "group:"
 _MOST_AT_ONCE = 64
@@ -47,6 +47,7 @@ class FleetResult:
         seconds: How long it took, waiting for others included.
         evaluation: How good the model is there; likewise.
         facts: What the device is; likewise.
+        missed: Whether it failed because a limit that was asked for is not met.
     """
 
     name: str
@@ -57,6 +58,7 @@ class FleetResult:
     seconds: float
     evaluation: Evaluation | None = None
     facts: Mapping[str, Any] | None = None
+    missed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """One row of the joint report."""
@@ -85,6 +87,13 @@ class FleetReport:
     def failed(self) -> list[FleetResult]:
         """The devices without a result."""
         return [each for each in self.results if each.error is not None]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every device has a result, 3 if limits alone are in the way, else 1."""
+        if not self.failed:
+            return 0
+        return 3 if all(each.missed for each in self.failed) else 1
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `profile` and `evaluate --on group:...` and of `devices probe group:...`."""
@@ -144,7 +153,7 @@ def profile_devices(
         return profile_on(_patient(open_device(address)), model, profile_options, options)
 
     outcomes = _on_each(members, measure, "measuring", progress)
-    results = [replace(FleetResult(*each.told), profile=each.found) for each in outcomes]
+    results = [each.result(profile=each.found) for each in outcomes]
     return FleetReport(group, tuple(results))
 
 
@@ -172,7 +181,7 @@ def evaluate_group(
 
     name = group.removeprefix(PREFIX)
     outcomes = _on_each(inventory.members(name), judge, "evaluating", progress)
-    results = [FleetResult(*each.told, evaluation=each.found) for each in outcomes]
+    results = [each.result(evaluation=each.found) for each in outcomes]
     return FleetReport(name, tuple(results))
 
 
@@ -187,7 +196,7 @@ def probe_group(group: str) -> FleetReport:
     """
     name = group.removeprefix(PREFIX)
     outcomes = _on_each(inventory.members(name), probe_device, "asking", None)
-    results = [FleetResult(*each.told, facts=each.found) for each in outcomes]
+    results = [each.result(facts=each.found) for each in outcomes]
     return FleetReport(name, tuple(results))
 
 
@@ -221,11 +230,12 @@ class _Outcome(Generic[_Found]):
     error: str | None
     attempts: int
     seconds: float
+    missed: bool
 
-    @property
-    def told(self) -> tuple[str, str, Any, str | None, int, float]:
-        """All of it but what was found, in the order of FleetResult, with nothing for a profile."""
-        return self.name, self.address, None, self.error, self.attempts, self.seconds
+    def result(self, **found: Any) -> FleetResult:
+        """It as a result, with what was found under its name."""
+        told = (self.name, self.address, None, self.error, self.attempts, self.seconds)
+        return replace(FleetResult(*told, missed=self.missed), **found)
 
 
 def _on_each(
@@ -268,6 +278,7 @@ def _try(
     pause = _FIRST_PAUSE_S
     found: _Found | None = None
     error: str | None = "it was not tried"
+    missed = False
     attempt = 0
     while attempt < _ATTEMPTS and error is not None and not stop.is_set():
         attempt += 1
@@ -280,13 +291,13 @@ def _try(
             stop.wait(random.uniform(0, pause))  # noqa: S311
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         except EdgeqError as failure:
-            error = str(failure)
+            error, missed = str(failure), isinstance(failure, LimitError)
             break
         except Exception as bug:  # noqa: BLE001  (the other devices' results matter more)
             error = f"{type(bug).__name__}: {bug}"
             break
     tell(name, "failed" if error else "done")
-    return _Outcome(name, address, found, error, attempt, time.monotonic() - begin)
+    return _Outcome(name, address, found, error, attempt, time.monotonic() - begin, missed)
 
 
 def _patient(device: Device) -> Device:

@@ -11,7 +11,7 @@ from edgeq.analysis.verification import Verification
 from edgeq.boards.target import Target
 from edgeq.firmware.account import ImageAccount
 from edgeq.firmware.layout import APPLICATION_STACK_BYTES
-from edgeq.support.figures import Figure, Kind
+from edgeq.support.figures import Figure, Kind, can_satisfy
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,28 @@ def check_limits(
     for name, (limit, found) in asked.items():
         if limit is not None:
             checks.append(_at_most(name, limit, found, "asked for", target, accept_stand_in))
-    return (*checks, *memory_checks(target, account))
+    return (*checks, *memory_checks(target, account, accept_stand_in=accept_stand_in))
 
 
-def memory_checks(target: Target, account: Account) -> tuple[LimitCheck, ...]:
+def memory_checks(
+    target: Target, account: Account, *, accept_stand_in: bool = False
+) -> tuple[LimitCheck, ...]:
     """What the program takes against each memory of the target, which nobody had to ask for.
 
     Where the image of the bare-metal project is known, that image is judged, byte for byte; else
-    the model's program and what the target's usual system takes. The sizes of a stand-in's code
-    count here, and are marked.
+    the model's program and what the target's usual system takes.
+
+    Args:
+        target: The target.
+        account: What the program takes there.
+        accept_stand_in: Whether the sizes of a stand-in's code count.
     """
-    if account.image is not None:
-        stack = account.figures["memory_bytes.stack"]
-        return (*_image_checks(target, account.image), *_stack_checks(target, account.image, stack))
-    return tuple(_program_checks(target, account))
+    image = account.image
+    if image is None:
+        return tuple(_program_checks(target, account, accept_stand_in))
+    stack = account.figures["memory_bytes.stack"]
+    kept = _stack_checks(target, image, stack, accept_stand_in)
+    return (*_image_checks(target, image), *kept)
 
 
 def _image_checks(target: Target, image: ImageAccount) -> Iterator[LimitCheck]:
@@ -123,7 +131,9 @@ def _image_checks(target: Target, image: ImageAccount) -> Iterator[LimitCheck]:
         yield LimitCheck(name, region.size_bytes, region.used_bytes, met, target.name)
 
 
-def _stack_checks(target: Target, image: ImageAccount, stack: Figure) -> Iterator[LimitCheck]:
+def _stack_checks(
+    target: Target, image: ImageAccount, stack: Figure, accept_stand_in: bool
+) -> Iterator[LimitCheck]:
     """The stack, where one call takes more than the linker script keeps: it has what is left."""
     needed = (stack.value or 0) + APPLICATION_STACK_BYTES
     if needed <= image.stack_bytes:
@@ -131,20 +141,26 @@ def _stack_checks(target: Target, image: ImageAccount, stack: Figure) -> Iterato
     first = next(region for region in image.regions if region.kind == "ram")
     room = image.stack_bytes + first.left_bytes
     note = f"a call's and {APPLICATION_STACK_BYTES} of the application's own"
-    yield LimitCheck("stack bytes", room, needed, needed <= room, target.name, stack.kind, note)
+    shows = can_satisfy(stack.kind, accept_stand_in=accept_stand_in)
+    met = needed <= room and shows
+    if needed <= room and not shows:
+        note += f"; {_lets_count(stack, target)}"
+    yield LimitCheck("stack bytes", room, needed, met, target.name, stack.kind, note)
 
 
-def _program_checks(target: Target, account: Account) -> Iterator[LimitCheck]:
+def _program_checks(
+    target: Target, account: Account, accept_stand_in: bool
+) -> Iterator[LimitCheck]:
     system = target.system
     flash = account.figures["memory_bytes.flash_total"]
     if flash.value is not None and target.flash_bytes is not None:
         room = target.flash_bytes - system.flash_bytes
-        yield _at_most("flash bytes", room, flash, target.name, target, True)
+        yield _at_most("flash bytes", room, flash, target.name, target, accept_stand_in)
     # Only one block of RAM counts: an arena cannot be spread over several.
     ram = account.figures["memory_bytes.ram_total"]
     if ram.value is not None and target.largest_ram_bytes is not None:
         room = target.largest_ram_bytes - system.ram_bytes
-        yield _at_most("RAM bytes", room, ram, target.name, target, True)
+        yield _at_most("RAM bytes", room, ram, target.name, target, accept_stand_in)
 
 
 def _at_most(
@@ -156,8 +172,15 @@ def _at_most(
     if found.value is None:
         note = f"not measured; {how_to_measure(target)} would"
     elif found.kind == "stand-in" and not met and found.value <= limit:
-        note = f"{note}: --accept-stand-in lets it count, {how_to_measure(target)} measures"
+        note = _lets_count(found, target)
     return LimitCheck(name, limit, found.value, met, source, found.kind, note)
+
+
+def _lets_count(found: Figure, target: Target) -> str:
+    return (
+        f"{found.provenance.note}: --accept-stand-in lets it count, "
+        f"{how_to_measure(target)} measures"
+    )
 
 
 def _accuracy(

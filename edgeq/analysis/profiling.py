@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.analysis.budget import chosen_for
+from edgeq.analysis.budget import check_measured, chosen_for
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
@@ -103,8 +103,10 @@ def profile_on(
     with as_tflite(model) as path:
         graph = as_fed(read_graph(path), options)
         check_hears(device.address, options)
-        with device.open(path, chosen_for(path, device.address, options)) as session:
+        chosen = chosen_for(path, device.address, options, measures=True)
+        with device.open(path, chosen) as session:
             found = session.profile(profile_options)
+        check_measured(found, options, Path(model))
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]

@@ -122,7 +122,7 @@ def verify(
         if against is None:
             against, theirs = open_oracle(path)
         else:
-            theirs = open_session(against, path, options)
+            theirs = open_session(against, path, options, reference=True)
         pair.append(stack.enter_context(theirs))
         far = np.concatenate(list(_differences(pair, arrays)))
         bad = np.flatnonzero(far)

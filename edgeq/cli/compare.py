@@ -111,7 +111,11 @@ def _changes(found: Comparison) -> dict[str, str]:
         cells[f"{found.quality.metric}, B - A"] = _difference(found.quality)
     for name, (a, b) in found.counts.items():
         ratio = f"{b / a:.3f}" if a else f"{a:,} to {b:,}"
-        cells[f"{name.replace('_', ' ')}, B / A"] = "same" if a == b else ratio
+        first, second = found.marked(name)
+        kinds = (
+            first if first == second else f"{first or ' (measured)'} to{second or ' (measured)'}"
+        )
+        cells[f"{name.replace('_', ' ')}, B / A"] = ("same" if a == b else ratio) + kinds
     if found.same_output is not None:
         cells["outputs"] = "same" if found.same_output else "differ"
     if found.warnings:
@@ -146,7 +150,9 @@ def _show(found: Comparison) -> None:
         table.add_row(kept.metric, f"{kept.a:.4f}", f"{kept.b:.4f}", "", _difference(kept))
     for name, (a, b) in found.counts.items():
         ratio = f"{b / a:.3f}" if a else ""
-        table.add_row(name.replace("_", " "), f"{a:,}", f"{b:,}", ratio, "same" if a == b else "")
+        first, second = found.marked(name)
+        shown = (f"{a:,}{first}", f"{b:,}{second}")
+        table.add_row(name.replace("_", " "), *shown, ratio, "same" if a == b else "")
     console = result_console()
     console.print(table)
     if found.same_output is False:

@@ -90,7 +90,8 @@ def inspect(
         fitting = fit_tflm(model, target, kernels=tflm_kernels)
     elif target is not None and not found.problems:
         # The form that was chosen for the budgets, so that nobody has to search again.
-        fitting = fit(model, target, CompileOptions(found.optimize), golden=golden)
+        form = CompileOptions(found.optimize, accept_stand_in=options.accept_stand_in)
+        fitting = fit(model, target, form, golden=golden)
     if as_json:
         fit_json = fitting and fitting.to_json()
         print_json({**found.to_json(), "fit": fit_json, "runtime_warnings": warnings})

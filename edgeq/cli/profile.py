@@ -16,8 +16,9 @@ from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
-from edgeq.report.account import mark, plain_text, provenance_lines
+from edgeq.report.account import plain_text, provenance_lines
 from edgeq.report.units import microseconds
+from edgeq.support.figures import mark
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq.compiler.build.compiler import DoesNotFit, too_large
 from edgeq.compiler.build.toolchain import version_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.account import ImageAccount, account_of
@@ -60,12 +61,13 @@ def build_project(folder: str | Path) -> Build:
     """Build the firmware project in a folder.
 
     Raises:
+        DoesNotFit: The board's memory is too small for the image.
         EdgeqError: A tool is missing or fails; its last words are in the error.
         UsageError: This kind of project is built by an IDE.
     """
     project = read_project(folder)
     for command in build_commands(project):
-        _run(command, project.folder)
+        _run(command, project)
     return _collect(project)
 
 
@@ -103,11 +105,19 @@ def build_commands(project: Project) -> list[list[str]]:
     return [configure, ["cmake", "--build", "build", "--parallel"]]
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def _run(command: Sequence[str], project: Project) -> None:
+    folder = project.folder
     if shutil.which(command[0]) is None:
         install = _INSTALL.get(command[0], f"install {command[0]}")
         raise MissingDependency(command[0], "this build", install)
     done = run_tool(command, _TIMEOUT_S, folder=folder)
+    if done.code and (why := too_large(done.said)):
+        raise DoesNotFit(
+            f"the image does not fit {project.target.title}: {why}.",
+            str(folder),
+            "edgeq compile with --optimize size or ram, or with --no-golden; a smaller model; or "
+            "a board that holds it: edgeq targets --fits MODEL",
+        )
     if done.code:
         missing = next((t for t in _INSTALL if t in done.said and "find" in done.said), None)
         hint = _INSTALL[missing] if missing else f"cd {folder} && {' '.join(command)}"

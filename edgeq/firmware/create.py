@@ -130,8 +130,10 @@ def create_project(
     title = name or made[0].name
     account = None
     if runtime == "c" and template == TEMPLATE:
-        account = _account(made, board, force=force)
+        account = _account(made, board)
     _check_budgets(made, account, budgets or {})
+    if account is not None and not force:
+        _check_memories(account, board)
     check = force or account is not None
     files = render_project(made, board, template, title, force=check)
     project = Project(
@@ -153,19 +155,23 @@ def create_project(
     return project
 
 
-def _account(models: Sequence[FirmwareModel], board: Target, *, force: bool) -> ImageAccount | None:
-    """What the image will take; None without a compiler for the board.
-
-    Raises:
-        EdgeqError: A memory of the board is too small; not with `force`.
-    """
+def _account(models: Sequence[FirmwareModel], board: Target) -> ImageAccount | None:
+    """What the image will take; None without a compiler for the board."""
     try:
-        account = linked_project(models, board)
+        return linked_project(models, board)
     except MissingDependency:
         return None
+
+
+def _check_memories(account: ImageAccount, board: Target) -> None:
+    """Refuse an image that is larger than the board, which nobody had to ask for.
+
+    Raises:
+        EdgeqError: A memory of the board is too small.
+    """
     parts = {part.owner: part for part in account.parts}
     problems = []
-    for region in account.regions if not force else ():
+    for region in account.regions:
         if region.left_bytes >= 0:
             continue
         golden = parts["golden"].flash_bytes if "golden" in parts else 0
@@ -178,7 +184,6 @@ def _account(models: Sequence[FirmwareModel], board: Target, *, force: bool) -> 
         without = f"--no-golden saves {golden:,} bytes of it; " if less else ""
         problems.append(EdgeqError(what, hint=without + hint))
     raise_problems(problems)
-    return account
 
 
 def _check_budgets(

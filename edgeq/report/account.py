@@ -10,7 +10,7 @@ from edgeq.analysis.limits import LimitCheck
 from edgeq.firmware.account import ImageAccount
 from edgeq.firmware.building import Build
 from edgeq.report.units import clock
-from edgeq.support.figures import Figure
+from edgeq.support.figures import Figure, mark
 
 # What people call the figures of an account, in the order in which they are shown.
 NAMES = {
@@ -27,16 +27,6 @@ NAMES = {
 _LABELS = {"flash bytes": "flash", "RAM bytes": "RAM"}
 
 
-def mark(found: Figure) -> str:
-    """What a reader has to know of a figure's kind; empty for one of the target itself."""
-    if found.kind == "measured":
-        return ""
-    if found.kind == "stand-in":
-        return f" (stand-in: {found.provenance.core})"
-    unchecked = ", unchecked" if "unchecked" in found.provenance.note else ""
-    return f" ({found.kind}{unchecked})"
-
-
 def figure_text(found: Figure) -> str:
     """A figure with its unit and its kind."""
     if found.value is None:
@@ -48,7 +38,8 @@ def plain_text(found: Figure) -> str:
     """A figure with its unit, for where its kind stands beside it."""
     if found.value is None:
         return "unknown"
-    value = f"{found.value:.4g}" if found.unit == "ms" else f"{found.value:,.0f}"
+    exact = found.unit == "ms" and abs(found.value) < 1000
+    value = f"{found.value:.4g}" if exact else f"{found.value:,.0f}"
     return value if found.unit in ("instructions", "cycles", "") else f"{value} {found.unit}"
 
 
@@ -144,9 +135,11 @@ def fit_lines(found: Fit) -> Iterator[str]:
     if found.error:
         yield f"{found.target}: {found.error}"
     for check in found.checks:
-        left = check.limit - (check.value or 0)
+        left, said = check.limit - (check.value or 0), (check.kind, check.note)
         verdict = f"fits, {left:,.0f} left" if check.met else f"DOES NOT FIT, {-left:,.0f} too many"
-        kind = "" if check.kind == "measured" else f" ({check.kind}: {check.note})"
+        if not check.met and left >= 0:
+            verdict = f"NOT SHOWN to fit, {left:,.0f} left"
+        kind = "" if check.kind == "measured" else f" ({': '.join(filter(None, said))})"
         yield f"{check.name}: {check.value:,.0f} of {check.limit:,.0f}{kind}: {verdict}"
     if not found.checks and not found.error:
         yield f"{found.target}: memory is no limit, or its size is unknown"

@@ -89,6 +89,16 @@ def figure(
     return Figure(value, kind if value is not None else "unknown", unit, provenance)
 
 
+def mark(found: Figure) -> str:
+    """What a reader has to know of a figure's kind; empty for one of the target itself."""
+    if found.kind == "measured":
+        return ""
+    if found.kind == "stand-in":
+        return f" (stand-in: {found.provenance.core})"
+    unchecked = ", unchecked" if "unchecked" in found.provenance.note else ""
+    return f" ({found.kind}{unchecked})"
+
+
 def can_satisfy(kind: Kind, *, accept_stand_in: bool = False, timed_only: bool = False) -> bool:
     """Whether a figure of this kind may count as keeping to a limit (see `Figure.satisfies`)."""
     if kind == "stand-in":

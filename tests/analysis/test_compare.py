@@ -73,3 +73,25 @@ def test_the_gate_of_the_command(tmp_path, cli):
     assert cli("compare", b, a, "--fail-if-slower", "5").code == 0
     assert cli("compare", a, b, "--json").json["latency"]["verdict"] == "slower"
     assert cli("compare", a, tmp_path / "c.json").code == 1
+
+
+def test_the_kinds_of_counts_are_marked(cli, tmp_path):
+    counted = {"samples_us": [], "cycles": 2000, "memory_bytes": {"stack": 100, "arena": 7}}
+    kinds = {
+        "cycles": "estimated",
+        "memory_bytes.stack": "emulated",
+        "memory_bytes.arena": "measured",
+    }
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text(json.dumps(profile([], **{**counted, "kinds": kinds})))
+    later = {**kinds, "cycles": "measured"}
+    second.write_text(json.dumps(profile([], **{**counted, "cycles": 1000, "kinds": later})))
+    words = cli("compare", first, second).out
+    assert "2,000 (estimated) 1,000 0.500" in " ".join(words.split())
+    assert words.count("100 (emulated)") == 2
+    assert "7 (" not in words
+    several = cli("compare", first, second, second).out
+    assert "0.500 (estimated) to (measured)" in several
+    assert cli("compare", first, second, "--json").json["kinds"]["cycles"] == [
+        "estimated", "measured",
+    ]  # fmt: skip

@@ -109,7 +109,16 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(models, tmp_pa
     assert "too few" in done.err
     assert "196,608" in done.err
     assert not (tmp_path / "x").exists()
+    for budget in (["--ram", "20K"], ["--flash", "192K"]):
+        asked = cli(*arguments, *budget)
+        assert asked.code == 3
+        assert "over" in asked.err
     assert cli(*arguments, "--force").code == 0
+    built = cli("build", tmp_path / "x")
+    assert built.code == 1
+    assert "the image does not fit ST NUCLEO-L073RZ: FLASH is " in built.err
+    assert "bytes too small" in built.err
+    assert "collect2" not in built.err
 
 
 def test_a_target_without_a_serial_port_is_refused(models, tmp_path, cli):

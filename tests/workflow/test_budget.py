@@ -1,5 +1,6 @@
 """Budgets pick the first form of a program that fits, or say which comes nearest."""
 
+import numpy as np
 import pytest
 
 import edgeq
@@ -8,6 +9,7 @@ from edgeq.analysis.budget import within_budgets
 from edgeq.boards.target import load_target
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices import inventory
 from edgeq.errors import LimitError, UsageError
 
 pytest.importorskip("unicorn")
@@ -39,7 +41,8 @@ def test_less_ram_makes_stripes(compiled):
 
 
 def test_a_budget_that_nothing_meets_says_what_comes_nearest(compiled):
-    with pytest.raises(LimitError, match=r"nearest is --optimize ram: ram 2\d,\d+, .* over 10,000"):
+    words = r"nearest is --optimize ram: ram at least 2\d,\d+ .arena and state alone., .* over 10,0"
+    with pytest.raises(LimitError, match=words):
         compiled(ram_bytes=10_000)
 
 
@@ -83,16 +86,55 @@ def test_commands_and_profile_count_the_same_ram(cli, models, tmp_path):
         done = cli(*command)
         assert done.code == 3, command
         assert "over 1,000" in done.err
-    # C for every core is judged on a usual one: it has none of its own to stand in for.
+    # C for every core is judged on a usual one, which is said.
     portable = cli("inspect", model, "--ram", "32K", "--json")
     assert (portable.code, portable.json["target"]) == (0, "portable")
-    assert cli("inspect", model, "--ram", "1K").code == 3
+    missed = cli("inspect", model, "--flash", "1K")
+    assert missed.code == 3
+    assert "(stand-in: cortex-m4), " in missed.err
+    made = edgeq.compile(model, tmp_path / "e", options=CompileOptions(flash_bytes=1 << 20))
+    assert "(stand-in: cortex-m4)" in made.manifest["why"]
+
+
+@pytest.mark.parametrize("address", ["local", "tflm", "ssh://nobody@127.0.0.1:1", "adb:none"])
+@pytest.mark.parametrize("command", ["profile", "verify", "run"])
+def test_a_budget_that_cannot_be_judged_is_not_met(cli, models, tmp_path, address, command):
+    words = [command, models / "ad01_int8.tflite", "--on", address]
+    if command == "run":
+        np.save(tmp_path / "x.npy", np.zeros((1, 640), np.int8))
+        words += ["--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"]
+    for budget in (["--ram", "1M"], ["--flash", "1M"], ["--cycles", "1000000000"]):
+        done = cli(*words, *budget)
+        assert done.code == 3
+        assert f"{budget[0]} cannot be judged on {address}: " in done.err
+
+
+def test_an_oracle_keeps_to_no_budget(cli, models):
+    words = ["verify", models / "ad01_int8.tflite", "--on", "c", "--against", "local", "-n", "2"]
+    assert "cannot be judged" not in cli(*words, "--ram", "1M").err
+
+
+def test_a_group_in_which_limits_alone_are_missed_exits_with_3(cli, models, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    inventory.add("here", "c")
+    inventory.add("interpreted", "local")
+    inventory.add("gone", "serial:/dev/none")
+    inventory.set_group("two", ["here", "interpreted"])
+    inventory.set_group("three", ["here", "interpreted", "gone"])
+    words = ["profile", models / "ad01_int8.tflite", "--no-ops", "-n", "2", "--on"]
+    for budget in (["--ram", "100"], ["--ram", "1M"]):
+        done = cli(*words, "group:two", *budget)
+        assert done.code == 3, done.err
+        assert "cannot be judged on local" in done.out
+    assert cli(*words, "group:three", "--cycles", "1").code == 1
 
 
 def test_a_stand_in_s_figures_keep_no_budget_unless_accepted(models):
     model, board = models / "sww_int8.tflite", load_target("esp32-s3-devkitc-1")
     budget = CompileOptions(flash_bytes=1 << 20, ram_bytes=1 << 20)
-    with pytest.raises(LimitError, match=r"rv32imc stands in for xtensa-lx7.*--accept-stand-in"):
+    with pytest.raises(
+        LimitError, match=r"(?s)rv32imc stands in for xtensa-lx7.*--accept-stand-in"
+    ):
         within_budgets(model, board, budget)
     accepted = CompileOptions(flash_bytes=1 << 20, ram_bytes=1 << 20, accept_stand_in=True)
     assert within_budgets(model, board, accepted).optimize == "balanced"

@@ -171,7 +171,7 @@ def evaluate(
         dataset = labelled_data(graph, data, dataset_options, limit, metric)
 
         def outputs_of(address: str) -> Samples:
-            with open_session(address, path, options) as session:
+            with open_session(address, path, options, reference=address != on) as session:
                 keep = metric == "anomaly"
                 return predict(
                     session, graph, dataset, keep_inputs=keep, total=dataset.count, kind=kind

@@ -46,7 +46,7 @@ def profile_fleet(
     else:
         _show(report)
     if report.failed:
-        return 1
+        return report.exit_code
     disturbed = any(each.profile and not each.profile.measurement.valid for each in report.results)
     return 3 if strict and disturbed else 0
 
@@ -62,7 +62,7 @@ def evaluate_fleet(model: Path, group: str, how: Mapping[str, Any], *, as_json: 
             each.name: _accuracy(each.evaluation) for each in report.results if each.evaluation
         }
         _show_columns("figure", columns, report)
-    return 1 if report.failed else 0
+    return report.exit_code
 
 
 def probe_fleet(group: str, *, as_json: bool) -> int:
@@ -73,7 +73,7 @@ def probe_fleet(group: str, *, as_json: bool) -> int:
     else:
         columns = {each.name: shown_facts(each.facts) for each in report.results if each.facts}
         _show_columns("fact", columns, report)
-    return 1 if report.failed else 0
+    return report.exit_code
 
 
 def shown_facts(facts: Mapping[str, Any]) -> dict[str, str]:

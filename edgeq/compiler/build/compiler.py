@@ -17,12 +17,31 @@ from edgeq.errors import EdgeqError
 _SHOWN_LINES = 12
 _PARALLEL = 2
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(.*)$", re.MULTILINE)
-# What GNU ld and lld say of memory that is full; the last one is our own linker script's.
-_TOO_LARGE = ("overflowed by", "will not fit in region", "are left for the stack")
+# What GNU ld and lld say of memory that is full; our own linker script; PlatformIO and Arduino.
+_OVERFLOW = re.compile(r"region [`']([\w.]+)'(?::)? overflowed by (\d+) bytes")
+_STACK = re.compile(r"less than (\d+) bytes are left for the stack")
+_TOO_LARGE = ("overflowed by", "will not fit in region", "is greater than maximum allowed",
+              "exceeds available space in board")  # fmt: skip
 
 
 class DoesNotFit(EdgeqError):
     """The linker found less memory than the program takes."""
+
+
+def too_large(said: str) -> str:
+    """What is too small for a program, in words, by what a linker said; empty if that is not why.
+
+    Args:
+        said: All that it printed.
+    """
+    words = [f"{name} is {int(count):,} bytes too small" for name, count in _OVERFLOW.findall(said)]
+    words += [
+        f"less than {int(count):,} bytes of RAM are left for the stack"
+        for count in _STACK.findall(said)
+    ]
+    if not words and any(known in said for known in _TOO_LARGE):
+        words = ["it is larger than a memory of the board"]
+    return ", ".join(dict.fromkeys(words))
 
 
 def build(
@@ -146,6 +165,5 @@ def _run(command: Sequence[str], folder: Path, what: str) -> None:
         said = done.stderr or done.stdout
         lines = said.strip().splitlines()
         text = "\n".join(f"    {line}" for line in lines[:_SHOWN_LINES])
-        full = any(words in said for words in _TOO_LARGE)
-        problem = DoesNotFit if full else EdgeqError
+        problem = DoesNotFit if too_large(said) else EdgeqError
         raise problem(f"{Path(command[0]).name} failed on {what}:\n{text}")
