@@ -33,9 +33,7 @@ def open_session(
         LimitError: No form of the program keeps to the budgets, or they cannot be judged there.
     """
     device = open_device(address)
-    options = chosen_for(
-        model, device.address, options or CompileOptions(), reference=reference
-    )
+    options = chosen_for(model, device.address, options or CompileOptions(), reference=reference)
     if options.frontend is None:
         return device.open(model, options)
     check_hears(device.address, options)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError
 from tests.foreign.mutate import mutated
-from tests.foreign.readers import READERS
+from tests.foreign.talks import READERS
 
 SECONDS = 10
 MEMORY_BYTES = 1 << 30

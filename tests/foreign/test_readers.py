@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.foreign.readers import READERS
+from tests.foreign.talks import READERS
 
 TENSORFLOW = {"saved model"}  # takes ten seconds to import
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.devices.numbers import MOST_CORES
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
@@ -17,6 +18,7 @@ from edgeq.support.text import visible
 
 _MOST_SAMPLES_AT_ONCE = 1_000_000
 _LONGEST_TEXT = 200
+_MOST_AXES, _MOST_TENSORS, _MOST_OPS = 32, 1000, 100_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def read_loaded(message: Mapping[str, Any]) -> Loaded:
         load_us=number(message, "load_us"),
         delegate=text(message, "delegate"),
         tensors=(_tensors(message, "input"), _tensors(message, "output")),
-        affinity=[int(each) for each in _numbers(message, "affinity")],
+        affinity=[int(each) for each in _numbers(message, "affinity", MOST_CORES, MOST_CORES)],
     )
 
 
@@ -102,7 +104,8 @@ def read_measured(message: Mapping[str, Any]) -> Measured:
 
 def read_op_times(message: Mapping[str, Any]) -> list[OpTime]:
     """The answer to `ops`."""
-    indices, times = _numbers(message, "index"), message.get("us")
+    indices = _numbers(message, "index", _MOST_OPS, _MOST_OPS)
+    times = message.get("us")
     names, delegated = message.get("op"), message.get("delegated")
     if not isinstance(names, list) or not isinstance(delegated, list):
         raise DamagedAnswer("op")
@@ -165,21 +168,26 @@ def text(message: Mapping[str, Any], field: str, most: int = _LONGEST_TEXT) -> s
     return visible(found[:most]) if isinstance(found, str) else ""
 
 
-def _numbers(message: Mapping[str, Any], field: str) -> list[float]:
+def _numbers(
+    message: Mapping[str, Any], field: str, count: int = _MOST_SAMPLES_AT_ONCE, most: float = 1e18
+) -> list[float]:
+    """Finite numbers, at most so many, from 0 to `most`."""
     values = message.get(field)
-    if not isinstance(values, list) or len(values) > _MOST_SAMPLES_AT_ONCE:
+    if not isinstance(values, list) or len(values) > count:
         raise DamagedAnswer(field)
-    return [number({field: value}, field) for value in values]
+    return [number({field: value}, field, most) for value in values]
 
 
 def _tensors(message: Mapping[str, Any], kind: str) -> list[tuple[str, list[int]]]:
     dtypes, shapes = message.get(f"{kind}_dtypes"), message.get(f"{kind}_shapes")
     if not isinstance(dtypes, list) or not isinstance(shapes, list) or len(dtypes) != len(shapes):
         raise DamagedAnswer(f"{kind}_shapes")
+    if len(shapes) > _MOST_TENSORS:
+        raise DamagedAnswer(f"{kind}_shapes")
     return [
         (
             text({"dtype": dtype}, "dtype"),
-            [int(each) for each in _numbers({"shape": shape}, "shape")],
+            [int(each) for each in _numbers({"shape": shape}, "shape", _MOST_AXES)],
         )
         for dtype, shape in zip(dtypes, shapes, strict=True)
     ]

@@ -82,7 +82,8 @@ def _delegate(run: Run, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
     """Which delegate was asked for, and what is known of its work.
 
     "ops" of "of" rows of the per-op pass were run by it, and its answers are up to
-    "max_difference" away from the plain ones, which reach "range"; None where nobody looked.
+    "max_difference" away from the plain ones, which reach "range"; None where nobody looked, or
+    where answers are not "finite".
     """
     found: dict[str, Any] = {
         "asked": run.agent.options.delegate or run.agent.plan.usual_delegate,
@@ -90,6 +91,7 @@ def _delegate(run: Run, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
         "of": len(run.op_times) or None,
         "max_difference": None,
         "range": None,
+        "finite": None,
     }
     if run.plain_outputs is not None:
         plain = split_outputs(run.plain_outputs, outputs, 1)
@@ -98,8 +100,10 @@ def _delegate(run: Run, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
             (a.astype(np.float64), b.astype(np.float64))
             for a, b in zip(plain, delegated, strict=True)
         ]
-        found["max_difference"] = max(float(np.abs(a - b).max()) for a, b in pairs)
-        found["range"] = max(float(np.abs(a).max()) for a, _ in pairs)
+        found["finite"] = all(np.isfinite(values).all() for pair in pairs for values in pair)
+        if found["finite"]:
+            found["max_difference"] = max(float(np.abs(a - b).max()) for a, b in pairs)
+            found["range"] = max(float(np.abs(a).max()) for a, _ in pairs)
     return found
 
 
@@ -108,6 +112,8 @@ def _delegate_warnings(delegate: Mapping[str, Any]) -> list[str]:
         return []
     if delegate["ops"] == 0:
         return [f"{delegate['asked']} was asked for, but ran no op of this model"]
+    if delegate["finite"] is False:
+        return [f"answers with {delegate['asked']}, or the plain ones, hold NaN or infinity"]
     difference, span = delegate["max_difference"], delegate["range"]
     if difference is not None and difference > _FAR * max(span, 1e-6):
         text = (

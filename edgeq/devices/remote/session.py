@@ -30,6 +30,8 @@ from edgeq.support.output import write_whole
 _CHUNK_BYTES = 1 << 20
 _CHUNK_S = 2.0
 _FIRST_CALLS = 32
+_OPS_RUNS = 20
+_MOST_SHOWN = 400
 _MOST_SAMPLES = 50_000_000
 _STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
 
@@ -169,9 +171,9 @@ class RemoteSession(Session):
         # The runtime must see the tensors that the file has; else bytes would be misread.
         expected = (_as_told(self._inputs), _as_told(self._outputs))
         if loaded.tensors != expected:
+            seen, real = (str(tensors)[:_MOST_SHOWN] for tensors in (loaded.tensors, expected))
             raise EdgeqError(
-                f"The device's runtime sees inputs and outputs {loaded.tensors}, the model has "
-                f"{expected}.",
+                f"The device's runtime sees inputs and outputs {seen}, the model has {real}.",
                 self._device.address,
             )
         self._fresh, self._holds = True, setting
@@ -245,7 +247,7 @@ class RemoteSession(Session):
             pace_hz=pace_hz,
             data=data,
         )
-        if not samples:
+        if not samples or (runs and len(samples) != runs):
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 
