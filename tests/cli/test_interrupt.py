@@ -2,15 +2,18 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.tools import need
 
 MOMENTS = 4
 
@@ -60,6 +63,57 @@ def test_ctrl_c(models, tmp_path, command):
         if output.exists():  # the command was done but for its last words
             assert files(output).keys() == files(tmp_path / "whole").keys()
         assert not list((tmp_path / "tmp").glob("edgeq-*"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_a_build(models, tmp_path):
+    """The compiler's processes end too, and the next build is a whole one."""
+    for tool in ("cmake", "arm-none-eabi-gcc"):
+        need(shutil.which(tool), tool)
+    project = tmp_path / "project"
+    words = [
+        "compile",
+        models / "ad01_int8.tflite",
+        "-t",
+        "nucleo-f446re",
+        "--project",
+        "bare-metal",
+    ]
+    assert start([*words, "-o", project], tmp_path).wait(120) == 0
+    begin = time.monotonic()
+    assert start(["build", project], tmp_path).wait(300) == 0
+    took_s = time.monotonic() - begin
+    image = next(project.glob("build/*.elf")).read_bytes()
+    chance = random.Random("build")
+    for _ in range(MOMENTS // 2):
+        shutil.rmtree(project / "build")
+        process = start(["build", project], tmp_path)
+        try:
+            process.wait(chance.uniform(0.4, took_s))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)
+        said = "".join(process.communicate(timeout=60))
+        assert process.returncode in (0, 130, -signal.SIGINT), said
+        assert "Traceback" not in said
+        assert not left_in(project)
+    assert start(["build", project], tmp_path).wait(300) == 0
+    assert next(project.glob("build/*.elf")).read_bytes() == image
+
+
+def left_in(folder):
+    """Processes that still work in a folder or name it, after a moment to end in."""
+    deadline = time.monotonic() + 5
+    while True:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if str(folder) in (entry / "cmdline").read_text() + str((entry / "cwd").readlink()):
+                    found.append(entry)
+            except OSError:
+                continue
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
