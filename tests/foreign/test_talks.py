@@ -41,6 +41,7 @@ LIES = {
     "ops without times": {"profiled": {"us": [[1.0]]}},
     "ops of uneven calls": {"profiled": {"us": [[1.0], [1.0, 2.0]]}},
     "an op of a huge number": {"profiled": {"index": [0, 10**15]}},
+    "an op that is not there": {"profiled": {"index": [0, 1], "delegated": [False, False]}},
     "another command's answer": {"id": 7},
     "an earlier command's answer": {"id": -1},
 }

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.devices.base import OpProfile
-from edgeq.devices.remote.answers import OpTime
+from edgeq.devices.remote.answers import DamagedAnswer, OpTime
 from edgeq.devices.remote.delegated import Part, covers, joined, parts_of
 from edgeq.model.graph import Graph, Subgraph
 
 UNKNOWN = -1  # the index of a time that belongs to no single op of the model
 _FEWEST_PASSES, _MOST_PASSES = 5, 200
 _PASSES_US = 1e6
+_LONGEST = 400  # characters of a name that is made of others
 
 
 def passes(latency_us: float) -> int:
@@ -28,8 +29,13 @@ def op_shares(rows: Sequence[OpTime], graph: Graph) -> list[OpProfile]:
 
     `covers` are the ops of the model that a row is of. Rows that are sure to be of one op are one
     row. Where it cannot be known, the index is UNKNOWN and `among` are the ops that it may be of.
+
+    Raises:
+        DamagedAnswer: The runtime says that it ran an op that the model has not.
     """
     main = graph.main
+    if any(row.index >= len(main.ops) for row in rows if not row.delegated):
+        raise DamagedAnswer("index")
     named = _of_one_op(_matched(rows, main))
     middles = [_middle(row) for row, _, _ in named]
     total = sum(middles) or 1.0
@@ -107,7 +113,7 @@ def _of_one_op(rows: Sequence[_Named]) -> list[_Named]:
         if found and ops and found[-1][1] == ops:
             last = found[-1][0]
             times = tuple(a + b for a, b in zip(last.us, row.us, strict=True))
-            found[-1] = (replace(row, op=f"{last.op} + {row.op}", us=times), ops, among)
+            found[-1] = (replace(row, op=f"{last.op} + {row.op}"[:_LONGEST], us=times), ops, among)
         else:
             found.append((row, ops, among))
     return found
