@@ -10,6 +10,7 @@ import io
 import json
 import lzma
 import os
+import re
 import stat
 import struct
 import sys
@@ -52,6 +53,12 @@ _MOST_BITS = 64
 _MOST_PIPED = 64 << 20
 _MOST_DIGITS = 20  # of an integer, so that it fits 64 bits or nearly so
 _MOST_MEMBERS = 100_000
+# Strings that do not end are taken to the end of their line, so that no text is looked at twice.
+_TOML_TOKEN = re.compile(
+    r'''(?P<text>#[^\n]*|"""(?:.|\n)*?"""|'{3}(?:.|\n)*?'{3})'''
+    r"""|(?P<name>"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|[\w-]+)"""
+    r"""|(?P<dot>\.)|(?P<blank>[ \t]+)|(?P<rest>.|\n)"""
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 ARCHIVE_ERRORS = (
@@ -178,13 +185,30 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
         EdgeqError: It is no TOML in UTF-8, or too deep.
     """
     try:
-        found: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
+        written = text.decode("utf-8")
+        _check_keys(written)
+        found: dict[str, Any] = tomllib.loads(written)
         _check_depth(found, MOST_DEPTH)
         _check_numbers(found)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
         raise EdgeqError(f"this is no TOML: {visible_line(reason)[:200]}.", where) from None
     return found
+
+
+def _check_keys(text: str) -> None:
+    """Bound dotted keys: their reader keeps every beginning of each, which fills the memory."""
+    dots, after_name = 0, False
+    for token in _TOML_TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind == "dot" and after_name:
+            dots += 1
+            if dots > MOST_DEPTH:
+                raise ValueError(f"a key has more than {MOST_DEPTH} parts")
+        elif kind in ("text", "rest"):
+            dots = 0
+        if kind != "blank":
+            after_name = kind == "name"
 
 
 def _check_numbers(value: Any) -> None:
