@@ -30,6 +30,16 @@ def convert_and_look(source: Path) -> str:
     return f"{made.sha256} {graph.file_bytes} {macs} {ram} {kinds} {best} {rows} {found}"
 
 
+def listen(recordings: Path) -> int:
+    """Features of sound, computed as the device will."""
+    front = edgeq.front_end("micro", "int16")
+    made = edgeq.features("micro", recordings, "features.npz", precision="int16")
+    extractor = edgeq.Extractor("micro")
+    layer, function = edgeq.feature_layer("micro"), edgeq.feature_map("micro")
+    print(front, made, extractor, layer, function)
+    return 0
+
+
 def run_and_measure() -> bool:
     """Answers, bytes, times, accuracy."""
     answers = edgeq.run("m.tflite", inputs=np.zeros((4, 49, 10, 1), np.int8), on="c")

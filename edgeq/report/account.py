@@ -55,10 +55,9 @@ def account_rows(account: Account) -> list[tuple[str, str]]:
 def latency_lines(account: Account) -> Iterator[str]:
     """The latency, and what its clock or a reader's next step is."""
     found, fastest = account.latency_ms, account.fastest
-    words = f"latency: {_at_clock(found)}"
+    yield f"latency: {_at_clock(found)}"
     if fastest is not None and fastest.value is not None:
-        words += f"; {_at_clock(fastest)}"
-    yield words
+        yield f"latency: {_at_clock(fastest)}"
     yield f"seen at work: {account.on}"
 
 
