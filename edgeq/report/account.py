@@ -124,7 +124,8 @@ def check_line(check: LimitCheck) -> str:
         value = f"{check.value:,.0f}"
     kind = "" if check.kind in ("measured", "unknown") else f" ({check.kind})"
     limit = f"{check.limit:,.0f}" if float(check.limit).is_integer() else f"{check.limit:,.6g}"
-    note = f"; {check.note}" if check.note else ""
+    at = f"; at {clock(check.clock_hz)}" if check.clock_hz else ""
+    note = at + (f"{', ' if at else '; '}{check.note}" if check.note else "")
     verdict = "met" if check.met else "MISSED"
     return f"{check.name}: {value}{kind}, limit {limit} ({check.source}): {verdict}{note}"
 
