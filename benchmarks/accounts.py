@@ -45,6 +45,7 @@ TARGETS = (
     "nrf52840-dk", "raspberry-pi-pico", "raspberry-pi-pico-2", "adafruit-metro-m4", "corstone-300",
     "longan-nano", "qemu-microbit",
 )  # fmt: skip
+NETWORKS = ("mobilenet_v2_035_96", "lstm_64x49", "mlp_64_128_10")
 MODES = ("balanced", "ram", "size")
 SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "weight-only")
 RESULTS = networks.FOLDER / "accounts.jsonl"
@@ -56,7 +57,7 @@ def models() -> list[Path]:
     """The published models beside the repository, and the benchmark networks by scheme."""
     default = Path(__file__).resolve().parent.parent.parent / "shared"
     shared = Path(os.environ.get("EDGEQ_SHARED", default)) / "models" / "mlperf_tiny"
-    made = [converted(name, scheme) for name in networks.NETWORKS for scheme in SCHEMES]
+    made = [converted(name, scheme) for name in NETWORKS for scheme in SCHEMES]
     return [*sorted(shared.glob("*.tflite")), *(path for path in made if path is not None)]
 
 
