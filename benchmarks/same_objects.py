@@ -2,9 +2,8 @@
 
     CMAKE_C_COMPILER_LAUNCHER="python;-I;-S;same_objects.py;CACHE" cmake ...
 
-Projects that differ in their folder alone, or in a file that this one does not see, get the object
-that was made before. What is the same: the source, every header that it may include, and the
-command line but for the project's folder and what changes no code (warnings, debug information).
+What is the same: the source, every header that it may include, and the flags in any order, but for
+folders and what changes no code (warnings, debug information, lists of dependencies).
 """
 
 import hashlib
@@ -31,21 +30,28 @@ def seen(source: Path, headers: "dict[str, Path]") -> "list[bytes]":
 
 
 def main() -> int:
-    cache = Path(sys.argv[1])
-    command = [word for word in sys.argv[2:] if word != "-g" and not word.startswith("-W")]
+    cache, command = Path(sys.argv[1]), sys.argv[2:]
     if "-c" not in command:
         return os.spawnvp(os.P_WAIT, command[0], command)
     source = Path(command[command.index("-c") + 1])
     made = Path(command[command.index("-o") + 1])
     folders = [Path(word[2:]) for word in command if word.startswith("-I")]
-    project = os.path.commonpath([source, *folders]) if folders else str(source.parent)
     headers = {file.name: file for folder in folders for file in folder.rglob("*.h")}
-    digest = hashlib.sha256(" ".join(command).replace(project, "@").encode())
+    named = {command.index(flag) + 1 for flag in ("-c", "-o", "-MF", "-MT") if flag in command}
+    flags = {
+        word
+        for position, word in enumerate(command)
+        if position not in named and not word.startswith(("-I", "-W", "-M", "-g", "-c", "-o"))
+    }
+    flags -= {command[0]}
+    compiler = shutil.which(command[0]) or command[0]
+    digest = hashlib.sha256(" ".join([compiler, *sorted(flags)]).encode())
     for text in seen(source, headers):
         digest.update(b"\0" + text)
     known = cache / digest.hexdigest()
     if not known.exists():
-        status = os.spawnvp(os.P_WAIT, command[0], command)
+        quick = [word for word in command if word != "-g" and not word.startswith("-W")]
+        status = os.spawnvp(os.P_WAIT, quick[0], quick)
         if status:
             return status
         scratch = known.with_suffix(f".{os.getpid()}")

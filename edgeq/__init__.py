@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edgeq.analysis.evaluation.evaluate import evaluate as evaluate
     from edgeq.analysis.evaluation.robustness import robustness as robustness
     from edgeq.analysis.execution import run as run
+    from edgeq.analysis.fit import fit as fit
+    from edgeq.analysis.fit import fit_tflm as fit_tflm
     from edgeq.analysis.fit import fits as fits
     from edgeq.analysis.fleet import evaluate_group as evaluate_group
     from edgeq.analysis.fleet import probe_device as probe_device
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from edgeq.workflow.manifest_check import check_manifest as check_manifest
     from edgeq.workflow.projects import create_project as create_project
     from edgeq.workflow.schemes import compare_schemes as compare_schemes
+    from edgeq.workflow.tuning.front import TuneLimits as TuneLimits
     from edgeq.workflow.tuning.tune import tune as tune
 
 _PUBLIC = {
@@ -89,6 +92,7 @@ _PUBLIC = {
     "feature_map": "edgeq.frontend.keras_layer",
     "diagnose": "edgeq.analysis.diagnosis.diagnose",
     "tune": "edgeq.workflow.tuning.tune",
+    "TuneLimits": "edgeq.workflow.tuning.front",
     "deploy": "edgeq.workflow.deployment",
     "DeployConfig": "edgeq.workflow.config",
     "Limits": "edgeq.analysis.limits",
@@ -100,6 +104,8 @@ _PUBLIC = {
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",
+    "fit": "edgeq.analysis.fit",
+    "fit_tflm": "edgeq.analysis.fit",
     "fits": "edgeq.analysis.fit",
     "create_project": "edgeq.workflow.projects",
     "build_project": "edgeq.firmware.building",

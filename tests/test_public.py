@@ -1,8 +1,10 @@
 """What `import edgeq` promises."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -117,11 +119,64 @@ def test_a_users_script_is_typed(tmp_path):
     assert not any(re.search(r'is "Any"$|"def \(\*', line) for line in lines), done.stdout
 
 
-def test_reading_results(models):
-    found = edgeq.inspect(models / "kws_int8.tflite")
-    assert repr(found).startswith("Inspection(path=")
-    assert len(repr(found)) < 500
-    assert f"{found.macs:,}" in found._repr_html_()
-    assert found.to_json()["macs"] == found.macs == 2_656_768
-    with pytest.raises(AttributeError):
-        found.macs = 1
+@pytest.mark.slow
+def test_a_users_script_uses_every_name_and_is_strictly_typed():
+    script = ROOT / "tests" / "users_script.py"
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "edgeq"
+    }
+    assert used == set(edgeq._PUBLIC)
+    settings = ("--strict", "--config-file", ROOT / "pyproject.toml")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *settings, script],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+    )  # fmt: skip
+    assert "Success" in done.stdout, done.stdout
+
+
+@pytest.fixture(scope="module")
+def results(shared):
+    """What a notebook has after its first cells, with the JSON that its command prints."""
+    kws = shared / "models" / "mlperf_tiny" / "kws_int8.tflite"
+    quick = edgeq.ProfileOptions(runs=5, warmup=1)
+    profile = edgeq.profile(kws, on="c", profile_options=quick)
+    return {
+        "inspect": edgeq.inspect(kws),
+        "profile": profile,
+        "verify": edgeq.verify(kws, on="c", against="local?kernels=reference", n=2),
+        "fit": edgeq.fit(kws, "nucleo-f446re"),
+        "fit_tflm": edgeq.fit_tflm(kws, "nucleo-f446re"),
+        "compare": edgeq.compare_profiles(profile.to_json(), profile.to_json()),
+    }
+
+
+@pytest.mark.parametrize("name", ["inspect", "profile", "verify", "fit", "fit_tflm", "compare"])
+def test_a_notebook_reads_results(results, name):
+    found = results[name]
+    said = repr(found)
+    assert said.startswith(f"{type(found).__name__}(")
+    assert len(said) < 500
+    assert "\n" not in said
+    cell = found._repr_html_()
+    assert cell.startswith("<table>")
+    assert cell.count("<tr>") == len(found.headline()) > 0
+    assert json.loads(json.dumps(found.to_json())) == found.to_json()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(found, dataclasses.fields(found)[0].name, 1)
+
+
+def test_a_notebook_computes_with_results(results):
+    rows = results["profile"].measurement.ops
+    assert sum(op.share for op in rows) == pytest.approx(1)
+    assert sum(op.macs for op in rows) == results["inspect"].macs == 2_656_768
+    assert f"{results['inspect'].macs:,}" in results["inspect"]._repr_html_()
+    image = results["fit"].account.image
+    assert sum(part.flash_bytes for part in image.parts) == image.flash_bytes
+    kinds = results["profile"].to_json()["kinds"]
+    assert kinds["memory_bytes.arena"] == kinds["latency_us"] == "measured"
+    assert results["verify"].equal

@@ -303,7 +303,7 @@ def _latency(figures: Mapping[str, Figure], target: Target) -> Figure:
         return Figure(None, "unknown", "ms", Provenance(core=target.cpu, note=note))
     if timed.value is not None and timed.kind == "measured":
         return figure(timed.value / 1000, "measured", "ms", timed.provenance)
-    return _at(target.running_clock_hz, cycles, target.clock_note)
+    return _at(target.running_clock_hz, cycles, target.clock_note, cycles.provenance.note)
 
 
 def _fastest(figures: Mapping[str, Figure], target: Target) -> Figure | None:
@@ -311,12 +311,16 @@ def _fastest(figures: Mapping[str, Figure], target: Target) -> Figure | None:
     running, highest = target.running_clock_hz, target.clock_hz
     if target.kind == "host" or not running or not highest or running >= highest:
         return None
-    return _at(highest, figures["cycles"], "the chip's highest clock, if you set it up")
+    flash = target.flash_timing
+    same = flash is not None and flash.waits_at(running) == flash.waits_at(highest)
+    more = "" if same else "the flash's wait states there come on top"
+    note = "the chip's highest clock, if you set it up"
+    return _at(highest, figures["cycles"], note, more)
 
 
-def _at(clock_hz: int | None, cycles: Figure, note: str) -> Figure:
+def _at(clock_hz: int | None, cycles: Figure, *notes: str) -> Figure:
     value = None if cycles.value is None or not clock_hz else cycles.value / clock_hz * 1000
-    words = "; ".join(text for text in (cycles.provenance.note, note) if text)
+    words = "; ".join(text for text in notes if text)
     source = replace(cycles.provenance, clock_hz=clock_hz, note=words)
     return figure(value, cycles.kind, "ms", source)
 

@@ -162,7 +162,7 @@ def fits(
     for target in track(list(targets), "holding against boards"):
         if target.kind == "host":
             continue
-        core = (target.cpu, target.isa)
+        core = (target.cpu, target.isa, target.memory_timing)
         if core not in seen:
             try:
                 chosen = within_budgets(Path(model), target, options)

@@ -48,6 +48,7 @@ class LimitCheck:
         kind: What kind of figure the value is (`edgeq.support.figures.KINDS`).
         note: Why a value within the limit does not meet it, and what would show it; or what else
             is to be known of the value.
+        clock_hz: Of a time: the clock that it is at.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LimitCheck:
     source: str
     kind: Kind = "measured"
     note: str = ""
+    clock_hz: int | None = None
 
 
 def check_limits(
@@ -173,7 +175,8 @@ def _at_most(
         note = f"not measured; {how_to_measure(target)} would"
     elif found.kind == "stand-in" and not met and found.value <= limit:
         note = _lets_count(found, target)
-    return LimitCheck(name, limit, found.value, met, source, found.kind, note)
+    clock_hz = found.provenance.clock_hz
+    return LimitCheck(name, limit, found.value, met, source, found.kind, note, clock_hz)
 
 
 def _lets_count(found: Figure, target: Target) -> str:

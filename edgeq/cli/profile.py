@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
 from edgeq.report.account import plain_text, provenance_lines
-from edgeq.report.units import microseconds
+from edgeq.report.units import latency_name, microseconds
 from edgeq.support.figures import mark
 
 
@@ -122,7 +123,7 @@ def _figures(result: Profile) -> list[tuple[str, str]]:
     found = result.measurement
     rows = [("MACs", f"{result.macs:,}")]
     if found.latency_us is not None:
-        rows += _latency_rows(found.latency_us)
+        rows += _latency_rows(found.latency_us, valid=found.valid)
     figures = figures_of(found)
     rows += [
         (path.removeprefix("memory_bytes.").replace("_", " ") + mark(entry), plain_text(entry))
@@ -132,8 +133,12 @@ def _figures(result: Profile) -> list[tuple[str, str]]:
     return rows
 
 
-def _latency_rows(latency: Latency) -> list[tuple[str, str]]:
+def _latency_rows(latency: Latency, *, valid: bool) -> list[tuple[str, str]]:
+    known = asdict(latency)
     middle = ["mean", "stdev"] if latency.p50 is None else ["p50", "p90", "p99"]
     names = ["min", *middle, "max", "first"]
-    values = [(name, getattr(latency, name)) for name in names]
-    return [(f"latency {name}", microseconds(value)) for name, value in values if value is not None]
+    return [
+        (latency_name(name, known, valid=valid), microseconds(known[name]))
+        for name in names
+        if known[name] is not None
+    ]

@@ -55,10 +55,9 @@ def account_rows(account: Account) -> list[tuple[str, str]]:
 def latency_lines(account: Account) -> Iterator[str]:
     """The latency, and what its clock or a reader's next step is."""
     found, fastest = account.latency_ms, account.fastest
-    words = f"latency: {_at_clock(found)}"
+    yield f"latency: {_at_clock(found)}"
     if fastest is not None and fastest.value is not None:
-        words += f"; {_at_clock(fastest)}"
-    yield words
+        yield f"latency: {_at_clock(fastest)}"
     yield f"seen at work: {account.on}"
 
 
@@ -125,7 +124,8 @@ def check_line(check: LimitCheck) -> str:
         value = f"{check.value:,.0f}"
     kind = "" if check.kind in ("measured", "unknown") else f" ({check.kind})"
     limit = f"{check.limit:,.0f}" if float(check.limit).is_integer() else f"{check.limit:,.6g}"
-    note = f"; {check.note}" if check.note else ""
+    at = f"; at {clock(check.clock_hz)}" if check.clock_hz else ""
+    note = at + (f"{', ' if at else '; '}{check.note}" if check.note else "")
     verdict = "met" if check.met else "MISSED"
     return f"{check.name}: {value}{kind}, limit {limit} ({check.source}): {verdict}{note}"
 

@@ -12,6 +12,7 @@ from edgeq.report.combine import MADE_BY, combine, section_of
 from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
 from edgeq.report.overview import overview
 from edgeq.report.pictures import front_picture, pictures, suspects
+from edgeq.report.units import latency_name
 from edgeq.support.figures import KINDS, MEANINGS
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
@@ -32,6 +33,7 @@ def _template() -> Any:
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["number"] = _number
+    environment.globals["latency_name"] = latency_name
     for reads in (op_numbers, op_layer, op_time, op_share):
         environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")

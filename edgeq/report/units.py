@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+# Beyond so many medians, a call that was slow says more of other programs than of the model.
+_UNEVEN = 4.0
+_FAR = ("p90", "p95", "p99", "max")
+
 
 def in_bytes(count: int) -> str:
     """An exact size: "1,234 bytes"."""
@@ -42,6 +48,19 @@ def clock(hertz: int | None) -> str:
 def microseconds(value: float) -> str:
     """A time of a single inference on a host."""
     return f"{value:,.1f} µs"
+
+
+def latency_name(name: str, latency: Mapping[str, float | None], *, valid: bool) -> str:
+    """A statistic of latencies by its name, with a word where other programs are in it.
+
+    Args:
+        name: A key of `latency`.
+        latency: The statistics, as in the JSON of `profile`.
+        valid: Whether the run was believed.
+    """
+    usual, far = latency.get("p50"), latency.get(name)
+    uneven = name in _FAR and usual is not None and far is not None and far > _UNEVEN * usual
+    return f"latency {name}" + (" (disturbed)" if uneven or not valid else "")
 
 
 def seconds(value: float) -> str:

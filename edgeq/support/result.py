@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,22 @@ _LONGEST = 60
 class Result:
     """Base of the frozen dataclasses that edgeq's functions return.
 
-    They are declared with `repr=False`, so that the short form of here is not replaced.
+    They are declared with `repr=False`, so that the short form of here is not replaced. What their
+    own `to_json` gives is plain values all the way down: `json.dumps` takes it.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "to_json" not in vars(cls):
+            return
+        own: Callable[[Any], dict[str, Any]] = vars(cls)["to_json"]
+
+        @wraps(own)
+        def to_json(self: Any) -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(json_text(own(self)))
+            return found
+
+        cls.to_json = to_json  # type: ignore[method-assign]
 
     def headline(self) -> Mapping[str, Any]:
         """The few figures that say most, by name: what has one plain value."""

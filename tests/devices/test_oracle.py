@@ -155,3 +155,17 @@ def test_what_no_kernel_takes_is_said():
     assert first.startswith("edgeq's C cannot run this model")
     assert "EXP" in first
     assert second.startswith("TensorFlow Lite Micro cannot run this model")
+
+
+@pytest.mark.slow
+def test_deploy_names_the_oracles_that_apply_and_meets_nothing_else(cli, mixed, tmp_path):
+    done = cli(
+        "deploy", mixed, "--target", "cortex-m4", "--verify", 20, "-o", tmp_path / "d", "--json"
+    )
+    assert done.code == 0, done.err
+    (here, emulated) = done.json["verify"]
+    assert (here["on"], here["against"], here["equal"]) == ("c", BOTH, True)
+    assert (emulated["against"], emulated["equal"]) == (BOTH, True)
+    assert done.json["met"]
+    names = {check["name"]: check["met"] for check in done.json["limits"]}
+    assert all(met for name, met in names.items() if "bytes" in name)

@@ -75,6 +75,18 @@ def test_an_account_s_text_is_made_of_its_figures():
 
 
 @pytest.mark.parametrize(
+    ("name", "p99", "valid", "said"),
+    [
+        ("p99", 300.0, True, "latency p99"), ("p99", 4000.0, True, "latency p99 (disturbed)"),
+        ("p50", 4000.0, True, "latency p50"), ("p50", 300.0, False, "latency p50 (disturbed)"),
+        ("p99", None, True, "latency p99"),
+    ],
+)  # fmt: skip
+def test_a_far_percentile_has_the_word_beside_it(name, p99, valid, said):
+    assert units.latency_name(name, {"p50": 200.0, "p99": p99}, valid=valid) == said
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         (units.in_bytes(1234), "1,234 bytes"), (units.capacity(131072), "128 KB"),
