@@ -24,10 +24,12 @@ from typing import Any
 
 from benchmarks.board_firmware import count_inference, image_of
 from edgeq.boards.memory_timing import Cache, FlashTiming
+from edgeq.boards.power import Power
 from edgeq.boards.target import Target, load_target
 
 RESULTS = Path(__file__).with_name("published_boards.json")
 DOCS = Path(__file__).parents[1] / "docs" / "cycle-estimates.md"
+ENERGY_DOCS = DOCS.with_name("energy.md")
 _BEGIN, _END = "<!-- boards:begin -->", "<!-- boards:end -->"
 
 # Boards that are no targets of edgeq. Sources: RM0455 (STM32H7A3): wait states at VOS0, 16 KB of
@@ -35,6 +37,11 @@ _BEGIN, _END = "<!-- boards:begin -->", "<!-- boards:end -->"
 # the boards of the same family.
 _H7A3 = FlashTiming(((280_000_000, 6),), Cache(32, 512, 2), Cache(32, 512, 4), bus_cycles=4)
 _U385 = FlashTiming(((96_000_000, 2),), Cache(16, 512, 2), Cache(16, 512, 2), bus_cycles=3)
+
+# STM32U385's data sheet, features: CoreMark at 96 MHz with the step-down converter.
+_U385_POWER = Power(3.3, 16, 4.5, "Stop 2, all RAM kept", "SMPS")
+# What ST's submissions say of the supply (closed/STMicroelectronics/systems, "Hardware Notes").
+_ENERGY_SUPPLY_V = {"NUCLEO-L4R5ZI": 1.8, "NUCLEO-U575ZI-Q": 1.8, "NUCLEO-U385RG-Q": 1.8}
 
 
 @dataclass(frozen=True)
@@ -46,19 +53,22 @@ class Board:
     chip: str
     clock_hz: int
     flash: FlashTiming | None = None
+    power: Power | None = None
 
     def as_target(self) -> Target:
         """The target at the board's clock, with its flash."""
         found = load_target(self.target)
-        flash = self.flash or found.flash_timing
-        return replace(found, flash_timing=flash, clock_hz=self.clock_hz, uart=None)
+        flash, power = self.flash or found.flash_timing, self.power or found.power
+        return replace(found, flash_timing=flash, power=power, clock_hz=self.clock_hz, uart=None)
 
 
 BOARDS = {
     "NUCLEO_G0B1RE": Board("NUCLEO-G0B1RE", "nucleo-g071rb", "stm32g0", 64_000_000),
     "NUCLEO_L4R5ZI": Board("NUCLEO-L4R5ZI", "nucleo-l4r5zi", "stm32l4", 120_000_000),
     "NUCLEO_U575ZI": Board("NUCLEO-U575ZI-Q", "nucleo-u575zi-q", "stm32u5", 160_000_000),
-    "NUCLEO_U385RG": Board("NUCLEO-U385RG-Q", "nucleo-u575zi-q", "stm32u3", 96_000_000, _U385),
+    "NUCLEO_U385RG": Board(
+        "NUCLEO-U385RG-Q", "nucleo-u575zi-q", "stm32u3", 96_000_000, _U385, _U385_POWER
+    ),
     "NUCLEO_H7A3ZI": Board("NUCLEO-H7A3ZI-Q", "nucleo-h743zi2", "stm32h7", 280_000_000, _H7A3),
     "DISCO_F746NG": Board("32F746GDISCOVERY", "stm32f746g-discovery", "stm32f7", 216_000_000),
 }
@@ -131,6 +141,38 @@ def measure(submission: Submission) -> dict[str, Any]:
     }
 
 
+def add_energy(row: dict[str, Any], root: Path) -> None:
+    """Put the energy that was published with a row, and its estimate, beside its cycles."""
+    where = row["source"].partition(": ")[2].replace("/performance/", "/energy/")
+    result, volts = root / where, _ENERGY_SUPPLY_V.get(row["board"])
+    board = next((b for b in BOARDS.values() if b.title == row["board"]), None)
+    power = board.as_target().power if board else None
+    if root.name.rpartition("_")[2] not in row["source"] or not result.is_file() or not volts:
+        return
+    medians = re.findall(r"Median energy cost is\s+([\d.]+)", result.read_text())
+    if medians and power is not None:
+        # An LDO draws the same current at any voltage, a step-down converter the same power.
+        share = volts / power.supply_v if power.regulator == "LDO" else 1.0
+        row["published_uj"] = float(medians[-1])
+        row["estimated_uj"] = round(row["estimated_cycles"] * power.cycle_uj * share, 1)
+        row["supply_v"] = volts
+
+
+def energy_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: the rows that have an energy."""
+    lines = ["| board | supply | code of | model | published | estimate | error |"]
+    lines += ["|---|---:|---|---|---:|---:|---:|"]
+    for row in rows:
+        if "published_uj" in row:
+            code = f"{row['submitter']}, {_version(row['source'])}"
+            off = row["estimated_uj"] / row["published_uj"] - 1
+            lines.append(
+                f"| {row['board']} | {row['supply_v']:g} V | {code} | {row['model']} "
+                f"| {row['published_uj']:,.0f} µJ | {row['estimated_uj']:,.0f} µJ | {off:+.0%} |"
+            )
+    return "\n".join(lines)
+
+
 def error(row: dict[str, Any]) -> float:
     """Relative error of an estimate."""
     return float(row["estimated_cycles"] / row["published_cycles"] - 1)
@@ -165,23 +207,22 @@ def _version(source: str) -> str:
 
 def write_docs(rows: list[dict[str, Any]]) -> None:
     """Put the tables between the marks of the documentation."""
-    before, rest = DOCS.read_text().split(_BEGIN)
-    after = rest.split(_END)[1]
-    DOCS.write_text(f"{before}{_BEGIN}\n{table(rows)}\n{_END}{after}")
+    for path, content in ((DOCS, table(rows)), (ENERGY_DOCS, energy_table(rows))):
+        before, rest = path.read_text().split(_BEGIN)
+        after = rest.split(_END)[1]
+        path.write_text(f"{before}{_BEGIN}\n{content}\n{_END}{after}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="*", help="clones of the results")
-    parser.add_argument("--table", action="store_true", help="only write the table again")
+    parser.add_argument("--table", action="store_true", help="only write the tables again")
+    parser.add_argument("--energy", action="store_true", help="only read the energies again")
     chosen = parser.parse_args()
     known = json.loads(RESULTS.read_text())
     rows = [row for row in known["rows"] if "image_sha256" not in row]
-    if chosen.table:
-        write_docs(known["rows"])
-        return
-    found = []
-    for root in chosen.results:
+    found = known["rows"] if chosen.table or chosen.energy else []
+    for root in () if found else chosen.results:
         for submission in submissions(root):
             try:
                 found.append(measure(submission))
@@ -189,9 +230,13 @@ def main() -> None:
                 print(f"{submission.image}: does not start here: {problem}")
                 continue
             print(f"{found[-1]['board']} {found[-1]['model']}: {error(found[-1]):+.1%}", flush=True)
-    order = {board.title: number for number, board in enumerate(BOARDS.values())}
-    found.sort(key=lambda row: (order[row["board"]], row["submitter"], row["source"]))
-    known["rows"] = [*found, *rows]
+    if not (chosen.table or chosen.energy):
+        order = {board.title: number for number, board in enumerate(BOARDS.values())}
+        found.sort(key=lambda row: (order[row["board"]], row["submitter"], row["source"]))
+        known["rows"] = [*found, *rows]
+    for root in chosen.results:
+        for row in known["rows"]:
+            add_energy(row, root)
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     write_docs(known["rows"])
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgeq.analysis.energy import Duty, energy_figures, energy_values
 from edgeq.analysis.kinds import figures_of, stand_in
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
@@ -77,7 +78,8 @@ class Account(Result):
         target: Name of the target.
         on: The address where it was seen at work.
         figures: By their path in the JSON of `edgeq profile` ("memory_bytes.stack", "cycles"),
-            and "latency_ms"; memory is that of the model's program alone.
+            "latency_ms", "energy_uj" and, with a duty, "average_power_uw" and "battery_life_h";
+            memory is that of the model's program alone.
         image: The whole image of the bare-metal project, where the target has one and a compiler
             for it is here.
         parts: Of a program that another runtime runs: what each part takes, as far as it is known.
@@ -111,6 +113,7 @@ class Account(Result):
             "cycles": self.figures["cycles"].value,
             "latency_ms": self.latency_ms.value,
             "latency_ms_at_highest_clock": self.fastest and self.fastest.value,
+            **energy_values(self.figures),
             "image": self.image and self.image.to_json(),
             "parts": [part.to_json() for part in self.parts],
             **beside(self.figures),
@@ -173,7 +176,13 @@ def account_on(address: str, model: Path, target: Target, options: CompileOption
         return account_of(session.profile(how), model, target, options)
 
 
-def account_of(found: Measurement, model: Path, target: Target, options: CompileOptions) -> Account:
+def account_of(
+    found: Measurement,
+    model: Path,
+    target: Target,
+    options: CompileOptions,
+    duty: Duty | None = None,
+) -> Account:
     """The account of a program that was measured already.
 
     Args:
@@ -181,6 +190,7 @@ def account_of(found: Measurement, model: Path, target: Target, options: Compile
         model: The .tflite file.
         target: The target.
         options: What its C was made for.
+        duty: How often it runs and out of which battery; None leaves power and life out.
     """
     address = str(found.device["address"])
     figures = figures_of(found)
@@ -189,14 +199,16 @@ def account_of(found: Measurement, model: Path, target: Target, options: Compile
         if target.kind != "host":
             figures |= _own_sizes(model, target, options)
             figures["memory_bytes.ram_total"] = _total(figures)
-    figures["latency_ms"] = _latency(figures, target)
+    figures["latency_ms"] = latency_of(figures, target)
+    figures |= energy_figures(figures["latency_ms"], target, duty)
     return Account(target.name, address, figures, fastest=_fastest(figures, target))
 
 
 def for_target(account: Account, target: Target) -> Account:
     """The account of another target with the same core: only its clock is another."""
     figures = {**account.figures}
-    figures["latency_ms"] = _latency(figures, target)
+    figures["latency_ms"] = latency_of(figures, target)
+    figures |= energy_figures(figures["latency_ms"], target)
     fastest = _fastest(figures, target)
     return replace(account, target=target.name, figures=figures, fastest=fastest)
 
@@ -295,7 +307,7 @@ def _total(figures: Mapping[str, Figure]) -> Figure:
     return figure(total, weakest(part.kind for part in parts), "bytes", worst.provenance)
 
 
-def _latency(figures: Mapping[str, Figure], target: Target) -> Figure:
+def latency_of(figures: Mapping[str, Figure], target: Target) -> Figure:
     """Milliseconds of one inference: timed on the target, or its cycles at its clock."""
     timed, cycles = figures["latency_us"], figures["cycles"]
     if target.kind == "host" and timed.kind != "measured":

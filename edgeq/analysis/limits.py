@@ -25,6 +25,7 @@ class Limits:
         ram_bytes: Most RAM that the program needs: arena, state, statics and stack.
         cycles: Most cycles of one inference.
         latency_ms: Most time of one inference at the target's clock.
+        energy_uj: Most energy of one inference.
     """
 
     accuracy: float | None = None
@@ -33,6 +34,7 @@ class Limits:
     ram_bytes: int | None = None
     cycles: int | None = None
     latency_ms: float | None = None
+    energy_uj: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def check_limits(
         "RAM bytes": (limits.ram_bytes, figures["memory_bytes.ram_total"]),
         "cycles": (limits.cycles, figures["cycles"]),
         "latency ms": (limits.latency_ms, account.latency_ms),
+        "energy uJ": (limits.energy_uj, figures.get("energy_uj", Figure(None, "unknown", "uJ"))),
     }
     for name, (limit, found) in asked.items():
         if limit is not None:
@@ -168,11 +171,12 @@ def _program_checks(
 def _at_most(
     name: str, limit: float, found: Figure, source: str, target: Target, accept_stand_in: bool
 ) -> LimitCheck:
-    timed_only = name == "latency ms" and target.kind == "host"
+    timed_only = name in ("latency ms", "energy uJ") and target.kind == "host"
     met = found.satisfies(limit, accept_stand_in=accept_stand_in, timed_only=timed_only)
     note = found.provenance.note
     if found.value is None:
-        note = f"not measured; {how_to_measure(target)} would"
+        meter = "a meter (edgeq profile --power)" if name == "energy uJ" else how_to_measure(target)
+        note = f"not measured; {meter} would"
     elif found.kind == "stand-in" and not met and found.value <= limit:
         note = _lets_count(found, target)
     clock_hz = found.provenance.clock_hz

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.analysis.account import latency_of
 from edgeq.analysis.budget import check_measured, chosen_for
+from edgeq.analysis.energy import Duty, energy_figures, energy_values
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
+from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.model_file import read_graph
-from edgeq.support.figures import beside
+from edgeq.support.figures import Figure, beside
 from edgeq.support.result import Result
 
 
@@ -32,12 +35,19 @@ class Profile(Result):
         sha256: Digest of the .tflite.
         macs: Multiply-accumulates of one inference.
         measurement: What the device found out.
+        energy: Energy of an inference and what follows from it, by name, with their kinds.
     """
 
     path: str
     sha256: str
     macs: int
     measurement: Measurement
+    energy: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Every figure by its path in the JSON."""
+        return {**figures_of(self.measurement), **self.energy}
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq profile`; null where the device cannot know.
@@ -60,7 +70,9 @@ class Profile(Result):
             "valid": found.valid,
             "warnings": list(found.warnings),
             "samples_us": list(found.samples_us),
-            **beside(figures_of(found)),
+            "energy_uj": None,
+            **energy_values(self.energy),
+            **beside(self.figures),
         }
 
 
@@ -70,6 +82,7 @@ def profile(
     on: str = "local",
     profile_options: ProfileOptions | None = None,
     options: CompileOptions | None = None,
+    duty: Duty | None = None,
 ) -> Profile:
     """Latency or instructions and cycles, memory and per-op figures on a device.
 
@@ -78,17 +91,21 @@ def profile(
         on: Device address.
         profile_options: How to measure.
         options: How C is generated, where the address runs generated C.
+        duty: How often an inference is made, for the average power and a battery's life.
 
     Raises:
         EdgeqError: The device cannot be reached or cannot run this model.
     """
-    return profile_on(
-        open_device(on), model, profile_options or ProfileOptions(), options or CompileOptions()
-    )
+    how, chosen = profile_options or ProfileOptions(), options or CompileOptions()
+    return profile_on(open_device(on), model, how, chosen, duty)
 
 
 def profile_on(
-    device: Device, model: str | Path, profile_options: ProfileOptions, options: CompileOptions
+    device: Device,
+    model: str | Path,
+    profile_options: ProfileOptions,
+    options: CompileOptions,
+    duty: Duty | None = None,
 ) -> Profile:
     """As `profile`, on a device that has been opened already.
 
@@ -110,7 +127,28 @@ def profile_on(
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]
-    return Profile(str(model), graph.sha256, sum(macs.values()), replace(found, ops=ops))
+    found = replace(found, ops=ops)
+    energy = energy_of(found, duty)
+    return Profile(str(model), graph.sha256, sum(macs.values()), found, energy)
+
+
+def energy_of(found: Measurement, duty: Duty | None) -> dict[str, Figure]:
+    """The energy of an inference where the device stands for a board whose currents are known."""
+    figures = figures_of(found)
+    target = _target_of(found)
+    latency = latency_of(figures, target) if target else Figure(None, "unknown", "ms")
+    return energy_figures(latency, target, duty)
+
+
+def _target_of(found: Measurement) -> Target | None:
+    """The board that a device is or emulates; None if it does not say."""
+    where = parse_address(str(found.device["address"]))
+    emulated = where.scheme in ("sim", "qemu")
+    named = where.rest if emulated else found.device.get("target")
+    try:
+        return load_target(str(named)) if named else None
+    except EdgeqError:
+        return None  # a board of somebody's own that is not described here
 
 
 def _completed(op: OpProfile, macs: Mapping[int, int]) -> OpProfile:

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeq.boards.cpu import CPUS, gcc_flags
 from edgeq.boards.memory_timing import FlashTiming, MemoryTiming, flash_timing
+from edgeq.boards.power import Power, power_of
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES, TargetFile, read_target_file
 from edgeq.errors import UsageError
 from edgeq.support.resources import resource_dir
@@ -115,6 +116,7 @@ class Target:
         boot: File of firmware_templates/bare-metal/boot/ that the chip's ROM asks for, or "".
         uart: The port of bare-metal images, if edgeq can start it.
         flash_timing: What its flash adds to the core's cycles; None if nobody wrote it down.
+        power: What its chip draws; None if nobody wrote it down.
         flash_tools: What can flash it, in order of preference, each with its argument.
         emulators: "sim", "qemu" or "labwired", each with the name the emulator knows it by.
         frameworks: Board names in "arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", ...
@@ -139,6 +141,7 @@ class Target:
     boot: str = ""
     uart: Uart | None = None
     flash_timing: FlashTiming | None = None
+    power: Power | None = None
     flash_tools: Mapping[str, str] = field(default_factory=dict)
     emulators: Mapping[str, str] = field(default_factory=dict)
     frameworks: Mapping[str, str] = field(default_factory=dict)
@@ -289,6 +292,7 @@ def _target(file: TargetFile) -> Target:
         templates=tuple(data.get("templates", ())),
         boot=data.get("boot", ""),
         uart=_uart(data.get("uart")),
+        power=power_of(data["power"]) if "power" in data else None,
         flash_timing=flash_timing(data["flash_timing"]) if "flash_timing" in data else None,
         flash_tools=data.get("flash", {}),
         emulators=data.get("emulator", {}),

@@ -55,6 +55,7 @@ CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
 _MOST_TEXT = 300
 _MOST_BYTES = 1 << 20
 _MOST_WAITS = 100
+_MOST = 1e6
 _MOST_LINES = 1 << 16
 
 # Facts of these tables must say where they were read, under the same key of [sources].
@@ -158,6 +159,11 @@ def _few(value: Any) -> str:
     return "" if not _count(value) and value <= _MOST_WAITS else f"0 to {_MOST_WAITS}"
 
 
+def _positive(value: Any) -> str:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < _MOST
+    return "" if good else "a number above 0"
+
+
 def _register_step(value: Any) -> str:
     """`{ write = A, clear = B, set = C, width = 8 }` or `{ wait = A, set = C }`."""
     wanted = "{ write or wait = address, clear = bits, set = bits, width = 8, 16 or 32 }"
@@ -237,6 +243,14 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "next_reads": _Key(_few),
         "data_reads": _Key(_few),
         "bus_cycles": _Key(_few),
+    },
+    "power": {
+        "supply_v": _Key(_positive, required=True),
+        "run_ua_per_mhz": _Key(_positive, required=True),
+        "sleep_ua": _Key(_positive),
+        "sleep_mode": _Key(_text),
+        "regulator": _Key(_one_of("LDO", "SMPS")),
+        "load": _Key(_text),
     },
     "host": {
         "os": _Key(_one_of("linux", "android"), required=True),

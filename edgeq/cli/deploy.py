@@ -11,6 +11,7 @@ import click
 from edgeq.analysis.limits import Limits
 from edgeq.cli.shared.common import Number, compile_options, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.duty import duty_options
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
 from edgeq.data.options import READING_KEYS
@@ -40,6 +41,8 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--min-accuracy", type=Number(), help="Limit: least value of the metric.")
 @click.option("--max-drop", type=Number(), help="Limit: most that may be lost against float.")
 @click.option("--max-latency", type=Number(), help="Limit: milliseconds per inference.")
+@click.option("--max-energy", type=Number(), help="Limit: microjoules per inference.")
+@duty_options
 @click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
 @click.option(
     "--accept-loss",
@@ -114,6 +117,7 @@ def _overridden(
         "accuracy": given["min_accuracy"],
         "accuracy_drop": given["max_drop"],
         "latency_ms": given["max_latency"],
+        "energy_uj": given["max_energy"],
         "ram_bytes": options.ram_bytes,
         "flash_bytes": options.flash_bytes,
         "cycles": options.cycles,

@@ -9,15 +9,16 @@ import click
 from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
-from edgeq.analysis.kinds import figures_of
+from edgeq.analysis.energy import ENERGY_FIGURES, duty_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import Number, compile_options, json_option, print_json
+from edgeq.cli.shared.duty import duty_options
 from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
-from edgeq.report.account import plain_text, provenance_lines
+from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
 from edgeq.report.units import latency_name, microseconds
 from edgeq.support.figures import mark
 
@@ -52,6 +53,7 @@ from edgeq.support.figures import mark
     show_default=True,
     help="Number of the reproducible input that is fed.",
 )
+@duty_options
 @click.option("--require-valid", is_flag=True, help="Exit with 3 if the run was disturbed.")
 @compile_options
 @json_option
@@ -69,6 +71,8 @@ def profile(
     paced: float | None,
     no_ops: bool,
     input_index: int,
+    every: str | None,
+    battery: str | None,
     require_valid: bool,
     options: CompileOptions,
     as_json: bool,
@@ -86,7 +90,8 @@ def profile(
         from edgeq.cli.shared.fleet import profile_fleet
 
         ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
-    result = profile_model(model, on=on, profile_options=how, options=options)
+    duty = duty_of(every, battery)
+    result = profile_model(model, on=on, profile_options=how, options=options, duty=duty)
     if as_json:
         print_json(result.to_json())
     else:
@@ -109,7 +114,7 @@ def show_profile(result: Profile, console: Console) -> None:
     for name, value in _figures(result):
         table.add_row(name, value)
     console.print(table)
-    for line in provenance_lines(figures_of(found)):
+    for line in (*energy_lines(result.energy), *provenance_lines(result.figures)):
         console.print(line, markup=False, soft_wrap=True)
     if found.ops:
         console.print(op_table(found.ops))
@@ -124,13 +129,21 @@ def _figures(result: Profile) -> list[tuple[str, str]]:
     rows = [("MACs", f"{result.macs:,}")]
     if found.latency_us is not None:
         rows += _latency_rows(found.latency_us, valid=found.valid)
-    figures = figures_of(found)
     rows += [
-        (path.removeprefix("memory_bytes.").replace("_", " ") + mark(entry), plain_text(entry))
-        for path, entry in figures.items()
+        (_name(path) + mark(entry), plain_text(entry))
+        for path, entry in result.figures.items()
         if path != "latency_us" and entry.value is not None
     ]
     return rows
+
+
+def _name(path: str) -> str:
+    """What people call a figure; its unit stands with its value."""
+    return (
+        NAMES[path]
+        if path in ENERGY_FIGURES
+        else path.removeprefix("memory_bytes.").replace("_", " ")
+    )
 
 
 def _latency_rows(latency: Latency, *, valid: bool) -> list[tuple[str, str]]:

@@ -51,6 +51,11 @@ from edgeq.workflow.tuning.tune import tune as tune_model
     type=Number(),
     help="Limit: milliseconds; emulated boards count at their clock.",
 )
+@click.option(
+    "--max-energy",
+    type=Number(),
+    help="Limit: microjoules; for emulated boards whose currents are known.",
+)
 @click.option("--metric", default="classification", show_default=True, help="As for evaluate.")
 @click.option(
     "--prefer",
@@ -82,6 +87,7 @@ def tune(
     ram: str | None,
     cycles: int | None,
     max_latency: float | None,
+    max_energy: float | None,
     reading: DatasetOptions,
     as_json: bool,
     **settings: Any,
@@ -97,6 +103,7 @@ def tune(
         parse_bytes(ram),
         cycles,
         None if max_latency is None else max_latency * 1000,
+        max_energy,
     )
     result = tune_model(model, limits=limits, dataset_options=reading, **settings)
     if as_json:

@@ -23,7 +23,15 @@ NAMES = {
     "instructions": "instructions",
     "cycles": "cycles",
     "latency_ms": "latency",
+    "energy_uj": "energy",
+    "average_power_uw": "average power",
+    "battery_life_h": "battery life",
 }
+# How units are written, and with how few digits where a figure is not a whole number.
+_WRITTEN = {"uJ": "µJ", "uW": "µW"}
+_FRACTIONS = ("ms", "uJ", "uW", "h")
+_MANY = 10_000
+_NOTHING = Figure(None, "unknown")
 _LABELS = {"flash bytes": "flash", "RAM bytes": "RAM"}
 
 
@@ -38,9 +46,11 @@ def plain_text(found: Figure) -> str:
     """A figure with its unit, for where its kind stands beside it."""
     if found.value is None:
         return "unknown"
-    exact = found.unit == "ms" and abs(found.value) < 1000
-    value = f"{found.value:.4g}" if exact else f"{found.value:,.0f}"
-    return value if found.unit in ("instructions", "cycles", "") else f"{value} {found.unit}"
+    most = 1000 if found.unit == "ms" else _MANY
+    small = found.unit in _FRACTIONS and abs(found.value) < most
+    value = f"{found.value:.4g}" if small else f"{found.value:,.0f}"
+    unit = _WRITTEN.get(found.unit, found.unit)
+    return value if unit in ("instructions", "cycles", "") else f"{value} {unit}"
 
 
 def account_rows(account: Account) -> list[tuple[str, str]]:
@@ -48,7 +58,7 @@ def account_rows(account: Account) -> list[tuple[str, str]]:
     return [
         (name, figure_text(account.figures[path]))
         for path, name in NAMES.items()
-        if account.figures[path].value is not None or path == "latency_ms"
+        if account.figures.get(path, _NOTHING).value is not None or path == "latency_ms"
     ]
 
 
@@ -66,6 +76,16 @@ def _at_clock(found: Figure) -> str:
     source = found.provenance
     at = f"at {clock(source.clock_hz)}" if source.clock_hz else ""
     return ", ".join(words for words in (figure_text(found), at, source.note) if words)
+
+
+def energy_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
+    """What energy, power and battery life hold for; nothing where the energy is unknown."""
+    if figures.get("energy_uj", _NOTHING).value is None:
+        return
+    for path in ("energy_uj", "average_power_uw", "battery_life_h"):
+        found = figures.get(path)
+        if found is not None and found.provenance.note:
+            yield f"{NAMES[path]}: {figure_text(found)}, {found.provenance.note}"
 
 
 def provenance_lines(figures: Mapping[str, Figure]) -> Iterator[str]:

@@ -39,6 +39,8 @@ class DeployConfig:
         accept_stand_in: Whether figures of another core than the target's may meet a limit.
         trust: Whether code inside a Keras file may run.
         accept_loss: Whether an integer model that differs much from the float one is accepted.
+        every: How often an inference is made, such as "1s"; None leaves average power out.
+        battery: What feeds it, such as "230mAh@3V".
         sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
     """
 
@@ -59,6 +61,8 @@ class DeployConfig:
     accept_stand_in: bool = False
     trust: bool = False
     accept_loss: bool = False
+    every: str | None = None
+    battery: str | None = None
     sign: str | None = None
 
 
@@ -69,7 +73,7 @@ _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {
     "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
     "reading": READING_KEYS,
-    "limits": (*_SIZES, "accuracy", "accuracy_drop", "cycles", "latency_ms"),
+    "limits": (*_SIZES, "accuracy", "accuracy_drop", "cycles", "latency_ms", "energy_uj"),
 }
 
 

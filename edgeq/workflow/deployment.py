@@ -16,6 +16,7 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
+from edgeq.analysis.energy import duty_of, energy_values, split
 from edgeq.analysis.evaluation.evaluate import (
     Evaluation,
     evaluate,
@@ -39,7 +40,7 @@ from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.report.html import render
-from edgeq.support.figures import Figure, beside
+from edgeq.support.figures import beside
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.progress import stage
@@ -170,6 +171,7 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
     check_writable(Path(config.output), force=force, folder=True)
     find_metric(config.metric)
+    duty_of(config.every, config.battery)
     if config.sign is not None:
         sign_bytes(b"", Path(config.sign))
     limits = config.limits
@@ -282,7 +284,8 @@ class _Steps:
 
     def _account(self, model: Path, found: Profile, options: CompileOptions) -> Account:
         """What the program takes on the target, the image of its usual project included."""
-        account = account_of(found.measurement, model, self.target, options)
+        duty = duty_of(self.config.every, self.config.battery)
+        account = account_of(found.measurement, model, self.target, options, duty)
         if self.target.kind == "host":
             return account
         image = image_account(model, self.target, options, golden=True)
@@ -369,20 +372,17 @@ def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[st
             "paired": found.compared,
         },
         # Kinds as seen from the target, which is not always what was measured.
-        "profile": {**found.profile.to_json(), **beside(_of_profile(found.account))},
+        "profile": {**found.profile.to_json(), **beside(split(found.account.figures)[1])},
         "latency_ms": found.latency_ms,
+        **energy_values(found.account.figures),
         "account": found.account.to_json(),
         "memory": None if sources is None else _memory(sources.manifest),
         "layers": found.layers,
         "limits": found.limits,
         "warnings": found.warnings,
         "met": found.met,
-        **beside({"latency_ms": found.account.latency_ms}),
+        **beside(split(found.account.figures)[0]),
     }
-
-
-def _of_profile(account: Account) -> dict[str, Figure]:
-    return {path: entry for path, entry in account.figures.items() if path != "latency_ms"}
 
 
 def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:

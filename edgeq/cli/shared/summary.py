@@ -9,6 +9,7 @@ from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.report.account import (
     account_rows,
     check_line,
+    energy_lines,
     image_lines,
     latency_lines,
     provenance_lines,
@@ -26,7 +27,9 @@ def show_deployment(found: Deployment) -> None:
     for name, value in _figures(found):
         table.add_row(name, value)
     console.print(table)
-    for line in (*latency_lines(found.account), *provenance_lines(found.account.figures)):
+    figures = found.account.figures
+    more = (*energy_lines(figures), *provenance_lines(figures))
+    for line in (*latency_lines(found.account), *more):
         console.print(line, markup=False, soft_wrap=True)
     if found.account.image is not None:
         for line in image_lines(found.account.image):

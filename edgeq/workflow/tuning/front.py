@@ -23,6 +23,7 @@ class TuneLimits:
         flash_bytes, ram_bytes: Memory in all.
         cycles: Of one inference.
         latency_us: Median of one inference.
+        energy_uj: Of one inference, on an emulated board whose currents are known.
     """
 
     drop: float | None = None
@@ -30,6 +31,7 @@ class TuneLimits:
     ram_bytes: int | None = None
     cycles: int | None = None
     latency_us: float | None = None
+    energy_uj: float | None = None
 
     def __post_init__(self) -> None:
         if self.drop is not None and not math.isfinite(self.drop):
@@ -37,6 +39,7 @@ class TuneLimits:
         for name, value in (
             ("flash", self.flash_bytes), ("ram", self.ram_bytes),
             ("cycles", self.cycles), ("latency", self.latency_us),
+            ("energy", self.energy_uj),
         ):  # fmt: skip
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"A limit of {value:g} for {name} is none.", hint="above 0")

@@ -295,11 +295,12 @@ def _check(prefer: str, trials: int, minutes: float | None, seed: int) -> None:
 
 
 def _with_clock(limits: TuneLimits, on: str) -> TuneLimits:
-    """The limits, with one on time turned into cycles where cycles are counted.
+    """The limits, with those on time and energy turned into cycles where cycles are counted.
 
     Raises:
-        UsageError: It cannot be: the emulated machine has no clock.
+        UsageError: It cannot be: the machine has no clock, or nobody knows what it draws.
     """
+    limits = _with_power(limits, on)
     if limits.latency_us is None or not is_emulated(on):
         return limits
     clock = load_target(parse_address(on).rest).clock_hz
@@ -310,6 +311,20 @@ def _with_clock(limits: TuneLimits, on: str) -> TuneLimits:
         )
     cycles = int(limits.latency_us * clock / 1e6)
     return replace(limits, latency_us=None, cycles=min(cycles, limits.cycles or cycles))
+
+
+def _with_power(limits: TuneLimits, on: str) -> TuneLimits:
+    """The limits, with one on energy turned into cycles."""
+    if limits.energy_uj is None:
+        return limits
+    power = load_target(parse_address(on).rest).power if is_emulated(on) else None
+    if power is None:
+        raise UsageError(
+            f"Nobody knows what '{on}' draws, so no search can keep to a limit on energy.",
+            hint="an emulated board with [power] in its target, such as --on sim:nucleo-u575zi-q",
+        )
+    cycles = int(limits.energy_uj / power.cycle_uj)
+    return replace(limits, energy_uj=None, cycles=min(cycles, limits.cycles or cycles))
 
 
 def _warnings(limits: TuneLimits, problem: Problem, best: Trial, real: Score) -> Iterator[str]:
