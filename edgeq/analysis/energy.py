@@ -117,9 +117,14 @@ def with_measured(
     latency_ms: Figure,
     target: Target | None,
     duty: Duty | None,
+    idle_uw: float,
 ) -> dict[str, Figure]:
-    """The same figures where a meter has measured the energy of an inference."""
-    more = _of_duty(energy_uj, latency_ms, target, duty) if duty else {}
+    """The same figures where a meter has measured the energy of an inference.
+
+    Between inferences, a board sleeps as its target says; a machine of which nobody says how it
+    sleeps draws what it drew before the measurement, `idle_uw`.
+    """
+    more = _of_duty(energy_uj, latency_ms, target, duty, idle_uw) if duty else {}
     return {**figures, "energy_uj": energy_uj, **more}
 
 
@@ -144,31 +149,43 @@ def _why_unknown(latency_ms: Figure, target: Target | None) -> str:
 
 
 def _of_duty(
-    energy: Figure, latency_ms: Figure, target: Target | None, duty: Duty
+    energy: Figure,
+    latency_ms: Figure,
+    target: Target | None,
+    duty: Duty,
+    idle_uw: float | None = None,
 ) -> dict[str, Figure]:
-    average = _average(energy, latency_ms, target, duty)
+    average = _average(energy, latency_ms, target, duty, idle_uw)
     found = {"average_power_uw": average}
     if duty.battery is not None:
         found["battery_life_h"] = _life(average, target, duty.battery)
     return found
 
 
-def _average(energy: Figure, latency_ms: Figure, target: Target | None, duty: Duty) -> Figure:
+def _average(
+    energy: Figure,
+    latency_ms: Figure,
+    target: Target | None,
+    duty: Duty,
+    idle_uw: float | None,
+) -> Figure:
     """Microwatts over a whole period: the inference, then sleep."""
     power = target.power if target is not None else None
-    asleep = power.sleep_uw if power is not None else None
+    documented = power.sleep_uw if power is not None else None
+    asleep = idle_uw if documented is None else documented
+    between = "as idle as before" if documented is None else power and power.sleep_mode
     if energy.value is None or latency_ms.value is None:
         return Figure(None, "unknown", "uW", energy.provenance)
     working_s = latency_ms.value / 1000
     if working_s > duty.every_s:
         note = f"an inference takes longer than {duty.every_s:g} s"
         return Figure(None, "unknown", "uW", replace(energy.provenance, note=note))
-    if power is None or asleep is None:
+    if asleep is None:
         note = "its current asleep is not written down"
         return Figure(None, "unknown", "uW", replace(energy.provenance, note=note))
     value = (energy.value + asleep * (duty.every_s - working_s)) / duty.every_s
-    note = f"one inference every {duty.every_s:g} s, {power.sleep_mode or 'asleep'} between them"
-    kind = weakest((energy.kind, "estimated"))
+    note = f"one inference every {duty.every_s:g} s, {between or 'asleep'} between them"
+    kind = energy.kind if documented is None else weakest((energy.kind, "estimated"))
     return figure(value, kind, "uW", replace(energy.provenance, note=note))
 
 

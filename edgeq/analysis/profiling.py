@@ -10,9 +10,10 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import latency_of
 from edgeq.analysis.budget import check_measured, chosen_for
-from edgeq.analysis.energy import Duty, energy_figures, energy_values
+from edgeq.analysis.energy import Duty, energy_figures, energy_values, with_measured
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
+from edgeq.analysis.metering import PowerReport, metered
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
 from edgeq.boards.target import Target, load_target
@@ -36,6 +37,7 @@ class Profile(Result):
         macs: Multiply-accumulates of one inference.
         measurement: What the device found out.
         energy: Energy of an inference and what follows from it, by name, with their kinds.
+        power: What a meter found; None without one.
     """
 
     path: str
@@ -43,6 +45,7 @@ class Profile(Result):
     macs: int
     measurement: Measurement
     energy: Mapping[str, Figure] = field(default_factory=dict)
+    power: PowerReport | None = None
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -72,6 +75,7 @@ class Profile(Result):
             "samples_us": list(found.samples_us),
             "energy_uj": None,
             **energy_values(self.energy),
+            "power": self.power and self.power.to_json(),
             **beside(self.figures),
         }
 
@@ -83,6 +87,7 @@ def profile(
     profile_options: ProfileOptions | None = None,
     options: CompileOptions | None = None,
     duty: Duty | None = None,
+    power: str | None = None,
 ) -> Profile:
     """Latency or instructions and cycles, memory and per-op figures on a device.
 
@@ -92,12 +97,14 @@ def profile(
         profile_options: How to measure.
         options: How C is generated, where the address runs generated C.
         duty: How often an inference is made, for the average power and a battery's life.
+        power: A meter for the energy: "rapl", "hwmon", "pmic", "battery", "ppk2:PORT",
+            "joulescope".
 
     Raises:
         EdgeqError: The device cannot be reached or cannot run this model.
     """
     how, chosen = profile_options or ProfileOptions(), options or CompileOptions()
-    return profile_on(open_device(on), model, how, chosen, duty)
+    return profile_on(open_device(on), model, how, chosen, duty, power)
 
 
 def profile_on(
@@ -106,6 +113,7 @@ def profile_on(
     profile_options: ProfileOptions,
     options: CompileOptions,
     duty: Duty | None = None,
+    power: str | None = None,
 ) -> Profile:
     """As `profile`, on a device that has been opened already.
 
@@ -123,21 +131,31 @@ def profile_on(
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
+            report = metered(session, device, power, profile_options) if power else None
         check_measured(found, options, Path(model))
     macs = model_macs(graph.main)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]
     found = replace(found, ops=ops)
-    energy = energy_of(found, duty)
-    return Profile(str(model), graph.sha256, sum(macs.values()), found, energy)
+    energy = energy_of(found, duty, report)
+    return Profile(str(model), graph.sha256, sum(macs.values()), found, energy, report)
 
 
-def energy_of(found: Measurement, duty: Duty | None) -> dict[str, Figure]:
-    """The energy of an inference where the device stands for a board whose currents are known."""
+def energy_of(
+    found: Measurement, duty: Duty | None, report: PowerReport | None = None
+) -> dict[str, Figure]:
+    """The energy of an inference: by a meter, or of a board whose currents are known."""
     figures = figures_of(found)
     target = _target_of(found)
-    latency = latency_of(figures, target) if target else Figure(None, "unknown", "ms")
-    return energy_figures(latency, target, duty)
+    timed = figures["latency_us"]
+    latency = replace(timed, value=timed.value and timed.value / 1000, unit="ms")
+    if timed.value is None and target is not None:
+        latency = latency_of(figures, target)
+    estimated = energy_figures(latency, target, duty)
+    if report is None:
+        return estimated
+    address, rest_uw = str(found.device["address"]), report.found.idle_w * 1e6
+    return with_measured(estimated, report.figure(address), latency, target, duty, rest_uw)
 
 
 def _target_of(found: Measurement) -> Target | None:

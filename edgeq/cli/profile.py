@@ -18,6 +18,7 @@ from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
+from edgeq.errors import UsageError
 from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
 from edgeq.report.units import latency_name, microseconds
 from edgeq.support.figures import mark
@@ -53,6 +54,11 @@ from edgeq.support.figures import mark
     show_default=True,
     help="Number of the reproducible input that is fed.",
 )
+@click.option(
+    "--power",
+    metavar="METER",
+    help="Measure energy: rapl, hwmon, pmic, battery, ppk2:PORT[?mv=3300&trigger=0], joulescope.",
+)
 @duty_options
 @click.option("--require-valid", is_flag=True, help="Exit with 3 if the run was disturbed.")
 @compile_options
@@ -71,6 +77,7 @@ def profile(
     paced: float | None,
     no_ops: bool,
     input_index: int,
+    power: str | None,
     every: str | None,
     battery: str | None,
     require_valid: bool,
@@ -86,12 +93,16 @@ def profile(
     }
     given = {name: value for name, value in extra.items() if value is not None}
     how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index, given)
+    if on.startswith("group:") and (power or every or battery):
+        raise UsageError("--power, --every and --battery are for one device.", on)
     if on.startswith("group:"):
         from edgeq.cli.shared.fleet import profile_fleet
 
         ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
     duty = duty_of(every, battery)
-    result = profile_model(model, on=on, profile_options=how, options=options, duty=duty)
+    result = profile_model(
+        model, on=on, profile_options=how, options=options, duty=duty, power=power
+    )
     if as_json:
         print_json(result.to_json())
     else:

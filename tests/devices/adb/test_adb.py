@@ -11,6 +11,7 @@ import pytest
 from edgeq.analysis.execution import run
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
+from edgeq.devices.power.opening import open_meter
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from tests.devices.adb.phone import Phone
@@ -59,6 +60,27 @@ def test_a_phone_that_is_not_there(phone, models):
 def test_any_takes_the_only_one(phone, models):
     with open_device("adb:any").open(models / "kws_int8.tflite", CompileOptions()) as session:
         assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+
+
+def test_the_battery_of_a_phone(phone, tmp_path):
+    """Over adb, with a folder in place of the phone's /sys."""
+    del phone  # its adb server
+    state = {"status": "Discharging", "current_now": -350_000, "voltage_now": 4_000_000}
+    (tmp_path / "battery").mkdir()
+    for name, value in state.items():
+        (tmp_path / "battery" / name).write_text(f"{value}\n")
+    shell = tmp_path / "sh"
+    here = f"s#/sys/class/power_supply#{tmp_path}#g"
+    shell.write_text(f'#!/bin/sh\nexec /bin/sh -c "$(printf %s "$2" | sed \'{here}\')"\n')
+    shell.chmod(0o755)
+    other = Phone(tmp_path, str(shell))
+    subprocess.run(["adb", "connect", other.serial], check=True, capture_output=True, timeout=30)
+    try:
+        with open_meter("battery", open_device(f"adb:{other.serial}")) as meter:
+            assert meter.read().power_w == pytest.approx(1.4)
+    finally:
+        subprocess.run(["adb", "disconnect", other.serial], check=False, capture_output=True)
+        other.close()
 
 
 # What a phone's shell does instead of obeying; adb's own client stands in between.

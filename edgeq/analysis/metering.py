@@ -1,0 +1,95 @@
+"""The energy of an inference by a meter: at rest first, then with many inferences in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgeq.devices.base import Device, Measurement, ProfileOptions, Session
+from edgeq.devices.power.meter import Meter, Metered, Window, idle, per_inference, recorded
+from edgeq.devices.power.opening import open_meter
+from edgeq.errors import EdgeqError
+from edgeq.support.figures import Figure, Provenance, figure
+from edgeq.support.progress import stage
+
+_REST_S = 2.0
+_BUSY_S = 5.0
+
+
+@dataclass(frozen=True)
+class PowerReport:
+    """What a meter found.
+
+    Attributes:
+        meter: Which one.
+        covers: What it measures.
+        found: Energy of an inference, and the powers.
+    """
+
+    meter: str
+    covers: str
+    found: Metered
+
+    def figure(self, address: str) -> Figure:
+        """The energy of an inference."""
+        found = self.found
+        note = (
+            f"by {self.meter}, {self.covers}: {found.busy_w:.3g} W at work, {found.idle_w:.3g} W "
+            f"before, {found.share:.0%} of the time inference"
+        )
+        return figure(found.energy_uj, "measured", "uJ", Provenance(address=address, note=note))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "meter": self.meter,
+            "covers": self.covers,
+            "busy_w": self.found.busy_w,
+            "idle_w": self.found.idle_w,
+            "share": self.found.share,
+        }
+
+
+def metered(session: Session, device: Device, spec: str, how: ProfileOptions) -> PowerReport:
+    """The energy of an inference of a session that is open.
+
+    Args:
+        session: The model on its device.
+        device: The device.
+        spec: Which meter (`edgeq.devices.power.opening.open_meter`).
+        how: How long is measured.
+
+    Raises:
+        EdgeqError: There is no such meter, it fails, or the device tells no time.
+    """
+    with open_meter(spec, device) as meter:
+        stage(f"measuring power at rest ({meter.name})")
+        rest = idle(meter, _REST_S)
+        stage(f"measuring power at work ({meter.name})")
+        busy, measured, pulses = _busy(session, meter, how)
+    if pulses is not None:
+        joules, count = pulses
+        return PowerReport(
+            meter.name, meter.covers, Metered(joules / count * 1e6, busy.watts, rest.watts, 1.0)
+        )
+    latency = measured.latency_us
+    if latency is None:
+        raise EdgeqError("This device tells no time of an inference.", device.address)
+    calls = latency.n + latency.warmup
+    return PowerReport(
+        meter.name, meter.covers, per_inference(busy, rest, calls, latency.mean / 1e6)
+    )
+
+
+def _busy(
+    session: Session, meter: Meter, how: ProfileOptions
+) -> tuple[Window, Measurement, tuple[float, int] | None]:
+    """The window at work, what was measured in it, and joules and number of marked inferences."""
+    found: list[Measurement] = []
+    longer = replace(how, ops=False, seconds=how.seconds or _BUSY_S)
+    pin = getattr(meter, "pulses", None)
+    before = (0.0, 0) if pin is None else (pin.joules, pin.count)
+    busy = recorded(meter, lambda: found.append(session.profile(longer)))
+    if pin is None or pin.count == before[1]:
+        return busy, found[0], None
+    return busy, found[0], (pin.joules - before[0], pin.count - before[1])

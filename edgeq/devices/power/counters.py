@@ -1,0 +1,185 @@
+"""Meters that a machine has in itself, read through its shell: here, over SSH or over adb.
+
+RAPL counters of PCs, INA219 and INA226 chips behind Linux's hwmon, the power chip of a Raspberry
+Pi 5, and the battery of a phone. Each is one shell command and what its output means.
+
+Sources:
+    Linux, Documentation/power/powercap/powercap.rst and Documentation/hwmon/ina2xx.rst
+    (power1_input in microwatts, in1_input in millivolts, curr1_input in milliamperes).
+    Raspberry Pi documentation, vcgencmd pmic_read_adc: currents and voltages of the rails; what is
+    drawn from the 5 V input directly (USB, HATs) is in none of them.
+    Linux, Documentation/ABI/testing/sysfs-class-power (current_now in microamperes, voltage_now in
+    microvolts).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeq.devices.power.meter import Reading
+from edgeq.errors import EdgeqError
+
+Shell = Callable[[str], str]
+"""Runs a shell command on the machine that is measured, and gives its output."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One kind of meter.
+
+    Attributes:
+        name: What `--power` takes.
+        covers: What it measures.
+        command: What prints its state; "{root}" is "" or a folder in place of /.
+        parse: Its state out of that text, by source: joules with the number after which they
+            begin at 0 again, or watts with 0.
+        counts: Whether it is joules.
+        missing: What to do where it is not there.
+    """
+
+    name: str
+    covers: str
+    command: str
+    parse: Callable[[str], dict[str, tuple[float, float]]]
+    counts: bool
+    missing: str
+
+
+class CounterMeter:
+    """A meter read through a shell."""
+
+    def __init__(
+        self, counter: Counter, shell: Shell, *, root: str = "", far: bool = False
+    ) -> None:
+        self.name = counter.name
+        self.covers = counter.covers
+        self.interval_s = 0.5 if far else 0.1
+        self._counter = counter
+        self._shell = shell
+        self._command = counter.command.replace("{root}", root)
+        self._last: dict[str, float] = {}
+        self._joules = 0.0
+
+    def read(self) -> Reading:
+        """What it shows now."""
+        before = time.monotonic()
+        text = self._shell(self._command)
+        now = (before + time.monotonic()) / 2
+        found = self._counter.parse(text)
+        if not found:
+            raise EdgeqError(
+                f"There is no {self.name} meter that can be read.", hint=self._counter.missing
+            )
+        if not self._counter.counts:
+            return Reading(now, power_w=sum(value for value, _ in found.values()))
+        for name, (joules, behind) in found.items():
+            step = joules - self._last.get(name, joules)
+            self._joules += step + behind if step < 0 else step
+            self._last[name] = joules
+        return Reading(now, energy_j=self._joules)
+
+    def close(self) -> None:
+        """Nothing to let go of: the shell is its owner's."""
+
+
+def _rapl(text: str) -> dict[str, tuple[float, float]]:
+    """Lines "package-0 123456 262143328850": microjoules, and where the counter begins anew."""
+    found = {}
+    for number, line in enumerate(text.splitlines()):
+        match = re.fullmatch(r"(package-\d+|psys) (\d{1,20}) (\d{1,20})", line.strip())
+        if match and match[1] != "psys":
+            found[f"{number} {match[1]}"] = (int(match[2]) / 1e6, int(match[3]) / 1e6)
+    return found
+
+
+def _hwmon(text: str) -> dict[str, tuple[float, float]]:
+    """Lines "hwmon3 ina219 POWER MILLIAMPERES MILLIVOLTS", "-" for what a driver does not have."""
+    found = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(hwmon\d+) (ina\d+\w*) (-|\d+) (-|-?\d+) (-|\d+)", line.strip())
+        if not match:
+            continue
+        if match[3] != "-":
+            found[match[1]] = (int(match[3]) / 1e6, 0.0)
+        elif match[4] != "-" and match[5] != "-":
+            found[match[1]] = (int(match[4]) * int(match[5]) / 1e6, 0.0)
+    return found
+
+
+def _pmic(text: str) -> dict[str, tuple[float, float]]:
+    """Lines "VDD_CORE_A current(7)=1.02A" and "VDD_CORE_V volt(15)=0.87V" of the same rail."""
+    amperes: dict[str, float] = {}
+    volts: dict[str, float] = {}
+    number = r"\d{1,9}\.?\d{0,12}"
+    for rail, unit, value in re.findall(
+        rf"(\w+)_([AV]) (?:current|volt)\(\d{{1,3}}\)=({number})", text
+    ):
+        (amperes if unit == "A" else volts)[rail] = float(value)
+    return {rail: (amperes[rail] * volts[rail], 0.0) for rail in amperes if rail in volts}
+
+
+def _battery(text: str) -> dict[str, tuple[float, float]]:
+    """Lines "status Discharging", "current_now -350000" and "voltage_now 3850000"."""
+    state = dict(re.findall(r"^(status|current_now|voltage_now) (\S{1,20})", text, re.MULTILINE))
+    if state.get("status") not in (None, "Discharging", "Not"):
+        raise EdgeqError(
+            f"The battery is {state['status'].lower()}: what flows is not what is used.",
+            hint="unplug it: adb over Wi-Fi (adb tcpip 5555, adb connect HOST)",
+        )
+    try:
+        current, voltage = int(state["current_now"]), int(state["voltage_now"])
+    except (KeyError, ValueError):
+        return {}
+    # Some phones count what flows out as positive; a few in milliamperes.
+    amperes = abs(current) / (1e3 if abs(current) < _MILLIAMPERES else 1e6)
+    return {"battery": (amperes * voltage / 1e6, 0.0)}
+
+
+_MILLIAMPERES = 10_000
+
+COUNTERS: dict[str, Counter] = {
+    counter.name: counter
+    for counter in (
+        Counter(
+            "rapl",
+            "the CPU packages",
+            "for d in {root}/sys/class/powercap/intel-rapl:?; do "
+            'echo "$(cat $d/name) $(cat $d/energy_uj) $(cat $d/max_energy_range_uj)"; '
+            "done 2>/dev/null",
+            _rapl,
+            counts=True,
+            missing="only root may read it: sudo chmod a+r /sys/class/powercap/*/energy_uj",
+        ),
+        Counter(
+            "hwmon",
+            "what its shunt carries",
+            "for d in {root}/sys/class/hwmon/hwmon*; do n=$(cat $d/name); case $n in ina*) "
+            'v="${d##*/} $n"; for f in power1 curr1 in1; do '
+            'v="$v $(cat $d/${f}_input 2>/dev/null || echo -)"; done; echo "$v";; esac; '
+            "done 2>/dev/null",
+            _hwmon,
+            counts=False,
+            missing="an INA219 or INA226 with its driver: dtoverlay=i2c-sensor,ina219",
+        ),
+        Counter(
+            "pmic",
+            "the rails of the Raspberry Pi 5, without its 5 V outputs",
+            "vcgencmd pmic_read_adc 2>/dev/null",
+            _pmic,
+            counts=False,
+            missing="a Raspberry Pi 5 with vcgencmd, and a user of the group video",
+        ),
+        Counter(
+            "battery",
+            "the whole phone",
+            "cd {root}/sys/class/power_supply/battery && for f in status current_now voltage_now; "
+            'do echo "$f $(cat $f)"; done 2>/dev/null',
+            _battery,
+            counts=False,
+            missing="the phone does not let the shell read its battery's current",
+        ),
+    )
+}

@@ -1,0 +1,155 @@
+"""Meters on the desk: Nordic's Power Profiler Kit II and the Joulescope, each with its own package.
+
+A Power Profiler Kit with a trigger pin of the firmware on one of its digital inputs tells inference
+apart from the rest by itself: while the pin is high, an inference runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.devices.power.meter import Reading
+from edgeq.errors import EdgeqError, MissingDependency
+
+_EXTRA = "pip install 'edgeq[power]'"
+_PPK2_HZ = 100_000
+_POLL_S = 0.02
+
+
+@dataclass
+class Pulses:
+    """Energy while the trigger pin is high.
+
+    Attributes:
+        joules: In all pulses that have ended.
+        count: How many have ended.
+    """
+
+    joules: float = 0.0
+    count: int = 0
+    _open: float | None = None
+
+    def add(self, joules: Iterable[float], levels: Iterable[int]) -> None:
+        """Go on with samples: the energy of each, and the level of the pin."""
+        for energy, level in zip(joules, levels, strict=False):
+            if level and self._open is None:
+                self._open = 0.0
+            if level and self._open is not None:
+                self._open += energy
+            elif self._open is not None:
+                self.joules, self.count, self._open = self.joules + self._open, self.count + 1, None
+
+
+class Ppk2Meter:
+    """A Power Profiler Kit II as an ampere meter in the board's supply.
+
+    Attributes:
+        pulses: What the trigger pin marked; nothing without one.
+    """
+
+    name = "ppk2"
+    covers = "what its output feeds"
+    interval_s = 0.1
+
+    def __init__(self, port: str, *, millivolts: int, trigger: int | None = None) -> None:
+        try:
+            from ppk2_api.ppk2_api import PPK2_API
+        except ImportError:
+            raise MissingDependency("ppk2-api", "a Power Profiler Kit", _EXTRA) from None
+        self.pulses = Pulses()
+        self._volts = millivolts / 1000
+        self._trigger = trigger
+        self._joules = 0.0
+        self._samples = 0
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        try:
+            self._kit: Any = PPK2_API(port, timeout=1)
+        except OSError as error:
+            raise EdgeqError(f"{port} cannot be opened: {error}.", hint="edgeq doctor") from None
+        if not self._kit.get_modifiers():
+            raise EdgeqError(f"What is at {port} does not answer as a Power Profiler Kit II.")
+        self._kit.use_ampere_meter()
+        self._kit.set_source_voltage(millivolts)
+        self._kit.toggle_DUT_power("ON")
+        self._kit.start_measuring()
+        threading.Thread(target=self._fetch, daemon=True).start()
+
+    def _fetch(self) -> None:
+        while not self._done.wait(_POLL_S):
+            self.take(self._kit.get_data())
+
+    def take(self, raw: bytes) -> None:
+        """Go on with bytes that came from the kit."""
+        if not raw:
+            return
+        microamperes, bits = self._kit.get_samples(raw)
+        joules = [value * 1e-6 * self._volts / _PPK2_HZ for value in microamperes]
+        with self._lock:
+            self._joules += sum(joules)
+            self._samples += len(joules)
+            if self._trigger is not None:
+                self.pulses.add(joules, [bit >> self._trigger & 1 for bit in bits])
+
+    def read(self) -> Reading:
+        """Energy so far, at the time of the kit's own clock."""
+        for _ in range(100):
+            with self._lock:
+                if self._samples:
+                    return Reading(self._samples / _PPK2_HZ, energy_j=self._joules)
+            time.sleep(_POLL_S)
+        raise EdgeqError("The Power Profiler Kit sends no samples.")
+
+    def close(self) -> None:
+        """Stop measuring; the board keeps its supply."""
+        self._done.set()
+        self._kit.stop_measuring()
+        self._kit.ser.close()
+
+
+class JoulescopeMeter:
+    """The one Joulescope that is attached."""
+
+    name = "joulescope"
+    covers = "what flows through it"
+    interval_s = 0.1
+
+    def __init__(self) -> None:
+        try:
+            from pyjoulescope_driver import Driver
+        except ImportError:
+            raise MissingDependency("pyjoulescope-driver", "a Joulescope", _EXTRA) from None
+        self._joules: float | None = None
+        self._time_s = 0.0
+        self._driver: Any = Driver()
+        paths = self._driver.device_paths()
+        if len(paths) != 1:
+            raise EdgeqError(f"There are {len(paths)} Joulescopes; one is wanted.")
+        self._path = paths[0]
+        self._driver.open(self._path)
+        self._driver.publish(f"{self._path}/s/i/range/mode", "auto")
+        self._driver.publish(f"{self._path}/s/stats/ctrl", 1)
+        self._driver.subscribe(f"{self._path}/s/stats/value", "pub", self.take)
+
+    def take(self, topic: str, value: Any) -> None:
+        """Go on with statistics that came from the instrument."""
+        del topic
+        self._joules = float(value["accumulators"]["energy"]["value"])
+        self._time_s = time.monotonic()
+
+    def read(self) -> Reading:
+        """Energy so far."""
+        for _ in range(150):
+            if self._joules is not None:
+                return Reading(self._time_s, energy_j=self._joules)
+            time.sleep(_POLL_S)
+        raise EdgeqError("The Joulescope sends no statistics.")
+
+    def close(self) -> None:
+        """Stop it."""
+        self._driver.publish(f"{self._path}/s/stats/ctrl", 0)
+        self._driver.close(self._path)

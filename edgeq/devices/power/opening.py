@@ -1,0 +1,109 @@
+"""From the text of `--power` to a meter."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+from edgeq.devices.address import Address, parse_address
+from edgeq.devices.base import Device
+from edgeq.devices.numbers import whole
+from edgeq.devices.power.counters import COUNTERS, CounterMeter, Shell
+from edgeq.devices.power.meter import Meter
+from edgeq.devices.remote.device import RemoteDevice
+from edgeq.errors import EdgeqError, UsageError
+
+INSTRUMENTS = ("ppk2", "joulescope")
+_ANSWER_S = 10.0
+_MOST_TEXT = 1 << 16
+
+
+@contextlib.contextmanager
+def open_meter(spec: str, device: Device) -> Iterator[Meter]:
+    """The meter of a text, for a device.
+
+    Args:
+        spec: "rapl", "hwmon", "pmic", "battery", "ppk2:PORT", "ppk2:PORT?mv=3300&trigger=0" or
+            "joulescope".
+        device: What is measured; a counter is read on the machine where the model runs.
+
+    Raises:
+        UsageError: The text is no meter, or the device has no such thing.
+        EdgeqError: The meter does not answer.
+    """
+    name, _, rest = spec.partition(":")
+    if name in INSTRUMENTS:
+        meter = _instrument(name, rest, spec)
+        try:
+            yield meter
+        finally:
+            meter.close()
+        return
+    if name not in COUNTERS or rest:
+        raise UsageError(
+            f"'{spec}' is no meter.", hint=f"{', '.join(COUNTERS)}, ppk2:PORT or joulescope"
+        )
+    address = parse_address(device.address)
+    if address.scheme in ("sim", "qemu"):
+        raise UsageError(
+            f"{device.address} is emulated: it draws no power of its own.",
+            hint="without --power its energy is estimated where its target says what it draws",
+        )
+    with _shell(device, address) as shell:
+        yield CounterMeter(COUNTERS[name], shell, far=address.scheme in ("ssh", "adb"))
+
+
+def _instrument(name: str, rest: str, spec: str) -> Meter:
+    from edgeq.devices.power.instruments import JoulescopeMeter, Ppk2Meter
+
+    if name == "joulescope":
+        if rest:
+            raise UsageError(f"'{spec}': a Joulescope has no port.", hint="--power joulescope")
+        return JoulescopeMeter()
+    port, _, query = rest.partition("?")
+    given = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
+    volts, pin = whole(given.pop("mv", "3300")), whole(given.pop("trigger", "-"))
+    wrong = volts is None or not 800 <= volts <= 5000 or (pin is not None and pin > 7)
+    if not port or given or wrong or ("trigger=" in query and pin is None):
+        raise UsageError(
+            f"'{spec}' is no Power Profiler Kit.",
+            hint="ppk2:/dev/ttyACM1?mv=3300&trigger=0 (800 to 5000 mV, digital input 0 to 7)",
+        )
+    return Ppk2Meter(port, millivolts=volts or 3300, trigger=pin)
+
+
+@contextlib.contextmanager
+def _shell(device: Device, address: Address) -> Iterator[Shell]:
+    """A shell of the machine where the model runs; of this one for a board on a serial line."""
+    if address.scheme not in ("ssh", "adb"):
+        yield _here
+        return
+    assert isinstance(device, RemoteDevice)
+    link = device.connect(None)
+
+    def there(command: str) -> str:
+        process = link.start(command)
+        try:
+            process.end_input()
+            text = b""
+            while len(text) < _MOST_TEXT and (data := process.read()):
+                text += data
+            return text.decode("utf-8", "replace")
+        finally:
+            process.close()
+
+    try:
+        yield there
+    finally:
+        link.close()
+
+
+def _here(command: str) -> str:
+    try:
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, timeout=_ANSWER_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise EdgeqError("The meter of this machine does not answer.") from None
+    return done.stdout[:_MOST_TEXT].decode("utf-8", "replace")

@@ -1,0 +1,188 @@
+"""Meters: texts in the documented forms, made-up machines under a folder, and stand-ins."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeq.devices.power.counters import COUNTERS, CounterMeter
+from edgeq.devices.power.instruments import Pulses
+from edgeq.devices.power.meter import Reading, Window, per_inference, recorded, window
+from edgeq.devices.power.opening import open_meter
+from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError, UsageError
+
+# The form of `vcgencmd pmic_read_adc` on a Raspberry Pi 5, some rails left out.
+PMIC = """\
+   3V7_WL_SW_A current(0)=0.10000000A
+   VDD_CORE_A current(7)=2.00000000A
+   3V7_WL_SW_V volt(8)=3.70000000V
+   VDD_CORE_V volt(15)=0.90000000V
+      EXT5V_V volt(24)=5.13000000V
+"""
+
+
+def shell(command: str) -> str:
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False).stdout
+
+
+def meter(name: str, root: Path) -> CounterMeter:
+    return CounterMeter(COUNTERS[name], shell, root=str(root))
+
+
+def write(folder: Path, **files: object) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(f"{content}\n")
+
+
+def test_rapl_counts_over_its_end(tmp_path: Path) -> None:
+    base = tmp_path / "sys/class/powercap"
+    for number, name in enumerate(("package-0", "package-1", "psys")):
+        zone = base / f"intel-rapl:{number}"
+        write(zone, name=name, energy_uj=900_000, max_energy_range_uj=1_000_000)
+    write(base / "intel-rapl:0:0", name="core", energy_uj=5, max_energy_range_uj=1_000_000)
+    found = meter("rapl", tmp_path)
+    first = found.read()
+    write(base / "intel-rapl:0", energy_uj=100_000)  # 0.2 J, over the end
+    write(base / "intel-rapl:1", energy_uj=950_000)  # 0.05 J
+    write(base / "intel-rapl:2", energy_uj=999_000)  # the whole platform, the packages in it
+    second = found.read()
+    assert first.energy_j is not None
+    assert second.energy_j is not None
+    assert second.energy_j - first.energy_j == pytest.approx(0.25)
+
+
+def test_a_rapl_counter_that_only_root_reads(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/powercap/intel-rapl:0"
+    write(zone, name="package-0", max_energy_range_uj=1_000_000)
+    with pytest.raises(EdgeqError, match="rapl") as caught:
+        meter("rapl", tmp_path).read()
+    assert "chmod" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "watts"),
+    [
+        ({"power1_input": 1_500_000, "curr1_input": 1, "in1_input": 1}, 1.5),
+        ({"curr1_input": 300, "in1_input": 5000}, 1.5),
+    ],
+)
+def test_ina_chips(tmp_path: Path, files: dict[str, int], watts: float) -> None:
+    base = tmp_path / "sys/class/hwmon"
+    write(base / "hwmon0", name="coretemp", power1_input=7)
+    write(base / "hwmon1", name="ina219", **files)
+    assert meter("hwmon", tmp_path).read().power_w == pytest.approx(watts)
+
+
+def test_the_power_chip_of_a_pi_5() -> None:
+    found = CounterMeter(COUNTERS["pmic"], lambda _: PMIC).read()
+    assert found.power_w == pytest.approx(0.1 * 3.7 + 2.0 * 0.9)
+
+
+@pytest.mark.parametrize("current", [-350_000, 350_000, -350])
+def test_a_phones_battery(tmp_path: Path, current: int) -> None:
+    base = tmp_path / "sys/class/power_supply/battery"
+    write(base, status="Discharging", current_now=current, voltage_now=4_000_000)
+    assert meter("battery", tmp_path).read().power_w == pytest.approx(1.4)
+
+
+def test_a_phone_that_is_charged_measures_nothing(tmp_path: Path) -> None:
+    base = tmp_path / "sys/class/power_supply/battery"
+    write(base, status="Charging", current_now=350_000, voltage_now=4_000_000)
+    with pytest.raises(EdgeqError, match="charging"):
+        meter("battery", tmp_path).read()
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+@pytest.mark.parametrize("text", ["", "x\n" * 100, "package-0 x y", "\0", "VDD_A current(7)=A"])
+def test_what_makes_no_sense_is_no_meter(name: str, text: str) -> None:
+    with pytest.raises(EdgeqError, match=f"no {name} meter"):
+        CounterMeter(COUNTERS[name], lambda _: text).read()
+
+
+def test_windows() -> None:
+    assert window([Reading(1, 10.0), Reading(3, 14.0)]) == Window(2, 4)
+    assert window([Reading(0, None, 1.0), Reading(1, None, 3.0), Reading(3, None, 3.0)]) == Window(
+        3, 8
+    )
+    for wrong in ([], [Reading(1, 1.0)], [Reading(1, 1.0), Reading(1, 2.0)],
+                  [Reading(1, 5.0), Reading(2, 1.0)]):  # fmt: skip
+        with pytest.raises(EdgeqError):
+            window(wrong)
+
+
+def test_what_is_not_inference_counts_as_idle() -> None:
+    # 10 s: 4 s of 400 inferences at 5 W, the rest idle at 2 W.
+    found = per_inference(Window(10, 4 * 5 + 6 * 2), Window(2, 4), 400, 0.01)
+    assert found.energy_uj == pytest.approx(5 * 0.01 * 1e6)
+    assert found.share == pytest.approx(0.4)
+    with pytest.raises(EdgeqError, match="only 1%"):
+        per_inference(Window(10, 20), Window(2, 4), 10, 0.01)
+
+
+def test_a_meter_that_fails_meanwhile_is_an_error() -> None:
+    class Failing:
+        name, covers, interval_s = "x", "y", 0.001
+        count = 0
+
+        def read(self) -> Reading:
+            self.count += 1
+            if self.count > 1:
+                raise EdgeqError("gone")
+            return Reading(0.0, 0.0)
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(EdgeqError, match="gone"):
+        recorded(Failing(), lambda: None)
+
+
+def test_pulses_of_a_trigger_pin() -> None:
+    found = Pulses()
+    found.add([1, 2, 4, 8], [0, 1, 1, 0])
+    found.add([16, 32, 64], [1, 1, 1])
+    assert (found.joules, found.count) == (6, 1)
+    found.add([128], [0])
+    assert (found.joules, found.count) == (6 + 112, 2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "on", "words"),
+    [
+        ("volts", "c", "no meter"),
+        ("rapl:0", "c", "no meter"),
+        ("rapl", "sim:cortex-m4", "emulated"),
+        ("ppk2", "c", "Power Profiler"),
+        ("ppk2:/dev/x?mv=9000", "c", "Power Profiler"),
+        ("ppk2:/dev/x?trigger=9", "c", "Power Profiler"),
+        ("ppk2:/dev/x?volts=3", "c", "Power Profiler"),
+        ("joulescope:1", "c", "no port"),
+    ],
+)
+def test_wrong_meters(spec: str, on: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words), open_meter(spec, open_device(on)):
+        pass
+
+
+def test_profile_measures(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any
+) -> None:
+    """A stand-in that draws the same at rest and at work: its power times the time of a call."""
+    tool = tmp_path / "vcgencmd"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{PMIC}END\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    done = cli(
+        "profile", models / "ad01_int8.tflite", "--on", "c", "--no-ops", "--power", "pmic",
+        "--seconds", "1", "--every", "1s", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["kinds"]["energy_uj"] == "measured"
+    assert done.json["power"]["busy_w"] == pytest.approx(2.17)
+    assert done.json["energy_uj"] > 0
+    assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
