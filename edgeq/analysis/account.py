@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.energy import Duty, energy_figures, energy_values
+from edgeq.analysis.energy.figures import Duty, energy_figures, energy_values
 from edgeq.analysis.kinds import figures_of, stand_in
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target

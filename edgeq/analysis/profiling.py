@@ -10,10 +10,10 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import latency_of
 from edgeq.analysis.budget import check_measured, chosen_for
-from edgeq.analysis.energy import Duty, energy_figures, energy_values, with_measured
+from edgeq.analysis.energy.figures import Duty, energy_figures, energy_values, with_measured
+from edgeq.analysis.energy.metering import PowerReport, metered
 from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs
-from edgeq.analysis.metering import PowerReport, metered
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
 from edgeq.boards.target import Target, load_target
@@ -154,8 +154,8 @@ def energy_of(
     estimated = energy_figures(latency, target, duty)
     if report is None:
         return estimated
-    address, rest_uw = str(found.device["address"]), report.found.idle_w * 1e6
-    return with_measured(estimated, report.figure(address), latency, target, duty, rest_uw)
+    measured = report.figures(str(found.device["address"]))
+    return with_measured(estimated, measured, latency, target, duty)
 
 
 def _target_of(found: Measurement) -> Target | None:

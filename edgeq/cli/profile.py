@@ -9,7 +9,7 @@ import click
 from rich.console import Console  # noqa: TID251  (its type)
 from rich.table import Table
 
-from edgeq.analysis.energy import ENERGY_FIGURES, duty_of
+from edgeq.analysis.energy.figures import ENERGY_FIGURES, duty_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import Number, compile_options, json_option, print_json

@@ -24,12 +24,14 @@ NAMES = {
     "cycles": "cycles",
     "latency_ms": "latency",
     "energy_uj": "energy",
+    "busy_power_w": "power at work",
+    "idle_power_w": "power at rest",
     "average_power_uw": "average power",
     "battery_life_h": "battery life",
 }
 # How units are written, and with how few digits where a figure is not a whole number.
 _WRITTEN = {"uJ": "µJ", "uW": "µW"}
-_FRACTIONS = ("ms", "uJ", "uW", "h")
+_FRACTIONS = ("ms", "uJ", "uW", "W", "h")
 _MANY = 10_000
 _NOTHING = Figure(None, "unknown")
 _LABELS = {"flash bytes": "flash", "RAM bytes": "RAM"}

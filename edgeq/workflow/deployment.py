@@ -16,7 +16,7 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
-from edgeq.analysis.energy import duty_of, energy_values, split
+from edgeq.analysis.energy.figures import duty_of, energy_values, split
 from edgeq.analysis.evaluation.evaluate import (
     Evaluation,
     evaluate,

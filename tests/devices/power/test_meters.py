@@ -183,6 +183,8 @@ def test_profile_measures(
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.json["kinds"]["energy_uj"] == "measured"
-    assert done.json["power"]["busy_w"] == pytest.approx(2.17)
+    assert done.json["busy_power_w"] == pytest.approx(2.17)
+    assert done.json["idle_power_w"] == pytest.approx(2.17)
+    assert done.json["power"]["meter"] == "pmic"
     assert done.json["energy_uj"] > 0
     assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)

@@ -18,7 +18,12 @@ from edgeq.support.figures import Figure, Kind, Provenance, figure, weakest
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST_S = 1e8
-ENERGY_FIGURES = ("energy_uj", "average_power_uw", "battery_life_h")
+_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_BATTERY = re.compile(_NUMBER + "mAh(?:[@/]" + _NUMBER + "V)?")
+ENERGY_FIGURES = (
+    *("energy_uj", "busy_power_w", "idle_power_w"),
+    *("average_power_uw", "battery_life_h"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,7 @@ def parse_battery(text: str) -> Battery:
     Raises:
         UsageError: It is none.
     """
-    number = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
-    found = re.fullmatch(rf"{number}mAh(?:[@/]{number}V)?", text.strip())
+    found = _BATTERY.fullmatch(text.strip())
     battery = Battery(float(found[1]), float(found[2]) if found[2] else None) if found else None
     if battery is None or not battery.mah > 0 or battery.volts == 0:
         raise UsageError(f"'{text}' is no battery.", hint="230mAh, or 1000mAh@3.7V")
@@ -113,19 +117,27 @@ def split(figures: Mapping[str, Figure]) -> tuple[dict[str, Figure], dict[str, F
 
 def with_measured(
     figures: Mapping[str, Figure],
-    energy_uj: Figure,
+    measured: Mapping[str, Figure],
     latency_ms: Figure,
     target: Target | None,
     duty: Duty | None,
-    idle_uw: float,
 ) -> dict[str, Figure]:
     """The same figures where a meter has measured the energy of an inference.
 
     Between inferences, a board sleeps as its target says; a machine of which nobody says how it
-    sleeps draws what it drew before the measurement, `idle_uw`.
+    sleeps draws what it drew before the measurement.
+
+    Args:
+        figures: The estimates.
+        measured: "energy_uj", "busy_power_w" and "idle_power_w".
+        latency_ms: Of one inference.
+        target: The target, if it is known.
+        duty: How often, and out of which battery.
     """
-    more = _of_duty(energy_uj, latency_ms, target, duty, idle_uw) if duty else {}
-    return {**figures, "energy_uj": energy_uj, **more}
+    rest_uw = 1e6 * (measured["idle_power_w"].value or 0.0)
+    energy = measured["energy_uj"]
+    more = _of_duty(energy, latency_ms, target, duty, rest_uw) if duty else {}
+    return {**figures, **measured, **more}
 
 
 def _estimated(latency_ms: Figure, target: Target | None) -> Figure:
@@ -134,10 +146,7 @@ def _estimated(latency_ms: Figure, target: Target | None) -> Figure:
     if target is None or power is None or latency_ms.value is None or not clock:
         return Figure(None, "unknown", "uJ", Provenance(note=_why_unknown(latency_ms, target)))
     kind: Kind = weakest((latency_ms.kind, "estimated"))
-    note = (
-        f"{power.run_ua_per_mhz:g} uA/MHz at {power.supply_v:g} V ({power.regulator}), of the chip "
-        f"alone, for {power.load}"
-    )
+    note = f"of the chip alone, at its current for {power.load}"
     value = power.run_uw(clock) * latency_ms.value / 1000
     return figure(value, kind, "uJ", replace(latency_ms.provenance, note=note))
 
@@ -173,18 +182,18 @@ def _average(
     power = target.power if target is not None else None
     documented = power.sleep_uw if power is not None else None
     asleep = idle_uw if documented is None else documented
-    between = "as idle as before" if documented is None else power and power.sleep_mode
+    between = "as at rest before" if documented is None else power and power.sleep_mode
     if energy.value is None or latency_ms.value is None:
         return Figure(None, "unknown", "uW", energy.provenance)
     working_s = latency_ms.value / 1000
     if working_s > duty.every_s:
-        note = f"an inference takes longer than {duty.every_s:g} s"
+        note = "an inference takes longer than from one to the next"
         return Figure(None, "unknown", "uW", replace(energy.provenance, note=note))
     if asleep is None:
         note = "its current asleep is not written down"
         return Figure(None, "unknown", "uW", replace(energy.provenance, note=note))
     value = (energy.value + asleep * (duty.every_s - working_s)) / duty.every_s
-    note = f"one inference every {duty.every_s:g} s, {between or 'asleep'} between them"
+    note = f"between two inferences: {between or 'asleep'}"
     kind = energy.kind if documented is None else weakest((energy.kind, "estimated"))
     return figure(value, kind, "uW", replace(energy.provenance, note=note))
 
@@ -197,5 +206,5 @@ def _life(average: Figure, target: Target | None, battery: Battery) -> Figure:
     hours = battery.mah * volts * 1000 / average.value
     if not math.isfinite(hours):
         return Figure(None, "unknown", "h", average.provenance)
-    note = f"{battery.mah:g} mAh at {volts:g} V, without losses of the battery or a regulator"
+    note = "without losses of the battery or a regulator"
     return figure(hours, average.kind, "h", replace(average.provenance, note=note))

@@ -30,22 +30,20 @@ class PowerReport:
     covers: str
     found: Metered
 
-    def figure(self, address: str) -> Figure:
-        """The energy of an inference."""
-        found = self.found
-        note = (
-            f"by {self.meter}, {self.covers}: {found.busy_w:.3g} W at work, {found.idle_w:.3g} W "
-            f"before, {found.share:.0%} of the time inference"
-        )
-        return figure(found.energy_uj, "measured", "uJ", Provenance(address=address, note=note))
+    def figures(self, address: str) -> dict[str, Figure]:
+        """The energy of an inference, and the power at work and at rest."""
+        source = Provenance(address=address, note=f"by {self.meter}: {self.covers}")
+        return {
+            "energy_uj": figure(self.found.energy_uj, "measured", "uJ", source),
+            "busy_power_w": figure(self.found.busy_w, "measured", "W", source),
+            "idle_power_w": figure(self.found.idle_w, "measured", "W", source),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "meter": self.meter,
             "covers": self.covers,
-            "busy_w": self.found.busy_w,
-            "idle_w": self.found.idle_w,
             "share": self.found.share,
         }
 
