@@ -332,7 +332,9 @@ def _fastest(figures: Mapping[str, Figure], target: Target) -> Figure | None:
 
 def _at(clock_hz: int | None, cycles: Figure, *notes: str) -> Figure:
     value = None if cycles.value is None or not clock_hz else cycles.value / clock_hz * 1000
-    words = "; ".join(text for text in notes if text)
+    said = cycles.provenance.note
+    doubt = said if "unchecked" in said else ""
+    words = "; ".join(text for text in dict.fromkeys((*notes, doubt)) if text)
     source = replace(cycles.provenance, clock_hz=clock_hz, note=words)
     return figure(value, cycles.kind, "ms", source)
 

@@ -147,6 +147,8 @@ def _estimated(latency_ms: Figure, target: Target | None) -> Figure:
         return Figure(None, "unknown", "uJ", Provenance(note=_why_unknown(latency_ms, target)))
     kind: Kind = weakest((latency_ms.kind, "estimated"))
     note = f"of the chip alone, at its current for {power.load}"
+    if "unchecked" in latency_ms.provenance.note:
+        note += "; of unchecked cycles"
     value = power.run_uw(clock) * latency_ms.value / 1000
     return figure(value, kind, "uJ", replace(latency_ms.provenance, note=note))
 

@@ -303,7 +303,7 @@ def _with_clock(limits: TuneLimits, on: str) -> TuneLimits:
     limits = _with_power(limits, on)
     if limits.latency_us is None or not is_emulated(on):
         return limits
-    clock = load_target(parse_address(on).rest).clock_hz
+    clock = load_target(parse_address(on).rest).running_clock_hz
     if clock is None:
         raise UsageError(
             f"'{on}' counts cycles and has no clock to turn them into milliseconds.",

@@ -22,7 +22,7 @@ from edgeq.analysis.limits import Limits, check_limits
 from edgeq.boards.power import Power
 from edgeq.boards.target import load_target
 from edgeq.errors import UsageError
-from edgeq.support.figures import Figure, Provenance
+from edgeq.support.figures import Figure, Provenance, mark
 
 ROOT = Path(__file__).parents[3]
 # 100 uA/MHz at 3 V are 300 pJ a cycle; 2 uA asleep are 6 uW.
@@ -36,6 +36,12 @@ def test_energy_is_current_times_voltage_times_time() -> None:
     assert found["energy_uj"].value == pytest.approx(240.0)  # 8 mA at 3 V for 10 ms
     assert found["energy_uj"].kind == "estimated"
     assert "for an inference" in found["energy_uj"].provenance.note
+
+
+def test_energy_of_unchecked_cycles_says_so() -> None:
+    source = replace(TEN_MS.provenance, note="unchecked: nobody published cycles")
+    found = energy_figures(replace(TEN_MS, provenance=source), BOARD)
+    assert mark(found["energy_uj"]) == " (estimated, unchecked)"
 
 
 def test_average_power_and_battery() -> None:
@@ -146,6 +152,15 @@ def test_tune_turns_energy_into_cycles() -> None:
     assert found.cycles == int(100 / power.cycle_uj)
     with pytest.raises(UsageError, match="draws"):
         _with_clock(TuneLimits(energy_uj=100), "sim:nucleo-f446re")
+
+
+def test_tune_counts_time_at_the_clock_that_the_project_runs_at() -> None:
+    from edgeq.workflow.tuning.front import TuneLimits
+    from edgeq.workflow.tuning.tune import _with_clock
+
+    board = load_target("nucleo-f446re")
+    assert board.running_clock_hz == 16_000_000
+    assert _with_clock(TuneLimits(latency_us=1000), "sim:nucleo-f446re").cycles == 16_000
 
 
 def test_published_energies() -> None:
