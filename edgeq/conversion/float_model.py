@@ -11,6 +11,7 @@ from edgeq.conversion.flatbuffer import op_kinds
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
+from edgeq.conversion.passes.heads import with_head
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.split_outputs import split_outputs
 from edgeq.conversion.sources.formats import is_exported_program, is_function, is_onnx_file
@@ -87,6 +88,7 @@ def float_model(
     trust: bool = False,
     split: bool = False,
     log: PassLog | None = None,
+    head: str = "scores",
 ) -> FloatModel:
     """The float .tflite of a model that any of the frameworks saved, or of one in memory.
 
@@ -98,12 +100,14 @@ def float_model(
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
         split: Whether an output that is joined of parts becomes an output for each.
         log: Where the passes that change something are noted.
+        head: What its outputs give, one of `edgeq.conversion.passes.heads.HEADS`.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
             converted.
     """
-    passes = (*FLOAT_PASSES, split_outputs) if split else FLOAT_PASSES
+    more = (split_outputs,) if split else ()
+    passes = (*FLOAT_PASSES, *more, with_head(head))
     if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", str(model)):

@@ -14,6 +14,7 @@ from edgeq import __version__
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
+from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.describe import describe, labelled_output
@@ -168,6 +169,7 @@ def convert(
     split_outputs: bool = False,
     explain: bool = False,
     check_passes: bool | None = None,
+    head: str = "scores",
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -208,6 +210,8 @@ def convert(
         explain: Whether the result says which passes changed which layers.
         check_passes: Whether each graph pass is held against the graph before it, on random and
             real inputs; None asks the environment variable EDGEQ_CHECK_PASSES.
+        head: What the outputs give: "scores" as the model has them; "logits", without a softmax or
+            sigmoid at the end; "class", the number of the largest score.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -224,7 +228,9 @@ def convert(
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
-    source = float_model(model, signature=signature, trust=trust, split=split_outputs, log=log)
+    source = float_model(
+        model, signature=signature, trust=trust, split=split_outputs, head=head, log=log
+    )
     given, scores = source, labelled_output(source, options.classes)
     if io is None and chosen.activations == "int8":
         recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
@@ -339,9 +345,11 @@ def _compare(
         for name, content in (("float", source.data), ("quantized", after)):
             path = Path(folder) / f"{name}.tflite"
             path.write_bytes(content)
+            lacking = lacking_in_litert(parse_graph(content))
             found.append(
                 evaluate(
                     path,
+                    on="tflm" if lacking else "local",
                     data=data,
                     metric=metric,
                     dataset_options=options,

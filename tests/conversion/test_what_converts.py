@@ -5,7 +5,6 @@ import pytest
 
 import edgeq
 from edgeq.conversion.flatbuffer import op_kinds
-from edgeq.conversion.float_model import float_model
 from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
@@ -327,14 +326,6 @@ def test_the_place_of_an_extreme_converts(keras, x):
     assert (first.ravel() == hidden.argmax(-1)).all()
     assert (second.ravel() == hidden.argmin(-1)).all()
     assert (third.ravel() == hidden.argmax(-1)).all()
-
-
-def test_layers_with_a_state_are_named(keras):
-    source = keras.Input(batch_shape=(1, 5, 6))
-    model = keras.Model(source, keras.layers.GRU(4, stateful=True, name="memory")(source))
-    with pytest.raises(EdgeqError, match="from one call to the next: memory") as caught:
-        float_model(model)
-    assert "stateful=False" in caught.value.hint
 
 
 def test_bad_data_of_several_inputs_is_named(keras, x, tmp_path):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.conversion.tensorflow import quiet
-from edgeq.errors import EdgeqError, raise_problems
+from edgeq.devices.interpreters import micro_interpreter
+from edgeq.errors import EdgeqError, MissingDependency, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
 
@@ -82,9 +85,15 @@ def prove_integer(
 def prove_runs(data: bytes, where: str = "model") -> None:
     """Run a model once on zeros with LiteRT's plain kernels.
 
+    What LiteRT is known to lack and TensorFlow Lite Micro has is run there, where it is installed.
+
     Raises:
         EdgeqError: An op has no kernel for its types.
     """
+    if lacking_in_litert(parse_graph(data, where)):
+        with suppress(MissingDependency):
+            micro_interpreter(data).invoke()
+        return
     with quiet():
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 

@@ -46,11 +46,16 @@ _BIAS_TYPES = {TENSOR_CODES["int32"]: np.int32, TENSOR_CODES["int64"]: np.int64}
 _TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
 
 
-def can_walk(model: Any) -> bool:
-    """Whether a model can be run op by op: no control flow, no state."""
+def can_walk(model: Any, source: FloatModel) -> bool:
+    """Whether a model can be run op by op: no control flow, no state, nothing cut out."""
     resource = TENSOR_CODES["resource"]
-    return len(model.subgraphs) == 1 and not any(
-        tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
+    whole = len(indices(model.subgraphs[0].inputs)) == len(source.inputs)
+    return (
+        whole
+        and len(model.subgraphs) == 1
+        and not any(
+            tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
+        )
     )
 
 
