@@ -17,7 +17,6 @@ from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_lear
 from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.recurrent import keep_recurrent
 from edgeq.conversion.passes.shifts import align_shifts, shift_scales
-from edgeq.conversion.passes.states import keep_states
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
@@ -25,7 +24,6 @@ from edgeq.conversion.passes.wide_kernels import suit_wide_kernels
 from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
 FLOAT_PASSES: tuple[Pass, ...] = (
-    keep_states,
     fold_constants,
     keep_recurrent,
     merge_twins,

@@ -36,9 +36,9 @@ def name_tensors(exported: Exported, source: str) -> Network:
             names.give_all(graph.outputs, (*exported.output_names, *later))
         _name_ops(graph, names, kinds, found)
     # A tensor may be input and output at once, or two outputs, and still has one name.
-    later = tuple(f"{name}/next" for name in exported.states)
+    following = tuple(f"{name}/next" for name in exported.states)
     inputs = _numbered((*exported.input_names, *exported.states))
-    outputs = _numbered((*exported.output_names, *later))
+    outputs = _numbered((*exported.output_names, *following))
     set_signature(model, inputs, outputs, exported.signature)
     network.states = len(exported.states)
     return network
