@@ -232,8 +232,7 @@ def convert(
         model, signature=signature, trust=trust, split=split_outputs, head=head, log=log
     )
     given, scores = source, labelled_output(source, options.classes)
-    if io is None and chosen.activations == "int8":
-        recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
+    recipe = _as_they_come(recipe, source, io)
     understood: dict[str, Understood] = {}
     found, repairs, pixels = None, None, None
     if chosen.integer:
@@ -253,8 +252,7 @@ def convert(
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
-    if judged and judged[1].data is not None:
-        understood["eval"] = judged[1].data
+    understood |= {"eval": each.data for each in judged[1:] if each.data is not None}
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
     written = _written(path, result)
@@ -303,6 +301,13 @@ def _in_apps(result: bytes, target: Target | None) -> tuple[AppRuntime, ...]:
     if target is None or not target.phone:
         return ()
     return app_runtimes(parse_graph(result, "the converted model"))
+
+
+def _as_they_come(recipe: Recipe, source: FloatModel, io: str | None) -> Recipe:
+    """The recipe with inputs of the types that the model takes, where nobody asks for another."""
+    if io is not None or recipe.scheme.activations != "int8":
+        return recipe
+    return replace(recipe, inputs=tuple(source.integer_inputs.items()))
 
 
 def _proven(result: bytes, source: FloatModel, recipe: Recipe) -> Proof | None:
