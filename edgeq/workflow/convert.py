@@ -252,7 +252,8 @@ def convert(
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
-    understood |= {"eval": each.data for each in judged[1:] if each.data is not None}
+    if judged and judged[1].data is not None:
+        understood["eval"] = judged[1].data
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
     written = _written(path, result)
