@@ -252,8 +252,7 @@ def convert(
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
-    if judged and judged[1].data is not None:
-        understood["eval"] = judged[1].data
+    understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
     written = _written(path, result)
@@ -363,6 +362,12 @@ def _compare(
                 )
             )
     return found[0], found[1]
+
+
+def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
+    """What was understood of labelled data."""
+    found = judged[1].data if judged else None
+    return {} if found is None else {"eval": found}
 
 
 def _free(output: str | Path | None, *, force: bool) -> Path | None:
