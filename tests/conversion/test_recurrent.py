@@ -104,6 +104,7 @@ def test_weights_are_stored_once(bars, name, ops, size, scheme):
         assert edgeq.verify(path, on="sim:cortex-m4", against="tflm", n=2).equal
 
 
+@pytest.mark.slow
 def test_bytes_of_unusual_cells_are_those_of_tflm(tmp_path):
     model = sequential((6, 4), layers.LSTM(4, activation="relu", return_sequences=True), cells())
     for scheme, least in (("int8", 15), ("int16x8", 30)):
@@ -113,6 +114,7 @@ def test_bytes_of_unusual_cells_are_those_of_tflm(tmp_path):
         assert edgeq.verify(path, on="c", against="tflm", n=4).equal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_states_go_from_call_to_call_where_the_layer_is_stateful(kind, tmp_path):
     layer = getattr(layers, kind)(4, stateful=True, return_sequences=True)
@@ -176,6 +178,7 @@ def test_masking_of_floats_is_refused():
     assert "mask_zero" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_saved_models_have_their_recurrent_layers_recognised(tmp_path):
     model = sequential((6, 4), layers.LSTM(5, return_sequences=True), layers.GRU(3))
     x = samples(model, 2)
@@ -186,6 +189,7 @@ def test_saved_models_have_their_recurrent_layers_recognised(tmp_path):
     assert close(run(found.data, [x])[0], model.predict(x, verbose=0), 1e-5)
 
 
+@pytest.mark.slow
 def test_files_of_keras_2_with_recurrent_layers_load(tmp_path):
     old = pytest.importorskip("tf_keras")
     model = old.Sequential(
