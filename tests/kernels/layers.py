@@ -35,6 +35,8 @@ FORMS = (
     ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
     ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_lanes_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
+    ("sim:cortex-m4", "CONV_2D int8 1x1 of eight channels", "eq_conv_2d_eight_dsp_s8"),
+    ("sim:cortex-m4", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
 )
