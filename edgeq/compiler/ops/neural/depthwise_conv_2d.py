@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
 from edgeq.compiler.ops.dsp.depthwise_conv_2d_lanes import lower_lanes as lower_dsp_lanes
+from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -110,6 +111,9 @@ def lower(node: Node) -> Call:
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
         kernels="host" if host else "portable",
+        why_portable=why_portable(
+            node, fold_channels(node, by_channel, bias, limits), g, paired=False
+        ),
     )
 
 
