@@ -39,6 +39,9 @@ FORMS = (
     ("sim:cortex-m4", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
+    ("qemu:cortex-m55", "LSTM int8", "eq_lstm_dsp_s8"),
+    ("qemu:cortex-m55", "MUL", "eq_scaled_product_dsp_s8"),
+    ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
 )
 
 

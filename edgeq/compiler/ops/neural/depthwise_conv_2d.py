@@ -132,7 +132,9 @@ def _lower_fast(
     if node.isa.has("dsp"):
         rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
         by_pixel = lower_dsp_lanes(g, node, folded, limits, rule, macs(node))
-        if by_pixel is not None and max(g["stride_h"], g["stride_w"]) > 1:
+        # With a stride it is faster, but its weights take twice the flash.
+        strided = max(g["stride_h"], g["stride_w"]) > 1 and node.optimize != "size"
+        if by_pixel is not None and strided:
             return by_pixel
         return lower_dsp(g, node, folded, limits, macs(node)) or by_pixel
     return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None
