@@ -38,6 +38,12 @@ def depthwise(multiplier):
     return single_op("DEPTHWISE_CONV_2D", [source, filters, bias], [output], options, version=5)
 
 
+def product(depth):
+    a, b = TensorSpec((1, 5, depth), "int8", 0.05, 3), TensorSpec((1, depth, 6), "int8", 0.03, -7)
+    output = TensorSpec((1, 5, 6), "int8", 0.3, 1)
+    return single_op("BATCH_MATMUL", [a, b], [output], {"adj_x": False, "adj_y": False})
+
+
 @pytest.mark.parametrize(
     ("model", "form", "why"),
     [
@@ -47,8 +53,11 @@ def depthwise(multiplier):
         (conv(low=-128), "portable", "a weight of -128 beside a negative one"),
         (depthwise(1), "dsp", ""),
         (depthwise(2), "portable", "2 outputs of each channel"),
+        (product(5), "dsp", ""),
+        # A word of its last rows but one would reach over the end of the tensor.
+        (product(1), "portable", "no form for this op, type or shape"),
     ],
-    ids=["conv", "dilated", "grouped", "-128", "depthwise", "multiplier"],
+    ids=["conv", "dilated", "grouped", "-128", "depthwise", "multiplier", "product", "thin"],
 )
 def test_a_layer_says_which_kernel_it_takes_and_why(model, form, why, tmp_path):
     path = tmp_path / "layer.tflite"
