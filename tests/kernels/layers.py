@@ -87,7 +87,7 @@ def random_layers(
 ) -> Iterator[Case]:
     """So many random cases of one generator that take a form on a core."""
     make, found = generators()[name], 0
-    for i in range(20 * count + 200):
+    for i in range(100 * count + 200):
         case = make(np.random.default_rng((seed, i)), 1 + i % size)
         if case.calls[0] and takes(case, address, form):
             found += 1
