@@ -99,7 +99,7 @@ def verify(
     """Whether two devices give the same output bytes.
 
     Args:
-        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
         on: Address of the device to check.
         against: Address of the oracle; None for the one that owns each op's arithmetic: TensorFlow
             Lite Micro, and LiteRT's reference kernels for ops that it has no kernel for.

@@ -86,7 +86,7 @@ def test_turned_axes_and_ops_in_pieces():
 
 def test_axes_are_turned_in_words_only():
     nets = dict(several_ops())
-    for name in ("flatten to dense", "patches", "squeeze and excite"):
+    for name in ("flatten to dense", "patches", "squeeze and excite", "channels last file"):
         assert not {"Permute", "Transpose"} & set(layers(imported(nets[name]))), name
     assert "GELU" in [o.name for o in converted(nets["exact gelu"]).graph.main.ops]
 
@@ -126,6 +126,7 @@ def test_a_file_converts_with_its_names_and_data_in_its_order(tmp_path, cli):
     done = cli("convert", path, "-o", tmp_path / "q.tflite", "--data", tmp_path / "x.npz", "--json")
     assert done.code == 0, done.err
     assert done.json["quality"]["outputs"][0]["name"] == "scores"
+    assert "(3, 8, 10), and are turned to (8, 10, 3)" in str(done.json["data"]["calibration"])
     assert done.json["quality"]["outputs"][0]["signal_to_noise_db"] > 25
     made = float_model(path)
     assert [spec.name for spec in made.inputs] == ["picture"]

@@ -48,8 +48,13 @@ def _depthwise_class(keras: Any) -> Any:
     return DepthwiseConv2D
 
 
-def export_keras(model: Any, where: str) -> Exported:
+def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -> Exported:
     """The float .tflite of a keras.Model, batch 1.
+
+    Args:
+        model: A functional or sequential one.
+        where: What to blame.
+        silent: Layers that ops are not called after.
 
     Raises:
         EdgeqError: Its inputs are not known or have open axes, or a layer cannot be converted.
@@ -93,7 +98,8 @@ def export_keras(model: Any, where: str) -> Exported:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
     known = dict.fromkeys((*layers, *operations_by_path(model)))
-    return Exported(data, tuple(names), tuple(outputs), tuple(known))
+    spoken = tuple(name for name in known if name not in silent)
+    return Exported(data, tuple(names), tuple(outputs), spoken)
 
 
 def _check_state(layers: Mapping[str, Any], where: str) -> None:

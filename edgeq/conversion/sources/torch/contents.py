@@ -53,6 +53,12 @@ def clean_program(path: Path) -> bytes:
     program = parse_json(files[models[0]], where, unique=True, depth=_MOST_DEPTH)
     _check_program(program, where)
     made = {"models/model.json": program}
+    if any(name.endswith(".pt") for name in files):
+        raise EdgeqError(
+            "The weights are stored as a pickle, which may hold code: an older PyTorch wrote it.",
+            where,
+            "load and save it with torch.export of PyTorch 2.9 or later",
+        )
     name = models[0].removeprefix("models/").removesuffix(".json")
     for kind in ("weights", "constants"):
         config = files.get(f"data/{kind}/{name}_{kind}_config.json", b"")
