@@ -146,6 +146,8 @@ def test_a_file_converts_with_its_names_and_data_in_its_order(tmp_path, cli):
     np.testing.assert_array_equal(
         first, edgeq.run(tmp_path / "q.tflite", inputs=np.moveaxis(x[:4], 1, -1))[0]
     )
+    same = edgeq.verify(tmp_path / "q.tflite", on="c", against="local", inputs=x[:4])
+    assert same.n == 4
     wanted = ReferenceEvaluator(proto).run(None, {"picture": x[:1]})[0]
     found = run(made.data, [np.moveaxis(x[:1], 1, -1)])[0]
     np.testing.assert_allclose(found[0], wanted, atol=1e-4)

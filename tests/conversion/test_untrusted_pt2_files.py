@@ -57,16 +57,34 @@ def test_ops_that_are_not_known_are_refused(tmp_path, target):
     assert "none that a model" in refused(tmp_path, program=changed(change))
 
 
-@pytest.mark.parametrize(
-    "text", ["__import__('os').system('x')", "s0*9**9**9", "", "s0+s1", 5, None]
+SIZES = (
+    "s0",
+    "Symbol('s31', positive=True, integer=True)",
+    "Add(Integer(-1), Symbol('u0', integer=True))",
 )
-def test_sizes_are_never_evaluated(tmp_path, text):
+EVIL = (
+    "__import__('os').system('x')", "s0*9**9**9", "", "s0+s1", 5, None, "exit()",
+    "Symbol('s0').__class__", "Symbol('a')", "Integer(" * 200,
+)  # fmt: skip
+
+
+def sized(text):
     def change(program):
         program["graph_module"]["graph"]["tensor_values"]["x"]["sizes"] = [
             {"as_expr": {"expr_str": text, "hint": None}}
         ]
 
-    assert "size is computed" in refused(tmp_path, program=changed(change))
+    return changed(change)
+
+
+@pytest.mark.parametrize("text", SIZES)
+def test_sizes_that_are_sums_of_symbols_pass(tmp_path, text):
+    clean(tmp_path, program=sized(text))
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_sizes_are_never_evaluated(tmp_path, text):
+    assert "size is computed" in refused(tmp_path, program=sized(text))
 
 
 def test_names_of_ranges_are_never_evaluated(tmp_path):
