@@ -75,25 +75,7 @@ fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, ag
 	$(BIN)/python -m tests.conversion.fuzz
 	$(BIN)/python -m tests.foreign.fuzz
 
-release-# A file of the CPU build does; other builds of PyTorch are several times as large.
-TORCH ?= torch==2.13.0
-DOORS := .venv-doors
-
-$(DOORS)/.ready: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "edgeq needs Python 3.10 to 3.13 (set PYTHON=...)"; exit 1; }
-	@test -x $(DOORS)/bin/python || $(PYTHON) -m venv $(DOORS)
-	@echo "Installing edgeq and PyTorch into $(DOORS) ..."
-	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' onnxruntime
-	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e '.[torch,firmware,demo]' pytest pytest-xdist
-	@touch $@
-
-test-doors: $(DOORS)/.ready  ## ONNX and PyTorch models, against onnxruntime and PyTorch
-	$(DOORS)/bin/python -c 'import onnxruntime, torch'
-	$(DOORS)/bin/python -m pytest $(PYTEST_ARGS) tests/doors tests/conversion/test_onnx.py
-
-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
+release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
 	$(BIN)/python scripts/release_check.py
 
 builds: $(VENV)/.ready-dev  ## The C of every op, with every compiler and every option it has to bear

@@ -301,3 +301,20 @@ def test_the_axes_entry_of_strangers_is_checked():
     ):
         assert read_axes({ENTRY: bad}, "m") == {}
     assert read_axes({ENTRY: b'{"x": [1, 0]}'}, "m") == {"x": (1, 0)}
+
+
+def test_numbers_of_words_pick_rows_of_a_table():
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("Gather", ["table", "words"], ["rows"], name="embed"),
+        helper.make_node("ReduceMean", ["rows", "axes"], ["mean"], name="mean", keepdims=0),
+        helper.make_node("Gemm", ["mean", "w"], ["y"], name="head"),
+    ]
+    constants = {"table": weights(50, 8), "axes": ints(1), "w": weights(8, 3)}
+    proto = model(nodes, {"words": ((1, 6), TensorProto.INT64)}, constants)
+    words = np.random.default_rng(1).integers(0, 50, (40, 6))
+    wanted = ReferenceEvaluator(proto).run(None, {"words": words[:1]})[0]
+    found = run(converted(proto).data, [words[:1, None].astype(np.int32)])[0]
+    np.testing.assert_allclose(found[0], wanted, atol=1e-5)
+    assert edgeq.convert(imported(proto).model, data=words).quality.outputs[0].verdict == "good"
