@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -q
 # Files stay whole, so that what one of them shares is made once.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test test-fast check bench fuzz builds release-check system clean help
+.PHONY: demo test test-fast test-doors check bench fuzz builds release-check system clean help
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,24 @@ test: system $(VENV)/.ready-dev  ## All tests, with everything they need
 test-fast: $(VENV)/.ready-dev  ## The quick tests, for each commit
 	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
+# A file of the CPU build does; other builds of PyTorch are several times as large.
+TORCH ?= torch==2.13.0
+DOORS := .venv-doors
+
+$(DOORS)/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "edgeq needs Python 3.10 to 3.13 (set PYTHON=...)"; exit 1; }
+	@test -x $(DOORS)/bin/python || $(PYTHON) -m venv $(DOORS)
+	@echo "Installing edgeq and PyTorch into $(DOORS) ..."
+	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' onnxruntime
+	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-e '.[torch,firmware,demo]' pytest pytest-xdist
+	@touch $@
+
+test-doors: $(DOORS)/.ready  ## ONNX and PyTorch models, against onnxruntime and PyTorch
+	$(DOORS)/bin/python -c 'import onnxruntime, torch'
+	$(DOORS)/bin/python -m pytest $(PYTEST_ARGS) tests/doors tests/conversion/test_onnx.py
+
 check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,4 +82,4 @@ builds: $(VENV)/.ready-dev  ## The C of every op, with every compiler and every 
 	$(BIN)/python -m tests.compiler.codegen.builds
 
 clean:
-	rm -rf $(VENV) build dist out demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DOORS) build dist out demo .mypy_cache .ruff_cache .pytest_cache

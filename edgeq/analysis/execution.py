@@ -39,7 +39,7 @@ def run(
     of which every answer comes back), or several just long enough for one answer.
 
     Args:
-        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
         inputs: One array, or arrays by input position ("0", "1", ...) or tensor name. The first
             axis counts samples; integers are taken as they are, floats are quantized with the
             input's own scale. Calls are made in order, so a stateful model sees them as a stream.

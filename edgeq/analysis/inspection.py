@@ -126,7 +126,7 @@ def inspect(
     """What is in a model.
 
     Args:
-        model: A .tflite file, float or integer, or a Keras file or SavedModel (seen as float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
         trust: Whether code inside a Keras file (Lambda layers) may run.
         target: What the C would be generated for; every core by default, as `compile` does.
         options: What it would be made for, and budgets.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeq.conversion.sources.formats import is_float_source
+from edgeq.conversion.sources.formats import is_float_source, model_name
 from edgeq.model.graph import Graph
 
 
@@ -39,6 +39,6 @@ def as_tflite(model: str | Path, *, trust: bool = False) -> Iterator[Path]:
     from edgeq.conversion.float_model import float_model
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / f"{Path(model).stem}.tflite"
+        path = Path(folder) / f"{model_name(model)}.tflite"
         path.write_bytes(float_model(model, trust=trust).data)
         yield path

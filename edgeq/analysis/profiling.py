@@ -92,7 +92,7 @@ def profile(
     """Latency or instructions and cycles, memory and per-op figures on a device.
 
     Args:
-        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
         on: Device address.
         profile_options: How to measure.
         options: How C is generated, where the address runs generated C.

@@ -19,6 +19,7 @@ from edgeq.devices.base import Session
 from edgeq.devices.oracle import open_oracle, owns
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
+from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
@@ -99,7 +100,7 @@ def verify(
     """Whether two devices give the same output bytes.
 
     Args:
-        model: A .tflite file, or a Keras file or SavedModel (run as float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
         on: Address of the device to check.
         against: Address of the oracle; None for the one that owns each op's arithmetic: TensorFlow
             Lite Micro, and LiteRT's reference kernels for ops that it has no kernel for.
@@ -115,7 +116,8 @@ def verify(
     with ExitStack() as stack:
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)
-        arrays = _inputs(as_fed(graph, options).main, inputs, n, seed, where)
+        axes = read_axes(graph.metadata, graph.path)
+        arrays = _inputs(as_fed(graph, options).main, inputs, axes, n, seed, where)
         pair = [stack.enter_context(open_session(on, path, options))]
         if against is None and options is not None and options.frontend is not None:
             against = "c"  # no other runtime has front ends
@@ -154,12 +156,13 @@ def verify(
 def _inputs(
     model: Subgraph,
     given: Array | Mapping[str, Array] | None,
+    axes: Axes,
     n: int,
     seed: int,
     where: str,
 ) -> list[Array]:
     if given is not None:
-        return model_inputs(given, model, where)
+        return model_inputs(given, model, where, axes)
     if n < 1:
         raise UsageError(f"-n {n}: at least one input is needed.")
     return random_inputs(model, n, seed)

@@ -142,7 +142,7 @@ from edgeq.workflow.convert import convert as convert_model
 @click.option(
     "--trust",
     is_flag=True,
-    help="Run code inside the model file (Lambda) and loops that may not end.",
+    help="Run code inside the model file (Lambda, pickles) and loops that may not end.",
 )
 @dataset_options
 @force_option
@@ -162,7 +162,11 @@ def convert(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """MODEL (.keras, .h5, SavedModel or float .tflite) to a verified integer .tflite."""
+    """MODEL to a verified integer .tflite.
+
+    MODEL is .keras, .h5, a SavedModel folder, a float .tflite, .onnx, .pt2 (torch.export.save), or
+    module:function of yours that returns a torch.nn.Module and example inputs.
+    """
     if labels is not None:
         reading = replace(reading, classes=read_labels(labels))
     if compare is not None:

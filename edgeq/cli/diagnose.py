@@ -24,7 +24,8 @@ _SHOWN = 12
     "float_model",
     required=True,
     type=click.Path(path_type=Path),
-    help="The model it was made from: .keras, .h5, SavedModel or float .tflite.",
+    help="The model it was made from: .keras, .h5, SavedModel, float .tflite, .onnx, .pt2 or "
+    "module:function.",
 )
 @click.option("--data", required=True, help="Representative data, as for `edgeq convert`.")
 @click.option(

@@ -69,7 +69,7 @@ def evaluate(
     options: CompileOptions,
     as_json: bool,
 ) -> None:
-    """Accuracy of MODEL (.tflite, Keras or SavedModel) with a device's own arithmetic."""
+    """Accuracy of MODEL (.tflite; Keras, SavedModel, ONNX, PyTorch) with a device's arithmetic."""
     common: dict[str, Any] = {
         "data": data,
         "metric": metric,

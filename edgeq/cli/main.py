@@ -17,7 +17,7 @@ from edgeq.support.terminal import say
 
 # name -> (module, attribute, one-line help). Modules are imported only when the command runs.
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "convert": ("edgeq.cli.convert", "convert", "Keras, SavedModel or float .tflite to integer."),
+    "convert": ("edgeq.cli.convert", "convert", "Keras, ONNX, PyTorch or TensorFlow to integer."),
     "inspect": ("edgeq.cli.inspect", "inspect", "Graph, MACs, sizes, quantization; does it fit?"),
     "compile": ("edgeq.cli.compile", "compile_", "An integer .tflite to C for a microcontroller."),
     "run": ("edgeq.cli.run", "run", "Run a model on any device, arrays in, arrays out."),

@@ -100,7 +100,8 @@ def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:
             raise EdgeqError(
                 "Compression needs a Keras model with its layers.",
                 str(path),
-                "a .keras or .h5 file; .tflite and SavedModel files hold no layers any more",
+                "a .keras or .h5 file; .tflite, SavedModel, ONNX and PyTorch files hold no Keras "
+                "layers: train where the model was made, and convert that",
             )
         model = load_keras(path, trust=trust)
     elif is_tf_keras(model):

@@ -11,6 +11,7 @@ import numpy as np
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
+from edgeq.conversion.sources.formats import model_name
 from edgeq.data import DatasetOptions, InputSpec, Normalization
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES
@@ -76,7 +77,7 @@ def describe(
         )
         for position, index in enumerate(main.outputs)
     ]
-    info = ModelInfo(Path(model.source).stem, tuple(inputs), tuple(outputs))
+    info = ModelInfo(model_name(model.source), tuple(inputs), tuple(outputs))
     network.add_metadata(ENTRY, write_info(info))
     return network.pack() + (label_archive(labels) if labels else b"")
 

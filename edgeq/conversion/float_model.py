@@ -166,7 +166,7 @@ def _imported(imported: Imported, source: str) -> Network:
     """The network of a model of another framework; it remembers how that one's axes lie."""
     from edgeq.conversion.sources.keras_models import export_keras
 
-    network = name_tensors(export_keras(imported.model, source), source)
+    network = name_tensors(export_keras(imported.model, source, imported.silent), source)
     axes = {network.name(index): order for index, order in zip(
         network.inputs, imported.inputs.values(), strict=True)}  # fmt: skip
     turned = {name: sample_axes(order) for name, order in axes.items() if len(order) > 1}

@@ -133,7 +133,16 @@ def _check(inputs: Sequence[Column], labels: Column | None, request: Request) ->
         if not column.shape:
             raise EdgeqError("The array has no axis of samples.", column.where)
         if column.shape[0]:
-            fit_shape(column.shape[1:], spec, column.where)
+            if fit_shape(column.shape[1:], spec, column.where) == spec.file_shape != spec.shape:
+                request.remarks.note(
+                    f"axes of input '{spec.name}' lie as in the model's own file "
+                    f"{spec.file_shape}, and are turned to {spec.shape}"
+                )
+            elif spec.file_axes and spec.file_shape == spec.shape:
+                request.remarks.warn(
+                    f"axes of input '{spec.name}' are equally long, {spec.shape}: they are taken "
+                    "to lie as in the model's own file, channels first"
+                )
     columns = [*inputs, *([labels] if labels else [])]
     counts = {column.where: column.shape[0] for column in columns if column.shape}
     if len(set(counts.values())) > 1 or len(counts) < len(columns):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.conversion.sources.formats import is_float_file
 from edgeq.errors import EdgeqError
 from edgeq.report.fleet import fleet_of
 
@@ -64,7 +64,7 @@ def _scheme_sections(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _floats_last(entry: tuple[str, Mapping[str, Any]]) -> bool:
     """A float model's figures are shown with the model that was made of it, if there is one."""
     model = entry[1].get("model")
-    return isinstance(model, Mapping) and is_keras_file(str(model.get("path", "")))
+    return isinstance(model, Mapping) and is_float_file(str(model.get("path", "")))
 
 
 def _empty(model: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _section(sections: list[dict[str, Any]], result: Mapping[str, Any], where: s
         there = section["model"]
         same = there.get("sha256") == model.get("sha256")
         if same or (
-            is_keras_file(path) and PurePath(str(there["path"])).stem == PurePath(path).stem
+            is_float_file(path) and PurePath(str(there["path"])).stem == PurePath(path).stem
         ):
             return section
     sections.append(_empty(model))
@@ -115,7 +115,7 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
     elif "memory_bytes" in result:
         section["profiles"].append(result)
     elif "metric" in result:
-        kind = "float" if is_keras_file(str(result["model"]["path"])) else "integer"
+        kind = "float" if is_float_file(str(result["model"]["path"])) else "integer"
         section["evaluations"].append({**result, "of": kind})
     elif "float_bytes" in result:
         section["conversion"] = result

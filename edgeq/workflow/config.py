@@ -22,7 +22,7 @@ class DeployConfig:
     """One deployment.
 
     Attributes:
-        model: Keras file, SavedModel or .tflite.
+        model: Any model that `edgeq convert` takes, or a .tflite.
         data: Representative data; needed unless the model is integer already.
         eval: Labelled data; None leaves accuracy out.
         metric: How accuracy is measured.

@@ -174,7 +174,8 @@ def convert(
     """A quantized .tflite of a model, proven to be what was asked for.
 
     Args:
-        model: `.keras`, `.h5`, SavedModel folder, float `.tflite`, or a keras.Model.
+        model: `.keras`, `.h5`, SavedModel folder, float `.tflite`, `.onnx`, `.pt2`,
+            `module:function` that returns a torch.nn.Module and example inputs, or a keras.Model.
         data: Representative data (see `edgeq.data.open_dataset`); schemes that keep float
             activations need none.
         output: The .tflite to write; None to write nothing.

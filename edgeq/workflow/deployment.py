@@ -31,6 +31,7 @@ from edgeq.analysis.verification import Verification, verify
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.sources.formats import model_name
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
@@ -232,7 +233,7 @@ class _Steps:
         """The integer model: converted, or as it was given."""
         stage("converting")
         source = Path(self.config.model)
-        integer = self.folder / f"{source.stem}.tflite"
+        integer = self.folder / f"{model_name(source)}.tflite"
         if is_tflite(source) and is_integer(read_graph(source)):
             shutil.copyfile(source, integer)
             return _Models(integer, None, None)

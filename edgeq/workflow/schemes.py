@@ -114,7 +114,7 @@ def compare_schemes(
     """Convert a model by several schemes, and evaluate and profile each on every device.
 
     Args:
-        model: A Keras file, SavedModel or float .tflite.
+        model: Any model that `edgeq convert` takes.
         data: Representative data.
         eval_data: Labelled data; all see the very same samples.
         schemes: Names of schemes, and "float32" for the model as it is, which is the baseline.

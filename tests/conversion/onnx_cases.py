@@ -184,6 +184,15 @@ def several_ops():
         ),
         {"x": (1, 3, 12, 8)}, {"w": k(6, 3, 4, 4), "s": ints(1, 6, -1), "d": k(6, 5), "b": k(5)},
     )  # fmt: skip
+    yield "channels last file", model(
+        nodes(
+            ("Transpose", "x", "t", {"perm": [0, 3, 1, 2]}),
+            ("Conv", "tw", "c", {"pads": [1, 1, 1, 1]}),
+            ("Relu", "c", "r", {}),
+            ("Transpose", "r", "y", {"perm": [0, 2, 3, 1]}),
+        ),
+        {"x": (1, 6, 5, 3)}, {"w": k(4, 3, 3, 3)},
+    )  # fmt: skip
     yield "channel shuffle", model(
         nodes(
             ("Conv", "xw", "c", {}),

@@ -86,7 +86,7 @@ def test_turned_axes_and_ops_in_pieces():
 
 def test_axes_are_turned_in_words_only():
     nets = dict(several_ops())
-    for name in ("flatten to dense", "patches", "squeeze and excite"):
+    for name in ("flatten to dense", "patches", "squeeze and excite", "channels last file"):
         assert not {"Permute", "Transpose"} & set(layers(imported(nets[name]))), name
     assert "GELU" in [o.name for o in converted(nets["exact gelu"]).graph.main.ops]
 
@@ -126,6 +126,7 @@ def test_a_file_converts_with_its_names_and_data_in_its_order(tmp_path, cli):
     done = cli("convert", path, "-o", tmp_path / "q.tflite", "--data", tmp_path / "x.npz", "--json")
     assert done.code == 0, done.err
     assert done.json["quality"]["outputs"][0]["name"] == "scores"
+    assert "(3, 8, 10), and are turned to (8, 10, 3)" in str(done.json["data"]["calibration"])
     assert done.json["quality"]["outputs"][0]["signal_to_noise_db"] > 25
     made = float_model(path)
     assert [spec.name for spec in made.inputs] == ["picture"]
@@ -145,6 +146,8 @@ def test_a_file_converts_with_its_names_and_data_in_its_order(tmp_path, cli):
     np.testing.assert_array_equal(
         first, edgeq.run(tmp_path / "q.tflite", inputs=np.moveaxis(x[:4], 1, -1))[0]
     )
+    same = edgeq.verify(tmp_path / "q.tflite", on="c", against="local", inputs=x[:4])
+    assert same.n == 4
     wanted = ReferenceEvaluator(proto).run(None, {"picture": x[:1]})[0]
     found = run(made.data, [np.moveaxis(x[:1], 1, -1)])[0]
     np.testing.assert_allclose(found[0], wanted, atol=1e-4)
@@ -298,3 +301,20 @@ def test_the_axes_entry_of_strangers_is_checked():
     ):
         assert read_axes({ENTRY: bad}, "m") == {}
     assert read_axes({ENTRY: b'{"x": [1, 0]}'}, "m") == {"x": (1, 0)}
+
+
+def test_numbers_of_words_pick_rows_of_a_table():
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("Gather", ["table", "words"], ["rows"], name="embed"),
+        helper.make_node("ReduceMean", ["rows", "axes"], ["mean"], name="mean", keepdims=0),
+        helper.make_node("Gemm", ["mean", "w"], ["y"], name="head"),
+    ]
+    constants = {"table": weights(50, 8), "axes": ints(1), "w": weights(8, 3)}
+    proto = model(nodes, {"words": ((1, 6), TensorProto.INT64)}, constants)
+    words = np.random.default_rng(1).integers(0, 50, (40, 6))
+    wanted = ReferenceEvaluator(proto).run(None, {"words": words[:1]})[0]
+    found = run(converted(proto).data, [words[:1, None].astype(np.int32)])[0]
+    np.testing.assert_allclose(found[0], wanted, atol=1e-5)
+    assert edgeq.convert(imported(proto).model, data=words).quality.outputs[0].verdict == "good"

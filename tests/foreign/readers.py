@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.support.resources import resource_dir
+from tests.foreign.pt2 import archive
 from tests.oracle.build import TensorSpec, single_op
 
 
@@ -156,6 +157,43 @@ def saved_models() -> list[bytes]:
         net = Net()
         tf.saved_model.save(net, folder, signatures={"serving_default": net.serve})
         return [(Path(folder) / "saved_model.pb").read_bytes()]
+
+
+@cache
+def onnx_files() -> list[bytes]:
+    from tests.conversion.onnx_cases import one_op, several_ops
+
+    models = [*dict(several_ops()).values(), *list(dict(one_op()).values())[::6]]
+    return [model.SerializeToString() for model in models]
+
+
+def onnx_layers() -> list[bytes]:
+    from edgeq.conversion.tensorflow import import_tensorflow
+
+    import_tensorflow()  # takes longer than one input may
+    return onnx_files()
+
+
+def read_onnx_file(data: bytes, folder: Path) -> None:
+    """All of a file but the layers that are made of it."""
+    from edgeq.conversion.sources.onnx.contents import read_onnx
+    from edgeq.conversion.sources.onnx.rewriting import simplified
+    from edgeq.conversion.sources.onnx.wishes import input_orders
+
+    input_orders(simplified(read_onnx(_file(folder, "m.onnx", data))))
+
+
+def read_onnx_layers(data: bytes, folder: Path) -> None:
+    from edgeq.conversion.sources.onnx.contents import read_onnx
+    from edgeq.conversion.sources.onnx.model import keras_model
+
+    keras_model(read_onnx(_file(folder, "m.onnx", data)))
+
+
+def read_pt2(data: bytes, folder: Path) -> None:
+    from edgeq.conversion.sources.torch.contents import clean_program
+
+    clean_program(_file(folder, "m.pt2", data))
 
 
 def read_saved_model(data: bytes, folder: Path) -> None:
@@ -534,6 +572,9 @@ READERS = {
     "keras": Reader(keras_files, read_keras("m.keras")),
     "hdf5": Reader(hdf5_files, read_keras("m.h5"), 0.05),
     "saved model": Reader(saved_models, read_saved_model),
+    "onnx": Reader(onnx_files, read_onnx_file),
+    "onnx layers": Reader(onnx_layers, read_onnx_layers, 0.1),
+    "exported program": Reader(lambda: [archive()], read_pt2),
     "arrays": Reader(arrays, read_all_arrays),
     "csv": Reader(lambda: [b"a,b,c,d,label\n1,2,3,4,yes\n5,6,7,8,no\n"], read_data("x.csv")),
     "tfrecord": Reader(records, read_data("x.tfrecord")),

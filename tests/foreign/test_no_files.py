@@ -57,6 +57,8 @@ READERS = {
     "m.tflite": [float_model, read_graph],
     "m.keras": [float_model],
     "m.h5": [float_model],
+    "m.onnx": [float_model],
+    "m.pt2": [float_model],
     "x.npy": [samples, read_arrays],
     "x.npz": [samples, read_arrays],
     "x.csv": [samples],

@@ -1,18 +1,23 @@
 """A sample of the fuzz over all readers of foreign bytes; `make fuzz` runs 5,000 inputs each."""
 
+import importlib.util
 import subprocess
 import sys
 
 import pytest
 
 from tests.foreign.talks import READERS
+from tests.tools import need
 
-TENSORFLOW = {"saved model"}  # takes ten seconds to import
+TENSORFLOW = {"saved model", "onnx layers"}  # takes ten seconds to import
+ONNX = {"onnx", "onnx layers"}
 
 
 @pytest.mark.parametrize("name", sorted(set(READERS) - TENSORFLOW))
 def test_nothing_but_values_and_errors(name):
     """In a process of its own, which forks: the tests' own process has threads of libraries."""
+    if name in ONNX:
+        need(importlib.util.find_spec("onnx"), "the package onnx: pip install 'edgeq[onnx]'")
     done = subprocess.run(
         [sys.executable, "-m", "tests.foreign.fuzz", "-n", "200", "--seed", "1", "--exactly", name],
         capture_output=True,
@@ -23,5 +28,6 @@ def test_nothing_but_values_and_errors(name):
     assert ", 0 findings" in done.stdout
 
 
-def test_saved_models():
-    test_nothing_but_values_and_errors("saved model")
+@pytest.mark.parametrize("name", sorted(TENSORFLOW))
+def test_what_tensorflow_reads(name):
+    test_nothing_but_values_and_errors(name)

@@ -135,7 +135,7 @@ def diagnose(
 
     Args:
         model: The integer .tflite.
-        float_model: The Keras file, SavedModel or float .tflite it was made from.
+        float_model: The model it was made from, of any kind that `edgeq convert` takes.
         data: Representative data; labels are not needed.
         limit: Look at so many samples, spread over the data.
         dataset_options: How the data is read.

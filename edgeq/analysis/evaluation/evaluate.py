@@ -144,7 +144,7 @@ def evaluate(
     """How good a model is on labelled data, computed with a device's own arithmetic.
 
     Args:
-        model: A .tflite file, integer or float, or a Keras file or SavedModel (float).
+        model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (float).
         data: Labelled data: a path, `file.npz:x,y`, `module:function`, or arrays (x, y).
         on: Device address.
         metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs

@@ -24,6 +24,16 @@ def is_exported_program(path: str | PurePath) -> bool:
     return PurePath(path).suffix.lower() == ".pt2"
 
 
+def is_float_file(path: str | PurePath) -> bool:
+    """Whether a name says that there is a float model: one that another framework saved."""
+    return is_keras_file(path) or is_onnx_file(path) or is_exported_program(path)
+
+
+def model_name(model: str | PurePath) -> str:
+    """What files made of a model are called: the file without its ending, or the function."""
+    return str(model).rpartition(":")[2] if is_function(model) else PurePath(model).stem
+
+
 def is_function(model: str | PurePath) -> bool:
     """Whether this is `module:function` or `file.py:function`, and no file."""
     return _FUNCTION.fullmatch(str(model)) is not None and not Path(model).exists()
@@ -31,5 +41,4 @@ def is_function(model: str | PurePath) -> bool:
 
 def is_float_source(model: str | PurePath) -> bool:
     """Whether this becomes a float .tflite first: anything that edgeq reads but a .tflite."""
-    kinds = (is_keras_file, is_onnx_file, is_exported_program, is_function)
-    return Path(model).is_dir() or any(kind(model) for kind in kinds)
+    return is_float_file(model) or is_function(model) or Path(model).is_dir()

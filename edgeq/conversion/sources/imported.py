@@ -14,11 +14,13 @@ class Imported:
     Attributes:
         model: It takes one sample at a time; names are the file's.
         inputs, outputs: Which axis of the file's tensor each axis of ours is, by name.
+        silent: Layers that ops are not called after.
     """
 
     model: Any
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
+    silent: frozenset[str] = frozenset()
 
 
 def sample_axes(order: tuple[int, ...]) -> tuple[int, ...]:

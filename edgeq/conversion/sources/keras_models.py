@@ -80,8 +80,13 @@ def _keras_2_recurrent(keras: Any) -> Iterator[None]:
             layer.from_config = load
 
 
-def export_keras(model: Any, where: str) -> Exported:
+def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -> Exported:
     """The float .tflite of a keras.Model, batch 1.
+
+    Args:
+        model: A functional or sequential one.
+        where: What to blame.
+        silent: Layers that ops are not called after.
 
     Raises:
         EdgeqError: Its inputs are not known or have open axes, or a layer cannot be converted.
@@ -137,13 +142,9 @@ def export_keras(model: Any, where: str) -> Exported:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
     known = dict.fromkeys((*layers, *operations_by_path(model)))
-    return Exported(
-        data,
-        tuple(names),
-        tuple(outputs),
-        tuple(known),
-        states=tuple(name for name, _ in states),
-    )
+    spoken = tuple(name for name in known if name not in silent)
+    called = tuple(name for name, _ in states)
+    return Exported(data, tuple(names), tuple(outputs), spoken, states=called)
 
 
 def _check_masking(layers: Mapping[str, Any], where: str) -> None:

@@ -136,7 +136,8 @@ def _variants(
     if not is_keras_file(model):
         if train is not None:
             raise UsageError(
-                "Compressions need a Keras file; this model has no layers to train.", str(model)
+                "Compressions need a Keras file; this model has no Keras layers to train.",
+                str(model),
             )
         return {}, {}
     found: dict[str, bytes] = {}

@@ -109,7 +109,7 @@ def tune(
     """The best ways to make an integer model, searched for on a device.
 
     Args:
-        model: A Keras file, SavedModel or float .tflite.
+        model: Any model that `edgeq convert` takes; compressions need a Keras file.
         data: Representative data.
         output: Folder for the journal and the results; a search that was interrupted goes on.
         eval_data: Labelled data; without it, agreement with the float model is measured.

@@ -31,6 +31,7 @@ class Builder:
         current: The node that is made.
         read: Names of the values that anything reads.
         names: What layers are called already.
+        silent: Names of layers that only say where numbers lie; ops are not called after them.
     """
 
     def __init__(self, tf: Any, keras: Any, graph: Graph) -> None:
@@ -41,6 +42,7 @@ class Builder:
         self.current = Node("", "model", (), ())
         self.read = set(graph.readers())
         self.names: set[str] = set()
+        self.silent: set[str] = set()
 
     def refuse(self, node: Node, why: str, hint: str = "") -> EdgeqError:
         """The error for a node that cannot be converted."""
@@ -144,6 +146,8 @@ class Builder:
     def helper(self, kind: str, tensor: Any, *options: Any) -> Any:
         """What a layer without weights that stands beside the node's own makes of a tensor."""
         name = self.unique(f"{self.current.name}.{kind.lower()}")
+        if kind in ("Permute", "Reshape"):
+            self.silent.add(name)
         return getattr(self.keras.layers, kind)(*options, name=name)(tensor)
 
     def reshape(self, tensor: Any, shape: Sequence[int]) -> Any:
@@ -162,7 +166,9 @@ class Builder:
     def _beside(self, kind: str, tensor: Any) -> Any:
         """The same tensor, named as `helper` names what it makes."""
         if hasattr(tensor, "_keras_history"):
-            tensor._keras_history.operation.name = self.unique(f"{self.current.name}.{kind}")
+            name = self.unique(f"{self.current.name}.{kind}")
+            tensor._keras_history.operation.name = name
+            self.silent.add(name)
         return tensor
 
     def aligned(self, values: Sequence[Value]) -> tuple[list[Any], Order]:

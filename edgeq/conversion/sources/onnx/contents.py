@@ -16,7 +16,7 @@ from edgeq.conversion.sources.onnx.names import readable_names
 from edgeq.conversion.tensorflow import first_line
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
-from edgeq.support.foreign import read_bytes, too_large
+from edgeq.support.foreign import read_bytes, shaped_as, too_large
 from edgeq.support.text import visible_line
 
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
@@ -72,18 +72,23 @@ def parse_onnx(data: bytes, source: str, folder: Path | None = None) -> Graph:
         raise EdgeqError("This is no sound ONNX file.", source) from error
     if not model.graph.node and not model.graph.output:
         raise EdgeqError("This is no ONNX model: it has no graph.", source)
-    model = _flat(model, source)
+    # What is no UTF-8 is given as bytes, where text is looked for.
+    with shaped_as("sound ONNX model", source):
+        return _graph(onnx, _flat(model, source), source, folder)
+
+
+def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     _check_size(model, source)
     reader = _Reader(onnx, source, folder)
     constants = {
-        tensor.name: reader.array(tensor, f"weight '{visible_line(tensor.name)}'")
+        _text(tensor.name): reader.array(tensor, f"weight '{visible_line(tensor.name)}'")
         for tensor in model.graph.initializer
     }
     names = readable_names(model.graph.node)
     nodes = tuple(
         reader.node(node, name) for node, name in zip(model.graph.node, names, strict=True)
     )
-    outputs = tuple(value.name for value in model.graph.output)
+    outputs = tuple(_text(value.name) for value in model.graph.output)
     inputs = tuple(reader.inputs(i for i in model.graph.input if i.name not in constants))
     nodes = tuple(used(nodes, outputs))
     _check_order(nodes, outputs, {*constants, *(i.name for i in inputs)}, source)
@@ -166,7 +171,8 @@ class _Reader:
             )
         attributes = {a.name: self._attribute(a, name) for a in proto.attribute}
         op = visible_line(proto.op_type)
-        return Node(op, name, tuple(proto.input), tuple(proto.output), attributes)
+        taken, given = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+        return Node(op, name, taken, given, attributes)
 
     def _attribute(self, proto: Any, where: str) -> Any:
         kinds = self._onnx.AttributeProto
@@ -271,7 +277,7 @@ class _Reader:
                 )
             if len(shape) > _MOST_RANK or math.prod(shape) > _MOST_ELEMENTS:
                 raise EdgeqError(f"Input '{name}' has the shape {shape}.", self._source)
-            yield Input(proto.name, tuple(shape), self._type(kind.elem_type, name))
+            yield Input(_text(proto.name), tuple(shape), self._type(kind.elem_type, name))
 
     def _type(self, number: int, name: str) -> str:
         kinds = self._onnx.TensorProto
@@ -283,6 +289,10 @@ class _Reader:
         if number not in names:
             raise EdgeqError(f"Input '{name}' is of a type that no device takes.", self._source)
         return names[number]
+
+
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode("utf-8", "replace")
 
 
 def _number(text: str | None) -> int | None:

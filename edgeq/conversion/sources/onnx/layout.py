@@ -93,7 +93,9 @@ def reshaped(shape: Sequence[int], order: Order, new: Sequence[int]) -> tuple[Or
     """
     before, after = _groups(shape, new)
     of_axis = {axis: number for number, group in enumerate(before) for axis in group}
-    sequence = list(dict.fromkeys(of_axis[axis] for axis in long_axes(shape, order)))
+    # A run that lies apart is gathered where its last axis lies, which is the one read fastest.
+    met = [of_axis[axis] for axis in reversed(long_axes(shape, order))]
+    sequence = list(dict.fromkeys(met))[::-1]
     needed = [axis for number in sequence for axis in before[number]]
     units = [axis for axis in order if shape[axis] == 1]
     made = [axis for number in sequence for axis in after[number]]

@@ -65,6 +65,7 @@ def keras_model(graph: Graph) -> Imported:
         model,
         {name: order for name, (_, order) in taken.items()},
         {name: order for name, (_, order) in given.items()},
+        frozenset(net.silent),
     )
 
 

@@ -24,7 +24,12 @@ from edgeq.support.text import visible_line
 _MOST_MEMBER, _MOST_WHOLE = 1 << 30, 4 << 30
 _MOST_DEPTH = 64
 _TRUST = "--trust loads it whole, if you know where the file comes from"
-_SIZE = re.compile(r"[su]\d{1,6}|-?\d{1,18}|-?int_oo")
+# What sympy writes of a size: symbols, whole numbers, sums of such; no other function.
+_SIZE = re.compile(
+    r"(?:Symbol\('[su]\d{1,6}'|(?:Integer|Add|Mul|Mod|FloorDiv|Max|Min)\(|[su]\d{1,6}|-?\d{1,18}"
+    r"|(?:positive|nonnegative|integer)=True|-?int_oo|[(), ])+"
+)
+_MOST_SIZE_TEXT = 400
 _PLAIN_NODES = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dict"})
 _KEPT_METADATA = ("nn_module_stack", "torch_fn")
 _ODD_PATH = re.compile(r"[^A-Za-z0-9_.]")
@@ -53,6 +58,12 @@ def clean_program(path: Path) -> bytes:
     program = parse_json(files[models[0]], where, unique=True, depth=_MOST_DEPTH)
     _check_program(program, where)
     made = {"models/model.json": program}
+    if any(name.endswith(".pt") for name in files):
+        raise EdgeqError(
+            "The weights are stored as a pickle, which may hold code: an older PyTorch wrote it.",
+            where,
+            "load and save it with torch.export of PyTorch 2.9 or later",
+        )
     name = models[0].removeprefix("models/").removesuffix(".json")
     for kind in ("weights", "constants"):
         config = files.get(f"data/{kind}/{name}_{kind}_config.json", b"")
@@ -136,7 +147,7 @@ def _check_program(program: Any, where: str) -> None:
 
 def _check_size(text: Any, where: str) -> None:
     """Refuse what sympy would evaluate."""
-    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+    if not isinstance(text, str) or len(text) > _MOST_SIZE_TEXT or not _SIZE.fullmatch(text):
         raise EdgeqError(
             f"A size is computed: '{visible_line(str(text))[:80]}'.",
             where,

@@ -70,7 +70,7 @@ def from_function(text: str) -> Imported:
             _RETURNS,
         )
     try:
-        with _without_words(), torch.no_grad():
+        with _without_words():
             program = torch.export.export(model.eval(), tuple(inputs))
     except Exception as error:
         raise EdgeqError(
@@ -116,7 +116,7 @@ def _loaded(torch: Any, path: Path, where: str) -> Any:
 
 def _imported(torch: Any, program: Any, where: str) -> Imported:
     try:
-        with _without_words(), torch.no_grad():
+        with _without_words():
             made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False)
             data = made.model_proto.SerializeToString()
     except Exception as error:

@@ -1,0 +1,142 @@
+"""What a .pt2 file may hold: a graph of known ops and plain bytes; PyTorch is not needed here."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from edgeq.conversion.sources.torch.contents import clean_program
+from edgeq.errors import EdgeqError
+from tests.foreign.pt2 import PROGRAM, WEIGHTS, archive
+
+
+def clean(tmp_path, **changes):
+    path = tmp_path / "model.pt2"
+    path.write_bytes(archive(**changes))
+    return clean_program(path)
+
+
+def refused(tmp_path, **changes):
+    with pytest.raises(EdgeqError) as caught:
+        clean(tmp_path, **changes)
+    return str(caught.value)
+
+
+def members(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def test_a_copy_has_the_graph_and_the_weights_and_no_pickle(tmp_path):
+    found = members(clean(tmp_path))
+    assert found["model/data/weights/weight_0"] == b"\0" * 48
+    assert found["model/data/sample_inputs/model.pt"] == b""
+    kept = json.loads(found["model/models/model.json"])
+    node = kept["graph_module"]["graph"]["nodes"][0]
+    assert node["metadata"] == {"nn_module_stack": "a,b,c"}
+    assert kept["guards_code"] == []
+    assert not any(b"evil" in content for content in found.values())
+
+
+def changed(change, base=PROGRAM):
+    program = json.loads(json.dumps(base))
+    change(program)
+    return program
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["torch.load", "torch.ops.aten.from_file.default", "torch.hub.load", "_operator.methodcaller",
+     "torch.ops.aten.relu.default.__globals__", "#evil:op", "torch.ops.higher_order.cond", None, 3],
+)  # fmt: skip
+def test_ops_that_are_not_known_are_refused(tmp_path, target):
+    def change(program):
+        program["graph_module"]["graph"]["nodes"][0]["target"] = target
+
+    assert "none that a model" in refused(tmp_path, program=changed(change))
+
+
+SIZES = (
+    "s0",
+    "Symbol('s31', positive=True, integer=True)",
+    "Add(Integer(-1), Symbol('u0', integer=True))",
+)
+EVIL = (
+    "__import__('os').system('x')", "s0*9**9**9", "", "s0+s1", 5, None, "exit()",
+    "Symbol('s0').__class__", "Symbol('a')", "Integer(" * 200,
+)  # fmt: skip
+
+
+def sized(text):
+    def change(program):
+        program["graph_module"]["graph"]["tensor_values"]["x"]["sizes"] = [
+            {"as_expr": {"expr_str": text, "hint": None}}
+        ]
+
+    return changed(change)
+
+
+@pytest.mark.parametrize("text", SIZES)
+def test_sizes_that_are_sums_of_symbols_pass(tmp_path, text):
+    clean(tmp_path, program=sized(text))
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_sizes_are_never_evaluated(tmp_path, text):
+    assert "size is computed" in refused(tmp_path, program=sized(text))
+
+
+def test_names_of_ranges_are_never_evaluated(tmp_path):
+    def change(program):
+        program["range_constraints"] = {"__import__('os')": {"min_val": 1, "max_val": 2}}
+
+    assert "size is computed" in refused(tmp_path, program=changed(change))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        [1, {"type": "collections.defaultdict", "context": "{}", "children_spec": []}],
+        [1, {"type": "builtins.dict", "context": '[{"__enum__": true, "fqn": "os:x"}]',
+             "children_spec": []}],
+        [1, {"type": "evil.Type", "context": "null", "children_spec": []}],
+    ],
+)  # fmt: skip
+def test_structures_import_nothing(tmp_path, spec):
+    def change(program):
+        calls = program["graph_module"]["module_call_graph"]
+        calls[0]["signature"]["in_spec"] = json.dumps(spec)
+
+    assert "tuples, lists and dictionaries" in refused(tmp_path, program=changed(change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"use_pickle": True}, {"path_name": "custom_obj_0"}, {"path_name": "../../x"},
+     {"path_name": "opaque_obj_1"}, {"tensor_meta": None}],
+)  # fmt: skip
+def test_weights_are_plain_bytes(tmp_path, change):
+    weights = json.loads(json.dumps(WEIGHTS))
+    weights["config"]["w"].update(change)
+    words = refused(tmp_path, weights=weights)
+    assert "pickle" in words or "damaged" in words
+
+
+def test_objects_in_arguments_are_refused(tmp_path):
+    def change(program):
+        node = program["graph_module"]["graph"]["nodes"][0]
+        node["inputs"].append({"name": "o", "arg": {"as_custom_obj": {"name": "x"}}, "kind": 1})
+
+    assert "no arrays" in refused(tmp_path, program=changed(change))
+
+
+def test_what_is_no_program(tmp_path):
+    path = tmp_path / "model.pt2"
+    for data in (b"", b"PK\x03\x04", b"\x80\x04."):
+        path.write_bytes(data)
+        with pytest.raises(EdgeqError, match=r"no sound \.pt2 file"):
+            clean_program(path)
+    assert "2 programs" in refused(tmp_path, more={"models/other.json": b"{}"})
+    old = refused(tmp_path, weights=None, more={"data/weights/model.pt": b"\x80\x04evil"})
+    assert "older PyTorch" in old
