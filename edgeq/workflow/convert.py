@@ -16,6 +16,7 @@ from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
+from edgeq.conversion.calibration.suspicions import suspicions
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.explain import FiredPass, explained
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -250,6 +251,7 @@ def convert(
     if judged and judged[1].data is not None:
         understood["eval"] = judged[1].data
     warnings = found.warnings() if found else _no_saving(chosen, result)
+    warnings = (*warnings, *suspicions(source, found))
     warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
     written = _written(path, result)
     return Conversion(

@@ -160,6 +160,12 @@ class Answers:
         chance = sum(a * b for a, b in self._counts.values()) / self.decided**2
         return share if chance >= 1 else (share - chance) / (1 - chance)
 
+    @property
+    def only_class(self) -> int | None:
+        """The class that the float model puts first in every clear row; None if there are more."""
+        ours = [number for number, (count, _) in self._counts.items() if count]
+        return ours[0] if len(ours) == 1 and self.decided == self.rows else None
+
     def too_close(self, step: float) -> bool:
         """Whether the float model's classes lie so close together that none can be told."""
         low, high = (margin / step for margin in self.margins)

@@ -165,7 +165,7 @@ def _given(value: Array, tensor: Tensor) -> Array:
     """A sample as an input of a graph, whatever type that input has by now."""
     if tensor.quantization is not None and value.dtype.kind == "f":
         return np.asarray(to_input(value[None], tensor, tensor.name)[0])
-    return value.astype(numpy_dtype(tensor.dtype)).reshape(tensor.shape)
+    return np.asarray(value.astype(numpy_dtype(tensor.dtype)).reshape(tensor.shape))
 
 
 def _real(value: Array, tensor: Tensor) -> Array:
@@ -177,7 +177,9 @@ def _real(value: Array, tensor: Tensor) -> Array:
 def _compared(rewrite: Rewrite, before: Values, after: Values, exact: Values) -> float | None:
     """The least ratio of an output's values to what a pass changed in them; None if too small."""
     least = _ROUNDED_DB.get(rewrite.name, _FLOAT_DB) if rewrite.real else _INTEGER_DB
-    columns = [list(zip(*side, strict=True)) for side in (before, after, exact)]
+    columns: list[list[Sequence[Array]]] = [
+        list(zip(*side, strict=True)) for side in (before, after, exact)
+    ]
     worst = math.inf
     for old, new, wanted in _aligned(*columns):
         ratio = _decibels(old, new)
