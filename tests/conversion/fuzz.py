@@ -35,6 +35,7 @@ WARNINGS = {
     "channels": r'In output ".*" the channels? ',
     "blame": r"Most of the error comes from ",
     "remedy": r"To come closer to the float model, try ",
+    "unread": r'Input ".*" has no part in any output',
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
 }
 REFUSALS = {
@@ -180,6 +181,9 @@ def main() -> int:
             print(*net.steps, sep="\n")
         reasons, wrong = judged(net, scheme, compiled=number % _VERIFIED == 0)
         counts.update(set(reasons) or {"good"})
+        told = sorted({text for text in reasons if text.endswith(": quality")})
+        if told:
+            print(f"{number} {scheme} {', '.join(told)}", flush=True)
         if wrong:
             bad += 1
             print(f"{number} {scheme}: {'; '.join(net.steps)}\n    " + "\n    ".join(wrong))

@@ -1,4 +1,4 @@
-"""Data that cannot be what the model was trained on, told by what the model makes of it."""
+"""What looks like a mistake in the data or the model, told by what the model makes of the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def suspicions(model: FloatModel, found: Calibration | None) -> tuple[str, ...]:
         model: The float model.
         found: Its calibration; None where none was needed.
     """
-    return tuple(() if found is None else _unnormalised(model, found))
+    return (*_unread(model), *(() if found is None else _unnormalised(model, found)))
 
 
 def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
@@ -51,3 +51,13 @@ def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
                 f"{high:.4g}, where it says 0 or 1 only. Was the model trained on other values "
                 "(--mean, --std)?"
             )
+
+
+def _unread(model: FloatModel) -> Iterator[str]:
+    """A sentence for each input that no op reads."""
+    main = model.graph.main
+    read = {index for op in main.ops for index in op.inputs} | set(main.outputs)
+    for index in main.inputs:
+        if index not in read:
+            name = main.tensors[index].name
+            yield f'Input "{name}" has no part in any output; it is kept, and what it holds is not read.'
