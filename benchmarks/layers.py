@@ -2,9 +2,10 @@
 
     python -m benchmarks.layers [NAME ...]
 
-measures the entries named (all of them without a name; none with --page) and writes benchmarks/layers.json and the
-tables of docs/layers.md. The list is Keras's own: an entry that it has and this does not know is
-tried with its defaults. Activations stand in a small net that is trained on scikit-learn's digits;
+measures the entries named (all of them without a name; none with --page) and writes
+benchmarks/layers.json and the tables of docs/layers.md. The list is Keras's own: an entry that it
+has and this does not know is tried with its defaults. Activations stand in a small net that is
+trained on scikit-learn's digits;
 layers in untrained ones, behind a layer with weights.
 """
 

@@ -243,7 +243,7 @@ def convert(
     result = describe(made, source, options, found, pixels)
     # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
-    proof = _proven(result, source, recipe)
+    proof, on_zeros = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
@@ -264,7 +264,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *remarks),
+        warnings=(*warnings, *remarks, *on_zeros),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
         float_model=real,
@@ -301,15 +301,16 @@ def _in_apps(result: bytes, target: Target | None) -> tuple[AppRuntime, ...]:
     return app_runtimes(parse_graph(result, "the converted model"))
 
 
-def _proven(result: bytes, source: FloatModel, recipe: Recipe) -> Proof | None:
-    """The integer proof, where the scheme asks for one; every model must run at all."""
+def _proven(
+    result: bytes, source: FloatModel, recipe: Recipe
+) -> tuple[Proof | None, tuple[str, ...]]:
+    """The integer proof, where the scheme asks for one, and warnings; every model must run."""
     places = {spec.name: position for position, spec in enumerate(source.inputs)}
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = None
     if recipe.scheme.integer:
         proof = prove_integer(result, recipe.io, source.source, kept)
-    prove_runs(result, source.source)
-    return proof
+    return proof, prove_runs(result, source.source)
 
 
 def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[str]:

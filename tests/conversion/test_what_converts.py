@@ -365,3 +365,22 @@ def test_a_refusal_of_the_quantizer_speaks_of_loops_only_where_there_are(keras, 
     with pytest.raises(EdgeqError, match="no such thing") as caught:
         edgeq.convert(net(keras, lambda a: a), data=x)
     assert "loop" not in str(caught.value)
+
+
+def test_an_op_that_tensorflow_lite_lacks_is_named_with_its_layer(keras):
+    source = keras.Input((4, 4, 4, 3))
+    pool = keras.layers.AdaptiveAveragePooling3D(2, name="pool")
+    with pytest.raises(EdgeqError, match="no op for AvgPool3D, which pool is made of") as caught:
+        float_model(keras.Model(source, pool(source)))
+    assert "/" not in caught.value.what
+
+
+def test_comparisons_of_raw_pixels_in_8_bits(keras):
+    # LiteRT's kernels end the process over a scale of 1 and more.
+    data = np.random.default_rng(0).integers(0, 400, (40, 4, 4, 3)).astype(np.float32)
+    source = keras.Input((4, 4, 3))
+    turned = source[:, ::-1]
+    bright = keras.ops.where(source > turned, source, turned * 0.5)
+    result, (found,) = converted(keras.Model(source, bright), data)
+    assert found > 25
+    assert kinds(result).count("CAST") == 2

@@ -60,4 +60,4 @@ def _unread(model: FloatModel) -> Iterator[str]:
     for index in main.inputs:
         if index not in read:
             name = main.tensors[index].name
-            yield f'Input "{name}" has no part in any output; it is kept, and what it holds is not read.'
+            yield f'Input "{name}" has no part in any output; it is kept, but never read.'

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeq.conversion.flatbuffer import indices, pack, unpack
 from edgeq.conversion.tensorflow import quiet
+from edgeq.devices.fatal import returns
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
@@ -58,8 +60,8 @@ def prove_integer(
     main = graph.main
     inputs = tuple(main.tensors[i].dtype for i in main.inputs)
     outputs = tuple(main.tensors[i].dtype for i in main.outputs)
-    for side, indices in (("input", main.inputs), ("output", main.outputs)):
-        for position, index in enumerate(indices):
+    for side, edge in (("input", main.inputs), ("output", main.outputs)):
+        for position, index in enumerate(edge):
             tensor = main.tensors[index]
             # Indices and masks (int32, bool) have no scale and keep their type.
             wanted = (kept or {}).get(position, io) if side == "input" else io
@@ -79,12 +81,52 @@ def prove_integer(
     return Proof(sum(counts.values()), dict(sorted(counts.items())), inputs, outputs)
 
 
-def prove_runs(data: bytes, where: str = "model") -> None:
-    """Run a model once on zeros with LiteRT's plain kernels.
+def prove_runs(data: bytes, where: str = "model") -> tuple[str, ...]:
+    """Run a model once on zeros with LiteRT's usual kernels, without a delegate.
+
+    Returns:
+        What the user should know, in sentences: that zeros would end the process. None as a rule.
 
     Raises:
         EdgeqError: An op has no kernel for its types.
     """
+    if returns(lambda: _run_on_zeros(data, where)):
+        _run_on_zeros(data, where)
+        return ()
+    graph = parse_graph(data, where)
+    op = graph.main.ops[_first_fatal(data, len(graph.main.ops))]
+    name = graph.main.describe(op)
+    if op.name == "DIV":
+        return (
+            f"LiteRT ends the process where {name} divides by 0, as zeros as inputs make it do.",
+        )
+    raise EdgeqError(
+        f"LiteRT ends the process on the converted model: its kernel for {op.name} takes no such "
+        "values or scales.",
+        f"{where}, {name}",
+        "another layer in its place, or --scheme dynamic or float16, which leave it in float",
+    )
+
+
+def _first_fatal(data: bytes, count: int) -> int:
+    """Number of the op that ends the process: the first behind which no shortened model runs."""
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        model = unpack(data)
+        graph = model.subgraphs[0]
+        graph.operators = graph.operators[: middle + 1]
+        graph.outputs = list(indices(graph.operators[-1].outputs))
+        model.signatureDefs = []
+        shortened = pack(model)
+        if returns(lambda part=shortened: _run_on_zeros(part, "")):  # type: ignore[misc]
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _run_on_zeros(data: bytes, where: str) -> None:
     with quiet():
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
