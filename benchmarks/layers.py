@@ -148,8 +148,11 @@ def _ops(data: bytes) -> Any:
 
 
 def _sentence(error: EdgeqError) -> str:
-    """What an error says, in one line."""
-    return " ".join(error.what.split())[:240]
+    """What an error says, in one line: its problems without their places, each once."""
+    lines = [line.strip() for line in error.what.splitlines()]
+    kept = [line for line in lines if not line.startswith(("where:", "try:"))]
+    problems = [line for line in kept if not line.endswith(" problems:")]
+    return " ".join(dict.fromkeys(problems))[:240]
 
 
 def _cell(found: Row) -> str:
