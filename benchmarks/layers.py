@@ -60,10 +60,11 @@ def layers() -> dict[str, tuple[str, ...]]:
             found.setdefault(kind, []).append(name)
     named = {}
     for kind, names in found.items():
-        others = [name for name in names if name != kind.__name__]
-        lower = kind.__name__.lower()
+        first = kind.__name__ if kind.__name__ in names else names[0]
+        others = [name for name in names if name != first]
+        lower = first.lower()
         functions = [lower] if inspect.isfunction(getattr(module, lower, None)) else []
-        named[kind.__name__] = tuple(others + functions)
+        named[first] = tuple(others + functions)
     return dict(sorted(named.items()))
 
 

@@ -36,6 +36,7 @@ WARNINGS = {
     "blame": r"Most of the error comes from ",
     "remedy": r"To come closer to the float model, try ",
     "unread": r'Input ".*" has no part in any output',
+    "divisor": r"An input of zeros .* makes a divisor 0",
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
 }
 REFUSALS = {

@@ -384,3 +384,14 @@ def test_comparisons_of_raw_pixels_in_8_bits(keras):
     result, (found,) = converted(keras.Model(source, bright), data)
     assert found > 25
     assert kinds(result).count("CAST") == 2
+
+
+def test_a_mean_over_what_is_not_padding_converts(keras):
+    layers = keras.layers
+    source = keras.Input((8,), dtype="int32")
+    value = layers.Embedding(20, 6, mask_zero=True)(source)
+    value = layers.GlobalAveragePooling1D()(value)
+    data = np.random.default_rng(0).integers(0, 20, (40, 8)).astype(np.int32)
+    result, (found,) = converted(keras.Model(source, layers.Dense(3)(value)), data)
+    assert found > 20
+    assert "makes a divisor 0" in " ".join(result.warnings)

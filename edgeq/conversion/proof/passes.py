@@ -117,7 +117,7 @@ def _random(real: list[list[Array]]) -> list[list[Array]]:
         for values in zip(*real, strict=True):
             seen = np.stack(values)
             drawn = random.uniform(seen.min(), seen.max(), seen.shape[1:])
-            whole = seen.dtype.kind in "iub"
+            whole = bool((seen == np.round(seen)).all())  # whatever type they have by now
             sample.append((np.round(drawn) if whole else drawn).astype(seen.dtype))
         found.append(sample)
     return found
