@@ -27,7 +27,7 @@ class NoSuchOp(Exception):
     """
 
     def __init__(self, kinds: list[str], ops: list[Any]) -> None:
-        layers = dict.fromkeys(op.name.rpartition("/")[0] for op in ops if op.type in kinds)
+        layers = dict.fromkeys(op.name.split("/")[0] for op in ops if op.type in kinds)
         named = ", ".join(name for name in layers if name)
         where = f", which {named} is made of" if named else ""
         super().__init__(f"TensorFlow Lite has no op for {', '.join(kinds)}{where}.")
@@ -100,7 +100,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
         try:
             return bytes(converter.convert())
         except Exception as error:
-            lacking = sorted(set(_LACKING.findall(str(error))))
+            lacking = sorted({*_LACKING.findall(str(error))} - {"Placeholder"})
             if not lacking:
                 raise
             raise NoSuchOp(lacking, frozen.graph.get_operations()) from error

@@ -395,3 +395,11 @@ def test_a_mean_over_what_is_not_padding_converts(keras):
     result, (found,) = converted(keras.Model(source, layers.Dense(3)(value)), data)
     assert found > 20
     assert "makes a divisor 0" in " ".join(result.warnings)
+
+
+def test_layers_that_augment_pictures_leave_no_op(keras):
+    layers = keras.layers
+    source = keras.Input((6, 6, 3))
+    value = layers.RandomGrayscale()(layers.RandomHue(0.2)(layers.RandomFlip()(source)))
+    model = keras.Model(source, layers.Conv2D(2, 3)(value))
+    assert [op.name for op in float_model(model).graph.main.ops] == ["CONV_2D"]
