@@ -41,6 +41,7 @@ NO_DEVICE = {
     "TextVectorization": "takes text, which no integer device has",
     "Hashing": "takes text or numbers to be hashed, which no integer device does",
     "HashedCrossing": "takes text or numbers to be hashed, which no integer device does",
+    "Equalization": "Keras 3.15 itself cannot build a Functional model with it",
     "MaxNumBoundingBoxes": "pads labels of a data set; it takes dictionaries of boxes",
 }
 """Layers without a row of figures, and why."""
@@ -236,3 +237,9 @@ ACTIVATION_SETTINGS: dict[str, dict[str, Any]] = {
     "threshold": {"threshold": 0.3, "default_value": 0.0}
 }
 """Arguments of the activations that need some."""
+REMARKS = {
+    "STFTSpectrogram": "a spectrum spans more than 8 bits tell, and more than 16 where it is "
+    "squared: convert refuses it by its quality check",
+    "LSTMCell: in RNN": "an LSTM step by step, its state rounded at each op",
+}
+"""Why a figure is low, by name and note."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import edgeq
-from benchmarks.layer_recipes import ACTIVATION_SETTINGS, NO_DEVICE, Recipe, recipes
+from benchmarks.layer_recipes import ACTIVATION_SETTINGS, NO_DEVICE, REMARKS, Recipe, recipes
 from edgeq.analysis.runs_on import EDGEQ_C, TFLM
 from edgeq.conversion.float_model import float_model
 from edgeq.conversion.proof.limits import quality_limits
@@ -192,7 +192,7 @@ def table(rows: dict[str, Row], names: dict[str, tuple[str, ...]], usual: frozen
             cells = [_cell(row[scheme]) for scheme in SCHEMES]
             if len(set(cells)) == 1 and cells[0].startswith("refused"):
                 cells = [cells[0], "", "", ""]
-            remark = row.get("remark", "")
+            remark = f"; {REMARKS[key]}" if key in REMARKS else ""
             lines.append(f"| {shown} | {' | '.join(cells)} | {', '.join(ops)}{remark} |")
     return "\n".join(lines)
 
