@@ -165,7 +165,7 @@ class Answers:
     @property
     def only_class(self) -> int | None:
         """The class that the float model puts first in every row; None if there are more."""
-        return next(iter(self._first)) if len(self._first) == 1 else None
+        return int(next(iter(self._first))) if len(self._first) == 1 else None
 
     def too_close(self, step: float) -> bool:
         """Whether the float model's classes lie so close together that none can be told."""

@@ -14,8 +14,9 @@ import numpy as np
 
 from edgeq.conversion.calibration.moments import calibration_samples
 from edgeq.conversion.calibration.products import Product, products
-from edgeq.conversion.flatbuffer import TENSOR_CODES, add_constant, indices, unpack
+from edgeq.conversion.flatbuffer import TENSOR_CODES, add_constant, indices, op_kinds, unpack
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.passes.tables import STAND_IN
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.reconstruction import (
     Array,
@@ -47,8 +48,10 @@ _TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
 
 
 def can_walk(model: Any) -> bool:
-    """Whether a model can be run op by op: no control flow, no state."""
+    """Whether a model can be run op by op: no control flow, no state, no stand-ins for tables."""
     resource = TENSOR_CODES["resource"]
+    if STAND_IN in op_kinds(model):
+        return False
     return len(model.subgraphs) == 1 and not any(
         tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
     )
