@@ -403,3 +403,21 @@ def test_layers_that_augment_pictures_leave_no_op(keras):
     value = layers.RandomGrayscale()(layers.RandomHue(0.2)(layers.RandomFlip()(source)))
     model = keras.Model(source, layers.Conv2D(2, 3)(value))
     assert [op.name for op in float_model(model).graph.main.ops] == ["CONV_2D"]
+
+
+def test_int4_rounds_layers_around_a_table_too(keras):
+    layers = keras.layers
+    source = keras.Input((6,))
+    value = layers.Activation("mish")(layers.Dense(16)(source))
+    value = layers.Activation("selu")(layers.Dense(16)(value))
+    data = np.random.default_rng(0).normal(0, 1, (64, 6)).astype(np.float32)
+    _, (found,) = converted(keras.Model(source, layers.Dense(4)(value)), data, "int4")
+    assert found > 13  # rounding ran the op that stands for the table, which rounds up
+
+
+def test_values_that_are_not_finite_are_named(keras):
+    source = keras.Input((4, 3))
+    model = keras.Model(source, keras.ops.log(keras.layers.Rescaling(2.0)(source)) + source)
+    data = np.random.default_rng(0).normal(0, 1, (20, 4, 3)).astype(np.float32)
+    with pytest.raises(EdgeqError, match=r'Values are not finite at ".*" for sample 0'):
+        edgeq.convert(model, data=data)
