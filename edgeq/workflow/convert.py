@@ -251,8 +251,7 @@ def convert(
     if judged and judged[1].data is not None:
         understood["eval"] = judged[1].data
     warnings = found.warnings() if found else _no_saving(chosen, result)
-    warnings = (*warnings, *suspicions(source, found))
-    warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
+    warnings = (*warnings, *suspicions(source, found), *data_warnings(tuple(understood.values())))
     written = _written(path, result)
     return Conversion(
         model=source.source,
@@ -264,7 +263,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *remarks, *on_zeros),
+        warnings=(*warnings, *_remarks(judged, where), *remarks, *on_zeros),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
         float_model=real,
