@@ -1,6 +1,7 @@
 """The size-and-speed ledger: what every benchmark model costs on every core.
 
     python -m benchmarks.ledger            measure, compare with the ledger, write it
+    python -m benchmarks.ledger --cpu cortex-m4 --cpu cortex-m55      only those rows
     python -m benchmarks.ledger --check    measure the M4 rows; fail if one grew by more than 1 %
 
 All figures are instruction counts in emulation and bytes in ELF files, so they do not depend on
@@ -127,12 +128,14 @@ def grown(old: Row, new: Row) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare the M4 rows, write nothing")
-    check = parser.parse_args().check
+    parser.add_argument("--cpu", action="append", choices=list(ADDRESSES), help="only these cores")
+    arguments = parser.parse_args()
+    check, cores = arguments.check, arguments.cpu or list(ADDRESSES)
     ledger = json.loads(LEDGER.read_text()) if LEDGER.exists() else {"rows": {}}
     rows: dict[str, Row] = {}
     problems = []
     for name, path in models():
-        for cpu in ["cortex-m4"] if check else ADDRESSES:
+        for cpu in ["cortex-m4"] if check else cores:
             for optimize in ["balanced", "ram"] if cpu == "cortex-m4" else ["balanced"]:
                 key = f"{name}/{cpu}/{optimize}"
                 print(key, file=sys.stderr, flush=True)

@@ -57,6 +57,9 @@ class OpInfo:
         live_bytes: Memory needed while it runs, its own inputs and outputs among them: what the
             generated C cannot do without, scratch included and buffers shared where its kernels
             can; for a model without generated C, the sum of the activations.
+        form: What the op's kernel is made for: "dsp", "mve", "host", or "portable" for the common
+            ones; None for ops that are part of another's call, or that run none.
+        why_portable: Why the op takes no form of the target's core, where that has any.
     """
 
     index: int
@@ -69,6 +72,8 @@ class OpInfo:
     macs: int
     parameters: int
     live_bytes: int
+    form: str | None = None
+    why_portable: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,7 +149,11 @@ def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspect
     macs = model_macs(main)
     program, plan, problems = _planned(graph, isa_of(loaded), options)
     live = _needed_bytes(main, program, plan) if program and plan else _live_bytes(main)
-    ops = tuple(_op_info(op, main, macs[op.index], live[op.index]) for op in main.ops)
+    forms = _forms(program, isa_of(loaded))
+    ops = tuple(
+        replace(_op_info(op, main, macs[op.index], live[op.index]), **forms.get(op.index, {}))
+        for op in main.ops
+    )
     constants = [tensor for tensor in main.tensors if tensor.is_constant]
     tensors = tuple(_tensor_info(tensor, main) for tensor in main.tensors)
     peak = max(live, key=lambda index: live[index], default=None)
@@ -167,6 +176,16 @@ def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspect
         ops=ops,
         tensors=tensors,
     )
+
+
+def _forms(program: Program | None, isa: Isa) -> dict[int, dict[str, Any]]:
+    """The fields `form` and `why_portable` of each op that has a kernel."""
+    found = {}
+    for step in program.steps if program is not None else ():
+        if step.call is not None:
+            form, why = step.call.form(isa)
+            found[step.op.index] = {"form": form, "why_portable": why}
+    return found
 
 
 def _tensor_info(tensor: Tensor, model: Subgraph) -> TensorInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeq.boards.runtimes.check import check_newest, runtime_data
+from edgeq.boards.runtimes.check import check_newest, lacking_in_litert, runtime_data
 from edgeq.compiler.ops import OPS
 from edgeq.compiler.ops.shared.base import Isa
 from edgeq.compiler.plan.program import lower_graph
@@ -37,7 +37,7 @@ class RunsOn:
         return tuple(name for name, problems in self.problems.items() if not problems)
 
     def __str__(self) -> str:
-        return ", ".join((*self.able, LITERT))
+        return ", ".join(self.able)
 
     def warnings(self) -> tuple[str, ...]:
         """What to say of the runtimes that lack something."""
@@ -50,8 +50,14 @@ class RunsOn:
 
 
 def runs_on(graph: Graph) -> RunsOn:
-    """Where an integer model runs, of edgeq's C and TensorFlow Lite Micro."""
-    return RunsOn({EDGEQ_C: _c_problems(graph), TFLM: tuple(check_newest(graph, "tflm"))})
+    """Where an integer model runs, of edgeq's C, TensorFlow Lite Micro and LiteRT."""
+    return RunsOn(
+        {
+            EDGEQ_C: _c_problems(graph),
+            TFLM: tuple(check_newest(graph, "tflm")),
+            LITERT: tuple(lacking_in_litert(graph)),
+        }
+    )
 
 
 def _c_problems(graph: Graph) -> tuple[str, ...]:

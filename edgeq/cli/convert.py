@@ -15,6 +15,7 @@ from edgeq.cli.shared.passes import show_passes
 from edgeq.cli.shared.tables import result_console
 from edgeq.conversion.calibration.calibrate import METHODS, Calibration
 from edgeq.conversion.describe import read_labels
+from edgeq.conversion.passes.heads import HEADS
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
@@ -104,6 +105,13 @@ from edgeq.workflow.convert import convert as convert_model
     is_flag=True,
     default=None,
     help="Hold each graph pass against the graph before it, on random and real inputs.",
+)
+@click.option(
+    "--head",
+    type=click.Choice(HEADS),
+    default="scores",
+    show_default=True,
+    help="Outputs: as they are; without a softmax or sigmoid; or the number of the largest.",
 )
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")

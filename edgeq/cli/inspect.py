@@ -100,6 +100,7 @@ def inspect(
     console = result_console()
     _show_summary(found, console)
     _show_ops(found, console)
+    _show_forms(found, console)
     if tensors:
         _show_tensors(found.tensors, console)
     if fitting is not None:
@@ -138,6 +139,17 @@ def _show_summary(found: Inspection, console: Console) -> None:
             f"memory: {arena}the peak is at op {op.index} {op.op}, "
             f"which needs {in_bytes(found.peak_live_bytes)}"
         )
+
+
+def _show_forms(found: Inspection, console: Console) -> None:
+    """The layers that the target's core has no form for, and why."""
+    for op in found.ops:
+        if op.why_portable and op.macs:
+            console.print(
+                f"op {op.index} {op.op} takes the portable kernel: {op.why_portable}",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _show_fit(found: Fit, console: Console) -> None:

@@ -232,6 +232,13 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
     }
 
 
+def _form_entry(call: Call | None, target: Target) -> dict[str, Any]:
+    if call is None:
+        return {"form": None}
+    form, why = call.form(isa_of(target))
+    return {"form": form, **({"why_portable": why} if why else {})}
+
+
 def _blocks_entry(call: Call | None) -> dict[str, Any]:
     if call is None or call.blocks is None:
         return {}
@@ -263,6 +270,7 @@ def _manifest(
                 "macs": call.macs if call else 0,
                 "packed": bool(call and call.packed),
                 "kernel": call.function if call else None,
+                **_form_entry(call, target),
                 "function": names.by_step[number].name if call else None,
                 "outputs": outputs,
                 **_blocks_entry(call),

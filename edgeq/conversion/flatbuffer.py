@@ -5,6 +5,7 @@ Reading for its own sake is `edgeq.model.graph`'s job; the object form is for ch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,14 @@ def pack(model: Any) -> bytes:
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def with_outputs(data: bytes, outputs: Sequence[int]) -> bytes:
+    """A .tflite with other outputs of its main subgraph, and no signature."""
+    model = unpack(data)
+    model.subgraphs[0].outputs = list(outputs)
+    model.signatureDefs = []
+    return pack(model)
 
 
 def indices(values: Any) -> list[int]:
@@ -161,14 +170,17 @@ def add_constant(model: Any, values: Any) -> int:
 def drop_unused(model: Any) -> None:
     """Remove ops of the main subgraph whose results nobody reads, and tensors nobody uses."""
     graph = model.subgraphs[0]
-    needed = set(indices(graph.outputs))
+    # What is written to a variable is read in the next call.
+    variables = {number for number, tensor in enumerate(graph.tensors) if tensor.isVariable}
+    needed = set(indices(graph.outputs)) | variables
     kept = []
     for op in reversed(graph.operators or []):
         if needed.intersection(indices(op.outputs)) or not indices(op.outputs):
             needed.update(indices(op.inputs))
             kept.append(op)
     graph.operators = kept[::-1]
-    used = needed.union(indices(graph.inputs), *(indices(op.outputs) for op in kept))
+    used = {*indices(graph.inputs), *indices(graph.outputs)}
+    used.update(*((*indices(op.inputs), *indices(op.outputs)) for op in kept))
     used.update(*(indices(op.intermediates) for op in kept))
     place = {old: new for new, old in enumerate(sorted(used - {-1}))}
     place[-1] = -1
@@ -185,6 +197,28 @@ def drop_unused(model: Any) -> None:
         for entry in (*signature.inputs, *signature.outputs):
             entry.tensorIndex = place[entry.tensorIndex]
     _drop_buffers(model)
+
+
+def drop_subgraphs(model: Any) -> None:
+    """Remove subgraphs that no op of the main one calls, and those that only they call."""
+    calls = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex",
+             "initSubgraphIndex", "subgraph")  # fmt: skip
+    kept, todo = {0}, [0]
+    called: list[tuple[Any, str]] = []
+    while todo:
+        for op in model.subgraphs[todo.pop()].operators or []:
+            for name in calls:
+                number = getattr(op.builtinOptions, name, None)
+                if number is None:
+                    continue
+                called.append((op.builtinOptions, name))
+                if number not in kept:
+                    kept.add(number)
+                    todo.append(number)
+    place = {old: new for new, old in enumerate(sorted(kept))}
+    for options, name in called:
+        setattr(options, name, place[getattr(options, name)])
+    model.subgraphs = [model.subgraphs[old] for old in sorted(kept)]
 
 
 def drop_codes(model: Any) -> None:

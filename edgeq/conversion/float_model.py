@@ -11,8 +11,10 @@ from edgeq.conversion.flatbuffer import op_kinds
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
+from edgeq.conversion.passes.heads import with_head
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.split_outputs import split_outputs
+from edgeq.conversion.passes.states import keep_states
 from edgeq.conversion.sources.formats import is_exported_program, is_function, is_onnx_file
 from edgeq.conversion.sources.imported import Imported, sample_axes
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
@@ -87,6 +89,7 @@ def float_model(
     trust: bool = False,
     split: bool = False,
     log: PassLog | None = None,
+    head: str = "scores",
 ) -> FloatModel:
     """The float .tflite of a model that any of the frameworks saved, or of one in memory.
 
@@ -98,23 +101,26 @@ def float_model(
         trust: Whether code inside the file may run: Lambda layers, functions of a SavedModel's own.
         split: Whether an output that is joined of parts becomes an output for each.
         log: Where the passes that change something are noted.
+        head: What its outputs give, one of `edgeq.conversion.passes.heads.HEADS`.
 
     Raises:
         EdgeqError: No such file, not a model, damaged, dynamic shapes, or a layer that cannot be
             converted.
     """
-    passes = (*FLOAT_PASSES, split_outputs) if split else FLOAT_PASSES
+    more = (split_outputs,) if split else ()
+    passes = (*FLOAT_PASSES, *more)
+    answer = with_head(head)
     if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", str(model)):
             network, info = _load(Path(model), signature, trust)
-            network = rewritten(network, passes, log)
+            network = answer(rewritten(network, passes, log))
     elif isinstance(model, str | Path):
         network, info = _load(Path(model), signature, trust)
-        network = rewritten(network, passes, log)
+        network = answer(rewritten(keep_states(network), passes, log))
     else:
         model, info = _as_keras_3(model), None
-        network = rewritten(_from_memory(model), passes, log)
+        network = answer(rewritten(keep_states(_from_memory(model)), passes, log))
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made

@@ -60,6 +60,8 @@ class Network:
         symmetric: Whether all zero points shall be 0.
         io: Type that inputs and outputs shall have.
         floats: Constants of the float model, by tensor name.
+        states: How many inputs and outputs, the last ones, are what goes from call to call.
+        spliced: Whether integer ops have been put in between conversions from and to float.
         tables: Ops that stand for a function of one value, by the name of their output.
     """
 
@@ -74,6 +76,8 @@ class Network:
     learned_ranges: dict[str, Range] = field(default_factory=dict)
     learned_scales: dict[str, LearnedScale] = field(default_factory=dict)
     integer_inputs: dict[str, str] = field(default_factory=dict)
+    states: int = 0
+    spliced: bool = False
 
     @classmethod
     def unpack(cls, data: bytes, source: str) -> Network:

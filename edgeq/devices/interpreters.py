@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,3 +98,36 @@ def micro_interpreter(
             lines = printed.text().split("\n")
             detail = next((line for line in lines if line.strip()), str(error))
             raise EdgeqError(f"TFLM cannot run this model: {detail}", hint=_ARENA_HINT) from None
+
+
+class AsLiteRt:
+    """A TensorFlow Lite Micro interpreter with LiteRT's calls, for models that LiteRT cannot run.
+
+    Every tensor can be read after a call.
+    """
+
+    def __init__(self, model: bytes, inputs: Sequence[int]) -> None:
+        """Load a model.
+
+        Args:
+            model: Content of a .tflite file.
+            inputs: Its inputs, by position.
+
+        Raises:
+            MissingDependency: The package is not installed.
+            EdgeqError: TFLM has no kernel for this model.
+        """
+        self._interpreter = micro_interpreter(model, preserve=True)
+        self._places = {index: position for position, index in enumerate(inputs)}
+
+    def set_tensor(self, index: int, value: Any) -> None:
+        """Give an input its value."""
+        self._interpreter.set_input(value, self._places[index])
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        self._interpreter.invoke()
+
+    def get_tensor(self, index: int) -> Any:
+        """The value of a tensor of the main subgraph."""
+        return self._interpreter.GetTensor(index, 0)["tensor_data"]

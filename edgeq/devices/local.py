@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,13 +85,18 @@ class LocalSession(Session):
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every activation of one call from the initial state, by tensor index.
 
-        The call is made in an interpreter of its own, so the session's state stays as it is.
+        What a loop hands on to nobody has no value. The call is made in an interpreter of its own,
+        so the session's state stays as it is.
         """
         check_batch(one_call(inputs), self._inputs)
         interpreter = self._open(preserve=True)
         self._guarded(lambda: self._call(interpreter, inputs))
         produced = [index for op in self._graph.main.ops for index in op.outputs]
-        return {index: interpreter.get_tensor(index) for index in produced}
+        found = {}
+        for index in produced:
+            with suppress(ValueError):
+                found[index] = interpreter.get_tensor(index)
+        return found
 
     def reset(self) -> None:
         """Set all variables back, those of resource handles too, by starting anew."""

@@ -14,6 +14,7 @@ from edgeq import __version__
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
+from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
@@ -169,6 +170,7 @@ def convert(
     split_outputs: bool = False,
     explain: bool = False,
     check_passes: bool | None = None,
+    head: str = "scores",
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -209,6 +211,8 @@ def convert(
         explain: Whether the result says which passes changed which layers.
         check_passes: Whether each graph pass is held against the graph before it, on random and
             real inputs; None asks the environment variable EDGEQ_CHECK_PASSES.
+        head: What the outputs give: "scores" as the model has them; "logits", without a softmax or
+            sigmoid at the end; "class", the number of the largest score.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -225,10 +229,11 @@ def convert(
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
-    source = float_model(model, signature=signature, trust=trust, split=split_outputs, log=log)
+    source = float_model(
+        model, signature=signature, trust=trust, split=split_outputs, head=head, log=log
+    )
     given, scores = source, labelled_output(source, options.classes)
-    if io is None and chosen.activations == "int8":
-        recipe = replace(recipe, inputs=tuple(source.integer_inputs.items()))
+    recipe = _as_they_come(recipe, source, io)
     understood: dict[str, Understood] = {}
     found, repairs, pixels = None, None, None
     if chosen.integer:
@@ -248,8 +253,7 @@ def convert(
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
-    if judged and judged[1].data is not None:
-        understood["eval"] = judged[1].data
+    understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *suspicions(source, found), *data_warnings(tuple(understood.values())))
     written = _written(path, result)
@@ -300,6 +304,13 @@ def _in_apps(result: bytes, target: Target | None) -> tuple[AppRuntime, ...]:
     return app_runtimes(parse_graph(result, "the converted model"))
 
 
+def _as_they_come(recipe: Recipe, source: FloatModel, io: str | None) -> Recipe:
+    """The recipe with inputs of the types that the model takes, where nobody asks for another."""
+    if io is not None or recipe.scheme.activations != "int8":
+        return recipe
+    return replace(recipe, inputs=tuple(source.integer_inputs.items()))
+
+
 def _proven(
     result: bytes, source: FloatModel, recipe: Recipe
 ) -> tuple[Proof | None, tuple[str, ...]]:
@@ -341,9 +352,11 @@ def _compare(
         for name, content in (("float", source.data), ("quantized", after)):
             path = Path(folder) / f"{name}.tflite"
             path.write_bytes(content)
+            lacking = lacking_in_litert(parse_graph(content))
             found.append(
                 evaluate(
                     path,
+                    on="tflm" if lacking else "local",
                     data=data,
                     metric=metric,
                     dataset_options=options,
@@ -351,6 +364,12 @@ def _compare(
                 )
             )
     return found[0], found[1]
+
+
+def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
+    """What was understood of labelled data."""
+    found = judged[1].data if judged else None
+    return {} if found is None else {"eval": found}
 
 
 def _free(output: str | Path | None, *, force: bool) -> Path | None:

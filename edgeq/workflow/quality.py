@@ -23,7 +23,7 @@ from edgeq.conversion.proof.quality import (
 )
 from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.data import DatasetOptions, open_dataset
-from edgeq.errors import EdgeqError, LimitError
+from edgeq.errors import EdgeqError, LimitError, MissingDependency
 
 _BLAMED = 3
 _LEAST_BLAME = 0.05
@@ -67,7 +67,10 @@ class QualityCheck:
         known = self.eval_data is not None or (scheme.integer and self.data is not None)
         if not self.wanted or not known:
             return None, ()
-        quality = self._measure(source, scheme, converted)
+        try:
+            quality = self._measure(source, scheme, converted)
+        except MissingDependency as error:
+            return None, (_not_compared(error),)
         bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
         warnings = [_words(output, quality) for output in quality.outputs if output.reason]
         warnings += [_channels(source, i, o) for i, o in enumerate(quality.outputs)]
@@ -123,6 +126,14 @@ class QualityCheck:
             except EdgeqError:
                 return ""
         return _guilty(found)
+
+
+def _not_compared(error: MissingDependency) -> str:
+    """Why a model that LiteRT cannot run was not looked at."""
+    return (
+        "The result was not compared with the float model: LiteRT has no kernel for one of its "
+        f"ops, and TensorFlow Lite Micro is not installed. {error.hint}"
+    )
 
 
 def _words(output: OutputQuality, quality: Quality) -> str:

@@ -57,7 +57,7 @@ class Repairs:
     def __call__(self, made: Any) -> None:
         """Repair an unpacked model in place: weights first, so that biases fit them."""
         source, dataset = self._source, self._dataset
-        if self._rounding == "sequential" and can_walk(made):
+        if self._rounding == "sequential" and can_walk(made, source):
             self.rounded = round_sequentially(made, source, dataset)
         elif self._rounding != "nearest":
             self.rounded = round_adaptively(made, source, dataset)

@@ -159,7 +159,7 @@ def _make(
 ) -> str:
     """Write one scheme's .tflite; why there is none otherwise."""
     if name == BASELINE:
-        known = {k: v for k, v in settings.items() if k in ("signature", "trust") and v}
+        known = {k: v for k, v in settings.items() if k in ("signature", "trust", "head") and v}
         split = bool(settings.get("split_outputs"))
         path.write_bytes(float_model(model, split=split, **known).data)
         return ""

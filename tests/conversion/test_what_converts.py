@@ -329,14 +329,6 @@ def test_the_place_of_an_extreme_converts(keras, x):
     assert (third.ravel() == hidden.argmax(-1)).all()
 
 
-def test_layers_with_a_state_are_named(keras):
-    source = keras.Input(batch_shape=(1, 5, 6))
-    model = keras.Model(source, keras.layers.GRU(4, stateful=True, name="memory")(source))
-    with pytest.raises(EdgeqError, match="from one call to the next: memory") as caught:
-        float_model(model)
-    assert "stateful=False" in caught.value.hint
-
-
 def test_bad_data_of_several_inputs_is_named(keras, x, tmp_path):
     layers = keras.layers
     a, b = keras.Input((6,), name="a"), keras.Input((4,), name="b")

@@ -35,8 +35,13 @@ FORMS = (
     ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
     ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_lanes_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
+    ("sim:cortex-m4", "CONV_2D int8 1x1 of eight channels", "eq_conv_2d_eight_dsp_s8"),
+    ("sim:cortex-m4", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
+    ("qemu:cortex-m55", "LSTM int8", "eq_lstm_dsp_s8"),
+    ("qemu:cortex-m55", "MUL", "eq_scaled_product_dsp_s8"),
+    ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
 )
 
 
@@ -82,7 +87,7 @@ def random_layers(
 ) -> Iterator[Case]:
     """So many random cases of one generator that take a form on a core."""
     make, found = generators()[name], 0
-    for i in range(20 * count + 200):
+    for i in range(100 * count + 200):
         case = make(np.random.default_rng((seed, i)), 1 + i % size)
         if case.calls[0] and takes(case, address, form):
             found += 1

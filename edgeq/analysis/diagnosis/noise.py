@@ -136,6 +136,9 @@ def own_errors(
         pairs: What to judge.
         samples: Inputs in real numbers, one array per model input, without a batch axis.
     """
+    # What a loop hands on to nobody has no value.
+    read = {*real.main.outputs, *(index for op in real.main.ops for index in op.inputs)}
+    pairs = [pair for pair in pairs if pair.real.index in read]
     # The plain kernels end the process over a SOFTMAX of hardly any range.
     usual = LiteRtOptions(delegate="none")
     tracer = litert_interpreter(real_data, LiteRtOptions(delegate="none"), preserve=True)

@@ -117,6 +117,8 @@ def layer_errors(
             exact = real.trace(_one(graphs[0], sample))
             rounded = integer.trace(_one(graphs[1], sample))
             for _, tensor, other in pairs:
+                if other not in exact or tensor.index not in rounded:
+                    continue  # what a loop hands on to nobody has no value
                 sums[tensor.index].add(exact[other], rounded[tensor.index], tensor)
     return [sums[t.index].result(op, t) for op, t, _ in pairs if sums[t.index].count]
 

@@ -20,6 +20,8 @@ _FOLDER = Path(__file__).parent
 _MONTH = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 # Where an op's type shows in another input than the first.
 _TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V2": 1}
+# Ops that hand on whatever they are given.
+_UNTYPED = frozenset({"CALL_ONCE", "IF", "WHILE"})
 _PER_CHANNEL = "per_channel"
 _NEWEST = "9999-12"
 
@@ -86,6 +88,17 @@ def check_newest(graph: Graph, name: str) -> list[str]:
     return _check_versions(graph, f"{name} {newest}", highest_versions(name, newest))
 
 
+def lacking_in_litert(graph: Graph) -> list[str]:
+    """Ops of a model that LiteRT knows but has no kernel for, a sentence each."""
+    lacks = runtime_data("litert")["lacks"]
+    return [
+        f"{subgraph.describe(op)}: LiteRT has no {kind} kernel."
+        for subgraph, op in _ops(graph)
+        for kind in _types(subgraph, op)[:1]
+        if kind in lacks.get(op.name, ())
+    ]
+
+
 def _nearest(name: str) -> str:
     """Runtimes of this name; the newest of every name if there is none."""
     known = known_runtimes()
@@ -108,7 +121,7 @@ def _check_versions(graph: Graph, runtime: str, versions: Mapping[str, int]) -> 
             found.append(f"{where}: {runtime} does not have it.")
         elif op.version > highest:
             found.append(f"{where}: version {op.version}; {runtime} has up to {highest}.")
-    return found
+    return found + (lacking_in_litert(graph) if runtime.startswith("litert") else [])
 
 
 def _check_tflm(graph: Graph, month: str) -> list[str]:
@@ -135,6 +148,8 @@ def _check_tflm(graph: Graph, month: str) -> list[str]:
 def _types(subgraph: Subgraph, op: Op) -> list[str]:
     """The types and features that an op needs a kernel for."""
     position = _TYPED_INPUT.get(op.name, 0)
+    if op.name in _UNTYPED:
+        return []
     if position >= len(op.inputs) or op.inputs[position] < 0:
         return []
     kinds = [subgraph.tensors[op.inputs[position]].dtype]

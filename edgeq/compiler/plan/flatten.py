@@ -153,6 +153,8 @@ class _Inliner:
             if op.custom_name in OPS or op.name == STACK
             for i in op.outputs
         }
+        # A variable holds a value before anything is written to it.
+        states = {t.index for t in subgraph.tensors if t.is_variable} & ready
         for op in subgraph.ops:
             where = f"{self.graph.path}, {subgraph.describe(op)}"
             unknown = [i for i in op.inputs if i >= 0 and i not in ready]
@@ -160,7 +162,7 @@ class _Inliner:
                 problems.append(
                     EdgeqError(f"tensor {unknown[0]} is read but never written.", where)
                 )
-            twice = [i for i in op.outputs if i in ready or op.outputs.count(i) > 1]
+            twice = [i for i in op.outputs if (i in ready - states) or op.outputs.count(i) > 1]
             if twice:
                 problems.append(EdgeqError(f"tensor {twice[0]} is written a second time.", where))
             ready.update(op.outputs)
@@ -207,8 +209,16 @@ class _Inliner:
             require(len(op.inputs) == 2 and op.inputs[1] >= 0, "it needs two inputs")
             self._copy(op, op.inputs[1], self._variable(op.inputs[0]))
         else:
-            self.items.append(self._with_state(op, path[-1]))
+            self._append(self._with_state(op, path[-1]))
             self._end_early(path)
+
+    def _append(self, op: Op) -> None:
+        """The op; what it writes to a variable is copied there."""
+        written = [i for i in op.outputs if self.tensors[i].is_variable]
+        made = {i: self._add(replace(self.tensors[i], is_variable=False)) for i in written}
+        self.items.append(replace(op, outputs=tuple(made.get(i, i) for i in op.outputs)))
+        for variable, value in made.items():
+            self._copy(op, value, variable)
 
     def _end_early(self, path: tuple[int, ...]) -> None:
         """Where an op ends most calls, all that follows runs in the others only."""
@@ -310,13 +320,16 @@ class _Inliner:
         numbers = self.enter(condition, self._bind(condition, op.outputs), path)
         self.items.append(Mark("until", self._condition(numbers[condition.outputs[0]])))
         numbers = self.enter(body, self._bind(body, op.outputs), path)
-        results = [numbers[index] for index in body.outputs]
+        # What a turn hands on as it came stays where it is.
+        changed = [k for k, i in enumerate(body.outputs) if numbers[i] != op.outputs[k]]
+        targets = [op.outputs[k] for k in changed]
+        results = [numbers[body.outputs[k]] for k in changed]
         for position, value in enumerate(results):
             # A value that comes from another of the loop's values must survive its assignment.
             if self._origin(value) in op.outputs:
                 results[position] = self._add(replace(self.tensors[value], data=None))
                 self._copy(op, value, results[position])
-        for result, output in zip(results, op.outputs, strict=True):
+        for result, output in zip(results, targets, strict=True):
             self._copy(op, result, output)
         self.items.append(Mark("end"))
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from edgeq.conversion.calibration.histograms import histograms
 from edgeq.conversion.calibration.range_methods import RANGE_METHODS
+from edgeq.conversion.calibration.recurrent import Inside
+from edgeq.conversion.flatbuffer import with_outputs
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.tensorflow import quiet
 from edgeq.data import Dataset, Sample
@@ -204,12 +206,16 @@ class _Probe:
     """
 
     def __init__(self, model: FloatModel) -> None:
+        self._inside = Inside(model)
+        main = model.graph.main
+        seen = [i for i in self._inside.needed if i not in (*main.inputs, *main.outputs)]
+        data = with_outputs(model.data, [*main.outputs, *seen]) if seen else model.data
         with quiet():
             from ai_edge_litert import _pywrap_tfl_calibration as profiler
             from ai_edge_litert import interpreter
 
             self._interpreter = interpreter.Interpreter(
-                model_content=model.data,
+                model_content=data,
                 num_threads=2,
                 experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN,
                 experimental_disable_delegate_node_fusion=True,
@@ -217,9 +223,12 @@ class _Probe:
             )
             self._interpreter.allocate_tensors()
         self._invoke: Any = profiler.InvokeWithCalibration
-        main = model.graph.main
-        made = [index for op in main.ops for index in op.outputs]
-        self._order = [main.tensors[index].name for index in (*main.inputs, *made)]
+        counts = {i for op in main.ops if op.name == "WHILE" for i in op.outputs}
+        counts = {i for i in counts if main.tensors[i].dtype != "float32"}
+        made = [index for op in main.ops for index in op.outputs if index not in counts]
+        tensors = [main.tensors[index] for index in (*main.inputs, *made)]
+        self._order = [tensor.name for tensor in tensors if not tensor.is_variable]
+        self._names: list[str] = []
         self.names: list[str] = []
 
     def run(
@@ -232,10 +241,16 @@ class _Probe:
             for (index, shape), value in zip(inputs, sample.inputs, strict=True):
                 self._interpreter.set_tensor(index, value.reshape(shape))
             found = self._invoke(handle, 0)
+            inside = self._inside.ranges(self._interpreter.get_tensor)
             if not self.names:
-                self.names = [name for name in self._order if name in found]
-            stats = [found[name] for name in self.names]
-            yield np.array([s.min for s in stats]), np.array([s.max for s in stats])
+                self._names = [name for name in self._order if name in found]
+                self.names = [*self._names, *inside]
+            stats = [found[name] for name in self._names]
+            inner = [inside[name] for name in self.names[len(self._names) :]]
+            yield (
+                np.array([*(s.min for s in stats), *(low for low, _ in inner)]),
+                np.array([*(s.max for s in stats), *(high for _, high in inner)]),
+            )
 
 
 class _Extremes:

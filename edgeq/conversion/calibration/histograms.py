@@ -26,7 +26,10 @@ def histograms(
     watched = [
         (tensor.index, *ranges[tensor.name], np.zeros(BINS, np.int64))
         for tensor in model.graph.main.tensors
-        if tensor.name in ranges and ranges[tensor.name][0] < ranges[tensor.name][1]
+        # A variable shows what the last step left only.
+        if not tensor.is_variable
+        and tensor.name in ranges
+        and ranges[tensor.name][0] < ranges[tensor.name][1]
     ]
     for value_of in traced(model, track(data, "histograms", data.count)):
         for index, low, high, counts in watched:

@@ -6,6 +6,7 @@ Each takes a `Network`, changes it and gives it back.
 from __future__ import annotations
 
 from edgeq.conversion.network import Pass
+from edgeq.conversion.passes.affine import fold_affine
 from edgeq.conversion.passes.biases import fit_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
 from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
@@ -14,6 +15,8 @@ from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
 from edgeq.conversion.passes.number_inputs import take_numbers
+from edgeq.conversion.passes.recurrent import keep_recurrent
+from edgeq.conversion.passes.shifts import align_shifts, shift_scales
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
@@ -22,14 +25,16 @@ from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
 FLOAT_PASSES: tuple[Pass, ...] = (
     fold_constants,
+    keep_recurrent,
     merge_twins,
     take_learned_ranges,
     take_numbers,
     take_indices,
+    fold_affine,
 )
 """From the graph as it was loaded to the float model."""
 
-LOWERING_PASSES: tuple[Pass, ...] = (spell_wide_ops, widen_ranges, choose_tables)
+LOWERING_PASSES: tuple[Pass, ...] = (align_shifts, spell_wide_ops, widen_ranges, choose_tables)
 """From the float model, whose ranges are known, to ops that integers have."""
 
 WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)
@@ -42,5 +47,6 @@ INTEGER_PASSES: tuple[Pass, ...] = (
     align_comparisons,
     open_clamps,
     suit_wide_kernels,
+    shift_scales,
 )
 """From what the quantizer made to integers throughout."""

@@ -42,7 +42,7 @@ _FIXED_OUT = {"L2_NORMALIZATION": (2.0, 0), "LOG_SOFTMAX": (16.0, 127)}
 def integerize(network: Network) -> Network:
     """The quantized network with its remaining float ops in integers, as far as kernels exist."""
     editor = _Editor(network)
-    if editor.wrap_float_ops():
+    if editor.wrap_float_ops() or network.spliced:
         editor.join_conversions()
         drop_unused(network.model)
     return network

@@ -31,12 +31,16 @@ def name_tensors(exported: Exported, source: str) -> Network:
         found = _layers_of_ops(graph, exported.layers)
         names = _Names(graph, f"subgraph_{number}/" if number else "")
         if graph is model.subgraphs[0]:
-            names.give_all(graph.inputs, exported.input_names)
-            names.give_all(graph.outputs, exported.output_names)
+            names.give_all(graph.inputs, (*exported.input_names, *exported.states))
+            later = (f"{name}/next" for name in exported.states)
+            names.give_all(graph.outputs, (*exported.output_names, *later))
         _name_ops(graph, names, kinds, found)
     # A tensor may be input and output at once, or two outputs, and still has one name.
-    inputs, outputs = (_numbered(n) for n in (exported.input_names, exported.output_names))
+    following = tuple(f"{name}/next" for name in exported.states)
+    inputs = _numbered((*exported.input_names, *exported.states))
+    outputs = _numbered((*exported.output_names, *following))
     set_signature(model, inputs, outputs, exported.signature)
+    network.states = len(exported.states)
     return network
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.conversion.flatbuffer import indices, pack, unpack
 from edgeq.conversion.tensorflow import quiet
 from edgeq.devices.fatal import returns
-from edgeq.errors import EdgeqError, raise_problems
+from edgeq.devices.interpreters import micro_interpreter
+from edgeq.errors import EdgeqError, MissingDependency, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
 
@@ -91,9 +94,15 @@ def prove_runs(data: bytes, where: str = "model") -> tuple[str, ...]:
     Returns:
         What the user should know, in sentences: that zeros would end the process. None as a rule.
 
+    What LiteRT is known to lack and TensorFlow Lite Micro has is run there, where it is installed.
+
     Raises:
         EdgeqError: An op has no kernel for its types.
     """
+    if lacking_in_litert(parse_graph(data, where)):
+        with suppress(MissingDependency):
+            micro_interpreter(data).invoke()
+        return ()
     if returns(lambda: _run_on_zeros(data, where)):
         return _run_on_zeros(data, where)
     graph = parse_graph(data, where)

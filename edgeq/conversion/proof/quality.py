@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import pack, unpack
+from edgeq.boards.runtimes.check import lacking_in_litert
+from edgeq.conversion.flatbuffer import with_outputs
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.proof.agreement import (
     STEPS_THAT_TELL,
@@ -21,7 +22,7 @@ from edgeq.conversion.proof.agreement import (
 )
 from edgeq.conversion.proof.heads import Head, has_fixed_scale, head_of
 from edgeq.conversion.proof.limits import QualityLimits
-from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
+from edgeq.devices.interpreters import AsLiteRt, LiteRtOptions, litert_interpreter
 from edgeq.model.arrays import dequantize, to_input
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.model_file import parse_graph
@@ -171,8 +172,12 @@ class _Runner:
         self._inputs = [graph.main.tensors[index] for index in graph.main.inputs]
         watched = list(dict.fromkeys([*graph.main.outputs, *(i for i in beside if i is not None)]))
         if len(watched) > len(set(graph.main.outputs)):
-            data = _with_outputs(data, watched)
-        self._interpreter = litert_interpreter(data, options)
+            data = with_outputs(data, watched)
+        self._interpreter: Any
+        if lacking_in_litert(graph):
+            self._interpreter = AsLiteRt(data, graph.main.inputs)
+        else:
+            self._interpreter = litert_interpreter(data, options)
         self._watched = watched
 
     def run(self, sample: Sequence[Array]) -> dict[int, Array]:
@@ -182,14 +187,6 @@ class _Runner:
             self._interpreter.set_tensor(tensor.index, given)
         self._interpreter.invoke()
         return {index: self._interpreter.get_tensor(index) for index in self._watched}
-
-
-def _with_outputs(data: bytes, outputs: Sequence[int]) -> bytes:
-    """The model with other outputs."""
-    model = unpack(data)
-    model.subgraphs[0].outputs = list(outputs)
-    model.signatureDefs = []
-    return pack(model)
 
 
 class _Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
+from edgeq.conversion.passes.lstm_steps import unfuse_lstms
+from edgeq.conversion.quantization.cut import Cut, set_aside
+from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
 from edgeq.conversion.tensorflow import first_line, quiet
@@ -74,8 +78,9 @@ def quantize(
     from litert_quantizer import quantizer
 
     network = _prepared(model, recipe, ranges, log)
-    data = network.pack() if recipe.scheme.integer else model.data
-    rules = _rules(parse_graph(data, model.source), recipe)
+    cut = set_aside(network) if recipe.scheme.integer else Cut((), (), ())
+    data = network.pack()
+    rules = _rules(parse_graph(data, model.source), recipe, cut)
     found = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in network.ranges.items()
@@ -90,15 +95,30 @@ def quantize(
     made = unpack(bytes(result.quantized_model))
     like_signature(made, network.model)
     network = replace(network, model=made)
+    if cut.layers:
+        log = None  # parts of a graph compute nothing that could be compared
     if recipe.scheme.integer:
         network = rewritten(network, WEIGHT_PASSES, log, real=False)
         if repair is not None:
             repair(network.model)
+        put_back(network, cut, partial(_quantize_step, recipe))
         network = rewritten(network, INTEGER_PASSES, log, real=False)
     drop_unused(network.model)
     if network.tables:
         drop_codes(network.model)
     return network
+
+
+def _quantize_step(recipe: Recipe, step: FloatModel, ranges: Ranges, name: str) -> Network:
+    """The step of a loop in integers, by the rules for the loop's layer."""
+    layers = (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
+    scheme = recipe.scheme
+    for pattern, chosen in recipe.precision:
+        if any(fnmatchcase(layer, pattern) for layer in layers):
+            scheme = find_scheme(chosen)
+    if scheme.activations != recipe.scheme.activations or not scheme.integer:
+        scheme = recipe.scheme
+    return quantize(step, Recipe(scheme, recipe.scheme.activations, recipe.symmetric), ranges)
 
 
 def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | None) -> Network:
@@ -110,7 +130,10 @@ def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | 
         network.dtype = recipe.scheme.activations
         network.symmetric = recipe.symmetric or network.dtype == "int16"
         network.floats = {t.name: t.data for t in model.graph.main.tensors if t.data is not None}
+        network = unfuse_lstms(network, unfit_only=True)
         network = rewritten(network, LOWERING_PASSES, log)
+    else:
+        network = unfuse_lstms(network, unfit_only=False)
     return network
 
 
@@ -154,7 +177,7 @@ def _leave(rules: Any, graph: Graph) -> None:
             rules.add_quantization_config(regex, name, None, AlgorithmName.NO_QUANTIZE)
 
 
-def _rules(graph: Graph, recipe: Recipe) -> Any:
+def _rules(graph: Graph, recipe: Recipe, cut: Cut) -> Any:
     """litert-quantizer's description of a recipe; later rules overrule earlier ones."""
     from litert_quantizer import recipe_manager
 
@@ -164,7 +187,7 @@ def _rules(graph: Graph, recipe: Recipe) -> Any:
         _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
     if recipe.scheme.integer:
         _leave(rules, graph)
-        _add_io(rules, recipe)
+        _add_io(rules, recipe, cut)
     return rules.get_quantization_recipe()
 
 
@@ -238,7 +261,7 @@ def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
         add(config, plain)
 
 
-def _add_io(rules: Any, recipe: Recipe) -> None:
+def _add_io(rules: Any, recipe: Recipe, cut: Cut) -> None:
     """Rules for inputs and outputs, whatever the layers beside them are."""
     import re
 
@@ -248,6 +271,10 @@ def _add_io(rules: Any, recipe: Recipe) -> None:
         _add_edge(rules, everything, side, recipe.io, recipe.symmetric)
     for name, dtype in recipe.inputs:
         _add_edge(rules, f"^{re.escape(name)};$", "INPUT", dtype, False)
+    for side, names in (("INPUT", cut.given), ("OUTPUT", cut.read)):
+        for name in names:
+            inside = recipe.scheme.activations
+            _add_edge(rules, f"^{re.escape(name)};$", side, inside, recipe.symmetric)
 
 
 def _add_edge(rules: Any, regex: str, side: str, dtype: str, symmetric: bool) -> None:

@@ -47,13 +47,20 @@ _BIAS_TYPES = {TENSOR_CODES["int32"]: np.int32, TENSOR_CODES["int64"]: np.int64}
 _TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
 
 
-def can_walk(model: Any) -> bool:
-    """Whether a model can be run op by op: no control flow, no state, no stand-ins for tables."""
+def can_walk(model: Any, source: FloatModel) -> bool:
+    """Whether a model can be run op by op: no control flow, no state, nothing cut out.
+
+    Nor may an op stand for a table, which it does not compute.
+    """
     resource = TENSOR_CODES["resource"]
-    if STAND_IN in op_kinds(model):
-        return False
-    return len(model.subgraphs) == 1 and not any(
-        tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
+    whole = len(indices(model.subgraphs[0].inputs)) == len(source.inputs)
+    return (
+        whole
+        and STAND_IN not in op_kinds(model)
+        and len(model.subgraphs) == 1
+        and not any(
+            tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors
+        )
     )
 
 

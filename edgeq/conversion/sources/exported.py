@@ -13,6 +13,8 @@ class Exported:
         data: The flatbuffer.
         input_names, output_names: Layer or signature names, in the order of the tensors.
         signature: Name of the signature.
+        states: Names of what goes from call to call; each is an input behind the others, and its
+            next value an output behind the others.
         layers: Paths of the Keras layers in model order; empty where they are not known.
     """
 
@@ -21,3 +23,4 @@ class Exported:
     output_names: tuple[str, ...]
     layers: tuple[str, ...] = ()
     signature: str = "serving_default"
+    states: tuple[str, ...] = ()

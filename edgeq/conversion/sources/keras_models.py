@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
@@ -13,6 +16,8 @@ from edgeq.conversion.sources.lowering import for_export, layers_by_path, operat
 from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
+
+_RECURRENT = ("GRU", "LSTM", "RNN", "SimpleRNN")
 
 
 def load_keras(path: Path, *, trust: bool = False) -> Any:
@@ -24,7 +29,7 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
     check_contents(path, trust=trust)
     _, keras = import_tensorflow()
     try:
-        with quiet():
+        with quiet(), _keras_2_recurrent(keras):
             return keras.models.load_model(
                 path,
                 compile=False,
@@ -50,6 +55,33 @@ def _depthwise_class(keras: Any) -> Any:
             super().__init__(*args, **kwargs)
 
     return DepthwiseConv2D
+
+
+@contextmanager
+def _keras_2_recurrent(keras: Any) -> Iterator[None]:
+    """Recurrent layers load without `time_major`, which Keras 2 wrote and Keras 3 refuses.
+
+    It is False unless one asks for it; with True the axes are others, which cannot be told here.
+    """
+    classes = [getattr(keras.layers, name) for name in _RECURRENT]
+    before = [vars(layer)["from_config"] for layer in classes]
+
+    def without(layer: Any, load: Any) -> Any:
+        def from_config(cls: Any, /, config: dict[str, Any], **more: Any) -> Any:
+            config = dict(config)
+            if config.pop("time_major", False):
+                raise ValueError(f"{layer.__name__} has time_major=True; put the batch first")
+            return load.__func__(cls, config, **more)
+
+        return classmethod(from_config)
+
+    for layer, load in zip(classes, before, strict=True):
+        layer.from_config = without(layer, load)
+    try:
+        yield
+    finally:
+        for layer, load in zip(classes, before, strict=True):
+            layer.from_config = load
 
 
 def export_keras(model: Any, where: str) -> Exported:
@@ -82,41 +114,103 @@ def export_keras(model: Any, where: str) -> Exported:
     given = getattr(model, "_outputs_struct", None)
     given = model.outputs if given is None else given
 
+    layers = layers_by_path(model)
+    _check_masking(layers, where)
+    found = _states(keras, layers, where)
+    states = [pair for _, _, pairs in found for pair in pairs]
+    specs += [
+        tf.TensorSpec((1, *state.shape[1:]), state.dtype, _plain(name)) for name, state in states
+    ]
+
     def call(*tensors: Any) -> Any:
-        packed = with_leaves(taken, iter(tensors))
+        packed = with_leaves(taken, iter(tensors[: len(names)]))
         if isinstance(packed, list | tuple) and len(packed) == 1:
             packed = packed[0]
-        return [value for _, value in leaves(model(packed, training=False), given)]
+        now = [
+            (state, value) for (_, state), value in zip(states, tensors[len(names) :], strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=now) as scope:
+            made = model(packed, training=False)
+        later = [scope.get_current_value(state) for _, state in states]
+        return [*(value for _, value in leaves(made, given)), *later]
 
-    layers = layers_by_path(model)
-    _check_state(layers, where)
     try:
-        with for_export(tf, keras, model, layers):
+        with for_export(tf, keras, model, layers, [(part, fresh) for part, fresh, _ in found]):
             data = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
     known = dict.fromkeys((*layers, *operations_by_path(model)))
-    return Exported(data, tuple(names), tuple(outputs), tuple(known))
+    return Exported(
+        data,
+        tuple(names),
+        tuple(outputs),
+        tuple(known),
+        states=tuple(name for name, _ in states),
+    )
 
 
-def _check_state(layers: Mapping[str, Any], where: str) -> None:
-    """Refuse layers that keep something from call to call.
+def _check_masking(layers: Mapping[str, Any], where: str) -> None:
+    """Refuse a Masking layer in front of recurrent layers: integers cannot do what it does.
 
     Raises:
         EdgeqError: With the layers.
     """
-    keeping = [
+    masking = [path for path, layer in layers.items() if type(layer).__name__ == "Masking"]
+    steps = [
         path
         for path, layer in layers.items()
-        if any(getattr(part, "stateful", False) is True for part in layer._flatten_layers())
+        if any(hasattr(part, "return_sequences") for part in layer._flatten_layers())
     ]
-    if keeping:
+    if masking and steps:
         raise EdgeqError(
-            f"Layers keep their state from one call to the next: {', '.join(keeping)}.",
+            f"Masking in front of recurrent layers cannot be converted: {', '.join(masking)} "
+            "leaves out the steps whose values all equal a float, and integers cannot tell these "
+            "from steps that are nearly so.",
+            where,
+            "train without Masking on sequences of one length, padded in front; or mask indices "
+            "with Embedding(mask_zero=True), which are exact",
+        )
+
+
+def _states(
+    keras: Any, layers: Mapping[str, Any], where: str
+) -> list[tuple[Any, Any, list[tuple[str, Any]]]]:
+    """What recurrent layers keep from call to call: layer, variables of batch 1, those by name.
+
+    Raises:
+        EdgeqError: A layer keeps something of another kind.
+    """
+    found: list[tuple[Any, Any, list[tuple[str, Any]]]] = []
+    unknown = []
+    for path, layer in layers.items():
+        for part in layer._flatten_layers():
+            if getattr(part, "stateful", False) is not True:
+                continue
+            if any(part is known for known, _, _ in found):
+                continue
+            kept = getattr(part, "states", None)
+            if not kept:
+                unknown.append(path)
+                continue
+            fresh = keras.tree.map_structure(
+                lambda state: keras.Variable(
+                    np.zeros((1, *state.shape[1:]), state.dtype), trainable=False
+                ),
+                kept,
+            )
+            named = [
+                (f"{path}/{part.name}/state_{number}", state)
+                for number, state in enumerate(keras.tree.flatten(fresh))
+            ]
+            found.append((part, fresh, named))
+    if unknown:
+        raise EdgeqError(
+            f"Layers keep their state from one call to the next: {', '.join(unknown)}.",
             where,
             "build the model with stateful=False; then a call takes a whole sequence",
         )
+    return found
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -29,9 +29,21 @@ def operations_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
 
 
 @contextmanager
-def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> Iterator[None]:
-    """The model traces into ops that carry its layers' names and that devices have."""
+def for_export(
+    tf: Any,
+    keras: Any,
+    model: Any,
+    layers: Mapping[str, Any],
+    states: Sequence[tuple[Any, Any]] = (),
+) -> Iterator[None]:
+    """The model traces into ops that carry its layers' names and that devices have.
+
+    Args:
+        states: Layers that keep something from call to call, and the variables to keep it in.
+    """
     with ExitStack() as stack:
+        for layer, variables in states:
+            stack.enter_context(_replaced(layer, "states", variables))
         for name in ("argmax", "argmin"):
             plain = _plain_index(tf, getattr(tf, name))
             stack.enter_context(_replaced(keras.src.backend.numpy, name, plain))
@@ -51,15 +63,22 @@ def for_export(tf: Any, keras: Any, model: Any, layers: Mapping[str, Any]) -> It
                 # Mixed precision is for training; the converter knows float32 alone.
                 policy = keras.DTypePolicy("float32")
                 stack.enter_context(_replaced(part, "_dtype_policy", policy))
-            if getattr(part, "unroll", None) is False:
-                # A WHILE loop stays float whatever quantizes it; steps in a row do not.
-                stack.enter_context(_replaced(part, "unroll", True))
-            if hasattr(part, "get_dropout_mask"):
-                # Recurrent cells draw random masks, with a counter that is written, for inference
-                # too; constants cannot replace a variable that is written.
-                stack.enter_context(_replaced(part, "dropout", 0.0))
-                stack.enter_context(_replaced(part, "recurrent_dropout", 0.0))
+            _recurrent(stack, part)
         yield
+
+
+def _recurrent(stack: ExitStack, part: Any) -> None:
+    """A recurrent layer or cell is traced as one body for all steps, without chance."""
+    if getattr(part, "unroll", None) is True:
+        # `keep_recurrent` takes the loop from there.
+        stack.enter_context(_replaced(part, "unroll", False))
+    if getattr(part, "_expected_batch_size", None) is not None:
+        stack.enter_context(_replaced(part, "_expected_batch_size", 1))
+    if hasattr(part, "get_dropout_mask"):
+        # Cells draw random masks, with a counter that is written, for inference too; constants
+        # cannot replace a variable that is written.
+        stack.enter_context(_replaced(part, "dropout", 0.0))
+        stack.enter_context(_replaced(part, "recurrent_dropout", 0.0))
 
 
 @contextmanager

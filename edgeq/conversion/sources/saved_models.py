@@ -14,6 +14,13 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.foreign import check_file, read_bytes
 from edgeq.support.text import visible_line
 
+# Ops on lists of tensors, and which of their inputs is the shape of one of these.
+_SHAPE_INPUTS = {
+    "TensorListFromTensor": 1,
+    "TensorListGetItem": 2,
+    "TensorListReserve": 0,
+    "TensorListStack": 1,
+}
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
 
 
@@ -36,6 +43,7 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
         cut(saved, key, str(path))
     try:
         with quiet(), tempfile.TemporaryDirectory() as folder:
+            _fix_batch(saved)
             _copy_by_links(path, Path(folder), saved)
             loaded = tf.saved_model.load(folder)
             function = loaded.signatures[key]
@@ -67,8 +75,8 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
         raise EdgeqError(
             f"The model cannot be converted: {first_line(error)}",
             str(path),
-            "the .keras or .h5 file, if there is one: of that, edgeq unrolls recurrent layers and "
-            "leaves out what only training needs",
+            "the .keras or .h5 file, if there is one: of that, edgeq leaves out what only training "
+            "needs",
         ) from error
     return Exported(data, tuple(names), tuple(outputs), signature=key)
 
@@ -94,6 +102,33 @@ def _read(path: Path) -> Any:
     for node in saved.meta_graphs[0].object_graph_def.nodes:
         del node.slot_variables[:]
     return saved
+
+
+def _fix_batch(saved: Any) -> None:
+    """Give the lists that recurrent layers keep their steps in a batch of 1, where it was open.
+
+    TensorFlow's converter takes lists of things of known shape only, and does not see that the
+    inputs' batch is known now.
+    """
+    from tensorflow import make_ndarray, make_tensor_proto
+
+    graph = saved.meta_graphs[0].graph_def
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        constants = {node.name: node for node in nodes if node.op == "Const"}
+        for node in [node for node in nodes if node.op in _SHAPE_INPUTS]:
+            place = _SHAPE_INPUTS[node.op]
+            name, _, output = node.input[place].partition(":")
+            if name not in constants:
+                continue
+            shape = make_ndarray(constants[name].attr["value"].tensor)
+            if shape.ndim != 1 or (shape < 0).tolist() != [True, *[False] * (len(shape) - 1)]:
+                continue
+            fixed = nodes.add()
+            fixed.CopyFrom(constants[name])
+            fixed.name = f"{name}_batch_of_1_{len(nodes)}"
+            value = make_tensor_proto([1, *shape[1:]], dtype=str(shape.dtype))
+            fixed.attr["value"].tensor.CopyFrom(value)
+            node.input[place] = f"{fixed.name}:{output}" if output else fixed.name
 
 
 def _copy_by_links(path: Path, folder: Path, saved: Any) -> None:

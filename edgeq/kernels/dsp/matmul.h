@@ -72,13 +72,19 @@ typedef struct {
                                                          "asr " acc ", " acc ", r6\n\t"            \
                                                          "ssat " acc ", #8, " acc ", asr #1\n\t"
 
-/* On the stack: columns 0, columns_end 4, output 8 12 16, weights_end 20, 2 * offset + 1 at 24,
- * where to enter the loop 28. Outputs are written from the last pixel to the first, so that a
- * pass with fewer pixels may give the same address more than once. */
+/* On the stack: the first output 0, how far the two others are from it 4 and 8, 2 * offset + 1 at
+ * 12, columns 16, columns_end 20, weights_end 24, where to enter the loop 28. Outputs are written
+ * from the last pixel to the first, so that a pass with fewer pixels may give the same address more
+ * than once. */
 #define EQ_PASS(sign)                                                                              \
     __asm__ volatile(                                                                              \
         "push {r4-r11, lr}\n\t"                                                                    \
-        "ldmia r1, {r4-r11}\n\t"                                                                   \
+        "ldrd r8, r9, [r1]\n\t"                                                                    \
+        "ldrd r4, r5, [r1, #8]\n\t"                                                                \
+        "ldrd r6, r10, [r1, #16]\n\t"                                                              \
+        "ldrd r7, r11, [r1, #24]\n\t"                                                              \
+        "sub r5, r4\n\t"                                                                           \
+        "sub r6, r4\n\t"                                                                           \
         "adr r2, 2f\n\t"                                                                           \
         "add r11, r2\n\t"                                                                          \
         "orr r11, #1\n\t"                                                                          \
@@ -89,12 +95,12 @@ typedef struct {
         "mov r10, r8\n\t"                                                                          \
         "mov r12, r11\n\t"                                                                         \
         "mov lr, r11\n\t"                                                                          \
-        "ldr r1, [sp]\n\t"                                                                         \
+        "ldr r1, [sp, #16]\n\t"                                                                    \
         "ldr pc, [sp, #28]\n\t"                                                                    \
         ".p2align 2\n\t"                                                                           \
         "2:\n\t"                                                                                   \
         ".rept 8\n\t" EQ_PASS_STEP ".endr\n\t"                                                     \
-        "ldr r7, [sp, #4]\n\t"                                                                     \
+        "ldr r7, [sp, #20]\n\t"                                                                    \
         "cmp r1, r7\n\t"                                                                           \
         "bne 2b\n\t"                                                                               \
         "sub r8, r8, r11\n\t"                                                                      \
@@ -104,22 +110,19 @@ typedef struct {
         "sub r10, r10, lr\n\t"                                                                     \
         "asr r10, r10, #8\n\t"                                                                     \
         "ldrd r5, r6, [r0], #8\n\t"                                                                \
-        "ldr r7, [sp, #24]\n\t"                                                                    \
-        "lsl r4, r7, r6\n\t"                                                                       \
-        "ldrd r1, r2, [sp, #8]\n\t"                                                                \
-        "ldr r3, [sp, #16]\n\t" EQ_PASS_REQUANTIZE("r10", sign) EQ_PASS_REQUANTIZE("r9", sign)     \
-            EQ_PASS_REQUANTIZE("r8", sign) "strb r10, [r3], #1\n\t"                                \
-                                           "strb r9, [r2], #1\n\t"                                 \
+        "ldmia.w sp, {r1, r2, r3, r7}\n\t"                                                         \
+        "lsl r4, r7, r6\n\t" EQ_PASS_REQUANTIZE("r10", sign) EQ_PASS_REQUANTIZE("r9", sign)        \
+            EQ_PASS_REQUANTIZE("r8", sign) "strb r10, [r1, r3]\n\t"                                \
+                                           "strb r9, [r1, r2]\n\t"                                 \
                                            "strb r8, [r1], #1\n\t"                                 \
                                            "ldrd r5, r6, [r0], #8\n\t"                             \
                                            "lsl r4, r7, r6\n\t" EQ_PASS_REQUANTIZE("lr", sign)     \
                                                EQ_PASS_REQUANTIZE("r12", sign) EQ_PASS_REQUANTIZE( \
-                                                   "r11", sign) "strb lr, [r3], #1\n\t"            \
-                                                                "strb r12, [r2], #1\n\t"           \
+                                                   "r11", sign) "strb lr, [r1, r3]\n\t"            \
+                                                                "strb r12, [r1, r2]\n\t"           \
                                                                 "strb r11, [r1], #1\n\t"           \
-                                                                "strd r1, r2, [sp, #8]\n\t"        \
-                                                                "str r3, [sp, #16]\n\t"            \
-                                                                "ldr r4, [sp, #20]\n\t"            \
+                                                                "str r1, [sp]\n\t"                 \
+                                                                "ldr r4, [sp, #24]\n\t"            \
                                                                 "cmp r0, r4\n\t"                   \
                                                                 "bne 1b\n\t"                       \
                                                                 "add sp, #32\n\t"                  \

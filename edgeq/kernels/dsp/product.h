@@ -17,7 +17,7 @@
 
 typedef struct {
     eq_broadcast batches;         /* positions of the matrices, in elements */
-    int32_t rows, columns, depth; /* at least four columns */
+    int32_t rows, columns, depth; /* at least four columns, and as deep */
     int32_t depth_step2, column_step2;
     int32_t input1_offset, input2_offset;
     int32_t doubled;  /* 2 * multiplier - 2^32 */

@@ -11,7 +11,7 @@
 #include "eq_conv_2d_dsp.h"
 #include "eq_depthwise_conv_2d_dsp.h"
 #include "eq_fully_connected_dsp.h"
-#include "eq_softmax.h"
+#include "eq_softmax_dsp.h"
 
 /* The arena: offset, bytes, live from op to op, what
  *
@@ -107,7 +107,7 @@ static EQ_LAYER void small_fully_connected_1(const int8_t *input, const uint32_t
     eq_fully_connected_dsp_s8(&params, input, weights, output, scratch);
 }
 
-/* eq_softmax_s8, for op 4 */
+/* eq_softmax_dsp_s8, for op 4 */
 static EQ_LAYER void small_softmax_1(const int8_t *input, const int32_t *exp_table, int8_t *output)
 {
     static const eq_softmax_params params = {
@@ -115,7 +115,7 @@ static EQ_LAYER void small_softmax_1(const int8_t *input, const int32_t *exp_tab
         .depth = 3,
         .table_size = 63,
     };
-    eq_softmax_s8(&params, input, exp_table, output);
+    eq_softmax_dsp_s8(&params, input, exp_table, output);
 }
 
 /* int8 1x6x6x1, scale 0.0199999996f, zero_point -1, "image" */

@@ -17,6 +17,7 @@ from tests.oracle.generators.values import (
     weights,
 )
 
+POINTWISE = "CONV_2D int8 1x1 of eight channels"
 TYPES = {
     "int8": ("int8", "int8", "int32"),
     "int4": ("int8", "int4", "int32"),
@@ -96,6 +97,17 @@ def conv_2d(kind):
     return make
 
 
+def pointwise(rng, size):
+    """1x1 convolutions of eight channels, which a core may have a form for."""
+    height, width, output_c = extent(rng, size), extent(rng, size), 2 * extent(rng, size)
+    batches = extent(rng, 2)
+    filters = weights(rng, (output_c, 1, 1, 8), "int8", axis=0 if chance(rng, 0.7) else None)
+    source = tensor(rng, (batches, height, width, 8), "int8")
+    options = _options(rng, chance(rng, 0.5), [(1, 1, 1, height, height), (1, 1, 1, width, width)])
+    out = (batches, height, width, output_c)
+    return _layer(rng, "CONV_2D", POINTWISE, source, filters, out, options, 8, "int32")
+
+
 def depthwise_conv_2d(kind):
     """A generator of DEPTHWISE_CONV_2D models of one of TYPES."""
     activations, weight_type, bias_type = TYPES[kind]
@@ -147,6 +159,7 @@ def fully_connected(kind):
 
 GENERATORS = {
     **{f"CONV_2D {kind}": conv_2d(kind) for kind in TYPES},
+    POINTWISE: pointwise,
     **{
         f"DEPTHWISE_CONV_2D {kind}": depthwise_conv_2d(kind)
         for kind in TYPES

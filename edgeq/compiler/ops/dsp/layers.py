@@ -17,12 +17,9 @@ def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict
     The kernel adds (2 * zero_point + 1) * 2^(s-1) to the product's high half before it shifts by
     s; both must fit 32 bits. It has no left shift and needs s >= 1.
     """
-    shift, zero_point = channels.shift, output.zero_point
-    if np.any(shift < 1) or np.any(shift > 31) or np.any(channels.multiplier < 1 << 30):
+    if scale_problem(channels, output):
         return None
-    rounding = abs(2 * zero_point + 1) * (1 << (shift - 1))
-    if np.any(channels.bound + 1 + rounding >= 1 << 31):
-        return None
+    zero_point = output.zero_point
     return {
         "twice_offset_plus_1": 2 * zero_point + 1,
         "rectified": int(clamp["activation_min"] >= zero_point),
@@ -30,9 +27,29 @@ def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict
     }
 
 
+def scale_problem(channels: Channels, output: Tensor) -> str:
+    """Why there is no eq_scale_dsp for these channels; empty if there is one."""
+    shift = channels.shift
+    left = (shift < 1) | (shift > 31) | (channels.multiplier < 1 << 30)
+    if left.any():
+        return f"{left.sum()} of {channels.count} channels are not shifted right by 1 to 31 bits"
+    rounding = abs(2 * output.zero_point + 1) * (1 << (shift - 1))
+    most = int((channels.bound + 1 + rounding).max(initial=0))
+    return f"sum and rounding can reach {most:,}, more than 32 bits" if most >= 1 << 31 else ""
+
+
 def pair_fits(channels: Channels) -> bool:
     """Whether two channels can share a word: see eq_matmul_dsp.h."""
-    return halves_fit(channels) and bool(np.all(channels.bound[0::2] < 1 << 23))
+    return not pair_problem(channels)
+
+
+def pair_problem(channels: Channels) -> str:
+    """Why two channels cannot share a word; empty if they can."""
+    if not halves_fit(channels):
+        return "a weight of -128 beside a negative one leaves no room for two channels in a word"
+    wide = int((channels.bound[0::2] >= 1 << 23).sum())
+    most = int(channels.bound[0::2].max(initial=0))
+    return f"{wide} channels' sums can pass 24 bits (up to {most:,})" if wide else ""
 
 
 def halves_fit(channels: Channels) -> bool:

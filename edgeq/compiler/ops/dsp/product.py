@@ -8,6 +8,7 @@ from typing import Any
 from edgeq.compiler.ops.shared.base import INPUT, OUTPUT, SCRATCH, Arg, Call, Constant
 
 _COLUMNS = 4  # EQ_PRODUCT_COLUMNS
+_WORD = 4
 _FULL = (-128, 127)
 
 
@@ -32,7 +33,8 @@ def lower_dsp(
     multiplier, right = int(scaling["output_multiplier"]), -int(scaling["output_shift"])
     contiguous = shape["shape.depth_step1"] == 1 and shape["shape.row_step1"] == depth
     limits = (scaling["activation_min"], scaling["activation_max"])
-    if not contiguous or columns < _COLUMNS or depth == 0 or limits != _FULL:
+    # A row is read in whole words, which may reach over its end into the next row, not beyond.
+    if not contiguous or columns < _COLUMNS or depth < _WORD or limits != _FULL:
         return None
     if multiplier < 1 << 30 or not 1 <= right <= 31:
         return None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.conv_2d import PIXELS, lower_dsp
 from edgeq.compiler.ops.dsp.conv_2d_eight import lower_eight
+from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.host.conv_2d import lower_host
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
@@ -141,6 +142,12 @@ def lower(node: Node) -> Call:
         constants,
         overlaps=(overlap(g, 1, buffered=False),),
         macs=macs(node),
+        why_portable=why_portable(
+            node,
+            fold_channels(node, values.reshape(g["output_c"], -1), bias, limits),
+            g,
+            paired=True,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
 from edgeq.compiler.ops.dsp.depthwise_conv_2d_lanes import lower_lanes as lower_dsp_lanes
+from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -110,6 +111,9 @@ def lower(node: Node) -> Call:
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
         kernels="host" if host else "portable",
+        why_portable=why_portable(
+            node, fold_channels(node, by_channel, bias, limits), g, paired=False
+        ),
     )
 
 
@@ -128,7 +132,9 @@ def _lower_fast(
     if node.isa.has("dsp"):
         rule = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
         by_pixel = lower_dsp_lanes(g, node, folded, limits, rule, macs(node))
-        if by_pixel is not None and max(g["stride_h"], g["stride_w"]) > 1:
+        # With a stride it is faster, but its weights take twice the flash.
+        strided = max(g["stride_h"], g["stride_w"]) > 1 and node.optimize != "size"
+        if by_pixel is not None and strided:
             return by_pixel
         return lower_dsp(g, node, folded, limits, macs(node)) or by_pixel
     return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None

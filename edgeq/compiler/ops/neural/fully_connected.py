@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.fully_connected import lower_dsp
 from edgeq.compiler.ops.dsp.fully_connected_wide import lower_wide
+from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.mve.fully_connected import lower_mve
 from edgeq.compiler.ops.neural.fully_connected_blocks import lower_blocks
 from edgeq.compiler.ops.neural.fully_connected_packed import lower_packed
@@ -149,6 +150,7 @@ def lower(node: Node) -> Call:
         (INPUT, *constant_args(2), OUTPUT),
         (Constant("weights", "int8_t", values, "output, input"), table),
         macs=macs(node),
+        why_portable=why_portable(node, channels, {}, paired=True),
     )
 
 

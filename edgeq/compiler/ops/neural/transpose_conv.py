@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp.transpose_conv import lower_dsp
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     OUTPUT,
@@ -105,7 +106,13 @@ def lower(node: Node) -> Call:
     source, output = node.input(_INPUT), node.output()
     bias = bias_values(node, _BIAS, _channels(node))
     bias = live_bias(bias, scale_products(source, node.input(_WEIGHTS), output, len(bias)))
-    check_accumulator(_by_channel(node), bias, source.zero_point)
+    bound = check_accumulator(_by_channel(node), bias, source.zero_point)
+    if node.isa.has("dsp") and node.input(_WEIGHTS).data is not None:
+        scales = scale_products(source, node.input(_WEIGHTS), output, len(bias))
+        rows = (_by_channel(node), bias, bound)
+        call = lower_dsp(geometry(node), node, rows, scales, clamp(node), macs(node), source=_INPUT)
+        if call is not None:
+            return call
     params = {
         "input_offset": -source.zero_point,
         "output_offset": output.zero_point,

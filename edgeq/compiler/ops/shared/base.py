@@ -184,6 +184,7 @@ class Call:
             take any number of them.
         packed: Whether its weights are kept as 4-bit codes.
         blocks: How many blocks of weights are stored, and of how many; None where all are.
+        why_portable: What keeps the layer from the form that this core has for it.
     """
 
     header: str
@@ -199,6 +200,17 @@ class Call:
     grouped: Literal["input", "output"] | None = None
     packed: bool = False
     blocks: tuple[int, int] | None = None
+    why_portable: str = ""
+
+    def form(self, isa: Isa) -> tuple[str, str]:
+        """The folder of its kernel, and on a core with forms of its own why it is not one of them.
+
+        Args:
+            isa: What the call was lowered for.
+        """
+        plain = self.kernels == "portable" and (isa.has("dsp") or isa.has("mve"))
+        why = self.why_portable or "the core has no form for this op, type or shape"
+        return self.kernels, why if plain else ""
 
 
 @dataclass(frozen=True)

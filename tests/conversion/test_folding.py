@@ -1,0 +1,138 @@
+"""What belongs to the input and output folds away: scales, shifts, and the head."""
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.conversion.float_model import float_model
+from edgeq.errors import UsageError
+from edgeq.model.model_file import parse_graph
+from tests.conversion.nets import run
+
+keras = pytest.importorskip("keras")
+layers = keras.layers
+
+ARITHMETIC = {"ADD", "SUB", "MUL", "DIV"}
+
+
+def small(padding, *before, depthwise=False, dtype="float32", behind=()):
+    keras.utils.set_random_seed(3)
+    x = y = keras.Input((10, 10, 3), dtype=dtype)
+    for layer in before:
+        y = layer(y)
+    if depthwise:
+        y = layers.DepthwiseConv2D(3, padding=padding, depth_multiplier=2)(y)
+    else:
+        y = layers.Conv2D(6, 3, padding=padding)(y)
+    for layer in behind:
+        y = layer(y)
+    y = layers.GlobalAveragePooling2D()(layers.ReLU()(y))
+    return keras.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+def pixels(dtype=np.float32, count=16):
+    return np.random.default_rng(0).integers(0, 256, (count, 10, 10, 3)).astype(dtype)
+
+
+def by_channel():
+    return layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.04, 0.05, 0.06])
+
+
+def kinds(graph):
+    return [op.name for op in graph.main.ops]
+
+
+BEFORE = {
+    "scaled": lambda: [layers.Rescaling(1 / 255)],
+    "centred": lambda: [layers.Rescaling(1 / 127.5, -1)],
+    "normalized": lambda: [layers.Rescaling(1 / 255), by_channel()],
+}
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_scales_the_input_is_part_of_the_first_layer(name, padding, depthwise):
+    model = small(padding, *BEFORE[name](), depthwise=depthwise)
+    found = float_model(model)
+    shifted = padding == "same" and name != "scaled"
+    assert len(ARITHMETIC.intersection(kinds(found.graph))) == shifted
+    x = pixels(count=3)
+    values = run(found.data, [x])[0].reshape(3, -1)
+    # The padding is exact too: what it stands for is zero behind the shift.
+    assert np.allclose(values, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_pixels_stay_pixels_and_cost_nothing(tmp_path):
+    paths = {}
+    for name, before in (("with", BEFORE["normalized"]()), ("without", [])):
+        model = small("valid", *before)
+        x = pixels() if before else pixels() / 255
+        paths[name] = tmp_path / f"{name}.tflite"
+        edgeq.convert(model, data=x, output=paths[name], accept_loss=True)
+    graphs = {name: parse_graph(path.read_bytes()) for name, path in paths.items()}
+    assert kinds(graphs["with"]) == kinds(graphs["without"])
+    source = graphs["with"].main.tensors[graphs["with"].main.inputs[0]]
+    assert (source.scale, source.zero_point) == (1.0, -128)
+    arenas = [edgeq.compile(path, tmp_path / name).plan.arena_bytes for name, path in paths.items()]
+    assert arenas[0] == arenas[1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_a_shift_in_front_of_padding_is_a_change_of_the_zero_point(dtype, tmp_path):
+    model = small("same", *BEFORE["centred"](), dtype=dtype)
+    path = tmp_path / "shifted.tflite"
+    result = edgeq.convert(model, data=pixels(dtype), output=path)
+    graph = parse_graph(result.data)
+    assert not ARITHMETIC.intersection(kinds(graph))
+    (moved,) = (op for op in graph.main.ops if op.name == "RESHAPE")
+    before, after = (graph.main.tensors[i] for i in (moved.inputs[0], moved.outputs[0]))
+    assert (before.scale, after.scale) == (1.0, 1.0)
+    # 127.5 becomes 0; the rest of half a step is in the layer's bias.
+    assert abs(after.zero_point - before.zero_point - 127.5) == 0.5
+    assert result.quality.signal_to_noise_db > 30
+    assert edgeq.verify(path, on="c", against="tflm", n=4).equal
+
+
+def test_scales_that_differ_much_between_channels_stay():
+    wide = layers.Normalization(mean=[0.0, 1, 2], variance=[1.0, 100, 1e4])
+    assert "MUL" in kinds(float_model(small("valid", wide)).graph)
+
+
+def test_what_scales_a_result_is_part_of_the_layer_before():
+    model = small("valid", behind=[layers.Rescaling(3.0, 0.5)])
+    found = float_model(model)
+    assert not ARITHMETIC.intersection(kinds(found.graph))
+    x = pixels(count=2) / 255
+    assert np.allclose(
+        run(found.data, [x])[0].reshape(2, -1), model.predict(x, verbose=0), atol=1e-5
+    )
+
+
+def test_heads(tmp_path):
+    model = small("valid", *BEFORE["scaled"]())
+    x = pixels()
+    scores = model.predict(x, verbose=0)
+    logits = edgeq.convert(model, data=x, head="logits")
+    values = run(logits.data, [x])[0].reshape(scores.shape)
+    assert "SOFTMAX" not in kinds(parse_graph(logits.data))
+    exact = np.exp(values) / np.exp(values).sum(-1, keepdims=True)
+    assert np.abs(exact - scores).max() < 0.02
+    chosen = edgeq.convert(model, data=x, head="class", output=tmp_path / "class.tflite")
+    graph = parse_graph(chosen.data)
+    assert kinds(graph)[-1] == "ARG_MAX" and "SOFTMAX" not in kinds(graph)
+    assert graph.main.tensors[graph.main.outputs[0]].dtype == "int32"
+    assert list(graph.signatures[0].outputs) == list(parse_graph(logits.data).signatures[0].outputs)
+    found = run(chosen.data, [x])[0].ravel()
+    assert (found == values.argmax(-1)).all()
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [("logits", "no softmax|made by a softmax"), ("class", "several classes")]
+)
+def test_a_head_that_is_not_there_is_refused(head, words):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    with pytest.raises(UsageError, match=words):
+        float_model(model, head=head)
+    with pytest.raises(UsageError, match="no head 'tail'"):
+        float_model(model, head="tail")
