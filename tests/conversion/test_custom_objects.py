@@ -53,11 +53,11 @@ for name, y in (("class", dense(own.Twice()(x))), ("registered", dense(own.Thric
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("class", "'Twice'"), ("registered", "'Thrice'"), ("function", "function 'bend'")],
+    [("class", "Twice"), ("registered", "Thrice"), ("function", "bend")],
 )
 def test_without_import_the_error_names_it_and_the_option(folder, name, words):
     where, ending = folder
-    with pytest.raises(EdgeqError, match="is not Keras's own") as caught:
+    with pytest.raises(EdgeqError, match="none of Keras's|not Keras's own") as caught:
         load_keras(where / f"{name}.{ending}")
     assert words in caught.value.what
     assert caught.value.hint.startswith("--import ")

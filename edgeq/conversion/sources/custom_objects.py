@@ -9,6 +9,8 @@ from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.support.user_code import import_user_module
 
+IMPORTED: set[str] = set()
+"""Modules that were registered."""
 _MISSING = (
     re.compile(r"Could not locate (?P<kind>class|function) '(?P<name>[^']+)'"),
     re.compile(r"Unknown (?P<kind>layer|loss|metric|\w+): '?(?P<name>[\w>]+)'?"),
@@ -40,6 +42,7 @@ def register_custom_objects(module: str) -> tuple[str, ...]:
     if not found:
         raise EdgeqError(f"'{module}' defines neither classes nor functions.", f"--import {module}")
     keras.saving.get_custom_objects().update(found)
+    IMPORTED.add(imported.__name__)
     return tuple(found)
 
 
