@@ -41,6 +41,7 @@ NO_DEVICE = {
     "TextVectorization": "takes text, which no integer device has",
     "Hashing": "takes text or numbers to be hashed, which no integer device does",
     "HashedCrossing": "takes text or numbers to be hashed, which no integer device does",
+    "Equalization": "Keras 3.15 itself cannot build a Functional model with it",
     "MaxNumBoundingBoxes": "pads labels of a data set; it takes dictionaries of boxes",
 }
 """Layers without a row of figures, and why."""
@@ -85,7 +86,7 @@ _IMAGES: dict[str, tuple[dict[str, Any], ...]] = {
                         {"filters": 6, "kernel_size": 3, "strides": 2, "padding": "same"}),
     "MaxPooling2D": ({}, {"pool_size": 3, "strides": 1, "padding": "same"},
                      {"data_format": "channels_first"}),
-    "AveragePooling2D": ({}, {"pool_size": 3, "strides": 1, "padding": "same"}),
+    "AveragePooling2D": ({"pool_size": 2}, {"pool_size": 3, "strides": 1, "padding": "same"}),
     "AdaptiveAveragePooling2D": ({"output_size": 4},),
     "AdaptiveMaxPooling2D": ({"output_size": 4},),
     "GlobalAveragePooling2D": ({}, {"keepdims": True}),
@@ -109,7 +110,8 @@ _SEQUENCES: dict[str, tuple[dict[str, Any], ...]] = {
     "SeparableConv1D": ({"filters": 6, "kernel_size": 3},),
     "Conv1DTranspose": ({"filters": 6, "kernel_size": 3},
                         {"filters": 6, "kernel_size": 3, "strides": 2, "padding": "same"}),
-    "MaxPooling1D": ({}, {"padding": "same", "strides": 1}), "AveragePooling1D": ({},),
+    "MaxPooling1D": ({}, {"padding": "same", "strides": 1}),
+    "AveragePooling1D": ({"pool_size": 2},),
     "AdaptiveAveragePooling1D": ({"output_size": 4},),
     "AdaptiveMaxPooling1D": ({"output_size": 4},),
     "GlobalAveragePooling1D": ({}, {"keepdims": True}), "GlobalMaxPooling1D": ({},),
@@ -136,7 +138,7 @@ _VECTORS: dict[str, tuple[dict[str, Any], ...]] = {
 _VOLUMES: dict[str, tuple[dict[str, Any], ...]] = {
     "Conv3D": ({"filters": 4, "kernel_size": 2},), "Conv3DTranspose": ({"filters": 4,
                                                                        "kernel_size": 2},),
-    "MaxPooling3D": ({},), "AveragePooling3D": ({},), "GlobalAveragePooling3D": ({},),
+    "MaxPooling3D": ({},), "AveragePooling3D": ({"pool_size": 2},), "GlobalAveragePooling3D": ({},),
     "GlobalMaxPooling3D": ({},), "UpSampling3D": ({},), "ZeroPadding3D": ({},), "Cropping3D": ({},),
     "AdaptiveAveragePooling3D": ({"output_size": 2},),
     "AdaptiveMaxPooling3D": ({"output_size": 2},),
@@ -227,6 +229,7 @@ def recipes(name: str) -> Iterator[Recipe]:
 def _words(settings: dict[str, Any]) -> str:
     """Settings as they are written, without those that every such layer needs."""
     usual = {"filters", "units", "kernel_size", "rate", "n"}
+    settings = {k: v for k, v in settings.items() if (k, v) != ("pool_size", 2)}
     return ", ".join(f"{key}={value!r}" for key, value in settings.items() if key not in usual)
 
 
@@ -234,3 +237,9 @@ ACTIVATION_SETTINGS: dict[str, dict[str, Any]] = {
     "threshold": {"threshold": 0.3, "default_value": 0.0}
 }
 """Arguments of the activations that need some."""
+REMARKS = {
+    "STFTSpectrogram": "a spectrum spans more than 8 bits tell, and more than 16 where it is "
+    "squared: convert refuses it by its quality check",
+    "LSTMCell: in RNN": "an LSTM step by step, its state rounded at each op",
+}
+"""Why a figure is low, by name and note."""

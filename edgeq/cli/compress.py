@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
 from edgeq.compress.task import Task
@@ -39,6 +39,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("-o", "--output", required=True, type=_MODEL, help="The .keras file to write.")
     @click.option("--trust", is_flag=True, help="Run Python code inside the model file (Lambda).")
+    @import_option
     @force_option
     @json_option
     @functools.wraps(command)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.passes import show_passes
 from edgeq.cli.shared.tables import result_console
@@ -144,6 +144,7 @@ from edgeq.workflow.convert import convert as convert_model
     is_flag=True,
     help="Run code inside the model file (Lambda, pickles) and loops that may not end.",
 )
+@import_option
 @dataset_options
 @force_option
 @json_option

@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from edgeq.analysis.limits import Limits
-from edgeq.cli.shared.common import Number, compile_options, force_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    Number,
+    compile_options,
+    force_option,
+    import_option,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.duty import duty_options
 from edgeq.compiler.options import CompileOptions
@@ -50,6 +57,7 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
     help="Go on even if the integer model's outputs differ much from the float model's.",
 )
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@import_option
 @dataset_options
 @compile_options
 @force_option

@@ -8,7 +8,7 @@ import click
 
 from edgeq.analysis.diagnosis.diagnose import Diagnosis
 from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose_model
-from edgeq.cli.shared.common import json_option, print_json
+from edgeq.cli.shared.common import import_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
@@ -37,6 +37,7 @@ _SHOWN = 12
 )
 @click.option("--all", "show_all", is_flag=True, help="Print all layers, not only the worst.")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@import_option
 @dataset_options
 @json_option
 def diagnose(

@@ -13,7 +13,7 @@ from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
-from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.common import compile_options, import_option, json_option, print_json
 from edgeq.cli.shared.tables import result_console, short_name, show_table
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.model_file import read_graph
@@ -45,6 +45,7 @@ from edgeq.report.units import in_bytes, in_macs
     help="The float graph that convert quantizes: ops, their Keras layers, what passes changed.",
 )
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@import_option
 @click.option(
     "--runtime",
     type=click.Choice(["c", "tflm"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
@@ -74,6 +74,7 @@ from edgeq.workflow.tuning.tune import tune as tune_model
 @click.option("--limit", type=click.IntRange(1), default=500, show_default=True, help="Samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the search.")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@import_option
 @dataset_options
 @force_option
 @json_option

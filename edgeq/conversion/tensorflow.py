@@ -14,7 +14,23 @@ from typing import Any
 from edgeq.errors import MissingDependency
 
 _WRAPPED = "Exception encountered when calling "
+_LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NoSuchOp(Exception):
+    """TensorFlow Lite has nothing for ops of TensorFlow.
+
+    Args:
+        kinds: Their kinds, such as "AvgPool3D".
+        ops: Of the graph, whose names begin with those of the layers.
+    """
+
+    def __init__(self, kinds: list[str], ops: list[Any]) -> None:
+        layers = dict.fromkeys(op.name.split("/")[0] for op in ops if op.type in kinds)
+        named = ", ".join(name for name in layers if name)
+        where = f", which {named} is made of" if named else ""
+        super().__init__(f"TensorFlow Lite has no op for {', '.join(kinds)}{where}.")
 
 
 @contextmanager
@@ -68,6 +84,9 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
     Args:
         function: Takes one tensor per spec and returns a list of tensors.
         specs: A tf.TensorSpec of fixed shape per input.
+
+    Raises:
+        NoSuchOp: TensorFlow Lite lacks an op that it needs.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
@@ -78,7 +97,13 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(concrete)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
-        return bytes(converter.convert())
+        try:
+            return bytes(converter.convert())
+        except Exception as error:
+            lacking = sorted({*_LACKING.findall(str(error))} - {"Placeholder"})
+            if not lacking:
+                raise
+            raise NoSuchOp(lacking, frozen.graph.get_operations()) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from edgeq.data.base import Request, Row, Source
 from edgeq.errors import EdgeqError
+from edgeq.support.user_code import import_user_module
 
 
 def import_function(text: str) -> Callable[[], Iterable[Any]]:
@@ -20,22 +17,7 @@ def import_function(text: str) -> Callable[[], Iterable[Any]]:
         EdgeqError: The module cannot be imported or has no such function.
     """
     module_name, _, name = text.rpartition(":")
-    try:
-        if module_name.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(module_name).stem, module_name)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"no module in '{module_name}'")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            here = str(Path.cwd())
-            if here not in sys.path:
-                sys.path.insert(0, here)
-            module = importlib.import_module(module_name)
-    except Exception as error:
-        raise EdgeqError(
-            f"'{module_name}' cannot be imported: {type(error).__name__}: {error}", text
-        ) from error
+    module = import_user_module(module_name, text)
     function = getattr(module, name, None)
     if not callable(function):
         raise EdgeqError(f"'{module_name}' has no function '{name}'.", text)

@@ -245,6 +245,10 @@ def fit_shape(shape: tuple[int, ...], spec: InputSpec, where: str) -> tuple[int,
         hint = ""
         if len(shape) > 1 and (*shape[1:], shape[0]) == spec.shape:
             hint = "channels come last: numpy.moveaxis(x, 1, -1)"
+        elif len(shape) > 1 and (shape[-1], *shape[:-1]) == spec.shape:
+            hint = "channels come first: numpy.moveaxis(x, -1, 1)"
+        elif all(n == 1 for n in shape):
+            hint = "one number for each sample: are these the labels? file.npz:KEY takes one array"
         raise EdgeqError(
             f"A sample for input '{spec.name}' has shape {shape}; the model takes {spec.shape}.",
             where,

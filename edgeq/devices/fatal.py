@@ -3,7 +3,8 @@
 The plain kernels of TensorFlow Lite Micro and LiteRT hold int8 SOFTMAX to limits by assertions. One
 is that its input's steps are wider than 2^-26. The other is a matter of values: 512 of them and
 more that are nearly equal add up to a sum that is shifted by more bits than there are. An untrained
-network with 1000 classes does both.
+network with 1000 classes does both. An int8 DIV, in LiteRT's usual kernels too, ends the process
+where a divisor is 0.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from edgeq.model.graph import Graph, Op
 
 _SUMMED, _FINEST = 512, 2.0**-25
 _EIGHT_BITS = ("int8", "uint8")
+_WHY = {
+    "SOFTMAX": "its kernel for SOFTMAX takes no scale below 1.5e-8, and no 512 values or more that "
+    "are nearly equal",
+    "DIV": "its kernel for DIV takes no divisor of 0",
+}
+_HINTS = {
+    "SOFTMAX": "the values hardly vary, as in a model that is not trained; "
+    "local?delegate=none has other kernels",
+    "DIV": "an input whose divisors are not 0, or a small number added to the divisor in the model",
+}
 T = TypeVar("T")
 
 
@@ -33,28 +44,33 @@ def guarded(graph: Graph, runtime: str, call: Callable[[], T]) -> T:
     Raises:
         EdgeqError: It would end the process.
     """
-    risks = [op for op in graph.main.ops if _is_risk(graph, op)]
-    if risks and not _survives(call):
+    if not survives(graph, call):
+        op = next(op for op in graph.main.ops if _is_risk(graph, op))
         raise EdgeqError(
-            f"{runtime} ends the process on this model: its kernel for SOFTMAX takes no scale "
-            f"below 1.5e-8, and no {_SUMMED} values or more that are nearly equal.",
-            f"{graph.path}, {graph.main.describe(risks[0])}",
-            "the values hardly vary, as in a model that is not trained; "
-            "local?delegate=none has other kernels",
+            f"{runtime} ends the process on this model: {_WHY[op.name]}.",
+            f"{graph.path}, {graph.main.describe(op)}",
+            _HINTS[op.name],
         )
     return call()
 
 
+def survives(graph: Graph, call: Callable[[], object]) -> bool:
+    """Whether this process outlives a call that runs a model; tried where an op may end it."""
+    return not any(_is_risk(graph, op) for op in graph.main.ops) or returns(call)
+
+
 def _is_risk(graph: Graph, op: Op) -> bool:
-    if op.name != "SOFTMAX":
+    if op.name not in _WHY:
         return False
     tensor = graph.main.tensors[op.inputs[0]]
     if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
         return False
+    if op.name == "DIV":
+        return True
     return tensor.shape[-1:] >= (_SUMMED,) or tensor.scale < _FINEST
 
 
-def _survives(call: Callable[[], object]) -> bool:
+def returns(call: Callable[[], object]) -> bool:
     """Whether a call returns or raises in a copy of this process; True where none can be made."""
     if not hasattr(os, "fork"):
         return True

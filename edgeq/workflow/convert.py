@@ -17,6 +17,7 @@ from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
+from edgeq.conversion.calibration.suspicions import suspicions
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.explain import FiredPass, explained
 from edgeq.conversion.float_model import FloatModel, float_model
@@ -248,14 +249,14 @@ def convert(
     result = describe(made, source, options, found, pixels)
     # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
-    proof = _proven(result, source, recipe)
+    proof, on_zeros = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     quality, remarks = check.run(given, chosen, result)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)
-    warnings = (*warnings, *data_warnings(tuple(understood.values())), *_remarks(judged, where))
+    warnings = (*warnings, *suspicions(source, found), *data_warnings(tuple(understood.values())))
     written = _written(path, result)
     return Conversion(
         model=source.source,
@@ -267,7 +268,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *remarks),
+        warnings=(*warnings, *_remarks(judged, where), *remarks, *on_zeros),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
         float_model=real,
@@ -311,15 +312,16 @@ def _as_they_come(recipe: Recipe, source: FloatModel, io: str | None) -> Recipe:
     return replace(recipe, inputs=tuple(source.integer_inputs.items()))
 
 
-def _proven(result: bytes, source: FloatModel, recipe: Recipe) -> Proof | None:
-    """The integer proof, where the scheme asks for one; every model must run at all."""
+def _proven(
+    result: bytes, source: FloatModel, recipe: Recipe
+) -> tuple[Proof | None, tuple[str, ...]]:
+    """The integer proof, where the scheme asks for one, and warnings; every model must run."""
     places = {spec.name: position for position, spec in enumerate(source.inputs)}
     kept = {places[name]: dtype for name, dtype in recipe.inputs}
     proof = None
     if recipe.scheme.integer:
         proof = prove_integer(result, recipe.io, source.source, kept)
-    prove_runs(result, source.source)
-    return proof
+    return proof, prove_runs(result, source.source)
 
 
 def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[str]:

@@ -29,6 +29,7 @@ _BLAMED = 3
 _LEAST_BLAME = 0.05
 _BLAME_SAMPLES = 8
 _CHANNELS_NAMED = 8
+_SAMPLES_THAT_TELL = 16
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class QualityCheck:
         bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
         warnings = [_words(output, quality) for output in quality.outputs if output.reason]
         warnings += [_channels(source, i, o) for i, o in enumerate(quality.outputs)]
+        warnings += [_one_class(output, quality) for output in quality.outputs]
         low = any(output.reason for output in bad)
         blame = self._blame(source, scheme, converted) if low else ""
         if quality.verdict == FAILED and not self.accept_loss:
@@ -148,6 +150,18 @@ def _words(output: OutputQuality, quality: Quality) -> str:
         f'Output "{output.name}" differs from the float model: {output.reason} over '
         f"{quality.samples} samples (below {limits.warn_db:g} dB is warned of, below "
         f"{limits.fail_db:g} dB refused)."
+    )
+
+
+def _one_class(output: OutputQuality, quality: Quality) -> str:
+    """What is wrong with data of a single class."""
+    if output.only_class is None or quality.samples < _SAMPLES_THAT_TELL:
+        return ""
+    if output.verdict == NOT_JUDGED:
+        return ""
+    return (
+        f"All {quality.samples} samples are class {output.only_class} to the float model (output "
+        f'"{output.name}"): ranges for other classes are guesses. Give samples of all classes.'
     )
 
 

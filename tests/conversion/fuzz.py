@@ -35,11 +35,15 @@ WARNINGS = {
     "channels": r'In output ".*" the channels? ',
     "blame": r"Most of the error comes from ",
     "remedy": r"To come closer to the float model, try ",
+    "unread": r'Input ".*" has no part in any output',
+    "one class": r"All \d+ samples are class ",
+    "divisor": r"An input of zeros .* makes a divisor 0",
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
 }
 REFUSALS = {
     "quality": r"The converted model does not compute what the float model does\..*"
     r"(signal-to-noise|first class agrees)",
+    "not a number": r'Values are not finite at ".*" for sample',
     "no integer kernel": r"(\d+ problems:\n)?(TOPK_V2|CUMSUM) stayed float32\.",
 }
 # Float arithmetic of two libraries, through exponentials and divisions.
@@ -180,6 +184,9 @@ def main() -> int:
             print(*net.steps, sep="\n")
         reasons, wrong = judged(net, scheme, compiled=number % _VERIFIED == 0)
         counts.update(set(reasons) or {"good"})
+        told = sorted({text for text in reasons if text.endswith(": quality")})
+        if told:
+            print(f"{number} {scheme} {', '.join(told)}", flush=True)
         if wrong:
             bad += 1
             print(f"{number} {scheme}: {'; '.join(net.steps)}\n    " + "\n    ".join(wrong))

@@ -101,6 +101,7 @@ def test_an_input_that_nothing_reads_is_an_integer_too():
     for scheme, dtype in (("int8", "int8"), ("int16x8", "int16")):
         result = edgeq.convert(model, data=[data[:, :4], data], scheme=scheme)
         assert result.proof.inputs == (dtype, dtype)
+        assert 'Input "b" has no part in any output' in " ".join(result.warnings)
 
 
 def test_an_input_that_is_handed_out_keeps_both_names():

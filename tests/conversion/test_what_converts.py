@@ -5,6 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.flatbuffer import op_kinds
+from edgeq.conversion.float_model import float_model
 from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
@@ -356,3 +357,60 @@ def test_a_refusal_of_the_quantizer_speaks_of_loops_only_where_there_are(keras, 
     with pytest.raises(EdgeqError, match="no such thing") as caught:
         edgeq.convert(net(keras, lambda a: a), data=x)
     assert "loop" not in str(caught.value)
+
+
+def test_an_op_that_tensorflow_lite_lacks_is_named_with_its_layer(keras):
+    source = keras.Input((4, 4, 4, 3))
+    pool = keras.layers.AdaptiveAveragePooling3D(2, name="pool")
+    with pytest.raises(EdgeqError, match="no op for AvgPool3D, which pool is made of") as caught:
+        float_model(keras.Model(source, pool(source)))
+    assert "/" not in caught.value.what
+
+
+def test_comparisons_of_raw_pixels_in_8_bits(keras):
+    # LiteRT's kernels end the process over a scale of 1 and more.
+    data = np.random.default_rng(0).integers(0, 400, (40, 4, 4, 3)).astype(np.float32)
+    source = keras.Input((4, 4, 3))
+    turned = source[:, ::-1]
+    bright = keras.ops.where(source > turned, source, turned * 0.5)
+    result, (found,) = converted(keras.Model(source, bright), data)
+    assert found > 25
+    assert kinds(result).count("CAST") == 2
+
+
+def test_a_mean_over_what_is_not_padding_converts(keras):
+    layers = keras.layers
+    source = keras.Input((8,), dtype="int32")
+    value = layers.Embedding(20, 6, mask_zero=True)(source)
+    value = layers.GlobalAveragePooling1D()(value)
+    data = np.random.default_rng(0).integers(0, 20, (40, 8)).astype(np.int32)
+    result, (found,) = converted(keras.Model(source, layers.Dense(3)(value)), data)
+    assert found > 20
+    assert "makes a divisor 0" in " ".join(result.warnings)
+
+
+def test_layers_that_augment_pictures_leave_no_op(keras):
+    layers = keras.layers
+    source = keras.Input((6, 6, 3))
+    value = layers.RandomGrayscale()(layers.RandomHue(0.2)(layers.RandomFlip()(source)))
+    model = keras.Model(source, layers.Conv2D(2, 3)(value))
+    assert [op.name for op in float_model(model).graph.main.ops] == ["CONV_2D"]
+
+
+def test_int4_rounds_layers_around_a_table_too(keras):
+    layers = keras.layers
+    source = keras.Input((6,))
+    value = layers.Activation("mish")(layers.Dense(16)(source))
+    value = layers.Activation("selu")(layers.Dense(16)(value))
+    data = np.random.default_rng(0).normal(0, 1, (64, 6)).astype(np.float32)
+    _, (found,) = converted(keras.Model(source, layers.Dense(4)(value)), data, "int4")
+    assert found > 13  # rounding ran the op that stands for the table, which rounds up
+
+
+def test_values_that_are_not_finite_are_named(keras):
+    source = keras.Input((4, 4, 1))
+    zeros = source - keras.ops.mean(source, axis=-1, keepdims=True)
+    model = keras.Model(source, keras.layers.UnitNormalization(name="unit")(zeros))
+    data = np.random.default_rng(0).normal(0, 1, (20, 4, 4, 1)).astype(np.float32)
+    with pytest.raises(EdgeqError, match='Values are not finite at "unit'):
+        edgeq.convert(model, data=data)

@@ -21,6 +21,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
 
 
+def _register(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
+    if modules:
+        from edgeq.conversion.sources.custom_objects import register_custom_objects
+
+        for module in modules:
+            register_custom_objects(module)
+
+
+import_option = click.option(
+    "--import",
+    multiple=True,
+    metavar="MODULE",
+    expose_value=False,
+    callback=_register,
+    help="Python module (or file.py), which is run, with the model's own layers and functions.",
+)
+
+
 class Number(click.FloatRange):
     """A finite number, within bounds where there are some; NaN would let every limit pass."""
 

@@ -150,6 +150,7 @@ def calibrate(
     inputs = len(model.inputs)
     for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.count))):
         _check_finite(probe.names, low[:inputs], high[:inputs], number)
+        _check_numbers(probe.names, low, high, number)
         extremes.add(low, high)
     found = extremes.result(probe.names, method)
     if method not in RANGE_METHODS:
@@ -177,6 +178,24 @@ def _check_finite(
             f'Sample {sample} of "{names[int(bad.argmax())]}" has values of {high[bad].max():.3g}; '
             "float arithmetic overflows with such.",
             hint=TOO_LARGE,
+        )
+
+
+def _check_numbers(
+    names: list[str], low: NDArray[np.float64], high: NDArray[np.float64], sample: int
+) -> None:
+    """Refuse a sample of which the float model makes values that no range can hold.
+
+    Raises:
+        EdgeqError: With the first tensor that holds them.
+    """
+    bad = np.isnan(low) | np.isnan(high) | (high == np.inf)
+    if bad.any():
+        raise EdgeqError(
+            f'Values are not finite at "{names[int(bad.argmax())]}" for sample {sample}: something '
+            "is divided by zero there.",
+            hint="vectors of zeros (padding) cannot be normalised in integers: leave them out, or "
+            "add a small number to the divisor in the model",
         )
 
 

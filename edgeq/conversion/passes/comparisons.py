@@ -2,6 +2,9 @@
 
 LiteRT's int16 kernels compare the integers, whatever their scales. And a value is equal to the
 maximum that it was chosen for only if both were rounded alike, also in int8.
+
+The int8 kernels take no scale of 1 or more, as raw pixels have it, and end the process: then both
+sides are compared as int32.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import indices
+from edgeq.conversion.flatbuffer import TENSOR_CODES, indices
 from edgeq.conversion.network import LIMITS, Network, Scale
 from edgeq.conversion.passes.pointwise import COMPARISONS
 
@@ -41,10 +44,32 @@ def align_comparisons(network: Network) -> Network:
     for op in network.ops:
         if network.kind(op) in COMPARISONS:
             ops += _aligned(network, op, ops)
+            ops += _widened(network, op)
             op = _turned(network, op)
         ops.append(op)
     network.ops = ops
     return network
+
+
+def _is_coarse(network: Network, op: Any) -> bool:
+    """Whether a comparison of int8 reads a scale that its kernel does not take."""
+    inputs = indices(op.inputs)
+    return all(network.dtype_of(i) == "int8" for i in inputs) and any(
+        network.scale(i)[0] >= 1 for i in inputs
+    )
+
+
+def _widened(network: Network, op: Any) -> list[Any]:
+    """The CASTs to int32 in front of a comparison that needs them; it is changed to read those."""
+    if not _is_coarse(network, op):
+        return []
+    codes = {"inDataType": TENSOR_CODES["int8"], "outDataType": TENSOR_CODES["int32"]}
+    made = {}
+    for index in dict.fromkeys(indices(op.inputs)):
+        shape = network.graph.tensors[index].shape
+        made[index] = network.add_tensor(f"{network.name(index)}/compared", shape, "int32")
+    op.inputs = [made[index] for index in indices(op.inputs)]
+    return [network.new_op("CAST", [i], [wide], "Cast", **codes) for i, wide in made.items()]
 
 
 def _turned(network: Network, op: Any) -> Any:
@@ -67,7 +92,8 @@ def _aligned(network: Network, op: Any, done: list[Any]) -> list[Any]:
     constants = [network.is_constant(i) for i in inputs]
     if all(constants):
         return []
-    matters = network.dtype == "int16" or network.kind(op) in _EQUALITY
+    coarse = any(network.scale(i)[0] >= 1 for i in inputs if not network.is_constant(i))
+    matters = network.dtype == "int16" or network.kind(op) in _EQUALITY or coarse
     if any(constants):
         position = constants.index(True)
         return _to_number(network, op, position, done) if matters else []

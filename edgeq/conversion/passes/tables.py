@@ -25,7 +25,7 @@ from edgeq.conversion.network import LIMITS, Function, Network, Range, Scale
 from edgeq.conversion.passes.pointwise import CHOICES, COMPARISONS, Chain, chains, function_of
 from edgeq.support.array import Array
 
-_STAND_IN = "CEIL"
+STAND_IN = "CEIL"
 # Kernels of both widths in LiteRT, TensorFlow Lite Micro and edgeq's C, or said in such.
 _EVERYWHERE = frozenset(
     {"ABS", "ADD", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL", "NEG",
@@ -59,7 +59,7 @@ def choose_tables(network: Network) -> Network:
             low, high = network.range(chain.result)
             network.ranges[network.name(chain.result)] = (low * _ROOM, high * _ROOM)
         network.tables[network.name(chain.result)] = function
-        stand_in = network.new_op(_STAND_IN, [chain.source], [chain.result])
+        stand_in = network.new_op(STAND_IN, [chain.source], [chain.result])
         last = chain.ops[-1]
         network.ops = [stand_in if op is last else op for op in network.ops]
     if network.tables:
@@ -89,7 +89,7 @@ def _smooth(network: Network, chain: Chain, kinds: list[str], function: Function
 def is_stand_in(network: Network, op: Any) -> bool:
     """Whether an op stands for a table."""
     named = network.name(indices(op.outputs)[0]) in network.tables
-    return named and network.kind(op) == _STAND_IN
+    return named and network.kind(op) == STAND_IN
 
 
 def look_up(

@@ -119,6 +119,7 @@ class Answers:
     agreed: int = 0
     margins: tuple[float, float] = (math.inf, -math.inf)
     _counts: dict[int, list[int]] = field(default_factory=dict)
+    _first: set[int] = field(default_factory=set)
 
     def add(self, ours: Array, theirs: Array, margins: Array, step: float) -> None:
         """Take answers in.
@@ -130,6 +131,7 @@ class Answers:
         """
         equal = ours == theirs
         clear = margins >= STEPS_THAT_TELL * step
+        self._first.update(np.unique(ours).tolist())
         self.rows += equal.size
         self.same += int(equal.sum())
         self.decided += int(clear.sum())
@@ -159,6 +161,11 @@ class Answers:
         share = self.agreed / self.decided
         chance = sum(a * b for a, b in self._counts.values()) / self.decided**2
         return share if chance >= 1 else (share - chance) / (1 - chance)
+
+    @property
+    def only_class(self) -> int | None:
+        """The class that the float model puts first in every row; None if there are more."""
+        return int(next(iter(self._first))) if len(self._first) == 1 else None
 
     def too_close(self, step: float) -> bool:
         """Whether the float model's classes lie so close together that none can be told."""

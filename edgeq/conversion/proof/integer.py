@@ -14,13 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.boards.runtimes.check import lacking_in_litert
+from edgeq.conversion.flatbuffer import indices, pack, unpack
 from edgeq.conversion.tensorflow import quiet
+from edgeq.devices.fatal import returns
 from edgeq.devices.interpreters import micro_interpreter
 from edgeq.errors import EdgeqError, MissingDependency, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
 
 _INTEGER = frozenset({"int2", "int4", "int8", "uint8", "int16", "int32", "int64", "bool"})
+_DIVIDES = (
+    "An input of zeros (all padding, or one colour) makes a divisor 0, and LiteRT gives up "
+    "there{}: add a small number to the divisor if such inputs come."
+)
 _NEEDS_SCALE = frozenset({"int4", "int8", "uint8", "int16"})
 
 
@@ -61,8 +67,8 @@ def prove_integer(
     main = graph.main
     inputs = tuple(main.tensors[i].dtype for i in main.inputs)
     outputs = tuple(main.tensors[i].dtype for i in main.outputs)
-    for side, indices in (("input", main.inputs), ("output", main.outputs)):
-        for position, index in enumerate(indices):
+    for side, edge in (("input", main.inputs), ("output", main.outputs)):
+        for position, index in enumerate(edge):
             tensor = main.tensors[index]
             # Indices and masks (int32, bool) have no scale and keep their type.
             wanted = (kept or {}).get(position, io) if side == "input" else io
@@ -82,8 +88,11 @@ def prove_integer(
     return Proof(sum(counts.values()), dict(sorted(counts.items())), inputs, outputs)
 
 
-def prove_runs(data: bytes, where: str = "model") -> None:
-    """Run a model once on zeros with LiteRT's plain kernels.
+def prove_runs(data: bytes, where: str = "model") -> tuple[str, ...]:
+    """Run a model once on zeros with LiteRT's usual kernels, without a delegate.
+
+    Returns:
+        What the user should know, in sentences: that zeros would end the process. None as a rule.
 
     What LiteRT is known to lack and TensorFlow Lite Micro has is run there, where it is installed.
 
@@ -93,7 +102,41 @@ def prove_runs(data: bytes, where: str = "model") -> None:
     if lacking_in_litert(parse_graph(data, where)):
         with suppress(MissingDependency):
             micro_interpreter(data).invoke()
-        return
+        return ()
+    if returns(lambda: _run_on_zeros(data, where)):
+        return _run_on_zeros(data, where)
+    graph = parse_graph(data, where)
+    op = graph.main.ops[_first_fatal(data, len(graph.main.ops))]
+    name = graph.main.describe(op)
+    if op.name == "DIV":
+        return (_DIVIDES.format(f", {name}"),)
+    raise EdgeqError(
+        f"LiteRT ends the process on the converted model: its kernel for {op.name} takes no such "
+        "values or scales.",
+        f"{where}, {name}",
+        "another layer in its place, or --scheme dynamic or float16, which leave it in float",
+    )
+
+
+def _first_fatal(data: bytes, count: int) -> int:
+    """Number of the op that ends the process: the first behind which no shortened model runs."""
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        model = unpack(data)
+        graph = model.subgraphs[0]
+        graph.operators = graph.operators[: middle + 1]
+        graph.outputs = list(indices(graph.operators[-1].outputs))
+        model.signatureDefs = []
+        shortened = pack(model)
+        if returns(lambda part=shortened: _run_on_zeros(part, "")):  # type: ignore[misc]
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _run_on_zeros(data: bytes, where: str) -> tuple[str, ...]:
     with quiet():
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -108,11 +151,14 @@ def prove_runs(data: bytes, where: str = "model") -> None:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
+            if "div.cc" in reason and "zero_point was not true" in reason:
+                return (_DIVIDES.format(_blamed(data, reason)),)
             raise EdgeqError(
                 f"LiteRT has no kernel for an op of the converted model: {reason}",
                 where + _blamed(data, reason),
                 "another --scheme; int8 has the most kernels",
             ) from error
+    return ()
 
 
 def _blamed(data: bytes, reason: str) -> str:

@@ -53,6 +53,8 @@ class OutputQuality:
         channels: Length of that axis, where it was looked at; 0 otherwise.
         verdict: "good", "warned", "failed" or "not judged".
         reason: Why, in words; empty where it is good.
+        only_class: The class that the float model puts first in all samples; None if there are
+            several, or none.
     """
 
     name: str
@@ -67,6 +69,7 @@ class OutputQuality:
     channels: int
     verdict: str
     reason: str
+    only_class: int | None = None
 
 
 @dataclass(frozen=True)
@@ -258,6 +261,7 @@ class _Pair:
             channels=self._channels,
             verdict=WARNED if verdict == GOOD and bad else verdict,
             reason=reason,
+            only_class=self._answers.only_class,
         )
 
     def _judged(self, limits: QualityLimits) -> tuple[str, str]:

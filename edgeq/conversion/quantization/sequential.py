@@ -14,8 +14,9 @@ import numpy as np
 
 from edgeq.conversion.calibration.moments import calibration_samples
 from edgeq.conversion.calibration.products import Product, products
-from edgeq.conversion.flatbuffer import TENSOR_CODES, add_constant, indices, unpack
+from edgeq.conversion.flatbuffer import TENSOR_CODES, add_constant, indices, op_kinds, unpack
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.passes.tables import STAND_IN
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.reconstruction import (
     Array,
@@ -47,11 +48,15 @@ _TYPES = {TENSOR_CODES[name]: name for name in ("int8", "uint8", "int16")}
 
 
 def can_walk(model: Any, source: FloatModel) -> bool:
-    """Whether a model can be run op by op: no control flow, no state, nothing cut out."""
+    """Whether a model can be run op by op: no control flow, no state, nothing cut out.
+
+    Nor may an op stand for a table, which it does not compute.
+    """
     resource = TENSOR_CODES["resource"]
     whole = len(indices(model.subgraphs[0].inputs)) == len(source.inputs)
     return (
         whole
+        and STAND_IN not in op_kinds(model)
         and len(model.subgraphs) == 1
         and not any(
             tensor.isVariable or tensor.type == resource for tensor in model.subgraphs[0].tensors

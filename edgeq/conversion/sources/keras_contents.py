@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.sources.custom_objects import IMPORTED
 from edgeq.conversion.sources.hdf5_contents import read_hdf5
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
@@ -57,14 +58,21 @@ def check_contents(path: Path, *, trust: bool) -> None:
             str(path),
             "--trust runs it, if you know where the file comes from",
         )
-    foreign = sorted(set(_foreign(config)))
+    # Modules that the user imported are his own word that they may be called.
+    foreign = sorted(name for name in set(_foreign(config)) if not _is_imported(name))
     if foreign and not trust:
         raise EdgeqError(
             f"The file names {', '.join(foreign[:8])}, which is none of Keras's layers and "
             "functions; it is not called.",
             str(path),
-            "export a SavedModel (model.export) and convert that; --trust lets Keras look for it",
+            f"--import {foreign[0].rpartition('.')[0] or 'MODULE'}, if it is yours; or export a "
+            "SavedModel (model.export) and convert that; --trust lets Keras look for it",
         )
+
+
+def _is_imported(name: str) -> bool:
+    """Whether a dotted name is of a module that `--import` registered."""
+    return name.rpartition(".")[0] in IMPORTED
 
 
 def _config(path: Path) -> Any:

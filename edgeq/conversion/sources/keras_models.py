@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.keras_contents import check_contents
 from edgeq.conversion.sources.lowering import for_export, layers_by_path, operations_by_path
@@ -36,6 +37,9 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
                 custom_objects={"DepthwiseConv2D": _depthwise_class(keras)},
             )
     except Exception as error:
+        missing = missing_object(error, str(path))
+        if missing is not None:
+            raise missing from error
         raise EdgeqError(
             f"Keras cannot load the model: {first_line(error)}",
             str(path),

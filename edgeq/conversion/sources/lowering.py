@@ -51,10 +51,9 @@ def for_export(
             stack.enter_context(
                 _replaced(layer, "_open_name_scope", _exact_scope(tf, layer, layer is model))
             )
-            if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
-                stack.enter_context(_replaced(layer, "call", _nearest(tf, layer)))
-            if type(layer).__name__ == "Embedding":
-                stack.enter_context(_replaced(layer, "call", _lookup(tf, layer)))
+            plainer = _plainer(tf, layer)
+            if plainer is not None:
+                stack.enter_context(_replaced(layer, "call", plainer))
         for operation in operations_by_path(model).values():
             stack.enter_context(_replaced(operation, "call", _scoped(tf, operation)))
         # Wrappers such as Bidirectional hold recurrent layers that the model does not list.
@@ -93,6 +92,33 @@ def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
         object.__delattr__(layer, name)
         if before is not None:
             object.__setattr__(layer, name, before)
+
+
+def _plainer(tf: Any, layer: Any) -> Callable[..., Any] | None:
+    """What computes the same as a layer in fewer ops; None where nothing better is known."""
+    if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
+        return _nearest(tf, layer)
+    if type(layer).__name__ == "Embedding":
+        return _lookup(tf, layer)
+    # Some draw what they do to pictures in training for inference too, and drop it.
+    return _handed_on if _is_idle(tf, layer) else None
+
+
+def _is_idle(tf: Any, layer: Any) -> bool:
+    """Whether a layer that augments pictures leaves them alone outside of training."""
+    bases = {base.__name__ for base in type(layer).__mro__}
+    if "BaseImagePreprocessingLayer" not in bases:
+        return False
+    try:
+        shape = (1, *layer.input.shape[1:])
+        picture = tf.random.stateless_uniform(shape, (1, 2), maxval=255.0)
+        return bool(tf.reduce_all(tf.equal(layer(picture, training=False), picture)))
+    except Exception:  # noqa: BLE001  (what it takes is another thing; it is traced as it is)
+        return False
+
+
+def _handed_on(inputs: Any, **_: Any) -> Any:
+    return inputs
 
 
 def _exact_scope(tf: Any, layer: Any, top: bool) -> Callable[[], Any]:

@@ -1,0 +1,63 @@
+"""What looks like a mistake in the data or the model, told by what the model makes of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgeq.conversion.calibration.calibrate import Calibration
+from edgeq.conversion.float_model import FloatModel
+
+_SQUASHING = frozenset({"LOGISTIC", "SOFTMAX", "TANH"})
+# exp(-80) is nothing even beside the smallest float; trained nets hardly reach 30.
+_SATURATED = 80.0
+# Normalised values stay within a few units of zero.
+_RAW = 20.0
+
+
+def suspicions(model: FloatModel, found: Calibration | None) -> tuple[str, ...]:
+    """What to say of a model and its data, in sentences.
+
+    Args:
+        model: The float model.
+        found: Its calibration; None where none was needed.
+    """
+    return (*_unread(model), *(() if found is None else _unnormalised(model, found)))
+
+
+def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
+    """A sentence for each input whose values are too large for the layers behind them.
+
+    Raw pixels are fine for a net that was trained on them: its activations are of usual size. A
+    net that expects -1..1 passes them on a hundredfold, and what goes into its sigmoids and softmax
+    is so large that they can only say 0 or 1.
+    """
+    main = model.graph.main
+    flooded = [
+        (op.name, name, *found.ranges[name])
+        for op in main.ops
+        if op.name in _SQUASHING
+        and (name := main.tensors[op.inputs[0]].name) in found.ranges
+        and max(map(abs, found.ranges[name])) > _SATURATED
+    ]
+    if not flooded:
+        return
+    kind, name, low, high = max(flooded, key=lambda entry: max(-entry[2], entry[3]))
+    for spec in model.inputs:
+        least, most = found.ranges.get(spec.name, (0.0, 0.0))
+        if most - least > _RAW and spec.dtype == "float32":
+            yield (
+                f'The data look unnormalised: input "{spec.name}" goes from {least:.4g} to '
+                f'{most:.4g}, and what goes into the {kind} of "{name}" from {low:.4g} to '
+                f"{high:.4g}, where it says 0 or 1 only. Was the model trained on other values "
+                "(--mean, --std)?"
+            )
+
+
+def _unread(model: FloatModel) -> Iterator[str]:
+    """A sentence for each input that no op reads."""
+    main = model.graph.main
+    read = {index for op in main.ops for index in op.inputs} | set(main.outputs)
+    for index in main.inputs:
+        if index not in read:
+            name = main.tensors[index].name
+            yield f'Input "{name}" has no part in any output; it is kept, but never read.'

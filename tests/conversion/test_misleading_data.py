@@ -1,0 +1,63 @@
+"""Data that misleads a calibration is spoken of."""
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.errors import EdgeqError
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Scores of three classes for values around -1..1."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    source = keras.Input((6, 6, 3), name="image")
+    value = keras.layers.Conv2D(6, 3, activation="relu")(source)
+    value = keras.layers.Flatten()(value)
+    return keras.Model(
+        source, keras.layers.Dense(3, "softmax", kernel_initializer="he_normal")(value)
+    )
+
+
+def pixels(count=40):
+    return np.random.default_rng(0).integers(0, 256, (count, 6, 6, 3)).astype(np.float32)
+
+
+def warnings(model, data, **settings):
+    found = edgeq.convert(model, data=data, accept_loss=True, **settings)
+    return " ".join(found.warnings)
+
+
+def test_raw_pixels_for_a_model_that_expects_small_values(model):
+    assert 'The data look unnormalised: input "image" goes from 0 to 255' in warnings(
+        model, pixels()
+    )
+    assert "unnormalised" not in warnings(model, pixels() / 127.5 - 1)
+
+
+def test_samples_of_a_single_class(model):
+    data = pixels() / 127.5 - 1
+    classes = model.predict(data, verbose=0).argmax(-1)
+    common = np.bincount(classes).argmax()
+    alone = np.concatenate([data[classes == common]] * 3)[:30]
+    assert len(set(classes)) > 1
+    assert f"samples are class {common} to the float model" in warnings(model, alone)
+    assert "to the float model" not in warnings(model, data)
+
+
+def test_labels_and_swapped_channels(model):
+    with pytest.raises(EdgeqError, match="has shape") as caught:
+        edgeq.convert(model, data=np.arange(30, dtype=np.float32))
+    assert "are these the labels?" in caught.value.hint
+    with pytest.raises(EdgeqError, match="has shape") as caught:
+        edgeq.convert(model, data=pixels().transpose(0, 3, 1, 2))
+    assert "channels come last" in caught.value.hint
+
+
+def test_the_sample_with_nan_is_named(model):
+    data = pixels() / 255
+    data[7, 0, 0, 0] = np.inf
+    with pytest.raises(EdgeqError, match="holds infinity") as caught:
+        edgeq.convert(model, data=data)
+    assert "sample 7" in str(caught.value)
