@@ -81,16 +81,20 @@ def _fixed_stages(d: Description, s: Stages) -> None:
     points = d.fft_length // 2
     options = {"weights": window(d), "pre_emphasis": d.pre_emphasis, "order": first_order(points)}
     at = s.op("FRONTEND_WINDOW", (0,), ("windowed", (d.fft_length,), "int32"), options)
+    scaled = s.also(("scaled", (1,), "int32"))
     at = s.op("FRONTEND_FFT", (at,), ("spectrum", (d.fft_length,), "int32"))
     unit = _EMPHASIS_BITS if d.pre_emphasis else _SAMPLE_BITS
     wanted = {**_band_options(d), "exponent": int(math.log2(d.fft_length)) - unit}
-    at = s.op("FRONTEND_BANDS", (at,), ("bands", (_size(d),), "uint64"), wanted)
+    # The logarithm of a magnitude is half that of its power, which has more bits.
+    halved = d.kind == "spectrogram" and d.power == 1 and d.log != "none" and not d.log_offset
+    wanted["magnitude"] = wanted["magnitude"] and not halved
+    at = s.op("FRONTEND_BANDS", (at, scaled), ("bands", (_size(d),), "uint64"), wanted)
     exponent = s.also(("exponent", (1,), "int32"))
     low, high = _range(d)
     logs = {
-        "floor": d.log_floor,
+        "floor": d.log_floor**2 if halved else d.log_floor,
         "offset": d.log_offset,
-        "factor": log_factor(d),
+        "factor": log_factor(d) / 2 if halved else log_factor(d),
         "norms": wanted["norms"],
         "log": d.log != "none",
     }
