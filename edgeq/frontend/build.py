@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from edgeq.compiler.ops.signal.signal_fft import first_order
 from edgeq.frontend.description import PRECISIONS, Description, read_description
 from edgeq.frontend.micro import micro_stages
+from edgeq.frontend.motion import Motion, motion_stages, motion_stream
 from edgeq.frontend.stages import Stages
 from edgeq.frontend.tables import bands, cosines, log_factor, window
 from edgeq.model.graph import Graph
@@ -24,7 +25,7 @@ _SAMPLE_BITS, _EMPHASIS_BITS = 30, 28
 
 
 def front_end(
-    source: str | Path | Mapping[str, Any] | Description, precision: str | None = None
+    source: str | Path | Mapping[str, Any] | Description | Motion, precision: str | None = None
 ) -> FrontEnd:
     """A front end that can stand before a model.
 
@@ -35,7 +36,11 @@ def front_end(
     Raises:
         EdgeqError: It makes no sense.
     """
-    d = source if isinstance(source, Description) else read_description(source)
+    d = source if isinstance(source, Description | Motion) else read_description(source)
+    if isinstance(d, Motion):
+        front = FrontEnd(d.name, {"float32": graph_of(d, "float32")}, precision)
+        front.graph(fpu=True)
+        return front
     forms = ("int16",) if d.kind == "micro" else PRECISIONS
     graphs = {form: graph_of(d, form) for form in forms}
     front = FrontEnd(d.name, graphs, precision or d.precision, d.frames, d.stride)
@@ -43,8 +48,14 @@ def front_end(
     return front
 
 
-def graph_of(d: Description, precision: str) -> Graph:
+def graph_of(d: Description | Motion, precision: str) -> Graph:
     """The graph of one precision: int16 samples of a window in, a frame of features out."""
+    digest = hashlib.sha256(repr((astuple(d), precision)).encode()).hexdigest()
+    if isinstance(d, Motion):
+        stream = motion_stream(d)
+        stages = Stages(stream.window, d.unit)
+        counter = motion_stages(d, stages)
+        return stages.graph(d.name, digest, replace(stream, counter=counter))
     lead = int(d.pre_emphasis != 0)
     centred = d.fft_length // 2 - (d.fft_length - d.frame_length) // 2 if d.center else 0
     stream = Stream(
@@ -57,7 +68,6 @@ def graph_of(d: Description, precision: str) -> Graph:
         _float_stages(d, stages)
     else:
         _fixed_stages(d, stages)
-    digest = hashlib.sha256(repr((astuple(d), precision)).encode()).hexdigest()
     return stages.graph(d.name, digest, stream)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.frontend.motion import Motion, read_motion
 from edgeq.support.foreign import parse_toml
 
 KINDS = ("micro", "log-mel", "mfcc", "spectrogram")
@@ -148,7 +149,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def read_description(source: str | Path | Mapping[str, Any]) -> Description:
+def read_description(source: str | Path | Mapping[str, Any]) -> Description | Motion:
     """A front end from a built-in name, a TOML file, or a mapping of the same keys.
 
     Raises:
@@ -175,13 +176,17 @@ def _toml(path: Path) -> dict[str, Any]:
         raise EdgeqError(f"The front end cannot be read: {error.strerror}.", str(path)) from None
 
 
-def _checked(given: dict[str, Any], name: str, where: str) -> Description:
+def _checked(given: dict[str, Any], name: str, where: str) -> Description | Motion:
+    if given.get("kind") == "motion":
+        return read_motion(given, name, where)
     problems: list[str] = []
     values = _named(given, problems)
     kind = values.get("kind")
     if kind not in KINDS:
         found = "kind is missing" if kind is None else f"kind is {kind!r}"
-        raise EdgeqError(f"The front end's {found}.", where, f"kind = one of {', '.join(KINDS)}")
+        raise EdgeqError(
+            f"The front end's {found}.", where, f"kind = one of {', '.join(KINDS)}, motion"
+        )
     problems += [f"{key} has no meaning for {kind}" for key in sorted(set(values) - _ALLOWED[kind])]
     types = {field.name: field.type for field in fields(Description)}
     for key, value in values.items():

@@ -19,20 +19,21 @@ Result = tuple[str, tuple[int, ...], str] | tuple[str, tuple[int, ...], str, flo
 class Stages:
     """Ops in order; tensor 0 is the window of samples, the last op's first output the frame."""
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, unit: float = 1 / 32768) -> None:
         self._tensors: list[Tensor] = []
         self._ops: list[Op] = []
-        self._add(("samples", (samples,), "int16", 1 / 32768))
+        self._add(("samples", (samples,), "int16", unit))
 
     def op(
         self,
         name: str,
         inputs: tuple[int, ...],
-        result: Result,
+        result: Result | None,
         options: Mapping[str, Any] | None = None,
+        into: int = -1,
     ) -> int:
-        """Add a stage; returns its first output."""
-        output = self._add(result)
+        """Add a stage, whose output may be a variable; returns its first output."""
+        output = into if result is None else self._add(result)
         self._ops.append(Op(len(self._ops), name, inputs, (output,), options or {}))
         return output
 
@@ -69,6 +70,11 @@ class Stages:
             custom_options=last.custom_options,
         )
         return output
+
+    def variable(self, name: str, shape: tuple[int, ...], dtype: str) -> int:
+        """Memory that lives from call to call, zeros at first."""
+        self._tensors.append(Tensor(len(self._tensors), name, shape, dtype, is_variable=True))
+        return len(self._tensors) - 1
 
     def constant(self, name: str, values: NDArray[Any]) -> int:
         """A table."""

@@ -19,6 +19,8 @@ class Stream:
         step: Samples from one window to the next; may be more than a window.
         zeros: Samples of silence that the first window begins with.
         frames: Frames in an answer, and `frame_step` frames from one answer to the next.
+        axes: Values at a time, which stand beside each other; `window` and `step` count them all.
+        unit: Real value of a sample's step.
         counter: The tensor whose first value says whether an answer is ready; None where every
             frame gives one.
     """
@@ -30,6 +32,8 @@ class Stream:
     zeros: int = 0
     frames: int = 1
     frame_step: int = 1
+    axes: int = 1
+    unit: float = 1 / 32768
     counter: int | None = None
 
     @property
