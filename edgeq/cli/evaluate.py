@@ -11,7 +11,7 @@ from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.evaluation.evaluate import evaluate as evaluate_model
 from edgeq.analysis.evaluation.robustness import Robustness
 from edgeq.analysis.evaluation.robustness import robustness as robustness_of
-from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.common import compile_options, frontend_options, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
@@ -52,6 +52,7 @@ _MAX_CLASSES_SHOWN = 20
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @dataset_options
 @compile_options
+@frontend_options
 @json_option
 @click.pass_context
 def evaluate(

@@ -281,9 +281,8 @@ def _problems(d: Description) -> list[str]:
         "pcan_offset": (1e-3, 1e9),
         "pcan_strength": (0, 10),
     }
-    mel = ("num_mel_bins", "lower_edge_hertz", "upper_edge_hertz", "num_mfccs")
     for key, (low, high) in ranges.items():
-        if d.kind == "spectrogram" and key in mel:
+        if key not in _ALLOWED[d.kind] and key != "fft_length":
             continue
         value = getattr(d, key)
         if value is not None and not low <= value <= high:
