@@ -79,6 +79,8 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
+    if robustness and options.frontend is not None:
+        raise UsageError("--robustness disturbs the model's input, not recordings.")
     if also_on is not None and robustness:
         raise UsageError("--also-on and --robustness exclude each other.")
     if on.startswith("group:"):
