@@ -64,7 +64,9 @@ def run(
 
 def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Array]:
     """Whether this is one recording rather than several of the same length."""
-    return isinstance(inputs, np.ndarray) and inputs.ndim == 1 + (stream.axes > 1)
+    if not isinstance(inputs, np.ndarray) or stream.shape:
+        return False
+    return inputs.ndim == 1 + (stream.axes > 1)
 
 
 def read_recording(path: Path, options: CompileOptions) -> Array:
@@ -75,11 +77,11 @@ def read_recording(path: Path, options: CompileOptions) -> Array:
     """
     assert options.frontend is not None
     stream = options.frontend.stream
-    if stream.axes > 1:
+    if stream.axes > 1 or stream.shape:
         raise EdgeqError(
-            f"A front end of {stream.axes} axes takes no .wav files.",
+            "This front end takes no .wav files.",
             str(path),
-            ".npy of (N, axes)",
+            ".npy of (N, axes), or of frames",
         )
     try:
         header, signal = read_wav(path.read_bytes(), str(path))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.compiler.ops.signal.signal_fft import first_order
-from edgeq.frontend.description import PRECISIONS, Description, read_description
+from edgeq.frontend.description import PRECISIONS, Described, Description, read_description
+from edgeq.frontend.image import Image, image_stages, image_stream
 from edgeq.frontend.micro import micro_stages
 from edgeq.frontend.motion import Motion, motion_stages, motion_stream
 from edgeq.frontend.stages import Stages
@@ -25,7 +26,7 @@ _SAMPLE_BITS, _EMPHASIS_BITS = 30, 28
 
 
 def front_end(
-    source: str | Path | Mapping[str, Any] | Description | Motion, precision: str | None = None
+    source: str | Path | Mapping[str, Any] | Described, precision: str | None = None
 ) -> FrontEnd:
     """A front end that can stand before a model.
 
@@ -36,9 +37,10 @@ def front_end(
     Raises:
         EdgeqError: It makes no sense.
     """
-    d = source if isinstance(source, Description | Motion) else read_description(source)
-    if isinstance(d, Motion):
-        front = FrontEnd(d.name, {"float32": graph_of(d, "float32")}, precision)
+    d = source if isinstance(source, Described) else read_description(source)
+    if not isinstance(d, Description):
+        form = "float32" if isinstance(d, Motion) else "int16"
+        front = FrontEnd(d.name, {form: graph_of(d, form)}, precision)
         front.graph(fpu=True)
         return front
     forms = ("int16",) if d.kind == "micro" else PRECISIONS
@@ -48,7 +50,7 @@ def front_end(
     return front
 
 
-def graph_of(d: Description | Motion, precision: str) -> Graph:
+def graph_of(d: Described, precision: str) -> Graph:
     """The graph of one precision: int16 samples of a window in, a frame of features out."""
     digest = hashlib.sha256(repr((astuple(d), precision)).encode()).hexdigest()
     if isinstance(d, Motion):
@@ -56,6 +58,11 @@ def graph_of(d: Description | Motion, precision: str) -> Graph:
         stages = Stages(stream.window, d.unit)
         counter = motion_stages(d, stages)
         return stages.graph(d.name, digest, replace(stream, counter=counter))
+    if isinstance(d, Image):
+        stream = image_stream(d)
+        stages = Stages(stream.window, stream.unit, stream.dtype)
+        image_stages(d, stages)
+        return stages.graph(d.name, digest, stream)
     lead = int(d.pre_emphasis != 0)
     centred = d.fft_length // 2 - (d.fft_length - d.frame_length) // 2 if d.center else 0
     stream = Stream(

@@ -20,8 +20,7 @@ from edgeq.devices.generated import NAME
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
-from edgeq.frontend.description import Description
-from edgeq.frontend.motion import Motion
+from edgeq.frontend.description import Described
 from edgeq.model.joining import FrontEnd
 from edgeq.model.recording import whole_recording
 from edgeq.model.stream import Stream
@@ -30,7 +29,7 @@ from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
-Source = str | Path | Mapping[str, Any] | Description | Motion | FrontEnd
+Source = str | Path | Mapping[str, Any] | Described | FrontEnd
 
 
 class Extractor:
@@ -181,6 +180,8 @@ def features(
 
 def _spec(stream: Stream, samples: int) -> InputSpec:
     """What a recording looks like: rows of axes, or a row of samples."""
+    if stream.dtype == "uint8":
+        return InputSpec("frame", stream.shape, dtype="uint8", own="uint8", low=0, high=255)
     rows = samples // stream.axes
     shape = (rows, stream.axes) if stream.axes > 1 else (rows,)
     most = 32768 * stream.unit

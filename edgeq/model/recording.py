@@ -35,8 +35,8 @@ def takes_recordings(model: Graph, stream: Stream) -> Graph:
     tensors[index] = replace(
         tensors[index],
         name="samples",
-        shape=(1, stream.first_answer // stream.axes, *_columns(stream)),
-        dtype="int16",
+        shape=(1, *_shape(stream)),
+        dtype=stream.dtype,
         quantization=scale,
         dynamic_axes=(),
     )
@@ -50,8 +50,9 @@ def takes_recordings(model: Graph, stream: Stream) -> Graph:
     )
 
 
-def _columns(stream: Stream) -> tuple[int, ...]:
-    return (stream.axes,) if stream.axes > 1 else ()
+def _shape(stream: Stream) -> tuple[int, ...]:
+    rows = stream.first_answer // stream.axes
+    return stream.shape or ((rows, stream.axes) if stream.axes > 1 else (rows,))
 
 
 def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
@@ -64,6 +65,14 @@ def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
         EdgeqError: It is none, is empty, or holds NaN.
     """
     row = samples.reshape(-1)
+    if stream.dtype == "uint8":
+        if samples.dtype != np.uint8 or not row.size or row.size % stream.window:
+            raise EdgeqError(
+                f"{samples.dtype} of shape {samples.shape} are no frames of {stream.window:,} bytes.",
+                where,
+                "uint8, as the camera gives them",
+            )
+        return row
     if samples.size != max(samples.shape, default=0) and samples.shape[1:] != (stream.axes,):
         raise EdgeqError(f"A recording of {stream.axes} axes has no shape {samples.shape}.", where)
     if not row.size:

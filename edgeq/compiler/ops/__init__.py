@@ -51,6 +51,7 @@ from edgeq.compiler.ops.elementwise.sub import SUB
 from edgeq.compiler.ops.frontend.frontend_bands import FRONTEND_BANDS
 from edgeq.compiler.ops.frontend.frontend_dct import FRONTEND_DCT
 from edgeq.compiler.ops.frontend.frontend_fft import FRONTEND_FFT
+from edgeq.compiler.ops.frontend.frontend_image import FRONTEND_IMAGE
 from edgeq.compiler.ops.frontend.frontend_log import FRONTEND_LOG
 from edgeq.compiler.ops.frontend.frontend_motion import (
     FRONTEND_AXES,
@@ -255,6 +256,7 @@ FRONTEND_OPS: dict[str, OpKind] = {
         FRONTEND_BIQUAD,
         FRONTEND_DCT,
         FRONTEND_FFT,
+        FRONTEND_IMAGE,
         FRONTEND_LOG,
         FRONTEND_STACK,
         FRONTEND_STATISTICS,
