@@ -68,7 +68,7 @@ def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
     if stream.dtype == "uint8":
         if samples.dtype != np.uint8 or not row.size or row.size % stream.window:
             raise EdgeqError(
-                f"{samples.dtype} of shape {samples.shape} are no frames of {stream.window:,} bytes.",
+                f"{samples.dtype} {samples.shape} is no frame of {stream.window:,} bytes.",
                 where,
                 "uint8, as the camera gives them",
             )

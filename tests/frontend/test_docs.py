@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.frontend.description import _OTHER_NAMES, BUILT_IN, Description
+from edgeq.frontend.image import Image
 from edgeq.frontend.motion import Motion
 from tests.frontend.signals import recording
 from tests.frontend.test_features import run, write_wav
@@ -39,7 +40,7 @@ def test_the_commands_run(tmp_path, monkeypatch, models):
 
 
 def test_every_option_stands_on_the_page():
-    for kind in (Description, Motion):
+    for kind in (Description, Motion, Image):
         for field in fields(kind):
             said = re.search(rf"(`|^){field.name}(`| = )", PAGE, re.MULTILINE)
             assert said or field.name == "name", field.name
