@@ -15,6 +15,7 @@ from edgeq.devices.emulator import EmulatorSession
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import graph_of
 from edgeq.frontend.description import read_description
+from edgeq.frontend.tables import log_factor
 from tests.frontend.reference import reference
 from tests.frontend.signals import frames_of, recording, snr_db
 
@@ -98,6 +99,11 @@ def _check_fixed(description, exact, fixed):
         step = graph.main.tensors[graph.main.outputs[0]].scale
         np.testing.assert_allclose(fixed, exact, rtol=1e-3, atol=1.01 * step)
         return
+    d = read_description(description)
+    if d.kind != "mfcc":
+        # 120 dB below the loudest band there is only the rounding of samples and windows.
+        heard = exact.max(axis=1, keepdims=True) - 6 * d.power * np.log(10) * log_factor(d)
+        exact, fixed = np.maximum(exact, heard), np.maximum(fixed, heard)
     close = np.allclose(exact, fixed, rtol=1e-2, atol=1e-3)
     assert close or snr_db(exact, fixed) > _LEAST_DB
 
