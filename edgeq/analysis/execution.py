@@ -19,6 +19,7 @@ from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_a
 from edgeq.model.file_axes import read_axes
 from edgeq.model.model_file import read_graph
 from edgeq.model.recording import whole_recording
+from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.output import check_writable
 
@@ -51,17 +52,21 @@ def run(
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
     with as_tflite(model) as path, open_session(on, path, options) as session:
-        if options is not None and options.frontend is not None and _is_one(inputs):
-            return [without_batch(a) for a in session.stream(whole_recording(inputs, where))]
+        stream = None if options is None or options.frontend is None else options.frontend.stream
+        if stream is not None and _is_one(inputs, stream):
+            samples = whole_recording(inputs, stream, where)
+            return [without_batch(answers) for answers in session.stream(samples)]
         graph = read_graph(path)
-        axes = read_axes(graph.metadata, graph.path)
+        axes = None if stream is not None else read_axes(graph.metadata, graph.path)
         arrays = model_inputs(inputs, as_fed(graph, options).main, where, axes)
         return [without_batch(array) for array in session.run(arrays)]
 
 
-def _is_one(inputs: Array | Mapping[str, Array]) -> TypeGuard[Array]:
+def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Array]:
     """Whether this is one recording rather than several of the same length."""
-    return isinstance(inputs, np.ndarray) and inputs.ndim == 1
+    if not isinstance(inputs, np.ndarray) or stream.shape:
+        return False
+    return inputs.ndim == 1 + (stream.axes > 1)
 
 
 def read_recording(path: Path, options: CompileOptions) -> Array:
@@ -71,8 +76,13 @@ def read_recording(path: Path, options: CompileOptions) -> Array:
         EdgeqError: No .wav file that is read, several channels, or another rate.
     """
     assert options.frontend is not None
-    stream = options.frontend.graph(fpu=True).stream
-    assert stream is not None
+    stream = options.frontend.stream
+    if stream.axes > 1 or stream.shape:
+        raise EdgeqError(
+            "This front end takes no .wav files.",
+            str(path),
+            ".npy of (N, axes), or of frames",
+        )
     try:
         header, signal = read_wav(path.read_bytes(), str(path))
     except OSError as error:
@@ -87,7 +97,7 @@ def read_recording(path: Path, options: CompileOptions) -> Array:
             str(path),
             f"sox {path.name} -r {stream.rate_hz} OUT.wav",
         )
-    return whole_recording(signal.reshape(-1), str(path))
+    return whole_recording(signal.reshape(-1), stream, str(path))
 
 
 def run_files(

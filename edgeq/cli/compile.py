@@ -8,7 +8,13 @@ import click
 
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target_schema import TEMPLATES
-from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    compile_options,
+    force_option,
+    frontend_options,
+    json_option,
+    print_json,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.report.units import in_bytes, in_macs
@@ -74,6 +80,7 @@ if TYPE_CHECKING:
     help="Which kernels of TensorFlow Lite Micro the arena is for.",
 )
 @compile_options
+@frontend_options
 @force_option
 @json_option
 def compile_(
@@ -95,8 +102,9 @@ def compile_(
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
     name, by_model = _names(names, models)
     if project is not None or runtime == "tflm":
-        if signature is not None or reentrant:
+        if signature is not None or reentrant or options.frontend is not None:
             option = "--reentrant" if reentrant else "--signature"
+            option = "--frontend" if options.frontend is not None else option
             raise UsageError(f"{option} is for plain sources.", hint="leave out --project")
         from edgeq.workflow.projects import create_project
 

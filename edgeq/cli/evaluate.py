@@ -11,7 +11,13 @@ from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.evaluation.evaluate import evaluate as evaluate_model
 from edgeq.analysis.evaluation.robustness import Robustness
 from edgeq.analysis.evaluation.robustness import robustness as robustness_of
-from edgeq.cli.shared.common import compile_options, import_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    compile_options,
+    frontend_options,
+    import_option,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
@@ -53,6 +59,7 @@ _MAX_CLASSES_SHOWN = 20
 @import_option
 @dataset_options
 @compile_options
+@frontend_options
 @json_option
 @click.pass_context
 def evaluate(
@@ -79,6 +86,8 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
+    if robustness and options.frontend is not None:
+        raise UsageError("--robustness disturbs the model's input, not recordings.")
     if also_on is not None and robustness:
         raise UsageError("--also-on and --robustness exclude each other.")
     if on.startswith("group:"):

@@ -12,7 +12,13 @@ from rich.table import Table
 from edgeq.analysis.energy.figures import ENERGY_FIGURES, duty_of
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
-from edgeq.cli.shared.common import Number, compile_options, json_option, print_json
+from edgeq.cli.shared.common import (
+    Number,
+    compile_options,
+    frontend_options,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.duty import duty_options
 from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
@@ -62,6 +68,7 @@ from edgeq.support.figures import mark
 @duty_options
 @click.option("--require-valid", is_flag=True, help="Exit with 3 if the run was disturbed.")
 @compile_options
+@frontend_options
 @json_option
 @click.pass_context
 def profile(

@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from edgeq.analysis.execution import run_files
-from edgeq.cli.shared.common import compile_options, force_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    compile_options,
+    force_option,
+    frontend_options,
+    json_option,
+    print_json,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.support.terminal import say
 
@@ -31,6 +37,7 @@ from edgeq.support.terminal import say
     help=".npy, or .npz with output positions for keys.",
 )
 @compile_options
+@frontend_options
 @force_option
 @json_option
 def run(

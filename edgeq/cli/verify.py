@@ -8,7 +8,7 @@ import click
 
 from edgeq.analysis.verification import Verification
 from edgeq.analysis.verification import verify as verify_model
-from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.common import compile_options, frontend_options, json_option, print_json
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.arrays import read_arrays
 from edgeq.support.terminal import say
@@ -31,6 +31,7 @@ from edgeq.support.terminal import say
     help="Inputs to use in place of random ones: .npy or .npz, as for `edgeq run`.",
 )
 @compile_options
+@frontend_options
 @json_option
 @click.pass_context
 def verify(

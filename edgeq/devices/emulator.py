@@ -42,6 +42,7 @@ from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
 from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
 
@@ -132,11 +133,12 @@ class EmulatorSession(Session):
 
     def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
         """The answers to one recording from the initial state; pieces end at an answer at most."""
-        stream, samples = stream_of(self._sources, self._address), check_samples(samples)
+        stream = stream_of(self._sources, self._address)
+        samples = check_samples(samples, stream)
         most = stream.step * stream.frame_step
         chunk = min(chunk or most, most)
         if self._pushing is None:
-            self._pushing = Machine(self._pushing_image(most), CORES[self._target.cpu])
+            self._pushing = Machine(self._pushing_image(most, stream), CORES[self._target.cpu])
         machine, results = self._pushing, answer_arrays(stream, len(samples), self._outputs)
         addresses = [machine.call(name) for name in address_functions(self._sources, "outputs")]
         buffer, count = (machine.image.symbols[name][0] for name in ("eq_samples", "eq_count"))
@@ -158,9 +160,12 @@ class EmulatorSession(Session):
         except EmulationError as error:
             raise self._error(error, 0, None) from None
 
-    def _pushing_image(self, samples: int) -> Image:
+    def _pushing_image(self, samples: int, stream: Stream) -> Image:
         """The image with a buffer of samples beside it, and what pushes them."""
-        files = {"eq_answer.h": ANSWER_HEADER, "eq_stream.c": emulator_stream_source(samples)}
+        files = {
+            "eq_answer.h": ANSWER_HEADER,
+            "eq_stream.c": emulator_stream_source(samples, stream),
+        }
         return link(
             self._sources,
             self._toolchain,

@@ -153,7 +153,10 @@ class _Library:
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
         flags = _flags(sources)
         if sources.stream is not None:
-            files |= {"eq_answer.h": ANSWER_HEADER, "eq_stream.c": host_stream_source(outputs)}
+            files |= {
+                "eq_answer.h": ANSWER_HEADER,
+                "eq_stream.c": host_stream_source(outputs, sources.stream),
+            }
             flags += ["-include", "eq_answer.h"]
         if traced:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
@@ -212,7 +215,8 @@ class HostSession(Session):
 
     def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
         """The answers to one recording from the initial state."""
-        stream, samples = stream_of(self._sources, self._address), check_samples(samples)
+        stream = stream_of(self._sources, self._address)
+        samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
         to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])

@@ -35,16 +35,16 @@ def stream_of(sources: Sources, where: str) -> Stream:
     return sources.stream
 
 
-def check_samples(samples: Array) -> Array:
+def check_samples(samples: Array, stream: Stream) -> Array:
     """One recording as it can be pushed.
 
     Raises:
-        EdgeqError: It is no row of int16.
+        EdgeqError: It is no row of the front end's type.
     """
-    if samples.ndim != 1 or samples.dtype != np.int16:
+    if samples.ndim != 1 or samples.dtype != stream.dtype:
         raise EdgeqError(
-            f"A recording is a row of int16 samples; {samples.dtype} of shape {samples.shape} "
-            "was given."
+            f"A recording is a row of {stream.dtype} samples; {samples.dtype} of shape "
+            f"{samples.shape} was given."
         )
     return np.ascontiguousarray(samples)
 
@@ -54,10 +54,10 @@ def answer_arrays(stream: Stream, samples: int, outputs: Sequence[TensorSpec]) -
     return [np.zeros((stream.answers(samples), *spec.shape), spec.dtype) for spec in outputs]
 
 
-def host_stream_source(outputs: Sequence[TensorSpec]) -> str:
+def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
     """C that pushes a recording in pieces: `eq_stream(samples, count, chunk, outputs)`."""
     head = (
-        "int eq_stream(const int16_t *samples, uint32_t count, uint32_t chunk, "
+        f"int eq_stream(const {stream.dtype}_t *samples, uint32_t count, uint32_t chunk, "
         "uint8_t *const *outputs)"
     )
     copies = _copies(outputs, "eq_answers[{k}]")
@@ -97,12 +97,12 @@ def host_stream_source(outputs: Sequence[TensorSpec]) -> str:
     )
 
 
-def emulator_stream_source(samples: int) -> str:
+def emulator_stream_source(samples: int, stream: Stream) -> str:
     """C that pushes what lies in a buffer: `eq_stream()` takes `eq_count` of `eq_samples`."""
     return (
         f'#include "{NAME}.h"\n\n'
         "void eq_on_answer(void)\n{\n}\n\n"
-        f"int16_t eq_samples[{samples}];\nuint32_t eq_count;\n\n"
+        f"{stream.dtype}_t eq_samples[{samples}];\nuint32_t eq_count;\n\n"
         "int eq_stream(void);\nint eq_stream(void)\n{\n"
         f"    return {NAME}_push(eq_samples, eq_count);\n}}\n"
     )

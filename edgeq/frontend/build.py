@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeq.compiler.ops.signal.signal_fft import first_order
-from edgeq.frontend.description import PRECISIONS, Description, read_description
+from edgeq.frontend.description import PRECISIONS, Described, Description, read_description
+from edgeq.frontend.image import Image, image_stages, image_stream
 from edgeq.frontend.micro import micro_stages
+from edgeq.frontend.motion import Motion, motion_stages, motion_stream
 from edgeq.frontend.stages import Stages
 from edgeq.frontend.tables import bands, cosines, log_factor, window
 from edgeq.model.graph import Graph
@@ -24,7 +26,7 @@ _SAMPLE_BITS, _EMPHASIS_BITS = 30, 28
 
 
 def front_end(
-    source: str | Path | Mapping[str, Any] | Description, precision: str | None = None
+    source: str | Path | Mapping[str, Any] | Described, precision: str | None = None
 ) -> FrontEnd:
     """A front end that can stand before a model.
 
@@ -35,7 +37,12 @@ def front_end(
     Raises:
         EdgeqError: It makes no sense.
     """
-    d = source if isinstance(source, Description) else read_description(source)
+    d = source if isinstance(source, Described) else read_description(source)
+    if not isinstance(d, Description):
+        form = "float32" if isinstance(d, Motion) else "int16"
+        front = FrontEnd(d.name, {form: graph_of(d, form)}, precision)
+        front.graph(fpu=True)
+        return front
     forms = ("int16",) if d.kind == "micro" else PRECISIONS
     graphs = {form: graph_of(d, form) for form in forms}
     front = FrontEnd(d.name, graphs, precision or d.precision, d.frames, d.stride)
@@ -43,8 +50,19 @@ def front_end(
     return front
 
 
-def graph_of(d: Description, precision: str) -> Graph:
+def graph_of(d: Described, precision: str) -> Graph:
     """The graph of one precision: int16 samples of a window in, a frame of features out."""
+    digest = hashlib.sha256(repr((astuple(d), precision)).encode()).hexdigest()
+    if isinstance(d, Motion):
+        stream = motion_stream(d)
+        stages = Stages(stream.window, d.unit)
+        counter = motion_stages(d, stages)
+        return stages.graph(d.name, digest, replace(stream, counter=counter))
+    if isinstance(d, Image):
+        stream = image_stream(d)
+        stages = Stages(stream.window, stream.unit, stream.dtype)
+        image_stages(d, stages)
+        return stages.graph(d.name, digest, stream)
     lead = int(d.pre_emphasis != 0)
     centred = d.fft_length // 2 - (d.fft_length - d.frame_length) // 2 if d.center else 0
     stream = Stream(
@@ -57,7 +75,6 @@ def graph_of(d: Description, precision: str) -> Graph:
         _float_stages(d, stages)
     else:
         _fixed_stages(d, stages)
-    digest = hashlib.sha256(repr((astuple(d), precision)).encode()).hexdigest()
     return stages.graph(d.name, digest, stream)
 
 
@@ -81,16 +98,20 @@ def _fixed_stages(d: Description, s: Stages) -> None:
     points = d.fft_length // 2
     options = {"weights": window(d), "pre_emphasis": d.pre_emphasis, "order": first_order(points)}
     at = s.op("FRONTEND_WINDOW", (0,), ("windowed", (d.fft_length,), "int32"), options)
+    scaled = s.also(("scaled", (1,), "int32"))
     at = s.op("FRONTEND_FFT", (at,), ("spectrum", (d.fft_length,), "int32"))
     unit = _EMPHASIS_BITS if d.pre_emphasis else _SAMPLE_BITS
     wanted = {**_band_options(d), "exponent": int(math.log2(d.fft_length)) - unit}
-    at = s.op("FRONTEND_BANDS", (at,), ("bands", (_size(d),), "uint64"), wanted)
+    # The logarithm of a magnitude is half that of its power, which has more bits.
+    halved = d.kind == "spectrogram" and d.power == 1 and d.log != "none" and not d.log_offset
+    wanted["magnitude"] = wanted["magnitude"] and not halved
+    at = s.op("FRONTEND_BANDS", (at, scaled), ("bands", (_size(d),), "uint64"), wanted)
     exponent = s.also(("exponent", (1,), "int32"))
     low, high = _range(d)
     logs = {
-        "floor": d.log_floor,
+        "floor": d.log_floor**2 if halved else d.log_floor,
         "offset": d.log_offset,
-        "factor": log_factor(d),
+        "factor": log_factor(d) / 2 if halved else log_factor(d),
         "norms": wanted["norms"],
         "log": d.log != "none",
     }

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.frontend.image import Image, read_image
+from edgeq.frontend.motion import Motion, read_motion
 from edgeq.support.foreign import parse_toml
 
 KINDS = ("micro", "log-mel", "mfcc", "spectrogram")
@@ -138,6 +140,7 @@ _ALLOWED = {
     "log-mel": _LOG_MEL,
     "mfcc": _LOG_MEL | {"num_mfccs", "lifter"},
 }
+Described = Description | Motion | Image
 # Where a front end of TensorFlow, librosa or a paper differs from the defaults.
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "micro": {"kind": "micro"},
@@ -148,7 +151,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def read_description(source: str | Path | Mapping[str, Any]) -> Description:
+def read_description(source: str | Path | Mapping[str, Any]) -> Described:
     """A front end from a built-in name, a TOML file, or a mapping of the same keys.
 
     Raises:
@@ -175,13 +178,19 @@ def _toml(path: Path) -> dict[str, Any]:
         raise EdgeqError(f"The front end cannot be read: {error.strerror}.", str(path)) from None
 
 
-def _checked(given: dict[str, Any], name: str, where: str) -> Description:
+def _checked(given: dict[str, Any], name: str, where: str) -> Described:
+    if given.get("kind") == "motion":
+        return read_motion(given, name, where)
+    if given.get("kind") == "image":
+        return read_image(given, name, where)
     problems: list[str] = []
     values = _named(given, problems)
     kind = values.get("kind")
     if kind not in KINDS:
         found = "kind is missing" if kind is None else f"kind is {kind!r}"
-        raise EdgeqError(f"The front end's {found}.", where, f"kind = one of {', '.join(KINDS)}")
+        raise EdgeqError(
+            f"The front end's {found}.", where, f"kind = one of {', '.join(KINDS)}, motion, image"
+        )
     problems += [f"{key} has no meaning for {kind}" for key in sorted(set(values) - _ALLOWED[kind])]
     types = {field.name: field.type for field in fields(Description)}
     for key, value in values.items():
@@ -276,9 +285,8 @@ def _problems(d: Description) -> list[str]:
         "pcan_offset": (1e-3, 1e9),
         "pcan_strength": (0, 10),
     }
-    mel = ("num_mel_bins", "lower_edge_hertz", "upper_edge_hertz", "num_mfccs")
     for key, (low, high) in ranges.items():
-        if d.kind == "spectrogram" and key in mel:
+        if key not in _ALLOWED[d.kind] and key != "fft_length":
             continue
         value = getattr(d, key)
         if value is not None and not low <= value <= high:

@@ -20,7 +20,7 @@ from edgeq.devices.generated import NAME
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
-from edgeq.frontend.description import Description
+from edgeq.frontend.description import Described
 from edgeq.model.joining import FrontEnd
 from edgeq.model.recording import whole_recording
 from edgeq.model.stream import Stream
@@ -29,7 +29,7 @@ from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
-Source = str | Path | Mapping[str, Any] | Description | FrontEnd
+Source = str | Path | Mapping[str, Any] | Described | FrontEnd
 
 
 class Extractor:
@@ -65,7 +65,7 @@ class Extractor:
         Returns:
             int16 or float32, shape (frames, features).
         """
-        (frames,) = self._session.stream(whole_recording(samples, "samples"))
+        (frames,) = self._session.stream(whole_recording(samples, self.stream, "samples"))
         return frames
 
     def __call__(self, samples: Array) -> Array:
@@ -157,8 +157,7 @@ def features(
         check_writable(Path(output), force=force)
     with Extractor(frontend, precision) as extract:
         samples = _samples(extract, data, frames)
-        spec = InputSpec("samples", (samples,), own="int16", low=-1, high=1)
-        spec = replace(spec, rate_hz=extract.stream.rate_hz)
+        spec = _spec(extract.stream, samples)
         labelled = _has_labels(data)
         options = dataset_options or DatasetOptions()
         dataset = open_dataset(data, [spec], labelled=labelled, options=options, limit=limit)
@@ -179,6 +178,17 @@ def features(
     return result
 
 
+def _spec(stream: Stream, samples: int) -> InputSpec:
+    """What a recording looks like: rows of axes, or a row of samples."""
+    if stream.dtype == "uint8":
+        return InputSpec("frame", stream.shape, dtype="uint8", own="uint8", low=0, high=255)
+    rows = samples // stream.axes
+    shape = (rows, stream.axes) if stream.axes > 1 else (rows,)
+    most = 32768 * stream.unit
+    rate = stream.rate_hz if stream.axes == 1 else None
+    return InputSpec("samples", shape, own="int16", low=-most, high=most, rate_hz=rate)
+
+
 def _has_labels(data: Any) -> bool:
     if not isinstance(data, str | Path):
         return isinstance(data, tuple)
@@ -195,6 +205,8 @@ def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
     stream = extract.stream
     frames = frames or extract.front.frames
     if frames is not None:
+        if stream.counter is not None:
+            return stream.first_answer + (frames - 1) * stream.step * stream.frame_step
         return replace(stream, frames=frames).first_answer
     lengths = _lengths(data)
     if not lengths:
@@ -221,7 +233,8 @@ def _lengths(data: Any) -> dict[int, Path]:
     """Samples of recordings, each with a file that has so many."""
     if not isinstance(data, str | Path):
         array = np.asarray(data[0] if isinstance(data, tuple) else data)
-        return {array.shape[-1]: Path("the arrays given")} if array.ndim > 1 else {}
+        values = array[0].size if array.ndim > 1 and len(array) else 0
+        return {values: Path("the arrays given")} if values else {}
     path = Path(data)
     if not path.is_dir():
         return {}

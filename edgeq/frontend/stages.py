@@ -12,27 +12,32 @@ from numpy.typing import NDArray
 from edgeq.model.graph import Graph, Op, Quantization, Subgraph, Tensor
 from edgeq.model.stream import Stream
 
-# Name, shape, type and, for quantized values, the scale.
-Result = tuple[str, tuple[int, ...], str] | tuple[str, tuple[int, ...], str, float]
+# Name, shape, type and, for quantized values, the scale and the zero point.
+Result = (
+    tuple[str, tuple[int, ...], str]
+    | tuple[str, tuple[int, ...], str, float]
+    | tuple[str, tuple[int, ...], str, float, int]
+)
 
 
 class Stages:
     """Ops in order; tensor 0 is the window of samples, the last op's first output the frame."""
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, unit: float = 1 / 32768, dtype: str = "int16") -> None:
         self._tensors: list[Tensor] = []
         self._ops: list[Op] = []
-        self._add(("samples", (samples,), "int16", 1 / 32768))
+        self._add(("samples", (samples,), dtype, unit))
 
     def op(
         self,
         name: str,
         inputs: tuple[int, ...],
-        result: Result,
+        result: Result | None,
         options: Mapping[str, Any] | None = None,
+        into: int = -1,
     ) -> int:
-        """Add a stage; returns its first output."""
-        output = self._add(result)
+        """Add a stage, whose output may be a variable; returns its first output."""
+        output = into if result is None else self._add(result)
         self._ops.append(Op(len(self._ops), name, inputs, (output,), options or {}))
         return output
 
@@ -70,6 +75,11 @@ class Stages:
         )
         return output
 
+    def variable(self, name: str, shape: tuple[int, ...], dtype: str) -> int:
+        """Memory that lives from call to call, zeros at first."""
+        self._tensors.append(Tensor(len(self._tensors), name, shape, dtype, is_variable=True))
+        return len(self._tensors) - 1
+
     def constant(self, name: str, values: NDArray[Any]) -> int:
         """A table."""
         self._tensors.append(
@@ -87,8 +97,9 @@ class Stages:
     def _add(self, result: Result) -> int:
         name, shape, dtype = result[:3]
         quantization = None
-        if len(result) == 4:
+        if len(result) > 3:
             scale = np.asarray([result[3]], np.float32)
-            quantization = Quantization(scale, np.zeros(1, np.int64))
+            zero_point = np.asarray([*result[4:], 0][:1], np.int64)
+            quantization = Quantization(scale, zero_point)
         self._tensors.append(Tensor(len(self._tensors), name, shape, dtype, quantization))
         return len(self._tensors) - 1

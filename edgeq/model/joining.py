@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, Op, Quantization, Subgraph, Tensor
-from edgeq.model.stream import STACK
+from edgeq.model.stream import STACK, Stream
 
 _INTEGERS = ("int8", "uint8", "int16")
 
@@ -32,6 +32,13 @@ class FrontEnd:
     precision: str | None = None
     frames: int | None = None
     frame_step: int | None = None
+
+    @property
+    def stream(self) -> Stream:
+        """How samples reach it, the same in every precision."""
+        stream = next(iter(self.graphs.values())).stream
+        assert stream is not None
+        return stream
 
     def graph(self, *, fpu: bool) -> Graph:
         """The graph for a core with or without a unit for float32."""
@@ -70,6 +77,11 @@ def joined(front: FrontEnd, model: Graph, *, fpu: bool) -> Graph:
             "change the front end's number of bands, coefficients or frames",
         )
     step = front.frame_step or frames
+    if stream.counter is not None and frames > 1:
+        raise EdgeqError(
+            f"The model takes {frames} windows of this front end at once; one is possible.",
+            f"{model.path}, {front.name}",
+        )
     parts = _Parts(list(first.main.tensors), list(first.main.ops))
     quantized = parts.quantized(frame, target)
     counter = None
@@ -88,7 +100,9 @@ def joined(front: FrontEnd, model: Graph, *, fpu: bool) -> Graph:
         model,
         sha256=digest,
         subgraphs=tuple(main if s.index == model.entry else s for s in model.subgraphs),
-        stream=replace(stream, frames=frames, frame_step=step, counter=counter),
+        stream=stream
+        if stream.counter is not None
+        else replace(stream, frames=frames, frame_step=step, counter=counter),
         info=replace(model.info, inputs=()),
     )
 

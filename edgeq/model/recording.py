@@ -30,13 +30,13 @@ def heard(front: FrontEnd, model: Graph) -> Graph:
 def takes_recordings(model: Graph, stream: Stream) -> Graph:
     """The graph with the input of `heard`."""
     index = model.main.inputs[0]
-    scale = Quantization(np.asarray([1 / 32768], np.float32), np.zeros(1, np.int64))
+    scale = Quantization(np.asarray([stream.unit], np.float32), np.zeros(1, np.int64))
     tensors = list(model.main.tensors)
     tensors[index] = replace(
         tensors[index],
         name="samples",
-        shape=(1, stream.first_answer),
-        dtype="int16",
+        shape=(1, *_shape(stream)),
+        dtype=stream.dtype,
         quantization=scale,
         dynamic_axes=(),
     )
@@ -50,15 +50,31 @@ def takes_recordings(model: Graph, stream: Stream) -> Graph:
     )
 
 
-def whole_recording(samples: Array, where: str) -> Array:
-    """A row of samples as int16; floats are -1 to 1.
+def _shape(stream: Stream) -> tuple[int, ...]:
+    rows = stream.first_answer // stream.axes
+    return stream.shape or ((rows, stream.axes) if stream.axes > 1 else (rows,))
+
+
+def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
+    """Samples in a row as int16; floats are in real units, sound from -1 to 1.
+
+    Args:
+        samples: Shape (N,), or (N, axes).
 
     Raises:
         EdgeqError: It is none, is empty, or holds NaN.
     """
     row = samples.reshape(-1)
-    if samples.size != max(samples.shape, default=0):
-        raise EdgeqError(f"A recording is one row of samples, not {samples.shape}.", where)
+    if stream.dtype == "uint8":
+        if samples.dtype != np.uint8 or not row.size or row.size % stream.window:
+            raise EdgeqError(
+                f"{samples.dtype} {samples.shape} is no frame of {stream.window:,} bytes.",
+                where,
+                "uint8, as the camera gives them",
+            )
+        return row
+    if samples.size != max(samples.shape, default=0) and samples.shape[1:] != (stream.axes,):
+        raise EdgeqError(f"A recording of {stream.axes} axes has no shape {samples.shape}.", where)
     if not row.size:
         raise EdgeqError("The recording is empty.", where)
     if row.dtype == np.int16:
@@ -67,4 +83,4 @@ def whole_recording(samples: Array, where: str) -> Array:
         raise EdgeqError(f"Samples are int16, or floats from -1 to 1; not {row.dtype}.", where)
     if not np.isfinite(row).all():
         raise EdgeqError("The recording holds NaN or infinity.", where)
-    return np.asarray(np.clip(np.rint(row * 32768.0), -32768, 32767), np.int16)
+    return np.asarray(np.clip(np.rint(row / stream.unit), -32768, 32767), np.int16)

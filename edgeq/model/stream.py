@@ -14,11 +14,15 @@ class Stream:
 
     Attributes:
         name: Of the front end.
-        rate_hz: Samples a second.
+        rate_hz: Samples a second; 0 where there is no rate.
         window: Samples in the window, with what stands before it.
         step: Samples from one window to the next; may be more than a window.
         zeros: Samples of silence that the first window begins with.
         frames: Frames in an answer, and `frame_step` frames from one answer to the next.
+        axes: Values at a time, which stand beside each other; `window` and `step` count them all.
+        unit: Real value of a sample's step.
+        dtype: Of a sample.
+        shape: Of a recording as data sets have it; empty for rows of samples.
         counter: The tensor whose first value says whether an answer is ready; None where every
             frame gives one.
     """
@@ -30,6 +34,10 @@ class Stream:
     zeros: int = 0
     frames: int = 1
     frame_step: int = 1
+    axes: int = 1
+    unit: float = 1 / 32768
+    dtype: str = "int16"
+    shape: tuple[int, ...] = ()
     counter: int | None = None
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -78,6 +80,29 @@ precision_option = click.option(
 )
 
 
+def frontend_options(command: Command) -> Command:
+    """Add what stands before the model; below `compile_options`, to whose options it is added."""
+
+    @click.option(
+        "--frontend",
+        metavar="NAME|FILE",
+        help="What turns samples into the model's input: a built-in name or a TOML file.",
+    )
+    @precision_option
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        frontend: str | None,
+        frontend_precision: str | None,
+        options: CompileOptions,
+        **kwargs: Any,
+    ) -> Any:
+        found = _front_end(frontend, frontend_precision)
+        return command(*args, options=replace(options, frontend=found), **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
 def compile_options(command: Command) -> Command:
     """Add what chooses the generated C's form, collected as `options: CompileOptions`."""
 
@@ -88,17 +113,10 @@ def compile_options(command: Command) -> Command:
         flash: str | None,
         cycles: int | None,
         accept_stand_in: bool,
-        frontend: str | None,
-        frontend_precision: str | None,
         **kwargs: Any,
     ) -> Any:
         options = CompileOptions(
-            optimize,
-            parse_bytes(ram),
-            parse_bytes(flash),
-            cycles,
-            accept_stand_in,
-            frontend=_front_end(frontend, frontend_precision),
+            optimize, parse_bytes(ram), parse_bytes(flash), cycles, accept_stand_in
         )
         return command(*args, options=options, **kwargs)
 
@@ -107,12 +125,6 @@ def compile_options(command: Command) -> Command:
     wrapper.__dict__.update(command.__dict__)
     wrapped: Any = wrapper
     for option in (
-        precision_option,
-        click.option(
-            "--frontend",
-            metavar="NAME|FILE",
-            help="What turns samples into the model's input: a built-in name or a TOML file.",
-        ),
         click.option(
             "--accept-stand-in",
             is_flag=True,

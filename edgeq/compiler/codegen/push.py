@@ -18,8 +18,9 @@ def push_header_lines(program: Program, name: str, memory: Memory) -> list[str]:
     if stream is None:
         return []
     upper = name.upper()
+    rate = [f"#define {upper}_SAMPLE_RATE {stream.rate_hz}"] if stream.rate_hz else []
     return [
-        f"#define {upper}_SAMPLE_RATE {stream.rate_hz}",
+        *rate,
         f"#define {upper}_FRAME_STEP {stream.step}",
         f"#define {upper}_ANSWER_STEP {stream.step * stream.frame_step}",
         f"#define {upper}_FIRST_ANSWER {stream.first_answer}",

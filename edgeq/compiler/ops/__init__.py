@@ -51,7 +51,14 @@ from edgeq.compiler.ops.elementwise.sub import SUB
 from edgeq.compiler.ops.frontend.frontend_bands import FRONTEND_BANDS
 from edgeq.compiler.ops.frontend.frontend_dct import FRONTEND_DCT
 from edgeq.compiler.ops.frontend.frontend_fft import FRONTEND_FFT
+from edgeq.compiler.ops.frontend.frontend_image import FRONTEND_IMAGE
 from edgeq.compiler.ops.frontend.frontend_log import FRONTEND_LOG
+from edgeq.compiler.ops.frontend.frontend_motion import (
+    FRONTEND_AXES,
+    FRONTEND_BAND_POWERS,
+    FRONTEND_BIQUAD,
+    FRONTEND_STATISTICS,
+)
 from edgeq.compiler.ops.frontend.frontend_stack import FRONTEND_AUTO_SCALE, FRONTEND_STACK
 from edgeq.compiler.ops.frontend.frontend_window import FRONTEND_WINDOW
 from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER
@@ -243,11 +250,16 @@ FRONTEND_OPS: dict[str, OpKind] = {
     kind.name: kind
     for kind in (
         FRONTEND_AUTO_SCALE,
+        FRONTEND_AXES,
         FRONTEND_BANDS,
+        FRONTEND_BAND_POWERS,
+        FRONTEND_BIQUAD,
         FRONTEND_DCT,
         FRONTEND_FFT,
+        FRONTEND_IMAGE,
         FRONTEND_LOG,
         FRONTEND_STACK,
+        FRONTEND_STATISTICS,
         FRONTEND_WINDOW,
     )
 }

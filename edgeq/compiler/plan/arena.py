@@ -156,10 +156,7 @@ def _lifetimes(program: Program) -> tuple[dict[int, int], dict[int, int]]:
             first.setdefault(key, step)
             last[key] = max(last.get(key, step), step)
 
-    stream = program.graph.stream
-    # An answer outlives the frames that follow it, which have none of their own.
-    kept = program.subgraph.outputs if stream is not None and stream.counter is not None else ()
-    for index in (*program.subgraph.inputs, *kept):
+    for index in (*program.subgraph.inputs, *_answers(program)):
         touch(index, 0)
     for number, step in enumerate(program.steps):
         for index in (*step.reads, *step.op.outputs):
@@ -173,6 +170,12 @@ def _lifetimes(program: Program) -> tuple[dict[int, int], dict[int, int]]:
         outside = [key for key in first if first[key] < begin <= last[key] < stop]
         last.update(dict.fromkeys(outside, stop - 1))
     return first, last
+
+
+def _answers(program: Program) -> tuple[int, ...]:
+    """Outputs that outlive the frames that follow, which have no answer of their own."""
+    stream = program.graph.stream
+    return program.subgraph.outputs if stream is not None and stream.counter is not None else ()
 
 
 def _loops(program: Program) -> list[tuple[int, int]]:

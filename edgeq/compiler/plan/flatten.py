@@ -213,8 +213,11 @@ class _Inliner:
             self._end_early(path)
 
     def _append(self, op: Op) -> None:
-        """The op; what it writes to a variable is copied there."""
-        written = [i for i in op.outputs if self.tensors[i].is_variable]
+        """The op; what it writes to a variable is copied there, but for a stack of frames.
+
+        A stack keeps there what it does not write.
+        """
+        written = [i for i in op.outputs if self.tensors[i].is_variable and op.name != STACK]
         made = {i: self._add(replace(self.tensors[i], is_variable=False)) for i in written}
         self.items.append(replace(op, outputs=tuple(made.get(i, i) for i in op.outputs)))
         for variable, value in made.items():

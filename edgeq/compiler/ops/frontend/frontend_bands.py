@@ -45,12 +45,13 @@ def _lower(node: Node) -> Call:
         if real:
             constants += (Constant("norms", "float", node.option("norms")),)
     exponent = () if real else (Arg("output", 1),)
+    scaled = () if real else (Arg("input", 1),)
     return Call(
         f"frontend_bands{suffix}",
         f"eq_frontend_{'spectrum' if widths is None else 'mel'}{suffix}",
         f"eq_frontend_bands{suffix}_params",
         params,
-        (INPUT, *constant_args(len(constants)), OUTPUT, *exponent),
+        (INPUT, *scaled, *constant_args(len(constants)), OUTPUT, *exponent),
         constants,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
+    Arg,
     Call,
     Constant,
     Node,
@@ -48,7 +49,7 @@ def _lower(node: Node) -> Call:
             "points": len(order),
             "pre_emphasis": round(pre_emphasis * _Q14),
         },
-        (INPUT, *constant_args(2), OUTPUT),
+        (INPUT, *constant_args(2), OUTPUT, Arg("output", 1)),
         (Constant("window", "int32_t", fixed, "window, Q31"), Constant("order", "uint16_t", order)),
     )
 

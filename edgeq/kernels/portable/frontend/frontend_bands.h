@@ -89,11 +89,11 @@ EQ_KERNEL int32_t eq_frontend_exponent(const eq_frontend_bands_params *p, int32_
     return p->magnitude ? shift + p->exponent - 8 : 2 * (shift + p->exponent);
 }
 
-/* Weights are Q15. Of at most 1024 bins the sums of powers are below 2^57, those of their lower
+/* Weights are Q15; `scaled` is how far the samples were shifted to the left. Of at most 1024 bins the sums of powers are below 2^57, those of their lower
  * halves with weights below 2^57 too. The real sum is sums[channel] * 2^exponent. */
 EQ_KERNEL void eq_frontend_mel(const eq_frontend_bands_params *p, const int32_t *input,
-                               const uint16_t *weights, const uint16_t *widths, uint64_t *sums,
-                               int32_t *exponent)
+                               const int32_t *scaled, const uint16_t *weights,
+                               const uint16_t *widths, uint64_t *sums, int32_t *exponent)
 {
     const int32_t shift = eq_frontend_shift(p, input);
     int32_t bin = p->first;
@@ -113,17 +113,18 @@ EQ_KERNEL void eq_frontend_mel(const eq_frontend_bands_params *p, const int32_t 
         }
         sum = rising;
     }
-    *exponent = eq_frontend_exponent(p, shift);
+    *exponent = eq_frontend_exponent(p, shift - *scaled);
 }
 
+/* Every bin as it is: powers of 31 bits and their sign are below 2^63 without a shift. */
 EQ_KERNEL void eq_frontend_spectrum(const eq_frontend_bands_params *p, const int32_t *input,
-                                    uint64_t *powers, int32_t *exponent)
+                                    const int32_t *scaled, uint64_t *powers, int32_t *exponent)
 {
-    const int32_t shift = eq_frontend_shift(p, input);
+    const int32_t shift = p->magnitude ? eq_frontend_shift(p, input) : 0;
     for (int32_t i = 0; i < p->bins; i++) {
         powers[i] = eq_frontend_power(p, input, p->first + i, shift);
     }
-    *exponent = eq_frontend_exponent(p, shift);
+    *exponent = eq_frontend_exponent(p, shift - *scaled);
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* The first stage of a front end, portable C: a window of samples is weighted and laid out in the
  * order in which the FFT begins.
  *
- * int16 samples become int32 of 30 fractional bits (28 with pre-emphasis), so that neither a quiet
- * recording nor the FFT's scaling loses anything that 16 bits hold.
+ * int16 samples become int32 of 30 fractional bits (28 with pre-emphasis) and as many more as a
+ * quiet window leaves free, so that the FFT's scaling loses nothing that 16 bits hold.
  */
 #ifndef EQ_FRONTEND_WINDOW_H
 #define EQ_FRONTEND_WINDOW_H
@@ -15,30 +15,47 @@ typedef struct {
     int32_t pre_emphasis; /* Q14; where it is not 0, one more sample stands before the window */
 } eq_frontend_window_params;
 
-/* A sample weighted by a Q31 weight. */
+/* How far all samples can be shifted to the left. */
+EQ_KERNEL int32_t eq_frontend_free_bits(const eq_frontend_window_params *p, const int16_t *input)
+{
+    int32_t all = 0, free = 15;
+    for (int32_t i = 0; i < p->length + (p->pre_emphasis != 0); i++) {
+        all |= input[i] ^ (input[i] >> 15);
+    }
+    for (; all != 0; all >>= 1) {
+        free--;
+    }
+    return free;
+}
+
+/* A sample shifted, and weighted by a Q31 weight. */
 EQ_KERNEL int32_t eq_frontend_sample_s16(const eq_frontend_window_params *p, const int16_t *input,
-                                         const int32_t *weights, int32_t i)
+                                         const int32_t *weights, int32_t shift, int32_t i)
 {
     if (i >= p->length) {
         return 0;
     }
     if (p->pre_emphasis == 0) {
-        return (int32_t)(((int64_t)weights[i] * input[i]) >> 16);
+        const int16_t sample = (int16_t)(input[i] * (1 << shift));
+        return (int32_t)(((int64_t)weights[i] * sample) >> 16);
     }
-    /* Both products are below 2^29. */
+    /* Both products are below 2^(29 - shift). */
     const int32_t sharp = input[i + 1] * (1 << 14) - input[i] * p->pre_emphasis;
-    return (int32_t)(((int64_t)weights[i] * sharp) >> 32);
+    return (int32_t)(((int64_t)weights[i] * (sharp * (1 << shift))) >> 32);
 }
 
-/* `order` says which pair of samples a point of the FFT's first stage takes. */
+/* `order` says which pair of samples a point of the FFT's first stage takes, `shift` how far all of
+ * them were shifted. */
 EQ_KERNEL void eq_frontend_window_s16(const eq_frontend_window_params *p, const int16_t *input,
                                       const int32_t *weights, const uint16_t *order,
-                                      int32_t *output)
+                                      int32_t *output, int32_t *shift)
 {
+    const int32_t left = eq_frontend_free_bits(p, input);
+    *shift = left;
     for (int32_t i = 0; i < p->points; i++) {
         const int32_t at = 2 * (int32_t)order[i];
-        output[2 * i] = eq_frontend_sample_s16(p, input, weights, at);
-        output[2 * i + 1] = eq_frontend_sample_s16(p, input, weights, at + 1);
+        output[2 * i] = eq_frontend_sample_s16(p, input, weights, left, at);
+        output[2 * i + 1] = eq_frontend_sample_s16(p, input, weights, left, at + 1);
     }
 }
 

@@ -1,0 +1,214 @@
+"""The kind `motion`: windows of several axes, filters, statistics and the power of bands.
+
+All of it is float32: at the rates of accelerometers that costs little on cores without an FPU too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.compiler.ops.frontend.frontend_motion import STATISTICS
+from edgeq.errors import EdgeqError
+from edgeq.frontend.stages import Stages
+from edgeq.model.stream import STACK, Stream
+
+_MOST_ROWS = 4096
+# Below any power that a sensor tells from nothing.
+_LEAST_POWER = 1e-12
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A front end for accelerometers and the like.
+
+    Attributes:
+        sample_rate: Hz.
+        axes: Values at a time, which stand beside each other in the samples.
+        unit: Real value of a sample's step, such as g or rad/s.
+        frame_length, frame_step: Times in a window, a multiple of the step; and from one window to
+            the next.
+        sos: Second-order sections as scipy.signal gives them, run over the whole recording.
+        statistics: Names of `STATISTICS`, of every axis.
+        bands: Edges in Hz of neighbouring bands, whose power (as scipy.signal.welch's density with
+            one segment, integrated) is given for every axis; none for no spectrum.
+        log_power: Whether the natural logarithm of powers is given.
+    """
+
+    name: str
+    sample_rate: int = 100
+    axes: int = 3
+    unit: float = 1.0
+    frame_length: int = 200
+    frame_step: int = 100
+    sos: tuple[tuple[float, ...], ...] = ()
+    statistics: tuple[str, ...] = ()
+    bands: tuple[float, ...] = ()
+    log_power: bool = True
+
+
+def read_motion(given: Mapping[str, Any], name: str, where: str) -> Motion:
+    """The front end that a file of kind `motion` describes.
+
+    Raises:
+        EdgeqError: It makes no sense: all of it at once.
+    """
+    known = {field.name for field in fields(Motion)} | {"kind", "frames", "stride", "precision"}
+    problems = [f"{key} is unknown" for key in sorted(set(given) - known)]
+    problems += [f"{key} has no meaning for motion" for key in ("frames", "stride") if key in given]
+    if given.get("precision", "float32") != "float32":
+        problems.append(f"precision is {given['precision']!r}: motion is float32")
+    values = {k: v for k, v in given.items() if k not in ("kind", "frames", "stride", "precision")}
+    limits = {
+        "sample_rate": (1, 1 << 20),
+        "axes": (1, 64),
+        "frame_length": (2, _MOST_ROWS),
+        "frame_step": (1, _MOST_ROWS),
+    }
+    for key, (low, high) in limits.items():
+        value = values.get(key, getattr(Motion, key))
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            problems.append(f"{key} is {value!r}, no integer from {low} to {high}")
+    if not problems:
+        problems += _lists(values)
+    if not problems:
+        made = Motion(**{"name": name, **values})
+        problems += _contradictions(made)
+        if not problems:
+            return made
+    raise EdgeqError(f"The front end makes no sense: {'; '.join(problems)}.", where)
+
+
+def _lists(values: dict[str, Any]) -> list[str]:
+    """Numbers and names in lists, made tuples; what is wrong with them."""
+    problems = []
+    unit = values.get("unit", 1.0)
+    if not _is_number(unit) or unit <= 0:
+        problems.append(f"unit is {unit!r}, no number above 0")
+    if not isinstance(values.get("log_power", True), bool):
+        problems.append("log_power is neither true nor false")
+    rows = values.get("sos", ())
+    if not isinstance(rows, list | tuple) or not all(
+        isinstance(row, list | tuple) and len(row) == 6 and all(map(_is_number, row))
+        for row in rows
+    ):
+        problems.append("sos has no rows of six numbers (b0, b1, b2, a0, a1, a2)")
+    elif any(row[3] == 0 for row in rows):
+        problems.append("an a0 in sos is 0")
+    else:
+        values["sos"] = tuple(tuple(float(v) for v in row) for row in rows)
+    names = values.get("statistics", ())
+    if not isinstance(names, list | tuple) or not set(map(str, names)) <= set(STATISTICS):
+        problems.append(f"statistics are {names!r}, not some of {', '.join(STATISTICS)}")
+    else:
+        values["statistics"] = tuple(names)
+    edges = values.get("bands", ())
+    if not isinstance(edges, list | tuple) or not all(map(_is_number, edges)):
+        problems.append(f"bands are {edges!r}, no frequencies")
+    else:
+        values["bands"] = tuple(float(edge) for edge in edges)
+    return problems
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _contradictions(d: Motion) -> list[str]:
+    found = []
+    if d.frame_length % d.frame_step:
+        found.append(f"frame_length {d.frame_length} is no multiple of frame_step {d.frame_step}")
+    if d.frame_length * d.axes > 1 << 16:
+        found.append(f"{d.frame_length} times {d.axes} axes are too many")
+    if len(d.bands) == 1 or sorted(set(d.bands)) != list(d.bands):
+        found.append("bands are no rising frequencies, two at the least")
+    elif d.bands and (d.bands[0] < 0 or d.bands[-1] > d.sample_rate / 2):
+        found.append(f"bands lie outside 0 to {d.sample_rate / 2:g} Hz")
+    return found
+
+
+def motion_stream(d: Motion) -> Stream:
+    """How its samples reach it: a step of them at a time; windows are put together inside."""
+    return Stream(
+        d.name,
+        d.sample_rate,
+        d.frame_step * d.axes,
+        d.frame_step * d.axes,
+        frames=d.frame_length // d.frame_step,
+        frame_step=1,
+        axes=d.axes,
+        unit=d.unit,
+    )
+
+
+def motion_stages(d: Motion, s: Stages) -> int | None:
+    """Add all stages to `s`; returns the tensor that counts steps, if it is needed."""
+    values = d.frame_length * d.axes
+    # Without a filter one section that changes nothing turns samples into real values.
+    rows = d.sos or ((1.0, 0.0, 0.0, 1.0, 0.0, 0.0),)
+    sections = np.asarray([np.asarray(row)[[0, 1, 2, 4, 5]] / row[3] for row in rows])
+    state = s.variable("filters", (2 * len(rows) * d.axes,), "float32")
+    at = s.op(
+        "FRONTEND_BIQUAD",
+        (0, state),
+        ("filtered", (d.frame_step * d.axes,), "float32"),
+        {"sections": sections, "axes": d.axes, "unit": d.unit},
+    )
+    counter = None
+    if d.frame_length > d.frame_step:
+        counter = s.variable("steps counted", (2,), "int32")
+        window = s.variable("window", (values,), "float32")
+        s.op(STACK, (at, counter), None, {"step": 1}, into=window)
+        at = s.op("COPY", (window,), ("windowed", (values,), "float32"))
+    parts = []
+    if d.statistics:
+        shape = (len(d.statistics) * d.axes,)
+        options = {"statistics": d.statistics, "axes": d.axes}
+        made = s.op("FRONTEND_STATISTICS", (at,), ("statistics", shape, "float32"), options)
+        parts.append((made, shape))
+    if d.bands:
+        parts.append(_spectrum(d, s, at))
+    if len(parts) == 2:
+        shape = (parts[0][1][0] + parts[1][1][0],)
+        s.op("CONCATENATION", (parts[0][0], parts[1][0]), ("features", shape, "float32"), {
+            "axis": 0, "fused_activation_function": 0,
+        })  # fmt: skip
+    return counter
+
+
+def _spectrum(d: Motion, s: Stages, at: int) -> tuple[int, tuple[int]]:
+    weights = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(d.frame_length) / d.frame_length)
+    length = 1 << max(d.frame_length - 1, 3).bit_length()
+    bins = length // 2 + 1
+    shape = ((len(d.bands) - 1) * d.axes,)
+    rows = (d.axes, d.frame_length)
+    split = {"weights": weights, "axes": d.axes}
+    at = s.op("FRONTEND_AXES", (at,), ("axes", rows, "float32"), split)
+    at = s.custom("SignalRfft", (at,), ("spectrum", (d.axes, 2 * bins), "float32"), {
+        "T": 0, "fft_length": length,
+    })  # fmt: skip
+    options = {**_density(d, weights, length), "axes": d.axes}
+    at = s.op("FRONTEND_BAND_POWERS", (at,), ("powers", shape, "float32"), options)
+    if d.log_power:
+        logs = {"floor": _LEAST_POWER, "offset": 0.0, "factor": 1.0}
+        at = s.op("FRONTEND_LOG", (at,), ("log powers", shape, "float32"), logs)
+    return at, shape
+
+
+def _density(d: Motion, weights: NDArray[np.float64], length: int) -> dict[str, Any]:
+    """Weights of squared bins: power density times the distance of bins, one-sided.
+
+    Source: scipy.signal.welch(nperseg=frame_length, nfft=length, scaling="density").
+    """
+    bins = np.full(length // 2 + 1, 2.0)
+    bins[0] = bins[-1] = 1.0
+    density = bins / (d.sample_rate * (weights**2).sum())
+    frequencies = np.arange(len(bins)) * d.sample_rate / length
+    edges = np.searchsorted(frequencies, np.asarray(d.bands), "left")
+    return {"weights": density * d.sample_rate / length, "edges": edges}

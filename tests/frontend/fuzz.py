@@ -1,0 +1,140 @@
+"""Random front ends: float against float64 numpy, int16 against float, cuts, and emulated cores.
+
+python -m tests.frontend.fuzz            3,000 of them
+python -m tests.frontend.fuzz -n 20 --seed 7
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import generate
+from edgeq.devices.emulator import EmulatorSession
+from edgeq.errors import EdgeqError
+from edgeq.frontend.build import graph_of
+from edgeq.frontend.description import read_description
+from edgeq.frontend.tables import log_factor
+from tests.frontend.reference import reference
+from tests.frontend.signals import frames_of, recording, snr_db
+
+CPUS = ("cortex-m4", "cortex-m0plus", "cortex-m3", "rv32imc")
+EMULATED = 10  # one of so many is run in an emulator too
+_LEAST_DB = 40
+
+
+def random_description(rng):
+    """A front end that makes sense, as plain values."""
+    kind = str(rng.choice(["log-mel", "mfcc", "spectrogram", "micro"]))
+    rate = int(rng.choice([8000, 11025, 16000, 22050, 44100, 48000]))
+    low = 40 if kind == "micro" else 8
+    length = int(rng.integers(low, 1025))
+    chosen = {
+        "kind": kind, "sample_rate": rate, "frame_length": length,
+        "frame_step": int(rng.integers(max(length // 4, 1), 2 * length)),
+    }  # fmt: skip
+    if kind != "spectrogram":
+        edges = np.sort(rng.uniform(0, rate / 2, 2))
+        # Triangles narrower than a bin hold nothing.
+        width = rate / (1 << max(length - 1, 1).bit_length())
+        bands = int(np.clip((edges[1] - edges[0]) / (4 * width), 1, 64))
+        chosen |= {"num_mel_bins": bands, "lower_edge_hertz": float(edges[0])}
+        chosen["upper_edge_hertz"] = float(max(edges[1], edges[0] + 2 * width))
+    if kind == "micro":
+        return {**chosen, "enable_pcan": bool(rng.integers(2)), "frame_length": min(length, 1000)}
+    chosen |= {
+        "window": str(rng.choice(["hann", "hamming", "povey", "rectangular"])),
+        "periodic": bool(rng.integers(2)),
+        "center": bool(rng.integers(2)),
+        "pre_emphasis": float(rng.choice([0, 0, 0.5, 0.97])),
+        "power": int(rng.integers(1, 3)),
+        "log": str(rng.choice(["natural", "log2", "log10", "db"])),
+        "log_floor": float(10.0 ** rng.uniform(-12, -5)),
+        "log_offset": float(rng.choice([0, 0, 10.0 ** rng.uniform(-9, -3)])),
+    }
+    if kind == "mfcc":
+        chosen["num_mfccs"] = int(rng.integers(1, chosen["num_mel_bins"] + 1))
+        chosen["lifter"] = float(rng.choice([0, 22]))
+    elif rng.integers(6) == 0:
+        chosen |= {"log": "none", "power": 1}
+    if kind != "spectrogram":
+        chosen |= {
+            "mel_scale": str(rng.choice(["htk", "slaney"])),
+            "mel_slopes": str(rng.choice(["mel", "hertz"])),
+            "norm": str(rng.choice(["none", "slaney"])),
+        }
+    return chosen
+
+
+def check(description, rng, *, emulate=False):
+    """Raise AssertionError where a front end is not what it should be; False if it is refused."""
+    sound = recording(1.5, seed=int(rng.integers(1 << 30)))[: int(rng.integers(6000, 24000))]
+    try:
+        read_description(description)
+    except EdgeqError:
+        return False
+    forms = ["int16"] if description["kind"] == "micro" else ["float32", "int16"]
+    frames = {form: frames_of(description, form, sound) for form in forms}
+    for form, whole in frames.items():
+        chunk = int(rng.choice([1, 7, 160, 16000]))
+        np.testing.assert_array_equal(frames_of(description, form, sound, chunk), whole)
+    if "float32" in frames and len(frames["int16"]):
+        exact = reference(description, sound)
+        assert frames["float32"].shape == exact.shape
+        # Bands that hold nothing but zeros have no noise either.
+        assert snr_db(exact, frames["float32"]) > _LEAST_DB + 10 or np.allclose(
+            exact, frames["float32"], rtol=1e-3, atol=1e-5
+        )
+        _check_fixed(description, exact, frames["int16"])
+    if emulate:
+        for form in frames:
+            _emulated(description, form, sound[:4000], str(rng.choice(CPUS)))
+    return True
+
+
+def _check_fixed(description, exact, fixed):
+    if description.get("log") == "none":  # quiet bands are small beside a step of the output
+        graph = graph_of(read_description(description), "int16")
+        step = graph.main.tensors[graph.main.outputs[0]].scale
+        np.testing.assert_allclose(fixed, exact, rtol=1e-3, atol=1.01 * step)
+        return
+    d = read_description(description)
+    if d.kind != "mfcc":
+        # 120 dB below the loudest band there is only the rounding of samples and windows.
+        heard = exact.max(axis=1, keepdims=True) - 6 * d.power * np.log(10) * log_factor(d)
+        exact, fixed = np.maximum(exact, heard), np.maximum(fixed, heard)
+    close = np.allclose(exact, fixed, rtol=1e-2, atol=1e-3)
+    assert close or snr_db(exact, fixed) > _LEAST_DB
+
+
+def _emulated(description, form, sound, cpu):
+    target = load_target(cpu)
+    graph = graph_of(read_description(description), form)
+    session = EmulatorSession(f"sim:{cpu}", target, generate(graph, name="model", target=target))
+    found = session.stream(sound)[0]
+    scale = graph.main.tensors[graph.main.outputs[0]].scale
+    real = found * np.float32(scale) if scale else found
+    np.testing.assert_array_equal(real, frames_of(description, form, sound), err_msg=cpu)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    wrong = tried = 0
+    for number in range(given.n):
+        rng = np.random.default_rng([given.seed, number])
+        description = random_description(rng)
+        try:
+            tried += check(description, rng, emulate=number % EMULATED == 0)
+        except AssertionError as error:
+            wrong += 1
+            print(f"seed {given.seed} number {number}: {description}\n{error}", flush=True)
+    print(f"{tried} front ends, {wrong} of them wrong")
+    return 1 if wrong or not tried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""run, verify, evaluate, profile and compile with --frontend, as a user calls them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.frontend.test_features import run, write_wav
+from tests.oracle.build import TensorSpec, single_op
+
+EARS = """
+kind = "log-mel"
+frame_length = 400
+frame_step = 400
+num_mel_bins = 2
+lower_edge_hertz = 100
+upper_edge_hertz = 6000
+precision = "int16"
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a front end, a model that says which of two bands is louder, and recordings."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ears.toml").write_text(EARS)
+    x = TensorSpec((1, 2), "int8", scale=0.2, zero_point=20)
+    y = TensorSpec((1, 2), "int8", scale=0.2, zero_point=20)
+    (tmp_path / "louder.tflite").write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    t = np.arange(400) / 16000
+    for name, hertz in (("a-low", 400), ("b-high", 3000)):
+        for number in range(3):
+            tone = 5000 * np.sin(2 * np.pi * hertz * (1 + number / 9) * t)
+            write_wav(tmp_path / "tones" / name / f"{number}.wav", tone.astype(np.int16))
+    return tmp_path
+
+
+def said(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def test_evaluate_takes_recordings(place, capsys):
+    ears = ("--frontend", "ears.toml")
+    assert run("evaluate", "louder.tflite", *ears, "--on", "c", "--data", "tones", "--json") == 0
+    found = said(capsys)
+    assert (found["accuracy"], found["n"], found["classes"]) == (1.0, 6, ["a-low", "b-high"])
+
+
+def test_run_gives_every_answer_to_a_recording(place, capsys):
+    ears = ("--frontend", "ears.toml")
+    long = np.concatenate([np.zeros(1000), 9000 * np.sin(np.arange(3000))]).astype(np.int16)
+    write_wav(place / "long.wav", long)
+    np.save(place / "long.npy", long)
+    answers = []
+    for number, (source, on) in enumerate(
+        [("long.wav", "c"), ("long.npy", "c"), ("long.wav", "sim:cortex-m3")]
+    ):
+        out = f"{number}.npy"
+        code = run("run", "louder.tflite", *ears, "--on", on, "--input", source, "--output", out)
+        assert code == 0
+        answers.append(np.load(out))
+    assert answers[0].shape == (10, 2)
+    assert len(np.unique(answers[0])) > 4
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other, answers[0])
+    write_wav(place / "slow.wav", long, rate=8000)
+    capsys.readouterr()
+    assert run("run", "louder.tflite", *ears, "--on", "c", "--input", "slow.wav",
+               "--output", "no.npy") == 1  # fmt: skip
+    assert "8,000 Hz; the front end takes 16,000 Hz" in capsys.readouterr().err
+
+
+def test_verify_and_profile_know_the_stages(place, capsys):
+    ears = ("--frontend", "ears.toml")
+    assert run("verify", "louder.tflite", *ears, "--on", "sim:cortex-m4", "-n", 2, "--json") == 0
+    found = said(capsys)
+    assert found["equal"]
+    assert found["against"] == "c"
+    assert run("profile", "louder.tflite", *ears, "--on", "sim:cortex-m4", "--json") == 0
+    found = said(capsys)
+    stages = {op["op"]: op["instructions"] for op in found["ops"]}
+    assert 10_000 < stages["FRONTEND_FFT"] < 30_000
+    assert sum(stages.values()) <= found["instructions"] < 60_000
+    assert found["memory_bytes"]["flash_const"] > 4000
+    assert found["memory_bytes"]["arena"] >= 400 * 2 + 512 * 4
+    assert run("verify", "louder.tflite", *ears, "--on", "local") == 2
+    assert "No front ends run on local" in capsys.readouterr().err
+
+
+def test_compile_says_how_samples_come(place, capsys):
+    command = ("compile", "louder.tflite", "--frontend", "ears.toml", "-o", "out", "-n", "ears")
+    assert run(*command) == 0
+    header = (place / "out" / "ears.h").read_text()
+    assert "int ears_push(const int16_t *samples, uint32_t count);" in header
+    assert "#define EARS_FIRST_ANSWER 400\n" in header
+    manifest = json.loads((place / "out" / "manifest.json").read_text())
+    assert manifest["stream"]["rate_hz"] == 16000
+    capsys.readouterr()
+    assert run(*command, "--force", "--golden") == 2
+    assert "no front ends" in capsys.readouterr().err
+    assert run(*command, "--force", "--project", "bare-metal", "-t", "nucleo-f446re") == 2

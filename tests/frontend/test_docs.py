@@ -1,0 +1,47 @@
+"""docs/frontends.md: its commands run, its C is what is generated, no option is left out."""
+
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.frontend.description import _OTHER_NAMES, BUILT_IN, Description
+from edgeq.frontend.image import Image
+from edgeq.frontend.motion import Motion
+from tests.frontend.signals import recording
+from tests.frontend.test_features import run, write_wav
+
+PAGE = (Path(__file__).parents[2] / "docs" / "frontends.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_commands_run(tmp_path, monkeypatch, models):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kws.toml").write_text(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
+    (tmp_path / "kws_int8.tflite").write_bytes((models / "kws_int8.tflite").read_bytes())
+    sound = recording(4, seed=8)
+    for label in range(12):
+        piece = np.roll(sound, 999 * label)[:16000]
+        write_wav(tmp_path / "recordings" / f"{label:02}" / "a.wav", piece)
+    write_wav(tmp_path / "hour.wav", sound)
+    lines = re.findall(r"^\$ edgeq (.*?)(?:  #.*)?$", PAGE, re.MULTILINE)
+    assert len(lines) >= 6
+    for line in lines:
+        assert run(*shlex.split(line)) == 0, line
+    with np.load("features.npz") as found:
+        assert found["x"].shape == (12, 49, 10)
+    assert np.load("answers.npy").shape == (4, 12)
+    header = (tmp_path / "kws" / "kws_int8.h").read_text().replace("KWS_INT8", "KWS")
+    for macro in re.findall(r"#define KWS_\w+ \d+", PAGE):
+        assert f"{macro}\n" in header, macro
+
+
+def test_every_option_stands_on_the_page():
+    for kind in (Description, Motion, Image):
+        for field in fields(kind):
+            said = re.search(rf"(`|^){field.name}(`| = )", PAGE, re.MULTILINE)
+            assert said or field.name == "name", field.name
+    assert all(f"`{name}`" in PAGE for name in (*_OTHER_NAMES, *BUILT_IN))

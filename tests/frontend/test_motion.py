@@ -1,0 +1,124 @@
+"""The kind `motion` against scipy and numpy, and on emulated cores."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import generate
+from edgeq.devices.emulator import EmulatorSession
+from edgeq.errors import EdgeqError
+from edgeq.frontend.build import graph_of
+from edgeq.frontend.description import read_description
+from tests.frontend.signals import frames_of
+
+signal = pytest.importorskip("scipy.signal")
+stats = pytest.importorskip("scipy.stats")
+
+STATISTICS = [
+    "mean", "std", "rms", "min", "max", "mean_abs", "skewness", "kurtosis", "zero_crossings",
+    "peaks",
+]  # fmt: skip
+PLAIN = {"kind": "motion", "sample_rate": 100, "axes": 3, "unit": 0.001, "frame_length": 120}
+
+
+def sway(rows=1000, axes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    t = np.arange(rows)[:, None] / 100
+    swing = 4000 * np.sin(2 * np.pi * rng.uniform(0.5, 12, axes) * t + rng.uniform(0, 6, axes))
+    drift = rng.normal(0, 300, (rows, axes)) + rng.uniform(-9000, 9000, axes)
+    return np.clip(np.rint(swing + drift), -32768, 32767).astype(np.int16)
+
+
+def windows(x, length=120, step=40):
+    """Shape (windows, length, axes)."""
+    return np.lib.stride_tricks.sliding_window_view(x, length, 0)[::step].transpose(0, 2, 1)
+
+
+def test_filters_run_on_as_scipys_do():
+    sos = signal.butter(4, [0.5, 20], "bandpass", fs=100, output="sos")
+    x = sway()
+    described = {**PLAIN, "frame_step": 40, "sos": sos.tolist()}
+    found = frames_of(described, "float32", x.ravel())
+    exact = windows(signal.sosfilt(sos, x * 0.001, axis=0))
+    assert found.shape == (len(exact), 360)
+    # float32, whose errors such a narrow filter keeps for long: 4 digits of what goes in.
+    np.testing.assert_allclose(found, exact.reshape(len(exact), -1), atol=1e-4 * np.ptp(x) / 1000)
+
+
+def test_statistics_are_numpys_and_scipys():
+    x = sway(seed=1)
+    found = frames_of({**PLAIN, "frame_step": 40, "statistics": STATISTICS}, "float32", x.ravel())
+    rows = windows(x * 0.001)
+    exact = [
+        rows.mean(1), rows.std(1), np.sqrt((rows**2).mean(1)), rows.min(1), rows.max(1),
+        np.abs(rows).mean(1), stats.skew(rows, 1), stats.kurtosis(rows, 1),
+        (np.signbit(rows[:, 1:]) != np.signbit(rows[:, :-1])).sum(1),
+        ((rows[:, 1:-1] > rows[:, :-2]) & (rows[:, 1:-1] > rows[:, 2:])).sum(1),
+    ]  # fmt: skip
+    exact = np.stack(exact, 1).reshape(len(rows), -1)
+    assert found.shape == exact.shape
+    np.testing.assert_allclose(found, exact, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_bands_are_welchs(log):
+    x = sway(seed=2)
+    edges = [0.5, 3.0, 8.0, 25.0, 50.0]
+    described = {**PLAIN, "frame_step": 40, "bands": edges, "log_power": log}
+    found = frames_of(described, "float32", x.ravel())
+    exact = []
+    for row in windows(x * 0.001):
+        f, density = signal.welch(row, 100, nperseg=120, nfft=128, axis=0)
+        inside = [(f >= a) & (f < b) for a, b in pairwise(edges)]
+        bands = [density[each].sum(0) * (f[1] - f[0]) for each in inside]
+        exact.append(np.concatenate(bands))
+    exact = np.log(exact) if log else np.asarray(exact)
+    assert found.shape == exact.shape == (23, 12)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-4 if log else 1e-9)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m0plus"])
+def test_emulated_cores_and_any_cut_give_the_same(cpu):
+    x = sway(300, seed=3).ravel()
+    described = {
+        **PLAIN, "frame_step": 60, "statistics": ["rms", "peaks"], "bands": [1, 5, 20],
+        "sos": signal.butter(2, 15, fs=100, output="sos").tolist(),
+    }  # fmt: skip
+    whole = frames_of(described, "float32", x)
+    assert whole.shape == (4, 12)
+    for chunk in (1, 7, 900):
+        np.testing.assert_array_equal(frames_of(described, "float32", x, chunk), whole)
+    target = load_target(cpu)
+    graph = graph_of(read_description(described), "float32")
+    session = EmulatorSession(f"sim:{cpu}", target, generate(graph, name="model", target=target))
+    np.testing.assert_array_equal(session.stream(x)[0], whole)
+
+
+def test_features_of_arrays_in_real_units():
+    x = np.stack([sway(240, seed=seed) for seed in range(3)])
+    described = {**PLAIN, "frame_step": 120, "statistics": ["mean", "std"]}
+    found = edgeq.features(described, (x * 0.001, np.asarray([0, 1, 1])))
+    assert found.x.shape == (3, 2, 6)
+    assert found.y.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(found.x[:, 0, :3], (x[:, :120] * 0.001).mean(1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ({"frame_step": 50}, "120 is no multiple of frame_step 50"),
+        ({"frame_step": 40, "sos": [[1, 2, 3]]}, "rows of six"),
+        ({"frame_step": 40, "sos": [[1, 0, 0, 0, 0, 0]]}, "a0 in sos is 0"),
+        ({"frame_step": 40, "statistics": ["median"]}, "not some of mean"),
+        ({"frame_step": 40, "bands": [5, 60]}, "outside 0 to 50 Hz"),
+        ({"frame_step": 40, "bands": [5]}, "two at the least"),
+        ({"frame_step": 40, "precision": "int16"}, "motion is float32"),
+        ({"frame_step": 40, "frames": 3, "axis": 1}, "axis is unknown.*frames has no meaning"),
+    ],
+)
+def test_what_makes_no_sense_is_said(words, problem):
+    with pytest.raises(EdgeqError, match=problem):
+        read_description({**PLAIN, **words})
