@@ -155,7 +155,9 @@ class Shell:
             self._write(command.encode() + b"\n")
             return self._done(end, tabs=tabs, most_bytes=most_bytes)
         with self._writing:  # a beat would be taken for data
-            self._put(b"take " + command.encode() + b"\n" + data)
+            # A line that takes no more ends the shell, after it has said why.
+            with contextlib.suppress(LinkLost):
+                self._process.write(b"take " + command.encode() + b"\n" + data)
             return self._done(end, tabs=tabs, most_bytes=most_bytes)
 
     def _done(self, end: float, *, tabs: bool, most_bytes: int) -> tuple[int, str]:
