@@ -135,7 +135,7 @@ def test_a_scheme_without_training():
         (("qat", "--epochs", "-1"), "range x>=0"),
         (("qat", "--learning-rate", "nan"), "is no finite number"),
         (("qat", "--learning-rate", "inf"), "is no finite number"),
-        (("qat", "--seed", "-1"), "no seed"),
+        (("qat", "--seed", "-1"), "range x>=0"),
         (("distill", "--teacher", "nowhere.keras"), "There is no 'nowhere.keras'"),
         (("qat", "--data", "nowhere.npz"), "nowhere.npz"),
     ],
