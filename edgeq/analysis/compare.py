@@ -79,6 +79,8 @@ class Comparison(Result):
         warnings: Why the comparison is to be taken with care.
         quality: Of two evaluations; None of profiles.
         kinds: (A, B) by name: what kind of figure each of `counts` is (edgeq.support.figures).
+        doubts: Why a figure of A proves nothing of B, by name ("latency", or as in `counts`): B has
+            none that is sound, or one of the two was disturbed.
     """
 
     latency: LatencyChange | None
@@ -87,6 +89,7 @@ class Comparison(Result):
     warnings: tuple[str, ...]
     quality: QualityChange | None = None
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     def marked(self, name: str) -> tuple[str, str]:
         """What a reader has to know of the kinds of a count in A and in B; empty if measured."""
@@ -112,11 +115,12 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
     Raises:
         EdgeqError: They have no figures in common.
     """
-    warnings = [
+    disturbed = [
         f"{name} was disturbed: {'; '.join(profile.get('warnings') or ['no reason given'])}"
         for name, profile in (("A", a), ("B", b))
         if profile.get("valid") is False
     ]
+    warnings = list(disturbed)
     if a["model"].get("sha256") != b["model"].get("sha256"):
         warnings.append("A and B are of different models")
     warnings += [
@@ -127,8 +131,10 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
     quality = _quality_change(a, b)
     if quality is not None:
         return Comparison(None, {}, None, tuple(warnings), quality)
-    latency = _latency_change(a.get("samples_us") or [], b.get("samples_us") or [])
-    counts = _counts(a, b)
+    samples = _samples(a), _samples(b)
+    latency = _latency_change(*samples)
+    known = _counts(a), _counts(b)
+    counts = {name: (value, known[1][name]) for name, value in known[0].items() if name in known[1]}
     if latency is None and not counts:
         raise EdgeqError("The two results have no figures in common.")
     digests = a.get("output_sha256"), b.get("output_sha256")
@@ -138,7 +144,28 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         digests[0] == digests[1] if all(digests) else None,
         tuple(warnings),
         kinds={name: (_kind(a, name), _kind(b, name)) for name in counts},
+        doubts=_doubts(known, samples, disturbed),
     )
+
+
+def _doubts(
+    known: tuple[Mapping[str, int], Mapping[str, int]],
+    samples: tuple[Sequence[float], Sequence[float]],
+    disturbed: Sequence[str],
+) -> dict[str, str]:
+    before, after = known
+    # Nothing takes no cycles and no bytes of flash: a figure that was there and is 0 was not taken.
+    found = {
+        name: f"A has {value:,}, and B has no such figure"
+        for name, value in before.items()
+        if value and not after.get(name)
+    }
+    if len(samples[0]) >= _FEWEST:
+        if len(samples[1]) < _FEWEST:
+            found["latency"] = f"A has {len(samples[0]):,} latencies, and B has not enough"
+        elif disturbed:
+            found["latency"] = "; ".join(disturbed)
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -170,16 +197,21 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
     return QualityChange(metric, first, second, int(b["n"]), share, loss, interval)
 
 
-def _counts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    found = {}
-    for name in ("instructions", "cycles"):
-        if a.get(name) is not None and b.get(name) is not None:
-            found[name] = (int(a[name]), int(b[name]))
-    memory = a.get("memory_bytes") or {}, b.get("memory_bytes") or {}
-    for name, value in memory[0].items():
-        if value is not None and memory[1].get(name) is not None:
-            found[name] = (int(value), int(memory[1][name]))
-    return found
+def _counts(profile: Mapping[str, Any]) -> dict[str, int]:
+    """Figures that are exact by name; what is no number, or below 0, is none."""
+    named = {name: profile.get(name) for name in ("instructions", "cycles")}
+    named |= profile.get("memory_bytes") or {}
+    return {
+        name: int(value)
+        for name, value in named.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    }
+
+
+def _samples(profile: Mapping[str, Any]) -> Sequence[float]:
+    """Latencies; none at all where one is no time."""
+    samples: Sequence[float] = profile.get("samples_us") or ()
+    return samples if all(sample > 0 for sample in samples) else ()
 
 
 def _kind(profile: Mapping[str, Any], name: str) -> str:

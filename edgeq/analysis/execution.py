@@ -110,7 +110,7 @@ def run_files(
     """
     if output.suffix not in (".npy", ".npz"):
         raise EdgeqError(f"'{output}' is neither .npy nor .npz.")
-    check_writable(output, force=force)
+    check_writable(output, force=force, inputs=(model, source))
     if options.frontend is not None and source.suffix.lower() in AUDIO_SUFFIXES:
         inputs: Array | Mapping[str, Array] = read_recording(source, options)
     else:

@@ -34,6 +34,9 @@ class Gate:
         if self.slower is None:
             return
         change = found.latency
+        if "latency" in found.doubts:
+            yield f"latency: {found.doubts['latency']}; it may be slower"
+            return
         if change is not None:
             # What the test calls the same is not slower, whatever the medians say.
             if change.verdict == "slower" and change.ratio > 1 + self.slower / 100:
@@ -44,6 +47,9 @@ class Gate:
                 )
             return
         for name in ("cycles", "instructions"):
+            if name in found.doubts:
+                yield f"{name}: {found.doubts[name]}; it may be slower"
+                return
             if name in found.counts:
                 yield from _grown(name, *found.counts[name], self.slower)
                 return
@@ -52,10 +58,17 @@ class Gate:
     def _larger(self, found: Comparison) -> Iterator[str]:
         if self.larger is None:
             return
-        known = [name for name in _SIZES if name in found.counts]
-        for name in known or ("peak_rss",) * ("peak_rss" in found.counts):
-            yield from _grown(name.replace("_", " "), *found.counts[name], self.larger)
-        if not known and "peak_rss" not in found.counts:
+        figures = found.counts.keys() | found.doubts.keys()
+        judged = [name for name in _SIZES if name in figures] or [
+            name for name in ("peak_rss",) if name in figures
+        ]
+        for name in judged:
+            title = name.replace("_", " ")
+            if name in found.doubts:
+                yield f"{title}: {found.doubts[name]}; it may be larger"
+            else:
+                yield from _grown(title, *found.counts[name], self.larger)
+        if not judged:
             yield "nothing that both results know shows that it is not larger"
 
     def _worse(self, found: Comparison) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -25,8 +26,10 @@ from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
 from edgeq.support.result import Result
+from edgeq.support.seeds import check_seed
 
 _CHUNK = 32
+_MOST_RANDOM_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,14 @@ def _inputs(
         return model_inputs(given, model, where, axes)
     if n < 1:
         raise UsageError(f"-n {n}: at least one input is needed.")
+    check_seed(seed)
+    # Random numbers are drawn with 8 bytes each.
+    one = 8 * sum(math.prod(tensor.shape) for tensor in input_tensors(model))
+    if n * one > _MOST_RANDOM_BYTES:
+        raise UsageError(
+            f"-n {n:,}: so many inputs take {n * one:,} bytes.",
+            hint=f"at most {_MOST_RANDOM_BYTES // one:,}, of several seeds",
+        )
     return random_inputs(model, n, seed)
 
 

@@ -58,6 +58,16 @@ _MOST_WAITS = 100
 _MOST = 1e6
 _MOST_LINES = 1 << 16
 
+# Words that GNU ld (2.40) takes as its own where a script names a memory region.
+_LINKER_WORDS = """
+    ABSOLUTE ADDR AFTER ALIGN ALIGNOF ALIGN_WITH_INPUT ASSERT AT BEFORE BIND BLOCK CONSTANT COPY
+    DATA_SEGMENT_ALIGN DATA_SEGMENT_END DATA_SEGMENT_RELRO_END DEFINED DSECT ENTRY EXTERN FLOAT
+    FORCE_COMMON_ALLOCATION FORCE_GROUP_ALLOCATION GROUP HIDDEN HLL INCLUDE INFO
+    INHIBIT_COMMON_ALLOCATION INPUT INSERT LD_FEATURE LENGTH LOADADDR LOG2CEIL MAP MAX MEMORY MIN
+    NEXT NOCROSSREFS NOCROSSREFS_TO NOFLOAT NOLOAD ONLY_IF_RO ONLY_IF_RW ORIGIN OUTPUT OUTPUT_ARCH
+    OUTPUT_FORMAT OVERLAY PHDRS PROVIDE PROVIDE_HIDDEN READONLY REGION_ALIAS SEARCH_DIR SECTIONS
+    SEGMENT_START SIZEOF SIZEOF_HEADERS SPECIAL STARTUP SUBALIGN SYSLIB TARGET TYPE
+    VERSION"""
 # Facts of these tables must say where they were read, under the same key of [sources].
 _NEED_SOURCE = ("cpu", "memory", "uart", "flash", "system", "host", "flash_timing", "power")
 
@@ -177,7 +187,13 @@ def _register_step(value: Any) -> str:
 
 def _identifier(value: Any) -> str:
     good = isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]*", value)
+    if good and value in _LINKER_WORDS.split():
+        return "a name that is no word of the linker's own language"
     return "" if good else "a linker name such as FLASH or RAM_D1"
+
+
+def _positive_count(value: Any) -> str:
+    return "" if not _count(value) and value > 0 else "a whole number, 1 or more, of 63 bits"
 
 
 def _target_name(value: Any) -> str:
@@ -217,7 +233,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "cpu": {
         "core": _Key(_one_of(*CPUS), required=True),
         "isa": _Key(_list_of(_one_of(*ISA_FEATURES))),
-        "clock_hz": _Key(_count),
+        "clock_hz": _Key(_positive_count),
         "cycle_counter": _Key(_one_of(*CYCLE_COUNTERS)),
     },
     "system": {
@@ -228,9 +244,9 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "uart": {
         "driver": _Key(_shipped("uart"), required=True),
         "base": _Key(_address, required=True),
-        "clock_hz": _Key(_count),
-        "core_clock_hz": _Key(_count),
-        "baud": _Key(_count),
+        "clock_hz": _Key(_positive_count),
+        "core_clock_hz": _Key(_positive_count),
+        "baud": _Key(_positive_count),
         "config": _Key(_count),
         "setup": _Key(_list_of(_register_step)),
         "pins": _Key(_text),

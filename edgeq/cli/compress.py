@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    Number,
+    Whole,
+    force_option,
+    import_option,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
 from edgeq.compress.task import Task
@@ -46,7 +53,9 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, output: Path, force: bool, as_json: bool, **kwargs: Any) -> None:
         if output.suffix != ".keras":
             raise UsageError(f"The output '{output}' must be a .keras file.")
-        check_writable(output, force=force)
+        given = click.get_current_context().params
+        inputs = [value for name, value in given.items() if name != "output"]
+        check_writable(output, force=force, inputs=inputs)
         result: Compression = command(*args, **kwargs)
         write_whole(output, keras_bytes(result.model))
         if as_json:
@@ -71,9 +80,11 @@ def _training_declarations(epochs: int, teach: float, rates: str) -> list[Callab
             is_flag=True,
             help="The data has no labels: learn from the model's own outputs.",
         ),
-        click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes."),
+        click.option("--epochs", type=Whole(0), default=epochs, show_default=True, help="Passes."),
         click.option("--learning-rate", type=Number(), show_default=rates, help="Of Adam."),
-        click.option("--batch-size", type=int, default=32, show_default=True, help="Per step."),
+        click.option(
+            "--batch-size", type=Whole(1), default=32, show_default=True, help="Per step."
+        ),
         click.option(
             "--teach",
             type=Number(),
@@ -82,7 +93,9 @@ def _training_declarations(epochs: int, teach: float, rates: str) -> list[Callab
             help="Share of the loss that is the teacher's output; the rest is the labels'.",
         ),
         click.option("--loss", help="A Keras loss by name; by default one that fits the labels."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the training."),
+        click.option(
+            "--seed", type=Whole(0), default=0, show_default=True, help="Of the training."
+        ),
         click.option(
             "--max-drop",
             type=Number(),
@@ -219,7 +232,9 @@ def prune(
     epilog="Example: edgeq compress cluster kws.keras -o kws16.keras --data train.npz --clusters 16"
 )
 @click.argument("model", type=_MODEL)
-@click.option("--clusters", type=int, default=16, show_default=True, help="Values per kernel.")
+@click.option(
+    "--clusters", type=Whole(2, 256), default=16, show_default=True, help="Values per kernel."
+)
 @_teacher
 @_output_options
 @_training_options(epochs=5)
@@ -234,7 +249,7 @@ def cluster(model: Path, task: Task, clusters: int) -> Compression:
     epilog="Example: edgeq compress factorize ad.keras -o thin.keras --data train.npz --rank 16"
 )
 @click.argument("model", type=_MODEL)
-@click.option("--rank", type=int, help="Width in between; by default each layer gets its own.")
+@click.option("--rank", type=Whole(1), help="Width in between; by default each layer gets its own.")
 @click.option(
     "--energy", type=Number(), default=0.9, show_default=True, help="What the default rank keeps."
 )

@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    Number,
+    Whole,
+    force_option,
+    import_option,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.passes import show_passes
 from edgeq.cli.shared.tables import result_console
@@ -114,7 +121,7 @@ from edgeq.workflow.convert import convert as convert_model
     help="Outputs: as they are; without a softmax or sigmoid; or the number of the largest.",
 )
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
-@click.option("--limit", type=click.IntRange(1), help="Calibrate on at most so many samples.")
+@click.option("--limit", type=Whole(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
 @click.option("--metric", default="classification", show_default=True, help="What --eval computes.")
 @click.option(

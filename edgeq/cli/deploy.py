@@ -11,6 +11,7 @@ import click
 from edgeq.analysis.limits import Limits
 from edgeq.cli.shared.common import (
     Number,
+    Whole,
     compile_options,
     force_option,
     import_option,
@@ -38,13 +39,13 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--data", help="Representative data, as for `edgeq convert`.")
 @click.option("--eval", "eval_", help="Labelled data, as for `edgeq evaluate`.")
 @click.option("--metric", help="How accuracy is measured, as for `edgeq evaluate`.")
-@click.option("--limit", type=click.IntRange(1), help="Use at most so many samples of --eval.")
+@click.option("--limit", type=Whole(1), help="Use at most so many samples of --eval.")
 @click.option("--scheme", help="Quantization scheme; int8 by default.")
 @click.option("--io", help="Type of inputs and outputs: int8, uint8, int16, float32.")
 @click.option("-t", "--target", help="Board or CPU; cortex-m4 by default.")
 @click.option("--on", help="Device to profile on; the target's emulator by default.")
 @click.option("-o", "--output", help="Folder to make; 'deployed' by default.")
-@click.option("-n", "--verify", type=click.IntRange(1), help="Random inputs to verify with.")
+@click.option("-n", "--verify", type=Whole(1), help="Random inputs to verify with.")
 @click.option("--min-accuracy", type=Number(), help="Limit: least value of the metric.")
 @click.option("--max-drop", type=Number(), help="Limit: most that may be lost against float.")
 @click.option("--max-latency", type=Number(), help="Limit: milliseconds per inference.")

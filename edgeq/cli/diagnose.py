@@ -8,7 +8,7 @@ import click
 
 from edgeq.analysis.diagnosis.diagnose import Diagnosis
 from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose_model
-from edgeq.cli.shared.common import import_option, json_option, print_json
+from edgeq.cli.shared.common import Whole, import_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
@@ -30,7 +30,7 @@ _SHOWN = 12
 @click.option("--data", required=True, help="Representative data, as for `edgeq convert`.")
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=16,
     show_default=True,
     help="Look at so many samples, spread over the data.",

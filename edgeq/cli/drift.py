@@ -16,7 +16,7 @@ from edgeq.analysis.drift.check import (
     read_reference,
     reference_profile,
 )
-from edgeq.cli.shared.common import force_option, json_option, print_json
+from edgeq.cli.shared.common import Number, force_option, json_option, print_json
 from edgeq.cli.shared.data import dataset_options
 from edgeq.data import DatasetOptions
 from edgeq.support.jsontext import json_text
@@ -61,7 +61,7 @@ def save(
     as_json: bool,
 ) -> None:
     """Save what inputs and outputs of MODEL look like now."""
-    check_writable(output, force=force)
+    check_writable(output, force=force, inputs=(model, data))
     reference = reference_profile(model, data, on=on, raw=raw, reading=reading)
     write_whole(output, json_text(reference) + "\n")
     if as_json:
@@ -84,7 +84,7 @@ def save(
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="The new data, without labels.")
 @click.option(
-    "--psi", default=PSI_LIMIT, show_default=True,
+    "--psi", type=Number(0.0), default=PSI_LIMIT, show_default=True,
     help="Population stability index that counts as drift.",
 )  # fmt: skip
 @_on

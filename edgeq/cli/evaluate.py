@@ -12,6 +12,7 @@ from edgeq.analysis.evaluation.evaluate import evaluate as evaluate_model
 from edgeq.analysis.evaluation.robustness import Robustness
 from edgeq.analysis.evaluation.robustness import robustness as robustness_of
 from edgeq.cli.shared.common import (
+    Whole,
     compile_options,
     frontend_options,
     import_option,
@@ -48,7 +49,7 @@ _MAX_CLASSES_SHOWN = 20
     "module:function of your own: (outputs, labels) -> number or dict; set its attribute "
     "larger_is_better to False where less is better.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Use at most so many samples.")
+@click.option("--limit", type=Whole(1), help="Use at most so many samples.")
 @click.option("--also-on", help="A second device, whose outputs are compared sample by sample.")
 @click.option("--robustness", is_flag=True, help="With disturbed inputs too: noise, shift, ...")
 @click.option(

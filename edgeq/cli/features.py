@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.shared.common import force_option, json_option, precision_option, print_json
+from edgeq.cli.shared.common import Whole, force_option, json_option, precision_option, print_json
 from edgeq.data import DatasetOptions
 from edgeq.support.terminal import say
 
@@ -23,10 +23,10 @@ from edgeq.support.terminal import say
 )
 @click.option(
     "--frames",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Frames of each recording: silence is added to short ones, long ones are cut.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Use at most so many recordings.")
+@click.option("--limit", type=Whole(1), help="Use at most so many recordings.")
 @click.option("--resample", is_flag=True, help="Resample recordings of another rate.")
 @precision_option
 @force_option

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from edgeq.cli.shared.common import Number, json_option, print_json
+from edgeq.cli.shared.common import Number, Whole, json_option, print_json
 from edgeq.support.terminal import say
 
 
@@ -18,7 +18,9 @@ from edgeq.support.terminal import say
 @click.option("--tool", help="Flashing tool; by default the first one that is installed.")
 @click.option("--probe", default="", help="Serial number of the debug probe.")
 @click.option("--port", default="", help="Serial port of the board.")
-@click.option("--baud", default=0, help="Baud rate of the port; by default the target's.")
+@click.option(
+    "--baud", type=Whole(0), default=0, help="Baud rate of the port; by default the target's."
+)
 @click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
 @json_option
 def flash(
@@ -52,7 +54,9 @@ def flash(
 
 @click.command(epilog="Example: edgeq monitor /dev/ttyACM0 --baud 115200")
 @click.argument("port")
-@click.option("--baud", default=115200, show_default=True, help="Symbols per second.")
+@click.option(
+    "--baud", type=Whole(1), default=115200, show_default=True, help="Symbols per second."
+)
 @click.option("--seconds", type=Number(), help="Stop after this time; by default at Ctrl-C.")
 @json_option
 def monitor(port: str, baud: int, seconds: float | None, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -107,6 +108,11 @@ def _at_home(argument: str) -> str:
 
 def _prepare() -> None:
     """Streams that print anything, and signals that end whatever runs."""
+    for name in ("stdin", "stdout", "stderr"):
+        # Closed by whoever started it (`>&-`): what is printed there is for nobody. Opened in this
+        # order, each gets the number of the closed one, and no file of ours does.
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal without UTF-8 shows what it cannot print as \uXXXX.
         if isinstance(stream, io.TextIOWrapper):

@@ -71,7 +71,7 @@ def verify_manifest(
 
 
 def _check_card(card: Path, manifest: Path, *, force: bool) -> None:
-    check_writable(card, force=force)
+    check_writable(card, force=force, inputs=(manifest,))
     folder = manifest if manifest.is_dir() else manifest.parent
     if card.resolve().is_relative_to(folder.resolve()):
         raise UsageError(

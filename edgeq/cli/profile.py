@@ -14,6 +14,7 @@ from edgeq.analysis.profiling import Profile
 from edgeq.analysis.profiling import profile as profile_model
 from edgeq.cli.shared.common import (
     Number,
+    Whole,
     compile_options,
     frontend_options,
     json_option,
@@ -33,12 +34,10 @@ from edgeq.support.figures import mark
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
-@click.option("-n", "--runs", type=click.IntRange(1), help="Timed calls.")
-@click.option(
-    "--warmup", type=click.IntRange(0), help="Untimed calls before; by default until steady."
-)
+@click.option("-n", "--runs", type=Whole(1), help="Timed calls.")
+@click.option("--warmup", type=Whole(0), help="Untimed calls before; by default until steady.")
 @click.option("--seconds", type=Number(0.0), help="Length of the timed part on hosts.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the runtime (ssh:, adb:).")
+@click.option("--threads", type=Whole(1), help="Threads of the runtime (ssh:, adb:).")
 @click.option("--cpu", metavar="LIST", help="Cores to stay on, such as 0,4-6 (ssh:, adb:).")
 @click.option(
     "--sustained",
@@ -55,7 +54,7 @@ from edgeq.support.figures import mark
 @click.option("--no-ops", is_flag=True, help="Leave the per-op figures out.")
 @click.option(
     "--input-index",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     show_default=True,
     help="Number of the reproducible input that is fed.",

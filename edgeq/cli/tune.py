@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from edgeq.cli.shared.common import Number, force_option, import_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    Number,
+    Whole,
+    force_option,
+    import_option,
+    json_option,
+    print_json,
+)
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
@@ -45,7 +52,7 @@ from edgeq.workflow.tuning.tune import tune as tune_model
 )
 @click.option("--flash", help="Limit: flash in all, e.g. 128K.")
 @click.option("--ram", help="Limit: RAM in all, e.g. 32K.")
-@click.option("--cycles", type=int, help="Limit: cycles per inference.")
+@click.option("--cycles", type=Whole(1, most=2**53), help="Limit: cycles per inference.")
 @click.option(
     "--max-latency",
     type=Number(),
@@ -64,15 +71,15 @@ from edgeq.workflow.tuning.tune import tune as tune_model
     show_default=True,
     help="What counts most among models that keep to the limits.",
 )
-@click.option("--trials", type=int, default=40, show_default=True, help="Candidates to try.")
+@click.option("--trials", type=Whole(1), default=40, show_default=True, help="Candidates to try.")
 @click.option("--minutes", type=Number(), help="Begin no further trial after so many minutes.")
 @click.option(
     "--workers",
     metavar="N|tcp://HOST:PORT",
     help="Local processes, or the scheduler of a dask cluster; by default one process per core.",
 )
-@click.option("--limit", type=click.IntRange(1), default=500, show_default=True, help="Samples.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the search.")
+@click.option("--limit", type=Whole(1), default=500, show_default=True, help="Samples.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the search.")
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @import_option
 @dataset_options

@@ -8,7 +8,13 @@ import click
 
 from edgeq.analysis.verification import Verification
 from edgeq.analysis.verification import verify as verify_model
-from edgeq.cli.shared.common import compile_options, frontend_options, json_option, print_json
+from edgeq.cli.shared.common import (
+    Whole,
+    compile_options,
+    frontend_options,
+    json_option,
+    print_json,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.arrays import read_arrays
 from edgeq.support.terminal import say
@@ -21,8 +27,10 @@ from edgeq.support.terminal import say
     "--against",
     help="Address of the oracle; by default tflm, and LiteRT's reference for ops that it lacks.",
 )
-@click.option("-n", "count", default=100, show_default=True, help="Number of random inputs.")
-@click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
+@click.option(
+    "-n", "count", type=Whole(1), default=100, show_default=True, help="Number of random inputs."
+)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the random inputs.")
 @click.option(
     "-i",
     "--input",

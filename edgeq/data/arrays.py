@@ -27,6 +27,7 @@ _UNREADABLE = (*ARCHIVE_ERRORS, SyntaxError, TypeError, RecursionError)
 # What is packed may be so much larger than the file: silence, masks and empty images pack well.
 _SPARE_BYTES, _MOST_TIMES = 1 << 30, 20
 _MOST_AXES = 32
+_MOST_ARRAYS = 1000  # of one archive; a model has some inputs, a data set some columns
 _DATA_NAMES = ("x", "data", "inputs", "images", "samples", "specs", "arr_0")
 _LABEL_NAMES = ("y", "label", "labels", "targets", "arr_1")
 
@@ -191,9 +192,34 @@ def read_columns(path: Path) -> dict[str, Column]:
         EdgeqError: Not such a file, a pickle, damaged, or far larger than it may be.
     """
     try:
-        return {key: _column(path, key, size) for key, size in _sizes(path).items()}
+        sizes = _sizes(path)
+        if "" in sizes:
+            with open_file(path, "array") as stream:
+                return {"": _column(path, "", sizes[""], stream)}
+        found = {}
+        with zipfile.ZipFile(path) as archive:
+            for key, size in sizes.items():
+                with archive.open(key + ".npy") as stream:
+                    found[key] = _column(path, key, size, stream)
+        return found
     except EdgeqError:
         raise
+    except _UNREADABLE as error:
+        raise file_error(path, error) from error
+
+
+def whole_arrays(path: Path) -> dict[str, Array]:
+    """Every array in a .npy or .npz file by key, as `read_columns` has them, read at once.
+
+    Raises:
+        EdgeqError: As `read_columns`; or it does not fit into memory.
+    """
+    columns = read_columns(path)
+    if "" in columns:
+        return {"": columns[""].whole()}
+    try:
+        with open_file(path, "arrays") as file, np.load(file, allow_pickle=False) as loaded:
+            return {key: np.asarray(loaded[key]) for key in columns}
     except _UNREADABLE as error:
         raise file_error(path, error) from error
 
@@ -207,18 +233,25 @@ def _sizes(path: Path) -> dict[str, int]:
     limit = _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         members = check_sizes(archive, str(path), limit)
-    return {
+    arrays = {
         member.filename.removesuffix(".npy"): member.file_size
         for member in members
         if member.filename.endswith(".npy")
     }
+    if len(arrays) > _MOST_ARRAYS:
+        raise EdgeqError(
+            f"The archive has {len(arrays):,} arrays; {_MOST_ARRAYS:,} are read at most.",
+            str(path),
+            "one array for each input of the model, and one for the labels; samples lie along "
+            "the first axis",
+        )
+    return arrays
 
 
-def _column(path: Path, key: str, size: int) -> Column:
+def _column(path: Path, key: str, size: int, stream: IO[bytes]) -> Column:
     where = f"{path}:{visible_line(key)}" if key else str(path)
-    with _open(path, key) as stream:
-        shape, fortran, dtype = _header(stream)
-        left = size - stream.tell()
+    shape, fortran, dtype = _header(stream)
+    left = size - stream.tell()
     if dtype.hasobject:
         raise EdgeqError(
             "The array holds Python objects (a pickle), which could run code when read; "

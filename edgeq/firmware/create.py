@@ -115,7 +115,7 @@ def create_project(
     prefixes = _prefixes(models, name, names or {})
     check_target(board, template)
     folder = Path(output)
-    check_writable(folder, force=force, folder=True)
+    check_writable(folder, force=force, folder=True, inputs=models)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
     hook = "" if template == "mlperf-tiny" else OPS_HEADER
     if runtime == "tflm":

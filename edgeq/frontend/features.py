@@ -29,6 +29,8 @@ from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
+_MOST_SAMPLES = 1 << 28  # of one recording: four hours and a half at 16 kHz, in memory as float32
+
 Source = str | Path | Mapping[str, Any] | Described | FrontEnd
 
 
@@ -154,9 +156,14 @@ def features(
     if output is not None:
         if Path(output).suffix != ".npz":
             raise EdgeqError(f"'{output}' is no .npz.")
-        check_writable(Path(output), force=force)
+        check_writable(Path(output), force=force, inputs=(frontend, data))
     with Extractor(frontend, precision) as extract:
         samples = _samples(extract, data, frames)
+        if samples > _MOST_SAMPLES:
+            raise EdgeqError(
+                f"So many frames take {samples:,} samples of each recording.",
+                hint=f"a smaller --frames; {_MOST_SAMPLES:,} samples are possible",
+            )
         spec = _spec(extract.stream, samples)
         labelled = _has_labels(data)
         options = dataset_options or DatasetOptions()

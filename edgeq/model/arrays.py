@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.data.arrays import read_columns
+from edgeq.data.arrays import whole_arrays
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.file_axes import Axes
 from edgeq.model.graph import Subgraph, Tensor, numpy_dtype
@@ -32,10 +32,8 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
     Raises:
         EdgeqError: No such file, not numpy's format, a pickled array, or far too large.
     """
-    columns = read_columns(path)
-    if "" in columns:
-        return columns[""].whole()
-    return {key: column.whole() for key, column in columns.items()}
+    arrays = whole_arrays(path)
+    return arrays.get("", arrays)
 
 
 def model_inputs(

@@ -31,7 +31,7 @@ def write_report(
         EdgeqError: Something is no result of edgeq, or the page cannot be written.
     """
     path = Path(output)
-    check_writable(path, force=force)
+    check_writable(path, force=force, inputs=results)
     write_whole(path, page([_read(result, i) for i, result in enumerate(results)]))
     return path
 

@@ -43,6 +43,7 @@ MOST_DEPTH = 64
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _KINDS = {
+    stat.S_ISREG: None,
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a pipe",
     stat.S_ISCHR: "a device",
@@ -109,14 +110,19 @@ def check_file(path: Path, what: str) -> None:
     _check_kind(path, state, what)
 
 
+def kind_of(state: os.stat_result) -> str | None:
+    """What a path leads to, such as "a device"; None for a plain file."""
+    return next((name for test, name in _KINDS.items() if test(state.st_mode)), "something else")
+
+
 def _given(path: Path) -> bool:
     return str(path) == "/dev/stdin" or str(path.parent) in ("/dev/fd", "/proc/self/fd")
 
 
 def _check_kind(path: Path, state: os.stat_result, what: str) -> None:
-    if stat.S_ISREG(state.st_mode) or (stat.S_ISFIFO(state.st_mode) and _given(path)):
+    kind = kind_of(state)
+    if kind is None or (stat.S_ISFIFO(state.st_mode) and _given(path)):
         return
-    kind = next((name for test, name in _KINDS.items() if test(state.st_mode)), "something else")
     raise EdgeqError(
         f"the {what} is {kind}, no file.", visible_line(str(path)), "give a regular file"
     )

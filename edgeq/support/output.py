@@ -5,27 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import kind_of, parse_json, read_bytes
+
+_RECORDS = ("manifest.json", "edgeq-project.json")  # one of them is in every folder edgeq makes
 
 
-def check_writable(path: Path, *, force: bool, folder: bool = False) -> None:
+def check_writable(
+    path: Path, *, force: bool, folder: bool = False, inputs: Iterable[object] = ()
+) -> None:
     """Refuse, before any work is done, an output that cannot or must not be written.
 
     Args:
         path: File or folder to be made.
         force: Whether something that exists there may be replaced.
         folder: Whether it is to be a folder.
+        inputs: What the same command reads: paths, or data as a user types it
+            ("x.npz:x,y"); anything else is passed over.
 
     Raises:
-        EdgeqError: It exists and `force` is not given, it is a folder where a file is to be made,
-            or its folder is read-only.
+        EdgeqError: It exists and `force` is not given; it is a device, or a folder where a file
+            is to be made, or the other way round; it is or holds one of the inputs; it is a
+            folder that edgeq did not make; or its own folder is read-only.
     """
-    if path.is_dir() and not folder:
-        raise EdgeqError(f"'{path}' is a folder; a file is to be written.", hint=f"{path / 'NAME'}")
+    for given in inputs:
+        if isinstance(given, str | Path):
+            _check_input(path, str(given))
+    _check_kind(path, folder=folder)
     if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
     if folder and path.is_dir():
@@ -33,11 +43,78 @@ def check_writable(path: Path, *, force: bool, folder: bool = False) -> None:
         for kept in (Path.cwd(), Path.home()):
             if kept.resolve().is_relative_to(whole):
                 raise EdgeqError(f"'{path}' would be replaced as a whole, and holds '{kept}'.")
+        if not path.is_symlink():
+            _check_ours(path)
     parent = path.parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise EdgeqError(f"'{path}' cannot be written: '{parent}' is not a writable folder.")
+
+
+def _check_kind(path: Path, *, folder: bool = False) -> None:
+    """Refuse what is of another kind than what is to be made; a link is replaced as a link."""
+    if path.is_dir():
+        if not folder:
+            raise EdgeqError(
+                f"'{path}' is a folder; a file is to be written.", hint=f"{path / 'NAME'}"
+            )
+        return
+    if not path.exists():
+        return
+    kind = kind_of(path.stat())
+    # /dev/stdout is a link, and may lead to a plain file: replaced, it would be gone for everyone.
+    if kind is None and path.is_symlink() and path.parent.resolve() == Path("/dev"):
+        kind = "a device"
+    if kind is not None:
+        made = "folder" if folder else "file"
+        raise EdgeqError(f"'{path}' is {kind}; a {made} of another name can be written.")
+    if folder and not path.is_symlink():
+        raise EdgeqError(f"'{path}' is a file; a folder is to be written.", hint="another name")
+
+
+def _check_input(path: Path, given: str) -> None:
+    """Refuse an output that would take the place of what is read for it."""
+    for part in filter(None, (given, given.rpartition(":")[0], *given.split(","))):
+        source = Path(part)
+        try:
+            if not source.exists() or not path.exists():
+                continue
+            # A link in the place of a folder is replaced, and what it leads to is left alone.
+            inside = path.is_dir() and not path.is_symlink()
+            lost = inside and source.resolve().is_relative_to(path.resolve())
+            if not lost and not path.samefile(source):
+                continue
+        except (OSError, ValueError):
+            continue  # no path at all, and whoever reads it says so
+        does = "is" if path.samefile(source) else "would be replaced as a whole, and holds"
+        raise EdgeqError(f"'{path}' {does} the input '{source}'.", hint="another output")
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse to replace a folder with more in it than an earlier result.
+
+    Raises:
+        EdgeqError: It is not empty and holds no record of edgeq's, or it is a git repository.
+    """
+    held = {entry.name for entry in folder.iterdir()}
+    if ".git" in held:
+        raise EdgeqError(f"'{folder}' would be replaced as a whole, and is a git repository.")
+    if held and not any(_is_record(folder / name) for name in _RECORDS):
+        raise EdgeqError(
+            f"'{folder}' would be replaced as a whole, and edgeq did not make it: it has no "
+            f"{' or '.join(_RECORDS)} of edgeq's.",
+            hint="another folder; or remove it yourself",
+        )
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        found = parse_json(read_bytes(path, "record"), str(path))
+    except EdgeqError:
+        return False
+    signed = found.get("manifest") if isinstance(found, dict) else None
+    return any(isinstance(each, dict) and "edgeq" in each for each in (found, signed))
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -46,6 +123,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
     Raises:
         EdgeqError: The disk is full, or the file cannot be written for another reason.
     """
+    _check_kind(path)
     raw = data.encode() if isinstance(data, str) else bytes(data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,10 +157,16 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
 
     Yields:
         The temporary folder to write into.
+
+    Raises:
+        EdgeqError: As `check_writable`; or the folder cannot be made.
     """
     check_writable(path, force=force, folder=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
     work.chmod(0o755)
     old = work.with_name(work.name + ".old")
     try:

@@ -16,7 +16,7 @@ from edgeq.errors import UsageError
 from edgeq.firmware.golden import oracle_golden
 from edgeq.model.graph import at_signature
 from edgeq.model.model_file import read_graph
-from edgeq.support.output import whole_directory, write_whole
+from edgeq.support.output import check_writable, whole_directory, write_whole
 
 
 def compile(  # noqa: A001  (the name of the command, as documented)
@@ -56,6 +56,7 @@ def compile(  # noqa: A001  (the name of the command, as documented)
         raise UsageError("With --reentrant the arena is in NAME_state.", hint="leave out --arena")
     memory = Memory.EXTERNAL if external_arena else Memory.STATIC
     memory = Memory.REENTRANT if reentrant else memory
+    check_writable(Path(output), force=force, folder=True, inputs=[model])
     graph = at_signature(read_graph(model), signature)
     loaded = target if isinstance(target, Target) else load_target(target)
     sources = generate(

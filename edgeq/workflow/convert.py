@@ -226,7 +226,7 @@ def convert(
     recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
     rounding = rounding or usual_rounding(chosen.name)
     options = dataset_options or DatasetOptions()
-    path = _free(output, force=force)
+    path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
@@ -373,11 +373,11 @@ def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
     return {} if found is None else {"eval": found}
 
 
-def _free(output: str | Path | None, *, force: bool) -> Path | None:
+def _free(output: str | Path | None, inputs: tuple[Any, ...], *, force: bool) -> Path | None:
     """Where to write, after it is certain that one may."""
     if output is None:
         return None
-    check_writable(Path(output), force=force)
+    check_writable(Path(output), force=force, inputs=inputs)
     return Path(output)
 
 

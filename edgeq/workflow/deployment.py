@@ -170,7 +170,8 @@ def _write_reference(config: DeployConfig, folder: Path) -> None:
 
 def _check(config: DeployConfig, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
-    check_writable(Path(config.output), force=force, folder=True)
+    inputs = (config.model, config.data, config.eval, config.sign)
+    check_writable(Path(config.output), force=force, folder=True, inputs=inputs)
     find_metric(config.metric)
     duty_of(config.every, config.battery)
     if config.sign is not None:

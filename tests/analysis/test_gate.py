@@ -49,6 +49,33 @@ def test_cycles_where_no_time_is_kept():
     assert not Gate(slower=7).failures(compare_profiles(old, new))
 
 
+@pytest.mark.parametrize("bad", [None, 0, -1, True, "900"])
+@pytest.mark.parametrize("name", ["cycles", "flash_total", "ram_total", "samples_us", "latency"])
+def test_a_figure_that_was_lost_does_not_pass(name, bad):
+    old, new = profile(cycles=1000), profile(cycles=1000)
+    old["instructions"] = new["instructions"] = 500
+    if name == "latency":
+        new["samples_us"] = [] if bad is None else [float(bad)] * 1000 if bad in (0, -1) else None
+    elif name == "samples_us":
+        new["samples_us"] = new["samples_us"][:7]
+    elif name == "cycles":
+        old["samples_us"] = []
+        new["cycles"] = bad
+    else:
+        new["memory_bytes"][name] = bad
+    assert Gate(slower=5, larger=5).failures(compare_profiles(old, old)) == []
+    (why,) = Gate(slower=5, larger=5).failures(compare_profiles(old, new))
+    assert f"it may be {'larger' if name.endswith('total') else 'slower'}" in why
+    assert Gate().failures(compare_profiles(old, new)) == []
+
+
+def test_a_disturbed_measurement_does_not_pass():
+    disturbed = profile() | {"valid": False, "warnings": ["the clock fell"]}
+    for pair in ((profile(), disturbed), (disturbed, profile())):
+        (why,) = Gate(slower=5, larger=5).failures(compare_profiles(*pair))
+        assert "the clock fell" in why
+
+
 def test_accuracy_and_its_interval():
     # 45 and 40 of 50: Newcombe's method 10 as statsmodels computes it
     before = evaluation(0.9, (0.7863977, 0.9565234), 50)

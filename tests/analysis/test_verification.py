@@ -5,7 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.analysis.verification import first_difference, random_inputs
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 
@@ -47,6 +47,18 @@ def test_given_inputs_replace_the_random_ones(cli, models, tmp_path):
 def test_at_least_one_input(cli, models):
     done = cli("verify", models / "kws_int8.tflite", "--on", "tflm", "-n", "0")
     assert done.code == 2
+
+
+def test_more_inputs_than_any_memory_holds(cli, models):
+    done = cli("verify", models / "kws_int8.tflite", "--on", "tflm", "-n", "2000000000")
+    assert done.code == 2
+    assert "at most" in done.err
+
+
+def test_what_is_no_seed(cli, models):
+    assert cli("verify", models / "kws_int8.tflite", "--on", "tflm", "--seed", "-1").code == 2
+    with pytest.raises(UsageError, match="is no seed"):
+        edgeq.verify(models / "kws_int8.tflite", on="tflm", seed=-1)
 
 
 def test_extremes_come_first_and_seeds_repeat(models):

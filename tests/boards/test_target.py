@@ -105,6 +105,8 @@ def test_a_users_own_file(tmp_path):
         ("size = 131_072", "size = -1", "'memory.size' is -1"),
         ("origin = 0x20000000", "origin = 0x08000010", "overlap"),
         ('kind = "ram"', 'kind = "flash"', "no [[memory]] of kind 'ram'"),
+        ("clock_hz = 180_000_000", "clock_hz = 0", "'cpu.clock_hz' is 0"),
+        ('name = "RAM"', 'name = "SECTIONS"', "no word of the linker's own language"),
         ("clock_hz = 180_000_000", "clock = 1", "There is no key 'cpu.clock'"),
         ("[sources]", "[source]", "The table [sources] is missing"),
         ('name = "nucleo-f446re"', 'name = "Nucleo!"', "lower-case words"),

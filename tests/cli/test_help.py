@@ -8,6 +8,7 @@ import click
 import pytest
 
 from edgeq.cli.main import COMMANDS, cli
+from edgeq.cli.shared.common import Number, Whole
 
 HEAVY = (
     "numpy", "tensorflow", "keras", "ai_edge_litert", "litert_quantizer", "paramiko", "unicorn",
@@ -39,6 +40,23 @@ def test_every_command_has_help_that_ends_in_an_example(path, command):
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{path}: {parameter.opts} has no help"
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(*leaf, id="-".join(leaf[0])) for leaf in leaves(cli)]
+)
+def test_every_number_has_its_range(path, command):
+    """No number is so small or large that a library has to refuse it, and none is NaN."""
+    for parameter in command.params:
+        kind = parameter.type
+        if isinstance(kind, click.types.IntParamType):
+            assert isinstance(kind, Whole), f"{path}: {parameter.opts}"
+            for value in (kind.min - 1, kind.most + 1, 10**30):
+                with pytest.raises(click.BadParameter):
+                    kind.convert(str(value), parameter, None)
+            assert kind.convert(str(kind.min), parameter, None) == kind.min
+        elif isinstance(kind, click.types.FloatParamType):
+            assert isinstance(kind, Number), f"{path}: {parameter.opts}"
 
 
 def test_the_list_of_commands_names_each_one():

@@ -89,3 +89,30 @@ def test_arrays_of_two_gigabytes_in_two_megabytes(tmp_path):
 
     assert peak_mb(read) < 100
     refused(path, "bytes unpacked")
+
+
+def test_an_archive_of_very_many_arrays(tmp_path):
+    """Found in its directory, before any of them is opened."""
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        for index in range(1001):
+            archive.writestr(f"a{index}.npy", b"no array")
+    refused(tmp_path / "x.npz", "1,001 arrays")
+    with pytest.raises(EdgeqError, match="1,001 arrays"):
+        read_arrays(tmp_path / "x.npz")
+
+
+def test_each_array_is_found_in_a_directory_that_was_read_once(tmp_path, monkeypatch):
+    arrays = {f"a{index}": np.full((2, 3), index) for index in range(50)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    opened = []
+    real = zipfile.ZipFile.__init__
+
+    def counted(self, *args, **kwargs):
+        opened.append(args)
+        real(self, *args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", counted)
+    found = read_arrays(tmp_path / "x.npz")
+    assert len(opened) == 3  # for the sizes, the headers and the contents
+    assert found.keys() == arrays.keys()
+    assert all(np.array_equal(found[key], arrays[key]) for key in arrays)

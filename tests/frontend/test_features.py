@@ -9,6 +9,7 @@ import pytest
 
 import edgeq
 from edgeq.cli.main import main
+from edgeq.errors import EdgeqError
 from tests.frontend.signals import frames_of, recording
 
 
@@ -117,3 +118,9 @@ def test_keras_layer_and_tf_data_call_the_same_c():
     mapped = list(pairs.map(edgeq.feature_map("mfcc", "int16")))
     np.testing.assert_array_equal(np.stack([x.numpy() for x, _ in mapped]), exact)
     assert [int(y) for _, y in mapped] == [3, 4]
+
+
+@pytest.mark.parametrize("frames", [2_000_000_000, 10**30, 100_000_000])
+def test_frames_that_no_memory_holds(words, frames):
+    with pytest.raises(EdgeqError, match="samples of each recording"):
+        edgeq.features("micro", words, frames=frames, limit=1)

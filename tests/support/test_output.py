@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_link_in_the_place_of_a_folder_is_replaced(tmp_path, kind):
 def test_an_interruption_leaves_what_was_there(tmp_path, monkeypatch, place):
     folder = tmp_path / "out"
     folder.mkdir()
-    (folder / "old").touch()
+    (folder / "manifest.json").write_text('{"edgeq": "0.1.0"}')
     calls = []
     rename = Path.rename
 
@@ -97,7 +98,7 @@ def test_an_interruption_leaves_what_was_there(tmp_path, monkeypatch, place):
         (work / "new").touch()
         if place == "inside":
             raise KeyboardInterrupt
-    assert [file.name for file in folder.iterdir()] == ["old"]
+    assert [file.name for file in folder.iterdir()] == ["manifest.json"]
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -126,3 +127,149 @@ def test_paths_that_cannot_be(cli, tmp_path, monkeypatch, name, command):
     assert done.code in (1, 2)
     assert "Error" in done.err
     assert cli("compile", "m.tflite", "-o", "out", "--target", name).code in (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to a device"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_is_no_file_is_never_replaced(tmp_path, kind, folder):
+    node = tmp_path / "node"
+    if kind == "pipe":
+        os.mkfifo(node)
+    elif kind == "device":
+        try:
+            os.mknod(node, 0o600 | stat.S_IFCHR, os.makedev(1, 3))  # a null device of our own
+        except OSError:
+            pytest.skip("only root makes devices")
+    else:
+        node.symlink_to(os.devnull)
+    before = node.lstat()
+    for force in (False, True):
+        with pytest.raises(EdgeqError, match=r"is a (device|pipe)"):
+            check_writable(node, force=force, folder=folder)
+    with pytest.raises(EdgeqError, match=r"is a (device|pipe)"):
+        write_whole(node, b"abc")
+    with (
+        pytest.raises(EdgeqError, match=r"is a (device|pipe)"),
+        whole_directory(node, force=True) as work,
+    ):
+        (work / "new").touch()
+    assert node.lstat() == before
+    assert list(tmp_path.iterdir()) == [node]
+
+
+@pytest.mark.parametrize(
+    ("record", "content"),
+    [
+        (None, ""),
+        ("manifest.json", '{"manifest_version": 3, "name": "an extension of a browser"}'),
+        ("manifest.json", "[1]"),
+        ("manifest.json", "{"),
+    ],
+)
+def test_a_folder_of_the_users_own_is_not_replaced(tmp_path, record, content):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    if record:
+        (folder / record).write_text(content)
+    with (
+        pytest.raises(EdgeqError, match="edgeq did not make it"),
+        whole_directory(folder, force=True),
+    ):
+        pass
+    assert (folder / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("record", "content"),
+    [
+        ("manifest.json", '{"edgeq": "0.1.0"}'),
+        ("manifest.json", '{"manifest": {"edgeq": "0.1.0"}, "signature": null}'),
+        ("edgeq-project.json", '{"edgeq": "0.1.0"}'),
+        (None, ""),
+    ],
+)
+def test_an_earlier_result_or_an_empty_folder_is_replaced(tmp_path, record, content):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    if record:
+        (folder / record).write_text(content)
+    with whole_directory(folder, force=True) as work:
+        (work / "new").touch()
+    assert [file.name for file in folder.iterdir()] == ["new"]
+
+
+def test_a_git_repository_is_not_replaced(tmp_path):
+    (tmp_path / "own" / ".git").mkdir(parents=True)
+    (tmp_path / "own" / "edgeq-project.json").write_text('{"edgeq": "0.1.0"}')
+    with pytest.raises(EdgeqError, match="git repository"):
+        check_writable(tmp_path / "own", force=True, folder=True)
+
+
+def test_a_file_is_no_folder_even_with_force(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(b"precious")
+    with (
+        pytest.raises(EdgeqError, match="is a file"),
+        whole_directory(tmp_path / "m.tflite", force=True),
+    ):
+        pass
+    assert (tmp_path / "m.tflite").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("given", ["{}", "{}:x,y", "other.npy,{}", "{}/../x.npz"])
+@pytest.mark.parametrize("force", [False, True])
+def test_an_input_is_no_output(tmp_path, monkeypatch, given, force):
+    monkeypatch.chdir(tmp_path)
+    Path("x.npz").touch()
+    Path("sub").mkdir()
+    text = given.format("sub" if ".." in given else "x.npz")
+    with pytest.raises(EdgeqError, match="is the input"):
+        check_writable(tmp_path / "x.npz", force=force, inputs=(None, 7, text))
+    check_writable(tmp_path / "y.npz", force=force, inputs=(text,))
+
+
+def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"edgeq": "0.1.0"}')
+    (tmp_path / "m.tflite").touch()
+    with pytest.raises(EdgeqError, match="holds the input"):
+        check_writable(tmp_path, force=True, folder=True, inputs=[tmp_path / "m.tflite"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "in.tflite", "-o", "in.tflite", "--target", "cortex-m4"),
+        ("convert", "m.keras", "-o", "in.tflite", "--data", "in.tflite:x"),
+        ("compile", "in.tflite", "-o", "in.tflite"),
+        ("compile", "in.tflite", "-o", "in.tflite", "--project", "sources"),
+        ("report", "in.json", "-o", "in.json"),
+        ("run", "in.tflite", "--on", "local", "-i", "in.npz", "-o", "in.npz"),
+        ("features", "micro", "--data", "in.npz:x", "-o", "in.npz"),
+        ("compress", "equalize", "in.keras", "-o", "in.keras"),
+        ("compress", "qat", "m.keras", "--data", "in.keras:x,y", "-o", "in.keras"),
+        ("drift", "save", "in.tflite", "--data", "in.npz", "-o", "in.npz"),
+        ("deploy", "in.tflite", "-o", "in.tflite", "--target", "cortex-m4"),
+        ("verify-manifest", "in.json", "--card", "in.json"),
+        ("tune", "t/best.tflite", "--data", "d.npz", "--eval", "d.npz", "-o", "t"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(cli, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    Path("t").mkdir()
+    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "t/best.tflite"):
+        Path(name).write_bytes(b"precious")
+    done = cli(*words, "--force")
+    assert done.code in (1, 2)
+    assert "Traceback" not in done.err
+    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "t/best.tflite"):
+        assert Path(name).read_bytes() == b"precious"
+    assert "is the input" in done.err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_folder_below_one_that_takes_none():
+    with (
+        pytest.raises(EdgeqError, match="cannot be written"),
+        whole_directory(Path("/proc/x/y"), force=False),
+    ):
+        pass

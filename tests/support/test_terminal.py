@@ -54,6 +54,17 @@ def test_a_terminal_without_utf_8():
     assert b"\\u65e5.tflite" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream(closed):
+    """Nobody reads what is printed there; the command does its work all the same."""
+    command = f"exec {sys.executable} -m edgeq targets nucleo-f446re {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert (b"nucleo-f446re" in done.stdout) == (closed in ("2>&-", "<&-"))
+
+
 def test_short_lines():
     assert not line_problem("NUCLEO-F446RE, 180 MHz")
     for bad in ("", " ", "a\nb", "\u202e", "x" * 300, 3, None, ["a"]):

@@ -41,6 +41,25 @@ import_option = click.option(
 )
 
 
+class Whole(click.IntRange):
+    """A whole number within bounds; at most `most` where `high` names none to the user."""
+
+    def __init__(self, low: int, high: int | None = None, *, most: int = 2**32 - 1) -> None:
+        super().__init__(low, high)
+        self.most = most  # what seeds, counts in protocols and libraries take
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number.
+
+        Raises:
+            click.BadParameter: It is none, or out of range.
+        """
+        number = int(super().convert(value, param, ctx))
+        if number > self.most:
+            self.fail(f"{number} is more than {self.most}.", param, ctx)
+        return number
+
+
 class Number(click.FloatRange):
     """A finite number, within bounds where there are some; NaN would let every limit pass."""
 
@@ -130,7 +149,7 @@ def compile_options(command: Command) -> Command:
             is_flag=True,
             help="Let figures of another core keep a budget, where the target's own is not here.",
         ),
-        click.option("--cycles", type=int, help="Budget: cycles per inference."),
+        click.option("--cycles", type=Whole(1, most=2**53), help="Budget: cycles per inference."),
         click.option(
             "--flash", help="Budget: all flash of the program (code, weights, tables), e.g. 128K."
         ),

@@ -41,7 +41,8 @@ def run_comparison(
     if output is not None:
         if output.suffix.lower() not in (".html", ".htm"):
             raise UsageError(f"'{output}' is no page.", hint="-o schemes.html, or no -o")
-        check_writable(output, force=bool(settings["force"]))
+        inputs = (model, settings["data"], eval_data)
+        check_writable(output, force=bool(settings["force"]), inputs=inputs)
     others = {k: v for k, v in settings.items() if k not in (*_ONE_ONLY, "force", "data")}
     found = compare_schemes(
         model,

@@ -135,7 +135,8 @@ def tune(
     _check(prefer, trials, minutes, seed)
     bounds = _with_clock(limits or TuneLimits(drop=0.01), on)
     folder = Path(output)
-    check_writable(folder / RESULT, force=True)
+    for name in (RESULT, BEST, JOURNAL):
+        check_writable(folder / name, force=True, inputs=(model, data, eval_data, train_data))
     if force:
         (folder / JOURNAL).unlink(missing_ok=True)
     problem = pose(
