@@ -1,5 +1,7 @@
 """ONNX files of strangers: whatever stands in them, the error names it, soon and in little room."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,12 @@ def test_every_attribute_is_of_its_type():
     assert checked > 100
 
 
+def test_words_that_are_not_known_are_refused():
+    conv = op("Conv", more=[weights(6, 4, 3, 3)], auto_pad="SAME")
+    assert "has the auto_pad 'SAME'" in refusal(conv)
+    assert "has the approximate 'erf'" in refusal(op("Gelu", opset=20, approximate="erf"))
+
+
 def test_a_value_is_made_once():
     relu = [helper.make_node("Relu", ["x"], ["y"], name=name) for name in "ab"]
     assert "makes 'y', which is there already" in refusal(model(relu, {"x": (1, 4)}, {}))
@@ -125,8 +133,7 @@ def test_padding_that_does_not_fit_is_refused():
 
 def chain(count):
     names = ["x", *(f"t{i}" for i in range(1, count)), "y"]
-    pairs = zip(names, names[1:], strict=False)
-    nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairs]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in itertools.pairwise(names)]
     return model(nodes, {"x": (1, 4)}, {})
 
 

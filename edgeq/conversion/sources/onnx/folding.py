@@ -31,8 +31,10 @@ def numpy_type(number: int) -> str:
 
 
 class Room:
-    """How many elements may still be read and made while a file is read: many ops of a file may
-    each make the largest array, or read it."""
+    """How many numbers may still be read and made while a file is read.
+
+    Many ops of a small file may each make the largest array, or read it.
+    """
 
     def __init__(self) -> None:
         self.left = MOST_ALTOGETHER

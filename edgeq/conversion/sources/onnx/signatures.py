@@ -5,10 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from edgeq.conversion.tensorflow import first_line
 from edgeq.errors import EdgeqError
+from edgeq.support.text import visible_line
 
 _MOST_OPSET = 1 << 20  # what is newer than the package onnx is judged by its newest
+_WORDS = {
+    "approximate": ("none", "tanh"),
+    "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
+    "direction": ("forward", "reverse", "bidirectional"),
+}  # where the ops here tell only some words from all others
 
 
 class Signatures:
@@ -81,10 +86,14 @@ class Signatures:
         for attribute in proto.attribute:
             name = attribute.name
             if name in given:
-                return f"has its attribute {first_line(ValueError(name))} twice"
+                return f"has its attribute {visible_line(name)} twice"
             given.add(name)
             if name in known and attribute.type != known[name].value:
                 return f"has an attribute {name} that is no {known[name].name}"
+            if name in known and name in _WORDS:
+                word = attribute.s.decode("utf-8", "replace")
+                if word not in _WORDS[name]:
+                    return f"has the {name} '{visible_line(word)[:80]}'"
         missing = [n for n, a in schema.attributes.items() if a.required and n not in given]
         return f"has no attribute {missing[0]}" if missing else ""
 
