@@ -208,3 +208,17 @@ def test_known_values_have_one_room_together():
 def test_numbers_that_no_device_has_are_refused():
     proto = op("Mul", x=(1, 4), more=[np.ones(4, np.complex64)])
     assert "holds no numbers" in refusal(proto)
+
+
+def test_versions_of_the_ops_are_known():
+    proto = op("Relu")
+    proto.opset_import[0].version = 1 << 62
+    assert f"is of opset {1 << 62}" in refusal(proto)
+    del proto.opset_import[:]
+    assert "does not say its opset" in refusal(proto)
+
+
+def test_slices_name_the_axis_that_is_not_there():
+    for axis, step in ((9, 1), (-5, 1), (1, 0)):
+        cut = op("Slice", more=[ints(0), ints(2), ints(axis), ints(step)])
+        assert f"a step of {step} on axis {axis} of 4" in refusal(cut, built)

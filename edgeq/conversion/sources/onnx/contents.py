@@ -81,7 +81,7 @@ def parse_onnx(data: bytes, source: str, folder: Path | None = None) -> Graph:
 
 def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     _check_size(model, source)
-    opset = next((o.version for o in model.opset_import if o.domain in _STANDARD), 1)
+    opset = _opset(onnx, model, source)
     reader = _Reader(onnx, source, folder, Signatures(onnx, opset, source))
     constants = {
         _text(tensor.name): reader.array(tensor, f"weight '{visible_line(tensor.name)}'")
@@ -96,6 +96,22 @@ def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     nodes = tuple(used(nodes, outputs))
     _check_order(nodes, outputs, {*constants, *(i.name for i in inputs)}, source)
     return _without_constant_nodes(Graph(source, opset, nodes, constants, inputs, outputs))
+
+
+def _opset(onnx: Any, model: Any, source: str) -> int:
+    """The version of the standard ops that the file is written in."""
+    given = [int(o.version) for o in model.opset_import if o.domain in _STANDARD]
+    if not given and model.ir_version < 3:
+        return 1  # files so old do not say it
+    newest = onnx.defs.onnx_opset_version()
+    if not given or not 1 <= given[0] <= newest:
+        found = f"is of opset {given[0]}" if given else "does not say its opset"
+        raise EdgeqError(
+            f"The model {found}; the package onnx here knows 1 to {newest}.",
+            source,
+            "export it with an opset of 13 to 21, or update the package onnx",
+        )
+    return given[0]
 
 
 def _check_size(model: Any, source: str) -> None:
@@ -232,11 +248,11 @@ class _Reader:
             raise outside
         if not path.is_file():
             raise EdgeqError(f"There is no '{visible_line(name)}' beside the model.", self._source)
-        start, length = (_number(entries.get(key)) for key in ("offset", "length"))
+        start = self._number(entries, "offset", what) or 0
+        length = self._number(entries, "length", what)
         size = path.stat().st_size
-        start = start or 0
-        length = size - start if length is None else length
-        if start < 0 or length < 0 or start + length > size:
+        length = max(size - start, 0) if length is None else length
+        if start + length > size:
             raise EdgeqError(
                 f"'{visible_line(name)}' has {size:,} bytes; the {what} is said to lie at "
                 f"{start:,} to {start + length:,}.",
@@ -250,6 +266,17 @@ class _Reader:
             tensor.raw_data = file.read(length)
         del tensor.external_data[:]
         tensor.data_location = self._onnx.TensorProto.DEFAULT
+
+    def _number(self, entries: dict[str, str], key: str, what: str) -> int | None:
+        text = entries.get(key)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise EdgeqError(
+                f"The {what} lies in another file, with the {key} of '{visible_line(text)[:40]}'.",
+                self._source,
+            )
+        return int(text)
 
     def inputs(self, protos: Iterator[Any]) -> Iterator[Input]:
         """What the model takes, with batch axes of 1."""
@@ -289,9 +316,3 @@ class _Reader:
 
 def _text(name: str | bytes) -> str:
     return name if isinstance(name, str) else name.decode("utf-8", "replace")
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1

@@ -128,6 +128,9 @@ def slices(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[slice
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     found = [slice(None)] * rank
+    for axis, step in zip(axes, steps, strict=True):
+        if not -rank <= axis < rank or not step:
+            raise ValueError(f"a step of {step} on axis {axis} of {rank}")
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         whole = step < 0 and end < -(1 << 30)
         found[axis] = slice(start, None if whole or end > (1 << 30) else end, step)

@@ -8,7 +8,6 @@ from typing import Any
 from edgeq.errors import EdgeqError
 from edgeq.support.text import visible_line
 
-_MOST_OPSET = 1 << 20  # what is newer than the package onnx is judged by its newest
 _WORDS = {
     "approximate": ("none", "tanh"),
     "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
@@ -27,7 +26,7 @@ class Signatures:
 
     def __init__(self, onnx: Any, opset: int, source: str) -> None:
         self._onnx = onnx
-        self._opset = min(max(opset, 1), _MOST_OPSET)
+        self._opset = opset
         self._source = source
         self.schema = cache(self._schema)
 
