@@ -11,7 +11,7 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.budget import within_budgets
-from edgeq.analysis.macs import model_macs
+from edgeq.analysis.macs import model_macs, unknown_loops
 from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
@@ -82,6 +82,8 @@ class Inspection(Result):
 
     Attributes:
         integer: Whether no tensor is a float.
+        macs: Multiply-accumulates of one inference, all turns of loops among them.
+        unknown_loops: How many loops count as one turn, as only the running model knows more.
         peak_op: Index of the op that needs most memory; None for a model without ops.
         peak_live_bytes: What that op needs. The arena cannot be smaller.
         arena_bytes: Activations, scratch, inputs, outputs and state of the generated C; None if
@@ -96,6 +98,7 @@ class Inspection(Result):
     file_bytes: int
     integer: bool
     macs: int
+    unknown_loops: int
     parameters: int
     constant_bytes: int
     peak_op: int | None
@@ -146,7 +149,7 @@ def inspect(
 
 def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspection:
     main = graph.main
-    macs = model_macs(main)
+    macs = model_macs(graph)
     program, plan, problems = _planned(graph, isa_of(loaded), options)
     live = _needed_bytes(main, program, plan) if program and plan else _live_bytes(main)
     forms = _forms(program, isa_of(loaded))
@@ -163,6 +166,7 @@ def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspect
         file_bytes=graph.file_bytes,
         integer=is_integer(graph),
         macs=sum(macs.values()),
+        unknown_loops=unknown_loops(graph),
         parameters=sum(op.parameters for op in ops),
         constant_bytes=sum(tensor.bytes for tensor in constants),
         peak_op=peak,

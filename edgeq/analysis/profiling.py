@@ -13,7 +13,7 @@ from edgeq.analysis.budget import check_measured, chosen_for
 from edgeq.analysis.energy.figures import Duty, energy_figures, energy_values, with_measured
 from edgeq.analysis.energy.metering import PowerReport, metered
 from edgeq.analysis.kinds import figures_of
-from edgeq.analysis.macs import model_macs
+from edgeq.analysis.macs import model_macs, unknown_loops
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
 from edgeq.boards.target import Target, load_target
@@ -38,6 +38,7 @@ class Profile(Result):
         measurement: What the device found out.
         energy: Energy of an inference and what follows from it, by name, with their kinds.
         power: What a meter found; None without one.
+        unknown_loops: How many loops count as one turn in `macs`, as nobody knows more.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Profile(Result):
     measurement: Measurement
     energy: Mapping[str, Figure] = field(default_factory=dict)
     power: PowerReport | None = None
+    unknown_loops: int = 0
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -60,7 +62,12 @@ class Profile(Result):
         found = self.measurement
         return {
             "edgeq": __version__,
-            "model": {"path": self.path, "sha256": self.sha256, "macs": self.macs},
+            "model": {
+                "path": self.path,
+                "sha256": self.sha256,
+                "macs": self.macs,
+                **({"unknown_loops": self.unknown_loops} if self.unknown_loops else {}),
+            },
             "device": dict(found.device),
             "latency_us": None if found.latency_us is None else asdict(found.latency_us),
             "instructions": found.instructions,
@@ -133,12 +140,13 @@ def profile_on(
             found = session.profile(profile_options)
             report = metered(session, device, power, profile_options) if power else None
         check_measured(found, options, Path(model))
-    macs = model_macs(graph.main)
+    macs = model_macs(graph)
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]
     found = replace(found, ops=ops)
     energy = energy_of(found, duty, report)
-    return Profile(str(model), graph.sha256, sum(macs.values()), found, energy, report)
+    unknown = unknown_loops(graph)
+    return Profile(str(model), graph.sha256, sum(macs.values()), found, energy, report, unknown)
 
 
 def energy_of(

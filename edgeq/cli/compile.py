@@ -174,7 +174,8 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         f"arena {in_bytes(manifest['arena_bytes'])} "
         f"(lower bound {manifest['arena_bound_bytes']:,}), "
         f"state {in_bytes(manifest['state_bytes'])}, "
-        f"constants {in_bytes(manifest['constant_bytes'])}, {in_macs(manifest['macs'])}"
+        f"constants {in_bytes(manifest['constant_bytes'])}, "
+        f"{in_macs(manifest['macs'], manifest.get('unknown_loops', 0))}"
     )
     if packed:
         say(f"weights of {packed} layers packed: two to a byte")

@@ -126,8 +126,8 @@ def _show_summary(found: Inspection, console: Console) -> None:
         console.print(f"output {position}  {_tensor_words(tensor)}")
     kind = "fully integer" if found.integer else "with floats"
     console.print(
-        f"{len(found.ops)} ops, {in_macs(found.macs)}, {found.parameters:,} parameters "
-        f"({in_bytes(found.constant_bytes)}), {kind}"
+        f"{len(found.ops)} ops, {in_macs(found.macs, found.unknown_loops)}, "
+        f"{found.parameters:,} parameters ({in_bytes(found.constant_bytes)}), {kind}"
     )
     if found.peak_op is not None:
         op = found.ops[found.peak_op]

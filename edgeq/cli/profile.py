@@ -27,7 +27,7 @@ from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
 from edgeq.errors import UsageError
 from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
-from edgeq.report.units import latency_name, microseconds
+from edgeq.report.units import in_macs, latency_name, microseconds
 from edgeq.support.figures import mark
 
 
@@ -143,7 +143,7 @@ def show_profile(result: Profile, console: Console) -> None:
 
 def _figures(result: Profile) -> list[tuple[str, str]]:
     found = result.measurement
-    rows = [("MACs", f"{result.macs:,}")]
+    rows = [("MACs", in_macs(result.macs, result.unknown_loops).replace(" MACs", ""))]
     if found.latency_us is not None:
         rows += _latency_rows(found.latency_us, valid=found.valid)
     rows += [

@@ -255,6 +255,7 @@ def _manifest(
     constant_bytes: int,
 ) -> dict[str, Any]:
     ops = []
+    runs = program.runs
     for number, step in enumerate(program.steps):
         outputs = []
         for index in step.completes:
@@ -267,7 +268,7 @@ def _manifest(
                 "index": step.op.index,
                 "op": step.op.name,
                 "name": program.tensor(step.op.outputs[0]).name if step.op.outputs else "",
-                "macs": call.macs if call else 0,
+                "macs": call.macs * runs[number] if call else 0,
                 "packed": bool(call and call.packed),
                 "kernel": call.function if call else None,
                 **_form_entry(call, target),
@@ -299,7 +300,8 @@ def _manifest(
             for p in plan.blocks
         ],
         "constant_bytes": constant_bytes,
-        "macs": sum(op["macs"] for op in ops),
+        "macs": program.macs,
+        **({"unknown_loops": program.unknown_loops} if program.unknown_loops else {}),
         **({} if graph.stream is None else {"stream": asdict(graph.stream)}),
         "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
         "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],

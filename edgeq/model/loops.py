@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from numpy.typing import NDArray
@@ -64,10 +65,31 @@ def check_loops(graph: Graph, hint: str) -> None:
         )
 
 
+Place = tuple[tuple[int, ...], int]
+"""Where a loop stands: the subgraphs that lead to it, its own last, and its op's index there."""
+
+
+def loop_turns(graph: Graph) -> Mapping[Place, int | None]:
+    """How often each loop that the main subgraph leads to turns at most; None where nobody knows.
+
+    Of a model whose subgraphs do not fit each other, loops may be missing.
+    """
+    counter = _Counter(graph)
+    with suppress(EdgeqError, LookupError):
+        counter.runs(graph.main, {}, ())
+    return {
+        place: int(turns) if math.isfinite(turns) else None
+        for place, turns in counter.turns.items()
+    }
+
+
 class _Counter:
-    def __init__(self, graph: Graph, hint: str) -> None:
+    """Looks through a model; without a hint, loops may be of a length that nobody knows."""
+
+    def __init__(self, graph: Graph, hint: str | None = None) -> None:
         self.graph, self.hint = graph, hint
         self.seen: set[int] = set()
+        self.turns: dict[Place, float] = {}
         self._visits = 0
 
     def runs(self, subgraph: Subgraph, known: Known, path: tuple[int, ...]) -> float:
@@ -127,7 +149,9 @@ class _Counter:
         turns = math.inf
         if condition.outputs:
             turns = _turns(condition.outputs[0], tests, counters)
-        if not math.isfinite(turns):
+        place = (path, op.index)
+        self.turns[place] = max(turns, self.turns.get(place, 0))
+        if not math.isfinite(turns) and self.hint is not None:
             raise EdgeqError(
                 "The file does not tell how often this loop turns; it may never end, and a "
                 "conversion runs the model.",

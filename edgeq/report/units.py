@@ -30,9 +30,10 @@ def megabytes(count: float | None) -> str:
     return f"{count / 1e6:,.1f} MB" if count else ""
 
 
-def in_macs(count: int) -> str:
-    """Multiply-accumulates."""
-    return f"{count:,} MACs"
+def in_macs(count: int, unknown_loops: int = 0) -> str:
+    """Multiply-accumulates, and whether loops are counted once as their turns are not known."""
+    once = " (loops whose turns the file does not tell counted once)" if unknown_loops else ""
+    return f"{count:,} MACs{once}"
 
 
 def in_cycles(count: int) -> str:

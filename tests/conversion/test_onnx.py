@@ -222,6 +222,11 @@ def test_weights_in_another_file(tmp_path):
     content = external(tmp_path, "net.data", offset=8, length=864)
     (tmp_path / "in/net.data").write_bytes(b"x" * 8 + content)
     float_model(tmp_path / "in/net.onnx")
+    for key, odd in (("offset", "abc"), ("offset", 10**19), ("length", -4)):
+        external(tmp_path, "net.data", **{key: odd})
+        with pytest.raises(EdgeqError, match=f"{key} of '{odd}'"):
+            float_model(tmp_path / "in/net.onnx")
+    external(tmp_path, "net.data", offset=8, length=864)
     (tmp_path / "in/net.data").write_bytes(content[:100])
     with pytest.raises(EdgeqError, match="has 100 bytes"):
         float_model(tmp_path / "in/net.onnx")

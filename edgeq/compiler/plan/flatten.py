@@ -16,6 +16,7 @@ from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER, cycles
 from edgeq.compiler.ops.shared.base import Node, Unsupported, require
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.model.loops import loop_turns
 from edgeq.model.stream import STACK
 
 MAX_OPS = 20_000
@@ -47,10 +48,12 @@ class Mark:
         kind: "once" and "if" open a block (if `tensor` is true), "else" goes on with its other
             half, "while" opens a loop, "until" leaves it unless `tensor` is true, "end" closes.
         tensor: The condition, a bool of one element; for "once" the number of the block.
+        turns: How often a loop turns at most; None if only the running model knows.
     """
 
     kind: Literal["once", "if", "else", "while", "until", "end"]
     tensor: int = -1
+    turns: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +116,7 @@ class _Inliner:
         self._handles: dict[int, tuple[str, str]] = {}
         self._states: dict[tuple[int, int], int] = {}
         self._once = 0
+        self._turns = loop_turns(graph)
         self.open = 0
 
     def enter(
@@ -319,7 +323,7 @@ class _Inliner:
         for source, output in zip(op.inputs, op.outputs, strict=True):
             require(source >= 0, "an input is missing")
             self._copy(op, source, output)
-        self.items.append(Mark("while"))
+        self.items.append(Mark("while", turns=self._turns.get((path, op.index))))
         numbers = self.enter(condition, self._bind(condition, op.outputs), path)
         self.items.append(Mark("until", self._condition(numbers[condition.outputs[0]])))
         numbers = self.enter(body, self._bind(body, op.outputs), path)

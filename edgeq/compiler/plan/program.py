@@ -102,6 +102,50 @@ class Program:
             if mark.kind in ("if", "until")
         ]
 
+    @property
+    def unknown_loops(self) -> int:
+        """How many loops turn as often as only the running model knows."""
+        marks = (mark for each in self.marks.values() for mark in each)
+        return sum(mark.kind == "while" and mark.turns is None for mark in marks)
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """How often each step runs in one call at most; once where a loop's turns are unknown."""
+        found = []
+        around = [(1, 1)]  # now, and behind the condition, which is asked once more than it holds
+        for number in range(len(self.steps)):
+            for mark in self.marks.get(number, ()):
+                often = around[-1][0]
+                turns = 1 if mark.turns is None else mark.turns
+                if mark.kind == "while":
+                    around.append((often * (turns + 1), often * turns))
+                elif mark.kind == "until":
+                    around[-1] = (around[-1][1], around[-1][1])
+                elif mark.kind == "end":
+                    around.pop()
+                elif mark.kind in ("once", "if"):
+                    around.append((often, often))
+            found.append(around[-1][0])
+        return tuple(found)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one call at most: all turns of loops, one half of an if."""
+        open_blocks = [[0]]  # the sums of the halves of each
+        often = self.runs
+        for number in range(len(self.steps) + 1):
+            for mark in self.marks.get(number, ()):
+                if mark.kind == "else":
+                    open_blocks[-1].append(0)
+                elif mark.kind == "end":
+                    largest = max(open_blocks.pop())
+                    open_blocks[-1][-1] += largest
+                elif mark.kind != "until":
+                    open_blocks.append([0])
+            call = self.steps[number].call if number < len(self.steps) else None
+            open_blocks[-1][-1] += call.macs * often[number] if call is not None else 0
+        return open_blocks[0][0]
+
     def tensor(self, index: int) -> Tensor:
         """A tensor of the program."""
         return self.subgraph.tensors[index]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.sources.onnx.folding import Room
 from edgeq.conversion.sources.onnx.graph import Graph, Node
 from edgeq.conversion.sources.onnx.layout import (
     Order,
@@ -31,6 +32,7 @@ class Builder:
         current: The node that is made.
         read: Names of the values that anything reads.
         names: What layers are called already.
+        room: What may still be computed while the model is made.
         silent: Names of layers that only say where numbers lie; ops are not called after them.
     """
 
@@ -43,6 +45,7 @@ class Builder:
         self.read = set(graph.readers())
         self.names: set[str] = set()
         self.silent: set[str] = set()
+        self.room = Room()
 
     def refuse(self, node: Node, why: str, hint: str = "") -> EdgeqError:
         """The error for a node that cannot be converted."""

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.sources.onnx.graph import Graph, Input, Node, used
+from edgeq.conversion.sources.onnx.inlining import inlined
 from edgeq.conversion.sources.onnx.names import readable_names
+from edgeq.conversion.sources.onnx.signatures import Signatures
 from edgeq.conversion.tensorflow import first_line
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
@@ -74,12 +76,13 @@ def parse_onnx(data: bytes, source: str, folder: Path | None = None) -> Graph:
         raise EdgeqError("This is no ONNX model: it has no graph.", source)
     # What is no UTF-8 is given as bytes, where text is looked for.
     with shaped_as("sound ONNX model", source):
-        return _graph(onnx, _flat(model, source), source, folder)
+        return _graph(onnx, inlined(model, _MOST_NODES, source), source, folder)
 
 
 def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     _check_size(model, source)
-    reader = _Reader(onnx, source, folder)
+    opset = _opset(onnx, model, source)
+    reader = _Reader(onnx, source, folder, Signatures(onnx, opset, source))
     constants = {
         _text(tensor.name): reader.array(tensor, f"weight '{visible_line(tensor.name)}'")
         for tensor in model.graph.initializer
@@ -92,23 +95,23 @@ def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     inputs = tuple(reader.inputs(i for i in model.graph.input if i.name not in constants))
     nodes = tuple(used(nodes, outputs))
     _check_order(nodes, outputs, {*constants, *(i.name for i in inputs)}, source)
-    opset = next((o.version for o in model.opset_import if o.domain in _STANDARD), 1)
     return _without_constant_nodes(Graph(source, opset, nodes, constants, inputs, outputs))
 
 
-def _flat(model: Any, source: str) -> Any:
-    """The model with the bodies of its own functions in place of their calls."""
-    if not model.functions:
-        return model
-    from onnx.inliner import inline_local_functions
-
-    try:
-        return inline_local_functions(model)
-    except Exception as error:
-        reason = first_line(error)
+def _opset(onnx: Any, model: Any, source: str) -> int:
+    """The version of the standard ops that the file is written in."""
+    given = [int(o.version) for o in model.opset_import if o.domain in _STANDARD]
+    if not given and model.ir_version < 3:
+        return 1  # files so old do not say it
+    newest = onnx.defs.onnx_opset_version()
+    if not given or not 1 <= given[0] <= newest:
+        found = f"is of opset {given[0]}" if given else "does not say its opset"
         raise EdgeqError(
-            f"The model's functions cannot be put in line: {reason}", source
-        ) from error
+            f"The model {found}; the package onnx here knows 1 to {newest}.",
+            source,
+            "export it with an opset of 13 to 21, or update the package onnx",
+        )
+    return given[0]
 
 
 def _check_size(model: Any, source: str) -> None:
@@ -131,8 +134,14 @@ def _check_order(
                 f"{node.where} reads '{visible_line(missing[0])}', which nothing makes before.",
                 source,
             )
-        known.update(node.outputs)
-    lost = [name for name in outputs if name not in known]
+        made = [name for name in node.outputs if name]
+        again = known.intersection(made) or {name for name in made if made.count(name) > 1}
+        if again:
+            raise EdgeqError(
+                f"{node.where} makes '{visible_line(min(again))}', which is there already.", source
+            )
+        known.update(made)
+    lost = [name for name in outputs if not name or name not in known]
     if lost:
         raise EdgeqError(f"Nothing makes the output '{visible_line(lost[0])}'.", source)
 
@@ -156,8 +165,9 @@ def _without_constant_nodes(graph: Graph) -> Graph:
 class _Reader:
     """Turns protobuf messages into plain data."""
 
-    def __init__(self, onnx: Any, source: str, folder: Path | None) -> None:
+    def __init__(self, onnx: Any, source: str, folder: Path | None, signatures: Signatures) -> None:
         self._onnx = onnx
+        self._signatures = signatures
         self._source = source
         self._folder = folder
         self._left = 2 * _MOST_BYTES
@@ -169,6 +179,7 @@ class _Reader:
             raise EdgeqError(
                 f"The op {kind} ('{name}') is not of ONNX itself.", self._source, _HINT
             )
+        self._signatures.check(proto, name)
         attributes = {a.name: self._attribute(a, name) for a in proto.attribute}
         op = visible_line(proto.op_type)
         taken, given = (tuple(map(_text, names)) for names in (proto.input, proto.output))
@@ -198,7 +209,8 @@ class _Reader:
         """
         if tensor.data_location == self._onnx.TensorProto.EXTERNAL:
             self._take_from_file(tensor, what)
-        if tensor.data_type in (0, self._onnx.TensorProto.STRING):
+        kinds = self._onnx.TensorProto
+        if tensor.data_type in (0, kinds.STRING, kinds.COMPLEX64, kinds.COMPLEX128):
             raise EdgeqError(f"The {what} holds no numbers.", self._source, _HINT)
         elements = math.prod(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
         if elements < 0 or len(tensor.dims) > _MOST_RANK or elements > _MOST_BYTES:
@@ -236,11 +248,11 @@ class _Reader:
             raise outside
         if not path.is_file():
             raise EdgeqError(f"There is no '{visible_line(name)}' beside the model.", self._source)
-        start, length = (_number(entries.get(key)) for key in ("offset", "length"))
+        start = self._number(entries, "offset", what) or 0
+        length = self._number(entries, "length", what)
         size = path.stat().st_size
-        start = start or 0
-        length = size - start if length is None else length
-        if start < 0 or length < 0 or start + length > size:
+        length = max(size - start, 0) if length is None else length
+        if start + length > size:
             raise EdgeqError(
                 f"'{visible_line(name)}' has {size:,} bytes; the {what} is said to lie at "
                 f"{start:,} to {start + length:,}.",
@@ -254,6 +266,17 @@ class _Reader:
             tensor.raw_data = file.read(length)
         del tensor.external_data[:]
         tensor.data_location = self._onnx.TensorProto.DEFAULT
+
+    def _number(self, entries: dict[str, str], key: str, what: str) -> int | None:
+        text = entries.get(key)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise EdgeqError(
+                f"The {what} lies in another file, with the {key} of '{visible_line(text)[:40]}'.",
+                self._source,
+            )
+        return int(text)
 
     def inputs(self, protos: Iterator[Any]) -> Iterator[Input]:
         """What the model takes, with batch axes of 1."""
@@ -293,9 +316,3 @@ class _Reader:
 
 def _text(name: str | bytes) -> str:
     return name if isinstance(name, str) else name.decode("utf-8", "replace")
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1

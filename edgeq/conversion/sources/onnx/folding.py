@@ -15,6 +15,10 @@ from edgeq.support.array import Array
 MOST_ELEMENTS = 1 << 26
 """Largest array that is computed: a few numbers in a file may ask for any size."""
 
+MOST_ALTOGETHER = 1 << 28
+"""How many numbers all of them may read and make: 2 GB of the largest type."""
+
+_UNREAD = ("Shape", "Size")  # of their inputs only the shape is looked at
 _TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
     10: "float32", 11: "float64", 12: "uint32", 13: "uint64", 16: "float32",
@@ -26,8 +30,37 @@ def numpy_type(number: int) -> str:
     return _TYPES.get(number, "")
 
 
-def fold(node: Node, inputs: Sequence[Array | None], graph: Graph) -> list[Array] | None:
+class Room:
+    """How many numbers may still be read and made while a file is read.
+
+    Many ops of a small file may each make the largest array, or read it.
+    """
+
+    def __init__(self) -> None:
+        self.left = MOST_ALTOGETHER
+
+    def take(self, node: Node, arrays: Sequence[Array | None]) -> None:
+        """Count arrays that a node reads or makes.
+
+        Raises:
+            ValueError: There is no room left.
+        """
+        if node.op not in _UNREAD:
+            self.left -= sum(array.size for array in arrays if array is not None)
+        if self.left < 0:
+            raise ValueError(f"more than {MOST_ALTOGETHER:,} numbers for all such ops")
+
+
+def fold(
+    node: Node, inputs: Sequence[Array | None], graph: Graph, room: Room
+) -> list[Array] | None:
     """The node's outputs; None for an op that is not computed here.
+
+    Args:
+        node: The op.
+        inputs: What it reads; None for what is left out.
+        graph: For errors.
+        room: What may still be computed.
 
     Raises:
         EdgeqError: The inputs do not fit the op, or the result would be too large.
@@ -36,13 +69,15 @@ def fold(node: Node, inputs: Sequence[Array | None], graph: Graph) -> list[Array
     if known is None or not inputs:
         return None
     try:
+        room.take(node, inputs)
         with np.errstate(all="ignore"):
             made = known(node, [np.asarray([]) if x is None else x for x in inputs])
+        several = [np.asarray(array) for array in (made if isinstance(made, list) else [made])]
+        room.take(node, several)
     except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
         reason = str(error)[:150] or type(error).__name__
         raise EdgeqError(f"{node.where} cannot be computed: {reason}.", graph.source) from error
-    several = made if isinstance(made, list) else [made]
-    return [np.asarray(array) for array in several]
+    return several
 
 
 def bounded(shape: Sequence[int]) -> tuple[int, ...]:
@@ -93,6 +128,9 @@ def slices(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[slice
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     found = [slice(None)] * rank
+    for axis, step in zip(axes, steps, strict=True):
+        if not -rank <= axis < rank or not step:
+            raise ValueError(f"a step of {step} on axis {axis} of {rank}")
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         whole = step < 0 and end < -(1 << 30)
         found[axis] = slice(start, None if whole or end > (1 << 30) else end, step)

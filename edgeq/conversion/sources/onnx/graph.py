@@ -83,10 +83,10 @@ class Graph:
 
 def used(nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> Iterator[Node]:
     """The nodes that outputs hang on, in their order."""
-    wanted = set(outputs)
+    wanted = set(outputs) - {""}
     kept = []
     for node in reversed(nodes):
         if wanted & set(node.outputs):
             kept.append(node)
-            wanted.update(node.inputs)
+            wanted.update(name for name in node.inputs if name)
     return reversed(kept)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edgeq.conversion.sources.imported import Imported
@@ -32,6 +35,11 @@ _REASONS = {
 }  # fmt: skip
 
 
+_MOST_LAYERS = 5_000
+"""Ops that are made layers of: so many in a row take 15 s and 1 GB to convert."""
+_MOST_FRAMES = 8_000  # of Python's stack: before Python 3.11 each took some of C's 8 MB
+
+
 def keras_model(graph: Graph) -> Imported:
     """The Keras model that computes what the graph does, channels last.
 
@@ -41,6 +49,12 @@ def keras_model(graph: Graph) -> Imported:
     tf, keras = import_tensorflow()
     with quiet():
         graph = simplified(graph)
+        if len(graph.nodes) > _MOST_LAYERS:
+            raise EdgeqError(
+                f"The model has {len(graph.nodes):,} ops; {_MOST_LAYERS:,} are converted at most.",
+                graph.source,
+                "export a smaller model: a loop over steps may have been unrolled",
+            )
         net = Builder(tf, keras, graph)
         values = {name: constant(array) for name, array in graph.constants.items()}
         orders = input_orders(graph)
@@ -56,10 +70,11 @@ def keras_model(graph: Graph) -> Imported:
         for node in graph.nodes:
             _run(net, node, values)
         given = {plain(name): _output(net, name, values[name]) for name in graph.outputs}
-        model = keras.Model(
-            [tensor for tensor, _ in taken.values()],
-            {name: tensor for name, (tensor, _) in given.items()},
-        )
+        with _deep_stack(graph.source):
+            model = keras.Model(
+                [tensor for tensor, _ in taken.values()],
+                {name: tensor for name, (tensor, _) in given.items()},
+            )
     _name_operations(keras, model, net)
     return Imported(
         model,
@@ -67,6 +82,19 @@ def keras_model(graph: Graph) -> Imported:
         {name: order for name, (_, order) in given.items()},
         frozenset(net.silent),
     )
+
+
+@contextmanager
+def _deep_stack(source: str) -> Iterator[None]:
+    """Room on Python's stack for Keras, which goes through layers in a row by calling itself."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, _MOST_FRAMES))
+    try:
+        yield
+    except RecursionError as error:
+        raise EdgeqError("The model has too many layers in a row for Keras.", source) from error
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def _with_batch(graph: Graph, taken: Input, order: Order) -> Order:
@@ -93,7 +121,7 @@ def _run(net: Builder, node: Node, values: dict[str, Value]) -> None:
     inputs = [values[name] if name else None for name in node.inputs]
     arrays = [None if value is None else value.constant for value in inputs]
     known = all(value is None or value.constant is not None for value in inputs)
-    made: Any = fold(node, arrays, net.graph) if known else None
+    made: Any = fold(node, arrays, net.graph, net.room) if known else None
     if made is not None:
         made = [constant(array) for array in made]
     elif node.op not in OPS:

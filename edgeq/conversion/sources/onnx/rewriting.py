@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.sources.onnx.folding import fold
+from edgeq.conversion.sources.onnx.folding import Room, fold
 from edgeq.conversion.sources.onnx.graph import Graph, Node, used
 
 _NEAR = 1e-4
@@ -23,11 +23,11 @@ def simplified(graph: Graph) -> Graph:
 
 
 def _folded(graph: Graph) -> Graph:
-    constants, nodes = dict(graph.constants), []
+    constants, nodes, room = dict(graph.constants), [], Room()
     for node in graph.nodes:
         known = all(not name or name in constants for name in node.inputs)
         arrays = [constants.get(name) for name in node.inputs] if known else []
-        made = fold(node, arrays, graph) if known else None
+        made = fold(node, arrays, graph, room) if known else None
         if made is None:
             nodes.append(node)
         else:
@@ -148,12 +148,15 @@ def _padded(links: _Links, node: Node) -> Node | None:
         given = links.graph.constants.get(made.inputs[1])
     if given is None or fill != 0.0 or made.get("value", 0.0) != 0.0:
         return None
-    pads = [int(n) for n in np.ravel(given)]
+    pads = np.ravel(given)
     rank = len(pads) // 2
+    own = node.get("pads", (0,) * (2 * (rank - 2)))
+    if pads.dtype.kind not in "iu" or len(pads) != 2 * rank or len(own) != 2 * (rank - 2):
+        return None
+    pads = pads.tolist()
     begins, ends = pads[:rank], pads[rank:]
     if min(pads) < 0 or any((*begins[:2], *ends[:2])):
         return None
-    own = node.get("pads", (0,) * (2 * (rank - 2)))
     both = [a + b for a, b in zip(own, (*begins[2:], *ends[2:]), strict=True)]
     attributes = {**node.attributes, "pads": tuple(both), "auto_pad": "NOTSET"}
     return Node("Conv", node.name, (made.inputs[0], *node.inputs[1:]), node.outputs, attributes)

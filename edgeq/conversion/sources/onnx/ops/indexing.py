@@ -136,6 +136,8 @@ def pad(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     axes = list(range(value.rank))
     if len(inputs) > 3 and inputs[3] is not None:
         axes = [int(a) % value.rank for a in known(net, node, inputs[3], "the axes").ravel()]
+    if len(given) != 2 * len(axes) or any(not isinstance(n, int) for n in given):
+        raise net.refuse(node, f"the padding {given[:16]} for {len(axes)} axes")
     pads = dict.fromkeys(range(value.rank), (0, 0))
     half = len(given) // 2
     pads |= {axis: (given[i], given[half + i]) for i, axis in enumerate(axes)}
