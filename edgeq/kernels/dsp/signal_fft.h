@@ -96,10 +96,8 @@ EQ_KERNEL void eq_pair_first(const eq_signal_fft_dsp_params *p, const int16_t *i
 {
     if (p->odd) {
         for (int32_t i = 0; i < p->points; i += 2) {
-            const uint32_t a =
-                eq_pair_scale(eq_pair_of_samples(p, input, order[i]), EQ_HALVES);
-            const uint32_t b =
-                eq_pair_scale(eq_pair_of_samples(p, input, order[i + 1]), EQ_HALVES);
+            const uint32_t a = eq_pair_scale(eq_pair_of_samples(p, input, order[i]), EQ_HALVES);
+            const uint32_t b = eq_pair_scale(eq_pair_of_samples(p, input, order[i + 1]), EQ_HALVES);
             x[i] = eq_pair_add(a, b);
             x[i + 1] = eq_pair_sub(a, b);
         }
@@ -108,8 +106,7 @@ EQ_KERNEL void eq_pair_first(const eq_signal_fft_dsp_params *p, const int16_t *i
     for (int32_t i = 0; i < p->points; i += 4) {
         uint32_t legs[4];
         for (int32_t leg = 0; leg < 4; leg++) {
-            legs[leg] =
-                eq_pair_scale(eq_pair_of_samples(p, input, order[i + leg]), EQ_QUARTERS);
+            legs[leg] = eq_pair_scale(eq_pair_of_samples(p, input, order[i + leg]), EQ_QUARTERS);
         }
         eq_pair_four(x + i, 1, legs[0], legs[1], legs[2], legs[3]);
     }
@@ -134,8 +131,8 @@ EQ_KERNEL void eq_pair_stages(const eq_signal_fft_dsp_params *p, eq_word *x,
                 const uint32_t b = eq_pair_scale(group[span], EQ_QUARTERS);
                 const uint32_t c = eq_pair_scale(group[2 * span], EQ_QUARTERS);
                 const uint32_t d = eq_pair_scale(group[3 * span], EQ_QUARTERS);
-                eq_pair_four(group, span, eq_pair_scale(group[0], EQ_QUARTERS),
-                             eq_pair_times(b, w), eq_pair_times(c, v), eq_pair_times(d, u));
+                eq_pair_four(group, span, eq_pair_scale(group[0], EQ_QUARTERS), eq_pair_times(b, w),
+                             eq_pair_times(c, v), eq_pair_times(d, u));
             }
         }
     }

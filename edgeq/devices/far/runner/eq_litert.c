@@ -402,10 +402,9 @@ static int note(const struct event *events, int ops, int run, int runs)
         return -1;
     }
     for (int op = 0; op < ops; op++) {
-        times[op] = (struct eq_op_time){(int)events[op].index,
-                                        events[op].type == DELEGATE_OPERATOR_EVENT,
-                                        events[op].tag != NULL ? events[op].tag : "",
-                                        &samples[(size_t)op * (size_t)runs]};
+        times[op] = (struct eq_op_time){
+            (int)events[op].index, events[op].type == DELEGATE_OPERATOR_EVENT,
+            events[op].tag != NULL ? events[op].tag : "", &samples[(size_t)op * (size_t)runs]};
         times[op].us[run] = (double)events[op].elapsed_us;
     }
     return 0;

@@ -13,8 +13,8 @@
 #endif
 
 typedef struct {
-    int32_t points;    /* half the FFT's length; bin `points` lies at half the sample rate */
-    int32_t first;     /* bin */
+    int32_t points; /* half the FFT's length; bin `points` lies at half the sample rate */
+    int32_t first;  /* bin */
     int32_t bins;
     int32_t channels;
     int32_t magnitude; /* whether magnitudes are summed, not powers */
@@ -24,7 +24,7 @@ typedef struct {
 /* Bits up to the highest that is set in x or, if x is negative, clear. */
 EQ_KERNEL int32_t eq_frontend_bits(uint32_t x)
 {
-#if defined(__GNUC__)
+#if defined(__GNUC__) && __SIZEOF_INT__ >= 4 /* the builtin takes an int */
     return x ? 32 - __builtin_clz(x) : 0;
 #else
     int32_t bits = 0;
@@ -89,8 +89,9 @@ EQ_KERNEL int32_t eq_frontend_exponent(const eq_frontend_bands_params *p, int32_
     return p->magnitude ? shift + p->exponent - 8 : 2 * (shift + p->exponent);
 }
 
-/* Weights are Q15; `scaled` is how far the samples were shifted to the left. Of at most 1024 bins the sums of powers are below 2^57, those of their lower
- * halves with weights below 2^57 too. The real sum is sums[channel] * 2^exponent. */
+/* Weights are Q15; `scaled` is how far the samples were shifted to the left. Of at most 1024 bins
+ * the sums of powers are below 2^57, those of their lower halves with weights below 2^57 too. The
+ * real sum is sums[channel] * 2^exponent. */
 EQ_KERNEL void eq_frontend_mel(const eq_frontend_bands_params *p, const int32_t *input,
                                const int32_t *scaled, const uint16_t *weights,
                                const uint16_t *widths, uint64_t *sums, int32_t *exponent)

@@ -25,8 +25,8 @@ EQ_KERNEL float eq_frontend_power_f32(const eq_frontend_bands_f32_params *p, con
 
 /* `norms` is the factor of each channel. */
 EQ_KERNEL void eq_frontend_mel_f32(const eq_frontend_bands_f32_params *p, const float *input,
-                                   const float *weights, const uint16_t *widths,
-                                   const float *norms, float *output)
+                                   const float *weights, const uint16_t *widths, const float *norms,
+                                   float *output)
 {
     float sum = 0.0f; /* of the triangle that falls in this band */
     input += 2 * p->first;

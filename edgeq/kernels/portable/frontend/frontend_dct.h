@@ -26,8 +26,9 @@ EQ_KERNEL void eq_frontend_dct_s16(const eq_frontend_dct_params *p, const int32_
         }
         const int64_t scaled = (sum >> 12) * p->multiplier;
         const int64_t steps = (scaled + ((int64_t)1 << (p->shift - 1))) >> p->shift;
-        output[k] =
-            (int16_t)(steps < INT16_MIN ? INT16_MIN : steps > INT16_MAX ? INT16_MAX : steps);
+        output[k] = (int16_t)(steps < INT16_MIN   ? INT16_MIN
+                              : steps > INT16_MAX ? INT16_MAX
+                                                  : steps);
     }
 }
 

@@ -85,8 +85,7 @@ EQ_KERNEL int16_t eq_frontend_step_s16(int64_t scaled, int32_t shift)
 
 EQ_KERNEL void eq_frontend_log_s16(const eq_frontend_log_params *p, const uint64_t *sums,
                                    const int32_t *exponent, const int32_t *shifts,
-                                   const uint32_t *offsets, const uint16_t *pieces,
-                                   int16_t *output)
+                                   const uint32_t *offsets, const uint16_t *pieces, int16_t *output)
 {
     for (int32_t i = 0; i < p->size; i++) {
         const int32_t value = eq_frontend_channel(p, sums, *exponent, shifts, offsets, pieces, i);
@@ -97,8 +96,7 @@ EQ_KERNEL void eq_frontend_log_s16(const eq_frontend_log_params *p, const uint64
 /* For the cosine transform: log2 itself, Q16. */
 EQ_KERNEL void eq_frontend_log_s32(const eq_frontend_log_params *p, const uint64_t *sums,
                                    const int32_t *exponent, const int32_t *shifts,
-                                   const uint32_t *offsets, const uint16_t *pieces,
-                                   int32_t *output)
+                                   const uint32_t *offsets, const uint16_t *pieces, int32_t *output)
 {
     for (int32_t i = 0; i < p->size; i++) {
         output[i] = eq_frontend_channel(p, sums, *exponent, shifts, offsets, pieces, i);

@@ -21,9 +21,9 @@ typedef struct {
  * Source: Cephes, logf.c (S. L. Moshier): x = 2^e * (1 + f), f in sqrt(1/2) - 1 .. sqrt(2) - 1. */
 EQ_KERNEL float eq_frontend_ln(float x)
 {
-    static const float terms[9] = {7.0376836292E-2f, -1.1514610310E-1f, 1.1676998740E-1f,
-                                   -1.2420140846E-1f, 1.4249322787E-1f, -1.6668057665E-1f,
-                                   2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f};
+    static const float terms[9] = {7.0376836292E-2f,  -1.1514610310E-1f, 1.1676998740E-1f,
+                                   -1.2420140846E-1f, 1.4249322787E-1f,  -1.6668057665E-1f,
+                                   2.0000714765E-1f,  -2.4999993993E-1f, 3.3333331174E-1f};
     uint32_t bits;
     memcpy(&bits, &x, sizeof(bits));
     int32_t exponent = (int32_t)(bits >> 23) - 126;

@@ -158,7 +158,7 @@ typedef struct {
 /* The number of bits up to the highest that is set; x is not 0. */
 EQ_KERNEL int32_t eq_bit_length_u32(uint32_t x)
 {
-#if defined(__GNUC__)
+#if defined(__GNUC__) && __SIZEOF_INT__ >= 4 /* the builtin takes an int */
     return 32 - __builtin_clz(x);
 #else
     int32_t bits = 0;
