@@ -7,6 +7,7 @@ accuracy with the C's own arithmetic, and runs it in an emulated Cortex-M4.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -36,4 +37,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo")))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default="demo", help="for what is made")
+    sys.exit(main(parser.parse_args().folder))
