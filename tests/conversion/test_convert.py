@@ -136,10 +136,11 @@ def test_data_is_not_read_where_the_scheme_needs_none():
 def test_warns_when_the_range_still_moves():
     model, _ = NETS["classifier"]()
     steady = np.tile(samples_for(model, 1)[0], (50, 1, 1, 1))
-    (warning,) = edgeq.convert(model, data=steady).warnings
+    warning, one_class = edgeq.convert(model, data=steady).warnings
     assert "copies of one" in warning
+    assert "All 50 samples are class" in one_class
     growing = steady * np.linspace(0.1, 5, 50, dtype=np.float32)[:, None, None, None]
-    (warning,) = edgeq.convert(model, data=growing).warnings
+    (warning, *_) = edgeq.convert(model, data=growing).warnings
     assert "may not be enough" in warning
     (warning, *_) = edgeq.convert(model, data=steady[:1]).warnings
     assert "single sample" in warning
