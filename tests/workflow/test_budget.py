@@ -1,5 +1,7 @@
 """Budgets pick the first form of a program that fits, or say which comes nearest."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -19,10 +21,12 @@ pytest.importorskip("unicorn")
 def compiled(models, tmp_path):
     """Compiles a model under budgets; gives the manifest."""
 
+    folders = (tmp_path / str(number) for number in count())
+
     def compile_model(name="vww", target="cortex-m4", **budgets):
         options = CompileOptions(**budgets)
         model = models / f"{name}_int8.tflite"
-        return edgeq.compile(model, tmp_path / "c", target=target, options=options).manifest
+        return edgeq.compile(model, next(folders), target=target, options=options).manifest
 
     return compile_model
 

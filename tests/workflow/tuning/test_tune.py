@@ -176,7 +176,7 @@ def test_limits_that_are_none(limits):
         (("--cycles", "0"), "cycles"),
         (("--minutes", "-1"), "--minutes"),
         (("--minutes", "nan"), "--minutes"),
-        (("--seed", "-1"), "no seed"),
+        (("--seed", "-1"), "--seed"),
         (("--workers", "0"), "--workers 0"),
         (("--max-latency", "5"), "has no clock"),
     ],
