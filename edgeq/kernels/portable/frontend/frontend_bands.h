@@ -6,7 +6,7 @@
 #ifndef EQ_FRONTEND_BANDS_H
 #define EQ_FRONTEND_BANDS_H
 
-#include "eq_base.h"
+#include "eq_bit_length.h"
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
@@ -24,15 +24,7 @@ typedef struct {
 /* Bits up to the highest that is set in x or, if x is negative, clear. */
 EQ_KERNEL int32_t eq_frontend_bits(uint32_t x)
 {
-#if defined(__GNUC__) && __SIZEOF_INT__ >= 4 /* the builtin takes an int */
-    return x ? 32 - __builtin_clz(x) : 0;
-#else
-    int32_t bits = 0;
-    for (; x != 0; x >>= 1) {
-        bits++;
-    }
-    return bits;
-#endif
+    return x ? eq_bit_length_u32(x) : 0;
 }
 
 /* The square root of a number below 2^48, rounded down, with 8 fractional bits. */

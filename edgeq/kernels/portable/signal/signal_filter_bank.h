@@ -5,7 +5,7 @@
 #ifndef EQ_SIGNAL_FILTER_BANK_H
 #define EQ_SIGNAL_FILTER_BANK_H
 
-#include "eq_base.h"
+#include "eq_bit_length.h"
 
 typedef struct {
     int32_t size;
@@ -154,20 +154,6 @@ typedef struct {
     int32_t size;
     int32_t snr_shift;
 } eq_signal_pcan_params;
-
-/* The number of bits up to the highest that is set; x is not 0. */
-EQ_KERNEL int32_t eq_bit_length_u32(uint32_t x)
-{
-#if defined(__GNUC__) && __SIZEOF_INT__ >= 4 /* the builtin takes an int */
-    return 32 - __builtin_clz(x);
-#else
-    int32_t bits = 0;
-    for (; x != 0; x >>= 1) {
-        bits++;
-    }
-    return bits;
-#endif
-}
 
 /* A gain by a quadratic piece for every power of two. */
 EQ_KERNEL int16_t eq_wide_dynamic_gain(uint32_t x, const int16_t *gains)
