@@ -14,6 +14,7 @@ from edgeq.cli.shared.common import (
     frontend_options,
     json_option,
     print_json,
+    tflm_kernels_option,
 )
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
@@ -72,13 +73,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="tflm: array, resolver and arena for TensorFlow Lite Micro.",
 )
-@click.option(
-    "--tflm-kernels",
-    type=click.Choice(["reference", "cmsis-nn"]),
-    default="cmsis-nn",
-    show_default=True,
-    help="Which kernels of TensorFlow Lite Micro the arena is for.",
-)
+@tflm_kernels_option
 @compile_options
 @frontend_options
 @force_option

@@ -13,7 +13,13 @@ from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
-from edgeq.cli.shared.common import compile_options, import_option, json_option, print_json
+from edgeq.cli.shared.common import (
+    compile_options,
+    import_option,
+    json_option,
+    print_json,
+    tflm_kernels_option,
+)
 from edgeq.cli.shared.tables import result_console, short_name, show_table
 from edgeq.compiler.options import CompileOptions
 from edgeq.model.model_file import read_graph
@@ -53,13 +59,7 @@ from edgeq.report.units import in_bytes, in_macs
     show_default=True,
     help="With --target: generated C, or TensorFlow Lite Micro, as compile takes it.",
 )
-@click.option(
-    "--tflm-kernels",
-    type=click.Choice(["cmsis-nn", "reference"]),
-    default="cmsis-nn",
-    show_default=True,
-    help="Which kernels TensorFlow Lite Micro has.",
-)
+@tflm_kernels_option
 @click.option(
     "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
 )

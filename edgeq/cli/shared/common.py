@@ -21,6 +21,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
+tflm_kernels_option = click.option(
+    "--tflm-kernels",
+    type=click.Choice(["reference", "cmsis-nn"]),
+    default="cmsis-nn",
+    show_default=True,
+    help="Which kernels of TensorFlow Lite Micro the arena is for.",
+)
 
 
 def _register(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
