@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.boards.emulators import qemu_command
 from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.tools import run_tool
@@ -181,7 +182,9 @@ def choose_tool(target: Target, wanted: str | None = None) -> str:
     """
     offered = list(target.flash_tools)
     if not offered:
-        raise UsageError(f"{target.title} is not flashed.", where=f"target {target.name}")
+        raise UsageError(
+            f"{target.title} is not flashed.", f"target {target.name}", _instead_of_flashing(target)
+        )
     if wanted is not None:
         if wanted not in offered:
             raise UsageError(
@@ -189,6 +192,13 @@ def choose_tool(target: Target, wanted: str | None = None) -> str:
             )
         return wanted
     return next((name for name in offered if _is_installed(name)), offered[0])
+
+
+def _instead_of_flashing(target: Target) -> str:
+    command = qemu_command(target, "build/NAME.elf")
+    if command is None:
+        return "its file names no tool under [flash]"
+    return f"run its image with: {' '.join(command)}"
 
 
 def flash_commands(

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from edgeq import __version__
+from edgeq.boards.emulators import qemu_command
 from edgeq.boards.target import Region, Target
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel
@@ -195,6 +196,7 @@ def _bare_metal_layout(
     own = sorted(path for path in files if path.endswith((".c", ".cc", ".S")))
     context = common_context(models, target, name) | {
         "uart": target.uart,
+        "qemu": qemu_command(target, f"build/{name}.elf"),
         "clock_hz": target.uart.core_clock_hz,
         "flash": target.regions("flash")[0],
         "ram": ram,

@@ -135,14 +135,7 @@ def test_a_reset_in_the_middle_is_survived(kws, tmp_path):
     model, elf = kws
     inputs = random_inputs((1, 49, 10, 1), 60)
     monitor = tmp_path / "monitor"
-    from tests.firmware import boards
-
-    boards.MACHINES["reset"] = [
-        *boards.MACHINES[BOARD],
-        "-qmp",
-        f"unix:{monitor},server=on,wait=off",
-    ]
-    with on_pty(elf, "reset") as port:
+    with on_pty(elf, BOARD, "-qmp", f"unix:{monitor},server=on,wait=off") as port:
         timer = threading.Timer(0.8, qmp_reset, [monitor])
         with open_device(f"serial:{port}").open(model, CompileOptions()) as session:
             timer.start()

@@ -15,18 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgeq.boards.emulators import qemu_command
+from edgeq.boards.target import load_target
 from edgeq.firmware.create import create_project
 from tests.tools import need
-
-MACHINES = {
-    "qemu-mps2-an385": ["qemu-system-arm", "-M", "mps2-an385"],
-    "qemu-mps2-an386": ["qemu-system-arm", "-M", "mps2-an386"],
-    "qemu-mps2-an500": ["qemu-system-arm", "-M", "mps2-an500"],
-    "qemu-mps2-an505": ["qemu-system-arm", "-M", "mps2-an505"],
-    "qemu-mps3-an547": ["qemu-system-arm", "-M", "mps3-an547"],
-    "qemu-microbit": ["qemu-system-arm", "-M", "microbit"],
-    "qemu-riscv32-virt": ["qemu-system-riscv32", "-M", "virt", "-bios", "none"],
-}
 
 
 def need_tools(*programs: str) -> None:
@@ -71,12 +63,12 @@ def read_until(handle: int, until: str, timeout_s: float) -> str:
 
 
 @contextmanager
-def on_pty(elf: Path, target: str) -> Iterator[str]:
+def on_pty(elf: Path, target: str, *more: str) -> Iterator[str]:
     """The pseudo-terminal behind which QEMU runs an image. The image starts when it is opened."""
-    command = MACHINES[target]
+    command = [*qemu_command(load_target(target), str(elf)), *more]
     need(shutil.which(command[0]), command[0])
     process = subprocess.Popen(
-        [*command, "-display", "none", "-monitor", "none", "-serial", "pty", "-kernel", str(elf)],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -302,3 +302,9 @@ def test_pyocd_knows_the_targets_or_they_come_in_a_pack():
     # ST's packs name chips by their part number in lower case.
     others = {chip for chip in named.values() if chip not in BUILTIN_TARGETS}
     assert all(re.fullmatch(r"stm32[a-z]\w{2,9}", chip) for chip in others)
+
+
+def test_an_emulated_board_is_run_not_flashed():
+    with pytest.raises(UsageError, match="is not flashed") as caught:
+        choose_tool(load_target("qemu-riscv32-virt"))
+    assert "qemu-system-riscv32 -M virt -bios none " in caught.value.hint
