@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -q
 # Files stay whole, so that what one of them shares is made once.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test test-fast test-doors check bench fuzz builds release-check system clean help
+.PHONY: demo test test-fast test-doors check bench fuzz builds docs release-check system clean help
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,10 @@ fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, ag
 	$(BIN)/python -m tests.frontend.fuzz
 	$(BIN)/python -m tests.foreign.fuzz
 
+docs: $(VENV)/.ready-dev  ## The documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every Python here
 	$(BIN)/python scripts/release_check.py
 
@@ -83,4 +87,4 @@ builds: $(VENV)/.ready-dev  ## The C of every op, with every compiler and every 
 	$(BIN)/python -m tests.compiler.codegen.builds
 
 clean:
-	rm -rf $(VENV) $(DOORS) build dist out demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DOORS) build dist site out demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""Write what is generated in README.md, CONTRIBUTING.md, docs/ops.md and docs/targets.md.
+"""Write what is generated in README.md, CONTRIBUTING.md and the pages of docs.
 
 python scripts/doc_tables.py            rewrite them
 python scripts/doc_tables.py --check    fail if one is not up to date
@@ -19,6 +19,7 @@ else:
 
 from edgeq.analysis.op_table import markdown, op_table
 from edgeq.boards.target import all_targets
+from scripts import doc_pages
 
 ROOT = Path(__file__).parent.parent
 MODELS = {
@@ -86,6 +87,13 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
     "docs/targets.md": {"targets": target_table},
+    "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
+    "docs/reference/api.md": {"api": doc_pages.api},
+    "docs/reference/serial-protocol.md": {
+        "serial": doc_pages.serial_types,
+        "status": doc_pages.serial_status,
+    },
+    "docs/decisions/index.md": {"decisions": doc_pages.decisions},
 }
 
 

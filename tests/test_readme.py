@@ -10,7 +10,8 @@ from edgeq.cli.main import COMMANDS, cli
 from edgeq.devices.address import parse_address
 from scripts import doc_tables
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 EDGEQ_LINES = [
     line.removeprefix("$ ").split("   #")[0]
@@ -38,18 +39,25 @@ def test_every_command_line_has_a_command_with_these_options(line):
 
 
 def test_the_addresses_of_the_table_are_addresses():
-    table = re.findall(r"^\| `([^`]+)` \| ", README, re.MULTILINE)
+    page = (ROOT / "docs" / "reference" / "addresses.md").read_text()
+    table = re.findall(r"^\| `([^`]+)` \| ", page, re.MULTILINE)
     addresses = [a for a in table if a in ("local", "c", "tflm") or ":" in a]
     assert len(addresses) >= 8
     for address in addresses:
         parse_address(address)
 
 
-def test_the_c_of_the_readme_is_what_is_generated(models):
+def test_every_page_that_is_linked_exists():
+    for link in re.findall(r"\]\(([^)#]+)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_c_that_is_shown_is_what_is_generated(models):
     from edgeq.compiler.compilation import generate
 
     source = generate(models / "kws_int8.tflite", name="kws", target="cortex-m4").files["kws.c"]
-    shown = re.search(r"```c\n(    EQ_OP.*?)```", README, re.DOTALL)
+    page = (ROOT / "docs" / "generated-c.md").read_text()
+    shown = re.search(r"```c\n(    EQ_OP.*?)```", page, re.DOTALL)
     assert shown is not None
     calls = [line.strip() for line in shown[1].splitlines() if line.strip().startswith("kws_")]
     assert calls

@@ -36,7 +36,8 @@ def compare_groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> GroupCompariso
     """Compare what `edgeq profile --on group:...` found, device by device.
 
     Args:
-        a, b: JSON of groups, or of one device that each of the other's is compared with.
+        a: JSON of a group, or of one device that each of the other's is compared with.
+        b: The same, later.
 
     Raises:
         EdgeqError: Neither is a group's, or one is no profile.
