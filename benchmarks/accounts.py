@@ -8,13 +8,15 @@ that `edgeq compile` writes. Without models: the benchmark networks in five sche
 published ones that lie beside the repository. What was compared before is kept in the results
 file and not done again, so a run that was stopped goes on; --again begins anew. Each image is
 linked twice, by edgeq and by CMake; objects of the same source by the same flags are compiled once
-for all of them (`same_objects.py`), and known answers are computed once for a model. --write puts
-the table into docs/accounts.md.
+for all of them (`same_objects.py`), and known answers are computed once for a model. What is kept is of
+one state of the code that makes images and of one file of the model: where either has changed since,
+the combination is compared again. --write puts the table into docs/accounts.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -50,12 +52,33 @@ MODES = ("balanced", "ram", "size")
 SCHEMES = ("int8", "int8-per-tensor", "int16x8", "int4", "weight-only")
 RESULTS = networks.FOLDER / "accounts.jsonl"
 OBJECTS = networks.FOLDER / "objects"
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "accounts.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs" / "accounts.md"
+# What an image and the account of it are made by; the facts of other runtimes are no part of it.
+MAKES_IMAGES = (
+    "edgeq/analysis/account.py", "edgeq/boards/*.py", "edgeq/compiler/**/*.py", "edgeq/firmware/**/*.py",
+    "edgeq/kernels/**/*.[ch]", "edgeq/model/**/*.py", "firmware_templates/**/*", "targets/*.toml",
+)  # fmt: skip
+
+
+def state_of_code() -> str:
+    """A digest of what makes images, and of the account of them."""
+    files = sorted({file for form in MAKES_IMAGES for file in ROOT.glob(form) if file.is_file()})
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def sha256(model: Path) -> str:
+    """The digest of a model's file."""
+    return hashlib.sha256(model.read_bytes()).hexdigest()[:16]
 
 
 def models() -> list[Path]:
     """The published models beside the repository, and the benchmark networks by scheme."""
-    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    default = ROOT.parent / "shared"
     shared = Path(os.environ.get("EDGEQ_SHARED", default)) / "models" / "mlperf_tiny"
     made = [converted(name, scheme) for name in NETWORKS for scheme in SCHEMES]
     return [*sorted(shared.glob("*.tflite")), *(path for path in made if path is not None)]
@@ -216,12 +239,16 @@ def main() -> None:
     if arguments.again:
         RESULTS.write_text("")
     known = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    keys = ("model", "target", "optimize", "golden")
-    done = {tuple(found[key] for key in keys) for found in known}
+    code = state_of_code()
+    wanted = {(code, sha256(model), model.stem, *rest) for model, *rest in cases}
+    keys = ("code", "sha256", "model", "target", "optimize", "golden")
+    done = {tuple(found.get(key) for key in keys): found for found in known}
+    known = [found for key, found in done.items() if key in wanted]
     for model, name, mode, golden in cases:
-        if (model.stem, name, mode, golden) in done:
+        if (code, sha256(model), model.stem, name, mode, golden) in done:
             continue
         found = compare(model, name, mode, golden=golden)
+        found = {"code": code, "sha256": sha256(model), **found}
         known.append(found)
         with RESULTS.open("a") as file:
             file.write(json.dumps(found) + "\n")

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path.home() / ".cache" / "edgeq" / "benchmarks"
+from edgeq.compiler.build.cache import cache_dir
+
+FOLDER = cache_dir() / "benchmarks"
 
 
 def mobilenet_v2(size: int = 96, alpha: float = 0.35, classes: int = 10) -> Any:
