@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from edgeq.analysis.compare import compare_profiles as compare_profiles
     from edgeq.analysis.compare_groups import compare_groups as compare_groups
+    from edgeq.analysis.delegates import delegates as delegates
     from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
     from edgeq.analysis.doctor import check_installation as check_installation
     from edgeq.analysis.drift.check import check_drift as check_drift
@@ -104,6 +105,7 @@ _PUBLIC = {
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",
+    "delegates": "edgeq.analysis.delegates",
     "fit": "edgeq.analysis.fit",
     "fit_tflm": "edgeq.analysis.fit",
     "fits": "edgeq.analysis.fit",

@@ -18,6 +18,7 @@ def convert_and_look(source: Path) -> str:
     graph: edgeq.Graph = edgeq.read_graph("m.tflite")
     seen = edgeq.inspect("m.tflite", target="nucleo-f446re")
     macs: int = seen.macs
+    parts: int = edgeq.delegates("m.tflite", "generic-android", names=["gpu"])[0].partitions
     held = edgeq.fit("m.tflite", "nucleo-f446re", edgeq.CompileOptions("ram"))
     ram: int | None = held.memory_bytes.ram_total
     tflm = edgeq.fit_tflm("m.tflite", "nucleo-f446re", kernels="reference")
@@ -27,7 +28,7 @@ def convert_and_look(source: Path) -> str:
     best: list[str] = [found.target for found in fitting if found.fits]
     rows = [row.op for row in edgeq.op_table() if row.compiled]
     found = [tool.name for tool in edgeq.check_installation()]
-    return f"{made.sha256} {graph.file_bytes} {macs} {ram} {kinds} {best} {rows} {found}"
+    return f"{made.sha256} {graph.file_bytes} {macs} {parts} {ram} {kinds} {best} {rows} {found}"
 
 
 def listen(recordings: Path) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console  # noqa: TID251  (its type)
 
+from edgeq.analysis.delegates import DelegateTake
+from edgeq.analysis.delegates import delegates as delegate_takes
 from edgeq.analysis.fit import Fit, fit, fit_tflm
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
@@ -31,6 +33,7 @@ from edgeq.report.account import (
     part_lines,
     provenance_lines,
 )
+from edgeq.report.delegates import delegate_lines
 from edgeq.report.units import in_bytes, in_macs
 
 
@@ -63,6 +66,14 @@ from edgeq.report.units import in_bytes, in_macs
 @click.option(
     "--check-runtime", metavar="NAME@VERSION", help="Can tflm@2024-05, litert@1.2.0, ... run it?"
 )
+@click.option(
+    "--delegate",
+    "named_delegates",
+    multiple=True,
+    metavar="NAME",
+    help="What does this delegate or NPU take (xnnpack, gpu, nnapi, coreml, edgetpu, hexagon, qnn, "
+    "ethos-u55, ethos-u85; all)? With a phone's, a host's or an NPU's --target: its own.",
+)
 @compile_options
 @json_option
 def inspect(
@@ -75,6 +86,7 @@ def inspect(
     runtime: str,
     tflm_kernels: str,
     check_runtime: str | None,
+    named_delegates: tuple[str, ...],
     options: CompileOptions,
     as_json: bool,
 ) -> None:
@@ -93,9 +105,14 @@ def inspect(
         # The form that was chosen for the budgets, so that nobody has to search again.
         form = CompileOptions(found.optimize, accept_stand_in=options.accept_stand_in)
         fitting = fit(model, target, form, golden=golden)
+    takes = delegate_takes(model, target, names=named_delegates, trust=trust)
     if as_json:
-        fit_json = fitting and fitting.to_json()
-        print_json({**found.to_json(), "fit": fit_json, "runtime_warnings": warnings})
+        more = {
+            "fit": fitting and fitting.to_json(),
+            "runtime_warnings": warnings,
+            "delegates": [take.to_json() for take in takes],
+        }
+        print_json({**found.to_json(), **more})
         return
     console = result_console()
     _show_summary(found, console)
@@ -105,12 +122,19 @@ def inspect(
         _show_tensors(found.tensors, console)
     if fitting is not None:
         _show_fit(fitting, console)
+    _show_delegates(takes, console)
     if warnings is not None:
         console.print(f"{check_runtime}: {len(warnings) or 'no'} problems known")
         _show_lines(warnings, console)
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
         _show_lines(found.problems, console)
+
+
+def _show_delegates(takes: Sequence[DelegateTake], console: Console) -> None:
+    for take in takes:
+        for line in delegate_lines(take):
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _show_lines(lines: Sequence[str], console: Console) -> None:

@@ -12,13 +12,13 @@ _MOST_NAMED = 6
 def op_numbers(op: Mapping[str, Any]) -> str:
     """Positions of the ops that a row of `profile` covers; "?" where nobody can know."""
     covers = op.get("covers") or ([op["index"]] if op["index"] >= 0 else [])
-    return _numbers(covers) or ("?" if op.get("among") else "–")
+    return numbers(covers) or ("?" if op.get("among") else "–")
 
 
 def op_layer(op: Mapping[str, Any]) -> str:
     """The layer of a row, or why there is none."""
     if op.get("among"):
-        return f"cannot be known: of ops {_numbers(op['among'])}"
+        return f"cannot be known: of ops {numbers(op['among'])}"
     return str(op["name"]).split(";")[0]
 
 
@@ -47,7 +47,7 @@ def delegate_line(ops: Sequence[Mapping[str, Any]], delegate: object) -> str:
     return f"{delegate} takes {len(taken)} of {of} ops" + (f", not {left}" if left else "")
 
 
-def _numbers(positions: Sequence[int]) -> str:
+def numbers(positions: Sequence[int]) -> str:
     """Positions with runs as ranges: "3, 5-7"."""
     runs: list[list[int]] = []
     for position in sorted(positions):

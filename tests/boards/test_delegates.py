@@ -1,0 +1,201 @@
+"""What the tables of delegates say of models is what LiteRT's XNNPACK and Arm's Vela take."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgeq.analysis.delegates import delegates, take
+from edgeq.boards.delegates.conditions import refusals
+from edgeq.boards.delegates.facts import all_delegates, delegate
+from edgeq.boards.delegates.forms import FORMS
+from edgeq.boards.delegates.types import TYPES
+from edgeq.boards.target import all_targets, load_target
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.model_file import parse_graph, read_graph
+from edgeq.model.tflite.schema import BUILTIN_OPERATORS
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.oracle.fuzz import generators, random_cases
+
+PUBLIC = ("kws", "resnet", "vww", "ad01", "sww")
+# A row that says something else than a condition.
+_SAYS = {"data", "note"}
+
+
+def chain(ops, dtype="int8", shape=(1, 4, 4, 4)):
+    """A model whose ops follow one another, each of one input and output of the same scale."""
+    tensors = [TensorSpec(shape, dtype, 0.05, 0, name=f"t{i}") for i in range(len(ops) + 1)]
+    if dtype == "float32":
+        tensors = [replace(tensor, scale=None) for tensor in tensors]
+    made = [OpSpec(name, [i], [i + 1]) for i, name in enumerate(ops)]
+    return parse_graph(build([SubgraphSpec(tensors, made, [0], [len(ops)])]), "chain")
+
+
+def litert_parts(model):
+    """What LiteRT gave to XNNPACK: the tensors that each part makes for others."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    details = interpreter._get_ops_details()
+    return [set(map(int, op["outputs"])) for op in details if op["op_name"] == "DELEGATE"]
+
+
+@pytest.mark.parametrize("found", all_delegates(), ids=lambda found: found.name)
+def test_tables_are_whole(found):
+    assert found.sources
+    assert found.evidence in ("measured", "documented")
+    assert set(found.rows) <= set(BUILTIN_OPERATORS.values())
+    conditions = {name for rows in found.rows.values() for row in rows for name in row}
+    assert conditions <= {*TYPES, *FORMS, *_SAYS}
+    # Nobody can be asked about a delegate that no target can have, but the NPUs of chips to come.
+    assert (
+        found.vela or any(found.can_be_on(target) for target in all_targets()) or "ios" in found.os
+    )
+
+
+def test_no_such_delegate():
+    with pytest.raises(UsageError, match="nothing is known about a delegate 'tpu'") as caught:
+        delegate("tpu")
+    assert "edgetpu" in str(caught.value.hint)
+    assert delegate("ethos-u65-512").name == "ethos-u55"
+
+
+def test_xnnpack_takes_the_ops_that_the_table_says():
+    """Random layers of every op and type, one op a model, the same answer of both."""
+    found, seen = delegate("xnnpack"), set()
+    for name, make in generators().items():
+        for case in () if name.startswith("graph") else random_cases(make, 10, 29):
+            graph = parse_graph(case.model, name)
+            if len(graph.main.ops) != 1:
+                continue
+            op = graph.main.ops[0]
+            try:
+                took = bool(litert_parts(case.model))
+            except (ValueError, RuntimeError):
+                continue  # LiteRT has no kernel for it, or refuses the model
+            why = refusals(found, graph.main, op)
+            if op.name != "TRANSPOSE_CONV" or why:  # strides and scales of it: see its note
+                assert took == (not why), (name, op, why)
+            seen.add((op.name, took))
+    assert len({name for name, took in seen if took}) > 45
+    assert len({name for name, took in seen if not took}) > 45
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_xnnpack_takes_the_parts_that_the_table_says(name, models):
+    path = models / f"{name}_int8.tflite"
+    found = take(read_graph(path), delegate("xnnpack"))
+    parts = litert_parts(path.read_bytes())
+    assert found.partitions == len(parts)
+    # What leaves a part is read by one of LiteRT's own ops, or is an output of the model.
+    main = read_graph(path).main
+    made = {index for position in found.taken for index in main.ops[position].outputs}
+    read = {index for op in found.refused for index in main.ops[op.index].inputs}
+    assert set().union(*parts) == made & (read | set(main.outputs))
+
+
+def test_what_breaks_a_model_and_what_helps(models):
+    """Figures of the keyword model as they are in LiteRT: 11 of 13 ops, in two parts."""
+    (found,) = delegates(models / "kws_int8.tflite", names=["xnnpack"])
+    assert (len(found.taken), found.ops, found.partitions) == (11, 13, 2)
+    assert [(op.index, op.op) for op in found.refused] == [(9, "AVERAGE_POOL_2D"), (12, "SOFTMAX")]
+    assert found.breaks == (9,)
+    then = {change.text: (change.taken, change.partitions) for change in found.advice}
+    assert then == {
+        "all of these": (13, 1),
+        "GlobalAveragePooling2D, which becomes MEAN, in place of AveragePooling2D": (12, 1),
+        "leave SOFTMAX at the end to the app: edgeq convert --head logits": (12, 2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "ops", "dtype", "taken", "parts", "line"),
+    [
+        ("edgetpu", ("RELU", "HARD_SWISH", "RELU"), "int8", 1, 1, "RELU6 in place of HARD_SWISH"),
+        ("gpu", ("RELU", "ROUND", "TANH", "RELU"), "float32", 2, 1, None),
+        ("coreml", ("RELU", "TANH"), "int8", 0, 0, "--scheme float16"),
+        ("hexagon", ("RELU", "TANH"), "float32", 0, 0, "--scheme int8"),
+        ("ethos-u55", ("RELU", "TANH"), "float32", 0, 0, "--scheme int8"),
+        ("nnapi", ("RELU", "ROUND", "RELU6", "ROUND", "RELU"), "float32", 3, 3, None),
+    ],
+)
+def test_each_delegate_has_its_own_rule_for_parts(name, ops, dtype, taken, parts, line):
+    """The Edge TPU is given the first part only, a GPU the largest one, NNAPI three at most."""
+    found = take(chain(ops, dtype), delegate(name))
+    assert (len(found.taken), found.partitions) == (taken, parts)
+    assert line is None or any(line in change.text for change in found.advice)
+    if line is not None:
+        assert found.advice[0].taken == len(ops)
+        assert found.advice[0].partitions == 1
+
+
+def test_nnapi_grows_with_its_api_level(models):
+    (found,) = delegates(models / "kws_int8.tflite", names=["nnapi"])
+    assert dict(found.levels) == {27: 0, 28: 0, 29: 13, 30: 13}  # int8 came with Android 10
+    floats = take(chain(("RELU", "TANH", "ABS", "ELU"), "float32"), delegate("nnapi"))
+    assert dict(floats.levels) == {27: 2, 28: 2, 29: 3, 30: 4}
+
+
+def test_a_quantized_model_with_float_ends():
+    shape = (1, 4, 4, 4)
+    tensors = [
+        TensorSpec(shape, "float32"), TensorSpec(shape, "int8", 0.05, 0),
+        TensorSpec(shape, "int8", 0.05, 0), TensorSpec(shape, "float32"),
+    ]  # fmt: skip
+    names = ("QUANTIZE", "RELU", "DEQUANTIZE")
+    made = [OpSpec(name, [i], [i + 1]) for i, name in enumerate(names)]
+    graph = parse_graph(build([SubgraphSpec(tensors, made, [0], [3])]), "ends")
+    found = take(graph, delegate("edgetpu"))
+    assert found.taken == ()
+    assert "edgeq convert --io int8" in found.advice[0].text
+    assert found.advice[0].taken == 3
+
+
+def test_targets_have_their_delegates():
+    names = {
+        target: [found.name for found in all_delegates() if found.can_be_on(load_target(target))]
+        for target in ("android-snapdragon-888", "android-helio-g99", "raspberry-pi-5",
+                       "corstone-300", "nucleo-f446re")
+    }  # fmt: skip
+    assert names == {
+        "android-snapdragon-888": ["gpu", "hexagon", "nnapi", "qnn", "xnnpack"],
+        "android-helio-g99": ["gpu", "nnapi", "xnnpack"],
+        "raspberry-pi-5": ["edgetpu", "xnnpack"],
+        "corstone-300": ["ethos-u55"],
+        "nucleo-f446re": [],
+    }
+
+
+def test_inspect_says_it(cli, models):
+    file = models / "kws_int8.tflite"
+    found = cli("inspect", file, "--delegate", "xnnpack", "--delegate", "coreml", "--json")
+    assert found.code == 0, found.err
+    said = {each["delegate"]: each for each in found.json["delegates"]}
+    assert said["xnnpack"]["partitions"] == 2
+    assert said["xnnpack"]["breaks"] == [9]
+    assert said["coreml"]["taken"] == []
+    text = cli("inspect", file, "--delegate", "xnnpack").out
+    assert "XNNPACK" in text
+    assert "11 of 13 ops, in 2 parts" in text
+    assert "breaks it: op 9 AVERAGE_POOL_2D: no int8 activations" in text
+    assert cli("inspect", file, "--delegate", "tpu").code == 2
+
+
+def test_values_are_stored_where_they_are_only_unpacked():
+    """Weights of float16 behind a DEQUANTIZE count as the file's own."""
+    weights = np.zeros((2, 4), np.float16)
+    tensors = [
+        TensorSpec((1, 4), "float32"), TensorSpec((2, 4), "float16", data=weights),
+        TensorSpec((2, 4), "float32"), TensorSpec((1, 2), "float32"),
+    ]  # fmt: skip
+    made = [OpSpec("DEQUANTIZE", [1], [2]), OpSpec("FULLY_CONNECTED", [0, 2, -1], [3])]
+    graph = parse_graph(build([SubgraphSpec(tensors, made, [0], [3])]), "half")
+    assert take(graph, delegate("xnnpack")).partitions == 1
+    assert take(graph, delegate("coreml")).taken == (0, 1)
+
+
+def test_a_model_that_is_none(cli, tmp_path):
+    (tmp_path / "m.tflite").write_bytes(b"no model")
+    with pytest.raises(EdgeqError):
+        delegates(tmp_path / "m.tflite", names=["gpu"])
