@@ -8,9 +8,9 @@ that `edgeq compile` writes. Without models: the benchmark networks in five sche
 published ones that lie beside the repository. What was compared before is kept in the results
 file and not done again, so a run that was stopped goes on; --again begins anew. Each image is
 linked twice, by edgeq and by CMake; objects of the same source by the same flags are compiled once
-for all of them (`same_objects.py`), and known answers are computed once for a model. What is kept is of
-one state of the code that makes images and of one file of the model: where either has changed since,
-the combination is compared again. --write puts the table into docs/accounts.md.
+for all of them (`same_objects.py`), and known answers are computed once for a model. What is kept is
+of one state of the code that makes images and of one file of the model: where either has changed
+since, the combination is compared again. --write puts the table into docs/accounts.md.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "accounts.md"
 # What an image and the account of it are made by; the facts of other runtimes are no part of it.
 MAKES_IMAGES = (
-    "edgeq/analysis/account.py", "edgeq/boards/*.py", "edgeq/compiler/**/*.py", "edgeq/firmware/**/*.py",
-    "edgeq/kernels/**/*.[ch]", "edgeq/model/**/*.py", "firmware_templates/**/*", "targets/*.toml",
+    "edgeq/analysis/account.py", "edgeq/boards/*.py", "edgeq/compiler/**/*.py",
+    "edgeq/firmware/**/*.py", "edgeq/kernels/**/*.[ch]", "edgeq/model/**/*.py",
+    "firmware_templates/**/*", "targets/*.toml",
 )  # fmt: skip
 
 

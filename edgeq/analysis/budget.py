@@ -31,6 +31,7 @@ _ALONE = Provenance(arithmetic="generated C", note="arena and state alone")
 _TOLD = {"serial": ("cycles",)}
 _RUNTIME = "a runtime interprets the model there, and nobody knows what a program of it takes"
 _WHY_NOT = {
+    "vela": "Vela knows the NPU's part alone, not the program around it",
     "local": _RUNTIME,
     "tflm": _RUNTIME,
     "ssh": "its memory belongs to the system there, which has no flash and counts no cycles",

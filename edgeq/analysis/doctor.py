@@ -69,6 +69,7 @@ TOOLS: tuple[Tool, ...] = (
     _package("onnxscript", "edgeq convert of PyTorch models", "torch"),
     _package("pillow", "folders of images as data", "convert"),
     _package("tflite-micro", "--on tflm; arena sizes of --runtime tflm", "tflm"),
+    _package("ethos-u-vela", "--on vela:ethos-u55-128 and other NPUs", "npu"),
     _package("unicorn", "--on sim:CPU", "firmware"),
     _package("capstone", "--on sim:CPU", "firmware"),
     _package("pyelftools", "flash and RAM sizes, UF2 and HEX files", "firmware"),

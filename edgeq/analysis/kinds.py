@@ -26,7 +26,7 @@ def provenance_of(device: Mapping[str, Any]) -> Provenance:
         flags=tuple(device.get("compiler_flags") or ()),
         arithmetic="generated C" if device.get("runtime") == "c" else runtime or None,
         clock_hz=int(clock) if clock else None,
-        note=str(device["clock"]) if device.get("emulated") else "",
+        note=str(device["clock"] if device.get("emulated") else device.get("estimated_by") or ""),
     )
 
 
@@ -43,8 +43,11 @@ def figures_of(found: Measurement) -> dict[str, Figure]:
     # An emulator of a board counts by its own clock; cycles by documented timings are estimates.
     counted: Kind = "emulated" if device.get("emulated") else "measured"
     cycles: Kind = "estimated" if is_emulated(str(device["address"])) else counted
+    exact: Kind = "measured"
+    if device.get("estimated_by"):
+        exact, cycles = "estimated", "estimated"
     memory = asdict(found.memory_bytes)
-    kinds: dict[str, Kind] = {**dict.fromkeys(_EXACT, "measured"), "stack": seen}
+    kinds: dict[str, Kind] = {**dict.fromkeys(_EXACT, exact), "stack": seen}
     parts = [kinds[name] for name in _PARTS if memory[name] is not None]
     kinds |= {"ram_total": weakest(parts or ["measured"]), "peak_rss": "measured"}
     latency = found.latency_us

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from edgeq.errors import UsageError
 
-SCHEMES = ("local", "c", "tflm", "sim", "qemu", "serial", "ssh", "adb")
+SCHEMES = ("local", "c", "tflm", "sim", "qemu", "serial", "ssh", "adb", "vela")
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ def parse_address(text: str) -> Address:
     raise UsageError(
         f"'{text}' is no device address.",
         hint="local, c, tflm, sim:cortex-m4, qemu:cortex-m55, serial:PORT, ssh://user@host, "
-        "adb:SERIAL, or a name from `edgeq devices list`",
+        "adb:SERIAL, vela:ethos-u55-128, or a name from `edgeq devices list`",
     )

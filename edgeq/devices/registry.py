@@ -19,6 +19,7 @@ _MODULES = {
     "serial": "edgeq.devices.serial",
     "ssh": "edgeq.devices.ssh",
     "adb": "edgeq.devices.adb",
+    "vela": "edgeq.devices.vela",
 }
 
 

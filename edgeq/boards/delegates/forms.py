@@ -134,7 +134,7 @@ def _one_row(case: Case, wanted: bool) -> str | None:
 
 
 def _one_batch(case: Case, wanted: bool) -> str | None:
-    several = any(len(t.shape) == 4 and t.shape[0] != 1 for t in case.data)
+    several = any(np.prod(t.shape[:-3], dtype=int) != 1 for t in case.data)
     return "a batch above 1" if wanted and several else None
 
 

@@ -102,7 +102,10 @@ def _per_channel_since(case: Case, level: int) -> str | None:
 
 
 def _quantized(case: Case, wanted: bool) -> str | None:
-    bare = any(t.quantization is None for t in [*case.data, *case.outputs])
+    bare = any(
+        t.quantization is None and t.dtype in ("int8", "uint8", "int16", "float32")
+        for t in [*case.data, *case.outputs]
+    )
     return "without a scale" if wanted and bare else None
 
 

@@ -1,0 +1,114 @@
+"""`vela:`: Arm's compiler takes what the table says, and its report is passed on."""
+
+import importlib.util
+import re
+
+import pytest
+
+from edgeq.analysis.delegates import take
+from edgeq.boards.delegates.facts import delegate
+from edgeq.compiler.build.vela import compile_for_npu
+from edgeq.model.model_file import read_graph
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.tools import need
+
+NPU = "ethos-u55-128"
+
+
+@pytest.fixture(autouse=True)
+def _vela():
+    need(importlib.util.find_spec("ethosu"), "ethos-u-vela")
+
+
+def in_two_parts():
+    """SPACE_TO_DEPTH is none of an Ethos-U's ops, and stands between two that are."""
+    shapes = ((1, 4, 4, 4), (1, 4, 4, 4), (1, 2, 2, 16), (1, 2, 2, 16))
+    tensors = [TensorSpec(shape, "int8", 0.05, 0, name=f"t{i}") for i, shape in enumerate(shapes)]
+    ops = (("RELU", {}), ("SPACE_TO_DEPTH", {"block_size": 2}), ("RELU", {}))
+    made = [OpSpec(name, [i], [i + 1], options) for i, (name, options) in enumerate(ops)]
+    return build([SubgraphSpec(tensors, made, [0], [3])])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("kws", NPU), ("resnet", NPU), ("vww", NPU), ("two parts", NPU),
+        ("kws", "ethos-u85-256"), ("two parts", "ethos-u85-256"),
+    ],
+)  # fmt: skip
+def test_vela_takes_the_parts_that_the_table_says(name, config, models, tmp_path):
+    file = tmp_path / "m.tflite"
+    parts = name == "two parts"
+    file.write_bytes(in_two_parts() if parts else (models / f"{name}_int8.tflite").read_bytes())
+    said = take(read_graph(file), delegate(config))
+    program = compile_for_npu(file, config, tmp_path / "out")
+    assert (program.parts, list(program.left)) == (said.partitions, [op.op for op in said.refused])
+    assert said.partitions == (2 if parts else 1)
+
+
+def test_profile_passes_the_report_on(cli, models):
+    found = cli("profile", models / "kws_int8.tflite", "--on", f"vela:{NPU}", "--json")
+    assert found.code == 0, found.err
+    said = found.json
+    assert said["device"]["runtime"] == "vela"
+    assert said["cycles_estimated"] is True
+    for path in ("cycles", "memory_bytes.arena", "memory_bytes.ram_total"):
+        assert said["kinds"][path] == "estimated"
+    assert "measured" not in said["kinds"].values()
+    assert said["provenance"]["note"].startswith("Vela ")
+    # A reshape moves nothing on the NPU; every other op has its steps, and their sum is the whole.
+    covered = {index for op in said["ops"] for index in op["covers"]}
+    assert covered == set(range(13)) - {10}
+    assert sum(op["cycles"] for op in said["ops"]) == pytest.approx(said["cycles"], rel=0.01)
+    # What Vela cannot do without: the largest layer's input and output together.
+    assert said["memory_bytes"]["arena"] >= 2 * 25 * 5 * 64
+
+
+@pytest.mark.slow
+def test_text_marks_what_is_estimated(cli, models):
+    text = cli("profile", models / "ad01_int8.tflite", "--on", f"vela:{NPU}").out
+    assert re.search(r"cycles \(estimated\) +[\d,]+", text)
+    assert "vela 5." in text
+
+
+@pytest.mark.slow
+def test_ops_of_the_cpu_are_named(cli, tmp_path):
+    (tmp_path / "m.tflite").write_bytes(in_two_parts())
+    found = cli("profile", tmp_path / "m.tflite", "--on", f"vela:{NPU}", "--json").json
+    assert found["warnings"] == [
+        "the cycles are without ops that are left to the CPU: SPACE_TO_DEPTH"
+    ]
+
+
+@pytest.mark.slow
+def test_systems_and_memories_are_vela_s(cli, models):
+    where = "vela:ethos-u55-256?system=Ethos_U55_Deep_Embedded&memory=Sram_Only"
+    found = cli("profile", models / "ad01_int8.tflite", "--on", where, "--json").json
+    assert found["device"]["system"] == "Ethos_U55_Deep_Embedded"
+    assert found["device"]["clock_hz"] == 200_000_000
+    wrong = cli("profile", models / "ad01_int8.tflite", "--on", where.replace("Deep", "Shallow"))
+    assert wrong.code == 1
+    assert "Ethos_U55_Shallow_Embedded" in wrong.err
+    alone = cli("profile", models / "ad01_int8.tflite", "--on", "vela:ethos-u55-256?system=none")
+    assert alone.code == 2
+    assert "belong together" in alone.err
+
+
+def test_a_model_of_floats_is_the_cpu_s(cli, tmp_path):
+    tensors = [TensorSpec((1, 4), "float32"), TensorSpec((1, 4), "float32")]
+    model = build([SubgraphSpec(tensors, [OpSpec("TANH", [0], [1])], [0], [1])])
+    (tmp_path / "m.tflite").write_bytes(model)
+    found = cli("profile", tmp_path / "m.tflite", "--on", f"vela:{NPU}")
+    assert found.code == 1
+    assert "leaves all ops of this model to the CPU" in found.err
+
+
+def test_it_runs_nothing(cli, models):
+    found = cli("verify", models / "ad01_int8.tflite", "--on", f"vela:{NPU}", "--against", "tflm")
+    assert found.code == 1
+    assert "it runs none" in found.err
+    assert cli("profile", models / "ad01_int8.tflite", "--on", "vela:ethos-u56").code == 2
+    limited = cli("profile", models / "ad01_int8.tflite", "--on", f"vela:{NPU}", "--ram", "64K")
+    assert limited.code == 3
+    assert "not the program around it" in limited.err
