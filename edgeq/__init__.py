@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from edgeq.analysis.compare import compare_profiles as compare_profiles
     from edgeq.analysis.compare_groups import compare_groups as compare_groups
-    from edgeq.analysis.delegates import delegates as delegates
+    from edgeq.analysis.delegation.take import delegates as delegates
     from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
     from edgeq.analysis.doctor import check_installation as check_installation
     from edgeq.analysis.drift.check import check_drift as check_drift
@@ -105,7 +105,7 @@ _PUBLIC = {
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",
-    "delegates": "edgeq.analysis.delegates",
+    "delegates": "edgeq.analysis.delegation.take",
     "fit": "edgeq.analysis.fit",
     "fit_tflm": "edgeq.analysis.fit",
     "fits": "edgeq.analysis.fit",

@@ -40,6 +40,14 @@ def cli(capsys):
     return make_runner(capsys)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`slow` is marked in a test's file, or measured (scripts/slow_tests.py)."""
+    measured = set((Path(__file__).parent / "slow_tests.txt").read_text().splitlines())
+    for item in items:
+        if item.nodeid in measured or item.nodeid.partition("[")[0] in measured:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the reviewed generated C"

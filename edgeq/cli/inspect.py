@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console  # noqa: TID251  (its type)
 
-from edgeq.analysis.delegates import DelegateTake
-from edgeq.analysis.delegates import delegates as delegate_takes
+from edgeq.analysis.delegation.take import DelegateTake
+from edgeq.analysis.delegation.take import delegates as delegate_takes
 from edgeq.analysis.fit import Fit, fit, fit_tflm
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model

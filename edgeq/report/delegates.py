@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgeq.analysis.delegates import DelegateTake, Refused
+from edgeq.analysis.delegation.take import DelegateTake, Refused
 from edgeq.report.ops import numbers
 
 _MOST_NAMED = 4

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeq.analysis.delegates import delegates, take
+from edgeq.analysis.delegation.take import delegates, take
 from edgeq.boards.delegates.conditions import refusals
 from edgeq.boards.delegates.facts import all_delegates, delegate
 from edgeq.boards.delegates.forms import FORMS

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from edgeq.analysis.delegates import take
+from edgeq.analysis.delegation.take import take
 from edgeq.boards.delegates.facts import delegate
 from edgeq.compiler.build.vela import compile_for_npu
 from edgeq.model.model_file import read_graph

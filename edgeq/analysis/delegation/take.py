@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.analysis.delegate_advice import Advice, advice
+from edgeq.analysis.delegation.advice import Advice, advice
 from edgeq.analysis.models import as_tflite
 from edgeq.boards.delegates.conditions import refusals, remarks
 from edgeq.boards.delegates.facts import Delegate, all_delegates, delegate
