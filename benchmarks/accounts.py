@@ -7,10 +7,10 @@ For every model, target, way to optimise, and with and without known answers: th
 that `edgeq compile` writes. Without models: the benchmark networks in five schemes, and the
 published ones that lie beside the repository. What was compared before is kept in the results
 file and not done again, so a run that was stopped goes on; --again begins anew. Each image is
-linked twice, by edgeq and by CMake; objects of the same source by the same flags are compiled once
-for all of them (`same_objects.py`), and known answers are computed once for a model. What is kept is
-of one state of the code that makes images and of one file of the model: where either has changed
-since, the combination is compared again. --write puts the table into docs/accounts.md.
+linked twice, by edgeq and by CMake; objects of the same source by the same flags are compiled
+once for all of them (`same_objects.py`), and known answers are computed once for a model. What is
+kept is of one state of the code that makes images and of one file of the model: where either has
+changed since, the combination is compared again. --write puts the table into docs/accounts.md.
 """
 
 from __future__ import annotations
@@ -223,17 +223,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--targets", type=int, default=len(TARGETS))
-    parser.add_argument("--sample", type=int, help="only so many of the combinations, at random")
+    parser.add_argument("--sample", type=int, help="only so many of the combinations")
     parser.add_argument("--again", action="store_true", help="forget what was compared before")
     parser.add_argument("--write", action="store_true", help="put the table into docs/accounts.md")
     arguments = parser.parse_args()
-    cases = list(
-        itertools.product(
-            arguments.models or models(), TARGETS[: arguments.targets], MODES, (True, False)
-        )
+    programs = list(
+        itertools.product(arguments.models or models(), TARGETS[: arguments.targets], MODES)
     )
-    if arguments.sample:
-        cases = random.Random(0).sample(cases, min(arguments.sample, len(cases)))
+    # In an order that has seen every model, board and mode soon, wherever it is stopped.
+    random.Random(0).shuffle(programs)
+    cases = [(*program, golden) for program in programs for golden in (True, False)]
+    cases = cases[: arguments.sample]
     share()
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.touch()

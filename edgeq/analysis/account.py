@@ -182,6 +182,8 @@ def account_of(
     target: Target,
     options: CompileOptions,
     duty: Duty | None = None,
+    *,
+    measured: Mapping[str, Figure] | None = None,
 ) -> Account:
     """The account of a program that was measured already.
 
@@ -191,16 +193,21 @@ def account_of(
         target: The target.
         options: What its C was made for.
         duty: How often it runs and out of which battery; None leaves power and life out.
+        measured: What a meter found there, in place of estimates of its energy.
     """
     address = str(found.device["address"])
     figures = figures_of(found)
+    wanted = target.cpu if target.kind != "host" else target.title
     if not runs_own_code(address, target):
-        figures = stand_in(figures, target.cpu if target.kind != "host" else target.title)
+        figures = stand_in(figures, wanted)
         if target.kind != "host":
             figures |= _own_sizes(model, target, options)
             figures["memory_bytes.ram_total"] = _total(figures)
     figures["latency_ms"] = latency_of(figures, target)
     figures |= energy_figures(figures["latency_ms"], target, duty)
+    if measured is not None:
+        own = runs_own_code(address, target)
+        figures |= measured if own else stand_in(measured, wanted)
     return Account(target.name, address, figures, fastest=_fastest(figures, target))
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgeq import __version__
+from edgeq.analysis.energy.figures import Duty
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.profiling import Profile, profile_on
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
+from edgeq.devices.power.opening import INSTRUMENTS
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
@@ -113,6 +115,8 @@ def profile_group(
     *,
     profile_options: ProfileOptions | None = None,
     options: CompileOptions | None = None,
+    duty: Duty | None = None,
+    power: str | None = None,
     progress: Progress | None = None,
 ) -> FleetReport:
     """One measurement on every device of a group, all at the same time.
@@ -122,18 +126,26 @@ def profile_group(
         group: Name of the group, with or without "group:".
         profile_options: How to measure.
         options: How C is generated, where an address runs generated C.
+        duty: How often an inference is made, for the average power and a battery's life.
+        power: A meter that each device has itself: "rapl", "hwmon", "pmic", "battery".
         progress: Is told the name of a device and its state, from several threads.
 
     Raises:
         EdgeqError: There is no such group. Failures of devices are in the report.
+        UsageError: An instrument on the desk, which is wired to one device.
     """
     name = group.removeprefix(PREFIX)
+    if power is not None and power.partition(":")[0] in INSTRUMENTS:
+        hint = "a counter that each device has: rapl, hwmon, pmic, battery"
+        raise UsageError(f"--power {power} measures one device, not a group.", group, hint)
     return profile_devices(
         model,
         inventory.members(name),
         group=name,
         profile_options=profile_options or ProfileOptions(),
         options=options or CompileOptions(),
+        duty=duty,
+        power=power,
         progress=progress,
     )
 
@@ -145,12 +157,15 @@ def profile_devices(
     group: str = "",
     profile_options: ProfileOptions,
     options: CompileOptions,
+    duty: Duty | None = None,
+    power: str | None = None,
     progress: Progress | None = None,
 ) -> FleetReport:
     """One measurement on each of some (name, address); see `profile_group`."""
 
     def measure(address: str) -> Profile:
-        return profile_on(_patient(open_device(address)), model, profile_options, options)
+        device = _patient(open_device(address))
+        return profile_on(device, model, profile_options, options, duty, power)
 
     outcomes = _on_each(members, measure, "measuring", progress)
     results = [each.result(profile=each.found) for each in outcomes]

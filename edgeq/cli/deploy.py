@@ -19,7 +19,7 @@ from edgeq.cli.shared.common import (
     print_json,
 )
 from edgeq.cli.shared.data import dataset_options
-from edgeq.cli.shared.duty import duty_options
+from edgeq.cli.shared.duty import duty_options, power_option
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
 from edgeq.data.options import READING_KEYS
@@ -51,6 +51,7 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--max-latency", type=Number(), help="Limit: milliseconds per inference.")
 @click.option("--max-energy", type=Number(), help="Limit: microjoules per inference.")
 @duty_options
+@power_option
 @click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
 @click.option(
     "--accept-loss",

@@ -20,12 +20,11 @@ from edgeq.cli.shared.common import (
     json_option,
     print_json,
 )
-from edgeq.cli.shared.duty import duty_options
+from edgeq.cli.shared.duty import duty_options, power_option
 from edgeq.cli.shared.tables import op_table, result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
-from edgeq.errors import UsageError
 from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
 from edgeq.report.units import in_macs, latency_name, microseconds
 from edgeq.support.figures import mark
@@ -59,11 +58,7 @@ from edgeq.support.figures import mark
     show_default=True,
     help="Number of the reproducible input that is fed.",
 )
-@click.option(
-    "--power",
-    metavar="METER",
-    help="Measure energy: rapl, hwmon, pmic, battery, ppk2:PORT[?mv=3300&trigger=0], joulescope.",
-)
+@power_option
 @duty_options
 @click.option("--require-valid", is_flag=True, help="Exit with 3 if the run was disturbed.")
 @compile_options
@@ -99,13 +94,21 @@ def profile(
     }
     given = {name: value for name, value in extra.items() if value is not None}
     how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index, given)
-    if on.startswith("group:") and (power or every or battery):
-        raise UsageError("--power, --every and --battery are for one device.", on)
+    duty = duty_of(every, battery)
     if on.startswith("group:"):
         from edgeq.cli.shared.fleet import profile_fleet
 
-        ctx.exit(profile_fleet(model, on, how, options, as_json=as_json, strict=require_valid))
-    duty = duty_of(every, battery)
+        code = profile_fleet(
+            model,
+            on,
+            how,
+            options,
+            duty=duty,
+            power=power,
+            as_json=as_json,
+            strict=require_valid,
+        )
+        ctx.exit(code)
     result = profile_model(
         model, on=on, profile_options=how, options=options, duty=duty, power=power
     )

@@ -41,6 +41,7 @@ class DeployConfig:
         accept_loss: Whether an integer model that differs much from the float one is accepted.
         every: How often an inference is made, such as "1s"; None leaves average power out.
         battery: What feeds it, such as "230mAh@3V".
+        power: A meter for the energy, as `edgeq profile --power` takes it; None estimates it.
         sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
     """
 
@@ -63,6 +64,7 @@ class DeployConfig:
     accept_loss: bool = False
     every: str | None = None
     battery: str | None = None
+    power: str | None = None
     sign: str | None = None
 
 

@@ -201,7 +201,9 @@ class _Steps:
         real, accuracy = self._evaluate(models, options)
         layers = tuple(self._layers(models))
         stage(f"profiling on {self.address}")
-        found = profile(models.integer, on=self.address, options=options)
+        duty = duty_of(self.config.every, self.config.battery)
+        power = self.config.power
+        found = profile(models.integer, on=self.address, options=options, duty=duty, power=power)
         found = replace(found, path=models.integer.name)
         account = self._account(models.integer, found, options)
         limits = check_limits(
@@ -287,7 +289,10 @@ class _Steps:
     def _account(self, model: Path, found: Profile, options: CompileOptions) -> Account:
         """What the program takes on the target, the image of its usual project included."""
         duty = duty_of(self.config.every, self.config.battery)
-        account = account_of(found.measurement, model, self.target, options, duty)
+        by_meter = found.energy if found.power is not None else None
+        account = account_of(
+            found.measurement, model, self.target, options, duty, measured=by_meter
+        )
         if self.target.kind == "host":
             return account
         image = image_account(model, self.target, options, golden=True)

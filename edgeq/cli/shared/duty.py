@@ -1,4 +1,4 @@
-"""Options about how often an inference is made, and out of which battery."""
+"""Options about energy: how often an inference is made, out of which battery, by which meter."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def duty_options(command: _Command) -> _Command:
         "--battery", metavar="MAH", help="Battery, such as 230mAh or 1000mAh@3.7V: its life."
     )
     return every(battery(command))
+
+
+power_option = click.option(
+    "--power",
+    metavar="METER",
+    help="Measure energy: rapl, hwmon, pmic, battery, ppk2:PORT[?mv=3300&trigger=0], joulescope.",
+)

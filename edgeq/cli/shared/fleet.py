@@ -10,6 +10,7 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
+from edgeq.analysis.energy.figures import Duty
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.fleet import (
     FleetReport,
@@ -31,16 +32,28 @@ def profile_fleet(
     how: ProfileOptions,
     options: CompileOptions,
     *,
+    duty: Duty | None,
+    power: str | None,
     as_json: bool,
     strict: bool,
 ) -> int:
     """Measure on every device of a group and print the results; the exit code.
 
     Args:
+        duty: How often an inference is made, and out of which battery.
+        power: A meter that each device has.
         strict: Whether a run that was disturbed counts as a limit that is not met.
     """
     with _live_states() as show:
-        report = profile_group(model, group, profile_options=how, options=options, progress=show)
+        report = profile_group(
+            model,
+            group,
+            profile_options=how,
+            options=options,
+            duty=duty,
+            power=power,
+            progress=show,
+        )
     if as_json:
         print_json(report.to_json())
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgeq.devices import inventory
 from edgeq.devices.power.counters import COUNTERS, CounterMeter
 from edgeq.devices.power.instruments import Pulses
 from edgeq.devices.power.meter import Reading, Window, per_inference, recorded, window
@@ -169,14 +170,17 @@ def test_wrong_meters(spec: str, on: str, words: str) -> None:
         pass
 
 
-def test_profile_measures(
-    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any
-) -> None:
+@pytest.fixture
+def pmic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in that draws the same at rest and at work: its power times the time of a call."""
     tool = tmp_path / "vcgencmd"
     tool.write_text(f"#!/bin/sh\ncat <<'END'\n{PMIC}END\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+@pytest.mark.usefixtures("pmic")
+def test_profile_measures(models: Path, cli: Any) -> None:
     done = cli(
         "profile", models / "ad01_int8.tflite", "--on", "c", "--no-ops", "--power", "pmic",
         "--seconds", "1", "--every", "1s", "--json",
@@ -188,3 +192,42 @@ def test_profile_measures(
     assert done.json["power"]["meter"] == "pmic"
     assert done.json["energy_uj"] > 0
     assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pmic")
+def test_a_group_measures_each_of_its_devices(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    inventory.add("one", "c")
+    inventory.set_group("lab", ["one"])
+    what = ("profile", models / "ad01_int8.tflite", "--on", "group:lab", "--no-ops")
+    done = cli(*what, "--power", "pmic", "--seconds", "1", "--every", "1s", "--json")
+    assert done.code == 0, done.err
+    (found,) = (each["profile"] for each in done.json["results"])
+    assert found["kinds"]["energy_uj"] == "measured"
+    assert found["busy_power_w"] == pytest.approx(2.17)
+    assert found["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
+    wired = cli(*what, "--power", "ppk2:/dev/ttyACM0")
+    assert wired.code == 2
+    assert "one device, not a group" in wired.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pmic")
+def test_deploy_holds_the_limit_against_the_meter(models: Path, tmp_path: Path, cli: Any) -> None:
+    """This machine's energy is a stand-in's for a phone, so the limit is missed."""
+    done = cli(
+        "deploy", models / "ad01_int8.tflite", "-t", "generic-x86-64", "--on", "local",
+        "--power", "pmic", "--max-energy", "1e9", "-n", "2", "-o", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["kinds"]["energy_uj"] == "measured"
+    assert done.json["energy_uj"] > 0
+    phone = cli(
+        "deploy", models / "ad01_int8.tflite", "-t", "generic-android", "--on", "local",
+        "--power", "pmic", "--max-energy", "1e9", "-n", "2", "-o", tmp_path / "two", "--json",
+    )  # fmt: skip
+    assert phone.code == 3
+    assert phone.json["kinds"]["energy_uj"] == "stand-in"
