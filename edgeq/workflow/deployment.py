@@ -201,20 +201,14 @@ class _Steps:
         real, accuracy = self._evaluate(models, options)
         layers = tuple(self._layers(models))
         stage(f"profiling on {self.address}")
-        duty = duty_of(self.config.every, self.config.battery)
-        power = self.config.power
-        found = profile(models.integer, on=self.address, options=options, duty=duty, power=power)
+        config, duty = self.config, duty_of(self.config.every, self.config.battery)
+        found = profile(
+            models.integer, on=self.address, options=options, duty=duty, power=config.power
+        )
         found = replace(found, path=models.integer.name)
         account = self._account(models.integer, found, options)
-        limits = check_limits(
-            self.config.limits,
-            self.target,
-            account,
-            accuracy,
-            real,
-            verifications,
-            accept_stand_in=self.config.accept_stand_in,
-        )
+        judged = (config.limits, self.target, account, accuracy, real, verifications)
+        limits = check_limits(*judged, accept_stand_in=config.accept_stand_in)
         deployment = Deployment(
             Path(self.config.output),
             self.target.name,
