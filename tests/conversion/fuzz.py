@@ -121,7 +121,8 @@ def _values(net: Net, made, scheme: str) -> list[str]:
         packed = dict(zip(net.inputs, inputs, strict=True))
     else:
         packed = inputs if len(inputs) > 1 else inputs[0]
-    given = net.model(packed)
+    # Left open, it is True behind layers such as Resizing, and statistics change.
+    given = net.model(packed, training=False)
     wanted = [np.asarray(value) for value in _flat(given, net.model._outputs_struct)]
     floats, found = (run(data, net.data) for data in (made.float_model.data, made.data))
     if not len(wanted) == len(floats) == len(found) == len(made.quality.outputs):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edgeq.conversion.network import Pass
 from edgeq.conversion.passes.affine import fold_affine
-from edgeq.conversion.passes.biases import fit_biases
+from edgeq.conversion.passes.biases import fit_biases, own_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
 from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
 from edgeq.conversion.passes.folding import fold_constants
@@ -31,6 +31,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     take_numbers,
     take_indices,
     fold_affine,
+    own_biases,
 )
 """From the graph as it was loaded to the float model."""
 
