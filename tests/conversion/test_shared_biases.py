@@ -1,4 +1,4 @@
-"""Layers whose biases are equal share one constant; each of them is treated as if it had its own."""
+"""Layers whose biases are equal share one constant; each is treated as if it had its own."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Each layer has a bias of its own, and biases that do not fit their integers a scale that they fit.
+"""Each layer has a bias of its own, with a scale that it fits.
 
 Equal constants are one tensor in what TensorFlow's converter makes: the zeros of all layers without
 a bias, or the 3 of every hard sigmoid. Integers of a bias depend on the layer's other scales, so
