@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from edgeq.devices.native_output import captured_stderr
 from edgeq.errors import EdgeqError, MissingDependency
@@ -98,6 +101,68 @@ def micro_interpreter(
             lines = printed.text().split("\n")
             detail = next((line for line in lines if line.strip()), str(error))
             raise EdgeqError(f"TFLM cannot run this model: {detail}", hint=_ARENA_HINT) from None
+
+
+class StandIn(Protocol):
+    """What runs a model that LiteRT cannot run, with LiteRT's calls."""
+
+    def set_tensor(self, index: int, value: Any) -> None:
+        """Give an input its value."""
+
+    def invoke(self) -> None:
+        """Run the model once."""
+
+    def get_tensor(self, index: int) -> Any:
+        """The value of an output."""
+
+
+def stand_in_for_litert(model: bytes, inputs: Sequence[int], outputs: Sequence[int]) -> StandIn:
+    """TensorFlow Lite Micro with a model that LiteRT cannot run; generated C where that cannot.
+
+    Args:
+        model: Content of a .tflite file.
+        inputs, outputs: Its inputs and outputs, by position.
+
+    Raises:
+        MissingDependency: There is neither TensorFlow Lite Micro nor a C compiler.
+        EdgeqError: Nothing runs this model.
+    """
+    try:
+        return AsLiteRt(model, inputs)
+    except EdgeqError as error:
+        try:
+            return _CompiledAsLiteRt(model, inputs, outputs)
+        except MissingDependency as missing:
+            raise error if isinstance(error, MissingDependency) else missing from None
+
+
+class _CompiledAsLiteRt:
+    """Generated C with LiteRT's calls."""
+
+    def __init__(self, model: bytes, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        from edgeq.compiler.options import CompileOptions
+        from edgeq.devices.host_c import HostDevice
+
+        with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+            path = Path(folder) / "model.tflite"
+            path.write_bytes(model)
+            self._session = HostDevice("c").open(path, CompileOptions())
+        self._inputs: dict[int, Any] = dict.fromkeys(inputs)
+        self._outputs: dict[int, Any] = dict.fromkeys(outputs)
+        weakref.finalize(self, self._session.close)
+
+    def set_tensor(self, index: int, value: Any) -> None:
+        """Give an input its value."""
+        self._inputs[index] = value[None]
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        found = self._session.run(list(self._inputs.values()))
+        self._outputs = {i: value[0].copy() for i, value in zip(self._outputs, found, strict=True)}
+
+    def get_tensor(self, index: int) -> Any:
+        """The value of an output."""
+        return self._outputs[index]
 
 
 class AsLiteRt:

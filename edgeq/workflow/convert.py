@@ -14,7 +14,7 @@ from edgeq import __version__
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
-from edgeq.boards.runtimes.check import lacking_in_litert
+from edgeq.boards.runtimes.check import check_newest, lacking_in_litert
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
@@ -353,11 +353,13 @@ def _compare(
         for name, content in (("float", source.data), ("quantized", after)):
             path = Path(folder) / f"{name}.tflite"
             path.write_bytes(content)
-            lacking = lacking_in_litert(parse_graph(content))
+            graph = parse_graph(content)
+            lacking = lacking_in_litert(graph)
+            instead = "c" if check_newest(graph, "tflm") else "tflm"
             found.append(
                 evaluate(
                     path,
-                    on="tflm" if lacking else "local",
+                    on=instead if lacking else "local",
                     data=data,
                     metric=metric,
                     dataset_options=options,

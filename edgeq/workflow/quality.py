@@ -132,7 +132,7 @@ def _not_compared(error: MissingDependency) -> str:
     """Why a model that LiteRT cannot run was not looked at."""
     return (
         "The result was not compared with the float model: LiteRT has no kernel for one of its "
-        f"ops, and TensorFlow Lite Micro is not installed. {error.hint}"
+        f"ops. {error.what} {error.hint}"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edgeq.conversion.network import Pass
 from edgeq.conversion.passes.affine import fold_affine
-from edgeq.conversion.passes.biases import fit_biases
+from edgeq.conversion.passes.biases import fit_biases, own_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
 from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
 from edgeq.conversion.passes.folding import fold_constants
@@ -20,6 +20,7 @@ from edgeq.conversion.passes.shifts import align_shifts, shift_scales
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
 from edgeq.conversion.passes.twins import merge_twins
+from edgeq.conversion.passes.unit_norms import guard_norms, spell_norms
 from edgeq.conversion.passes.wide_kernels import suit_wide_kernels
 from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
@@ -30,11 +31,19 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     take_learned_ranges,
     take_numbers,
     take_indices,
+    guard_norms,
     fold_affine,
+    own_biases,
 )
 """From the graph as it was loaded to the float model."""
 
-LOWERING_PASSES: tuple[Pass, ...] = (align_shifts, spell_wide_ops, widen_ranges, choose_tables)
+LOWERING_PASSES: tuple[Pass, ...] = (
+    align_shifts,
+    spell_norms,
+    spell_wide_ops,
+    widen_ranges,
+    choose_tables,
+)
 """From the float model, whose ranges are known, to ops that integers have."""
 
 WEIGHT_PASSES: tuple[Pass, ...] = (use_learned_scales, fit_biases)

@@ -1,4 +1,8 @@
-"""Biases that do not fit their integers are given a scale that they fit.
+"""Each layer has a bias of its own, with a scale that it fits.
+
+Equal constants are one tensor in what TensorFlow's converter makes: the zeros of all layers without
+a bias, or the 3 of every hard sigmoid. Integers of a bias depend on the layer's other scales, so
+litert-quantizer copies such a tensor, under a name that nothing else knows.
 
 A bias has the scale of input times weights. In a channel whose weights are all zero (dead, or
 pruned) litert-quantizer makes that scale as good as zero, and the bias overflows to the lowest
@@ -8,6 +12,7 @@ wide enough for its bias; its weights lose nothing that the bias would not drown
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,25 @@ _INT32, _INT64 = 2, 4  # tensor types
 # Leaves an int32 accumulator two bits of room for the products.
 _LARGEST = {_INT32: 1 << 29, _INT64: 1 << 38}
 BIAS_TYPES = {_INT32: np.int32, _INT64: np.int64}
+
+
+def own_biases(network: Network) -> Network:
+    """The float network with one bias for each layer, where several layers shared one."""
+    graph = network.graph
+    places = [(op, BIAS_INPUT.get(network.kind(op))) for op in network.ops]
+    uses = Counter(index for op, _ in places for index in indices(op.inputs))
+    for op, position in places:
+        inputs = indices(op.inputs)
+        index = -1 if position is None or len(inputs) <= position else inputs[position]
+        if index < 0 or uses[index] == 1 or not network.is_constant(index):
+            continue
+        shared = graph.tensors[index]
+        name = f"{network.name(index)}:{uses[index]}"
+        made = network.add_tensor(name, shared.shape, network.dtype_of(index))
+        graph.tensors[made].buffer = shared.buffer
+        op.inputs = [made if place == position else i for place, i in enumerate(inputs)]
+        uses[index] -= 1
+    return network
 
 
 def fit_biases(network: Network) -> Network:

@@ -18,7 +18,7 @@ from edgeq.conversion.flatbuffer import indices, pack, unpack
 from edgeq.conversion.tensorflow import quiet
 from edgeq.devices.fatal import returns
 from edgeq.devices.interpreters import micro_interpreter
-from edgeq.errors import EdgeqError, MissingDependency, raise_problems
+from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
 
@@ -94,13 +94,14 @@ def prove_runs(data: bytes, where: str = "model") -> tuple[str, ...]:
     Returns:
         What the user should know, in sentences: that zeros would end the process. None as a rule.
 
-    What LiteRT is known to lack and TensorFlow Lite Micro has is run there, where it is installed.
+    What LiteRT is known to lack and TensorFlow Lite Micro has is run there, where it is installed;
+    `runs_on` says what neither of them has.
 
     Raises:
         EdgeqError: An op has no kernel for its types.
     """
     if lacking_in_litert(parse_graph(data, where)):
-        with suppress(MissingDependency):
+        with suppress(EdgeqError):
             micro_interpreter(data).invoke()
         return ()
     if returns(lambda: _run_on_zeros(data, where)):

@@ -22,7 +22,11 @@ from edgeq.conversion.proof.agreement import (
 )
 from edgeq.conversion.proof.heads import Head, has_fixed_scale, head_of
 from edgeq.conversion.proof.limits import QualityLimits
-from edgeq.devices.interpreters import AsLiteRt, LiteRtOptions, litert_interpreter
+from edgeq.devices.interpreters import (
+    LiteRtOptions,
+    litert_interpreter,
+    stand_in_for_litert,
+)
 from edgeq.model.arrays import dequantize, to_input
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.model_file import parse_graph
@@ -175,7 +179,7 @@ class _Runner:
             data = with_outputs(data, watched)
         self._interpreter: Any
         if lacking_in_litert(graph):
-            self._interpreter = AsLiteRt(data, graph.main.inputs)
+            self._interpreter = stand_in_for_litert(data, graph.main.inputs, watched)
         else:
             self._interpreter = litert_interpreter(data, options)
         self._watched = watched

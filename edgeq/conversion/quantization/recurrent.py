@@ -21,6 +21,7 @@ from edgeq.conversion.float_model import FloatModel, packed
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop
 from edgeq.conversion.network import LIMITS, Network, Range, Scale
+from edgeq.conversion.passes.biases import own_biases
 from edgeq.conversion.passes.lstm import (
     BIASES,
     CELL,
@@ -258,7 +259,7 @@ class _Step:
 
     def __init__(self, network: Network, loop: Loop, outside: Sequence[Scale | None]) -> None:
         self._network, self._loop, self._outside = network, loop, outside
-        step = loop.step_network(network.source)
+        step = own_biases(loop.step_network(network.source))
         self._first, self._states = len(loop.sequences) + len(loop.given), len(loop.states)
         names = [step.name(i) for i in step.inputs], [step.name(i) for i in step.outputs]
         self._taken, self._made = names
