@@ -48,7 +48,7 @@ def lay_out(build: str, folder: Path) -> list[str]:
     names = []
     portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
     sources = dict.fromkeys(portable, "portable")
-    sources |= dict.fromkeys((KERNELS / build).glob("*.h"), build)
+    sources |= dict.fromkeys((KERNELS / build).rglob("*.h"), build)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

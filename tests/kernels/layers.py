@@ -39,6 +39,14 @@ FORMS = (
     ("sim:cortex-m4", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
+    ("sim:cortex-m4", "CONV_2D int16", "eq_conv_2d_dsp_s16"),
+    ("sim:cortex-m4", "CONV_2D int16", "eq_conv_2d_wide_dsp_s16"),
+    ("sim:cortex-m4", "CONV_2D int16 bias32", "eq_conv_2d_wide_bias32_dsp_s16"),
+    ("sim:cortex-m4", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_dsp_s16"),
+    ("sim:cortex-m4", "FULLY_CONNECTED int16", "eq_fully_connected_dsp_s16"),
+    ("sim:cortex-m4", "FULLY_CONNECTED int16", "eq_fully_connected_wide_dsp_s16"),
+    ("sim:cortex-m4", "FULLY_CONNECTED int16 bias32", "eq_fully_connected_bias32_dsp_s16"),
+    ("qemu:cortex-m55", "CONV_2D int16", "eq_conv_2d_dsp_s16"),
     ("qemu:cortex-m55", "LSTM int8", "eq_lstm_dsp_s8"),
     ("qemu:cortex-m55", "MUL", "eq_scaled_product_dsp_s8"),
     ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
@@ -139,13 +147,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=2_000, help="layers of each form")
     parser.add_argument("--on", default="", help="a core; all that have forms if not given")
-    parser.add_argument("--only", default="", help="part of a generator's name")
+    parser.add_argument("--only", default="", help="part of a generator's name, or of a form's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=3 * SIZE)
     arguments = parser.parse_args()
     failed = 0
     for address, name, form in FORMS:
-        if arguments.on not in ("", address) or arguments.only not in name:
+        if arguments.on not in ("", address) or arguments.only not in f"{name} {form}":
             continue
         bad, compared = [], 0
         layers = random_layers(address, name, form, arguments.n, arguments.seed, arguments.size)

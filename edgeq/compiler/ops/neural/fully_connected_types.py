@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.ops.dsp.fully_connected_s16 import lower_s16
+from edgeq.compiler.ops.dsp.int16_channels import why_portable_s16
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -41,6 +43,9 @@ def lower_other_type(node: Node, macs: int) -> Call:
     require(types == ("int16", "int8", "int16"), f"types {types}")
     narrow = has_int32_accumulator(node)
     table = requant_table(node, values, zero_point=source.zero_point, narrow=narrow)
+    call = lower_s16(extent, node, table, macs, narrow=narrow)
+    if call is not None:
+        return call
     arguments, constants = weight_arguments(node, "int8_t", "output, input", table)
     return Call(
         "fully_connected_s16",
@@ -55,4 +60,5 @@ def lower_other_type(node: Node, macs: int) -> Call:
         (INPUT, *arguments, OUTPUT),
         constants,
         macs=macs,
+        why_portable=why_portable_s16(node, []),
     )
