@@ -20,12 +20,18 @@ _NEWLIB = "/usr/lib/arm-none-eabi/include"
 _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 # Headers of which cores have their own under one name; kernels/rv32 has those in plain C.
 _PER_CORE = ("core", "block_row")
+_HARD = ("-mthumb", "-mfloat-abi=hard")
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
         ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],
+    ],
+    "fpu": [
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m4", *_HARD, "-mfpu=fpv4-sp-d16"],
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-d16"],
+        ["clang", "--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4", *_HARD, "-isystem", _NEWLIB],
     ],
     "armv7m": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb"],

@@ -72,6 +72,8 @@ def isa_of(target: Target) -> Isa:
         kernels = [_CORES[target.cpu]]
     if target.toolchain == "host":
         kernels = ["host"]
+    if target.toolchain == "arm-none-eabi" and "fpu" in target.isa:
+        kernels.append("fpu")
     return Isa(kernels=(*kernels, "portable"))
 
 
@@ -199,7 +201,7 @@ def _kernel_path(file: str, isa: Isa) -> str:
     if stem == "block_row":
         own = f"{isa.kernels[0]}/block_row.h"
         return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
-    for kernels in ("dsp", "mve", "host"):
+    for kernels in ("dsp", "mve", "fpu", "host"):
         if stem.endswith(f"_{kernels}"):
             return _kernels_of(kernels)[stem.removesuffix(f"_{kernels}")]
     return _kernels_of("portable", "scalar")[stem]

@@ -13,6 +13,8 @@ from edgeq.compiler.ops.dsp.conv_2d import PIXELS, lower_dsp
 from edgeq.compiler.ops.dsp.conv_2d_eight import lower_eight
 from edgeq.compiler.ops.dsp.int16_channels import INT16_TYPES
 from edgeq.compiler.ops.dsp.reasons import why_portable
+from edgeq.compiler.ops.fpu import conv_2d_f32 as fpu_f32
+from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.conv_2d import lower_host
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
@@ -162,6 +164,11 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
         if call is not None:
             return call
         why = dsp_s16.why_portable(node, g)
+    if types == FLOAT_TYPES:
+        rule = overlap(g, fpu_f32.PIXELS, buffered=True)
+        call = fpu_f32.lower_f32(g, node, rule, macs(node))
+        if call is not None:
+            return call
     behind = overlap(g, 1, buffered=False)
     return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node), why)
 

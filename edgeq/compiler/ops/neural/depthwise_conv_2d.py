@@ -12,6 +12,8 @@ from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
 from edgeq.compiler.ops.dsp.depthwise_conv_2d_lanes import lower_lanes as lower_dsp_lanes
 from edgeq.compiler.ops.dsp.int16_channels import INT16_TYPES
 from edgeq.compiler.ops.dsp.reasons import why_portable
+from edgeq.compiler.ops.fpu.depthwise_conv_2d_f32 import lower_f32
+from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -130,6 +132,10 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
         if call is not None:
             return call
         why = dsp_s16.why_portable(node, g, by_channel)
+    if types == FLOAT_TYPES:
+        call = lower_f32(g, node, behind, macs(node))
+        if call is not None:
+            return call
     return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node), why)
 
 
