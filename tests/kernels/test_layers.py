@@ -14,6 +14,6 @@ COUNT = 16
 )
 def test_random_layers_give_tflms_bytes(address, name, form):
     cases = list(random_layers(address, name, form, COUNT, seed=1, size=2 * SIZE))
-    differ, compared = differences(address, cases)
+    differ, compared = differences(address, cases, form)
     assert not differ
     assert compared >= COUNT // 2

@@ -45,7 +45,8 @@ def _fours(
     words = by_four[..., 0::2] | by_four[..., 1::2] << 16
     parts = [bias.reshape(groups, -1), words.reshape(groups, -1)]
     parts += [lift.reshape(groups, -1)] if lifted else []
-    return np.concatenate([*parts, multiplier.reshape(groups, -1)], axis=1).reshape(-1)
+    stream: NDArray[np.int64] = np.concatenate([*parts, multiplier.reshape(groups, -1)], axis=1)
+    return stream.reshape(-1)
 
 
 def _singles(

@@ -89,7 +89,7 @@ def segment_values(weights: NDArray[np.int64]) -> int:
     Args:
         weights: (channels, taps) in reading order.
     """
-    taps = weights.shape[1]
+    taps = int(weights.shape[1])
     parts = 1
     while True:
         length = -(-taps // (parts * _STEP)) * _STEP
@@ -102,7 +102,7 @@ def segment_values(weights: NDArray[np.int64]) -> int:
 
 def four_to_a_word(weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows of weights as words of four neighbours in the order 0, 2, 1, 3: (..., taps / 4)."""
-    quads: NDArray[np.int64] = (weights & 0xFF).reshape(*weights.shape[:-1], -1, _STEP)
+    quads = (weights & 0xFF).reshape(*weights.shape[:-1], -1, _STEP)
     words: NDArray[np.int64] = (
         quads[..., 0] | quads[..., 2] << 8 | quads[..., 1] << 16 | quads[..., 3] << 24
     )
