@@ -89,7 +89,7 @@ def converted(name: str, scheme: str) -> Path | None:
     """A benchmark network in a scheme, made on first use and kept; None if it has none."""
     import edgeq
 
-    networks.quantized(name)  # leaves the Keras file and its calibration data behind
+    networks.converted(name)  # leaves the Keras file and its calibration data behind
     path = networks.FOLDER / f"{name}_{scheme}.tflite"
     data = str(networks.FOLDER / f"{name}_calibration.npy")
     if not path.exists():

@@ -2,6 +2,7 @@
 
     python -m benchmarks.ledger            measure, compare with the ledger, write it
     python -m benchmarks.ledger --cpu cortex-m4 --cpu cortex-m55      only those rows
+    python -m benchmarks.ledger --only ds_cnn --only kws              only those models
     python -m benchmarks.ledger --check    measure the M4 rows; fail if one grew by more than 1 %
 
 All figures are instruction counts in emulation and bytes in ELF files, so they do not depend on
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 import edgeq
-from benchmarks.networks import NETWORKS, quantized
+from benchmarks.networks import NETWORKS, SCHEMES, converted
 from edgeq.compiler.options import CompileOptions
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ PEERS = json.loads((HERE / "peers" / "tflm_cortex_m.json").read_text())["configs
 TINY = ("kws", "resnet", "vww", "sww", "ad01")
 ADDRESSES = {
     "cortex-m4": "sim:cortex-m4",
+    "cortex-m4f": "sim:cortex-m4f",
     "cortex-m3": "sim:cortex-m3",
     "cortex-m0plus": "sim:cortex-m0plus",
     "cortex-m55": "qemu:cortex-m55",
@@ -54,7 +56,12 @@ def models() -> Iterator[tuple[str, Path]]:
         for name in TINY:
             yield name, folder / f"{name}_int8.tflite"
     for name in NETWORKS:
-        yield name, quantized(name)
+        yield name, converted(name)
+
+
+def suits(name: str, cpu: str) -> bool:
+    """Float32 is measured where there is an FPU, integers where there need not be one."""
+    return (SCHEMES.get(name) == "float32") == (cpu == "cortex-m4f")
 
 
 def measure(path: Path, cpu: str, optimize: str) -> Row:
@@ -129,6 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare the M4 rows, write nothing")
     parser.add_argument("--cpu", action="append", choices=list(ADDRESSES), help="only these cores")
+    parser.add_argument("--only", action="append", help="only these models")
     arguments = parser.parse_args()
     check, cores = arguments.check, arguments.cpu or list(ADDRESSES)
     ledger = json.loads(LEDGER.read_text()) if LEDGER.exists() else {"rows": {}}
@@ -136,6 +144,8 @@ def main() -> int:
     problems = []
     for name, path in models():
         for cpu in ["cortex-m4"] if check else cores:
+            if not suits(name, cpu) or (arguments.only and name not in arguments.only):
+                continue
             for optimize in ["balanced", "ram"] if cpu == "cortex-m4" else ["balanced"]:
                 key = f"{name}/{cpu}/{optimize}"
                 print(key, file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
 """The benchmark networks that a script makes: seeded weights, so that everyone has the same.
 
 Accuracy is of no interest here, only shapes: a MobileNetV2 0.35 at 96x96 with ten classes and one
-of 0.3 at 80x80 with a thousand, an LSTM of 64 units over 49 steps, and a two-layer perceptron.
+of 0.3 at 80x80 with a thousand, an LSTM of 64 units over 49 steps, a two-layer perceptron, a keyword
+spotter of depthwise-separable convolutions in int8, int16x8 and float32, and an autoencoder in float32.
 """
 
 from __future__ import annotations
@@ -62,27 +63,68 @@ def mlp() -> Any:
     )
 
 
+def ds_cnn() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(4)
+    layers = keras.layers
+    blocks = [layers.Conv2D(64, (10, 4), strides=2, padding="same", activation="relu")]
+    for _ in range(4):
+        blocks += [
+            layers.DepthwiseConv2D(3, padding="same", activation="relu"),
+            layers.Conv2D(64, 1, activation="relu"),
+        ]
+    end = [layers.GlobalAveragePooling2D(), layers.Dense(12, activation="softmax")]
+    return keras.Sequential([layers.Input((49, 10, 1)), *blocks, *end])
+
+
+def autoencoder() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(5)
+    hidden = [keras.layers.Dense(n, activation="relu") for n in (128, 128, 128, 8, 128, 128, 128)]
+    return keras.Sequential([keras.layers.Input((640,)), *hidden, keras.layers.Dense(640)])
+
+
 NETWORKS = {
     "mobilenet_v2_035_96": mobilenet_v2,
     "mobilenet_v2_030_80_1000": mobilenet_v2_large,
     "lstm_64x49": lstm,
     "mlp_64_128_10": mlp,
+    "ds_cnn": ds_cnn,
+    "ds_cnn_int16x8": ds_cnn,
+    "ds_cnn_float32": ds_cnn,
+    "autoencoder_float32": autoencoder,
+}
+# How those are converted that are not int8.
+SCHEMES = {
+    "ds_cnn_int16x8": "int16x8",
+    "ds_cnn_float32": "float32",
+    "autoencoder_float32": "float32",
 }
 
 
-def quantized(name: str) -> Path:
-    """The int8 .tflite of one of these networks, made on first use and kept."""
+def converted(name: str) -> Path:
+    """The .tflite of one of these networks, made on first use and kept."""
     import edgeq
 
-    path = FOLDER / f"{name}_int8.tflite"
+    scheme = SCHEMES.get(name, "int8")
+    path = FOLDER / f"{name.removesuffix(f'_{scheme}')}_{scheme}.tflite"
     if path.exists():
         return path
     FOLDER.mkdir(parents=True, exist_ok=True)
     model = NETWORKS[name]()
+    if scheme == "float32":
+        import tensorflow as tf
+
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        return path
     shape = tuple(model.inputs[0].shape[1:])
     keras_file = FOLDER / f"{name}.keras"
     model.save(keras_file)
     data = FOLDER / f"{name}_calibration.npy"
     np.save(data, np.random.default_rng(0).uniform(-1, 1, (32, *shape)).astype(np.float32))
-    edgeq.convert(keras_file, output=path, data=str(data), force=True, accept_loss=True)
+    edgeq.convert(
+        keras_file, output=path, data=str(data), scheme=scheme, force=True, accept_loss=True
+    )
     return path

@@ -20,12 +20,18 @@ _NEWLIB = "/usr/lib/arm-none-eabi/include"
 _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 # Headers of which cores have their own under one name; kernels/rv32 has those in plain C.
 _PER_CORE = ("core", "block_row")
+_HARD = ("-mthumb", "-mfloat-abi=hard")
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
         ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],
+    ],
+    "fpu": [
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m4", *_HARD, "-mfpu=fpv4-sp-d16"],
+        ["arm-none-eabi-gcc", "-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-d16"],
+        ["clang", "--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4", *_HARD, "-isystem", _NEWLIB],
     ],
     "armv7m": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb"],
@@ -48,7 +54,7 @@ def lay_out(build: str, folder: Path) -> list[str]:
     names = []
     portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
     sources = dict.fromkeys(portable, "portable")
-    sources |= dict.fromkeys((KERNELS / build).glob("*.h"), build)
+    sources |= dict.fromkeys((KERNELS / build).rglob("*.h"), build)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

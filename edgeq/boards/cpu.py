@@ -90,6 +90,9 @@ CPUS: dict[str, Cpu] = _table(
     Cpu(PORTABLE, "any core (portable C)", "any"),
 )
 
+WITH_FPU = {name + "f": name for name in ("cortex-m4", "cortex-m7", "cortex-m33")}
+"""Names of generic targets with an FPU, and the CPUs that they are."""
+
 _ARM_CORES = {
     # name: (-mcpu, FPU name for single precision, for double)
     "cortex-m0": ("cortex-m0", "", ""),

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgeq.boards.cpu import CPUS, gcc_flags
+from edgeq.boards.cpu import CPUS, WITH_FPU, gcc_flags
 from edgeq.boards.memory_timing import FlashTiming, MemoryTiming, flash_timing
 from edgeq.boards.power import Power, power_of
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES, TargetFile, read_target_file
@@ -228,7 +228,7 @@ def load_target(name_or_path: str | Path) -> Target:
         shipped = resource_dir("targets") / f"{text}.toml"
         if shipped.is_file():
             return _shipped(shipped)
-    if text in CPUS:
+    if text in CPUS or text in WITH_FPU:
         return _cpu_target(text)
     raise _unknown(text)
 
@@ -244,13 +244,14 @@ def _shipped(path: Path) -> Target:
 
 
 def _cpu_target(name: str) -> Target:
-    cpu = CPUS[name]
+    cpu = CPUS[WITH_FPU.get(name, name)]
+    fpu = name in WITH_FPU
     return Target(
         name=name,
-        title=cpu.title,
+        title=f"{cpu.title} with FPU" if fpu else cpu.title,
         kind="cpu",
-        cpu=name,
-        isa=cpu.isa,
+        cpu=cpu.name,
+        isa=(*cpu.isa, "fpu") if fpu else cpu.isa,
         cycle_counter=cpu.cycle_counter,
         toolchain=cpu.toolchain,
         templates=LIBRARY_TEMPLATES,
@@ -258,7 +259,7 @@ def _cpu_target(name: str) -> Target:
 
 
 def _unknown(name: str) -> UsageError:
-    names = [path.stem for path in resource_dir("targets").glob("*.toml")] + list(CPUS)
+    names = [path.stem for path in resource_dir("targets").glob("*.toml")] + [*CPUS, *WITH_FPU]
     wanted = name.lower().replace("_", "-")
     near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
     near += [other for other in sorted(names) if wanted and wanted in other and other not in near]

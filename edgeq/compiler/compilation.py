@@ -72,6 +72,8 @@ def isa_of(target: Target) -> Isa:
         kernels = [_CORES[target.cpu]]
     if target.toolchain == "host":
         kernels = ["host"]
+    if target.toolchain == "arm-none-eabi" and "fpu" in target.isa:
+        kernels.append("fpu")
     return Isa(kernels=(*kernels, "portable"))
 
 
@@ -199,19 +201,19 @@ def _kernel_path(file: str, isa: Isa) -> str:
     if stem == "block_row":
         own = f"{isa.kernels[0]}/block_row.h"
         return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
-    for kernels in ("dsp", "mve", "host"):
+    for kernels in ("dsp", "mve", "fpu", "host"):
         if stem.endswith(f"_{kernels}"):
-            return f"{kernels}/{stem.removesuffix(f'_{kernels}')}.h"
-    return _shared_kernels()[stem]
+            return _kernels_of(kernels)[stem.removesuffix(f"_{kernels}")]
+    return _kernels_of("portable", "scalar")[stem]
 
 
 @cache
-def _shared_kernels() -> Mapping[str, str]:
-    """Where the kernels lie that no core has for itself, by the name without `eq_` and `.h`."""
+def _kernels_of(*rooms: str) -> Mapping[str, str]:
+    """Where the kernels of these folders lie, by the name without `eq_` and `.h`."""
     folder = resource_dir("kernels")
     return {
         file.stem: file.relative_to(folder).as_posix()
-        for room in ("portable", "scalar")
+        for room in rooms
         for file in (folder / room).rglob("*.h")
     }
 

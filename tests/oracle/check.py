@@ -103,7 +103,7 @@ def check(cases: Iterable[Case]) -> Iterator[Result]:
                 yield _compare(case, ours, theirs)
 
 
-def assert_same(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
+def assertsame_values(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
     """Fail with every case whose bytes are not the oracle's.
 
     Args:
@@ -130,7 +130,7 @@ def _compare(case: Case, ours: Any, theirs: Any) -> Result:
             y = np.ascontiguousarray(y)
             if (number, position) in case.undefined:
                 continue
-            if not _same(x, y, case.oracle):
+            if not same_values(x, y, case.oracle):
                 detail = _difference(x, y)
                 return Result(
                     case, "differs", f"call {number} output {position}: {detail}", outputs, expected
@@ -138,7 +138,7 @@ def _compare(case: Case, ours: Any, theirs: Any) -> Result:
     return Result(case, "same", "", outputs, expected)
 
 
-def _same(ours: bytes, theirs: Any, oracle: str) -> bool:
+def same_values(ours: bytes, theirs: Any, oracle: str) -> bool:
     """Equal bytes; LiteRT's floats, whose sums have another order, may differ by 1e-5, and by
     1e-6 of the tensor's largest value.
     """

@@ -34,6 +34,7 @@ typedef struct {
     int32_t skip;              /* 16: bytes of the unrolled loop to jump over */
     const eq_word *stream;     /* 20 */
     int32_t entry;             /* 24: where to enter the loop, found by the assembly */
+    int32_t offset;            /* 28: bytes from `taps` to the pixel */
 } eq_lanes_dsp;
 
 /* One tap of four channels: c0 and c2 in one word, c1 and c3 in the other. */
@@ -67,7 +68,7 @@ typedef struct {
         "orr r3, #1\n\t"                                                                           \
         "str r3, [lr, #24]\n\t"                                                                    \
         "ldr r12, [lr, #4]\n\t"                                                                    \
-        "mov r0, #0\n\t"                                                                           \
+        "ldr r0, [lr, #28]\n\t"                                                                    \
         "1:\n\t"                                                                                   \
         "ldmia.w r1!, {r8, r9, r10, r11}\n\t"                                                      \
         "ldr r7, [lr]\n\t"                                                                         \
@@ -126,18 +127,15 @@ EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const i
                                  const eq_word *stream)
 {
     const int32_t reach = (p->filter_w - 1) * p->dilation_w;
-    const int32_t taps = p->filter_h * p->filter_w;
     const int whole = y >= 0 && y + (p->filter_h - 1) * p->dilation_h < p->input_h;
     int moved = 0; /* whether the taps are those of the pixel before, all inside */
     for (int32_t ox = 0; ox < p->output_w; ox++) {
         const int32_t x = ox * p->stride_w - p->pad_left;
         const int inside = whole && x >= 0 && x + reach < p->input_w;
         if (inside && moved) {
-            EQ_UNROLL(3)
-            for (int32_t i = 0; i < taps; i++) {
-                pixel->taps[i] += p->stride_w * p->channels;
-            }
+            pixel->offset += p->stride_w * p->channels;
         } else {
+            pixel->offset = 0;
             eq_lanes_taps_dsp(p, input, y, x, outside, pixel->taps);
         }
         moved = inside;

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp import conv_2d_s16 as dsp_s16
 from edgeq.compiler.ops.dsp.conv_2d import PIXELS, lower_dsp
 from edgeq.compiler.ops.dsp.conv_2d_eight import lower_eight
+from edgeq.compiler.ops.dsp.int16_channels import INT16_TYPES
 from edgeq.compiler.ops.dsp.reasons import why_portable
+from edgeq.compiler.ops.fpu import conv_2d_f32 as fpu_f32
+from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.conv_2d import lower_host
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
@@ -117,9 +122,7 @@ def lower(node: Node) -> Call:
     g = geometry(node)
     values = weight_values(node)
     if types not in INT8_TYPES:
-        by_channel = values.reshape(g["output_c"], -1)
-        behind = overlap(g, 1, buffered=False)
-        return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node))
+        return _lower_other(node, g, values.reshape(g["output_c"], -1))
     bias = layer_bias(node, g["output_c"])
     check_accumulator(values.reshape(g["output_c"], -1), bias, source.zero_point)
     requant = requant_constant(node, bias, g["output_c"])
@@ -149,6 +152,25 @@ def lower(node: Node) -> Call:
             paired=True,
         ),
     )
+
+
+def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Call:
+    """The call for activations other than int8; `by_channel` is (channels, taps)."""
+    types = (node.input(0).dtype, node.input(1).dtype, node.output().dtype)
+    why = ""
+    if types == INT16_TYPES:
+        rule = overlap(g, dsp_s16.PIXELS, buffered=True)
+        call = dsp_s16.lower_s16(g, node, by_channel, rule, macs(node))
+        if call is not None:
+            return call
+        why = dsp_s16.why_portable(node, g)
+    if types == FLOAT_TYPES:
+        rule = overlap(g, fpu_f32.PIXELS, buffered=True)
+        call = fpu_f32.lower_f32(g, node, rule, macs(node))
+        if call is not None:
+            return call
+    behind = overlap(g, 1, buffered=False)
+    return lower_other_type(node, "conv_2d", g, by_channel, behind, macs(node), why)
 
 
 def _lower_fast(

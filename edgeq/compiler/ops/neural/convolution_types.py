@@ -49,6 +49,7 @@ def lower_other_type(
     by_channel: NDArray[Any],
     overlap: Overlap,
     macs: int,
+    why_portable: str = "",
 ) -> Call:
     """The kernel call of a convolution that is not int8.
 
@@ -56,6 +57,7 @@ def lower_other_type(
         name: Kernel file: "conv_2d" or "depthwise_conv_2d".
         by_channel: Weights as (channels, taps).
         overlap: Of the same convolution in int8.
+        why_portable: What keeps an int16 layer from the form that this core has for it.
     """
     source, weights, output = node.input(0), node.input(1), node.output()
     types = (source.dtype, weights.dtype, output.dtype)
@@ -87,4 +89,5 @@ def lower_other_type(
         constants,
         overlaps=(replace(overlap, distance=overlap.distance * 2),),
         macs=macs,
+        why_portable=why_portable,
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp import depthwise_conv_2d_s16 as dsp_s16
 from edgeq.compiler.ops.dsp.depthwise_conv_2d import lower_dsp
 from edgeq.compiler.ops.dsp.depthwise_conv_2d_lanes import lower_lanes as lower_dsp_lanes
+from edgeq.compiler.ops.dsp.int16_channels import INT16_TYPES
 from edgeq.compiler.ops.dsp.reasons import why_portable
+from edgeq.compiler.ops.fpu.depthwise_conv_2d_f32 import lower_f32
+from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -84,8 +90,7 @@ def lower(node: Node) -> Call:
     values = weight_values(node)
     by_channel = values.reshape(-1, channels).T
     if types not in INT8_TYPES:
-        behind = conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False)
-        return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node))
+        return _lower_other(node, g, by_channel)
     bias = layer_bias(node, channels)
     check_accumulator(by_channel, bias, source.zero_point)
     requant = requant_constant(node, bias, channels)
@@ -115,6 +120,23 @@ def lower(node: Node) -> Call:
             node, fold_channels(node, by_channel, bias, limits), g, paired=False
         ),
     )
+
+
+def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Call:
+    """The call for activations other than int8; `by_channel` is (channels, taps)."""
+    types = (node.input(0).dtype, node.input(1).dtype, node.output().dtype)
+    behind = conv_2d.overlap({**g, "output_c": len(by_channel)}, 1, buffered=False)
+    why = ""
+    if types == INT16_TYPES:
+        call = dsp_s16.lower_s16(g, node, by_channel, behind, macs(node))
+        if call is not None:
+            return call
+        why = dsp_s16.why_portable(node, g, by_channel)
+    if types == FLOAT_TYPES:
+        call = lower_f32(g, node, behind, macs(node))
+        if call is not None:
+            return call
+    return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node), why)
 
 
 def _lower_fast(

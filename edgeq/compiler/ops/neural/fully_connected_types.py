@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.ops.dsp.fully_connected_s16 import lower_s16
+from edgeq.compiler.ops.dsp.int16_channels import why_portable_s16
+from edgeq.compiler.ops.fpu.fully_connected_f32 import lower_f32
+from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -28,8 +32,8 @@ def lower_other_type(node: Node, macs: int) -> Call:
     require(output.elements == batches * output_c, f"output {output.shape}")
     extent = {"batches": batches, "input_c": input_c, "output_c": output_c}
     values = weight_values(node)
-    if types == ("float32", "float32", "float32"):
-        return Call(
+    if types == FLOAT_TYPES:
+        return lower_f32(extent, node, macs) or Call(
             "fully_connected_f32",
             "eq_fully_connected_f32",
             "eq_fully_connected_f32_params",
@@ -41,6 +45,9 @@ def lower_other_type(node: Node, macs: int) -> Call:
     require(types == ("int16", "int8", "int16"), f"types {types}")
     narrow = has_int32_accumulator(node)
     table = requant_table(node, values, zero_point=source.zero_point, narrow=narrow)
+    call = lower_s16(extent, node, table, macs, narrow=narrow)
+    if call is not None:
+        return call
     arguments, constants = weight_arguments(node, "int8_t", "output, input", table)
     return Call(
         "fully_connected_s16",
@@ -55,4 +62,5 @@ def lower_other_type(node: Node, macs: int) -> Call:
         (INPUT, *arguments, OUTPUT),
         constants,
         macs=macs,
+        why_portable=why_portable_s16(node, []),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.lstm import lower_dsp
+from edgeq.compiler.ops.fpu.lstm_f32 import lower_f32
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -125,7 +126,7 @@ def _float32(node: Node, extent: dict[str, ParamValue]) -> Call:
     require(all(c.values.dtype == np.float32 for c in constants), "types")
     require(node.input(_CELL).dtype == node.input(_HIDDEN).dtype == "float32", "types")
     cells = node.input(_HIDDEN).shape[1]
-    return Call(
+    call = Call(
         "lstm_f32",
         "eq_lstm_f32",
         "eq_lstm_f32_params",
@@ -135,6 +136,7 @@ def _float32(node: Node, extent: dict[str, ParamValue]) -> Call:
         scratch_bytes=4 * cells,
         macs=macs(node),
     )
+    return lower_f32(call) if node.isa.has("fpu") else call
 
 
 def _scaling_params(node: Node, *, wide: bool) -> dict[str, ParamValue]:

@@ -36,8 +36,8 @@ class Isa:
     """What the kernels may assume about the processor.
 
     Attributes:
-        kernels: Kernel folders to choose from, the best first: "mve", "dsp", "armv7m", "armv6m",
-            "rv32", "host", "portable".
+        kernels: Kernel folders to choose from, the best first: "mve", "dsp", "fpu", "armv7m",
+            "armv6m", "rv32", "host", "portable".
     """
 
     kernels: tuple[str, ...] = ("portable",)
