@@ -118,12 +118,11 @@ EQ_KERNEL __m256i eq_half_of(__m256i right)
     return _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_sub_epi32(right, _mm256_set1_epi32(1)));
 }
 
-EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
+EQ_KERNEL eq_scales eq_scales_of(eq_sums multiplier, eq_sums shift)
 {
     eq_scales scales;
-    const eq_sums shift = eq_load_row(table + 3 * EQ_LANES);
     const __m256i zero = _mm256_setzero_si256();
-    scales.multiplier = eq_load_row(table + 2 * EQ_LANES);
+    scales.multiplier = multiplier;
     scales.odd.low = _mm256_srli_epi64(scales.multiplier.low, 32);
     scales.odd.high = _mm256_srli_epi64(scales.multiplier.high, 32);
     scales.right.low = _mm256_max_epi32(shift.low, zero);
@@ -133,6 +132,22 @@ EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
     scales.half.low = eq_half_of(scales.right.low);
     scales.half.high = eq_half_of(scales.right.high);
     return scales;
+}
+
+EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
+{
+    return eq_scales_of(eq_load_row(table + 2 * EQ_LANES), eq_load_row(table + 3 * EQ_LANES));
+}
+
+EQ_KERNEL eq_sums eq_same_sums(int32_t value)
+{
+    const eq_sums sums = {_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
+    return sums;
+}
+
+EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
+{
+    return eq_scales_of(eq_same_sums(multiplier), eq_same_sums(shift));
 }
 
 /* As eq_multiply_by_quantized_multiplier: the sums' bounds leave room for half a step. */
@@ -159,16 +174,21 @@ EQ_KERNEL __m256i eq_scaled_8(__m256i sums, __m256i multiplier, __m256i odd_mult
     return _mm256_srav_epi32(_mm256_add_epi32(high, half), right);
 }
 
-EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s,
+EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *s, const eq_limits *limits)
+{
+    sums.low = eq_scaled_8(sums.low, s->multiplier.low, s->odd.low, s->half.low, s->right.low,
+                           s->left.low, limits);
+    sums.high = eq_scaled_8(sums.high, s->multiplier.high, s->odd.high, s->half.high,
+                            s->right.high, s->left.high, limits);
+    return sums;
+}
+
+/* Saturation on the way to bytes is a clamp to the limits of int8. */
+EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
                                 const eq_limits *limits, int32_t count)
 {
-    const __m256i low = eq_scaled_8(sums.low, s->multiplier.low, s->odd.low, s->half.low,
-                                    s->right.low, s->left.low, limits);
-    const __m256i high = eq_scaled_8(sums.high, s->multiplier.high, s->odd.high, s->half.high,
-                                     s->right.high, s->left.high, limits);
-    /* Saturation on the way to bytes is a clamp to the limits of int8. */
-    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
-    words = _mm256_adds_epi16(words, _mm256_set1_epi16((int16_t)limits->output_offset));
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(sums.low, sums.high), 0xD8);
+    words = _mm256_adds_epi16(words, _mm256_set1_epi16((int16_t)offset));
     __m128i bytes =
         _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     if (limits->activation_min > -128) {
@@ -183,6 +203,82 @@ EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s
         int8_t kept[EQ_LANES];
         _mm_storeu_si128((__m128i *)(void *)kept, bytes);
         memcpy(output, kept, (size_t)count);
+    }
+}
+
+EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s,
+                                const eq_limits *limits, int32_t count)
+{
+    sums = eq_scale_sums(sums, s, limits);
+    eq_store_clamped(output, sums, limits->output_offset, limits, count);
+}
+
+EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
+                                const eq_limits *limits, int32_t count)
+{
+    sums.low = _mm256_srai_epi32(sums.low, shift);
+    sums.high = _mm256_srai_epi32(sums.high, shift);
+    eq_store_clamped(output, sums, 0, limits, count);
+}
+
+EQ_KERNEL eq_sums eq_load_values(const int8_t *values)
+{
+    const __m128i bytes = eq_load_16(values);
+    const eq_sums sums = {_mm256_cvtepi8_epi32(bytes),
+                          _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
+    return sums;
+}
+
+EQ_KERNEL void eq_keep_sums(int32_t *kept, eq_sums sums)
+{
+    _mm256_storeu_si256((__m256i *)(void *)kept, sums.low);
+    _mm256_storeu_si256((__m256i *)(void *)(kept + 8), sums.high);
+}
+
+EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
+{
+    a.low = _mm256_add_epi32(a.low, b.low);
+    a.high = _mm256_add_epi32(a.high, b.high);
+    return a;
+}
+
+EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
+{
+    a.low = _mm256_mullo_epi32(a.low, b.low);
+    a.high = _mm256_mullo_epi32(a.high, b.high);
+    return a;
+}
+
+/* Rows of 16 results, in each 16 bytes of a vector: the low half of a byte chooses in all of them,
+ * the bits of the high half choose among the rows. */
+EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
+{
+    int32_t i = 0;
+    for (; i + 32 <= size; i += 32) {
+        const __m256i x = eq_load_32(input + i);
+        const __m256i low = _mm256_and_si256(x, _mm256_set1_epi8(15));
+        /* The bits, at the top of each byte. */
+        const __m256i bit4 = _mm256_slli_epi16(x, 3), bit5 = _mm256_slli_epi16(x, 2);
+        const __m256i bit6 = _mm256_slli_epi16(x, 1);
+        __m256i chosen[8];
+        EQ_UNROLL(8)
+        for (int32_t k = 0; k < 8; k++) {
+            const __m256i even = _mm256_broadcastsi128_si256(eq_load_16(table + 32 * k));
+            const __m256i odd = _mm256_broadcastsi128_si256(eq_load_16(table + 32 * k + 16));
+            chosen[k] = _mm256_blendv_epi8(_mm256_shuffle_epi8(even, low),
+                                           _mm256_shuffle_epi8(odd, low), bit4);
+        }
+        EQ_UNROLL(4)
+        for (int32_t k = 0; k < 4; k++) {
+            chosen[k] = _mm256_blendv_epi8(chosen[2 * k], chosen[2 * k + 1], bit5);
+        }
+        const __m256i first = _mm256_blendv_epi8(chosen[0], chosen[1], bit6);
+        const __m256i second = _mm256_blendv_epi8(chosen[2], chosen[3], bit6);
+        _mm256_storeu_si256((__m256i *)(void *)(output + i),
+                            _mm256_blendv_epi8(first, second, x));
+    }
+    for (; i < size; i++) {
+        output[i] = table[input[i]];
     }
 }
 

@@ -20,7 +20,7 @@ typedef struct {
 } eq_taps;
 
 typedef struct {
-    const int32_t *multiplier, *shift;
+    int32_t multiplier[EQ_LANES], shift[EQ_LANES];
 } eq_scales;
 
 EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
@@ -68,8 +68,30 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 
 EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
 {
-    const eq_scales scales = {table + 2 * EQ_LANES, table + 3 * EQ_LANES};
+    eq_scales scales;
+    memcpy(scales.multiplier, table + 2 * EQ_LANES, sizeof(scales.multiplier));
+    memcpy(scales.shift, table + 3 * EQ_LANES, sizeof(scales.shift));
     return scales;
+}
+
+EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
+{
+    eq_scales scales;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        scales.multiplier[lane] = multiplier;
+        scales.shift[lane] = shift;
+    }
+    return scales;
+}
+
+EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
+{
+    (void)limits;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = eq_multiply_by_quantized_multiplier(
+            sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
+    }
+    return sums;
 }
 
 EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
@@ -80,6 +102,61 @@ EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s
             sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
         output[lane] = (int8_t)eq_clamp(scaled + limits->output_offset, limits->activation_min,
                                         limits->activation_max);
+    }
+}
+
+EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
+                                const eq_limits *limits, int32_t count)
+{
+    for (int32_t lane = 0; lane < count; lane++) {
+        output[lane] = (int8_t)eq_clamp(sums.of[lane] >> shift, limits->activation_min,
+                                        limits->activation_max);
+    }
+}
+
+EQ_KERNEL eq_sums eq_same_sums(int32_t value)
+{
+    eq_sums sums;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = value;
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_sums eq_load_values(const int8_t *values)
+{
+    eq_sums sums;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = values[lane];
+    }
+    return sums;
+}
+
+EQ_KERNEL void eq_keep_sums(int32_t *kept, eq_sums sums)
+{
+    memcpy(kept, sums.of, sizeof(sums.of));
+}
+
+EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
+{
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        a.of[lane] += b.of[lane];
+    }
+    return a;
+}
+
+EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
+{
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        a.of[lane] = (int32_t)((uint32_t)a.of[lane] * (uint32_t)b.of[lane]);
+    }
+    return a;
+}
+
+EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = table[input[i]];
     }
 }
 

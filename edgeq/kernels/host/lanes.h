@@ -12,7 +12,15 @@
  *   eq_own_taps          one input of each of 16 channels, from four places
  *   eq_dot               sums + weights * inputs
  *   eq_load_scales       multipliers and shifts of a table of channels
+ *   eq_same_scales       one multiplier and shift for all 16
+ *   eq_scale_sums        sums requantized to int32, no zero point added
  *   eq_store_outputs     sums requantized, clamped, and written: 16 bytes, or less
+ *   eq_store_shifted     sums shifted right (rounding down), clamped, and written
+ *   eq_same_sums         one number 16 times
+ *   eq_load_values       16 int8 as sums
+ *   eq_keep_sums         written as 16 int32
+ *   eq_add_sums, eq_multiply_sums
+ *   eq_look_up           a table of 256 bytes at all values of a tensor
  *
  * A table of channels has four rows of 16 int32 for each block of 16: bias (the input's zero point
  * folded in), 128 times the sum of the weights, multiplier (Q31), right shift. Weights are never
@@ -36,6 +44,24 @@ typedef struct {
 EQ_KERNEL int eq_ties_matter(const eq_limits *limits)
 {
     return limits->activation_min < limits->output_offset;
+}
+
+/* `count` values, at most 16, with zeros behind them. */
+EQ_KERNEL const int8_t *eq_some_values(const int8_t *values, int32_t count, int8_t *copy)
+{
+    if (count == EQ_LANES) {
+        return values;
+    }
+    memset(copy, 0, EQ_LANES);
+    memcpy(copy, values, (size_t)count);
+    return copy;
+}
+
+/* Limits of what is neither offset nor clamped: what eq_scale_sums takes. */
+EQ_KERNEL eq_limits eq_no_limits(int32_t left)
+{
+    const eq_limits limits = {0, INT32_MIN, INT32_MAX, left};
+    return limits;
 }
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)

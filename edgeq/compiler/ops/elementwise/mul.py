@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.pairs import lower_product
+from edgeq.compiler.ops.shared.pairs import host_product, lower_product
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES, plain_call
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
@@ -35,6 +35,10 @@ def lower(node: Node) -> Call:
         return table
     if node.isa.has("dsp") and output.dtype == "int8":
         call = lower_product(node, (multiplier, shift), unlimited, limits)
+        if call is not None:
+            return call
+    if node.isa.has("host") and output.dtype == "int8":
+        call = host_product(node, (multiplier, shift), limits)
         if call is not None:
             return call
     params = {
