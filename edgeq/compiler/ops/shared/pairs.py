@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, ParamValue
+from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Constant, Node, ParamValue
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
 from edgeq.compiler.ops.shared.lookup import Pairwise
 
@@ -28,6 +28,7 @@ _FEWEST_BITS = 16
 _LOW_BITS = {"dsp": 8, "host": 0}
 _HALF_RANGE = 1 << 31
 _TURNS = 60
+_LONG_ROW = 64
 _MOST_LEFT = 13  # of a product of 17 bits
 _MOST_SHIFT = 16  # EQ_SCALED_PRODUCT_EACH
 
@@ -185,15 +186,41 @@ def _sides(node: Node) -> tuple[dict[str, Any], bool]:
 def _call(node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool) -> Call:
     core = _core(node)
     order = (1, 0) if swapped else (0, 1)
+    args = [Arg("input", position) for position in order]
+    repeated = _repeated(node, params, order[1]) if core == "host" else None
+    if repeated is not None:
+        params, args[1] = {**params, **repeated[0]}, Arg("constant")
     return Call(
         header,
         f"eq_{header}_{core}_s8",
         f"eq_{header}_{core}_params",
         params,
-        (*(Arg("input", position) for position in order), OUTPUT),
-        overlaps=in_place(node, 0, 1),
+        (*args, OUTPUT),
+        (repeated[1],) if repeated is not None else (),
+        overlaps=in_place(node, *(arg.index for arg in args if arg.kind == "input")),
         kernels=core,
     )
+
+
+def _repeated(
+    node: Node, params: Mapping[str, Any], position: int
+) -> tuple[dict[str, ParamValue], Constant] | None:
+    """A constant that short rows read again and again, so often that the rows become long ones.
+
+    Returns:
+        The fields that change, and the constant; None where rows are long, or nothing repeats.
+    """
+    sizes, step1, step2 = (list(params[f"shape.{name}"]) for name in ("size", "step1", "step2"))
+    rows, size = sizes[-2], sizes[-1]
+    data = node.input(position).data
+    again = step2[-2] == 0 and step2[-1] == 1 and step1[-2] == size and step1[-1] == 1
+    if data is None or data.size != size or size >= _LONG_ROW or not again:
+        return None
+    times = next(n for n in range(min(rows, _LONG_ROW), 0, -1) if rows % n == 0)
+    sizes[-2:], step1[-2] = [rows // times, times * size], times * size
+    values = np.tile(data.reshape(-1), times)
+    constant = Constant("repeated", "int8_t", values, f"input {position}, {times} times")
+    return {"shape.size": sizes, "shape.step1": step1}, constant
 
 
 def _wanted(compute: Pairwise) -> NDArray[np.int64]:
