@@ -1,8 +1,9 @@
 """The benchmark networks that a script makes: seeded weights, so that everyone has the same.
 
 Accuracy is of no interest here, only shapes: a MobileNetV2 0.35 at 96x96 with ten classes and one
-of 0.3 at 80x80 with a thousand, an LSTM of 64 units over 49 steps, a two-layer perceptron, a keyword
-spotter of depthwise-separable convolutions in int8, int16x8 and float32, and an autoencoder in float32.
+of 0.3 at 80x80 with a thousand, an EfficientNetV2-B0 at its own 224x224, an LSTM of 64 units over
+49 steps, a two-layer perceptron, a keyword spotter of depthwise-separable convolutions in int8,
+int16x8 and float32, and an autoencoder in float32.
 """
 
 from __future__ import annotations
@@ -24,13 +25,28 @@ def mobilenet_v2(size: int = 96, alpha: float = 0.35, classes: int = 10) -> Any:
     model = keras.applications.MobileNetV2(
         input_shape=(size, size, 3), alpha=alpha, weights=None, classes=classes
     )
+    return _with_statistics(model, np.random.default_rng(0).uniform(-1, 1, (8, size, size, 3)))
+
+
+def _with_statistics(model: Any, data: Any) -> Any:
+    """The model with the moments of `data` in its BatchNormalization layers."""
+    import keras
+
     # One pass with moving averages that take over at once: without it the activations of an
     # untrained network shrink to nothing from layer to layer, and their scales with them.
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model(np.random.default_rng(0).uniform(-1, 1, (8, size, size, 3)), training=True)
+    model(data, training=True)
     return model
+
+
+def efficientnet_v2() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    model = keras.applications.EfficientNetV2B0(weights=None)
+    return _with_statistics(model, np.random.default_rng(0).uniform(0, 255, (4, 224, 224, 3)))
 
 
 def mobilenet_v2_large() -> Any:
@@ -102,6 +118,10 @@ SCHEMES = {
     "ds_cnn_float32": "float32",
     "autoencoder_float32": "float32",
 }
+# Too large for a core in emulation: these are for hosts.
+HOST_NETWORKS = {"efficientnet_v2_b0_224": efficientnet_v2}
+# What the values of an input lie between, where it is not -1 and 1.
+RANGES = {"efficientnet_v2_b0_224": (0, 255)}
 
 
 def converted(name: str) -> Path:
@@ -113,7 +133,7 @@ def converted(name: str) -> Path:
     if path.exists():
         return path
     FOLDER.mkdir(parents=True, exist_ok=True)
-    model = NETWORKS[name]()
+    model = {**NETWORKS, **HOST_NETWORKS}[name]()
     if scheme == "float32":
         import tensorflow as tf
 
@@ -123,7 +143,8 @@ def converted(name: str) -> Path:
     keras_file = FOLDER / f"{name}.keras"
     model.save(keras_file)
     data = FOLDER / f"{name}_calibration.npy"
-    np.save(data, np.random.default_rng(0).uniform(-1, 1, (32, *shape)).astype(np.float32))
+    values = np.random.default_rng(0).uniform(*RANGES.get(name, (-1, 1)), (32, *shape))
+    np.save(data, values.astype(np.float32))
     edgeq.convert(
         keras_file, output=path, data=str(data), scheme=scheme, force=True, accept_loss=True
     )

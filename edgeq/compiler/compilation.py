@@ -11,6 +11,8 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.cpu import PORTABLE
+from edgeq.boards.levels import NAMES as LEVELS
+from edgeq.boards.levels import level
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
@@ -65,8 +67,26 @@ class Sources(Result):
     stream: Stream | None = None
 
 
-def isa_of(target: Target) -> Isa:
-    """What the kernels may assume about a target's processor."""
+def isa_of(target: Target, isa: str = "") -> Isa:
+    """What the kernels may assume about a target's processor.
+
+    Args:
+        target: The target.
+        isa: A level of a host's instruction set; "" for the least that the target has.
+
+    Raises:
+        UsageError: There is no such level, or it is one of another processor.
+    """
+    if isa:
+        chosen = level(isa)
+        if target.cpu not in (PORTABLE, chosen.cpu) and not (
+            target.toolchain == "host" and not chosen.cpu
+        ):
+            raise UsageError(
+                f"--isa {isa} is a level of {chosen.cpu or 'hosts'}, and {target.name} is none.",
+                hint="leave out --isa, or --target",
+            )
+        return Isa(chosen.kernels, chosen.attribute)
     kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
     if not kernels and target.cpu in _CORES:
         kernels = [_CORES[target.cpu]]
@@ -122,7 +142,7 @@ def generate(
     if options.frontend is not None:
         graph = joined(options.frontend, graph, fpu=has_fpu(target))
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
-    isa = isa_of(target)
+    isa = isa_of(target, options.isa)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix)
     constant_bytes = _constant_bytes(names)
@@ -134,12 +154,13 @@ def generate(
             program, plan, prefix, head, memory=memory, golden=golden is not None, info=graph.info
         ),
         f"{prefix}.c": source_text(
-            program, plan, names, prefix, head, memory=memory, golden=golden, hook=hook
+            program, plan, names, prefix, head, memory=memory, golden=golden, hook=hook,
+            attribute=isa.attribute,
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
     }
-    manifest = _manifest(graph, program, plan, names, prefix, target, constant_bytes)
+    manifest = _manifest(graph, program, plan, names, prefix, target, isa, constant_bytes)
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     files |= _kernel_files(names, isa)
@@ -201,7 +222,7 @@ def _kernel_path(file: str, isa: Isa) -> str:
     if stem == "block_row":
         own = f"{isa.kernels[0]}/block_row.h"
         return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
-    for kernels in ("dsp", "mve", "fpu", "host"):
+    for kernels in ("dsp", "mve", "fpu", "host", *LEVELS):
         if stem.endswith(f"_{kernels}"):
             return _kernels_of(kernels)[stem.removesuffix(f"_{kernels}")]
     return _kernels_of("portable", "scalar")[stem]
@@ -234,10 +255,10 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _form_entry(call: Call | None, target: Target) -> dict[str, Any]:
+def _form_entry(call: Call | None, isa: Isa) -> dict[str, Any]:
     if call is None:
         return {"form": None}
-    form, why = call.form(isa_of(target))
+    form, why = call.form(isa)
     return {"form": form, **({"why_portable": why} if why else {})}
 
 
@@ -254,6 +275,7 @@ def _manifest(
     names: Names,
     prefix: str,
     target: Target,
+    isa: Isa,
     constant_bytes: int,
 ) -> dict[str, Any]:
     ops = []
@@ -273,7 +295,7 @@ def _manifest(
                 "macs": call.macs * runs[number] if call else 0,
                 "packed": bool(call and call.packed),
                 "kernel": call.function if call else None,
-                **_form_entry(call, target),
+                **_form_entry(call, isa),
                 "function": names.by_step[number].name if call else None,
                 "outputs": outputs,
                 **_blocks_entry(call),
@@ -286,7 +308,7 @@ def _manifest(
         "model": {"sha256": graph.sha256, "bytes": graph.file_bytes},
         "target": target.name,
         "cpu": target.cpu,
-        "kernels": list(isa_of(target).kernels),
+        "kernels": list(isa.kernels),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "static_bytes": static_bytes(program),

@@ -18,6 +18,7 @@ class CompileOptions:
         cycles: Budget for one inference. All three are None where there is no budget.
         accept_stand_in: Whether a figure of another core than the target's may keep a budget.
         why: Why this form was chosen, for the manifest.
+        isa: Level of a host's instruction set (`edgeq.boards.levels`); "" for what the target says.
         frontend: What stands before the model: samples in, answers out.
     """
 
@@ -27,6 +28,7 @@ class CompileOptions:
     cycles: int | None = None
     accept_stand_in: bool = False
     why: str = "asked for"
+    isa: str = ""
     frontend: FrontEnd | None = None
 
     @property

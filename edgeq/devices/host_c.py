@@ -9,16 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeq import __version__
+from edgeq.boards.levels import best_here, level, runs_here
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.image import shipped_text
-from edgeq.compiler.build.toolchain import host_toolchain
+from edgeq.compiler.build.toolchain import Toolchain, host_toolchain
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
@@ -41,6 +43,7 @@ from edgeq.devices.recordings import (
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
+from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 
 _CPUS = {
@@ -141,13 +144,22 @@ class HostDevice:
 
     def open(self, model: Path, options: CompileOptions) -> HostSession:
         """A session with the code of `model` compiled and loaded."""
-        return HostSession(self.address, generate(model, host_target(), options))
+        chosen = level(options.isa) if options.isa else best_here()
+        if not runs_here(chosen):
+            raise EdgeqError(
+                f"this machine's CPU cannot run code of level {chosen.name}.",
+                self.address,
+                hint=f"--isa {best_here().name} is the best that it has",
+            )
+        made = generate(model, host_target(), replace(options, isa=chosen.name))
+        # What nobody chose may use all that this machine has.
+        return HostSession(self.address, made, chosen.flags if options.isa else None)
 
 
 class _Library:
     """One loaded copy of the compiled model, with memory of its own."""
 
-    def __init__(self, sources: Sources, *, traced: bool) -> None:
+    def __init__(self, sources: Sources, toolchain: Toolchain, *, traced: bool) -> None:
         inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
         self._outputs = outputs
         files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
@@ -162,7 +174,7 @@ class _Library:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
         suffix = ".dll" if sys.platform == "win32" else ".so"
-        built = build(host_toolchain(), files, flags, ["-shared"], f"model{suffix}")
+        built = build(toolchain, files, flags, ["-shared"], f"model{suffix}")
         # The loader gives the same memory to everyone who opens the same file, so every session
         # opens a copy.
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
@@ -203,11 +215,14 @@ class _Batch:
 class HostSession(Session):
     """One compiled model in this process."""
 
-    def __init__(self, address: str, sources: Sources) -> None:
+    def __init__(
+        self, address: str, sources: Sources, flags: tuple[str, ...] | None = None
+    ) -> None:
         self._address = address
+        self._toolchain = host_toolchain(flags)
         self._sources = sources
         self._inputs = tensor_specs(sources, "inputs")
-        self._library = _Library(sources, traced=False)
+        self._library = _Library(sources, self._toolchain, traced=False)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -249,7 +264,7 @@ class HostSession(Session):
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock; each op's share in a pass of its own."""
         batch = one_call(profile_inputs(self._inputs, options.input_index))
-        library = _Library(self._sources, traced=False)
+        library = _Library(self._sources, self._toolchain, traced=False)
         try:
             # With a front end a call that counts is one that ends in an answer.
             calls = 1 if self._sources.stream is None else self._sources.stream.frame_step
@@ -261,7 +276,7 @@ class HostSession(Session):
         finally:
             library.close()
         manifest = self._sources.manifest
-        toolchain = host_toolchain()
+        toolchain = self._toolchain
         disturbed = disturbances(samples)
         return Measurement(
             device={
@@ -315,7 +330,7 @@ class HostSession(Session):
         self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int
     ) -> None:
         """Make calls in a fresh copy that reports the start of every op, and the end."""
-        library = _Library(self._sources, traced=True)
+        library = _Library(self._sources, self._toolchain, traced=True)
         try:
             callback = _OnOp(on_op)
             ctypes.c_void_p.in_dll(library.code, "eq_on_op").value = ctypes.cast(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edgeq.boards.levels import NAMES as LEVELS
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.model.joining import FrontEnd
@@ -139,10 +140,16 @@ def compile_options(command: Command) -> Command:
         flash: str | None,
         cycles: int | None,
         accept_stand_in: bool,
+        isa: str | None,
         **kwargs: Any,
     ) -> Any:
         options = CompileOptions(
-            optimize, parse_bytes(ram), parse_bytes(flash), cycles, accept_stand_in
+            optimize,
+            parse_bytes(ram),
+            parse_bytes(flash),
+            cycles,
+            accept_stand_in,
+            isa=isa or "",
         )
         return command(*args, options=options, **kwargs)
 
@@ -151,6 +158,11 @@ def compile_options(command: Command) -> Command:
     wrapper.__dict__.update(command.__dict__)
     wrapped: Any = wrapper
     for option in (
+        click.option(
+            "--isa",
+            type=click.Choice(LEVELS),
+            help="Level of a host's instruction set; on `c` the best of this machine by default.",
+        ),
         click.option(
             "--accept-stand-in",
             is_flag=True,

@@ -79,8 +79,11 @@ def cross_toolchain(target: Target) -> Toolchain:
     )
 
 
-def host_toolchain() -> Toolchain:
+def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
     """A C compiler for this machine: $CC, gcc, clang or cc, else the `ziglang` package.
+
+    Args:
+        flags: Of a level of its instruction set, instead of all that this machine has.
 
     Raises:
         MissingDependency: There is none.
@@ -90,11 +93,10 @@ def host_toolchain() -> Toolchain:
         for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
             found = shutil.which(name) if name else None
             if found:
-                return Toolchain(name, (found,), ("-march=native",), (), _version((found,)))
+                return Toolchain(name, (found,), flags or ("-march=native",), (), _version((found,)))
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
-        return Toolchain(
-            "zig", _zig_command(), ("-mcpu=native", *_ZIG_FLAGS), (), _version(_zig_command())
-        )
+        own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
+        return Toolchain("zig", _zig_command(), (*own, *_ZIG_FLAGS), (), _version(_zig_command()))
     raise MissingDependency(
         "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
     )
@@ -124,6 +126,12 @@ def _library_flags(family: str, compiler: str) -> tuple[str, ...]:
 
 # zig turns on frame pointers and, without optimization, the undefined-behaviour sanitizer.
 _ZIG_FLAGS = ("-fomit-frame-pointer", "-fno-sanitize=undefined")
+
+
+def _zig_option(flag: str) -> str:
+    """An option of gcc as zig takes it: CPUs have underscores in their names."""
+    name, _, value = flag.partition("=")
+    return f"-mcpu={value.replace('-', '_')}" if name == "-march" else flag
 
 
 def _zig_command() -> tuple[str, ...]:

@@ -26,6 +26,9 @@ _ARM_M = "defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'"
 CORES = {
     "portable": Core("every core (portable C)"),
     "host": Core("application processors"),
+    "avx512vnni": Core("x86-64 with AVX-512 VNNI", "defined(__x86_64__)"),
+    "avxvnni": Core("x86-64 with AVX-VNNI", "defined(__x86_64__)"),
+    "avx2": Core("x86-64 with AVX2", "defined(__x86_64__)"),
     "rv32": Core("RISC-V RV32"),
     "mve": Core("Arm Cortex-M55, M85 (Helium)", f"{_ARM_M} && defined(__ARM_FEATURE_MVE)"),
     "dsp": Core(
@@ -70,7 +73,8 @@ def guard_lines(kernels: Sequence[str], name: str) -> list[str]:
         lines += [f"#if {_RV32}", f'#error "{said} --target rv32imc"']
         order = list(CORES)
         for less in order[order.index(kernels[0]) + 1 :]:
-            lines.append(f"#elif {CORES[less].condition}")
-            lines.append(f'#error "{said} --target {_TARGETS[less]}"')
+            if less in _TARGETS:
+                lines.append(f"#elif {CORES[less].condition}")
+                lines.append(f'#error "{said} --target {_TARGETS[less]}"')
         lines += ["#else", f'#error "{said}, without --target"', "#endif", "#endif"]
     return [*lines, ""]

@@ -48,9 +48,21 @@ def source_text(
     memory: Memory = Memory.STATIC,
     golden: Golden | None = None,
     hook: str = "",
+    attribute: str = "",
 ) -> str:
-    """The text of NAME.c; `hook` is a header that defines EQ_OP, or ""."""
-    lines = [*head, f'#include "{name}.h"', "", f'#include "{name}_weights.h"']
+    """The text of NAME.c.
+
+    Args:
+        program, plan, names, name, head: What the text is made of.
+        memory: Who owns the arena.
+        golden: Adds the self-test.
+        hook: A header that defines EQ_OP, or "".
+        attribute: The instruction sets that functions ask the compiler for, or "".
+    """
+    lines = [*head, f'#include "{name}.h"', ""]
+    if attribute:
+        lines += [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
+    lines += [f'#include "{name}_weights.h"']
     files = {kernel_file(f.call.header, f.call.kernels) for f in names.functions}
     lines += [f'#include "{file}"' for file in sorted(files)]
     lines += [f'#include "{hook}"'] if hook else []
@@ -90,6 +102,7 @@ def weights_text(
     Both C files include the header, so it also stops compilers for other cores.
     """
     guard = f"{name.upper()}_WEIGHTS_H"
+    align = 64 if "host" in kernels else 4  # a line of the cache
     header = [*head, f"#ifndef {guard}", f"#define {guard}", "", *guard_lines(kernels, name)]
     header += ['#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
@@ -97,10 +110,10 @@ def weights_text(
         constant = table.constant
         declaration = f"const {constant.ctype} {table.name}[{_count(constant)}]"
         # Without the alignment here, clang takes the one usual for large arrays for granted.
-        header.append(f"extern {declaration} EQ_ALIGN(4);")
+        header.append(f"extern {declaration} EQ_ALIGN({align});")
         if constant.note:
             source.append(f"/* {comment_text(constant.note)} */")
-        source.append(f"{declaration} EQ_ALIGN(4) = {{")
+        source.append(f"{declaration} EQ_ALIGN({align}) = {{")
         source += array_lines(constant.values, constant.ctype)
         source += ["};", ""]
     for position, raw in enumerate(golden.inputs if golden is not None else ()):

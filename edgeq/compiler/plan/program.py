@@ -160,6 +160,9 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
     """
     flat = join_tables(fold(flatten(graph)))
     ops = [item for item in flat.items if isinstance(item, Op)]
+    if len(ops) == len(flat.items):
+        # Without control flow an op may ask what made its inputs.
+        flat = replace(flat, subgraph=replace(flat.subgraph, ops=tuple(ops)))
     packed = packed_weights(ops, flat.subgraph, isa, optimize)
     items = _lower_needed(graph, flat, isa, optimize, packed)
     steps = tuple(item for item in items if isinstance(item, Step))

@@ -1,67 +1,137 @@
-/* CONV_2D, int8 (NHWC), for hosts whose compiler vectorises inner products: the inputs of one
- * output pixel are gathered in the order of the weights, then every output channel is one product
- * of two contiguous vectors. All inputs of a pixel are read before its outputs are written.
+/* CONV_2D and FULLY_CONNECTED, int8 (NHWC), for hosts: a tile of pixels by a block of channels at
+ * a time, the sums in registers. The inputs of a pixel are runs of bytes, read where they are or in
+ * a padded copy; no matrix of them is made. The primitives are those of eq_lanes_host.h.
  */
 #ifndef EQ_CONV_2D_HOST_H
 #define EQ_CONV_2D_HOST_H
 
-#include "eq_base.h"
+#include "eq_core.h"
+#include "eq_padded_host.h"
 
+/* All steps are in bytes of the input, or of its copy. */
 typedef struct {
-    int32_t batches;
-    int32_t input_h, input_w, input_c;
-    int32_t output_h, output_w, output_c;
-    int32_t filter_h, filter_w;
-    int32_t stride_h, stride_w;
-    int32_t dilation_h, dilation_w;
-    int32_t pad_top, pad_left;
-    int32_t input_zero_point;
-    int32_t output_offset;
-    int32_t activation_min, activation_max;
+    int32_t batches, image_bytes;
+    eq_padding padding; /* of the copy, where there is one */
+    int32_t rows, row_step;        /* of output pixels */
+    int32_t columns, column_step;  /* in a row */
+    int32_t runs_h, run_step_h;    /* of inputs that lie together */
+    int32_t runs_w, run_step_w;
+    int32_t groups;                /* of four inputs in a run */
+    int32_t output_c;
+    eq_limits limits;
 } eq_conv_2d_host_params;
 
-EQ_KERNEL void eq_conv_2d_gather(const eq_conv_2d_host_params *p, const int8_t *input, int32_t oy,
-                                 int32_t ox, eq_half *column)
+/* Channels of `blocks` times 16 in `pixels` pixels; both are constants for the compiler. `last` is
+ * how many channels the last block has. */
+EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *input,
+                               const int8_t *weights, const int32_t *table, int8_t *output,
+                               const int32_t pixels, const int32_t blocks, const int32_t last)
 {
-    for (int32_t ky = 0; ky < p->filter_h; ky++) {
-        const int32_t iy = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
-        for (int32_t kx = 0; kx < p->filter_w; kx++) {
-            const int32_t ix = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
-            const int inside = iy >= 0 && iy < p->input_h && ix >= 0 && ix < p->input_w;
-            for (int32_t c = 0; c < p->input_c; c++) {
-                const int32_t value =
-                    inside ? input[(iy * p->input_w + ix) * p->input_c + c] : p->input_zero_point;
-                column[c] = (eq_half)value;
+    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
+    eq_sums sums[EQ_ACCUMULATORS];
+    EQ_UNROLL(16)
+    for (int32_t i = 0; i < pixels * blocks; i++) {
+        sums[i] = eq_first_sums(table + i % blocks * EQ_TABLE_ROWS);
+    }
+    for (int32_t run = 0; run < p->runs_h * p->runs_w; run++) {
+        const int8_t *from =
+            input + run / p->runs_w * p->run_step_h + run % p->runs_w * p->run_step_w;
+        for (int32_t group = 0; group < p->groups; group++) {
+            eq_weights w[4];
+            EQ_UNROLL(4)
+            for (int32_t k = 0; k < blocks; k++) {
+                w[k] = eq_load_weights(weights + k * block_bytes);
             }
-            column += p->input_c;
+            EQ_UNROLL(16)
+            for (int32_t i = 0; i < pixels; i++) {
+                const eq_taps taps = eq_same_taps(from + i * p->column_step);
+                EQ_UNROLL(4)
+                for (int32_t k = 0; k < blocks; k++) {
+                    sums[i * blocks + k] = eq_dot(sums[i * blocks + k], w[k], &taps);
+                }
+            }
+            weights += EQ_WEIGHT_BYTES;
+            from += 4;
+        }
+    }
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < blocks; k++) {
+        const eq_scales scales = eq_load_scales(table + k * EQ_TABLE_ROWS);
+        EQ_UNROLL(16)
+        for (int32_t i = 0; i < pixels; i++) {
+            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k],
+                             &scales, &p->limits, k == blocks - 1 ? last : EQ_LANES);
         }
     }
 }
 
-/* The input's zero point is folded into the bias. `scratch` holds one column of int16. */
-EQ_KERNEL void eq_conv_2d_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
-                                  const int8_t *weights, const eq_requant *requant, int8_t *output,
-                                  void *scratch)
+/* All pixels of an image for `blocks` blocks of channels. The last tile of a row begins early
+ * enough to be a whole one. */
+EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *input,
+                                 const int8_t *weights, const int32_t *table, int8_t *output,
+                                 const int32_t pixels, const int32_t blocks, const int32_t last)
 {
-    const int32_t taps = p->filter_h * p->filter_w * p->input_c;
-    eq_half *column = scratch;
-    for (int32_t b = 0; b < p->batches; b++) {
-        for (int32_t oy = 0; oy < p->output_h; oy++) {
-            for (int32_t ox = 0; ox < p->output_w; ox++) {
-                eq_conv_2d_gather(p, input, oy, ox, column);
-                for (int32_t oc = 0; oc < p->output_c; oc++) {
-                    const int8_t *filter = weights + oc * taps;
-                    int32_t acc = 0;
-                    for (int32_t k = 0; k < taps; k++) {
-                        acc += column[k] * filter[k];
-                    }
-                    *output++ = (int8_t)eq_requantize(acc + requant[oc].bias, &requant[oc],
-                                                      p->output_offset, p->activation_min,
-                                                      p->activation_max);
-                }
-            }
+    for (int32_t y = 0; y < p->rows; y++) {
+        for (int32_t next = 0; next < p->columns; next += pixels) {
+            const int32_t x = eq_min(next, p->columns - pixels);
+            eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table,
+                            output + (y * p->columns + x) * p->output_c, pixels, blocks, last);
         }
-        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+/* How many blocks a tile has: two, where the registers hold as many; more where a row is short. */
+EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
+{
+    const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
+    const int32_t room = EQ_ACCUMULATORS / p->columns;
+    return eq_min(all, room >= 4 ? 4 : (EQ_ACCUMULATORS >= 8 ? 2 : eq_max(room, 1)));
+}
+
+EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,
+                                const int8_t *weights, const int32_t *table, int8_t *output)
+{
+    const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
+    const int32_t blocks = eq_conv_2d_tile_blocks(p), odd = all % blocks;
+    const int32_t most = eq_min(EQ_ACCUMULATORS / blocks, p->columns);
+    const int32_t tiles = (p->columns + most - 1) / most;
+    const int32_t pixels = (p->columns + tiles - 1) / tiles;
+    const int32_t partial = p->output_c % EQ_LANES;
+    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
+    int32_t block = 0;
+    for (; block + blocks + (odd || partial ? 1 : 0) <= all; block += blocks) {
+        eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
+                          output + block * EQ_LANES, pixels, blocks, EQ_LANES);
+    }
+    if (odd || partial) {
+        eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
+                          output + block * EQ_LANES, pixels, odd ? odd : blocks,
+                          partial ? partial : EQ_LANES);
+    }
+}
+
+/* `weights` hold, for each block of 16 channels, its taps by fours; `table` is that of
+ * eq_lanes_host.h. */
+EQ_KERNEL void eq_conv_2d_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
+                                  const int8_t *weights, const int32_t *table, int8_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        eq_conv_2d_image(p, input, weights, table, output);
+        input += p->image_bytes;
+        output += p->rows * p->columns * p->output_c;
+    }
+}
+
+/* The same, from a padded copy of each image in `scratch`. */
+EQ_KERNEL void eq_conv_2d_copied_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
+                                         const int8_t *weights, const int32_t *table,
+                                         int8_t *output, void *scratch)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        eq_pad_image(&p->padding, input, scratch);
+        eq_conv_2d_image(p, scratch, weights, table, output);
+        input += p->image_bytes;
+        output += p->rows * p->columns * p->output_c;
     }
 }
 

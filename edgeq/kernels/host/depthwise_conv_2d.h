@@ -1,46 +1,157 @@
-/* DEPTHWISE_CONV_2D, int8 (NHWC), depth multiplier 1, for hosts: all channels of a pixel at once,
- * so that the compiler can vectorise over them.
+/* DEPTHWISE_CONV_2D, int8 (NHWC), depth multiplier 1, for hosts: 16 channels at a time. Four rows
+ * of a column are multiplied at once, and a column serves all outputs of a tile whose windows it
+ * is in. The primitives are those of eq_lanes_host.h.
  */
 #ifndef EQ_DEPTHWISE_CONV_2D_HOST_H
 #define EQ_DEPTHWISE_CONV_2D_HOST_H
 
-#include "eq_base.h"
-#include "eq_depthwise_conv_2d.h"
+#include "eq_core.h"
+#include "eq_padded_host.h"
 
-/* Takes the same arguments as the portable kernel, and `scratch` for one accumulator a channel. */
-EQ_KERNEL void eq_depthwise_conv_2d_host_s8(const eq_depthwise_conv_2d_params *p,
-                                            const int8_t *input, const int8_t *weights,
-                                            const eq_requant *requant, int8_t *output,
-                                            void *scratch)
+enum { EQ_DEPTHWISE_PIXELS = 4 };
+
+/* All steps are in bytes of the input, or of its copy. */
+typedef struct {
+    int32_t batches, image_bytes;
+    eq_padding padding; /* of the copy, where there is one */
+    int32_t output_h, output_w, channels;
+    int32_t row_step, column_step;         /* of output pixels */
+    int32_t filter_h, filter_w;
+    int32_t tap_row_step, tap_column_step;
+    int32_t stride_w, dilation_w;          /* in columns of the input */
+    eq_limits limits;
+} eq_depthwise_conv_2d_host_params;
+
+/* Four rows of one column; the weights of rows that the filter does not have are zero. */
+EQ_KERNEL eq_taps eq_depthwise_column(const eq_depthwise_conv_2d_host_params *p,
+                                      const int8_t *column, int32_t row)
 {
-    int32_t *acc = scratch;
-    for (int32_t b = 0; b < p->batches; b++) {
-        for (int32_t oy = 0; oy < p->output_h; oy++) {
-            for (int32_t ox = 0; ox < p->output_w; ox++) {
-                memset(acc, 0, (size_t)p->input_c * sizeof(*acc));
-                for (int32_t ky = 0; ky < p->filter_h; ky++) {
-                    const int32_t iy = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
-                    for (int32_t kx = 0; kx < p->filter_w; kx++) {
-                        const int32_t ix = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
-                        if (iy < 0 || iy >= p->input_h || ix < 0 || ix >= p->input_w) {
-                            continue;
-                        }
-                        const int8_t *in = input + (iy * p->input_w + ix) * p->input_c;
-                        const int8_t *w = weights + (ky * p->filter_w + kx) * p->input_c;
-                        for (int32_t c = 0; c < p->input_c; c++) {
-                            acc[c] += (in[c] + p->input_offset) * w[c];
-                        }
-                    }
-                }
-                for (int32_t c = 0; c < p->input_c; c++) {
-                    output[c] = (int8_t)eq_requantize(acc[c] + requant[c].bias, &requant[c],
-                                                      p->output_offset, p->activation_min,
-                                                      p->activation_max);
-                }
-                output += p->input_c;
+    const int32_t last = p->filter_h - 1, step = p->tap_row_step;
+    return eq_own_taps(column + eq_min(row, last) * step, column + eq_min(row + 1, last) * step,
+                       column + eq_min(row + 2, last) * step,
+                       column + eq_min(row + 3, last) * step);
+}
+
+/* Sums of `pixels` outputs beside each other, filters of any size. */
+EQ_KERNEL void eq_depthwise_any(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                const int8_t *weights, eq_sums *sums, const int32_t pixels)
+{
+    for (int32_t kx = 0; kx < p->filter_w; kx++) {
+        for (int32_t row = 0; row < p->filter_h; row += 4) {
+            const eq_weights w = eq_load_weights(weights);
+            EQ_UNROLL(4)
+            for (int32_t i = 0; i < pixels; i++) {
+                const eq_taps taps = eq_depthwise_column(
+                    p, input + i * p->column_step + kx * p->tap_column_step, row);
+                sums[i] = eq_dot(sums[i], w, &taps);
+            }
+            weights += EQ_WEIGHT_BYTES;
+        }
+    }
+}
+
+/* The same for filters of at most four rows and `reach` columns from the first to the last output:
+ * every column is turned once. */
+EQ_KERNEL void eq_depthwise_narrow(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                   const int8_t *weights, eq_sums *sums, const int32_t pixels,
+                                   const int32_t reach)
+{
+    eq_weights w[7];
+    EQ_UNROLL(7)
+    for (int32_t kx = 0; kx < p->filter_w; kx++) {
+        w[kx] = eq_load_weights(weights + kx * EQ_WEIGHT_BYTES);
+    }
+    EQ_UNROLL(16)
+    for (int32_t j = 0; j < reach; j++) {
+        const eq_taps taps = eq_depthwise_column(p, input + j * p->column_step / p->stride_w, 0);
+        EQ_UNROLL(4)
+        for (int32_t i = 0; i < pixels; i++) {
+            const int32_t kx = j - i * p->stride_w;
+            if (kx >= 0 && kx < p->filter_w) {
+                sums[i] = eq_dot(sums[i], w[kx], &taps);
             }
         }
-        input += p->input_h * p->input_w * p->input_c;
+    }
+}
+
+EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                 const int8_t *weights, const int32_t *table, int8_t *output,
+                                 const int32_t pixels, const int32_t count)
+{
+    const int32_t reach = (pixels - 1) * p->stride_w + p->filter_w;
+    eq_sums sums[EQ_DEPTHWISE_PIXELS];
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < pixels; i++) {
+        sums[i] = eq_first_sums(table);
+    }
+    if (p->filter_h <= 4 && p->filter_w <= 7 && reach <= 16 && p->dilation_w == 1) {
+        eq_depthwise_narrow(p, input, weights, sums, pixels, reach);
+    } else {
+        eq_depthwise_any(p, input, weights, sums, pixels);
+    }
+    const eq_scales scales = eq_load_scales(table);
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < pixels; i++) {
+        eq_store_outputs(output + i * p->channels, sums[i], &scales, &p->limits, count);
+    }
+}
+
+/* One row of outputs of `count` channels. The last tile begins early enough to be a whole one. */
+EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                const int8_t *weights, const int32_t *table, int8_t *output,
+                                const int32_t count)
+{
+    const int32_t pixels = eq_min(EQ_DEPTHWISE_PIXELS, p->output_w);
+    for (int32_t next = 0; next < p->output_w; next += pixels) {
+        const int32_t x = eq_min(next, p->output_w - pixels);
+        eq_depthwise_tile(p, input + x * p->column_step, weights, table, output + x * p->channels,
+                          pixels, count);
+    }
+}
+
+EQ_KERNEL void eq_depthwise_image(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                  const int8_t *weights, const int32_t *table, int8_t *output)
+{
+    const int32_t block_bytes = p->filter_w * ((p->filter_h + 3) / 4) * EQ_WEIGHT_BYTES;
+    const int32_t whole = p->channels / EQ_LANES, partial = p->channels % EQ_LANES;
+    for (int32_t y = 0; y < p->output_h; y++) {
+        for (int32_t block = 0; block < whole; block++) {
+            eq_depthwise_row(p, input + block * EQ_LANES, weights + block * block_bytes,
+                             table + block * EQ_TABLE_ROWS, output + block * EQ_LANES, EQ_LANES);
+        }
+        if (partial) {
+            eq_depthwise_row(p, input + whole * EQ_LANES, weights + whole * block_bytes,
+                             table + whole * EQ_TABLE_ROWS, output + whole * EQ_LANES, partial);
+        }
+        input += p->row_step;
+        output += p->output_w * p->channels;
+    }
+}
+
+/* `weights` hold, for each block of 16 channels, its columns of taps by fours; `table` is that of
+ * eq_lanes_host.h. */
+EQ_KERNEL void eq_depthwise_conv_2d_host_s8(const eq_depthwise_conv_2d_host_params *p,
+                                            const int8_t *input, const int8_t *weights,
+                                            const int32_t *table, int8_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        eq_depthwise_image(p, input, weights, table, output);
+        input += p->image_bytes;
+        output += p->output_h * p->output_w * p->channels;
+    }
+}
+
+/* The same, from a padded copy of each image in `scratch`. */
+EQ_KERNEL void eq_depthwise_conv_2d_copied_host_s8(const eq_depthwise_conv_2d_host_params *p,
+                                                   const int8_t *input, const int8_t *weights,
+                                                   const int32_t *table, int8_t *output,
+                                                   void *scratch)
+{
+    for (int32_t b = 0; b < p->batches; b++) {
+        eq_pad_image(&p->padding, input, scratch);
+        eq_depthwise_image(p, scratch, weights, table, output);
+        input += p->image_bytes;
+        output += p->output_h * p->output_w * p->channels;
     }
 }
 

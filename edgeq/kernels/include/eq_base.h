@@ -14,21 +14,26 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What the functions of a program are compiled for, beyond what the compiler was told. */
+#ifndef EQ_TARGET
+#define EQ_TARGET
+#endif
+
 #if defined(__GNUC__)
 /* Kernels are inlined into one small function per layer configuration, where every parameter is
  * a constant: that is how the compiler specialises them. */
-#define EQ_KERNEL static inline __attribute__((always_inline, no_instrument_function))
+#define EQ_KERNEL static inline __attribute__((always_inline, no_instrument_function)) EQ_TARGET
 #define EQ_NOINLINE __attribute__((noinline))
 /* A layer function is called with addresses in the arena, often the same for input and output.
  * gcc 12 moves such constants into the function and may then take its stores for dead and drop
  * the call (-fipa-cp with -fipa-modref); noipa makes every call one that is made. */
 #if defined(__has_attribute)
 #if __has_attribute(noipa)
-#define EQ_LAYER __attribute__((noipa))
+#define EQ_LAYER __attribute__((noipa)) EQ_TARGET
 #endif
 #endif
 #ifndef EQ_LAYER
-#define EQ_LAYER EQ_NOINLINE
+#define EQ_LAYER EQ_NOINLINE EQ_TARGET
 #endif
 #define EQ_UNUSED __attribute__((unused))
 /* A function that is assembly from its first instruction to its return: the canaries, counters and

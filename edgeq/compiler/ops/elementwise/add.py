@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.compiler.ops.dsp.add import lower_dsp
 from edgeq.compiler.ops.elementwise import scaled_sum
 from edgeq.compiler.ops.elementwise.arithmetic import plain_call
+from edgeq.compiler.ops.host.add import lower_host
 from edgeq.compiler.ops.mve.add import lower_mve
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
 from edgeq.compiler.ops.shared.movement import require_same_type
@@ -52,10 +53,13 @@ def lower(node: Node) -> Call:
         call = lower_mve(node, scales, clamp(node))
         if call is not None:
             return call
-    if node.isa.has("dsp"):
-        call = scaled_sum.lower_pairs(node, 1) or lower_dsp(node, scales, clamp(node))
-        if call is not None:
-            return call
+    call = scaled_sum.lower_pairs(node, 1)
+    if call is None and node.isa.has("host"):
+        call = lower_host(node, scales, clamp(node))
+    if call is None and node.isa.has("dsp"):
+        call = lower_dsp(node, scales, clamp(node))
+    if call is not None:
+        return call
     return Call(
         "add",
         "eq_add_s8",

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.pairs import lower_product
+from edgeq.compiler.ops.shared.pairs import host_product, lower_product
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES, plain_call
+from edgeq.compiler.ops.elementwise.logistic import lower_logistic
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
-from edgeq.compiler.ops.shared.lookup import saturated_to, scalar_lookup
+from edgeq.compiler.ops.shared.lookup import (
+    Pairwise,
+    every_value,
+    lookup_call,
+    saturated_to,
+    scalar_lookup,
+)
 from edgeq.compiler.ops.shared.movement import require_same_type
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
 from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
+
+
+def _of_its_own_sigmoid(node: Node, compute: Pairwise) -> Call | None:
+    """The look-up that x * LOGISTIC(x) is; None where the op is none, or for firmware.
+
+    Nothing reads what LOGISTIC gives then, unless another op does.
+    """
+    if not node.isa.has("host") or node.output().dtype != "int8":
+        return None
+    for position, other in ((0, 1), (1, 0)):
+        x, index = node.input(position), node.op.inputs[other]
+        makers = [op for op in node.subgraph.ops if index in op.outputs]
+        if len(makers) != 1 or makers[0].name != "LOGISTIC" or makers[0].inputs[0] != x.index:
+            continue
+        writers = sum(x.index in op.outputs for op in node.subgraph.ops)
+        if x.is_variable or writers > 1 or node.input(other).is_variable:
+            continue
+        curve = lower_logistic(replace(node, op=makers[0]))
+        y = curve.constants[0].values.astype(np.int64)
+        values = every_value(x)
+        results = compute(values, y[values & 255])
+        return lookup_call(node, results, "x * logistic(x) of every input x", position)
+    return None
 
 
 def lower(node: Node) -> Call:
@@ -31,10 +63,16 @@ def lower(node: Node) -> Call:
         return raw + output.zero_point
 
     table = scalar_lookup(node, lambda x, y: saturated_to(limits, unlimited(x, y)))
+    if table is None:
+        table = _of_its_own_sigmoid(node, lambda x, y: saturated_to(limits, unlimited(x, y)))
     if table is not None:
         return table
     if node.isa.has("dsp") and output.dtype == "int8":
         call = lower_product(node, (multiplier, shift), unlimited, limits)
+        if call is not None:
+            return call
+    if node.isa.has("host") and output.dtype == "int8":
+        call = host_product(node, (multiplier, shift), limits)
         if call is not None:
             return call
     params = {

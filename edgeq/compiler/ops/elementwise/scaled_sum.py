@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.pairs import lower_sum
+from edgeq.compiler.ops.shared.pairs import lower_sum
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES
 from edgeq.compiler.ops.shared.base import Call, Node, require
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
@@ -65,8 +65,8 @@ class _Scaling:
 
 
 def lower_pairs(node: Node, sign: int) -> Call | None:
-    """The call of the kernel for cores with the DSP extension, where the layer suits it."""
-    if node.output().dtype != "int8" or not node.isa.has("dsp"):
+    """The call of the kernel that a core has for sums, where the layer suits it."""
+    if node.output().dtype != "int8" or not (node.isa.has("dsp") or node.isa.has("host")):
         return None
     return lower_sum(node, sign, _Scaling.of(node).total(node, sign), clamp(node))
 

@@ -1,9 +1,11 @@
-"""CONV_2D for hosts: inner products over gathered inputs, left to the compiler to vectorise."""
+"""CONV_2D and FULLY_CONNECTED for hosts: tiles of pixels by blocks of 16 channels."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+from edgeq.compiler.ops.host.lanes import COPIED, SLACK_BYTES, TAPS, by_fours, fits, limits, table
+from edgeq.compiler.ops.host.padded import Padding, window_padding
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -11,10 +13,50 @@ from edgeq.compiler.ops.shared.base import (
     Call,
     Constant,
     Node,
-    Overlap,
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """How output pixels and the inputs of one lie in memory; steps in bytes."""
+
+    rows: int
+    row_step: int
+    columns: int
+    column_step: int
+    runs_h: int
+    run_step_h: int
+    runs_w: int
+    run_step_w: int
+    run_bytes: int
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """The fields of eq_conv_2d_host_params."""
+        fields = {**vars(self)}
+        fields["groups"] = -(-fields.pop("run_bytes") // TAPS)
+        return fields
+
+
+def _walk(g: dict[str, int], padding: Padding) -> _Walk:
+    channels, row_bytes = g["input_c"], padding.padded_row_bytes
+    rows, columns = g["output_h"], g["output_w"]
+    row_step, column_step = g["stride_h"] * row_bytes, g["stride_w"] * channels
+    if columns == 1 or row_step == columns * column_step:
+        # One long row: of a column, or of an image whose pixels need nothing but themselves.
+        column_step = row_step if columns == 1 else column_step
+        rows, columns, row_step = 1, rows * columns, 0
+    runs_h, run_step_h = g["filter_h"], g["dilation_h"] * row_bytes
+    runs_w, run_step_w, run_bytes = g["filter_w"], g["dilation_w"] * channels, channels
+    if g["dilation_w"] == 1 or runs_w == 1:
+        runs_w, run_step_w, run_bytes = 1, 0, g["filter_w"] * channels
+    if runs_w == 1 and run_bytes == run_step_h:
+        runs_h, run_step_h, run_bytes = 1, 0, runs_h * run_bytes
+    return _Walk(
+        rows, row_step, columns, column_step, runs_h, run_step_h, runs_w, run_step_w, run_bytes
+    )
 
 
 def lower_host(
@@ -22,30 +64,56 @@ def lower_host(
     node: Node,
     channels: Channels,
     clamp: dict[str, int],
-    overlap: Overlap,
     macs: int,
+    name: str = "conv_2d",
 ) -> Call | None:
-    """The host kernel's call; None for grouped convolutions."""
-    if g["filter_c"] != g["input_c"]:
+    """The host kernel's call; None for grouped convolutions and rare weights.
+
+    Args:
+        g: The geometry of a CONV_2D.
+        node: The layer.
+        channels: Its weights, taps in the order of OHWI.
+        clamp: activation_min and activation_max.
+        macs: Multiply-accumulates of one call.
+        name: Of the op, which its function in C is named after.
+    """
+    if g["filter_c"] != g["input_c"] or g["pad_top"] < 0 or not fits(channels):
         return None
-    rows = np.stack([channels.bias, channels.multiplier, channels.shift], axis=1)
+    padding = window_padding(g, node.input(0).zero_point)
+    walk = _walk(g, padding)
+    copied = padding.needed or walk.run_bytes % TAPS != 0
+    runs = walk.runs_h * walk.runs_w
+    weights = by_fours(channels.weights.reshape(channels.count, runs, walk.run_bytes))
     return Call(
-        "conv_2d",
-        "eq_conv_2d_host_s8",
+        name,
+        f"eq_{name}{'_copied' * copied}_host_s8",
         "eq_conv_2d_host_params",
         {
-            **{k: v for k, v in g.items() if k != "filter_c"},
-            "input_zero_point": node.input(0).zero_point,
-            "output_offset": node.output().zero_point,
-            **clamp,
+            "batches": g["batches"],
+            "image_bytes": g["input_h"] * g["input_w"] * g["input_c"],
+            "padding": padding.fields,
+            **walk.fields,
+            "output_c": g["output_c"],
+            "limits": limits(channels, node.output().zero_point, clamp),
         },
-        (INPUT, *constant_args(2), OUTPUT, SCRATCH),
-        (
-            Constant("weights", "int8_t", channels.weights, "OHWI"),
-            Constant("requant", "eq_requant", rows, "bias, multiplier (Q31), right shift"),
-        ),
-        scratch_bytes=2 * channels.weights.shape[1],
-        overlaps=(overlap,),
+        (INPUT, *constant_args(2), OUTPUT, *(SCRATCH,) * copied),
+        (Constant("weights", "int8_t", weights, "by 16 channels: taps by fours"), table(channels)),
+        scratch_bytes=padding.bytes + SLACK_BYTES if copied else 0,
+        overlaps=(COPIED,) if copied and g["batches"] == 1 else (),
         macs=macs,
         kernels="host",
     )
+
+
+def lower_dense(
+    shape: dict[str, int], node: Node, channels: Channels, clamp: dict[str, int], macs: int
+) -> Call | None:
+    """The host kernel's call for a FULLY_CONNECTED: pixels are the rows of its input."""
+    one = dict.fromkeys(
+        ("batches", "output_w", "input_w", "filter_h", "filter_w", "stride_h", "stride_w"), 1
+    )
+    rows = {"input_h": shape["batches"], "output_h": shape["batches"]}
+    places = {"dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0}
+    deep = {"input_c": shape["input_c"], "filter_c": shape["input_c"]}
+    g = {**one, **rows, **places, **deep, "output_c": shape["output_c"]}
+    return lower_host(g, node, channels, clamp, macs, "fully_connected")

@@ -9,6 +9,7 @@ from edgeq.compiler.ops.shared.base import INPUT, OUTPUT, Call, Node, OpKind, Ov
 from edgeq.compiler.ops.shared.float32 import float_clamp
 from edgeq.compiler.ops.shared.quantized import clamp, image_shape, padding_before
 
+_HOST_WINDOW = 1 << 23
 _MVE_WINDOW = 5770  # 129 times its square is below 2^32, see eq_average_pool_2d_mve.h
 
 
@@ -62,14 +63,17 @@ def lower(node: Node) -> Call:
     if types != ("int8", "int8"):
         return _other_type(node, g, behind)
     mve = node.isa.has("mve") and g["filter_h"] * g["filter_w"] < _MVE_WINDOW
+    # Sums of a window in 32 bits.
+    host = node.isa.has("host") and g["filter_h"] * g["filter_w"] < _HOST_WINDOW
+    core = "mve" if mve else "host" if host else "portable"
     return Call(
         "average_pool_2d",
-        "eq_average_pool_2d_mve_s8" if mve else "eq_average_pool_2d_s8",
+        f"eq_average_pool_2d{'' if core == 'portable' else f'_{core}'}_s8",
         "eq_average_pool_2d_params",
         {**g, **clamp(node)},
         (INPUT, OUTPUT),
         overlaps=(behind,),
-        kernels="mve" if mve else "portable",
+        kernels=core,
     )
 
 

@@ -207,7 +207,7 @@ def _lower_fast(
         rule = overlap(g, core.pixels, buffered=True)
         return lower_columns(g, node, core, channels, limits, rule, macs(node))
     if node.isa.has("host"):
-        return lower_host(g, node, channels, limits, overlap(g, 1, buffered=True), macs(node))
+        return lower_host(g, node, channels, limits, macs(node))
     return None
 
 

@@ -14,6 +14,7 @@ from edgeq.compiler.ops.dsp.int16_channels import INT16_TYPES
 from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.fpu.depthwise_conv_2d_f32 import lower_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
+from edgeq.compiler.ops.host.depthwise_conv_2d import lower_host
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -26,7 +27,6 @@ from edgeq.compiler.ops.scalar.depthwise_conv_2d_lanes import lower_lanes
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
-    SCRATCH,
     Call,
     Node,
     OpKind,
@@ -98,11 +98,10 @@ def lower(node: Node) -> Call:
     call = None if weights.data is None else _lower_fast(node, g, bias, limits)
     if call is not None:
         return call
-    host = node.isa.has("host") and g["depth_multiplier"] == 1
     arguments, constants = weight_arguments(node, "int8_t", "1HWC", requant)
     return Call(
         "depthwise_conv_2d",
-        "eq_depthwise_conv_2d_host_s8" if host else "eq_depthwise_conv_2d_s8",
+        "eq_depthwise_conv_2d_s8",
         "eq_depthwise_conv_2d_params",
         {
             **g,
@@ -110,12 +109,10 @@ def lower(node: Node) -> Call:
             "output_offset": output.zero_point,
             **limits,
         },
-        (INPUT, *arguments, OUTPUT, *((SCRATCH,) if host else ())),
+        (INPUT, *arguments, OUTPUT),
         constants,
-        scratch_bytes=4 * channels if host else 0,
         overlaps=(conv_2d.overlap({**g, "output_c": channels}, 1, buffered=False),),
         macs=macs(node),
-        kernels="host" if host else "portable",
         why_portable=why_portable(
             node, fold_channels(node, by_channel, bias, limits), g, paired=False
         ),
@@ -159,6 +156,8 @@ def _lower_fast(
         if by_pixel is not None and strided:
             return by_pixel
         return lower_dsp(g, node, folded, limits, macs(node)) or by_pixel
+    if node.isa.has("host"):
+        return lower_host(g, node, folded, limits, macs(node))
     return lower_lanes(g, node, core, folded, limits, macs(node)) if core is not None else None
 
 

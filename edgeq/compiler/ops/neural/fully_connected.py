@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgeq.compiler.ops.dsp.fully_connected import lower_dsp
 from edgeq.compiler.ops.dsp.fully_connected_wide import lower_wide
 from edgeq.compiler.ops.dsp.reasons import why_portable
+from edgeq.compiler.ops.host.conv_2d import lower_dense
 from edgeq.compiler.ops.mve.fully_connected import lower_mve
 from edgeq.compiler.ops.neural.fully_connected_blocks import lower_blocks
 from edgeq.compiler.ops.neural.fully_connected_packed import lower_packed
@@ -94,6 +95,8 @@ def _lower_fast(
         call = lower_rows(shape, node, core, channels, limits, macs(node))
     elif node.isa.has("dsp"):
         call = lower_dsp(shape, node, channels, limits, macs(node))
+    elif node.isa.has("host"):
+        return lower_dense(shape, node, channels, limits, macs(node))
     call = lower_blocks(call, node, core, channels)
     if call is None and node.isa.has("dsp"):
         call = lower_wide(shape, node, channels, limits, macs(node))

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from edgeq.compiler.ops.elementwise.arithmetic import SUFFIXES
+from edgeq.compiler.ops.host.reduce import lower_host
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -130,6 +131,12 @@ def _lower_sum(node: Node, *, mean: bool) -> Call:
         "activation_min": low,
         "activation_max": high,
     }
+    if node.isa.has("host"):
+        axes, shape = _axes(node), source.shape
+        kept = _loops(shape, set(range(len(shape))) - axes)
+        call = lower_host(node, kept.steps, _loops(shape, axes).steps, fields)
+        if call is not None:
+            return call
     return _call(node, "sum", "eq_reduce_sum_params", fields)
 
 

@@ -37,10 +37,12 @@ class Isa:
 
     Attributes:
         kernels: Kernel folders to choose from, the best first: "mve", "dsp", "fpu", "armv7m",
-            "armv6m", "rv32", "host", "portable".
+            "armv6m", "rv32", "host", "portable", or a level of `edgeq.boards.levels` before "host".
+        attribute: What functions ask the compiler for; "" where its command line says all.
     """
 
     kernels: tuple[str, ...] = ("portable",)
+    attribute: str = ""
 
     def has(self, kernels: str) -> bool:
         """Whether kernels of this folder may be used."""

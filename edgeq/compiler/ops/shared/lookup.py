@@ -45,14 +45,16 @@ def lookup_call(node: Node, results: NDArray[np.int64], note: str, position: int
     require(source.elements == output.elements, f"shapes {source.shape} and {output.shape}")
     table = np.zeros(256, np.int8)
     table[every_value(source) & 255] = results.astype(np.uint8).view(np.int8)
+    host = node.isa.has("host")
     return Call(
         "lookup",
-        "eq_lookup_s8",
+        "eq_lookup_host_s8" if host else "eq_lookup_s8",
         "eq_lookup_params",
         {"size": output.elements},
         (Arg("input", position), Arg("constant"), OUTPUT),
         (Constant("table", "int8_t", table, note),),
         overlaps=(Overlap(position),),
+        kernels="host" if host else "portable",
     )
 
 

@@ -1,4 +1,4 @@
-"""ADD, SUB and MUL of int8 tensors for cores with the DSP extension: fewer factors, same bytes.
+"""ADD, SUB and MUL of int8 tensors for cores with forms of their own: fewer factors, same bytes.
 
 The reference scales and rounds two or three times. What one factor per input and one rounding give
 is compared with that for all 65536 pairs of int8 inputs; where no factors give the same bytes
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, ParamValue
+from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Constant, Node, ParamValue
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
 from edgeq.compiler.ops.shared.lookup import Pairwise
 
@@ -24,8 +24,12 @@ _VALUES = np.arange(-128, 128, dtype=np.int64)
 _FIRST, _SECOND = _VALUES[:, None], _VALUES[None, :]
 _MOST_BITS = 22  # behind the point of a sum, EQ_SATURATE_8_CASE
 _FEWEST_BITS = 16
+# Of a product, dropped before it is added: SMLAWB drops 16 of an input with 8 more bits.
+_LOW_BITS = {"dsp": 8, "host": 0}
 _HALF_RANGE = 1 << 31
 _TURNS = 60
+_LONG_ROW = 64
+_MOST_LEFT = 13  # of a product of 17 bits
 _MOST_SHIFT = 16  # EQ_SCALED_PRODUCT_EACH
 
 
@@ -42,24 +46,33 @@ def _nudges() -> Iterator[float]:
 
 @dataclass(frozen=True)
 class _Factors:
-    """factor1, factor2, constant and shift of eq_scaled_sum_dsp_params."""
+    """factor1, factor2, constant and shift of eq_scaled_sum_dsp_params, or of the host's.
+
+    `low` bits of each product are dropped before it is added.
+    """
 
     one: int
     two: int
     constant: int
     bits: int
+    low: int
 
     @classmethod
     def near(
-        cls, ratios: tuple[float, float], nudge: float, offsets: tuple[int, int, int], bits: int
+        cls,
+        ratios: tuple[float, float],
+        nudge: float,
+        offsets: tuple[int, int, int],
+        bits: int,
+        low: int,
     ) -> _Factors:
-        one, two = (round(ratio * nudge * 2.0 ** (bits + 8)) for ratio in ratios)
+        one, two = (round(ratio * nudge * 2.0 ** (bits + low)) for ratio in ratios)
         zero = (offsets[2] << bits) + (1 << (bits - 1))
-        return cls(one, two, zero - ((offsets[0] * one + offsets[1] * two) >> 8), bits)
+        return cls(one, two, zero - ((offsets[0] * one + offsets[1] * two) >> low), bits, low)
 
     def sums(self) -> NDArray[np.int64]:
         """What the kernel adds up, for all pairs of inputs."""
-        first, second = (_FIRST * 256 * self.one) >> 16, (_SECOND * 256 * self.two) >> 16
+        first, second = (_FIRST * self.one) >> self.low, (_SECOND * self.two) >> self.low
         return self.constant + first + second
 
     def results(self) -> NDArray[np.int64]:
@@ -69,7 +82,7 @@ class _Factors:
     def fit(self) -> bool:
         """Whether all that the kernel computes fits 32 bits."""
         largest = max(abs(self.one), abs(self.two), abs(self.constant))
-        each = max(abs(self.one), abs(self.two)) >> 1
+        each = (max(abs(self.one), abs(self.two)) << 7) >> self.low
         return (
             largest < _HALF_RANGE
             and each + abs(self.constant) < _HALF_RANGE
@@ -79,7 +92,7 @@ class _Factors:
 
 @lru_cache(maxsize=64)
 def _sum_factors(
-    ratios: tuple[float, float], offsets: tuple[int, int, int], results: bytes
+    ratios: tuple[float, float], offsets: tuple[int, int, int], results: bytes, low: int
 ) -> _Factors | None:
     """Factors that give what is wanted for all pairs of inputs; None if none were found.
 
@@ -87,6 +100,7 @@ def _sum_factors(
         ratios: Of the inputs' scales to the output's, with their signs.
         offsets: Zero points of inputs and output.
         results: The int64 results, before the activation's limits, for all pairs.
+        low: Bits of a product that are dropped.
     """
     wanted = np.frombuffer(results, np.int64).reshape(256, 256)
     reach = 256 * (abs(ratios[0]) + abs(ratios[1])) + 256
@@ -94,7 +108,7 @@ def _sum_factors(
     if bits < _FEWEST_BITS:
         return None
     for nudge in _nudges():
-        start = _Factors.near(ratios, nudge, offsets, bits)
+        start = _Factors.near(ratios, nudge, offsets, bits, low)
         if not start.fit():
             return None
         # Each product is rounded down.
@@ -102,7 +116,7 @@ def _sum_factors(
             tried = replace(start, constant=start.constant + more)
             if np.array_equal(tried.results(), wanted):
                 return tried
-    return _relaxed(_Factors.near(ratios, 1.0, offsets, bits), wanted)
+    return _relaxed(_Factors.near(ratios, 1.0, offsets, bits, low), wanted)
 
 
 def _relaxed(start: _Factors, wanted: NDArray[np.int64]) -> _Factors | None:
@@ -115,7 +129,7 @@ def _relaxed(start: _Factors, wanted: NDArray[np.int64]) -> _Factors | None:
     low = np.where(wanted == -128, -_HALF_RANGE, wanted * room)
     high = np.where(wanted == 127, _HALF_RANGE, wanted * room + room - 1)
     for _ in range(_TURNS):
-        tried = _Factors(round(one), round(two), round(constant), start.bits)
+        tried = _Factors(round(one), round(two), round(constant), start.bits, start.low)
         if not tried.fit():
             return None
         sums = tried.sums()
@@ -125,7 +139,8 @@ def _relaxed(start: _Factors, wanted: NDArray[np.int64]) -> _Factors | None:
         worst = int(np.argmax(np.maximum(short, over)))
         i, j = divmod(worst, 256)
         missing = float(short[i, j] + 1 if short[i, j] > 0 else -over[i, j] - 1)
-        x, y, weight = float(_VALUES[i]) / 256, float(_VALUES[j]) / 256, 1.0
+        unit = float(1 << start.low)
+        x, y, weight = float(_VALUES[i]) / unit, float(_VALUES[j]) / unit, 1.0
         step = missing / (x * x + y * y + weight)
         one, two, constant = one + step * x, two + step * y, constant + step * weight
     return None
@@ -154,6 +169,11 @@ def _product_factor(
     return factor if from_ <= factor <= to and factor < _HALF_RANGE else None
 
 
+def _core(node: Node) -> str:
+    """The folder of the kernels."""
+    return "host" if node.isa.has("host") else "dsp"
+
+
 def _sides(node: Node) -> tuple[dict[str, Any], bool]:
     """The field `shape`, and whether inputs are swapped so that input 2 is the one spread."""
     shape: dict[str, Any] = dict(pair_shape(node))
@@ -164,16 +184,43 @@ def _sides(node: Node) -> tuple[dict[str, Any], bool]:
 
 
 def _call(node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool) -> Call:
+    core = _core(node)
     order = (1, 0) if swapped else (0, 1)
+    args = [Arg("input", position) for position in order]
+    repeated = _repeated(node, params, order[1]) if core == "host" else None
+    if repeated is not None:
+        params, args[1] = {**params, **repeated[0]}, Arg("constant")
     return Call(
         header,
-        f"eq_{header}_dsp_s8",
-        f"eq_{header}_dsp_params",
+        f"eq_{header}_{core}_s8",
+        f"eq_{header}_{core}_params",
         params,
-        (*(Arg("input", position) for position in order), OUTPUT),
-        overlaps=in_place(node, 0, 1),
-        kernels="dsp",
+        (*args, OUTPUT),
+        (repeated[1],) if repeated is not None else (),
+        overlaps=in_place(node, *(arg.index for arg in args if arg.kind == "input")),
+        kernels=core,
     )
+
+
+def _repeated(
+    node: Node, params: Mapping[str, Any], position: int
+) -> tuple[dict[str, ParamValue], Constant] | None:
+    """A constant that short rows read again and again, so often that the rows become long ones.
+
+    Returns:
+        The fields that change, and the constant; None where rows are long, or nothing repeats.
+    """
+    sizes, step1, step2 = (list(params[f"shape.{name}"]) for name in ("size", "step1", "step2"))
+    rows, size = sizes[-2], sizes[-1]
+    data = node.input(position).data
+    again = step2[-2] == 0 and step2[-1] == 1 and step1[-2] == size and step1[-1] == 1
+    if data is None or data.size != size or size >= _LONG_ROW or not again:
+        return None
+    times = next(n for n in range(min(rows, _LONG_ROW), 0, -1) if rows % n == 0)
+    sizes[-2:], step1[-2] = [rows // times, times * size], times * size
+    values = np.tile(data.reshape(-1), times)
+    constant = Constant("repeated", "int8_t", values, f"input {position}, {times} times")
+    return {"shape.size": sizes, "shape.step1": step1}, constant
 
 
 def _wanted(compute: Pairwise) -> NDArray[np.int64]:
@@ -182,7 +229,7 @@ def _wanted(compute: Pairwise) -> NDArray[np.int64]:
 
 
 def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -> Call | None:
-    """The DSP kernel's call for a sum; None where it would not give the reference's bytes.
+    """The kernel's call for a sum; None where it would not give the reference's bytes.
 
     Args:
         sign: Of input 2.
@@ -194,7 +241,8 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
         return None
     ratios = (a.scale / output.scale, sign * b.scale / output.scale)
     offsets = (a.zero_point, b.zero_point, output.zero_point)
-    found = _sum_factors(ratios, offsets, _wanted(compute).tobytes())
+    low = _LOW_BITS[_core(node)]
+    found = _sum_factors(ratios, offsets, _wanted(compute).tobytes(), low)
     if found is None:
         return None
     shape, swapped = _sides(node)
@@ -246,5 +294,29 @@ def lower_product(
         "output_offset": output.zero_point,
         **fields,
         **clamp,
+    }
+    return _call(node, "scaled_product", params, swapped)
+
+
+def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
+    """The host kernel's call for a product, in the reference's own arithmetic; None for scales
+    that no product of int8 values needs.
+
+    Args:
+        scale: Multiplier and shift (left) of the products.
+        clamp: activation_min and activation_max.
+    """
+    multiplier, left = scale
+    if not -31 <= left <= _MOST_LEFT:
+        return None
+    shape, swapped = _sides(node)
+    first, second = (node.input(position) for position in ((1, 0) if swapped else (0, 1)))
+    params = {
+        **shape,
+        "input1_offset": -first.zero_point,
+        "input2_offset": -second.zero_point,
+        "multiplier": multiplier,
+        "shift": -left,
+        "limits": {"output_offset": node.output().zero_point, **clamp, "left": int(left >= 0)},
     }
     return _call(node, "scaled_product", params, swapped)

@@ -1,0 +1,163 @@
+/* The primitives of kernels/host/lanes.h in plain C. */
+#ifndef EQ_CORE_H
+#define EQ_CORE_H
+
+#include "eq_base.h"
+#include "eq_lanes_host.h"
+
+#define EQ_ACCUMULATORS 4
+
+typedef struct {
+    int32_t of[EQ_LANES];
+} eq_sums;
+
+typedef struct {
+    const int8_t *of;
+} eq_weights;
+
+typedef struct {
+    int8_t of[EQ_WEIGHT_BYTES];
+} eq_taps;
+
+typedef struct {
+    int32_t multiplier[EQ_LANES], shift[EQ_LANES];
+} eq_scales;
+
+EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
+{
+    eq_sums sums;
+    memcpy(sums.of, table, sizeof(sums.of));
+    return sums;
+}
+
+EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
+{
+    const eq_weights loaded = {weights};
+    return loaded;
+}
+
+EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
+{
+    eq_taps taps;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        memcpy(taps.of + 4 * lane, inputs, 4);
+    }
+    return taps;
+}
+
+EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
+{
+    eq_taps taps;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        taps.of[4 * lane] = a[lane];
+        taps.of[4 * lane + 1] = b[lane];
+        taps.of[4 * lane + 2] = c[lane];
+        taps.of[4 * lane + 3] = d[lane];
+    }
+    return taps;
+}
+
+EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
+{
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        const int8_t *w = weights.of + 4 * lane, *x = taps->of + 4 * lane;
+        sums.of[lane] += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
+{
+    eq_scales scales;
+    memcpy(scales.multiplier, table + 2 * EQ_LANES, sizeof(scales.multiplier));
+    memcpy(scales.shift, table + 3 * EQ_LANES, sizeof(scales.shift));
+    return scales;
+}
+
+EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
+{
+    eq_scales scales;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        scales.multiplier[lane] = multiplier;
+        scales.shift[lane] = shift;
+    }
+    return scales;
+}
+
+EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
+{
+    (void)limits;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = eq_multiply_by_quantized_multiplier(
+            sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
+    }
+    return sums;
+}
+
+EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
+                                const eq_limits *limits, int32_t count)
+{
+    for (int32_t lane = 0; lane < count; lane++) {
+        const int32_t scaled = eq_multiply_by_quantized_multiplier(
+            sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
+        output[lane] = (int8_t)eq_clamp(scaled + limits->output_offset, limits->activation_min,
+                                        limits->activation_max);
+    }
+}
+
+EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
+                                const eq_limits *limits, int32_t count)
+{
+    for (int32_t lane = 0; lane < count; lane++) {
+        output[lane] = (int8_t)eq_clamp(sums.of[lane] >> shift, limits->activation_min,
+                                        limits->activation_max);
+    }
+}
+
+EQ_KERNEL eq_sums eq_same_sums(int32_t value)
+{
+    eq_sums sums;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = value;
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_sums eq_load_values(const int8_t *values)
+{
+    eq_sums sums;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] = values[lane];
+    }
+    return sums;
+}
+
+EQ_KERNEL void eq_keep_sums(int32_t *kept, eq_sums sums)
+{
+    memcpy(kept, sums.of, sizeof(sums.of));
+}
+
+EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
+{
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        a.of[lane] += b.of[lane];
+    }
+    return a;
+}
+
+EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
+{
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        a.of[lane] = (int32_t)((uint32_t)a.of[lane] * (uint32_t)b.of[lane]);
+    }
+    return a;
+}
+
+EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = table[input[i]];
+    }
+}
+
+#endif
