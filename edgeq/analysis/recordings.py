@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
-from edgeq.devices.base import Measurement, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
 from edgeq.devices.tensors import TensorSpec, call_in_order, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
@@ -50,9 +50,9 @@ class RecordingSession(Session):
 
         return call_in_order(inputs, self._inputs, self._outputs, call)
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """All answers to one recording."""
-        return self._inner.stream(samples, chunk)
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """All answers to one recording, and its events."""
+        return self._inner.hear(samples, chunk)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Not for recordings."""

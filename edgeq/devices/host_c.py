@@ -23,7 +23,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     compile_flags,
@@ -36,7 +36,9 @@ from edgeq.devices.recordings import (
     ANSWER_HEADER,
     answer_arrays,
     check_samples,
+    events_of,
     host_stream_source,
+    most_events,
     stream_of,
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
@@ -213,18 +215,22 @@ class HostSession(Session):
         """The outputs of N calls, made in order."""
         return self._library.batch(inputs, check_batch(inputs, self._inputs))()
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """The answers to one recording from the initial state."""
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """The answers to one recording from the initial state, and its events."""
         stream = stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
         to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])
+        events = np.zeros((most_events(stream, stream.answers(len(samples))), 4), np.uint32)
         push = self._library.code.eq_stream
-        push.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p]
-        made = push(samples.ctypes.data, len(samples), chunk, to)
+        push.argtypes = [
+            ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p
+        ]  # fmt: skip
+        made = push(samples.ctypes.data, len(samples), chunk, to, events.ctypes.data)
         assert all(made == len(array) for array in results)
-        return results
+        count = ctypes.c_size_t.in_dll(self._library.code, "eq_events").value
+        return Heard(results, events_of(events[:count], stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""

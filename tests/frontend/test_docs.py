@@ -11,6 +11,7 @@ import pytest
 from edgeq.frontend.description import _OTHER_NAMES, BUILT_IN, Description
 from edgeq.frontend.image import Image
 from edgeq.frontend.motion import Motion
+from edgeq.model.decision import Decision
 from tests.frontend.signals import recording
 from tests.frontend.test_features import run, write_wav
 
@@ -44,4 +45,6 @@ def test_every_option_stands_on_the_page():
         for field in fields(kind):
             said = re.search(rf"(`|^){field.name}(`| = )", PAGE, re.MULTILINE)
             assert said or field.name == "name", field.name
+    for field in fields(Decision):
+        assert f"`{field.name}`" in PAGE or field.name == "times_ms", field.name
     assert all(f"`{name}`" in PAGE for name in (*_OTHER_NAMES, *BUILT_IN))
