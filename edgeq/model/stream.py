@@ -45,6 +45,11 @@ class Stream:
     decision: Rules | None = None
 
     @property
+    def values_per_second(self) -> int:
+        """Samples of all axes in a second; 0 where there is no rate."""
+        return self.rate_hz * self.axes
+
+    @property
     def first_answer(self) -> int:
         """Samples until the first answer."""
         return self.window - self.zeros + (self.frames - 1) * self.step

@@ -28,6 +28,8 @@ def test_the_commands_run(tmp_path, monkeypatch, models):
         piece = np.roll(sound, 999 * label)[:16000]
         write_wav(tmp_path / "recordings" / f"{label:02}" / "a.wav", piece)
     write_wav(tmp_path / "hour.wav", sound)
+    write_wav(tmp_path / "heard" / "a.wav", sound)
+    (tmp_path / "heard" / "events.csv").write_text("file,start,end,label\na.wav,1,2,3\n")
     lines = re.findall(r"^\$ edgeq (.*?)(?:  #.*)?$", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:
