@@ -24,7 +24,7 @@ from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 # Columns of .csv files that are no axes, and how far their rate may be off.
 _TIMES, _SAME_RATE = ("time", "t", "timestamp"), 0.02
 # Where the generated C runs with a front end before it.
-_HEARING = ("c", "sim")
+_HEARING = ("c", "sim", "qemu", "serial", "ssh", "adb")
 
 
 def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
