@@ -234,17 +234,23 @@ class HostSession(Session):
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
+        return self.trace_calls(inputs, 1)[0]
+
+    def trace_calls(self, inputs: Sequence[Array], calls: int) -> list[dict[int, Array]]:
+        """What each of several calls with the same inputs stores, from the initial state."""
         batch = one_call(inputs)
         check_batch(batch, self._inputs)
         ops = op_entries(self._sources)
         size = self._sources.manifest["arena_bytes"]
-        found: dict[int, Array] = {}
+        found: list[dict[int, Array]] = []
 
         def on_op(op: int, arena: int) -> None:
-            if op:
-                found.update(stored_outputs(ops[op - 1], ctypes.string_at(arena, size)))
+            if op == 0:
+                found.append({})
+            else:
+                found[-1].update(stored_outputs(ops[op - 1], ctypes.string_at(arena, size)))
 
-        self._traced(on_op, batch, calls=1)
+        self._traced(on_op, [np.repeat(array, calls, axis=0) for array in batch], calls)
         return found
 
     def reset(self) -> None:

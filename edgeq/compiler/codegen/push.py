@@ -38,9 +38,13 @@ def push_header_lines(program: Program, name: str, memory: Memory) -> list[str]:
 
 
 def push_source_lines(
-    program: Program, plan: Plan, names: Names, name: str, memory: Memory
+    program: Program, plan: Plan, names: Names, name: str, memory: Memory, reset: list[str]
 ) -> list[str]:
-    """The function; nothing for a model without a front end."""
+    """The function; nothing for a model without a front end.
+
+    Args:
+        reset: What sets static state before the first call of all.
+    """
     stream = program.graph.stream
     if stream is None:
         return []
@@ -63,6 +67,7 @@ def push_source_lines(
         "{",
         f"    {ctype} *window = {window};",
         "    int answers = 0;",
+        *reset,
         "    while (count > 0) {",
         "        /* Less than none: samples between two windows, which none of them sees. */",
         f"        const int32_t filled = {held} + {stream.zeros};",
