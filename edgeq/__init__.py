@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeq.analysis.drift.check import check_drift as check_drift
     from edgeq.analysis.drift.check import reference_profile as reference_profile
     from edgeq.analysis.evaluation.evaluate import evaluate as evaluate
+    from edgeq.analysis.evaluation.recordings import evaluate_recordings as evaluate_recordings
     from edgeq.analysis.evaluation.robustness import robustness as robustness
     from edgeq.analysis.execution import run as run
     from edgeq.analysis.fit import fit as fit
@@ -85,6 +86,7 @@ _PUBLIC = {
     "run": "edgeq.analysis.execution",
     "verify": "edgeq.analysis.verification",
     "evaluate": "edgeq.analysis.evaluation.evaluate",
+    "evaluate_recordings": "edgeq.analysis.evaluation.recordings",
     "profile": "edgeq.analysis.profiling",
     "front_end": "edgeq.frontend.build",
     "features": "edgeq.frontend.features",

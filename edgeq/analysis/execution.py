@@ -9,11 +9,10 @@ from typing import TypeGuard
 import numpy as np
 
 from edgeq.analysis.models import as_tflite
-from edgeq.analysis.recordings import as_fed
+from edgeq.analysis.recordings import as_fed, read_recording
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.audio import AUDIO_SUFFIXES
-from edgeq.data.wav import read_wav
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.file_axes import read_axes
@@ -69,37 +68,6 @@ def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Ar
     return inputs.ndim == 1 + (stream.axes > 1)
 
 
-def read_recording(path: Path, options: CompileOptions) -> Array:
-    """The samples of a .wav file for a front end, int16.
-
-    Raises:
-        EdgeqError: No .wav file that is read, several channels, or another rate.
-    """
-    assert options.frontend is not None
-    stream = options.frontend.stream
-    if stream.axes > 1 or stream.shape:
-        raise EdgeqError(
-            "This front end takes no .wav files.",
-            str(path),
-            ".npy of (N, axes), or of frames",
-        )
-    try:
-        header, signal = read_wav(path.read_bytes(), str(path))
-    except OSError as error:
-        raise EdgeqError(f"The recording cannot be read: {error.strerror}.", str(path)) from None
-    if header.channels != 1:
-        raise EdgeqError(
-            f"The recording has {header.channels} channels; the front end takes one.", str(path)
-        )
-    if header.rate_hz != stream.rate_hz:
-        raise EdgeqError(
-            f"The recording has {header.rate_hz:,} Hz; the front end takes {stream.rate_hz:,} Hz.",
-            str(path),
-            f"sox {path.name} -r {stream.rate_hz} OUT.wav",
-        )
-    return whole_recording(signal.reshape(-1), stream, str(path))
-
-
 def run_files(
     model: Path, on: str, source: Path, output: Path, options: CompileOptions, *, force: bool
 ) -> list[Array]:
@@ -112,7 +80,7 @@ def run_files(
         raise EdgeqError(f"'{output}' is neither .npy nor .npz.")
     check_writable(output, force=force, inputs=(model, source))
     if options.frontend is not None and source.suffix.lower() in AUDIO_SUFFIXES:
-        inputs: Array | Mapping[str, Array] = read_recording(source, options)
+        inputs: Array | Mapping[str, Array] = read_recording(source, options.frontend.stream)
     else:
         inputs = read_arrays(source)
     arrays = run(model, inputs=inputs, on=on, options=options, where=str(source))

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.data.dialect import find_dialect
+from edgeq.data.resampling import resample as resampled
+from edgeq.data.wav import read_wav
 from edgeq.devices.address import parse_address
-from edgeq.devices.base import Measurement, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
 from edgeq.devices.tensors import TensorSpec, call_in_order, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
-from edgeq.model.recording import heard
+from edgeq.model.recording import heard, whole_recording
+from edgeq.model.stream import Stream
 from edgeq.support.array import Array
+from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 
+# Columns of .csv files that are no axes, and how far their rate may be off.
+_TIMES, _SAME_RATE = ("time", "t", "timestamp"), 0.02
 # Where the generated C runs with a front end before it.
-_HEARING = ("c", "sim")
+_HEARING = ("c", "sim", "qemu", "serial", "ssh", "adb")
 
 
 def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
@@ -34,6 +44,79 @@ def check_hears(address: str, options: CompileOptions) -> None:
         raise UsageError(f"No front ends run on {address}.", hint="--on c, or --on sim:CPU")
 
 
+def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Array:
+    """The samples of a recording for a front end, in a row, int16.
+
+    Args:
+        path: A .wav file of one channel (PCM of 8 to 32 bits or float), or a .csv file with a
+            column for each axis, in real units; a column `time` (seconds) is checked and left out.
+        stream: How the front end takes samples.
+        resample: Whether a .wav file of another rate is resampled.
+
+    Raises:
+        EdgeqError: No such file, several channels or another number of axes, another rate, NaN,
+            or no samples.
+    """
+    if stream.shape:
+        raise EdgeqError("This front end takes frames, no recordings.", str(path))
+    if path.suffix.lower() == ".csv":
+        return whole_recording(_read_table(path, stream), stream, str(path))
+    if stream.axes > 1:
+        raise EdgeqError(
+            "This front end takes no .wav files.", str(path), ".npy or .csv of (N, axes)"
+        )
+    content = read_bytes(path, "recording", MOST_FILE_BYTES)
+    header, signal = read_wav(content, str(path))
+    if header.channels != 1:
+        raise EdgeqError(
+            f"The recording has {header.channels} channels; the front end takes one.", str(path)
+        )
+    if header.rate_hz != stream.rate_hz:
+        if not resample:
+            raise EdgeqError(
+                f"The recording has {header.rate_hz:,} Hz; the front end takes "
+                f"{stream.rate_hz:,} Hz.",
+                str(path),
+                f"sox {path.name} -r {stream.rate_hz} OUT.wav",
+            )
+        signal = resampled(signal, header.rate_hz, stream.rate_hz)
+    return whole_recording(signal.reshape(-1), stream, str(path))
+
+
+def _read_table(path: Path, stream: Stream) -> Array:
+    """The axes of a .csv file, shape (times, axes)."""
+    dialect = find_dialect(path)
+    columns = [k for k, name in enumerate(dialect.header) if name.strip().lower() not in _TIMES]
+    if len(columns) != stream.axes:
+        raise EdgeqError(
+            f"The file has {len(columns)} columns of values; the front end takes {stream.axes} "
+            "axes.",
+            str(path),
+            f"a column for each axis; one for times is called {' or '.join(_TIMES)}",
+        )
+    rows, times = [], []
+    for number, fields in dialect.lines(path):
+        try:
+            numbers = [dialect.number(field) for field in fields]
+        except ValueError:
+            raise EdgeqError("A field is no number.", f"{path}, line {number}") from None
+        if len(numbers) != len(dialect.header):
+            raise EdgeqError(
+                f"The line has {len(numbers)} fields, not {len(dialect.header)}.",
+                f"{path}, line {number}",
+            )
+        rows.append([numbers[k] for k in columns])
+        times += [value for k, value in enumerate(numbers) if k not in columns][:1]
+    steps = np.diff(np.asarray(times))
+    if len(steps) and abs(float(np.median(steps)) * stream.rate_hz - 1) > _SAME_RATE:
+        raise EdgeqError(
+            f"The times of the recording are {np.median(steps):.4g} s apart; the front end takes "
+            f"{stream.rate_hz:,} Hz.",
+            str(path),
+        )
+    return np.asarray(rows, np.float32).reshape(-1, stream.axes)
+
+
 class RecordingSession(Session):
     """A session whose calls take a recording each, from the initial state."""
 
@@ -50,9 +133,9 @@ class RecordingSession(Session):
 
         return call_in_order(inputs, self._inputs, self._outputs, call)
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """All answers to one recording."""
-        return self._inner.stream(samples, chunk)
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """All answers to one recording, and its events."""
+        return self._inner.hear(samples, chunk)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Not for recordings."""

@@ -97,9 +97,8 @@ def compile_(
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
     name, by_model = _names(names, models)
     if project is not None or runtime == "tflm":
-        if signature is not None or reentrant or options.frontend is not None:
+        if signature is not None or reentrant:
             option = "--reentrant" if reentrant else "--signature"
-            option = "--frontend" if options.frontend is not None else option
             raise UsageError(f"{option} is for plain sources.", hint="leave out --project")
         from edgeq.workflow.projects import create_project
 

@@ -16,6 +16,7 @@ from edgeq.cli.shared.common import (
     force_option,
     import_option,
     json_option,
+    precision_option,
     print_json,
 )
 from edgeq.cli.shared.data import dataset_options
@@ -52,6 +53,9 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--max-energy", type=Number(), help="Limit: microjoules per inference.")
 @duty_options
 @power_option
+@click.option("--frontend", metavar="NAME|FILE", help="What turns samples into the model's input.")
+@precision_option
+@click.option("--recordings", help="Folder with events.csv, as for `edgeq evaluate --recordings`.")
 @click.option("--sign", help="Ed25519 private key (ssh-keygen -t ed25519) for the manifest.")
 @click.option(
     "--accept-loss",

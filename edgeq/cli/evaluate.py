@@ -20,6 +20,13 @@ from edgeq.cli.shared.common import (
     print_json,
 )
 from edgeq.cli.shared.data import dataset_options
+from edgeq.cli.shared.recordings import (
+    RecordingOptions,
+    check_recordings,
+    recordings_options,
+    run_recordings,
+    show_recordings,
+)
 from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
@@ -37,7 +44,6 @@ _MAX_CLASSES_SHOWN = 20
 @click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
 @click.option(
     "--data",
-    required=True,
     help="Labelled data: .npz with x and y (others: file.npz:specs,labels), a folder with one "
     "subfolder per class, .csv, .tfrecord, or module:function that yields (x, y).",
 )
@@ -58,6 +64,7 @@ _MAX_CLASSES_SHOWN = 20
 )  # fmt: skip
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
 @import_option
+@recordings_options
 @dataset_options
 @compile_options
 @frontend_options
@@ -67,18 +74,25 @@ def evaluate(
     ctx: click.Context,
     model: Path,
     on: str,
-    data: str,
+    data: str | None,
     metric: str,
     limit: int | None,
     also_on: str | None,
     robustness: bool,
     against: Path | None,
     trust: bool,
+    recorded: RecordingOptions,
     reading: DatasetOptions,
     options: CompileOptions,
     as_json: bool,
 ) -> None:
     """Accuracy of MODEL (.tflite; Keras, SavedModel, ONNX, PyTorch) with a device's arithmetic."""
+    check_recordings(ctx, recorded)
+    if recorded.folder is not None:
+        how = {"on": on, "also_on": also_on, "options": options, "trust": trust}
+        found = run_recordings(ctx, model, recorded, {**how, "resample": reading.resample})
+        show_recordings(found, as_json=as_json)
+        return
     common: dict[str, Any] = {
         "data": data,
         "metric": metric,
@@ -87,17 +101,13 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
-    if robustness and options.frontend is not None:
-        raise UsageError("--robustness disturbs the model's input, not recordings.")
-    if also_on is not None and robustness:
-        raise UsageError("--also-on and --robustness exclude each other.")
+    if robustness:
+        _check_robustness(on, also_on, options)
     if on.startswith("group:"):
         from edgeq.cli.shared.fleet import evaluate_fleet
 
-        if robustness:
-            raise UsageError("--robustness takes one device.", hint="--on ADDRESS")
-        how = {**common, "trust": trust, "also_on": also_on, "against": against}
-        ctx.exit(evaluate_fleet(model, on, how, as_json=as_json))
+        fleet = {**common, "trust": trust, "also_on": also_on, "against": against}
+        ctx.exit(evaluate_fleet(model, on, fleet, as_json=as_json))
     common["on"] = on
     if robustness:
         result = robustness_of(model, against=against, trust=trust, **common)
@@ -112,6 +122,15 @@ def evaluate(
     if isinstance(result, Evaluation):
         for warning in result.warnings:
             say(f"Warning: {warning}", err=True)
+
+
+def _check_robustness(on: str, also_on: str | None, options: CompileOptions) -> None:
+    if options.frontend is not None:
+        raise UsageError("--robustness disturbs the model's input, not recordings.")
+    if also_on is not None:
+        raise UsageError("--also-on and --robustness exclude each other.")
+    if on.startswith("group:"):
+        raise UsageError("--robustness takes one device.", hint="--on ADDRESS")
 
 
 def show_evaluation(result: Evaluation) -> None:

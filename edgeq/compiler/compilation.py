@@ -169,12 +169,6 @@ def generate(
 
 def _check(graph: Graph, options: CompileOptions, signature: str | None, *, golden: bool) -> None:
     """Refuse what nobody can generate."""
-    if golden and options.frontend is not None:
-        raise UsageError(
-            "known outputs come from TensorFlow Lite Micro, which has no front ends.",
-            graph.path,
-            hint="compile it without --golden",
-        )
     if golden and graph.entry:
         raise UsageError(
             "known outputs come from TensorFlow Lite Micro, which runs subgraph 0 only.",

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError
+from edgeq.model.decision import Event
 from edgeq.support.array import Array
 
 
@@ -129,6 +130,19 @@ class Measurement:
     samples_us: Sequence[float] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What became of one recording.
+
+    Attributes:
+        answers: One array per model output, shape (answers, *output_shape).
+        events: What the decision made of them; none where there is no decision.
+    """
+
+    answers: list[Array]
+    events: tuple[Event, ...] = ()
+
+
 AnySession = TypeVar("AnySession", bound="Session")
 
 
@@ -159,6 +173,10 @@ class Session(ABC):
         Raises:
             EdgeqError: This device runs no front ends, or the model has none.
         """
+        return self.hear(samples, chunk).answers
+
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """Answers and events of one recording; see `stream`."""
         del samples, chunk
         raise EdgeqError("Front ends run where generated C runs.", hint="--on c or --on sim:CPU")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     ARENA_SYMBOLS,
     NAME,
@@ -35,6 +36,7 @@ from edgeq.devices.recordings import (
     answer_arrays,
     check_samples,
     emulator_stream_source,
+    events_of,
     stream_of,
 )
 from edgeq.devices.sim.accuracy import accuracy_note
@@ -131,7 +133,7 @@ class EmulatorSession(Session):
                 result[number] = value
         return results
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
         """The answers to one recording from the initial state; pieces end at an answer at most."""
         stream = stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
@@ -144,6 +146,7 @@ class EmulatorSession(Session):
         buffer, count = (machine.image.symbols[name][0] for name in ("eq_samples", "eq_count"))
         machine.call(f"{NAME}_reset")
         made = 0
+        events: list[tuple[int, int, int, int]] = []
         for start in range(0, len(samples), chunk):
             piece = samples[start : start + chunk]
             machine.write(buffer, piece.tobytes())
@@ -151,8 +154,9 @@ class EmulatorSession(Session):
             if self._push(machine):
                 for result, address, spec in zip(results, addresses, self._outputs, strict=True):
                     result[made] = _value(machine, address, spec)
+                events += [(*event, made) for event in _events(machine)]
                 made += 1
-        return results
+        return Heard(results, events_of(np.asarray(events, np.uint32).reshape(-1, 4), stream))
 
     def _push(self, machine: Machine) -> int:
         try:
@@ -171,7 +175,7 @@ class EmulatorSession(Session):
             self._toolchain,
             more=files,
             include="eq_answer.h",
-            roots=("eq_stream", "eq_samples", "eq_count"),
+            roots=("eq_stream", "eq_samples", "eq_count", "eq_take", "eq_event"),
         )
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
@@ -327,6 +331,15 @@ class EmulatorSession(Session):
         text = f" ({instruction.mnemonic} {instruction.op_str})" if instruction else ""
         function = self._image.symbol_at(pc)
         return EdgeqError(f"{subject} {what}.", f"{self._address}, {pc:#010x} in {function}{text}")
+
+
+def _events(machine: Machine) -> Iterator[tuple[int, int, int]]:
+    """The events that can be taken now: label, score, sample."""
+    while machine.has("eq_take") and machine.call("eq_take"):
+        label, score, sample = struct.unpack(
+            "<3I", machine.read(machine.image.symbols["eq_event"][0], 12)
+        )
+        yield label, score, sample
 
 
 def _value(machine: Machine, address: int, spec: TensorSpec) -> Array:

@@ -103,7 +103,7 @@ def address_functions(sources: Sources, kind: str) -> list[str]:
 def public_functions(sources: Sources) -> list[str]:
     """Every C function that a program may call; the reset only exists where there is state."""
     names = [*address_functions(sources, "inputs"), *address_functions(sources, "outputs")]
-    return [f"{NAME}_invoke", f"{NAME}_reset", f"{NAME}_push", *names]
+    return [f"{NAME}_invoke", f"{NAME}_reset", f"{NAME}_push", f"{NAME}_decision", *names]
 
 
 def stored_outputs(op: OpEntry, arena: bytes) -> dict[int, Array]:

@@ -25,7 +25,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     compile_flags,
@@ -38,7 +38,9 @@ from edgeq.devices.recordings import (
     ANSWER_HEADER,
     answer_arrays,
     check_samples,
+    events_of,
     host_stream_source,
+    most_events,
     stream_of,
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
@@ -228,32 +230,42 @@ class HostSession(Session):
         """The outputs of N calls, made in order."""
         return self._library.batch(inputs, check_batch(inputs, self._inputs))()
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """The answers to one recording from the initial state."""
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """The answers to one recording from the initial state, and its events."""
         stream = stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
         to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])
+        events = np.zeros((most_events(stream, stream.answers(len(samples))), 4), np.uint32)
         push = self._library.code.eq_stream
-        push.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p]
-        made = push(samples.ctypes.data, len(samples), chunk, to)
+        push.argtypes = [
+            ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p
+        ]  # fmt: skip
+        made = push(samples.ctypes.data, len(samples), chunk, to, events.ctypes.data)
         assert all(made == len(array) for array in results)
-        return results
+        count = ctypes.c_size_t.in_dll(self._library.code, "eq_events").value
+        return Heard(results, events_of(events[:count], stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
+        return self.trace_calls(inputs, 1)[0]
+
+    def trace_calls(self, inputs: Sequence[Array], calls: int) -> list[dict[int, Array]]:
+        """What each of several calls with the same inputs stores, from the initial state."""
         batch = one_call(inputs)
         check_batch(batch, self._inputs)
         ops = op_entries(self._sources)
         size = self._sources.manifest["arena_bytes"]
-        found: dict[int, Array] = {}
+        found: list[dict[int, Array]] = []
 
         def on_op(op: int, arena: int) -> None:
-            if op:
-                found.update(stored_outputs(ops[op - 1], ctypes.string_at(arena, size)))
+            if op == 0:
+                found.append({})
+            else:
+                found[-1].update(stored_outputs(ops[op - 1], ctypes.string_at(arena, size)))
 
-        self._traced(on_op, batch, calls=1)
+        self._traced(on_op, [np.repeat(array, calls, axis=0) for array in batch], calls)
         return found
 
     def reset(self) -> None:

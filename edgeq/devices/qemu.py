@@ -20,7 +20,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     ARENA_SYMBOLS,
     NAME,
@@ -33,7 +33,9 @@ from edgeq.devices.generated import (
     stored_outputs,
     tensor_specs,
 )
-from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
+from edgeq.devices.recordings import stream_of
+from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec, replay_files
+from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.support.array import Array
 
@@ -137,12 +139,25 @@ class QemuSession(Session):
         self._inputs = tensor_specs(sources, "inputs")
         self._outputs = tensor_specs(sources, "outputs")
         self._image = self._link(hook=0)
+        self._replaying: Image | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-qemu-"))
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
         check_batch(inputs, self._inputs)
         return self._execute(self._image, inputs, self._folder)[0]
+
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """Answers and events of one recording from the initial state, in one run of QEMU."""
+        stream = stream_of(self._sources, self._address)
+        calls = calls_of(samples, stream, chunk)
+        if self._replaying is None:
+            self._replaying = self._link(hook=0, replay=True)
+        spec = output_spec(stream, self._outputs)
+        with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as folder:
+            self._feed(self._replaying, [calls], Path(folder))
+            (results,) = _split((Path(folder) / "out.bin").read_bytes(), len(calls), [spec])
+        return heard_of(results, len(samples), stream, self._outputs)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
@@ -187,7 +202,7 @@ class QemuSession(Session):
         """Delete the temporary files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _link(self, hook: int) -> Image:
+    def _link(self, hook: int, *, replay: bool = False) -> Image:
         """The image with the harness; `hook` is EQ_HOOK of eq_harness.c, 0 for none."""
         flags = [*compile_flags(self._sources), f"-DEQ_TIMER={self._board.timer}"]
         if hook:
@@ -196,8 +211,10 @@ class QemuSession(Session):
             **self._sources.files,
             "eq_harness.c": shipped_text("baremetal/eq_harness.c"),
             "eq_trace.h": shipped_text("hooks/eq_trace.h"),
-            "eq_io.h": self._io_text(),
+            "eq_io.h": self._io_text(replay=replay),
         }
+        if replay:
+            files |= replay_files(NAME, stream_of(self._sources, self._address), self._outputs)
         return link_image(
             self._toolchain,
             files,
@@ -207,24 +224,28 @@ class QemuSession(Session):
             entry="eq_start",
         )
 
-    def _io_text(self) -> str:
+    def _io_text(self, *, replay: bool) -> str:
         """eq_io.h: how the harness feeds this model and reads it."""
+        stem, inputs, outputs = NAME, self._inputs, self._outputs
+        functions = [address_functions(self._sources, kind) for kind in ("inputs", "outputs")]
+        if replay:
+            stem = f"{NAME}_replay"
+            stream = stream_of(self._sources, self._address)
+            inputs, outputs = [input_spec(stream)], [output_spec(stream, self._outputs)]
+            functions = [[f"{stem}_input"], [f"{stem}_output"]]
         reads = [
             f"    eq_read(file, {function}(), {spec.bytes}u);"
-            for function, spec in zip(
-                address_functions(self._sources, "inputs"), self._inputs, strict=True
-            )
+            for function, spec in zip(functions[0], inputs, strict=True)
         ]
         writes = [
             f"    eq_write(file, {function}(), {spec.bytes}u);"
-            for function, spec in zip(
-                address_functions(self._sources, "outputs"), self._outputs, strict=True
-            )
+            for function, spec in zip(functions[1], outputs, strict=True)
         ]
         return "\n".join(
             [
                 f'#include "{NAME}.h"',
-                f"#define EQ_INVOKE {NAME}_invoke",
+                *([f'#include "{stem}.h"'] if replay else []),
+                f"#define EQ_INVOKE {stem}_invoke",
                 f"#define EQ_ARENA_BYTES {NAME.upper()}_ARENA_BYTES",
                 "static void eq_read_inputs(intptr_t file)\n{",
                 *reads,
@@ -242,13 +263,7 @@ class QemuSession(Session):
     def _execute(
         self, image: Image, inputs: Sequence[Array], folder: Path
     ) -> tuple[list[Array], _Figures]:
-        count = len(inputs[0]) if inputs else 1
-        rows = [np.ascontiguousarray(array).reshape(count, -1).view(np.uint8) for array in inputs]
-        data = np.concatenate(rows, axis=1).tobytes() if rows else b""
-        (folder / "in.bin").write_bytes(struct.pack("<I", count) + data)
-        for name in ("out.bin", "figures.bin", "hook.bin"):
-            (folder / name).unlink(missing_ok=True)
-        self._start(image, folder)
+        count = self._feed(image, inputs, folder)
         ticks, empty, stack, empty_hook = struct.unpack(
             "<4I", (folder / "figures.bin").read_bytes()
         )
@@ -260,7 +275,18 @@ class QemuSession(Session):
             hook.read_bytes() if hook.exists() else b"",
             empty_hook,
         )
-        return self._split((folder / "out.bin").read_bytes(), count), figures
+        return _split((folder / "out.bin").read_bytes(), count, self._outputs), figures
+
+    def _feed(self, image: Image, inputs: Sequence[Array], folder: Path) -> int:
+        """Make the calls, which leave their files in the folder; returns how many."""
+        count = len(inputs[0]) if inputs else 1
+        rows = [np.ascontiguousarray(array).reshape(count, -1).view(np.uint8) for array in inputs]
+        data = np.concatenate(rows, axis=1).tobytes() if rows else b""
+        (folder / "in.bin").write_bytes(struct.pack("<I", count) + data)
+        for name in ("out.bin", "figures.bin", "hook.bin"):
+            (folder / name).unlink(missing_ok=True)
+        self._start(image, folder)
+        return count
 
     def _start(self, image: Image, folder: Path) -> None:
         command = [self._program, "-M", self._board.machine, *_ICOUNT, "-display", "none"]
@@ -281,16 +307,6 @@ class QemuSession(Session):
                 f"--on sim:{self._target.cpu} names the op, where the emulator has the CPU",
             )
 
-    def _split(self, data: bytes, count: int) -> list[Array]:
-        """The arrays of every output out of what the harness wrote call by call."""
-        rows = np.frombuffer(data, np.uint8).reshape(count, -1)
-        results, start = [], 0
-        for spec in self._outputs:
-            part = np.ascontiguousarray(rows[:, start : start + spec.bytes])
-            results.append(part.view(spec.dtype).reshape(count, *spec.shape))
-            start += spec.bytes
-        return results
-
     def _instructions(self, ticks: int) -> int:
         return round(ticks % (1 << 32) * self._board.tick_ns / _INSTRUCTION_NS)
 
@@ -308,6 +324,17 @@ class QemuSession(Session):
             OpProfile(op.index, op.op, op.name, op.macs, instructions=count, share=count / total)
             for op, count in zip(self._ops, counts, strict=True)
         ]
+
+
+def _split(data: bytes, count: int, outputs: Sequence[TensorSpec]) -> list[Array]:
+    """The arrays of every output out of what the harness wrote call by call."""
+    rows = np.frombuffer(data, np.uint8).reshape(count, -1)
+    results, start = [], 0
+    for spec in outputs:
+        part = np.ascontiguousarray(rows[:, start : start + spec.bytes])
+        results.append(part.view(spec.dtype).reshape(count, *spec.shape))
+        start += spec.bytes
+    return results
 
 
 def _find(program: str) -> str:

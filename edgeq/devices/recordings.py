@@ -10,6 +10,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.devices.generated import NAME
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError
+from edgeq.model.decision import Event
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
@@ -20,6 +21,19 @@ void eq_on_answer(void);
 #define {NAME.upper()}_ON_ANSWER() eq_on_answer()
 #endif
 """
+
+
+# Whatever can be taken after an answer.
+_TAKEN = (
+    f"    {NAME}_event event;",
+    f"    while ({NAME}_decision(&event)) {{",
+    "        uint32_t *row = eq_rows + 4 * eq_events++;",
+    "        row[0] = (uint32_t)event.label;",
+    "        row[1] = (uint32_t)event.score;",
+    "        row[2] = event.sample;",
+    "        row[3] = (uint32_t)eq_answer;",
+    "    }",
+)
 
 
 def stream_of(sources: Sources, where: str) -> Stream:
@@ -54,11 +68,34 @@ def answer_arrays(stream: Stream, samples: int, outputs: Sequence[TensorSpec]) -
     return [np.zeros((stream.answers(samples), *spec.shape), spec.dtype) for spec in outputs]
 
 
+def most_events(stream: Stream, answers: int) -> int:
+    """How many events so many answers can make, if they are taken after each."""
+    rules = stream.decision
+    return 0 if rules is None else answers * min(rules.queue, len(rules.labels))
+
+
+def events_of(rows: Array, stream: Stream) -> tuple[Event, ...]:
+    """The events that a harness has taken.
+
+    Args:
+        rows: uint32, shape (events, 4): label, score, sample, and the answers before the one after
+            which it was taken.
+    """
+    step = stream.step * stream.frame_step
+    return tuple(
+        Event(label, score, sample, (stream.first_answer + answer * step) & 0xFFFFFFFF)
+        for label, score, sample, answer in rows.tolist()
+    )
+
+
 def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
-    """C that pushes a recording in pieces: `eq_stream(samples, count, chunk, outputs)`."""
+    """C that pushes a recording in pieces: `eq_stream(samples, count, chunk, outputs, events)`.
+
+    Events are rows of four numbers, as `events_of` takes them; `eq_events` counts them.
+    """
     head = (
         f"int eq_stream(const {stream.dtype}_t *samples, uint32_t count, uint32_t chunk, "
-        "uint8_t *const *outputs)"
+        "uint8_t *const *outputs, uint32_t *events)"
     )
     copies = _copies(outputs, "eq_answers[{k}]")
     return "\n".join(
@@ -70,10 +107,14 @@ def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
             "",
             "static uint8_t *const *eq_answers;",
             "static size_t eq_answer;",
+            "static uint32_t *eq_rows;",
+            "extern size_t eq_events;",
+            "size_t eq_events;",
             "",
             "void eq_on_answer(void)",
             "{",
             *copies,
+            *(_TAKEN if stream.decision is not None else ()),
             "    eq_answer++;",
             "}",
             "",
@@ -83,6 +124,8 @@ def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
             "    int answers = 0;",
             "    eq_answers = outputs;",
             "    eq_answer = 0;",
+            "    eq_rows = events;",
+            "    eq_events = 0;",
             f"    {NAME}_reset();",
             "    while (count > 0) {",
             "        const uint32_t taken = count < chunk ? count : chunk;",
@@ -98,9 +141,21 @@ def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
 
 
 def emulator_stream_source(samples: int, stream: Stream) -> str:
-    """C that pushes what lies in a buffer: `eq_stream()` takes `eq_count` of `eq_samples`."""
+    """C that pushes what lies in a buffer: `eq_stream()` takes `eq_count` of `eq_samples`.
+
+    `eq_take()` puts the oldest event into `eq_event`: label, score, sample.
+    """
+    take = ""
+    if stream.decision is not None:
+        take = (
+            "uint32_t eq_event[3];\nint eq_take(void);\nint eq_take(void)\n{\n"
+            f"    {NAME}_event event;\n    if (!{NAME}_decision(&event)) {{\n        return 0;\n"
+            "    }\n    eq_event[0] = (uint32_t)event.label;\n"
+            "    eq_event[1] = (uint32_t)event.score;\n    eq_event[2] = event.sample;\n"
+            "    return 1;\n}\n\n"
+        )
     return (
-        f'#include "{NAME}.h"\n\n'
+        f'#include "{NAME}.h"\n\n{take}'
         "void eq_on_answer(void)\n{\n}\n\n"
         f"{stream.dtype}_t eq_samples[{samples}];\nuint32_t eq_count;\n\n"
         "int eq_stream(void);\nint eq_stream(void)\n{\n"

@@ -24,6 +24,7 @@ OPS_HEADER = "eq_ops.h"
 
 _COMMON_SOURCES = ("eq_app.c", "eq_models.c", "eq_ops.c", "eq_serial.c")
 _COMMON_HEADERS = ("eq_app.h", "eq_models.h", OPS_HEADER, "eq_port.h", "eq_serial.h")
+_LISTENING = ("eq_listen.c", "eq_listen.h")
 _CACHED = ("cortex-m7", "cortex-m55", "cortex-m85")
 
 
@@ -109,7 +110,24 @@ def common_context(models: Sequence[FirmwareModel], target: Target, name: str) -
         "tflm_stems": sorted({stem for m in models if m.tflm for stem in m.tflm.stems}),
         "tflm_kernels": next((m.tflm.kernels for m in models if m.tflm), ""),
         "optimization": models[0].optimization,
+        "listener": listener(models),
     }
+
+
+def listener(models: Sequence[FirmwareModel]) -> FirmwareModel | None:
+    """The first model that a microphone can feed; None where there is none."""
+    for model in models:
+        stream = model.stream
+        if stream is not None and stream.rate_hz and stream.axes == 1 and not stream.shape:
+            return model
+    return None
+
+
+def listening_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:
+    """The double buffer between a microphone and a model, where one listens."""
+    if listener(models) is None:
+        return {}
+    return {f"{folder}{file}": f"common/{file}" for file in _LISTENING}
 
 
 def common_files(folder: str) -> dict[str, str]:
@@ -120,6 +138,7 @@ def common_files(folder: str) -> dict[str, str]:
 def bare_metal(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
     """CMake with our own start-up code and linker script."""
     files = common_files("src/") | _bare_metal_files(target) | {"src/main.c": "bare-metal/main.c"}
+    files |= listening_files(models, "src/")
     return _bare_metal_layout(files, models, target, name)
 
 

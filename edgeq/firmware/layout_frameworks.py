@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from edgeq.boards.target import Target
@@ -11,10 +12,14 @@ from edgeq.firmware.layout import (
     common_context,
     common_files,
     include_folders,
+    listener,
+    listening_files,
     model_sources,
     tflm_files,
 )
 from edgeq.firmware.model import FirmwareModel
+
+_MICROPHONE = ("microphone.c", "microphone.h")
 
 
 def arduino(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
@@ -25,7 +30,11 @@ def arduino(models: Sequence[FirmwareModel], target: Target, name: str) -> Layou
         "src/eq_arduino.cpp": "arduino/eq_arduino.cpp",
         f"examples/{name}/{name}.ino": "arduino/sketch.ino",
         "README.md": "arduino/README.md",
+        **listening_files(models, "src/"),
     }
+    if listener(models) is not None:
+        sketch = f"{name}_microphone"
+        files[f"examples/{sketch}/{sketch}.ino"] = "arduino/microphone.ino"
     return Layout(files, common_context(models, target, name), "src/")
 
 
@@ -39,6 +48,7 @@ def platformio(models: Sequence[FirmwareModel], target: Target, name: str) -> La
         "lib/app/src/eq_arduino.h": "arduino/eq_arduino.h",
         "lib/app/src/eq_arduino.cpp": "arduino/eq_arduino.cpp",
         "README.md": "platformio/README.md",
+        **listening_files(models, "lib/app/src/"),
     }
     context = common_context(models, target, name)
     context |= {"pio_platform": platform, "pio_board": board}
@@ -55,7 +65,12 @@ def zephyr(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout
         "app/prj.conf": "zephyr/prj.conf",
         "app/src/main.c": "zephyr/main.c",
         "README.md": "zephyr/README.md",
+        **listening_files(models, "src/"),
     }
+    if listener(models) is not None:
+        files["app/microphone.conf"] = "zephyr/microphone.conf"
+        for file in _MICROPHONE:
+            files[f"app/src/{file}"] = f"zephyr/{file}"
     return _with_sources(files, models, target, name, "model/")
 
 
@@ -70,7 +85,11 @@ def esp_idf(models: Sequence[FirmwareModel], target: Target, name: str) -> Layou
         "main/CMakeLists.txt": "esp-idf/main.cmake",
         "main/main.c": "esp-idf/main.c",
         "README.md": "esp-idf/README.md",
+        **listening_files(models, component),
     }
+    if listener(models) is not None:
+        for file in _MICROPHONE:
+            files[f"main/{file}"] = f"esp-idf/{file}"
     context = common_context(models, target, name)
     own = [path.removeprefix(component) for path in files if path.startswith(component)]
     context |= {
@@ -87,14 +106,21 @@ def pico_sdk(models: Sequence[FirmwareModel], target: Target, name: str) -> Layo
         "src/main.c": "pico-sdk/main.c",
         "README.md": "pico-sdk/README.md",
         **tflm_files(models, "src/"),
+        **listening_files(models, "src/"),
     }
-    return _with_sources(files, models, target, name, "model/")
+    layout = _with_sources(files, models, target, name, "model/")
+    if listener(models) is None:
+        return layout
+    # Compiled with an option of its own, so no part of the sources.
+    more = {f"src/microphone/{file}": f"pico-sdk/{file}" for file in _MICROPHONE}
+    return replace(layout, files={**layout.files, **more})
 
 
 def plain_sources(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
     """Sources for an IDE, with a CMSIS-Pack description."""
     files = common_files("src/") | {
         "src/main.c": "sources/main.c",
+        **listening_files(models, "src/"),
         f"edgeq.{name}.pdsc": "sources/package.pdsc",
         "README.md": "sources/README.md",
         **tflm_files(models, "src/"),

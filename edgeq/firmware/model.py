@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgeq.compiler.ops.shared.base import C_TYPES
+from edgeq.devices.generated import tensor_specs
+from edgeq.devices.replay import input_spec, output_spec, replay_files
 from edgeq.devices.serial.protocol import NO_OP
+from edgeq.model.stream import Stream
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
@@ -73,6 +76,8 @@ class FirmwareModel:
         external_arena: Whether NAME_init() takes the arena, so that models can share one.
         notes: What the user should know, a line each.
         optimization: Compiler option that its kernels were chosen for.
+        stream: How samples reach it, where it has a front end; it is then called through
+            NAME_replay.c, a piece of a recording a call.
     """
 
     name: str
@@ -91,6 +96,12 @@ class FirmwareModel:
     tflm: TflmNeeds | None = None
     notes: tuple[str, ...] = ()
     optimization: str = "-O2"
+    stream: Stream | None = None
+
+    @property
+    def called(self) -> str:
+        """What the names of the functions begin with that the serial protocol calls."""
+        return self.name if self.stream is None else f"{self.name}_replay"
 
     @property
     def op_rows(self) -> list[str]:
@@ -119,12 +130,20 @@ def firmware_model(sources: Sources) -> FirmwareModel:
     manifest = sources.manifest
     name = manifest["name"]
     header = sources.files[f"{name}.h"]
+    inputs = _tensors(name, "input", manifest["inputs"])
+    outputs = _tensors(name, "output", manifest["outputs"])
+    files, stream = sources.files, sources.stream
+    if stream is not None:
+        answers = tensor_specs(sources, "outputs")
+        files = {**files, **replay_files(name, stream, answers)}
+        inputs = (ModelTensor(f"{name}_replay_input", input_spec(stream).bytes),)
+        outputs = (ModelTensor(f"{name}_replay_output", output_spec(stream, answers).bytes),)
     return FirmwareModel(
         name=name,
         sha256=manifest["model"]["sha256"],
-        files=sources.files,
-        inputs=_tensors(name, "input", manifest["inputs"]),
-        outputs=_tensors(name, "output", manifest["outputs"]),
+        files=files,
+        inputs=inputs,
+        outputs=outputs,
         arena_bytes=manifest["arena_bytes"],
         ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
@@ -134,6 +153,7 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         external_arena=f"void {name}_init(void *" in header,
         notes=(_summary(manifest),),
         optimization=next((f for f in manifest["cflags"] if f.startswith("-O")), "-O2"),
+        stream=stream,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compiler.ops.signal.signal_fft import first_order
-from edgeq.frontend.description import PRECISIONS, Described, Description, read_description
+from edgeq.frontend.description import PRECISIONS, Described, Description, read_described
 from edgeq.frontend.image import Image, image_stages, image_stream
 from edgeq.frontend.micro import micro_stages
 from edgeq.frontend.motion import Motion, motion_stages, motion_stream
@@ -37,15 +37,15 @@ def front_end(
     Raises:
         EdgeqError: It makes no sense.
     """
-    d = source if isinstance(source, Described) else read_description(source)
+    d, decision = (source, None) if isinstance(source, Described) else read_described(source)
     if not isinstance(d, Description):
         form = "float32" if isinstance(d, Motion) else "int16"
-        front = FrontEnd(d.name, {form: graph_of(d, form)}, precision)
+        front = FrontEnd(d.name, {form: graph_of(d, form)}, precision, decision=decision)
         front.graph(fpu=True)
         return front
     forms = ("int16",) if d.kind == "micro" else PRECISIONS
     graphs = {form: graph_of(d, form) for form in forms}
-    front = FrontEnd(d.name, graphs, precision or d.precision, d.frames, d.stride)
+    front = FrontEnd(d.name, graphs, precision or d.precision, d.frames, d.stride, decision)
     front.graph(fpu=False)  # says so now if there is no such form
     return front
 

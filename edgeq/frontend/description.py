@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.frontend.decision import read_decision
 from edgeq.frontend.image import Image, read_image
 from edgeq.frontend.motion import Motion, read_motion
+from edgeq.model.decision import Decision
 from edgeq.support.foreign import parse_toml
 
 KINDS = ("micro", "log-mel", "mfcc", "spectrogram")
@@ -158,17 +160,32 @@ def read_description(source: str | Path | Mapping[str, Any]) -> Described:
         UsageError: No such name.
         EdgeqError: The file cannot be read, or says what makes no sense: all of it at once.
     """
+    return read_described(source)[0]
+
+
+def read_described(
+    source: str | Path | Mapping[str, Any],
+) -> tuple[Described, Decision | None]:
+    """A front end as `read_description` gives it, and what its table [decision] says."""
     if isinstance(source, Mapping):
-        return _checked(dict(source), str(source.get("name", "front end")), "front end")
+        return _with_decision(dict(source), str(source.get("name", "front end")), "front end")
     text = str(source)
     if text in BUILT_IN:
-        return _checked(dict(BUILT_IN[text]), text, text)
+        return _with_decision(dict(BUILT_IN[text]), text, text)
     path = Path(source)
     if not path.suffix and not path.exists():
         raise UsageError(
             f"There is no front end '{text}'.", hint=f"{', '.join(BUILT_IN)}, or a TOML file"
         )
-    return _checked(_toml(path), path.stem, str(path))
+    return _with_decision(_toml(path), path.stem, str(path))
+
+
+def _with_decision(
+    given: dict[str, Any], name: str, where: str
+) -> tuple[Described, Decision | None]:
+    table = given.pop("decision", None)
+    described = _checked(given, name, where)
+    return described, None if table is None else read_decision(table, where)
 
 
 def _toml(path: Path) -> dict[str, Any]:

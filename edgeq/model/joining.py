@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph, Op, Quantization, Subgraph, Tensor
+from edgeq.model.decision import DECISION, Decision, Rules, rules_of
+from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.model.scores import as_int8, check_scores, score_tensor
 from edgeq.model.stream import STACK, Stream
 
 _INTEGERS = ("int8", "uint8", "int16")
@@ -25,6 +25,7 @@ class FrontEnd:
         precision: The one to take; None for what suits the core.
         frames: Frames that a model sees at once; None for as many as its input has.
         frame_step: Frames from one answer to the next; None for as many as it sees.
+        decision: What makes events of the answers; None where nothing does.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FrontEnd:
     precision: str | None = None
     frames: int | None = None
     frame_step: int | None = None
+    decision: Decision | None = None
 
     @property
     def stream(self) -> Stream:
@@ -95,16 +97,62 @@ def joined(front: FrontEnd, model: Graph, *, fpu: bool) -> Graph:
         fed = parts.add(target)
         parts.op("COPY", (frames_held,), (fed,))
     main = parts.followed_by(model, fed)
-    digest = hashlib.sha256(f"{first.sha256} {frames} {step} {model.sha256}".encode()).hexdigest()
+    identity = f"{first.sha256} {frames} {step} {model.sha256}"
+    if stream.counter is None:
+        stream = replace(stream, frames=frames, frame_step=step, counter=counter)
+    if front.decision is not None:
+        stream, main = _decided(front, model, stream, main)
+        identity += f" {front.decision}"
     return replace(
         model,
-        sha256=digest,
+        sha256=hashlib.sha256(identity.encode()).hexdigest(),
         subgraphs=tuple(main if s.index == model.entry else s for s in model.subgraphs),
-        stream=stream
-        if stream.counter is not None
-        else replace(stream, frames=frames, frame_step=step, counter=counter),
+        stream=stream,
         info=replace(model.info, inputs=()),
     )
+
+
+def rules_for(decision: Decision, model: Graph, stream: Stream) -> Rules:
+    """A decision for the answers of a model behind a front end.
+
+    Raises:
+        EdgeqError: It does not fit the model, or its answers are no scores.
+    """
+    answer = model.main.tensors[model.main.outputs[0]]
+    described = model.info.outputs[0].labels if model.info.outputs else ()
+    times = stream.step * stream.frame_step / stream.axes
+    rules = rules_of(
+        decision,
+        answer.elements,
+        stream.first_answer,
+        stream.step * stream.frame_step,
+        times / stream.rate_hz if stream.rate_hz else 0.0,
+        labels=described,
+        where=f"{model.path}, {stream.name}",
+    )
+    check_scores(answer, rules.full_scale, model.path)
+    return rules
+
+
+def _decided(
+    front: FrontEnd, model: Graph, stream: Stream, main: Subgraph
+) -> tuple[Stream, Subgraph]:
+    """The graph with the decision behind its first output."""
+    assert front.decision is not None
+    rules = rules_for(front.decision, model, stream)
+    parts = _Parts(list(main.tensors), list(main.ops))
+    answer = main.tensors[main.outputs[0]]
+    score = score_tensor(answer, rules.full_scale)
+    if answer.dtype == "uint8":
+        answer = parts.tensors[parts.turned("QUANTIZE", answer.index, as_int8(answer))]
+    scores = parts.turned("QUANTIZE", answer.index, score)
+    state = parts.add_variable("decision", (rules.state_words,), "int32")
+    history = parts.add_variable("scores", (rules.average, answer.elements), "int16")
+    ready = parts.add(Tensor(0, "events ready", (1,), "int32"))
+    parts.op(DECISION, (scores, state, history), (ready,), {"rules": rules})
+    rules = replace(rules, state=state)
+    decided = replace(main, tensors=tuple(parts.tensors), ops=tuple(parts.ops))
+    return replace(stream, decision=rules), decided
 
 
 class _Parts:
@@ -138,20 +186,17 @@ class _Parts:
         if target.dtype == "float32":
             if frame.dtype == "float32":
                 return frame.index
-            return self._turned("DEQUANTIZE", frame.index, shaped)
+            return self.turned("DEQUANTIZE", frame.index, shaped)
         if target.dtype not in _INTEGERS or target.quantization is None:
             raise EdgeqError(f"A front end fills no input of type {target.dtype}.", target.name)
-        if frame.dtype == "int16" and target.dtype == "uint8":
-            # By way of int8 of the same scale, which loses nothing.
-            zero = np.asarray([target.zero_point - 128], np.int64)
-            signed = Quantization(target.quantization.scale, zero)
-            signed_frame = replace(shaped, dtype="int8", quantization=signed)
-            return self._turned(
-                "QUANTIZE", self._turned("QUANTIZE", frame.index, signed_frame), shaped
-            )
-        return self._turned("QUANTIZE", frame.index, shaped)
+        source = frame.index
+        if {frame.dtype, target.dtype} == {"int16", "uint8"}:
+            between = as_int8(frame if frame.dtype == "uint8" else shaped)
+            source = self.turned("QUANTIZE", source, between)
+        return self.turned("QUANTIZE", source, shaped)
 
-    def _turned(self, name: str, source: int, tensor: Tensor) -> int:
+    def turned(self, name: str, source: int, tensor: Tensor) -> int:
+        """The tensor `source` as another one."""
         result = self.add(tensor)
         self.op(name, (source,), (result,))
         return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.model.decision import Rules
+
 # The ops of front ends are no ops of files; this one's place in a program steers the rest.
 STACK = "FRONTEND_STACK"
 
@@ -25,6 +27,7 @@ class Stream:
         shape: Of a recording as data sets have it; empty for rows of samples.
         counter: The tensor whose first value says whether an answer is ready; None where every
             frame gives one.
+        decision: What makes events of the answers; None where nothing does.
     """
 
     name: str
@@ -39,6 +42,12 @@ class Stream:
     dtype: str = "int16"
     shape: tuple[int, ...] = ()
     counter: int | None = None
+    decision: Rules | None = None
+
+    @property
+    def values_per_second(self) -> int:
+        """Samples of all axes in a second; 0 where there is no rate."""
+        return self.rate_hz * self.axes
 
     @property
     def first_answer(self) -> int:

@@ -111,6 +111,8 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section["evaluations"] += [
             {**found[kind], "of": kind} for kind in ("float", "integer") if found.get(kind)
         ]
+        if result.get("events"):
+            section["evaluations"].append({**result["events"], "of": "integer"})
         section["profiles"] += [result["profile"]] if result.get("profile") else []
     elif "memory_bytes" in result:
         section["profiles"].append(result)

@@ -11,6 +11,7 @@ from edgeq.report.svg import (
     Span,
     bar_chart,
     confusion_picture,
+    det_picture,
     histogram_picture,
     memory_picture,
     range_picture,
@@ -34,6 +35,7 @@ def pictures(section: Mapping[str, Any]) -> dict[str, str]:
         made[f"timing_{number}"] = _timing(profile)
     for number, found in enumerate(section["evaluations"]):
         made[f"confusion_{number}"] = _confusion(found)
+        made[f"det_{number}"] = _det(found)
     for number, layer in enumerate(suspects(section)):
         low, high = layer["integer_range"]
         name = _short(layer["name"])
@@ -123,6 +125,17 @@ def _confusion(found: Mapping[str, Any]) -> str:
         return ""
     caption = f"Confusion matrix of the {found['of']} model; rows are true classes"
     return confusion_picture(found["confusion"], found.get("classes") or [], caption)
+
+
+def _det(found: Mapping[str, Any]) -> str:
+    points = [
+        (point["false_accepts_per_hour"], point["miss_rate"], f"threshold {point['threshold']:.4f}")
+        for point in found.get("det") or ()
+        if point["miss_rate"] is not None
+    ]
+    if not points:
+        return ""
+    return det_picture(points, f"Misses against false accepts, {found['recordings']} recordings")
 
 
 def _layers(layers: Sequence[Mapping[str, Any]] | None) -> str:

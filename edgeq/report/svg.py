@@ -155,6 +155,44 @@ def scatter_picture(
     return _svg(_WIDTH, bottom + 22, "".join(shapes), caption)
 
 
+def det_picture(points: Sequence[tuple[float, float, str]], caption: str) -> str:
+    """Miss rate (0 to 1, up) against false accepts an hour (logarithmic, right).
+
+    Args:
+        points: (false accepts an hour, miss rate, label) in the order of the line.
+        caption: What the picture shows.
+    """
+    left, top, width, height = 70, 12, 560, 260
+    above = [x for x, _, _ in points if x > 0]
+    # None at all stands where a tenth of the fewest would.
+    low = math.floor(math.log10(min(above, default=1.0))) - 1
+    high = max(math.ceil(math.log10(max(above, default=10.0))), low + 1)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        decade = math.log10(x) if x > 0 else low
+        return left + width * (decade - low) / (high - low), top + height * (1 - y)
+
+    line = " L".join("{:.1f} {:.1f}".format(*place(x, y)) for x, y, _ in points)
+    shapes = [f'<path class="axis" d="M{line}"/>']
+    for x, y, label in points:
+        across, up = place(x, y)
+        shapes.append(
+            f"<g><title>{escape(f'{label}: {x:.3g} false accepts an hour, {y:.1%} missed')}"
+            f'</title><circle cx="{across:.1f}" cy="{up:.1f}" r="3" class="bar"/></g>'
+        )
+    bottom = top + height
+    shapes.append(f'<path class="axis" d="M{left} {top}V{bottom}H{left + width}"/>')
+    shapes += [
+        _text(left - 6, top + height * (1 - part) + 4, f"{part:.0%}", "end")
+        for part in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    for decade in range(low, high + 1):
+        text = "none" if decade == low else f"{10.0**decade:g}"
+        shapes.append(_text(place(10.0**decade, 0)[0], bottom + 15, text, "middle"))
+    shapes.append(_text(left + width + 12, bottom + 15, "false accepts an hour"))
+    return _svg(_WIDTH, bottom + 22, "".join(shapes), caption)
+
+
 def timing_picture(samples: Sequence[float], caption: str) -> str:
     """Latencies in the order in which they were measured, and how often each occurred (right)."""
     left, height, over_time, bins = 70, 120, 560, 24

@@ -67,3 +67,8 @@ def latency_name(name: str, latency: Mapping[str, float | None], *, valid: bool)
 def seconds(value: float) -> str:
     """How long something took."""
     return f"{value:.0f} s"
+
+
+def moment(value: float, digits: int = 2) -> str:
+    """A time in recordings, to hundredths of a second."""
+    return f"{value:,.{digits}f} s"

@@ -12,6 +12,7 @@ from edgeq.analysis.limits import Limits
 from edgeq.data import DatasetOptions
 from edgeq.data.options import READING_KEYS, reading_options
 from edgeq.errors import EdgeqError, UsageError, raise_problems
+from edgeq.frontend.description import BUILT_IN
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.text import line_problem, visible_line
@@ -43,6 +44,11 @@ class DeployConfig:
         battery: What feeds it, such as "230mAh@3V".
         power: A meter for the energy, as `edgeq profile --power` takes it; None estimates it.
         sign: Ed25519 private key that signs the manifest; None leaves it unsigned.
+        frontend: What stands before the model: a built-in name or a TOML file; `data` and `eval`
+            are the model's own input all the same.
+        frontend_precision: "int16" or "float32"; None for what suits the core.
+        recordings: Folder of recordings with events.csv, judged through the front end; None leaves
+            that out.
     """
 
     model: str
@@ -66,11 +72,14 @@ class DeployConfig:
     battery: str | None = None
     power: str | None = None
     sign: str | None = None
+    frontend: str | None = None
+    frontend_precision: str | None = None
+    recordings: str | None = None
 
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of any text in the file
-_PATHS = ("model", "data", "eval", "output", "sign")
+_PATHS = ("model", "data", "eval", "output", "sign", "recordings", "frontend")
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {
     "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
@@ -97,7 +106,7 @@ def read_config(path: Path) -> DeployConfig:
     _check_types(DeployConfig, deploy, f"{path}, [deploy]")
     _check_types(Limits, limits, f"{path}, [limits]")
     for name in _PATHS:
-        if name in deploy:
+        if name in deploy and not (name == "frontend" and deploy[name] in BUILT_IN):
             deploy[name] = _from(path.parent, deploy[name])
     reading = _reading(tables.get("reading", {}), f"{path}, [reading]")
     return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))

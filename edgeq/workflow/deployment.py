@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeq import __version__
 from edgeq.analysis.account import Account, account_of, address_for, image_account
 from edgeq.analysis.drift.check import reference_profile
-from edgeq.analysis.energy.figures import duty_of, energy_values, split
+from edgeq.analysis.energy.figures import duty_of
 from edgeq.analysis.evaluation.evaluate import (
     Evaluation,
     evaluate,
@@ -24,7 +23,8 @@ from edgeq.analysis.evaluation.evaluate import (
     refuse_chance,
 )
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
-from edgeq.analysis.limits import LimitCheck, check_limits
+from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
+from edgeq.analysis.limits import check_limits
 from edgeq.analysis.models import is_integer, is_tflite
 from edgeq.analysis.profiling import Profile, profile
 from edgeq.analysis.verification import Verification, verify
@@ -36,80 +36,26 @@ from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
-from edgeq.metrics.paired import Paired, compare_scores
-from edgeq.model.graph import Graph
+from edgeq.frontend.build import front_end
+from edgeq.model.joining import FrontEnd
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.report.html import render
-from edgeq.support.figures import beside
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.progress import stage
-from edgeq.support.result import Result
 from edgeq.support.signature import sign_bytes
 from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
+from edgeq.workflow.deployed import C_FOLDER, REFERENCE, REPORT, Deployment, result_of
 from edgeq.workflow.manifest import MANIFEST, RESULT, write_manifest
 from edgeq.workflow.manifest_form import read_manifest
 
-REPORT, REFERENCE, C_FOLDER = "report.html", "reference.json", "c"
+__all__ = ["C_FOLDER", "REFERENCE", "REPORT", "Deployment", "deploy"]
+
 _LAYER_SAMPLES = 8
 # An emulated inference takes about a second for a large model; the host has tried many inputs.
 _EMULATED_INPUTS = 3
-
-
-@dataclass(frozen=True, repr=False)
-class Deployment(Result):
-    """What a deployment found and made.
-
-    Attributes:
-        output: The folder: the .tflite, C sources in `c/`, deploy.json, report.html,
-            reference.json (for drift) and manifest.json.
-        conversion: The JSON of the conversion; None if the model was integer already.
-        verifications: Bytes compared with the oracle.
-        accuracy: Of the integer model; None without labelled data.
-        float_accuracy: Of the float model, where there is one.
-        account: What the program takes on the target, each figure with its kind.
-        layers: Error of each layer, where there is a float model.
-        limits: Every limit with the value found.
-        warnings: What may be wrong with model or data, in sentences.
-        result: All of it as in deploy.json.
-    """
-
-    output: Path
-    target: str
-    conversion: Mapping[str, Any] | None
-    verifications: tuple[Verification, ...]
-    accuracy: Evaluation | None
-    float_accuracy: Evaluation | None
-    profile: Profile
-    account: Account
-    layers: tuple[LayerError, ...]
-    limits: tuple[LimitCheck, ...]
-    warnings: tuple[str, ...]
-    result: Mapping[str, Any]
-
-    @property
-    def latency_ms(self) -> float | None:
-        """Of one inference; from the cycles and the target's clock where not timed."""
-        return self.account.latency_ms.value
-
-    @property
-    def compared(self) -> Paired | None:
-        """Whether the integer model is worse than the float one, or noise; None if not known."""
-        if self.accuracy is None or self.float_accuracy is None:
-            return None
-        return compare_scores(self.float_accuracy.score, self.accuracy.score)
-
-    @property
-    def met(self) -> bool:
-        """Whether all limits are met and all bytes are equal."""
-        return all(check.met for check in self.limits)
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.output / REPORT
 
 
 @dataclass(frozen=True)
@@ -140,7 +86,10 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
         whole_directory(Path(config.output), force=force) as folder,
         tempfile.TemporaryDirectory(prefix="edgeq-") as scratch,
     ):
-        deployment = _Steps(config, target, address, folder, Path(scratch)).run()
+        front = None
+        if config.frontend is not None:
+            front = front_end(config.frontend, config.frontend_precision)
+        deployment = _Steps(config, target, address, folder, Path(scratch), front).run()
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
         write_whole(folder / REPORT, render(deployment.result))
         _write_reference(config, folder)
@@ -179,6 +128,8 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     limits = config.limits
     if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
         raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
+    if config.recordings is not None and config.frontend is None:
+        raise UsageError("Recordings need a front end.", hint="--frontend NAME or FILE")
 
 
 @dataclass(frozen=True)
@@ -190,6 +141,7 @@ class _Steps:
     address: str
     folder: Path
     scratch: Path
+    front: FrontEnd | None = None
 
     def run(self) -> Deployment:
         """All steps in order."""
@@ -197,16 +149,18 @@ class _Steps:
         sources = None if self.target.kind == "host" else self._compile(models.integer)
         # The form that compile has chosen for the budgets, so that nobody has to search again.
         options = CompileOptions(sources.manifest["optimize"] if sources else self.config.optimize)
+        # Data for the model is its own input; what is measured begins with samples.
+        heard = replace(options, frontend=self.front)
         verifications = self._verify(models.integer, options) if sources is not None else ()
         real, accuracy = self._evaluate(models, options)
         layers = tuple(self._layers(models))
         stage(f"profiling on {self.address}")
         config, duty = self.config, duty_of(self.config.every, self.config.battery)
         found = profile(
-            models.integer, on=self.address, options=options, duty=duty, power=config.power
+            models.integer, on=self.address, options=heard, duty=duty, power=config.power
         )
         found = replace(found, path=models.integer.name)
-        account = self._account(models.integer, found, options)
+        account = self._account(models.integer, found, heard)
         judged = (config.limits, self.target, account, accuracy, real, verifications)
         limits = check_limits(*judged, accept_stand_in=config.accept_stand_in)
         deployment = Deployment(
@@ -222,9 +176,10 @@ class _Steps:
             limits,
             _warnings(models, accuracy),
             {},
+            self._hear(models.integer, heard),
         )
         graph = read_graph(models.integer)
-        return replace(deployment, result=_result(deployment, graph, sources))
+        return replace(deployment, result=result_of(deployment, graph, sources))
 
     def _convert(self) -> _Models:
         """The integer model: converted, or as it was given."""
@@ -271,13 +226,14 @@ class _Steps:
             limits.flash_bytes,
             limits.cycles,
             accept_stand_in=self.config.accept_stand_in,
+            frontend=self.front,
         )
         output = self.folder / C_FOLDER
         try:
             return compile_model(model, output, target=self.target, options=budgets)
         except LimitError:
             # The limits are checked at the end, where the report can show by how much.
-            options = CompileOptions(optimize)
+            options = CompileOptions(optimize, frontend=self.front)
             return compile_model(model, output, target=self.target, options=options)
 
     def _account(self, model: Path, found: Profile, options: CompileOptions) -> Account:
@@ -298,10 +254,27 @@ class _Steps:
         counts = {"c": self.config.verify}
         if is_emulated(self.address):
             counts[self.address] = min(self.config.verify, _EMULATED_INPUTS)
+        forms = [(on, n, options) for on, n in counts.items()]
+        if self.front is not None and is_emulated(self.address):
+            # No oracle has front ends: this machine's C is what data for training came from.
+            forms.append((self.address, _EMULATED_INPUTS, replace(options, frontend=self.front)))
         return tuple(
-            replace(verify(model, on=on, n=n, options=options), model=model.name)
-            for on, n in counts.items()
+            replace(verify(model, on=on, n=n, options=form), model=model.name)
+            for on, n, form in forms
         )
+
+    def _hear(self, model: Path, heard: CompileOptions) -> EventEvaluation | None:
+        """Events of whole recordings."""
+        if self.config.recordings is None:
+            return None
+        stage("evaluating recordings")
+        found = evaluate_recordings(
+            model,
+            recordings=self.config.recordings,
+            options=heard,
+            resample=self.config.reading.resample,
+        )
+        return replace(found, model=model.name)
 
     def _evaluate(
         self, models: _Models, options: CompileOptions
@@ -353,45 +326,3 @@ def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:
         if models.calibration is not None and accuracy.data is not None:
             found.append(duplicates_warning(models.calibration, accuracy.data))
     return tuple(dict.fromkeys(warning for warning in found if warning))
-
-
-def _result(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:
-    """The content of deploy.json."""
-    return {
-        "edgeq": __version__,
-        "model": {
-            "path": Path(graph.path).name,
-            "sha256": graph.sha256,
-            "file_bytes": graph.file_bytes,
-        },
-        "target": found.target,
-        "conversion": found.conversion,
-        "verify": [check.to_json() for check in found.verifications],
-        "evaluation": {
-            "float": found.float_accuracy and found.float_accuracy.to_json(),
-            "integer": found.accuracy and found.accuracy.to_json(),
-            "paired": found.compared,
-        },
-        # Kinds as seen from the target, which is not always what was measured.
-        "profile": {**found.profile.to_json(), **beside(split(found.account.figures)[1])},
-        "latency_ms": found.latency_ms,
-        **energy_values(found.account.figures),
-        "account": found.account.to_json(),
-        "memory": None if sources is None else _memory(sources.manifest),
-        "layers": found.layers,
-        "limits": found.limits,
-        "warnings": found.warnings,
-        "met": found.met,
-        **beside(split(found.account.figures)[0]),
-    }
-
-
-def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The arena over time."""
-    return {
-        "arena_bytes": manifest["arena_bytes"],
-        "state_bytes": manifest["state_bytes"],
-        "lower_bound_bytes": manifest["arena_bound_bytes"],
-        "steps": len(manifest["ops"]),
-        "blocks": manifest["arena"],
-    }

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.frontend.description import BUILT_IN
 from edgeq.support.foreign import open_file
 from edgeq.support.jsontext import json_text, read_json
 from edgeq.support.signature import sign_bytes
@@ -27,6 +28,8 @@ from edgeq.workflow.config import DeployConfig
 
 MANIFEST = "manifest.json"
 RESULT = "deploy.json"
+# Files and folders of the configuration; how they are called here is nobody's business.
+_PLACES = ("model", "data", "eval", "recordings")
 _TOOLS = (
     "numpy", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "tflite-micro", "unicorn",
 )  # fmt: skip
@@ -71,16 +74,16 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
         "sources": {
             name: {"name": Path(text).name, "sha256": source_digest(text)}
             for name, text in (
-                ("model", config.model),
-                ("data", config.data),
-                ("eval", config.eval),
+                *((place, getattr(config, place)) for place in _PLACES),
+                ("frontend", config.frontend),
             )
-            if text is not None
+            if text is not None and text not in BUILT_IN
         },
         "configuration": {
             name: value
             for name, value in configuration.items()
-            if name not in ("model", "data", "eval", "output", "sign")
+            if name not in (*_PLACES, "output", "sign")
+            and (name != "frontend" or value in (None, *BUILT_IN))
         },
         "tools": _tools(result["profile"]["device"]),
         "figures": figures(result),

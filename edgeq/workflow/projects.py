@@ -10,7 +10,7 @@ from typing import Any
 from edgeq.analysis.budget import MODES, within_budgets
 from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
-from edgeq.errors import LimitError
+from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
 
@@ -32,9 +32,16 @@ def create_project(
 
     Raises:
         LimitError: No form of a model's program, or of the image, keeps to the budgets.
+        UsageError: A front end is asked for where none runs.
     """
     options = options or CompileOptions()
     limits = {name: limit for name, limit in options.budgets.items() if name != "cycles"}
+
+    if options.frontend is not None and (runtime != "c" or template == "mlperf-tiny"):
+        raise UsageError(
+            f"No front ends run in a project for {template if runtime == 'c' else runtime}.",
+            hint="--runtime c, another --project",
+        )
 
     def made(forms: Sequence[CompileOptions]) -> Project:
         return create.create_project(
@@ -57,5 +64,7 @@ def create_project(
         for mode in MODES if len(models) > 1 else ():
             why = "the first form of all models in which the image keeps to its budget"
             with suppress(LimitError):
-                return made([CompileOptions(mode, why=why)] * len(models))
+                return made(
+                    [CompileOptions(mode, why=why, frontend=options.frontend)] * len(models)
+                )
         raise error from None

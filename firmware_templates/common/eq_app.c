@@ -6,7 +6,7 @@
 #include "eq_port.h"
 #include "eq_serial.h"
 
-static void print(const char *text)
+void eq_app_say(const char *text)
 {
     while (*text != '\0') {
         eq_port_put((uint8_t)*text);
@@ -14,7 +14,7 @@ static void print(const char *text)
     }
 }
 
-static void print_number(uint32_t value)
+void eq_app_say_number(uint32_t value)
 {
     char digits[11];
     unsigned at = sizeof digits - 1U;
@@ -24,30 +24,30 @@ static void print_number(uint32_t value)
         digits[at] = (char)('0' + (char)(value % 10U));
         value /= 10U;
     } while (value != 0U);
-    print(&digits[at]);
+    eq_app_say(&digits[at]);
 }
 
 static int selftest(uint8_t model)
 {
-    print("edgeq ");
-    print(eq_model_name(model));
-    print(": self-test ");
+    eq_app_say("edgeq ");
+    eq_app_say(eq_model_name(model));
+    eq_app_say(": self-test ");
     if (!eq_model_has_selftest(model)) {
-        print("not built in (compile with --golden)\r\n");
+        eq_app_say("not built in (compile with --golden)\r\n");
         return 0;
     }
     const uint32_t start = eq_port_cycles();
     const int op = eq_model_selftest(model);
     const uint32_t cycles = eq_port_cycles() - start;
     if (op != 0) {
-        print("FAIL at op ");
-        print_number((uint32_t)op);
-        print("\r\n");
+        eq_app_say("FAIL at op ");
+        eq_app_say_number((uint32_t)op);
+        eq_app_say("\r\n");
         return 1;
     }
-    print("PASS, ");
-    print_number(cycles);
-    print(" cycles\r\n");
+    eq_app_say("PASS, ");
+    eq_app_say_number(cycles);
+    eq_app_say(" cycles\r\n");
     return 0;
 }
 

@@ -2,6 +2,9 @@
 
 {% for model in models %}
 #include "{{ model.name }}.h"
+{% if model.stream %}
+#include "{{ model.called }}.h"
+{% endif %}
 {% endfor %}
 
 {% if shared_arena_bytes %}
@@ -97,7 +100,7 @@ const uint8_t *eq_model_output(uint8_t model, uint8_t index)
 
 void eq_model_invoke(uint8_t model)
 {
-{% call(model) each_model() %}{{ model.name }}_invoke();
+{% call(model) each_model() %}{{ model.called }}_invoke();
         break;{% endcall %}
 }
 

@@ -48,6 +48,11 @@ void app_main(void)
 #include "esp_cpu.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
+{% if listener %}
+#if defined(EQ_MICROPHONE)
+#include "microphone.h"
+#endif
+{% endif %}
 
 void eq_port_put(uint8_t byte)
 {
@@ -91,6 +96,11 @@ void app_main(void)
     uart_param_config(UART_NUM_0, &config);
     uart_driver_install(UART_NUM_0, 1024, 0, 0, NULL, 0);
     (void)eq_app_selftest();
+{% if listener %}
+#if defined(EQ_MICROPHONE)
+    microphone_listen(); /* if it fails, the protocol goes on */
+#endif
+{% endif %}
     for (;;) {
         eq_app_poll();
     }

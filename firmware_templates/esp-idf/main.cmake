@@ -11,4 +11,17 @@ if(NOT target STREQUAL "linux")
         list(APPEND needed driver)
     endif()
 endif()
+{% if listener %}
+# idf.py -DEQ_MICROPHONE=1 build: an I2S microphone instead of the serial protocol.
+set(sources "main.c")
+if(EQ_MICROPHONE)
+    list(APPEND sources "microphone.c")
+    list(APPEND needed esp_driver_i2s)
+endif()
+idf_component_register(SRCS ${sources} REQUIRES ${needed})
+if(EQ_MICROPHONE)
+    target_compile_definitions(${COMPONENT_LIB} PRIVATE EQ_MICROPHONE=1)
+endif()
+{% else %}
 idf_component_register(SRCS "main.c" REQUIRES ${needed})
+{% endif %}

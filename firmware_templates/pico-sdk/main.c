@@ -4,6 +4,11 @@
 
 #include "eq_app.h"
 #include "eq_port.h"
+{% if listener %}
+#if defined(EQ_MICROPHONE)
+#include "microphone.h"
+#endif
+{% endif %}
 
 void eq_port_put(uint8_t byte)
 {
@@ -46,6 +51,11 @@ int main(void)
     }
 #endif
     (void)eq_app_selftest();
+{% if listener %}
+#if defined(EQ_MICROPHONE)
+    microphone_listen();
+#endif
+{% endif %}
     for (;;) {
         eq_app_poll();
     }

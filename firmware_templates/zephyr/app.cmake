@@ -3,3 +3,6 @@ list(APPEND ZEPHYR_EXTRA_MODULES ${CMAKE_CURRENT_SOURCE_DIR}/..)
 find_package(Zephyr REQUIRED HINTS $ENV{ZEPHYR_BASE})
 project({{ name }})
 target_sources(app PRIVATE src/main.c)
+{% if listener %}
+target_sources_ifdef(CONFIG_AUDIO_DMIC app PRIVATE src/microphone.c)
+{% endif %}

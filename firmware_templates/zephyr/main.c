@@ -5,6 +5,9 @@
 
 #include "eq_app.h"
 #include "eq_port.h"
+{% if listener %}
+#include "microphone.h"
+{% endif %}
 
 static const struct device *const port = DEVICE_DT_GET(DT_CHOSEN(zephyr_console));
 
@@ -44,6 +47,11 @@ int main(void)
         return -1;
     }
     (void)eq_app_selftest();
+{% if listener %}
+#if defined(CONFIG_AUDIO_DMIC)
+    (void)microphone_listen(); /* if it fails, the protocol goes on */
+#endif
+{% endif %}
     for (;;) {
         eq_app_poll();
     }

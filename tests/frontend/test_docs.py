@@ -11,6 +11,7 @@ import pytest
 from edgeq.frontend.description import _OTHER_NAMES, BUILT_IN, Description
 from edgeq.frontend.image import Image
 from edgeq.frontend.motion import Motion
+from edgeq.model.decision import Decision
 from tests.frontend.signals import recording
 from tests.frontend.test_features import run, write_wav
 
@@ -27,6 +28,8 @@ def test_the_commands_run(tmp_path, monkeypatch, models):
         piece = np.roll(sound, 999 * label)[:16000]
         write_wav(tmp_path / "recordings" / f"{label:02}" / "a.wav", piece)
     write_wav(tmp_path / "hour.wav", sound)
+    write_wav(tmp_path / "heard" / "a.wav", sound)
+    (tmp_path / "heard" / "events.csv").write_text("file,start,end,label\na.wav,1,2,3\n")
     lines = re.findall(r"^\$ edgeq (.*?)(?:  #.*)?$", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:
@@ -44,4 +47,6 @@ def test_every_option_stands_on_the_page():
         for field in fields(kind):
             said = re.search(rf"(`|^){field.name}(`| = )", PAGE, re.MULTILINE)
             assert said or field.name == "name", field.name
+    for field in fields(Decision):
+        assert f"`{field.name}`" in PAGE or field.name == "times_ms", field.name
     assert all(f"`{name}`" in PAGE for name in (*_OTHER_NAMES, *BUILT_IN))

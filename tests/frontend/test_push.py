@@ -1,5 +1,7 @@
 """Samples as they come: however they are cut, on whatever core, the same answers."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,37 @@ def test_a_model_that_no_number_of_frames_fills_is_refused(tmp_path):
     described = {"kind": "log-mel", "num_mel_bins": 39, "frames": 5}
     with pytest.raises(EdgeqError, match="no 5 frames of 39"):
         generate(path, options=CompileOptions(frontend=front_end(described)))
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_first_samples_count_without_a_reset(tmp_path, by_hand):
+    described = {"kind": "log-mel", "frame_step": 480, "num_mel_bins": 4, "precision": "int16"}
+    path = model(tmp_path, frames=2, features=4)  # its zero point is none: state is not all zeros
+    options = CompileOptions(frontend=front_end(described))
+    sources = generate(path, name="ears", options=options)
+    sound = recording(1, seed=4)[:960]
+    push = "ears_push(sound, 960);"
+    if by_hand:
+        feed = "memcpy(ears_input(), sound + 480 * i, 960);"
+        push = f"for (int i = 0; i < 2; i++) {{ {feed} ears_invoke(); }}"
+    main = f"""
+#include <stdio.h>
+#include <string.h>
+#include "ears.h"
+static const int16_t sound[] = {{{", ".join(map(str, sound))}}};
+int main(void)
+{{
+    for (int round = 0; round < 2; round++) {{
+        {push}
+        for (int i = 0; i < EARS_OUTPUT_ELEMENTS; i++) {{ printf("%d ", ears_output()[i]); }}
+        ears_reset();
+    }}
+    return 0;
+}}
+"""
+    files = {**sources.files, "main.c": main}
+    program = build(host_toolchain(), files, ["-std=c99", "-O1", *WARNINGS], ["-lm"], "ears")
+    said = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
+    assert said[:8] == said[8:]
+    with open_device("c").open(path, options) as session:
+        assert list(map(int, said[:8])) == session.stream(sound)[0].reshape(-1).tolist()

@@ -54,6 +54,10 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
     if found.accuracy is not None:
         score = found.accuracy.score
         rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
+    if found.events is not None:
+        total = found.events.total
+        words = f"{total.found} of {total.happened} found, {total.false_accepts} false accepts"
+        rows.append((f"events ({found.events.on})", words))
     if found.compared is not None:
         rows.append(("integer against float", str(found.compared)))
     rows.append(("model file", in_bytes(found.result["model"]["file_bytes"])))

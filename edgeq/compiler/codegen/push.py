@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from edgeq.compiler.codegen.literals import string
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, address
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
+from edgeq.model.stream import Stream
 
 # Of what counts the samples: RAM besides arena and state.
 COUNTER_BYTES = 4
@@ -31,13 +33,18 @@ def push_header_lines(program: Program, name: str, memory: Memory) -> list[str]:
         f" * for each. Not to be mixed with writes to {name}_input. */",
         f"int {name}_push({_parameters(program, name, memory)});",
         "",
+        *_decision_header_lines(stream, name, memory),
     ]
 
 
 def push_source_lines(
-    program: Program, plan: Plan, names: Names, name: str, memory: Memory
+    program: Program, plan: Plan, names: Names, name: str, memory: Memory, reset: list[str]
 ) -> list[str]:
-    """The function; nothing for a model without a front end."""
+    """The function; nothing for a model without a front end.
+
+    Args:
+        reset: What sets static state before the first call of all.
+    """
     stream = program.graph.stream
     if stream is None:
         return []
@@ -60,6 +67,7 @@ def push_source_lines(
         "{",
         f"    {ctype} *window = {window};",
         "    int answers = 0;",
+        *reset,
         "    while (count > 0) {",
         "        /* Less than none: samples between two windows, which none of them sees. */",
         f"        const int32_t filled = {held} + {stream.zeros};",
@@ -81,12 +89,65 @@ def push_source_lines(
         "    return answers;",
         "}",
         "",
+        *_decision_source_lines(program, plan, names, name, memory),
+    ]
+
+
+def _decision_header_lines(stream: Stream, name: str, memory: Memory) -> list[str]:
+    rules = stream.decision
+    if rules is None:
+        return []
+    upper = name.upper()
+    labels = [string(label) for label in rules.labels]
+    return [
+        f"#define {upper}_EVENT_LABEL_COUNT {len(labels)}",
+        f"#define {upper}_EVENT_LABELS {{{', '.join(labels)}}}",
+        "",
+        "/* What was decided: the number of a class, its mean score in 1/32768, and the number of",
+        f" * samples since {name}_reset that were taken until then. */",
+        "typedef struct {",
+        "    int16_t label;",
+        "    int16_t score;",
+        "    uint32_t sample;",
+        f"}} {name}_event;",
+        "",
+        f"/* Take the oldest event; returns 0 where there is none. Of more than {rules.queue} that",
+        " * wait the oldest are lost. */",
+        f"int {name}_decision({_of_state(name, memory)}{name}_event *event);",
+        "",
+    ]
+
+
+def _decision_source_lines(
+    program: Program, plan: Plan, names: Names, name: str, memory: Memory
+) -> list[str]:
+    assert program.graph.stream is not None
+    rules = program.graph.stream.decision
+    if rules is None:
+        return []
+    state = address(program, plan, names, rules.state)
+    return [
+        f"int {name}_decision({_of_state(name, memory)}{name}_event *event)",
+        "{",
+        f"    const int32_t *oldest = eq_frontend_take({state}, {rules.queue});",
+        "    if (oldest == NULL) {",
+        "        return 0;",
+        "    }",
+        "    event->label = (int16_t)oldest[0];",
+        "    event->score = (int16_t)oldest[1];",
+        "    event->sample = (uint32_t)oldest[2];",
+        "    return 1;",
+        "}",
+        "",
     ]
 
 
 def _parameters(program: Program, name: str, memory: Memory) -> str:
-    first = f"{name}_state *state, " if memory is Memory.REENTRANT else ""
-    return f"{first}const {_type(program)} *samples, uint32_t count"
+    return f"{_of_state(name, memory)}const {_type(program)} *samples, uint32_t count"
+
+
+def _of_state(name: str, memory: Memory) -> str:
+    return f"{name}_state *state, " if memory is Memory.REENTRANT else ""
 
 
 def _type(program: Program) -> str:

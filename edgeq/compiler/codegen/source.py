@@ -83,7 +83,8 @@ def source_text(
     lines += [f"EQ_NOINLINE void {name}_invoke({memory.parameter(name)})", "{"]
     lines += [*invoke_prologue(program, name, memory), *memory.unused(*steps), *steps]
     lines += [f"    EQ_OP({len(program.steps)})", "}"]
-    pushed = push_source_lines(program, plan, names, name, memory)
+    reset = invoke_prologue(program, name, memory)
+    pushed = push_source_lines(program, plan, names, name, memory, reset)
     lines += ["", *pushed[:-1]] if pushed else []
     if golden is not None:
         lines += _selftest(program, plan, names, name, golden, memory)
@@ -236,10 +237,13 @@ def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Me
             tensor = program.tensor(index)
             where = address(program, plan, names, index)
             function = ordinal(f"{name}_{kind}", position)
+            # A front end's window is state: the reset before the first call must not clear it.
+            first = kind == "input" and program.graph.stream is not None
             lines += [
                 f"/* {describe(tensor)} */",
                 f"{const}{C_TYPES[tensor.dtype]} *{function}({of_state})",
                 "{",
+                *(invoke_prologue(program, name, memory) if first else ()),
                 *memory.unused(where),
                 f"    return {where};",
                 "}",
@@ -272,10 +276,20 @@ def _selftest(
     lines += [f"int {name}_selftest({memory.parameter(name)})", "{"]
     if program.has_state:
         lines.append(f"    {name}_reset({memory.argument});")
-    for position in range(len(golden.inputs)):
-        accessor = ordinal(f"{name}_input", position)
-        source = f"{name}_golden_input_{position}"
-        lines.append(f"    memcpy({accessor}({memory.argument}), {source}, sizeof({source}));")
+    feed = [
+        f"    memcpy({ordinal(f'{name}_input', position)}({memory.argument}), "
+        f"{name}_golden_input_{position}, sizeof({name}_golden_input_{position}));"
+        for position in range(len(golden.inputs))
+    ]
+    stream = program.graph.stream
+    if stream is not None and stream.frames > 1:
+        lines += [
+            f"    for (int i = 1; i < {stream.frames}; i++) {{ /* frames until the first answer */",
+            *("    " + line for line in feed),
+            f"        {name}_invoke({memory.argument});",
+            "    }",
+        ]
+    lines += feed
     depth = 0
     for number, step in enumerate(program.steps):
         marks, depth = mark_lines(program, plan, names, owner, number, depth)
@@ -294,4 +308,5 @@ def _selftest(
             "    }",
         ]
     lines += mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
-    return [*lines, "    return 0;", "}"]
+    again = [f"    {name}_reset({memory.argument});"] if stream is not None else []
+    return [*lines, *again, "    return 0;", "}"]

@@ -50,6 +50,7 @@ from edgeq.compiler.ops.elementwise.squared_difference import SQUARED_DIFFERENCE
 from edgeq.compiler.ops.elementwise.sub import SUB
 from edgeq.compiler.ops.frontend.frontend_bands import FRONTEND_BANDS
 from edgeq.compiler.ops.frontend.frontend_dct import FRONTEND_DCT
+from edgeq.compiler.ops.frontend.frontend_decision import FRONTEND_DECISION
 from edgeq.compiler.ops.frontend.frontend_fft import FRONTEND_FFT
 from edgeq.compiler.ops.frontend.frontend_image import FRONTEND_IMAGE
 from edgeq.compiler.ops.frontend.frontend_log import FRONTEND_LOG
@@ -255,6 +256,7 @@ FRONTEND_OPS: dict[str, OpKind] = {
         FRONTEND_BAND_POWERS,
         FRONTEND_BIQUAD,
         FRONTEND_DCT,
+        FRONTEND_DECISION,
         FRONTEND_FFT,
         FRONTEND_IMAGE,
         FRONTEND_LOG,

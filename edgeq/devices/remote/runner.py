@@ -26,6 +26,7 @@ from edgeq.devices.generated import (
 )  # fmt: skip
 from edgeq.devices.remote.artifacts import Artifact, artifact
 from edgeq.devices.remote.facts import HostFacts
+from edgeq.devices.replay import input_spec, output_spec, replay_files
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError, MissingDependency
 
@@ -79,6 +80,8 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     sources = generate(model, load_target(target), options)
     files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
     files |= {**sources.files, "eq_model_table.h": model_table(sources)}
+    if sources.stream is not None:
+        files |= replay_files(NAME, sources.stream, tensor_specs(sources, "outputs"))
     flags = [*compile_flags(sources), "-O3", "-include", "eq_marks.h"]
     if facts.architecture == "armv7l" and "neon" in facts.cpu_features:
         flags.append("-mfpu=neon")
@@ -88,11 +91,20 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
 
 
 def model_table(sources: Sources) -> str:
-    """eq_model_table.h: what eq_generated.c wants to know about the model."""
+    """eq_model_table.h: what eq_generated.c wants to know about the model.
+
+    A model with a front end is called through what replays recordings.
+    """
     inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
+    functions = [address_functions(sources, kind) for kind in ("inputs", "outputs")]
+    stem, stream = NAME, sources.stream
+    if stream is not None:
+        stem = f"{NAME}_replay"
+        inputs, outputs = [input_spec(stream)], [output_spec(stream, outputs)]
+        functions = [[f"{stem}_input"], [f"{stem}_output"]]
     ops = op_entries(sources)
     lines = [
-        f'#include "{NAME}.h"',
+        f'#include "{stem}.h"',
         f"#define EQ_MODEL_INPUTS {len(inputs)}",
         f"#define EQ_MODEL_OUTPUTS {len(outputs)}",
         f"#define EQ_MODEL_OPS {len(ops)}",
@@ -102,11 +114,11 @@ def model_table(sources: Sources) -> str:
         "static const char *const eq_model_op_names[] = {"
         + ", ".join(json.dumps(op.op) for op in ops)
         + "};",
-        *_accessor("eq_model_input", "void", address_functions(sources, "inputs")),
-        *_accessor("eq_model_output", "const void", address_functions(sources, "outputs")),
+        *_accessor("eq_model_input", "void", functions[0]),
+        *_accessor("eq_model_output", "const void", functions[1]),
         "static void eq_model_invoke(void)",
         "{",
-        f"    {NAME}_invoke();",
+        f"    {stem}_invoke();",
         "}",
     ]
     return "\n".join(lines) + "\n"

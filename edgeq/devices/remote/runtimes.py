@@ -102,6 +102,10 @@ def choose(request: Request, wanted: str) -> Plan:
         EdgeqError: None fits; the reasons are listed.
     """
     reasons: list[str] = []
+    if request.compile_options.frontend is not None:
+        if wanted not in ("", "c"):
+            raise UsageError(f"No front ends run with {wanted}.", hint="?runtime=c")
+        wanted = "c"
     for name, runtime in _RUNTIMES.items():
         if wanted in ("", name):
             try:

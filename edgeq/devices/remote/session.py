@@ -14,16 +14,19 @@ import numpy as np
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
-from edgeq.devices.base import Measurement, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
+from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.model_file import read_graph
+from edgeq.model.recording import heard
+from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
 
@@ -54,7 +57,13 @@ class RemoteSession(Session):
         self._compile = options
         self._graph = read_graph(model)
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
-        self._outputs = graph_specs(self._graph, self._graph.main.outputs)
+        self._outputs = self._answers = graph_specs(self._graph, self._graph.main.outputs)
+        self._stream: Stream | None = None
+        if options.frontend is not None:
+            self._stream = heard(options.frontend, self._graph).stream
+            assert self._stream is not None
+            self._inputs = [input_spec(self._stream)]
+            self._outputs = [output_spec(self._stream, self._answers)]
         self._model = artifacts.artifact(model, ".tflite")
         self._setting = _Setting(
             device.options.threads, device.options.cpu, device.options.delegate
@@ -98,6 +107,13 @@ class RemoteSession(Session):
             step = max(1, step // 2) if slow else min(most, 2 * step)
         return results
 
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """Answers and events of one recording from the initial state, a piece a call."""
+        if self._stream is None:
+            return super().hear(samples, chunk)
+        (results,) = self.run([calls_of(samples, self._stream, chunk)])
+        return heard_of(results, len(samples), self._stream, self._answers)
+
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:  # noqa: ARG002
         """Not possible: the runtimes that edgeq brings along keep no intermediate tensors."""
         raise EdgeqError(
@@ -115,6 +131,12 @@ class RemoteSession(Session):
 
         The measurement has a process of its own, so a model's state starts anew after it.
         """
+        if self._stream is not None:
+            raise UsageError(
+                "Front ends are not profiled on this device.",
+                self._device.address,
+                "--on c, or --on sim:CPU",
+            )
         extra = options.extra
         wanted = _Setting(
             int(extra.get("threads") or self._setting.threads),
@@ -183,7 +205,8 @@ class RemoteSession(Session):
         try:
             return self._run_once(part, count)
         except LinkLost as lost:
-            if any(op.name in _STATEFUL for op in self._graph.main.ops):
+            stateful = any(op.name in _STATEFUL for op in self._graph.main.ops)
+            if stateful or self._stream is not None:
                 raise EdgeqError(
                     f"{lost.what} The model keeps state, which was lost with it.",
                     lost.where, "run it again from the first sample",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +14,18 @@ import numpy as np
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import Address
-from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import (
+    Heard,
+    Latency,
+    Measurement,
+    Memory,
+    OpProfile,
+    ProfileOptions,
+    Session,
+)
 from edgeq.devices.numbers import whole
 from edgeq.devices.query import allow_only, positive
+from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec
 from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
 from edgeq.devices.serial.protocol import BODY_LIMIT, NO_OP, Request
@@ -24,13 +33,16 @@ from edgeq.devices.tensors import check_batch, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.inputs import xorshift_inputs
+from edgeq.model.joining import FrontEnd, joined
 from edgeq.model.model_file import read_graph
+from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
 _Result = TypeVar("_Result")
 
 _RESETS = 5
 _SMALLEST_CHUNK = 16
+_REPLAY_HEAD_BYTES = 8
 # Kernel calls of a model that a board may name: an op becomes a few at most.
 _SPARE_OPS, _CALLS_OF_OP = 16, 8
 _WORK_S = 60.0
@@ -55,7 +67,7 @@ class SerialDevice:
     baud: int
     timeout_s: float
 
-    def open(self, model: Path, options: CompileOptions) -> SerialSession:  # noqa: ARG002
+    def open(self, model: Path, options: CompileOptions) -> SerialSession:
         """A session with the model that the board has in its flash, if it is this one.
 
         Raises:
@@ -64,7 +76,7 @@ class SerialDevice:
         graph = read_graph(model)
         link = SerialLink(self.port, self.baud, self.timeout_s)
         try:
-            return SerialSession(self, link, graph)
+            return SerialSession(self, link, graph, options.frontend)
         except BaseException:
             link.close()
             raise
@@ -83,16 +95,32 @@ def device(address: Address) -> SerialDevice:
 class SerialSession(Session):
     """One model on one board."""
 
-    def __init__(self, device: SerialDevice, link: SerialLink, graph: Graph) -> None:
+    def __init__(
+        self,
+        device: SerialDevice,
+        link: SerialLink,
+        graph: Graph,
+        front: FrontEnd | None = None,
+    ) -> None:
         self._device = device
         self._link = link
         self._graph = graph.main
         self._inputs = graph_specs(graph, graph.main.inputs)
-        self._outputs = graph_specs(graph, graph.main.outputs)
+        self._outputs = self._answers = graph_specs(graph, graph.main.outputs)
+        self._stream: Stream | None = None
+        known = {graph.sha256}
+        if front is not None:
+            # The board's core decides between the forms of the front end.
+            forms = [joined(front, graph, fpu=fpu) for fpu in (True, False)]
+            known = {form.sha256 for form in forms}
+            self._stream = forms[0].stream
+            assert self._stream is not None
+            self._inputs = [input_spec(self._stream)]
+            self._outputs = [output_spec(self._stream, self._answers)]
         self._chunk = BODY_LIMIT
         self._work_s = _WORK_S
         self._board = greet(link)
-        self._model = self._find_model(graph.sha256)
+        self._model = self._find_model(known)
         self._check_tensors()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -108,6 +136,17 @@ class SerialSession(Session):
             for values, spec in zip(results, self._outputs, strict=True)
         ]
 
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """Answers and events of one recording from the initial state, a piece a call."""
+        if self._stream is None:
+            return super().hear(samples, chunk)
+        calls = calls_of(samples, self._stream, chunk)
+        results = np.zeros((len(calls), self._outputs[0].bytes), np.uint8)
+        for number, call in enumerate(calls):
+            raw = self._surviving_resets(self._replay_once, call.tobytes())
+            results[number, : len(raw)] = np.frombuffer(raw, np.uint8)
+        return heard_of(results, len(samples), self._stream, self._answers)
+
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:  # noqa: ARG002
         """Not possible: a board keeps no intermediate tensors."""
         raise EdgeqError(
@@ -122,6 +161,10 @@ class SerialSession(Session):
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Cycles of warm calls by the board's own counter, its stack and the arena."""
+        if self._stream is not None:
+            raise UsageError(
+                "Front ends are not profiled on boards.", self._device.address, "--on sim:CPU"
+            )
         shapes = [spec.shape for spec in self._inputs]
         dtypes = [spec.dtype for spec in self._inputs]
         values = [x.tobytes() for x in xorshift_inputs(shapes, dtypes, options.input_index)]
@@ -159,14 +202,16 @@ class SerialSession(Session):
         """Free the port."""
         self._link.close()
 
-    def _find_model(self, sha256: str) -> BoardModel:
+    def _find_model(self, known: Collection[str]) -> BoardModel:
         found = [board_model(self._link, index) for index in range(self._board.models)]
         for model in found:
-            if model.sha256 == sha256:
+            if model.sha256 in known:
                 return model
         there = ", ".join(f"{model.name} ({model.sha256[:12]}...)" for model in found)
+        wanted = ", ".join(sorted(f"{sha256[:12]}..." for sha256 in known))
+        behind = "" if self._stream is None else " behind this front end with this decision"
         raise EdgeqError(
-            f"The board does not have this model ({sha256[:12]}...); it has {there}.",
+            f"The board does not have this model{behind} ({wanted}); it has {there}.",
             self._device.address,
             "edgeq compile --project, edgeq build, edgeq flash",
         )
@@ -210,6 +255,14 @@ class SerialSession(Session):
         cycles = self._link.numbers(Request.INVOKE, question, "<I", self._work_s)[0]
         outputs = [self._read(position, spec.bytes) for position, spec in enumerate(self._outputs)]
         return outputs, cycles
+
+    def _replay_once(self, call: bytes) -> bytes:
+        """The output of a call of the replay; where there is no answer only its head."""
+        self._write(0, call)
+        question = struct.pack("<BI", self._model.index, zlib.crc32(call))
+        self._link.numbers(Request.INVOKE, question, "<I", self._work_s)
+        head = self._read(0, _REPLAY_HEAD_BYTES)
+        return self._read(0, self._outputs[0].bytes) if any(head) else head
 
     def _write(self, position: int, value: bytes) -> None:
         offset = 0

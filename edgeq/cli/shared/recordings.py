@@ -1,0 +1,180 @@
+"""`edgeq evaluate --recordings`: its options, and how its result is shown."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
+from edgeq.cli.shared.common import Number, print_json
+from edgeq.cli.shared.tables import result_console, show_table
+from edgeq.errors import UsageError
+from edgeq.metrics.events import Tally
+from edgeq.report.units import moment
+from edgeq.support.terminal import say
+
+# Options of labelled data that recordings have no use for.
+_NOT_OF_RECORDINGS = ("data", "limit", "robustness", "against")
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """What `recordings_options` collects; `folder` is None where recordings were not asked for."""
+
+    folder: Path | None
+    tolerance_s: float | None
+    seconds: float | None
+    tune_decision: float | None
+
+
+def recordings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of recordings, collected as `recorded: RecordingOptions`."""
+
+    @click.option(
+        "--recordings",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path),
+        help="Instead of --data: whole .wav or .csv files through --frontend, model and decision, "
+        "with events.csv (file, start, end, label; seconds).",
+    )
+    @click.option(
+        "--tolerance",
+        metavar="SECONDS",
+        type=Number(0),
+        help="So long after its end an event may be found; by default as far as an answer looks "
+        "back, half a second at the least.",
+    )
+    @click.option(
+        "--seconds",
+        metavar="N",
+        type=Number(0, min_open=True),
+        help="Use the first N seconds of the recordings.",
+    )
+    @click.option(
+        "--tune-decision",
+        metavar="[RATE]",
+        is_flag=False,
+        flag_value="1",
+        type=Number(0),
+        help="Best thresholds with at most RATE false accepts an hour (1 if left out).",
+    )
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        recordings: Path | None,
+        tolerance: float | None,
+        seconds: float | None,
+        tune_decision: float | None,
+        **kwargs: Any,
+    ) -> Any:
+        recorded = RecordingOptions(recordings, tolerance, seconds, tune_decision)
+        return command(*args, recorded=recorded, **kwargs)
+
+    return wrapper
+
+
+def check_recordings(ctx: click.Context, recorded: RecordingOptions) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: Both kinds of data or none, or an option of the other kind.
+    """
+    if recorded.folder is None:
+        if ctx.params["data"] is None:
+            raise UsageError("Neither --data nor --recordings is given.", hint="--data LABELLED")
+        given = {"--tolerance": recorded.tolerance_s, "--seconds": recorded.seconds,
+                 "--tune-decision": recorded.tune_decision}  # fmt: skip
+        stray = [name for name, value in given.items() if value is not None]
+        if stray:
+            raise UsageError(f"{stray[0]} is of --recordings.", hint="--recordings FOLDER")
+        return
+    stray = [name for name in _NOT_OF_RECORDINGS if ctx.params[name]]
+    if stray:
+        raise UsageError(f"--{stray[0]} and --recordings exclude each other.")
+    if ctx.params["on"].startswith("group:"):
+        raise UsageError("--recordings takes one device.", hint="--on ADDRESS")
+
+
+def run_recordings(
+    ctx: click.Context, model: Path, recorded: RecordingOptions, how: Mapping[str, Any]
+) -> EventEvaluation:
+    """The evaluation; the default address is `c`, where front ends run.
+
+    Args:
+        how: Arguments of `evaluate_recordings` that are options of all evaluations.
+    """
+    assert recorded.folder is not None
+    default = ctx.get_parameter_source("on") == click.core.ParameterSource.DEFAULT
+    return evaluate_recordings(
+        model,
+        recordings=recorded.folder,
+        tolerance_s=recorded.tolerance_s,
+        seconds=recorded.seconds,
+        tune_decision=recorded.tune_decision,
+        **{**how, **({"on": "c"} if default else {})},
+    )
+
+
+def show_recordings(result: EventEvaluation, *, as_json: bool) -> None:
+    """Print the result: the headline, classes, and thresholds where they were looked for."""
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _show(result)
+    for warning in result.warnings:
+        say(f"Warning: {warning}", err=True)
+
+
+def _show(result: EventEvaluation) -> None:
+    total = result.total
+    say(
+        f"{result.recordings} recordings, {moment(result.seconds, 1)} ({result.on}); an event may "
+        f"be found until {moment(result.tolerance_s)} after its end"
+    )
+    say(
+        f"{total.found} of {total.happened} found, {total.misses} missed, {total.false_accepts} "
+        f"false accepts ({total.false_accepts_per_hour:.2f} an hour), {_f1(total)}"
+    )
+    if total.latency_s is not None:
+        latency = total.latency_s
+        say(
+            f"latency from an event's start {moment(latency.p50)} (median), "
+            f"{moment(latency.max)} (longest); from its end {moment(latency.after_end_p50)} "
+            "(median)"
+        )
+    headings = ("class", "happened", "found", "missed", "false accepts", "an hour", "F1",
+                "latency s")  # fmt: skip
+    rows = [
+        (
+            label,
+            str(tally.happened),
+            str(tally.found),
+            str(tally.misses),
+            str(tally.false_accepts),
+            f"{tally.false_accepts_per_hour:.2f}",
+            "" if tally.f1 is None else f"{tally.f1:.4f}",
+            "" if tally.latency_s is None else f"{tally.latency_s.p50:.2f}",
+        )
+        for label, tally in result.by_class.items()
+    ]
+    show_table(result_console(), headings, rows, right=range(1, len(headings)))
+    if result.also_on is not None:
+        say(f"events on {result.also_on[0]}: {'the same' if result.also_on[1] else 'different'}")
+    if result.tuned is not None:
+        tuned = result.tuned
+        best = tuned.result
+        say(
+            f"best for {tuned.wanted_per_hour:g} false accepts an hour: {best.found} of "
+            f"{best.happened} found, {best.false_accepts_per_hour:.2f} an hour, {_f1(best)}"
+            + ("" if tuned.reached else "; no thresholds are strict enough")
+        )
+        say(tuned.table())
+
+
+def _f1(tally: Tally) -> str:
+    return "F1 -" if tally.f1 is None else f"F1 {tally.f1:.4f}"

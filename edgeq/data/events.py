@@ -1,0 +1,69 @@
+"""events.csv: what happens in recordings, and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.data.dialect import find_dialect
+from edgeq.errors import EdgeqError
+
+COLUMNS = ("file", "start", "end", "label")
+_WANTED = f"columns {', '.join(COLUMNS)}; start and end in seconds"
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """Something that happens in a recording.
+
+    Attributes:
+        file: The recording, below its folder.
+        start_s, end_s: Seconds from the recording's beginning.
+        label: Name of its class.
+    """
+
+    file: str
+    start_s: float
+    end_s: float
+    label: str
+
+
+def read_events(path: Path) -> list[Occurrence]:
+    """What a file of events says, in its order.
+
+    Raises:
+        EdgeqError: It has other columns, or a line makes no sense.
+    """
+    if not path.exists():
+        raise EdgeqError("The recordings have no events.csv.", str(path), _WANTED)
+    dialect = find_dialect(path, "label")
+    missing = [name for name in COLUMNS if name not in dialect.header]
+    if missing:
+        raise EdgeqError(
+            f"The file has no column {', '.join(missing)}; it has {', '.join(dialect.header)}.",
+            str(path),
+            _WANTED,
+        )
+    places = [dialect.header.index(name) for name in COLUMNS]
+    found = []
+    for number, fields in dialect.lines(path):
+        where = f"{path}, line {number}"
+        if len(fields) != len(dialect.header):
+            raise EdgeqError(
+                f"The line has {len(fields)} fields; the header has {len(dialect.header)}.", where
+            )
+        file, start, end, label = (fields[place].strip() for place in places)
+        try:
+            times = dialect.number(start), dialect.number(end)
+        except ValueError:
+            times = (math.nan, math.nan)
+        if not all(map(math.isfinite, times)) or not 0 <= times[0] <= times[1]:
+            raise EdgeqError(
+                f"start '{start}' and end '{end}' are no times in seconds, one after the other.",
+                where,
+            )
+        if not file or not label:
+            raise EdgeqError("The file or the label is empty.", where)
+        found.append(Occurrence(file.replace("\\", "/"), *times, label))
+    return found

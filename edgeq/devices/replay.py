@@ -1,0 +1,184 @@
+"""Recordings replayed on devices that make calls: each takes a piece, and gives what came of it.
+
+What runs over there is NAME_replay.c beside the model. A call's input is a word (how many samples,
+the highest bit for a start from the initial state) and the samples; its output two words (answers,
+events), the events and the answer. No piece is longer than the way from one answer to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeq.compiler.codegen.header import ordinal
+from edgeq.devices.base import Heard
+from edgeq.devices.recordings import answer_arrays, check_samples, events_of
+from edgeq.devices.tensors import TensorSpec
+from edgeq.model.stream import Stream
+from edgeq.support.array import Array
+
+_MOST_BYTES = 1024  # of samples in a call: a board holds them besides its own
+_ANEW = 1 << 31
+
+
+def piece(stream: Stream) -> int:
+    """The most samples in a call."""
+    return min(stream.step * stream.frame_step, _MOST_BYTES // np.dtype(stream.dtype).itemsize)
+
+
+def input_spec(stream: Stream) -> TensorSpec:
+    """The input of a call."""
+    size = 4 + piece(stream) * np.dtype(stream.dtype).itemsize
+    return TensorSpec("samples", (size + -size % 4,), "uint8")
+
+
+def output_spec(stream: Stream, outputs: Sequence[TensorSpec]) -> TensorSpec:
+    """The output of a call, of a model with such outputs."""
+    size = 8 + 12 * _queue(stream) + sum(spec.bytes for spec in outputs)
+    return TensorSpec("heard", (size + -size % 4,), "uint8")
+
+
+def calls_of(samples: Array, stream: Stream, chunk: int | None = None) -> Array:
+    """The inputs of all calls that take a recording, from the initial state.
+
+    Args:
+        samples: As `Session.hear` takes them.
+        stream: How samples reach the program.
+        chunk: Samples in a call; `piece` at the most.
+
+    Returns:
+        uint8, shape (calls, bytes).
+    """
+    samples = check_samples(samples, stream)
+    most = min(chunk or piece(stream), piece(stream))
+    count = -(-len(samples) // most)
+    calls = np.zeros((count, *input_spec(stream).shape), np.uint8)
+    heads = np.full(count, most, np.uint32)
+    heads[-1:] = len(samples) - (count - 1) * most
+    heads[:1] |= _ANEW
+    calls[:, :4] = heads.view(np.uint8).reshape(-1, 4)
+    whole = np.zeros(count * most, samples.dtype)
+    whole[: len(samples)] = samples
+    row = whole.view(np.uint8).reshape(count, -1)
+    calls[:, 4 : 4 + row.shape[1]] = row
+    return calls
+
+
+def heard_of(results: Array, samples: int, stream: Stream, outputs: Sequence[TensorSpec]) -> Heard:
+    """What the outputs of all calls say.
+
+    Args:
+        results: uint8, shape (calls, bytes).
+        samples: Of the recording.
+        stream: How samples reach the program.
+        outputs: Of the model.
+    """
+    words = np.ascontiguousarray(results[:, :8]).view(np.uint32)
+    ready = np.flatnonzero(words[:, 0])
+    answers = answer_arrays(stream, samples, outputs)
+    at = 8 + 12 * _queue(stream)
+    for array, spec in zip(answers, outputs, strict=True):
+        rows = np.ascontiguousarray(results[ready, at : at + spec.bytes])
+        array[: len(ready)] = rows.view(spec.dtype).reshape(len(ready), *spec.shape)
+        at += spec.bytes
+    events = []
+    for answer, call in enumerate(ready.tolist()):
+        count = min(int(words[call, 1]), _queue(stream))
+        rows = np.ascontiguousarray(results[call, 8 : 8 + 12 * count]).view(np.uint32)
+        events += [(*event, answer) for event in rows.reshape(-1, 3).tolist()]
+    return Heard(answers, events_of(np.asarray(events, np.uint32).reshape(-1, 4), stream))
+
+
+def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> dict[str, str]:
+    """NAME_replay.h and NAME_replay.c of a model with such a name."""
+    upper = name.upper()
+    header = [
+        f"/* Recordings replayed through {name}_push, a piece a call. */",
+        f"#ifndef {upper}_REPLAY_H",
+        f"#define {upper}_REPLAY_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        f"/* {input_spec(stream).bytes} bytes: how many samples (the highest bit: from the initial",
+        " * state), and the samples. */",
+        f"uint8_t *{name}_replay_input(void);",
+        f"void {name}_replay_invoke(void);",
+        f"/* {output_spec(stream, outputs).bytes} bytes: how many answers and events, events, and",
+        " * the answer. */",
+        f"const uint8_t *{name}_replay_output(void);",
+        "",
+        "#endif",
+    ]
+    return {
+        f"{name}_replay.h": "\n".join(header) + "\n",
+        f"{name}_replay.c": "\n".join(_source(name, stream, outputs)) + "\n",
+    }
+
+
+def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> list[str]:
+    queue = _queue(stream)
+    fields = [f"    uint32_t rows[{3 * queue}];"] if queue else []
+    fields += [f"    uint8_t output_{k}[{spec.bytes}];" for k, spec in enumerate(outputs)]
+    copies = [
+        f"        memcpy(heard.output_{k}, {ordinal(f'{name}_output', k)}(), {spec.bytes});"
+        for k, spec in enumerate(outputs)
+    ]
+    taken = [
+        f"    {name}_event event;",
+        f"    while (heard.events < {queue} && {name}_decision(&event)) {{",
+        "        uint32_t *row = heard.rows + 3 * heard.events;",
+        "        row[0] = (uint32_t)event.label;",
+        "        row[1] = (uint32_t)event.score;",
+        "        row[2] = event.sample;",
+        "        heard.events++;",
+        "    }",
+    ]
+    return [
+        f'#include "{name}_replay.h"',
+        "",
+        "#include <string.h>",
+        "",
+        f'#include "{name}.h"',
+        "",
+        "static struct {",
+        "    uint32_t count;",
+        f"    {stream.dtype}_t samples[{piece(stream)}];",
+        "} given;",
+        "",
+        "static struct {",
+        "    uint32_t answers;",
+        "    uint32_t events;",
+        *fields,
+        "} heard;",
+        "",
+        f"uint8_t *{name}_replay_input(void)",
+        "{",
+        "    return (uint8_t *)&given;",
+        "}",
+        "",
+        f"void {name}_replay_invoke(void)",
+        "{",
+        "    const uint32_t count = given.count & 0x7FFFFFFFu;",
+        "    if ((given.count & 0x80000000u) != 0u) {",
+        f"        {name}_reset();",
+        "    }",
+        "    memset(&heard, 0, sizeof heard);",
+        f"    if (count <= {piece(stream)}u) {{",
+        f"        heard.answers = (uint32_t){name}_push(given.samples, count);",
+        "    }",
+        "    if (heard.answers != 0u) {",
+        *copies,
+        "    }",
+        *(taken if queue else []),
+        "}",
+        "",
+        f"const uint8_t *{name}_replay_output(void)",
+        "{",
+        "    return (const uint8_t *)&heard;",
+        "}",
+    ]
+
+
+def _queue(stream: Stream) -> int:
+    return 0 if stream.decision is None else stream.decision.queue

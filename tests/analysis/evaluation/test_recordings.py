@@ -1,0 +1,261 @@
+"""`edgeq evaluate --recordings`: what is found in recordings of which everything is known."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.analysis.evaluation import detections
+from edgeq.analysis.evaluation.detections import Recording, Trials
+from edgeq.compiler.options import CompileOptions
+from edgeq.frontend.build import front_end
+from edgeq.frontend.decider import with_thresholds
+from edgeq.metrics.events import Span
+from edgeq.model.decision import Rules
+from tests.frontend.test_features import run, write_float_wav, write_wav
+from tests.oracle.build import TensorSpec, single_op
+
+EARS = """
+kind = "log-mel"
+frame_length = 400
+frame_step = 400
+num_mel_bins = 2
+lower_edge_hertz = 100
+upper_edge_hertz = 6000
+precision = "int16"
+
+[decision]
+labels = ["low", "high"]
+full_scale = 30
+threshold = 4.5
+release = {low = 2, high = 3}
+average_ms = 50
+refractory_ms = 500
+suppression_ms = 100
+"""
+HERTZ = {"low": 400, "high": 3000}
+
+
+def sounds(seconds, bursts, seed=0):
+    """Faint noise with tones of 0.3 s: (seconds, name, amplitude)."""
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(0, 3, int(seconds * 16000))
+    t = np.arange(4800) / 16000
+    for start, name, amplitude in bursts:
+        at = int(start * 16000)
+        samples[at : at + 4800] += amplitude * np.sin(2 * np.pi * HERTZ[name] * t)
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+
+
+def passing(values, scale, zero_point):
+    """A model that gives back its input."""
+    x, y = (TensorSpec((1, values), "int8", scale=scale, zero_point=zero_point) for _ in range(2))
+    return single_op("MAXIMUM", [x, x], [y])
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Two recordings with five tones: one of them not in events.csv, one too faint."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ears.toml").write_text(EARS)
+    (tmp_path / "louder.tflite").write_bytes(passing(2, 0.2, 20))
+    one = [(1, "low", 5000), (3, "high", 5000), (6, "low", 5000)]
+    write_wav(tmp_path / "heard" / "one.wav", sounds(8, one))
+    write_wav(tmp_path / "heard" / "more" / "two.wav",
+              sounds(4, [(1, "high", 6000), (2.5, "low", 12)], 1))  # fmt: skip
+    (tmp_path / "heard" / "events.csv").write_text(
+        "file,start,end,label\none.wav,1.0,1.3,low\none.wav,3,3.3,high\n"
+        "more/two.wav,1,1.3,high\nmore/two.wav,2.5,2.8,low\n"
+    )
+    return tmp_path
+
+
+EVALUATE = ("evaluate", "louder.tflite", "--frontend", "ears.toml", "--recordings", "heard")
+
+
+def test_what_is_found_missed_and_made_up(place, capsys):
+    assert run(*EVALUATE, "--json", "--tune-decision", "--also-on", "sim:cortex-m4") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["found"], found["misses"], found["false_accepts"]) == (4, 3, 1, 1)
+    assert found["event_f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
+    assert found["false_accepts_per_hour"] == pytest.approx(1 / (12 / 3600))
+    assert found["seconds"] == 12
+    assert found["also_on"] == {"on": "sim:cortex-m4", "equal": True}
+    assert found["device"]["address"] == "c"
+    latency = found["latency_s"]
+    assert latency["n"] == 3
+    # Two answers of 25 ms for the mean, four more for stronger neighbours.
+    assert 0.1 < latency["p50"] <= 0.2
+    assert latency["after_end_p50"] == pytest.approx(latency["p50"] - 0.3)
+    low, high = (found["by_class"][name] for name in ("low", "high"))
+    assert (low["found"], low["misses"], low["false_accepts"]) == (1, 1, 1)
+    assert (high["found"], high["misses"], high["f1"]) == (2, 0, 1)
+    assert [(d["file"], d["label"], d["correct"]) for d in found["detections"]] == [
+        ("more/two.wav", "high", True), ("one.wav", "low", True), ("one.wav", "high", True),
+        ("one.wav", "low", False),
+    ]  # fmt: skip
+    times = [d["time_s"] for d in found["detections"]]
+    assert np.abs(np.array(times) - [1, 1, 3, 6]).max() < 0.08
+    rates = [(p["false_accepts_per_hour"], p["miss_rate"]) for p in found["det"]]
+    assert rates[0][0] >= rates[-1][0] == 0
+    assert rates[-1][1] == 1
+    assert found["tuned"]["false_accepts"] == 0
+    assert found["tuned"]["reached"]
+    assert found["tuned"]["thresholds"]["low"] > 4.5
+    (place / "found.json").write_text(json.dumps(found))
+    assert run("report", "found.json", "-o", "page.html") == 0
+    page = (place / "page.html").read_text()
+    assert "3 of 4 found" in page
+    assert page.count("false accepts an hour, ") == len(found["det"])
+
+
+def test_words_and_a_cut(place, capsys):
+    assert run(*EVALUATE, "--seconds", 6, "--tune-decision", 300) == 0
+    said = capsys.readouterr()
+    # All of more/two.wav, and two seconds of one.wav.
+    assert "2 recordings, 6.0 s (c)" in said.out
+    assert "2 of 3 found, 1 missed, 0 false accepts (0.00 an hour), F1 0.8000" in said.out
+    assert "best for 300 false accepts an hour" in said.out
+    assert "threshold = {low = " in said.out
+    tuned = said.out[said.out.index("threshold = {") :]
+    head = EARS[: EARS.index("threshold")] + tuned + EARS[EARS.index("average_ms") :]
+    (place / "ears.toml").write_text(head)
+    assert run(*EVALUATE, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["found"] == 3
+
+
+def test_python(place):
+    found = edgeq.evaluate_recordings(
+        "louder.tflite",
+        recordings="heard",
+        options=CompileOptions(frontend=front_end("ears.toml")),
+        tolerance_s=0,
+    )
+    assert found.total.found == 3
+    assert found.by_class["high"].f1 == 1.0
+    assert found.macro_f1 == pytest.approx((0.5 + 1) / 2)
+
+
+def test_recordings_that_cannot_be_used(place, capsys):
+    heard = place / "heard"
+    cases = {
+        "rate": (lambda p: write_wav(p, sounds(1, []), rate=8000), "8,000 Hz; the front end takes"),
+        "stereo": (lambda p: write_wav(p, sounds(1, []), channels=2), "2 channels"),
+        "empty": (lambda p: write_wav(p, sounds(0, [])), "The recording is empty"),
+        "short": (lambda p: write_wav(p, sounds(0.01, [])), "an answer needs 400"),
+        "nan": (lambda p: write_float_wav(p, np.full(900, np.nan, np.float32)), "NaN or infinity"),
+    }
+    for name, (write, words) in cases.items():
+        write(heard / "zz.wav")
+        assert run(*EVALUATE) == 1, name
+        assert words in capsys.readouterr().err
+    # 8,000 Hz with --resample; 24 bits and floats as they are; what is clipped is said.
+    write_wav(heard / "zz.wav", sounds(1, [])[::2], rate=8000)
+    clipped = np.clip(9.0 * np.sin(np.arange(16000) / 40), -1, 1).astype(np.float32)
+    write_float_wav(heard / "yy.wav", clipped)
+    wide = (sounds(2, [(1, "low", 5000)]).astype("<i4") << 8).view(np.uint8).reshape(-1, 4)
+    write_wav(heard / "xx.wav", wide[:, :3], width=3)
+    assert run(*EVALUATE, "--resample", "--json") == 0
+    said = capsys.readouterr()
+    assert "clipped recordings: yy.wav\n" in said.err
+    found = json.loads(said.out)
+    assert found["seconds"] == 16
+    assert ("xx.wav", "low") in [(d["file"], d["label"]) for d in found["detections"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("three.wav,1,2,low", "There is no recording three.wav"),
+        ("one.wav,1,2,middle", "No class is called middle"),
+        ("one.wav,2,1,low", "no times in seconds"),
+        ("one.wav,x,1,low", "no times in seconds"),
+        ("one.wav,7,9,low", "An event ends at 9 s; one.wav has 8.000 s"),
+        ("one.wav,1", "fields; the header has 4"),
+    ],
+)
+def test_events_that_make_no_sense(place, capsys, line, words):
+    with (place / "heard" / "events.csv").open("a") as file:
+        file.write(line + "\n")
+    assert run(*EVALUATE) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_options_that_do_not_go_together(place, capsys):
+    for more, words in [
+        (("--data", "heard"), "--data and --recordings exclude each other"),
+        (("--limit", 3), "--limit and --recordings exclude each other"),
+        (("--on", "local"), "No front ends run on local"),
+    ]:
+        assert run(*EVALUATE, *more) == 2
+        assert words in capsys.readouterr().err
+    assert run("evaluate", "louder.tflite", "--frontend", "ears.toml") == 2
+    assert run("evaluate", "louder.tflite", "--data", "x", "--seconds", 3) == 2
+    assert run("evaluate", "louder.tflite", "--recordings", "heard") == 2
+
+
+MOTION = """
+kind = "motion"
+axes = 3
+unit = 0.001
+frame_length = 20
+frame_step = 10
+statistics = ["std"]
+[decision]
+labels = ["x", "y", "z"]
+threshold = 0.4
+release = 0.2
+"""
+
+
+def test_motion_from_csv_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heard").mkdir()
+    (tmp_path / "arm.toml").write_text(MOTION)
+    (tmp_path / "same.tflite").write_bytes(passing(3, 1 / 128, 0))
+    t = np.arange(1000) / 100
+    values = np.random.default_rng(0).normal(0, 0.02, (1000, 3))
+    values[200:400, 1] += np.sin(20 * t[:200])
+    values[600:700, 2] += np.sin(20 * t[:100])
+    rows = np.column_stack([t, values])
+    table = "time,ax,ay,az\n" + "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows)
+    (tmp_path / "heard" / "walk.csv").write_text(table)
+    (tmp_path / "heard" / "events.csv").write_text(
+        "file,start,end,label\nwalk.csv,2,4,y\nwalk.csv,6,7,z\nwalk.csv,8,9,x\n"
+    )
+    command = ("evaluate", "same.tflite", "--frontend", "arm.toml", "--recordings", "heard")
+    for address in ("c", "sim:cortex-m4"):
+        assert run(*command, "--json", "--on", address) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["found"], found["misses"], found["false_accepts"]) == (2, 1, 0)
+        assert found["event_f1"] == pytest.approx(0.8)
+        assert [d["label"] for d in found["detections"]] == ["y", "z"]
+        assert found["detections"][0]["time_s"] == pytest.approx(2.2, abs=0.11)
+    (tmp_path / "heard" / "walk.csv").write_text(table.replace("time", "left"))
+    assert run(*command) == 1
+    assert "4 columns of values; the front end takes 3" in capsys.readouterr().err
+
+
+def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
+    steps = [1, 3000, 9000, 14000, 17000, 20000, 26000, 32767]
+    monkeypatch.setattr(detections, "_STEPS", steps)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rules = Rules(("a", "b"), (16384, 16384), (9000, 9000), 2, 1, 3, 0, 2, 8, 1, 1)
+        scores = np.clip(16000 + np.cumsum(rng.normal(0, 4000, (400, 2)), 0) % 16000, 0, 32767)
+        spans = [
+            Span(int(rng.integers(2)), s, s + 4) for s in sorted(rng.uniform(0, 390, 20).tolist())
+        ]
+        heard = [Recording("r", 3600.0, (), scores.astype(np.int16), tuple(spans))]
+        trials = Trials(heard, rules, 1.0, 2.0)
+        everything = [
+            trials.judged(with_thresholds(rules, limits))
+            for limits in itertools.product(steps, repeat=2)
+        ]
+        for wanted in (0, 3, 10, 40):
+            best = trials.judged(trials.best(wanted))
+            possible = [tally.misses for tally in everything if tally.false_accepts <= wanted]
+            assert best.misses == min(possible)
+            assert best.false_accepts <= wanted

@@ -1,0 +1,192 @@
+"""From a microphone's DMA to events: the double buffer runs here, the frameworks' code compiles.
+
+Against small headers that declare what each framework's public API offers; none of it replaces the
+real SDK.
+"""
+
+import shutil
+import subprocess
+
+import pytest
+
+from edgeq.boards.cpu import PORTABLE
+from edgeq.boards.target import load_target
+from edgeq.compiler.options import CompileOptions
+from edgeq.firmware.create import create_project
+from edgeq.frontend.build import front_end
+from tests.devices.test_replay import EARS, hear, passing
+from tests.firmware.test_frameworks import BOARDS, C_FLAGS, COMPILERS, FLAGS, HEADERS
+from tests.frontend.signals import recording
+from tests.tools import need
+
+MICROPHONES = {
+    "zephyr": {
+        "zephyr/audio/dmic.h": "#include <stddef.h>\n#include <stdint.h>\n"
+        "#include <zephyr/device.h>\nstruct k_mem_slab { int x; };\n"
+        "#define DT_NODELABEL(label) label\n"
+        "#define K_MEM_SLAB_DEFINE_STATIC(name, bytes, count, a) "
+        "static struct k_mem_slab name = {(bytes) * (count)}\n"
+        "struct pcm_stream_cfg { uint32_t pcm_rate; uint8_t pcm_width; uint16_t block_size; "
+        "struct k_mem_slab *mem_slab; };\n"
+        "struct pdm_io_cfg { uint32_t min_pdm_clk_freq, max_pdm_clk_freq; "
+        "uint8_t min_pdm_clk_dc, max_pdm_clk_dc; };\n"
+        "struct pdm_chan_cfg { uint32_t req_chan_map_lo; "
+        "uint8_t req_num_chan, req_num_streams; };\n"
+        "struct dmic_cfg { struct pdm_io_cfg io; struct pcm_stream_cfg *streams; "
+        "struct pdm_chan_cfg channel; };\n"
+        "enum pdm_lr { PDM_CHAN_RIGHT, PDM_CHAN_LEFT };\n"
+        "enum dmic_trigger { DMIC_TRIGGER_START };\n"
+        "uint32_t dmic_build_channel_map(uint8_t channel, uint8_t pdm, enum pdm_lr lr);\n"
+        "int dmic_configure(const struct device *dev, struct dmic_cfg *config);\n"
+        "int dmic_trigger(const struct device *dev, enum dmic_trigger cmd);\n"
+        "int dmic_read(const struct device *dev, uint8_t stream, void **buffer, uint32_t *bytes, "
+        "int32_t timeout);\nvoid k_mem_slab_free(struct k_mem_slab *slab, void *block);\n",
+    },
+    "esp-idf": {
+        "driver/i2s_std.h": "#include <stddef.h>\n#include <stdint.h>\n"
+        "enum { ESP_OK, GPIO_NUM_4 = 4, GPIO_NUM_5, GPIO_NUM_6, I2S_GPIO_UNUSED = -1 };\n"
+        "typedef struct i2s_channel *i2s_chan_handle_t;\n"
+        "typedef struct { int id; uint32_t dma_desc_num, dma_frame_num; } i2s_chan_config_t;\n"
+        "typedef struct { uint32_t rate; } i2s_std_clk_config_t;\n"
+        "typedef struct { int width; } i2s_std_slot_config_t;\n"
+        "typedef struct { int mclk, bclk, ws, dout, din; } i2s_std_gpio_config_t;\n"
+        "typedef struct { i2s_std_clk_config_t clk_cfg; i2s_std_slot_config_t slot_cfg; "
+        "i2s_std_gpio_config_t gpio_cfg; } i2s_std_config_t;\n"
+        "#define I2S_CHANNEL_DEFAULT_CONFIG(port, role) {0, 6, 240}\n"
+        "#define I2S_STD_CLK_DEFAULT_CONFIG(hz) {hz}\n"
+        "#define I2S_STD_PHILIPS_SLOT_DEFAULT_CONFIG(width, mode) {32}\n"
+        "int i2s_new_channel(const i2s_chan_config_t *c, i2s_chan_handle_t *tx, "
+        "i2s_chan_handle_t *rx);\n"
+        "int i2s_channel_init_std_mode(i2s_chan_handle_t h, const i2s_std_config_t *c);\n"
+        "int i2s_channel_enable(i2s_chan_handle_t h);\n"
+        "int i2s_channel_read(i2s_chan_handle_t h, void *to, size_t size, size_t *read, "
+        "uint32_t ms);\n",
+    },
+    "pico-sdk": {
+        "hardware/adc.h": "#include <stdbool.h>\n#include <stdint.h>\ntypedef unsigned int uint;\n"
+        "typedef struct { volatile uint32_t fifo; } adc_hw_t;\nextern adc_hw_t *adc_hw;\n"
+        "void adc_init(void);\nvoid adc_gpio_init(uint gpio);\nvoid adc_select_input(uint input);\n"
+        "void adc_fifo_setup(bool en, bool dreq, uint16_t thresh, bool err, bool shift);\n"
+        "void adc_set_clkdiv(float div);\nvoid adc_run(bool run);\n",
+        "hardware/dma.h": "#include <hardware/adc.h>\n"
+        "typedef struct { uint32_t ctrl; } dma_channel_config;\n"
+        "enum { DMA_SIZE_16 = 1, DREQ_ADC };\n"
+        "int dma_claim_unused_channel(bool required);\n"
+        "dma_channel_config dma_channel_get_default_config(uint channel);\n"
+        "void channel_config_set_transfer_data_size(dma_channel_config *c, int size);\n"
+        "void channel_config_set_read_increment(dma_channel_config *c, bool incr);\n"
+        "void channel_config_set_write_increment(dma_channel_config *c, bool incr);\n"
+        "void channel_config_set_dreq(dma_channel_config *c, uint dreq);\n"
+        "void channel_config_set_chain_to(dma_channel_config *c, uint chain_to);\n"
+        "void dma_channel_configure(uint channel, const dma_channel_config *c, "
+        "volatile void *write, const volatile void *read, uint32_t count, bool trigger);\n"
+        "void dma_channel_set_irq0_enabled(uint channel, bool enabled);\n"
+        "bool dma_channel_get_irq0_status(uint channel);\n"
+        "void dma_channel_acknowledge_irq0(uint channel);\n"
+        "void dma_channel_set_write_addr(uint channel, volatile void *write, bool trigger);\n"
+        "void dma_channel_start(uint channel);\n",
+        "hardware/irq.h": "#include <hardware/adc.h>\nenum { DMA_IRQ_0 = 11 };\n"
+        "void irq_set_exclusive_handler(uint num, void (*handler)(void));\n"
+        "void irq_set_enabled(uint num, bool enabled);\n",
+    },
+    "arduino": {
+        "PDM.h": "#include <stddef.h>\nclass PDMClass {\npublic:\n"
+        "    int begin(int channels, int rate);\n"
+        "    int available();\n    int read(void *buffer, size_t size);\n"
+        "    void onReceive(void (*function)(void));\n};\nextern PDMClass PDM;\n"
+        "#include <Arduino.h>\n",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MICROPHONES)
+def test_every_source_compiles_without_a_warning(kind, tmp_path):
+    options = CompileOptions(frontend=front_end(EARS))
+    folder, target = tmp_path / "fw", load_target(BOARDS[kind])
+    create_project(
+        [passing(tmp_path)], folder, target=BOARDS[kind], template=kind, name="ears",
+        options=options,
+    )  # fmt: skip
+    gcc = COMPILERS[target.toolchain]
+    need(shutil.which(gcc[0]), gcc[0])
+    include = tmp_path / "include"
+    for name, text in {**HEADERS[kind], **MICROPHONES[kind]}.items():
+        (include / name).parent.mkdir(parents=True, exist_ok=True)
+        (include / name).write_text(f"#pragma once\n{text}")
+    folders = sorted({header.parent for header in folder.rglob("*.h")})
+    paths = [f"-I{path}" for path in [include, *folders]]
+    defined = ["-DEQ_MICROPHONE=1", "-DCONFIG_AUDIO_DMIC=1"]
+    named = ("microphone", "main.c", "eq_listen", "eq_app", "eq_models")
+    sources = [path for ending in ("c", "ino") for path in folder.rglob(f"*.{ending}")]
+    sources = [path for path in sources if any(name in path.name for name in named)]
+    assert any("microphone" in path.name for path in sources)
+    for source in sources:
+        plain = source.suffix == ".c"
+        compiler = [*gcc, *C_FLAGS] if plain else ["arm-none-eabi-g++", "-std=c++17"]
+        command = [*compiler, *target.gcc_flags, *FLAGS, *paths, *defined, "-x",
+                   "c" if plain else "c++", "-fsyntax-only", str(source)]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+PORT = """
+#include <stdio.h>
+#include <string.h>
+#include "eq_listen.h"
+#include "eq_port.h"
+static const int16_t sound[] = {%s};
+void eq_port_put(uint8_t byte) { putchar(byte); }
+int eq_port_get(void) { return -1; }
+void eq_port_idle(void) {}
+uint32_t eq_port_stack_bytes(void) { return 0; }
+void eq_port_cycles_start(void) {}
+uint32_t eq_port_cycles(void) { return 0; }
+int main(void)
+{
+    const unsigned halves = sizeof sound / sizeof sound[0] / EQ_LISTEN_SAMPLES;
+    for (unsigned i = 0; i < halves; i++) {
+        memcpy(eq_listen_half(i), sound + i * EQ_LISTEN_SAMPLES, EQ_LISTEN_SAMPLES * 2);
+        eq_listen_filled(i & 1u);
+        if (i %% 2 == 0 || i < 9) { eq_listen_poll(); } /* now and then both are full */
+    }
+    eq_listen_poll();
+    printf("lost %%u", (unsigned)eq_listen_lost());
+    eq_listen_filled(0);
+    eq_listen_filled(1);
+    eq_listen_filled(0);
+    printf(" %%u", (unsigned)eq_listen_lost());
+    return 0;
+}
+"""
+
+
+def test_the_double_buffer_loses_nothing(tmp_path):
+    sound, path, front = recording(3, seed=2), passing(tmp_path), front_end(EARS)
+    here = hear("c", path, front, sound)
+    options = CompileOptions(frontend=front)
+    folder = tmp_path / "fw"
+    create_project([path], folder, target=PORTABLE, template="sources", name="ears",
+                   options=options)  # fmt: skip
+    (folder / "port.c").write_text(PORT % ", ".join(map(str, sound)))
+    sources = [file for file in folder.rglob("*.c") if file.name != "main.c"]
+    command = [
+        "gcc",
+        "-std=c99",
+        "-O1",
+        "-Isrc",
+        "-Imodel",
+        *map(str, sources),
+        "-lm",
+        "-o",
+        "ears",
+    ]
+    subprocess.run(command, cwd=folder, check=True)
+    said = subprocess.run([folder / "ears"], capture_output=True, text=True, check=True).stdout
+    lines = said.replace("\r\n", "\n").splitlines()
+    wanted = [
+        f"edgeq ears: {event.label}, score {event.score * 100 // 32768}%, sample {event.sample}"
+        for event in here.events
+    ]
+    assert lines[:-1] == wanted
+    assert len(wanted) > 5
+    assert lines[-1] == "lost 0 1"
