@@ -32,7 +32,7 @@ reveal_type(edgeq.all_targets())
 {others}
 """
 REVEALED = (
-    "edgeq.workflow.convert.Conversion",
+    "edgeq.workflow.conversion.Conversion",
     "int | None",
     "bool",
     "int",

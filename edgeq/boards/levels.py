@@ -41,9 +41,7 @@ _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 # From the plainest to the best of each CPU.
 LEVELS = (
     Level("portable"),
-    Level(
-        "avx2", "x86-64", ("avx2", "fma"), "avx2,fma", ("-march=x86-64-v3",), ("avx2", "fma")
-    ),
+    Level("avx2", "x86-64", ("avx2", "fma"), "avx2,fma", ("-march=x86-64-v3",), ("avx2", "fma")),
     Level(
         "avxvnni",
         "x86-64",

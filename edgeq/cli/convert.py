@@ -29,10 +29,13 @@ from edgeq.conversion.quantization.adaptive_rounding import Rounding
 from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.metrics.base import Score
 from edgeq.report.units import in_bytes
 from edgeq.support.terminal import say
-from edgeq.workflow.convert import IO_TYPES, Conversion
+from edgeq.workflow.conversion import Conversion
+from edgeq.workflow.convert import IO_TYPES
 from edgeq.workflow.convert import convert as convert_model
+from edgeq.workflow.streams import Streamed
 
 
 @click.command(
@@ -120,6 +123,16 @@ from edgeq.workflow.convert import convert as convert_model
     show_default=True,
     help="Outputs: as they are; without a softmax or sigmoid; or the number of the largest.",
 )
+@click.option(
+    "--stream",
+    type=Whole(1),
+    metavar="AXIS",
+    help="Make a Keras model of windows one of steps along this axis of its input (1: the first "
+    "behind the batch); what has gone by is kept in variables. --data are whole windows.",
+)
+@click.option(
+    "--stream-step", type=Whole(1), metavar="N", help="Frames that a step has; 1 by default."
+)
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=Whole(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
@@ -178,6 +191,8 @@ def convert(
     if labels is not None:
         reading = replace(reading, classes=read_labels(labels))
     if compare is not None:
+        if settings.pop("stream") is not None or settings.pop("stream_step") is not None:
+            raise UsageError("--compare is for models of windows; convert with --stream alone.")
         from edgeq.cli.shared.schemes import run_comparison
 
         settings["precision"] = _pairs(precision)
@@ -219,6 +234,8 @@ def show_conversion(result: Conversion) -> None:
         f"{result.output}: {in_bytes(len(result.data))}, {result.scheme.name} "
         f"({in_bytes(result.float_bytes)} as float32)"
     )
+    if result.stream is not None:
+        show_stream(result.stream)
     for layer, scheme in result.precision.items():
         say(f"  {layer}: {scheme}")
     if result.proof is not None:
@@ -244,13 +261,34 @@ def show_conversion(result: Conversion) -> None:
         layer, most = max(result.corrected.items(), key=lambda item: item[1])
         say(f"bias correction: {len(result.corrected)} layers, by {most:.4g} at most ({layer})")
     if result.accuracy is not None:
-        before, after = result.accuracy
+        _show_accuracy(result, *result.accuracy)
+
+
+def _show_accuracy(result: Conversion, before: Score, after: Score) -> None:
+    say(
+        f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name} "
+        f"({result.compared})"
+    )
+    if result.outputs is not None:
+        say(f"outputs: {result.outputs}")
+
+
+def show_stream(stream: Streamed) -> None:
+    """Print how a model streams."""
+    form = stream.form
+    delay = f", {form.delay} frames after the end of its window" if form.delay else ""
+    say(
+        f"stream: {form.step} of {form.window} frames a call, first answer after "
+        f"{form.first_answer} frames{delay}"
+    )
+    found = stream.quality
+    if found is not None:
+        ratio = found.signal_to_noise_db
         say(
-            f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name} "
-            f"({result.compared})"
+            f"float model of steps beside that of windows: {found.samples} windows, largest "
+            f"difference {stream.max_difference:.2g}"
+            + ("" if ratio is None else f", SNR {ratio:.1f} dB")
         )
-        if result.outputs is not None:
-            say(f"outputs: {result.outputs}")
 
 
 def show_quality(quality: Quality) -> None:

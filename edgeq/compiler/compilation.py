@@ -154,7 +154,14 @@ def generate(
             program, plan, prefix, head, memory=memory, golden=golden is not None, info=graph.info
         ),
         f"{prefix}.c": source_text(
-            program, plan, names, prefix, head, memory=memory, golden=golden, hook=hook,
+            program,
+            plan,
+            names,
+            prefix,
+            head,
+            memory=memory,
+            golden=golden,
+            hook=hook,
             attribute=isa.attribute,
         ),
         f"{prefix}_weights.h": weights_h,

@@ -15,9 +15,15 @@ from edgeq.conversion.passes.heads import with_head
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.recurrent import keep_states
 from edgeq.conversion.passes.split_outputs import split_outputs
-from edgeq.conversion.sources.formats import is_exported_program, is_function, is_onnx_file
+from edgeq.conversion.sources.formats import (
+    is_exported_program,
+    is_function,
+    is_keras_file,
+    is_onnx_file,
+)
 from edgeq.conversion.sources.imported import Imported, sample_axes
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
+from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import InputSpec
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import Outputs
@@ -46,6 +52,7 @@ class FloatModel:
         info: Labels and normalization that the file came with; None for none.
         learned_ranges, learned_scales, integer_inputs: As in `Network`.
         outputs: What its outputs' numbers are by the loss it was trained with; None if not known.
+        stream: How it streams, if it takes steps of what a sample is a window of.
     """
 
     data: bytes
@@ -56,16 +63,27 @@ class FloatModel:
     learned_scales: Mapping[str, LearnedScale] = field(default_factory=dict)
     integer_inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Outputs | None = None
+    stream: StreamForm | None = None
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
-        """What a sample must look like, batch axis left out."""
+        """What a call takes, batch axis left out."""
         main = self.graph.main
         described = self.info.inputs if self.info else ()
         axes = read_axes(self.graph.metadata, self.source)
         return tuple(
             input_spec(main.tensors[index], described[position : position + 1], axes)
             for position, index in enumerate(main.inputs)
+        )
+
+    @property
+    def samples(self) -> tuple[InputSpec, ...]:
+        """What a sample must look like: what a call takes, or a window of such."""
+        if self.stream is None:
+            return self.inputs
+        return tuple(
+            replace(spec, shape=shape)
+            for spec, shape in zip(self.inputs, self.stream.windows, strict=True)
         )
 
     def network(self, data: bytes | None = None) -> Network:
@@ -124,6 +142,53 @@ def float_model(
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
     return made
+
+
+def streaming_models(
+    model: str | Path | Any,
+    axis: int,
+    step: int,
+    *,
+    trust: bool = False,
+    log: PassLog | None = None,
+    head: str = "scores",
+    split: bool = False,
+) -> tuple[FloatModel, FloatModel]:
+    """The float model of a Keras model of windows, and that of steps of such windows.
+
+    Args:
+        model: `.keras`, `.h5`, or a model of Keras 3 or tf_keras in memory.
+        axis: Axis of time in its inputs; 1 is the first behind the batch.
+        step: Frames that a call brings.
+        trust, log, head, split: As in `float_model`; the log is of the model of steps.
+
+    Raises:
+        EdgeqError: Not a Keras model, or a layer cannot stream.
+    """
+    from edgeq.conversion.sources.keras_models import load_keras
+    from edgeq.conversion.streaming.model import to_streaming
+
+    where = str(model) if isinstance(model, str | Path) else str(getattr(model, "name", "model"))
+    outputs = outputs_by_loss(model)
+    if isinstance(model, str | Path):
+        path = Path(model)
+        if not is_keras_file(path):
+            raise EdgeqError(
+                "Only a Keras model can become one that streams.",
+                where,
+                "a .keras or .h5 file, or a keras.Model in Python",
+            )
+        if not path.exists():
+            raise EdgeqError(f"There is no '{path}'.")
+        model = load_keras(path, trust=trust)
+    model = _as_keras_3(model)
+    streaming = to_streaming(model, axis, step, where)
+    whole = float_model(model, split=split, head=head)
+    made = float_model(streaming.model, split=split, log=log, head=head)
+    return (
+        replace(whole, source=where, outputs=outputs),
+        replace(made, source=where, outputs=outputs, stream=streaming.form),
+    )
 
 
 def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = None) -> FloatModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -115,10 +115,23 @@ class Sample:
     Attributes:
         inputs: One array per model input, of the shape and dtype of its InputSpec.
         label: Class index (int), a number, or an array; None where the data has no labels.
+        starts: Whether what a model keeps from call to call is to be forgotten before it.
     """
 
     inputs: list[Array]
     label: Any = None
+    starts: bool = False
+
+
+class Pieces(Protocol):
+    """How a sample is cut into what single calls of a streaming model take."""
+
+    @property
+    def calls(self) -> int:
+        """How many calls a sample is for."""
+
+    def steps(self, window: Sequence[Array]) -> Iterator[list[Array]]:
+        """The inputs of each call."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgeq.data.base import InputSpec, Sample, Source
+from edgeq.data.base import InputSpec, Pieces, Sample, Source
 from edgeq.data.labels import LabelDecoder
 from edgeq.data.preprocess import Step
 from edgeq.data.remarks import Remarks
@@ -24,6 +24,7 @@ class Dataset:
         labels: How labels are read; None for data without.
         limit: At most so many samples, spread evenly where the total is known; None for all.
         remarks: What the readers have to say.
+        pieces: How each sample is cut into several; None for whole ones.
     """
 
     source: Source
@@ -31,6 +32,7 @@ class Dataset:
     labels: LabelDecoder | None = None
     limit: int | None = None
     remarks: Remarks = field(default_factory=Remarks)
+    pieces: Pieces | None = None
     _passes: list[Understood] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -45,7 +47,7 @@ class Dataset:
 
     @property
     def count(self) -> int | None:
-        """Number of samples; None where only a whole pass can tell."""
+        """Number of samples before they are cut; None where only a whole pass can tell."""
         if self.source.count is None or self.limit is None:
             return self.source.count
         return min(self.source.count, self.limit)
@@ -58,9 +60,20 @@ class Dataset:
                 pass
         return self._passes[0]
 
+    @property
+    def calls(self) -> int | None:
+        """Number of samples that a pass yields; None where only a whole pass can tell."""
+        if self.count is None or self.pieces is None:
+            return self.count
+        return self.count * self.pieces.calls
+
     def take(self, limit: int | None) -> Dataset:
         """The same data, at most `limit` samples of it."""
         return replace(self, limit=limit)
+
+    def cut(self, pieces: Pieces) -> Dataset:
+        """The same data, each sample as the inputs of several calls one after the other."""
+        return replace(self, pieces=pieces)
 
     def __iter__(self) -> Iterator[Sample]:
         """A new pass over the samples.
@@ -80,10 +93,17 @@ class Dataset:
             found += 1
             sample = self._sample(raw, label, where)
             tally.add(raw, sample)
-            yield sample
+            yield from self._cut(sample)
         if not found:
             raise EdgeqError("The data is empty; at least one sample is needed.", self.source.where)
         self._passes[:] = [tally.understood(self.source, self.labels, self.remarks)]
+
+    def _cut(self, sample: Sample) -> Iterator[Sample]:
+        if self.pieces is None:
+            yield sample
+            return
+        for number, inputs in enumerate(self.pieces.steps(sample.inputs)):
+            yield Sample(inputs, sample.label, starts=number == 0)
 
     def _wanted(self, position: int, found: int) -> bool:
         total = self.source.count

@@ -6,143 +6,38 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeq import __version__
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.runtimes.check import check_newest, lacking_in_litert
 from edgeq.boards.target import Target, load_target
-from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
 from edgeq.conversion.describe import describe, labelled_output
-from edgeq.conversion.explain import FiredPass, explained
-from edgeq.conversion.float_model import FloatModel, float_model
+from edgeq.conversion.explain import explained
+from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
 from edgeq.conversion.proof.passes import check_passes as prove_passes
-from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import (
-    Rounding,
     usual_rounding,
 )
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings, open_dataset
-from edgeq.metrics.base import Score
-from edgeq.metrics.outputs import Outputs
-from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable, write_whole
-from edgeq.support.result import Result
-from edgeq.workflow.convert_options import check_io, check_use
+from edgeq.workflow.conversion import Conversion
+from edgeq.workflow.convert_options import check_io, check_stream, check_use
 from edgeq.workflow.phones import over_all_pixels, usual_io
 from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
+from edgeq.workflow.streams import float_models, streamed
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
-
-
-@dataclass(frozen=True, repr=False)
-class Conversion(Result):
-    """What a conversion made.
-
-    Attributes:
-        model: The source, as given.
-        scheme: How it was quantized.
-        precision: Layers that have a scheme of their own, and which.
-        data: The .tflite.
-        sha256: Digest of `data`.
-        output: Where it was written; None if nowhere.
-        float_bytes: Size of the float .tflite it came from.
-        proof: What was proven of it; None for schemes that keep float.
-        calibration: Ranges, and whether the data was enough; None where none was needed.
-        warnings: What the user should know, in sentences.
-        accuracy: Scores of the float and of the converted model on the very same samples, where
-            they were asked for.
-        outputs: What the outputs were taken for then.
-        float_model: The float model, to compare against.
-        corrected: With bias correction: the largest change of a bias by layer, in the units of
-            the layer's output.
-        rounded: With adaptive rounding: what it did to each layer, by its output's name.
-        understood: What was understood of the data: "calibration", and "eval" where there is one.
-        quality: How close its outputs are to the float model's; None where it was not checked.
-        runs_on: Which runtimes take an integer model, and what the others lack; None for float.
-        app_runtimes: For a phone: what the runtimes that apps use say of the model.
-        passes: Which passes changed which layers, where that was asked for.
-    """
-
-    model: str
-    scheme: Scheme
-    precision: Mapping[str, str]
-    data: bytes
-    sha256: str
-    output: str | None
-    float_bytes: int
-    proof: Proof | None
-    calibration: Calibration | None
-    warnings: tuple[str, ...] = ()
-    accuracy: tuple[Score, Score] | None = None
-    outputs: Outputs | None = None
-    float_model: FloatModel | None = field(default=None, repr=False)
-    corrected: Mapping[str, float] = field(default_factory=dict)
-    rounded: Mapping[str, Rounding] = field(default_factory=dict)
-    understood: Mapping[str, Understood] = field(default_factory=dict)
-    quality: Quality | None = None
-    runs_on: RunsOn | None = None
-    app_runtimes: tuple[AppRuntime, ...] = ()
-    passes: tuple[FiredPass, ...] = ()
-
-    @property
-    def compared(self) -> Paired | None:
-        """Whether the converted model is worse than the float one, or noise; None if not asked."""
-        return None if self.accuracy is None else compare_scores(*self.accuracy)
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain data, without the model itself."""
-        return {
-            "edgeq": __version__,
-            "model": self.model,
-            "scheme": self.scheme.name,
-            "precision": dict(self.precision),
-            "saves": self.scheme.saves,
-            "runs_on": self.scheme.runs_on if self.runs_on is None else str(self.runs_on),
-            "app_runtimes": [str(runtime) for runtime in self.app_runtimes],
-            "output": self.output,
-            "sha256": self.sha256,
-            "bytes": len(self.data),
-            "float_bytes": self.float_bytes,
-            "proof": self.proof,
-            "quality": self.quality and self.quality.to_json(),
-            "calibration": self.calibration
-            and {
-                "samples": self.calibration.samples,
-                "method": self.calibration.method,
-                "enough": self.calibration.enough,
-                "moving": self.calibration.moving,
-                "outliers": self.calibration.outliers,
-                "tensors": self.calibration.tensors,
-            },
-            "accuracy": self.accuracy
-            and {
-                "metric": self.accuracy[0].metric,
-                "float": self.accuracy[0].value,
-                "quantized": self.accuracy[1].value,
-                "n": self.accuracy[0].n,
-                "float_interval": self.accuracy[0].interval,
-                "quantized_interval": self.accuracy[1].interval,
-                "paired": self.compared,
-                "outputs": self.outputs,
-            },
-            "corrected": dict(self.corrected),
-            "rounded": dict(self.rounded),
-            "data": {name: found.to_json() for name, found in self.understood.items()},
-            "passes": self.passes,
-            "warnings": self.warnings,
-        }
 
 
 def convert(
@@ -171,6 +66,8 @@ def convert(
     explain: bool = False,
     check_passes: bool | None = None,
     head: str = "scores",
+    stream: int | None = None,
+    stream_step: int | None = None,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -214,6 +111,9 @@ def convert(
             real inputs; None asks the environment variable EDGEQ_CHECK_PASSES.
         head: What the outputs give: "scores" as the model has them; "logits", without a softmax or
             sigmoid at the end; "class", the number of the largest score.
+        stream: Axis of time in the input of a Keras model of windows, 1 being the first behind the
+            batch: the result takes steps along it and keeps in variables what has gone by.
+        stream_step: Frames that a step has; 1 if None.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -228,17 +128,20 @@ def convert(
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
+    check_stream(stream, stream_step, eval_data)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
-    source = float_model(
-        model, signature=signature, trust=trust, split=split_outputs, head=head, log=log
-    )
-    given, scores = source, labelled_output(source, options.classes)
+    given, source = float_models(
+        model, stream, stream_step, signature=signature, trust=trust, split=split_outputs,
+        head=head, log=log,
+    )  # fmt: skip
+    scores = labelled_output(source, options.classes)
     recipe = _as_they_come(recipe, source, io)
     understood: dict[str, Understood] = {}
     found, repairs, pixels = None, None, None
     if chosen.integer:
-        dataset = open_dataset(data, source.inputs, options=options, limit=limit)
+        dataset = open_dataset(data, source.samples, options=options, limit=limit)
+        dataset = dataset if source.stream is None else dataset.cut(source.stream)
         source, recipe, found = calibrated(source, recipe, dataset, calibration)
         understood["calibration"] = dataset.understood
         found, pixels = over_all_pixels(found, dataset.understood, options, io_type)
@@ -252,7 +155,8 @@ def convert(
     proof, on_zeros = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
-    quality, remarks = check.run(given, chosen, result)
+    stepwise, words = streamed(check, given, source, chosen)
+    quality, remarks = check.run(given, chosen, result, source)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)
@@ -268,7 +172,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *_remarks(judged, where), *remarks, *on_zeros),
+        warnings=(*warnings, *_remarks(judged, where), *remarks, *words, *on_zeros),
         accuracy=(judged[0].score, judged[1].score) if judged else None,
         outputs=judged[0].outputs if judged else None,
         float_model=real,
@@ -279,6 +183,7 @@ def convert(
         runs_on=where,
         app_runtimes=_in_apps(result, place),
         passes=explained(log, source.graph) if log is not None and explain else (),
+        stream=stepwise,
     )
 
 

@@ -35,6 +35,21 @@ def check_use(
         )
 
 
+def check_stream(axis: int | None, step: int | None, eval_data: Any) -> None:
+    """Refuse a step without an axis to go along, and what is for whole windows.
+
+    Raises:
+        UsageError: With what to do instead.
+    """
+    if axis is None and step is not None:
+        raise UsageError("--stream-step is for models that stream.", hint="--stream 1")
+    if axis is not None and eval_data is not None:
+        raise UsageError(
+            "--eval takes whole windows; a model that streams has an answer for each step.",
+            hint="edgeq evaluate on recordings, or --eval without --stream",
+        )
+
+
 def check_method(what: str, name: str, known: tuple[str, ...]) -> None:
     """Refuse a name that is not one of those known.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from edgeq.conversion.proof.quality import (
     OutputQuality,
     Quality,
     measure_quality,
+    measure_stream,
 )
 from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
 from edgeq.errors import EdgeqError, LimitError, MissingDependency
+from edgeq.support.array import Array
 
 _BLAMED = 3
 _LEAST_BLAME = 0.05
@@ -55,7 +59,11 @@ class QualityCheck:
     scores: int | None = None
 
     def run(
-        self, source: FloatModel, scheme: Scheme, converted: bytes
+        self,
+        source: FloatModel,
+        scheme: Scheme,
+        converted: bytes,
+        streaming: FloatModel | None = None,
     ) -> tuple[Quality | None, tuple[str, ...]]:
         """The quality of a conversion with what there is to say about it.
 
@@ -68,7 +76,8 @@ class QualityCheck:
         if not self.wanted or not known:
             return None, ()
         try:
-            quality = self._measure(source, scheme, converted)
+            stream = streaming.stream if streaming is not None else None
+            quality = self._measure(source, scheme, converted, stream)
         except MissingDependency as error:
             return None, (_not_compared(error),)
         bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
@@ -76,7 +85,7 @@ class QualityCheck:
         warnings += [_channels(source, i, o) for i, o in enumerate(quality.outputs)]
         warnings += [_one_class(output, quality) for output in quality.outputs]
         low = any(output.reason for output in bad)
-        blame = self._blame(source, scheme, converted) if low else ""
+        blame = self._blame(source, scheme, converted) if low and stream is None else ""
         if quality.verdict == FAILED and not self.accept_loss:
             raise LimitError(
                 "The converted model does not compute what the float model does. "
@@ -91,7 +100,15 @@ class QualityCheck:
             warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
         return quality, tuple(text for text in warnings if text)
 
-    def _measure(self, source: FloatModel, scheme: Scheme, converted: bytes) -> Quality:
+    def streamed(self, source: FloatModel, streaming: FloatModel, scheme: Scheme) -> Quality | None:
+        """How close the float model of steps is to that of windows; None without data."""
+        if not self.wanted or self.data is None or not scheme.integer:
+            return None
+        return self._measure(source, scheme, streaming.data, streaming.stream)
+
+    def _measure(
+        self, source: FloatModel, scheme: Scheme, converted: bytes, stream: StreamForm | None
+    ) -> Quality:
         labelled = self.eval_data is not None
         data = open_dataset(
             self.eval_data if labelled else self.data,
@@ -100,11 +117,15 @@ class QualityCheck:
             options=self.options,
             limit=SAMPLES,
         )
-        samples = (sample.inputs for sample in data)
+        samples: Iterator[list[Array]] = (sample.inputs for sample in data)
         limits = quality_limits(scheme.name)
         scores = self.scores
         if scores is None and labelled and self.metric == "classification":
             scores = 0
+        if stream is not None:
+            # The first two again, so that one window is enough for an answer.
+            samples = chain(samples, (sample.inputs for sample, _ in zip(data, "12", strict=False)))
+            return measure_stream(source, converted, stream, samples, limits, scores=scores)
         return measure_quality(source, converted, samples, limits, scores=scores)
 
     def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:

@@ -93,7 +93,9 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
         for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
             found = shutil.which(name) if name else None
             if found:
-                return Toolchain(name, (found,), flags or ("-march=native",), (), _version((found,)))
+                return Toolchain(
+                    name, (found,), flags or ("-march=native",), (), _version((found,))
+                )
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
         return Toolchain("zig", _zig_command(), (*own, *_ZIG_FLAGS), (), _version(_zig_command()))

@@ -219,13 +219,29 @@ class _Inliner:
     def _append(self, op: Op) -> None:
         """The op; what it writes to a variable is copied there, but for a stack of frames.
 
+        What it reads of one is a copy, too.
+
         A stack keeps there what it does not write.
         """
+        op = self._read(op)
         written = [i for i in op.outputs if self.tensors[i].is_variable and op.name != STACK]
         made = {i: self._add(replace(self.tensors[i], is_variable=False)) for i in written}
         self.items.append(replace(op, outputs=tuple(made.get(i, i) for i in op.outputs)))
         for variable, value in made.items():
             self._copy(op, value, variable)
+
+    def _read(self, op: Op) -> Op:
+        """The op; what it reads of variables it finds in copies, unless it keeps its state there.
+
+        A copy is made at run time only where the variable changes before it is read.
+        """
+        if op.custom_name or op.name in (STACK, *STATEFUL) or self.graph.stream is not None:
+            return op
+        read = [i for i in dict.fromkeys(op.inputs) if i >= 0 and i in self.fills]
+        copies = {i: self._add(replace(self.tensors[i], is_variable=False)) for i in read}
+        for variable, copied in copies.items():
+            self._copy(op, variable, copied)
+        return replace(op, inputs=tuple(copies.get(i, i) for i in op.inputs))
 
     def _end_early(self, path: tuple[int, ...]) -> None:
         """Where an op ends most calls, all that follows runs in the others only."""

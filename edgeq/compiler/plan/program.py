@@ -179,7 +179,7 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
     used = {root.get(i, i) for step in steps for i in (*step.reads, *step.op.outputs)}
     fills = {index: fill for index, fill in flat.fills.items() if index in used}
     program = Program(graph, flat.subgraph, steps, root, marks, fills, packed=packed)
-    return _read_in_place(program)
+    return _write_in_place(_read_in_place(program))
 
 
 def _lower_needed(
@@ -310,4 +310,32 @@ def _read_in_place(program: Program) -> Program:
             continue
         steps[number] = Step(step.op, None)
         root.update(dict.fromkeys(group, variable))
+    return replace(program, steps=tuple(steps), root=root)
+
+
+def _write_in_place(program: Program) -> Program:
+    """The program without copies into variables that nobody reads before what is copied is made."""
+    steps = list(program.steps)
+    root = dict(program.root)
+    kept = {*program.subgraph.inputs, *program.subgraph.outputs, *program.fills}
+    uses = Counter(index for step in steps for index in {*step.reads, *step.op.outputs})
+    made = {index: number for number, step in enumerate(steps) for index in step.op.outputs}
+    for number, step in enumerate(steps):
+        variable = step.op.outputs[0]
+        if step.op.name != "COPY" or step.call is None or variable not in program.fills:
+            continue
+        value = step.op.inputs[0]
+        maker = made.get(value, -1)
+        # Made by one op, read by this copy, in memory of its own.
+        alone = uses[value] == 2 and value not in kept and value not in root.values()
+        if maker < 0 or not alone or value in root or steps[maker].call is None:
+            continue
+        between = range(maker, number)
+        touched = {root.get(i, i) for n in between for i in (*steps[n].reads, *steps[n].changes)}
+        marked = any(n in program.marks for n in range(maker + 1, number + 1))
+        same = program.tensor(value).bytes == program.tensor(variable).bytes
+        if variable in touched or marked or not same:
+            continue
+        steps[number] = Step(step.op, None)
+        root[value] = variable
     return replace(program, steps=tuple(steps), root=root)

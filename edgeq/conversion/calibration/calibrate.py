@@ -148,7 +148,7 @@ def calibrate(
     extremes = _Extremes(data.count)
     probe = _Probe(model)
     inputs = len(model.inputs)
-    for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.count))):
+    for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.calls))):
         _check_finite(probe.names, low[:inputs], high[:inputs], number)
         _check_numbers(probe.names, low, high, number)
         extremes.add(low, high)
@@ -228,16 +228,39 @@ class _Probe:
         made = [index for op in main.ops for index in op.outputs if index not in counts]
         tensors = [main.tensors[index] for index in (*main.inputs, *made)]
         self._order = [tensor.name for tensor in tensors if not tensor.is_variable]
+        self._cut = False
         self._names: list[str] = []
         self.names: list[str] = []
 
     def run(
         self, samples: Iterator[Sample]
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Lowest and highest value of each tensor, in the order of `names`, sample by sample."""
+        """Lowest and highest value of each tensor, in the order of `names`, sample by sample.
+
+        The calls that a sample was cut into count as one.
+        """
+        before: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        for sample, (low, high) in self._calls(samples):
+            if before is None or sample.starts or not self._cut:
+                if before is not None:
+                    yield before
+                before = low, high
+            else:
+                before = np.minimum(before[0], low), np.maximum(before[1], high)
+        if before is not None:
+            yield before
+
+    def _calls(
+        self, samples: Iterator[Sample]
+    ) -> Iterator[tuple[Sample, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+        """The same for each call."""
         inputs = [(d["index"], tuple(d["shape"])) for d in self._interpreter.get_input_details()]
         handle = self._interpreter._native_handle()
         for sample in samples:
+            if sample.starts:
+                self._cut = True
+                self._interpreter.reset_all_variables()
+                self._inside.reset()
             for (index, shape), value in zip(inputs, sample.inputs, strict=True):
                 self._interpreter.set_tensor(index, value.reshape(shape))
             found = self._invoke(handle, 0)
@@ -247,10 +270,9 @@ class _Probe:
                 self.names = [*self._names, *inside]
             stats = [found[name] for name in self._names]
             inner = [inside[name] for name in self.names[len(self._names) :]]
-            yield (
-                np.array([*(s.min for s in stats), *(low for low, _ in inner)]),
-                np.array([*(s.max for s in stats), *(high for _, high in inner)]),
-            )
+            low = np.array([*(s.min for s in stats), *(low for low, _ in inner)])
+            high = np.array([*(s.max for s in stats), *(high for _, high in inner)])
+            yield sample, (low, high)
 
 
 class _Extremes:

@@ -31,7 +31,7 @@ def histograms(
         and tensor.name in ranges
         and ranges[tensor.name][0] < ranges[tensor.name][1]
     ]
-    for value_of in traced(model, track(data, "histograms", data.count)):
+    for value_of in traced(model, track(data, "histograms", data.calls)):
         for index, low, high, counts in watched:
             values = value_of(index).ravel()
             bins = ((values - np.float32(low)) * np.float32(BINS / (high - low))).astype(np.int32)

@@ -85,7 +85,7 @@ def collect(
         return Moments(0, np.zeros(shape), np.zeros((*shape, shape[1])) if squares else None)
 
     found = {layer.weights.name: [empty(layer) for _ in range(parts)] for layer in layers}
-    for number, value_of in enumerate(traced(model, track(samples, label, samples.count))):
+    for number, value_of in enumerate(traced(model, track(samples, label, samples.calls))):
         for layer in layers:
             patches = layer.patches(value_of(layer.source.index), _PLACES, number)
             found[layer.weights.name][number % parts].add(patches)

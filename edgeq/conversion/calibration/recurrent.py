@@ -47,6 +47,11 @@ class Inside:
         """Tensors of the main graph whose values are needed after each run."""
         return sorted({index for layer in self._layers for index in layer.needed})
 
+    def reset(self) -> None:
+        """Forget what was kept from call to call."""
+        for layer in self._layers:
+            layer.reset()
+
     def ranges(self, read: Read) -> dict[str, Range]:
         """Lowest and highest value of the tensors inside for one sample, by name."""
         found: dict[str, Range] = {}
@@ -69,8 +74,12 @@ class _Lstm:
         self._bias, self._carries = stacked(BIASES), carries
         self._name = tensors[op.inputs[CELL]].name
         self._inner = step_names(tensors[op.outputs[0]].name)
-        self._state = np.zeros((2, len(self._bias) // 4), np.float32)
+        self.reset()
         self.needed = [op.inputs[0]]
+
+    def reset(self) -> None:
+        """Forget what the last call left."""
+        self._state = np.zeros((2, len(self._bias) // 4), np.float32)
 
     def ranges(self, read: Read) -> dict[str, Range]:
         """The ranges of the cell, and of all that a loop in place of the op would compute."""
@@ -143,6 +152,10 @@ class _Steps:
             for index in (*loop.sequences, *loop.given, *loop.states)
             if index not in self._fixed and index not in self._carried
         ]
+
+    def reset(self) -> None:
+        """Forget what the last call left."""
+        self._carried = {index: np.zeros_like(value) for index, value in self._carried.items()}
 
     def ranges(self, read: Read) -> dict[str, Range]:
         """The ranges of everything in the step."""

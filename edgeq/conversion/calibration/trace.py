@@ -34,6 +34,8 @@ def traced(model: FloatModel, samples: Iterable[Sample]) -> Iterator[Values]:
         interpreter.allocate_tensors()
     inputs = [(d["index"], tuple(d["shape"])) for d in interpreter.get_input_details()]
     for sample in samples:
+        if sample.starts:
+            interpreter.reset_all_variables()
         for (index, shape), value in zip(inputs, sample.inputs, strict=True):
             interpreter.set_tensor(index, value.reshape(shape))
         interpreter.invoke()

@@ -22,6 +22,7 @@ from edgeq.conversion.proof.agreement import (
 )
 from edgeq.conversion.proof.heads import Head, has_fixed_scale, head_of
 from edgeq.conversion.proof.limits import QualityLimits
+from edgeq.conversion.streaming.form import StreamForm
 from edgeq.devices.interpreters import (
     LiteRtOptions,
     litert_interpreter,
@@ -158,6 +159,54 @@ def measure_quality(
     return Quality(count, limits, tuple(pair.result(limits) for pair in pairs))
 
 
+def measure_stream(
+    source: FloatModel,
+    converted: bytes,
+    stream: StreamForm,
+    samples: Iterable[Sequence[Array]],
+    limits: QualityLimits,
+    *,
+    scores: int | None = None,
+) -> Quality:
+    """How close a streaming model's answers are to those of the float model of windows.
+
+    The samples come one after the other without a break; windows that overlap two are compared too.
+
+    Args:
+        source: The float model of windows.
+        converted: A .tflite that takes steps of these, float or not.
+        stream: How it streams.
+        samples: Windows in real numbers: one array per input, without a batch axis.
+        limits: Of its scheme.
+        scores: Position of an output that holds scores though no softmax makes it; None for none.
+    """
+    graph = parse_graph(converted, source.source)
+    pairs = [
+        _Pair(source.graph, graph, a, b, position == scores, frames=axis is not None)
+        for position, (a, b, axis) in enumerate(
+            zip(source.graph.main.outputs, graph.main.outputs, stream.axes, strict=True)
+        )
+    ]
+    real = _Runner(source.graph, source.data, [p.real_scores for p in pairs], LiteRtOptions())
+    ours = _Runner(graph, converted, [p.scores for p in pairs], LiteRtOptions(delegate="none"))
+    count = 0
+    for call, windows in stream.sliding(_within_time(samples)):
+        found = ours.run(call)
+        exact = {delay: real.run(window) for delay, window in windows.items()}
+        for pair, delay, axis in zip(pairs, stream.delays, stream.axes, strict=True):
+            if delay in exact:
+                pair.add(_last(exact[delay], axis), _last(found, axis))
+        count += bool(windows)
+    return Quality(count, limits, tuple(pair.result(limits) for pair in pairs))
+
+
+def _last(values: dict[int, Array], axis: int | None) -> dict[int, Array]:
+    """The newest frame of tensors, where an answer is frames."""
+    if axis is None:
+        return values
+    return {i: v.take([-1], axis) if v.ndim > axis else v for i, v in values.items()}
+
+
 def _within_time(samples: Iterable[Sequence[Array]]) -> Iterator[Sequence[Array]]:
     """The samples as long as there is time; the first one always."""
     begun = time.monotonic()
@@ -197,11 +246,19 @@ class _Pair:
     """One output of both models, and the scores behind it."""
 
     def __init__(
-        self, real: Graph, graph: Graph, output: int, converted: int, scores: bool
+        self,
+        real: Graph,
+        graph: Graph,
+        output: int,
+        converted: int,
+        scores: bool,
+        *,
+        frames: bool = False,
     ) -> None:
         self._real, self._tensor = real.main.tensors[output], graph.main.tensors[converted]
         head, other = head_of(real, output), head_of(graph, converted)
-        head = head if head.kind == other.kind else Head()
+        # What a head of frames reads need not have them on an axis.
+        head = head if head.kind == other.kind and not frames else Head()
         self._fixed = has_fixed_scale(graph, converted)
         self.kind = head.kind or ("scores" if scores else "")
         # What a head reads may be a constant or an input; there is nothing to be judged then.

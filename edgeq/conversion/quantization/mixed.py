@@ -83,6 +83,8 @@ def _outputs(data: bytes, samples: Sequence[Sample]) -> list[Array]:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     found: list[list[Array]] = [[] for _ in outputs]
     for sample in samples:
+        if sample.starts:
+            interpreter.reset_all_variables()
         for detail, tensor, value in zip(inputs, input_tensors(main), sample.inputs, strict=True):
             interpreter.set_tensor(detail["index"], to_input(value[None], tensor, "")[0])
         interpreter.invoke()

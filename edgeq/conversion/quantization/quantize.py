@@ -20,6 +20,7 @@ from edgeq.conversion.quantization.cut import Cut, set_aside
 from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
+from edgeq.conversion.quantization.variables import Variables, close, lay_open
 from edgeq.conversion.tensorflow import first_line, quiet
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph, Op
@@ -27,7 +28,8 @@ from edgeq.model.model_file import parse_graph
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value of each activation tensor, by name."""
-
+Edges = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names of inputs and of outputs."""
 
 _SCALARS_ONLY = ("MAXIMUM", "SELECT", "SELECT_V2")
 
@@ -78,9 +80,11 @@ def quantize(
     from litert_quantizer import quantizer
 
     network = _prepared(model, recipe, ranges, log)
+    variables = lay_open(network) if recipe.scheme.integer else Variables()
     cut = set_aside(network) if recipe.scheme.integer else Cut((), (), ())
     data = network.pack()
-    rules = _rules(parse_graph(data, model.source), recipe, cut)
+    inside = ((*variables.taken, *cut.given), (*variables.given, *cut.read))
+    rules = _rules(parse_graph(data, model.source), recipe, inside)
     found = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in network.ranges.items()
@@ -95,13 +99,14 @@ def quantize(
     made = unpack(bytes(result.quantized_model))
     like_signature(made, network.model)
     network = replace(network, model=made)
-    if cut.layers:
+    if cut.layers or variables.taken:
         log = None  # parts of a graph compute nothing that could be compared
     if recipe.scheme.integer:
         network = rewritten(network, WEIGHT_PASSES, log, real=False)
         if repair is not None:
             repair(network.model)
         put_back(network, cut, partial(_quantize_step, recipe))
+        close(network, variables)
         network = rewritten(network, INTEGER_PASSES, log, real=False)
     drop_unused(network.model)
     if network.tables:
@@ -177,7 +182,7 @@ def _leave(rules: Any, graph: Graph) -> None:
             rules.add_quantization_config(regex, name, None, AlgorithmName.NO_QUANTIZE)
 
 
-def _rules(graph: Graph, recipe: Recipe, cut: Cut) -> Any:
+def _rules(graph: Graph, recipe: Recipe, inside: Edges) -> Any:
     """litert-quantizer's description of a recipe; later rules overrule earlier ones."""
     from litert_quantizer import recipe_manager
 
@@ -187,7 +192,7 @@ def _rules(graph: Graph, recipe: Recipe, cut: Cut) -> Any:
         _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
     if recipe.scheme.integer:
         _leave(rules, graph)
-        _add_io(rules, recipe, cut)
+        _add_io(rules, recipe, inside)
     return rules.get_quantization_recipe()
 
 
@@ -261,8 +266,14 @@ def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
         add(config, plain)
 
 
-def _add_io(rules: Any, recipe: Recipe, cut: Cut) -> None:
-    """Rules for inputs and outputs, whatever the layers beside them are."""
+def _add_io(rules: Any, recipe: Recipe, inside: Edges) -> None:
+    """Rules for inputs and outputs, whatever the layers beside them are.
+
+    Args:
+        rules: Are added to.
+        recipe: How to quantize.
+        inside: Names of inputs and outputs that the model will not have in the end.
+    """
     import re
 
     # Rules apply in the order of their first expression; this one is new, so it comes last.
@@ -271,10 +282,10 @@ def _add_io(rules: Any, recipe: Recipe, cut: Cut) -> None:
         _add_edge(rules, everything, side, recipe.io, recipe.symmetric)
     for name, dtype in recipe.inputs:
         _add_edge(rules, f"^{re.escape(name)};$", "INPUT", dtype, False)
-    for side, names in (("INPUT", cut.given), ("OUTPUT", cut.read)):
+    for side, names in zip(("INPUT", "OUTPUT"), inside, strict=True):
         for name in names:
-            inside = recipe.scheme.activations
-            _add_edge(rules, f"^{re.escape(name)};$", side, inside, recipe.symmetric)
+            dtype = recipe.scheme.activations
+            _add_edge(rules, f"^{re.escape(name)};$", side, dtype, recipe.symmetric)
 
 
 def _add_edge(rules: Any, regex: str, side: str, dtype: str, symmetric: bool) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.shared.pairs import host_product, lower_product
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES, plain_call
 from edgeq.compiler.ops.elementwise.logistic import lower_logistic
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind
@@ -20,6 +19,7 @@ from edgeq.compiler.ops.shared.lookup import (
     scalar_lookup,
 )
 from edgeq.compiler.ops.shared.movement import require_same_type
+from edgeq.compiler.ops.shared.pairs import host_product, lower_product
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
 from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 

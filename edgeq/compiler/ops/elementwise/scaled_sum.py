@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.shared.pairs import lower_sum
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES
 from edgeq.compiler.ops.shared.base import Call, Node, require
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
 from edgeq.compiler.ops.shared.lookup import Pairwise, saturated_to, scalar_lookup
 from edgeq.compiler.ops.shared.movement import require_same_type
+from edgeq.compiler.ops.shared.pairs import lower_sum
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
 from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 

@@ -29,7 +29,9 @@ def fits(channels: Channels) -> bool:
     right = np.maximum(channels.shift, 0)
     half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
     room = (channels.bound << left) + half + 256 < _ROOM
-    return bool(np.all(room & (right <= 31) & (left < 31)) and channels.weights.min(initial=0) > -128)
+    return bool(
+        np.all(room & (right <= 31) & (left < 31)) and channels.weights.min(initial=0) > -128
+    )
 
 
 def limits(channels: Channels, output_offset: int, clamp: dict[str, int]) -> dict[str, int]:

@@ -25,7 +25,11 @@ def lower_host(
     pixels = source.elements // max(node.output().elements, 1)
     numbers = {name: value for name, value in fields.items() if isinstance(value, int)}
     right = -numbers["output_shift"]
-    if source.dtype != "int8" or reduced != (channels,) or kept not in ((1,), (pixels * channels, 1)):
+    if (
+        source.dtype != "int8"
+        or reduced != (channels,)
+        or kept not in ((1,), (pixels * channels, 1))
+    ):
         return None
     if 256 * pixels >= _ROOM or not 1 <= right <= 31 or outer * channels != node.output().elements:
         return None
