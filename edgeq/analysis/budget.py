@@ -33,6 +33,7 @@ _RUNTIME = "a runtime interprets the model there, and nobody knows what a progra
 _WHY_NOT = {
     "local": _RUNTIME,
     "tflm": _RUNTIME,
+    "wasm": "a WebAssembly engine gives memory by the page and counts no cycles",
     "ssh": "its memory belongs to the system there, which has no flash and counts no cycles",
     "adb": "its memory belongs to the system there, which has no flash and counts no cycles",
     "serial": "the board runs what was flashed, and does not tell (profile tells its cycles)",

@@ -14,7 +14,7 @@ from edgeq.model.recording import heard
 from edgeq.support.array import Array
 
 # Where the generated C runs with a front end before it.
-_HEARING = ("c", "sim")
+_HEARING = ("c", "wasm", "sim")
 
 
 def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
@@ -31,7 +31,9 @@ def check_hears(address: str, options: CompileOptions) -> None:
         UsageError: The address runs no generated C that is given samples from here.
     """
     if options.frontend is not None and parse_address(address).scheme not in _HEARING:
-        raise UsageError(f"No front ends run on {address}.", hint="--on c, or --on sim:CPU")
+        raise UsageError(
+            f"No front ends run on {address}.", hint="--on c, --on wasm: or --on sim:CPU"
+        )
 
 
 class RecordingSession(Session):

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -97,6 +97,46 @@ def host_toolchain() -> Toolchain:
         )
     raise MissingDependency(
         "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
+    )
+
+
+def wasm_toolchain(*, simd: bool, math: bool) -> Toolchain:
+    """A compiler for WebAssembly: the `ziglang` package.
+
+    Args:
+        simd: Whether the engine has the 128-bit vectors of WebAssembly 2.0.
+        math: Whether the code calls what C has in <math.h>: then a C library is built in, which
+            takes a minute the first time.
+
+    Raises:
+        MissingDependency: It is not installed.
+    """
+    cpu = "generic+bulk_memory+simd128" if simd else "generic+bulk_memory"
+    if math:
+        return zig_toolchain("wasm32-wasi", "-mexec-model=reactor", f"-mcpu={cpu}")
+    bare = zig_toolchain("wasm32-freestanding", f"-mcpu={cpu}")
+    return replace(bare, include_dirs=(_BAREMETAL / "include",))
+
+
+def zig_toolchain(triple: str, *flags: str) -> Toolchain:
+    """The C compiler of the `ziglang` package for any of the systems that it knows.
+
+    Args:
+        triple: zig's name of the system, such as "aarch64-linux-musl".
+        flags: Further options for compiling and linking.
+
+    Raises:
+        MissingDependency: The package is not installed, or EDGEQ_TOOLCHAIN=gcc forbids it.
+    """
+    if _choice() == "gcc" or not importlib.util.find_spec("ziglang"):
+        raise MissingDependency(
+            "The ziglang package",
+            f"building for {triple}",
+            "pip install 'edgeq[firmware]', without EDGEQ_TOOLCHAIN=gcc",
+        )
+    command = _zig_command()
+    return Toolchain(
+        "zig", command, ("-target", triple, *flags, *_ZIG_FLAGS), (), _version(command)
     )
 
 
