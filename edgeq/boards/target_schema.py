@@ -29,9 +29,13 @@ TEMPLATES = (
     "pico-sdk",
     "sources",
     "mlperf-tiny",
+    "web",
 )
 LIBRARY_TEMPLATES = ("sources", "arduino", "zephyr", "esp-idf")
 """What can be made without a board: its models are a library, to be built for one later."""
+
+APP_TEMPLATES = ("web",)
+"""Libraries for application processors, whose callers are written in other languages than C."""
 
 FLASH_TOOLS = (
     "openocd",

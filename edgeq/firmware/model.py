@@ -93,6 +93,11 @@ class FirmwareModel:
     optimization: str = "-O2"
 
     @property
+    def title(self) -> str:
+        """Its name as languages write the name of a class: KwsInt8 for kws_int8."""
+        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_")) or "Model"
+
+    @property
     def op_rows(self) -> list[str]:
         """The ops' numbers as rows of C literals."""
         ops = self.ops or (0,)  # C has no empty arrays
@@ -129,8 +134,8 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
         state_bytes=manifest["state_bytes"],
-        has_state=f"void {name}_reset(void)" in header,
-        has_selftest=f"int {name}_selftest(void)" in header,
+        has_state=f"void {name}_reset(" in header,
+        has_selftest=f"int {name}_selftest(" in header,
         external_arena=f"void {name}_init(void *" in header,
         notes=(_summary(manifest),),
         optimization=next((f for f in manifest["cflags"] if f.startswith("-O")), "-O2"),
