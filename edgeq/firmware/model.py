@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
 
 
+# Names that wrappers use themselves, or that a class would hide from them.
+_CLASSES = """
+    Any Array Bool Boolean Byte ByteArray ByteBuffer Char Charsets Data Double Error Float
+    FloatArray Int IntArray Long LongArray Never None NotNull Nothing Object Optional Path Pair
+    Protocol Range Result Self SelfTest Sendable Set Short ShortArray String System Tensor Type
+    UInt Unit Void"""
+
+
 @dataclass(frozen=True)
 class ModelTensor:
     """One input or output of the generated C.
@@ -95,7 +103,7 @@ class FirmwareModel:
     @property
     def title(self) -> str:
         """Its name as languages write the name of a class: KwsInt8 for kws_int8."""
-        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_")) or "Model"
+        return class_title(self.name)
 
     @property
     def op_rows(self) -> list[str]:
@@ -112,6 +120,12 @@ class FirmwareModel:
             ", ".join(f"0x{byte:02X}" for byte in raw[start : start + 12])
             for start in range(0, len(raw), 12)
         ]
+
+
+def class_title(name: str) -> str:
+    """A name of C as languages write the name of a class, where it hides none of their own."""
+    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return f"Model{title}" if title in _CLASSES.split() or not title[:1].isalpha() else title
 
 
 def accessor(name: str, kind: str, index: int) -> str:

@@ -22,6 +22,9 @@ LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
     "pico-sdk": frameworks.pico_sdk,
     "sources": frameworks.plain_sources,
     "mlperf-tiny": mlperf_tiny,
+    "linux": apps.linux,
+    "android": apps.android,
+    "swift": apps.swift,
     "web": apps.web,
 }
 

@@ -17,6 +17,9 @@ from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 
 _BAREMETAL = Path(__file__).resolve().parent / "baremetal"
+BARE_HEADERS = _BAREMETAL / "include"
+"""Folder of the headers that a compiler without a C library lacks."""
+
 _CHOICE = "EDGEQ_TOOLCHAIN"
 
 # Names of zig's CPUs, and what zig calls the features that edgeq/boards/cpu.py names.
@@ -115,7 +118,7 @@ def wasm_toolchain(*, simd: bool, math: bool) -> Toolchain:
     if math:
         return zig_toolchain("wasm32-wasi", "-mexec-model=reactor", f"-mcpu={cpu}")
     bare = zig_toolchain("wasm32-freestanding", f"-mcpu={cpu}")
-    return replace(bare, include_dirs=(_BAREMETAL / "include",))
+    return replace(bare, include_dirs=(BARE_HEADERS,))
 
 
 def zig_toolchain(triple: str, *flags: str) -> Toolchain:
@@ -177,7 +180,7 @@ def _zig_cross(target: Target) -> Toolchain:
         hard = any(feature in target.isa for feature in ("fpu", "mve"))
         triple = f"thumb-freestanding-eabi{'hf' if hard else ''}"
     flags = ("-target", triple, f"-mcpu={_zig_cpu(target.cpu, target.isa)}", *_ZIG_FLAGS)
-    include = (_BAREMETAL / "include",)
+    include = (BARE_HEADERS,)
     return Toolchain("zig", _zig_command(), flags, include, _version(_zig_command()))
 
 
