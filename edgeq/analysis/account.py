@@ -248,6 +248,8 @@ def runs_own_code(address: str, target: Target) -> bool:
     if where.scheme in ("sim", "qemu"):
         other = load_target(where.rest)
         return other.cpu == target.cpu and isa_of(other) == isa_of(target)
+    if where.scheme == "wasm":
+        return target.cpu == "wasm32"
     if where.scheme in _HERE:
         # A kind of computer, not one computer: this machine is one of its kind.
         general = target.kind == "cpu" or target.name.startswith("generic-")

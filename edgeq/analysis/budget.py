@@ -34,6 +34,7 @@ _WHY_NOT = {
     "vela": "Vela knows the NPU's part alone, not the program around it",
     "local": _RUNTIME,
     "tflm": _RUNTIME,
+    "wasm": "a WebAssembly engine gives memory by the page and counts no cycles",
     "ssh": "its memory belongs to the system there, which has no flash and counts no cycles",
     "adb": "its memory belongs to the system there, which has no flash and counts no cycles",
     "serial": "the board runs what was flashed, and does not tell (profile tells its cycles)",

@@ -74,6 +74,7 @@ TOOLS: tuple[Tool, ...] = (
     _package("capstone", "--on sim:CPU", "firmware"),
     _package("pyelftools", "flash and RAM sizes, UF2 and HEX files", "firmware"),
     _package("ziglang", "cross-compiling without a system toolchain", "firmware"),
+    _package("wasmtime", "--on wasm:", "wasm"),
     _package("pyserial", "--on serial:PORT, edgeq monitor", "firmware"),
     _package("pyocd", "edgeq flash with a debug probe", "flash"),
     _package("esptool", "edgeq flash of ESP32 boards", "flash"),

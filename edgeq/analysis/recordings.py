@@ -24,7 +24,7 @@ from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 # Columns of .csv files that are no axes, and how far their rate may be off.
 _TIMES, _SAME_RATE = ("time", "t", "timestamp"), 0.02
 # Where the generated C runs with a front end before it.
-_HEARING = ("c", "sim", "qemu", "serial", "ssh", "adb")
+_HEARING = ("c", "wasm", "sim", "qemu", "serial", "ssh", "adb")
 
 
 def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
@@ -41,7 +41,9 @@ def check_hears(address: str, options: CompileOptions) -> None:
         UsageError: The address runs no generated C that is given samples from here.
     """
     if options.frontend is not None and parse_address(address).scheme not in _HEARING:
-        raise UsageError(f"No front ends run on {address}.", hint="--on c, or --on sim:CPU")
+        raise UsageError(
+            f"No front ends run on {address}.", hint="--on c, --on wasm: or --on sim:CPU"
+        )
 
 
 def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Array:

@@ -29,9 +29,16 @@ TEMPLATES = (
     "pico-sdk",
     "sources",
     "mlperf-tiny",
+    "linux",
+    "android",
+    "swift",
+    "web",
 )
 LIBRARY_TEMPLATES = ("sources", "arduino", "zephyr", "esp-idf")
 """What can be made without a board: its models are a library, to be built for one later."""
+
+APP_TEMPLATES = ("linux", "android", "swift", "web")
+"""Libraries for application processors, whose callers are written in other languages than C."""
 
 FLASH_TOOLS = (
     "openocd",

@@ -149,7 +149,8 @@ def _show_project(
         found = {"account": account, "programs": [program.to_json() for program in programs]}
         print_json({**made.record, "output": output, **found})
         return
-    say(f"{output}: a {made.template} project for {made.target.title}")
+    article = "an" if made.template[0] in "ae" else "a"
+    say(f"{output}: {article} {made.template} project for {made.target.title}")
     for line in (*made.notes, *(image_lines(made.account) if made.account else ())):
         say(line)
     for program in programs:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from edgeq.errors import UsageError
 
-SCHEMES = ("local", "c", "tflm", "sim", "qemu", "serial", "ssh", "adb", "vela")
+SCHEMES = ("local", "c", "tflm", "wasm", "sim", "qemu", "serial", "ssh", "adb", "vela")
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ def parse_address(text: str) -> Address:
     scheme, colon, rest = body.partition(":")
     if scheme in ("local", "c", "tflm") and not colon:
         return Address(text, scheme, "", query)
-    if scheme in SCHEMES and rest:
+    if scheme == "wasm" and not rest:
+        return Address(text, scheme, "", query)
+    if scheme in SCHEMES and rest and scheme != "wasm":
         return Address(text, scheme, rest.removeprefix("//"), query)
     if not colon and re.fullmatch(r"[A-Za-z0-9_.-]+", body):
         return Address(text, "name", body, query)
     raise UsageError(
         f"'{text}' is no device address.",
-        hint="local, c, tflm, sim:cortex-m4, qemu:cortex-m55, serial:PORT, ssh://user@host, "
+        hint="local, c, tflm, wasm:, sim:cortex-m4, qemu:cortex-m55, serial:PORT, ssh://user@host, "
         "adb:SERIAL, vela:ethos-u55-128, or a name from `edgeq devices list`",
     )

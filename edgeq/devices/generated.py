@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 from edgeq.boards.target import Target
 from edgeq.compiler.build.image import Sizes
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import Memory
+from edgeq.devices.base import Memory, OpProfile
 from edgeq.devices.tensors import TensorSpec
 from edgeq.support.array import Array
 
@@ -104,6 +105,24 @@ def public_functions(sources: Sources) -> list[str]:
     """Every C function that a program may call; the reset only exists where there is state."""
     names = [*address_functions(sources, "inputs"), *address_functions(sources, "outputs")]
     return [f"{NAME}_invoke", f"{NAME}_reset", f"{NAME}_push", f"{NAME}_decision", *names]
+
+
+def timed_ops(ops: Sequence[OpEntry], spent_us: Array) -> list[OpProfile]:
+    """One entry per op, with the median time and its share.
+
+    Args:
+        ops: The ops in order of execution.
+        spent_us: Microseconds of each op in each call, shape (calls, ops).
+    """
+    low, middle, high = np.percentile(spent_us, (10, 50, 90), axis=0)
+    total = max(float(middle.sum()), 1e-3)
+    return [
+        OpProfile(
+            op.index, op.op, op.name, op.macs, share=float(us) / total,
+            us=float(us), us_p10=float(p10), us_p90=float(p90),
+        )
+        for op, us, p10, p90 in zip(ops, middle, low, high, strict=True)
+    ]  # fmt: skip
 
 
 def stored_outputs(op: OpEntry, arena: bytes) -> dict[int, Array]:

@@ -33,6 +33,7 @@ from edgeq.devices.generated import (
     op_entries,
     stored_outputs,
     tensor_specs,
+    timed_ops,
 )
 from edgeq.devices.recordings import (
     ANSWER_HEADER,
@@ -124,7 +125,7 @@ def batch_source(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) ->
         place = f"{NAME}_output" + (f"_{k}" if k else "")
         size = f"(size_t){spec.bytes}"
         lines.append(f"        memcpy(outputs[{k}] + i * {size}, {place}(), {size});")
-    return "\n".join([*lines, "    }", "}", "", _STACK])
+    return "\n".join([*lines, "    }", "}", ""])
 
 
 def _flags(sources: Sources) -> list[str]:
@@ -164,7 +165,7 @@ class _Library:
     def __init__(self, sources: Sources, toolchain: Toolchain, *, traced: bool) -> None:
         inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
         self._outputs = outputs
-        files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
+        files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs) + _STACK}
         flags = _flags(sources)
         if sources.stream is not None:
             files |= {
@@ -327,16 +328,7 @@ class HostSession(Session):
 
         self._traced(on_op, [np.repeat(array[:1], calls, axis=0) for array in batch], calls)
         whole = started[(started > 0).all(axis=1)]  # calls that ended in an answer
-        spent = np.diff(whole, axis=1) / 1e3
-        low, middle, high = np.percentile(spent, (10, 50, 90), axis=0)
-        total = max(float(middle.sum()), 1e-3)
-        return [
-            OpProfile(
-                op.index, op.op, op.name, op.macs, share=float(us) / total,
-                us=float(us), us_p10=float(p10), us_p90=float(p90),
-            )
-            for op, us, p10, p90 in zip(ops, middle, low, high, strict=True)
-        ]  # fmt: skip
+        return timed_ops(ops, np.diff(whole, axis=1) / 1e3)
 
     def _traced(
         self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int

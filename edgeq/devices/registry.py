@@ -14,6 +14,7 @@ _MODULES = {
     "local": "edgeq.devices.local",
     "tflm": "edgeq.devices.tflm",
     "c": "edgeq.devices.host_c",
+    "wasm": "edgeq.devices.wasm",
     "sim": "edgeq.devices.emulator",
     "qemu": "edgeq.devices.qemu",
     "serial": "edgeq.devices.serial",

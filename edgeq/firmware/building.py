@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.compiler.build.compiler import DoesNotFit, too_large
 from edgeq.compiler.build.toolchain import version_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.account import ImageAccount, account_of
+from edgeq.firmware.app_binaries import app_commands
 from edgeq.firmware.create import Project, read_project
 from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
@@ -85,6 +87,8 @@ def build_commands(project: Project) -> list[list[str]]:
             where=str(project.folder),
             hint="edgeq compile ... --target BOARD makes one that builds alone",
         )
+    if project.template in APP_TEMPLATES and project.template != "linux":
+        return app_commands(project.template, project.name, project.folder)
     if project.template == "zephyr":
         return [["west", "build", "-b", frameworks["zephyr"], "-d", "build", "app"]]
     if project.template == "esp-idf":

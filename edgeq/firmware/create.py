@@ -13,12 +13,13 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.target import Target, load_target
-from edgeq.boards.target_schema import TEMPLATES
+from edgeq.boards.target_schema import APP_TEMPLATES, TEMPLATES
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, LimitError, MissingDependency, UsageError, raise_problems
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
+from edgeq.firmware.app_binaries import compile_binaries, host_forms
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
@@ -117,7 +118,10 @@ def create_project(
     folder = Path(output)
     check_writable(folder, force=force, folder=True, inputs=models)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
-    hook = "" if template == "mlperf-tiny" else OPS_HEADER
+    app = template in APP_TEMPLATES
+    hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
+    if app and runtime == "tflm":
+        raise UsageError(f"A '{template}' project holds generated C.", hint="leave out --runtime")
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
@@ -126,7 +130,10 @@ def create_project(
             for model, prefix in zip(models, prefixes, strict=True)
         ]
     else:
-        made = _generated(models, board, prefixes, options, golden=golden, hook=hook)
+        memory = Memory.STATIC if len(models) == 1 else Memory.EXTERNAL
+        memory = Memory.REENTRANT if app else memory
+        core = host_forms(board) if app else board
+        made = _generated(models, core, prefixes, options, golden=golden, hook=hook, memory=memory)
     title = name or made[0].name
     account = None
     if runtime == "c" and template == TEMPLATE:
@@ -152,6 +159,8 @@ def create_project(
         if board.file is not None:
             write_whole(work / _TARGET_FILE, board.file.read_text(encoding="utf-8"))
         write_whole(work / PROJECT_FILE, json.dumps(project.record, indent=2) + "\n")
+        if app:
+            compile_binaries(template, title, work)
     return project
 
 
@@ -222,10 +231,10 @@ def _generated(
     *,
     golden: bool,
     hook: str,
+    memory: Memory,
 ) -> list[FirmwareModel]:
     from edgeq.compiler.compilation import generate
 
-    alone = len(models) == 1
     if options is None or isinstance(options, CompileOptions):
         options = [options or CompileOptions()] * len(models)
     return [
@@ -235,7 +244,7 @@ def _generated(
                 name=prefix,
                 target=board,
                 options=form,
-                memory=Memory.STATIC if alone else Memory.EXTERNAL,
+                memory=memory,
                 known_answers=partial(oracle_golden, model) if golden else None,
                 hook=hook,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -36,11 +36,13 @@ class Layout:
         files: Path in the project to path under firmware_templates/.
         context: What the templates are filled in with.
         model_folder: Where the generated sources go, with a slash at the end, or "".
+        each: The same as `files` for every model, which is `model` in the path and in the context.
     """
 
     files: Mapping[str, str]
     context: Mapping[str, Any]
     model_folder: str
+    each: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
 
 
+# Names that wrappers use themselves, or that a class would hide from them.
+_CLASSES = """
+    Any Array Bool Boolean Byte ByteArray ByteBuffer Char Charsets Data Double Error Float
+    FloatArray Int IntArray Long LongArray Never None NotNull Nothing Object Optional Path Pair
+    Protocol Range Result Self SelfTest Sendable Set Short ShortArray String System Tensor Type
+    UInt Unit Void"""
+
+
 @dataclass(frozen=True)
 class ModelTensor:
     """One input or output of the generated C.
@@ -104,6 +112,11 @@ class FirmwareModel:
         return self.name if self.stream is None else f"{self.name}_replay"
 
     @property
+    def title(self) -> str:
+        """Its name as languages write the name of a class: KwsInt8 for kws_int8."""
+        return class_title(self.name)
+
+    @property
     def op_rows(self) -> list[str]:
         """The ops' numbers as rows of C literals."""
         ops = self.ops or (0,)  # C has no empty arrays
@@ -118,6 +131,12 @@ class FirmwareModel:
             ", ".join(f"0x{byte:02X}" for byte in raw[start : start + 12])
             for start in range(0, len(raw), 12)
         ]
+
+
+def class_title(name: str) -> str:
+    """A name of C as languages write the name of a class, where it hides none of their own."""
+    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return f"Model{title}" if title in _CLASSES.split() or not title[:1].isalpha() else title
 
 
 def accessor(name: str, kind: str, index: int) -> str:
@@ -148,8 +167,8 @@ def firmware_model(sources: Sources) -> FirmwareModel:
         ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
         state_bytes=manifest["state_bytes"],
-        has_state=f"void {name}_reset(void)" in header,
-        has_selftest=f"int {name}_selftest(void)" in header,
+        has_state=f"void {name}_reset(" in header,
+        has_selftest=f"int {name}_selftest(" in header,
         external_arena=f"void {name}_init(void *" in header,
         notes=(_summary(manifest),),
         optimization=next((f for f in manifest["cflags"] if f.startswith("-O")), "-O2"),

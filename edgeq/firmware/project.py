@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgeq.boards.target import Target
+from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.errors import EdgeqError, UsageError, raise_problems
+from edgeq.firmware import layout_apps as apps
 from edgeq.firmware import layout_frameworks as frameworks
 from edgeq.firmware.layout import Layout, arena_bytes, bare_metal, mlperf_tiny
 from edgeq.firmware.model import FirmwareModel
@@ -20,6 +22,10 @@ LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
     "pico-sdk": frameworks.pico_sdk,
     "sources": frameworks.plain_sources,
     "mlperf-tiny": mlperf_tiny,
+    "linux": apps.linux,
+    "android": apps.android,
+    "swift": apps.swift,
+    "web": apps.web,
 }
 
 
@@ -58,6 +64,10 @@ def lay_out(
     files = _model_files(models, layout.model_folder)
     for destination, source in layout.files.items():
         files[destination] = render_file(source, layout.context)
+    for model in models:
+        for destination, source in layout.each.items():
+            context = {**layout.context, "model": model}
+            files[destination.format(model=model)] = render_file(source, context)
     return layout, dict(sorted(files.items()))
 
 
@@ -104,6 +114,14 @@ def check_target(target: Target, template: str) -> None:
     Raises:
         UsageError, EdgeqError: It is so.
     """
+    if template in APP_TEMPLATES:
+        if target.toolchain not in ("host", "any"):
+            raise UsageError(
+                f"A '{template}' project is for application processors; {target.title} is none.",
+                where=f"target {target.name}",
+                hint=f"leave out --target; {_templates_hint(target)}",
+            )
+        return
     if template not in target.templates:
         raise UsageError(
             f"There is no '{template}' project for {target.title}.",

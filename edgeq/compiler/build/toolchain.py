@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 
 _BAREMETAL = Path(__file__).resolve().parent / "baremetal"
+BARE_HEADERS = _BAREMETAL / "include"
+"""Folder of the headers that a compiler without a C library lacks."""
+
 _CHOICE = "EDGEQ_TOOLCHAIN"
 
 # Names of zig's CPUs, and what zig calls the features that edgeq/boards/cpu.py names.
@@ -104,6 +107,46 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
     )
 
 
+def wasm_toolchain(*, simd: bool, math: bool) -> Toolchain:
+    """A compiler for WebAssembly: the `ziglang` package.
+
+    Args:
+        simd: Whether the engine has the 128-bit vectors of WebAssembly 2.0.
+        math: Whether the code calls what C has in <math.h>: then a C library is built in, which
+            takes a minute the first time.
+
+    Raises:
+        MissingDependency: It is not installed.
+    """
+    cpu = "generic+bulk_memory+simd128" if simd else "generic+bulk_memory"
+    if math:
+        return zig_toolchain("wasm32-wasi", "-mexec-model=reactor", f"-mcpu={cpu}")
+    bare = zig_toolchain("wasm32-freestanding", f"-mcpu={cpu}")
+    return replace(bare, include_dirs=(BARE_HEADERS,))
+
+
+def zig_toolchain(triple: str, *flags: str) -> Toolchain:
+    """The C compiler of the `ziglang` package for any of the systems that it knows.
+
+    Args:
+        triple: zig's name of the system, such as "aarch64-linux-musl".
+        flags: Further options for compiling and linking.
+
+    Raises:
+        MissingDependency: The package is not installed, or EDGEQ_TOOLCHAIN=gcc forbids it.
+    """
+    if _choice() == "gcc" or not importlib.util.find_spec("ziglang"):
+        raise MissingDependency(
+            "The ziglang package",
+            f"building for {triple}",
+            "pip install 'edgeq[firmware]', without EDGEQ_TOOLCHAIN=gcc",
+        )
+    command = _zig_command()
+    return Toolchain(
+        "zig", command, ("-target", triple, *flags, *_ZIG_FLAGS), (), _version(command)
+    )
+
+
 def _choice() -> str:
     wanted = os.environ.get(_CHOICE, "auto")
     if wanted not in ("auto", "gcc", "zig"):
@@ -147,7 +190,7 @@ def _zig_cross(target: Target) -> Toolchain:
         hard = any(feature in target.isa for feature in ("fpu", "mve"))
         triple = f"thumb-freestanding-eabi{'hf' if hard else ''}"
     flags = ("-target", triple, f"-mcpu={_zig_cpu(target.cpu, target.isa)}", *_ZIG_FLAGS)
-    include = (_BAREMETAL / "include",)
+    include = (BARE_HEADERS,)
     return Toolchain("zig", _zig_command(), flags, include, _version(_zig_command()))
 
 

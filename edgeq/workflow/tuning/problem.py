@@ -28,7 +28,7 @@ from edgeq.workflow.manifest import source_digest
 from edgeq.workflow.tuning.space import Space
 from edgeq.workflow.tuning.trial import Problem
 
-_GENERATED = ("sim:", "qemu:", "c", "serial:")
+_GENERATED = ("sim:", "qemu:", "c", "wasm:", "serial:")
 _CALIBRATION_SAMPLES = 200
 # Compressions that are tried where there is data to train on, and what they promise.
 _TRAINED = ("qat-int8", "qat-int4", "channels-75%", "channels-50%")

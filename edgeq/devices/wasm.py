@@ -1,0 +1,392 @@
+"""`wasm:`: the generated C as WebAssembly, in wasmtime on this machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.toolchain import Toolchain, wasm_toolchain
+from edgeq.compiler.compilation import Sources
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices import query
+from edgeq.devices.address import Address
+from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.generated import (
+    NAME,
+    compile_flags,
+    generate,
+    op_entries,
+    stored_outputs,
+    tensor_specs,
+    timed_ops,
+)
+from edgeq.devices.host_c import batch_source
+from edgeq.devices.recordings import (
+    ANSWER_HEADER,
+    answer_arrays,
+    check_samples,
+    host_stream_source,
+    stream_of,
+)
+from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
+from edgeq.devices.timing import disturbances, measure_latency
+from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.array import Array
+
+_OP_CALLS = 20
+_STACK_BYTES = 1 << 18
+_ALIGNMENT = 16
+_PAGE_BYTES = 1 << 16
+# Inputs and outputs of so many bytes go through the module's memory at once.
+_BATCH_BYTES = 16 << 20
+# Included before the model: who is told of every op, with the arena, and when it began.
+_TRACE_HEADER = f"""
+#ifndef EQ_WASM_OP_H
+#define EQ_WASM_OP_H
+__attribute__((import_module("edgeq"), import_name("op"))) void eq_op(int op, const void *arena);
+#define EQ_OP(i) eq_op((i), {NAME}_arena);
+#endif
+"""
+_CLOCK_HEADER = """
+#ifndef EQ_WASM_OP_H
+#define EQ_WASM_OP_H
+void eq_op(int op);
+#define EQ_OP(i) eq_op(i);
+#endif
+"""
+# The engine's own clock, in nanoseconds: to ask it from inside costs less than to be called.
+_CLOCK_SOURCE = """
+#include <stdint.h>
+
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("clock_time_get")))
+int32_t eq_clock(int32_t clock, int64_t precision, uint64_t *time);
+void eq_op(int op);
+extern uint64_t eq_times[%d];
+uint64_t eq_times[%d];
+
+void eq_op(int op)
+{
+    (void)eq_clock(1, 1, &eq_times[op]);
+}
+"""
+
+
+def device(address: Address) -> WasmDevice:
+    """The device of a `wasm:` address; `?simd=off` leaves the 128-bit vectors out."""
+    query.allow_only(address, ("simd",))
+    simd = query.choice(address, "simd", ("on", "off"), "on") == "on"
+    return WasmDevice(address.text, simd=simd)
+
+
+class WasmDevice:
+    """The generated C in a WebAssembly engine on this machine."""
+
+    def __init__(self, address: str, *, simd: bool) -> None:
+        self.address = address
+        self._simd = simd
+
+    def open(self, model: Path, options: CompileOptions) -> WasmSession:
+        """A session with the module of `model` compiled and instantiated."""
+        _wasmtime()
+        sources = generate(model, load_target("wasm32"), options)
+        math = any("#include <math.h>" in text for text in sources.files.values())
+        return WasmSession(self.address, sources, wasm_toolchain(simd=self._simd, math=math))
+
+
+def _wasmtime() -> Any:
+    try:
+        import wasmtime
+    except ImportError:
+        raise MissingDependency(
+            "wasmtime", "running WebAssembly", "pip install 'edgeq[wasm]'"
+        ) from None
+    return wasmtime
+
+
+def _flags(sources: Sources) -> list[str]:
+    return [*compile_flags(sources), "-O3"]
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """What goes into a module besides the model and what makes many calls in a row.
+
+    Attributes:
+        header: Text that comes before every source.
+        source: A C file of its own.
+        exports: Its names that are called or read from here.
+    """
+
+    header: str = ""
+    source: str = ""
+    exports: tuple[str, ...] = ()
+
+
+class _Module:
+    """One instance of the compiled model, with memory of its own."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        toolchain: Toolchain,
+        extra: _Extra | None = None,
+        on_op: Callable[[int, int], None] | None = None,
+    ) -> None:
+        wasmtime, extra = _wasmtime(), extra or _Extra()
+        self._specs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
+        self._trap = wasmtime.Trap, wasmtime.WasmtimeError
+        engine = wasmtime.Engine()
+        path = _built(sources, toolchain, extra)
+        self._store = wasmtime.Store(engine)
+        self._store.set_wasi(wasmtime.WasiConfig())
+        linker = wasmtime.Linker(engine)
+        linker.define_wasi()
+        if on_op is not None:
+            i32 = wasmtime.ValType.i32()
+            linker.define_func("edgeq", "op", wasmtime.FuncType([i32, i32], []), on_op)
+        instance = linker.instantiate(self._store, wasmtime.Module.from_file(engine, str(path)))
+        self._exports = instance.exports(self._store)
+        self._memory = self._exports["memory"]
+        self._free = self.global_value("__heap_base")
+        if self.has("_initialize"):
+            self.call("_initialize")
+
+    def has(self, name: str) -> bool:
+        """Whether the module exports something of this name."""
+        return self._exports.get(name) is not None
+
+    def global_value(self, name: str) -> int:
+        """The value of an exported global: the address of what C knows by that name."""
+        return int(self._exports[name].value(self._store))
+
+    def call(self, name: str, *arguments: int) -> int:
+        """What an exported function returns.
+
+        Raises:
+            EdgeqError: The engine has stopped the module.
+        """
+        try:
+            return int(self._exports[name](self._store, *arguments) or 0)
+        except self._trap as error:
+            text = str(error).strip().splitlines()
+            raise EdgeqError(
+                f"The WebAssembly engine stops the generated code: {text[-1].strip()}.", name
+            ) from None
+
+    def read(self, address: int, size: int) -> bytes:
+        """Some bytes of the module's memory."""
+        return bytes(self._memory.read(self._store, address, address + size))
+
+    def write(self, address: int, content: bytes) -> None:
+        """Change the module's memory."""
+        self._memory.write(self._store, content, address)
+
+    def place(self, sizes: Sequence[int]) -> list[int]:
+        """Addresses of free memory for blocks of these sizes; those given before are free again."""
+        found, end = [], self._free
+        for size in sizes:
+            start = -(-end // _ALIGNMENT) * _ALIGNMENT
+            found.append(start)
+            end = start + size
+        missing = end - self._memory.data_len(self._store)
+        if missing > 0:
+            self._memory.grow(self._store, -(-missing // _PAGE_BYTES))
+        return found
+
+    def batch(self, inputs: Sequence[Array], calls: int) -> _Batch:
+        """Calls in a row that can be made again and again."""
+        ins, outs = self._specs
+        blocks = [spec.bytes * calls for spec in (*ins, *outs)]
+        pointers, *places = self.place([4 * len(blocks), *blocks])
+        self.write(pointers, np.asarray(places, "<u4").tobytes())
+        contents = [np.ascontiguousarray(array).tobytes() for array in inputs]
+        results = [
+            (place, (calls, *spec.shape), np.dtype(spec.dtype))
+            for place, spec in zip(places[len(ins) :], outs, strict=True)
+        ]
+        feeding = list(zip(places, contents, strict=False))
+        return _Batch(self, (pointers, pointers + 4 * len(ins), calls), feeding, results)
+
+
+class _Batch:
+    """Where inputs and outputs lie, and the calls that lead from one to the other."""
+
+    def __init__(
+        self,
+        module: _Module,
+        arguments: tuple[int, int, int],
+        inputs: Sequence[tuple[int, bytes]],
+        outputs: Sequence[tuple[int, tuple[int, ...], Any]],
+    ) -> None:
+        self._module = module
+        self._arguments = arguments
+        self._outputs = outputs
+        for place, content in inputs:
+            module.write(place, content)
+
+    def __call__(self) -> None:
+        """Make the calls."""
+        self._module.call("eq_run", *self._arguments)
+
+    def outputs(self) -> list[Array]:
+        """The outputs of the last calls."""
+        found = []
+        for place, shape, dtype in self._outputs:
+            raw = self._module.read(place, int(np.prod(shape)) * dtype.itemsize)
+            found.append(np.frombuffer(raw, dtype).reshape(shape).copy())
+        return found
+
+
+def _built(sources: Sources, toolchain: Toolchain, extra: _Extra) -> Path:
+    """The module's file, built now or taken from the cache."""
+    inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
+    files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
+    flags, exports = _flags(sources), ["eq_run", "__heap_base", *extra.exports]
+    if sources.stream is not None:
+        files |= {
+            "eq_answer.h": ANSWER_HEADER,
+            "eq_stream.c": host_stream_source(outputs, sources.stream),
+        }
+        flags += ["-include", "eq_answer.h"]
+        exports.append("eq_stream")
+    if f"void {NAME}_reset(void)" in sources.files[f"{NAME}.h"]:
+        exports.append(f"{NAME}_reset")
+    if extra.header:
+        files["eq_wasm_op.h"] = extra.header
+        flags += ["-include", "eq_wasm_op.h"]
+    if extra.source:
+        files["eq_wasm_op.c"] = extra.source
+    link = [f"-Wl,-z,stack-size={_STACK_BYTES}", *(f"-Wl,--export={name}" for name in exports)]
+    if "wasm32-freestanding" in toolchain.flags:
+        link.append("-Wl,--no-entry")
+    return build(toolchain, files, flags, link, "model.wasm")
+
+
+class WasmSession(Session):
+    """One model in a WebAssembly engine."""
+
+    def __init__(self, address: str, sources: Sources, toolchain: Toolchain) -> None:
+        self._address = address
+        self._sources = sources
+        self._toolchain = toolchain
+        self._inputs = tensor_specs(sources, "inputs")
+        self._outputs = tensor_specs(sources, "outputs")
+        self._module = _Module(sources, toolchain)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of N calls, made in order."""
+        count = check_batch(inputs, self._inputs)
+        each = sum(spec.bytes for spec in (*self._inputs, *self._outputs))
+        most = max(1, _BATCH_BYTES // max(each, 1))
+        results = [np.empty((count, *spec.shape), spec.dtype) for spec in self._outputs]
+        for start in range(0, count, most):
+            piece = [array[start : start + most] for array in inputs]
+            batch = self._module.batch(piece, min(most, count - start))
+            batch()
+            for result, value in zip(results, batch.outputs(), strict=True):
+                result[start : start + most] = value
+        return results
+
+    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
+        """The answers to one recording from the initial state."""
+        stream = stream_of(self._sources, self._address)
+        samples = check_samples(samples, stream)
+        chunk = chunk or stream.step * stream.frame_step
+        results = answer_arrays(stream, len(samples), self._outputs)
+        sizes = [4 * len(results), samples.nbytes, *(array.nbytes for array in results)]
+        pointers, place, *places = self._module.place(sizes)
+        self._module.write(pointers, np.asarray(places, "<u4").tobytes())
+        self._module.write(place, samples.tobytes())
+        made = self._module.call("eq_stream", place, len(samples), chunk, pointers)
+        assert all(made == len(array) for array in results)
+        for k, (array, at) in enumerate(zip(results, places, strict=True)):
+            raw = self._module.read(at, array.nbytes)
+            results[k] = np.frombuffer(raw, array.dtype).reshape(array.shape).copy()
+        return results
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every stored activation of one call from the initial state, by tensor index."""
+        batch = one_call(inputs)
+        check_batch(batch, self._inputs)
+        ops = op_entries(self._sources)
+        size = self._sources.manifest["arena_bytes"]
+        found: dict[int, Array] = {}
+
+        def on_op(op: int, arena: int) -> None:
+            if op:
+                found.update(stored_outputs(ops[op - 1], module.read(arena, size)))
+
+        module = _Module(self._sources, self._toolchain, _Extra(header=_TRACE_HEADER), on_op)
+        module.batch(batch, 1)()
+        return found
+
+    def reset(self) -> None:
+        """Set the model's state back to its initial value."""
+        if self._module.has(f"{NAME}_reset"):
+            self._module.call(f"{NAME}_reset")
+
+    def profile(self, options: ProfileOptions) -> Measurement:
+        """Latency by the clock, seen from outside the engine; each op's share in its own pass."""
+        inputs = one_call(profile_inputs(self._inputs, options.input_index))
+        # With a front end a call that counts is one that ends in an answer.
+        stream = self._sources.stream
+        calls = 1 if stream is None else stream.frame_step
+        module = _Module(self._sources, self._toolchain)
+        call = module.batch([np.repeat(array, calls, axis=0) for array in inputs], calls)
+        call()
+        sha256 = digest(call.outputs())
+        latency, samples = measure_latency(call, options)
+        manifest = self._sources.manifest
+        arena = manifest["arena_bytes"] + manifest.get("state_bytes", 0)
+        static = manifest.get("static_bytes", 0)
+        disturbed = disturbances(samples)
+        return Measurement(
+            device={
+                "address": self._address,
+                "target": "wasm32",
+                "cpu": "wasm32",
+                "runtime": "c",
+                "runtime_version": __version__,
+                "compiler": f"zig {self._toolchain.version}",
+                "compiler_flags": [*self._toolchain.flags, *_flags(self._sources)],
+                "engine": f"wasmtime {metadata.version('wasmtime')}",
+                "machine": platform.machine(),
+            },
+            latency_us=latency,
+            samples_us=samples,
+            valid=not disturbed,
+            warnings=disturbed,
+            memory_bytes=Memory(arena=arena, static=static),
+            ops=self._op_shares(inputs) if options.ops else (),
+            output_sha256=sha256,
+        )
+
+    def close(self) -> None:
+        """Nothing to free: the instance goes with the session."""
+
+    def _op_shares(self, inputs: Sequence[Array]) -> list[OpProfile]:
+        """The median time of each op over some calls that ended in an answer."""
+        ops = op_entries(self._sources)
+        marks = len(ops) + 1
+        clock = _Extra(_CLOCK_HEADER, _CLOCK_SOURCE % (marks, marks), ("eq_times",))
+        module = _Module(self._sources, self._toolchain, clock)
+        stream, times = self._sources.stream, module.global_value("eq_times")
+        calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
+        call = module.batch(inputs, 1)
+        started = []
+        for _ in range(calls):
+            call()
+            seen = np.frombuffer(module.read(times, 8 * marks), "<u8")
+            if seen.all():
+                started.append(seen.astype(np.float64))
+                module.write(times, bytes(8 * marks))
+        return timed_ops(ops, np.diff(np.asarray(started), axis=1) / 1e3)

@@ -1,0 +1,115 @@
+"""What edgeq itself compiles of projects for application processors: WebAssembly, Android's .so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgeq.boards.cpu import PORTABLE
+from edgeq.boards.target import Target
+from edgeq.compiler.build.toolchain import BARE_HEADERS, wasm_toolchain, zig_toolchain
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.firmware.tools import run_tool
+
+_TIMEOUT_S = 600
+_FLAGS = ("-std=c99", "-O3", "-ffunction-sections", "-fdata-sections", "-fno-common")
+_WEB_STACK_BYTES = 1 << 16
+ABIS = {
+    "arm64-v8a": ("aarch64-linux-android",),
+    "armeabi-v7a": ("arm-linux-androideabi", "-mcpu=generic+v7a+vfp3d16"),
+    "x86_64": ("x86_64-linux-android",),
+}
+"""Android's names of processors, and what zig is told of each."""
+
+
+def host_forms(target: Target) -> Target:
+    """A target whose kernels are those of application processors; C for every core stays that."""
+    return replace(target, toolchain="host") if target.name == PORTABLE else target
+
+
+def _web(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:
+    """The module in two forms, by file."""
+    made = {}
+    for suffix, simd in (("", False), (".simd", True)):
+        zig = wasm_toolchain(simd=simd, math=math)
+        include = [f"-I{path}" for path in ("native", *zig.include_dirs)]
+        start = () if math else ("-Wl,--no-entry",)
+        link = (*start, f"-Wl,-z,stack-size={_WEB_STACK_BYTES}", "-s")
+        file = f"{name}{suffix}.wasm"
+        made[file] = [*zig.command, *zig.flags, *_FLAGS, *link, *include, "-o", file, *sources]
+    return made
+
+
+def _android(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:
+    """The native libraries, by file. What the code calls of a C library is linked into each.
+
+    What C has in <math.h> is not: only an NDK has Android's.
+    """
+    if math:
+        return {}
+    made = {}
+    for abi, told in ABIS.items():
+        zig = zig_toolchain(*told)
+        file = f"src/main/jniLibs/{abi}/lib{name}_jni.so"
+        made[file] = [
+            *zig.command[:-1],
+            *("build-lib", "-dynamic", "-target", *told),
+            *("-O", "ReleaseFast", "-fcompiler-rt", "-fstrip", "-fPIC"),
+            "-fno-allow-shlib-undefined",
+            *("-z", "max-page-size=16384", f"-fsoname=lib{name}_jni.so"),
+            *("--version-script", "src/main/cpp/exports.map", f"-femit-bin={file}"),
+            *("-Isrc/main/cpp", f"-I{BARE_HEADERS}"),
+            *("-cflags", *_FLAGS, "-fno-sanitize=undefined", "--", *sources),
+        ]
+    return made
+
+
+# By kind of project: where its C lies, and what is compiled of it.
+_BINARIES = {"web": ("native", _web), "android": ("src/main/cpp", _android)}
+
+
+def binary_commands(template: str, name: str, folder: Path) -> dict[str, list[str]]:
+    """The commands that compile a project's binaries, to be run in its folder, by file.
+
+    Raises:
+        MissingDependency: There is no compiler for them.
+    """
+    if template not in _BINARIES:
+        return {}
+    room, commands = _BINARIES[template]
+    sources = sorted(path.relative_to(folder).as_posix() for path in (folder / room).glob("*.c"))
+    texts = (path.read_text(encoding="utf-8") for path in (folder / room).glob("*.h"))
+    math = any("#include <math.h>" in text for text in texts)
+    return commands(name, sources, math=math)
+
+
+def app_commands(template: str, name: str, folder: Path) -> list[list[str]]:
+    """The commands that `edgeq build` runs in the folder of a project, where edgeq can build it.
+
+    Raises:
+        UsageError: Only tools that are not here can.
+        MissingDependency: There is no compiler for it.
+    """
+    if template == "swift":
+        what, hint = "Swift's own tools build a 'swift' package.", "swift build, or Xcode"
+        raise UsageError(what, str(folder), hint)
+    commands = binary_commands(template, name, folder)
+    if not commands:
+        what, hint = "Android's NDK compiles models with float ops.", "gradle assembleRelease"
+        raise UsageError(what, str(folder), hint)
+    return list(commands.values())
+
+
+def compile_binaries(template: str, name: str, folder: Path) -> None:
+    """Compile a project's binaries in its folder.
+
+    Raises:
+        MissingDependency: There is no compiler for them.
+        EdgeqError: It fails; its last words are in the error.
+    """
+    for file, command in binary_commands(template, name, folder).items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        done = run_tool(command, _TIMEOUT_S, folder=folder)
+        if done.code:
+            raise EdgeqError(f"The C compiler failed on {file}:\n{done.tail(15)}")

@@ -1,0 +1,65 @@
+// {{ name }}: {{ models | map(attribute="name") | join(", ") }} in WebAssembly. Made by edgeq {{ edgeq_version }}.
+
+{% macro listed(tensors, kind) %}
+{% for tensor in tensors %}{{ (kind or arrays[tensor.dtype]) | code }}{% if not loop.last %}, {% endif %}{% endfor %}
+{%- endmacro %}
+{% macro result(tensors, kind) %}
+{% if tensors | length == 1 %}{{ (kind or arrays[tensors[0].dtype]) | code }}{% else %}[{{ listed(tensors, kind) | code }}]{% endif %}
+{%- endmacro %}
+{% macro given(tensors, kind) %}
+{% for tensor in tensors %}input{% if loop.index0 %}{{ loop.index0 }}{% endif %}: {{ (kind or arrays[tensor.dtype]) | code }}{% if not loop.last %}, {% endif %}{% endfor %}
+{%- endmacro %}
+export interface Tensor {
+    readonly dtype: string;
+    readonly shape: readonly number[];
+    /** Number of values. */
+    readonly length: number;
+    /** real = (value - zeroPoint) * scale; a scale of 0 stands for values as they are. */
+    readonly scale: number;
+    readonly zeroPoint: number;
+}
+
+export interface LoadOptions {
+    /** A module from `compileModule`, compiled elsewhere and posted here. */
+    module?: WebAssembly.Module | Promise<WebAssembly.Module>;
+    /** Whether to take the form with 128-bit vectors; by default where the engine has them. */
+    vectors?: boolean;
+}
+
+/** Whether this engine has the 128-bit vectors of WebAssembly. */
+export function hasVectors(): boolean;
+
+/** The compiled module, for `load` or to be posted to a worker; compiled once. */
+export function compileModule(options?: { vectors?: boolean }): Promise<WebAssembly.Module>;
+{% for model in models %}
+
+export interface {{ model.title }} {
+    /** SHA-256 of the .tflite file. */
+    readonly sha256: string;
+    readonly inputs: readonly Tensor[];
+    readonly outputs: readonly Tensor[];
+{% for tensor in model.inputs %}
+    /** The model's own memory: write here, then invoke(). A call may overwrite it. */
+    input(k{% if loop.first %}?{% endif %}: {{ loop.index0 }}): {{ arrays[tensor.dtype] }};
+{% endfor %}
+{% for tensor in model.outputs %}
+    /** The model's own memory: valid until the next call or write to an input. */
+    output(k{% if loop.first %}?{% endif %}: {{ loop.index0 }}): {{ arrays[tensor.dtype] }};
+{% endfor %}
+    /** Run the model once on what its inputs hold. */
+    invoke(): void;
+    /** The outputs for inputs in the types of the tensors: the bytes of TensorFlow Lite Micro. */
+    run({{ given(model.inputs, "") | code }}): {{ result(model.outputs, "") | code }};
+    /** The outputs in real numbers for inputs in real numbers. */
+    runReal({{ given(model.inputs, "ArrayLike<number>") | code }}): {{ result(model.outputs, "Float32Array") | code }};
+    /** Forget all calls so far, where the model keeps something from call to call. */
+    reset(): void;
+    /** 0 when each op gives the bytes known when this was made, else the first op that differs. */
+    selfTest(): number;
+    /** The name of a class, where the model has names; else undefined. */
+    label(index: number): string | undefined;
+}
+
+/** {{ model.name }}, ready to run. */
+export function load{{ model.title }}(options?: LoadOptions): Promise<{{ model.title }}>;
+{% endfor %}

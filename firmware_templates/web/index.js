@@ -1,0 +1,176 @@
+// {{ name }}: {{ models | map(attribute="name") | join(", ") }} in WebAssembly. Made by edgeq {{ edgeq_version }}.
+
+{% macro facts(tensor) %}
+{ dtype: "{{ tensor.dtype }}", shape: [{{ tensor.shape | join(", ") }}], length: {{ tensor.elements }}, scale: {{ tensor.scale }}, zeroPoint: {{ tensor.zero_point }}, array: {{ arrays[tensor.dtype] }} }
+{%- endmacro %}
+const MODELS = {
+{% for model in models %}
+    {{ model.name }}: {
+        sha256: "{{ model.sha256 }}",
+        inputs: [
+{% for tensor in model.inputs %}
+            {{ facts(tensor) | code }},
+{% endfor %}
+        ],
+        outputs: [
+{% for tensor in model.outputs %}
+            {{ facts(tensor) | code }},
+{% endfor %}
+        ],
+    },
+{% endfor %}
+};
+
+// A module with one function that returns a v128 constant: valid where there are vectors.
+const VECTORS = new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 22, 1, 20, 0, 253, 12,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11,
+]);
+
+/** Whether this engine has the 128-bit vectors of WebAssembly. */
+export const hasVectors = () => WebAssembly.validate(VECTORS);
+
+const compiled = new Map();
+
+async function compile(url) {
+    if (url.protocol === "file:") {
+        const { readFile } = await import("node:fs/promises");
+        return WebAssembly.compile(await readFile(url));
+    }
+    const answer = await fetch(url);
+    if (!answer.ok) {
+        throw new Error(`${url} was not found: ${answer.status}`);
+    }
+    // Not streaming: that asks for application/wasm, which not every server says.
+    return WebAssembly.compile(await answer.arrayBuffer());
+}
+
+/** The compiled module, for `load` or to be posted to a worker; compiled once. */
+export function compileModule({ vectors = hasVectors() } = {}) {
+    if (!compiled.has(vectors)) {
+        const url = vectors
+            ? new URL("./{{ name }}.simd.wasm", import.meta.url)
+            : new URL("./{{ name }}.wasm", import.meta.url);
+        const made = compile(url);
+        made.catch(() => compiled.delete(vectors));
+        compiled.set(vectors, made);
+    }
+    return compiled.get(vectors);
+}
+
+/** One model with memory of its own. Calls are made in order; it is no thread's but its own. */
+export class Model {
+    #exports;
+    #name;
+    #inputs;
+    #outputs;
+
+    constructor(name, exports) {
+        const model = MODELS[name];
+        this.#name = name;
+        this.#exports = exports;
+        this.sha256 = model.sha256;
+        this.inputs = model.inputs;
+        this.outputs = model.outputs;
+        this.#call("setup");
+        this.#inputs = model.inputs.map((tensor, k) => this.#view(tensor, this.#call(`input.${k}`)));
+        this.#outputs = model.outputs.map((tensor, k) =>
+            this.#view(tensor, this.#call(`output.${k}`)));
+    }
+
+    /** The model's own memory of input `k`: write here, then invoke(). A call may overwrite it. */
+    input(k = 0) {
+        return this.#inputs[k];
+    }
+
+    /** The model's own memory of output `k`: valid until the next call or write to an input. */
+    output(k = 0) {
+        return this.#outputs[k];
+    }
+
+    /** Run the model once on what its inputs hold. */
+    invoke() {
+        this.#call("invoke");
+    }
+
+    /** The outputs for inputs in the types of the tensors: the bytes of TensorFlow Lite Micro. */
+    run(...inputs) {
+        this.#fed(inputs, (values, tensor, k) => {
+            if (!(values instanceof tensor.array)) {
+                throw new TypeError(`input ${k} is a ${tensor.array.name}`);
+            }
+            this.#inputs[k].set(values);
+        });
+        this.invoke();
+        return one(this.#outputs.map((view) => view.slice()));
+    }
+
+    /** The outputs in real numbers for inputs in real numbers. */
+    runReal(...inputs) {
+        const memory = this.#exports.memory.buffer;
+        const place = this.#exports.real();
+        this.#fed(inputs, (values, tensor, k) => {
+            new Float32Array(memory, place, tensor.length).set(values);
+            this.#call(`from_real.${k}`);
+        });
+        this.invoke();
+        return one(this.outputs.map((tensor, k) => {
+            this.#call(`to_real.${k}`);
+            return new Float32Array(memory, place, tensor.length).slice();
+        }));
+    }
+
+    /** Forget all calls so far, where the model keeps something from call to call. */
+    reset() {
+        this.#call("restart");
+    }
+
+    /** 0 when each op gives the bytes known when this was made, else the first op that differs. */
+    selfTest() {
+        return this.#call("check");
+    }
+
+    /** The name of a class, where the model has names; else undefined. */
+    label(index) {
+        const place = this.#call("label", index);
+        if (place === 0) {
+            return undefined;
+        }
+        const bytes = new Uint8Array(this.#exports.memory.buffer, place);
+        return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
+    }
+
+    #call(what, ...args) {
+        return this.#exports[`${this.#name}.${what}`](...args);
+    }
+
+    #view(tensor, place) {
+        return new tensor.array(this.#exports.memory.buffer, place, tensor.length);
+    }
+
+    #fed(inputs, write) {
+        if (inputs.length !== this.inputs.length) {
+            throw new TypeError(`${this.inputs.length} inputs are needed, ${inputs.length} given`);
+        }
+        inputs.forEach((values, k) => {
+            const tensor = this.inputs[k];
+            if (values.length !== tensor.length) {
+                throw new RangeError(`input ${k} has ${tensor.length} values, not ${values.length}`);
+            }
+            write(values, tensor, k);
+        });
+    }
+}
+
+const one = (values) => (values.length === 1 ? values[0] : values);
+
+async function load(name, { module, vectors } = {}) {
+    const wasm = await (module ?? compileModule(vectors === undefined ? {} : { vectors }));
+    const { exports } = await WebAssembly.instantiate(wasm, {});
+    return new Model(name, exports);
+}
+
+{% for model in models %}
+/** {{ model.name }}, ready to run. */
+export const load{{ model.title }} = (options) => load("{{ model.name }}", options);
+{% endfor %}

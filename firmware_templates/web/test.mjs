@@ -1,0 +1,21 @@
+// npm test: the known input that edgeq has put in, with and without vectors.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as package_ from "./index.js";
+
+for (const vectors of [true, false]) {
+{% for model in models %}
+    test(`{{ model.name }}, vectors ${vectors}`, async () => {
+        const model = await package_.load{{ model.title }}({ vectors });
+{% if model.has_selftest %}
+        assert.equal(model.selfTest(), 0);
+{% endif %}
+        const zeros = model.inputs.map((tensor) => new tensor.array(tensor.length));
+        const first = [model.run(...zeros)].flat();
+        model.reset();
+        assert.deepEqual([model.run(...zeros)].flat(), first);
+        assert.equal(first.length, model.outputs.length);
+    });
+{% endfor %}
+}

@@ -1,0 +1,230 @@
+"""`compile --project linux`: built by its README's commands, for this machine and others."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.firmware.building import build_project
+from edgeq.model.arrays import dequantize, quantize
+from edgeq.model.model_file import read_graph
+from tests.conftest import MLPERF_TINY
+from tests.tools import need
+
+pytestmark = pytest.mark.slow
+
+_CONSUMER = """
+#include <algorithm>
+#include <cstdio>
+#include <net.hpp>
+#include <type_traits>
+
+static_assert(net::Kws::input_elements == 490 && net::Kws::output_zero_point == -128);
+static_assert(!std::is_copy_constructible_v<net::Kws> && std::is_move_constructible_v<net::Kws>);
+
+int main()
+{
+    net::Kws model;
+    net::Ad01 other;
+    if (model.self_test() != 0 || other.self_test() != 0 || net::Kws::label(0) != nullptr) {
+        return 1;
+    }
+    int8_t bytes[net::Kws::input_elements];
+    while (std::fread(bytes, 1, sizeof(bytes), stdin) == sizeof(bytes)) {
+        std::ranges::copy(bytes, model.input().begin());
+        model.invoke();
+        const auto output = model.output();
+        std::fwrite(output.data(), 1, output.size(), stdout);
+    }
+    return 0;
+}
+"""
+_CONSUMER_CMAKE = """
+cmake_minimum_required(VERSION 3.16)
+project(consumer LANGUAGES CXX)
+find_package(net 1 REQUIRED)
+foreach(kind net net_static)
+    add_executable(with_${kind} main.cpp)
+    target_compile_features(with_${kind} PRIVATE cxx_std_20)
+    target_compile_options(with_${kind} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+    target_link_libraries(with_${kind} PRIVATE net::${kind})
+endforeach()
+"""
+
+
+def run(*command, cwd, **more):
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, capture_output=True, timeout=600, check=False, **more
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(make_project):
+    for tool in ("cmake", "gcc"):
+        need(shutil.which(tool), tool)
+    return make_project("linux")
+
+
+@pytest.fixture(scope="module")
+def installed(project, tmp_path_factory):
+    prefix = tmp_path_factory.mktemp("usr")
+    build_project(project)
+    run("ctest", "--test-dir", "build", cwd=project)
+    run("cmake", "--install", "build", "--prefix", prefix, cwd=project)
+    return prefix
+
+
+def check_file(program, folder, tflm_bytes, name, *before):
+    x, expected = tflm_bytes[name]
+    (folder / "in.bin").write_bytes(x.tobytes())
+    said = run(*before, program, "in.bin", "out.bin", cwd=folder).decode()
+    assert said == f"{len(x)} calls\n"
+    assert (folder / "out.bin").read_bytes() == expected.tobytes()
+
+
+def test_the_example_gives_the_bytes_of_tflm(project, installed, tflm_bytes, tmp_path):
+    assert "ad01: PASS 0" in run(project / "build" / "net_selftest", cwd=tmp_path).decode()
+    check_file(project / "build" / "net_run", tmp_path, tflm_bytes, MLPERF_TINY[0])
+    (tmp_path / "in.bin").write_bytes(b"12345")
+    done = subprocess.run(
+        [project / "build" / "net_run", "in.bin", "out.bin"], cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 1
+    assert b"in the middle of call 0" in done.stderr
+
+
+def test_cpp_over_find_package(installed, tflm_bytes, tmp_path):
+    need(shutil.which("g++"), "g++")
+    (tmp_path / "main.cpp").write_text(_CONSUMER)
+    (tmp_path / "CMakeLists.txt").write_text(_CONSUMER_CMAKE)
+    run("cmake", "-B", "build", "-S", ".", f"-DCMAKE_PREFIX_PATH={installed}", cwd=tmp_path)
+    run("cmake", "--build", "build", cwd=tmp_path)
+    x, expected = tflm_bytes["kws"]
+    for kind in ("net", "net_static"):
+        found = run(f"build/with_{kind}", cwd=tmp_path, input=x.tobytes())
+        assert found == expected.tobytes(), kind
+
+
+def test_pkg_config(project, installed, tflm_bytes, tmp_path):
+    need(shutil.which("pkg-config"), "pkg-config")
+    folder = next(installed.rglob("pkgconfig"))
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(folder)}
+    found = run("pkg-config", "--cflags", "--libs", "net", cwd=tmp_path, env=environment)
+    source = project / "example" / "run.c"
+    run("gcc", "-std=c99", source, *found.decode().split(), "-o", "run", cwd=tmp_path)
+    paths = {**os.environ, "LD_LIBRARY_PATH": str(folder.parent)}
+    x, expected = tflm_bytes["ad01"]
+    (tmp_path / "in.bin").write_bytes(x.tobytes())
+    run("./run", "in.bin", "out.bin", cwd=tmp_path, env=paths)
+    assert (tmp_path / "out.bin").read_bytes() == expected.tobytes()
+
+
+def test_soname_and_symbols(installed):
+    need(shutil.which("readelf"), "readelf")
+    library = next(installed.rglob("libnet.so.1.0.0"))
+    dynamic = run("readelf", "-dW", library, cwd=installed).decode()
+    assert "Library soname: [libnet.so.1]" in dynamic
+    assert re.findall(r"NEEDED.*\[(.*)\]", dynamic) == ["libc.so.6"]
+    symbols = run("readelf", "--dyn-syms", "-W", library, cwd=installed).decode()
+    own = set(re.findall(r" (\S+)@@NET_1", symbols))
+    assert {"kws_invoke", "kws_state_bytes", "vww_input_from_real", "sww_output"} <= own
+    assert not [name for name in own if "_op" in name]  # weights stay inside
+    assert own == public_names(installed)
+
+
+def public_names(installed):
+    """Every function of the installed headers."""
+    text = "".join(path.read_text() for path in installed.rglob("*.h"))
+    return set(re.findall(r"^[a-z][\w ]*[ *](\w+)\([^;{]*\);", text, re.MULTILINE))
+
+
+def test_one_wheel(project, tflm_bytes, models, tmp_path):
+    """As `python -m build` makes it, without an environment of its own."""
+    run(sys.executable, "-m", "build", "--no-isolation", "-o", tmp_path / "dist", cwd=project)
+    (wheel,) = (tmp_path / "dist").glob("net-1.0.0-py3-none-linux_*.whl")
+    site = tmp_path / "site"
+    run(
+        *(sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"),
+        *("--target", site, wheel),
+        cwd=tmp_path,
+    )
+    values = np.linspace(-900, 900, 490, dtype=np.float32)
+    np.savez(tmp_path / "in.npz", real=values, **{name: x for name, (x, _) in tflm_bytes.items()})
+    script = """
+import sys; sys.path.insert(0, "site")
+import numpy as np, net
+given = dict(np.load("in.npz"))
+real, found = given.pop("real"), {}
+for name, batch in given.items():
+    model = getattr(net, name.capitalize())()
+    assert model.self_test() == 0
+    model.reset()
+    found[name] = np.stack([model.run(x) for x in batch])
+kws = net.Kws()
+assert kws.inputs[0].shape == (1, 49, 10, 1) and kws.label(0) is None
+said = []
+for wrong in [(), (np.zeros(3, np.int8),), (np.zeros(490, np.uint8),)]:
+    try:
+        kws.run(*wrong)
+    except (TypeError, ValueError) as error:
+        said.append(str(error))
+assert len(said) == 3, said
+np.savez("out.npz", real=kws.run_real(real), **found)
+"""
+    run(sys.executable, "-c", script, cwd=tmp_path)
+    found = np.load(tmp_path / "out.npz")
+    for name, (_, expected) in tflm_bytes.items():
+        np.testing.assert_array_equal(found[name], expected, name)
+    graph = read_graph(models / "kws_int8.tflite")
+    x, y = (graph.main.tensors[k[0]] for k in (graph.main.inputs, graph.main.outputs))
+    site_run = f"""
+import sys; sys.path.insert(0, "site")
+import numpy as np, net
+x = np.array({quantize(values, x).tolist()}, np.int8)
+np.save("again.npy", net.Kws().run(x))
+"""
+    run(sys.executable, "-c", site_run, cwd=tmp_path)
+    again = dequantize(np.load(tmp_path / "again.npy"), y)
+    np.testing.assert_array_equal(found["real"], again)
+
+
+CROSS = {
+    "aarch64-linux-musl": ("qemu-aarch64", "AArch64"),
+    "arm-linux-musleabihf": ("qemu-arm", "ARM"),
+    "riscv64-linux-musl": ("qemu-riscv64", "RISC-V"),
+    "aarch64-linux-gnu.2.17": (None, "AArch64"),
+}
+
+
+@pytest.mark.parametrize("system", CROSS)
+def test_other_machines(make_project, tflm_bytes, tmp_path, system):
+    """Built with zig as the README says; the musl programs are static, so that QEMU runs them."""
+    emulator, machine = CROSS[system]
+    project = make_project("linux", ("kws",))
+    build = tmp_path / "build"
+    zig = shutil.which("python-zig", path=str(Path(sys.executable).parent))
+    need(zig and shutil.which("ninja") and shutil.which("cmake"), "ziglang, cmake and ninja")
+    run(
+        *("cmake", "-G", "Ninja", "-B", build, "-S", ".", f"-DZIG={zig}"),
+        *("--toolchain", "cmake/zig.cmake", f"-DZIG_TARGET={system}"),
+        cwd=project,
+    )
+    run("cmake", "--build", build, cwd=project)
+    header = run("readelf", "-hW", build / "libnet.so.1.0.0", cwd=build).decode()
+    assert f"Machine:                           {machine}" in header
+    dynamic = run("readelf", "-dVW", build / "libnet.so.1.0.0", cwd=build).decode()
+    assert "Library soname: [libnet.so.1]" in dynamic
+    if emulator is None:
+        versions = re.findall(r"GLIBC_2\.(\d+)", dynamic)
+        assert all(int(version) <= 17 for version in versions), versions
+        return
+    need(shutil.which(emulator), emulator)
+    run(emulator, build / "net_selftest", cwd=build)
+    check_file(build / "net_run", build, tflm_bytes, "kws", emulator)

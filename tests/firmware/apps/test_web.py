@@ -1,0 +1,209 @@
+"""`compile --project web`: the npm package in Node and in a real browser."""
+
+import http.server
+import json
+import shutil
+import subprocess
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+
+from edgeq.firmware.building import build_project
+from edgeq.model.arrays import dequantize, quantize
+from edgeq.model.model_file import read_graph
+from tests.conftest import MLPERF_TINY
+from tests.tools import need
+
+pytestmark = pytest.mark.slow
+
+# Runs every model on every input, in both forms, and gives all that it found as JSON.
+_CHECK = """
+export async function check(net, given) {
+    const found = {};
+    for (const [name, inputs] of Object.entries(given)) {
+        const load = net[`load${name[0].toUpperCase()}${name.slice(1)}`];
+        found[name] = { tests: [], outputs: {} };
+        for (const vectors of [true, false]) {
+            const model = await load({ vectors });
+            found[name].tests.push(model.selfTest());
+            model.reset();
+            found[name].outputs[vectors] = inputs.map((values) =>
+                Array.from(model.run(Int8Array.from(values))));
+        }
+    }
+    return found;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(make_project, tflm_bytes):
+    folder = make_project("web")
+    (folder / "check.mjs").write_text(_CHECK)
+    given = {name: x.reshape(len(x), -1).tolist() for name, (x, _) in tflm_bytes.items()}
+    (folder / "given.json").write_text(json.dumps(given))
+    return folder
+
+
+def _assert_tflm(found, tflm_bytes):
+    assert set(found) == set(MLPERF_TINY)
+    for name, (_, expected) in tflm_bytes.items():
+        assert found[name]["tests"] == [0, 0]
+        for form in ("true", "false"):
+            outputs = np.array(found[name]["outputs"][form], np.int8).reshape(expected.shape)
+            np.testing.assert_array_equal(outputs, expected, f"{name}, vectors {form}")
+
+
+def _node(folder, script):
+    need(shutil.which("node"), "node")
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_node_gives_the_bytes_of_tflm(project, tflm_bytes):
+    script = (
+        'import * as net from "./index.js"; import { check } from "./check.mjs";'
+        'import given from "./given.json" with { type: "json" };'
+        "console.log(JSON.stringify(await check(net, given)));"
+    )
+    _assert_tflm(_node(project, script), tflm_bytes)
+
+
+def test_the_commands_of_the_readme(project):
+    need(shutil.which("npm"), "npm")
+    for command in (["npm", "test"], ["npm", "pack", "--dry-run", "--json"]):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    files = {file["path"] for file in json.loads(done.stdout)[0]["files"]}
+    assert files == {
+        "README.md", "index.js", "index.d.ts", "package.json", "net.wasm", "net.simd.wasm",
+    }  # fmt: skip
+    before = (project / "net.simd.wasm").read_bytes()
+    build_project(project)
+    assert (project / "net.simd.wasm").read_bytes() == before
+
+
+def test_real_numbers_and_wrong_ones(project, models):
+    values = np.linspace(-900, 900, 490, dtype=np.float32)
+    (project / "values.json").write_text(json.dumps(values.tolist()))
+    found = _node(
+        project,
+        """
+        import { readFile } from "node:fs/promises";
+        import { loadKws } from "./index.js";
+        const values = JSON.parse(await readFile("values.json"));
+        const kws = await loadKws();
+        const said = [];
+        for (const wrong of [[], [new Int8Array(3)], [new Uint8Array(490)], [values]]) {
+            try { kws.run(...wrong); } catch (error) { said.push(`${error}`); }
+        }
+        const real = Array.from(kws.runReal(values));
+        const bytes = Array.from(kws.output());
+        kws.runReal(values.map(() => NaN));
+        console.log(JSON.stringify({ real, bytes, said, label: kws.label(0) ?? null,
+            facts: kws.inputs[0] }));
+        """,
+    )
+    graph = read_graph(models / "kws_int8.tflite")
+    x, y = (graph.main.tensors[k[0]] for k in (graph.main.inputs, graph.main.outputs))
+    fed = quantize(values, x).tolist()
+    again = _node(
+        project,
+        f"""
+        import {{ loadKws }} from "./index.js";
+        const kws = await loadKws();
+        console.log(JSON.stringify(Array.from(kws.run(Int8Array.from({json.dumps(fed)})))));
+        """,
+    )
+    assert found["bytes"] == again
+    assert found["real"] == dequantize(np.array(again, np.int8), y).tolist()
+    assert len(found["said"]) == 4
+    assert "1 inputs are needed, 0 given" in found["said"][0]
+    assert "490 values, not 3" in found["said"][1]
+    assert "Int8Array" in found["said"][2]
+    assert found["facts"]["scale"] == pytest.approx(0.584702909)
+    assert found["facts"]["shape"] == [1, 49, 10, 1]
+    assert found["label"] is None
+
+
+def test_chromium_gives_the_bytes_of_tflm_in_the_page_and_in_a_worker(
+    project, tflm_bytes, tmp_path
+):
+    need(shutil.which("chromium"), "chromium")
+    (project / "check.html").write_text(
+        "<!doctype html><script type=module>"
+        'import * as net from "./index.js"; import { check } from "./check.mjs";'
+        'let given = await (await fetch("given.json")).json(), found;'
+        "try { found = await check(net, given); } catch (error) { found = `${error}`; }"
+        'await fetch("/found", { method: "POST", body: JSON.stringify(found) });'
+        'location.href = "/example/index.html";</script>'
+    )
+    example = project / "example" / "index.html"
+    page = example.read_text()
+    posting = 'fetch("/shown", { method: "POST", body: '
+    shown = 'JSON.stringify(document.getElementById("result").textContent) });\n};\nworker.post'
+    example.write_text(page.replace("};\nworker.post", posting + shown))
+    posted, ready = {}, threading.Event()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_POST(self):
+            size = int(self.headers["Content-Length"])
+            posted[self.path] = json.loads(self.rfile.read(size))
+            self.send_response(204)
+            self.end_headers()
+            if self.path == "/shown":
+                ready.set()
+
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Handler, directory=str(project))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/check.html"
+    browser = subprocess.Popen(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+         f"--user-data-dir={tmp_path}", "--remote-debugging-port=0", address],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert ready.wait(240), posted
+    finally:
+        browser.terminate()
+        browser.wait(60)
+        server.shutdown()
+        example.write_text(page)
+    _assert_tflm(posted["/found"], tflm_bytes)
+    lines = posted["/shown"].splitlines()
+    assert lines[:3] == ["self-test 0", "worker equal", "vectors true"]
+
+
+def test_a_page_with_kws_has_at_most_150_kb(make_project):
+    folder = make_project("web", ("kws",))
+    page = ["index.js", "example/index.html", "example/worker.js", "net.wasm", "net.simd.wasm"]
+    assert sum((folder / file).stat().st_size for file in page) < 150_000
+
+
+def test_types_are_those_of_the_module(project):
+    """Every name that the types promise is there, and every public name is promised."""
+    text = (project / "index.d.ts").read_text()
+    found = _node(
+        project,
+        """
+        import * as net from "./index.js";
+        const sww = await net.loadSww();
+        const own = Object.getOwnPropertyNames(Object.getPrototypeOf(sww));
+        console.log(JSON.stringify([Object.keys(net), [...own, ...Object.keys(sww)]]));
+        """,
+    )
+    exported, members = found
+    for name in set(exported) - {"Model"}:
+        assert f"export function {name}(" in text
+    for name in set(members) - {"constructor"}:
+        assert f"    {name}(" in text or f"    readonly {name}:" in text, name
