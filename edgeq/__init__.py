@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from edgeq.data import Normalization as Normalization
     from edgeq.devices.base import ProfileOptions as ProfileOptions
     from edgeq.devices.inventory import read_inventory as read_inventory
-    from edgeq.devices.monitor import monitor as monitor
+    from edgeq.devices.serial.monitor import monitor as monitor
     from edgeq.errors import EdgeqError as EdgeqError
     from edgeq.firmware.building import build_project as build_project
     from edgeq.firmware.flash import flash_project as flash_project
@@ -114,7 +114,7 @@ _PUBLIC = {
     "create_project": "edgeq.workflow.projects",
     "build_project": "edgeq.firmware.building",
     "flash_project": "edgeq.firmware.flash",
-    "monitor": "edgeq.devices.monitor",
+    "monitor": "edgeq.devices.serial.monitor",
     "write_report": "edgeq.report.write",
     "op_table": "edgeq.analysis.op_table",
     "all_targets": "edgeq.boards.target",

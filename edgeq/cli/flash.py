@@ -61,7 +61,7 @@ def flash(
 @json_option
 def monitor(port: str, baud: int, seconds: float | None, as_json: bool) -> None:
     """Show what a board says on its serial port; with --json as one text at the end."""
-    from edgeq.devices.monitor import monitor as arriving
+    from edgeq.devices.serial.monitor import monitor as arriving
 
     heard = []
     for text in arriving(port, baud=baud, seconds=seconds):
