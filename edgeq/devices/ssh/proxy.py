@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from edgeq.devices.ssh.auth import SECRETS
 from edgeq.errors import EdgeqError
@@ -47,15 +49,22 @@ class ProxyProcess:
         )
 
     def close(self) -> None:
-        """End the command."""
+        """End the command, and what it has started: of a pipeline the shell is only the parent."""
         self.socket.close()
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(_A_MOMENT_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        # Whoever has lost its parent cannot be found any more, so the list is made first.
+        family = _descendants(self._process.pid) if self._process.poll() is None else []
+        self._signal(family, signal.SIGTERM)
+        try:
+            self._process.wait(_A_MOMENT_S)
+        except subprocess.TimeoutExpired:
+            self._signal(family, signal.SIGKILL)
         self._process.wait()
+
+    def _signal(self, family: list[int], number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        for each in family:
+            with contextlib.suppress(OSError):
+                os.kill(each, number)
 
     def _pass_on(self) -> None:
         """Show the user what it says, such as the address of a page to log in; keep the end."""
@@ -65,6 +74,19 @@ class ProxyProcess:
                 self._errors = (self._errors + data)[-_LAST_WORDS:]
                 sys.stderr.write(visible(data.decode("utf-8", "replace")))
                 sys.stderr.flush()
+
+
+def _descendants(number: int) -> list[int]:
+    """The processes that a process has started, and those that they have; on Linux."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = entry.read_text(errors="replace").rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(entry.parent.name))
+    found = children.get(number, [])
+    for each in found:
+        found += children.get(each, [])
+    return found
 
 
 def _start(command: str, theirs: socket.socket) -> subprocess.Popen[bytes]:

@@ -26,6 +26,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._forgotten: list[tuple[socket.socket, socket.socket]] = []
+        self._closed = threading.Event()
         self._mode = ""
         self._armed: tuple[str, int, Callable[[], None]] | None = None
         self._seen = {"up": 0, "down": 0}
@@ -64,13 +66,18 @@ class Proxy:
     def heal(self) -> None:
         """Forward new connections again; the broken ones stay as they are."""
         self._silent_up, self._silent_down = threading.Event(), threading.Event()
+        self._forgotten += self._pairs
         self._pairs = []
 
     def close(self) -> None:
+        """End all connections, those that were broken in silence too: a server must see them go."""
         self._listener.close()
-        for pair in self._pairs:
-            for end in pair:
-                end.close()
+        self._closed.set()
+        for end in (end for pair in (*self._pairs, *self._forgotten) for end in pair):
+            # To close alone tells the peer nothing while a thread still waits for its bytes.
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _accept(self) -> None:
         while True:
@@ -99,7 +106,7 @@ class Proxy:
                 data = b""
             if silent.is_set():
                 # Neither read on nor close: the peer must find out by itself.
-                threading.Event().wait()
+                self._closed.wait()
             if not data:
                 with contextlib.suppress(OSError):
                     sink.shutdown(socket.SHUT_WR)
