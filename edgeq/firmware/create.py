@@ -25,7 +25,7 @@ from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.project import check_target, render_project
 from edgeq.support.foreign import parse_json, read_bytes
-from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.output import check_writable, digests, whole_directory, write_whole
 from edgeq.support.text import line_problem
 
 PROJECT_FILE = "edgeq-project.json"
@@ -158,9 +158,10 @@ def create_project(
             write_whole(work / path, text)
         if board.file is not None:
             write_whole(work / _TARGET_FILE, board.file.read_text(encoding="utf-8"))
-        write_whole(work / PROJECT_FILE, json.dumps(project.record, indent=2) + "\n")
         if app:
             compile_binaries(template, title, work)
+        record = {**project.record, "digests": digests(work)}
+        write_whole(work / PROJECT_FILE, json.dumps(record, indent=2) + "\n")
     return project
 
 

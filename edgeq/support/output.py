@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import kind_of, parse_json, read_bytes
+from edgeq.support.foreign import kind_of, open_file, parse_json, read_bytes
+from edgeq.support.text import visible_line
 
 _RECORDS = ("manifest.json", "edgeq-project.json")  # one of them is in every folder edgeq makes
+_BUILT = ("build", ".pio")  # where builds of a project put what they can make again
 
 
 def check_writable(
@@ -91,30 +95,75 @@ def _check_input(path: Path, given: str) -> None:
         raise EdgeqError(f"'{path}' {does} the input '{source}'.", hint="another output")
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    total = hashlib.sha256()
+    with open_file(path, "file") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What a folder holds: path of each file, with `/`, to its SHA-256; for the folder's record."""
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
 def _check_ours(folder: Path) -> None:
     """Refuse to replace a folder with more in it than an earlier result.
 
     Raises:
-        EdgeqError: It is not empty and holds no record of edgeq's, or it is a git repository.
+        EdgeqError: It is not empty and holds no record of edgeq's; it is a git repository; or it
+            holds files that the record does not list, or that were changed since.
     """
     held = {entry.name for entry in folder.iterdir()}
     if ".git" in held:
         raise EdgeqError(f"'{folder}' would be replaced as a whole, and is a git repository.")
-    if held and not any(_is_record(folder / name) for name in _RECORDS):
+    records = [name for name in _RECORDS if name in held and _record(folder / name) is not None]
+    if held and not records:
         raise EdgeqError(
             f"'{folder}' would be replaced as a whole, and edgeq did not make it: it has no "
             f"{' or '.join(_RECORDS)} of edgeq's.",
             hint="another folder; or remove it yourself",
         )
+    for name in records[:1]:
+        made = _record(folder / name) or {}
+        # The manifest of a deployment has its list inside what is signed.
+        listed = made.get("digests") or (made.get("manifest") or {}).get("files")
+        if isinstance(listed, dict):
+            _check_nothing_lost(folder, name, listed)
 
 
-def _is_record(path: Path) -> bool:
+def _check_nothing_lost(folder: Path, record: str, listed: dict[str, object]) -> None:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if inside.parts[0] in _BUILT or inside.as_posix() == record:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            continue
+        mine = listed.get(inside.as_posix())
+        if path.is_symlink() or mine is None or file_digest(path) != mine:
+            how = "is not edgeq's" if mine is None else "was changed since edgeq wrote it"
+            raise EdgeqError(
+                f"'{folder}' would be replaced as a whole, and {visible_line(str(inside))} {how}.",
+                hint="another folder; or move the file away first",
+            )
+
+
+def _record(path: Path) -> dict[str, Any] | None:
     try:
         found = parse_json(read_bytes(path, "record"), str(path))
     except EdgeqError:
-        return False
-    signed = found.get("manifest") if isinstance(found, dict) else None
-    return any(isinstance(each, dict) and "edgeq" in each for each in (found, signed))
+        return None
+    if not isinstance(found, dict):
+        return None
+    signed = found.get("manifest")
+    made = any(isinstance(each, dict) and "edgeq" in each for each in (found, signed))
+    return found if made else None
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

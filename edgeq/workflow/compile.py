@@ -16,7 +16,7 @@ from edgeq.errors import UsageError
 from edgeq.firmware.golden import oracle_golden
 from edgeq.model.graph import at_signature
 from edgeq.model.model_file import read_graph
-from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.output import check_writable, digests, whole_directory, write_whole
 
 
 def compile(  # noqa: A001  (the name of the command, as documented)
@@ -71,5 +71,6 @@ def compile(  # noqa: A001  (the name of the command, as documented)
     with whole_directory(Path(output), force=force) as folder:
         for file, text in sources.files.items():
             write_whole(folder / file, text)
-        write_whole(folder / "manifest.json", json.dumps(sources.manifest, indent=2) + "\n")
+        record = {**sources.manifest, "digests": digests(folder)}
+        write_whole(folder / "manifest.json", json.dumps(record, indent=2) + "\n")
     return sources

@@ -20,8 +20,8 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.frontend.description import BUILT_IN
-from edgeq.support.foreign import open_file
 from edgeq.support.jsontext import json_text, read_json
+from edgeq.support.output import digests, file_digest
 from edgeq.support.signature import sign_bytes
 from edgeq.support.text import whole_number
 from edgeq.workflow.config import DeployConfig
@@ -66,11 +66,7 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
         "edgeq": __version__,
         "model": result["model"],
         "target": result["target"],
-        "files": {
-            path.relative_to(folder).as_posix(): file_digest(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path != folder / MANIFEST
-        },
+        "files": {path: own for path, own in digests(folder).items() if path != MANIFEST},
         "sources": {
             name: {"name": Path(text).name, "sha256": source_digest(text)}
             for name, text in (
@@ -122,15 +118,6 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
     for check in result["verify"]:
         found[f"differing_on_{check['on']}"] = check["differing"]
     return {name: value for name, value in found.items() if value is not None}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    total = hashlib.sha256()
-    with open_file(path, "file") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
 
 
 def source_digest(text: str) -> str | None:

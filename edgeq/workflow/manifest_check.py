@@ -10,9 +10,10 @@ from typing import Any
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
+from edgeq.support.output import file_digest
 from edgeq.support.result import Result
 from edgeq.support.signature import verify_bytes
-from edgeq.workflow.manifest import MANIFEST, RESULT, canonical, figures, file_digest, source_digest
+from edgeq.workflow.manifest import MANIFEST, RESULT, canonical, figures, source_digest
 from edgeq.workflow.manifest_form import not_newer, read_manifest
 
 

@@ -273,3 +273,39 @@ def test_a_folder_below_one_that_takes_none():
         whole_directory(Path("/proc/x/y"), force=False),
     ):
         pass
+
+
+def compiled(cli, models, folder):
+    done = cli("compile", models / "ad01_int8.tflite", "-o", folder, "--name", "ad01", "--force")
+    return done.code, done.err
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", "src/mine.c", "link.c"])
+def test_a_file_of_the_users_in_a_folder_of_edgeqs_is_not_lost(cli, models, tmp_path, stranger):
+    folder = tmp_path / "c"
+    assert compiled(cli, models, folder)[0] == 0
+    assert compiled(cli, models, folder)[0] == 0
+    mine = folder / stranger
+    mine.parent.mkdir(exist_ok=True)
+    if stranger == "link.c":
+        mine.symlink_to(folder / "ad01.c")
+    else:
+        mine.write_text("precious")
+    code, said = compiled(cli, models, folder)
+    assert (code, f"{stranger} is not edgeq's" in said) == (1, True)
+    assert mine.exists()
+
+
+def test_a_generated_file_that_the_user_edited_is_not_lost(cli, models, tmp_path):
+    folder = tmp_path / "fw"
+    words = ("--project", "bare-metal", "--target", "nucleo-f446re", "--force", "--no-golden")
+    model = models / "ad01_int8.tflite"
+    assert cli("compile", model, "-o", folder, *words).code == 0
+    (folder / "build").mkdir()
+    (folder / "build" / "image.elf").touch()  # what a build made, it makes again
+    assert cli("compile", model, "-o", folder, *words).code == 0
+    main = folder / "src" / "main.c"
+    main.write_text(main.read_text() + "/* mine */\n")
+    done = cli("compile", model, "-o", folder, *words)
+    assert (done.code, "src/main.c was changed since edgeq wrote it" in done.err) == (1, True)
+    assert main.read_text().endswith("/* mine */\n")
