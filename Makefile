@@ -73,6 +73,7 @@ fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, ag
 	$(BIN)/python -m tests.kernels.layers
 	$(BIN)/python -m tests.data.fuzz
 	$(BIN)/python -m tests.conversion.fuzz
+	$(BIN)/python -m tests.conversion.streaming.fuzz
 	$(BIN)/python -m tests.frontend.fuzz
 	$(BIN)/python -m tests.foreign.fuzz
 

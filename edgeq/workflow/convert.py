@@ -156,7 +156,9 @@ def convert(
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     stepwise, words = streamed(check, given, source, chosen)
-    quality, remarks = check.run(given, chosen, result, source)
+    quality, remarks = check.run(
+        given, chosen, result, source.stream, apart=stepwise is not None and stepwise.apart
+    )
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)

@@ -12,7 +12,7 @@ from typing import Any
 from edgeq.analysis.diagnosis.diagnose import Diagnosis, LayerDiagnosis, diagnose
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.proof.heads import joined_by
-from edgeq.conversion.proof.limits import quality_limits
+from edgeq.conversion.proof.limits import STREAM_LIMITS, QualityLimits, quality_limits
 from edgeq.conversion.proof.quality import (
     FAILED,
     NOT_JUDGED,
@@ -63,11 +63,19 @@ class QualityCheck:
         source: FloatModel,
         scheme: Scheme,
         converted: bytes,
-        streaming: FloatModel | None = None,
+        stream: StreamForm | None = None,
+        apart: bool = False,
     ) -> tuple[Quality | None, tuple[str, ...]]:
         """The quality of a conversion with what there is to say about it.
 
         There is none where it is not wanted, or there is no data.
+
+        Args:
+            source: The float model, of windows if the result streams.
+            scheme: How the result was quantized.
+            converted: The result.
+            stream: How it streams, if it does.
+            apart: Whether a stream answers otherwise than windows do in float already.
 
         Raises:
             LimitError: It differs too much from the float model, and that is not accepted.
@@ -76,8 +84,8 @@ class QualityCheck:
         if not self.wanted or not known:
             return None, ()
         try:
-            stream = streaming.stream if streaming is not None else None
-            quality = self._measure(source, scheme, converted, stream)
+            limits = STREAM_LIMITS if apart else quality_limits(scheme.name)
+            quality = self._measure(source, limits, converted, stream)
         except MissingDependency as error:
             return None, (_not_compared(error),)
         bad = [output for output in quality.outputs if output.verdict in (FAILED, WARNED)]
@@ -92,11 +100,12 @@ class QualityCheck:
                 + " ".join(_words(o, quality) for o in bad if o.verdict == FAILED)
                 + (f" {blame}" if blame else ""),
                 source.source,
-                f"{_remedy(scheme)}; --accept-loss writes it all the same",
+                f"{_OF_WINDOWS if apart else _remedy(scheme)}; "
+                "--accept-loss writes it all the same",
             )
         if blame:
             warnings.append(blame)
-        if low:
+        if low and not apart:
             warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
         return quality, tuple(text for text in warnings if text)
 
@@ -104,10 +113,14 @@ class QualityCheck:
         """How close the float model of steps is to that of windows; None without data."""
         if not self.wanted or self.data is None or not scheme.integer:
             return None
-        return self._measure(source, scheme, streaming.data, streaming.stream)
+        return self._measure(source, STREAM_LIMITS, streaming.data, streaming.stream)
 
     def _measure(
-        self, source: FloatModel, scheme: Scheme, converted: bytes, stream: StreamForm | None
+        self,
+        source: FloatModel,
+        limits: QualityLimits,
+        converted: bytes,
+        stream: StreamForm | None,
     ) -> Quality:
         labelled = self.eval_data is not None
         data = open_dataset(
@@ -118,7 +131,6 @@ class QualityCheck:
             limit=SAMPLES,
         )
         samples: Iterator[list[Array]] = (sample.inputs for sample in data)
-        limits = quality_limits(scheme.name)
         scores = self.scores
         if scores is None and labelled and self.metric == "classification":
             scores = 0
@@ -229,6 +241,10 @@ def _advice(layer: LayerDiagnosis) -> str:
     return f'For "{layer.name}": {layer.advice}'
 
 
+_OF_WINDOWS = (
+    "in float the stream answers otherwise, too: train without padding over time, or without "
+    "layers that remember more than a window"
+)
 _REMEDIES: Mapping[str, str] = {
     "int8": "--calibration mse, more samples of --data, or --scheme int16x8",
     "int8-per-tensor": "--scheme int8, or --scheme int16x8",

@@ -200,3 +200,13 @@ def test_files_of_keras_2_with_recurrent_layers_load(tmp_path):
     found = float_model(tmp_path / "old.h5")
     assert kinds(found.graph).count("UNIDIRECTIONAL_SEQUENCE_LSTM") == 2
     assert close(run(found.data, [x])[0], model.predict(x, verbose=0), 1e-5)
+
+
+@pytest.mark.parametrize("io", ["uint8", "float32"])
+def test_types_at_the_edges_are_not_those_inside(io):
+    x = keras.Input((8, 4))
+    y = layers.Dense(3)(layers.GRU(4)(layers.Conv1D(4, 3)(layers.Rescaling(1 / 255)(x))))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 4)).astype(np.float32)
+    found = edgeq.convert(keras.Model(x, y), data=pixels, io=io)
+    assert found.quality.signal_to_noise_db > 20
+    assert (found.proof.inputs, found.proof.outputs) == ((io,), (io,))

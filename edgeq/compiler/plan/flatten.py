@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgeq.compiler.ops import OPS
+from edgeq.compiler.ops import FRONTEND_OPS, OPS
 from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER, cycles
 from edgeq.compiler.ops.shared.base import Node, Unsupported, require
 from edgeq.errors import EdgeqError, raise_problems
@@ -235,7 +235,7 @@ class _Inliner:
 
         A copy is made at run time only where the variable changes before it is read.
         """
-        if op.custom_name or op.name in (STACK, *STATEFUL) or self.graph.stream is not None:
+        if op.custom_name or op.name in (STACK, *STATEFUL) or op.name in FRONTEND_OPS:
             return op
         read = [i for i in dict.fromkeys(op.inputs) if i >= 0 and i in self.fills]
         copies = {i: self._add(replace(self.tensors[i], is_variable=False)) for i in read}

@@ -33,6 +33,8 @@ _LIMITS = {
     "bfloat16": QualityLimits(25.0, 13.0),
     "float8-e5m2": QualityLimits(6.0, 2.0),
 }
+STREAM_LIMITS = QualityLimits(10.0, 3.0, 0.0)
+"""Of any scheme, where a stream in float already answers otherwise than windows do."""
 
 
 def quality_limits(scheme: str) -> QualityLimits:

@@ -22,7 +22,7 @@ from edgeq.conversion.proof.agreement import (
 )
 from edgeq.conversion.proof.heads import Head, has_fixed_scale, head_of
 from edgeq.conversion.proof.limits import QualityLimits
-from edgeq.conversion.streaming.form import StreamForm
+from edgeq.conversion.streaming.form import Answer, StreamForm
 from edgeq.devices.interpreters import (
     LiteRtOptions,
     litert_interpreter,
@@ -182,9 +182,9 @@ def measure_stream(
     """
     graph = parse_graph(converted, source.source)
     pairs = [
-        _Pair(source.graph, graph, a, b, position == scores, frames=axis is not None)
-        for position, (a, b, axis) in enumerate(
-            zip(source.graph.main.outputs, graph.main.outputs, stream.axes, strict=True)
+        _Pair(source.graph, graph, a, b, position == scores, frames=answer.axis is not None)
+        for position, (a, b, answer) in enumerate(
+            zip(source.graph.main.outputs, graph.main.outputs, stream.answers, strict=True)
         )
     ]
     real = _Runner(source.graph, source.data, [p.real_scores for p in pairs], LiteRtOptions())
@@ -193,18 +193,11 @@ def measure_stream(
     for call, windows in stream.sliding(_within_time(samples)):
         found = ours.run(call)
         exact = {delay: real.run(window) for delay, window in windows.items()}
-        for pair, delay, axis in zip(pairs, stream.delays, stream.axes, strict=True):
-            if delay in exact:
-                pair.add(_last(exact[delay], axis), _last(found, axis))
+        for pair, answer in zip(pairs, stream.answers, strict=True):
+            if windows:
+                pair.add_frame(exact[answer.delay], found, answer)
         count += bool(windows)
     return Quality(count, limits, tuple(pair.result(limits) for pair in pairs))
-
-
-def _last(values: dict[int, Array], axis: int | None) -> dict[int, Array]:
-    """The newest frame of tensors, where an answer is frames."""
-    if axis is None:
-        return values
-    return {i: v.take([-1], axis) if v.ndim > axis else v for i, v in values.items()}
 
 
 def _within_time(samples: Iterable[Sequence[Array]]) -> Iterator[Sequence[Array]]:
@@ -301,6 +294,14 @@ class _Pair:
             self._answers.add(answers, got.ravel(), margins, self._step(self._scores_tensor))
         else:
             self._logits.add(_centred(scores), _centred(ours))
+
+    def add_frame(self, exact: dict[int, Array], found: dict[int, Array], answer: Answer) -> None:
+        """Take the newest answer of a stream in, which stands somewhere in that of a window."""
+        if answer.axis is not None:
+            real, ours = self._real.index, self._tensor.index
+            exact = {real: exact[real].take([answer.place], answer.axis)}
+            found = {ours: found[ours].take([-1], answer.axis)}
+        self.add(exact, found)
 
     def result(self, limits: QualityLimits) -> OutputQuality:
         """The figures, judged."""

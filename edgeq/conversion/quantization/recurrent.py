@@ -31,6 +31,7 @@ from edgeq.conversion.passes.lstm import (
     reset,
 )
 from edgeq.conversion.quantization.cut import Aside, Cut
+from edgeq.conversion.quantization.inside import given_inside, taken_inside
 
 StepQuantizer = Callable[[FloatModel, Mapping[str, Range], str], Network]
 """Quantizes the step of a loop: the float model, its ranges, the name of the loop's layer."""
@@ -55,6 +56,9 @@ def put_back(network: Network, cut: Cut, quantize_step: StepQuantizer) -> None:
     (signature,) = network.model.signatureDefs
     signature.inputs = signature.inputs[: len(network.inputs)]
     signature.outputs = signature.outputs[: len(network.outputs)]
+    if network.io == "uint8":
+        given = [taken_inside(network, index) for index in given]
+        read = [given_inside(network, index) for index in read]
     for layer in cut.layers:
         place = _Place(
             network,

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import Network
+from edgeq.conversion.quantization.inside import given_inside, scale_and_type, taken_inside
 
 _KEEP_THEIR_OWN = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"})
 _HAND_ON = frozenset({"CONCATENATION", "RESHAPE", "SLICE", "STRIDED_SLICE"})
@@ -95,7 +96,8 @@ def close(network: Network, variables: Variables) -> None:
     (signature,) = network.model.signatureDefs
     signature.inputs = signature.inputs[:-count]
     signature.outputs = signature.outputs[:-count]
-    for state, later in zip(taken, given, strict=True):
+    for outer, result in zip(taken, given, strict=True):
+        state, later = taken_inside(network, outer), given_inside(network, result)
         network.graph.tensors[state].isVariable = True
         _write(network, state, later)
 
@@ -104,7 +106,7 @@ def _write(network: Network, state: int, later: int) -> None:
     """Let the variable have its next value, when everything has read this one."""
     maker = network.maker(later)
     alone = not network.readers(later) and network.outputs.count(later) == 0
-    if _scale(network, state) != _scale(network, later):
+    if scale_and_type(network, state) != scale_and_type(network, later):
         op = network.new_op("QUANTIZE", [later], [state])
     elif alone and maker is not None and network.kind(maker) in _HAND_ON:
         op = maker
@@ -112,13 +114,6 @@ def _write(network: Network, state: int, later: int) -> None:
     else:
         op = network.new_op("MINIMUM", [later, later], [state], "MaximumMinimum")
     network.ops = [*(other for other in network.ops if other is not op), op]
-
-
-def _scale(network: Network, index: int) -> Any:
-    tensor = network.graph.tensors[index]
-    quantization = tensor.quantization
-    scaled = quantization is not None and quantization.scale is not None
-    return (tensor.type, network.scale(index) if scaled and len(quantization.scale) else None)
 
 
 def _entry(network: Network, index: int) -> Any:

@@ -15,6 +15,21 @@ _STOPS = 4
 
 
 @dataclass(frozen=True)
+class Answer:
+    """Where the newest answer of a call is found in what the model of windows gives.
+
+    Attributes:
+        axis: Axis of time in the output; None for an output that is one answer.
+        place: Which frame of the window it is: the last that no padding reaches.
+        delay: Frames from the end of that window to the call.
+    """
+
+    axis: int | None
+    place: int
+    delay: int
+
+
+@dataclass(frozen=True)
 class StreamForm:
     """How a streaming model answers.
 
@@ -23,7 +38,7 @@ class StreamForm:
         step: Frames that a call brings.
         window: Frames that the model of windows takes.
         delays: Frames from the end of a window to its answer, by output.
-        axes: Axis of time in each output; None for those that are one answer.
+        answers: By output, where the newest that a call gives is found in a window.
         windows: Shape of each input of the model of windows, without the batch.
         cut: Whether each input is cut into steps, or given as a whole.
         padded: Layers that pad over time: a window has zeros there, the stream its neighbours.
@@ -34,7 +49,7 @@ class StreamForm:
     step: int
     window: int
     delays: tuple[int, ...]
-    axes: tuple[int | None, ...]
+    answers: tuple[Answer, ...]
     windows: tuple[tuple[int, ...], ...]
     cut: tuple[bool, ...]
     padded: tuple[str, ...]
@@ -107,7 +122,7 @@ class StreamForm:
                 due = total >= self.first_answer and total // self.step % every == 0
                 yield call, {
                     delay: self._part(held, fed - delay - self.window, fed - delay)
-                    for delay in {*self.delays} if due
+                    for delay in {answer.delay for answer in self.answers} if due
                 }  # fmt: skip
             gone = max(fed - self.first_answer, 0)
             held, fed = self._part(held, gone, length), fed - gone

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.streaming.builder import Builder, Refused, Value, Whole
-from edgeq.conversion.streaming.form import StreamForm
+from edgeq.conversion.streaming.form import Answer, StreamForm
 from edgeq.conversion.streaming.frames import Frames
 from edgeq.conversion.streaming.rules import RULES, WHY_NOT
-from edgeq.conversion.streaming.rules.shared import Call, applied
+from edgeq.conversion.streaming.rules.shared import Call, applied, replaced
 from edgeq.conversion.tensorflow import first_line, import_tensorflow
 from edgeq.errors import EdgeqError, UsageError
 
@@ -66,7 +66,7 @@ def to_streaming(model: Any, axis: int, step: int, where: str) -> Streaming:
         step=step,
         window=length,
         delays=tuple(_delay(output, waits * step) for output in outputs),
-        axes=tuple(o.axis if isinstance(o, Frames) else None for o in outputs),
+        answers=tuple(_answer(output, waits * step) for output in outputs),
         windows=tuple(tuple(tensor.shape[1:]) for tensor in model.inputs),
         cut=tuple(_streams(tensor, axis, length) for tensor in model.inputs),
         padded=tuple(dict.fromkeys(builder.padding)) if builder.sees_padding else (),
@@ -126,7 +126,7 @@ def _built(
 def _aligned(builder: Builder, value: Value) -> Value:
     """An output whose newest frame is no newer than the window's last."""
     if isinstance(value, Frames):
-        builder.sees(value.padded[-1:])
+        builder.sees(value.padded[_place(value) :][:1])
     if isinstance(value, Frames) and value.newest > value.last:
         return builder.delayed(value, value.last, "output")
     return value
@@ -177,10 +177,33 @@ def _result(builder: Builder, node: Any, known: Mapping[int, Value]) -> Any:
 def _whole(builder: Builder, call: Call) -> Any:
     """What a call becomes that has nothing to do with time."""
     streamed = any(value.streamed for value in call.values if isinstance(value, Whole))
-    made = applied(builder, call)
+    try:
+        made = applied(builder, call)
+    except NotImplementedError:  # a layer of the user's own that cannot be copied is used itself
+        arguments, options = replaced(
+            (call.arguments, dict(call.options)), lambda value: value.tensor
+        )
+        made = call.operation(*arguments, **options)
     if isinstance(made, list | tuple):
         return [Whole(tensor, streamed) for tensor in made]
     return Whole(made, streamed)
+
+
+def _place(output: Frames) -> int:
+    """The last frame of the window that no padding reaches; the very last if there is none."""
+    clean = np.flatnonzero(~output.padded)
+    place = int(clean[-1]) if len(clean) else output.length - 1
+    ahead = min(output.newest, output.last)
+    return place if place * output.spacing >= ahead else output.length - 1
+
+
+def _answer(output: Value, waited: int) -> Answer:
+    """Where the newest answer of a call is found in a window."""
+    if isinstance(output, Whole):
+        return Answer(None, 0, waited)
+    place = _place(output)
+    late = (place * output.spacing - output.newest) * output.unit
+    return Answer(output.axis, place, waited + late)
 
 
 def _delay(output: Value, waited: int) -> int:

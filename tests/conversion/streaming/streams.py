@@ -35,13 +35,14 @@ def beside_windows(model, step=1, axis=1, more=40):
     form = streaming.form
     frames = recording(model, form.first_answer + more * step, axis)
     found = answers(float_model(streaming.model).data, frames, step, axis)
-    ends = [(call + 1) * step - form.delays[0] for call in range(len(found))]
+    answer = form.answers[0]
+    ends = [(call + 1) * step - answer.delay for call in range(len(found))]
     first = form.first_answer // step - 1
     windows = [part(frames, end - form.window, end, axis) for end in ends[first:]]
     wanted = model.predict(np.stack(windows), verbose=0)
     if isinstance(wanted, list):
         wanted = wanted[0]
     got = found[first:, 0]
-    if form.axes[0] is not None:
-        wanted, got = wanted.take(-1, form.axes[0]), got.take(-1, form.axes[0])
+    if answer.axis is not None:
+        wanted, got = wanted.take(answer.place, answer.axis), got.take(-1, answer.axis)
     return got, wanted, form
