@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from edgeq.workflow.convert import convert as convert
     from edgeq.workflow.deployment import deploy as deploy
     from edgeq.workflow.manifest_check import check_manifest as check_manifest
+    from edgeq.workflow.npu import compile_for_npu as compile_for_npu
     from edgeq.workflow.projects import create_project as create_project
     from edgeq.workflow.schemes import compare_schemes as compare_schemes
     from edgeq.workflow.tuning.front import TuneLimits as TuneLimits
@@ -108,6 +109,7 @@ _PUBLIC = {
     "check_drift": "edgeq.analysis.drift.check",
     "compare_profiles": "edgeq.analysis.compare",
     "delegates": "edgeq.analysis.delegation.take",
+    "compile_for_npu": "edgeq.workflow.npu",
     "fit": "edgeq.analysis.fit",
     "fit_tflm": "edgeq.analysis.fit",
     "fits": "edgeq.analysis.fit",

@@ -19,6 +19,7 @@ def convert_and_look(source: Path) -> str:
     seen = edgeq.inspect("m.tflite", target="nucleo-f446re")
     macs: int = seen.macs
     parts: int = edgeq.delegates("m.tflite", "generic-android", names=["gpu"])[0].partitions
+    parts += edgeq.compile_for_npu("m.tflite", "npu", "ethos-u55-128").parts
     held = edgeq.fit("m.tflite", "nucleo-f446re", edgeq.CompileOptions("ram"))
     ram: int | None = held.memory_bytes.ram_total
     tflm = edgeq.fit_tflm("m.tflite", "nucleo-f446re", kernels="reference")

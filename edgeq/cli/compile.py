@@ -18,7 +18,7 @@ from edgeq.cli.shared.common import (
 )
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
-from edgeq.report.units import in_bytes, in_macs
+from edgeq.report.units import in_bytes, in_cycles, in_macs
 from edgeq.support.terminal import say
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ if TYPE_CHECKING:
     help="tflm: array, resolver and arena for TensorFlow Lite Micro.",
 )
 @tflm_kernels_option
+@click.option(
+    "--npu", metavar="NAME", help="The .tflite for an Ethos-U, by Arm's Vela: ethos-u55-128, ..."
+)
 @compile_options
 @frontend_options
 @force_option
@@ -90,11 +93,17 @@ def compile_(
     project: str | None,
     runtime: str,
     tflm_kernels: str,
+    npu: str | None,
     options: CompileOptions,
     force: bool,
     as_json: bool,
 ) -> None:
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
+    if npu is not None:
+        if project is not None or runtime != "c" or target != PORTABLE or len(models) > 1:
+            raise UsageError("--npu makes one .tflite.", hint="leave out --project and --target")
+        _compile_for_npu(models[0], output, npu, force=force, as_json=as_json)
+        return
     name, by_model = _names(names, models)
     if project is not None or runtime == "tflm":
         if signature is not None or reentrant:
@@ -134,6 +143,25 @@ def compile_(
         signature=signature,
     )
     _show_sources(sources, output, as_json=as_json)
+
+
+def _compile_for_npu(model: str, output: str, npu: str, *, force: bool, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from edgeq.workflow.npu import compile_for_npu
+
+    made = compile_for_npu(model, output, npu, force=force)
+    if as_json:
+        print_json({**asdict(made), "file": str(made.file), "output": output})
+        return
+    parts = "one part" if made.parts == 1 else f"{made.parts} parts"
+    left = f"; left to the CPU: {', '.join(made.left)}" if made.left else ""
+    say(f"{made.file}: {parts} on {npu}{left}")
+    say(
+        f"estimated by Vela {made.version} ({made.system}, {made.memory_mode}): "
+        f"{in_cycles(made.cycles)}, SRAM {in_bytes(made.sram_bytes)}, "
+        f"flash {in_bytes(made.flash_bytes)}"
+    )
 
 
 def _show_project(

@@ -27,15 +27,24 @@ def device(address: Address) -> VelaDevice:
         UsageError: There is no such NPU.
     """
     query.allow_only(address, ("system", "memory"))
-    known = [config for found in all_delegates() for config in found.vela]
-    if address.rest not in known:
-        raise UsageError(f"'{address.text}' is no NPU.", hint=f"one of: {', '.join(known)}")
+    check_npu(address.rest)
     if len(address.query) == 1:
         raise UsageError(
             f"'{address.text}' says {next(iter(address.query))} alone.",
             hint="system= and memory= belong together: vela --list-configs Arm/vela.ini",
         )
     return VelaDevice(address)
+
+
+def check_npu(name: str) -> None:
+    """Refuse a name that is no NPU's.
+
+    Raises:
+        UsageError: It is none; the message has those that there are.
+    """
+    known = [config for found in all_delegates() for config in found.vela]
+    if name not in known:
+        raise UsageError(f"'{name}' is no NPU.", hint=f"one of: {', '.join(known)}")
 
 
 class VelaDevice:

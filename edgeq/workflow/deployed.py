@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.account import Account
+from edgeq.analysis.delegation.take import DelegateTake
 from edgeq.analysis.energy.figures import energy_values, split
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.evaluation.layers import LayerError
@@ -42,6 +43,7 @@ class Deployment(Result):
         warnings: What may be wrong with model or data, in sentences.
         result: All of it as in deploy.json.
         events: Of whole recordings; None without recordings.
+        delegates: What the delegates take that the target can have.
     """
 
     output: Path
@@ -57,6 +59,7 @@ class Deployment(Result):
     warnings: tuple[str, ...]
     result: Mapping[str, Any]
     events: EventEvaluation | None = None
+    delegates: tuple[DelegateTake, ...] = ()
 
     @property
     def latency_ms(self) -> float | None:
@@ -105,6 +108,7 @@ def result_of(found: Deployment, graph: Graph, sources: Sources | None) -> dict[
         **energy_values(found.account.figures),
         "account": found.account.to_json(),
         "memory": None if sources is None else _memory(sources.manifest),
+        "delegates": [take.to_json() for take in found.delegates],
         "layers": found.layers,
         "limits": found.limits,
         "warnings": found.warnings,

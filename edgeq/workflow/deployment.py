@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.account import Account, account_of, address_for, image_account
+from edgeq.analysis.delegation.take import takes_on
 from edgeq.analysis.drift.check import reference_profile
 from edgeq.analysis.energy.figures import duty_of
 from edgeq.analysis.evaluation.evaluate import (
@@ -163,6 +164,7 @@ class _Steps:
         account = self._account(models.integer, found, heard)
         judged = (config.limits, self.target, account, accuracy, real, verifications)
         limits = check_limits(*judged, accept_stand_in=config.accept_stand_in)
+        graph = read_graph(models.integer)
         deployment = Deployment(
             Path(self.config.output),
             self.target.name,
@@ -177,8 +179,8 @@ class _Steps:
             _warnings(models, accuracy),
             {},
             self._hear(models.integer, heard),
+            takes_on(graph, self.target),
         )
-        graph = read_graph(models.integer)
         return replace(deployment, result=result_of(deployment, graph, sources))
 
     def _convert(self) -> _Models:

@@ -199,3 +199,26 @@ def test_a_model_that_is_none(cli, tmp_path):
     (tmp_path / "m.tflite").write_bytes(b"no model")
     with pytest.raises(EdgeqError):
         delegates(tmp_path / "m.tflite", names=["gpu"])
+
+
+def test_layers_of_four_bits_break_a_model():
+    """XNNPACK has four-bit weights of dense layers alone; LiteRT runs the convolution itself."""
+    shape, weights = (1, 4, 4, 2), np.ones((2, 1, 1, 2), np.int8)
+    tensors = [
+        TensorSpec(shape, "int8", 0.05, 0), TensorSpec(shape, "int8", 0.05, 0),
+        TensorSpec((2, 1, 1, 2), "int4", 0.1, 0, data=weights),
+        TensorSpec((2,), "int32", 0.005, 0, data=np.zeros(2, np.int32)),
+        TensorSpec(shape, "int8", 0.05, 0), TensorSpec(shape, "int8", 0.05, 0),
+    ]  # fmt: skip
+    ops = [
+        OpSpec("LOGISTIC", [0], [1]),
+        OpSpec("CONV_2D", [1, 2, 3], [4], {"stride_w": 1, "stride_h": 1, "padding": 1}),
+        OpSpec("TANH", [4], [5]),
+    ]
+    model = build([SubgraphSpec(tensors, ops, [0], [5])])
+    found = take(parse_graph(model, "four bits"), delegate("xnnpack"))
+    assert (found.taken, found.partitions, found.breaks) == ((0, 2), 2, (1,))
+    assert len(litert_parts(model)) == 2
+    assert [(each.text, each.taken, each.partitions) for each in found.advice] == [
+        ("8-bit weights: edgeq convert --scheme int8", 3, 1)
+    ]

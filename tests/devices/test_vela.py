@@ -1,6 +1,7 @@
 """`vela:`: Arm's compiler takes what the table says, and its report is passed on."""
 
 import importlib.util
+import json
 import re
 
 import pytest
@@ -93,6 +94,23 @@ def test_systems_and_memories_are_vela_s(cli, models):
     alone = cli("profile", models / "ad01_int8.tflite", "--on", "vela:ethos-u55-256?system=none")
     assert alone.code == 2
     assert "belong together" in alone.err
+
+
+def test_compile_writes_the_model_and_its_report(cli, models, tmp_path):
+    made = cli(
+        "compile", models / "ad01_int8.tflite", "--npu", NPU, "-o", tmp_path / "npu", "--json"
+    )
+    assert made.code == 0, made.err
+    file = tmp_path / "npu" / "ad01_int8_vela.tflite"
+    assert [op.custom_name for op in read_graph(file).main.ops] == ["ethos-u"]
+    report = json.loads((tmp_path / "npu" / "manifest.json").read_text())
+    assert report["cycles"] == made.json["cycles"] > 0
+    assert made.json["parts"] == 1
+    again = cli("compile", models / "ad01_int8.tflite", "--npu", NPU, "-o", tmp_path / "npu")
+    assert again.code == 1  # it exists
+    what = ("compile", models / "ad01_int8.tflite", "--npu", NPU, "-t", "cortex-m4")
+    assert cli(*what, "-o", tmp_path / "x").code == 2
+    assert cli(*what[:2], "--npu", "none", "-o", tmp_path / "x").code == 2
 
 
 def test_a_model_of_floats_is_the_cpu_s(cli, tmp_path):

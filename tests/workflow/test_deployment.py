@@ -122,6 +122,10 @@ def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
     assert done.json["verify"] == []
     assert done.json["memory"] is None
     assert done.json["evaluation"]["integer"]["correct"] == 41
+    takes = {each["delegate"]: each for each in done.json["delegates"]}
+    assert set(takes) == {"edgetpu", "xnnpack"}
+    assert len(takes["xnnpack"]["taken"]) == takes["xnnpack"]["ops"]
+    assert takes["edgetpu"]["taken"] == []  # floats
     assert not (out / "c").exists()
     assert "<svg" in (out / "report.html").read_text()
 

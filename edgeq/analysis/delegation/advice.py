@@ -15,6 +15,16 @@ _SMOOTH = {
     "LEAKY_RELU": "RELU",
     "PRELU": "RELU",
 }
+# By words of the reason.
+_BY_REASON = (
+    ("leaves open", "a fixed batch and fixed sizes: edgeq convert sets the batch to 1"),
+    ("left open", "a fixed batch and fixed sizes: edgeq convert sets the batch to 1"),
+    ("int4 weights", "8-bit weights: edgeq convert --scheme int8"),
+    ("a bias", "a bias in each layer (use_bias=True)"),
+    ("per channel", "one scale for all channels: edgeq convert --scheme int8-per-tensor"),
+    ("fused", "activations other than RELU and RELU6 as layers of their own"),
+    ("above its window", "a pooling window that is no smaller than its stride"),
+)
 _Parts = Callable[[set[int]], list[tuple[int, ...]]]
 
 
@@ -79,16 +89,7 @@ def _changes(graph: Graph, found: Delegate, index: int, reason: str) -> Iterator
         yield f"{_SMOOTH[op.name]} in place of {op.name}, trained anew or by edgeq compress qat"
     elif op.name == "AVERAGE_POOL_2D" and "MEAN" in found.rows and _whole(graph, op):
         yield "GlobalAveragePooling2D, which becomes MEAN, in place of AveragePooling2D"
-    if "leaves open" in reason or "left open" in reason:
-        yield "a fixed batch and fixed sizes: edgeq convert sets the batch to 1"
-    if "a bias" in reason:
-        yield "a bias in each layer (use_bias=True)"
-    if "per channel" in reason:
-        yield "one scale for all channels: edgeq convert --scheme int8-per-tensor"
-    if reason.startswith("fused"):
-        yield "activations other than RELU and RELU6 as layers of their own"
-    if "above its window" in reason:
-        yield "a pooling window that is no smaller than its stride"
+    yield from (change for words, change in _BY_REASON if words in reason)
 
 
 def _other_types(found: Delegate, op: Op, reason: str) -> Iterator[str]:

@@ -100,6 +100,11 @@ def delegates(
     return tuple(take(graph, each) for each in by_name.values())
 
 
+def takes_on(graph: Graph, target: Target) -> tuple[DelegateTake, ...]:
+    """What each delegate takes that a target can have; empty for a board without an NPU."""
+    return tuple(take(graph, each) for each in all_delegates() if each.can_be_on(target))
+
+
 def take(graph: Graph, found: Delegate) -> DelegateTake:
     """What one delegate takes of a model's main subgraph.
 

@@ -14,6 +14,7 @@ from edgeq.report.account import (
     latency_lines,
     provenance_lines,
 )
+from edgeq.report.delegates import delegate_lines
 from edgeq.report.ops import delegate_line
 from edgeq.report.units import in_bytes
 from edgeq.workflow.deployment import Deployment
@@ -36,8 +37,10 @@ def show_deployment(found: Deployment) -> None:
             console.print(line, markup=False, soft_wrap=True)
     ops = found.profile.to_json()["ops"]
     if taken := delegate_line(ops, found.profile.measurement.device.get("delegate")):
-        words = f"here {taken}; what other delegates take is known on the device alone"
-        console.print(words, soft_wrap=True, highlight=False)
+        console.print(f"here {taken}", soft_wrap=True, highlight=False)
+    for take in found.delegates:
+        for line in delegate_lines(take):
+            console.print(line, markup=False, soft_wrap=True, highlight=False)
     if found.profile.measurement.ops:
         if found.account.latency_ms.kind in ("stand-in", "unknown"):
             console.print(f"by op, on {found.account.on}, which is not {found.target}:")
