@@ -178,6 +178,8 @@ def _target_of(found: Measurement) -> Target | None:
 
 
 def _completed(op: OpProfile, macs: Mapping[int, int]) -> OpProfile:
+    if op.subgraph:
+        return op  # the op that calls it has no row of its own
     covers = op.covers or ((op.index,) if op.index >= 0 else ())
     known = [macs[index] for index in covers if index in macs]
     return replace(op, covers=covers, macs=sum(known) if op.macs is None and known else op.macs)

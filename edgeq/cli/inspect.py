@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from edgeq.analysis.delegation.take import delegates as delegate_takes
 from edgeq.analysis.fit import Fit, fit, fit_tflm
 from edgeq.analysis.inspection import Inspection, TensorInfo
 from edgeq.analysis.inspection import inspect as inspect_model
+from edgeq.analysis.models import as_tflite
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.runtimes.check import check_runtime as runtime_warnings
 from edgeq.cli.shared.common import (
@@ -97,14 +99,16 @@ def inspect(
         show_float_graph(model, trust=trust, as_json=as_json)
         return
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
-    warnings = runtime_warnings(read_graph(model), check_runtime) if check_runtime else None
-    fitting = None
-    if target is not None and runtime == "tflm":
-        fitting = fit_tflm(model, target, kernels=tflm_kernels)
-    elif target is not None and not found.problems:
-        # The form that was chosen for the budgets, so that nobody has to search again.
-        form = CompileOptions(found.optimize, accept_stand_in=options.accept_stand_in)
-        fitting = fit(model, target, form, golden=golden)
+    warnings, fitting = None, None
+    with as_tflite(model, trust=trust) if check_runtime or target else nullcontext(model) as path:
+        if check_runtime:
+            warnings = runtime_warnings(read_graph(path), check_runtime)
+        if target is not None and runtime == "tflm":
+            fitting = fit_tflm(path, target, kernels=tflm_kernels)
+        elif target is not None and not found.problems:
+            # The form that was chosen for the budgets, so that nobody has to search again.
+            form = CompileOptions(found.optimize, accept_stand_in=options.accept_stand_in)
+            fitting = fit(path, target, form, golden=golden)
     takes = delegate_takes(model, target, names=named_delegates, trust=trust)
     if as_json:
         more = {

@@ -106,12 +106,14 @@ def _print_fits(
 ) -> None:
     from edgeq.analysis.fit import fit_tflm
     from edgeq.analysis.fit import fits as fits_of
+    from edgeq.analysis.models import as_tflite
     from edgeq.report.account import figure_text, margins
 
-    if runtime == "tflm":
-        found = [fit_tflm(model, target) for target in chosen if target.kind != "host"]
-    else:
-        found = fits_of(model, chosen, options)
+    with as_tflite(model) as path:
+        if runtime == "tflm":
+            found = [fit_tflm(path, target) for target in chosen if target.kind != "host"]
+        else:
+            found = fits_of(path, chosen, options)
     if as_json:
         print_json({"targets": [fit.to_json() for fit in found]})
         return

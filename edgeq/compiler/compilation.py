@@ -291,6 +291,7 @@ def _manifest(
         ops.append(
             {
                 "index": step.op.index,
+                **({"subgraph": step.op.subgraph} if step.op.subgraph else {}),
                 "op": step.op.name,
                 "name": program.tensor(step.op.outputs[0]).name if step.op.outputs else "",
                 "macs": call.macs * runs[number] if call else 0,

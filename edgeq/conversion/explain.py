@@ -64,7 +64,8 @@ def explained(log: PassLog, real: Graph) -> tuple[FiredPass, ...]:
     joined = tuple(_joined(real))
     first = (FiredPass(_CONVERTER, "Layers that are one op", joined),) if joined else ()
     fired = [FiredPass(each.name, each.purpose, tuple(_changes(each))) for each in log.rewrites]
-    return (*first, *(each for each in fired if each.changes))
+    # The step of a loop may be quantized twice, to bring its state to one scale.
+    return (*first, *dict.fromkeys(each for each in fired if each.changes))
 
 
 def _joined(real: Graph) -> Iterator[LayerChange]:

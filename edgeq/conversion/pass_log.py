@@ -33,6 +33,8 @@ class Rewrite:
         purpose: What it gives, in a sentence.
         real: Whether the graph is the float model's; False once the quantizer has been there.
         before, after: The graph.
+        whole: Whether that is all of the model; False for the step of a loop, and for what is left
+            of a model while its loops are cut out.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Rewrite:
     real: bool
     before: State
     after: State
+    whole: bool = True
 
 
 @dataclass
@@ -50,7 +53,12 @@ class PassLog:
 
 
 def rewritten(
-    network: Network, passes: Iterable[Pass], log: PassLog | None = None, *, real: bool = True
+    network: Network,
+    passes: Iterable[Pass],
+    log: PassLog | None = None,
+    *,
+    real: bool = True,
+    whole: bool = True,
 ) -> Network:
     """The network after some passes.
 
@@ -59,6 +67,7 @@ def rewritten(
         passes: In order.
         log: Where to note what changed; None to note nothing, which costs nothing.
         real: Whether the graph is the float model's.
+        whole: Whether it is all of the model.
     """
     before = None if log is None else _state(network)
     for rewrite in passes:
@@ -68,7 +77,8 @@ def rewritten(
         after = _state(network)
         if after != before:
             purpose = (inspect.getdoc(rewrite) or "").splitlines()[0]
-            log.rewrites.append(Rewrite(rewrite.__name__, purpose, real, before, after))
+            made = Rewrite(rewrite.__name__, purpose, real, before, after, whole)
+            log.rewrites.append(made)
         before = after
     return network
 

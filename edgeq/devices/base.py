@@ -54,6 +54,8 @@ class OpProfile:
         covers: Positions of all ops of the model that it did the work of.
         among: Where that cannot be known: positions of the ops that it may be of.
         delegated: Whether a delegate ran it, and not the runtime itself.
+        subgraph: The subgraph that `index` counts in: 0 is the model, others are of loops and
+            branches, whose ops have the figures of all turns together.
     """
 
     index: int
@@ -69,6 +71,7 @@ class OpProfile:
     covers: tuple[int, ...] = ()
     among: tuple[int, ...] = ()
     delegated: bool = False
+    subgraph: int = 0
 
 
 @dataclass(frozen=True)

@@ -359,6 +359,7 @@ def _op_profiles(ops: Sequence[OpEntry], counts: Sequence[OpCount]) -> list[OpPr
             instructions=count.instructions,
             cycles=count.cycles,
             share=weight / total,
+            subgraph=op.subgraph,
         )
         for op, count, weight in zip(ops, counts[1:-1], weights[1:-1], strict=True)
     ]

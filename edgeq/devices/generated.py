@@ -47,6 +47,7 @@ class OpEntry:
     name: str
     macs: int | None
     outputs: tuple[OpOutput, ...]
+    subgraph: int = 0
 
 
 # The arena in all figures: activations, scratch, inputs, outputs, and what outlives a call.
@@ -82,6 +83,7 @@ def op_entries(sources: Sources) -> list[OpEntry]:
             op=entry["op"],
             name=entry["name"],
             macs=entry.get("macs"),
+            subgraph=entry.get("subgraph", 0),
             outputs=tuple(
                 OpOutput(
                     tensor=output["tensor"],
@@ -119,7 +121,7 @@ def timed_ops(ops: Sequence[OpEntry], spent_us: Array) -> list[OpProfile]:
     return [
         OpProfile(
             op.index, op.op, op.name, op.macs, share=float(us) / total,
-            us=float(us), us_p10=float(p10), us_p90=float(p90),
+            us=float(us), us_p10=float(p10), us_p90=float(p90), subgraph=op.subgraph,
         )
         for op, us, p10, p90 in zip(ops, middle, low, high, strict=True)
     ]  # fmt: skip

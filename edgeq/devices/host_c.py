@@ -318,17 +318,22 @@ class HostSession(Session):
         ops = op_entries(self._sources)
         stream = self._sources.stream
         calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
-        started = np.zeros((calls, len(ops) + 1))
-        seen = 0
+        spent = np.zeros((calls, len(ops) + 1))
+        seen, running, begun = 0, len(ops), 0
 
         def on_op(op: int, arena: int) -> None:  # noqa: ARG001
-            nonlocal seen
-            started[seen, op] = time.perf_counter_ns()
-            seen += op == len(ops)
+            nonlocal seen, running, begun
+            now = time.perf_counter_ns()
+            if op == 0 and stream is not None:
+                spent[seen] = 0  # the call before did not end in an answer
+            else:
+                # An op inside of a loop is there once a turn.
+                spent[seen, running] += now - begun
+            running, seen = op, seen + (op == len(ops))
+            begun = time.perf_counter_ns()
 
         self._traced(on_op, [np.repeat(array[:1], calls, axis=0) for array in batch], calls)
-        whole = started[(started > 0).all(axis=1)]  # calls that ended in an answer
-        return timed_ops(ops, np.diff(whole, axis=1) / 1e3)
+        return timed_ops(ops, spent[:seen, :-1] / 1e3)
 
     def _traced(
         self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int

@@ -321,7 +321,15 @@ class QemuSession(Session):
         ]
         total = max(sum(counts), 1)
         return [
-            OpProfile(op.index, op.op, op.name, op.macs, instructions=count, share=count / total)
+            OpProfile(
+                op.index,
+                op.op,
+                op.name,
+                op.macs,
+                instructions=count,
+                share=count / total,
+                subgraph=op.subgraph,
+            )
             for op, count in zip(self._ops, counts, strict=True)
         ]
 

@@ -70,12 +70,21 @@ _CLOCK_SOURCE = """
 __attribute__((import_module("wasi_snapshot_preview1"), import_name("clock_time_get")))
 int32_t eq_clock(int32_t clock, int64_t precision, uint64_t *time);
 void eq_op(int op);
-extern uint64_t eq_times[%d];
+extern uint64_t eq_times[];
 uint64_t eq_times[%d];
 
+/* Ops inside of a loop have the time of all turns. The last entry is the running op's, plus one. */
 void eq_op(int op)
 {
-    (void)eq_clock(1, 1, &eq_times[op]);
+    static uint64_t begun;
+    uint64_t now;
+    uint64_t *running = &eq_times[%d];
+    (void)eq_clock(1, 1, &now);
+    if (*running != 0) {
+        eq_times[*running - 1] += now - begun;
+    }
+    *running = (uint64_t)op + 1;
+    begun = now;
 }
 """
 
@@ -377,16 +386,16 @@ class WasmSession(Session):
         """The median time of each op over some calls that ended in an answer."""
         ops = op_entries(self._sources)
         marks = len(ops) + 1
-        clock = _Extra(_CLOCK_HEADER, _CLOCK_SOURCE % (marks, marks), ("eq_times",))
+        clock = _Extra(_CLOCK_HEADER, _CLOCK_SOURCE % (marks + 1, marks), ("eq_times",))
         module = _Module(self._sources, self._toolchain, clock)
         stream, times = self._sources.stream, module.global_value("eq_times")
         calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
         call = module.batch(inputs, 1)
-        started = []
+        spent = []
         for _ in range(calls):
+            module.write(times, bytes(8 * (marks + 1)))
             call()
-            seen = np.frombuffer(module.read(times, 8 * marks), "<u8")
-            if seen.all():
-                started.append(seen.astype(np.float64))
-                module.write(times, bytes(8 * marks))
-        return timed_ops(ops, np.diff(np.asarray(started), axis=1) / 1e3)
+            seen = np.frombuffer(module.read(times, 8 * (marks + 1)), "<u8")
+            if seen[marks] == marks:
+                spent.append(seen[: len(ops)].astype(np.float64))
+        return timed_ops(ops, np.asarray(spent) / 1e3)

@@ -135,6 +135,7 @@ class Op:
         custom_name: Name of a custom op; empty for builtin ones.
         custom_options: Raw option bytes of a custom op.
         intermediates: Tensor indices of internal values (LSTM).
+        subgraph: Which subgraph it stands in.
     """
 
     index: int
@@ -146,6 +147,7 @@ class Op:
     custom_name: str = ""
     custom_options: bytes = b""
     intermediates: tuple[int, ...] = ()
+    subgraph: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,11 @@ def parse_graph(data: bytes, path: str = "model") -> Graph:
         EdgeqError: The bytes are no valid TensorFlow Lite model; all problems at once.
     """
     if len(data) < 8 or data[4:8] != b"TFL3":
-        raise EdgeqError("this is no TensorFlow Lite model (no TFL3 identifier).", path)
+        raise EdgeqError(
+            "this is no TensorFlow Lite model (no TFL3 identifier).",
+            path,
+            "edgeq convert makes one of a Keras, ONNX or PyTorch model, or of a SavedModel",
+        )
     try:
         return _Reader(data, path).graph()
     except Malformed as error:
@@ -140,7 +144,7 @@ class _Reader:
             for i, tensor in enumerate(table.tables(0))
         )
         ops = tuple(
-            self._op(i, op, len(tensors), f"{where}, op {i}")
+            replace(self._op(i, op, len(tensors), f"{where}, op {i}"), subgraph=index)
             for i, op in enumerate(table.tables(3))
         )
         inputs = self._indices(table, 1, len(tensors), f"{where} inputs")

@@ -10,7 +10,12 @@ _MOST_NAMED = 6
 
 
 def op_numbers(op: Mapping[str, Any]) -> str:
-    """Positions of the ops that a row of `profile` covers; "?" where nobody can know."""
+    """Positions of the ops that a row of `profile` covers; "?" where nobody can know.
+
+    An op of a loop is `1:3`, the fourth of subgraph 1.
+    """
+    if op.get("subgraph"):
+        return f"{op['subgraph']}:{op['index']}"
     covers = op.get("covers") or ([op["index"]] if op["index"] >= 0 else [])
     return numbers(covers) or ("?" if op.get("among") else "–")
 

@@ -96,7 +96,10 @@ def judged(
             name = reason(warning, WARNINGS)
             reasons.append(f"warned: {name}")
             wrong += [] if name else [f"warning: {warning}"]
-        wrong += [*_edges(net, made), *_values(net, made, scheme)]
+        try:
+            wrong += [*_edges(net, made), *_values(net, made, scheme)]
+        except Exception as error:  # noqa: BLE001  (what was made does not run)
+            wrong.append(f"{type(error).__name__}: {str(error)[:300]}")
         if compiled and not wrong:
             wrong += _bytes(path)
     return reasons, wrong

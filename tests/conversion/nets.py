@@ -5,6 +5,10 @@ Weights come from a fixed seed; the figures leave room below what was measured.
 
 import numpy as np
 
+from edgeq.boards.runtimes.check import lacking_in_litert
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter, stand_in_for_litert
+from edgeq.model.model_file import parse_graph
+
 
 def samples_for(model, count):
     """Random inputs, one array per model input, samples on the first axis."""
@@ -22,27 +26,29 @@ def _reads_numbers(model):
 
 
 def run(data, inputs):
-    """Outputs in real numbers of a .tflite, computed by LiteRT's plain kernels."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(model_content=data, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    outputs = [[] for _ in interpreter.get_output_details()]
+    """Outputs in real numbers of a .tflite, by LiteRT's plain kernels where LiteRT has them all."""
+    graph = parse_graph(data).main
+    given, found = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
+    if lacking_in_litert(parse_graph(data)):
+        model = stand_in_for_litert(data, graph.inputs, graph.outputs)
+    else:
+        model = litert_interpreter(data, LiteRtOptions(delegate="none"))
+    outputs = [[] for _ in found]
     for sample in zip(*inputs, strict=True):
-        for detail, value in zip(interpreter.get_input_details(), sample, strict=True):
-            scale, zero_point = detail["quantization"]
-            if scale and value.dtype == np.float32 and detail["dtype"] != np.float32:
-                limits = np.iinfo(detail["dtype"])
-                value = np.clip(np.round(value / scale) + zero_point, limits.min, limits.max)
-            interpreter.set_tensor(
-                detail["index"], value.astype(detail["dtype"]).reshape(detail["shape"])
-            )
-        interpreter.invoke()
-        for detail, kept in zip(interpreter.get_output_details(), outputs, strict=True):
-            value = interpreter.get_tensor(detail["index"]).astype(np.float32)
-            scale, zero_point = detail["quantization"]
-            kept.append((value - zero_point) * scale if scale else value)
+        for tensor, value in zip(given, sample, strict=True):
+            value = np.asarray(value)
+            if value.dtype != np.float32 or "int" not in tensor.dtype or not tensor.quantization:
+                value = value.astype(tensor.dtype)
+            else:
+                limits = np.iinfo(tensor.dtype)
+                steps = np.round(value / tensor.scale) + tensor.zero_point
+                value = np.clip(steps, limits.min, limits.max).astype(tensor.dtype)
+            model.set_tensor(tensor.index, value.reshape(tensor.shape))
+        model.invoke()
+        for tensor, kept in zip(found, outputs, strict=True):
+            value = model.get_tensor(tensor.index).astype(np.float32)
+            scaled = tensor.quantization and "int" in tensor.dtype
+            kept.append((value - tensor.zero_point) * tensor.scale if scaled else value)
     return [np.array(kept) for kept in outputs]
 
 

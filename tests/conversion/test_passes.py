@@ -112,3 +112,15 @@ def test_an_input_that_is_handed_out_keeps_both_names():
     data = np.random.default_rng(0).normal(0, 1, (30, 4)).astype(np.float32)
     (signature,) = parse_graph(edgeq.convert(model, data=data).data).signatures
     assert (list(signature.inputs), list(signature.outputs)) == (["x"], ["same", "sum"])
+
+
+def test_passes_behind_the_quantizer_are_seen_in_recurrent_nets_too():
+    keras = pytest.importorskip("keras")
+    source = keras.Input((5, 3))
+    value = keras.layers.Activation("mish", name="mish")(keras.layers.GRU(4, name="gru")(source))
+    model = keras.Model(source, keras.layers.Dense(2, name="logits")(value))
+    data = np.random.default_rng(0).normal(0, 1, (20, 5, 3)).astype(np.float32)
+    made = edgeq.convert(model, data=data, explain=True, check_passes=True)
+    fired = {each.name: {change.layer for change in each.changes} for each in made.passes}
+    assert any("mish" in layer.split(", ") for layer in fired["integerize"])
+    assert len(made.passes) == len(set(made.passes))

@@ -61,6 +61,7 @@ def quantize(
     *,
     repair: Callable[[Any], None] | None = None,
     log: PassLog | None = None,
+    whole: bool = True,
 ) -> Network:
     """The quantized network, every constant inside the flatbuffer.
 
@@ -70,6 +71,7 @@ def quantize(
         ranges: From calibration; empty for schemes whose activations stay float.
         repair: Given the unpacked integer model, makes it better in place.
         log: Where the passes that change something are noted.
+        whole: Whether the model is all that is converted, and no step of a loop.
 
     Raises:
         UsageError: `precision` names a layer that the model does not have.
@@ -79,7 +81,7 @@ def quantize(
         return store_weights(model.network(), recipe.scheme.weights)
     from litert_quantizer import quantizer
 
-    network = _prepared(model, recipe, ranges, log)
+    network = _prepared(model, recipe, ranges, log, whole=whole)
     variables = lay_open(network) if recipe.scheme.integer else Variables()
     cut = set_aside(network) if recipe.scheme.integer else Cut((), (), ())
     data = network.pack()
@@ -99,22 +101,23 @@ def quantize(
     made = unpack(bytes(result.quantized_model))
     like_signature(made, network.model)
     network = replace(network, model=made)
-    if cut.layers or variables.taken:
-        log = None  # parts of a graph compute nothing that could be compared
     if recipe.scheme.integer:
-        network = rewritten(network, WEIGHT_PASSES, log, real=False)
+        uncut = whole and not cut.layers and not variables.taken
+        network = rewritten(network, WEIGHT_PASSES, log, real=False, whole=uncut)
         if repair is not None:
             repair(network.model)
-        put_back(network, cut, partial(_quantize_step, recipe))
+        put_back(network, cut, partial(_quantize_step, recipe, log))
         close(network, variables)
-        network = rewritten(network, INTEGER_PASSES, log, real=False)
+        network = rewritten(network, INTEGER_PASSES, log, real=False, whole=whole)
     drop_unused(network.model)
     if network.tables:
         drop_codes(network.model)
     return network
 
 
-def _quantize_step(recipe: Recipe, step: FloatModel, ranges: Ranges, name: str) -> Network:
+def _quantize_step(
+    recipe: Recipe, log: PassLog | None, step: FloatModel, ranges: Ranges, name: str
+) -> Network:
     """The step of a loop in integers, by the rules for the loop's layer."""
     layers = (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
     scheme = recipe.scheme
@@ -123,10 +126,13 @@ def _quantize_step(recipe: Recipe, step: FloatModel, ranges: Ranges, name: str) 
             scheme = find_scheme(chosen)
     if scheme.activations != recipe.scheme.activations or not scheme.integer:
         scheme = recipe.scheme
-    return quantize(step, Recipe(scheme, recipe.scheme.activations, recipe.symmetric), ranges)
+    made = Recipe(scheme, recipe.scheme.activations, recipe.symmetric)
+    return quantize(step, made, ranges, log=log, whole=False)
 
 
-def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | None) -> Network:
+def _prepared(
+    model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | None, *, whole: bool
+) -> Network:
     """The float network in ops that integers have, with all that is known of it."""
     network = model.network()
     network.ranges = {**ranges, **network.learned_ranges} if recipe.scheme.integer else {}
@@ -136,7 +142,7 @@ def _prepared(model: FloatModel, recipe: Recipe, ranges: Ranges, log: PassLog | 
         network.symmetric = recipe.symmetric or network.dtype == "int16"
         network.floats = {t.name: t.data for t in model.graph.main.tensors if t.data is not None}
         network = unfuse_lstms(network, unfit_only=True)
-        network = rewritten(network, LOWERING_PASSES, log)
+        network = rewritten(network, LOWERING_PASSES, log, whole=whole)
     else:
         network = unfuse_lstms(network, unfit_only=False)
     return network

@@ -7,13 +7,19 @@
 #include "eq_marks.h"
 #include "eq_model_table.h"
 
-static double started_us[EQ_MODEL_OPS + 1];
+static double spent_us[EQ_MODEL_OPS + 1];
+static double begun_us;
+static int running = EQ_MODEL_OPS;
 static struct eq_op_time times[EQ_MODEL_OPS + 1];
 int eq_marking = 0;
 
 void eq_mark(int op)
 {
-    started_us[op] = eq_now_us();
+    /* An op inside of a loop is there once a turn. */
+    const double now_us = eq_now_us();
+    spent_us[running] += now_us - begun_us;
+    running = op;
+    begun_us = now_us;
 }
 
 int eq_backend_load(const struct eq_options *options)
@@ -84,9 +90,10 @@ int eq_backend_op_times(int runs, const struct eq_op_time **rows)
     }
     eq_marking = 1;
     for (int run = 0; run < runs; run++) {
+        memset(spent_us, 0, sizeof(spent_us));
         eq_model_invoke();
         for (int op = 0; op < EQ_MODEL_OPS; op++) {
-            times[op].us[run] = started_us[op + 1] - started_us[op];
+            times[op].us[run] = spent_us[op];
         }
     }
     eq_marking = 0;

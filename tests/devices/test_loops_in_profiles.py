@@ -1,0 +1,48 @@
+"""An op inside of a loop has the time of all its turns, and is told apart from ops outside."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
+from edgeq.devices.host_c import HostDevice
+from edgeq.model.model_file import read_graph
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def gru(tmp_path_factory):
+    keras = pytest.importorskip("keras")
+    source = keras.Input((STEPS, 3))
+    value = keras.layers.Dense(2)(keras.layers.GRU(4)(source))
+    path = tmp_path_factory.mktemp("gru") / "gru.tflite"
+    data = np.random.default_rng(0).normal(0, 1, (8, STEPS, 3)).astype(np.float32)
+    edgeq.convert(
+        keras.Model(source, value), data=data, output=path, quality_check=False, check_passes=False
+    )
+    return path
+
+
+@pytest.mark.slow
+def test_all_turns_count(gru, monkeypatch):
+    session = HostDevice("c").open(gru, CompileOptions())
+    clock = itertools.count(step=1000)  # each look at it is a microsecond later
+    monkeypatch.setattr("edgeq.devices.host_c.time.perf_counter_ns", lambda: next(clock))
+    monkeypatch.setattr("edgeq.devices.host_c.measure_latency", lambda *_: ({}, [1.0]))
+    monkeypatch.setattr("edgeq.devices.host_c.disturbances", lambda _: ())
+    ops = session.profile(ProfileOptions()).ops
+    graph = read_graph(gru)
+    inside = [op for op in ops if op.subgraph]
+    own = [(op.subgraph, op.index) for op in ops if op.op != "COPY"]  # which the loop itself makes
+    assert len(set(own)) == len(own)
+    for op in inside:
+        assert op.op in (graph.subgraphs[op.subgraph].ops[op.index].name, "COPY")
+    product = [op for op in inside if op.op == "FULLY_CONNECTED"]
+    assert product and all(op.us == STEPS for op in product)
+    outside = [op for op in ops if not op.subgraph and op.op == "FULLY_CONNECTED"]
+    assert [op.us for op in outside] == [1.0]
+    assert sum(op.share for op in ops) == pytest.approx(1.0)
