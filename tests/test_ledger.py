@@ -38,3 +38,18 @@ def test_growth_is_noticed():
     old = {"instructions": 1000, "arena": 100, "code": 100, "constants": 100, "stack": 100}
     assert not grown(old, {**old, "instructions": 1010})
     assert grown(old, {**old, "instructions": 1011}) == ["instructions 1,000 -> 1,011"]
+
+
+def test_sixteen_bits_cost_little_more_than_eight():
+    int8, int16 = (ROWS["rows"][f"ds_cnn{kind}/cortex-m4/balanced"] for kind in ("", "_int16x8"))
+    assert int16["cycles_estimated"] <= 1.6 * int8["cycles_estimated"]
+    assert int16["arena"] <= 2.5 * int8["arena"]
+
+
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [("ds_cnn_float32", "CONV_2D"), ("autoencoder_float32", "FULLY_CONNECTED")],
+)
+def test_an_fpu_is_made_use_of(name, op):
+    row = ROWS["rows"][f"{name}/cortex-m4f/balanced"]
+    assert row["instructions_per_mac"][op] <= 2.6

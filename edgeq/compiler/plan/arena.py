@@ -306,7 +306,18 @@ def _search(blocks: list[Block], overlaps: _Overlaps, bound: int, tries: int) ->
             order, current, end = trial, placed, max(p.end for p in placed)
             if end < max(p.end for p in best):
                 best = placed
-    return best
+    return _backwards(blocks, overlaps, best)
+
+
+def _backwards(blocks: list[Block], overlaps: _Overlaps, best: list[Placed]) -> list[Placed]:
+    """The placement that begins with the last results, if it is smaller than the best one.
+
+    Along a chain of ops whose outputs lie a little below their inputs each op's memory begins above
+    that of the next: no order but this one finds that.
+    """
+    order = sorted(blocks, key=lambda b: (b.key < 0, -b.first, -b.size, b.key))
+    end = max((p.end for p in best), default=0)
+    return _place(order, overlaps, end - 1) or best
 
 
 def _moved(

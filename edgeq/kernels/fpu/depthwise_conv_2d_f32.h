@@ -47,8 +47,9 @@ typedef struct {
     EQ_RELU_FPU("s0", "s24")                                                                       \
     EQ_RELU_FPU("s1", "s24")                                                                       \
     EQ_RELU_FPU("s2", "s24")                                                                       \
-    EQ_RELU_FPU("s3", "s24") EQ_RELU_FPU("s4", "s24") EQ_RELU_FPU("s5", "s24")                     \
-        EQ_RELU_FPU("s6", "s24") EQ_RELU_FPU("s7", "s24")
+    EQ_RELU_FPU("s3", "s24")                                                                       \
+    EQ_RELU_FPU("s4", "s24")                                                                       \
+    EQ_RELU_FPU("s5", "s24") EQ_RELU_FPU("s6", "s24") EQ_RELU_FPU("s7", "s24")
 
 #define EQ_LANES_ALL_FPU(relu)                                                                     \
     __asm__ volatile("push {r4-r9, lr}\n\t"                                                        \
