@@ -88,8 +88,8 @@ EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_
 {
     (void)limits;
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
-        sums.of[lane] = eq_multiply_by_quantized_multiplier(
-            sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
+        sums.of[lane] = eq_multiply_by_quantized_multiplier(sums.of[lane], scales->multiplier[lane],
+                                                            -scales->shift[lane]);
     }
     return sums;
 }

@@ -8,7 +8,7 @@
 
 typedef struct {
     int32_t batches, pixels, channels;
-    int32_t total_offset; /* minus input zero point times the number of pixels */
+    int32_t total_offset;      /* minus input zero point times the number of pixels */
     int32_t multiplier, shift; /* Q31, to the right */
     eq_limits limits;
 } eq_reduce_sum_host_params;
