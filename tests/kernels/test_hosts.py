@@ -116,8 +116,8 @@ def test_a_constant_of_three_channels_is_repeated(tmp_path):
     values = np.array([5, -7, 90], np.int8)
     tensors = [
         TensorSpec((1, 6, 10, 3), "int8", 0.05, 3),
-        TensorSpec((3,), "int8", 0.02, 1, values),
-        TensorSpec((1, 6, 10, 3), "int8", 0.06, -9),
+        TensorSpec((3,), "int8", 0.05, 1, values),
+        TensorSpec((1, 6, 10, 3), "int8", 0.1, -9),
     ]
     none = {"fused_activation_function": 0}
     ops = [OpSpec("ADD", [1, 0], [2], none)]
