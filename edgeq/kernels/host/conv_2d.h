@@ -5,7 +5,7 @@
 #ifndef EQ_CONV_2D_HOST_H
 #define EQ_CONV_2D_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 #include "eq_padded_host.h"
 
 /* All steps are in bytes of the input, or of its copy. */

@@ -5,7 +5,7 @@
 #ifndef EQ_DEPTHWISE_CONV_2D_HOST_H
 #define EQ_DEPTHWISE_CONV_2D_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 #include "eq_padded_host.h"
 
 enum { EQ_DEPTHWISE_PIXELS = 4 };

@@ -2,7 +2,7 @@
 #ifndef EQ_LOOKUP_HOST_H
 #define EQ_LOOKUP_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 #include "eq_lookup.h"
 
 /* `table[x]` is the result for the byte x, be it signed or not. The output may be written over

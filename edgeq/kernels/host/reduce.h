@@ -4,7 +4,7 @@
 #ifndef EQ_REDUCE_HOST_H
 #define EQ_REDUCE_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     int32_t batches, pixels, channels;

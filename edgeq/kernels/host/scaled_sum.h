@@ -8,7 +8,7 @@
 #define EQ_SCALED_SUM_HOST_H
 
 #include "eq_broadcast.h"
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     eq_broadcast shape; /* the last axis: all of both inputs, or of input 1 with one of input 2 */

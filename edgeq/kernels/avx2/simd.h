@@ -4,8 +4,8 @@
  * magnitudes by the weights with the inputs' signs are at most 2 * 128 * 127, which fits. VPDPBUSD
  * does not saturate; there inputs get 128 added, and the bias has that taken off.
  */
-#ifndef EQ_CORE_H
-#define EQ_CORE_H
+#ifndef EQ_SIMD_H
+#define EQ_SIMD_H
 
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
 /* The primitives of kernels/host/lanes.h in plain C. */
-#ifndef EQ_CORE_H
-#define EQ_CORE_H
+#ifndef EQ_SIMD_H
+#define EQ_SIMD_H
 
 #include "eq_base.h"
 #include "eq_lanes_host.h"
