@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -q
 # Files stay whole, so that what one of them shares is made once.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test test-fast test-doors check bench fuzz builds docs release-check system clean help
+.PHONY: demo test test-fast test-doors check bench bench-host fuzz builds docs release-check system clean help
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,9 +68,13 @@ check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to the ledger
 	$(BIN)/python -m benchmarks.ledger
 
+bench-host: $(VENV)/.ready-dev  ## The C on this machine against LiteRT with XNNPACK, one thread
+	$(BIN)/python -m benchmarks.host
+
 fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, against other implementations
 	$(BIN)/python -m tests.oracle.fuzz
 	$(BIN)/python -m tests.kernels.layers
+	$(BIN)/python -m tests.kernels.hosts
 	$(BIN)/python -m tests.data.fuzz
 	$(BIN)/python -m tests.conversion.fuzz
 	$(BIN)/python -m tests.conversion.streaming.fuzz

@@ -6,12 +6,14 @@ of a kernel goes through. Compilers that are not installed are named and left ou
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from edgeq.boards.levels import LEVELS
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.codegen.source import kernel_file
 
@@ -20,10 +22,23 @@ _NEWLIB = "/usr/lib/arm-none-eabi/include"
 _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 # Headers of which cores have their own under one name; kernels/rv32 has those in plain C.
 _PER_CORE = ("core", "block_row")
+<<<<<<< HEAD
 _HARD = ("-mthumb", "-mfloat-abi=hard")
+=======
+_LEVEL = "simd"  # of hosts' levels
+LEVEL_NAMES = tuple(level.name for level in LEVELS)
+>>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
+    **{
+        level.name: [
+            [compiler, f'-DEQ_TARGET=__attribute__((target("{level.attribute}")))']
+            for compiler in ("gcc", "clang")
+        ]
+        for level in LEVELS
+        if level.attribute
+    },
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
         ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],
@@ -54,16 +69,28 @@ def lay_out(build: str, folder: Path) -> list[str]:
     names = []
     portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
     sources = dict.fromkeys(portable, "portable")
+<<<<<<< HEAD
     sources |= dict.fromkeys((KERNELS / build).rglob("*.h"), build)
+=======
+    sources |= dict.fromkeys((KERNELS / build).glob("*.h"), build)
+    if build in LEVEL_NAMES:
+        # Kernels of hosts, in the primitives of this level; portable ones are the host's.
+        shared = [file for file in (KERNELS / "host").glob("*.h") if file.stem != "simd"]
+        sources |= dict.fromkeys(shared, "host")
+        for included in re.findall(r"eq_simd_(\w+)\.h", (KERNELS / build / "simd.h").read_text()):
+            shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
+>>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():
             shutil.copy(KERNELS / "rv32" / f"{shared}.h", folder / f"eq_{shared}.h")
     for source, kernels in sources.items():
         name = kernel_file(source.stem, kernels)
-        name = f"eq_{source.stem}.h" if source.stem in _PER_CORE else name
+        name = f"eq_{source.stem}.h" if source.stem in (*_PER_CORE, _LEVEL) else name
         shutil.copy(source, folder / name)
-        names.append(name)
+        # With the primitives of a level only what is made of them is compiled again.
+        if kernels != "portable" or build not in LEVEL_NAMES:
+            names.append(name)
     return sorted(names)
 
 

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Write what is generated in README.md, CONTRIBUTING.md and the pages of docs.
+=======
+"""Write what is generated in README.md, CONTRIBUTING.md and docs.
+>>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
 
 python scripts/doc_tables.py            rewrite them
 python scripts/doc_tables.py --check    fail if one is not up to date
@@ -82,10 +86,26 @@ def _room(folder: Path, depth: int) -> list[str]:
     return lines
 
 
+def host_table() -> str:
+    """LiteRT against the generated C, by CPU."""
+    machines = json.loads((ROOT / "benchmarks" / "hosts.json").read_text())
+    lines = ["| CPU | model | LiteRT | avx2 | to LiteRT | best level | to LiteRT |"]
+    lines.append("|---|---|--:|--:|--:|--:|--:|")
+    for cpu, rows in machines.items():
+        best = cpu.rpartition(", ")[2]
+        for model, row in rows.items():
+            cells = [f"{row['litert']:,.1f}"]
+            for level in ("avx2", best):
+                cells += [f"{row[level]:,.1f}", f"{row[level] / row['litert']:.2f}x"]
+            lines.append(f"| {cpu} | {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"bench": bench_table},
     "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
+    "docs/hosts.md": {"hosts": host_table},
     "docs/targets.md": {"targets": target_table},
     "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
     "docs/reference/api.md": {"api": doc_pages.api},

@@ -12,7 +12,7 @@ from edgeq.errors import UsageError
 
 @dataclass(frozen=True)
 class Level:
-    """One level; its primitives are kernels/<name>/core.h.
+    """One level; its primitives are kernels/<name>/simd.h.
 
     Attributes:
         name: What `--isa` takes; also the folder of its primitives, "host" for plain C.

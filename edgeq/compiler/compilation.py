@@ -218,8 +218,8 @@ def _kernel_path(file: str, isa: Isa) -> str:
     stem = file.removeprefix("eq_").removesuffix(".h")
     if stem == "base":
         return "include/eq_base.h"
-    if stem == "core":
-        return f"{isa.kernels[0]}/core.h"
+    if stem in ("core", "simd"):
+        return f"{isa.kernels[0]}/{stem}.h"
     if stem == "block_row":
         own = f"{isa.kernels[0]}/block_row.h"
         return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"

@@ -19,6 +19,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.host_c import host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from tests.oracle.check import Case, Oracle, same_values
@@ -86,27 +87,33 @@ def side_by_side(models: Sequence[bytes]) -> bytes:
     return bytes(builder.Output())
 
 
-def takes(case: Case, address: str, form: str) -> bool:
-    """Whether a case's op takes this form on a core."""
-    target = address.partition(":")[2]
+def takes(case: Case, address: str, form: str, isa: str = "") -> bool:
+    """Whether a case's op takes this form on a core, or on this machine's level `isa`."""
+    target = address.partition(":")[2] or host_target()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer.tflite"
         path.write_bytes(case.model)
         try:
-            sources = generate(path, target=target)
+            sources = generate(path, target=target, options=CompileOptions(isa=isa))
         except EdgeqError:
             return False
     return any(op["kernel"] == form for op in sources.manifest["ops"])
 
 
 def random_layers(
-    address: str, name: str, form: str, count: int, seed: int = 0, size: int = SIZE
+    address: str,
+    name: str,
+    form: str,
+    count: int,
+    seed: int = 0,
+    size: int = SIZE,
+    isa: str = "",
 ) -> Iterator[Case]:
     """So many random cases of one generator that take a form on a core."""
     make, found = generators()[name], 0
     for i in range(100 * count + 200):
         case = make(np.random.default_rng((seed, i)), 1 + i % size)
-        if case.calls[0] and takes(case, address, form):
+        if case.calls[0] and takes(case, address, form, isa):
             found += 1
             yield Case(f"{name}, seed ({seed}, {i})", case.model, case.calls)
         if found == count:
@@ -114,6 +121,7 @@ def random_layers(
     raise AssertionError(f"only {found} of {name} take {form} on {address}")
 
 
+<<<<<<< HEAD
 def outputs_on(address: str, cases: Sequence[Case], calls: int) -> list[np.ndarray]:
     """Every output of every case, over so many calls, from one program."""
     inputs = [
@@ -134,15 +142,33 @@ def differences(address: str, cases: Sequence[Case], form: str = "") -> tuple[li
     Args:
         form: The function that the layers take.
     """
+=======
+def differences(address: str, cases: Sequence[Case], isa: str = "") -> tuple[list[str], int]:
+    """What differs from the oracle's bytes, and how many layers were compared."""
+>>>>>>> 247350a (Hosts: every level's bytes are tried on random layers, with sanitizers and without options)
     with Oracle() as oracle:
         expected = [(case, oracle.run(case)[0]) for case in cases]
     kept = [(case, outputs) for case, outputs in expected if outputs is not None]
     if not kept:
         return [], 0
+<<<<<<< HEAD
     models = [case for case, _ in kept]
     calls = min(len(case.calls) for case in models)
     found = iter(outputs_on(address, models, calls))
     plain = iter(outputs_on(PLAIN, models, calls)) if form in LIBRARY else None
+=======
+    calls = min(len(case.calls) for case, _ in kept)
+    inputs = [
+        np.stack([np.asarray(case.calls[call][k]) for call in range(calls)])
+        for case, _ in kept
+        for k in range(len(case.calls[0]))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layers.tflite"
+        path.write_bytes(side_by_side([case.model for case, _ in kept]))
+        with open_device(address).open(path, CompileOptions(isa=isa)) as session:
+            found = iter(session.run(inputs))
+>>>>>>> 247350a (Hosts: every level's bytes are tried on random layers, with sanitizers and without options)
     bad = []
     for case, outputs in kept:
         for k in range(len(outputs[0])):

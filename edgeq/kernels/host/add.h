@@ -4,7 +4,7 @@
 #ifndef EQ_ADD_HOST_H
 #define EQ_ADD_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     int32_t size;

@@ -6,7 +6,7 @@
 #define EQ_AVERAGE_POOL_2D_HOST_H
 
 #include "eq_average_pool_2d.h"
-#include "eq_core.h"
+#include "eq_simd.h"
 
 /* Means of at most 16 channels over `rows` times `columns` pixels. */
 EQ_KERNEL void eq_average_pool_2d_some(const eq_average_pool_2d_params *p, const int8_t *input,

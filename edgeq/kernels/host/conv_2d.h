@@ -5,18 +5,18 @@
 #ifndef EQ_CONV_2D_HOST_H
 #define EQ_CONV_2D_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 #include "eq_padded_host.h"
 
 /* All steps are in bytes of the input, or of its copy. */
 typedef struct {
     int32_t batches, image_bytes;
-    eq_padding padding; /* of the copy, where there is one */
-    int32_t rows, row_step;        /* of output pixels */
-    int32_t columns, column_step;  /* in a row */
-    int32_t runs_h, run_step_h;    /* of inputs that lie together */
+    eq_padding padding;           /* of the copy, where there is one */
+    int32_t rows, row_step;       /* of output pixels */
+    int32_t columns, column_step; /* in a row */
+    int32_t runs_h, run_step_h;   /* of inputs that lie together */
     int32_t runs_w, run_step_w;
-    int32_t groups;                /* of four inputs in a run */
+    int32_t groups; /* of four inputs in a run */
     int32_t output_c;
     eq_limits limits;
 } eq_conv_2d_host_params;
@@ -59,8 +59,8 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
         const eq_scales scales = eq_load_scales(table + k * EQ_TABLE_ROWS);
         EQ_UNROLL(16)
         for (int32_t i = 0; i < pixels; i++) {
-            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k],
-                             &scales, &p->limits, k == blocks - 1 ? last : EQ_LANES);
+            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k], &scales,
+                             &p->limits, k == blocks - 1 ? last : EQ_LANES);
         }
     }
 }

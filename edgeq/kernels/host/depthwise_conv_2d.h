@@ -5,7 +5,7 @@
 #ifndef EQ_DEPTHWISE_CONV_2D_HOST_H
 #define EQ_DEPTHWISE_CONV_2D_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 #include "eq_padded_host.h"
 
 enum { EQ_DEPTHWISE_PIXELS = 4 };
@@ -15,10 +15,10 @@ typedef struct {
     int32_t batches, image_bytes;
     eq_padding padding; /* of the copy, where there is one */
     int32_t output_h, output_w, channels;
-    int32_t row_step, column_step;         /* of output pixels */
+    int32_t row_step, column_step; /* of output pixels */
     int32_t filter_h, filter_w;
     int32_t tap_row_step, tap_column_step;
-    int32_t stride_w, dilation_w;          /* in columns of the input */
+    int32_t stride_w, dilation_w; /* in columns of the input */
     eq_limits limits;
 } eq_depthwise_conv_2d_host_params;
 

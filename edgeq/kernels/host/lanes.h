@@ -1,4 +1,4 @@
-/* What the primitives of all levels share. A level is one header, core.h in its folder, with these
+/* What the primitives of all levels share. A level is one header, simd.h in its folder, with these
  * names; the kernels of this folder are written in them and know no instruction set.
  *
  *   EQ_ACCUMULATORS      how many eq_sums the registers hold beside weights and inputs

@@ -4,11 +4,11 @@
 #ifndef EQ_REDUCE_HOST_H
 #define EQ_REDUCE_HOST_H
 
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     int32_t batches, pixels, channels;
-    int32_t total_offset; /* minus input zero point times the number of pixels */
+    int32_t total_offset;      /* minus input zero point times the number of pixels */
     int32_t multiplier, shift; /* Q31, to the right */
     eq_limits limits;
 } eq_reduce_sum_host_params;

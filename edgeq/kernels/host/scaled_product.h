@@ -4,7 +4,7 @@
 #define EQ_SCALED_PRODUCT_HOST_H
 
 #include "eq_broadcast.h"
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     eq_broadcast shape; /* the last axis: all of both inputs, or of input 1 with one of input 2 */
@@ -20,8 +20,8 @@ EQ_KERNEL void eq_scaled_product_some(const eq_scaled_product_host_params *p, co
     int8_t copy1[EQ_LANES], copy2[EQ_LANES];
     const eq_scales scales = eq_same_scales(p->multiplier, p->shift);
     const eq_sums x = eq_load_values(eq_some_values(a, count, copy1));
-    const eq_sums y = p->shape.step2[5] == 0 ? eq_same_sums(*b)
-                                             : eq_load_values(eq_some_values(b, count, copy2));
+    const eq_sums y =
+        p->shape.step2[5] == 0 ? eq_same_sums(*b) : eq_load_values(eq_some_values(b, count, copy2));
     const eq_sums product = eq_multiply_sums(eq_add_sums(x, eq_same_sums(p->input1_offset)),
                                              eq_add_sums(y, eq_same_sums(p->input2_offset)));
     eq_store_outputs(output, product, &scales, &p->limits, count);
@@ -29,20 +29,17 @@ EQ_KERNEL void eq_scaled_product_some(const eq_scaled_product_host_params *p, co
 
 /* The output may be written over an input that is not spread. */
 EQ_KERNEL void eq_scaled_product_host_s8(const eq_scaled_product_host_params *p,
-                                         const int8_t *input1, const int8_t *input2,
-                                         int8_t *output)
+                                         const int8_t *input1, const int8_t *input2, int8_t *output)
 {
     const int32_t size = p->shape.size[5], step = p->shape.step2[5];
     EQ_FOR_PAIR_ROWS(&p->shape, i, j)
     {
         int32_t k = 0;
         for (; k + EQ_LANES <= size; k += EQ_LANES) {
-            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k,
-                                   EQ_LANES);
+            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k, EQ_LANES);
         }
         if (k < size) {
-            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k,
-                                   size - k);
+            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k, size - k);
         }
         output += size;
     }

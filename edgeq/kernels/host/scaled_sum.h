@@ -8,7 +8,7 @@
 #define EQ_SCALED_SUM_HOST_H
 
 #include "eq_broadcast.h"
-#include "eq_core.h"
+#include "eq_simd.h"
 
 typedef struct {
     eq_broadcast shape; /* the last axis: all of both inputs, or of input 1 with one of input 2 */
@@ -25,8 +25,8 @@ EQ_KERNEL void eq_scaled_sum_some(const eq_scaled_sum_host_params *p, const int8
     const eq_limits limits = {0, p->activation_min, p->activation_max, 0};
     int8_t copy1[EQ_LANES], copy2[EQ_LANES];
     const eq_sums x = eq_load_values(eq_some_values(a, count, copy1));
-    const eq_sums y = p->shape.step2[5] == 0 ? eq_same_sums(*b)
-                                             : eq_load_values(eq_some_values(b, count, copy2));
+    const eq_sums y =
+        p->shape.step2[5] == 0 ? eq_same_sums(*b) : eq_load_values(eq_some_values(b, count, copy2));
     eq_sums sums = eq_same_sums(p->constant);
     sums = eq_add_sums(sums, eq_multiply_sums(x, eq_same_sums(p->factor1)));
     sums = eq_add_sums(sums, eq_multiply_sums(y, eq_same_sums(p->factor2)));

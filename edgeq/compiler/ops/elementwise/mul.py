@@ -42,7 +42,8 @@ def _of_its_own_sigmoid(node: Node, compute: Pairwise) -> Call | None:
         curve = lower_logistic(replace(node, op=makers[0]))
         y = curve.constants[0].values.astype(np.int64)
         values = every_value(x)
-        results = compute(values, y[values & 255])
+        curved = y[values & 255]
+        results = compute(values, curved) if position == 0 else compute(curved, values)
         return lookup_call(node, results, "x * logistic(x) of every input x", position)
     return None
 

@@ -12,7 +12,7 @@ _ROOM = 1 << 30
 def lower_host(
     node: Node, kept: tuple[int, ...], reduced: tuple[int, ...], fields: Mapping[str, ParamValue]
 ) -> Call | None:
-    """The host kernel's call; None where anything but neighbours in front of the channels is summed.
+    """The host kernel's call; None where it sums anything but neighbours before channels.
 
     Args:
         node: The op.

@@ -175,9 +175,13 @@ def _core(node: Node) -> str:
 
 
 def _sides(node: Node) -> tuple[dict[str, Any], bool]:
-    """The field `shape`, and whether inputs are swapped so that input 2 is the one spread."""
+    """The field `shape`, and whether inputs are swapped so that input 2 is the one spread.
+
+    On hosts input 2 is a constant, too, if one is: it may be repeated.
+    """
     shape: dict[str, Any] = dict(pair_shape(node))
-    swapped = shape["shape.step1"][-1] == 0 and shape["shape.step2"][-1] != 0
+    fixed = node.isa.has("host") and node.input(0).data is not None
+    swapped = (shape["shape.step1"][-1] == 0 or fixed) and shape["shape.step2"][-1] != 0
     if swapped:
         shape["shape.step1"], shape["shape.step2"] = shape["shape.step2"], shape["shape.step1"]
     return shape, swapped
@@ -299,8 +303,9 @@ def lower_product(
 
 
 def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
-    """The host kernel's call for a product, in the reference's own arithmetic; None for scales
-    that no product of int8 values needs.
+    """The host kernel's call for a product, in the reference's own arithmetic.
+
+    None for scales that no product of int8 values needs.
 
     Args:
         scale: Multiplier and shift (left) of the products.

@@ -4,8 +4,8 @@
  * magnitudes by the weights with the inputs' signs are at most 2 * 128 * 127, which fits. VPDPBUSD
  * does not saturate; there inputs get 128 added, and the bias has that taken off.
  */
-#ifndef EQ_CORE_H
-#define EQ_CORE_H
+#ifndef EQ_SIMD_H
+#define EQ_SIMD_H
 
 #include <immintrin.h>
 
@@ -166,8 +166,7 @@ EQ_KERNEL __m256i eq_scaled_8(__m256i sums, __m256i multiplier, __m256i odd_mult
     if (eq_ties_matter(limits)) {
         __m256i below = _mm256_srai_epi32(high, 31);
         if (limits->left) {
-            below =
-                _mm256_and_si256(below, _mm256_cmpgt_epi32(right, _mm256_setzero_si256()));
+            below = _mm256_and_si256(below, _mm256_cmpgt_epi32(right, _mm256_setzero_si256()));
         }
         high = _mm256_add_epi32(high, below);
     }
@@ -178,8 +177,8 @@ EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *s, const eq_limit
 {
     sums.low = eq_scaled_8(sums.low, s->multiplier.low, s->odd.low, s->half.low, s->right.low,
                            s->left.low, limits);
-    sums.high = eq_scaled_8(sums.high, s->multiplier.high, s->odd.high, s->half.high,
-                            s->right.high, s->left.high, limits);
+    sums.high = eq_scaled_8(sums.high, s->multiplier.high, s->odd.high, s->half.high, s->right.high,
+                            s->left.high, limits);
     return sums;
 }
 
@@ -274,8 +273,7 @@ EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *out
         }
         const __m256i first = _mm256_blendv_epi8(chosen[0], chosen[1], bit6);
         const __m256i second = _mm256_blendv_epi8(chosen[2], chosen[3], bit6);
-        _mm256_storeu_si256((__m256i *)(void *)(output + i),
-                            _mm256_blendv_epi8(first, second, x));
+        _mm256_storeu_si256((__m256i *)(void *)(output + i), _mm256_blendv_epi8(first, second, x));
     }
     for (; i < size; i++) {
         output[i] = table[input[i]];

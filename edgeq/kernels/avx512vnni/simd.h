@@ -3,8 +3,8 @@
  * VPDPBUSD multiplies unsigned by signed bytes: inputs get 128 added, and what that adds to the
  * sums has been taken off the bias.
  */
-#ifndef EQ_CORE_H
-#define EQ_CORE_H
+#ifndef EQ_SIMD_H
+#define EQ_SIMD_H
 
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
 /* The primitives of kernels/host/lanes.h in plain C. */
-#ifndef EQ_CORE_H
-#define EQ_CORE_H
+#ifndef EQ_SIMD_H
+#define EQ_SIMD_H
 
 #include "eq_base.h"
 #include "eq_lanes_host.h"
@@ -88,8 +88,8 @@ EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_
 {
     (void)limits;
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
-        sums.of[lane] = eq_multiply_by_quantized_multiplier(
-            sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
+        sums.of[lane] = eq_multiply_by_quantized_multiplier(sums.of[lane], scales->multiplier[lane],
+                                                            -scales->shift[lane]);
     }
     return sums;
 }

@@ -1,0 +1,163 @@
+"""The kernels of hosts give TensorFlow Lite Micro's bytes at every level that this machine has."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from edgeq.boards.levels import LEVELS, best_here, level, runs_here
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.flags import WARNINGS
+from edgeq.compiler.build.toolchain import Toolchain
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.host_c import host_target
+from edgeq.devices.registry import open_device
+from edgeq.errors import UsageError
+from tests.kernels.hosts import FORMS, SIZE
+from tests.kernels.layers import differences, random_layers, side_by_side
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
+from tests.oracle.build import build as build_model
+from tests.oracle.check import Case, random_case
+from tests.sanitized import run_sanitized
+
+NAMES = [each.name for each in LEVELS]
+X86 = host_target().cpu == "x86-64"
+
+
+def needs(name):
+    if not runs_here(level(name)):
+        pytest.skip(f"this machine's CPU has no {name}")
+
+
+def forms(count, seed):
+    """Random layers that take each form."""
+    isa = "avx2" if X86 else ""
+    return [
+        case
+        for name, form in FORMS
+        for case in random_layers("c", name, form, count, seed, SIZE, isa)
+    ]
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return forms(2, seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", NAMES)
+def test_random_layers_give_tflms_bytes(isa, layers):
+    needs(isa)
+    differ, compared = differences("c", layers, isa)
+    assert not differ
+    assert compared >= len(layers) // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", NAMES)
+def test_nothing_is_read_or_written_outside(isa, layers, tmp_path):
+    needs(isa)
+    path = tmp_path / "layers.tflite"
+    path.write_bytes(side_by_side([case.model for case in layers]))
+    inputs = [np.asarray(array)[None] for case in layers for array in case.calls[0]]
+    chosen = CompileOptions(isa=isa)
+    sources = generate(path, name="model", target=host_target(), options=chosen)
+    with open_device("c").open(path, chosen) as session:
+        plain = session.run(inputs)
+    for ours, theirs in zip(run_sanitized(sources, inputs), plain, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not X86, reason="the levels are those of x86-64")
+@pytest.mark.parametrize("isa", NAMES)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_c_asks_for_its_own_instruction_set(compiler, isa, layers, tmp_path):
+    """No option says which CPU it is for, and nothing is warned of."""
+    found = shutil.which(compiler)
+    if found is None:
+        pytest.skip(f"{compiler} is not installed")
+    path = tmp_path / "layers.tflite"
+    path.write_bytes(side_by_side([case.model for case in layers]))
+    sources = generate(path, name="model", options=CompileOptions(isa=isa))
+    flags = ["-O2", "-fPIC", *WARNINGS]
+    build(Toolchain(compiler, (found,)), sources.files, flags, ["-shared"], "all.so")
+
+
+def swish(extra_reader, order=(1, 0)):
+    """x * logistic(x); another op may read what LOGISTIC gives."""
+    tensors = [
+        TensorSpec((1, 5, 5, 7), "int8", 0.05, 3),
+        TensorSpec((1, 5, 5, 7), "int8", 1 / 256, -128),
+        TensorSpec((1, 5, 5, 7), "int8", 0.04, -90),
+        TensorSpec((1, 5, 5, 7), "int8", 0.04, -90),
+    ]
+    none = {"fused_activation_function": 0}
+    ops = [OpSpec("LOGISTIC", [0], [1]), OpSpec("MUL", [*order], [2], none)]
+    ops += [OpSpec("MUL", [1, 2], [3], none)] if extra_reader else []
+    return build_model([SubgraphSpec(tensors, ops, [0], [3 if extra_reader else 2])])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(("extra_reader", "steps"), [(False, 1), (True, 3)])
+def test_x_times_its_sigmoid_is_one_look_up(extra_reader, steps, order, tmp_path):
+    path = tmp_path / "swish.tflite"
+    path.write_bytes(swish(extra_reader, order))
+    chosen = CompileOptions(isa=best_here().name)
+    made = generate(path, target=host_target(), options=chosen).manifest["ops"]
+    assert len(made) == steps
+    assert "eq_lookup_host_s8" in {op["kernel"] for op in made if op["op"] == "MUL"}
+    case = random_case("swish", path.read_bytes())
+    assert differences("c", [case]) == ([], 1)
+
+
+def test_a_constant_of_three_channels_is_repeated(tmp_path):
+    values = np.array([5, -7, 90], np.int8)
+    tensors = [
+        TensorSpec((1, 6, 10, 3), "int8", 0.05, 3),
+        TensorSpec((3,), "int8", 0.05, 1, values),
+        TensorSpec((1, 6, 10, 3), "int8", 0.1, -9),
+    ]
+    none = {"fused_activation_function": 0}
+    ops = [OpSpec("ADD", [1, 0], [2], none)]
+    model = build_model([SubgraphSpec(tensors, ops, [0], [2])])
+    path = tmp_path / "add.tflite"
+    path.write_bytes(model)
+    sources = generate(path, target=host_target())
+    assert ".shape.size = {1, 1, 1, 1, 1, 180}" in sources.files["add.c"]
+    assert differences("c", [random_case("add", model)]) == ([], 1)
+
+
+def test_a_weight_of_minus_128_takes_another_kernel(tmp_path):
+    """At -128 * -128 a pair of products would not fit the 16 bits that AVX2 gives it."""
+    weights = np.full((16, 8), -128, np.int8)
+    tensors = [
+        TensorSpec((1, 8), "int8", 0.05, -1),
+        TensorSpec((16, 8), "int8", 0.02, 0, weights),
+        TensorSpec((16,), "int32", 0.001, 0, np.zeros(16, np.int32)),
+        TensorSpec((1, 16), "int8", 1.5, 0),
+    ]
+    options = {"fused_activation_function": 0, "weights_format": 0, "keep_num_dims": False}
+    ops = [OpSpec("FULLY_CONNECTED", [0, 1, 2], [3], options)]
+    model = build_model([SubgraphSpec(tensors, ops, [0], [3])])
+    case = Case("lowest", model, [[np.full((1, 8), -128, np.int8)]])
+    assert differences("c", [case], "avx2" if X86 else "") == ([], 1)
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "aarch64"])
+def test_a_level_of_another_processor_is_refused(target, tmp_path):
+    path = tmp_path / "swish.tflite"
+    path.write_bytes(swish(extra_reader=False))
+    with pytest.raises(UsageError, match="--isa avx2 is a level of x86-64"):
+        generate(path, target=target, options=CompileOptions(isa="avx2"))
+
+
+def test_what_the_cpu_lacks_is_said(cli, tmp_path, monkeypatch):
+    path = tmp_path / "swish.tflite"
+    path.write_bytes(swish(extra_reader=False))
+    monkeypatch.setattr("edgeq.boards.levels.features_here", lambda: frozenset({"sse4_1"}))
+    done = cli("profile", path, "--on", "c", "--isa", "avx512vnni")
+    assert done.code == 1
+    assert "cannot run code of level avx512vnni" in done.err
+    assert "--isa portable" in done.err
