@@ -77,3 +77,20 @@ def vowels() -> keras.Model:
         ],
         name="vowels",
     )
+
+
+def keyword(shape: tuple[int, ...], classes: int) -> keras.Model:
+    """DS-CNN in miniature for a second of cepstra; `normalized` is to be adapted to the data."""
+
+    def block(x: Any) -> Any:
+        x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.Conv2D(24, 1, use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+    frames = keras.Input(shape)
+    x = layers.Normalization(axis=2, name="normalized")(frames)
+    x = layers.Conv2D(24, (10, 4), strides=2, padding="same", use_bias=False)(x)
+    x = block(block(layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(frames, layers.Dense(classes, activation="softmax")(x), name="keyword")

@@ -9,7 +9,7 @@ picolibc-riscv64-unknown-elf clang qemu-system-arm qemu-system-misc qemu-user-st
 openssh-client cpio zstd xz-utils cmake mmdebstrap adb busybox
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-avr avr-libc simavr arduino-core-avr
 libstdc++-arm-none-eabi-newlib netcat-openbsd dropbear-bin
-musl dash mksh tcsh fish zsh g++ ninja-build pkg-config kotlin"
+musl dash mksh tcsh fish zsh g++ ninja-build pkg-config kotlin espeak-ng"
 
 missing=""
 for package in $packages; do

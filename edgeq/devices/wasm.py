@@ -19,7 +19,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     compile_flags,
@@ -34,7 +34,9 @@ from edgeq.devices.recordings import (
     ANSWER_HEADER,
     answer_arrays,
     check_samples,
+    events_of,
     host_stream_source,
+    most_events,
     stream_of,
 )
 from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
@@ -266,7 +268,7 @@ def _built(sources: Sources, toolchain: Toolchain, extra: _Extra) -> Path:
             "eq_stream.c": host_stream_source(outputs, sources.stream),
         }
         flags += ["-include", "eq_answer.h"]
-        exports.append("eq_stream")
+        exports += ["eq_stream", "eq_events"]
     if f"void {NAME}_reset(void)" in sources.files[f"{NAME}.h"]:
         exports.append(f"{NAME}_reset")
     if extra.header:
@@ -305,22 +307,25 @@ class WasmSession(Session):
                 result[start : start + most] = value
         return results
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """The answers to one recording from the initial state."""
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """The answers to one recording from the initial state, and its events."""
         stream = stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), self._outputs)
-        sizes = [4 * len(results), samples.nbytes, *(array.nbytes for array in results)]
-        pointers, place, *places = self._module.place(sizes)
+        rows = 16 * most_events(stream, stream.answers(len(samples)))
+        sizes = [4 * len(results), samples.nbytes, rows, *(array.nbytes for array in results)]
+        pointers, place, events, *places = self._module.place(sizes)
         self._module.write(pointers, np.asarray(places, "<u4").tobytes())
         self._module.write(place, samples.tobytes())
-        made = self._module.call("eq_stream", place, len(samples), chunk, pointers)
+        made = self._module.call("eq_stream", place, len(samples), chunk, pointers, events)
         assert all(made == len(array) for array in results)
         for k, (array, at) in enumerate(zip(results, places, strict=True)):
             raw = self._module.read(at, array.nbytes)
             results[k] = np.frombuffer(raw, array.dtype).reshape(array.shape).copy()
-        return results
+        raw = self._module.read(self._module.global_value("eq_events"), 4)
+        taken = self._module.read(events, 16 * int.from_bytes(raw, "little"))
+        return Heard(results, events_of(np.frombuffer(taken, "<u4").reshape(-1, 4), stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""

@@ -9,10 +9,14 @@ from typing import Any
 
 from edgeq.analysis.budget import MODES, within_budgets
 from edgeq.boards.target import load_target
+from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
+
+# MLPerf Tiny's runner and the interfaces of libraries for apps know tensors, no samples.
+_NO_FRONT_ENDS = ("mlperf-tiny", *APP_TEMPLATES)
 
 
 def create_project(
@@ -37,7 +41,7 @@ def create_project(
     options = options or CompileOptions()
     limits = {name: limit for name, limit in options.budgets.items() if name != "cycles"}
 
-    if options.frontend is not None and (runtime != "c" or template == "mlperf-tiny"):
+    if options.frontend is not None and (runtime != "c" or template in _NO_FRONT_ENDS):
         raise UsageError(
             f"No front ends run in a project for {template if runtime == 'c' else runtime}.",
             hint="--runtime c, another --project",

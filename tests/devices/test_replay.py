@@ -1,5 +1,6 @@
 """Recordings on devices that make calls: the answers and events of this machine."""
 
+import importlib.util
 import shutil
 
 import numpy as np
@@ -52,6 +53,14 @@ def test_qemu(tmp_path, cpu):
         np.testing.assert_array_equal(there.answers[0], here.answers[0][: len(there.answers[0])])
         until = len(part)
         assert there.events == tuple(event for event in here.events if event.decided <= until)
+
+
+def test_webassembly(tmp_path):
+    need(importlib.util.find_spec("wasmtime"), "wasmtime")
+    path, front, sound = passing(tmp_path), front_end(EARS), recording(3, seed=2)
+    here, there = (hear(address, path, front, sound, 777) for address in ("c", "wasm:"))
+    np.testing.assert_array_equal(there.answers[0], here.answers[0])
+    assert there.events == here.events != ()
 
 
 def test_calls_and_what_they_give():

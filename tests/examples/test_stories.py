@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,17 @@ def test_audio(tmp_path):
     accuracy = float(out.split("accuracy ")[1].split()[0])
     assert accuracy > 0.93
     assert (tmp_path / "vowels_c" / "vowels.c").is_file()
+
+
+def test_keyword(tmp_path):
+    need(shutil.which("espeak-ng"), "espeak-ng")
+    out = run("keyword", tmp_path)
+    assert "60 s on an emulated Cortex-M4: the same decisions" in out
+    found, happened, wrong = map(
+        int, re.search(r"test: (\d+) of (\d+) keywords .* found, (\d+) false", out).groups()
+    )
+    assert happened > 30
+    assert found > 0.8 * happened
+    assert wrong < 5
+    assert "DET curve" in (tmp_path / "report.html").read_text()
+    assert "keyword_decision(keyword_event *event)" in (tmp_path / "c" / "keyword.h").read_text()

@@ -112,8 +112,11 @@ def test_projects_on_the_command_line(tmp_path, cli):
     text = (tmp_path / "fw" / "src" / "eq_models.c").read_text()
     assert "ears_replay_invoke();" in text
     assert (tmp_path / "fw" / "model" / "ears_replay.c").exists()
-    for template, more in (("mlperf-tiny", []), ("sources", ["--runtime", "tflm"])):
-        options = ["--project", template, "-t", "qemu-mps2-an386", *more]
+    board = ["-t", "qemu-mps2-an386"]
+    for template, more in (
+        ("mlperf-tiny", board), ("sources", [*board, "--runtime", "tflm"]), ("linux", []),
+    ):  # fmt: skip
+        options = ["--project", template, *more]
         refused = cli(*command, "-o", tmp_path / "no", *options)
         assert refused.code == 2
         assert "No front ends run" in refused.err

@@ -1,6 +1,7 @@
 """Decisions: the C, its twin in Python, and a plain account of the rules agree on every event."""
 
 import ctypes
+import shutil
 import subprocess
 
 import numpy as np
@@ -13,6 +14,8 @@ from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
+from edgeq.devices.replay import replay_files
+from edgeq.devices.tensors import TensorSpec as Output
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.decider import decide
@@ -21,8 +24,11 @@ from edgeq.model.joining import rules_for
 from edgeq.model.model_file import read_graph
 from edgeq.model.scores import scores_of
 from edgeq.support.resources import resource_dir
+from tests.compiler.codegen.test_portability import COMPILERS, complete_command
+from tests.compiler.codegen.test_portability import _compile as compiled
 from tests.frontend.signals import recording
 from tests.oracle.build import TensorSpec, single_op
+from tests.tools import need
 
 HARNESS = """
 #include "eq_frontend_decision.h"
@@ -315,3 +321,35 @@ def test_times_become_answers():
     decision = Decision(times_ms={"average": 100, "refractory": 300, "min_count": 0})
     rules = rules_of(decision, 2, 480, 320, 0.02)
     assert (rules.average, rules.refractory, rules.min_count) == (5, 15, 1)
+
+
+WIDTHS = {
+    "image": ({**CAMERA, "std": 255.0, "decision": RULES}, (1, 1, 4, 1)),
+    "mfcc": ({"kind": "mfcc", "precision": "int16", "pre_emphasis": 0.9}, (1, 2, 13)),
+    "float": ({"kind": "log-mel", "precision": "float32", "decision": {}}, (1, 1, 40)),
+    "spectrogram": ({"kind": "spectrogram", "precision": "int16", "power": 1}, (1, 1, 257)),
+    "micro": ({"kind": "micro", "decision": {"average": 9}}, (1, 4, 40)),
+    "motion": ({"kind": "motion", "axes": 2, "frame_length": 40, "frame_step": 10,
+                "statistics": ["rms"], "bands": [1, 5, 9]}, (1, 6)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["clang avr", "clang msp430"])
+def test_the_c_is_right_where_int_has_16_bits(tmp_path, name):
+    command, target = COMPILERS[name]
+    need(shutil.which(command[0]), command[0])
+    sources = []
+    for kind, (described, shape) in WIDTHS.items():
+        place = tmp_path / kind
+        place.mkdir()
+        options = CompileOptions(frontend=front_end(described))
+        made = generate(
+            passing(tmp_path, shape, "int8"), name="eye", target=target, options=options
+        )
+        files = {**made.files, **replay_files("eye", made.stream, [Output("y", shape, "int8")])}
+        for file, text in files.items():
+            (place / file).write_text(text)
+        sources += [str(place / file) for file in files if file.endswith(".c")]
+    complete = complete_command(name, tmp_path)
+    report = compiled([*complete, "-std=c99", "-O1", *WARNINGS, "-fsyntax-only"], sources)
+    assert not report, report

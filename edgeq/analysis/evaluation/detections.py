@@ -95,7 +95,7 @@ class Trials:
         """The rules whose thresholds miss least, of those with at most so many false accepts.
 
         Without suppression classes do not touch each other, so that the best combination of their
-        thresholds is found exactly; with it, it can only let less pass. Where no thresholds are
+        thresholds is found exactly; with it, nearly always less passes. Where no thresholds are
         strict enough, the strictest are taken.
         """
         hours = sum(each.seconds for each in self._recordings) / 3600

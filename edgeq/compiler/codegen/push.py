@@ -74,7 +74,7 @@ def push_source_lines(
         f"        const int32_t free = filled < 0 ? -filled : {stream.window} - filled;",
         "        const int32_t taken = count < (uint32_t)free ? (int32_t)count : free;",
         "        if (filled >= 0) {",
-        "            memcpy(window + filled, samples, (uint32_t)taken * sizeof(*window));",
+        "            memcpy(window + filled, samples, (size_t)taken * sizeof(*window));",
         "        }",
         "        samples += taken;",
         "        count -= (uint32_t)taken;",

@@ -14,7 +14,7 @@ from tests.frontend.signals import recording
 
 
 def test_a_host_decides_what_this_machine_decides(server, tmp_path):
-    path, front, sound = passing(tmp_path), front_end(EARS), recording(20, seed=2)
+    path, front, sound = passing(tmp_path), front_end(EARS), recording(60, seed=2)
     here = hear("c", path, front, sound)
     there = hear(server.address, path, front, sound)
     assert len(here.events) > 10

@@ -64,7 +64,7 @@ EQ_KERNEL void eq_frontend_decision(const eq_frontend_decision_params *p, const 
     state[EQ_DECISION_ANSWERS] = (int32_t)(answer + 1u);
     state[EQ_DECISION_AT] = (state[EQ_DECISION_AT] + 1) % p->average;
     for (int32_t c = 0; c < classes; c++) {
-        sums[c] += scores[c] - oldest[c]; /* at most 2^15 times 1024 */
+        sums[c] += (int32_t)scores[c] - oldest[c]; /* at most 2^15 times 1024 */
         oldest[c] = scores[c];
     }
     for (int32_t c = 0; c < classes; c++) {

@@ -100,7 +100,7 @@ EQ_KERNEL void eq_frontend_image(const eq_frontend_image_params *p, const uint8_
             }
             int32_t rgb[3];
             for (int32_t c = 0; c < 3; c++) {
-                rgb[c] = eq_min((int32_t)((sums[c] + (1u << 19)) >> 20), 255);
+                rgb[c] = eq_min((int32_t)((sums[c] + ((uint32_t)1 << 19)) >> 20), 255);
             }
             if (p->channels == 1) {
                 *output++ = (uint8_t)eq_image_gray(rgb);
