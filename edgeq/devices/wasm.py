@@ -19,7 +19,7 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
     compile_flags,
@@ -34,7 +34,9 @@ from edgeq.devices.recordings import (
     ANSWER_HEADER,
     answer_arrays,
     check_samples,
+    events_of,
     host_stream_source,
+    most_events,
     stream_of,
 )
 from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
@@ -257,7 +259,7 @@ def _built(sources: Sources, toolchain: Toolchain, extra: _Extra) -> Path:
             "eq_stream.c": host_stream_source(outputs, sources.stream),
         }
         flags += ["-include", "eq_answer.h"]
-        exports.append("eq_stream")
+        exports += ["eq_stream", "eq_events"]
     if f"void {NAME}_reset(void)" in sources.files[f"{NAME}.h"]:
         exports.append(f"{NAME}_reset")
     if extra.header:
@@ -296,22 +298,26 @@ class WasmSession(Session):
                 result[start : start + most] = value
         return results
 
-    def stream(self, samples: Array, chunk: int | None = None) -> list[Array]:
-        """The answers to one recording from the initial state."""
-        stream = stream_of(self._sources, self._address)
+    def hear(self, samples: Array, chunk: int | None = None) -> Heard:
+        """The answers to one recording from the initial state, and its events."""
+        module, stream = self._module, stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), self._outputs)
-        sizes = [4 * len(results), samples.nbytes, *(array.nbytes for array in results)]
-        pointers, place, *places = self._module.place(sizes)
-        self._module.write(pointers, np.asarray(places, "<u4").tobytes())
-        self._module.write(place, samples.tobytes())
-        made = self._module.call("eq_stream", place, len(samples), chunk, pointers)
+        row = 4 * np.dtype(np.uint32).itemsize
+        most = row * most_events(stream, stream.answers(len(samples)))
+        sizes = [4 * len(results), samples.nbytes, most, *(array.nbytes for array in results)]
+        pointers, place, events, *places = module.place(sizes)
+        module.write(pointers, np.asarray(places, "<u4").tobytes())
+        module.write(place, samples.tobytes())
+        made = module.call("eq_stream", place, len(samples), chunk, pointers, events)
         assert all(made == len(array) for array in results)
         for k, (array, at) in enumerate(zip(results, places, strict=True)):
-            raw = self._module.read(at, array.nbytes)
+            raw = module.read(at, array.nbytes)
             results[k] = np.frombuffer(raw, array.dtype).reshape(array.shape).copy()
-        return results
+        count = int.from_bytes(module.read(module.global_value("eq_events"), 4), "little")
+        rows = np.frombuffer(module.read(events, row * count), "<u4").reshape(-1, 4)
+        return Heard(results, events_of(rows, stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""
