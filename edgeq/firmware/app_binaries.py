@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from edgeq.boards.cpu import PORTABLE
-from edgeq.boards.target import Target
 from edgeq.compiler.build.toolchain import BARE_HEADERS, wasm_toolchain, zig_toolchain
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
@@ -40,11 +37,6 @@ def check_app(
             f"The classes of a '{template}' project take the model's input, and no samples.",
             hint="without --project, --reentrant makes C with NAME_push for your own library",
         )
-
-
-def host_forms(target: Target) -> Target:
-    """A target whose kernels are those of application processors; C for every core stays that."""
-    return replace(target, toolchain="host") if target.name == PORTABLE else target
 
 
 def _web(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:
