@@ -90,6 +90,7 @@ release-check: $(VENV)/.ready-dev  ## Wheel and sdist, built and tried on every 
 
 builds: $(VENV)/.ready-dev  ## The C of every op, with every compiler and every option it has to bear
 	$(BIN)/python -m tests.compiler.codegen.builds
+	EDGEQ_EVERY_SYSTEM=1 $(BIN)/python -m pytest -q tests/firmware/apps/test_linux.py
 
 clean:
 	rm -rf $(VENV) $(DOORS) build dist site out demo .mypy_cache .ruff_cache .pytest_cache

@@ -86,7 +86,7 @@ CPUS: dict[str, Cpu] = _table(
     Cpu("armv7", "32-bit Arm, Armv7-A (Linux, Android)", "host", (), ("neon",)),
     Cpu("aarch64", "64-bit Arm, Armv8-A and later", "host", ("neon",), ("dotprod", "i8mm")),
     Cpu("x86-64", "64-bit x86", "host", (), ("avx2", "avx512")),
-    Cpu("wasm32", "WebAssembly (browsers, Node, wasmtime)", "host"),
+    Cpu("wasm32", "WebAssembly (browsers, Node, wasmtime)", "any", ("fpu",)),
     Cpu("avr8", "8-bit AVR (ATmega)", "avr"),
     Cpu(PORTABLE, "any core (portable C)", "any"),
 )

@@ -309,23 +309,24 @@ class WasmSession(Session):
 
     def hear(self, samples: Array, chunk: int | None = None) -> Heard:
         """The answers to one recording from the initial state, and its events."""
-        stream = stream_of(self._sources, self._address)
+        module, stream = self._module, stream_of(self._sources, self._address)
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), self._outputs)
-        rows = 16 * most_events(stream, stream.answers(len(samples)))
-        sizes = [4 * len(results), samples.nbytes, rows, *(array.nbytes for array in results)]
-        pointers, place, events, *places = self._module.place(sizes)
-        self._module.write(pointers, np.asarray(places, "<u4").tobytes())
-        self._module.write(place, samples.tobytes())
-        made = self._module.call("eq_stream", place, len(samples), chunk, pointers, events)
+        row = 4 * np.dtype(np.uint32).itemsize
+        most = row * most_events(stream, stream.answers(len(samples)))
+        sizes = [4 * len(results), samples.nbytes, most, *(array.nbytes for array in results)]
+        pointers, place, events, *places = module.place(sizes)
+        module.write(pointers, np.asarray(places, "<u4").tobytes())
+        module.write(place, samples.tobytes())
+        made = module.call("eq_stream", place, len(samples), chunk, pointers, events)
         assert all(made == len(array) for array in results)
         for k, (array, at) in enumerate(zip(results, places, strict=True)):
-            raw = self._module.read(at, array.nbytes)
+            raw = module.read(at, array.nbytes)
             results[k] = np.frombuffer(raw, array.dtype).reshape(array.shape).copy()
-        raw = self._module.read(self._module.global_value("eq_events"), 4)
-        taken = self._module.read(events, 16 * int.from_bytes(raw, "little"))
-        return Heard(results, events_of(np.frombuffer(taken, "<u4").reshape(-1, 4), stream))
+        count = int.from_bytes(module.read(module.global_value("eq_events"), 4), "little")
+        rows = np.frombuffer(module.read(events, row * count), "<u4").reshape(-1, 4)
+        return Heard(results, events_of(rows, stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every stored activation of one call from the initial state, by tensor index."""

@@ -19,7 +19,7 @@ from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, LimitError, MissingDependency, UsageError, raise_problems
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
-from edgeq.firmware.app_binaries import compile_binaries, host_forms
+from edgeq.firmware.app_binaries import check_app, compile_binaries
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
@@ -120,8 +120,8 @@ def create_project(
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
     app = template in APP_TEMPLATES
     hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
-    if app and runtime == "tflm":
-        raise UsageError(f"A '{template}' project holds generated C.", hint="leave out --runtime")
+    if app:
+        check_app(template, runtime, options)
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
@@ -132,8 +132,7 @@ def create_project(
     else:
         memory = Memory.STATIC if len(models) == 1 else Memory.EXTERNAL
         memory = Memory.REENTRANT if app else memory
-        core = host_forms(board) if app else board
-        made = _generated(models, core, prefixes, options, golden=golden, hook=hook, memory=memory)
+        made = _generated(models, board, prefixes, options, golden=golden, hook=hook, memory=memory)
     title = name or made[0].name
     account = None
     if runtime == "c" and template == TEMPLATE:

@@ -86,6 +86,23 @@ def test_recordings_go_through_the_front_end(tmp_path):
     np.testing.assert_array_equal(*answers)
 
 
+def test_events_are_those_of_the_c_here(tmp_path):
+    decision = {"labels": [f"w{k}" for k in range(40)], "threshold": 0.004, "average_ms": 60}
+    described = {"kind": "log-mel", "frame_step": 320, "log": "none", "power": 1}
+    front = front_end({**described, "precision": "int16", "decision": decision})
+    x = TensorSpec((1, 1, 40), "int8", scale=0.1, zero_point=3)
+    path = tmp_path / "scores.tflite"
+    path.write_bytes(single_op("SOFTMAX", [x], [
+        TensorSpec((1, 1, 40), "int8", scale=1 / 256, zero_point=-128)
+    ], {"beta": 1.0}))  # fmt: skip
+    heard = []
+    for address in ("wasm:", "c"):
+        with open_device(address).open(path, CompileOptions(frontend=front)) as session:
+            heard.append(session.hear(recording(2, seed=5)))
+    assert heard[0].events
+    assert heard[0].events == heard[1].events
+
+
 @pytest.mark.slow  # the first time a C library is built
 def test_float_ops_call_the_c_library(tmp_path):
     path = tmp_path / "tanh.tflite"
