@@ -22,12 +22,9 @@ _NEWLIB = "/usr/lib/arm-none-eabi/include"
 _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 # Headers of which cores have their own under one name; kernels/rv32 has those in plain C.
 _PER_CORE = ("core", "block_row")
-<<<<<<< HEAD
 _HARD = ("-mthumb", "-mfloat-abi=hard")
-=======
 _LEVEL = "simd"  # of hosts' levels
 LEVEL_NAMES = tuple(level.name for level in LEVELS)
->>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
@@ -69,17 +66,13 @@ def lay_out(build: str, folder: Path) -> list[str]:
     names = []
     portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
     sources = dict.fromkeys(portable, "portable")
-<<<<<<< HEAD
     sources |= dict.fromkeys((KERNELS / build).rglob("*.h"), build)
-=======
-    sources |= dict.fromkeys((KERNELS / build).glob("*.h"), build)
     if build in LEVEL_NAMES:
         # Kernels of hosts, in the primitives of this level; portable ones are the host's.
         shared = [file for file in (KERNELS / "host").glob("*.h") if file.stem != "simd"]
         sources |= dict.fromkeys(shared, "host")
         for included in re.findall(r"eq_simd_(\w+)\.h", (KERNELS / build / "simd.h").read_text()):
             shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
->>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Write what is generated in README.md, CONTRIBUTING.md and the pages of docs.
-=======
-"""Write what is generated in README.md, CONTRIBUTING.md and docs.
->>>>>>> 14c0c7d (Levels of hosts: how a new one is added, figures against LiteRT, all warnings checked)
 
 python scripts/doc_tables.py            rewrite them
 python scripts/doc_tables.py --check    fail if one is not up to date

@@ -39,7 +39,7 @@ def compare(isa: str, name: str, form: str, count: int, seed: int = 0) -> tuple[
     layers = random_layers("c", name, form, count, seed, SIZE, isa)
     for cases in batches(layers):
         # Programs of one call are enough: nothing here has a state.
-        found, kept = differences("c", [replace(c, calls=c.calls[:2]) for c in cases], isa)
+        found, kept = differences("c", [replace(c, calls=c.calls[:2]) for c in cases], isa=isa)
         bad += found
         compared += kept
     return bad, compared

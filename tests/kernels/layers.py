@@ -121,8 +121,7 @@ def random_layers(
     raise AssertionError(f"only {found} of {name} take {form} on {address}")
 
 
-<<<<<<< HEAD
-def outputs_on(address: str, cases: Sequence[Case], calls: int) -> list[np.ndarray]:
+def outputs_on(address: str, cases: Sequence[Case], calls: int, isa: str = "") -> list[np.ndarray]:
     """Every output of every case, over so many calls, from one program."""
     inputs = [
         np.stack([np.asarray(case.calls[call][k]) for call in range(calls)])
@@ -132,43 +131,28 @@ def outputs_on(address: str, cases: Sequence[Case], calls: int) -> list[np.ndarr
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layers.tflite"
         path.write_bytes(side_by_side([case.model for case in cases]))
-        with open_device(address).open(path, CompileOptions()) as session:
+        with open_device(address).open(path, CompileOptions(isa=isa)) as session:
             return list(session.run(inputs))
 
 
-def differences(address: str, cases: Sequence[Case], form: str = "") -> tuple[list[str], int]:
+def differences(
+    address: str, cases: Sequence[Case], form: str = "", isa: str = ""
+) -> tuple[list[str], int]:
     """What differs from the oracle's bytes, and how many layers were compared.
 
     Args:
         form: The function that the layers take.
+        isa: The level of a host's kernels.
     """
-=======
-def differences(address: str, cases: Sequence[Case], isa: str = "") -> tuple[list[str], int]:
-    """What differs from the oracle's bytes, and how many layers were compared."""
->>>>>>> 247350a (Hosts: every level's bytes are tried on random layers, with sanitizers and without options)
     with Oracle() as oracle:
         expected = [(case, oracle.run(case)[0]) for case in cases]
     kept = [(case, outputs) for case, outputs in expected if outputs is not None]
     if not kept:
         return [], 0
-<<<<<<< HEAD
     models = [case for case, _ in kept]
     calls = min(len(case.calls) for case in models)
-    found = iter(outputs_on(address, models, calls))
+    found = iter(outputs_on(address, models, calls, isa))
     plain = iter(outputs_on(PLAIN, models, calls)) if form in LIBRARY else None
-=======
-    calls = min(len(case.calls) for case, _ in kept)
-    inputs = [
-        np.stack([np.asarray(case.calls[call][k]) for call in range(calls)])
-        for case, _ in kept
-        for k in range(len(case.calls[0]))
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "layers.tflite"
-        path.write_bytes(side_by_side([case.model for case, _ in kept]))
-        with open_device(address).open(path, CompileOptions(isa=isa)) as session:
-            found = iter(session.run(inputs))
->>>>>>> 247350a (Hosts: every level's bytes are tried on random layers, with sanitizers and without options)
     bad = []
     for case, outputs in kept:
         for k in range(len(outputs[0])):

@@ -49,7 +49,7 @@ def layers():
 @pytest.mark.parametrize("isa", NAMES)
 def test_random_layers_give_tflms_bytes(isa, layers):
     needs(isa)
-    differ, compared = differences("c", layers, isa)
+    differ, compared = differences("c", layers, isa=isa)
     assert not differ
     assert compared >= len(layers) // 2
 
@@ -142,7 +142,7 @@ def test_a_weight_of_minus_128_takes_another_kernel(tmp_path):
     ops = [OpSpec("FULLY_CONNECTED", [0, 1, 2], [3], options)]
     model = build_model([SubgraphSpec(tensors, ops, [0], [3])])
     case = Case("lowest", model, [[np.full((1, 8), -128, np.int8)]])
-    assert differences("c", [case], "avx2" if X86 else "") == ([], 1)
+    assert differences("c", [case], isa="avx2" if X86 else "") == ([], 1)
 
 
 @pytest.mark.parametrize("target", ["cortex-m4", "aarch64"])

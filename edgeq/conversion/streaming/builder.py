@@ -154,6 +154,9 @@ class Builder:
             result = made(*tensors, **options)
             if weights:
                 made.set_weights(weights)
+            # Normalization computes with what it makes of its weights, not with the weights.
+            if hasattr(made, "finalize_state"):
+                made.finalize_state()
             return result
 
         return apply

@@ -60,9 +60,17 @@ def test_where_windows_are_padded_the_stream_has_the_frames_around_them(name, st
     np.testing.assert_allclose(found[call], wanted, atol=1e-5)
 
 
+def adapted():
+    """A Normalization that has seen data: what it computes with is made of its weights."""
+    made = layers.Normalization()
+    made.adapt(np.random.default_rng(3).normal(5, 3, (20, 6)).astype(np.float32))
+    return made
+
+
 CASES = {
     "valid": lambda x: layers.GlobalMaxPooling1D()(layers.Conv1D(4, 5, dilation_rate=2)(x)),
     "flatten": lambda x: layers.Dense(3)(layers.Flatten()(layers.Conv1D(4, 3, strides=2)(x))),
+    "normalized": lambda x: layers.GlobalMaxPooling1D()(layers.Conv1D(4, 3)(adapted()(x))),
     "separable": lambda x: layers.SeparableConv1D(5, 4, strides=3)(x)[:, -1],
     "depthwise": lambda x: layers.DepthwiseConv1D(3, depth_multiplier=2)(x)[:, -1],
     "pools": lambda x: layers.GlobalAveragePooling1D()(

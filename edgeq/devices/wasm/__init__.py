@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgeq import __version__
 from edgeq.boards.target import load_target
-from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.toolchain import Toolchain, wasm_toolchain
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
@@ -22,32 +19,25 @@ from edgeq.devices.address import Address
 from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
-    compile_flags,
     generate,
     op_entries,
     stored_outputs,
     tensor_specs,
     timed_ops,
 )
-from edgeq.devices.host_c import batch_source
 from edgeq.devices.recordings import (
-    ANSWER_HEADER,
     answer_arrays,
     check_samples,
     events_of,
-    host_stream_source,
     most_events,
     stream_of,
 )
 from edgeq.devices.tensors import check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
-from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.devices.wasm.module import Extra, Module, module_flags, wasmtime_package
 from edgeq.support.array import Array
 
 _OP_CALLS = 20
-_STACK_BYTES = 1 << 18
-_ALIGNMENT = 16
-_PAGE_BYTES = 1 << 16
 # Inputs and outputs of so many bytes go through the module's memory at once.
 _BATCH_BYTES = 16 << 20
 # Included before the model: who is told of every op, with the arena, and when it began.
@@ -107,179 +97,10 @@ class WasmDevice:
 
     def open(self, model: Path, options: CompileOptions) -> WasmSession:
         """A session with the module of `model` compiled and instantiated."""
-        _wasmtime()
+        wasmtime_package()
         sources = generate(model, load_target("wasm32"), options)
         math = any("#include <math.h>" in text for text in sources.files.values())
         return WasmSession(self.address, sources, wasm_toolchain(simd=self._simd, math=math))
-
-
-def _wasmtime() -> Any:
-    try:
-        import wasmtime
-    except ImportError:
-        raise MissingDependency(
-            "wasmtime", "running WebAssembly", "pip install 'edgeq[wasm]'"
-        ) from None
-    return wasmtime
-
-
-def _flags(sources: Sources) -> list[str]:
-    return [*compile_flags(sources), "-O3"]
-
-
-@dataclass(frozen=True)
-class _Extra:
-    """What goes into a module besides the model and what makes many calls in a row.
-
-    Attributes:
-        header: Text that comes before every source.
-        source: A C file of its own.
-        exports: Its names that are called or read from here.
-    """
-
-    header: str = ""
-    source: str = ""
-    exports: tuple[str, ...] = ()
-
-
-class _Module:
-    """One instance of the compiled model, with memory of its own."""
-
-    def __init__(
-        self,
-        sources: Sources,
-        toolchain: Toolchain,
-        extra: _Extra | None = None,
-        on_op: Callable[[int, int], None] | None = None,
-    ) -> None:
-        wasmtime, extra = _wasmtime(), extra or _Extra()
-        self._specs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
-        self._trap = wasmtime.Trap, wasmtime.WasmtimeError
-        engine = wasmtime.Engine()
-        path = _built(sources, toolchain, extra)
-        self._store = wasmtime.Store(engine)
-        self._store.set_wasi(wasmtime.WasiConfig())
-        linker = wasmtime.Linker(engine)
-        linker.define_wasi()
-        if on_op is not None:
-            i32 = wasmtime.ValType.i32()
-            linker.define_func("edgeq", "op", wasmtime.FuncType([i32, i32], []), on_op)
-        instance = linker.instantiate(self._store, wasmtime.Module.from_file(engine, str(path)))
-        self._exports = instance.exports(self._store)
-        self._memory = self._exports["memory"]
-        self._free = self.global_value("__heap_base")
-        if self.has("_initialize"):
-            self.call("_initialize")
-
-    def has(self, name: str) -> bool:
-        """Whether the module exports something of this name."""
-        return self._exports.get(name) is not None
-
-    def global_value(self, name: str) -> int:
-        """The value of an exported global: the address of what C knows by that name."""
-        return int(self._exports[name].value(self._store))
-
-    def call(self, name: str, *arguments: int) -> int:
-        """What an exported function returns.
-
-        Raises:
-            EdgeqError: The engine has stopped the module.
-        """
-        try:
-            return int(self._exports[name](self._store, *arguments) or 0)
-        except self._trap as error:
-            text = str(error).strip().splitlines()
-            raise EdgeqError(
-                f"The WebAssembly engine stops the generated code: {text[-1].strip()}.", name
-            ) from None
-
-    def read(self, address: int, size: int) -> bytes:
-        """Some bytes of the module's memory."""
-        return bytes(self._memory.read(self._store, address, address + size))
-
-    def write(self, address: int, content: bytes) -> None:
-        """Change the module's memory."""
-        self._memory.write(self._store, content, address)
-
-    def place(self, sizes: Sequence[int]) -> list[int]:
-        """Addresses of free memory for blocks of these sizes; those given before are free again."""
-        found, end = [], self._free
-        for size in sizes:
-            start = -(-end // _ALIGNMENT) * _ALIGNMENT
-            found.append(start)
-            end = start + size
-        missing = end - self._memory.data_len(self._store)
-        if missing > 0:
-            self._memory.grow(self._store, -(-missing // _PAGE_BYTES))
-        return found
-
-    def batch(self, inputs: Sequence[Array], calls: int) -> _Batch:
-        """Calls in a row that can be made again and again."""
-        ins, outs = self._specs
-        blocks = [spec.bytes * calls for spec in (*ins, *outs)]
-        pointers, *places = self.place([4 * len(blocks), *blocks])
-        self.write(pointers, np.asarray(places, "<u4").tobytes())
-        contents = [np.ascontiguousarray(array).tobytes() for array in inputs]
-        results = [
-            (place, (calls, *spec.shape), np.dtype(spec.dtype))
-            for place, spec in zip(places[len(ins) :], outs, strict=True)
-        ]
-        feeding = list(zip(places, contents, strict=False))
-        return _Batch(self, (pointers, pointers + 4 * len(ins), calls), feeding, results)
-
-
-class _Batch:
-    """Where inputs and outputs lie, and the calls that lead from one to the other."""
-
-    def __init__(
-        self,
-        module: _Module,
-        arguments: tuple[int, int, int],
-        inputs: Sequence[tuple[int, bytes]],
-        outputs: Sequence[tuple[int, tuple[int, ...], Any]],
-    ) -> None:
-        self._module = module
-        self._arguments = arguments
-        self._outputs = outputs
-        for place, content in inputs:
-            module.write(place, content)
-
-    def __call__(self) -> None:
-        """Make the calls."""
-        self._module.call("eq_run", *self._arguments)
-
-    def outputs(self) -> list[Array]:
-        """The outputs of the last calls."""
-        found = []
-        for place, shape, dtype in self._outputs:
-            raw = self._module.read(place, int(np.prod(shape)) * dtype.itemsize)
-            found.append(np.frombuffer(raw, dtype).reshape(shape).copy())
-        return found
-
-
-def _built(sources: Sources, toolchain: Toolchain, extra: _Extra) -> Path:
-    """The module's file, built now or taken from the cache."""
-    inputs, outputs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
-    files = {**sources.files, "eq_batch.c": batch_source(inputs, outputs)}
-    flags, exports = _flags(sources), ["eq_run", "__heap_base", *extra.exports]
-    if sources.stream is not None:
-        files |= {
-            "eq_answer.h": ANSWER_HEADER,
-            "eq_stream.c": host_stream_source(outputs, sources.stream),
-        }
-        flags += ["-include", "eq_answer.h"]
-        exports += ["eq_stream", "eq_events"]
-    if f"void {NAME}_reset(void)" in sources.files[f"{NAME}.h"]:
-        exports.append(f"{NAME}_reset")
-    if extra.header:
-        files["eq_wasm_op.h"] = extra.header
-        flags += ["-include", "eq_wasm_op.h"]
-    if extra.source:
-        files["eq_wasm_op.c"] = extra.source
-    link = [f"-Wl,-z,stack-size={_STACK_BYTES}", *(f"-Wl,--export={name}" for name in exports)]
-    if "wasm32-freestanding" in toolchain.flags:
-        link.append("-Wl,--no-entry")
-    return build(toolchain, files, flags, link, "model.wasm")
 
 
 class WasmSession(Session):
@@ -291,7 +112,7 @@ class WasmSession(Session):
         self._toolchain = toolchain
         self._inputs = tensor_specs(sources, "inputs")
         self._outputs = tensor_specs(sources, "outputs")
-        self._module = _Module(sources, toolchain)
+        self._module = Module(sources, toolchain)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
@@ -340,7 +161,7 @@ class WasmSession(Session):
             if op:
                 found.update(stored_outputs(ops[op - 1], module.read(arena, size)))
 
-        module = _Module(self._sources, self._toolchain, _Extra(header=_TRACE_HEADER), on_op)
+        module = Module(self._sources, self._toolchain, Extra(header=_TRACE_HEADER), on_op)
         module.batch(batch, 1)()
         return found
 
@@ -355,7 +176,7 @@ class WasmSession(Session):
         # With a front end a call that counts is one that ends in an answer.
         stream = self._sources.stream
         calls = 1 if stream is None else stream.frame_step
-        module = _Module(self._sources, self._toolchain)
+        module = Module(self._sources, self._toolchain)
         call = module.batch([np.repeat(array, calls, axis=0) for array in inputs], calls)
         call()
         sha256 = digest(call.outputs())
@@ -372,7 +193,7 @@ class WasmSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "compiler": f"zig {self._toolchain.version}",
-                "compiler_flags": [*self._toolchain.flags, *_flags(self._sources)],
+                "compiler_flags": [*self._toolchain.flags, *module_flags(self._sources)],
                 "engine": f"wasmtime {metadata.version('wasmtime')}",
                 "machine": platform.machine(),
             },
@@ -392,8 +213,8 @@ class WasmSession(Session):
         """The median time of each op over some calls that ended in an answer."""
         ops = op_entries(self._sources)
         marks = len(ops) + 1
-        clock = _Extra(_CLOCK_HEADER, _CLOCK_SOURCE % (marks + 1, marks), ("eq_times",))
-        module = _Module(self._sources, self._toolchain, clock)
+        clock = Extra(_CLOCK_HEADER, _CLOCK_SOURCE % (marks + 1, marks), ("eq_times",))
+        module = Module(self._sources, self._toolchain, clock)
         stream, times = self._sources.stream, module.global_value("eq_times")
         calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
         call = module.batch(inputs, 1)
