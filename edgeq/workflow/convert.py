@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,37 +156,40 @@ def convert(
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     stepwise, words = streamed(check, given, source, chosen)
-    quality, remarks = check.run(
-        given, chosen, result, source.stream, apart=stepwise is not None and stepwise.apart
-    )
+    apart = stepwise is not None and stepwise.apart
+    quality, remarks = check.run(given, chosen, result, source.stream, apart=apart)
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     understood.update(_understood(judged))
     warnings = found.warnings() if found else _no_saving(chosen, result)
     warnings = (*warnings, *suspicions(source, found), *data_warnings(tuple(understood.values())))
-    written = _written(path, result)
     return Conversion(
         model=source.source,
         scheme=chosen,
         precision=dict(recipe.precision),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
-        output=written,
+        output=_written(path, result),
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
         warnings=(*warnings, *_remarks(judged, where), *remarks, *words, *on_zeros),
-        accuracy=(judged[0].score, judged[1].score) if judged else None,
-        outputs=judged[0].outputs if judged else None,
         float_model=real,
-        corrected=repairs.corrected if repairs else {},
-        rounded=repairs.rounded if repairs else {},
         understood=understood,
         quality=quality,
         runs_on=where,
         app_runtimes=_in_apps(result, place),
         passes=explained(log, source.graph) if log is not None and explain else (),
         stream=stepwise,
+        **_scores(judged),
+        **({"corrected": repairs.corrected, "rounded": repairs.rounded} if repairs else {}),
     )
+
+
+def _scores(judged: Sequence[Evaluation]) -> dict[str, Any]:
+    """What labelled data say of both models, as fields of the result."""
+    if not judged:
+        return {}
+    return {"accuracy": (judged[0].score, judged[1].score), "outputs": judged[0].outputs}
 
 
 def _wanted(check_passes: bool | None) -> bool:
