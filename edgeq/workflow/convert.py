@@ -181,8 +181,13 @@ def convert(
         passes=explained(log, source.graph) if log is not None and explain else (),
         stream=stepwise,
         **_scores(judged),
-        **({"corrected": repairs.corrected, "rounded": repairs.rounded} if repairs else {}),
+        **_mended(repairs),
     )
+
+
+def _mended(repairs: Repairs | None) -> dict[str, Any]:
+    """What corrections did to which layers, as fields of the result."""
+    return {} if repairs is None else {"corrected": repairs.corrected, "rounded": repairs.rounded}
 
 
 def _scores(judged: Sequence[Evaluation]) -> dict[str, Any]:
