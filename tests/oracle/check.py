@@ -103,7 +103,7 @@ def check(cases: Iterable[Case]) -> Iterator[Result]:
                 yield _compare(case, ours, theirs)
 
 
-def assertsame_values(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
+def assert_same(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
     """Fail with every case whose bytes are not the oracle's.
 
     Args:
