@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.cpu import PORTABLE
+from edgeq.boards.levels import LEVELS as ALL_LEVELS
 from edgeq.boards.levels import NAMES as LEVELS
-from edgeq.boards.levels import level
+from edgeq.boards.levels import Level, level
 from edgeq.boards.target import Target, load_target
+from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
-from edgeq.compiler.codegen.source import Golden, kernel_file, source_text, weights_text
+from edgeq.compiler.codegen.source import (
+    Golden,
+    function_lines,
+    kernel_file,
+    kernel_includes,
+    source_text,
+    weights_text,
+)
 from edgeq.compiler.codegen.state import static_bytes
 from edgeq.compiler.ops.shared.base import Call, Isa
 from edgeq.compiler.options import CompileOptions
@@ -142,9 +151,12 @@ def generate(
     if options.frontend is not None:
         graph = joined(options.frontend, graph, fpu=has_fpu(target))
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
-    isa = isa_of(target, options.isa)
+    isa = isa_dispatched(target, options) if options.dispatch else isa_of(target, options.isa)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix)
+    levels = [level(each) for each in isa.levels]
+    if levels:
+        names = replace(names, through=f"{prefix}_level()->")
     constant_bytes = _constant_bytes(names)
     golden = known_answers(program) if known_answers is not None else None
     head = banner(program, plan, __version__, constant_bytes, isa.kernels)
@@ -163,6 +175,7 @@ def generate(
             golden=golden,
             hook=hook,
             attribute=isa.attribute,
+            levels=levels,
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
@@ -171,7 +184,40 @@ def generate(
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     files |= _kernel_files(names, isa)
+    if levels:
+        files |= level_files(program, names, prefix, levels, head)
     return Sources(files, {**manifest, **chosen}, plan, graph.stream)
+
+
+def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
+    """What the kernels may assume where the program chooses its level when it runs.
+
+    Raises:
+        UsageError: The target is no host, or a level is given.
+    """
+    if options.isa or (target.toolchain != "host" and target.cpu != PORTABLE):
+        other = f"--isa {options.isa}" if options.isa else f"--target {target.name}"
+        raise UsageError(
+            f"--dispatch chooses among the levels of hosts, and {other} says which it is.",
+            hint="leave out one of them",
+        )
+    return Isa(level("portable").kernels, levels=tuple(e.name for e in ALL_LEVELS if e.attribute))
+
+
+def level_files(
+    program: Program, names: Names, prefix: str, levels: Sequence[Level], head: list[str]
+) -> dict[str, str]:
+    """The layers of a program at every level, by file name."""
+    includes, definitions = kernel_includes(names), function_lines(program, names)
+    files = {
+        f"{prefix}_layers.h": layers_header(prefix, names.functions, levels, head),
+        "eq_simd.h": simd_header(levels),
+    }
+    for each in (None, *levels):
+        stem = f"{prefix}_{each.name if each is not None else 'portable'}"
+        text = level_text(prefix, names.functions, each, includes, definitions, head)
+        files[f"{stem}.c"] = text
+    return files
 
 
 def _check(graph: Graph, options: CompileOptions, signature: str | None, *, golden: bool) -> None:
@@ -204,6 +250,8 @@ def _kernel_files(names: Names, isa: Isa) -> dict[str, str]:
     files: dict[str, str] = {}
     pending = [kernel_file(f.call.header, f.call.kernels) for f in names.functions]
     pending.append("eq_base.h")
+    if isa.levels:
+        pending += ["eq_cpu_host.h", *(f"eq_simd_{each}.h" for each in ("host", *isa.levels))]
     while pending:
         file = pending.pop()
         if file in files:

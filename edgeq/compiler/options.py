@@ -19,6 +19,7 @@ class CompileOptions:
         accept_stand_in: Whether a figure of another core than the target's may keep a budget.
         why: Why this form was chosen, for the manifest.
         isa: Level of a host's instruction set (`edgeq.boards.levels`); "" for what the target says.
+        dispatch: Whether a host's program holds all levels and chooses when it runs.
         frontend: What stands before the model: samples in, answers out.
     """
 
@@ -29,6 +30,7 @@ class CompileOptions:
     accept_stand_in: bool = False
     why: str = "asked for"
     isa: str = ""
+    dispatch: bool = False
     frontend: FrontEnd | None = None
 
     @property

@@ -147,6 +147,8 @@ class HostDevice:
 
     def open(self, model: Path, options: CompileOptions) -> HostSession:
         """A session with the code of `model` compiled and loaded."""
+        if options.dispatch:
+            return HostSession(self.address, generate(model, host_target(), options))
         chosen = level(options.isa) if options.isa else best_here()
         if not runs_here(chosen):
             raise EdgeqError(

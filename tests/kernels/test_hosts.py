@@ -11,7 +11,7 @@ from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import Toolchain
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.host_c import host_target
+from edgeq.devices.host_c import HostSession, host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from tests.kernels.hosts import FORMS, SIZE
@@ -161,3 +161,67 @@ def test_what_the_cpu_lacks_is_said(cli, tmp_path, monkeypatch):
     assert done.code == 1
     assert "cannot run code of level avx512vnni" in done.err
     assert "--isa portable" in done.err
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A small model with a convolution, a depthwise one and a sum, and inputs for it."""
+    random = np.random.default_rng(5)
+    filters = random.integers(-127, 128, (20, 3, 3, 5)).astype(np.int8)
+    depthwise = random.integers(-127, 128, (1, 3, 3, 20)).astype(np.int8)
+    tensors = [
+        TensorSpec((1, 7, 9, 5), "int8", 0.05, 3),
+        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
+        TensorSpec((20,), "int32", 0.0005, 0, random.integers(-900, 900, 20)),
+        TensorSpec((1, 7, 9, 20), "int8", 0.1, -5),
+        TensorSpec(depthwise.shape, "int8", 0.01, 0, depthwise),
+        TensorSpec((20,), "int32", 0.001, 0, random.integers(-900, 900, 20)),
+        TensorSpec((1, 7, 9, 20), "int8", 0.1, 4),
+        TensorSpec((1, 7, 9, 20), "int8", 0.2, 1),
+    ]
+    window = {"padding": 0, "stride_h": 1, "stride_w": 1, "fused_activation_function": 0}
+    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    ops = [
+        OpSpec("CONV_2D", [0, 1, 2], [3], window),
+        OpSpec("DEPTHWISE_CONV_2D", [3, 4, 5], [6], {**window, "depth_multiplier": 1}),
+        OpSpec("ADD", [3, 6], [7], {"fused_activation_function": 0}),
+    ]
+    path = tmp_path / "mixed.tflite"
+    path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [7])]))
+    return path, [random.integers(-128, 128, (3, 1, 7, 9, 5)).astype(np.int8)]
+
+
+def test_a_program_of_all_levels_takes_what_the_cpu_has(mixed):
+    """EQ_LEVELS leaves levels out, as a CPU without them does."""
+    path, inputs = mixed
+    with open_device("tflm").open(path, CompileOptions()) as session:
+        (expected,) = session.run(inputs)
+    chosen = CompileOptions(dispatch=True)
+    with open_device("c").open(path, chosen) as session:
+        (found,) = session.run(inputs)
+    assert found.tobytes() == expected.tobytes()
+    for levels in (0, 1, 5):
+        sources = generate(path, name="model", target=host_target(), options=chosen)
+        sources.manifest["cflags"].append(f"-DEQ_LEVELS={levels}u")
+        with HostSession("c", sources) as session:
+            (found,) = session.run(inputs)
+        assert found.tobytes() == expected.tobytes(), levels
+
+
+def test_a_program_of_all_levels_holds_weights_once(mixed):
+    sources = generate(mixed[0], name="m", options=CompileOptions(dispatch=True))
+    assert {f"m_{level}.c" for level in NAMES} <= set(sources.files)
+    holders = [name for name, text in sources.files.items() if "_weights[" in text]
+    assert set(holders) == {"m_weights.c", "m_weights.h"}
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "said"),
+    [
+        ("portable", CompileOptions(dispatch=True, isa="avx2"), "--isa avx2"),
+        ("cortex-m4", CompileOptions(dispatch=True), "--target cortex-m4"),
+    ],
+)
+def test_what_says_the_level_leaves_nothing_to_choose(mixed, target, options, said):
+    with pytest.raises(UsageError, match=said):
+        generate(mixed[0], target=target, options=options)

@@ -141,6 +141,7 @@ def compile_options(command: Command) -> Command:
         cycles: int | None,
         accept_stand_in: bool,
         isa: str | None,
+        dispatch: bool,
         **kwargs: Any,
     ) -> Any:
         options = CompileOptions(
@@ -150,6 +151,7 @@ def compile_options(command: Command) -> Command:
             cycles,
             accept_stand_in,
             isa=isa or "",
+            dispatch=dispatch,
         )
         return command(*args, options=options, **kwargs)
 
@@ -158,6 +160,11 @@ def compile_options(command: Command) -> Command:
     wrapper.__dict__.update(command.__dict__)
     wrapped: Any = wrapper
     for option in (
+        click.option(
+            "--dispatch",
+            is_flag=True,
+            help="For hosts: the program holds all levels and takes the best when it runs.",
+        ),
         click.option(
             "--isa",
             type=click.Choice(LEVELS),

@@ -40,12 +40,14 @@ class Names:
         by_step: The function of each step that has one.
         tables: Constant arrays, in order of first use.
         table_of: Name of the array by (step, constant) or by ("tensor", index).
+        through: What calls of the functions go through: "" or an expression of a table with "->".
     """
 
     functions: tuple[Function, ...]
     by_step: Mapping[int, Function]
     tables: tuple[Table, ...]
     table_of: Mapping[tuple[int | str, int], str]
+    through: str = ""
 
 
 def pointer_type(program: Program, step: Step, arg: Arg) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeq.boards.levels import Level
+from edgeq.compiler.codegen.dispatch import chooser
 from edgeq.compiler.codegen.guard import guard_lines
 from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
@@ -49,6 +51,7 @@ def source_text(
     golden: Golden | None = None,
     hook: str = "",
     attribute: str = "",
+    levels: Sequence[Level] = (),
 ) -> str:
     """The text of NAME.c.
 
@@ -58,13 +61,14 @@ def source_text(
         golden: Adds the self-test.
         hook: A header that defines EQ_OP, or "".
         attribute: The instruction sets that functions ask the compiler for, or "".
+        levels: Those to choose from at run time; the layers' functions are in other files then.
     """
     lines = [*head, f'#include "{name}.h"', ""]
     if attribute:
         lines += [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
     lines += [f'#include "{name}_weights.h"']
-    files = {kernel_file(f.call.header, f.call.kernels) for f in names.functions}
-    lines += [f'#include "{file}"' for file in sorted(files)]
+    files = [f"{name}_layers.h", "eq_cpu_host.h"] if levels else kernel_includes(names)
+    lines += [f'#include "{file}"' for file in files]
     lines += [f'#include "{hook}"'] if hook else []
     lines += ["", *_arena_table(program, plan)]
     lines += memory.source_lines(plan, name)
@@ -75,8 +79,7 @@ def source_text(
         "#endif",
         "",
     ]
-    for function in names.functions:
-        lines += _function(program, function)
+    lines += chooser(name, levels) if levels else function_lines(program, names)
     lines += state_lines(program, plan, name, memory)
     lines += _accessors(program, plan, names, name, memory)
     steps = _steps(program, plan, names, memory.owner(name))
@@ -89,6 +92,16 @@ def source_text(
     if golden is not None:
         lines += _selftest(program, plan, names, name, golden, memory)
     return "\n".join(lines) + "\n"
+
+
+def kernel_includes(names: Names) -> list[str]:
+    """The headers of the kernels in use."""
+    return sorted({kernel_file(f.call.header, f.call.kernels) for f in names.functions})
+
+
+def function_lines(program: Program, names: Names) -> list[str]:
+    """The functions of all layers."""
+    return [line for function in names.functions for line in _function(program, function)]
 
 
 def weights_text(
@@ -223,7 +236,7 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
         else:
             indices = op.outputs if arg.kind == "output" else op.inputs
             arguments.append(address(program, plan, names, indices[arg.index]))
-    return [note, *_wrapped(f"    {names.by_step[number].name}(", arguments, ");")]
+    return [note, *_wrapped(f"    {names.through}{names.by_step[number].name}(", arguments, ");")]
 
 
 def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Memory) -> list[str]:

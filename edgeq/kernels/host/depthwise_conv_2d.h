@@ -84,7 +84,8 @@ EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, cons
     for (int32_t i = 0; i < pixels; i++) {
         sums[i] = eq_first_sums(table);
     }
-    if (p->filter_h <= 4 && p->filter_w <= 7 && reach <= 16 && p->dilation_w == 1) {
+    if (EQ_ACCUMULATORS > 1 && p->filter_h <= 4 && p->filter_w <= 7 && reach <= 16 &&
+        p->dilation_w == 1) {
         eq_depthwise_narrow(p, input, weights, sums, pixels, reach);
     } else {
         eq_depthwise_any(p, input, weights, sums, pixels);

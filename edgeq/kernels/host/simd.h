@@ -5,7 +5,7 @@
 #include "eq_base.h"
 #include "eq_lanes_host.h"
 
-#define EQ_ACCUMULATORS 4
+#define EQ_ACCUMULATORS 1
 
 typedef struct {
     int32_t of[EQ_LANES];

@@ -39,10 +39,12 @@ class Isa:
         kernels: Kernel folders to choose from, the best first: "mve", "dsp", "fpu", "armv7m",
             "armv6m", "rv32", "host", "portable", or a level of `edgeq.boards.levels` before "host".
         attribute: What functions ask the compiler for; "" where its command line says all.
+        levels: Those among which the program chooses when it runs; none where it does not.
     """
 
     kernels: tuple[str, ...] = ("portable",)
     attribute: str = ""
+    levels: tuple[str, ...] = ()
 
     def has(self, kernels: str) -> bool:
         """Whether kernels of this folder may be used."""

@@ -1,0 +1,92 @@
+"""Programs that choose a level of the instruction set when they run.
+
+One table of layer functions for each level, each in a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.boards.levels import Level
+from edgeq.compiler.codegen.names import Function
+
+
+def _table(name: str, level: str) -> str:
+    return f"{name}_layers_{level}"
+
+
+def layers_header(
+    name: str, functions: Sequence[Function], levels: Sequence[Level], head: list[str]
+) -> str:
+    """NAME_layers.h: what the tables look like, and their names."""
+    guard = f"{name.upper()}_LAYERS_H"
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
+    lines += ["/* The layers' functions at one level. */", "typedef struct {"]
+    for function in functions:
+        arguments = ", ".join(kind.rstrip() for kind in function.argument_types)
+        lines.append(f"    void (*{function.name})({arguments});")
+    lines += [f"}} {name}_layers;", "", f"extern const {name}_layers {_table(name, 'portable')};"]
+    lines += ["#if defined(__x86_64__)"]
+    lines += [f"extern const {name}_layers {_table(name, each.name)};" for each in levels]
+    return "\n".join([*lines, "#endif", "", "#endif"]) + "\n"
+
+
+def level_text(
+    name: str,
+    functions: Sequence[Function],
+    level: Level | None,
+    includes: Sequence[str],
+    definitions: Sequence[str],
+    head: list[str],
+) -> str:
+    """NAME_LEVEL.c: all layers at one level; None for plain C.
+
+    Args:
+        name: Prefix of the program.
+        functions: The layers' functions.
+        level: What they are compiled for.
+        includes: The kernels' headers.
+        definitions: The functions' text.
+        head: The file's first comment.
+    """
+    lines = [*head]
+    if level is not None:
+        lines += ["#if defined(__x86_64__)", f"#define EQ_LEVEL_{level.name.upper()} 1"]
+        lines.append(f'#define EQ_TARGET __attribute__((target("{level.attribute}")))')
+    lines += [f'#include "{name}_layers.h"', ""]
+    lines += [f'#include "{file}"' for file in includes]
+    lines += ["", *definitions]
+    table = _table(name, level.name if level is not None else "portable")
+    lines.append(f"const {name}_layers {table} = {{")
+    lines += [f"    .{function.name} = {function.name}," for function in functions]
+    lines += ["};", *(["#else", "extern int eq_empty;", "#endif"] if level is not None else [])]
+    return "\n".join(lines) + "\n"
+
+
+def simd_header(levels: Sequence[Level]) -> str:
+    """eq_simd.h: the primitives of the level that a file is for."""
+    lines = ["/* The primitives of the level that a file is for. */"]
+    for number, level in enumerate(levels):
+        lines.append(f"#{'el' if number else ''}if defined(EQ_LEVEL_{level.name.upper()})")
+        lines.append(f'#include "eq_simd_{level.name}.h"')
+    return "\n".join([*lines, "#else", '#include "eq_simd_host.h"', "#endif"]) + "\n"
+
+
+def chooser(name: str, levels: Sequence[Level]) -> list[str]:
+    """For NAME.c: the table that this CPU can run, chosen once, the best first."""
+    lines = [
+        f"static const {name}_layers *{name}_level(void)",
+        "{",
+        f"    static const {name}_layers *chosen;",
+        "    if (chosen == 0) {",
+        f"        const {name}_layers *best = &{_table(name, 'portable')};",
+        "#if defined(__x86_64__)",
+        "        const uint32_t levels = eq_cpu_levels();",
+    ]
+    for level in levels:
+        lines += [
+            f"        if (levels & EQ_CPU_{level.name.upper()}) {{",
+            f"            best = &{_table(name, level.name)};",
+            "        }",
+        ]
+    return [*lines, "#endif", "        chosen = best;", "    }", "    return chosen;", "}", ""]
