@@ -15,6 +15,7 @@ from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.runs_on import RunsOn, runs_on
 from edgeq.boards.runtimes.check import check_newest, lacking_in_litert
 from edgeq.boards.target import Target, load_target
+from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
 from edgeq.conversion.describe import describe, labelled_output
 from edgeq.conversion.explain import explained
@@ -35,7 +36,7 @@ from edgeq.workflow.convert_options import check_io, check_stream, check_use
 from edgeq.workflow.phones import over_all_pixels, usual_io
 from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
-from edgeq.workflow.streams import float_models, streamed
+from edgeq.workflow.streams import float_models, is_apart, streamed
 
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
@@ -150,18 +151,15 @@ def convert(
     if log is not None and check_passes:
         prove_passes(log, dataset, source.data, source.source)
     result = describe(made, source, options, found, pixels)
-    # Both say the same of raw data, so both see the very same samples.
     real = replace(source, data=describe(source.network(), source, options, found))
     proof, on_zeros = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
     stepwise, words = streamed(check, given, source, chosen)
-    apart = stepwise is not None and stepwise.apart
-    quality, remarks = check.run(given, chosen, result, source.stream, apart=apart)
+    quality, remarks = check.run(given, chosen, result, source.stream, apart=is_apart(stepwise))
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
     understood.update(_understood(judged))
-    warnings = found.warnings() if found else _no_saving(chosen, result)
-    warnings = (*warnings, *suspicions(source, found), *data_warnings(tuple(understood.values())))
+    warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
     return Conversion(
         model=source.source,
         scheme=chosen,
@@ -183,6 +181,14 @@ def convert(
         **_scores(judged),
         **_mended(repairs),
     )
+
+
+def _of_data(
+    found: Calibration | None, source: FloatModel, understood: Mapping[str, Understood]
+) -> tuple[str, ...]:
+    """What may be a mistake in the data, or too little of it, in sentences."""
+    ranges = found.warnings() if found else ()
+    return (*ranges, *suspicions(source, found), *data_warnings(tuple(understood.values())))
 
 
 def _mended(repairs: Repairs | None) -> dict[str, Any]:

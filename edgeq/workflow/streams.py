@@ -57,6 +57,11 @@ class Streamed:
         }
 
 
+def is_apart(found: Streamed | None) -> bool:
+    """Whether a model streams, and its answers are not those of windows in float already."""
+    return found is not None and found.apart
+
+
 def float_models(
     model: str | Path | Any,
     stream: int | None,
