@@ -45,6 +45,13 @@ def test_a_microcontroller(tmp_path, environment):
 
 
 @pytest.mark.slow
+def test_from_a_microphone_to_a_decision(tmp_path, environment):
+    for program in ("arm-none-eabi-gcc", "cmake", "qemu-system-arm"):
+        need(shutil.which(program), program)
+    tutorial.run(PAGES / "sensor-to-decision.md", tmp_path, environment)
+
+
+@pytest.mark.slow
 def test_a_raspberry_pi(tmp_path, tmp_path_factory, environment):
     """An sshd on this machine is the `pi` of the reader's ssh_config."""
     server = openssh.start(tmp_path_factory.mktemp("pi"))
