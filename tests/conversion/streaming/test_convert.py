@@ -50,8 +50,10 @@ def converted(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [*((name, "int8") for name in SHAPES), ("tcn", "int16x8"), ("crnn", "int16x8")],
+)
 def test_bytes_of_published_shapes_are_those_of_tflm(converted, name, scheme):
     path, result = converted(name, scheme)
     graph = parse_graph(result.data)

@@ -31,9 +31,11 @@ def test_published_shapes_without_padding_equal_their_windows(name, step):
     assert np.ptp(wanted, axis=0).max() > 1e-3
 
 
+# Delays in frames, by net and step.
 DELAYS = {("bc_resnet", 1): 7, ("bc_resnet", 4): 8, ("tc_resnet", 1): 37, ("tc_resnet", 4): 40}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "step"), DELAYS)
 def test_where_windows_are_padded_the_stream_has_the_frames_around_them(name, step):
     model = SHAPES[name]()
@@ -98,6 +100,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("step", [1, 2])
 def test_layers_over_time_equal_their_windows(name, step):
