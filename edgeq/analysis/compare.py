@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,8 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         for name, profile in (("A", a), ("B", b))
         if profile.get("valid") is False
     ]
-    warnings = list(disturbed)
-    if a["model"].get("sha256") != b["model"].get("sha256"):
-        warnings.append("A and B are of different models")
+    unsound = [*disturbed, *_unsound(a, b)]
+    warnings = list(unsound)
     warnings += [
         f"{key} differs: {a['device'].get(key)} and {b['device'].get(key)}"
         for key in ("cpu", "runtime", "runtime_version", "threads", "delegate")
@@ -144,14 +143,36 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         digests[0] == digests[1] if all(digests) else None,
         tuple(warnings),
         kinds={name: (_kind(a, name), _kind(b, name)) for name in counts},
-        doubts=_doubts(known, samples, disturbed),
+        doubts=_doubts(known, samples, unsound),
     )
+
+
+def _unsound(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Why latencies of A and B say nothing of each other, in phrases."""
+    if a["model"].get("sha256") != b["model"].get("sha256"):
+        yield "A and B are of different models"
+    for name, profile in (("A", a), ("B", b)):
+        samples, valid = _samples(profile), profile.get("valid")
+        if not isinstance(valid, bool) and samples and (name == "B" or valid is not None):
+            yield f"{name} does not say whether it was disturbed"
+        given = profile.get("latency_us")
+        median = given.get("p50") if isinstance(given, Mapping) else None
+        if median is None or not samples:
+            continue
+        if not _is_close(median, float(np.median(np.asarray(samples, np.float64)))):
+            yield f"{name}'s median latency is not that of its samples"
+
+
+def _is_close(value: Any, expected: float) -> bool:
+    """Whether a figure is what it is computed from, rounding of the file left out."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isclose(value, expected, rel_tol=0.01, abs_tol=0.1)
 
 
 def _doubts(
     known: tuple[Mapping[str, int], Mapping[str, int]],
     samples: tuple[Sequence[float], Sequence[float]],
-    disturbed: Sequence[str],
+    unsound: Sequence[str],
 ) -> dict[str, str]:
     before, after = known
     # Nothing takes no cycles and no bytes of flash: a figure that was there and is 0 was not taken.
@@ -163,8 +184,8 @@ def _doubts(
     if len(samples[0]) >= _FEWEST:
         if len(samples[1]) < _FEWEST:
             found["latency"] = f"A has {len(samples[0]):,} latencies, and B has not enough"
-        elif disturbed:
-            found["latency"] = "; ".join(disturbed)
+        elif unsound:
+            found["latency"] = "; ".join(unsound)
     return found
 
 

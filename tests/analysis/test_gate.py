@@ -14,6 +14,7 @@ def profile(median=100.0, flash=10_000, ram=1_000, cycles=None, samples=True):
     return {
         "model": {"sha256": "0", "path": "m"},
         "device": {"cpu": "x"},
+        "valid": True,
         "samples_us": list(median * noise) if samples else [],
         "cycles": cycles,
         "memory_bytes": {"flash_total": flash, "ram_total": ram},
@@ -128,3 +129,20 @@ def test_a_limit_is_a_number(cli, tmp_path, number):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(profile()))
     assert cli("compare", file, file, "--fail-if-slower", number).code == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"valid": "false"},
+        {"valid": None},
+        {"valid": 1},
+        {"model": {"sha256": "1", "path": "m"}},
+        {"latency_us": {"p50": 200.0}},
+        {"latency_us": {"p50": "100"}},
+    ],
+)
+def test_latencies_that_say_nothing_do_not_pass(change):
+    assert not Gate(slower=5).failures(compare_profiles(profile(), profile()))
+    assert Gate(slower=5).failures(compare_profiles(profile(), profile() | change))
+    assert not Gate(larger=1).failures(compare_profiles(profile(), profile() | change))
