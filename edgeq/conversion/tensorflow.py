@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from edgeq.conversion.constant_room import check_room, known_results
 from edgeq.errors import MissingDependency
 
 _WRAPPED = "Exception encountered when calling "
@@ -87,6 +88,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
 
     Raises:
         NoSuchOp: TensorFlow Lite lacks an op that it needs.
+        ValueError: Constants that it computes would be too large.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
@@ -96,6 +98,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
     with quiet():
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(concrete)
+        check_room(known_results(frozen.graph))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
         try:
             return bytes(converter.convert())

@@ -146,11 +146,11 @@ def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:
             size = state.st_size
             if not stat.S_ISREG(state.st_mode):
                 most = size = min(most, _MOST_PIPED)
-            data = file.read(min(size, most) + 1)
+            data = file.read(min(size, most) + 1) if size <= most else b""
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise EdgeqError(f"cannot read the {what}: {reason}.", visible_line(str(path))) from None
-    if len(data) > most:
+    if max(size, len(data)) > most:
         raise EdgeqError(f"the {what} is larger than {most >> 20} MiB.", str(path))
     return data
 

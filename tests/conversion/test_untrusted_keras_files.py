@@ -270,3 +270,43 @@ def test_functions_of_keras_and_of_the_users_own_program_load(good, tmp_path):
         assert float_model(renamed(good, tmp_path / "m.keras", activation)).graph.main.ops
     finally:
         keras.saving.get_custom_objects().clear()
+
+
+@pytest.mark.parametrize(
+    ("layer", "change"),
+    [
+        (lambda: keras.layers.Dense(2), {"units": 1 << 30}),
+        (lambda: keras.layers.Embedding(5, 2), {"input_dim": 1 << 40}),
+    ],
+)
+def test_layers_are_no_larger_than_the_file(layer, change, tmp_path):
+    """Keras would fill 16 GB with random numbers before it looks for the weights."""
+    path = tmp_path / "net.keras"
+    keras.Sequential([keras.Input((4,)), layer()]).save(path)
+    files = members(path)
+    config = json.loads(files["config.json"])
+    for each in config["config"]["layers"][1:]:
+        each["config"].update(change)
+        del each["build_config"]
+    pack(path, [*(files | {"config.json": json.dumps(config)}).items()])
+
+    def load():
+        with pytest.raises(EdgeqError, match="the file holds far less"):
+            float_model(path)
+
+    assert peak_mb(load) < 300
+
+
+def test_networks_that_call_each_other_twice_are_counted(tmp_path):
+    def nested(depth):
+        inputs = keras.Input((4,))
+        net = keras.Model(inputs, keras.layers.ReLU()(inputs))
+        for _ in range(depth):
+            inputs = keras.Input((4,))
+            net = keras.Model(inputs, net(net(inputs)))
+        net.save(tmp_path / "net.keras")
+        return tmp_path / "net.keras"
+
+    assert "RELU" in [op.name for op in float_model(nested(3)).graph.main.ops]
+    with pytest.raises(EdgeqError, match="more than 100,000 calls of layers"):
+        float_model(nested(24))

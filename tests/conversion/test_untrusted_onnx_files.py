@@ -177,6 +177,10 @@ def test_functions_are_counted_before_they_are_put_in_line(monkeypatch):
     assert counter._of(proto.graph.node).nodes == len(parsed(proto).nodes) == 7
     doubling = [calling(f"F{i + 1}", 2) for i in range(40)]
     assert "1,099,511,627,776 ops" in refusal(with_functions([*doubling, relu]))
+    empty = with_functions([*doubling, relu])
+    del empty.functions[0].node[:]  # F40: what it gives is what it takes
+    empty.functions[0].output[0] = empty.functions[0].input[0]
+    assert "2,199,023,255,551 calls" in refusal(empty)
     assert "'F0' calls itself" in refusal(with_functions([calling("F1"), calling("F0")]))
     deep = [calling(f"F{i + 1}") for i in range(20_000)]
     for call in (("F0",), tuple(f"F{i}" for i in range(20_000, 0, -1))):
@@ -222,3 +226,10 @@ def test_slices_name_the_axis_that_is_not_there():
     for axis, step in ((9, 1), (-5, 1), (1, 0)):
         cut = op("Slice", more=[ints(0), ints(2), ints(axis), ints(step)])
         assert f"a step of {step} on axis {axis} of 4" in refusal(cut, built)
+
+
+def test_two_weights_of_one_name_are_refused():
+    proto = model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": (1, 4)}, {"w": weights(1, 4)})
+    parsed(proto)
+    proto.graph.initializer.append(proto.graph.initializer[0])
+    assert "two weights of the name 'w'" in refusal(proto)

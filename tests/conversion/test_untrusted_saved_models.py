@@ -262,3 +262,31 @@ def test_recurrent_layers_of_a_saved_model_go_on_converting(tmp_path):
     ):
         folder = save(Net(layer), tmp_path / layer.name)
         assert kind in [op.name for op in float_model(folder).graph.main.ops]
+
+
+def test_functions_that_call_each_other_twice_are_counted(tmp_path):
+    def doubling(graph):
+        """The signature's function calls the first of many, each of which calls the next twice."""
+        functions = graph.graph_def.library.function
+        entry = next(f for f in functions if any(n.op == "MatMul" for n in f.node_def))
+        for i in range(41):
+            made = functions.add()
+            made.signature.name = f"F{i}"
+            for j in range(2 if i < 40 else 0):
+                call = made.node_def.add(name=f"c{j}", op="PartitionedCall")
+                call.attr["f"].func.name = f"F{i + 1}"
+        entry.node_def.add(name="more", op="PartitionedCall").attr["f"].func.name = "F0"
+
+    folder = save(module(), tmp_path / "net")
+    edit(folder, doubling)
+    with pytest.raises(EdgeqError, match="ops when put in line; 200,000 are converted at most"):
+        float_model(folder)
+
+
+def test_parts_that_are_links_out_of_the_folder_are_refused(tmp_path):
+    folder = save(module(), tmp_path / "net")
+    part = next((folder / "variables").glob("*.data*"))
+    part.rename(tmp_path / "elsewhere")
+    part.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EdgeqError, match="leads out of the SavedModel's folder"):
+        float_model(folder)

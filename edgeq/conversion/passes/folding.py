@@ -7,13 +7,16 @@ to compute them.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.constant_room import check_room
 from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds
 from edgeq.conversion.network import Network
-from edgeq.conversion.tensorflow import quiet
+from edgeq.conversion.tensorflow import first_line, quiet
+from edgeq.errors import EdgeqError
 
 _NEVER = frozenset(
     {
@@ -37,10 +40,23 @@ def fold_constants(network: Network) -> Network:
     folded = _constant_ops(model, graph)
     if not folded:
         return network
-    values, shapes = _evaluate(network.pack())
-    for op in folded:
-        for index in indices(op.outputs):
-            graph.tensors[index].buffer = add_constant(model, values[index])
+    made = [index for op in folded for index in indices(op.outputs)]
+    kinds = op_kinds(model)
+    try:
+        check_room(
+            (kinds[op.opcodeIndex], network.name(index), _numbers(graph.tensors[index].shape))
+            for op in folded
+            for index in indices(op.outputs)
+        )
+        values, shapes = _evaluate(network.pack(), made)
+    except (MemoryError, RuntimeError, ValueError) as error:  # what LiteRT raises, too
+        raise EdgeqError(
+            f"The model's constants cannot be computed: {first_line(error)}.",
+            network.source,
+            "make them smaller, or let them depend on the input",
+        ) from error
+    for index in made:
+        graph.tensors[index].buffer = add_constant(model, values[index])
     gone = {id(op) for op in folded}
     graph.operators = [op for op in graph.operators if id(op) not in gone]
     for index, tensor in enumerate(graph.tensors):
@@ -74,8 +90,18 @@ def _length(data: Any) -> int:
     return 0 if data is None else len(data)
 
 
-def _evaluate(data: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
-    """Values of all tensors after one run on zeros, and their shapes, by index."""
+def _numbers(shape: Any) -> int:
+    """How many numbers a tensor of a shape has; axes that are left open count as 1."""
+    return math.prod(max(1, int(size)) for size in ([] if shape is None else shape))
+
+
+def _evaluate(data: bytes, made: list[int]) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Values of some tensors after one run on zeros, and the shapes of all, by index.
+
+    Raises:
+        ValueError: Results are larger than the file says, and too large.
+        RuntimeError: An op cannot be computed.
+    """
     with quiet():
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -85,15 +111,10 @@ def _evaluate(data: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
             experimental_preserve_all_tensors=True,
         )
         interpreter.allocate_tensors()
+        found = {each["index"]: each for each in interpreter.get_tensor_details()}
+        check_room(("op", found[i]["name"], _numbers(found[i]["shape"])) for i in made)
         for detail in interpreter.get_input_details():
             interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
         interpreter.invoke()
-    values, shapes = {}, {}
-    for detail in interpreter.get_tensor_details():
-        index = detail["index"]
-        shapes[index] = detail["shape"]
-        try:
-            values[index] = interpreter.get_tensor(index)
-        except ValueError:  # a tensor that no op touches has no value
-            continue
-    return values, shapes
+    shapes = {each["index"]: each["shape"] for each in interpreter.get_tensor_details()}
+    return {index: interpreter.get_tensor(index) for index in made}, shapes

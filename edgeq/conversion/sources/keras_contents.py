@@ -25,6 +25,7 @@ _CONFIG = "config.json"
 _WEIGHTS = ".h5"
 _MOST_CONFIG_BYTES = 64 << 20
 _MOST_DEPTH = 256  # each network inside another adds six
+_MOST_CALLS = 100_000  # of layers, when those of networks that are called again count again
 # Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
 _SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 # Classes of Keras that bring code with them, or run a model of another kind from another file.
@@ -46,10 +47,17 @@ def check_contents(path: Path, *, trust: bool) -> None:
 
     Raises:
         EdgeqError: No whole model, damaged, it holds code and is not trusted, its weights lie in
-            another file, or it is far larger unpacked than it is.
+            another file, it is far larger unpacked than it is, or its networks call each other
+            without end.
     """
     check_file(path, "model")
     config = _config(path)
+    if _calls(config) > _MOST_CALLS:
+        raise EdgeqError(
+            f"The file's networks inside each other come to more than {_MOST_CALLS:,} calls of "
+            "layers.",
+            str(path),
+        )
     found = set(_code_layers(config))
     code = sorted(found - {_BODY} or found)  # a Lambda's body has no name of its own
     if code and not trust:
@@ -70,6 +78,11 @@ def check_contents(path: Path, *, trust: bool) -> None:
         )
 
 
+def unpacked_limit(path: Path) -> int:
+    """How many bytes the content of a file may come to: far more than it has is a bomb."""
+    return _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+
+
 def _is_imported(name: str) -> bool:
     """Whether a dotted name is of a module that `--import` registered."""
     return name.rpartition(".")[0] in IMPORTED
@@ -79,7 +92,7 @@ def _config(path: Path) -> Any:
     """The model's architecture as stored in the file, after a look at all its weights."""
     if importlib.util.find_spec("h5py") is None:
         import_tensorflow()  # says what to install: h5py comes with it
-    limit = _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
+    limit = unpacked_limit(path)
     if path.name.endswith(".keras"):
         if not zipfile.is_zipfile(path):
             raise EdgeqError("This is no sound Keras file: no zip archive.", str(path))
@@ -117,6 +130,18 @@ def _parsed(text: str | bytes, path: Path) -> Any:
     if len(text) > _MOST_CONFIG_BYTES:
         raise too_large(_CONFIG, len(text), _MOST_CONFIG_BYTES, str(path))
     return parse_json(text, f"{path}, its architecture", unique=True, depth=_MOST_DEPTH)
+
+
+def _calls(config: Any) -> int:
+    """Layers that run when a model runs once: a network inside another may be called many times."""
+    if isinstance(config, list):
+        return sum(map(_calls, config))
+    if not isinstance(config, dict):
+        return 0
+    nodes = config.get("inbound_nodes")
+    times = max(1, len(nodes)) if isinstance(nodes, list) else 1
+    inner = sum(_calls(value) for name, value in config.items() if name != "inbound_nodes")
+    return times * (inner + ("class_name" in config))
 
 
 def _code_layers(config: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
-from edgeq.conversion.sources.keras_contents import check_contents
+from edgeq.conversion.sources.keras_contents import check_contents, unpacked_limit
 from edgeq.conversion.sources.lowering import for_export, layers_by_path, operations_by_path
 from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
@@ -29,7 +30,7 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
     check_contents(path, trust=trust)
     _, keras = import_tensorflow()
     try:
-        with quiet(), _keras_2_recurrent(keras):
+        with quiet(), _keras_2_recurrent(keras), _bounded_weights(keras, unpacked_limit(path)):
             return keras.models.load_model(
                 path,
                 compile=False,
@@ -82,6 +83,34 @@ def _keras_2_recurrent(keras: Any) -> Iterator[None]:
     finally:
         for layer, load in zip(classes, before, strict=True):
             layer.from_config = load
+
+
+@contextmanager
+def _bounded_weights(keras: Any, most: int) -> Iterator[None]:
+    """Layers make no more weights than their file can hold: it may say any number of units.
+
+    Args:
+        keras: The module.
+        most: How many numbers all layers together may have.
+    """
+    layer = keras.layers.Layer
+    before, left = layer.add_weight, most
+
+    def add_weight(self: Any, *args: Any, shape: Any = None, **more: Any) -> Any:
+        nonlocal left
+        given = shape if shape is not None or not args else args[0]
+        left -= math.prod(given) if isinstance(given, list | tuple) else int(given or 1)
+        if left < 0:
+            raise ValueError(
+                f"the layer '{self.name}' has weights of shape {given}, and the file holds far less"
+            )
+        return before(self, *args, shape=shape, **more)
+
+    layer.add_weight = add_weight
+    try:
+        yield
+    finally:
+        layer.add_weight = before
 
 
 def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -> Exported:

@@ -19,6 +19,7 @@ _TRUST = "--trust loads and runs it all, if you know where it comes from"
 _KEPT_COLLECTIONS = ("variables", "trainable_variables")
 _PLAIN = "_generic_user_object"
 _VALUES = ("variable", "constant")
+_MOST_OPS = 200_000  # where each function stands at each of its calls
 _NOTHING = "thing that is not there"
 # By these, an object has code of TensorFlow's or functions of its own called while it is loaded.
 _LOADERS_OWN = (
@@ -232,17 +233,26 @@ def _cut_library(graph: Any, wanted: set[str]) -> dict[str, Any]:
 
 
 def _check_calls(library: Any) -> None:
-    """Refuse functions that call themselves, directly or through others: they never end.
+    """Refuse functions that call themselves, or others so often that they never end.
 
     Raises:
         EdgeqError: One does.
     """
-    calls = {f.signature.name: _called(f.node_def, library) for f in library.function}
-    done: set[str] = set()
-    while ready := {name for name, called in calls.items() if called <= done} - done:
-        done |= ready
-    if len(done) < len(calls):
+    known = {f.signature.name: f for f in library.function}
+    calls = {name: _called(function.node_def, library) for name, function in known.items()}
+    ops: dict[str, int] = {}
+    while ready := [name for name in calls if name not in ops and calls[name] <= ops.keys()]:
+        for name in ready:
+            nodes = known[name].node_def
+            named = (each for node in nodes for each in {node.op, *_functions(node.attr)})
+            ops[name] = len(nodes) + sum(ops.get(each, 0) for each in named)
+    if len(ops) < len(calls):
         raise EdgeqError("Functions of the SavedModel call themselves; it is not loaded.")
+    if (most := max(ops.values(), default=0)) > _MOST_OPS:
+        raise EdgeqError(
+            f"The SavedModel's functions come to {most:,} ops when put in line; {_MOST_OPS:,} are "
+            "converted at most."
+        )
 
 
 def _foreign(

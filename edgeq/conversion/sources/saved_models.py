@@ -140,6 +140,12 @@ def _copy_by_links(path: Path, folder: Path, saved: Any) -> None:
     for name in ("variables", "assets", "assets.extra"):
         if (path / name).is_dir():
             for file in (path / name).resolve().rglob("*"):
+                if path.resolve() not in file.resolve().parents:
+                    raise EdgeqError(
+                        f"'{visible_line(file.name)}' leads out of the SavedModel's folder.",
+                        str(path),
+                        "put the file itself in place of the link",
+                    )
                 if not file.is_dir():
                     check_file(file, "part of the SavedModel")
             (folder / name).symlink_to((path / name).resolve())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -117,6 +118,10 @@ def _opset(onnx: Any, model: Any, source: str) -> int:
 def _check_size(model: Any, source: str) -> None:
     if len(model.graph.node) > _MOST_NODES:
         raise EdgeqError(f"The model has {len(model.graph.node):,} ops.", source)
+    weights = Counter(tensor.name for tensor in model.graph.initializer).most_common(1)
+    if weights and weights[0][1] > 1:
+        name = visible_line(_text(weights[0][0]))
+        raise EdgeqError(f"The model has two weights of the name '{name}'.", source)
     if model.graph.sparse_initializer:
         raise EdgeqError("The model has sparse weights.", source, "store them as plain tensors")
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.constant_room import MOST_NUMBERS
 from edgeq.conversion.sources.onnx.graph import Graph, Node
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 
 MOST_ELEMENTS = 1 << 26
 """Largest array that is computed: a few numbers in a file may ask for any size."""
-
-MOST_ALTOGETHER = 1 << 28
-"""How many numbers all of them may read and make: 2 GB of the largest type."""
 
 _UNREAD = ("Shape", "Size")  # of their inputs only the shape is looked at
 _TYPES = {
@@ -37,7 +35,7 @@ class Room:
     """
 
     def __init__(self) -> None:
-        self.left = MOST_ALTOGETHER
+        self.left = MOST_NUMBERS
 
     def take(self, node: Node, arrays: Sequence[Array | None]) -> None:
         """Count arrays that a node reads or makes.
@@ -48,7 +46,7 @@ class Room:
         if node.op not in _UNREAD:
             self.left -= sum(array.size for array in arrays if array is not None)
         if self.left < 0:
-            raise ValueError(f"more than {MOST_ALTOGETHER:,} numbers for all such ops")
+            raise ValueError(f"more than {MOST_NUMBERS:,} numbers for all such ops")
 
 
 def fold(

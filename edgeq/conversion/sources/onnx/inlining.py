@@ -49,12 +49,14 @@ class _Size:
         slots: Their inputs, outputs and attributes: in each may stand what a call gives.
         size: Bytes of the ops.
         depth: Calls inside each other.
+        calls: How many calls are put in line: functions without an op can double them as well.
     """
 
     nodes: int = 0
     slots: int = 0
     size: int = 0
     depth: int = 0
+    calls: int = 0
 
 
 class _Counter:
@@ -67,16 +69,18 @@ class _Counter:
     def check(self, nodes: Iterable[Any]) -> None:
         """Refuse ops that come to too much in line."""
         found = self._of(nodes)
-        if found.nodes > self._most_nodes or found.size > _MOST_BYTES:
+        most = self._most_nodes
+        if max(found.nodes, found.calls) > most or found.size > _MOST_BYTES:
             raise EdgeqError(
-                f"The model's functions come to {found.nodes:,} ops of {found.size:,} bytes when "
-                f"put in line; {self._most_nodes:,} of {_MOST_BYTES:,} are read at most.",
+                f"The model's functions come to {found.nodes:,} ops of {found.size:,} bytes and "
+                f"{found.calls:,} calls when put in line; {most:,} ops of {_MOST_BYTES:,} bytes "
+                f"and {most:,} calls are read at most.",
                 self._source,
                 "export it without functions of its own",
             )
 
     def _of(self, nodes: Iterable[Any]) -> _Size:
-        count = slots = size = depth = 0
+        count = slots = size = depth = calls = 0
         for node in _all(nodes):
             own = len(node.input) + len(node.output) + len(node.attribute)
             called = self._function(_key(node, node.op_type))
@@ -88,8 +92,8 @@ class _Counter:
             given += sum(attribute.ByteSize() for attribute in node.attribute)
             count, slots = count + called.nodes, slots + called.slots
             size += called.size + called.slots * given
-            depth = max(depth, called.depth + 1)
-        return _Size(count, slots, size, depth)
+            depth, calls = max(depth, called.depth + 1), calls + called.calls + 1
+        return _Size(count, slots, size, depth, calls)
 
     def _function(self, key: tuple[str, str, str]) -> _Size | None:
         """What a call of a function comes to; None for what is no function of the model."""
