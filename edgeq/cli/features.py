@@ -63,6 +63,8 @@ def features(
         return
     if found.data is not None:
         say(str(found.data))
-    say(f"{output}: x {'x'.join(map(str, found.x.shape))} ({found.precision})")
+    say(
+        f"{output}: x {'x'.join(map(str, found.x.shape))}, {found.x.dtype}, computed in {found.precision}"
+    )
     for warning in found.data.warnings if found.data is not None else ():
         say(f"Warning: {warning}", err=True)

@@ -153,5 +153,5 @@ class TflmSession(Session):
             try:
                 yield
             except (RuntimeError, ValueError) as error:
-                detail = printed.text().strip() or str(error)
+                detail = printed.text().replace("\r", "").strip() or str(error)
                 raise EdgeqError(f"TFLM failed: {detail}", str(self._path)) from None

@@ -137,7 +137,6 @@ def test_a_limit_is_a_number(cli, tmp_path, number):
         {"valid": "false"},
         {"valid": None},
         {"valid": 1},
-        {"model": {"sha256": "1", "path": "m"}},
         {"latency_us": {"p50": 200.0}},
         {"latency_us": {"p50": "100"}},
     ],

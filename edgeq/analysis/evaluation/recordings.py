@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from edgeq.support.progress import track
 from edgeq.support.result import Result
 
 METRIC = "event_f1"
+_HOUR_S = 3600.0
 _LEAST_TOLERANCE_S = 0.5
 
 
@@ -231,10 +232,28 @@ def evaluate_recordings(
     if tolerance is None:
         back = stream.first_answer + (rules.average - 1) * rules.step
         tolerance = max(back / stream.values_per_second, _LEAST_TOLERANCE_S)
+    seconds_heard = sum(recording.seconds for recording in heard)
+    warnings = (*cut.warnings, *_too_little(stream, seconds_heard, tune_decision))
     return _judged(
         (str(model), graph.sha256, on, front.name), heard, rules, stream, tolerance,
-        tune_decision, other, cut.warnings,
+        tune_decision, other, warnings,
     )  # fmt: skip
+
+
+def _too_little(stream: Stream, seconds: float, wanted: float | None) -> Iterator[str]:
+    """Why a figure may say less than it seems to, in sentences."""
+    if stream.frames > 1 and stream.frame_step >= stream.frames:
+        yield (
+            f"The model sees each frame once: an answer every "
+            f"{stream.frame_step * stream.step / stream.values_per_second:.2g} s, and an event that "
+            "lies across two windows may be missed. `stride` in the front end's file makes windows "
+            "overlap; `edgeq convert --stream 1` makes a model that takes single frames."
+        )
+    if wanted and wanted * seconds < _HOUR_S:
+        yield (
+            f"{seconds / 60:.3g} minutes cannot tell {wanted:g} false accepts an hour: the "
+            "thresholds are those without any in these recordings."
+        )
 
 
 def _hear(
