@@ -63,8 +63,7 @@ def features(
         return
     if found.data is not None:
         say(str(found.data))
-    say(
-        f"{output}: x {'x'.join(map(str, found.x.shape))}, {found.x.dtype}, computed in {found.precision}"
-    )
+    shape = "x".join(map(str, found.x.shape))
+    say(f"{output}: x {shape}, {found.x.dtype}, computed in {found.precision}")
     for warning in found.data.warnings if found.data is not None else ():
         say(f"Warning: {warning}", err=True)

@@ -32,6 +32,8 @@ from edgeq.model.graph import Graph
 from edgeq.model.loops import LOOPS, check_loops
 from edgeq.model.model_file import parse_graph
 from edgeq.model.samples import input_spec
+from edgeq.model.settling import ENTRY as SETTLING
+from edgeq.model.settling import write_settling
 from edgeq.model.tflite.metadata import ModelInfo
 from edgeq.support.foreign import open_file, shaped_as
 
@@ -185,6 +187,9 @@ def streaming_models(
     streaming = to_streaming(model, axis, step, where)
     whole = float_model(model, split=split, head=head)
     made = float_model(streaming.model, split=split, log=log, head=head)
+    settling = made.network()
+    settling.add_metadata(SETTLING, write_settling(streaming.form.calls - 1))
+    made = packed(settling, made.info)
     return (
         replace(whole, source=where, outputs=outputs),
         replace(made, source=where, outputs=outputs, stream=streaming.form),

@@ -36,9 +36,11 @@ def sums_of(scores: Array, rules: Rules) -> Sums:
 
     Args:
         scores: int16, shape (answers, classes).
-        rules: How many answers are averaged, and how many classes lead.
+        rules: How many answers are averaged, how many classes lead, and which do not count.
     """
-    total = np.cumsum(np.asarray(scores, np.int64), axis=0)
+    counted = np.array(scores, np.int64)
+    counted[: rules.settling] = 0
+    total = np.cumsum(counted, axis=0)
     sums = total.copy()
     sums[rules.average :] -= total[: -rules.average]
     order = np.argsort(-sums, axis=1, kind="stable")

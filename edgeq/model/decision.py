@@ -65,6 +65,8 @@ class Rules:
         average, min_count, refractory, suppression: In answers.
         first, step: Samples until the first answer, and from one answer to the next.
         full_scale: The real value that is a score of 1.
+        settling: Answers at the beginning that count as scores of 0: a model that streams has not
+            seen a whole window then.
         state: The tensor that holds what is remembered.
     """
 
@@ -80,6 +82,7 @@ class Rules:
     first: int
     step: int
     full_scale: float = 1.0
+    settling: int = 0
     state: int = -1
 
     @property

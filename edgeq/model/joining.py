@@ -11,6 +11,7 @@ from edgeq.errors import EdgeqError
 from edgeq.model.decision import DECISION, Decision, Rules, rules_of
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.scores import as_int8, check_scores, score_tensor
+from edgeq.model.settling import read_settling
 from edgeq.model.stream import STACK, Stream
 
 _INTEGERS = ("int8", "uint8", "int16")
@@ -131,7 +132,7 @@ def rules_for(decision: Decision, model: Graph, stream: Stream) -> Rules:
         where=f"{model.path}, {stream.name}",
     )
     check_scores(answer, rules.full_scale, model.path)
-    return rules
+    return replace(rules, settling=read_settling(model.metadata))
 
 
 def _decided(

@@ -69,7 +69,10 @@ def kernel():
 
 
 def by_kernel(code, scores, rules):
-    names = ("average", "min_count", "refractory", "suppression", "top_k", "queue", "first", "step")
+    names = (
+        "average", "min_count", "refractory", "suppression", "top_k", "queue", "first", "step",
+        "settling",
+    )  # fmt: skip
     classes = len(rules.labels)
     params = np.array([classes, *(getattr(rules, name) for name in names)], np.int32)
     limits = np.array([rules.thresholds, rules.releases], np.int32) * rules.average
@@ -85,6 +88,7 @@ def by_kernel(code, scores, rules):
 def plainly(scores, rules):
     """The rules as the documentation tells them, answer by answer, in whole numbers."""
     classes, made = len(rules.labels), []
+    scores = np.where(np.arange(len(scores))[:, None] < rules.settling, 0, scores)
     armed, row, free = [True] * classes, [0] * classes, [0] * classes
     best = None
     for n in range(len(scores)):
@@ -135,6 +139,7 @@ def random_rules(rng):
         queue=int(rng.choice([1, 2, 8])),
         first=int(rng.integers(1, 999)),
         step=int(rng.integers(1, 99)),
+        settling=int(rng.choice([0, 0, 1, 7, 150])),
     )
 
 

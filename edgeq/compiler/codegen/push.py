@@ -8,6 +8,7 @@ from edgeq.compiler.codegen.names import Names, address
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
+from edgeq.model.settling import read_settling
 from edgeq.model.stream import Stream
 
 # Of what counts the samples: RAM besides arena and state.
@@ -21,6 +22,13 @@ def push_header_lines(program: Program, name: str, memory: Memory) -> list[str]:
         return []
     upper = name.upper()
     rate = [f"#define {upper}_SAMPLE_RATE {stream.rate_hz}"] if stream.rate_hz else []
+    settling = read_settling(program.graph.metadata)
+    if settling:
+        rate += [
+            "/* So many answers come before the model has seen a whole window: decisions leave",
+            " * them out, and so should who takes answers. */",
+            f"#define {upper}_SETTLING_ANSWERS {settling}",
+        ]
     return [
         *rate,
         f"#define {upper}_FRAME_STEP {stream.step}",

@@ -13,7 +13,12 @@ from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
 from edgeq.model.arrays import quantize
+from edgeq.model.decision import Decision
+from edgeq.model.joining import rules_for
 from edgeq.model.model_file import parse_graph, read_graph
+from edgeq.model.settling import ENTRY as SETTLING
+from edgeq.model.settling import read_settling
+from edgeq.model.stream import Stream
 from tests.conversion.nets import run
 from tests.conversion.streaming.shapes import SHAPES
 from tests.conversion.streaming.streams import recording
@@ -101,6 +106,16 @@ def test_other_schemes_stream(converted, scheme):
     wanted = model.predict(np.stack([x[end - 49 : end] for end in ends]), verbose=0)
     got = found[48:].reshape(wanted.shape)
     assert np.abs(got - wanted).max() < (0.1 if scheme in ("int4", "mixed") else 0.02)
+
+
+def test_the_file_says_how_many_answers_do_not_count(converted):
+    for name, step in (("tcn", 1), ("mixed_net", 3), ("tc_resnet", 1)):
+        path, result = converted(name, step=step)
+        form = result.stream.form
+        assert read_settling(read_graph(path).metadata) == form.first_answer // step - 1
+        rules = rules_for(Decision(full_scale=64.0), read_graph(path), Stream("s", 100, 1, 1))
+        assert rules.settling == form.first_answer // step - 1
+    assert read_settling({SETTLING: b"-1"}) == read_settling({SETTLING: b"9" * 99}) == 0
 
 
 def test_a_step_of_several_frames(converted):

@@ -39,6 +39,7 @@ def _decision(node: Node) -> Call:
             "queue": rules.queue,
             "first": rules.first,
             "step": rules.step,
+            "settling": rules.settling,
         },
         (INPUT, *constant_args(1), Arg("state", 1), Arg("state", 2), OUTPUT),
         (Constant("limits", "int32_t", limits, "thresholds, releases; times the average"),),

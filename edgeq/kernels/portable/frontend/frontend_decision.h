@@ -17,6 +17,7 @@ typedef struct {
     int32_t top_k;       /* classes with the highest means that can make events */
     int32_t queue;       /* events that wait to be taken */
     int32_t first, step; /* samples until the first answer, and to the next */
+    int32_t settling;    /* answers at the beginning whose scores are 0 */
 } eq_frontend_decision_params;
 
 /* What is remembered: these, the events that wait (label, score, sample), and four numbers a class:
@@ -64,8 +65,9 @@ EQ_KERNEL void eq_frontend_decision(const eq_frontend_decision_params *p, const 
     state[EQ_DECISION_ANSWERS] = (int32_t)(answer + 1u);
     state[EQ_DECISION_AT] = (state[EQ_DECISION_AT] + 1) % p->average;
     for (int32_t c = 0; c < classes; c++) {
-        sums[c] += (int32_t)scores[c] - oldest[c]; /* at most 2^15 times 1024 */
-        oldest[c] = scores[c];
+        const int16_t score = answer < (uint32_t)p->settling ? 0 : scores[c];
+        sums[c] += (int32_t)score - oldest[c]; /* at most 2^15 times 1024 */
+        oldest[c] = score;
     }
     for (int32_t c = 0; c < classes; c++) {
         int32_t higher = 0;
