@@ -224,6 +224,19 @@ def whole_arrays(path: Path) -> dict[str, Array]:
         raise file_error(path, error) from error
 
 
+def has_labels(text: str) -> bool:
+    """Whether data that a user names hold labels too: as a second file or key, or by a usual name.
+
+    Args:
+        text: `x.npy,y.npy`, `file.npz:x,y`, `file.npz`; anything else has none here.
+    """
+    path = Path(text)
+    if path.suffix == ".npz" and path.is_file():
+        return not set(_LABEL_NAMES).isdisjoint(_sizes(path))
+    left, _, keys = text.rpartition(":")
+    return ".npy," in text or (left.endswith(".npz") and "," in keys)
+
+
 def _sizes(path: Path) -> dict[str, int]:
     """Bytes, unpacked, of every array by key."""
     check_file(path, "data")

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq import __version__
 from edgeq.compiler.compilation import generate
 from edgeq.data import DatasetOptions, InputSpec, Understood, open_dataset
+from edgeq.data.arrays import has_labels
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.folders import class_folders, files_below
 from edgeq.data.wav import read_header
@@ -199,7 +200,8 @@ def _spec(stream: Stream, samples: int) -> InputSpec:
 def _has_labels(data: Any) -> bool:
     if not isinstance(data, str | Path):
         return isinstance(data, tuple)
-    return Path(data).is_dir() and bool(class_folders(Path(data)))
+    path = Path(data)
+    return bool(class_folders(path)) if path.is_dir() else has_labels(str(data))
 
 
 def _samples(extract: Extractor, data: Any, frames: int | None) -> int:

@@ -97,7 +97,7 @@ export class Model {
     run(...inputs) {
         this.#fed(inputs, (values, tensor, k) => {
             if (!(values instanceof tensor.array)) {
-                throw new TypeError(`input ${k} is a ${tensor.array.name}`);
+                throw new TypeError(`input ${k} takes a ${tensor.array.name}; runReal takes real numbers`);
             }
             this.#inputs[k].set(values);
         });

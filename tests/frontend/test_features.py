@@ -124,3 +124,18 @@ def test_keras_layer_and_tf_data_call_the_same_c():
 def test_frames_that_no_memory_holds(words, frames):
     with pytest.raises(EdgeqError, match="samples of each recording"):
         edgeq.features("micro", words, frames=frames, limit=1)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npz:x,y", "a.npz:x", "x.npy,y.npy", "b.npz"])
+def test_labels_beside_arrays_are_kept(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    samples = np.random.default_rng(0).normal(0, 0.1, (6, 2720)).astype(np.float32)
+    labels = np.array([0, 2, 1, 1, 0, 2])
+    np.savez("a.npz", x=samples, y=labels)
+    np.savez("b.npz", x=samples)
+    np.save("x.npy", samples)
+    np.save("y.npy", labels)
+    edgeq.features("log-mel", name, "features.npz", frames=8)
+    with np.load("features.npz") as found:
+        assert ("y" in found) == (name not in ("a.npz:x", "b.npz"))
+        assert "y" not in found or found["y"].tolist() == labels.tolist()
