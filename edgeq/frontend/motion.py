@@ -38,6 +38,9 @@ class Motion:
         bands: Edges in Hz of neighbouring bands, whose power (as scipy.signal.welch's density with
             one segment, integrated) is given for every axis; none for no spectrum.
         log_power: Whether the natural logarithm of powers is given.
+        mean, std: Of each feature over the data to train on; what is given is (feature - mean) /
+            std. None for features as they are. A model's input has one scale for all features, so
+            that those of a small range are lost without it.
     """
 
     name: str
@@ -50,6 +53,14 @@ class Motion:
     statistics: tuple[str, ...] = ()
     bands: tuple[float, ...] = ()
     log_power: bool = True
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @property
+    def features(self) -> int:
+        """Values of a frame."""
+        count = len(self.statistics) + max(len(self.bands) - 1, 0)
+        return (count or self.frame_length) * self.axes
 
 
 def read_motion(given: Mapping[str, Any], name: str, where: str) -> Motion:
@@ -107,6 +118,12 @@ def _lists(values: dict[str, Any]) -> list[str]:
         problems.append(f"statistics are {names!r}, not some of {', '.join(STATISTICS)}")
     else:
         values["statistics"] = tuple(names)
+    for key in ("mean", "std"):
+        of_each = values.get(key, ())
+        if not isinstance(of_each, list | tuple) or not all(map(_is_number, of_each)):
+            problems.append(f"{key} is {of_each!r}, no list of a number for each feature")
+        else:
+            values[key] = tuple(float(value) for value in of_each)
     edges = values.get("bands", ())
     if not isinstance(edges, list | tuple) or not all(map(_is_number, edges)):
         problems.append(f"bands are {edges!r}, no frequencies")
@@ -130,6 +147,11 @@ def _contradictions(d: Motion) -> list[str]:
         found.append("bands are no rising frequencies, two at the least")
     elif d.bands and (d.bands[0] < 0 or d.bands[-1] > d.sample_rate / 2):
         found.append(f"bands lie outside 0 to {d.sample_rate / 2:g} Hz")
+    for key, of_each in (("mean", d.mean), ("std", d.std)):
+        if of_each and len(of_each) != d.features:
+            found.append(f"{key} has {len(of_each)} numbers and a frame {d.features} features")
+    if any(value <= 0 for value in d.std):
+        found.append("a std is not above 0 (take 1 for a feature that never changes)")
     return found
 
 
@@ -174,12 +196,25 @@ def motion_stages(d: Motion, s: Stages) -> int | None:
         parts.append((made, shape))
     if d.bands:
         parts.append(_spectrum(d, s, at))
+    if parts:
+        at = parts[0][0]
     if len(parts) == 2:
-        shape = (parts[0][1][0] + parts[1][1][0],)
-        s.op("CONCATENATION", (parts[0][0], parts[1][0]), ("features", shape, "float32"), {
+        at = s.op("CONCATENATION", (at, parts[1][0]), ("features", (d.features,), "float32"), {
             "axis": 0, "fused_activation_function": 0,
         })  # fmt: skip
+    _normalized(d, s, at)
     return counter
+
+
+def _normalized(d: Motion, s: Stages, at: int) -> None:
+    """The features with the same range for each, where their mean or deviation is known."""
+    plain = {"fused_activation_function": 0}
+    if d.mean:
+        mean = s.constant("mean", np.asarray(d.mean, np.float32))
+        at = s.op("SUB", (at, mean), ("centred", (d.features,), "float32"), plain)
+    if d.std:
+        factor = s.constant("1 / std", np.asarray(1 / np.asarray(d.std), np.float32))
+        s.op("MUL", (at, factor), ("normalized", (d.features,), "float32"), plain)
 
 
 def _spectrum(d: Motion, s: Stages, at: int) -> tuple[int, tuple[int]]:

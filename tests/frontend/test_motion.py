@@ -122,3 +122,19 @@ def test_features_of_arrays_in_real_units():
 def test_what_makes_no_sense_is_said(words, problem):
     with pytest.raises(EdgeqError, match=problem):
         read_description({**PLAIN, **words})
+
+
+@pytest.mark.parametrize("given", [("mean", "std"), ("mean",), ("std",)])
+def test_features_are_normalized_one_by_one(given):
+    plain = {**PLAIN, "frame_step": 40, "statistics": ["mean", "std"], "bands": [0.5, 3, 8]}
+    x = sway(seed=2)
+    raw = frames_of(plain, "float32", x.ravel())
+    mean, std = raw.mean(0), raw.std(0) + 1
+    values = {"mean": mean.tolist(), "std": std.tolist()}
+    found = frames_of({**plain, **{key: values[key] for key in given}}, "float32", x.ravel())
+    wanted = (raw - mean * ("mean" in given)) / np.where("std" in given, std, 1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(EdgeqError, match="mean has 3 numbers and a frame 12 features"):
+        read_description({**plain, "mean": [1, 2, 3]})
+    with pytest.raises(EdgeqError, match="a std is not above 0"):
+        read_description({**plain, "std": [0.0] * 12})

@@ -126,7 +126,7 @@ def _wider(error: OwnError, layer: str) -> str:
     if error.pair.op is None:
         return (
             "it is the model's input, and one scale has to do for all its channels: give each "
-            "about the same range before the model (features divided by their own deviation, say), or "
+            "about the same range before the model (features divided by their deviation, say), or "
             "take --scheme int16x8."
         )
     return f"give it 16 bits: --scheme mixed --precision '{layer}=int16x8', or --scheme int16x8."
