@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_from_a_microphone_to_a_decision(tmp_path, environment):
     for program in ("arm-none-eabi-gcc", "cmake", "qemu-system-arm"):
         need(shutil.which(program), program)
     tutorial.run(PAGES / "sensor-to-decision.md", tmp_path, environment)
+
+
+@pytest.mark.slow
+def test_a_phone(tmp_path, environment):
+    """All of it but the last step, which wants a phone."""
+    need(find_spec("ziglang"), "ziglang")
+    tutorial.run(PAGES / "phone.md", tmp_path, environment)
 
 
 @pytest.mark.slow
