@@ -161,6 +161,14 @@ class Subgraph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @property
+    def writes_state(self) -> bool:
+        """Whether ops write into variables, as models that stream keep what has gone by.
+
+        Recurrent ops that write their own state are not meant: they have it as inputs.
+        """
+        return any(self.tensors[index].is_variable for op in self.ops for index in op.outputs)
+
     def describe(self, op: Op) -> str:
         """Where an op stands, for error messages: `op 7 CONV_2D "block3/conv"`.
 

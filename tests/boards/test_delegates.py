@@ -222,3 +222,31 @@ def test_layers_of_four_bits_break_a_model():
     assert [(each.text, each.taken, each.partitions) for each in found.advice] == [
         ("8-bit weights: edgeq convert --scheme int8", 3, 1)
     ]
+
+
+def test_uint8_ends_are_not_advised_to_be_uint8():
+    tensors = [
+        TensorSpec((1, 4), "uint8", 0.05, 128, name="in"),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="a"),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="b"),
+        TensorSpec((1, 4), "uint8", 0.05, 128, name="out"),
+    ]
+    ops = [OpSpec("QUANTIZE", [0], [1]), OpSpec("ABS", [1], [2]), OpSpec("QUANTIZE", [2], [3])]
+    graph = parse_graph(build([SubgraphSpec(tensors, ops, [0], [3])]))
+    advised = [each.text for each in take(graph, delegate("xnnpack")).advice]
+    assert not any("--io uint8" in text for text in advised)
+
+
+def test_a_model_that_writes_variables_is_nobodys():
+    """LiteRT gives XNNPACK nothing of a model that streams; Vela's result would lose its state."""
+    tensors = [
+        TensorSpec((1, 4), "int8", 0.05, 0, name="in"),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="state", variable=True),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="out"),
+    ]
+    ops = [OpSpec("ADD", [0, 1], [2]), OpSpec("ADD", [0, 2], [1])]
+    data = build([SubgraphSpec(tensors, ops, [0], [2])])
+    for found in all_delegates():
+        taken = take(parse_graph(data), found)
+        assert (taken.taken, taken.partitions) == ((), 0)
+        assert "write variables" in taken.refused[0].reason

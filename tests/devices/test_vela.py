@@ -130,3 +130,19 @@ def test_it_runs_nothing(cli, models):
     limited = cli("profile", models / "ad01_int8.tflite", "--on", f"vela:{NPU}", "--ram", "64K")
     assert limited.code == 3
     assert "not the program around it" in limited.err
+
+
+def test_a_model_that_streams_is_refused(cli, tmp_path):
+    tensors = [
+        TensorSpec((1, 4), "int8", 0.05, 0, name="in"),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="state", variable=True),
+        TensorSpec((1, 4), "int8", 0.05, 0, name="out"),
+    ]
+    ops = [OpSpec("ADD", [0, 1], [2]), OpSpec("ADD", [0, 2], [1])]
+    (tmp_path / "s.tflite").write_bytes(build([SubgraphSpec(tensors, ops, [0], [2])]))
+    for words in (
+        ("profile", tmp_path / "s.tflite", "--on", "vela:ethos-u55-128"),
+        ("compile", tmp_path / "s.tflite", "--npu", "ethos-u55-128", "-o", tmp_path / "npu"),
+    ):
+        done = cli(*words)
+        assert (done.code, "write variables" in done.err) == (1, True)

@@ -82,7 +82,8 @@ def _changes(graph: Graph, found: Delegate, index: int, reason: str) -> Iterator
     yield from _other_types(found, op, reason)
     ends = set(op.inputs) & set(graph.main.inputs) or set(op.outputs) & set(graph.main.outputs)
     if op.name in ("QUANTIZE", "DEQUANTIZE") and ends:
-        yield f"{_integers(found)} inputs and outputs: edgeq convert --io {_integers(found)}"
+        kind = _end_type(graph, found, op)
+        yield f"{kind} inputs and outputs: edgeq convert --io {kind}"
     elif op.name in ("SOFTMAX", "LOG_SOFTMAX", "ARG_MAX") and _last(graph, op):
         yield f"leave {op.name} at the end to the app: edgeq convert --head logits"
     elif op.name in _SMOOTH and _SMOOTH[op.name] in found.rows:
@@ -109,7 +110,11 @@ def _takes(found: Delegate, kind: str) -> bool:
     return any(kind in row.get("types", ()) for rows in found.rows.values() for row in rows)
 
 
-def _integers(found: Delegate) -> str:
+def _end_type(graph: Graph, found: Delegate, op: Op) -> str:
+    """The type of inputs and outputs with which an op that only turns theirs is not needed."""
+    kinds = {graph.main.tensors[index].dtype for index in (*op.inputs, *op.outputs)}
+    if kinds == {"int8", "uint8"}:
+        return "int8"  # that of the layers
     return "uint8" if "android" in found.os else "int8"
 
 

@@ -17,6 +17,7 @@ from edgeq.model.model_file import read_graph
 from edgeq.support.result import Result
 
 _LEFT_OUT = "it takes this op, but not this part of the model"
+_STATE = "ops of this model write variables: no delegate is known to keep them from call to call"
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,7 @@ def take(graph: Graph, found: Delegate) -> DelegateTake:
         found: The delegate.
     """
     main = graph.main
-    reasons = {
-        index: why for index, op in enumerate(main.ops) if (why := refusals(found, main, op))
-    }
+    reasons = {index: why for index in range(len(main.ops)) if (why := _why(found, main, index))}
     parts = _given(main, found, set(reasons))
     taken = sorted(index for part in parts for index in part)
     refused = [
@@ -143,6 +142,11 @@ def take(graph: Graph, found: Delegate) -> DelegateTake:
         unseen=tuple(kinds),
         sources=found.sources,
     )
+
+
+def _why(found: Delegate, graph: Subgraph, index: int, level: int | None = None) -> tuple[str, ...]:
+    """Why an op is left to the runtime; nothing if the delegate takes it."""
+    return (_STATE,) if graph.writes_state else refusals(found, graph, graph.ops[index], level)
 
 
 def _given(graph: Subgraph, found: Delegate, own: set[int]) -> list[tuple[int, ...]]:
@@ -176,5 +180,5 @@ def _between(graph: Subgraph, own: set[int]) -> Iterator[int]:
 
 def _by_level(graph: Subgraph, found: Delegate) -> Iterator[tuple[int, int]]:
     for level in found.levels:
-        own = {i for i, op in enumerate(graph.ops) if refusals(found, graph, op, level)}
+        own = {i for i in range(len(graph.ops)) if _why(found, graph, i, level)}
         yield level, sum(len(part) for part in _given(graph, found, own))

@@ -89,6 +89,13 @@ def compile_for_npu(
         MissingDependency: Vela is not installed.
         EdgeqError: Vela does not take this model.
     """
+    if read_graph(model).main.writes_state:
+        raise EdgeqError(
+            "Ops of this model write variables, and Vela's result would not keep them from call to "
+            "call.",
+            str(model),
+            "convert the model of windows, without --stream",
+        )
     command = [*_vela(), "--accelerator-config", config, "--output-dir", str(folder)]
     command += ["--verbose-performance"]
     if system or memory:
