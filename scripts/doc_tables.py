@@ -104,6 +104,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/hosts.md": {"hosts": host_table},
     "docs/targets.md": {"targets": target_table},
     "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
+    "docs/reference/architecture.md": {"rooms": rooms},
     "docs/reference/api.md": {"api": doc_pages.api},
     "docs/reference/serial-protocol.md": {
         "serial": doc_pages.serial_types,

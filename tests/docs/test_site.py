@@ -1,5 +1,6 @@
 """The documentation site: it builds without a warning, needs no network, and can be searched."""
 
+import ast
 import http.server
 import json
 import re
@@ -12,9 +13,16 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+import edgeq
 from edgeq.cli.main import COMMANDS, cli
 from tests.tools import need
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -125,6 +133,30 @@ def test_every_command_line_has_a_command_with_these_options(page, line):
     known = {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)}
     used = {word for word in words if re.match(r"-{1,2}[a-z]", word)}
     assert used <= known | {"--help"}, f"{page}: {line}"
+
+
+BLOCKS = [
+    (page.relative_to(ROOT).as_posix(), kind, text)
+    for page in PAGES
+    for kind, text in re.findall(
+        r"^```(python|toml|yaml|json)[^\n]*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "kind", "text"), BLOCKS)
+def test_every_other_snippet_can_be_read_and_names_what_exists(page, kind, text):
+    """Pages of the tutorials are run whole; of others, languages are parsed and names looked up."""
+    if kind == "python":
+        ast.parse(text)
+        public = re.findall(r"\bedgeq\.(\w+)", text)
+        assert [name for name in public if not hasattr(edgeq, name)] == [], page
+    elif kind == "toml":
+        tomllib.loads(text)
+    elif kind == "yaml":
+        yaml.safe_load(text)
+    else:
+        json.loads(text)
 
 
 def test_the_messages_of_the_errors_page_are_edgeqs():
