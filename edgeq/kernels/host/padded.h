@@ -19,16 +19,16 @@ EQ_KERNEL void eq_pad_image(const eq_padding *p, const int8_t *image, int8_t *co
     const int32_t right = p->padded_row_bytes - p->left - p->row_bytes;
     const int32_t below = p->padded_rows - p->above - p->rows;
     const size_t row = (size_t)p->padded_row_bytes;
-    memset(copy, p->zero_point, (size_t)p->above * row);
+    memset(copy, (int)p->zero_point, (size_t)p->above * row);
     copy += (size_t)p->above * row;
     for (int32_t y = 0; y < p->rows; y++) {
-        memset(copy, p->zero_point, (size_t)p->left);
+        memset(copy, (int)p->zero_point, (size_t)p->left);
         memcpy(copy + p->left, image, (size_t)p->row_bytes);
-        memset(copy + p->left + p->row_bytes, p->zero_point, (size_t)right);
+        memset(copy + p->left + p->row_bytes, (int)p->zero_point, (size_t)right);
         image += p->row_bytes;
         copy += row;
     }
-    memset(copy, p->zero_point, (size_t)below * row + (size_t)p->slack);
+    memset(copy, (int)p->zero_point, (size_t)below * row + (size_t)p->slack);
 }
 
 #endif
