@@ -55,6 +55,7 @@ def test_no_page_asks_another_host_for_anything(site):
         loads = re.findall(
             r'<(?:script|img|link|iframe)\b[^>]*?(?:src|href)="([^"]+)"', page.read_text()
         )
+        assert "Sentinel." not in page.read_text(), page
         assert not [url for url in loads if url.startswith(("http:", "https:", "//"))], page
 
 
