@@ -74,6 +74,14 @@ def measure_many(group: str) -> list[str]:
     """A group of devices, and what each one is."""
     inventory = edgeq.read_inventory()
     fleet = edgeq.profile_group("m.tflite", group)
+    events = edgeq.evaluate_recordings(
+        "m.tflite",
+        recordings="heard",
+        options=edgeq.CompileOptions(frontend=edgeq.front_end("micro")),
+        on="c",
+    )
+    missed: int = events.total.misses
+    print(missed)
     judged = edgeq.evaluate_group("m.tflite", group, data="test")
     probed = edgeq.probe_group(group)
     one = edgeq.probe_device("ssh://pi@host")

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeq.analysis.energy.figures import Duty, energy_figures, energy_values
 from edgeq.analysis.kinds import figures_of, stand_in
+from edgeq.analysis.models import is_integer
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.build.compiler import DoesNotFit
@@ -33,6 +34,7 @@ from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import firmware_model
+from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, Kind, Provenance, beside, figure, weakest
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
@@ -168,7 +170,7 @@ def account_on(address: str, model: Path, target: Target, options: CompileOption
     """The account of a model's program alone, measured at an address."""
     source = (
         options
-        if runs_own_code(address, target)
+        if runs_own_code(address, target, model, options)
         else CompileOptions(options.optimize, frontend=options.frontend)
     )
     how = ProfileOptions(runs=1, warmup=0, seconds=0.0, ops=False)
@@ -198,15 +200,15 @@ def account_of(
     address = str(found.device["address"])
     figures = figures_of(found)
     wanted = target.cpu if target.kind != "host" else target.title
-    if not runs_own_code(address, target):
+    own = runs_own_code(address, target, model, options)
+    if not own:
         figures = stand_in(figures, wanted)
-        if target.kind != "host":
-            figures |= _own_sizes(model, target, options)
-            figures["memory_bytes.ram_total"] = _total(figures)
+    if target.kind != "host" and not runs_own_code(address, target):
+        figures |= _own_sizes(model, target, options)
+        figures["memory_bytes.ram_total"] = _total(figures)
     figures["latency_ms"] = latency_of(figures, target)
     figures |= energy_figures(figures["latency_ms"], target, duty)
     if measured is not None:
-        own = runs_own_code(address, target)
         figures |= measured if own else stand_in(measured, wanted)
     return Account(target.name, address, figures, fastest=_fastest(figures, target))
 
@@ -242,12 +244,28 @@ def image_account(
         return None
 
 
-def runs_own_code(address: str, target: Target) -> bool:
-    """Whether what runs at an address is the target's own core with the target's own kernels."""
+def runs_own_code(
+    address: str, target: Target, model: Path | None = None, options: CompileOptions | None = None
+) -> bool:
+    """Whether what runs at an address is the target's own core with the target's own kernels.
+
+    Args:
+        address: Where it runs.
+        target: The target.
+        model: The .tflite, which may do without what only one of the two cores has: integers need
+            no FPU. Without it the cores must be the same in all.
+        options: What its C is made for.
+    """
     where = parse_address(address)
     if where.scheme in ("sim", "qemu"):
         other = load_target(where.rest)
-        return other.cpu == target.cpu and isa_of(other) == isa_of(target)
+        if other.cpu != target.cpu:
+            return False
+        ours, theirs = isa_of(other).kernels, isa_of(target).kernels
+        if ours == theirs or model is None:
+            return ours == theirs
+        same = [name for name in ours if name != "fpu"] == [n for n in theirs if n != "fpu"]
+        return same and _in_integers(model, options or CompileOptions())
     if where.scheme == "wasm":
         return target.cpu == "wasm32"
     if where.scheme in _HERE:
@@ -255,6 +273,12 @@ def runs_own_code(address: str, target: Target) -> bool:
         general = target.kind == "cpu" or target.name.startswith("generic-")
         return general and target.cpu == host_target().cpu and target.host.get("os") != "android"
     return True
+
+
+def _in_integers(model: Path, options: CompileOptions) -> bool:
+    """Whether a program computes in integers alone, its front end too."""
+    front = options.frontend
+    return is_integer(read_graph(model)) and (front is None or front.precision == "int16")
 
 
 def _name(target: Target) -> str:

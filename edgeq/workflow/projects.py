@@ -9,14 +9,13 @@ from typing import Any
 
 from edgeq.analysis.budget import MODES, within_budgets
 from edgeq.boards.target import load_target
-from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
 
-# MLPerf Tiny's runner and the interfaces of libraries for apps know tensors, no samples.
-_NO_FRONT_ENDS = ("mlperf-tiny", *APP_TEMPLATES)
+# MLPerf Tiny's runner knows tensors, no samples; so do libraries for apps, which say it themselves.
+_NO_FRONT_ENDS = ("mlperf-tiny",)
 
 
 def create_project(
@@ -44,7 +43,7 @@ def create_project(
     if options.frontend is not None and (runtime != "c" or template in _NO_FRONT_ENDS):
         raise UsageError(
             f"No front ends run in a project for {template if runtime == 'c' else runtime}.",
-            hint="--runtime c, another --project",
+            hint="another --project" if runtime == "c" else "--runtime c",
         )
 
     def made(forms: Sequence[CompileOptions]) -> Project:

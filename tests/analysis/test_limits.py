@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeq.analysis.account import account_for, account_of, runs_own_code
+from edgeq.analysis.account import account_for, account_of, account_on, runs_own_code
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.limits import Limits, check_limits, memory_checks
 from edgeq.boards.target import all_targets, load_target
@@ -14,6 +14,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, Measurement, Memory
 from edgeq.metrics.base import Score
 from edgeq.report.account import check_line
+from tests.oracle.build import TensorSpec, single_op
 
 FOUND = Measurement(
     {"address": "sim:cortex-m4", "cpu": "cortex-m4"},
@@ -23,7 +24,8 @@ FOUND = Measurement(
 
 
 def account(target="cortex-m4"):
-    return account_of(FOUND, Path("m"), load_target(target), CompileOptions())
+    found = replace(FOUND, device={"address": f"sim:{target}", "cpu": "cortex-m4"})
+    return account_of(found, Path("m"), load_target(target), CompileOptions())
 
 
 def evaluation(value, *, larger_is_better=True):
@@ -165,3 +167,19 @@ def test_a_call_that_takes_more_stack_than_is_kept(models):
         check = memory_checks(board, replace(found, figures=figures))[-1]
         assert (check.name, check.met, check.kind) == ("stack bytes", met, "emulated")
         assert check.limit == image.stack_bytes + left
+
+
+def test_an_fpu_makes_no_other_core_of_integers(models, tmp_path):
+    """sim:cortex-m4 has none, the board has one: for a float model it is another core."""
+    board, x = load_target("nucleo-f446re"), TensorSpec((1, 5), "float32")
+    dense = tmp_path / "float.tflite"
+    dense.write_bytes(single_op("TANH", [x], [TensorSpec((1, 5), "float32")]))
+    integers = account_on("sim:cortex-m4", models / "ad01_int8.tflite", board, CompileOptions())
+    floats = account_on("sim:cortex-m4", dense, board, CompileOptions())
+    own = account_on("sim:nucleo-f446re", models / "ad01_int8.tflite", board, CompileOptions())
+    assert integers.figures["cycles"].kind == "estimated"
+    assert integers.figures["memory_bytes.ram_total"].kind == "emulated"
+    assert floats.figures["cycles"].kind == "stand-in"
+    # Flash is that of the board's own flags, wherever the calls were counted.
+    for name in ("memory_bytes.flash_total", "memory_bytes.arena"):
+        assert integers.figures[name].value == own.figures[name].value
