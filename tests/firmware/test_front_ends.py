@@ -119,7 +119,7 @@ def test_projects_on_the_command_line(tmp_path, cli):
         options = ["--project", template, *more]
         refused = cli(*command, "-o", tmp_path / "no", *options)
         assert refused.code == 2
-        assert "No front ends run" in refused.err
+        assert ("no samples" if template == "linux" else "No front ends run") in refused.err
 
 
 def test_two_models_share_an_arena_and_a_front_end(tmp_path):
