@@ -245,8 +245,9 @@ def _too_little(stream: Stream, seconds: float, wanted: float | None) -> Iterato
     if stream.frames > 1 and stream.frame_step >= stream.frames:
         yield (
             f"The model sees each frame once, an answer comes for {stream.frames} of them, and an "
-            "event that lies across two windows may be missed. `stride` in the front end's file makes "
-            "windows overlap; `edgeq convert --stream 1` makes a model that takes single frames."
+            "event that lies across two windows may be missed. `stride` in the front end's file "
+            "makes windows overlap; `edgeq convert --stream 1` makes a model that takes single "
+            "frames."
         )
     if wanted and wanted * seconds < _HOUR_S:
         yield (
