@@ -1,6 +1,6 @@
 # A cross compiler for any of zig's systems:
 #   cmake -B build-arm64 --toolchain cmake/zig.cmake -DZIG_TARGET=aarch64-linux-musl
-set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG_TARGET)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG ZIG_TARGET)
 find_program(ZIG NAMES zig python-zig REQUIRED)
 string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${ZIG_TARGET}")
 set(CMAKE_SYSTEM_NAME Linux)
