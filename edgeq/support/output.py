@@ -123,19 +123,18 @@ def _check_ours(folder: Path) -> None:
     held = {entry.name for entry in folder.iterdir()}
     if ".git" in held:
         raise EdgeqError(f"'{folder}' would be replaced as a whole, and is a git repository.")
-    records = [name for name in _RECORDS if name in held and _record(folder / name) is not None]
-    if held and not records:
+    found = ((name, _record(folder / name)) for name in _RECORDS if name in held)
+    name, made = next(((name, made) for name, made in found if made is not None), ("", {}))
+    if held and not name:
         raise EdgeqError(
             f"'{folder}' would be replaced as a whole, and edgeq did not make it: it has no "
             f"{' or '.join(_RECORDS)} of edgeq's.",
             hint="another folder; or remove it yourself",
         )
-    for name in records[:1]:
-        made = _record(folder / name) or {}
-        # The manifest of a deployment has its list inside what is signed.
-        listed = made.get("digests") or (made.get("manifest") or {}).get("files")
-        if isinstance(listed, dict):
-            _check_nothing_lost(folder, name, listed)
+    # The manifest of a deployment has its list inside what is signed.
+    listed = made.get("digests") or (made.get("manifest") or {}).get("files")
+    if isinstance(listed, dict):
+        _check_nothing_lost(folder, name, listed)
 
 
 def _check_nothing_lost(folder: Path, record: str, listed: dict[str, object]) -> None:

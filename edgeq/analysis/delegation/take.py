@@ -114,7 +114,7 @@ def take(graph: Graph, found: Delegate) -> DelegateTake:
         found: The delegate.
     """
     main = graph.main
-    reasons = {index: why for index in range(len(main.ops)) if (why := _why(found, main, index))}
+    reasons = _reasons(found, main)
     parts = _given(main, found, set(reasons))
     taken = sorted(index for part in parts for index in part)
     refused = [
@@ -144,9 +144,14 @@ def take(graph: Graph, found: Delegate) -> DelegateTake:
     )
 
 
-def _why(found: Delegate, graph: Subgraph, index: int, level: int | None = None) -> tuple[str, ...]:
-    """Why an op is left to the runtime; nothing if the delegate takes it."""
-    return (_STATE,) if graph.writes_state else refusals(found, graph, graph.ops[index], level)
+def _reasons(
+    found: Delegate, graph: Subgraph, level: int | None = None
+) -> dict[int, tuple[str, ...]]:
+    """Why ops are left to the runtime, by position; those that the delegate takes are not there."""
+    if graph.writes_state:
+        return dict.fromkeys(range(len(graph.ops)), (_STATE,))
+    every = ((index, refusals(found, graph, op, level)) for index, op in enumerate(graph.ops))
+    return {index: why for index, why in every if why}
 
 
 def _given(graph: Subgraph, found: Delegate, own: set[int]) -> list[tuple[int, ...]]:
@@ -180,5 +185,5 @@ def _between(graph: Subgraph, own: set[int]) -> Iterator[int]:
 
 def _by_level(graph: Subgraph, found: Delegate) -> Iterator[tuple[int, int]]:
     for level in found.levels:
-        own = {i for i in range(len(graph.ops)) if _why(found, graph, i, level)}
+        own = set(_reasons(found, graph, level))
         yield level, sum(len(part) for part in _given(graph, found, own))
