@@ -95,9 +95,11 @@ def delegates(
     place = load_target(target) if isinstance(target, (str, Path)) else target
     chosen = [each for each in all_delegates() if place is not None and each.can_be_on(place)]
     asked = all_delegates() if "all" in names else tuple(delegate(name) for name in names)
+    by_name = {each.name: each for each in [*chosen, *asked]}
+    if not by_name:
+        return ()
     with as_tflite(model, trust=trust) as path:
         graph = read_graph(path)
-    by_name = {each.name: each for each in [*chosen, *asked]}
     return tuple(take(graph, each) for each in by_name.values())
 
 

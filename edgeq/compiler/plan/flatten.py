@@ -166,7 +166,9 @@ class _Inliner:
                 problems.append(
                     EdgeqError(f"tensor {unknown[0]} is read but never written.", where)
                 )
-            twice = [i for i in op.outputs if (i in ready - states) or op.outputs.count(i) > 1]
+            twice = [
+                i for i in op.outputs if (i in ready and i not in states) or op.outputs.count(i) > 1
+            ]
             if twice:
                 problems.append(EdgeqError(f"tensor {twice[0]} is written a second time.", where))
             ready.update(op.outputs)

@@ -123,10 +123,16 @@ class SshLink:
         import paramiko
 
         guard: threading.Timer | None = None
+        silent = threading.Event()
+
+        def give_up() -> None:
+            silent.set()  # first: closing lets the waiting thread go on
+            channel.close()
+
         try:
             channel = self.transport.open_session(timeout=self.silence_s)
             # paramiko waits for the answer to this without end; closing wakes it up.
-            guard = threading.Timer(self.silence_s, channel.close)
+            guard = threading.Timer(self.silence_s, give_up)
             guard.daemon = True
             guard.start()
             channel.exec_command(command)
@@ -135,7 +141,7 @@ class SshLink:
                 raise NoMoreSessions(
                     f"The server opens no further session: {visible_line(error.text)}.", self.name
                 ) from None
-            if guard and guard.finished.is_set():
+            if silent.is_set():
                 raise silence(self.name, self.silence_s) from None
             raise self.lost(visible_line(str(error))) from None
         finally:
