@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_MOST_SHOWN = 50
+_LONGEST = 16_000  # characters of one error: a foreign file can make any text part of it
+
 
 class EdgeqError(Exception):
     """A failure with a cause that the user can act on (exit code 1).
@@ -21,10 +24,10 @@ class EdgeqError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, where: str = "", hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.hint = hint
+        self.what = _with_its_ends(what)
+        super().__init__(self.what)
+        self.where = _with_its_ends(where)
+        self.hint = _with_its_ends(hint)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -54,6 +57,21 @@ class MissingDependency(EdgeqError):
         super().__init__(f"{name} is not installed; {needed_for} needs it.", hint=install)
 
 
+def _with_its_ends(text: str) -> str:
+    """A text that is too long, without its middle."""
+    left_out = len(text) - _LONGEST
+    if left_out <= 0:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} ... ({left_out:,} more characters) ... {text[-half:]}"
+
+
+def first_few(problems: Sequence[str]) -> list[str]:
+    """The first of many problems, and how many more there are as the last."""
+    more = len(problems) - _MOST_SHOWN
+    return [*problems[:_MOST_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
+
+
 def raise_problems(problems: Sequence[EdgeqError]) -> None:
     """Raise every collected problem at once, as one error.
 
@@ -61,11 +79,12 @@ def raise_problems(problems: Sequence[EdgeqError]) -> None:
         problems: Errors found so far; nothing happens if there are none.
 
     Raises:
-        EdgeqError: The single problem itself, or one error that lists all of them.
+        EdgeqError: The single problem itself, or one error that lists all of them: the first few,
+            and how many more, where a file holds thousands.
     """
     if not problems:
         return
     if len(problems) == 1:
         raise problems[0]
-    text = "\n".join(str(problem) for problem in problems)
-    raise EdgeqError(f"{len(problems)} problems:\n{text}")
+    text = "\n".join(first_few([str(problem) for problem in problems]))
+    raise EdgeqError(f"{len(problems):,} problems:\n{text}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, first_few
 from edgeq.model.decision import Decision
 
 _COUNTS = {
@@ -49,7 +49,7 @@ def read_decision(given: Any, where: str) -> Decision:
         problems += _contradictions(made)
         if not problems:
             return made
-    raise EdgeqError(f"The decision makes no sense: {'; '.join(problems)}.", where)
+    raise EdgeqError(f"The decision makes no sense: {'; '.join(first_few(problems))}.", where)
 
 
 def _check_counts(values: Mapping[str, Any], in_ms: Mapping[str, Any], problems: list[str]) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError, UsageError, first_few
 from edgeq.frontend.decision import read_decision
 from edgeq.frontend.image import Image, read_image
 from edgeq.frontend.motion import Motion, read_motion
 from edgeq.model.decision import Decision
-from edgeq.support.foreign import parse_toml
+from edgeq.support.foreign import parse_toml, read_bytes
+
+_MOST_BYTES = 1 << 20
 
 KINDS = ("micro", "log-mel", "mfcc", "spectrogram")
 WINDOWS = ("hann", "hamming", "povey", "rectangular")
@@ -177,7 +179,8 @@ def read_described(
         raise UsageError(
             f"There is no front end '{text}'.", hint=f"{', '.join(BUILT_IN)}, or a TOML file"
         )
-    return _with_decision(_toml(path), path.stem, str(path))
+    given = parse_toml(read_bytes(path, "front end", _MOST_BYTES), str(path))
+    return _with_decision(given, path.stem, str(path))
 
 
 def _with_decision(
@@ -186,13 +189,6 @@ def _with_decision(
     table = given.pop("decision", None)
     described = _checked(given, name, where)
     return described, None if table is None else read_decision(table, where)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return parse_toml(path.read_bytes(), str(path))
-    except OSError as error:
-        raise EdgeqError(f"The front end cannot be read: {error.strerror}.", str(path)) from None
 
 
 def _checked(given: dict[str, Any], name: str, where: str) -> Described:
@@ -220,7 +216,7 @@ def _checked(given: dict[str, Any], name: str, where: str) -> Described:
         problems += _problems(description)
         if not problems:
             return description
-    raise EdgeqError(f"The front end makes no sense: {'; '.join(problems)}.", where)
+    raise EdgeqError(f"The front end makes no sense: {'; '.join(first_few(problems))}.", where)
 
 
 def _named(given: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:

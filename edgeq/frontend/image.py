@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.frontend.frontend_image import FORMATS
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, first_few
 from edgeq.frontend.stages import Stages
 from edgeq.model.stream import Stream
 
@@ -71,7 +71,7 @@ def read_image(given: Mapping[str, Any], name: str, where: str) -> Image:
         problems += _problems(made)
         if not problems:
             return made
-    raise EdgeqError(f"The front end makes no sense: {'; '.join(problems)}.", where)
+    raise EdgeqError(f"The front end makes no sense: {'; '.join(first_few(problems))}.", where)
 
 
 def _problems(d: Image) -> list[str]:

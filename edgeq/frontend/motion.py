@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.frontend.frontend_motion import STATISTICS
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, first_few
 from edgeq.frontend.stages import Stages
 from edgeq.model.stream import STACK, Stream
 
@@ -92,7 +92,7 @@ def read_motion(given: Mapping[str, Any], name: str, where: str) -> Motion:
         problems += _contradictions(made)
         if not problems:
             return made
-    raise EdgeqError(f"The front end makes no sense: {'; '.join(problems)}.", where)
+    raise EdgeqError(f"The front end makes no sense: {'; '.join(first_few(problems))}.", where)
 
 
 def _lists(values: dict[str, Any]) -> list[str]:

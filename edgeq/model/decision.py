@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, first_few
 from edgeq.model.fixedpoint import round_half_away
 
 DECISION = "FRONTEND_DECISION"
@@ -151,7 +151,9 @@ def rules_of(
     for key in ("average", "min_count", "refractory", "suppression"):
         counts[key] = _in_answers(decision, key, answer_s, problems)
     if problems:
-        raise EdgeqError(f"The decision does not fit the model: {'; '.join(problems)}.", where)
+        raise EdgeqError(
+            f"The decision does not fit the model: {'; '.join(first_few(problems))}.", where
+        )
     limits = [
         NEVER if name in decision.background else _units(thresholds, name, decision.full_scale)
         for name in names

@@ -11,6 +11,7 @@ from edgeq.conversion.float_model import float_model
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import InputSpec, open_dataset
 from edgeq.errors import EdgeqError
+from edgeq.frontend.description import read_description
 from edgeq.model.arrays import read_arrays
 from edgeq.model.model_file import read_graph
 from edgeq.support.foreign import read_bytes
@@ -66,6 +67,7 @@ READERS = {
     "x.tfrecord": [samples],
     "r.json": [lambda path: read_json(path, "result")],
     "e.toml": [lambda path: read_bytes(path, "configuration")],
+    "f.toml": [read_description],
     "key": [lambda path: sign_bytes(b"", path)],
     "file": [file_digest],
 }
