@@ -130,6 +130,11 @@ def _address(value: Any) -> str:
     return "" if not _count(value) and value < 1 << 32 else "an address of 32 bits"
 
 
+def _aligned(value: Any) -> str:
+    """An address that words of 32 bits may lie at."""
+    return _address(value) or ("" if value % 4 == 0 else "an address that is a multiple of 4")
+
+
 def _one_of(*allowed: str) -> Check:
     def check(value: Any) -> str:
         return "" if value in allowed else f"one of {', '.join(allowed)}"
@@ -183,13 +188,20 @@ def _positive(value: Any) -> str:
 
 def _register_step(value: Any) -> str:
     """`{ write = A, clear = B, set = C, width = 8 }` or `{ wait = A, set = C }`."""
-    wanted = "{ write or wait = address, clear = bits, set = bits, width = 8, 16 or 32 }"
+    wanted = (
+        "{ write or wait = address, clear = bits, set = bits, width = 8, 16 or 32 }, the address"
+        " a multiple of the width's bytes, the bits within the width"
+    )
     if not isinstance(value, dict) or ("write" in value) == ("wait" in value):
         return wanted
     if not set(value) <= {"write", "wait", "clear", "set", "width"}:
         return wanted
-    good = not any(_address(number) for number in value.values())
-    return "" if good and value.get("width", 32) in (8, 16, 32) else wanted
+    width = value.get("width", 32)
+    if any(_address(number) for number in value.values()) or width not in (8, 16, 32):
+        return wanted
+    place = value.get("write", value.get("wait"))
+    fits = all(value.get(bits, 0) >> width == 0 for bits in ("clear", "set"))
+    return "" if fits and place % (width // 8) == 0 else wanted
 
 
 def _identifier(value: Any) -> str:
@@ -250,7 +262,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     },
     "uart": {
         "driver": _Key(_shipped("uart"), required=True),
-        "base": _Key(_address, required=True),
+        "base": _Key(_aligned, required=True),
         "clock_hz": _Key(_positive_count),
         "core_clock_hz": _Key(_positive_count),
         "baud": _Key(_positive_count),
@@ -288,7 +300,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
 _MEMORY = {
     "name": _Key(_identifier, required=True),
     "kind": _Key(_one_of("flash", "ram"), required=True),
-    "origin": _Key(_address, required=True),
+    "origin": _Key(_aligned, required=True),
     "size": _Key(_count, required=True),
 }
 
@@ -340,6 +352,17 @@ def _memory_problems(data: Mapping[str, Any]) -> Iterator[str]:
         return
     found = [text for region in regions for text in _table_problems("memory.", region, _MEMORY)]
     yield from found or _layout_problems(data.get("kind"), regions)
+    if not found:
+        yield from _share_problems(data.get("system"), regions)
+
+
+def _share_problems(system: Any, regions: list[dict[str, Any]]) -> Iterator[str]:
+    """A usual system that leaves the user's firmware nothing, or takes more than there is."""
+    for kind in ("flash", "ram"):
+        there = sum(region["size"] for region in regions if region["kind"] == kind)
+        taken = system.get(f"{kind}_bytes", 0) if isinstance(system, dict) else 0
+        if there and not _count(taken) and taken >= there:
+            yield f"'system.{kind}_bytes' is {taken}, and must be less than the board's {there}."
 
 
 def _layout_problems(kind: Any, regions: list[dict[str, Any]]) -> Iterator[str]:

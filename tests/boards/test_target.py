@@ -111,6 +111,21 @@ def test_a_users_own_file(tmp_path):
         ("[sources]", "[source]", "The table [sources] is missing"),
         ('name = "nucleo-f446re"', 'name = "Nucleo!"', "lower-case words"),
         ("[cpu]", "[cpu", "no TOML"),
+        ("write = 0x40023830, set = 0x1", "write = 3, set = 1", "multiple of the width's bytes"),
+        (
+            "write = 0x40023830, set = 0x1",
+            "write = 0x40023831, set = 1, width = 16",
+            "multiple of the width's bytes",
+        ),
+        (
+            "write = 0x40023830, set = 0x1",
+            "write = 0x40023831, set = 0x100, width = 8",
+            "bits within the width",
+        ),
+        ("base = 0x40004400", "base = 0x40004401", "a multiple of 4"),
+        ("origin = 0x20000000", "origin = 0x20000001", "a multiple of 4"),
+        ("flash_bytes = 6_144", "flash_bytes = 99_999_999_999", "less than the board's 524288"),
+        ("ram_bytes = 3_072", "ram_bytes = 131_072", "less than the board's 131072"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, before, after, said):
