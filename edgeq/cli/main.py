@@ -45,8 +45,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 _NO_PATH = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
-# Where no command can do anything about it.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
 class LazyGroup(click.Group):
@@ -162,11 +160,23 @@ def _run(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.errno not in _NO_ROOM | _NO_PATH:
-            raise
-        name = error.filename2 or error.filename  # of a copy, the second is what is written
-        place = f" ('{name}')" if name else ""
-        doing = "cannot write" if error.errno in _NO_ROOM else "there is no such path"
-        say(f"Error: {doing}: {error.strerror}{place}.", err=True)
+        say(f"Error: {_said(error)}", err=True)
         code = 1
     return code if isinstance(code, int) else 0
+
+
+def _said(error: OSError) -> str:
+    """A full disk, or a path that cannot be; anything else is raised again."""
+    import tempfile
+
+    from edgeq.support.output import NO_ROOM, is_full
+
+    if error.errno not in NO_ROOM | _NO_PATH:
+        raise error
+    name = error.filename2 or error.filename  # of a copy, the second is what is written
+    if error.errno not in NO_ROOM:
+        return f"there is no such path: {error.strerror}" + (f" ('{name}')." if name else ".")
+    # Of a write to an open file the system does not say where it was.
+    places = [] if name else [Path(tempfile.gettempdir()), Path.cwd()]
+    found = [str(name)] if name else [str(place) for place in places if is_full(place)]
+    return f"cannot write: {error.strerror}" + (f" ('{', '.join(found)}')." if found else ".")

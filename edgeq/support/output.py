@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +17,10 @@ from edgeq.support.foreign import kind_of, open_file, parse_json, read_bytes
 from edgeq.support.text import visible_line
 
 _RECORDS = ("manifest.json", "edgeq-project.json")  # one of them is in every folder edgeq makes
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+"""What a write ends with where no command can do anything about it."""
+
+_FULL_BYTES = 1 << 20
 _BUILT = ("build", ".pio")  # where builds of a project put what they can make again
 
 
@@ -165,6 +170,37 @@ def _record(path: Path) -> dict[str, Any] | None:
     return found if made else None
 
 
+@contextmanager
+def named_when_full(place: Path, hint: str = "") -> Iterator[None]:
+    """Say which disk is full, which the system does not say of writes to open files.
+
+    Args:
+        place: Where the block writes; if there is room there, it was elsewhere.
+        hint: What to do.
+
+    Raises:
+        EdgeqError: There is no room at `place`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename or not is_full(place):
+            raise
+        raise EdgeqError(f"'{place}' cannot be written: {error.strerror}.", hint=hint) from error
+    except EdgeqError as error:
+        full = os.strerror(errno.ENOSPC)  # in the words of a compiler, say
+        if full not in error.what or not is_full(place):
+            raise
+        raise EdgeqError(f"'{place}' cannot be written: {full}.", hint=hint) from error
+
+
+def is_full(place: Path) -> bool:
+    """Whether the disk of a place, which may not be there yet, has next to no room."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free < _FULL_BYTES
+
+
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file through a temporary neighbour, so that a reader never sees half of it.
 
@@ -218,7 +254,8 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     work.chmod(0o755)
     old = work.with_name(work.name + ".old")
     try:
-        yield work
+        with named_when_full(path):
+            yield work
         if path.exists() or path.is_symlink():
             path.rename(old)
         work.rename(path)

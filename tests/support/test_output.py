@@ -3,8 +3,11 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeq.cli import main as command_line
@@ -37,6 +40,29 @@ def test_a_disk_that_fills_up_elsewhere_is_no_traceback(monkeypatch, capsys):
         command_line.main(["targets"])
     assert done.value.code == 1
     assert "No space left on device ('journal.jsonl')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("full", ["output", "cache"])
+def test_the_disk_that_is_full_is_named(models, tmp_path, full):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    output = disk / "c" if full == "output" else tmp_path / "y.npy"
+    np.save(tmp_path / "x.npy", np.zeros((1, 640), np.int8))
+    words = f"compile -o {output}" if full == "output" else f"run --on c -i x.npy -o {output}"
+    command, *rest = words.split()
+    mount = f'mount -t tmpfs -o size=64k none {disk} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-m", "edgeq", command,
+         str(models / "ad01_int8.tflite"), *rest],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={**os.environ, "EDGEQ_CACHE": str(disk if full == "cache" else tmp_path / "cache")},
+    )  # fmt: skip
+    if "unshare failed" in done.stderr or done.returncode == 32:
+        pytest.skip("only root mounts a disk")
+    assert done.returncode == 1, done.stderr
+    assert "No space left on device" in done.stderr
+    assert str(disk) in done.stderr
+    assert ("EDGEQ_CACHE" in done.stderr) == (full == "cache")
 
 
 def test_a_folder_is_no_file_even_with_force(tmp_path):

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.support.output import named_when_full
 
 _CAP_BYTES = 512 << 20
 _PRUNE_EVERY_S = 30.0  # looking at every file of a full cache takes longer than a small build
 _DIGESTS = "contents.sha256"
+_ELSEWHERE = "EDGEQ_CACHE=/other/folder"
 
 
 def cache_dir() -> Path:
@@ -64,11 +66,12 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
         raise EdgeqError(
             f"The cache cannot be written: {error.strerror}.",
             str(root),
-            "EDGEQ_CACHE=/other/folder",
+            _ELSEWHERE,
         ) from None
     try:
-        build(work)
-        (work / _DIGESTS).write_text("\n".join(_digests(work)))
+        with named_when_full(root, _ELSEWHERE):
+            build(work)
+            (work / _DIGESTS).write_text("\n".join(_digests(work)))
         with contextlib.suppress(OSError):  # another process was faster: use its result
             work.rename(place)
     finally:
