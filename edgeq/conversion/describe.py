@@ -19,6 +19,7 @@ from edgeq.model.answer import find_outputs
 from edgeq.model.graph import Tensor
 from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
 from edgeq.support.foreign import read_bytes
+from edgeq.support.reasons import reason_of
 
 _MOST_LABEL_BYTES = 16 << 20
 
@@ -32,7 +33,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = read_bytes(path, "labels", _MOST_LABEL_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise EdgeqError(f"The labels cannot be read: {error}", str(path)) from None
+        raise EdgeqError(f"The labels cannot be read: {reason_of(error)}.", str(path)) from None
     labels = tuple(line.strip() for line in lines if line.strip())
     if not labels:
         raise EdgeqError("The label file is empty.", str(path), "one class name per line")

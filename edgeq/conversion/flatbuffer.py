@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
-from edgeq.support.text import visible_line
+from edgeq.support.reasons import reason_of
 
 TENSOR_CODES = {name: code for code, name in TENSOR_TYPES.items()}
 _OPERATOR_CODES = {name: code for code, name in BUILTIN_OPERATORS.items()}
@@ -36,8 +36,7 @@ def unpack(data: bytes) -> Any:
                 buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     except Exception as error:
-        reason = visible_line(str(error))[:200]
-        raise EdgeqError(f"The model file is damaged: {reason or type(error).__name__}.") from error
+        raise EdgeqError(f"The model file is damaged: {reason_of(error)}.") from error
     return model
 
 

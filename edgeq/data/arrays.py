@@ -21,6 +21,7 @@ from edgeq.data.preprocess import check_dtype, fit_shape
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 from edgeq.support.foreign import ARCHIVE_ERRORS, check_file, check_sizes, open_file
+from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
 
 _UNREADABLE = (*ARCHIVE_ERRORS, SyntaxError, TypeError, RecursionError)
@@ -180,8 +181,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         shape, fortran, dtype = read(stream)
     except Exception as error:  # numpy has Python's own parser read it
         # numpy's own words recommend allow_pickle, which is never right here.
-        reason = visible_line(str(error).partition("\n")[0]) or type(error).__name__
-        raise ValueError(f"its header is damaged ({reason})") from error
+        raise ValueError(f"its header is damaged ({reason_of(error)})") from error
     return shape, fortran, dtype
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from edgeq.data.remarks import Remarks
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.array import Array
+from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
 
 _CLOSE = 1e-4  # metadata stores float32
@@ -218,5 +219,4 @@ class Source:
 
 def file_error(path: Path, error: Exception) -> EdgeqError:
     """A reader's exception as an error about the file."""
-    reason = visible_line(str(error))[:300] or type(error).__name__
-    return EdgeqError(f"'{visible_line(path.name)}' cannot be read: {reason}", str(path))
+    return EdgeqError(f"'{visible_line(path.name)}' cannot be read: {reason_of(error)}", str(path))

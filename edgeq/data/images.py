@@ -20,7 +20,7 @@ from edgeq.data.folders import labelled_files
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
 from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
-from edgeq.support.text import visible_line
+from edgeq.support.reasons import reason_of
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
@@ -104,8 +104,7 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     except EdgeqError:
         raise
     except Exception as error:  # each of PIL's readers has exceptions of its own
-        reason = visible_line(str(error))[:300] or type(error).__name__
-        raise EdgeqError(f"The image cannot be read: {reason}", where) from error
+        raise EdgeqError(f"The image cannot be read: {reason_of(error)}", where) from error
     array = np.stack([np.asarray(picture) for picture in sized], axis=-1)
     if len(sized) == 1 and array.ndim == 4:
         array = array[..., 0]

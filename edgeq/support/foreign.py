@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgeq.errors import EdgeqError
+from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
 
 if sys.version_info >= (3, 11):
@@ -179,8 +180,7 @@ def parse_json(
         )
         _check_depth(value, depth)
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
-        raise EdgeqError(f"this is no sound JSON: {visible_line(reason)[:200]}.", where) from None
+        raise EdgeqError(f"this is no sound JSON: {reason_of(error)}.", where) from None
     return value
 
 
@@ -197,8 +197,7 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
         _check_depth(found, MOST_DEPTH)
         _check_numbers(found)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        reason = "it is too deep" if isinstance(error, RecursionError) else str(error)
-        raise EdgeqError(f"this is no TOML: {visible_line(reason)[:200]}.", where) from None
+        raise EdgeqError(f"this is no TOML: {reason_of(error)}.", where) from None
     return found
 
 
@@ -277,10 +276,7 @@ def shaped_as(what: str, where: str, hint: str = "") -> Iterator[None]:
     except EdgeqError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise EdgeqError(
-            f"this is no {what} ({visible_line(detail)[:200]}).", where, hint
-        ) from error
+        raise EdgeqError(f"this is no {what} ({reason_of(error)}).", where, hint) from error
 
 
 def read_members(
@@ -310,7 +306,7 @@ def read_members(
                 with opened.open(entry) as stream:
                     found[entry.filename] = stream.read(member + 1)
     except ARCHIVE_ERRORS as error:
-        reason = visible_line(str(error))[:200] or type(error).__name__
+        reason = reason_of(error)
         raise EdgeqError(f"The archive cannot be read: {reason}.", where) from None
     return found
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from edgeq.errors import EdgeqError
 from tests.foreign.mutate import mutated
 from tests.foreign.talks import READERS
+from tests.foreign.words import pythons_words
 
 SECONDS = 10
 MEMORY_BYTES = 1 << 30
@@ -36,8 +37,9 @@ def outcome(name: str, data: bytes, folder: Path) -> str:
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         READERS[name].read(data, folder)
-    except EdgeqError:
-        return "refused"
+    except EdgeqError as error:
+        words = pythons_words(str(error))
+        return f"refused in Python's words ({words}): {str(error)[:150]}" if words else "refused"
     except TooSlow:
         return f"more than {SECONDS} s"
     except BaseException as error:  # noqa: BLE001  (all others are findings)

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json, too_large
+from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
 
 _SECONDS, _BYTES_PER_S = 30, 20 << 20
@@ -104,8 +105,8 @@ def _main(path: str, where: str, limit: str) -> None:
     except EdgeqError as error:
         found = {"what": error.what, "where": error.where, "hint": error.hint}
     except Exception as error:  # noqa: BLE001  (each of them says that the file is damaged)
-        reason = visible_line(str(error))[:300] or type(error).__name__
-        found = {"what": f"This is no sound Keras file: {reason}", "where": where, "hint": ""}
+        said = f"This is no sound Keras file: {reason_of(error)}"
+        found = {"what": said, "where": where, "hint": ""}
     sys.stdout.write(json.dumps(found))
 
 

@@ -12,6 +12,7 @@ from edgeq.conversion.constant_room import MOST_NUMBERS
 from edgeq.conversion.sources.onnx.graph import Graph, Node
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
+from edgeq.support.reasons import reason_of
 
 MOST_ELEMENTS = 1 << 26
 """Largest array that is computed: a few numbers in a file may ask for any size."""
@@ -73,8 +74,9 @@ def fold(
         several = [np.asarray(array) for array in (made if isinstance(made, list) else [made])]
         room.take(node, several)
     except (LookupError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
-        reason = str(error)[:150] or type(error).__name__
-        raise EdgeqError(f"{node.where} cannot be computed: {reason}.", graph.source) from error
+        raise EdgeqError(
+            f"{node.where} cannot be computed: {reason_of(error)}.", graph.source
+        ) from error
     return several
 
 
@@ -84,6 +86,8 @@ def bounded(shape: Sequence[int]) -> tuple[int, ...]:
     Raises:
         ValueError: It is none, or too large.
     """
+    if not all(math.isfinite(n) for n in shape):
+        raise ValueError("a result of a size that is not finite")
     found = tuple(int(n) for n in shape)
     if len(found) > 8 or min(found, default=0) < 0 or math.prod(found) > MOST_ELEMENTS:
         raise ValueError(f"a result of shape {found}")
@@ -204,6 +208,8 @@ def _filled(node: Node, inputs: list[Array]) -> Array:
 
 def _range(_node: Node, inputs: list[Array]) -> Array:
     start, limit, step = (x.ravel()[0] for x in inputs)
+    if not step or not all(math.isfinite(n) for n in (start, limit, step)):
+        raise ValueError(f"from {start} to {limit} in steps of {step}")
     bounded((max(0, math.ceil((float(limit) - float(start)) / float(step))),))
     return np.arange(start, limit, step, dtype=inputs[0].dtype)
 

@@ -25,6 +25,7 @@ from edgeq.conversion.sources.onnx.rewriting import simplified
 from edgeq.conversion.sources.onnx.wishes import input_orders
 from edgeq.conversion.tensorflow import first_line, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
+from edgeq.support.reasons import plain_words, reason_of
 
 _REASONS = {
     "If": "it decides by a value which ops run", "Loop": "it loops", "Scan": "it loops",
@@ -133,7 +134,9 @@ def _run(net: Builder, node: Node, values: dict[str, Value]) -> None:
         except EdgeqError:
             raise
         except Exception as error:
-            raise net.refuse(node, first_line(error)) from error
+            ours = isinstance(error, LookupError | ArithmeticError)
+            why = reason_of(error) if ours else plain_words(first_line(error))
+            raise net.refuse(node, why) from error
     several = made if isinstance(made, list) else [made]
     found = zip(node.outputs, several, strict=False)
     values.update({name: value for name, value in found if name and value is not None})
