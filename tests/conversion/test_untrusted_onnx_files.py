@@ -10,6 +10,7 @@ from edgeq.conversion.sources.onnx.folding import _FOLDED
 from edgeq.conversion.sources.onnx.ops import OPS
 from edgeq.errors import EdgeqError
 from tests.conversion.onnx_cases import ints, model, op, weights
+from tests.foreign.words import pythons_words
 from tests.tools import need
 
 try:
@@ -40,6 +41,7 @@ def built(proto):
 def refusal(proto, read=parsed):
     with pytest.raises(EdgeqError) as caught:
         read(proto)
+    assert not pythons_words(str(caught.value))
     return str(caught.value)
 
 
@@ -233,3 +235,61 @@ def test_two_weights_of_one_name_are_refused():
     parsed(proto)
     proto.graph.initializer.append(proto.graph.initializer[0])
     assert "two weights of the name 'w'" in refusal(proto)
+
+
+@pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
+def test_windows_of_padding_alone_are_refused(kind):
+    """As onnxruntime does; a convolution may have them."""
+    for pads in ([5, 5, 5, 5], [0, 0, 0, 3], [3, 0, 0, 0]):
+        pool = op(kind, kernel_shape=[3, 3], pads=pads)
+        assert f"padding of {max(pads)} around a window of 3" in refusal(pool, built)
+    padded = built(op(kind, kernel_shape=[3, 3], pads=[2, 2, 2, 2]))
+    assert padded.output_shape == (1, 8, 7, 4)
+    assert built(op("Conv", more=[weights(6, 4, 3, 3)], pads=[5, 5, 5, 5]))
+
+
+def test_numbers_that_make_no_shape_are_named():
+    scales = np.float32([1, 1, np.nan, np.inf])
+    assert "scales of 1.0, 1.0, nan, inf" in refusal(
+        op("Resize", more=[None, scales], mode="linear"), built
+    )
+    add = helper.make_node("Add", ["x", "c"], ["y"])
+    for step, stop in ((0, 4), (np.nan, 4), (1, np.inf)):
+        span = helper.make_node("Range", ["a", "b", "d"], ["c"], name="range")
+        given = {"a": np.float32(0), "b": np.float32(stop), "d": np.float32(step)}
+        said = refusal(model([span, add], {"x": (1, 4)}, given), built)
+        assert f"from 0.0 to {float(stop)} in steps of {float(step)}" in said
+    weight = op("Mul", x=(1, 4), more=[weights(1, 4)])
+    weight.graph.initializer[0].data_type = 99
+    assert "is of type 99, which ONNX does not have" in refusal(weight)
+
+
+def test_weights_in_a_file_above_two_gigabytes_need_no_length(tmp_path):
+    """A tensor says how long it is; the file is not read whole."""
+    from edgeq.conversion.sources.onnx.contents import read_onnx
+
+    proto = op("Mul", x=(1, 4), more=[weights(1, 4)])
+    tensor = proto.graph.initializer[0]
+    held = tensor.raw_data
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "net.data"), ("offset", str(4096))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    with (tmp_path / "net.data").open("wb") as file:
+        file.seek(4096)
+        file.write(held)
+        file.truncate(3 << 30)  # a hole: it takes no room
+    (name,) = read_onnx(tmp_path / "net.onnx").constants
+    found = read_onnx(tmp_path / "net.onnx").constants[name]
+    assert found.tobytes() == held
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "length", str(1 << 30)
+    (tmp_path / "long.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(EdgeqError, match="takes 16 bytes, and is said to lie in 1,073,741,824"):
+        read_onnx(tmp_path / "long.onnx")
+    with (tmp_path / "net.data").open("r+b") as file:
+        file.truncate(4100)
+    with pytest.raises(EdgeqError, match=r"has 4,100 bytes; .* lie at 4,096 to 4,112"):
+        read_onnx(tmp_path / "net.onnx")

@@ -16,10 +16,10 @@ from edgeq.conversion.sources.onnx.graph import Graph, Input, Node, used
 from edgeq.conversion.sources.onnx.inlining import inlined
 from edgeq.conversion.sources.onnx.names import readable_names
 from edgeq.conversion.sources.onnx.signatures import Signatures
-from edgeq.conversion.tensorflow import first_line
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
 from edgeq.support.foreign import read_bytes, shaped_as, too_large
+from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
 
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
@@ -212,9 +212,12 @@ class _Reader:
         Raises:
             EdgeqError: Damaged, text, or stored where it must not be.
         """
-        if tensor.data_location == self._onnx.TensorProto.EXTERNAL:
-            self._take_from_file(tensor, what)
         kinds = self._onnx.TensorProto
+        if tensor.data_type not in kinds.DataType.values():
+            raise EdgeqError(
+                f"The {what} is of type {tensor.data_type}, which ONNX does not have.",
+                self._source,
+            )
         if tensor.data_type in (0, kinds.STRING, kinds.COMPLEX64, kinds.COMPLEX128):
             raise EdgeqError(f"The {what} holds no numbers.", self._source, _HINT)
         elements = math.prod(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
@@ -225,17 +228,21 @@ class _Reader:
             raise too_large(
                 "the model", 2 * _MOST_BYTES - self._left, 2 * _MOST_BYTES, self._source
             )
+        if tensor.data_location == kinds.EXTERNAL:
+            bits = _bits(kinds.DataType.Name(tensor.data_type))
+            self._take_from_file(tensor, what, (elements * bits + 7) // 8)
         try:
             found = np.asarray(self._onnx.numpy_helper.to_array(tensor))
         except Exception as error:
-            raise EdgeqError(
-                f"The {what} is damaged: {first_line(error)}.", self._source
-            ) from error
+            raise EdgeqError(f"The {what} is damaged: {reason_of(error)}.", self._source) from error
         # Half precision is for storage here; ml_dtypes' own types are of kind "V".
         return found.astype(np.float32) if found.dtype.kind in "fV" else found
 
-    def _take_from_file(self, tensor: Any, what: str) -> None:
-        """Put the bytes of a file beside the model into the tensor itself."""
+    def _take_from_file(self, tensor: Any, what: str, needed: int) -> None:
+        """Put the bytes of a file beside the model into the tensor itself.
+
+        Where the file does not say how many, it is what the tensor needs.
+        """
         entries = {entry.key: entry.value for entry in tensor.external_data}
         name = entries.get("location", "")
         if self._folder is None or not name:
@@ -256,7 +263,13 @@ class _Reader:
         start = self._number(entries, "offset", what) or 0
         length = self._number(entries, "length", what)
         size = path.stat().st_size
-        length = max(size - start, 0) if length is None else length
+        if length not in (None, needed):
+            raise EdgeqError(
+                f"The {what} takes {needed:,} bytes, and is said to lie in {length:,} of them in "
+                f"'{visible_line(name)}'.",
+                self._source,
+            )
+        length = needed
         if start + length > size:
             raise EdgeqError(
                 f"'{visible_line(name)}' has {size:,} bytes; the {what} is said to lie at "
@@ -264,8 +277,6 @@ class _Reader:
                 self._source,
                 "copy both files again",
             )
-        if length > _MOST_BYTES:
-            raise too_large(what, length, _MOST_BYTES, self._source)
         with path.open("rb") as file:
             file.seek(start)
             tensor.raw_data = file.read(length)
@@ -317,6 +328,12 @@ class _Reader:
         if number not in names:
             raise EdgeqError(f"Input '{name}' is of a type that no device takes.", self._source)
         return names[number]
+
+
+def _bits(kind: str) -> int:
+    """Bits of a number of an ONNX type: they stand in its name, but for three."""
+    digits = re.search(r"\d+", kind)
+    return int(digits[0]) if digits else {"FLOAT": 32, "DOUBLE": 64, "BOOL": 8}[kind]
 
 
 def _text(name: str | bytes) -> str:

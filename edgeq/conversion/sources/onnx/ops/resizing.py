@@ -51,6 +51,8 @@ def _shape(net: Builder, node: Node, inputs: Sequence[Value]) -> tuple[int, ...]
         for axis, size in zip(axes, np.ravel(sizes), strict=True):
             shape[axis] = int(size)
     elif scales is not None and np.size(scales):
+        if not np.isfinite(scales).all():
+            raise net.refuse(node, f"scales of {', '.join(map(str, np.ravel(scales)[:8]))}")
         for axis, scale in zip(axes, np.ravel(scales), strict=True):
             shape[axis] = int(np.floor(value.shape[axis] * float(scale) + 1e-6))
     else:

@@ -83,6 +83,9 @@ def window_of(net: Builder, node: Node, places: Sequence[int], kernel: Sequence[
             total = max((count - 1) * strides[axis] + reach - size, 0)
             begin = total // 2 if auto == "SAME_UPPER" else total - total // 2
             end = total - begin
+        if max(begin, end) >= reach and "Pool" in node.op:
+            # A window of padding alone has no mean and no maximum; onnxruntime refuses it too.
+            raise net.refuse(node, f"padding of {max(begin, end)} around a window of {reach}")
         room = size + begin + end - reach
         if room < 0 and node.op != "ConvTranspose":
             raise net.refuse(node, f"a window of {reach} does not fit {size} places")
