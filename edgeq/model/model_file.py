@@ -26,6 +26,7 @@ from edgeq.model.graph import (
     Tensor,
     element_bits,
 )
+from edgeq.model.nesting import nesting_problem
 from edgeq.model.tflite.metadata import ENTRY, ModelInfo, read_info
 from edgeq.model.tflite.reader import Malformed, Table
 from edgeq.model.tflite.schema import (
@@ -103,6 +104,8 @@ class _Reader:
             for entry in root.tables(6)
         }
         raise_problems(self.problems)
+        if problem := nesting_problem(subgraphs):
+            raise EdgeqError(problem, self.path)
         info = read_info(metadata[ENTRY], self.data) if metadata.get(ENTRY) else None
         return Graph(
             path=self.path,

@@ -3,6 +3,7 @@
 import re
 import struct
 import zipfile
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
 from edgeq.model.tflite.metadata import read_info
 from tests.memory import peak_mb
-from tests.oracle.build import SubgraphSpec, TensorSpec, build, single_op, single_op_subgraph
+from tests.oracle.build import (
+    OpSpec,
+    SubgraphSpec,
+    TensorSpec,
+    build,
+    single_op,
+    single_op_subgraph,
+)
 
 EVIL = "\x1b]0;title\x07\x1b[2J\u202ename\n[red]Error: none[/]\r[/nothing]"
 
@@ -131,3 +139,35 @@ def test_results_that_are_none(cli, tmp_path, text):
     compared = cli("compare", file, file)
     assert compared.code == 1
     assert re.search(r"no (profile|result|sound JSON|pair)", compared.err)
+
+
+@cache
+def nested(levels, last):
+    """Branches inside of branches; those of the last are its own number, or none."""
+    truth = TensorSpec((1,), "bool")
+    value = TensorSpec((1, 4), "int8", scale=0.5)
+    graphs = []
+    for level in range(levels):
+        following = dict.fromkeys(("then_subgraph_index", "else_subgraph_index"), level + 1)
+        if level + 1 == levels:
+            following = dict.fromkeys(following, last) if last is not None else None
+        ops = [OpSpec("IF", [0, 1], [2], following)] if following else []
+        graphs.append(SubgraphSpec([truth, value, value], ops, [0, 1], [2 if ops else 1]))
+    return build(graphs)
+
+
+@pytest.mark.parametrize("command", ["inspect", "compile", "run", "profile"])
+@pytest.mark.parametrize(
+    ("levels", "last", "said"),
+    [(1500, None, "call each other 1,499 deep"), (40, 0, "subgraph 0 calls itself"),
+     (1500, 1000, "subgraph 0 calls itself, or one that does")],
+)  # fmt: skip
+def test_subgraphs_inside_each_other(cli, tmp_path, command, levels, last, said):
+    (tmp_path / "m.tflite").write_bytes(nested(levels, last))
+    words = {"compile": ["-o", tmp_path / "c"], "profile": ["--on", "local"]}.get(command, [])
+    if command == "run":
+        np.savez(tmp_path / "x.npz", **{"0": np.ones((1, 1), bool), "1": np.ones((1, 1, 4), "i1")})
+        words = ["--on", "local", "-i", tmp_path / "x.npz", "-o", tmp_path / "y.npz"]
+    done = cli(command, tmp_path / "m.tflite", *words)
+    assert (done.code, said in done.err) == (1, True), done.err
+    parse_graph(nested(33, None), "m.tflite")
