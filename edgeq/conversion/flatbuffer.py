@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import EdgeqError
+from edgeq.model.parts import unpacked
 from edgeq.model.tflite.schema import BUILTIN_OPERATORS, TENSOR_TYPES
 from edgeq.support.reasons import reason_of
 
@@ -27,17 +28,10 @@ def unpack(data: bytes) -> Any:
     Raises:
         EdgeqError: Parts of the file that edgeq does not read itself are damaged.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-        for buffer in model.buffers:
-            if buffer.offset and buffer.offset > 1:
-                buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-            buffer.offset = buffer.size = 0
+        return unpacked(data)
     except Exception as error:
         raise EdgeqError(f"The model file is damaged: {reason_of(error)}.") from error
-    return model
 
 
 def pack(model: Any) -> bytes:

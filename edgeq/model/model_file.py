@@ -130,14 +130,18 @@ class _Reader:
             self.problem(f"buffer {number} does not exist ({len(self.buffers)} do).", where)
             return None
         buffer = self.buffers[number]
+        raw = buffer.vector(0, "[u8]")
         offset, size = buffer.scalar(1, "u64"), buffer.scalar(2, "u64")
+        if offset > 1 and raw is not None and len(raw):
+            # LiteRT takes those inside, other readers those behind the flatbuffer.
+            self.problem(f"buffer {number} is in the file twice, inside and behind it.", where)
+            return None
         if offset > 1:
             self.external.append(number)
             if offset + size > len(self.data):
                 self.problem(f"buffer {number} lies behind the end of the file.", where)
                 return None
             return self.data[offset : offset + size]
-        raw = buffer.vector(0, "[u8]")
         return raw.tobytes() if raw is not None and len(raw) else None
 
     def _subgraph(self, index: int, table: Table) -> Subgraph:
@@ -255,6 +259,8 @@ class _Reader:
         name, custom, version = self.codes[number]
         where = f"{where} {custom or name}"
         raw = table.vector(5, "[u8]")
+        if table.scalar(9, "u64") > 1:
+            self.problem("its options lie behind the flatbuffer, where edgeq reads none.", where)
         return Op(
             index=index,
             name=name,

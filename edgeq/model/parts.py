@@ -26,6 +26,18 @@ class Part:
     tensors: tuple[int, ...]
 
 
+def unpacked(data: bytes) -> Any:
+    """The ModelT of a .tflite that has been checked, with all constants inside."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    for buffer in model.buffers:
+        if buffer.offset and buffer.offset > 1:
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return model
+
+
 class Whole:
     """A model that parts are taken of; its main subgraph only, without control flow."""
 
@@ -35,11 +47,7 @@ class Whole:
 
         self._schema = schema
         if isinstance(data, bytes):
-            self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-            for buffer in self.model.buffers:
-                if buffer.offset and buffer.offset > 1:
-                    buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-                buffer.offset = buffer.size = 0
+            self.model = unpacked(data)
         else:
             self.model = data
         self._graph = self.model.subgraphs[0]

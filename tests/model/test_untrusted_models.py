@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from edgeq.conversion.flatbuffer import pack
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
 from edgeq.model.tflite.metadata import read_info
@@ -171,3 +172,25 @@ def test_subgraphs_inside_each_other(cli, tmp_path, command, levels, last, said)
     done = cli(command, tmp_path / "m.tflite", *words)
     assert (done.code, said in done.err) == (1, True), done.err
     parse_graph(nested(33, None), "m.tflite")
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_bytes_that_two_readers_would_find_in_two_places(cli, tmp_path, command):
+    """LiteRT takes those inside; a comparison with a file rewritten by edgeq would be blind."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    net = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model(), 0))
+    buffer = next(b for b in net.buffers if b.data is not None and len(b.data) == 12)
+    held, buffer.data = buffer.data, None
+    buffer.offset, buffer.size = 64, 12
+    parse_graph(pack(net), "m.tflite")  # behind the flatbuffer alone, it is read
+    buffer.data = held
+    (tmp_path / "m.tflite").write_bytes(pack(net))
+    words = ["--on", "c", "-n", "3"] if command == "verify" else []
+    done = cli(command, tmp_path / "m.tflite", *words)
+    assert done.code == 1
+    assert "is in the file twice, inside and behind it" in done.err
+    buffer.offset = buffer.size = 0
+    net.subgraphs[0].operators[0].largeCustomOptionsOffset = 64
+    with pytest.raises(EdgeqError, match="its options lie behind the flatbuffer"):
+        parse_graph(pack(net), "m.tflite")
