@@ -25,6 +25,8 @@ from edgeq.support.reasons import reason_of
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 )
+# Pillow goes by the content, and of more formats: for PostScript it starts Ghostscript.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _MOST_PIXELS = 100_000_000  # more than any camera's, and 400 MB
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -90,7 +92,7 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
         raise MissingDependency("Pillow", "reading images", "pip install pillow") from error
     _check_png(content, where)
     try:
-        with _quiet(), Image.open(io.BytesIO(content)) as opened:
+        with _quiet(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise ValueError(f"it has {opened.width} x {opened.height} pixels")
             if getattr(opened, "n_frames", 1) > 1:
