@@ -81,7 +81,7 @@ def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Arr
                 str(path),
                 f"sox {path.name} -r {stream.rate_hz} OUT.wav",
             )
-        signal = resampled(signal, header.rate_hz, stream.rate_hz)
+        signal = resampled(signal, header.rate_hz, stream.rate_hz, str(path))
     return whole_recording(signal.reshape(-1), stream, str(path))
 
 

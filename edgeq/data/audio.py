@@ -115,7 +115,7 @@ def read_audio(content: bytes, spec: InputSpec, request: Request, where: str) ->
     wanted = wanted_rate(spec, request, where)
     if wanted is not None and header.rate_hz != wanted:
         _check_rate(header.rate_hz, wanted, request, where)
-        signal = resample(signal, header.rate_hz, wanted)
+        signal = resample(signal, header.rate_hz, wanted, where)
         request.remarks.on_sample(f"resampled to {wanted:,} Hz", where)
     if len(signal) > length:
         request.remarks.on_sample(

@@ -10,33 +10,46 @@ import math
 
 import numpy as np
 
+from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 
 _CROSSINGS, _BETA = 10, 5.0
+_RATES_HZ = range(100, 768_001)  # of recordings; a file may say anything
+_LARGEST_STEP = 100_000  # of the ratio; the filter has twenty times as many taps
+_MOST_VALUES = 1 << 28  # 1 GiB of float32
+_BLOCK = 1 << 20  # results that are computed at once
 
 
-def resample(signal: Array, rate_hz: int, wanted_hz: int) -> Array:
+def resample(signal: Array, rate_hz: int, wanted_hz: int, where: str = "") -> Array:
     """The same recording at another rate.
 
     Args:
         signal: float32, shape (frames, channels).
         rate_hz: What it was recorded at.
         wanted_hz: What it shall be at.
+        where: What to blame.
 
     Returns:
         float32, shape (ceil(frames * wanted / rate), channels).
+
+    Raises:
+        EdgeqError: Rates that no recording has, or too many values.
     """
     common = math.gcd(rate_hz, wanted_hz)
     up, down = wanted_hz // common, rate_hz // common
     if up == down or not len(signal):
         return signal
+    count = -(-len(signal) * up // down)
+    odd = rate_hz not in _RATES_HZ or wanted_hz not in _RATES_HZ or max(up, down) > _LARGEST_STEP
+    if odd or count * signal.shape[1] > _MOST_VALUES:
+        raise EdgeqError(
+            f"{len(signal):,} values at {rate_hz:,} Hz are not resampled to {wanted_hz:,} Hz: "
+            f"rates from {_RATES_HZ[0]} to {_RATES_HZ[-1]:,} Hz are, whose ratio is none of "
+            f"numbers above {_LARGEST_STEP:,}, to at most {_MOST_VALUES:,} values.",
+            where,
+        )
     taps = _filter(up, down)
     half = (len(taps) - 1) // 2
-    count = -(-len(signal) * up // down)
-    # Output n is at n * down on the fine grid; the filter reaches `half` to each side of it.
-    places = np.arange(count) * down
-    phases = (places + half) % up
-    first = (places + half) // up
     reach = -(-len(taps) // up)
     padded = np.zeros((len(signal) + 2 * reach, signal.shape[1]), np.float64)
     padded[reach : reach + len(signal)] = signal
@@ -44,11 +57,17 @@ def resample(signal: Array, rate_hz: int, wanted_hz: int) -> Array:
     for phase in range(up):
         mine = taps[phase::up]
         bank[phase, : len(mine)] = mine
-    result = np.zeros((count, signal.shape[1]), np.float64)
-    for tap in range(reach):
-        rows = np.clip(first - tap + reach, 0, len(padded) - 1)
-        result += bank[phases, tap][:, None] * padded[rows]
-    return result.astype(np.float32)
+    result = np.empty((count, signal.shape[1]), np.float32)
+    for start in range(0, count, _BLOCK):
+        # Output n is at n * down on the fine grid; the filter reaches `half` to each side of it.
+        places = np.arange(start, min(start + _BLOCK, count)) * down + half
+        phases, first = places % up, places // up
+        block = np.zeros((len(places), signal.shape[1]), np.float64)
+        for tap in range(reach):
+            rows = np.clip(first - tap + reach, 0, len(padded) - 1)
+            block += bank[phases, tap][:, None] * padded[rows]
+        result[start : start + _BLOCK] = block
+    return result
 
 
 @functools.lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.data import resampling
 from edgeq.errors import EdgeqError
 from tests.data import digits
 
@@ -110,3 +111,33 @@ def test_long_and_short_recordings_are_said(tmp_path, wave_model):
     found = evaluate(wave_model, data, normalization=digits.WAVES)
     assert any("cut at the end (1 sample, first" in warning for warning in found.data.warnings)
     assert any("padded with silence (1 sample" in note for note in found.data.notes)
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(44_100, 16_000), (16_000, 22_050), (8_000, 16_000)])
+def test_long_recordings_are_resampled_in_blocks(monkeypatch, rate, wanted):
+    signal = pytest.importorskip("scipy.signal")
+    monkeypatch.setattr(resampling, "_BLOCK", 1000)
+    values = np.random.default_rng(0).normal(size=(5_000, 2)).astype(np.float32)
+    common = np.gcd(rate, wanted)
+    wanted_values = signal.resample_poly(values.astype(float), wanted // common, rate // common)
+    found = resampling.resample(values, rate, wanted)
+    assert found.shape == wanted_values.shape
+    np.testing.assert_allclose(found, wanted_values, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [1, 3, 99, 768_001, 767_999, 1 << 31, (1 << 32) - 1])
+def test_rates_that_no_recording_has(cli, tmp_path, rate):
+    """The filter's length is that of the ratio: 32 KB asked for 128 GiB."""
+    content = bytearray(digits.wav_bytes(np.zeros(8000), 8000))
+    content[24:28] = struct.pack("<I", rate)
+    (tmp_path / "x.wav").write_bytes(bytes(content))
+    words = ["mfcc", "--data", tmp_path, "-o", tmp_path / "f.npz", "--resample"]
+    done = cli("features", *words)
+    assert done.code == 1
+    assert f"at {rate:,} Hz are not resampled" in done.err
+    assert "x.wav" in done.err
+
+
+def test_a_ratio_that_makes_too_many_values():
+    with pytest.raises(EdgeqError, match="at most 268,435,456 values"):
+        resampling.resample(np.zeros((1 << 17, 1), np.float32), 100, 384_000)
