@@ -14,7 +14,9 @@ from edgeq.cli.shared.common import (
     frontend_options,
     json_option,
     print_json,
+    takes_only,
     tflm_kernels_option,
+    was_given,
 )
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
@@ -100,14 +102,22 @@ def compile_(
 ) -> None:
     """Turn an integer .tflite into C sources, or a firmware project, for a microcontroller."""
     if npu is not None:
-        if project is not None or runtime != "c" or target != PORTABLE or len(models) > 1:
-            raise UsageError("--npu makes one .tflite.", hint="leave out --project and --target")
+        if len(models) > 1:
+            raise UsageError("--npu makes one .tflite.", hint="a command for each model")
+        _check_judged(models[0], npu, options)
+        takes_only("--npu", "models", "output", "npu", "force", "as_json")
         _compile_for_npu(models[0], output, npu, force=force, as_json=as_json)
         return
+    if runtime != "tflm" and was_given("tflm_kernels"):
+        raise UsageError("--tflm-kernels is for --runtime tflm.", hint="leave it out")
+    of_c = [name for name in ("optimize", "isa", "dispatch") if was_given(name)]
+    if runtime == "tflm" and of_c:
+        raise UsageError(f"--{of_c[0]} is for generated C.", hint="--runtime c")
     name, by_model = _names(names, models)
     if project is not None or runtime == "tflm":
-        if signature is not None or reentrant:
-            option = "--reentrant" if reentrant else "--signature"
+        if signature is not None or reentrant or arena != "static":
+            option = "--signature" if signature is not None else "--reentrant"
+            option = "--arena" if arena != "static" else option
             raise UsageError(f"{option} is for plain sources.", hint="leave out --project")
         from edgeq.workflow.projects import create_project
 
@@ -143,6 +153,16 @@ def compile_(
         signature=signature,
     )
     _show_sources(sources, output, as_json=as_json)
+
+
+def _check_judged(model: str, npu: str, options: CompileOptions) -> None:
+    """Refuse budgets, which nobody can judge of an NPU's program."""
+    if options.budgets:
+        from pathlib import Path
+
+        from edgeq.analysis.budget import chosen_for
+
+        chosen_for(Path(model), f"vela:{npu}", options)
 
 
 def _compile_for_npu(model: str, output: str, npu: str, *, force: bool, as_json: bool) -> None:

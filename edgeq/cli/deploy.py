@@ -18,6 +18,7 @@ from edgeq.cli.shared.common import (
     json_option,
     precision_option,
     print_json,
+    was_given,
 )
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.duty import duty_options, power_option
@@ -88,7 +89,7 @@ def deploy(
     """
     from edgeq.workflow.deployment import deploy as deploy_model
 
-    config = _overridden(_base(source), ctx, given, reading, options)
+    config = _overridden(_base(source), given, reading, options)
     result = deploy_model(config, force=force)
     if as_json:
         print_json(result.result)
@@ -114,7 +115,6 @@ def _base(source: Path | None) -> DeployConfig:
 
 def _overridden(
     config: DeployConfig,
-    ctx: click.Context,
     given: dict[str, Any],
     reading: DatasetOptions,
     options: CompileOptions,
@@ -122,10 +122,10 @@ def _overridden(
     """The configuration with what stands on the command line in place of what is in the file."""
     given["eval"] = given.pop("eval_")
     given["accept_stand_in"] = options.accept_stand_in
-    given["optimize"] = options.optimize if _on_command_line(ctx, "optimize") else None
+    given["optimize"] = options.optimize if was_given("optimize") else None
     names = {field.name for field in fields(DeployConfig)}
     changes = {name: value for name, value in given.items() if name in names and value}
-    if any(_on_command_line(ctx, name) for name in READING_KEYS):
+    if any(was_given(name) for name in READING_KEYS):
         changes["reading"] = reading
     limits = {
         "accuracy": given["min_accuracy"],
@@ -139,7 +139,3 @@ def _overridden(
     set_limits: dict[str, Any] = {k: v for k, v in limits.items() if v is not None}
     both: Limits = replace(config.limits, **set_limits)
     return replace(config, limits=both, **changes)
-
-
-def _on_command_line(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE

@@ -7,11 +7,12 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from edgeq import __version__
 from edgeq.compiler.build.vela import NpuProgram
 from edgeq.compiler.build.vela import compile_for_npu as run_vela
 from edgeq.devices.vela import check_npu
 from edgeq.support.jsontext import json_text
-from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.output import check_writable, digests, whole_directory, write_whole
 
 
 def compile_for_npu(
@@ -40,9 +41,11 @@ def compile_for_npu(
         with whole_directory(Path(output), force=force) as folder:
             shutil.copyfile(made.file, folder / made.file.name)
             report = {
+                "edgeq": __version__,
                 **asdict(made),
                 "file": made.file.name,
                 "estimated_by": f"Vela {made.version}",
+                "digests": digests(folder),
             }
             write_whole(folder / "manifest.json", json_text(report) + "\n")
     return replace(made, file=Path(output) / made.file.name)

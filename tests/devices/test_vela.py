@@ -146,3 +146,36 @@ def test_a_model_that_streams_is_refused(cli, tmp_path):
     ):
         done = cli(*words)
         assert (done.code, "write variables" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("--ram 1", 3, "--ram cannot be judged on vela:ethos-u55-128"),
+        ("--flash 1 --cycles 1", 3, "--flash, --cycles cannot be judged"),
+        ("--golden", 2, "--npu takes no --golden"),
+        ("--reentrant --arena external", 2, "--npu takes no --arena, --reentrant"),
+        ("--frontend mfcc", 2, "--npu takes no --frontend"),
+        ("--optimize size", 2, "--npu takes no --optimize"),
+        ("--name q", 2, "--npu takes no --name"),
+        ("--isa avx2", 2, "--npu takes no --isa"),
+        ("--dispatch", 2, "--npu takes no --dispatch"),
+        ("--signature s", 2, "--npu takes no --signature"),
+        ("--project sources", 2, "--npu takes no --project"),
+        ("--runtime tflm", 2, "--npu takes no --runtime"),
+        ("--target cortex-m4", 2, "--npu takes no --target"),
+    ],
+)
+def test_what_an_npu_takes_none_of_is_refused(cli, models, tmp_path, words, code, said):
+    model = models / "ad01_int8.tflite"
+    done = cli("compile", model, "--npu", NPU, "-o", tmp_path / "npu", *words.split())
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert not (tmp_path / "npu").exists()
+
+
+def test_an_earlier_result_is_replaced_and_a_file_of_the_users_is_not(cli, models, tmp_path):
+    words = ["compile", models / "ad01_int8.tflite", "--npu", NPU, "-o", tmp_path / "npu"]
+    assert cli(*words).code == 0
+    assert cli(*words, "--force").code == 0
+    (tmp_path / "npu" / "mine").touch()
+    assert "mine is not edgeq's" in cli(*words, "--force").err

@@ -62,3 +62,18 @@ def test_the_manifest_says_why(models, tmp_path):
     options = CompileOptions("size")
     found = edgeq.compile(models / "sww_int8.tflite", tmp_path / "c", options=options).manifest
     assert (found["optimize"], found["why"]) == ("size", "asked for")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--project sources --arena external", "--arena is for plain sources"),
+        ("--runtime tflm --arena external", "--arena is for plain sources"),
+        ("--runtime tflm --optimize size", "--optimize is for generated C"),
+        ("--runtime tflm --isa avx2", "--isa is for generated C"),
+        ("--tflm-kernels reference", "--tflm-kernels is for --runtime tflm"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(cli, models, tmp_path, words, said):
+    done = cli("compile", models / "ad01_int8.tflite", "-o", tmp_path / "c", *words.split())
+    assert (done.code, said in done.err) == (2, True), done.err

@@ -31,6 +31,32 @@ tflm_kernels_option = click.option(
 )
 
 
+def was_given(name: str) -> bool:
+    """Whether the user gave an option of the command that runs; by its name in Python."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def takes_only(what: str, *names: str, hint: str = "") -> None:
+    """Refuse options of the command that runs which mean nothing to a form of it.
+
+    Args:
+        what: The form, such as "--npu".
+        names: The parameters that it takes, by their names in Python.
+        hint: What to do.
+
+    Raises:
+        UsageError: Others were given; they would be ignored without a word.
+    """
+    given = [
+        max(param.opts, key=len)
+        for param in click.get_current_context().command.params
+        if param.name and param.name not in names and was_given(param.name)
+    ]
+    if given:
+        raise UsageError(f"{what} takes no {', '.join(given)}.", hint=hint or "leave it out")
+
+
 def _register(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
     if modules:
         from edgeq.conversion.sources.custom_objects import register_custom_objects
