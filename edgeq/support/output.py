@@ -101,11 +101,19 @@ def _check_input(path: Path, given: str) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file.
+
+    Raises:
+        EdgeqError: It cannot be read.
+    """
     total = hashlib.sha256()
-    with open_file(path, "file") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
+    try:
+        with open_file(path, "file") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    except OSError as error:
+        reason = f"cannot read the file: {error.strerror or error}."
+        raise EdgeqError(reason, visible_line(str(path))) from None
     return total.hexdigest()
 
 

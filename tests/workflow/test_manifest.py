@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -346,6 +347,13 @@ def test_a_deployment_counts_those_before_it(models, tmp_path, monkeypatch):
 def test_another_source(copy, models):
     with pytest.raises(EdgeqError, match="none of the recorded sources"):
         check_manifest(copy / "manifest.json", sources=[models / "kws_int8.tflite"])
+
+
+def test_a_source_that_cannot_be_read(cli, copy):
+    """/proc/self/mem is a plain file that ends reading with an error."""
+    need(Path("/proc/self/mem").exists(), "/proc")
+    done = cli("verify-manifest", copy / "manifest.json", "--source", "/proc/self/mem")
+    assert (done.code, "cannot read the file" in done.err) == (1, True)
 
 
 def test_what_is_no_manifest_or_key(cli, copy, models, tmp_path):
