@@ -16,7 +16,7 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
-from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Measurement
 from edgeq.devices.host_c import host_target
@@ -39,8 +39,6 @@ _WHY_NOT = {
     "adb": "its memory belongs to the system there, which has no flash and counts no cycles",
     "serial": "the board runs what was flashed, and does not tell (profile tells its cycles)",
 }
-
-MODES = ("balanced", "ram", "size", "speed")
 
 _UNLIMITED: dict[str, Any] = {"ram_bytes": None, "flash_bytes": None, "cycles": None}
 

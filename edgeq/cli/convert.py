@@ -26,14 +26,13 @@ from edgeq.conversion.passes.heads import HEADS
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
 from edgeq.conversion.quantization.adaptive_rounding import Rounding
-from edgeq.conversion.quantization.schemes import SCHEMES, find_scheme
+from edgeq.conversion.quantization.schemes import IO_TYPES, SCHEMES, find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.report.units import in_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.conversion import Conversion
-from edgeq.workflow.convert import IO_TYPES
 from edgeq.workflow.convert import convert as convert_model
 from edgeq.workflow.streams import Streamed
 

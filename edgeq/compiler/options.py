@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.errors import UsageError
 from edgeq.model.joining import FrontEnd
+
+MODES = ("balanced", "ram", "size", "speed")
+"""What generated C can be optimised for."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,17 @@ class CompileOptions:
     isa: str = ""
     dispatch: bool = False
     frontend: FrontEnd | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a word that means nothing.
+
+        Raises:
+            UsageError: C cannot be optimised for that.
+        """
+        if self.optimize not in MODES:
+            raise UsageError(
+                f"C is not optimised for '{self.optimize}'.", hint=f"one of {', '.join(MODES)}"
+            )
 
     @property
     def budgets(self) -> dict[str, int]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from edgeq.analysis.limits import Limits
+from edgeq.compiler.options import MODES
 from edgeq.data import DatasetOptions
 from edgeq.data.options import READING_KEYS, reading_options
 from edgeq.errors import EdgeqError, UsageError, raise_problems
-from edgeq.frontend.description import BUILT_IN
+from edgeq.frontend.description import BUILT_IN, PRECISIONS
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.text import line_problem, visible_line
@@ -76,6 +77,30 @@ class DeployConfig:
     frontend_precision: str | None = None
     recordings: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse words and counts that mean nothing, before any work is done.
+
+        Raises:
+            UsageError: There is no such scheme, type, form or precision; a text is empty; a number
+                of samples is below 1.
+        """
+        from edgeq.conversion.quantization.schemes import IO_TYPES, find_scheme
+
+        find_scheme(self.scheme)
+        words = {"io": IO_TYPES, "optimize": MODES, "frontend_precision": PRECISIONS}
+        for name, known in words.items():
+            word = getattr(self, name)
+            if word is not None and word not in known:
+                raise UsageError(f"{name} = '{word}' means nothing.", hint=", ".join(known))
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value == "":
+                raise UsageError(f"{each.name} is empty.", hint="leave it out")
+            if each.name in ("verify", "limit") and value is not None and value < 1:
+                raise UsageError(
+                    f"{each.name} = {value} is no number of samples.", hint="1 or more"
+                )
+
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of any text in the file
@@ -109,7 +134,10 @@ def read_config(path: Path) -> DeployConfig:
         if name in deploy and not (name == "frontend" and deploy[name] in BUILT_IN):
             deploy[name] = _from(path.parent, deploy[name])
     reading = _reading(tables.get("reading", {}), f"{path}, [reading]")
-    return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))
+    try:
+        return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))
+    except UsageError as error:
+        raise EdgeqError(error.what, f"{path}, [deploy]", error.hint) from None
 
 
 def _unknown(tables: Mapping[str, Any], path: Path) -> list[EdgeqError]:

@@ -38,8 +38,6 @@ from edgeq.workflow.quality import QualityCheck
 from edgeq.workflow.repairs import Repairs, calibrated
 from edgeq.workflow.streams import float_models, is_apart, streamed
 
-IO_TYPES = ("int8", "uint8", "int16", "float32")
-
 
 def convert(
     model: str | Path | Any,

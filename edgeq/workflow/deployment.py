@@ -129,6 +129,8 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     limits = config.limits
     if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
         raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
+    if config.frontend_precision is not None and config.frontend is None:
+        raise UsageError("A precision is of a front end.", hint="--frontend NAME or FILE")
     if config.recordings is not None and config.frontend is None:
         raise UsageError("Recordings need a front end.", hint="--frontend NAME or FILE")
 
@@ -176,7 +178,7 @@ class _Steps:
             account,
             layers,
             limits,
-            _warnings(models, accuracy),
+            _warnings(self.config, models, accuracy),
             {},
             self._hear(models.integer, heard),
             takes_on(graph, self.target),
@@ -320,9 +322,15 @@ class _Steps:
         return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
 
 
-def _warnings(models: _Models, accuracy: Evaluation | None) -> tuple[str, ...]:
+def _warnings(
+    config: DeployConfig, models: _Models, accuracy: Evaluation | None
+) -> tuple[str, ...]:
     """What conversion and evaluation warn of, each thing once."""
     found = [*(models.conversion or {}).get("warnings", ())]
+    asked = {"scheme": config.scheme != DeployConfig.scheme, "io": config.io is not None}
+    if models.conversion is None and any(asked.values()):
+        names = " and ".join(name for name, given in asked.items() if given)
+        found.append(f"the model is integer already; {names} would say how to convert one")
     if accuracy is not None:
         found += accuracy.warnings
         if models.calibration is not None and accuracy.data is not None:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.budget import MODES, within_budgets
+from edgeq.analysis.budget import within_budgets
 from edgeq.boards.target import load_target
-from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import edgeq
 from edgeq.analysis.limits import Limits
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.workflow.config import DeployConfig, read_config
 
 
@@ -79,6 +80,13 @@ def test_generators_are_no_paths(tmp_path):
         ("[deploy]\nmodel = 'm'\n[limits]\nflash = 'big'", ("big",)),
         ("[deploy]\nmodel = 'm'\n[limits]\naccuracy = 'high'", ("accuracy = 'high'",)),
         ("[deploy]\nmodel = 'm'\n[reading]\nmean = ['x']", ("wrong type",)),
+        ("[deploy]\nmodel = 'm'\nscheme = 'intt16'", ("no scheme 'intt16'", "int16x8")),
+        ("[deploy]\nmodel = 'm'\nio = 'uin8'", ("io = 'uin8' means nothing", "uint8")),
+        ("[deploy]\nmodel = 'm'\noptimize = 'fast'", ("optimize = 'fast'", "speed")),
+        ("[deploy]\nmodel = 'm'\nfrontend_precision = 'flaot32'", ("'flaot32'", "float32")),
+        ("[deploy]\nmodel = 'm'\npower = ''", ("power is empty",)),
+        ("[deploy]\nmodel = 'm'\nverify = 0", ("verify = 0",)),
+        ("[deploy]\nmodel = 'm'\nlimit = -5", ("limit = -5",)),
         ("deploy = 3", ("must be a table",)),
         ("[deploy\n", ("no TOML",)),
     ],
@@ -126,3 +134,17 @@ def test_numbers_beyond_all_measure(tmp_path):
     for number in ("0x" + "f" * 10_000, "0b" + "1" * 100, "1" + "0" * 30):
         with pytest.raises(EdgeqError, match=r"bits|digits"):
             read_config(write(tmp_path, f'[deploy]\nmodel = "m.h5"\nverify = {number}'))
+
+
+def test_words_that_mean_nothing_are_refused_from_python_and_the_command_line_too(cli, models):
+    model = str(models / "ad01_int8.tflite")
+    with pytest.raises(UsageError, match="not optimised for 'fast'"):
+        edgeq.CompileOptions(optimize="fast")
+    for name, word in (("optimize", "fast"), ("scheme", "int7"), ("io", "int7"), ("on", "")):
+        with pytest.raises(UsageError, match=r"int7|fast|on is empty"):
+            DeployConfig(model, **{name: word})
+        done = cli("deploy", model, f"--{name}", word or " ")
+        assert done.code in (1, 2)
+        assert "Traceback" not in done.err
+    with pytest.raises(UsageError, match="A precision is of a front end"):
+        edgeq.deploy(DeployConfig(model, frontend_precision="int16"))

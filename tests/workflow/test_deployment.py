@@ -110,8 +110,10 @@ def test_from_a_configuration(cli, models, tmp_path):
     assert (tmp_path / "made" / "report.html").is_file()
     assert done.json["conversion"] is None
     # What stands on the command line wins.
-    again = cli("deploy", tmp_path / "edgeq.toml", "-n", "3", "-o", tmp_path / "two", "--json")
+    words = ("-n", "3", "-o", tmp_path / "two", "--scheme", "int16x8", "--json")
+    again = cli("deploy", tmp_path / "edgeq.toml", *words)
     assert again.json["verify"][0]["n"] == 3
+    assert "the model is integer already; scheme would say how to convert one" in again.err
 
 
 def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):

@@ -51,6 +51,9 @@ _EVERYWHERE = "edgeq's C, TensorFlow Lite Micro, LiteRT"
 _PHONES = "LiteRT (phones, Linux boards); not on microcontrollers"
 _UNPACKED = "LiteRT; edgeq's C, which holds the weights unpacked, as float32"
 
+IO_TYPES = ("int8", "uint8", "int16", "float32")
+"""What inputs and outputs of converted models can be."""
+
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
