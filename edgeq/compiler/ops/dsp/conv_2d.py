@@ -21,6 +21,7 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
+MORE_BITS = 7  # that a sum times 256 has in its product's high half
 
 
 def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int64]:
@@ -36,7 +37,7 @@ def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int
 
 
 def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int]) -> Constant:
-    """The words that the kernel reads for each pair of channels a, b.
+    """The words that the kernel of 4-bit weights reads for each pair of channels a, b.
 
     256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b the doubled multiplier
     and the right shift minus one.
@@ -52,6 +53,41 @@ def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int
     tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
     values = as_words(np.concatenate([head, words, tail], axis=1))
     return Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h")
+
+
+def pass_scale(scale: dict[str, int], channels: Channels) -> dict[str, int]:
+    """The fields of eq_scale_dsp for `pass_stream`.
+
+    With one rounding for both, sums have seven more bits; where those do not fit, outputs are
+    taken to be of either sign.
+    """
+    rounding = abs(scale["twice_offset_plus_1"]) << (channels.shift - 1)
+    most = int((channels.bound + rounding + 2)[0::2].max(initial=0)) << MORE_BITS
+    return {**scale, "rectified": int(scale["rectified"] and most < 1 << 31)}
+
+
+def pass_stream(
+    channels: Channels, words: NDArray[np.int64], scale: dict[str, int]
+) -> NDArray[np.uint32]:
+    """The words that a pass of eq_matmul_dsp.h reads for each pair of channels a, b.
+
+    256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b what is added, the
+    multiplier and the right shift minus one.
+
+    Args:
+        words: (pairs, steps, 2).
+        scale: As `pass_scale` gives it.
+    """
+    bias_a, bias_b = pairs(channels.bias)
+    shift_a, shift_b = pairs(channels.shift - 1)
+    added_a, added_b = pairs(scale["twice_offset_plus_1"] << (channels.shift - 1))
+    factor_a, factor_b = pairs(channels.multiplier)
+    if scale["rectified"]:
+        added_a = (added_a << MORE_BITS) + (1 << (MORE_BITS - 1))
+        shift_a = shift_a + MORE_BITS
+    head = np.stack([256 * bias_a + bias_b, bias_b], axis=1)
+    tail = np.stack([added_a, factor_a, shift_a, added_b, 2 * factor_b, shift_b], axis=1)
+    return as_words(np.concatenate([head, words.reshape(len(words), -1), tail], axis=1))
 
 
 def dsp_params(
@@ -84,14 +120,15 @@ def lower_dsp(
     if params is None or not pair_fits(channels):
         return None
     order = reading_order(g["filter_h"], g["filter_w"], g["input_c"])
-    words = joined_words(channels, order)
+    params["scale"] = scale = pass_scale(params["scale"], channels)
+    values = pass_stream(channels, joined_words(channels, order), scale)
     return Call(
         "conv_2d",
         "eq_conv_2d_dsp_s8",
         "eq_conv_2d_dsp_params",
         params,
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (stream(channels, words.reshape(len(words), -1), (256, 1)),),
+        (Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h"),),
         scratch_bytes=8 * PIXELS * params["steps"],
         overlaps=(overlap,),
         macs=macs,
