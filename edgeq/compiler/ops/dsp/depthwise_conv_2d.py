@@ -20,6 +20,9 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 MAX_TAP_WORDS = 8  # EQ_DEPTHWISE_MAX_TAP_WORDS
+_SHIFT = 10  # EQ_DEPTHWISE_SHIFT
+_MERGED = 256  # EQ_DEPTHWISE_MERGED
+_MOST_BITS = 8  # that int8 taps may be shifted up
 _BAND = 2  # output lines made at once where the output may not be the input's memory
 
 
@@ -56,11 +59,24 @@ def oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
     }, swap
 
 
-def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """bias, doubled multiplier, shift - 1, then the taps of each line, four bytes a word.
+def merged_bits(channels: Channels, scale: dict[str, int]) -> tuple[NDArray[np.int64], int]:
+    """How far each channel's sums are shifted up so that one shift, the same for all, does both
+    roundings; 0 where that does not work. And 0 if it works for none, 1 for all, 2 for some."""
+    bits = _SHIFT + 1 - channels.shift
+    most = channels.bound.astype(object) << np.clip(bits, 0, None).astype(object)
+    fits = (bits >= 2) & (bits <= _MOST_BITS) & (most < 1 << 31).astype(bool)
+    fits &= bool(scale["rectified"])
+    return np.where(fits, bits, 0), 1 if fits.all() else 2 if fits.any() else 0
+
+
+def _pack(
+    channels: Channels, filters: NDArray[np.int64], bits: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """The stream that eq_depthwise_channel_dsp reads, the taps of each line four bytes a word.
 
     Args:
         filters: (channels, filter_lines, filter_along).
+        bits: As `merged_bits` gives them.
     """
     along = filters.shape[2]
     if along == 3:
@@ -72,7 +88,8 @@ def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.uint32]:
         taps = taps.reshape(*filters.shape[:2], -1, 4)[..., [0, 2, 1, 3]]
     taps = taps.reshape(len(filters), -1, 4) & 0xFF
     words = taps[..., 0] | taps[..., 1] << 8 | taps[..., 2] << 16 | taps[..., 3] << 24
-    head = np.stack([channels.bias, channels.multiplier * 2, channels.shift - 1], axis=1)
+    how = np.where(bits > 0, _MERGED + (1 << bits), channels.shift - 1)
+    head = np.stack([channels.bias << np.maximum(bits, 1), channels.multiplier, how], axis=1)
     stream = np.concatenate([head, words], axis=1).reshape(-1)
     return as_words(stream)
 
@@ -107,7 +124,9 @@ def lower_dsp(
     scale = dsp_scale(channels, node.output(), clamp)
     strides = (g["stride_h"], g["stride_w"])
     plain = g["dilation_h"] == g["dilation_w"] == g["depth_multiplier"] == 1
-    if scale is None or not plain or strides not in ((1, 1), (2, 2)):
+    if scale is None or channels.bound.max(initial=0) >= 1 << 30:
+        return None
+    if not plain or strides not in ((1, 1), (2, 2)):
         return None
     params, swapped = oriented(g)
     along = params["filter_along"]
@@ -122,6 +141,7 @@ def lower_dsp(
     filters = channels.weights.reshape(-1, g["filter_h"], g["filter_w"])
     if swapped:
         filters = filters.transpose(0, 2, 1)
+    bits, merged = merged_bits(channels, scale)
     plane_lines = (band - 1) * params["stride"] + params["filter_lines"]
     return Call(
         "depthwise_conv_2d",
@@ -132,10 +152,11 @@ def lower_dsp(
             "line_words": line_words,
             "band": band,
             "input_zero_point": node.input(0).zero_point,
+            "merged": merged,
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (Constant("weights", "uint32_t", _pack(channels, filters), "channel by channel"),),
+        (Constant("weights", "uint32_t", _pack(channels, filters, bits), "channel by channel"),),
         scratch_bytes=4 * line_words * plane_lines,
         overlaps=(rule,) if rule is not None else (),
         macs=macs,
