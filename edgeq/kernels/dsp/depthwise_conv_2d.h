@@ -69,8 +69,8 @@ EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
 
 /* How the sums of a channel become outputs. */
 typedef struct {
-    int32_t factor; /* what sums are multiplied with */
     int merged;     /* 1: one addition and one shift by EQ_DEPTHWISE_SHIFT for both roundings */
+    int32_t factor; /* what sums are multiplied with then; otherwise with 2 */
     int32_t multiplier, added, shift_1;
 } eq_depthwise_scale_dsp;
 
@@ -86,7 +86,6 @@ eq_depthwise_scale_of_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_wor
         scale.factor = word - EQ_DEPTHWISE_MERGED;
         scale.added = offset * (1 << (EQ_DEPTHWISE_SHIFT - 1)) + scale.factor / 4;
     } else {
-        scale.factor = 2;
         scale.shift_1 = word;
         scale.added = (int32_t)((uint32_t)offset << word);
     }
@@ -116,9 +115,14 @@ EQ_KERNEL int32_t eq_depthwise_output_dsp(const eq_depthwise_conv_2d_dsp_params 
 }
 
 /* Two taps times the factor of their channel. */
-EQ_KERNEL uint32_t eq_depthwise_taps_dsp(uint32_t pair, int32_t factor)
+EQ_KERNEL uint32_t eq_depthwise_taps_dsp(const eq_depthwise_scale_dsp *scale, uint32_t pair)
 {
     uint32_t low, high, both;
+    const int32_t factor = scale->factor;
+    if (!scale->merged) {
+        __asm__("sadd16 %0, %1, %1" : "=r"(both) : "r"(pair));
+        return both;
+    }
     __asm__("smulbb %0, %1, %2" : "=r"(low) : "r"(pair), "r"(factor));
     __asm__("smultb %0, %1, %2" : "=r"(high) : "r"(pair), "r"(factor));
     __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(both) : "r"(low), "r"(high));
@@ -247,8 +251,8 @@ EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p
     uint32_t taps[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
     EQ_UNROLL(8)
     for (int32_t i = 0; i < tap_words; i++) {
-        taps[2 * i] = eq_depthwise_taps_dsp(eq_widen_even(stream[3 + i]), scale.factor);
-        taps[2 * i + 1] = eq_depthwise_taps_dsp(eq_widen_odd(stream[3 + i]), scale.factor);
+        taps[2 * i] = eq_depthwise_taps_dsp(&scale, eq_widen_even(stream[3 + i]));
+        taps[2 * i + 1] = eq_depthwise_taps_dsp(&scale, eq_widen_odd(stream[3 + i]));
     }
     if (eq_depthwise_has_pairs_dsp(p)) {
         eq_depthwise_lines_dsp(p, &scale, bias, first, taps, output, lines);

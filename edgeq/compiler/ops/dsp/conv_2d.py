@@ -21,17 +21,23 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
+_ACROSS = 3  # taps in a row that eq_widen_across_dsp takes
 MORE_BITS = 7  # that a sum times 256 has in its product's high half
 
 
-def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int64]:
+def reading_order(g: dict[str, int]) -> NDArray[np.int64]:
     """Tap indices in the order in which the kernel's columns hold them, -1 for filling.
 
-    Whole words of each filter row first, then the bytes left over at the rows' ends together.
+    Whole words of each filter row first, then the bytes left over at the rows' ends together. With
+    three taps in a row, a stride of one and whole words of channels, the three taps of a word
+    follow each other (eq_conv_2d_across_dsp).
     """
-    row = filter_w * channels
+    row = g["filter_w"] * g["input_c"]
     whole = row & ~3
-    taps = np.arange(filter_h * row).reshape(filter_h, row)
+    taps = np.arange(g["filter_h"] * row).reshape(g["filter_h"], row)
+    if g["filter_w"] == _ACROSS and g["stride_w"] == 1 and g["input_c"] % 4 == 0:
+        by_word = taps.reshape(g["filter_h"], _ACROSS, -1, 4).transpose(0, 2, 1, 3)
+        return by_word.reshape(-1)
     order = np.concatenate([taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1)])
     return np.concatenate([order, np.full(-len(order) % 4, -1)])
 
@@ -119,7 +125,7 @@ def lower_dsp(
     params = dsp_params(g, node, channels, clamp)
     if params is None or not pair_fits(channels):
         return None
-    order = reading_order(g["filter_h"], g["filter_w"], g["input_c"])
+    order = reading_order(g)
     params["scale"] = scale = pass_scale(params["scale"], channels)
     values = pass_stream(channels, joined_words(channels, order), scale)
     return Call(
