@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.dsp.merged import merged_bits
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -20,9 +21,7 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 MAX_TAP_WORDS = 8  # EQ_DEPTHWISE_MAX_TAP_WORDS
-_SHIFT = 10  # EQ_DEPTHWISE_SHIFT
 _MERGED = 256  # EQ_DEPTHWISE_MERGED
-_MOST_BITS = 8  # that int8 taps may be shifted up
 _BAND = 2  # output lines made at once where the output may not be the input's memory
 
 
@@ -57,16 +56,6 @@ def oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
         "pad_lines": pad[lines],
         "pad_along": pad[along],
     }, swap
-
-
-def merged_bits(channels: Channels, scale: dict[str, int]) -> tuple[NDArray[np.int64], int]:
-    """How far each channel's sums are shifted up so that one shift, the same for all, does both
-    roundings; 0 where that does not work. And 0 if it works for none, 1 for all, 2 for some."""
-    bits = _SHIFT + 1 - channels.shift
-    most = channels.bound.astype(object) << np.clip(bits, 0, None).astype(object)
-    fits = (bits >= 2) & (bits <= _MOST_BITS) & (most < 1 << 31).astype(bool)
-    fits &= bool(scale["rectified"])
-    return np.where(fits, bits, 0), 1 if fits.all() else 2 if fits.any() else 0
 
 
 def _pack(
