@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits, pairs
+from edgeq.compiler.ops.dsp.layers import (
+    MORE_BITS,
+    as_words,
+    dsp_scale,
+    joined_words,
+    pair_fits,
+    pairs,
+    pass_scale,
+)
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -22,7 +30,6 @@ from edgeq.compiler.ops.shared.channels import Channels
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
 _ACROSS = 3  # taps in a row that eq_widen_across_dsp takes
-MORE_BITS = 7  # that a sum times 256 has in its product's high half
 
 
 def reading_order(g: dict[str, int]) -> NDArray[np.int64]:
@@ -59,17 +66,6 @@ def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int
     tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
     values = as_words(np.concatenate([head, words, tail], axis=1))
     return Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h")
-
-
-def pass_scale(scale: dict[str, int], channels: Channels) -> dict[str, int]:
-    """The fields of eq_scale_dsp for `pass_stream`.
-
-    With one rounding for both, sums have seven more bits; where those do not fit, outputs are
-    taken to be of either sign.
-    """
-    rounding = abs(scale["twice_offset_plus_1"]) << (channels.shift - 1)
-    most = int((channels.bound + rounding + 2)[0::2].max(initial=0)) << MORE_BITS
-    return {**scale, "rectified": int(scale["rectified"] and most < 1 << 31)}
 
 
 def pass_stream(

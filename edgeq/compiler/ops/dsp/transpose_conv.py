@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.conv_2d import PIXELS, pass_scale, pass_stream
-from edgeq.compiler.ops.dsp.layers import dsp_scale, joined_words, pair_fits
+from edgeq.compiler.ops.dsp.conv_2d import PIXELS, pass_stream
+from edgeq.compiler.ops.dsp.layers import dsp_scale, joined_words, pair_fits, pass_scale
 from edgeq.compiler.ops.shared.base import (
     OUTPUT,
     SCRATCH,
