@@ -34,6 +34,8 @@ FORMS = (
     ("sim:cortex-m4", "SUB", "eq_scaled_sum_dsp_s8"),
     ("sim:cortex-m4", "MUL", "eq_scaled_product_dsp_s8"),
     ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
+    ("sim:cortex-m4", "CONV_2D int8", "eq_conv_2d_dsp_s8"),
+    ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_dsp_s8"),
     ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_lanes_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
     ("sim:cortex-m4", "CONV_2D int8 1x1 of eight channels", "eq_conv_2d_eight_dsp_s8"),

@@ -22,6 +22,13 @@ typedef struct {
     eq_scale_dsp scale;
 } eq_conv_2d_dsp_params;
 
+/* Whether a word's taps of a filter row follow each other: then three neighbouring pixels are
+ * widened together, of whose fifteen words in a row ten are the same. */
+EQ_KERNEL int eq_conv_2d_across_dsp(const eq_conv_2d_dsp_params *p)
+{
+    return p->filter_w == 3 && p->stride_w == 1 && p->input_c % 4 == 0;
+}
+
 /* One pixel's inputs, all inside the image: rows of filter_w * input_c bytes; whole words first,
  * then the bytes left over at the end of each row, together. */
 EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_t *window,
@@ -30,6 +37,19 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t pitch = p->input_w * p->input_c;
     const int32_t rest = row_bytes & 3;
+    if (eq_conv_2d_across_dsp(p)) {
+        for (int32_t ky = 0; ky < p->filter_h; ky++) {
+            for (int32_t c = 0; c < p->input_c; c += 4) {
+                EQ_UNROLL(3)
+                for (int32_t kx = 0; kx < 3; kx++) {
+                    uint32_t four;
+                    memcpy(&four, window + ky * pitch + kx * p->input_c + c, 4);
+                    column = eq_widen_dsp(column, four);
+                }
+            }
+        }
+        return;
+    }
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int8_t *row = window + ky * pitch;
         EQ_UNROLL(6)
@@ -102,23 +122,33 @@ static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_words_dsp(const eq_conv_2d_d
                                                               int32_t x, eq_word *column)
 {
     const uint32_t outside = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
+    /* From the words of one tap to the next, and from one word of a tap to the next. */
+    const int32_t across = eq_conv_2d_across_dsp(p);
+    const int32_t tap_step = 2 * EQ_PASS_PIXELS * (across ? 1 : p->input_c / 4);
+    const int32_t word_step = 2 * EQ_PASS_PIXELS * (across ? 3 : 1);
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int32_t iy = y + ky;
         for (int32_t kx = 0; kx < p->filter_w; kx++) {
             const int32_t ix = x + kx;
+            eq_word *words = column + kx * tap_step;
             if (iy < 0 || iy >= p->input_h || ix < 0 || ix >= p->input_w) {
+                const eq_word even = eq_widen_even(outside);
                 for (int32_t c = 0; c < p->input_c; c += 4) {
-                    column = eq_widen_dsp(column, outside);
+                    words[0] = even;
+                    words[EQ_PASS_PIXELS] = even;
+                    words += word_step;
                 }
             } else {
                 const int8_t *tap = input + (iy * p->input_w + ix) * p->input_c;
                 for (int32_t c = 0; c < p->input_c; c += 4) {
                     uint32_t four;
                     memcpy(&four, tap + c, 4);
-                    column = eq_widen_dsp(column, four);
+                    eq_widen_dsp(words, four);
+                    words += word_step;
                 }
             }
         }
+        column += 2 * EQ_PASS_PIXELS * p->filter_w * p->input_c / 4;
     }
 }
 
@@ -138,6 +168,110 @@ EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const in
     }
 }
 
+/* So many words from three places `pitch` bytes apart, widened into the columns of three pixels;
+ * `skip` bytes of the unrolled loop are jumped over on entry. Returns the end of the columns. */
+#define EQ_WIDEN_THREE_BYTES 40
+#define EQ_WIDEN_THREE_UNROLL 4
+static EQ_NAKED eq_word *eq_widen_three_dsp(const int8_t *first __attribute__((unused)),
+                                            int32_t pitch __attribute__((unused)),
+                                            const int8_t *end __attribute__((unused)),
+                                            eq_word *columns __attribute__((unused)),
+                                            int32_t skip __attribute__((unused)))
+{
+    __asm__ volatile("push {r4-r9, lr}\n\t"
+                     "ldr r4, [sp, #28]\n\t"
+                     "add r12, r0, r1\n\t"
+                     "add lr, r12, r1\n\t"
+                     "adr r1, 1f\n\t"
+                     "add r1, r4\n\t"
+                     "orr r1, #1\n\t"
+                     "bx r1\n\t"
+                     ".p2align 2\n\t"
+                     "1:\n\t"
+                     ".rept 4\n\t"
+                     "ldr r7, [r0], #4\n\t"
+                     "ldr r8, [r12], #4\n\t"
+                     "ldr r9, [lr], #4\n\t"
+                     "sxtb16 r4, r7\n\t"
+                     "sxtb16 r5, r8\n\t"
+                     "sxtb16 r6, r9\n\t"
+                     "sxtb16 r7, r7, ror #8\n\t"
+                     "sxtb16 r8, r8, ror #8\n\t"
+                     "sxtb16 r9, r9, ror #8\n\t"
+                     "stmia.w r3!, {r4, r5, r6, r7, r8, r9}\n\t"
+                     ".endr\n\t"
+                     "cmp r0, r2\n\t"
+                     "bne 1b\n\t"
+                     "mov r0, r3\n\t"
+                     "pop {r4-r9, pc}");
+}
+
+/* A row of three 3 taps wide windows whose neighbours lie `pitch` bytes apart: word after word of
+ * five taps, each of which is widened once and stored for all pixels that have it. */
+static EQ_NAKED eq_word *eq_widen_across_dsp(const int8_t *first __attribute__((unused)),
+                                             int32_t pitch __attribute__((unused)),
+                                             const int8_t *end __attribute__((unused)),
+                                             eq_word *columns __attribute__((unused)))
+{
+    __asm__ volatile("push {r4-r11, lr}\n\t"
+                     "mov lr, r2\n\t"
+                     "mov r12, r3\n\t"
+                     "1:\n\t"
+                     "add r5, r0, r1, lsl #1\n\t"
+                     "ldr r3, [r0, r1]\n\t"
+                     "ldr r4, [r5]\n\t"
+                     "ldr r5, [r5, r1]\n\t"
+                     "ldr.w r6, [r0, r1, lsl #2]\n\t"
+                     "ldr r2, [r0], #4\n\t"
+                     "sxtb16 r7, r2, ror #8\n\t"
+                     "sxtb16 r8, r3, ror #8\n\t"
+                     "sxtb16 r9, r4, ror #8\n\t"
+                     "sxtb16 r10, r5, ror #8\n\t"
+                     "sxtb16 r11, r6, ror #8\n\t"
+                     "sxtb16 r2, r2\n\t"
+                     "sxtb16 r3, r3\n\t"
+                     "sxtb16 r4, r4\n\t"
+                     "sxtb16 r5, r5\n\t"
+                     "sxtb16 r6, r6\n\t"
+                     "stmia.w r12!, {r2, r3, r4, r7, r8, r9}\n\t"
+                     "stmia.w r12!, {r3, r4, r5, r8, r9, r10}\n\t"
+                     "stmia.w r12!, {r4, r5, r6, r9, r10, r11}\n\t"
+                     "cmp r0, lr\n\t"
+                     "bne 1b\n\t"
+                     "mov r0, r12\n\t"
+                     "pop {r4-r11, pc}");
+}
+
+/* The columns of three neighbouring pixels of a row, all inside the image. */
+EQ_KERNEL void eq_conv_2d_three_columns_dsp(const eq_conv_2d_dsp_params *p, const int8_t *window,
+                                            eq_word *columns)
+{
+    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t skip = (EQ_WIDEN_THREE_UNROLL - row_bytes / 4 % EQ_WIDEN_THREE_UNROLL) %
+                         EQ_WIDEN_THREE_UNROLL * EQ_WIDEN_THREE_BYTES;
+    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        if (eq_conv_2d_across_dsp(p)) {
+            columns = eq_widen_across_dsp(window, p->input_c, window + p->input_c, columns);
+        } else {
+            columns = eq_widen_three_dsp(window, p->stride_w * p->input_c, window + row_bytes,
+                                         columns, skip);
+        }
+        window += p->input_w * p->input_c;
+    }
+}
+
+/* Whether three pixels from here on are made together: in whole words, and in rows so long that it
+ * is worth the calls. */
+EQ_KERNEL int eq_conv_2d_three_inside_dsp(const eq_conv_2d_dsp_params *p, int32_t oy, int32_t ox)
+{
+    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t y = oy * p->stride_h - p->pad_top;
+    const int32_t x = ox * p->stride_w - p->pad_left;
+    return row_bytes % 4 == 0 && row_bytes >= 16 && ox + EQ_PASS_PIXELS <= p->output_w && y >= 0 &&
+           y + p->filter_h <= p->input_h && x >= 0 &&
+           x + (EQ_PASS_PIXELS - 1) * p->stride_w + p->filter_w <= p->input_w;
+}
+
 /* `scratch` holds the columns: 6 * steps words. */
 EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *input,
                                  const uint32_t *weights, int8_t *output, void *scratch)
@@ -148,13 +282,22 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
         int32_t pixels = 0;
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
-                eq_conv_2d_column_at_dsp(p, input, oy, ox, columns + pixels);
-                left--;
-                pixels++;
-                if (pixels == EQ_PASS_PIXELS || left == 0) {
+                if (pixels == 0 && eq_conv_2d_three_inside_dsp(p, oy, ox)) {
+                    const int32_t y = oy * p->stride_h - p->pad_top;
+                    const int32_t x = ox * p->stride_w - p->pad_left;
+                    eq_conv_2d_three_columns_dsp(p, input + (y * p->input_w + x) * p->input_c,
+                                                 columns);
+                    pixels = EQ_PASS_PIXELS;
+                    ox += EQ_PASS_PIXELS - 1;
+                } else {
+                    eq_conv_2d_column_at_dsp(p, input, oy, ox, columns + pixels);
+                    pixels++;
+                }
+                if (pixels == EQ_PASS_PIXELS || left == pixels) {
                     eq_pixels_dsp(&p->scale, columns, p->steps, weights, output, p->output_c,
                                   pixels);
                     output += pixels * p->output_c;
+                    left -= pixels;
                     pixels = 0;
                 }
             }

@@ -1,8 +1,8 @@
 /* CONV_2D, int8, 1x1 with stride 1 on eight input channels, for cores with the DSP extension.
  *
  * With so few inputs a layer spends its time on what is done once per output. Here a pixel's inputs
- * stay widened in four registers while all channels pass by, each with weights of 16 bits: 11
- * instructions an output, requantization among them.
+ * stay widened in four registers while all channels pass by, each with weights of 16 bits: 9
+ * instructions an output, requantization among them, and 11 if outputs may have either sign.
  */
 #ifndef EQ_CONV_2D_EIGHT_DSP_H
 #define EQ_CONV_2D_EIGHT_DSP_H
@@ -11,11 +11,12 @@
 #include "eq_requantize_dsp.h"
 
 #define EQ_EIGHT_INPUTS 8
-#define EQ_EIGHT_CHANNEL_WORDS 8
+#define EQ_EIGHT_SIGNED_WORDS 8
+#define EQ_EIGHT_MERGED_WORDS 7
 
 typedef struct {
     int32_t pixels, output_c; /* an even number of channels */
-    eq_scale_dsp scale;
+    int32_t merged;           /* 1: both roundings are one */
 } eq_conv_2d_eight_dsp_params;
 
 /* What a pass over pixels works on. The assembly reads it by position. */
@@ -26,21 +27,30 @@ typedef struct {
     const eq_word *weights_end; /* 12 */
 } eq_eight_dsp;
 
-#define EQ_EIGHT_SIGN "add r12, r12, r12, asr #31\n\t"
-
-#define EQ_EIGHT_CHANNEL(sign)                                                                     \
+#define EQ_EIGHT_SUM                                                                               \
     "ldmia.w r0!, {r8, r9, r10, r11, r12}\n\t"                                                     \
     "smlad r12, r8, r4, r12\n\t"                                                                   \
     "smlad r12, r9, r5, r12\n\t"                                                                   \
     "smlad r12, r10, r6, r12\n\t"                                                                  \
-    "smlad r12, r11, r7, r12\n\t"                                                                  \
-    "ldmia.w r0!, {r8, r9, r10}\n\t"                                                               \
-    "smmlar r12, r12, r8, r12\n\t" sign "add r12, r9\n\t"                                          \
-    "asr r12, r12, r10\n\t"                                                                        \
-    "ssat r12, #8, r12, asr #1\n\t"                                                                \
-    "strb r12, [r1], #1\n\t"
+    "smlad r12, r11, r7, r12\n\t"
 
-#define EQ_EIGHT(sign)                                                                             \
+/* Sums are doubled: a negative one takes one from what is added to the rounded high half. */
+#define EQ_EIGHT_SIGNED                                                                            \
+    EQ_EIGHT_SUM "ldmia.w r0!, {r8, r9, r10}\n\t"                                                  \
+                 "add r9, r9, r12, asr #31\n\t"                                                    \
+                 "smmlar r12, r12, r8, r9\n\t"                                                     \
+                 "asr r12, r12, r10\n\t"                                                           \
+                 "ssat r12, #8, r12, asr #1\n\t"                                                   \
+                 "strb r12, [r1], #1\n\t"
+
+/* Both roundings in one: see eq_depthwise_pairs_dsp.h. */
+#define EQ_EIGHT_MERGED                                                                            \
+    EQ_EIGHT_SUM "ldrd r8, r9, [r0], #8\n\t"                                                       \
+                 "smmla r12, r12, r8, r9\n\t"                                                      \
+                 "ssat r12, #8, r12, asr #10\n\t"                                                  \
+                 "strb r12, [r1], #1\n\t"
+
+#define EQ_EIGHT(channel)                                                                          \
     __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
                      "ldmia.w r0, {r4, r5, r6, r7}\n\t"                                            \
                      "mov lr, r7\n\t"                                                              \
@@ -55,40 +65,40 @@ typedef struct {
                      "sxtb16 r7, r6, ror #8\n\t"                                                   \
                      "sxtb16 r6, r6\n\t"                                                           \
                      "ldr r0, [sp, #8]\n\t"                                                        \
-                     "2:\n\t" EQ_EIGHT_CHANNEL(sign)                                               \
-                         EQ_EIGHT_CHANNEL(sign) "cmp r0, lr\n\t"                                   \
-                                                "bne 2b\n\t"                                       \
-                                                "ldrd r2, r3, [sp]\n\t"                            \
-                                                "cmp r2, r3\n\t"                                   \
-                                                "bne 1b\n\t"                                       \
-                                                "add sp, #16\n\t"                                  \
-                                                "pop {r4-r11, pc}")
+                     "2:\n\t" channel channel "cmp r0, lr\n\t"                                     \
+                     "bne 2b\n\t"                                                                  \
+                     "ldrd r2, r3, [sp]\n\t"                                                       \
+                     "cmp r2, r3\n\t"                                                              \
+                     "bne 1b\n\t"                                                                  \
+                     "add sp, #16\n\t"                                                             \
+                     "pop {r4-r11, pc}")
 
 static EQ_NAKED void eq_eight_signed_dsp(const eq_eight_dsp *pass __attribute__((unused)),
                                          int8_t *output __attribute__((unused)))
 {
-    EQ_EIGHT(EQ_EIGHT_SIGN);
+    EQ_EIGHT(EQ_EIGHT_SIGNED);
 }
 
-/* For outputs that are clamped at the zero point. */
-static EQ_NAKED void eq_eight_rectified_dsp(const eq_eight_dsp *pass __attribute__((unused)),
-                                            int8_t *output __attribute__((unused)))
+static EQ_NAKED void eq_eight_merged_dsp(const eq_eight_dsp *pass __attribute__((unused)),
+                                         int8_t *output __attribute__((unused)))
 {
-    EQ_EIGHT("");
+    EQ_EIGHT(EQ_EIGHT_MERGED);
 }
 
-/* `weights`: of each channel four words of two taps, 0 and 2, 1 and 3, 4 and 6, 5 and 7; the bias;
- * 2 * multiplier - 2^32, the rounding with the zero point in it, and the shift less 1. A pixel is
- * read before its outputs are written. */
+/* `weights`: of each channel four words of two taps, 0 and 2, 1 and 3, 4 and 6, 5 and 7, and the
+ * bias, all times a power of two, which is two for outputs of either sign; the multiplier; what is
+ * added; and for outputs of either sign the shift less 1. A pixel is read before its outputs are
+ * written. */
 EQ_KERNEL void eq_conv_2d_eight_dsp_s8(const eq_conv_2d_eight_dsp_params *p, const int8_t *input,
                                        const uint32_t *weights, int8_t *output)
 {
+    const int32_t channel_words = p->merged ? EQ_EIGHT_MERGED_WORDS : EQ_EIGHT_SIGNED_WORDS;
     const eq_eight_dsp pass = {.input = input,
                                .input_end = input + p->pixels * EQ_EIGHT_INPUTS,
                                .weights = weights,
-                               .weights_end = weights + p->output_c * EQ_EIGHT_CHANNEL_WORDS};
-    if (p->scale.rectified) {
-        eq_eight_rectified_dsp(&pass, output);
+                               .weights_end = weights + p->output_c * channel_words};
+    if (p->merged) {
+        eq_eight_merged_dsp(&pass, output);
     } else {
         eq_eight_signed_dsp(&pass, output);
     }

@@ -12,6 +12,7 @@
 #define EQ_DEPTHWISE_CONV_2D_DSP_H
 
 #include "eq_base.h"
+#include "eq_depthwise_pairs_dsp.h"
 #include "eq_requantize_dsp.h"
 
 typedef struct {
@@ -27,8 +28,12 @@ typedef struct {
     int32_t line_words; /* of a widened line */
     int32_t band;       /* output lines made from one filling of the scratch */
     int32_t input_zero_point;
+    int32_t merged; /* channels whose two roundings are one: 0 none, 1 all, 2 some */
     eq_scale_dsp scale;
 } eq_depthwise_conv_2d_dsp_params;
+
+/* What the factor of a channel whose roundings are merged is stored with. */
+#define EQ_DEPTHWISE_MERGED 256
 
 /* acc + a.low * b.low + a.high * b.high */
 EQ_KERNEL int32_t eq_smlad(uint32_t a, uint32_t b, int32_t acc)
@@ -62,104 +67,109 @@ EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
     }
 }
 
-/* What the pairs of outputs of one line need for a 3x3 filter. The assembly reads it by position.
- */
+/* How the sums of a channel become outputs. */
 typedef struct {
-    int32_t bias, doubled, rounding, shift_1;
-    int32_t output_pitch;
-    const eq_word *end; /* of the first line of inputs, where the last pair stops */
-    uint32_t taps[6];   /* (w0, w1) and (w1, w2) of three lines */
-    const eq_word *lines[3];
-    int8_t *output;
-} eq_depthwise_pairs;
+    int merged;     /* 1: one addition and one shift by EQ_DEPTHWISE_SHIFT for both roundings */
+    int32_t factor; /* what sums are multiplied with then; otherwise with 2 */
+    int32_t multiplier, added, shift_1;
+} eq_depthwise_scale_dsp;
 
-/* One line of inputs: r7 and r8 are four neighbouring values, r9 and r10 the sums of two outputs.
- */
-#define EQ_PAIR_STRIDE_1(line, w01, w12)                                                           \
-    "ldrd r7, r8, [" line "], #4\n\t"                                                              \
-    "smlad r9, r7, " w01 ", r9\n\t"                                                                \
-    "smlatb r10, r7, " w01 ", r10\n\t"                                                             \
-    "smlabt r9, r8, " w12 ", r9\n\t"                                                               \
-    "smlad r10, r8, " w12 ", r10\n\t"
-
-#define EQ_PAIR_STRIDE_2(line, w01, w12)                                                           \
-    "ldrd r7, r8, [" line "], #8\n\t"                                                              \
-    "smlad r9, r7, " w01 ", r9\n\t"                                                                \
-    "ldr r7, [" line "]\n\t"                                                                       \
-    "smlad r10, r8, " w01 ", r10\n\t"                                                              \
-    "smlabt r9, r8, " w12 ", r9\n\t"                                                               \
-    "smlabt r10, r7, " w12 ", r10\n\t"
-
-#define EQ_PAIR_SIGN                                                                               \
-    "add r9, r9, r9, asr #31\n\t"                                                                  \
-    "add r10, r10, r10, asr #31\n\t"
-
-/* Pairs of outputs until `end`. On the stack: bias 0, doubled 4, rounding 8, shift_1 12,
- * output_pitch 16, end 20. r0 is the output, r1 to r6 the taps, r11, r12 and lr the lines. */
-#define EQ_PAIRS(line, sign)                                                                       \
-    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
-                     "ldmia r0!, {r4-r9}\n\t"                                                      \
-                     "push {r4-r9}\n\t"                                                            \
-                     "ldmia r0!, {r1-r6}\n\t"                                                      \
-                     "ldrd r11, r12, [r0]\n\t"                                                     \
-                     "ldrd lr, r0, [r0, #8]\n\t"                                                   \
-                     "1:\n\t"                                                                      \
-                     "ldr r9, [sp]\n\t"                                                            \
-                     "mov r10, r9\n\t" line("r11", "r1", "r2") line("r12", "r3", "r4")             \
-                         line("lr", "r5", "r6") "ldr r7, [sp, #4]\n\t"                             \
-                                                "smmlar r9, r9, r7, r9\n\t"                        \
-                                                "smmlar r10, r10, r7, r10\n\t" sign                \
-                                                "ldrd r7, r8, [sp, #8]\n\t"                        \
-                                                "add r9, r7\n\t"                                   \
-                                                "asr r9, r9, r8\n\t"                               \
-                                                "ssat r9, #8, r9, asr #1\n\t"                      \
-                                                "add r10, r7\n\t"                                  \
-                                                "asr r10, r10, r8\n\t"                             \
-                                                "ssat r10, #8, r10, asr #1\n\t"                    \
-                                                "ldr r7, [sp, #16]\n\t"                            \
-                                                "strb r9, [r0]\n\t"                                \
-                                                "strb r10, [r0, r7]\n\t"                           \
-                                                "add r0, r0, r7, lsl #1\n\t"                       \
-                                                "ldr r7, [sp, #20]\n\t"                            \
-                                                "cmp r11, r7\n\t"                                  \
-                                                "bne 1b\n\t"                                       \
-                                                "add sp, #24\n\t"                                  \
-                                                "pop {r4-r11, pc}")
-
-#define EQ_DEFINE_PAIRS(name, line, sign)                                                          \
-    static EQ_NAKED void name(const eq_depthwise_pairs *pairs __attribute__((unused)))             \
-    {                                                                                              \
-        EQ_PAIRS(line, sign);                                                                      \
+/* The scale of a channel from the words before its taps. */
+EQ_KERNEL eq_depthwise_scale_dsp
+eq_depthwise_scale_of_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_word *stream)
+{
+    const int32_t offset = p->scale.twice_offset_plus_1;
+    const int32_t word = (int32_t)stream[2];
+    eq_depthwise_scale_dsp scale = {.multiplier = (int32_t)stream[1]};
+    scale.merged = p->merged == 1 || (p->merged == 2 && word > EQ_DEPTHWISE_MERGED);
+    if (scale.merged) {
+        scale.factor = word - EQ_DEPTHWISE_MERGED;
+        scale.added = offset * (1 << (EQ_DEPTHWISE_SHIFT - 1)) + scale.factor / 4;
+    } else {
+        scale.shift_1 = word;
+        scale.added = (int32_t)((uint32_t)offset << word);
     }
+    return scale;
+}
 
-EQ_DEFINE_PAIRS(eq_depthwise_pairs_rectified_dsp, EQ_PAIR_STRIDE_1, "")
-EQ_DEFINE_PAIRS(eq_depthwise_pairs_signed_dsp, EQ_PAIR_STRIDE_1, EQ_PAIR_SIGN)
-EQ_DEFINE_PAIRS(eq_depthwise_pairs_stride_2_rectified_dsp, EQ_PAIR_STRIDE_2, "")
-EQ_DEFINE_PAIRS(eq_depthwise_pairs_stride_2_signed_dsp, EQ_PAIR_STRIDE_2, EQ_PAIR_SIGN)
+EQ_KERNEL int32_t eq_depthwise_output_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                          const eq_depthwise_scale_dsp *scale, int32_t acc)
+{
+    int32_t x;
+    if (scale->merged) {
+        __asm__("smmla %0, %1, %2, %3" : "=r"(x) : "r"(acc), "r"(scale->multiplier),
+                "r"(scale->added));
+        __asm__("ssat %0, #8, %1, asr #10" : "=r"(x) : "r"(x));
+    } else {
+        __asm__("smmlar %0, %1, %2, %3" : "=r"(x) : "r"(acc), "r"(scale->multiplier),
+                "r"(scale->added + (acc >> 31)));
+        x = eq_saturate_half(x >> scale->shift_1);
+    }
+    if (p->scale.activation_min > INT8_MIN) {
+        x = eq_max(x, p->scale.activation_min);
+    }
+    if (p->scale.activation_max < INT8_MAX) {
+        x = eq_min(x, p->scale.activation_max);
+    }
+    return x;
+}
 
-/* Whether the pairs of a layer go to the assembly: a 3x3 filter, lines that are worth a call. */
+/* Two taps times the factor of their channel. */
+EQ_KERNEL uint32_t eq_depthwise_taps_dsp(const eq_depthwise_scale_dsp *scale, uint32_t pair)
+{
+    uint32_t low, high, both;
+    const int32_t factor = scale->factor;
+    if (!scale->merged) {
+        __asm__("sadd16 %0, %1, %1" : "=r"(both) : "r"(pair));
+        return both;
+    }
+    __asm__("smulbb %0, %1, %2" : "=r"(low) : "r"(pair), "r"(factor));
+    __asm__("smultb %0, %1, %2" : "=r"(high) : "r"(pair), "r"(factor));
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(both) : "r"(low), "r"(high));
+    return both;
+}
+
+/* Whether all outputs of a layer come from the assembly. */
 EQ_KERNEL int eq_depthwise_has_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *p)
 {
-    return p->filter_lines == 3 && p->filter_along == 3 && p->output_along >= 6 &&
+    return p->filter_lines == 3 && p->filter_along == 3 && p->output_along >= 2 &&
            p->scale.activation_min == INT8_MIN && p->scale.activation_max == INT8_MAX;
 }
 
-/* All whole pairs of one line of outputs. */
-EQ_KERNEL void eq_depthwise_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *p,
-                                      eq_depthwise_pairs *pairs)
+/* All outputs of so many lines of a channel. */
+EQ_KERNEL void eq_depthwise_lines_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                      const eq_depthwise_scale_dsp *scale, int32_t bias,
+                                      const eq_word *window, const uint32_t *taps, int8_t *output,
+                                      int32_t lines)
 {
-    pairs->end = pairs->lines[0] + p->output_along / 2 * p->stride;
+    const int32_t count = p->output_along / 2;
+    eq_depthwise_pairs pairs = {
+        .bias = bias,
+        .end = window + count * p->stride,
+        .multiplier = scale->multiplier,
+        .added = scale->added,
+        .output_pitch = p->output_pitch,
+        .shift_1 = scale->shift_1,
+        .lines_left = lines,
+        .line_step = 4 * p->stride * (p->line_words - count),
+        .output_step = p->output_line_pitch - 2 * count * p->output_pitch,
+        .end_step = 4 * p->stride * p->line_words,
+        .odd = p->output_along % 2,
+        .lines = {window, window + p->line_words, window + 2 * p->line_words},
+        .output = output,
+    };
+    memcpy(pairs.taps, taps, sizeof(pairs.taps));
     if (p->stride == 1) {
-        if (p->scale.rectified) {
-            eq_depthwise_pairs_rectified_dsp(pairs);
+        if (scale->merged) {
+            eq_depthwise_pairs_rectified_dsp(&pairs);
         } else {
-            eq_depthwise_pairs_signed_dsp(pairs);
+            eq_depthwise_pairs_signed_dsp(&pairs);
         }
     } else {
-        if (p->scale.rectified) {
-            eq_depthwise_pairs_stride_2_rectified_dsp(pairs);
+        if (scale->merged) {
+            eq_depthwise_pairs_stride_2_rectified_dsp(&pairs);
         } else {
-            eq_depthwise_pairs_stride_2_signed_dsp(pairs);
+            eq_depthwise_pairs_stride_2_signed_dsp(&pairs);
         }
     }
 }
@@ -228,47 +238,30 @@ EQ_KERNEL int32_t eq_depthwise_tap_words_dsp(const eq_depthwise_conv_2d_dsp_para
 
 #define EQ_DEPTHWISE_MAX_TAP_WORDS 8
 
-/* `stream` holds for each channel: bias, 2 * multiplier - 2^32, shift - 1, words of taps. */
+/* `stream` holds for each channel: bias times factor; the multiplier; EQ_DEPTHWISE_MERGED + factor,
+ * or the shift - 1; words of taps. */
 EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p,
                                         const eq_half *plane, const eq_word *stream, int8_t *output,
                                         int32_t lines)
 {
     const int32_t bias = (int32_t)stream[0];
-    const int32_t doubled = (int32_t)stream[1];
-    const int32_t shift_1 = (int32_t)stream[2];
-    const int32_t rounding = (int32_t)((uint32_t)p->scale.twice_offset_plus_1 << shift_1);
+    const eq_depthwise_scale_dsp scale = eq_depthwise_scale_of_dsp(p, stream);
     const int32_t tap_words = eq_depthwise_tap_words_dsp(p);
+    const eq_word *first = (const eq_word *)(const void *)plane;
     uint32_t taps[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
     EQ_UNROLL(8)
     for (int32_t i = 0; i < tap_words; i++) {
-        taps[2 * i] = eq_widen_even(stream[3 + i]);
-        taps[2 * i + 1] = eq_widen_odd(stream[3 + i]);
+        taps[2 * i] = eq_depthwise_taps_dsp(&scale, eq_widen_even(stream[3 + i]));
+        taps[2 * i + 1] = eq_depthwise_taps_dsp(&scale, eq_widen_odd(stream[3 + i]));
     }
-    eq_depthwise_pairs pairs;
     if (eq_depthwise_has_pairs_dsp(p)) {
-        pairs.bias = bias;
-        pairs.doubled = doubled;
-        pairs.rounding = rounding;
-        pairs.shift_1 = shift_1;
-        pairs.output_pitch = p->output_pitch;
-        memcpy(pairs.taps, taps, sizeof(pairs.taps));
+        eq_depthwise_lines_dsp(p, &scale, bias, first, taps, output, lines);
+        return;
     }
     for (int32_t y = 0; y < lines; y++) {
-        const eq_word *window =
-            (const eq_word *)(const void *)plane + y * p->stride * p->line_words;
+        const eq_word *window = first + y * p->stride * p->line_words;
         int8_t *out = output + y * p->output_line_pitch;
-        int32_t x = 0;
-        if (eq_depthwise_has_pairs_dsp(p)) {
-            pairs.lines[0] = window;
-            pairs.lines[1] = window + p->line_words;
-            pairs.lines[2] = window + 2 * p->line_words;
-            pairs.output = out;
-            eq_depthwise_pairs_dsp(p, &pairs);
-            x = p->output_along / 2 * 2;
-            out += x * p->output_pitch;
-            window += x / 2 * p->stride;
-        }
-        for (; x < p->output_along; x += 2) {
+        for (int32_t x = 0; x < p->output_along; x += 2) {
             int32_t acc[2];
             acc[0] = bias;
             acc[1] = bias;
@@ -280,10 +273,9 @@ EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p
                 eq_depthwise_pair_stride_2_dsp(p, window, taps, acc);
             }
             window += p->stride;
-            out[0] = (int8_t)eq_requantize_dsp(&p->scale, acc[0], doubled, rounding, shift_1);
+            out[0] = (int8_t)eq_depthwise_output_dsp(p, &scale, acc[0]);
             if (p->output_along % 2 == 0 || x + 1 < p->output_along) {
-                out[p->output_pitch] =
-                    (int8_t)eq_requantize_dsp(&p->scale, acc[1], doubled, rounding, shift_1);
+                out[p->output_pitch] = (int8_t)eq_depthwise_output_dsp(p, &scale, acc[1]);
             }
             out += 2 * p->output_pitch;
         }

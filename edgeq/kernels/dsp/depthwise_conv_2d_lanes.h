@@ -22,6 +22,7 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_zero_point;
     int32_t stream_words; /* of all channels */
+    int32_t merged;       /* 1: both roundings are one */
     eq_scale_dsp scale;
 } eq_depthwise_lanes_dsp_params;
 
@@ -49,61 +50,67 @@ typedef struct {
     "smlabb r9, r2, r5, r9\n\t"                                                                    \
     "smlatt r11, r2, r5, r11\n\t"
 
-#define EQ_LANES_SIGN(acc) "add " acc ", " acc ", " acc ", asr #31\n\t"
-#define EQ_LANES_NO_SIGN(acc)
-#define EQ_LANES_REQUANTIZE(acc, doubled, rounding, shift, sign)                                   \
-    "smmlar " acc ", " acc ", " doubled ", " acc                                                   \
-    "\n\t" sign(acc) "add " acc ", " rounding "\n\t"                                               \
-                     "asr " acc ", " acc ", " shift "\n\t"                                         \
-                     "ssat " acc ", #8, " acc ", asr #1\n\t"
+#define EQ_LANES_REQUANTIZE(acc, doubled, rounding, shift)                                         \
+    "smmlar " acc ", " acc ", " doubled ", " acc "\n\t"                                            \
+    "add " acc ", " acc ", " acc ", asr #31\n\t"                                                   \
+    "add " acc ", " rounding "\n\t"                                                                \
+    "asr " acc ", " acc ", " shift "\n\t"                                                          \
+    "ssat " acc ", #8, " acc ", asr #1\n\t"
 
-#define EQ_LANES(sign)                                                                             \
-    __asm__ volatile(                                                                              \
-        "push {r4-r11, lr}\n\t"                                                                    \
-        "mov lr, r0\n\t"                                                                           \
-        "ldr r1, [lr, #20]\n\t"                                                                    \
-        "adr r2, 2f\n\t"                                                                           \
-        "ldr r3, [lr, #16]\n\t"                                                                    \
-        "add r3, r2\n\t"                                                                           \
-        "orr r3, #1\n\t"                                                                           \
-        "str r3, [lr, #24]\n\t"                                                                    \
-        "ldr r12, [lr, #4]\n\t"                                                                    \
-        "ldr r0, [lr, #28]\n\t"                                                                    \
-        "1:\n\t"                                                                                   \
-        "ldmia.w r1!, {r8, r9, r10, r11}\n\t"                                                      \
-        "ldr r7, [lr]\n\t"                                                                         \
-        "ldr pc, [lr, #24]\n\t"                                                                    \
-        ".p2align 2\n\t"                                                                           \
-        "2:\n\t"                                                                                   \
-        ".rept 9\n\t" EQ_LANES_STEP ".endr\n\t"                                                    \
-        "cmp r7, r12\n\t"                                                                          \
-        "bne 2b\n\t"                                                                               \
-        "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r8", "r2", "r3", "r4",    \
-                                                                        sign)                      \
-            EQ_LANES_REQUANTIZE(                                                                   \
-                "r9", "r5", "r6", "r7",                                                            \
-                sign) "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r10", "r2", \
-                                                                                      "r3", "r4",  \
-                                                                                      sign)        \
-                EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7", sign) "ldrd r2, r3, [lr, #8]\n\t"     \
-                                                                   "strb r8, [r2], #1\n\t"         \
-                                                                   "strb r9, [r2], #1\n\t"         \
-                                                                   "strb r10, [r2], #1\n\t"        \
-                                                                   "strb r11, [r2], #1\n\t"        \
-                                                                   "str r2, [lr, #8]\n\t"          \
-                                                                   "add r0, #4\n\t"                \
-                                                                   "cmp r1, r3\n\t"                \
-                                                                   "bne 1b\n\t"                    \
-                                                                   "pop {r4-r11, pc}")
+#define EQ_LANES_OUTPUTS                                                                           \
+    "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r8", "r2", "r3", "r4")        \
+        EQ_LANES_REQUANTIZE("r9", "r5", "r6",                                                      \
+                            "r7") "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE( \
+            "r10", "r2", "r3", "r4") EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7")
 
-static EQ_NAKED void eq_lanes_signed_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
+/* Both roundings in one: see eq_depthwise_pairs_dsp.h. */
+#define EQ_LANES_MERGED(acc, multiplier, added)                                                    \
+    "smmla " acc ", " acc ", " multiplier ", " added "\n\t"                                        \
+    "ssat " acc ", #8, " acc ", asr #10\n\t"
+
+#define EQ_LANES_MERGED_OUTPUTS                                                                    \
+    "ldmia.w r1!, {r2, r3, r4, r5}\n\t" EQ_LANES_MERGED("r8", "r2", "r3") EQ_LANES_MERGED(         \
+        "r9", "r4", "r5") "ldmia.w r1!, {r2, r3, r4, r5}\n\t" EQ_LANES_MERGED("r10", "r2", "r3")   \
+        EQ_LANES_MERGED("r11", "r4", "r5")
+
+#define EQ_LANES(outputs)                                                                          \
+    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
+                     "mov lr, r0\n\t"                                                              \
+                     "ldr r1, [lr, #20]\n\t"                                                       \
+                     "adr r2, 2f\n\t"                                                              \
+                     "ldr r3, [lr, #16]\n\t"                                                       \
+                     "add r3, r2\n\t"                                                              \
+                     "orr r3, #1\n\t"                                                              \
+                     "str r3, [lr, #24]\n\t"                                                       \
+                     "ldr r12, [lr, #4]\n\t"                                                       \
+                     "ldr r0, [lr, #28]\n\t"                                                       \
+                     "1:\n\t"                                                                      \
+                     "ldmia.w r1!, {r8, r9, r10, r11}\n\t"                                         \
+                     "ldr r7, [lr]\n\t"                                                            \
+                     "ldr pc, [lr, #24]\n\t"                                                       \
+                     ".p2align 2\n\t"                                                              \
+                     "2:\n\t"                                                                      \
+                     ".rept 9\n\t" EQ_LANES_STEP ".endr\n\t"                                       \
+                     "cmp r7, r12\n\t"                                                             \
+                     "bne 2b\n\t" outputs "ldrd r2, r3, [lr, #8]\n\t"                              \
+                     "strb r8, [r2], #1\n\t"                                                       \
+                     "strb r9, [r2], #1\n\t"                                                       \
+                     "strb r10, [r2], #1\n\t"                                                      \
+                     "strb r11, [r2], #1\n\t"                                                      \
+                     "str r2, [lr, #8]\n\t"                                                        \
+                     "add r0, #4\n\t"                                                              \
+                     "cmp r1, r3\n\t"                                                              \
+                     "bne 1b\n\t"                                                                  \
+                     "pop {r4-r11, pc}")
+
+static EQ_NAKED void eq_lanes_of_pixel_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
 {
-    EQ_LANES(EQ_LANES_SIGN);
+    EQ_LANES(EQ_LANES_OUTPUTS);
 }
 
-static EQ_NAKED void eq_lanes_rectified_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
+static EQ_NAKED void eq_lanes_merged_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
 {
-    EQ_LANES(EQ_LANES_NO_SIGN);
+    EQ_LANES(EQ_LANES_MERGED_OUTPUTS);
 }
 
 /* Where the taps of one output pixel are; `outside` for those in the padding. */
@@ -141,10 +148,10 @@ EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const i
         moved = inside;
         pixel->stream = stream;
         int8_t *start = pixel->output;
-        if (p->scale.rectified) {
-            eq_lanes_rectified_dsp(pixel);
+        if (p->merged) {
+            eq_lanes_merged_dsp(pixel);
         } else {
-            eq_lanes_signed_dsp(pixel);
+            eq_lanes_of_pixel_dsp(pixel);
         }
         if (p->scale.activation_min > INT8_MIN || p->scale.activation_max < INT8_MAX) {
             for (int32_t c = 0; c < p->channels; c++) {
@@ -157,7 +164,9 @@ EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const i
 
 /* `scratch` holds an address for each tap and a pixel of padding. `weights`: for every four
  * channels their biases, two words for each tap, and of each channel 2 * multiplier - 2^32, the
- * rounding with the zero point in it, and the shift less 1. */
+ * rounding with the zero point in it, and the shift less 1. If both roundings are one, biases and
+ * taps are multiplied with a power of two, and of each channel follow the multiplier and what is
+ * added. */
 EQ_KERNEL void eq_depthwise_lanes_dsp_s8(const eq_depthwise_lanes_dsp_params *p,
                                          const int8_t *input, const uint32_t *weights,
                                          int8_t *output, void *scratch)

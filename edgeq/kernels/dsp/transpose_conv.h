@@ -63,14 +63,12 @@ static EQ_NOINLINE EQ_UNUSED void eq_transposed_pixels_dsp(const eq_transpose_co
                                                            const eq_word *weights,
                                                            int8_t *const *places, int32_t pixels)
 {
-    const int32_t pair_words = 2 * steps + 6;
+    const int32_t pair_words = 2 * steps + 8;
     int8_t aside[EQ_PASS_PIXELS][2];
     eq_pass_dsp pass = {.columns = columns,
                         .columns_end = columns + 2 * EQ_PASS_PIXELS * steps,
                         .weights_end = weights + p->output_c / 2 * pair_words,
-                        .twice_offset_plus_1 = p->scale.twice_offset_plus_1,
-                        .skip = (EQ_PASS_UNROLL - steps % EQ_PASS_UNROLL) % EQ_PASS_UNROLL *
-                                EQ_PASS_STEP_BYTES};
+                        .skip = eq_pass_skip_dsp(steps)};
     for (int32_t i = 0; i < EQ_PASS_PIXELS; i++) {
         pass.output[i] = places[eq_min(i, pixels - 1)];
     }

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits, pairs
+from edgeq.compiler.ops.dsp.layers import (
+    MORE_BITS,
+    as_words,
+    dsp_scale,
+    joined_words,
+    pair_fits,
+    pairs,
+    pass_scale,
+)
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -21,22 +29,28 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
+_ACROSS = 3  # taps in a row that eq_widen_across_dsp takes
 
 
-def reading_order(filter_h: int, filter_w: int, channels: int) -> NDArray[np.int64]:
+def reading_order(g: dict[str, int]) -> NDArray[np.int64]:
     """Tap indices in the order in which the kernel's columns hold them, -1 for filling.
 
-    Whole words of each filter row first, then the bytes left over at the rows' ends together.
+    Whole words of each filter row first, then the bytes left over at the rows' ends together. With
+    three taps in a row, a stride of one and whole words of channels, the three taps of a word
+    follow each other (eq_conv_2d_across_dsp).
     """
-    row = filter_w * channels
+    row = g["filter_w"] * g["input_c"]
     whole = row & ~3
-    taps = np.arange(filter_h * row).reshape(filter_h, row)
+    taps = np.arange(g["filter_h"] * row).reshape(g["filter_h"], row)
+    if g["filter_w"] == _ACROSS and g["stride_w"] == 1 and g["input_c"] % 4 == 0:
+        by_word = taps.reshape(g["filter_h"], _ACROSS, -1, 4).transpose(0, 2, 1, 3)
+        return by_word.reshape(-1)
     order = np.concatenate([taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1)])
     return np.concatenate([order, np.full(-len(order) % 4, -1)])
 
 
 def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int]) -> Constant:
-    """The words that the kernel reads for each pair of channels a, b.
+    """The words that the kernel of 4-bit weights reads for each pair of channels a, b.
 
     256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b the doubled multiplier
     and the right shift minus one.
@@ -52,6 +66,30 @@ def stream(channels: Channels, words: NDArray[np.int64], factors: tuple[int, int
     tail = np.stack([doubled_a, shift_a, doubled_b, shift_b], axis=1)
     values = as_words(np.concatenate([head, words, tail], axis=1))
     return Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h")
+
+
+def pass_stream(
+    channels: Channels, words: NDArray[np.int64], scale: dict[str, int]
+) -> NDArray[np.uint32]:
+    """The words that a pass of eq_matmul_dsp.h reads for each pair of channels a, b.
+
+    256 * bias_a + bias_b, bias_b, the weights' words, then for a and for b what is added, the
+    multiplier and the right shift minus one.
+
+    Args:
+        words: (pairs, steps, 2).
+        scale: As `pass_scale` gives it.
+    """
+    bias_a, bias_b = pairs(channels.bias)
+    shift_a, shift_b = pairs(channels.shift - 1)
+    added_a, added_b = pairs(scale["twice_offset_plus_1"] << (channels.shift - 1))
+    factor_a, factor_b = pairs(channels.multiplier)
+    if scale["rectified"]:
+        added_a = (added_a << MORE_BITS) + (1 << (MORE_BITS - 1))
+        shift_a = shift_a + MORE_BITS
+    head = np.stack([256 * bias_a + bias_b, bias_b], axis=1)
+    tail = np.stack([added_a, factor_a, shift_a, added_b, 2 * factor_b, shift_b], axis=1)
+    return as_words(np.concatenate([head, words.reshape(len(words), -1), tail], axis=1))
 
 
 def dsp_params(
@@ -83,15 +121,16 @@ def lower_dsp(
     params = dsp_params(g, node, channels, clamp)
     if params is None or not pair_fits(channels):
         return None
-    order = reading_order(g["filter_h"], g["filter_w"], g["input_c"])
-    words = joined_words(channels, order)
+    order = reading_order(g)
+    params["scale"] = scale = pass_scale(params["scale"], channels)
+    values = pass_stream(channels, joined_words(channels, order), scale)
     return Call(
         "conv_2d",
         "eq_conv_2d_dsp_s8",
         "eq_conv_2d_dsp_params",
         params,
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (stream(channels, words.reshape(len(words), -1), (256, 1)),),
+        (Constant("weights", "uint32_t", values, "pairs of channels, see eq_matmul_dsp.h"),),
         scratch_bytes=8 * PIXELS * params["steps"],
         overlaps=(overlap,),
         macs=macs,

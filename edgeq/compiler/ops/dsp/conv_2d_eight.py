@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.dsp.merged import MERGED_ALL, merged_addend, merged_bits
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -41,9 +42,17 @@ def lower_eight(
     full = (clamp["activation_min"], clamp["activation_max"]) == _FULL
     if scale is None or not plain or not full or g["output_c"] % 2 or node.optimize == "size":
         return None
-    taps = channels.weights[:, _ORDER] & 0xFFFF
-    rounding = scale["twice_offset_plus_1"] << (channels.shift - 1)
-    tail = [channels.bias, channels.multiplier * 2, rounding, channels.shift - 1]
+    if channels.bound.max() >= 1 << 30:
+        return None
+    bits, how = merged_bits(channels, scale)
+    merged = how == MERGED_ALL
+    bits = bits if merged else bits * 0 + 1
+    taps = (channels.weights[:, _ORDER] << bits[:, np.newaxis]) & 0xFFFF
+    tail = [channels.bias << bits, channels.multiplier]
+    if merged:
+        tail += [merged_addend(node.output().zero_point, bits)]
+    else:
+        tail += [scale["twice_offset_plus_1"] << (channels.shift - 1), channels.shift - 1]
     stream = as_words(np.concatenate([taps[:, 0::2] | taps[:, 1::2] << 16, np.stack(tail, 1)], 1))
     return Call(
         "conv_2d_eight",
@@ -52,7 +61,7 @@ def lower_eight(
         {
             "pixels": g["batches"] * g["output_h"] * g["output_w"],
             "output_c": g["output_c"],
-            "scale": scale,
+            "merged": int(merged),
         },
         (INPUT, *constant_args(1), OUTPUT),
         (Constant("weights", "uint32_t", stream, "channel by channel, 16 bits"),),

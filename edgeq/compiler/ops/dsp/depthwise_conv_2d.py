@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.dsp.merged import merged_bits
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -20,6 +21,7 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 MAX_TAP_WORDS = 8  # EQ_DEPTHWISE_MAX_TAP_WORDS
+_MERGED = 256  # EQ_DEPTHWISE_MERGED
 _BAND = 2  # output lines made at once where the output may not be the input's memory
 
 
@@ -56,11 +58,14 @@ def oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
     }, swap
 
 
-def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """bias, doubled multiplier, shift - 1, then the taps of each line, four bytes a word.
+def _pack(
+    channels: Channels, filters: NDArray[np.int64], bits: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """The stream that eq_depthwise_channel_dsp reads, the taps of each line four bytes a word.
 
     Args:
         filters: (channels, filter_lines, filter_along).
+        bits: As `merged_bits` gives them.
     """
     along = filters.shape[2]
     if along == 3:
@@ -72,7 +77,8 @@ def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.uint32]:
         taps = taps.reshape(*filters.shape[:2], -1, 4)[..., [0, 2, 1, 3]]
     taps = taps.reshape(len(filters), -1, 4) & 0xFF
     words = taps[..., 0] | taps[..., 1] << 8 | taps[..., 2] << 16 | taps[..., 3] << 24
-    head = np.stack([channels.bias, channels.multiplier * 2, channels.shift - 1], axis=1)
+    how = np.where(bits > 0, _MERGED + (1 << bits), channels.shift - 1)
+    head = np.stack([channels.bias << np.maximum(bits, 1), channels.multiplier, how], axis=1)
     stream = np.concatenate([head, words], axis=1).reshape(-1)
     return as_words(stream)
 
@@ -107,7 +113,9 @@ def lower_dsp(
     scale = dsp_scale(channels, node.output(), clamp)
     strides = (g["stride_h"], g["stride_w"])
     plain = g["dilation_h"] == g["dilation_w"] == g["depth_multiplier"] == 1
-    if scale is None or not plain or strides not in ((1, 1), (2, 2)):
+    if scale is None or channels.bound.max(initial=0) >= 1 << 30:
+        return None
+    if not plain or strides not in ((1, 1), (2, 2)):
         return None
     params, swapped = oriented(g)
     along = params["filter_along"]
@@ -122,6 +130,7 @@ def lower_dsp(
     filters = channels.weights.reshape(-1, g["filter_h"], g["filter_w"])
     if swapped:
         filters = filters.transpose(0, 2, 1)
+    bits, merged = merged_bits(channels, scale)
     plane_lines = (band - 1) * params["stride"] + params["filter_lines"]
     return Call(
         "depthwise_conv_2d",
@@ -132,10 +141,11 @@ def lower_dsp(
             "line_words": line_words,
             "band": band,
             "input_zero_point": node.input(0).zero_point,
+            "merged": merged,
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (Constant("weights", "uint32_t", _pack(channels, filters), "channel by channel"),),
+        (Constant("weights", "uint32_t", _pack(channels, filters, bits), "channel by channel"),),
         scratch_bytes=4 * line_words * plane_lines,
         overlaps=(rule,) if rule is not None else (),
         macs=macs,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
+from edgeq.compiler.ops.dsp.merged import MERGED_ALL, merged_addend, merged_bits
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -21,17 +22,28 @@ from edgeq.compiler.ops.shared.channels import Channels
 _LANES = 4
 
 
-def _pack(channels: Channels, zero_point: int) -> NDArray[np.uint32]:
-    """The stream that eq_depthwise_lanes_dsp_s8 reads, four channels after four."""
+def _pack(
+    channels: Channels, zero_point: int, bits: NDArray[np.int64], *, merged: bool
+) -> NDArray[np.uint32]:
+    """The stream that eq_depthwise_lanes_dsp_s8 reads, four channels after four.
+
+    Args:
+        bits: As `merged_bits` gives them.
+    """
     count, taps = channels.weights.shape
-    by_four = (channels.weights & 0xFFFF).reshape(-1, _LANES, taps).transpose(0, 2, 1)
+    up = bits if merged else 0 * bits
+    weights = channels.weights << up[:, np.newaxis]
+    by_four = (weights & 0xFFFF).reshape(-1, _LANES, taps).transpose(0, 2, 1)
     words = np.stack(
         [by_four[..., 0] | by_four[..., 2] << 16, by_four[..., 1] | by_four[..., 3] << 16], axis=-1
     )
-    rounding = (2 * zero_point + 1) << (channels.shift - 1)
-    scale = np.stack([channels.multiplier * 2, rounding, channels.shift - 1], axis=-1)
+    if merged:
+        scale = np.stack([channels.multiplier, merged_addend(zero_point, bits)], axis=-1)
+    else:
+        rounding = (2 * zero_point + 1) << (channels.shift - 1)
+        scale = np.stack([channels.multiplier * 2, rounding, channels.shift - 1], axis=-1)
     groups = count // _LANES
-    parts = [channels.bias.reshape(groups, -1), words.reshape(groups, -1)]
+    parts = [(channels.bias << up).reshape(groups, -1), words.reshape(groups, -1)]
     return as_words(np.concatenate([*parts, scale.reshape(groups, -1)], axis=1))
 
 
@@ -51,7 +63,9 @@ def lower_lanes(
     scale = dsp_scale(channels, node.output(), clamp)
     if scale is None or g["depth_multiplier"] != 1 or g["input_c"] % _LANES != 0:
         return None
-    stream = _pack(channels, node.output().zero_point)
+    bits, how = merged_bits(channels, scale)
+    merged = how == MERGED_ALL
+    stream = _pack(channels, node.output().zero_point, bits, merged=merged)
     taken = ("batches", "input_h", "input_w", "output_h", "output_w", "filter_h", "filter_w")
     steps = ("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left")
     return Call(
@@ -63,6 +77,7 @@ def lower_lanes(
             "channels": g["input_c"],
             "input_zero_point": node.input(0).zero_point,
             "stream_words": len(stream),
+            "merged": int(merged),
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits
+from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale, joined_words, pair_fits, pass_scale
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -18,6 +19,10 @@ from edgeq.compiler.ops.shared.base import (
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.model.graph import Subgraph
+
+
+_WORTH_WIDENING = 16  # outputs
 
 
 def _groups(channels: Channels) -> Channels:
@@ -95,6 +100,8 @@ def lower_dsp(
     values = dsp_params(params, node, channels, clamp)
     if values is None or not pair_fits(channels):
         return None
+    merged = pass_scale(values["scale"], channels)["rectified"] and not values["per_channel"]
+    values["merged"], values["widened"] = int(merged), int(_is_widened(node, params["input_c"]))
     stream = _pack(channels, per_channel=bool(values["per_channel"]))
     return Call(
         "fully_connected",
@@ -103,10 +110,39 @@ def lower_dsp(
         values,
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
         (Constant("weights", "uint32_t", stream, "by fours"),),
-        scratch_bytes=scratch_bytes(params["input_c"]),
+        scratch_bytes=_widened_bytes(params["input_c"])
+        if values["widened"]
+        else scratch_bytes(params["input_c"]),
         macs=macs,
         kernels="dsp",
     )
+
+
+def _widened_bytes(input_c: int) -> int:
+    """For the input as 16 bits, filled up to whole steps."""
+    return -(-input_c // 4) * 8
+
+
+def _is_widened(node: Node, input_c: int) -> bool:
+    """Whether the inputs are widened first: for speed always, else where no byte of RAM is lost."""
+    few = node.output().shape[-1] < _WORTH_WIDENING
+    if few or node.optimize == "speed":
+        return not few
+    own = node.input(0).bytes + node.output().bytes
+    return node.optimize == "balanced" and own + _widened_bytes(input_c) <= _least_arena(
+        node.subgraph
+    )
+
+
+@lru_cache(maxsize=4)
+def _least_arena(subgraph: Subgraph) -> int:
+    """A bound: a fully connected layer's input and output are in the arena together."""
+    sizes = [
+        subgraph.tensors[op.inputs[0]].bytes + subgraph.tensors[op.outputs[0]].bytes
+        for op in subgraph.ops
+        if op.name == "FULLY_CONNECTED"
+    ]
+    return max(sizes, default=0)
 
 
 def scratch_bytes(input_c: int) -> int:
@@ -130,5 +166,7 @@ def dsp_params(
         "per_channel": int(per_channel),
         "doubled": 0 if per_channel else doubled,
         "shift_1": 0 if per_channel else int(tensor_scale[1]) - 1,
+        "merged": 0,
+        "widened": 0,
         "scale": scale,
     }

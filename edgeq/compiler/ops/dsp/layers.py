@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from edgeq.compiler.ops.shared.channels import Channels
 from edgeq.model.graph import Tensor
 
+MORE_BITS = 7  # of a sum times 256 in its product's high half, beyond the first rounding
+
 
 def dsp_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:
     """The fields of eq_scale_dsp, or None where its arithmetic would not be exact.
@@ -36,6 +38,17 @@ def scale_problem(channels: Channels, output: Tensor) -> str:
     rounding = abs(2 * output.zero_point + 1) * (1 << (shift - 1))
     most = int((channels.bound + 1 + rounding).max(initial=0))
     return f"sum and rounding can reach {most:,}, more than 32 bits" if most >= 1 << 31 else ""
+
+
+def pass_scale(scale: dict[str, int], channels: Channels) -> dict[str, int]:
+    """`scale` for kernels that have 256 times the sums of even channels (see eq_matmul_dsp.h).
+
+    With one rounding for both, those have MORE_BITS more bits; where they do not fit, outputs are
+    taken to be of either sign.
+    """
+    rounding = abs(scale["twice_offset_plus_1"]) << (channels.shift - 1)
+    most = int((channels.bound + rounding + 2)[0::2].max(initial=0)) << MORE_BITS
+    return {**scale, "rectified": int(scale["rectified"] and most < 1 << 31)}
 
 
 def pair_fits(channels: Channels) -> bool:

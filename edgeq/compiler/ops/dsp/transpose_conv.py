@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.conv_2d import PIXELS, stream
-from edgeq.compiler.ops.dsp.layers import dsp_scale, joined_words, pair_fits
+from edgeq.compiler.ops.dsp.conv_2d import PIXELS, pass_stream
+from edgeq.compiler.ops.dsp.layers import dsp_scale, joined_words, pair_fits, pass_scale
 from edgeq.compiler.ops.shared.base import (
     OUTPUT,
     SCRATCH,
@@ -61,15 +61,15 @@ def lower_dsp(
     narrow = all(stride <= min(taps, _PHASES) for stride, taps in sides)
     if scale is None or not narrow or g["input_c"] % 4 or not pair_fits(channels):
         return None
+    scale = pass_scale(scale, channels)
     zero_point = node.input(source).zero_point
     parts: list[NDArray[np.uint32]] = []
     starts, most = [0] * (_PHASES * _PHASES), 0
     for number, taps in enumerate(_phases(g)):
         folded = bias - zero_point * channels.weights[:, taps].sum(axis=1)
         words = joined_words(channels, taps)
-        own = stream(replace(channels, bias=folded), words.reshape(len(words), -1), (256, 1))
         starts[number] = sum([len(part) for part in parts])
-        parts.append(own.values)
+        parts.append(pass_stream(replace(channels, bias=folded), words, scale))
         most = max(most, len(taps) // 4)
     params = {name: value for name, value in g.items() if name != "batches"}
     return Call(

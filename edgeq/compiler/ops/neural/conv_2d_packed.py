@@ -71,7 +71,7 @@ def _lower_dsp(
         return None
     if found.int4 and np.any(channels.bound[0::2] >= 1 << 27):
         return None
-    words = pair_words(found, reading_order(g["filter_h"], g["filter_w"], g["input_c"]))
+    words = pair_words(found, reading_order(g))
     weights = stream(channels, words, (16, 1) if found.int4 else (1, 0))
     weights = replace(weights, note=f"packed: {found.kind}, see eq_matmul_packed_dsp.h")
     tables = (weights,) if found.int4 else (weights, value_table(found.values))
