@@ -74,13 +74,13 @@ _MPS2 = MemoryMap(flash=0, flash_bytes=4 << 20, ram=0x20000000, ram_bytes=4 << 2
 _AN547 = Board(
     "qemu-system-arm",
     "mps3-an547",
-    MemoryMap(flash=0x10000000, flash_bytes=512 << 10, ram=0x30000000, ram_bytes=512 << 10),
+    MemoryMap(0x70000000, 64 << 20, 0x31000000, 4 << 20, boot=0x10000000),
     2,
     31.25,
 )
 # Source: QEMU 7.2, hw/arm/mps2.c (25 MHz), mps2-tz.c (AN547: 32 MHz, boots from the secure alias
-# of the ITCM), hw/riscv/virt.c; with -icount, mcycle counts nanoseconds,
-# which the harness divides.
+# of the ITCM; DDR and SRAM have room for most models), hw/riscv/virt.c; with -icount, mcycle counts
+# nanoseconds, which the harness divides.
 BOARDS = {
     "cortex-m3": Board("qemu-system-arm", "mps2-an385", _MPS2, 1, 40),
     "cortex-m4": Board("qemu-system-arm", "mps2-an386", _MPS2, 1, 40),
@@ -275,9 +275,7 @@ class QemuSession(Session):
         with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as folder:
             return self._execute(image, inputs, Path(folder))
 
-    def _counted(
-        self, inputs: Sequence[Array]
-    ) -> tuple[list[Array], _Figures, Sequence[OpCount]]:
+    def _counted(self, inputs: Sequence[Array]) -> tuple[list[Array], _Figures, Sequence[OpCount]]:
         """A run from the initial state, and what each op did in the last call.
 
         That is empty where QEMU does not load the plugin that counts.

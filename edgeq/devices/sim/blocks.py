@@ -101,9 +101,7 @@ class Program:
                 rarer = min(block.jumps, falls) if falls >= 0 else block.jumps
                 cycles[block.op] += block.jumps * times.jump + rarer * times.surprise
         known = self._timing is not None
-        return [
-            OpCount(i, c if known else None) for i, c in zip(instructions, cycles, strict=True)
-        ]
+        return [OpCount(i, c if known else None) for i, c in zip(instructions, cycles, strict=True)]
 
     def _read(self, start: int, size: int) -> tuple[list[Any], Any]:
         code = self.instructions(start, size)

@@ -15,6 +15,10 @@ from typing import Any, Literal
 Pipe = Literal["load", "store", "integer", "multiply", "control", "loop"]
 _LONG = (0b11101, 0b11110, 0b11111)  # the first five bits of a 32-bit instruction
 _VECTOR_COPROCESSORS = (14, 15)
+# Pipeline and latency of what makes one number of a vector.
+_TOTAL: tuple[Pipe, int] = ("multiply", 2)
+_EXTREME: tuple[Pipe, int] = ("integer", 3)
+_FLOAT_EXTREME: tuple[Pipe, int] = ("multiply", 1)
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,6 @@ def vector(first: int, second: int, address: int = 0) -> Vector | None:
     coprocessor = second >> 8 & 15
     if first & 0xFFE0 == 0xEC00 and coprocessor == 15:
         return _two_lanes(first, second, address)
-    if first & 0xFF90 == 0xEE80 and second & 0x0F5F == 0x0B10:  # VDUP
-        read = frozenset({second >> 12})
-        written = frozenset({first >> 1 & 7})
-        return Vector(address, 4, "integer", writes=written, scalar_reads=read)
     if first & 0xEE00 == 0xEC00:
         if coprocessor in _VECTOR_COPROCESSORS:
             return _memory(first, second, address)
@@ -89,12 +89,25 @@ def vector(first: int, second: int, address: int = 0) -> Vector | None:
     if first & 0xEF00 == 0xEF00:
         pipe, latency = _same_length(first, second)
         return _plain(first, second, address, pipe, latency)
-    if coprocessor not in _VECTOR_COPROCESSORS:
+    return _other(first, second, address)
+
+
+def _other(first: int, second: int, address: int) -> Vector | None:
+    """Where the first byte is EE or FE: all but lanes of one width."""
+    if first & 0xFF90 == 0xEE80 and second & 0x0F5F == 0x0B10:  # VDUP
+        read = frozenset({second >> 12})
+        written = frozenset({first >> 1 & 7})
+        return Vector(address, 4, "integer", writes=written, scalar_reads=read)
+    if second >> 8 & 15 not in _VECTOR_COPROCESSORS:
         return None
     if (first, second) in ((0xFE71, 0x0F4D), (0xFE31, 0x0F4D)):  # VPST, VPNOT
         return Vector(address, 4, "control", beats=1)
     if first & 0x80:
         return _across(first, second, address)
+    if first & 0xFF81 == 0xEE01 and second & 0x0F60 == 0x0F60:  # VIDUP, VDDUP and with wrapping
+        count = frozenset({first & 0xE})
+        made = frozenset({second >> 13})
+        return Vector(address, 4, "integer", writes=made, scalar_reads=count, scalar_writes=count)
     pipe, latency = _different(first, second)
     return _plain(first, second, address, pipe, latency)
 
@@ -166,7 +179,12 @@ def _plain(first: int, second: int, address: int, pipe: Pipe, latency: int) -> V
     reads = {one} if is_scalar else {one, other}
     if first & 0xEF80 == 0xEF80:  # shifts by constants, and operations of one vector
         reads = {other}
-    elif first & 0xEFB1 == 0xEE31 and second & 0x0F00 == 0x0E00 and pipe == "integer":
+    elif (
+        first & 0xEFB1 == 0xEE31
+        and second & 0x0F00 == 0x0E00
+        and pipe == "integer"
+        and second & 0x41
+    ):
         reads = {destination} if is_scalar else {destination, other}  # shifts, VQMOVN
     accumulates = pipe == "multiply" and first & 0xEF80 == 0xEE00
     return Vector(
@@ -185,7 +203,7 @@ def _same_length(first: int, second: int) -> tuple[Pipe, int]:
     what, odd = second >> 8 & 15, bool(second & 0x10)
     if not first & 0x80:
         if what >= 12:  # floats
-            is_sum = what == 13 and not odd or what == 15
+            is_sum = (what == 13 and not odd) or what == 15
             return "multiply", 1 if is_sum else 2
         if what in (9, 11):
             return "multiply", 2
@@ -202,30 +220,23 @@ def _same_length(first: int, second: int) -> tuple[Pipe, int]:
 
 def _across(first: int, second: int, address: int) -> Vector:
     """Sums, products and extremes over a whole vector, narrowing shifts, VMOVL."""
-    reads = frozenset({second >> 1 & 7})
+    own, reads = frozenset({second >> 13}), frozenset({second >> 1 & 7})
+    last = second >> 8 & 15 == 15
+    if last and first & 0xEFF0 == 0xEEE0:  # VMAXV and its like, of floats too
+        total = frozenset({second >> 12})
+        pipe, latency = _FLOAT_EXTREME if first & 0xC == 0xC else _EXTREME
+        return Vector(address, 4, pipe, 2, latency, reads, scalar_reads=total, scalar_writes=total)
     if second & 0xC0:  # VSHRN and its like, VSHLL, VMOVL, VSHLC
         narrows = second & 0x0FC1 == 0x0FC1 or first & 0x20 == 0
-        writes = frozenset({second >> 13})
-        return Vector(
-            address, 4, "integer", 2, 3 if narrows else 1, reads=reads | writes, writes=writes
-        )
-    coprocessor = second >> 8 & 15
+        return Vector(address, 4, "integer", 2, 3 if narrows else 1, reads=reads | own, writes=own)
     total = frozenset({second >> 13 << 1})
-    pipe: Pipe = "multiply"
-    latency = 2
-    is_extreme = coprocessor == 15 and first & 0xEFF0 == 0xEEE0
-    if is_extreme or (coprocessor == 15 and second & 1 and not first & 0x40):
-        pipe, latency = "integer", 3
-    if is_extreme:
-        if first & 0xC == 0xC:  # of floats
-            pipe, latency = "multiply", 1
-        total = frozenset({second >> 12})
-        return Vector(
-            address, 4, pipe, 2, latency, reads, scalar_reads=total, scalar_writes=total
-        )
-    if not (coprocessor == 15 and first & 0xEFF3 == 0xEEF1):  # all but VADDV have two vectors
+    pipe, latency = _TOTAL
+    differences = last and second & 1 and not first & 0x40  # VABAV
+    if differences:
+        pipe, latency = _EXTREME
+    if not (last and first & 0xEFF3 == 0xEEF1):  # all but VADDV have two vectors
         reads |= {first >> 1 & 7}
-    added = total if second & 0x20 or pipe == "integer" else frozenset[int]()
+    added = total if second & 0x20 or differences else frozenset[int]()
     return Vector(address, 4, pipe, 2, latency, reads, scalar_reads=added, scalar_writes=total)
 
 

@@ -138,6 +138,7 @@ def _fits(issue: Issue, together: list[Issue]) -> bool:
 
 
 def issue_of(instruction: Any) -> Issue:
+    """What the pipeline has to know of a (capstone) instruction."""
     from capstone.arm import ARM_OP_REG
 
     name = instruction.insn_name()

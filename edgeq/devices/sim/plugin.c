@@ -2,8 +2,9 @@
  * model, as hooks.c does in Unicorn. QEMU knows cores that Unicorn does not have.
  *
  * In QEMU's folder plan.bin says what is counted, counts.bin gets the result, both in integers of
- * this machine: 64 bits, but 8 for the sizes of instructions. A call begins when the block at `entry` runs and ends with the first
- * block outside of the code; what is written are the counts of the last call.
+ * this machine: 64 bits, but 8 for the sizes of instructions. A call begins when the block at
+ * `entry` runs and ends with the first block outside of the code; what is written are the counts of
+ * the last call.
  *
  * The few functions of QEMU that are used are declared here by hand: QEMU's packages rarely bring
  * their header. Source: QEMU documentation, "QEMU TCG Plugins". */

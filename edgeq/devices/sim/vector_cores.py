@@ -1,5 +1,6 @@
-"""Cycles of cores with MVE (Helium): Cortex-M55 and M85. Nobody measured them with code that runs
-here, so every figure that is made of them says `unchecked`.
+"""Cycles of cores with MVE (Helium): Cortex-M55 and M85.
+
+Nobody published measurements of them with code that runs here: every figure says `unchecked`.
 
 A vector instruction works on its 128 bits in two beats of 64. Two of them in a row overlap by one
 beat where different pipelines do them: loads and stores, integers, multiplications and floats.
@@ -101,7 +102,7 @@ def _cycles(block: Sequence[Any], core: _Core) -> BlockCycles:
     steps = [_step(instruction, core) for instruction in block]
     last = block[-1]
     if isinstance(last, Vector) and last.pipe == "loop":
-        # LE costs nothing once the core knows the loop, whose turns overlap: the second one's times.
+        # LE costs nothing once the core knows the loop, and turns overlap: times of the second.
         turns = 2 if last.target == block[0].address else 1
         each = _schedule(steps * turns, core)[-len(steps) :]
         return BlockCycles(tuple(each), jump=0, surprise=core.jump)
@@ -119,7 +120,7 @@ def _schedule(steps: Sequence[_Step], core: _Core) -> list[int]:
     for step in steps:
         before = now
         at = max((_needed(register, step, ready) for register in step.reads), default=0)
-        at = max(at, *(ready.get(r, (0, 0))[0] + _GATHER_ADDRESS - 1 for r in step.early), 0)
+        at = max([at, *(ready[r][0] + _GATHER_ADDRESS for r in step.early & ready.keys())])
         at = max(at, free.get(step.unit, 0))
         if alone is not None and at <= now and core.together(alone, step):
             alone = None
