@@ -23,8 +23,9 @@ from unicorn import arm_const as arm
 
 from edgeq.boards.target import Target
 from edgeq.compiler.build.image import Section
+from edgeq.devices.sim.blocks import OpCount
 from edgeq.devices.sim.machine import CORES
-from edgeq.devices.sim.watch import OpCount, Watch
+from edgeq.devices.sim.watch import Watch
 
 FLASH = 0x08000000
 _RAM = ((0x00000000, 1 << 17), (0x20000000, 1 << 22), (0x24000000, 1 << 21), (0x30000000, 1 << 19))

@@ -17,13 +17,13 @@ from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
-from edgeq.devices.base import Heard, Measurement, OpProfile, ProfileOptions, Session
+from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
 from edgeq.devices.generated import (
     ARENA_SYMBOLS,
     NAME,
-    OpEntry,
     address_functions,
     compile_flags,
+    counted_ops,
     generate,
     memory_of,
     op_entries,
@@ -41,7 +41,7 @@ from edgeq.devices.recordings import (
 )
 from edgeq.devices.sim.accuracy import accuracy_note
 from edgeq.devices.sim.machine import CORES, MEMORY, EmulationError, Machine
-from edgeq.devices.sim.watch import MISALIGNED, OpCount, Watch
+from edgeq.devices.sim.watch import MISALIGNED, Watch
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.stream import Stream
@@ -237,7 +237,7 @@ class EmulatorSession(Session):
             instructions=sum(count.instructions for count in counts),
             cycles=sum(known) if known else None,
             memory_bytes=memory_of(sizes, machine.stack_used()),
-            ops=_op_profiles(self._ops, counts) if options.ops else (),
+            ops=counted_ops(self._ops, counts) if options.ops else (),
             output_sha256=digest(outputs),
         )
 
@@ -344,22 +344,3 @@ def _events(machine: Machine) -> Iterator[tuple[int, int, int]]:
 
 def _value(machine: Machine, address: int, spec: TensorSpec) -> Array:
     return np.frombuffer(machine.read(address, spec.bytes), spec.dtype).reshape(spec.shape)
-
-
-def _op_profiles(ops: Sequence[OpEntry], counts: Sequence[OpCount]) -> list[OpProfile]:
-    """One entry per op; its share is of the cycles, or of the instructions if there are none."""
-    weights = [count.instructions if count.cycles is None else count.cycles for count in counts]
-    total = max(sum(weights), 1)
-    return [
-        OpProfile(
-            op.index,
-            op.op,
-            op.name,
-            op.macs,
-            instructions=count.instructions,
-            cycles=count.cycles,
-            share=weight / total,
-            subgraph=op.subgraph,
-        )
-        for op, count, weight in zip(ops, counts[1:-1], weights[1:-1], strict=True)
-    ]

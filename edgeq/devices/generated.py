@@ -18,6 +18,7 @@ from edgeq.support.array import Array
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
+    from edgeq.devices.sim.blocks import OpCount
 
 # The name that devices give to the model: its prefix in C.
 NAME = "model"
@@ -154,3 +155,22 @@ def memory_of(sizes: Sizes, stack: int) -> Memory:
         flash_const=sizes.flash_const,
         flash_total=sizes.flash_code + sizes.flash_const,
     )
+
+
+def counted_ops(ops: Sequence[OpEntry], counts: Sequence[OpCount]) -> list[OpProfile]:
+    """One entry per op; its share is of the cycles, or of the instructions if there are none."""
+    weights = [count.instructions if count.cycles is None else count.cycles for count in counts]
+    total = max(sum(weights), 1)
+    return [
+        OpProfile(
+            op.index,
+            op.op,
+            op.name,
+            op.macs,
+            instructions=count.instructions,
+            cycles=count.cycles,
+            share=weight / total,
+            subgraph=op.subgraph,
+        )
+        for op, count, weight in zip(ops, counts[1:-1], weights[1:-1], strict=True)
+    ]

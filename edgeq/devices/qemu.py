@@ -26,6 +26,7 @@ from edgeq.devices.generated import (
     NAME,
     address_functions,
     compile_flags,
+    counted_ops,
     generate,
     memory_of,
     op_entries,
@@ -35,6 +36,9 @@ from edgeq.devices.generated import (
 )
 from edgeq.devices.recordings import stream_of
 from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec, replay_files
+from edgeq.devices.sim.accuracy import accuracy_note
+from edgeq.devices.sim.blocks import OpCount, Program
+from edgeq.devices.sim.plugin import plugins, read_counts, write_plan
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.support.array import Array
@@ -44,6 +48,7 @@ _ICOUNT = ("-icount", "shift=7,align=off,sleep=off")
 _INSTRUCTION_NS = 128
 _TIMEOUT_S = 1800
 _MAX_OPS = 1024  # MAX_OPS of eq_harness.c
+_NO_PLUGIN = "unknown: this QEMU does not load the plugin that counts what runs"
 
 
 @dataclass(frozen=True)
@@ -66,19 +71,22 @@ class Board:
 
 
 _MPS2 = MemoryMap(flash=0, flash_bytes=4 << 20, ram=0x20000000, ram_bytes=4 << 20)
+_AN547 = Board(
+    "qemu-system-arm",
+    "mps3-an547",
+    MemoryMap(0x70000000, 64 << 20, 0x31000000, 4 << 20, boot=0x10000000),
+    2,
+    31.25,
+)
 # Source: QEMU 7.2, hw/arm/mps2.c (25 MHz), mps2-tz.c (AN547: 32 MHz, boots from the secure alias
-# of the ITCM), hw/riscv/virt.c; with -icount, mcycle counts nanoseconds,
-# which the harness divides.
+# of the ITCM; DDR and SRAM have room for most models), hw/riscv/virt.c; with -icount, mcycle counts
+# nanoseconds, which the harness divides.
 BOARDS = {
     "cortex-m3": Board("qemu-system-arm", "mps2-an385", _MPS2, 1, 40),
     "cortex-m4": Board("qemu-system-arm", "mps2-an386", _MPS2, 1, 40),
-    "cortex-m55": Board(
-        "qemu-system-arm",
-        "mps3-an547",
-        MemoryMap(flash=0x10000000, flash_bytes=512 << 10, ram=0x30000000, ram_bytes=512 << 10),
-        2,
-        31.25,
-    ),
+    "cortex-m55": _AN547,
+    # No QEMU has this core; to a program it is the other one, with the same instructions.
+    "cortex-m85": _AN547,
     "rv32imc": Board(
         "qemu-system-riscv32",
         "virt",
@@ -180,7 +188,12 @@ class QemuSession(Session):
         """Instructions, stack and memory of the second call; ops in a run of their own."""
         batch = one_call(profile_inputs(self._inputs, options.input_index))
         twice = [np.repeat(array, 2, axis=0) for array in batch]
-        outputs, figures = self._fresh(self._image, twice)
+        outputs, figures, counts = self._counted(twice)
+        cycles = [count.cycles for count in counts if count.cycles is not None]
+        ops: Sequence[OpProfile] = ()
+        if options.ops:
+            ops = counted_ops(self._ops, counts) if counts else self._op_profiles(twice)
+        note = accuracy_note(self._target.cpu) if cycles else _NO_PLUGIN
         return Measurement(
             device={
                 "address": self._address,
@@ -191,10 +204,12 @@ class QemuSession(Session):
                 "compiler": self._toolchain.version,
                 "compiler_flags": [*self._toolchain.flags, *compile_flags(self._sources)],
                 "emulator": f"{self._board.program} -M {self._board.machine}",
+                "cycles_note": note,
             },
-            instructions=figures.instructions,
+            instructions=sum(c.instructions for c in counts) or figures.instructions,
+            cycles=sum(cycles) if cycles else None,
             memory_bytes=memory_of(self._image.sizes(*ARENA_SYMBOLS), figures.stack_bytes),
-            ops=self._op_profiles(twice) if options.ops else (),
+            ops=ops,
             output_sha256=digest(array[:1] for array in outputs),
         )
 
@@ -205,12 +220,12 @@ class QemuSession(Session):
     def _link(self, hook: int, *, replay: bool = False) -> Image:
         """The image with the harness; `hook` is EQ_HOOK of eq_harness.c, 0 for none."""
         flags = [*compile_flags(self._sources), f"-DEQ_TIMER={self._board.timer}"]
-        if hook:
-            flags += [f"-DEQ_HOOK={hook}", "-include", "eq_trace.h"]
+        flags += ["-include", "eq_trace.h" if hook else "eq_mark.h", f"-DEQ_HOOK={hook}"]
         files = {
             **self._sources.files,
             "eq_harness.c": shipped_text("baremetal/eq_harness.c"),
             "eq_trace.h": shipped_text("hooks/eq_trace.h"),
+            "eq_mark.h": shipped_text("hooks/eq_mark.h"),
             "eq_io.h": self._io_text(replay=replay),
         }
         if replay:
@@ -260,10 +275,31 @@ class QemuSession(Session):
         with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as folder:
             return self._execute(image, inputs, Path(folder))
 
+    def _counted(self, inputs: Sequence[Array]) -> tuple[list[Array], _Figures, Sequence[OpCount]]:
+        """A run from the initial state, and what each op did in the last call.
+
+        That is empty where QEMU does not load the plugin that counts.
+        """
+        program = Program(self._image, self._target)
+        entry = self._image.symbols[f"{NAME}_invoke"][0]
+        for plugin in plugins():
+            with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as name:
+                folder = Path(name)
+                write_plan(folder, program, entry, len(self._ops))
+                try:
+                    outputs, figures = self._execute(self._image, inputs, folder, plugin)
+                except EdgeqError as error:
+                    if "plugin" not in error.what:
+                        raise
+                    continue
+                counts = program.counts(read_counts(folder), len(self._ops))
+                return outputs, figures, counts
+        return *self._fresh(self._image, inputs), ()
+
     def _execute(
-        self, image: Image, inputs: Sequence[Array], folder: Path
+        self, image: Image, inputs: Sequence[Array], folder: Path, plugin: Path | None = None
     ) -> tuple[list[Array], _Figures]:
-        count = self._feed(image, inputs, folder)
+        count = self._feed(image, inputs, folder, plugin)
         ticks, empty, stack, empty_hook = struct.unpack(
             "<4I", (folder / "figures.bin").read_bytes()
         )
@@ -277,7 +313,9 @@ class QemuSession(Session):
         )
         return _split((folder / "out.bin").read_bytes(), count, self._outputs), figures
 
-    def _feed(self, image: Image, inputs: Sequence[Array], folder: Path) -> int:
+    def _feed(
+        self, image: Image, inputs: Sequence[Array], folder: Path, plugin: Path | None = None
+    ) -> int:
         """Make the calls, which leave their files in the folder; returns how many."""
         count = len(inputs[0]) if inputs else 1
         rows = [np.ascontiguousarray(array).reshape(count, -1).view(np.uint8) for array in inputs]
@@ -285,13 +323,15 @@ class QemuSession(Session):
         (folder / "in.bin").write_bytes(struct.pack("<I", count) + data)
         for name in ("out.bin", "figures.bin", "hook.bin"):
             (folder / name).unlink(missing_ok=True)
-        self._start(image, folder)
+        self._start(image, folder, plugin)
         return count
 
-    def _start(self, image: Image, folder: Path) -> None:
+    def _start(self, image: Image, folder: Path, plugin: Path | None) -> None:
         command = [self._program, "-M", self._board.machine, *_ICOUNT, "-display", "none"]
         command += ["-monitor", "none", "-serial", "none", "-bios", "none"]
         command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image.path)]
+        if plugin is not None:
+            command += ["-plugin", str(plugin).replace(",", ",,")]
         try:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

@@ -49,3 +49,5 @@ def test_host_code(toolchain, monkeypatch):
         "eq_trace.h": shipped_text("hooks/eq_trace.h"),
     }
     build(host_toolchain(), files, ["-std=c99", "-fPIC", *WARNINGS], ["-shared"], "all.so")
+    plugin = {"plugin.c": Path(watch._SOURCE).with_name("plugin.c").read_text()}
+    build(host_toolchain(), plugin, ["-std=c99", "-fPIC", *WARNINGS], ["-shared"], "plugin.so")

@@ -2,29 +2,13 @@
 
 import itertools
 
-import numpy as np
 import pytest
 
-import edgeq
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.host_c import HostDevice
 from edgeq.model.model_file import read_graph
-
-STEPS = 6
-
-
-@pytest.fixture(scope="module")
-def gru(tmp_path_factory):
-    keras = pytest.importorskip("keras")
-    source = keras.Input((STEPS, 3))
-    value = keras.layers.Dense(2)(keras.layers.GRU(4)(source))
-    path = tmp_path_factory.mktemp("gru") / "gru.tflite"
-    data = np.random.default_rng(0).normal(0, 1, (8, STEPS, 3)).astype(np.float32)
-    edgeq.convert(
-        keras.Model(source, value), data=data, output=path, quality_check=False, check_passes=False
-    )
-    return path
+from tests.devices.conftest import STEPS
 
 
 @pytest.mark.slow

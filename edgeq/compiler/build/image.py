@@ -12,25 +12,34 @@ from edgeq.compiler.build.toolchain import Toolchain
 from edgeq.errors import EdgeqError, MissingDependency
 
 _HERE = Path(__file__).resolve().parent
+_BOOT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
 class MemoryMap:
-    """Where an image is linked to: origins and lengths in bytes."""
+    """Where an image is linked to: origins and lengths in bytes.
+
+    Attributes:
+        boot: Where the core starts, if that is not the flash; the test harness goes there.
+    """
 
     flash: int
     flash_bytes: int
     ram: int
     ram_bytes: int
+    boot: int | None = None
 
     def linker_text(self) -> str:
         """The MEMORY command of a linker script."""
-        return (
-            "MEMORY\n{\n"
-            f"    FLASH (rx) : ORIGIN = {self.flash:#x}, LENGTH = {self.flash_bytes:#x}\n"
-            f"    RAM (rw) : ORIGIN = {self.ram:#x}, LENGTH = {self.ram_bytes:#x}\n"
-            "}\n"
-        )
+        boot = 'REGION_ALIAS("BOOT", FLASH)\n'
+        regions = [
+            f"    FLASH (rx) : ORIGIN = {self.flash:#x}, LENGTH = {self.flash_bytes:#x}\n",
+            f"    RAM (rw) : ORIGIN = {self.ram:#x}, LENGTH = {self.ram_bytes:#x}\n",
+        ]
+        if self.boot is not None:
+            boot = ""
+            regions.append(f"    BOOT (rx) : ORIGIN = {self.boot:#x}, LENGTH = {_BOOT_BYTES:#x}\n")
+        return "MEMORY\n{\n" + "".join(regions) + "}\n" + boot
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,19 @@ ACCURACY: Mapping[str, Accuracy] = {
     "rv32imac": Accuracy(1, 0.089, 0.089),
 }
 
+# Where the timings of a core come from, if its maker gives none.
+_LLVM = "timings of LLVM's model of the core, memory without wait states"
+_UNCHECKED = {
+    "cortex-m55": _LLVM,
+    "cortex-m85": f"{_LLVM}; instructions counted on an emulated Cortex-M55, which has the same",
+}
+
 
 def accuracy_note(cpu: str) -> str:
     """What a reader has to know of a core's cycles; begins with "unchecked" where nobody knows."""
     found = ACCURACY.get(cpu)
     if found is None:
-        return "unchecked: nobody published cycles of this core for code that runs here"
+        nobody = "unchecked: nobody published cycles of this core for code that runs here"
+        return "; ".join(part for part in (nobody, _UNCHECKED.get(cpu, "")) if part)
     times = "measurement" if found.count == 1 else "measurements"
     return f"estimates were within {found.worst:.0%} of {found.count} published {times}"

@@ -38,6 +38,7 @@ from edgeq.devices.sim.timing import (
     address_registers,
     moved_registers,
 )
+from edgeq.devices.sim.vector_cores import m55, m85
 
 _BRANCHES = frozenset({"b", "bl", "cbz", "cbnz"})
 _INDIRECT = frozenset({"bx", "blx", "tbb", "tbh"})
@@ -60,6 +61,8 @@ def timing_of(cpu: str) -> Timing | None:
         "cortex-m4": _m4,
         "cortex-m7": m7,
         "cortex-m33": m33,
+        "cortex-m55": m55,
+        "cortex-m85": m85,
         "rv32imc": esp32c3,
         "rv32imac": esp32c6,
     }.get(cpu)

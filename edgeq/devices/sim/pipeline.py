@@ -40,7 +40,7 @@ _LONG_ACCUMULATES = ("smlal", "umlal")
 
 
 @dataclass(frozen=True)
-class _Issue:
+class Issue:
     """What the pipeline has to know of an instruction.
 
     Attributes:
@@ -68,7 +68,7 @@ def m33(block: Sequence[Any]) -> BlockCycles:
     each = []
     previous = None
     for instruction in block:
-        issue = _issue(instruction)
+        issue = issue_of(instruction)
         cycles = {"divide": 6, "many": issue.words}.get(issue.kind, 1)
         waits = previous is not None and previous.kind == "load" and previous.writes & issue.reads
         each.append(cycles + (1 if waits else 0))
@@ -83,10 +83,10 @@ _M7_DIVIDE = 6
 def m7(block: Sequence[Any]) -> BlockCycles:
     """Cortex-M7: two instructions a cycle where they fit together and their operands are ready."""
     ready: dict[int, tuple[int, str]] = {}
-    now, together = 0, list[_Issue]()
+    now, together = 0, list[Issue]()
     each = []
     for instruction in block:
-        issue = _issue(instruction)
+        issue = issue_of(instruction)
         before = now
         need = max((_needed(register, issue, ready) for register in issue.reads), default=0)
         if need > now:
@@ -113,7 +113,7 @@ def m7(block: Sequence[Any]) -> BlockCycles:
 _ALWAYS = (0, 15)  # capstone: invalid (none given), AL
 
 
-def _needed(register: int, issue: _Issue, ready: dict[int, tuple[int, str]]) -> int:
+def _needed(register: int, issue: Issue, ready: dict[int, tuple[int, str]]) -> int:
     """The cycle from which an instruction can have a register."""
     cycle, kind = ready.get(register, (0, ""))
     if register == issue.addend and kind == "multiply":
@@ -123,7 +123,7 @@ def _needed(register: int, issue: _Issue, ready: dict[int, tuple[int, str]]) -> 
     return cycle
 
 
-def _fits(issue: _Issue, together: list[_Issue]) -> bool:
+def _fits(issue: Issue, together: list[Issue]) -> bool:
     """Whether an instruction can go with those of this cycle."""
     if len(together) != 1:
         return not together
@@ -137,7 +137,8 @@ def _fits(issue: _Issue, together: list[_Issue]) -> bool:
     return memory in ([], ["load"], ["store"], ["load", "load"])
 
 
-def _issue(instruction: Any) -> _Issue:
+def issue_of(instruction: Any) -> Issue:
+    """What the pipeline has to know of a (capstone) instruction."""
     from capstone.arm import ARM_OP_REG
 
     name = instruction.insn_name()
@@ -151,7 +152,7 @@ def _issue(instruction: Any) -> _Issue:
         accumulates = name.startswith(_LONG_ACCUMULATES)
         addend = instruction.operands[0 if accumulates else -1].reg
     shifted = any(o.type == ARM_OP_REG and o.shift.type for o in instruction.operands)
-    return _Issue(
+    return Issue(
         kind,
         reads,
         writes,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import ctypes
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from edgeq.boards.target import Target
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.image import Image
 from edgeq.compiler.build.toolchain import host_toolchain
-from edgeq.devices.sim.cycles import timing_of
+from edgeq.devices.sim.blocks import Block, OpCount, Program
 from edgeq.devices.sim.isa import allows, disassembler
 from edgeq.devices.sim.machine import STACK_BYTES, STACK_TOP, Machine
 
@@ -90,14 +89,6 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class OpCount:
-    """What one op did: instructions, and cycles where the core's timings are documented."""
-
-    instructions: int
-    cycles: int | None
-
-
-@dataclass(frozen=True)
 class Forbidden:
     """An executed instruction that the CPU does not have; `op` as in Fault."""
 
@@ -120,11 +111,11 @@ class Watch:
     ) -> None:
         self._target = target
         self._disassembler = disassembler(target)
-        code = next(s for s in machine.image.sections if s.name == ".text")
-        self._code = code
+        self._program = Program(machine.image, target)
+        self._ops = ops
+        code = self._program
         slots = (code.end - code.start + 1) // 2
-        self._marks = [(a, op + 1) for a, op in machine.image.marks if code.start <= a < code.end]
-        next_mark, mark_op = _mark_tables(self._marks, code.start, slots)
+        next_mark, mark_op = _mark_tables(code.marks, code.start, slots)
         self._entries = np.zeros((ops + 2, slots), np.uint64)
         self._jumps = np.zeros((ops + 2, slots), np.uint64)
         self._extra = np.zeros(ops + 2, np.uint64)
@@ -184,7 +175,7 @@ class Watch:
     def op_at(self, op: int, pc: int) -> int:
         """The op at `pc` in the last block, at whose end `op` was running."""
         end = self._state.last_end
-        not_yet = [number for address, number in self._marks if pc < address < end]
+        not_yet = [number for address, number in self._program.marks if pc < address < end]
         return min(not_yet) - 1 if op in not_yet else op
 
     def forbidden(self) -> Forbidden | None:
@@ -199,10 +190,9 @@ class Watch:
 
     def instruction_at(self, address: int) -> Any:
         """The (capstone) instruction at an address; None if there is none."""
-        offset = address - self._code.start
-        return next(
-            self._disassembler.disasm(self._code.content[offset : offset + 4], address), None
-        )
+        offset = address - self._program.start
+        raw = self._program.content[offset : offset + 4]
+        return next(self._disassembler.disasm(raw, address), None)
 
     def accesses_memory(self, address: int) -> bool:
         """Whether the instruction at an address loads or stores."""
@@ -214,52 +204,29 @@ class Watch:
 
     def counts(self) -> list[OpCount]:
         """What was counted: before the first op, then per op, then behind the last."""
-        timing = timing_of(self._target.cpu)
-        instructions = np.zeros(len(self._entries), np.uint64)
-        cycles = self._extra.copy()
         if self._state.last_slot < self._state.slots:
             # The return to the caller is a jump too, but no block follows it.
             self._jumps[self._state.op, self._state.last_slot] += np.uint64(1)
             self._state.last_slot = self._state.slots
-        for slot in np.flatnonzero(self._entries.sum(axis=0)).tolist():
-            block = self._block(slot)
-            times = timing(block) if timing else None
-            for op in np.flatnonzero(self._entries[:, slot]).tolist():
-                count = self._entries[op, slot]
-                for position, instruction in enumerate(block):
-                    owner = self._owner(op, slot, instruction.address)
-                    instructions[owner] += count
-                    if times:
-                        cycles[owner] += count * np.uint64(times.each[position])
-            if times:
-                jumps, entries = self._jumps[:, slot], self._entries[:, slot]
-                cycles += jumps * np.uint64(times.jump)
-                cycles += np.minimum(jumps, entries - jumps) * np.uint64(times.surprise)
-        known = timing is not None
-        return [
-            OpCount(int(i), int(c) if known else None)
-            for i, c in zip(instructions, cycles, strict=True)
+        slots = self._entries.shape[1]
+        ran = np.union1d(np.flatnonzero(self._entries), np.flatnonzero(self._jumps))
+        blocks = [
+            Block(
+                self._program.start + 2 * slot,
+                int(self._block_bytes[slot]),
+                op,
+                int(self._entries[op, slot]),
+                int(self._jumps[op, slot]),
+            )
+            for op, slot in (divmod(place, slots) for place in ran.tolist())
         ]
-
-    def _block(self, slot: int) -> list[Any]:
-        address = self._code.start + 2 * slot
-        length = int(self._block_bytes[slot])
-        raw = self._code.content[2 * slot : 2 * slot + length]
-        block = list(self._disassembler.disasm(raw, address))
-        if sum(instruction.size for instruction in block) != length:
-            raise AssertionError(f"capstone does not know the code at {address:#x}: {raw.hex()}")
-        return block
-
-    def _owner(self, op: int, slot: int, address: int) -> int:
-        """The op of an instruction in a block that was entered in `op`."""
-        first = bisect.bisect_left(self._marks, (self._code.start + 2 * slot, 0))
-        behind = bisect.bisect_right(self._marks, (address, len(self._entries)))
-        return self._marks[behind - 1][1] if behind > first else op
+        return self._program.counts(blocks, self._ops, self._extra.tolist())
 
     def _first_forbidden(self, slot: int, op: int, allowed: Any) -> Forbidden | None:
-        for instruction in self._block(slot):
+        start = self._program.start + 2 * slot
+        for instruction in self._program.instructions(start, int(self._block_bytes[slot])):
             if not allowed(instruction):
-                owner = self._owner(op, slot, instruction.address)
+                owner = self._program.owner(op, start, instruction.address)
                 text = f"{instruction.mnemonic} {instruction.op_str}".strip()
                 return Forbidden(owner, instruction.address, text)
         return None

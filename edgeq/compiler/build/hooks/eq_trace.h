@@ -3,6 +3,8 @@
 #define EQ_TRACE_H
 
 void eq_trace_op(int op, const void *arena);
+#ifndef EQ_OP /* eq_mark.h may have come first */
 #define EQ_OP(i) eq_trace_op((i), model_arena);
+#endif
 
 #endif
