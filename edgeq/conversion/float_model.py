@@ -13,7 +13,7 @@ from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.heads import with_head
 from edgeq.conversion.passes.names import name_tensors
-from edgeq.conversion.passes.recurrent import keep_states
+from edgeq.conversion.passes.recurrent.keep import keep_states
 from edgeq.conversion.passes.split_outputs import split_outputs
 from edgeq.conversion.sources.formats import (
     is_exported_program,

@@ -138,10 +138,14 @@ def convert(
     recipe = _as_they_come(recipe, source, io)
     understood: dict[str, Understood] = {}
     found, repairs, pixels = None, None, None
+    left_out: tuple[str, ...] = ()
+    float_source = source
     if chosen.integer:
         dataset = open_dataset(data, source.samples, options=options, limit=limit)
         dataset = dataset if source.stream is None else dataset.cut(source.stream)
-        source, recipe, found = calibrated(source, recipe, dataset, calibration)
+        source, recipe, found, left_out = calibrated(
+            source, recipe, dataset, calibration, accept_loss=accept_loss, log=log
+        )
         understood["calibration"] = dataset.understood
         found, pixels = over_all_pixels(found, dataset.understood, options, io_type)
         repairs = Repairs(source, dataset, rounding, bias_correction)
@@ -149,10 +153,12 @@ def convert(
     if log is not None and check_passes:
         prove_passes(log, dataset, source.data, source.source)
     result = describe(made, source, options, found, pixels)
-    real = replace(source, data=describe(source.network(), source, options, found))
+    real = replace(float_source, data=describe(float_source.network(), source, options, found))
     proof, on_zeros = _proven(result, source, recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
-    check = QualityCheck(quality_check, data, eval_data, options, accept_loss, metric, scores)
+    check = QualityCheck(
+        quality_check, data, eval_data, options, accept_loss, metric, scores, left_out
+    )
     stepwise, words = streamed(check, given, source, chosen)
     quality, remarks = check.run(given, chosen, result, source.stream, apart=is_apart(stepwise))
     judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
@@ -168,7 +174,7 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *_remarks(judged, where), *remarks, *words, *on_zeros),
+        warnings=(*warnings, *left_out, *_remarks(judged, where), *remarks, *words, *on_zeros),
         float_model=real,
         understood=understood,
         quality=quality,

@@ -28,11 +28,11 @@ from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
 from edgeq.errors import EdgeqError, LimitError, MissingDependency
 from edgeq.support.array import Array
+from edgeq.support.listing import listed
 
 _BLAMED = 3
 _LEAST_BLAME = 0.05
 _BLAME_SAMPLES = 8
-_CHANNELS_NAMED = 8
 _SAMPLES_THAT_TELL = 16
 
 
@@ -48,6 +48,7 @@ class QualityCheck:
         accept_loss: Whether a result that differs much from the float model is accepted.
         metric: What `eval_data` is for; classification makes scores of the first output.
         scores: Position of an output that is known to hold scores; None for none.
+        known: What was found on the way, in sentences that belong to a refusal.
     """
 
     wanted: bool
@@ -57,6 +58,7 @@ class QualityCheck:
     accept_loss: bool
     metric: str = "classification"
     scores: int | None = None
+    known: tuple[str, ...] = ()
 
     def run(
         self,
@@ -98,7 +100,7 @@ class QualityCheck:
             raise LimitError(
                 "The converted model does not compute what the float model does. "
                 + " ".join(_words(o, quality) for o in bad if o.verdict == FAILED)
-                + (f" {blame}" if blame else ""),
+                + "".join(f" {words}" for words in (*self.known, blame) if words),
                 source.source,
                 f"{_OF_WINDOWS if apart else _remedy(scheme)}; "
                 "--accept-loss writes it all the same",
@@ -208,25 +210,12 @@ def _channels(source: FloatModel, position: int, output: OutputQuality) -> str:
         if joined is not None
         else "give them an output of their own, or scale them to the range of the others"
     )
+    bad = listed("channel", output.bad_channels)
     return (
-        f'In output "{output.name}" the {_listed(output.bad_channels)} of {output.channels} '
+        f'In output "{output.name}" the {bad} of {output.channels} '
         "hardly tell anything: all channels share one scale, and their signal-to-noise ratio is "
         f"too low; {advice}."
     )
-
-
-def _listed(channels: tuple[int, ...]) -> str:
-    """Channel numbers as a person writes them: 4 to 8, 12."""
-    runs: list[list[int]] = []
-    for number in channels:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    parts = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
-    named = ", ".join(parts[:_CHANNELS_NAMED])
-    more = f" and others ({len(channels)} in all)" if len(parts) > _CHANNELS_NAMED else ""
-    return f"{'channel' if len(channels) == 1 else 'channels'} {named}{more}"
 
 
 def _guilty(found: Diagnosis) -> str:

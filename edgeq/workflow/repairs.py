@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgeq.conversion.calibration.calibrate import Calibration, calibrate
-from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.calibration.still_elements import StillElements, find_still, narrowed
+from edgeq.conversion.float_model import FloatModel, packed
+from edgeq.conversion.pass_log import PassLog, rewritten
+from edgeq.conversion.passes.affine import fold_affine
+from edgeq.conversion.passes.still_elements import without_still
 from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
 from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.masks import bound_masks, clip_masks
@@ -14,11 +18,40 @@ from edgeq.conversion.quantization.mixed import choose_precision
 from edgeq.conversion.quantization.quantize import Recipe
 from edgeq.conversion.quantization.sequential import can_walk, round_sequentially
 from edgeq.data import Dataset
+from edgeq.errors import LimitError
+
+_NO_ROOM = (
+    "adapt the layer on data in which that feature varies, or leave the feature out of the model; "
+    "--accept-loss converts it all the same"
+)
+
+
+class Calibrated(NamedTuple):
+    """What data say of a float model, and what follows from it.
+
+    Attributes:
+        source: The model, with its masks of attention bound to what an integer can bear, and
+            without elements that never change and drown the others.
+        recipe: With layers of their own scheme where "mixed" leaves the choice to edgeq.
+        ranges: The ranges of its tensors.
+        warnings: What was left out, in sentences.
+    """
+
+    source: FloatModel
+    recipe: Recipe
+    ranges: Calibration
+    warnings: tuple[str, ...]
 
 
 def calibrated(
-    source: FloatModel, recipe: Recipe, dataset: Dataset, method: str
-) -> tuple[FloatModel, Recipe, Calibration]:
+    source: FloatModel,
+    recipe: Recipe,
+    dataset: Dataset,
+    method: str,
+    *,
+    accept_loss: bool = False,
+    log: PassLog | None = None,
+) -> Calibrated:
     """The ranges of a float model's tensors, and what follows from them.
 
     Args:
@@ -26,12 +59,17 @@ def calibrated(
         recipe: How it will be quantized.
         dataset: Representative samples.
         method: A name of `edgeq.conversion.calibration.calibrate.METHODS`.
+        accept_loss: Whether a model passes of which integers would show one element only.
+        log: Where the passes that change something are noted.
 
-    Returns:
-        The model with its masks of attention bound to what an integer can bear; the recipe, with
-        layers of their own scheme where "mixed" leaves the choice to edgeq; the ranges.
+    Raises:
+        LimitError: An element drowns all others, and that is not accepted.
     """
     levels = 1 << (16 if recipe.scheme.activations == "int16" else 8)
+    still = find_still(source, dataset, levels)
+    if still.drowned and not accept_loss:
+        raise LimitError(" ".join(still.drowned), source.source, _NO_ROOM)
+    source = narrowed(_without(source, still, log), dataset, still.around)
     clipped = clip_masks(source)
     found = calibrate(clipped, dataset, method, levels)
     if clipped is not source:
@@ -40,7 +78,16 @@ def calibrated(
     if recipe.scheme.name == "mixed" and not recipe.precision:
         picked = choose_precision(source, found.ranges, dataset)
         recipe = replace(recipe, precision=tuple(picked.items()))
-    return source, recipe, found
+    return Calibrated(source, recipe, found, (*still.warnings, *still.drowned))
+
+
+def _without(source: FloatModel, still: StillElements, log: PassLog | None) -> FloatModel:
+    """The model without elements that never change; itself where there is nothing to leave out."""
+    if not still.still:
+        return source
+    passes = (without_still(still.still), fold_affine)
+    network = rewritten(source.network(), passes, log)
+    return replace(packed(network, source.info, source.outputs), stream=source.stream)
 
 
 class Repairs:

@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.loops import Loop, take_apart
 from edgeq.conversion.network import Network, Range
-from edgeq.conversion.passes.lstm import BIASES, CELL, HIDDEN, INPUT_WEIGHTS, RECURRENT_WEIGHTS
-from edgeq.conversion.passes.lstm_steps import step_names
+from edgeq.conversion.passes.recurrent.lstm import (
+    BIASES,
+    CELL,
+    HIDDEN,
+    INPUT_WEIGHTS,
+    RECURRENT_WEIGHTS,
+)
+from edgeq.conversion.passes.recurrent.lstm_steps import step_names
 from edgeq.conversion.tensorflow import quiet
 from edgeq.model.graph import Graph, Op
 

@@ -15,7 +15,7 @@ from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
 from edgeq.conversion.passes.number_inputs import take_numbers
-from edgeq.conversion.passes.recurrent import keep_recurrent
+from edgeq.conversion.passes.recurrent.keep import keep_recurrent
 from edgeq.conversion.passes.shifts import align_shifts, shift_scales
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges

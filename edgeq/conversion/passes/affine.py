@@ -112,14 +112,14 @@ def _forward(network: Network, op: Any) -> bool:
     chain = _chain(network, index)
     if index in network.outputs or not readers or not chain.ops:
         return False
-    if not all(_takes(network, reader, index) for reader in readers) or not _even(chain.a):
+    if not all(takes(network, reader, index) for reader in readers) or not _even(chain.a):
         return False
     padded = any(_pads(network, reader) for reader in readers) and bool(chain.b.any())
-    shift = chain.b / chain.a
     if padded:
-        if chain.ops < 2 or network.shape(chain.source)[-1:] == ():
+        lost = (chain.a == 0) & (chain.b != 0)  # no shift of x gives b there
+        if chain.ops < 2 or lost.any() or network.shape(chain.source)[-1:] == ():
             return False
-        source = _shifted(network, index, chain.source, shift)
+        source = _shifted(network, index, chain.source, _shift(chain))
         chain = Affine(source, chain.a, np.zeros(1), chain.ops)
     channels = network.shape(index)[-1]
     a, b = (np.broadcast_to(value, (channels,)) for value in (chain.a, chain.b))
@@ -130,8 +130,40 @@ def _forward(network: Network, op: Any) -> bool:
 
 
 def _even(a: Array) -> bool:
-    sizes = np.abs(a)
-    return bool(sizes.min() > 0 and sizes.max() <= _SPREAD * sizes.min())
+    """Whether the weights of all channels keep their bits; what is multiplied by 0 needs none."""
+    sizes = np.abs(a[a != 0])
+    return bool(sizes.size and sizes.max() <= _SPREAD * sizes.min())
+
+
+def _shift(chain: Affine) -> Array:
+    """The sum that comes before the product; where x does not count, what it is elsewhere."""
+    a, b = np.broadcast_arrays(chain.a, chain.b)
+    counts = a != 0
+    shift = np.full(a.shape, b[counts][0] / a[counts][0])
+    shift[counts] = b[counts] / a[counts]
+    return shift
+
+
+def fold_into(network: Network, index: int, more: Array) -> bool:
+    """Let all layers that read a tensor add what a constant in it gives; False if they cannot.
+
+    Args:
+        network: The float network.
+        index: The tensor, of which the constant is left out.
+        more: The constant: one number for each channel of the last axis, or one for all.
+    """
+    readers = network.readers(index)
+    channels = network.shape(index)[-1:]
+    if index in network.outputs or not readers or more.shape[-1:] != (more.size,):
+        return False
+    if (more.size,) not in (channels, (1,)):
+        return False
+    if not all(takes(network, op, index) and not _pads(network, op) for op in readers):
+        return False
+    values = np.broadcast_to(more.reshape(-1), channels)
+    for reader in readers:
+        scale_inputs(network, reader, np.ones(channels), values)
+    return True
 
 
 def _shifted(network: Network, index: int, source: int, shift: Array) -> int:
@@ -150,7 +182,7 @@ def _shifted(network: Network, index: int, source: int, shift: Array) -> int:
     return made
 
 
-def _takes(network: Network, op: Any, index: int) -> bool:
+def takes(network: Network, op: Any, index: int) -> bool:
     """Whether a layer reads a tensor as its input, with weights that can be changed."""
     kind, inputs = network.kind(op), indices(op.inputs)
     if kind not in _LAYERS or inputs[0] != index or index in inputs[1:]:

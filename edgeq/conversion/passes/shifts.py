@@ -15,7 +15,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import LIMITS, Network, Scale
 from edgeq.conversion.passes.affine import scale_inputs
-from edgeq.conversion.passes.lstm import reshape
+from edgeq.conversion.passes.recurrent.lstm import reshape
 
 _LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _ALIKE = 1e-5

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import drop_unused, indices
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.lstm import reshape
+from edgeq.conversion.passes.recurrent.lstm import reshape
 
 # Vectors whose largest value is less than this share of all values' are not brought to length 1.
 _LEAST = 1 / 256

@@ -117,7 +117,7 @@ def _changed(rewrite: Rewrite, where: str) -> EdgeqError:
 
 
 def _random(real: list[list[Array]]) -> list[list[Array]]:
-    """As many random inputs, within what was seen of each input."""
+    """As many random inputs, within what was seen of each; what never changes stays as it is."""
     random = np.random.default_rng(0)
     found = []
     for _ in real:
@@ -126,7 +126,10 @@ def _random(real: list[list[Array]]) -> list[list[Array]]:
             seen = np.stack(values)
             drawn = random.uniform(seen.min(), seen.max(), seen.shape[1:])
             whole = bool((seen == np.round(seen)).all())  # whatever type they have by now
-            sample.append((np.round(drawn) if whole else drawn).astype(seen.dtype))
+            drawn = np.round(drawn) if whole else drawn
+            still = (seen == seen[0]).all(0)
+            drawn = drawn if still.all() else np.where(still, seen[0], drawn)
+            sample.append(drawn.astype(seen.dtype))
         found.append(sample)
     return found
 

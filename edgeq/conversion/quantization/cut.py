@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgeq.conversion.flatbuffer import drop_codes, drop_subgraphs, drop_unused, indices
 from edgeq.conversion.loops import Loop, take_apart
 from edgeq.conversion.network import Network, Range
-from edgeq.conversion.passes.lstm import (
+from edgeq.conversion.passes.recurrent.lstm import (
     BIASES,
     CELL,
     HIDDEN,

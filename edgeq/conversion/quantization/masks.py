@@ -8,6 +8,7 @@ lies some way below all others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> Fl
         graph.tensors.append(tensor)
         inputs[position] = len(graph.tensors) - 1
         op.inputs = inputs
-    return packed(network, model.info, model.outputs)
+    return replace(packed(network, model.info, model.outputs), stream=model.stream)
 
 
 def _bounded(

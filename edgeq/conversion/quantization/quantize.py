@@ -15,7 +15,7 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
-from edgeq.conversion.passes.lstm_steps import unfuse_lstms
+from edgeq.conversion.passes.recurrent.lstm_steps import unfuse_lstms
 from edgeq.conversion.quantization.cut import Cut, set_aside
 from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme

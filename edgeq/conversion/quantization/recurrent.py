@@ -22,7 +22,7 @@ from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop
 from edgeq.conversion.network import LIMITS, Network, Range, Scale
 from edgeq.conversion.passes.biases import own_biases
-from edgeq.conversion.passes.lstm import (
+from edgeq.conversion.passes.recurrent.lstm import (
     BIASES,
     CELL,
     HIDDEN,

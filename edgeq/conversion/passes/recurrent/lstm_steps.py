@@ -16,7 +16,7 @@ from edgeq.conversion.flatbuffer import drop_unused, indices
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.lstm import (
+from edgeq.conversion.passes.recurrent.lstm import (
     BIASES,
     CELL,
     HIDDEN,

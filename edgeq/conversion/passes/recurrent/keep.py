@@ -16,7 +16,7 @@ from edgeq.conversion.flatbuffer import drop_subgraphs, drop_unused, indices
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop, take_apart
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.lstm import as_lstm, reshape
+from edgeq.conversion.passes.recurrent.lstm import as_lstm, reshape
 
 _BIAS = 2
 

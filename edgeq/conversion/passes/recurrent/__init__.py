@@ -1,0 +1,1 @@
+"""Recurrent layers: from the loops that converters write to the ops that runtimes have."""
