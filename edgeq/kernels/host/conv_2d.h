@@ -24,8 +24,9 @@ typedef struct {
 /* Channels of `blocks` times 16 in `pixels` pixels; both are constants for the compiler. `last` is
  * how many channels the last block has. */
 EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *input,
-                               const int8_t *weights, const int32_t *table, int8_t *output,
-                               const int32_t pixels, const int32_t blocks, const int32_t last)
+                               const int8_t *weights, const int32_t *table, const eq_scales *scales,
+                               int8_t *output, const int32_t pixels, const int32_t blocks,
+                               const int32_t last)
 {
     const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
     eq_sums sums[EQ_ACCUMULATORS];
@@ -56,11 +57,10 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
     }
     EQ_UNROLL(4)
     for (int32_t k = 0; k < blocks; k++) {
-        const eq_scales scales = eq_load_scales(table + k * EQ_TABLE_ROWS);
         EQ_UNROLL(16)
         for (int32_t i = 0; i < pixels; i++) {
-            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k], &scales,
-                             &p->limits, k == blocks - 1 ? last : EQ_LANES);
+            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k],
+                             &scales[k], &p->limits, k == blocks - 1 ? last : EQ_LANES);
         }
     }
 }
@@ -71,21 +71,26 @@ EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *
                                  const int8_t *weights, const int32_t *table, int8_t *output,
                                  const int32_t pixels, const int32_t blocks, const int32_t last)
 {
+    eq_scales scales[4];
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < blocks; k++) {
+        scales[k] = eq_load_scales(table + k * EQ_TABLE_ROWS);
+    }
     for (int32_t y = 0; y < p->rows; y++) {
         for (int32_t next = 0; next < p->columns; next += pixels) {
             const int32_t x = eq_min(next, p->columns - pixels);
-            eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table,
+            eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table, scales,
                             output + (y * p->columns + x) * p->output_c, pixels, blocks, last);
         }
     }
 }
 
-/* How many blocks a tile has: two, where the registers hold as many; more where a row is short. */
+/* How many blocks a tile has: two, where the registers hold pairs; more where a row is short. */
 EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t room = EQ_ACCUMULATORS / p->columns;
-    return eq_min(all, room >= 4 ? 4 : (EQ_ACCUMULATORS >= 8 ? 2 : eq_max(room, 1)));
+    return eq_min(all, room >= 4 ? 4 : (EQ_ACCUMULATORS % 2 == 0 ? 2 : eq_max(room, 1)));
 }
 
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,
