@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,10 +35,17 @@ class Level:
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernel folders to choose from, the best first."""
-        own = (self.name,) if self.attribute else ()
+        own = (self.name,) if self.cpu else ()
         return (*own, "host", "portable")
 
+    @property
+    def condition(self) -> str:
+        """What compilers for its CPU define, as an expression of the preprocessor."""
+        return CONDITIONS.get(self.cpu, "")
 
+
+CONDITIONS = {"x86-64": "defined(__x86_64__)", "aarch64": "defined(__aarch64__)"}
+"""By CPU, what its compilers define."""
 _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 # From the plainest to the best of each CPU.
 LEVELS = (
@@ -58,6 +67,8 @@ LEVELS = (
         ("-march=x86-64-v4", "-mavx512vnni"),
         ("avx2", "fma", *_AVX512, "avx512vnni"),
     ),
+    Level("neon", "aarch64", ("asimd",), flags=("-march=armv8-a",)),
+    Level("neondot", "aarch64", ("asimd", "asimddp"), "arch=armv8.2-a+dotprod", ("-march=armv8.2-a+dotprod",)),
 )
 NAMES = tuple(level.name for level in LEVELS)
 _MACHINES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64", "aarch64": "aarch64"}
@@ -78,6 +89,8 @@ def level(name: str) -> Level:
 @cache
 def features_here() -> frozenset[str]:
     """What this machine's CPU has, in the words of /proc/cpuinfo; nothing where that is unknown."""
+    if sys.platform == "darwin" and _cpu_here() == "aarch64":
+        return frozenset({"asimd", "asimddp"})  # the first of Apple's for computers has both
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -89,12 +102,26 @@ def features_here() -> frozenset[str]:
     return frozenset()
 
 
+def best_of(cpu: str, features: Iterable[str]) -> Level:
+    """The best level of a CPU.
+
+    Args:
+        cpu: As boards/cpu.py calls it.
+        features: What it has, in the words of /proc/cpuinfo.
+    """
+    found = frozenset(features)
+    return [e for e in LEVELS if e.cpu in ("", cpu) and found.issuperset(e.features)][-1]
+
+
 def runs_here(each: Level) -> bool:
     """Whether this machine can run code of a level."""
-    ours = _MACHINES.get(platform.machine().lower(), "")
-    return each.cpu in ("", ours) and features_here().issuperset(each.features)
+    return each.cpu in ("", _cpu_here()) and features_here().issuperset(each.features)
 
 
 def best_here() -> Level:
     """The best level of this machine."""
-    return [each for each in LEVELS if runs_here(each)][-1]
+    return best_of(_cpu_here(), features_here())
+
+
+def _cpu_here() -> str:
+    return _MACHINES.get(platform.machine().lower(), "")

@@ -201,7 +201,9 @@ def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
             f"--dispatch chooses among the levels of hosts, and {other} says which it is.",
             hint="leave out one of them",
         )
-    return Isa(level("portable").kernels, levels=tuple(e.name for e in ALL_LEVELS if e.attribute))
+    cpus = {target.cpu} if target.toolchain == "host" else {each.cpu for each in ALL_LEVELS}
+    chosen = tuple(each.name for each in ALL_LEVELS if each.cpu and each.cpu in cpus)
+    return Isa(level("portable").kernels, levels=chosen)
 
 
 def level_files(

@@ -6,6 +6,7 @@
 #define EQ_CONV_2D_HOST_H
 
 #include "eq_simd.h"
+#include "eq_fours_host.h"
 #include "eq_padded_host.h"
 
 /* All steps are in bytes of the input, or of its copy. */
@@ -21,6 +22,36 @@ typedef struct {
     eq_limits limits;
 } eq_conv_2d_host_params;
 
+/* `fours` times four inputs of each pixel of a tile. */
+EQ_KERNEL void eq_conv_2d_fours(const eq_conv_2d_host_params *p, const int8_t *input,
+                                const int8_t *weights, eq_partial *sums, const int32_t pixels,
+                                const int32_t blocks, const int32_t fours)
+{
+    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
+    eq_inputs x[EQ_ACCUMULATORS];
+    EQ_UNROLL(16)
+    for (int32_t i = 0; i < pixels; i++) {
+        x[i] = eq_load_inputs(input + i * p->column_step, fours);
+    }
+    EQ_UNROLL(4)
+    for (int32_t four = 0; four < fours; four += EQ_WEIGHT_FOURS) {
+        const int32_t some = eq_min(fours - four, EQ_WEIGHT_FOURS);
+        eq_fours w[4];
+        EQ_UNROLL(4)
+        for (int32_t k = 0; k < blocks; k++) {
+            w[k] = eq_load_fours(weights + four * EQ_WEIGHT_BYTES + k * block_bytes, some);
+        }
+        EQ_UNROLL(16)
+        for (int32_t i = 0; i < pixels; i++) {
+            const eq_same same = eq_take_inputs(&x[i], four, some);
+            EQ_UNROLL(4)
+            for (int32_t k = 0; k < blocks; k++) {
+                sums[i * blocks + k] = eq_dot_same(sums[i * blocks + k], &w[k], &same);
+            }
+        }
+    }
+}
+
 /* Channels of `blocks` times 16 in `pixels` pixels; both are constants for the compiler. `last` is
  * how many channels the last block has. */
 EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *input,
@@ -28,38 +59,30 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
                                int8_t *output, const int32_t pixels, const int32_t blocks,
                                const int32_t last)
 {
-    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
-    eq_sums sums[EQ_ACCUMULATORS];
+    const int32_t rest = p->groups % EQ_INPUT_FOURS;
+    eq_partial sums[EQ_ACCUMULATORS];
     EQ_UNROLL(16)
     for (int32_t i = 0; i < pixels * blocks; i++) {
-        sums[i] = eq_first_sums(table + i % blocks * EQ_TABLE_ROWS);
+        sums[i] = eq_first_partial(table + i % blocks * EQ_TABLE_ROWS);
     }
     for (int32_t run = 0; run < p->runs_h * p->runs_w; run++) {
         const int8_t *from =
             input + run / p->runs_w * p->run_step_h + run % p->runs_w * p->run_step_w;
-        for (int32_t group = 0; group < p->groups; group++) {
-            eq_weights w[4];
-            EQ_UNROLL(4)
-            for (int32_t k = 0; k < blocks; k++) {
-                w[k] = eq_load_weights(weights + k * block_bytes);
-            }
-            EQ_UNROLL(16)
-            for (int32_t i = 0; i < pixels; i++) {
-                const eq_taps taps = eq_same_taps(from + i * p->column_step);
-                EQ_UNROLL(4)
-                for (int32_t k = 0; k < blocks; k++) {
-                    sums[i * blocks + k] = eq_dot(sums[i * blocks + k], w[k], &taps);
-                }
-            }
-            weights += EQ_WEIGHT_BYTES;
-            from += 4;
+        for (int32_t group = 0; group < p->groups - rest; group += EQ_INPUT_FOURS) {
+            eq_conv_2d_fours(p, from, weights, sums, pixels, blocks, EQ_INPUT_FOURS);
+            weights += EQ_INPUT_FOURS * EQ_WEIGHT_BYTES;
+            from += EQ_INPUT_FOURS * 4;
+        }
+        if (rest) {
+            eq_conv_2d_fours(p, from, weights, sums, pixels, blocks, rest);
+            weights += rest * EQ_WEIGHT_BYTES;
         }
     }
     EQ_UNROLL(4)
     for (int32_t k = 0; k < blocks; k++) {
         EQ_UNROLL(16)
         for (int32_t i = 0; i < pixels; i++) {
-            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k],
+            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, eq_whole(&sums[i * blocks + k]),
                              &scales[k], &p->limits, k == blocks - 1 ? last : EQ_LANES);
         }
     }
@@ -85,12 +108,12 @@ EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *
     }
 }
 
-/* How many blocks a tile has: two, where the registers hold pairs; more where a row is short. */
+/* How many blocks a tile has: those of the level, and more where a row is short. */
 EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t room = EQ_ACCUMULATORS / p->columns;
-    return eq_min(all, room >= 4 ? 4 : (EQ_ACCUMULATORS % 2 == 0 ? 2 : eq_max(room, 1)));
+    return eq_min(all, room >= 4 ? 4 : eq_max(EQ_TILE_BLOCKS, room));
 }
 
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,

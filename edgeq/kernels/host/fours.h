@@ -1,0 +1,63 @@
+/* The same inputs for all channels of a block, four at a time: for levels that do not say in their
+ * simd.h how they take more of them at once.
+ *
+ *   EQ_INPUT_FOURS     how many fours of inputs are loaded together
+ *   EQ_WEIGHT_FOURS    how many of them are multiplied together, each with its 64 bytes of weights
+ *   eq_inputs          EQ_INPUT_FOURS fours of inputs of a pixel, or less
+ *   eq_fours           weights of EQ_WEIGHT_FOURS fours, or less
+ *   eq_same            inputs for these weights
+ *   eq_partial         sums of 16 output channels in the making
+ *   eq_first_partial   as eq_first_sums
+ *   eq_load_inputs, eq_load_fours, eq_take_inputs
+ *   eq_dot_same        sums + weights * inputs
+ *   eq_whole           the sums when all is added
+ */
+#ifndef EQ_FOURS_HOST_H
+#define EQ_FOURS_HOST_H
+
+#include "eq_simd.h"
+
+#ifndef EQ_INPUT_FOURS
+#define EQ_INPUT_FOURS 1
+#define EQ_WEIGHT_FOURS 1
+
+typedef const int8_t *eq_inputs;
+typedef eq_weights eq_fours;
+typedef eq_taps eq_same;
+typedef eq_sums eq_partial;
+
+EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
+{
+    return eq_first_sums(table);
+}
+
+EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
+{
+    (void)fours;
+    return inputs;
+}
+
+EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours)
+{
+    (void)fours;
+    return eq_load_weights(weights);
+}
+
+EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
+{
+    (void)fours;
+    return eq_same_taps(*inputs + 4 * four);
+}
+
+EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same)
+{
+    return eq_dot(sums, *weights, same);
+}
+
+EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
+{
+    return *partial;
+}
+#endif
+
+#endif
