@@ -80,8 +80,12 @@ def lay_out(build: str, folder: Path) -> list[str]:
         # Kernels of hosts, in the primitives of this level; portable ones are the host's.
         shared = [file for file in (KERNELS / "host").glob("*.h") if file.stem != "simd"]
         sources |= dict.fromkeys(shared, "host")
-        for included in re.findall(r"eq_simd_(\w+)\.h", (KERNELS / build / "simd.h").read_text()):
-            shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
+        waiting = [build]
+        while waiting:
+            text = (KERNELS / waiting.pop() / "simd.h").read_text()
+            for included in re.findall(r"eq_simd_(\w+)\.h", text):
+                shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
+                waiting.append(included)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

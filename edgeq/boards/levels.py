@@ -20,6 +20,7 @@ class Level:
         name: What `--isa` takes; also the folder of its primitives, "host" for plain C.
         cpu: The CPU that it is a level of, as boards/cpu.py calls it; "" for all.
         features: What the CPU must have, in the words of Linux's /proc/cpuinfo.
+        isa: The same in the words of targets, where they say so much of their CPU.
         attribute: What functions ask the compiler for, as an attribute `target`; "" for nothing.
         flags: What a compiler is given that makes all of a program for this level.
         builtin: What gcc's and clang's __builtin_cpu_supports call the features.
@@ -31,6 +32,7 @@ class Level:
     attribute: str = ""
     flags: tuple[str, ...] = ()
     builtin: tuple[str, ...] = ()
+    isa: tuple[str, ...] = ()
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -67,8 +69,23 @@ LEVELS = (
         ("-march=x86-64-v4", "-mavx512vnni"),
         ("avx2", "fma", *_AVX512, "avx512vnni"),
     ),
-    Level("neon", "aarch64", ("asimd",), flags=("-march=armv8-a",)),
-    Level("neondot", "aarch64", ("asimd", "asimddp"), "arch=armv8.2-a+dotprod", ("-march=armv8.2-a+dotprod",)),
+    Level("neon", "aarch64", ("asimd",), flags=("-march=armv8-a",), isa=("neon",)),
+    Level(
+        "neondot",
+        "aarch64",
+        ("asimd", "asimddp"),
+        "arch=armv8.2-a+dotprod",
+        ("-march=armv8.2-a+dotprod",),
+        isa=("neon", "dotprod"),
+    ),
+    Level(
+        "i8mm",
+        "aarch64",
+        ("asimd", "asimddp", "i8mm"),
+        "arch=armv8.2-a+dotprod+i8mm",
+        ("-march=armv8.2-a+dotprod+i8mm",),
+        isa=("neon", "dotprod", "i8mm"),
+    ),
 )
 NAMES = tuple(level.name for level in LEVELS)
 _MACHINES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64", "aarch64": "aarch64"}
@@ -111,6 +128,19 @@ def best_of(cpu: str, features: Iterable[str]) -> Level:
     """
     found = frozenset(features)
     return [e for e in LEVELS if e.cpu in ("", cpu) and found.issuperset(e.features)][-1]
+
+
+def stated(cpu: str, isa: Iterable[str]) -> Level:
+    """The best level that a target is known to have; the portable one where it says nothing.
+
+    Args:
+        cpu: As boards/cpu.py calls it.
+        isa: The target's features.
+    """
+    found = frozenset(isa)
+    return [e for e in LEVELS if not e.cpu or (e.cpu == cpu and e.isa and found.issuperset(e.isa))][
+        -1
+    ]
 
 
 def runs_here(each: Level) -> bool:

@@ -1,8 +1,9 @@
-/* The primitives of kernels/host/lanes.h for AArch64 with NEON, or with its dot products.
+/* The primitives of kernels/host/lanes.h for AArch64 with NEON: what every level of it has, and how
+ * one without dot products multiplies.
  *
- * SDOT multiplies signed bytes and adds fours of products to 32 bits. Without it a product has 16
- * bits, and two of them fit (weights are never -128); SADALP adds neighbours to sums of 32 bits.
- * So the sums of a tile take two lanes of a channel until the tile is done.
+ * A product of bytes has 16 bits, and two of them fit (weights are never -128); SADALP adds
+ * neighbours to sums of 32 bits. So the sums of a tile take two lanes of a channel until the tile
+ * is done.
  */
 #ifndef EQ_SIMD_H
 #define EQ_SIMD_H
@@ -12,11 +13,14 @@
 #include "eq_base.h"
 #include "eq_lanes_host.h"
 
-#ifdef EQ_NEON_DOT
-#define EQ_ACCUMULATORS 5
-#define EQ_INPUT_FOURS 4
-#define EQ_WEIGHT_FOURS 1
-#else
+#define EQ_TILE_BLOCKS 1
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* Else gcc loads so far ahead that sums go to memory. */
+#define EQ_PART_DONE() __asm__ volatile("" ::: "memory")
+#endif
+
+#ifndef EQ_NEON_DOT
 #define EQ_ACCUMULATORS 2
 #define EQ_INPUT_FOURS 2
 #define EQ_WEIGHT_FOURS 2
@@ -32,14 +36,9 @@ typedef struct {
 
 typedef eq_taps eq_weights;
 
-/* Weights of EQ_WEIGHT_FOURS fours of taps. */
-typedef struct {
-    eq_weights of[EQ_WEIGHT_FOURS];
-} eq_fours;
-
 /* Right shifts are negative, as SRSHL takes them. */
 typedef struct {
-    eq_sums multiplier, right, left;
+    eq_sums multiplier, shift;
 } eq_scales;
 
 EQ_KERNEL eq_sums eq_load_row(const int32_t *row)
@@ -83,115 +82,16 @@ EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c,
     return taps;
 }
 
-#ifdef EQ_NEON_DOT
-typedef int8x16_t eq_inputs;
-typedef eq_sums eq_partial;
-
-EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
-{
-    return eq_load_row(table);
-}
-
-EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
-{
-    return *partial;
-}
-
-EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
-{
-    if (fours == 4) {
-        return vld1q_s8(inputs);
-    }
-    int32x4_t loaded = vreinterpretq_s32_s8(eq_load_four(inputs));
-    if (fours >= 2) {
-        const int8x8_t two = vld1_s8(inputs);
-        loaded = vreinterpretq_s32_s8(vcombine_s8(two, two));
-    }
-    if (fours == 3) {
-        int32_t four;
-        memcpy(&four, inputs + 8, sizeof(four));
-        loaded = vsetq_lane_s32(four, loaded, 2);
-    }
-    return vreinterpretq_s8_s32(loaded);
-}
-
-/* One four of a vector of inputs. */
-typedef struct {
-    int8x16_t inputs;
-    int32_t lane;
-} eq_same;
-
-EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
-{
-    const eq_same same = {*inputs, four};
-    (void)fours;
-    return same;
-}
-
-EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours)
-{
-    const eq_fours loaded = {{eq_load_weights(weights)}};
-    (void)fours;
-    return loaded;
-}
-
-#if defined(__clang__) && __clang_major__ < 16 && !defined(__ARM_FEATURE_DOTPROD)
-/* This clang has the intrinsics for a whole program only. */
-#define EQ_SDOT(sums, weights, inputs, which)                                                      \
-    __asm__(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2" which                              \
-            : "+w"(sums)                                                                           \
-            : "w"(weights), "w"(inputs))
-#define EQ_SDOT_LANE(sums, weights, inputs, lane) EQ_SDOT(sums, weights, inputs, ".4b[" #lane "]")
-#define EQ_SDOT_ALL(sums, weights, inputs) EQ_SDOT(sums, weights, inputs, ".16b")
-#else
-#define EQ_SDOT_LANE(sums, weights, inputs, lane)                                                  \
-    sums = vdotq_laneq_s32(sums, weights, inputs, lane)
-#define EQ_SDOT_ALL(sums, weights, inputs) sums = vdotq_s32(sums, weights, inputs)
-#endif
-
-/* A lane has to be a literal. */
-EQ_KERNEL int32x4_t eq_dot_by_lane(int32x4_t sums, int8x16_t weights, const eq_same *same)
-{
-    switch (same->lane) {
-    case 0:
-        EQ_SDOT_LANE(sums, weights, same->inputs, 0);
-        break;
-    case 1:
-        EQ_SDOT_LANE(sums, weights, same->inputs, 1);
-        break;
-    case 2:
-        EQ_SDOT_LANE(sums, weights, same->inputs, 2);
-        break;
-    default:
-        EQ_SDOT_LANE(sums, weights, same->inputs, 3);
-        break;
-    }
-    return sums;
-}
-
-EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same)
-{
-    EQ_UNROLL(4)
-    for (int32_t i = 0; i < 4; i++) {
-        sums.of[i] = eq_dot_by_lane(sums.of[i], weights->of[0].of[i], same);
-    }
-    return sums;
-}
-
-EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
-{
-    EQ_UNROLL(4)
-    for (int32_t i = 0; i < 4; i++) {
-        EQ_SDOT_ALL(sums.of[i], weights.of[i], taps->of[i]);
-    }
-    return sums;
-}
-
-#else
+#ifndef EQ_NEON_DOT
 /* Fours of inputs, each in all fours of a vector. */
 typedef struct {
     int8x16_t of[EQ_INPUT_FOURS];
 } eq_inputs;
+
+/* Weights of two fours of taps. */
+typedef struct {
+    eq_weights of[2];
+} eq_fours;
 
 /* Sums of taps 0, 1 and 2, 3 of a channel in neighbouring lanes. */
 typedef struct {
@@ -240,16 +140,19 @@ EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, co
     return same;
 }
 
-EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours)
+EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours, const int32_t part)
 {
+    (void)part;
     eq_fours loaded;
     loaded.of[0] = eq_load_weights(weights);
     loaded.of[1] = fours == 2 ? eq_load_weights(weights + EQ_WEIGHT_BYTES) : loaded.of[0];
     return loaded;
 }
 
-EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same)
+EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same,
+                                 const int32_t part)
 {
+    (void)part;
     EQ_UNROLL(4)
     for (int32_t i = 0; i < 4; i++) {
         const int8x16_t w = weights->of[0].of[i], v = weights->of[1].of[i];
@@ -280,13 +183,10 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 EQ_KERNEL eq_scales eq_scales_of(const eq_sums *multiplier, const eq_sums *shift)
 {
     eq_scales scales;
-    const int32x4_t zero = vdupq_n_s32(0);
+    scales.multiplier = *multiplier;
     EQ_UNROLL(4)
     for (int32_t i = 0; i < 4; i++) {
-        const int32x4_t negative = vnegq_s32(shift->of[i]);
-        scales.multiplier.of[i] = multiplier->of[i];
-        scales.right.of[i] = vminq_s32(negative, zero);
-        scales.left.of[i] = vmaxq_s32(negative, zero);
+        scales.shift.of[i] = vnegq_s32(shift->of[i]);
     }
     return scales;
 }
@@ -317,15 +217,16 @@ EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *s, const eq_limit
 {
     EQ_UNROLL(4)
     for (int32_t i = 0; i < 4; i++) {
-        int32x4_t x = sums.of[i];
+        int32x4_t x = sums.of[i], right = s->shift.of[i];
         if (limits->left) {
-            x = vshlq_s32(x, s->left.of[i]);
+            x = vshlq_s32(x, vmaxq_s32(right, vdupq_n_s32(0)));
+            right = vminq_s32(right, vdupq_n_s32(0));
         }
         x = vqrdmulhq_s32(x, s->multiplier.of[i]);
         if (eq_ties_matter(limits)) {
-            x = vsraq_n_s32(x, vandq_s32(x, s->right.of[i]), 31);
+            x = vsraq_n_s32(x, vandq_s32(x, right), 31);
         }
-        sums.of[i] = vrshlq_s32(x, s->right.of[i]);
+        sums.of[i] = vrshlq_s32(x, right);
     }
     return sums;
 }
