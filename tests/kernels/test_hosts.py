@@ -145,6 +145,32 @@ def test_a_weight_of_minus_128_takes_another_kernel(tmp_path):
     assert differences("c", [case], isa="avx2" if X86 else "") == ([], 1)
 
 
+@pytest.mark.parametrize("isa", NAMES)
+@pytest.mark.parametrize(("rows", "stride"), [(3, 1), (5, 2)])
+def test_a_column_of_outputs_is_walked_like_a_row(isa, rows, stride, tmp_path):
+    """Filters of streaming models are as wide as their inputs, and outputs one column."""
+    needs(isa)
+    random = np.random.default_rng(rows)
+    filters = random.integers(-127, 128, (1, rows, 1, 16)).astype(np.int8)
+    height = (17 - rows) // stride + 1
+    tensors = [
+        TensorSpec((1, 17, 1, 16), "int8", 0.05, 3),
+        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
+        TensorSpec((16,), "int32", 0.0005, 0, random.integers(-900, 900, 16)),
+        TensorSpec((1, height, 1, 16), "int8", 0.1, -5),
+    ]
+    window = {"padding": 1, "stride_h": stride, "stride_w": stride, "depth_multiplier": 1}
+    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1, "fused_activation_function": 0}
+    model = build_model(
+        [SubgraphSpec(tensors, [OpSpec("DEPTHWISE_CONV_2D", [0, 1, 2], [3], window)], [0], [3])]
+    )
+    path = tmp_path / "column.tflite"
+    path.write_bytes(model)
+    made = generate(path, target=host_target(), options=CompileOptions(isa=isa))
+    assert f".output_w = {height}," in made.files["column.c"]
+    assert differences("c", [random_case("column", model)], isa=isa) == ([], 1)
+
+
 @pytest.mark.parametrize("target", ["cortex-m4", "aarch64"])
 def test_a_level_of_another_processor_is_refused(target, tmp_path):
     path = tmp_path / "swish.tflite"

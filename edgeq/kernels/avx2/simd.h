@@ -27,6 +27,7 @@ typedef eq_sums eq_taps;
 
 typedef struct {
     eq_sums multiplier, odd, half, right, left;
+    eq_sums round_even, round_odd, rest; /* for shifts that all go right */
 } eq_scales;
 
 EQ_KERNEL __m256i eq_load_32(const void *values)
@@ -118,10 +119,18 @@ EQ_KERNEL __m256i eq_half_of(__m256i right)
     return _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_sub_epi32(right, _mm256_set1_epi32(1)));
 }
 
+/* Half of what is shifted out after 31 bits, and half of those; of even lanes, or of odd ones. */
+EQ_KERNEL __m256i eq_round_of(__m256i half)
+{
+    const __m256i round = _mm256_set1_epi64x((int64_t)1 << 30);
+    const __m256i lower = _mm256_blend_epi32(half, _mm256_setzero_si256(), 0xAA);
+    return _mm256_add_epi64(_mm256_slli_epi64(lower, 31), round);
+}
+
 EQ_KERNEL eq_scales eq_scales_of(eq_sums multiplier, eq_sums shift)
 {
     eq_scales scales;
-    const __m256i zero = _mm256_setzero_si256();
+    const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi32(1);
     scales.multiplier = multiplier;
     scales.odd.low = _mm256_srli_epi64(scales.multiplier.low, 32);
     scales.odd.high = _mm256_srli_epi64(scales.multiplier.high, 32);
@@ -131,6 +140,12 @@ EQ_KERNEL eq_scales eq_scales_of(eq_sums multiplier, eq_sums shift)
     scales.left.high = _mm256_max_epi32(_mm256_sub_epi32(zero, shift.high), zero);
     scales.half.low = eq_half_of(scales.right.low);
     scales.half.high = eq_half_of(scales.right.high);
+    scales.round_even.low = eq_round_of(scales.half.low);
+    scales.round_even.high = eq_round_of(scales.half.high);
+    scales.round_odd.low = eq_round_of(_mm256_srli_epi64(scales.half.low, 32));
+    scales.round_odd.high = eq_round_of(_mm256_srli_epi64(scales.half.high, 32));
+    scales.rest.low = _mm256_sub_epi32(scales.right.low, one);
+    scales.rest.high = _mm256_sub_epi32(scales.right.high, one);
     return scales;
 }
 
@@ -173,12 +188,42 @@ EQ_KERNEL __m256i eq_scaled_8(__m256i sums, __m256i multiplier, __m256i odd_mult
     return _mm256_srav_epi32(_mm256_add_epi32(high, half), right);
 }
 
+/* The same where all shifts go right and ties need no care: one addition rounds for both of the
+ * reference's shifts, and the upper halves of the products are 32 bits on already. */
+EQ_KERNEL __m256i eq_scaled_plainly_8(__m256i sums, __m256i multiplier, __m256i odd_multiplier,
+                                      __m256i round_even, __m256i round_odd, __m256i rest)
+{
+    __m256i even = _mm256_mul_epi32(sums, multiplier);
+    __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(sums, 32), odd_multiplier);
+    even = _mm256_srli_epi64(_mm256_add_epi64(even, round_even), 32);
+    odd = _mm256_add_epi64(odd, round_odd);
+    return _mm256_srav_epi32(_mm256_blend_epi32(even, odd, 0xAA), rest);
+}
+
+EQ_KERNEL __m256i eq_scale_low(__m256i sums, const eq_scales *s, const eq_limits *limits)
+{
+    if (!limits->left && !eq_ties_matter(limits)) {
+        return eq_scaled_plainly_8(sums, s->multiplier.low, s->odd.low, s->round_even.low,
+                                   s->round_odd.low, s->rest.low);
+    }
+    return eq_scaled_8(sums, s->multiplier.low, s->odd.low, s->half.low, s->right.low, s->left.low,
+                       limits);
+}
+
+EQ_KERNEL __m256i eq_scale_high(__m256i sums, const eq_scales *s, const eq_limits *limits)
+{
+    if (!limits->left && !eq_ties_matter(limits)) {
+        return eq_scaled_plainly_8(sums, s->multiplier.high, s->odd.high, s->round_even.high,
+                                   s->round_odd.high, s->rest.high);
+    }
+    return eq_scaled_8(sums, s->multiplier.high, s->odd.high, s->half.high, s->right.high,
+                       s->left.high, limits);
+}
+
 EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *s, const eq_limits *limits)
 {
-    sums.low = eq_scaled_8(sums.low, s->multiplier.low, s->odd.low, s->half.low, s->right.low,
-                           s->left.low, limits);
-    sums.high = eq_scaled_8(sums.high, s->multiplier.high, s->odd.high, s->half.high, s->right.high,
-                            s->left.high, limits);
+    sums.low = eq_scale_low(sums.low, s, limits);
+    sums.high = eq_scale_high(sums.high, s, limits);
     return sums;
 }
 
@@ -208,7 +253,9 @@ EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
 EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s,
                                 const eq_limits *limits, int32_t count)
 {
-    sums = eq_scale_sums(sums, s, limits);
+    sums.low = eq_scale_low(sums.low, s, limits);
+    /* What is not written is not computed either: nobody reads the upper sums then. */
+    sums.high = count > EQ_LANES / 2 ? eq_scale_high(sums.high, s, limits) : sums.low;
     eq_store_clamped(output, sums, limits->output_offset, limits, count);
 }
 

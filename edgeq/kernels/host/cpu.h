@@ -9,7 +9,13 @@
 #define EQ_LEVELS 0xFFFFFFFFu
 #endif
 
-enum { EQ_CPU_AVX2 = 1, EQ_CPU_AVXVNNI = 2, EQ_CPU_AVX512VNNI = 4 };
+enum {
+    EQ_CPU_AVX2 = 1,
+    EQ_CPU_AVXVNNI = 2,
+    EQ_CPU_AVX512VNNI = 4,
+    EQ_CPU_NEON = 8,
+    EQ_CPU_NEONDOT = 16
+};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -35,6 +41,81 @@ static inline uint32_t eq_cpu_levels(void)
         found |= EQ_CPU_AVXVNNI;
     }
     return found & EQ_LEVELS;
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<sys/auxv.h>) && !defined(EQ_CPUINFO)
+#include <sys/auxv.h>
+#define EQ_HAS_AUXV 1
+#endif
+#endif
+
+#if defined(EQ_HAS_AUXV)
+static inline int eq_cpu_has_dot(void)
+{
+    const unsigned long hwcap = 16, asimddp = 1ul << 20;
+    return (getauxval(hwcap) & asimddp) != 0;
+}
+#elif defined(__linux__)
+/* Without a C library: what the system says in text, by its system calls alone. Apps may read that
+ * on every Android; what the auxiliary vector says, only with a C library. */
+#ifndef EQ_CPUINFO
+#define EQ_CPUINFO "/proc/cpuinfo"
+#endif
+
+static inline long eq_cpu_call(long number, long a, long b, long c)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = 0;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
+    return x0;
+}
+
+static inline int eq_cpu_has_dot(void)
+{
+    enum { OPENAT = 56, CLOSE = 57, READ = 63, HERE = -100, MOST = 4096 };
+    static const char word[] = " asimddp";
+    const int last = (int)sizeof(word) - 1;
+    char text[MOST];
+    int matched = 0, found = 0;
+    const long file = eq_cpu_call(OPENAT, HERE, (long)EQ_CPUINFO, 0);
+    if (file < 0) {
+        return 0;
+    }
+    const long size = eq_cpu_call(READ, file, (long)text, MOST);
+    for (long i = 0; i < size && !found; i++) {
+        if (matched == last) {
+            found = text[i] == ' ' || text[i] == '\n';
+        }
+        matched = matched < last && text[i] == word[matched] ? matched + 1 : text[i] == ' ';
+    }
+    (void)eq_cpu_call(CLOSE, file, 0, 0);
+    return found;
+}
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static inline int eq_cpu_has_dot(void)
+{
+    int has = 0;
+    size_t size = sizeof(has);
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, 0, 0) == 0 && has;
+}
+#else
+static inline int eq_cpu_has_dot(void)
+{
+    return 0;
+}
+#endif
+
+/* NEON is part of AArch64. */
+static inline uint32_t eq_cpu_levels(void)
+{
+    const uint32_t dot = eq_cpu_has_dot() ? EQ_CPU_NEONDOT : 0;
+    return (EQ_CPU_NEON | dot) & EQ_LEVELS;
 }
 #else
 static inline uint32_t eq_cpu_levels(void)

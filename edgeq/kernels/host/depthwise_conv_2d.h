@@ -75,8 +75,9 @@ EQ_KERNEL void eq_depthwise_narrow(const eq_depthwise_conv_2d_host_params *p, co
 }
 
 EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
-                                 const int8_t *weights, const int32_t *table, int8_t *output,
-                                 const int32_t pixels, const int32_t count)
+                                 const int8_t *weights, const int32_t *table,
+                                 const eq_scales *scales, int8_t *output, const int32_t pixels,
+                                 const int32_t count)
 {
     const int32_t reach = (pixels - 1) * p->stride_w + p->filter_w;
     eq_sums sums[EQ_DEPTHWISE_PIXELS];
@@ -90,23 +91,25 @@ EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, cons
     } else {
         eq_depthwise_any(p, input, weights, sums, pixels);
     }
-    const eq_scales scales = eq_load_scales(table);
     EQ_UNROLL(4)
     for (int32_t i = 0; i < pixels; i++) {
-        eq_store_outputs(output + i * p->channels, sums[i], &scales, &p->limits, count);
+        eq_store_outputs(output + i * p->channels, sums[i], scales, &p->limits, count);
     }
 }
 
-/* One row of outputs of `count` channels. The last tile begins early enough to be a whole one. */
+/* One row of outputs of `count` channels, in tiles as even as can be. The last one begins early
+ * enough to be a whole one. */
 EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
                                 const int8_t *weights, const int32_t *table, int8_t *output,
                                 const int32_t count)
 {
-    const int32_t pixels = eq_min(EQ_DEPTHWISE_PIXELS, p->output_w);
+    const eq_scales scales = eq_load_scales(table);
+    const int32_t tiles = (p->output_w + EQ_DEPTHWISE_PIXELS - 1) / EQ_DEPTHWISE_PIXELS;
+    const int32_t pixels = (p->output_w + tiles - 1) / tiles;
     for (int32_t next = 0; next < p->output_w; next += pixels) {
         const int32_t x = eq_min(next, p->output_w - pixels);
-        eq_depthwise_tile(p, input + x * p->column_step, weights, table, output + x * p->channels,
-                          pixels, count);
+        eq_depthwise_tile(p, input + x * p->column_step, weights, table, &scales,
+                          output + x * p->channels, pixels, count);
     }
 }
 

@@ -41,6 +41,11 @@ def lower_host(
     padding = window_padding(g, node.input(0).zero_point)
     depth, row_bytes = g["input_c"], padding.padded_row_bytes
     copied = padding.needed or depth % LANES != 0
+    rows, columns, stride = g["output_h"], g["output_w"], g["stride_w"]
+    row_step, column_step = g["stride_h"] * row_bytes, stride * depth
+    if columns == 1 and g["filter_w"] == 1:
+        # One long row instead of many short ones: no two outputs share a column then either.
+        rows, columns, stride, row_step, column_step = 1, rows, 1, 0, row_step
     filters = channels.weights.reshape(depth, g["filter_h"], g["filter_w"])
     weights = by_fours(filters.transpose(0, 2, 1))
     return Call(
@@ -51,16 +56,16 @@ def lower_host(
             "batches": g["batches"],
             "image_bytes": g["input_h"] * g["input_w"] * depth,
             "padding": padding.fields,
-            "output_h": g["output_h"],
-            "output_w": g["output_w"],
+            "output_h": rows,
+            "output_w": columns,
             "channels": depth,
-            "row_step": g["stride_h"] * row_bytes,
-            "column_step": g["stride_w"] * depth,
+            "row_step": row_step,
+            "column_step": column_step,
             "filter_h": g["filter_h"],
             "filter_w": g["filter_w"],
             "tap_row_step": g["dilation_h"] * row_bytes,
             "tap_column_step": g["dilation_w"] * depth,
-            "stride_w": g["stride_w"],
+            "stride_w": stride,
             "dilation_w": g["dilation_w"],
             "limits": limits(channels, node.output().zero_point, clamp),
         },
