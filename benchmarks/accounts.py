@@ -90,11 +90,11 @@ def converted(name: str, scheme: str) -> Path | None:
     import edgeq
 
     networks.converted(name)  # leaves the Keras file and its calibration data behind
-    path = networks.FOLDER / f"{name}_{scheme}.tflite"
-    data = str(networks.FOLDER / f"{name}_calibration.npy")
+    path = networks.folder() / f"{name}_{scheme}.tflite"
+    data = str(networks.folder() / f"{name}_calibration.npy")
     if not path.exists():
         try:
-            source = networks.FOLDER / f"{name}.keras"
+            source = networks.folder() / f"{name}.keras"
             edgeq.convert(source, output=path, data=data, scheme=scheme, quality_check=False)
         except EdgeqError as error:
             print(f"{name} as {scheme}: {error.what}", flush=True)

@@ -8,14 +8,18 @@ int16x8 and float32, and an autoencoder in float32.
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import edgeq
 from edgeq.compiler.build.cache import cache_dir
 
-FOLDER = cache_dir() / "benchmarks"
+FOLDER = cache_dir() / "benchmarks"  # what benchmarks keep, whatever the code
+PACKAGE = Path(edgeq.__file__).parent
 
 
 def mobilenet_v2(size: int = 96, alpha: float = 0.35, classes: int = 10) -> Any:
@@ -124,15 +128,23 @@ HOST_NETWORKS = {"efficientnet_v2_b0_224": efficientnet_v2}
 RANGES = {"efficientnet_v2_b0_224": (0, 255)}
 
 
+@cache
+def folder() -> Path:
+    """Where converted networks are kept: one folder for each state of what converts."""
+    digest = hashlib.sha256()
+    for file in sorted((PACKAGE / "conversion").rglob("*.py")):
+        digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes())
+    path = FOLDER / f"converted-{digest.hexdigest()[:16]}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def converted(name: str) -> Path:
     """The .tflite of one of these networks, made on first use and kept."""
-    import edgeq
-
     scheme = SCHEMES.get(name, "int8")
-    path = FOLDER / f"{name.removesuffix(f'_{scheme}')}_{scheme}.tflite"
+    path = folder() / f"{name.removesuffix(f'_{scheme}')}_{scheme}.tflite"
     if path.exists():
         return path
-    FOLDER.mkdir(parents=True, exist_ok=True)
     model = {**NETWORKS, **HOST_NETWORKS}[name]()
     if scheme == "float32":
         import tensorflow as tf
@@ -140,9 +152,9 @@ def converted(name: str) -> Path:
         path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
         return path
     shape = tuple(model.inputs[0].shape[1:])
-    keras_file = FOLDER / f"{name}.keras"
+    keras_file = folder() / f"{name}.keras"
     model.save(keras_file)
-    data = FOLDER / f"{name}_calibration.npy"
+    data = folder() / f"{name}_calibration.npy"
     values = np.random.default_rng(0).uniform(*RANGES.get(name, (-1, 1)), (32, *shape))
     np.save(data, values.astype(np.float32))
     edgeq.convert(

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from edgeq.devices.native_output import captured_stderr
+from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.model.model_file import parse_graph
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
 
@@ -113,7 +117,7 @@ class StandIn(Protocol):
         """Run the model once."""
 
     def get_tensor(self, index: int) -> Any:
-        """The value of an output."""
+        """The value of an output, or of an input."""
 
 
 def stand_in_for_litert(model: bytes, inputs: Sequence[int], outputs: Sequence[int]) -> StandIn:
@@ -147,7 +151,12 @@ class _CompiledAsLiteRt:
             path = Path(folder) / "model.tflite"
             path.write_bytes(model)
             self._session = HostDevice("c").open(path, CompileOptions())
-        self._inputs: dict[int, Any] = dict.fromkeys(inputs)
+        graph = parse_graph(model)
+        # Zeros until they are given, as LiteRT's are.
+        self._inputs: dict[int, Any] = {
+            index: np.zeros((1, *spec.shape), spec.dtype)
+            for index, spec in zip(inputs, graph_specs(graph, inputs), strict=True)
+        }
         self._outputs: dict[int, Any] = dict.fromkeys(outputs)
         weakref.finalize(self, self._session.close)
 
@@ -161,8 +170,8 @@ class _CompiledAsLiteRt:
         self._outputs = {i: value[0].copy() for i, value in zip(self._outputs, found, strict=True)}
 
     def get_tensor(self, index: int) -> Any:
-        """The value of an output."""
-        return self._outputs[index]
+        """The value of an output, or of an input."""
+        return self._inputs[index][0] if index in self._inputs else self._outputs[index]
 
 
 class AsLiteRt:

@@ -39,6 +39,7 @@ WARNINGS = {
     "one class": r"All \d+ samples are class ",
     "divisor": r"An input of zeros .* makes a divisor 0",
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
+    "litert": r"LiteRT cannot run this model: .*LSTM.*: LiteRT has no int16 kernel",
 }
 REFUSALS = {
     "quality": r"The converted model does not compute what the float model does\..*"

@@ -15,15 +15,15 @@ layers = keras.layers
 ARITHMETIC = {"ADD", "SUB", "MUL", "DIV"}
 
 
-def small(padding, *before, depthwise=False, dtype="float32", behind=()):
+def small(padding, *before, first="plain", dtype="float32", behind=()):
     keras.utils.set_random_seed(3)
     x = y = keras.Input((10, 10, 3), dtype=dtype)
     for layer in before:
         y = layer(y)
-    if depthwise:
+    if first == "depthwise":
         y = layers.DepthwiseConv2D(3, padding=padding, depth_multiplier=2)(y)
     else:
-        y = layers.Conv2D(6, 3, padding=padding)(y)
+        y = layers.Conv2D(6, 3, padding=padding, groups=3 if first == "grouped" else 1)(y)
     for layer in behind:
         y = layer(y)
     y = layers.GlobalAveragePooling2D()(layers.ReLU()(y))
@@ -49,11 +49,11 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("first", ["plain", "depthwise", "grouped"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("name", BEFORE)
-def test_what_scales_the_input_is_part_of_the_first_layer(name, padding, depthwise):
-    model = small(padding, *BEFORE[name](), depthwise=depthwise)
+def test_what_scales_the_input_is_part_of_the_first_layer(name, padding, first):
+    model = small(padding, *BEFORE[name](), first=first)
     found = float_model(model)
     shifted = padding == "same" and name != "scaled"
     assert len(ARITHMETIC.intersection(kinds(found.graph))) == shifted
@@ -78,9 +78,11 @@ def test_pixels_stay_pixels_and_cost_nothing(tmp_path):
     assert arenas[0] == arenas[1]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_a_shift_in_front_of_padding_is_a_change_of_the_zero_point(dtype, tmp_path):
-    model = small("same", *BEFORE["centred"](), dtype=dtype)
+@pytest.mark.parametrize(
+    ("dtype", "first"), [("float32", "plain"), ("uint8", "plain"), ("float32", "grouped")]
+)
+def test_a_shift_in_front_of_padding_is_a_change_of_the_zero_point(dtype, first, tmp_path):
+    model = small("same", *BEFORE["centred"](), dtype=dtype, first=first)
     path = tmp_path / "shifted.tflite"
     result = edgeq.convert(model, data=pixels(dtype), output=path)
     graph = parse_graph(result.data)

@@ -196,6 +196,8 @@ def takes(network: Network, op: Any, index: int) -> bool:
     channels, weights = network.shape(index)[-1], network.shape(inputs[1])
     if kind == "DEPTHWISE_CONV_2D":
         return weights[3] % channels == 0
+    if kind == "CONV_2D":
+        return channels % weights[-1] == 0  # a part of them where channels are in groups
     return weights[-1] == channels
 
 
@@ -216,7 +218,16 @@ def _pads(network: Network, op: Any) -> bool:
 
 
 def _convolution(weights: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    a, b = (_by_output(value, weights) for value in (a, b))
     return weights * a, (weights * b).reshape(len(weights), -1).sum(1)
+
+
+def _by_output(value: Array, weights: Array) -> Array:
+    """What belongs to the input channels that each output reads: those of its group."""
+    own = weights.shape[-1]
+    groups = value.reshape(-1, own)
+    rows = np.repeat(groups, len(weights) // len(groups), axis=0)
+    return rows.reshape(len(weights), *[1] * (weights.ndim - 2), own)
 
 
 def _depthwise(weights: Array, a: Array, b: Array) -> tuple[Array, Array]:

@@ -70,9 +70,25 @@ def put_back(network: Network, cut: Cut, quantize_step: StepQuantizer) -> None:
         ops = network.ops
         wanted = {i for op in made for i in indices(op.outputs)}
         first = next((k for k, op in enumerate(ops) if wanted & set(indices(op.inputs))), len(ops))
-        network.ops = [*ops[:first], *made, *ops[first:]]
+        needed = _makers(made, ops[first:])
+        later = [op for op in ops[first:] if all(op is not other for other in needed)]
+        network.ops = [*ops[:first], *needed, *made, *later]
     _drop_copies(network)
     network.spliced = True
+
+
+def _makers(made: Sequence[Any], ops: Sequence[Any]) -> list[Any]:
+    """Those of some ops that others need before them.
+
+    What the layer read was an output to the quantizer, which may convert it last of all.
+    """
+    wanted = {i for op in made for i in indices(op.inputs)}
+    found = []
+    for op in reversed(ops):
+        if wanted & set(indices(op.outputs)):
+            found.append(op)
+            wanted |= set(indices(op.inputs))
+    return found[::-1]
 
 
 def _drop_copies(network: Network) -> None:
