@@ -2,8 +2,8 @@
 
     python -m tests.kernels.arm64 --isa neondot --only "CONV_2D int8" -n 300
 
-compares random layers at the levels of AArch64 with TensorFlow Lite Micro's bytes, each level on the
-least CPU that has it: an instruction that this CPU lacks ends the program.
+compares random layers at the levels of AArch64 with TensorFlow Lite Micro's bytes, each level on
+the least CPU that has it: an instruction that this CPU lacks ends the program.
 """
 
 import argparse

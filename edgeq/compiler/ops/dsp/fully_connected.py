@@ -21,7 +21,6 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 from edgeq.model.graph import Subgraph
 
-
 _WORTH_WIDENING = 16  # outputs
 
 

@@ -34,6 +34,6 @@ def merged_bits(channels: Channels, scale: dict[str, int]) -> tuple[NDArray[np.i
 
 
 def merged_addend(zero_point: int, bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What is added to the high half: the zero point and one half, and the first rounding's half."""
+    """What is added to the high half: zero point, one half, and half of the first rounding."""
     addend: NDArray[np.int64] = ((2 * zero_point + 1) << (_SHIFT - 1)) + (1 << bits >> 2)
     return addend
