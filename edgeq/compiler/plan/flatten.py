@@ -174,9 +174,8 @@ class _Inliner:
             ready.update(op.outputs)
         missing = [i for i in subgraph.outputs if i not in ready]
         if missing:
-            problems.append(
-                EdgeqError(f"output tensor {missing[0]} is never written.", self.graph.path)
-            )
+            what = f"output tensor {missing[0]} is never written."
+            problems.append(EdgeqError(what, self.graph.path))
         raise_problems(problems)
 
     def _number(self, subgraph: Subgraph, tensor: Tensor) -> int:
