@@ -238,8 +238,10 @@ ACTIVATION_SETTINGS: dict[str, dict[str, Any]] = {
 }
 """Arguments of the activations that need some."""
 REMARKS = {
-    "STFTSpectrogram": "a spectrum spans more than 8 bits tell, and more than 16 where it is "
-    "squared: convert refuses it by its quality check",
+    "MelSpectrogram": "as the first layer of a model it becomes a front end (frontends.md)",
+    "STFTSpectrogram": "as the first layer of a model it becomes a front end (frontends.md); as a "
+    "layer, a spectrum spans more than 8 bits tell, and more than 16 where it is squared: convert "
+    "refuses it by its quality check",
     "LSTMCell: in RNN": "an LSTM step by step, its state rounded at each op",
 }
 """Why a figure is low, by name and note."""

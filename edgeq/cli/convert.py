@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from edgeq.report.units import in_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert import convert as convert_model
+from edgeq.workflow.front_ends import SplitFrontEnd
 from edgeq.workflow.streams import Streamed
 
 
@@ -215,6 +216,7 @@ def convert(
         precision=_pairs(precision),
         **settings,
     )
+    _say_all(result.notes)
     if as_json:
         print_json(result.to_json())
     else:
@@ -223,8 +225,12 @@ def convert(
             show_passes(result.passes)
         if ranges and result.calibration is not None:
             show_ranges(result.calibration)
-    for warning in result.warnings:
-        say(f"Warning: {warning}", err=True)
+    _say_all(f"Warning: {warning}" for warning in result.warnings)
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line, err=True)
 
 
 def show_conversion(result: Conversion) -> None:
@@ -233,8 +239,7 @@ def show_conversion(result: Conversion) -> None:
         f"{result.output}: {in_bytes(len(result.data))}, {result.scheme.name} "
         f"({in_bytes(result.float_bytes)} as float32)"
     )
-    if result.stream is not None:
-        show_stream(result.stream)
+    _show_parts(result)
     for layer, scheme in result.precision.items():
         say(f"  {layer}: {scheme}")
     if result.proof is not None:
@@ -270,6 +275,26 @@ def _show_accuracy(result: Conversion, before: Score, after: Score) -> None:
     )
     if result.outputs is not None:
         say(f"outputs: {result.outputs}")
+
+
+def _show_parts(result: Conversion) -> None:
+    """Print what comes before the model, and how it streams."""
+    if result.frontend is not None:
+        show_front_end(result.frontend)
+    if result.stream is not None:
+        show_stream(result.stream)
+
+
+def show_front_end(front: SplitFrontEnd) -> None:
+    """Print how close a front end and the float model behind it are to the model of both."""
+    say(f"front end: {front.output}, for --frontend")
+    found = front.quality
+    if found is not None:
+        ratio = found.signal_to_noise_db
+        say(
+            f"float model behind it beside the Keras model: {found.samples} recordings"
+            + ("" if ratio is None else f", SNR {ratio:.1f} dB")
+        )
 
 
 def show_stream(stream: Streamed) -> None:

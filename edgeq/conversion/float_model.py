@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.flatbuffer import op_kinds
+from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.network import LearnedScale, Network, Range
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
@@ -55,6 +56,7 @@ class FloatModel:
         learned_ranges, learned_scales, integer_inputs: As in `Network`.
         outputs: What its outputs' numbers are by the loss it was trained with; None if not known.
         stream: How it streams, if it takes steps of what a sample is a window of.
+        front: The front end that it was split from, whose recordings are its samples.
     """
 
     data: bytes
@@ -66,6 +68,7 @@ class FloatModel:
     integer_inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Outputs | None = None
     stream: StreamForm | None = None
+    front: Hearing | None = None
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -80,13 +83,20 @@ class FloatModel:
 
     @property
     def samples(self) -> tuple[InputSpec, ...]:
-        """What a sample must look like: what a call takes, or a window of such."""
+        """What a sample must look like: what a call takes, a window of such, or a recording."""
+        if self.front is not None:
+            return (self.front.spec,)
         if self.stream is None:
             return self.inputs
         return tuple(
             replace(spec, shape=shape)
             for spec, shape in zip(self.inputs, self.stream.windows, strict=True)
         )
+
+    @property
+    def pieces(self) -> Hearing | StreamForm | None:
+        """What makes calls of a sample; None where a sample is a call."""
+        return self.stream if self.front is None else self.front.streamed(self.stream)
 
     def network(self, data: bytes | None = None) -> Network:
         """The model to be rewritten; or what something else made of it, with what is known of it.
@@ -167,23 +177,16 @@ def streaming_models(
     Raises:
         EdgeqError: Not a Keras model, or a layer cannot stream.
     """
-    from edgeq.conversion.sources.keras_models import load_keras
     from edgeq.conversion.streaming.model import to_streaming
 
-    where = str(model) if isinstance(model, str | Path) else str(getattr(model, "name", "model"))
     outputs = outputs_by_loss(model)
-    if isinstance(model, str | Path):
-        path = Path(model)
-        if not is_keras_file(path):
-            raise EdgeqError(
-                "Only a Keras model can become one that streams.",
-                where,
-                "a .keras or .h5 file, or a keras.Model in Python",
-            )
-        if not path.exists():
-            raise EdgeqError(f"There is no '{path}'.")
-        model = load_keras(path, trust=trust)
-    model = _as_keras_3(model)
+    if isinstance(model, str | Path) and not is_keras_file(Path(model)):
+        raise EdgeqError(
+            "Only a Keras model can become one that streams.",
+            str(model),
+            "a .keras or .h5 file, or a keras.Model in Python",
+        )
+    model, where = in_memory(model, trust=trust)
     streaming = to_streaming(model, axis, step, where)
     whole = float_model(model, split=split, head=head)
     made = float_model(streaming.model, split=split, log=log, head=head)
@@ -194,6 +197,25 @@ def streaming_models(
         replace(whole, source=where, outputs=outputs),
         replace(made, source=where, outputs=outputs, stream=streaming.form),
     )
+
+
+def in_memory(model: str | Path | Any, *, trust: bool) -> tuple[Any, str]:
+    """A model of Keras 3, and its name for messages.
+
+    Args:
+        model: `.keras`, `.h5`, or a model of Keras 3 or tf_keras in memory.
+        trust: Whether code inside the file may run.
+
+    Raises:
+        EdgeqError: No such file, or not a sound Keras model.
+    """
+    from edgeq.conversion.sources.keras_models import load_keras
+
+    if not isinstance(model, str | Path):
+        return _as_keras_3(model), str(getattr(model, "name", "model"))
+    if not Path(model).exists():
+        raise EdgeqError(f"There is no '{model}'.")
+    return load_keras(Path(model), trust=trust), str(model)
 
 
 def packed(network: Network, info: ModelInfo | None, outputs: Outputs | None = None) -> FloatModel:

@@ -77,6 +77,8 @@ class InputSpec:
         rate_hz: Sample rate of the recordings it takes; None where the model does not say.
         file_axes: Where the model came from a file with its axes in another order (channels
             first): which axis of a sample there each axis of `shape` is. Empty for the same.
+        slack: By so much a recording may be shorter, then silence follows, or longer, then it is
+            cut; 0 for what is no recording.
     """
 
     name: str
@@ -88,6 +90,7 @@ class InputSpec:
     normalization: Normalization | None = None
     rate_hz: int | None = None
     file_axes: tuple[int, ...] = ()
+    slack: int = 0
 
     @property
     def file_shape(self) -> tuple[int, ...]:

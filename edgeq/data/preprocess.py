@@ -163,6 +163,7 @@ def fit_array(
     """
     array = _as_array(value, spec, where)
     check_dtype(array.dtype, spec, where)
+    array = _as_long(array, spec) if spec.slack else array
     shape = fit_shape(array.shape, spec, where)
     array = array.reshape(shape)
     if shape != spec.shape or (spec.file_axes and shape == spec.file_shape):
@@ -180,6 +181,14 @@ def fit_array(
         bad = "NaN" if np.isnan(fitted).any() else "infinity"
         raise EdgeqError(f"A sample for input '{spec.name}' holds {bad}.", where, "clean the data")
     return fitted
+
+
+def _as_long(array: Array, spec: InputSpec) -> Array:
+    """A recording that is nearly as long as it should be with silence behind it, or cut."""
+    missing = max(spec.shape) - array.size
+    if array.size != max(array.shape, default=0) or abs(missing) > spec.slack:
+        return array
+    return np.pad(array.reshape(-1)[: max(spec.shape)], (0, max(missing, 0)))
 
 
 def _as_array(value: Any, spec: InputSpec, where: str) -> Array:
@@ -235,10 +244,14 @@ def fit_shape(shape: tuple[int, ...], spec: InputSpec, where: str) -> tuple[int,
     Samples may also lie as in the file that the model was made of, channels first: then that
     shape. Where both are the same, the file's order holds.
 
+    Recordings that are nearly as long count as just as long.
+
     Raises:
         EdgeqError: It is neither.
     """
     long = [n for n in shape if n != 1]
+    if spec.slack and len(long) == 1 and abs(long[0] - max(spec.shape)) <= spec.slack:
+        return spec.shape
     if spec.file_axes and long == [n for n in spec.file_shape if n != 1]:
         return spec.file_shape
     if long != [n for n in spec.shape if n != 1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -59,6 +60,7 @@ class Description:
         window: Its shape; `periodic` as scipy's fftbins=True.
         pre_emphasis: c in x[n] - c * x[n - 1], over the whole recording; 0 for none.
         center: Whether the first window is centred on the first sample, silence before it.
+        silence: Samples of silence before the first one, besides.
         power: 2 for powers, 1 for magnitudes.
         num_mel_bins, lower_edge_hertz, upper_edge_hertz, mel_scale, mel_slopes, norm: Triangles;
             their slopes are straight over "hertz" (librosa) or "mel" (Keras, tf.signal), of height
@@ -81,6 +83,7 @@ class Description:
     periodic: bool = True
     pre_emphasis: float = 0.0
     center: bool = False
+    silence: int = 0
     power: float = 2.0
     num_mel_bins: int = 40
     lower_edge_hertz: float = 125.0
@@ -132,6 +135,7 @@ _SPECTRUM = _COMMON | {
     "periodic",
     "pre_emphasis",
     "center",
+    "silence",
     "power",
     "log",
     "log_floor",
@@ -181,6 +185,12 @@ def read_described(
         )
     given = parse_toml(read_bytes(path, "front end", _MOST_BYTES), str(path))
     return _with_decision(given, path.stem, str(path))
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """A TOML file of plain values: text, numbers and truth."""
+    lines = (f"{key} = {json.dumps(value)}" for key, value in values.items())
+    return "\n".join(lines) + "\n"
 
 
 def _with_decision(
@@ -277,8 +287,9 @@ def _problems(d: Description) -> list[str]:
         "sample_rate": (1, 768_000),
         "frame_length": (2, d.fft_length),
         "frame_step": (1, 1 << 20),
-        "fft_length": (64, 4096) if d.kind == "micro" else (8, 1024),
+        "fft_length": (64, 4096) if d.kind == "micro" else (8, 2048),
         "pre_emphasis": (0, 1),
+        "silence": (0, d.frame_length // 2),
         "num_mel_bins": (1, 256),
         "lower_edge_hertz": (0, d.upper_edge_hertz),
         "upper_edge_hertz": (d.lower_edge_hertz, d.sample_rate / 2),

@@ -194,7 +194,8 @@ def _spec(stream: Stream, samples: int) -> InputSpec:
     shape = (rows, stream.axes) if stream.axes > 1 else (rows,)
     most = 32768 * stream.unit
     rate = stream.rate_hz if stream.axes == 1 else None
-    return InputSpec("samples", shape, own="int16", low=-most, high=most, rate_hz=rate)
+    slack = stream.window if stream.axes == 1 else 0
+    return InputSpec("samples", shape, own="int16", low=-most, high=most, rate_hz=rate, slack=slack)
 
 
 def _has_labels(data: Any) -> bool:

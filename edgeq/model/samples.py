@@ -19,10 +19,14 @@ def sample_specs(graph: Graph) -> list[InputSpec]:
     main = graph.main
     described = graph.info.inputs
     axes = read_axes(graph.metadata, graph.path)
-    return [
+    specs = [
         input_spec(main.tensors[index], described[position : position + 1], axes)
         for position, index in enumerate(main.inputs)
     ]
+    stream = graph.stream
+    if stream is None or stream.axes > 1 or stream.shape:
+        return specs
+    return [replace(spec, slack=stream.window) for spec in specs]
 
 
 def input_spec(

@@ -21,6 +21,7 @@ from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.support.result import Result
+from edgeq.workflow.front_ends import SplitFrontEnd
 from edgeq.workflow.streams import Streamed
 
 
@@ -52,6 +53,7 @@ class Conversion(Result):
         app_runtimes: For a phone: what the runtimes that apps use say of the model.
         passes: Which passes changed which layers, where that was asked for.
         stream: How it streams; None for a model that takes what the source takes.
+        frontend: The front end that was part of the Keras model; the result takes its features.
     """
 
     model: str
@@ -75,11 +77,21 @@ class Conversion(Result):
     app_runtimes: tuple[AppRuntime, ...] = ()
     passes: tuple[FiredPass, ...] = ()
     stream: Streamed | None = None
+    frontend: SplitFrontEnd | None = None
 
     @property
     def compared(self) -> Paired | None:
         """Whether the converted model is worse than the float one, or noise; None if not asked."""
         return None if self.accuracy is None else compare_scores(*self.accuracy)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done that nobody asked for in so many words, in sentences."""
+        if self.frontend is None:
+            return ()
+        return (
+            f"The layer {self.frontend.layer} became a front end; the model takes its features.",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data, without the model itself."""
@@ -122,5 +134,6 @@ class Conversion(Result):
             "data": {name: found.to_json() for name, found in self.understood.items()},
             "passes": self.passes,
             "stream": self.stream and self.stream.to_json(),
+            "frontend": self.frontend and self.frontend.to_json(),
             "warnings": self.warnings,
         }

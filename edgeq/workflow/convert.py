@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
-from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
+from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.runs_on import RunsOn, runs_on
-from edgeq.boards.runtimes.check import check_newest, lacking_in_litert
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
@@ -28,14 +26,17 @@ from edgeq.conversion.quantization.adaptive_rounding import (
 )
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
-from edgeq.data import DatasetOptions, Understood, data_warnings, open_dataset
+from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert_options import check_io, check_stream, check_use
-from edgeq.workflow.phones import over_all_pixels, usual_io
+from edgeq.workflow.front_ends import heard, place_for, written
+from edgeq.workflow.labelled import compared
+from edgeq.workflow.phones import usual_io
 from edgeq.workflow.quality import QualityCheck
-from edgeq.workflow.repairs import Repairs, calibrated
+from edgeq.workflow.ranges import Ranged, ranged
+from edgeq.workflow.repairs import Repairs
 from edgeq.workflow.streams import float_models, is_apart, streamed
 
 
@@ -130,51 +131,56 @@ def convert(
     check_stream(stream, stream_step, eval_data)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
-    given, source = float_models(
+    models = float_models(
         model, stream, stream_step, signature=signature, trust=trust, split=split_outputs,
-        head=head, log=log,
-    )  # fmt: skip
+        head=head, log=log, sample_rate=options.sample_rate, front_ends=chosen.integer,
+    ).fitted(data, options, limit)  # fmt: skip
+    given, source = models.given, models.source
+    beside = _beside(path, source, (model, data, eval_data), force=force)
     scores = labelled_output(source, options.classes)
     recipe = _as_they_come(recipe, source, io)
-    understood: dict[str, Understood] = {}
-    found, repairs, pixels = None, None, None
-    left_out: tuple[str, ...] = ()
-    float_source = source
+    ready = Ranged(source, recipe)
     if chosen.integer:
-        dataset = open_dataset(data, source.samples, options=options, limit=limit)
-        dataset = dataset if source.stream is None else dataset.cut(source.stream)
-        source, recipe, found, left_out = calibrated(
-            source, recipe, dataset, calibration, accept_loss=accept_loss, log=log
-        )
-        understood["calibration"] = dataset.understood
-        found, pixels = over_all_pixels(found, dataset.understood, options, io_type)
-        repairs = Repairs(source, dataset, rounding, bias_correction)
-    made = quantize(source, recipe, found.ranges if found else {}, repair=repairs, log=log)
-    if log is not None and check_passes:
-        prove_passes(log, dataset, source.data, source.source)
-    result = describe(made, source, options, found, pixels)
-    real = replace(float_source, data=describe(float_source.network(), source, options, found))
-    proof, on_zeros = _proven(result, source, recipe)
+        ready = ranged(
+            source, recipe, data, options, limit, calibration=calibration, rounding=rounding,
+            bias_correction=bias_correction, accept_loss=accept_loss, log=log,
+        )  # fmt: skip
+    real, source, found = source, ready.source, ready.calibration
+    made = quantize(
+        source, ready.recipe, found.ranges if found else {}, repair=ready.repairs, log=log
+    )
+    if log is not None and check_passes and ready.dataset is not None:
+        prove_passes(log, ready.dataset, source.data, source.source)
+    result = describe(made, source, options, found, ready.pixels)
+    real = replace(real, data=describe(real.network(), source, options, found))
+    proof, on_zeros = _proven(result, source, ready.recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(
-        quality_check, data, eval_data, options, accept_loss, metric, scores, left_out
+        quality_check, data, eval_data, options, accept_loss, metric, scores, ready.left_out,
+        models.source.front,
+    )  # fmt: skip
+    front, heard_words = heard(
+        check, models.whole, models.alone, models.windows, source.stream, chosen
     )
-    stepwise, words = streamed(check, given, source, chosen)
-    quality, remarks = check.run(given, chosen, result, source.stream, apart=is_apart(stepwise))
-    judged = () if eval_data is None else _compare(real, result, eval_data, metric, options)
-    understood.update(_understood(judged))
+    stepwise, words = streamed(check, models.windows, source, chosen)
+    apart = is_apart(stepwise) or is_apart(front)
+    quality, remarks = check.run(given, chosen, result, source.stream, apart=apart)
+    judged = () if eval_data is None else compared(models, real, result, eval_data, metric, options)
+    understood = {**ready.understood, **_understood(judged)}
     warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
+    warnings += (*ready.left_out, *_remarks(judged, where), *remarks)
+    output, front = written(path, result, beside, front)
     return Conversion(
         model=source.source,
         scheme=chosen,
-        precision=dict(recipe.precision),
+        precision=dict(ready.recipe.precision),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
-        output=_written(path, result),
+        output=output,
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *left_out, *_remarks(judged, where), *remarks, *words, *on_zeros),
+        warnings=(*warnings, *models.words, *heard_words, *words, *on_zeros),
         float_model=real,
         understood=understood,
         quality=quality,
@@ -182,9 +188,17 @@ def convert(
         app_runtimes=_in_apps(result, place),
         passes=explained(log, source.graph) if log is not None and explain else (),
         stream=stepwise,
+        frontend=front,
         **_scores(judged),
-        **_mended(repairs),
+        **_mended(ready.repairs),
     )
+
+
+def _beside(
+    path: Path | None, source: FloatModel, inputs: tuple[Any, ...], *, force: bool
+) -> Path | None:
+    """Where the description of a front end that was split off is written."""
+    return None if source.front is None else place_for(path, force=force, inputs=inputs)
 
 
 def _of_data(
@@ -269,31 +283,6 @@ def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
     return (words,)
 
 
-def _compare(
-    source: FloatModel, after: bytes, data: Any, metric: str, options: DatasetOptions
-) -> tuple[Evaluation, Evaluation]:
-    """The float and the converted model on the very same labelled samples."""
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in (("float", source.data), ("quantized", after)):
-            path = Path(folder) / f"{name}.tflite"
-            path.write_bytes(content)
-            graph = parse_graph(content)
-            lacking = lacking_in_litert(graph)
-            instead = "c" if check_newest(graph, "tflm") else "tflm"
-            found.append(
-                evaluate(
-                    path,
-                    on=instead if lacking else "local",
-                    data=data,
-                    metric=metric,
-                    dataset_options=options,
-                    outputs=source.outputs,
-                )
-            )
-    return found[0], found[1]
-
-
 def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
     """What was understood of labelled data."""
     found = judged[1].data if judged else None
@@ -306,11 +295,3 @@ def _free(output: str | Path | None, inputs: tuple[Any, ...], *, force: bool) ->
         return None
     check_writable(Path(output), force=force, inputs=inputs)
     return Path(output)
-
-
-def _written(path: Path | None, result: bytes) -> str | None:
-    """Where the model now lies, if anywhere."""
-    if path is None:
-        return None
-    write_whole(path, result)
-    return str(path)

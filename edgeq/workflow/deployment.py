@@ -208,6 +208,12 @@ class _Steps:
             trust=self.config.trust,
             accept_loss=self.config.accept_loss,
         )
+        if conversion.frontend is not None:
+            raise EdgeqError(
+                f"The model begins with a front end, the layer {conversion.frontend.layer}.",
+                str(source),
+                f"edgeq convert {source.name}, then deploy the .tflite with --frontend",
+            )
         real = None
         if conversion.float_model is not None:
             real = self.scratch / "float.tflite"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.diagnosis.diagnose import Diagnosis, LayerDiagnosis, diagnose
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.proof.heads import joined_by
 from edgeq.conversion.proof.limits import STREAM_LIMITS, QualityLimits, quality_limits
 from edgeq.conversion.proof.quality import (
@@ -49,6 +50,7 @@ class QualityCheck:
         metric: What `eval_data` is for; classification makes scores of the first output.
         scores: Position of an output that is known to hold scores; None for none.
         known: What was found on the way, in sentences that belong to a refusal.
+        front: What makes features of the data's recordings; None where a sample is an input.
     """
 
     wanted: bool
@@ -59,6 +61,7 @@ class QualityCheck:
     metric: str = "classification"
     scores: int | None = None
     known: tuple[str, ...] = ()
+    front: Hearing | None = None
 
     def run(
         self,
@@ -102,8 +105,7 @@ class QualityCheck:
                 + " ".join(_words(o, quality) for o in bad if o.verdict == FAILED)
                 + "".join(f" {words}" for words in (*self.known, blame) if words),
                 source.source,
-                f"{_OF_WINDOWS if apart else _remedy(scheme)}; "
-                "--accept-loss writes it all the same",
+                f"{self._remedy(scheme, apart)}; --accept-loss writes it all the same",
             )
         if blame:
             warnings.append(blame)
@@ -111,11 +113,45 @@ class QualityCheck:
             warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
         return quality, tuple(text for text in warnings if text)
 
+    def _remedy(self, scheme: Scheme, apart: bool) -> str:
+        """What may help."""
+        if not apart:
+            return _remedy(scheme)
+        return _OF_WINDOWS if self.front is None else _OF_LAYERS
+
     def streamed(self, source: FloatModel, streaming: FloatModel, scheme: Scheme) -> Quality | None:
         """How close the float model of steps is to that of windows; None without data."""
         if not self.wanted or self.data is None or not scheme.integer:
             return None
         return self._measure(source, STREAM_LIMITS, streaming.data, streaming.stream)
+
+    def front_end(self, whole: FloatModel, windows: FloatModel, scheme: Scheme) -> Quality | None:
+        """How close a front end and the float model behind it are to the model of both.
+
+        Raises:
+            LimitError: Too far, and that is not accepted.
+        """
+        if not self.wanted or self.data is None or not scheme.integer:
+            return None
+        quality = self._measure(whole, STREAM_LIMITS, windows.data, None)
+        if quality.verdict != FAILED or self.accept_loss:
+            return quality
+        assert self.front is not None
+        raise LimitError(
+            f"In float already the front end that was the layer {self.front.layer} leads to other "
+            f"answers. {' '.join(_words(o, quality) for o in quality.outputs if o.reason)} "
+            f"{' '.join(self.front.approximate)}",
+            whole.source,
+            f"{_OF_LAYERS}; --accept-loss writes it all the same",
+        )
+
+    def single(self, whole: FloatModel, alone: FloatModel, scheme: Scheme) -> Quality | None:
+        """How close two float models are that take the same recordings."""
+        if not self.wanted or self.data is None or not scheme.integer:
+            return None
+        return replace(self, front=None)._measure(
+            replace(whole, front=self.front), STREAM_LIMITS, alone.data, None
+        )
 
     def _measure(
         self,
@@ -124,10 +160,10 @@ class QualityCheck:
         converted: bytes,
         stream: StreamForm | None,
     ) -> Quality:
-        labelled = self.eval_data is not None
+        labelled, front = self.eval_data is not None, self.front
         data = open_dataset(
             self.eval_data if labelled else self.data,
-            source.inputs,
+            source.samples if front is None else (front.spec,),
             labelled=labelled,
             options=self.options,
             limit=SAMPLES,
@@ -139,12 +175,15 @@ class QualityCheck:
         if stream is not None:
             # The first two again, so that one window is enough for an answer.
             samples = chain(samples, (sample.inputs for sample, _ in zip(data, "12", strict=False)))
+            if front is not None:
+                samples = map(front.features, samples)
             return measure_stream(source, converted, stream, samples, limits, scores=scores)
-        return measure_quality(source, converted, samples, limits, scores=scores)
+        features = None if front is None else front.features
+        return measure_quality(source, converted, samples, limits, scores=scores, features=features)
 
     def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:
         """The layers that the error comes from, in a sentence; empty where nobody can tell."""
-        if not scheme.integer or self.data is None:
+        if not scheme.integer or self.data is None or self.front is not None:
             return ""
         with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
             integer, real = Path(folder) / "integer.tflite", Path(folder) / "float.tflite"
@@ -234,6 +273,7 @@ _OF_WINDOWS = (
     "in float the stream answers otherwise, too: train without padding over time, or without "
     "layers that remember more than a window"
 )
+_OF_LAYERS = "in float the front end leads to other answers, too: train on `edgeq features`"
 _REMEDIES: Mapping[str, str] = {
     "int8": "--calibration mse, more samples of --data, or --scheme int16x8",
     "int8-per-tensor": "--scheme int8, or --scheme int16x8",

@@ -166,7 +166,11 @@ def _make(
     # The metric judges each scheme right after, and a bad one is to be seen beside the others.
     unchecked = {**settings, "quality_check": False}
     try:
-        convert(model, data=data, output=path, scheme=name, dataset_options=reading, **unchecked)
+        made = convert(
+            model, data=data, output=path, scheme=name, dataset_options=reading, **unchecked
+        )
+        if made.frontend is not None:
+            return f"the layer {made.frontend.layer} became a front end; convert it by itself"
     except EdgeqError as error:
         return error.what
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,12 @@ from edgeq.conversion.float_model import FloatModel, float_model, streaming_mode
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.sources.keras_front_ends import SplitModel, with_floor
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.conversion.streaming.form import StreamForm
+from edgeq.data import DatasetOptions, open_dataset
 from edgeq.errors import MissingDependency
+from edgeq.workflow.front_ends import SplitFrontEnd, hearing_of, split_model
 from edgeq.workflow.quality import QualityCheck
 
 # What float32 makes of the order in which sums are taken, and recurrent layers of long ago.
@@ -57,9 +61,53 @@ class Streamed:
         }
 
 
-def is_apart(found: Streamed | None) -> bool:
-    """Whether a model streams, and its answers are not those of windows in float already."""
+def is_apart(found: Streamed | SplitFrontEnd | None) -> bool:
+    """Whether answers are not those of the model that was given in float already."""
     return found is not None and found.apart
+
+
+@dataclass(frozen=True)
+class FloatModels:
+    """The float models behind a conversion.
+
+    Attributes:
+        source: The one to quantize.
+        windows: The same, taking whole windows where that takes steps.
+        whole: With the front end that was split off, taking recordings; None without one.
+        alone: The same as it answers to a recording that is given by itself, if that differs.
+        split: The Keras model in two, where a front end was split off.
+        split_outputs, head: How `float_model` is to take it.
+        words: What is to be said of them, in sentences.
+    """
+
+    source: FloatModel
+    windows: FloatModel
+    whole: FloatModel | None = None
+    alone: FloatModel | None = None
+    split: SplitModel | None = None
+    split_outputs: bool = False
+    head: str = "scores"
+    words: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> FloatModel:
+        """What the result is held against, by the same number of calls."""
+        return self.windows if self.whole is None or self.source.stream else self.whole
+
+    def fitted(self, data: Any, options: DatasetOptions, limit: int | None) -> FloatModels:
+        """The same, the front end with what the layer takes from the recordings themselves."""
+        front = self.source.front
+        if front is None or front.span_db is None:
+            return self
+        recordings = open_dataset(data, (front.spec,), options=options, limit=limit)
+        fitted = front.fitted(sample.inputs for sample in recordings)
+        if fitted is front or self.split is None or self.whole is None:
+            return self
+        source, windows = (replace(m, front=fitted) for m in (self.source, self.windows))
+        keras_model = with_floor(self.split, fitted.values["log_floor"])
+        made = float_model(keras_model, split=self.split_outputs, head=self.head)
+        whole = replace(made, source=self.whole.source, outputs=self.whole.outputs)
+        return replace(self, source=source, windows=windows, whole=whole, alone=self.whole)
 
 
 def float_models(
@@ -72,23 +120,64 @@ def float_models(
     split: bool,
     head: str,
     log: PassLog | None,
-) -> tuple[FloatModel, FloatModel]:
+    sample_rate: int | None = None,
+    front_ends: bool = True,
+) -> FloatModels:
     """The float model that was given, and the one to quantize: the same, or one of steps.
 
     Args:
         model, signature, trust, split, head, log: As in `float_model`.
         stream: Axis of time; None for a model that does not stream.
         step: Frames of a step.
+        sample_rate: Hz of the recordings, for layers that do not say it.
+        front_ends: Whether a front end that is a layer of a Keras model is split off.
 
     Raises:
-        EdgeqError: As `float_model` does, or a layer cannot stream.
+        EdgeqError: As `float_model` does, or a layer cannot stream, or a front end cannot be split
+            off.
     """
-    if stream is not None:
-        return streaming_models(
-            model, stream, 1 if step is None else step, trust=trust, split=split, head=head, log=log
+    found, words = split_model(model, trust=trust) if front_ends else (None, ())
+    if found is None:
+        models = _models(
+            model, stream, step, signature=signature, trust=trust, split=split, head=head, log=log
         )
-    found = float_model(model, signature=signature, trust=trust, split=split, head=head, log=log)
-    return found, found
+        return replace(models, words=words)
+    rest = _models(
+        found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
+    )
+    front = hearing_of(found, sample_rate)
+    outputs = outputs_by_loss(model)
+    whole = float_model(found.whole, split=split, head=head)
+    return FloatModels(
+        replace(rest.source, source=found.where, outputs=outputs, front=front),
+        replace(rest.windows, source=found.where, outputs=outputs, front=front),
+        replace(whole, source=found.where, outputs=outputs),
+        split=found,
+        split_outputs=split,
+        head=head,
+    )
+
+
+def _models(
+    model: str | Path | Any,
+    stream: int | None,
+    step: int | None,
+    *,
+    signature: str | None,
+    trust: bool,
+    split: bool,
+    head: str,
+    log: PassLog | None,
+) -> FloatModels:
+    if stream is None:
+        found = float_model(
+            model, signature=signature, trust=trust, split=split, head=head, log=log
+        )
+        return FloatModels(found, found)
+    windows, steps = streaming_models(
+        model, stream, 1 if step is None else step, trust=trust, split=split, head=head, log=log
+    )
+    return FloatModels(steps, windows)
 
 
 def streamed(

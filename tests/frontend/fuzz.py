@@ -29,7 +29,7 @@ def random_description(rng):
     kind = str(rng.choice(["log-mel", "mfcc", "spectrogram", "micro"]))
     rate = int(rng.choice([8000, 11025, 16000, 22050, 44100, 48000]))
     low = 40 if kind == "micro" else 8
-    length = int(rng.integers(low, 1025))
+    length = int(rng.integers(low, 2049 if kind != "micro" else 1025))
     chosen = {
         "kind": kind, "sample_rate": rate, "frame_length": length,
         "frame_step": int(rng.integers(max(length // 4, 1), 2 * length)),

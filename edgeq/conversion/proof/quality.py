@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,6 +127,7 @@ def measure_quality(
     limits: QualityLimits,
     *,
     scores: int | None = None,
+    features: Callable[[Sequence[Array]], Sequence[Array]] | None = None,
 ) -> Quality:
     """How close a converted model's outputs are to the float model's on the same samples.
 
@@ -138,6 +139,8 @@ def measure_quality(
         samples: Inputs in real numbers: one array per model input, without a batch axis.
         limits: Of its scheme.
         scores: Position of an output that holds scores though no softmax makes it; None for none.
+        features: What the converted model takes of a sample, where it is the model behind a front
+            end; None for the sample itself.
     """
     graph = parse_graph(converted, source.source)
     pairs = [
@@ -152,7 +155,8 @@ def measure_quality(
     ours = _Runner(graph, converted, [p.scores for p in pairs], LiteRtOptions(delegate="none"))
     count = 0
     for sample in _within_time(samples):
-        exact, found = real.run(sample), ours.run(sample)
+        taken = sample if features is None else features(sample)
+        exact, found = real.run(sample), ours.run(taken)
         for pair in pairs:
             pair.add(exact, found)
         count += 1

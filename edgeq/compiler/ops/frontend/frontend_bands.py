@@ -32,7 +32,7 @@ def _lower(node: Node) -> Call:
     if not real:
         params = {"points": node.input(0).elements // 2, **params}
         params["exponent"] = node.option("exponent")
-        require(bins <= 1024, f"{bins} bins; sums of 1024 fit")
+        require(widths is None or bins <= 1024, f"{bins} bins; sums of 1024 fit")
     suffix = "_f32" if real else ""
     constants: tuple[Constant, ...] = ()
     if widths is not None:

@@ -1,0 +1,202 @@
+"""Front ends that are layers of a Keras model: split off, checked, written beside the .tflite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq.conversion.float_model import FloatModel, in_memory
+from edgeq.conversion.hearing import Hearing
+from edgeq.conversion.proof.quality import Quality
+from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.sources.keras_front_ends import (
+    SplitModel,
+    may_have_front_end,
+    split_front_end,
+)
+from edgeq.conversion.streaming.form import StreamForm
+from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.frontend.description import Description, read_described, toml_text
+from edgeq.support.output import check_writable, write_whole
+from edgeq.workflow.quality import QualityCheck
+
+# Features that differ in float32's rounding give answers that differ less.
+_SAME_DB = 60.0
+_SAME_ALONE_DB = 30.0
+_HEADER = """\
+# The front end that was the first layer of the Keras model. What the layer did not say may be
+# changed: precision, stride, and a table [decision].
+"""
+
+
+@dataclass(frozen=True)
+class SplitFrontEnd:
+    """A front end that was part of a Keras model.
+
+    Attributes:
+        layer: Name and class of the layer that it was.
+        values: The front end, as `edgeq.features` takes it too.
+        quality: The float model behind it beside the Keras model on the same recordings; None
+            where it was not looked at.
+        output: Its TOML file; None if it was not written.
+    """
+
+    layer: str
+    values: Mapping[str, Any]
+    quality: Quality | None = None
+    output: str | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether answers are not those of the Keras model, in float already."""
+        found = None if self.quality is None else self.quality.signal_to_noise_db
+        return found is not None and found < _SAME_DB
+
+    @property
+    def toml(self) -> str:
+        """The file."""
+        return _HEADER + toml_text(self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        found = self.quality
+        outputs = () if found is None else found.outputs
+        return {
+            "layer": self.layer,
+            "output": self.output,
+            "description": dict(self.values),
+            "float_signal_to_noise_db": found and found.signal_to_noise_db,
+            "float_max_difference": max((o.max_difference for o in outputs), default=None),
+            "samples": found and found.samples,
+        }
+
+
+def split_model(
+    model: str | Path | Any, *, trust: bool
+) -> tuple[SplitModel | None, tuple[str, ...]]:
+    """A Keras model in two, or None, and what is to be said of that.
+
+    Raises:
+        EdgeqError: There is a front end that cannot be split off.
+    """
+    if isinstance(model, str | Path) and not may_have_front_end(Path(model)):
+        return None, ()
+    loaded, where = in_memory(model, trust=trust)
+    found, words = split_front_end(loaded, where)
+    return found, (words,) if words else ()
+
+
+def hearing_of(found: SplitModel, sample_rate: int | None) -> Hearing:
+    """What makes features of recordings, for a model in two.
+
+    Args:
+        found: The model.
+        sample_rate: Hz, for layers that do not say it.
+    """
+    front = found.front
+    values = dict(front.values)
+    if sample_rate is not None:
+        values.setdefault("sample_rate", sample_rate)
+    shape = tuple(found.whole.inputs[0].shape[1:])
+    return Hearing(found.name, values, shape, found.full_scale, front.approximate, front.span_db)
+
+
+def heard(
+    check: QualityCheck,
+    whole: FloatModel | None,
+    alone: FloatModel | None,
+    windows: FloatModel,
+    stream: StreamForm | None,
+    scheme: Scheme,
+) -> tuple[SplitFrontEnd | None, tuple[str, ...]]:
+    """What was split off, held against the layer that it was, and what to say of it.
+
+    Args:
+        check: What is looked at.
+        whole: The Keras model, its floor that of all recordings; None where nothing was split off.
+        alone: The Keras model as it answers to single recordings; None for the same.
+        windows: The model behind the front end.
+        stream: How the result streams, if it does.
+        scheme: How it is quantized.
+
+    Raises:
+        LimitError: In float already the answers are others, and that is not accepted.
+    """
+    front = windows.front
+    if whole is None or front is None:
+        return None, ()
+    values = dict(front.values) | ({"frames": stream.step} if stream is not None else {})
+    found = SplitFrontEnd(front.layer, values)
+    try:
+        quality = check.front_end(whole, windows, scheme)
+        single = None if alone is None else check.single(whole, alone, scheme)
+    except MissingDependency:
+        return found, ()
+    found = replace(found, quality=quality)
+    words: list[str] = []
+    if found.apart and quality is not None:
+        words.append(
+            "Answers are not quite those of the Keras model (in float, signal-to-noise ratio "
+            f"{quality.signal_to_noise_db:.1f} dB). Of the layer {front.layer}: "
+            + " ".join(front.approximate)
+        )
+    ratio = None if single is None else single.signal_to_noise_db
+    if ratio is not None and ratio < _SAME_ALONE_DB:
+        words.append(
+            f"The Keras model answers otherwise to a recording by itself than among the others: "
+            f"signal-to-noise ratio {ratio:.1f} dB. That is top_db, by which the layer "
+            f"{front.layer} lifts what is quiet beside the loudest sound that it is given at once. "
+            "Train with a top_db that does nothing (1e6), or evaluate all recordings at once."
+        )
+    return found, tuple(words)
+
+
+def place_for(output: Path | None, *, force: bool, inputs: tuple[Any, ...]) -> Path | None:
+    """Where the TOML file of a front end goes, beside the .tflite.
+
+    Raises:
+        EdgeqError: It exists, says something else, and `force` is not given.
+    """
+    if output is None:
+        return None
+    place = output.with_suffix(".frontend.toml")
+    check_writable(place, force=force, inputs=inputs)
+    return place
+
+
+def written(
+    path: Path | None, model: bytes, beside: Path | None, found: SplitFrontEnd | None
+) -> tuple[str | None, SplitFrontEnd | None]:
+    """Where the model now lies, if anywhere, and its front end; both are written, or nothing is."""
+    if path is None:
+        return None, found
+    if beside is None or found is None:
+        write_whole(path, model)
+        return str(path), found
+    before = beside.read_bytes() if beside.exists() else None
+    write_whole(beside, _text_for(beside, found))
+    try:
+        write_whole(path, model)
+    except BaseException:
+        if before is None:
+            beside.unlink()
+        else:
+            write_whole(beside, before)
+        raise
+    return str(path), replace(found, output=str(beside))
+
+
+def _text_for(place: Path, found: SplitFrontEnd) -> str | bytes:
+    """The content of the file: what stands there already if it is the same front end."""
+    try:
+        described, _ = read_described(place)
+        ours, _ = read_described(found.values)
+        if isinstance(described, Description) and isinstance(ours, Description):
+            same = replace(described, name=ours.name, stride=ours.stride, precision=ours.precision)
+            if same == ours:
+                return place.read_bytes()
+    except (EdgeqError, OSError):
+        pass
+    return found.toml

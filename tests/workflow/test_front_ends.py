@@ -1,0 +1,211 @@
+"""Keras models that begin with a front end: converted, run on samples, held against Keras."""
+
+import shutil
+import wave
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.compiler.options import CompileOptions
+from edgeq.errors import EdgeqError, LimitError
+from edgeq.frontend.build import front_end
+from edgeq.frontend.description import read_description
+from edgeq.model.arrays import quantize
+from edgeq.model.model_file import read_graph
+from tests.frontend.signals import recording
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
+layers = keras.layers
+
+COUNT = 8000
+MEL = {"fft_length": 512, "sequence_length": 480, "sequence_stride": 320, "num_mel_bins": 20,
+       "min_freq": 60.0, "max_freq": 7600.0}  # fmt: skip
+
+
+def pieces(count=24):
+    sound = recording(count * COUNT / 16000 + 1)
+    return sound[: count * COUNT].reshape(count, COUNT)
+
+
+def net(**options):
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((COUNT,), name="audio"),
+            layers.MelSpectrogram(**{**MEL, **options}, name="mel"),
+            layers.Permute((2, 1)),
+            layers.Rescaling(1 / 20, 1.0),
+            layers.Conv1D(8, 5, strides=2, activation="relu"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(3, name="scores"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """net.keras, net.h5, wavs/, and clips.npz with Keras's own answers as labels."""
+    folder = tmp_path_factory.mktemp("heard")
+    model = net()
+    model.save(folder / "net.keras")
+    model.save(folder / "net.h5")
+    (folder / "wavs").mkdir()
+    for number, piece in enumerate(pieces()):
+        with wave.open(str(folder / "wavs" / f"{number:02}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16000)
+            file.writeframes(piece.tobytes())
+    real = pieces().astype(np.float32) / np.float32(32768)
+    answers = np.asarray(model(real)).argmax(1)
+    np.savez(folder / "clips.npz", x=real, y=answers)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def converted(place):
+    """net.tflite and its front end, made from the wavs."""
+    result = edgeq.convert(place / "net.keras", data=place / "wavs", output=place / "net.tflite")
+    return place, result
+
+
+def test_the_command_writes_both_and_says_so(place, cli, tmp_path):
+    output = tmp_path / "kws.tflite"
+    found = cli("convert", place / "net.h5", "--data", place / "wavs", "-o", output, "--json")
+    assert found.code == 0, found.err
+    assert "The layer mel (MelSpectrogram) became a front end" in found.err
+    front = found.json["frontend"]
+    assert front["layer"] == "mel (MelSpectrogram)"
+    assert front["output"] == str(tmp_path / "kws.frontend.toml")
+    assert front["description"]["num_mel_bins"] == 20
+    assert found.json["quality"]["verdict"] == "good"
+    described = read_description(tmp_path / "kws.frontend.toml")
+    assert (described.frame_length, described.frame_step, described.frames) == (480, 320, 26)
+    assert (described.center, described.log, described.sample_rate) == (True, "db", 16000)
+    graph = read_graph(output)
+    assert graph.main.tensors[graph.main.inputs[0]].shape == (1, 26, 20)
+    compiled = cli("compile", output, "--frontend", front["output"], "-o", tmp_path / "c")
+    assert compiled.code == 0, compiled.err
+    assert "int kws_push(const int16_t *samples" in (tmp_path / "c" / "kws.h").read_text()
+
+
+def test_the_float_halves_are_the_keras_model_but_for_the_ends_of_recordings(converted):
+    _, result = converted
+    assert result.quality.verdict == "good"
+    assert 40 < result.frontend.quality.signal_to_noise_db < 60
+    assert any("mirrors the sound at both ends" in words for words in result.warnings)
+
+
+def test_the_floor_is_that_of_all_recordings_at_once(converted):
+    place, result = converted
+    model = keras.models.load_model(place / "net.keras")
+    real = pieces().astype(np.float32) / np.float32(32768)
+    together = keras.ops.convert_to_numpy(model.layers[0](real))
+    floor = result.frontend.values["log_floor"]
+    assert 10 * np.log10(floor) == pytest.approx(together.max() - 80, abs=0.01)
+    # Keras itself says something else of a single recording here.
+    assert any("otherwise to a recording by itself" in words for words in result.warnings)
+
+
+def test_it_runs_on_samples_and_says_what_keras_says(converted):
+    place, _ = converted
+    front = front_end(place / "net.frontend.toml")
+    options = CompileOptions(frontend=front)
+    samples = np.pad(pieces(), ((0, 0), (0, front.stream.step)))
+    needed = front.graph(fpu=True).stream.first_answer + 25 * front.stream.step
+    (answers,) = edgeq.run(
+        place / "net.tflite", inputs=samples[:, :needed], on="c", options=options
+    )
+    graph = read_graph(place / "net.tflite")
+    given = graph.main.tensors[graph.main.inputs[0]]
+    features = edgeq.features(place / "net.frontend.toml", data=pieces() / 32768).x
+    (oracle,) = edgeq.run(place / "net.tflite", inputs=quantize(features, given), on="tflm")
+    np.testing.assert_array_equal(answers.reshape(-1, 3), oracle.reshape(-1, 3))
+    agreed = np.load(place / "clips.npz")["y"] == answers.reshape(len(answers), -1).argmax(1)
+    assert agreed.mean() > 0.9
+
+
+def test_labelled_recordings_judge_both(place):
+    clips = f"{place / 'clips.npz'}:x,y"
+    result = edgeq.convert(place / "net.keras", data=place / "clips.npz", eval_data=clips)
+    before, after = result.accuracy
+    assert before.value == 1.0  # the labels are what Keras says
+    assert after.value > 0.9
+    assert result.frontend.output is None
+
+
+def test_an_edited_description_stays_where_it_is_the_same_front_end(converted, tmp_path):
+    place, _ = converted
+    for name in ("net.tflite", "net.frontend.toml"):
+        shutil.copy(place / name, tmp_path)
+    file = tmp_path / "net.frontend.toml"
+    edited = "stride = 5\n" + file.read_text() + "[decision]\nthreshold = 0.7\n"
+    file.write_text(edited)
+    given = {"data": place / "clips.npz", "output": tmp_path / "net.tflite"}
+    (tmp_path / "net.tflite").unlink()
+    with pytest.raises(EdgeqError, match=r"net\.frontend\.toml' exists already"):
+        edgeq.convert(place / "net.keras", **given)
+    assert not (tmp_path / "net.tflite").exists()
+    edgeq.convert(place / "net.keras", **given, force=True)
+    assert file.read_text() == edited
+    edgeq.convert(net(min_freq=100.0), **given, force=True)
+    assert "lower_edge_hertz = 100.0" in file.read_text()
+    assert "decision" not in file.read_text().partition("\nkind")[2]
+
+
+def test_nothing_is_written_of_a_front_end_that_leads_elsewhere(tmp_path):
+    # The model looks at the first frame alone, half of which is mirrored in Keras: a click there
+    # has four times the power.
+    low = {**MEL, "max_freq": 500.0, "num_mel_bins": 4}
+    model = keras.Sequential(
+        [
+            keras.Input((COUNT,)),
+            layers.MelSpectrogram(**low, power_to_db=False, name="mel"),
+            layers.Permute((2, 1)),
+            layers.Cropping1D((0, 25)),
+            layers.Flatten(),
+            layers.Dense(3, kernel_initializer="ones"),
+        ]
+    )
+    data = np.zeros((8, COUNT), np.float32)
+    data[:, 1:6] = np.random.default_rng(0).uniform(0.2, 0.9, (8, 5))
+    with pytest.raises(LimitError, match="the layer mel \\(MelSpectrogram\\) leads to other"):
+        edgeq.convert(model, data=data, output=tmp_path / "n.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_of_another_rate_is_refused(place):
+    with pytest.raises(EdgeqError, match="16,000 Hz"):
+        edgeq.convert(net(sampling_rate=8000, max_freq=3900.0), data=place / "wavs")
+
+
+def test_behind_it_the_model_may_stream(place, tmp_path):
+    keras.utils.set_random_seed(1)
+    given = keras.Input((COUNT, 1))
+    x = layers.STFTSpectrogram(frame_length=256, frame_step=200, name="stft")(given)
+    x = layers.Conv1D(8, 5, dilation_rate=2, activation="relu")(x)
+    model = keras.Model(given, layers.Dense(3)(x[:, -1]))
+    model.save(tmp_path / "s.keras")
+    output = tmp_path / "s.tflite"
+    result = edgeq.convert(tmp_path / "s.keras", data=place / "clips.npz", output=output, stream=1)
+    assert result.quality.verdict == "good"
+    assert result.frontend.quality.signal_to_noise_db > 60  # nothing is padded here
+    assert result.stream.form.window == 39
+    options = CompileOptions(frontend=front_end(tmp_path / "s.frontend.toml"))
+    samples = pieces(1)[0]
+    (answers,) = edgeq.run(output, inputs=samples, on="c", options=options)
+    assert len(answers) == 39
+    exact = np.asarray(model(samples[None, :, None].astype(np.float32) / 32768))[0]
+    graph = read_graph(output)
+    scale = graph.main.tensors[graph.main.outputs[0]]
+    last = (answers[-1].astype(np.float32) - scale.zero_point) * scale.scale
+    np.testing.assert_allclose(last, exact, atol=0.05 * np.abs(exact).max())
+
+
+def test_schemes_that_keep_float_keep_the_layer(place):
+    result = edgeq.convert(place / "net.keras", scheme="float16")
+    assert result.frontend is None
+    graph = result.float_model.graph
+    assert graph.main.tensors[graph.main.inputs[0]].shape == (1, COUNT)
