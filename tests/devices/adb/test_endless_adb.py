@@ -1,4 +1,4 @@
-"""An adb, or a phone behind it, that talks without end: little memory is taken, one line is said."""
+"""An adb, or a phone behind it, that talks without end: little is taken, one line is said."""
 
 import os
 
