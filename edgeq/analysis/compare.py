@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.analysis.result_shape import check_shape
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 from edgeq.support.figures import KINDS
@@ -22,6 +23,9 @@ RELEVANCE = 0.02  # smaller changes of the median are called the same, significa
 _BLOCKS = 50
 _FEWEST = 8
 _RESAMPLES = 2000
+# Beyond these, what stands in a file is no time and no size: a picosecond to 30 years.
+_TIMES_US = (1e-6, 1e15)
+_LARGEST_COUNT = 1 << 63
 _MADE_BY = "edgeq profile MODEL --on ADDRESS --json > FILE"
 
 
@@ -189,6 +193,7 @@ def _read(path: Path) -> dict[str, Any]:
     content = read_json(path, "profile")
     if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
         raise EdgeqError(f"'{path}' is no result of profile or evaluate.", hint=_MADE_BY)
+    check_shape(content, str(path), _MADE_BY)
     return content
 
 
@@ -201,6 +206,8 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
     if not isinstance(metric, str) or metric != b.get("metric"):
         return None
     first, second = float(a[metric]), float(b[metric])
+    if max(abs(first), abs(second)) > _TIMES_US[1]:
+        raise ValueError(f"{metric} is beyond all measure")
     larger_is_better = bool(a.get("larger_is_better", True))
     interval = None
     if a.get("interval") and b.get("interval"):
@@ -215,20 +222,23 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
 
 
 def _counts(profile: Mapping[str, Any]) -> dict[str, int]:
-    """Figures that are exact by name; what is no number, or below 0, is none."""
+    """Figures that are exact by name; what is no number, or below 0 or beyond 63 bits, is none."""
     named = {name: profile.get(name) for name in ("instructions", "cycles")}
     named |= profile.get("memory_bytes") or {}
     return {
         name: int(value)
         for name, value in named.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value < _LARGEST_COUNT
     }
 
 
 def _samples(profile: Mapping[str, Any]) -> Sequence[float]:
     """Latencies; none at all where one is no time."""
     samples: Sequence[float] = profile.get("samples_us") or ()
-    return samples if all(sample > 0 for sample in samples) else ()
+    low, high = _TIMES_US
+    return samples if all(low <= sample <= high for sample in samples) else ()
 
 
 def _kind(profile: Mapping[str, Any], name: str) -> str:

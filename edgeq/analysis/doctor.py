@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edgeq import __version__
+from edgeq.support.commands import answer_of
 
 
 @dataclass(frozen=True)
@@ -168,16 +169,9 @@ def _program_version(path: str) -> str:
     """The first number with a dot that the program prints when asked for its version."""
     flag = "-V" if path.endswith(("ssh", "bossac")) else "--version"
     try:
-        result = subprocess.run(
-            [path, flag],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10,
-            check=False,
-        )
+        result = answer_of([path, flag], 10)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    match = re.search(r"\d+\.\d+[\w.]*", result.stdout + result.stderr)
+    said = (result.out + result.err).decode("utf-8", "replace")
+    match = re.search(r"\d+\.\d+[\w.]*", said)
     return match[0] if match else ""

@@ -9,6 +9,7 @@ from edgeq.analysis.account import Account, how_to_measure
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.verification import Verification
 from edgeq.boards.target import Target
+from edgeq.errors import UsageError
 from edgeq.firmware.account import ImageAccount
 from edgeq.firmware.layout import APPLICATION_STACK_BYTES
 from edgeq.support.figures import Figure, Kind, can_satisfy
@@ -35,6 +36,19 @@ class Limits:
     cycles: int | None = None
     latency_ms: float | None = None
     energy_uj: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that nothing can be held against.
+
+        Raises:
+            UsageError: One is not finite, or beyond all measure.
+        """
+        for name, value in vars(self).items():
+            if value is not None and not abs(value) <= _LARGEST:
+                raise UsageError(f"The limit {name} is {value:g}.", hint="a number that can be met")
+
+
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from edgeq import __version__
+from edgeq.cli.shared.guard import guarded
 from edgeq.cli.shared.interrupt import EXIT_CODE, always_interruptible
 from edgeq.errors import EdgeqError
 from edgeq.support.terminal import say
@@ -66,7 +67,7 @@ class LazyGroup(click.Group):
         if not _exists(module):
             return None
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return guarded(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands for --help, without importing any of them."""

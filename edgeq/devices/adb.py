@@ -14,10 +14,12 @@ from edgeq.devices.address import Address
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complaint, silence
 from edgeq.devices.remote.options import read_options
-from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.errors import EdgeqError, MissingDependency, first_few
+from edgeq.support.commands import answer_of
 from edgeq.support.text import visible_line
 
 _ANSWER_S = 8.0
+_LONGEST = 100  # of a serial number or a state
 _HINTS = {
     "unauthorized": "unlock the phone and allow this computer to debug it",
     "offline": "plug it in again, or adb reconnect",
@@ -48,7 +50,8 @@ def find_serial(wanted: str) -> str:
     if wanted == "any" and len(states) == 1:
         wanted = next(iter(states))
     if wanted not in states:
-        there = ", ".join(f"adb:{serial} ({state})" for serial, state in states.items())
+        known = [f"adb:{serial} ({state})" for serial, state in states.items()]
+        there = ", ".join(first_few(known))
         raise EdgeqError(
             f"There is no phone '{wanted}'; attached: {there or 'none'}.", f"adb:{wanted}",
             "adb devices; is USB debugging switched on?",
@@ -64,19 +67,21 @@ def attached() -> dict[str, str]:
     """The state of every attached phone by its serial number: "device" when it is ready."""
     lines = _adb("devices").splitlines()[1:]
     pairs = [line.split("\t", 1) for line in lines if "\t" in line]
-    return {visible_line(serial): visible_line(state) for serial, state in pairs}
+    return {
+        visible_line(serial)[:_LONGEST]: visible_line(state)[:_LONGEST] for serial, state in pairs
+    }
 
 
 def _adb(*arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["adb", *arguments], capture_output=True, timeout=_ANSWER_S, check=False
-        )
+        done = answer_of(["adb", *arguments], _ANSWER_S)
     except subprocess.TimeoutExpired:
         raise EdgeqError("adb does not answer.", hint="adb kill-server") from None
-    if done.returncode:
-        raise EdgeqError(f"adb failed: {complaint(done.stderr).strip()}")
-    return done.stdout.decode("utf-8", "replace")
+    if done.cut:
+        raise EdgeqError("adb does not come to an end.", hint="adb kill-server")
+    if done.code:
+        raise EdgeqError(f"adb failed: {complaint(done.err).strip()}")
+    return done.out.decode("utf-8", "replace")
 
 
 class AdbProcess:
@@ -160,15 +165,12 @@ class AdbLink:
         self._serial = serial
         self._processes: list[AdbProcess] = []
         try:
-            subprocess.run(
-                ["adb", "-s", serial, "shell", "-T", "true"],
-                capture_output=True, timeout=within_s, check=True,
-            )  # fmt: skip
+            done = answer_of(["adb", "-s", serial, "shell", "-T", "true"], within_s)
         except subprocess.TimeoutExpired:
             raise EdgeqError("The phone does not answer.", self.name, "plug it in again") from None
-        except subprocess.CalledProcessError as error:
-            text = complaint(error.stderr).strip()[:200]
-            raise EdgeqError(f"The phone has no shell: {text}", self.name) from None
+        if done.cut or done.code:
+            text = "it does not come to an end" if done.cut else complaint(done.err).strip()[:200]
+            raise EdgeqError(f"The phone has no shell: {text}", self.name)
 
     def start(self, command: str) -> AdbProcess:
         """Start a shell command on the phone; -T: no terminal, which would mangle bytes."""

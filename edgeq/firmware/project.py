@@ -63,11 +63,11 @@ def lay_out(
     layout = LAYOUTS[template](models, target, name)
     files = _model_files(models, layout.model_folder)
     for destination, source in layout.files.items():
-        files[destination] = render_file(source, layout.context)
+        _put(files, destination, render_file(source, layout.context))
     for model in models:
         for destination, source in layout.each.items():
             context = {**layout.context, "model": model}
-            files[destination.format(model=model)] = render_file(source, context)
+            _put(files, destination.format(model=model), render_file(source, context))
     return layout, dict(sorted(files.items()))
 
 
@@ -142,9 +142,14 @@ def _model_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]
     files: dict[str, str] = {}
     for model in models:
         for path, text in model.files.items():
-            if files.setdefault(f"{folder}{path}", text) != text:
-                raise EdgeqError(
-                    f"Two models of this firmware have a file '{path}' with different text.",
-                    hint="give them different names with --name, and compile them for one target",
-                )
+            _put(files, f"{folder}{path}", text)
     return files
+
+
+def _put(files: dict[str, str], path: str, text: str) -> None:
+    """Add a file; a model's name may make it one that is there."""
+    if files.setdefault(path, text) != text:
+        raise EdgeqError(
+            f"Two parts of this firmware have a file '{path}' with different text.",
+            hint="give models other names with --name, and compile them for one target",
+        )

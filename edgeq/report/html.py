@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edgeq.analysis.result_shape import check_shape
 from edgeq.report.combine import MADE_BY, combine, section_of
 from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
 from edgeq.report.overview import overview
@@ -19,6 +20,9 @@ from edgeq.support.jsontext import json_text
 from edgeq.support.text import visible
 
 __all__ = ["combine", "page", "render"]
+
+
+_NO_SIZE = 1 << 63  # what is larger is no count of anything, and fills a table
 
 
 @cache
@@ -45,6 +49,8 @@ def _number(value: Any, digits: int = 4) -> str:
         return "–"
     if isinstance(value, bool | str):
         return str(value)
+    if abs(value) >= _NO_SIZE:
+        return f"{value:.4g}"
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
     if abs(value) >= 1000:
@@ -87,6 +93,9 @@ def render(result: Mapping[str, Any]) -> str:
                 legend={kind: MEANINGS[kind] for kind in KINDS if kind in used},
             )
         )
+    except jinja2.UndefinedError as error:
+        missing = str(error).rpartition("attribute ")[2]
+        raise ValueError(f"there is no {missing} where one must be") from error
     except jinja2.TemplateError as error:
         raise ValueError(str(error)) from error
 
@@ -108,6 +117,8 @@ def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     Raises:
         EdgeqError: One of them is no result of edgeq.
     """
+    for where, result in results:
+        check_shape(result, where, MADE_BY)
     with shaped_as("result of edgeq", ", ".join(where for where, _ in results), MADE_BY):
         return render(combine(results))
 

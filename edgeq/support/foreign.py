@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import math
 import os
 import re
 import stat
@@ -175,6 +176,7 @@ def parse_json(
         value = json.loads(
             text,
             parse_int=_integer,
+            parse_float=_float,
             parse_constant=_no_constant,
             object_pairs_hook=_without_doubles if unique else None,
         )
@@ -217,14 +219,27 @@ def _check_keys(text: str) -> None:
 
 
 def _check_numbers(value: Any) -> None:
-    """TOML's hexadecimal numbers have no limit of their own, and Python cannot print them."""
+    """Refuse what is no figure.
+
+    TOML's hexadecimal numbers have no limit of their own, and Python cannot print them; its floats
+    may be nan and inf.
+    """
     todo = [value]
     while todo:
         each = todo.pop()
         if isinstance(each, dict | list):
             todo += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, float) and not math.isfinite(each):
+            raise ValueError(f"{each} is no number that means anything here")
         elif isinstance(each, int) and each.bit_length() > _MOST_BITS:
             raise ValueError(f"a number has {each.bit_length()} bits")
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:40]} is too large")
+    return value
 
 
 def _integer(digits: str) -> int:

@@ -41,9 +41,7 @@ def check_writable(
             is to be made, or the other way round; it is or holds one of the inputs; it is a
             folder that edgeq did not make; or its own folder is read-only.
     """
-    for given in inputs:
-        if isinstance(given, str | Path):
-            _check_input(path, str(given))
+    check_inputs(path, inputs)
     _check_kind(path, folder=folder)
     if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
@@ -80,6 +78,13 @@ def _check_kind(path: Path, *, folder: bool = False) -> None:
         raise EdgeqError(f"'{path}' is {kind}; a {made} of another name can be written.")
     if folder and not path.is_symlink():
         raise EdgeqError(f"'{path}' is a file; a folder is to be written.", hint="another name")
+
+
+def check_inputs(path: Path, inputs: Iterable[object]) -> None:
+    """Refuse an output that is, or holds, what the same command reads, as `check_writable`."""
+    for given in inputs:
+        if isinstance(given, str | Path):
+            _check_input(path, str(given))
 
 
 def _check_input(path: Path, given: str) -> None:

@@ -137,7 +137,7 @@ def read_config(path: Path) -> DeployConfig:
     try:
         return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))
     except UsageError as error:
-        raise EdgeqError(error.what, f"{path}, [deploy]", error.hint) from None
+        raise EdgeqError(error.what, str(path), error.hint) from None
 
 
 def _unknown(tables: Mapping[str, Any], path: Path) -> list[EdgeqError]:

@@ -120,7 +120,9 @@ def _write_reference(config: DeployConfig, folder: Path) -> None:
 
 def _check(config: DeployConfig, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
-    inputs = (config.model, config.data, config.eval, config.sign)
+    inputs = (
+        config.model, config.data, config.eval, config.sign, config.recordings, config.frontend,
+    )  # fmt: skip
     check_writable(Path(config.output), force=force, folder=True, inputs=inputs)
     find_metric(config.metric)
     duty_of(config.every, config.battery)

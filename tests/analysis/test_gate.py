@@ -145,3 +145,18 @@ def test_latencies_that_say_nothing_do_not_pass(change):
     assert not Gate(slower=5).failures(compare_profiles(profile(), profile()))
     assert Gate(slower=5).failures(compare_profiles(profile(), profile() | change))
     assert not Gate(larger=1).failures(compare_profiles(profile(), profile() | change))
+
+
+@pytest.mark.parametrize("time", [1e308, 1e16, 1e-300])
+def test_times_and_sizes_beyond_measure_are_none(time):
+    """And numpy warns of no overflow, which would be an error here."""
+    old, new = profile(), profile()
+    new["samples_us"] = [time] * 1000
+    new["memory_bytes"]["flash_total"] = 1e300
+    found = compare_profiles(old, new)
+    assert found.latency is None
+    assert "flash_total" not in found.counts
+    assert len(Gate(slower=5, larger=1).failures(found)) == 2
+    assert compare_profiles(new, new).latency is None
+    with pytest.raises(ValueError, match="beyond all measure"):
+        compare_profiles(evaluation(1e300, None), evaluation(0.5, None))

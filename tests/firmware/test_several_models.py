@@ -111,3 +111,13 @@ def test_a_board_project_says_that_it_needs_a_board(two, tmp_path, cli):
     done = cli("compile", two[0], "-o", tmp_path / "fw", "--project", "bare-metal")
     assert done.code == 2
     assert "--target" in done.err
+
+
+@pytest.mark.parametrize("template", ["linux", "android", "swift", "web"])
+@pytest.mark.parametrize("other", ["a_api", "a_weights"])
+def test_a_model_whose_name_is_a_file_of_another_is_refused(template, other, two, tmp_path, cli):
+    words = ["--project", template, "--name", f"a={two[0]}", "--name", f"{other}={two[1]}"]
+    done = cli("compile", *two, "-o", tmp_path / "x", *words)
+    assert done.code == 1
+    assert re.search(rf"have a file '\S*{other}\.h' with different text", done.err)
+    assert not (tmp_path / "x").exists()

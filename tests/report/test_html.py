@@ -198,3 +198,42 @@ def test_text_that_steers_or_turns_is_spelled_out():
     page = render(combine([("p.json", profile)]))
     assert not set("\u202e\x1b\x07") & set(page)
     assert page.count("kws\\u202egpj\\x1b[2J\\x07.tflite") >= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"device": "<b>"}, "device must be an object"),
+        ({"device": {"address": {"a": 1}}}, "device.address must be a text"),
+        ({"ops": [1, None, []]}, "ops[0] must be an object; ops[2] must be an object"),
+        ({"ops": {"a": 1}}, "ops must be a list"),
+        ({"ops": [{"index": "0", "op": 3}]}, "ops[0].index must be a number; ops[0].op must be"),
+        ({"memory_bytes": {"arena": "12", "stack": True}}, "memory_bytes.arena must be a number;"),
+        ({"memory_bytes": None}, "memory_bytes must be an object"),
+        ({"warnings": 5}, "warnings must be a list"),
+        ({"samples_us": ["1"] * 1000}, "samples_us[0] must be a number."),
+        ({"samples_us": [1e308] * 1000}, "samples_us[0] is too large."),
+        ({"latency_us": []}, "latency_us must be an object"),
+        ({"kinds": {"cycles": {}}}, "kinds.cycles must be a text"),
+        ({"interval": 3}, "interval must be a list"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "compare", "group"])
+def test_fields_of_another_form_are_named(cli, tmp_path, monkeypatch, change, said, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.json").write_text(json.dumps(PROFILE))
+    bad = {**PROFILE, **change}
+    if command == "group":
+        bad = {"results": [{"name": "a", "profile": bad}]}
+        said = said.replace("must", "MUST").replace("; ops", "; results[0].profile.ops")
+        said = f"results[0].profile.{said.replace('MUST', 'must')}"
+    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    words = ["good.json", "bad.json"] if command == "compare" else ["bad.json", "-o", "p.html"]
+    done = cli("compare" if command == "compare" else "report", *words)
+    assert (done.code, said in done.err) == (1, True), done.err
+
+
+def test_figures_without_measure_do_not_fill_the_page():
+    page = render(combine([("p.json", {**PROFILE, "cycles": 1.0e299, "instructions": 10**30})]))
+    assert "1e+299" in page
+    assert not re.search(r"\d{20}", re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL))

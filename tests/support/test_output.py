@@ -277,18 +277,38 @@ def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path):
         ("deploy", "in.tflite", "-o", "in.tflite", "--target", "cortex-m4"),
         ("verify-manifest", "in.json", "--card", "in.json"),
         ("tune", "t/best.tflite", "--data", "d.npz", "--eval", "d.npz", "-o", "t"),
+        ("convert", "m.keras", "-o", "in.json", "--data", "d.npz", "--labels", "in.json"),
+        ("convert", "m.keras", "-o", "in.py", "--data", "d.npz", "--import", "in.py"),
+        ("convert", "m.keras", "-o", "in.npz", "--data", "d.npz", "--eval", "in.npz:x,y"),
+        ("convert", "m.keras", "-o", "in.json", "--target", "./in.json", "--data", "d.npz"),
+        ("run", "m.tflite", "-i", "x.npy", "-o", "in.json", "--on", "c", "--frontend", "in.json"),
+        (
+            "compress",
+            "distill",
+            "m.keras",
+            "-o",
+            "in.keras",
+            "--data",
+            "d.npz",
+            "--teacher",
+            "in.keras",
+        ),
+        ("verify-manifest", "m.json", "--card", "in.json", "--key", "in.json"),
+        ("verify-manifest", "m.json", "--card", "in.json", "--source", "in.json"),
+        ("verify-manifest", "m.json", "--card", "in.json", "--newer-than", "in.json"),
+        ("deploy", "m.tflite", "-o", "in.json", "--frontend", "in.json"),
     ],
 )
 def test_no_command_writes_over_what_it_reads(cli, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     Path("t").mkdir()
-    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "t/best.tflite"):
-        Path(name).write_bytes(b"precious")
+    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "in.py", "t/best.tflite"):
+        Path(name).write_bytes(b"def precious(): 0")
     done = cli(*words, "--force")
     assert done.code in (1, 2)
     assert "Traceback" not in done.err
-    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "t/best.tflite"):
-        assert Path(name).read_bytes() == b"precious"
+    for name in ("in.tflite", "in.json", "in.npz", "in.keras", "in.py", "t/best.tflite"):
+        assert Path(name).read_bytes() == b"def precious(): 0"
     assert "is the input" in done.err
 
 

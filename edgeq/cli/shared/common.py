@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from edgeq.boards.levels import NAMES as LEVELS
+from edgeq.cli.shared.guard import IMPORTED
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.model.joining import FrontEnd
@@ -57,8 +58,9 @@ def takes_only(what: str, *names: str, hint: str = "") -> None:
         raise UsageError(f"{what} takes no {', '.join(given)}.", hint=hint or "leave it out")
 
 
-def _register(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
+def _register(context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
     if modules:
+        context.meta[IMPORTED] = modules
         from edgeq.conversion.sources.custom_objects import register_custom_objects
 
         for module in modules:

@@ -6,6 +6,8 @@ apart from the rest by itself: while the pin is high, an inference runs.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -14,6 +16,7 @@ from typing import Any
 
 from edgeq.devices.power.meter import Reading
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.text import visible_line
 
 _EXTRA = "pip install 'edgeq[power]'"
 _PPK2_HZ = 100_000
@@ -65,13 +68,14 @@ class Ppk2Meter:
         self._trigger = trigger
         self._joules = 0.0
         self._samples = 0
+        self._lost = ""
         self._lock = threading.Lock()
         self._done = threading.Event()
         try:
             self._kit: Any = PPK2_API(port, timeout=1)
         except OSError as error:
             raise EdgeqError(f"{port} cannot be opened: {error}.", hint="edgeq doctor") from None
-        if not self._kit.get_modifiers():
+        if not self._answers():
             raise EdgeqError(f"What is at {port} does not answer as a Power Profiler Kit II.")
         self._kit.use_ampere_meter()
         self._kit.set_source_voltage(millivolts)
@@ -79,9 +83,25 @@ class Ppk2Meter:
         self._kit.start_measuring()
         threading.Thread(target=self._fetch, daemon=True).start()
 
+    def _answers(self) -> bool:
+        """Whether its calibration could be read."""
+        try:
+            # The package has a calibration of its own, of which a kit's first line is no part.
+            found = (
+                bool(self._kit.get_modifiers()) and self._kit.modifiers["Calibrated"] is not None
+            )
+        except Exception:
+            found = False
+        if not found:
+            self._kit.ser.close()
+        return found
+
     def _fetch(self) -> None:
-        while not self._done.wait(_POLL_S):
-            self.take(self._kit.get_data())
+        try:
+            while not self._done.wait(_POLL_S):
+                self.take(self._kit.get_data())
+        except Exception as error:  # noqa: BLE001  (unplugged, or bytes that are no samples)
+            self._lost = visible_line(str(error))[:200] or type(error).__name__
 
     def take(self, raw: bytes) -> None:
         """Go on with bytes that came from the kit."""
@@ -89,6 +109,8 @@ class Ppk2Meter:
             return
         microamperes, bits = self._kit.get_samples(raw)
         joules = [value * 1e-6 * self._volts / _PPK2_HZ for value in microamperes]
+        if not math.isfinite(sum(joules)):
+            raise ValueError("its samples are no currents")
         with self._lock:
             self._joules += sum(joules)
             self._samples += len(joules)
@@ -96,8 +118,14 @@ class Ppk2Meter:
                 self.pulses.add(joules, [bit >> self._trigger & 1 for bit in bits])
 
     def read(self) -> Reading:
-        """Energy so far, at the time of the kit's own clock."""
+        """Energy so far, at the time of the kit's own clock.
+
+        Raises:
+            EdgeqError: It sends nothing, or no samples any more.
+        """
         for _ in range(100):
+            if self._lost:
+                raise EdgeqError(f"The Power Profiler Kit was lost: {self._lost}.")
             with self._lock:
                 if self._samples:
                     return Reading(self._samples / _PPK2_HZ, energy_j=self._joules)
@@ -107,7 +135,8 @@ class Ppk2Meter:
     def close(self) -> None:
         """Stop measuring; the board keeps its supply."""
         self._done.set()
-        self._kit.stop_measuring()
+        with contextlib.suppress(OSError):  # gone already
+            self._kit.stop_measuring()
         self._kit.ser.close()
 
 

@@ -13,6 +13,7 @@ from edgeq.devices.power.counters import COUNTERS, CounterMeter, Shell
 from edgeq.devices.power.meter import Meter
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.commands import answer_of
 
 INSTRUMENTS = ("ppk2", "joulescope")
 _ANSWER_S = 10.0
@@ -101,9 +102,7 @@ def _shell(device: Device, address: Address) -> Iterator[Shell]:
 
 def _here(command: str) -> str:
     try:
-        done = subprocess.run(
-            ["sh", "-c", command], capture_output=True, timeout=_ANSWER_S, check=False
-        )
+        done = answer_of(["sh", "-c", command], _ANSWER_S, _MOST_TEXT)
     except (OSError, subprocess.TimeoutExpired):
         raise EdgeqError("The meter of this machine does not answer.") from None
-    return done.stdout[:_MOST_TEXT].decode("utf-8", "replace")
+    return done.out.decode("utf-8", "replace")

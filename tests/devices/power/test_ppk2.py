@@ -40,10 +40,16 @@ class Kit:
         self.port = os.ttyname(self._other)
         self._done = threading.Event()
         self._sending = False
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         self._done.set()
+        self._thread.join()
+
+    def unplug(self) -> None:
+        os.close(self._main)
+        os.close(self._other)
 
     def _run(self) -> None:
         low = struct.pack("<I", _ADC | _RANGE << 14)
@@ -88,3 +94,52 @@ def test_a_port_that_is_none() -> None:
         open_meter("ppk2:/dev/does-not-exist", open_device("c")),
     ):
         pass
+
+
+@pytest.mark.parametrize("answer", [b"\xff\xfe" * 500, b"\x00" * 500, b"R0: x\nEND\n", b"END\n"])
+def test_what_is_no_kit_is_named(answer: bytes) -> None:
+    need(importlib.util.find_spec("ppk2_api"), "ppk2-api (pip install 'edgeq[power]')")
+    main, other = pty.openpty()
+    done = threading.Event()
+
+    def talk() -> None:
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                os.read(main, 64)
+                os.write(main, answer)
+
+    threading.Thread(target=talk, daemon=True).start()
+    with (
+        pytest.raises(EdgeqError, match="does not answer as a Power Profiler Kit"),
+        open_meter(f"ppk2:{os.ttyname(other)}", open_device("c")),
+    ):
+        pass
+    done.set()
+
+
+@pytest.mark.parametrize("gain", ["nan", "1e300"])
+def test_a_kit_whose_samples_are_no_currents(
+    kit: Kit, gain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = _METADATA.replace("GS3: 0", f"GS3: {gain}").replace("UG3: 1", f"UG3: {gain}")
+    monkeypatch.setitem(globals(), "_METADATA", odd)
+    with (
+        pytest.raises(EdgeqError, match=r"was lost: its samples are no currents"),
+        open_meter(f"ppk2:{kit.port}", open_device("c")) as meter,
+    ):
+        for _ in range(1000):
+            meter.read()
+            time.sleep(0.01)
+
+
+def test_a_kit_that_is_unplugged_measures_nothing_more(kit: Kit) -> None:
+    with (
+        pytest.raises(EdgeqError, match="Power Profiler Kit was lost"),
+        open_meter(f"ppk2:{kit.port}", open_device("c")) as meter,
+    ):
+        assert meter.read().energy_j is not None
+        kit.close()
+        kit.unplug()
+        for _ in range(1000):
+            meter.read()
+            time.sleep(0.01)
