@@ -40,6 +40,9 @@ LIBRARY_TEMPLATES = ("sources", "arduino", "zephyr", "esp-idf")
 APP_TEMPLATES = ("linux", "android", "swift", "web")
 """Libraries for application processors, whose callers are written in other languages than C."""
 
+DISPATCHED_TEMPLATES = ("linux", "android")
+"""Those for CPUs that are not known yet: they choose the kernels' level when they run."""
+
 FLASH_TOOLS = (
     "openocd",
     "pyocd",

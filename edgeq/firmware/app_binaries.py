@@ -70,7 +70,8 @@ def _android(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list
             "-fno-allow-shlib-undefined",
             *("-z", "max-page-size=16384", f"-fsoname=lib{name}_jni.so"),
             *("--version-script", "src/main/cpp/exports.map", f"-femit-bin={file}"),
-            *("-Isrc/main/cpp", f"-I{BARE_HEADERS}"),
+            # Of malloc, which <immintrin.h> would declare, there is no header either.
+            *("-Isrc/main/cpp", f"-I{BARE_HEADERS}", "-D__MM_MALLOC_H"),
             *("-cflags", *_FLAGS, "-fno-sanitize=undefined", "--", *sources),
         ]
     return made

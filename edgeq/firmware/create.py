@@ -6,14 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.target import Target, load_target
-from edgeq.boards.target_schema import APP_TEMPLATES, TEMPLATES
+from edgeq.boards.target_schema import APP_TEMPLATES, DISPATCHED_TEMPLATES, TEMPLATES
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.options import CompileOptions
@@ -119,6 +119,7 @@ def create_project(
     check_writable(folder, force=force, folder=True, inputs=models)
     # MLPerf Tiny's firmware has no serial protocol that could ask for the times of ops.
     app = template in APP_TEMPLATES
+    options = _forms(options, len(models), template)
     hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
     if app:
         check_app(template, runtime, options)
@@ -162,6 +163,16 @@ def create_project(
         record = {**project.record, "digests": digests(work)}
         write_whole(work / PROJECT_FILE, json.dumps(record, indent=2) + "\n")
     return project
+
+
+def _forms(
+    options: CompileOptions | Sequence[CompileOptions] | None, models: int, template: str
+) -> list[CompileOptions]:
+    """What each model is optimised for; libraries for unknown hosts choose their level there."""
+    if options is None or isinstance(options, CompileOptions):
+        options = [options or CompileOptions()] * models
+    unknown = template in DISPATCHED_TEMPLATES
+    return [replace(form, dispatch=form.dispatch or (unknown and not form.isa)) for form in options]
 
 
 def _account(models: Sequence[FirmwareModel], board: Target) -> ImageAccount | None:
@@ -227,7 +238,7 @@ def _generated(
     models: Sequence[str | Path],
     board: Target,
     prefixes: Sequence[str],
-    options: CompileOptions | Sequence[CompileOptions] | None,
+    options: Sequence[CompileOptions],
     *,
     golden: bool,
     hook: str,
@@ -235,8 +246,6 @@ def _generated(
 ) -> list[FirmwareModel]:
     from edgeq.compiler.compilation import generate
 
-    if options is None or isinstance(options, CompileOptions):
-        options = [options or CompileOptions()] * len(models)
     return [
         firmware_model(
             generate(

@@ -29,6 +29,8 @@ FORMS = (
     ("AVERAGE_POOL_2D int8", "eq_average_pool_2d_host_s8"),
     ("MEAN", "eq_reduce_sum_host_s8"),
 )
+# What one level has beside them.
+OWN_FORMS = {"avx2": (("CONV_2D int8 3x3 of sixteen channels", "eq_conv_2d_winograd_avx2_s8"),)}
 NAMES = [level.name for level in LEVELS]
 SIZE = 40
 
@@ -60,7 +62,7 @@ def main() -> int:
         if not runs_here(level):
             print(f"{level.name}: this machine's CPU does not have it", flush=True)
             continue
-        for name, form in FORMS:
+        for name, form in (*FORMS, *OWN_FORMS.get(level.name, ())):
             if given.only not in name:
                 continue
             bad, compared = compare(level.name, name, form, given.n, given.seed)

@@ -14,7 +14,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
-from tests.kernels.hosts import FORMS, SIZE
+from tests.kernels.hosts import FORMS, OWN_FORMS, SIZE
 from tests.kernels.layers import differences, random_layers, side_by_side
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
 from tests.oracle.build import build as build_model
@@ -35,7 +35,7 @@ def forms(count, seed):
     isa = "avx2" if X86 else ""
     return [
         case
-        for name, form in FORMS
+        for name, form in (*FORMS, *OWN_FORMS.get(isa, ()))
         for case in random_layers("c", name, form, count, seed, SIZE, isa)
     ]
 

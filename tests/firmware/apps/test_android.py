@@ -1,5 +1,6 @@
 """`compile --project android`: Kotlin's classes in a JVM, and the native libraries of each kind."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from edgeq.boards.levels import level, runs_here
+from edgeq.firmware.app_binaries import binary_commands
 from edgeq.model.arrays import dequantize, quantize
 from edgeq.model.model_file import read_graph
 from tests.oracle.build import TensorSpec, single_op
@@ -173,6 +176,25 @@ def test_java_and_kotlin_give_the_bytes_of_tflm(project, tflm_bytes, models, tmp
     with open_device("tflm").open(models / "kws_int8.tflite", CompileOptions()) as session:
         (bytes_,) = session.run([quantize(values.reshape(1, 1, 49, 10, 1), x)])
     assert [np.float32(word) for word in real.split()] == dequantize(bytes_, y).ravel().tolist()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the levels are those of x86-64")
+def test_a_cpu_that_lacks_levels_gets_the_same_bytes(project, tflm_bytes, tmp_path):
+    """The library chooses by CPUID; EQ_LEVELS leaves out what is not in it."""
+    need(shutil.which("gcc"), "gcc")
+    (tmp_path / "harness.c").write_text(_HARNESS)
+    run("gcc", "-O1", "harness.c", "-o", "harness", "-ldl", cwd=tmp_path)
+    copy = shutil.copytree(project, tmp_path / "net")
+    library = "src/main/jniLibs/x86_64/libnet_jni.so"
+    command = binary_commands("android", "net", copy)[library]
+    at = command.index("-cflags")
+    x, expected = tflm_bytes["kws"]
+    for levels in (0, 1):
+        if levels and not runs_here(level("avx2")):
+            continue
+        run(*command[:at], f"-DEQ_LEVELS={levels}u", *command[at:], cwd=copy)
+        found = run("./harness", copy / library, cwd=tmp_path, input=x.tobytes())
+        assert found == expected.tobytes(), levels
 
 
 def test_the_arm_library_loads_and_gives_the_bytes_of_tflm(project, tflm_bytes, tmp_path):

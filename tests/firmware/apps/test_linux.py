@@ -1,6 +1,7 @@
 """`compile --project linux`: built by its README's commands, for this machine and others."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.boards.levels import level, runs_here
 from edgeq.firmware.building import build_project
 from edgeq.model.arrays import dequantize, quantize
 from edgeq.model.model_file import read_graph
@@ -98,6 +100,19 @@ def test_the_example_gives_the_bytes_of_tflm(project, installed, tflm_bytes, tmp
     )
     assert done.returncode == 1
     assert b"in the middle of call 0" in done.stderr
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the levels are those of x86-64")
+@pytest.mark.parametrize("levels", [0, 1])
+def test_a_cpu_that_lacks_levels_gets_the_same_bytes(levels, make_project, tflm_bytes, tmp_path):
+    """EQ_LEVELS leaves out what is not in it, as CPUs without AVX-512, or without AVX2, do."""
+    if levels and not runs_here(level("avx2")):
+        pytest.skip("this machine's CPU has no avx2")
+    project = make_project("linux", ("sww",))
+    flags = f"-DCMAKE_C_FLAGS=-DEQ_LEVELS={levels}u"
+    run("cmake", "-B", tmp_path / "build", "-S", ".", flags, cwd=project)
+    run("cmake", "--build", tmp_path / "build", "--target", "net_run", cwd=project)
+    check_file(tmp_path / "build" / "net_run", tmp_path, tflm_bytes, "sww")
 
 
 def test_cpp_over_find_package(installed, tflm_bytes, tmp_path):

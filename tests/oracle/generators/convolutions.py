@@ -18,6 +18,7 @@ from tests.oracle.generators.values import (
 )
 
 POINTWISE = "CONV_2D int8 1x1 of eight channels"
+THREES = "CONV_2D int8 3x3 of sixteen channels"
 TYPES = {
     "int8": ("int8", "int8", "int32"),
     "int4": ("int8", "int4", "int32"),
@@ -108,6 +109,24 @@ def pointwise(rng, size):
     return _layer(rng, "CONV_2D", POINTWISE, source, filters, out, options, 8, "int32")
 
 
+def three_by_three(rng, size):
+    """3x3 convolutions of stride 1 and 16, 32.. channels, which a host may have a form for."""
+    valid = chance(rng, 0.5)
+    least = 4 if valid else 2
+    axes = [
+        (3, 1, 1, side, side - 2 if valid else side)
+        for side in map(int, rng.integers(least, 16, 2))
+    ]
+    input_c, output_c = 16 * extent(rng, max(size // 8, 1)), 15 + extent(rng, size)
+    batches = extent(rng, 2)
+    filters = weights(rng, (output_c, 3, 3, input_c), "int8", axis=0 if chance(rng, 0.7) else None)
+    source = tensor(rng, (batches, axes[0][3], axes[1][3], input_c), "int8")
+    out = (batches, axes[0][4], axes[1][4], output_c)
+    options = _options(rng, valid, axes)
+    taps = 9 * input_c
+    return _layer(rng, "CONV_2D", THREES, source, filters, out, options, taps, "int32")
+
+
 def depthwise_conv_2d(kind):
     """A generator of DEPTHWISE_CONV_2D models of one of TYPES."""
     activations, weight_type, bias_type = TYPES[kind]
@@ -160,6 +179,7 @@ def fully_connected(kind):
 GENERATORS = {
     **{f"CONV_2D {kind}": conv_2d(kind) for kind in TYPES},
     POINTWISE: pointwise,
+    THREES: three_by_three,
     **{
         f"DEPTHWISE_CONV_2D {kind}": depthwise_conv_2d(kind)
         for kind in TYPES

@@ -16,6 +16,7 @@ from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.fpu import conv_2d_f32 as fpu_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.conv_2d import lower_host
+from edgeq.compiler.ops.host.conv_2d_winograd import lower_winograd
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
 from edgeq.compiler.ops.neural.conv_2d_packed import lower_packed
@@ -207,7 +208,8 @@ def _lower_fast(
         rule = overlap(g, core.pixels, buffered=True)
         return lower_columns(g, node, core, channels, limits, rule, macs(node))
     if node.isa.has("host"):
-        return lower_host(g, node, channels, limits, macs(node))
+        call = lower_winograd(g, node, channels, limits, macs(node))
+        return call or lower_host(g, node, channels, limits, macs(node))
     return None
 
 
