@@ -277,6 +277,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                                  const uint32_t *weights, int8_t *output, void *scratch)
 {
     eq_word *columns = scratch;
+    const int alone = p->output_h * p->output_w % EQ_PASS_PIXELS == 1;
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
@@ -295,7 +296,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                 }
                 if (pixels == EQ_PASS_PIXELS || left == pixels) {
                     eq_pixels_dsp(&p->scale, columns, p->steps, weights, output, p->output_c,
-                                  pixels);
+                                  pixels, alone);
                     output += pixels * p->output_c;
                     left -= pixels;
                     pixels = 0;

@@ -219,11 +219,12 @@ EQ_KERNEL void eq_depthwise_long_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
         uint32_t a = line[0];
         EQ_UNROLL(8)
         for (int32_t j = 0; j < pairs; j++) {
-            const uint32_t b = line[j + 1];
             acc[0] = eq_smlad(a, taps[j], acc[0]);
             acc[1] = eq_smlatb(a, taps[j], acc[1]);
-            acc[1] = eq_smlabt(b, taps[j], acc[1]);
-            a = b;
+            if (2 * j + 1 < p->filter_along) {
+                a = line[j + 1];
+                acc[1] = eq_smlabt(a, taps[j], acc[1]);
+            }
         }
         taps += line_taps;
     }
