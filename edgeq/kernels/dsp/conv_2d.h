@@ -50,6 +50,7 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
         }
         return;
     }
+    EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int8_t *row = window + ky * pitch;
         EQ_UNROLL(6)
