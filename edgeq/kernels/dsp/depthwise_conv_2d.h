@@ -60,7 +60,7 @@ EQ_KERNEL int32_t eq_smlatb(uint32_t a, uint32_t b, int32_t acc)
 EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, const int8_t *input,
                                      eq_half *line)
 {
-    EQ_UNROLL(4)
+    EQ_UNROLL(8)
     for (int32_t i = 0; i < p->input_along; i++) {
         line[p->pad_along + i] = *input;
         input += p->input_pitch;
