@@ -50,6 +50,7 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
         }
         return;
     }
+    EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int8_t *row = window + ky * pitch;
         EQ_UNROLL(6)
@@ -81,6 +82,22 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
     }
 }
 
+/* Bytes `at` to `at` + 3 of a filter row, of which those from `low` to `high` are in the image. */
+EQ_KERNEL uint32_t eq_conv_2d_border_four_dsp(const int8_t *row, int32_t at, int32_t low,
+                                              int32_t high, uint32_t outside)
+{
+    uint32_t four = outside;
+    if (at >= low && at + 4 <= high) {
+        memcpy(&four, row + at, 4);
+    } else if (at + 4 > low && at < high) {
+        for (int32_t i = 3; i >= 0; i--) {
+            const int inside = at + i >= low && at + i < high;
+            four = four << 8 | (inside ? (uint8_t)row[at + i] : outside & 0xFF);
+        }
+    }
+    return four;
+}
+
 /* The same for a pixel at the border: what is outside the image is the zero point. */
 static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p,
                                                         const int8_t *input, int32_t y, int32_t x,
@@ -88,31 +105,33 @@ static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_par
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t whole = row_bytes & ~3;
+    const uint32_t outside = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
+    const int32_t left = x * p->input_c;
+    const int32_t low = eq_max(-left, 0);
+    const int32_t high = eq_min(p->input_w * p->input_c - left, row_bytes);
+    eq_word *rest = column + 2 * EQ_PASS_PIXELS * (p->filter_h * whole / 4);
     uint32_t four = 0, shift = 0;
-    for (int32_t part = 0; part < 2; part++) {
-        const int32_t begin = part == 0 ? 0 : whole;
-        const int32_t end = part == 0 ? whole : row_bytes;
-        for (int32_t ky = 0; ky < p->filter_h; ky++) {
-            const int32_t iy = y + ky;
-            const int32_t first = iy * p->input_w * p->input_c;
-            const int32_t left = x * p->input_c;
-            for (int32_t i = begin; i < end; i++) {
-                const int32_t at = left + i;
-                const int inside =
-                    iy >= 0 && iy < p->input_h && at >= 0 && at < p->input_w * p->input_c;
-                const int32_t value = inside ? input[first + at] : p->input_zero_point;
-                four |= (uint32_t)(uint8_t)value << shift;
-                shift += 8;
-                if (shift == 32) {
-                    column = eq_widen_dsp(column, four);
-                    four = 0;
-                    shift = 0;
-                }
+    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        const int32_t iy = y + ky;
+        const int32_t end = iy >= 0 && iy < p->input_h ? high : 0;
+        const int8_t *row = input + iy * p->input_w * p->input_c + left;
+        for (int32_t i = 0; i < whole; i += 4) {
+            column =
+                eq_widen_dsp(column, eq_conv_2d_border_four_dsp(row, i, low, end, outside));
+        }
+        for (int32_t i = whole; i < row_bytes; i++) {
+            const uint32_t value = i >= low && i < end ? (uint8_t)row[i] : outside & 0xFF;
+            four |= value << shift;
+            shift += 8;
+            if (shift == 32) {
+                rest = eq_widen_dsp(rest, four);
+                four = 0;
+                shift = 0;
             }
         }
     }
     if (shift != 0) {
-        eq_widen_dsp(column, four);
+        eq_widen_dsp(rest, four);
     }
 }
 
@@ -277,6 +296,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                                  const uint32_t *weights, int8_t *output, void *scratch)
 {
     eq_word *columns = scratch;
+    const int alone = p->output_h * p->output_w % EQ_PASS_PIXELS == 1;
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
@@ -295,7 +315,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                 }
                 if (pixels == EQ_PASS_PIXELS || left == pixels) {
                     eq_pixels_dsp(&p->scale, columns, p->steps, weights, output, p->output_c,
-                                  pixels);
+                                  pixels, alone);
                     output += pixels * p->output_c;
                     left -= pixels;
                     pixels = 0;

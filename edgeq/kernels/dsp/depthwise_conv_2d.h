@@ -60,7 +60,7 @@ EQ_KERNEL int32_t eq_smlatb(uint32_t a, uint32_t b, int32_t acc)
 EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, const int8_t *input,
                                      eq_half *line)
 {
-    EQ_UNROLL(4)
+    EQ_UNROLL(8)
     for (int32_t i = 0; i < p->input_along; i++) {
         line[p->pad_along + i] = *input;
         input += p->input_pitch;
@@ -80,13 +80,12 @@ eq_depthwise_scale_of_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_wor
 {
     const int32_t offset = p->scale.twice_offset_plus_1;
     const int32_t word = (int32_t)stream[2];
-    eq_depthwise_scale_dsp scale = {.multiplier = (int32_t)stream[1]};
+    eq_depthwise_scale_dsp scale = {.multiplier = (int32_t)stream[1], .shift_1 = word};
     scale.merged = p->merged == 1 || (p->merged == 2 && word > EQ_DEPTHWISE_MERGED);
     if (scale.merged) {
         scale.factor = word - EQ_DEPTHWISE_MERGED;
         scale.added = offset * (1 << (EQ_DEPTHWISE_SHIFT - 1)) + scale.factor / 4;
     } else {
-        scale.shift_1 = word;
         scale.added = (int32_t)((uint32_t)offset << word);
     }
     return scale;
@@ -136,40 +135,39 @@ EQ_KERNEL int eq_depthwise_has_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *
            p->scale.activation_min == INT8_MIN && p->scale.activation_max == INT8_MAX;
 }
 
-/* All outputs of so many lines of a channel. */
-EQ_KERNEL void eq_depthwise_lines_dsp(const eq_depthwise_conv_2d_dsp_params *p,
-                                      const eq_depthwise_scale_dsp *scale, int32_t bias,
-                                      const eq_word *window, const uint32_t *taps, int8_t *output,
-                                      int32_t lines)
+/* What is the same for all channels, with `window` the first line's inputs. */
+EQ_KERNEL eq_depthwise_pairs eq_depthwise_pairs_of_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                                       const eq_word *window, int32_t lines)
 {
     const int32_t count = p->output_along / 2;
     eq_depthwise_pairs pairs = {
-        .bias = bias,
         .end = window + count * p->stride,
-        .multiplier = scale->multiplier,
-        .added = scale->added,
         .output_pitch = p->output_pitch,
-        .shift_1 = scale->shift_1,
         .lines_left = lines,
         .line_step = 4 * p->stride * (p->line_words - count),
         .output_step = p->output_line_pitch - 2 * count * p->output_pitch,
         .end_step = 4 * p->stride * p->line_words,
         .odd = p->output_along % 2,
         .lines = {window, window + p->line_words, window + 2 * p->line_words},
-        .output = output,
     };
-    memcpy(pairs.taps, taps, sizeof(pairs.taps));
+    return pairs;
+}
+
+/* All lines of a channel. */
+EQ_KERNEL void eq_depthwise_lines_dsp(const eq_depthwise_conv_2d_dsp_params *p, int merged,
+                                      const eq_depthwise_pairs *pairs)
+{
     if (p->stride == 1) {
-        if (scale->merged) {
-            eq_depthwise_pairs_rectified_dsp(&pairs);
+        if (merged) {
+            eq_depthwise_pairs_rectified_dsp(pairs);
         } else {
-            eq_depthwise_pairs_signed_dsp(&pairs);
+            eq_depthwise_pairs_signed_dsp(pairs);
         }
     } else {
-        if (scale->merged) {
-            eq_depthwise_pairs_stride_2_rectified_dsp(&pairs);
+        if (merged) {
+            eq_depthwise_pairs_stride_2_rectified_dsp(pairs);
         } else {
-            eq_depthwise_pairs_stride_2_signed_dsp(&pairs);
+            eq_depthwise_pairs_stride_2_signed_dsp(pairs);
         }
     }
 }
@@ -219,11 +217,12 @@ EQ_KERNEL void eq_depthwise_long_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
         uint32_t a = line[0];
         EQ_UNROLL(8)
         for (int32_t j = 0; j < pairs; j++) {
-            const uint32_t b = line[j + 1];
             acc[0] = eq_smlad(a, taps[j], acc[0]);
             acc[1] = eq_smlatb(a, taps[j], acc[1]);
-            acc[1] = eq_smlabt(b, taps[j], acc[1]);
-            a = b;
+            if (2 * j + 1 < p->filter_along) {
+                a = line[j + 1];
+                acc[1] = eq_smlabt(a, taps[j], acc[1]);
+            }
         }
         taps += line_taps;
     }
@@ -242,20 +241,26 @@ EQ_KERNEL int32_t eq_depthwise_tap_words_dsp(const eq_depthwise_conv_2d_dsp_para
  * or the shift - 1; words of taps. */
 EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p,
                                         const eq_half *plane, const eq_word *stream, int8_t *output,
-                                        int32_t lines)
+                                        int32_t lines, eq_depthwise_pairs *pairs)
 {
     const int32_t bias = (int32_t)stream[0];
     const eq_depthwise_scale_dsp scale = eq_depthwise_scale_of_dsp(p, stream);
     const int32_t tap_words = eq_depthwise_tap_words_dsp(p);
     const eq_word *first = (const eq_word *)(const void *)plane;
-    uint32_t taps[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
+    uint32_t others[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
+    uint32_t *taps = eq_depthwise_has_pairs_dsp(p) ? pairs->taps : others;
     EQ_UNROLL(8)
     for (int32_t i = 0; i < tap_words; i++) {
         taps[2 * i] = eq_depthwise_taps_dsp(&scale, eq_widen_even(stream[3 + i]));
         taps[2 * i + 1] = eq_depthwise_taps_dsp(&scale, eq_widen_odd(stream[3 + i]));
     }
     if (eq_depthwise_has_pairs_dsp(p)) {
-        eq_depthwise_lines_dsp(p, &scale, bias, first, taps, output, lines);
+        pairs->bias = bias;
+        pairs->multiplier = scale.multiplier;
+        pairs->added = scale.added;
+        pairs->shift_1 = scale.shift_1;
+        pairs->output = output;
+        eq_depthwise_lines_dsp(p, scale.merged, pairs);
         return;
     }
     for (int32_t y = 0; y < lines; y++) {
@@ -302,13 +307,14 @@ EQ_KERNEL void eq_depthwise_conv_2d_dsp_s8(const eq_depthwise_conv_2d_dsp_params
             }
             const int32_t begin = eq_max(first, 0);
             const int32_t end = eq_min(first + plane_lines, p->input_lines);
+            eq_depthwise_pairs pairs = eq_depthwise_pairs_of_dsp(p, scratch, lines);
             for (int32_t c = 0; c < p->channels; c++) {
                 for (int32_t line = begin; line < end; line++) {
                     eq_depthwise_line_dsp(p, input + line * p->input_line_pitch + c,
                                           plane + (line - first) * line_halves);
                 }
                 eq_depthwise_channel_dsp(p, plane, stream, output + y * p->output_line_pitch + c,
-                                         lines);
+                                         lines, &pairs);
                 stream += stream_words;
             }
         }

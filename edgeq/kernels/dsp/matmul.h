@@ -153,19 +153,63 @@ typedef struct {
                                                                 "add sp, #28\n\t"                  \
                                                                 "pop {r4-r11, pc}")
 
-/* All pairs of channels from `weights` on, for outputs that are clamped at the zero point. */
-static EQ_NAKED void eq_pass_rectified_dsp(const eq_word *weights __attribute__((unused)),
-                                           const eq_pass_dsp *pass __attribute__((unused)))
-{
-    EQ_PASS(EQ_PASS_FIRST_RECTIFIED, EQ_PASS_NO_SIGN);
-}
+/* The same for a single pixel: 9 instructions for 8 multiply-accumulates. r9 and r10 are the columns
+ * and their end, r12 the output, lr the end of the weights; on the stack where to enter the loop. */
+#define EQ_SINGLE_STEP_BYTES 36
+#define EQ_SINGLE_UNROLL 8
+#define EQ_SINGLE_STEP                                                                             \
+    "ldrd r5, r6, [r0], #8\n\t"                                                                    \
+    "ldr r2, [r1], #12\n\t"                                                                        \
+    "ldr r3, [r1], #12\n\t"                                                                        \
+    "sxtb16 r4, r5\n\t"                                                                            \
+    "smlad r8, r5, r2, r8\n\t"                                                                     \
+    "smlad r11, r4, r2, r11\n\t"                                                                   \
+    "sxtb16 r4, r6\n\t"                                                                            \
+    "smlad r8, r6, r3, r8\n\t"                                                                     \
+    "smlad r11, r4, r3, r11\n\t"
 
-/* The same for outputs of either sign. */
-static EQ_NAKED void eq_pass_signed_dsp(const eq_word *weights __attribute__((unused)),
-                                        const eq_pass_dsp *pass __attribute__((unused)))
-{
-    EQ_PASS(EQ_PASS_FIRST_SIGNED, EQ_PASS_SIGN);
-}
+#define EQ_PASS_SINGLE(first, sign)                                                                \
+    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
+                     "ldrd r9, r10, [r1]\n\t"                                                      \
+                     "ldr r12, [r1, #8]\n\t"                                                       \
+                     "ldr lr, [r1, #20]\n\t"                                                       \
+                     "ldr r3, [r1, #28]\n\t"                                                       \
+                     "adr r2, 2f\n\t"                                                              \
+                     "add r3, r2\n\t"                                                              \
+                     "orr r3, #1\n\t"                                                              \
+                     "push {r3}\n\t"                                                               \
+                     "1:\n\t"                                                                      \
+                     "ldrd r8, r11, [r0], #8\n\t"                                                  \
+                     "mov r1, r9\n\t"                                                              \
+                     "ldr pc, [sp]\n\t"                                                            \
+                     ".p2align 2\n\t"                                                              \
+                     "2:\n\t"                                                                      \
+                     ".rept 8\n\t" EQ_SINGLE_STEP ".endr\n\t"                                      \
+                     "cmp r1, r10\n\t"                                                             \
+                     "bne 2b\n\t"                                                                  \
+                     "sub r8, r8, r11\n\t"                                                         \
+                     "ldmia.w r0!, {r4, r5, r6}\n\t" first("r8") "strb r8, [r12], #1\n\t"          \
+                     "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE("r11", sign)               \
+                         "strb r11, [r12], #1\n\t"                                                 \
+                         "cmp r0, lr\n\t"                                                          \
+                         "bne 1b\n\t"                                                              \
+                         "add sp, #4\n\t"                                                          \
+                         "pop {r4-r11, pc}")
+
+#define EQ_DEFINE_PASS(name, pass_of, first, sign)                                                 \
+    static EQ_NAKED void name(const eq_word *weights __attribute__((unused)),                      \
+                              const eq_pass_dsp *pass __attribute__((unused)))                     \
+    {                                                                                              \
+        pass_of(first, sign);                                                                      \
+    }
+
+/* All pairs of channels from `weights` on, for outputs that are clamped at the zero point, and for
+ * outputs of either sign. */
+EQ_DEFINE_PASS(eq_pass_rectified_dsp, EQ_PASS, EQ_PASS_FIRST_RECTIFIED, EQ_PASS_NO_SIGN)
+EQ_DEFINE_PASS(eq_pass_signed_dsp, EQ_PASS, EQ_PASS_FIRST_SIGNED, EQ_PASS_SIGN)
+EQ_DEFINE_PASS(eq_pass_single_rectified_dsp, EQ_PASS_SINGLE, EQ_PASS_FIRST_RECTIFIED,
+               EQ_PASS_NO_SIGN)
+EQ_DEFINE_PASS(eq_pass_single_signed_dsp, EQ_PASS_SINGLE, EQ_PASS_FIRST_SIGNED, EQ_PASS_SIGN)
 
 /* Bytes to jump over for so many steps, of which the first stands before the loop. */
 EQ_KERNEL int32_t eq_pass_skip_dsp(int32_t steps)
@@ -174,6 +218,11 @@ EQ_KERNEL int32_t eq_pass_skip_dsp(int32_t steps)
     return (rest == 0 ? EQ_PASS_UNROLL
                       : (EQ_PASS_UNROLL - rest % EQ_PASS_UNROLL) % EQ_PASS_UNROLL) *
            EQ_PASS_STEP_BYTES;
+}
+
+EQ_KERNEL int32_t eq_single_skip_dsp(int32_t steps)
+{
+    return (EQ_SINGLE_UNROLL - steps % EQ_SINGLE_UNROLL) % EQ_SINGLE_UNROLL * EQ_SINGLE_STEP_BYTES;
 }
 
 EQ_KERNEL void eq_pass_clamp_dsp(const eq_scale_dsp *scale, int8_t *output, int32_t count)
@@ -186,10 +235,10 @@ EQ_KERNEL void eq_pass_clamp_dsp(const eq_scale_dsp *scale, int8_t *output, int3
 }
 
 /* All `channels` outputs of `pixels` <= 3 pixels whose inputs stand in `columns`; the outputs of
- * neighbouring pixels follow each other. A pair's weights are 2 * steps + 8 words. */
+ * neighbouring pixels follow each other. `alone`: whether there may be one pixel. A pair's weights are 2 * steps + 8 words. */
 EQ_KERNEL void eq_pixels_dsp(const eq_scale_dsp *scale, const eq_word *columns, int32_t steps,
                              const eq_word *weights, int8_t *output, int32_t channels,
-                             int32_t pixels)
+                             int32_t pixels, int alone)
 {
     const int32_t pair_words = 2 * steps + 8;
     const int32_t pairs = channels / 2;
@@ -202,7 +251,15 @@ EQ_KERNEL void eq_pixels_dsp(const eq_scale_dsp *scale, const eq_word *columns, 
     pass.output[2] = output + last * channels;
     pass.weights_end = weights + pairs * pair_words;
     pass.skip = eq_pass_skip_dsp(steps);
-    if (pairs != 0) {
+    if (pairs != 0 && alone && pixels == 1) {
+        pass.skip = eq_single_skip_dsp(steps);
+        if (scale->rectified) {
+            eq_pass_single_rectified_dsp(weights, &pass);
+        } else {
+            eq_pass_single_signed_dsp(weights, &pass);
+        }
+        pass.skip = eq_pass_skip_dsp(steps);
+    } else if (pairs != 0) {
         if (scale->rectified) {
             eq_pass_rectified_dsp(weights, &pass);
         } else {
