@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgeq.boards.levels import LEVELS
+from edgeq.boards.levels import LEVELS, Level
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.codegen.source import kernel_file
 
@@ -25,17 +25,26 @@ _PER_CORE = ("core", "block_row")
 _HARD = ("-mthumb", "-mfloat-abi=hard")
 _LEVEL = "simd"  # of hosts' levels
 LEVEL_NAMES = tuple(level.name for level in LEVELS)
+_LEVEL_COMPILERS = {
+    "x86-64": (["gcc"], ["clang"]),
+    "aarch64": (["aarch64-linux-gnu-gcc"], ["clang", "--target=aarch64-linux-gnu"]),
+}
+
+
+def _level_builds(level: Level) -> list[list[str]]:
+    """The compilers for a level's CPU, told what functions ask for in a generated program."""
+    old = level.cpu == "aarch64"  # for which clang before 16 has no such attribute
+    asked = [f'-DEQ_TARGET=__attribute__((target("{level.attribute}")))'] if level.attribute else []
+    return [
+        [*command, *([] if old and command[0] == "clang" else asked)]
+        for command in _LEVEL_COMPILERS[level.cpu]
+    ]
+
+
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
-    **{
-        level.name: [
-            [compiler, f'-DEQ_TARGET=__attribute__((target("{level.attribute}")))']
-            for compiler in ("gcc", "clang")
-        ]
-        for level in LEVELS
-        if level.attribute
-    },
+    **{level.name: _level_builds(level) for level in LEVELS if level.cpu},
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
         ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],
@@ -71,8 +80,12 @@ def lay_out(build: str, folder: Path) -> list[str]:
         # Kernels of hosts, in the primitives of this level; portable ones are the host's.
         shared = [file for file in (KERNELS / "host").glob("*.h") if file.stem != "simd"]
         sources |= dict.fromkeys(shared, "host")
-        for included in re.findall(r"eq_simd_(\w+)\.h", (KERNELS / build / "simd.h").read_text()):
-            shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
+        waiting = [build]
+        while waiting:
+            text = (KERNELS / waiting.pop() / "simd.h").read_text()
+            for included in re.findall(r"eq_simd_(\w+)\.h", text):
+                shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
+                waiting.append(included)
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

@@ -1,4 +1,4 @@
-"""Generated C under the address and undefined-behaviour sanitizers, as a program of its own."""
+"""Generated C as a program of its own: under sanitizers, or for another machine in an emulator."""
 
 import subprocess
 
@@ -44,6 +44,20 @@ def run_sanitized(sources, inputs):
             name "model".
         inputs: One array of shape (N, *input_shape) per input.
     """
+    flags = [*_SANITIZE, "-g", "-fno-omit-frame-pointer"]
+    return run_program(sources, inputs, host_toolchain(), flags, _SANITIZE)
+
+
+def run_program(sources, inputs, toolchain, flags=(), link=(), emulator=()):
+    """The outputs of N calls, from a program that `toolchain` builds.
+
+    Args:
+        sources: Of the name "model".
+        inputs: One array of shape (N, *input_shape) per input.
+        flags: For the compiler, behind those of the sources.
+        link: For the linker.
+        emulator: The command that runs programs of the other machine.
+    """
     ins, outs = tensor_specs(sources, "inputs"), tensor_specs(sources, "outputs")
     sizes = "\n".join(
         [
@@ -58,12 +72,11 @@ def run_sanitized(sources, inputs):
         "main.c": _MAIN,
         "eq_sizes.h": sizes,
     }
-    flags = [*compile_flags(sources), *_SANITIZE, "-g", "-fno-omit-frame-pointer"]
-    program = build(host_toolchain(), files, flags, _SANITIZE, "program")
+    program = build(toolchain, files, [*compile_flags(sources), *flags], [*link, "-lm"], "program")
     count = len(inputs[0])
     data = np.uint32(count).tobytes() + b"".join(array.tobytes() for array in inputs)
     done = subprocess.run(
-        [program],
+        [*emulator, program],
         input=data,
         capture_output=True,
         check=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ class Level:
         name: What `--isa` takes; also the folder of its primitives, "host" for plain C.
         cpu: The CPU that it is a level of, as boards/cpu.py calls it; "" for all.
         features: What the CPU must have, in the words of Linux's /proc/cpuinfo.
+        isa: The same in the words of targets, where they say so much of their CPU.
         attribute: What functions ask the compiler for, as an attribute `target`; "" for nothing.
         flags: What a compiler is given that makes all of a program for this level.
         builtin: What gcc's and clang's __builtin_cpu_supports call the features.
@@ -29,14 +32,22 @@ class Level:
     attribute: str = ""
     flags: tuple[str, ...] = ()
     builtin: tuple[str, ...] = ()
+    isa: tuple[str, ...] = ()
 
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernel folders to choose from, the best first."""
-        own = (self.name,) if self.attribute else ()
+        own = (self.name,) if self.cpu else ()
         return (*own, "host", "portable")
 
+    @property
+    def condition(self) -> str:
+        """What compilers for its CPU define, as an expression of the preprocessor."""
+        return CONDITIONS.get(self.cpu, "")
 
+
+CONDITIONS = {"x86-64": "defined(__x86_64__)", "aarch64": "defined(__aarch64__)"}
+"""By CPU, what its compilers define."""
 _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 # From the plainest to the best of each CPU.
 LEVELS = (
@@ -58,6 +69,23 @@ LEVELS = (
         ("-march=x86-64-v4", "-mavx512vnni"),
         ("avx2", "fma", *_AVX512, "avx512vnni"),
     ),
+    Level("neon", "aarch64", ("asimd",), flags=("-march=armv8-a",), isa=("neon",)),
+    Level(
+        "neondot",
+        "aarch64",
+        ("asimd", "asimddp"),
+        "arch=armv8.2-a+dotprod",
+        ("-march=armv8.2-a+dotprod",),
+        isa=("neon", "dotprod"),
+    ),
+    Level(
+        "i8mm",
+        "aarch64",
+        ("asimd", "asimddp", "i8mm"),
+        "arch=armv8.2-a+dotprod+i8mm",
+        ("-march=armv8.2-a+dotprod+i8mm",),
+        isa=("neon", "dotprod", "i8mm"),
+    ),
 )
 NAMES = tuple(level.name for level in LEVELS)
 _MACHINES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64", "aarch64": "aarch64"}
@@ -78,6 +106,8 @@ def level(name: str) -> Level:
 @cache
 def features_here() -> frozenset[str]:
     """What this machine's CPU has, in the words of /proc/cpuinfo; nothing where that is unknown."""
+    if sys.platform == "darwin" and _cpu_here() == "aarch64":
+        return frozenset({"asimd", "asimddp"})  # the first of Apple's for computers has both
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -89,12 +119,39 @@ def features_here() -> frozenset[str]:
     return frozenset()
 
 
+def best_of(cpu: str, features: Iterable[str]) -> Level:
+    """The best level of a CPU.
+
+    Args:
+        cpu: As boards/cpu.py calls it.
+        features: What it has, in the words of /proc/cpuinfo.
+    """
+    found = frozenset(features)
+    return [e for e in LEVELS if e.cpu in ("", cpu) and found.issuperset(e.features)][-1]
+
+
+def stated(cpu: str, isa: Iterable[str]) -> Level:
+    """The best level that a target is known to have; the portable one where it says nothing.
+
+    Args:
+        cpu: As boards/cpu.py calls it.
+        isa: The target's features.
+    """
+    found = frozenset(isa)
+    return [e for e in LEVELS if not e.cpu or (e.cpu == cpu and e.isa and found.issuperset(e.isa))][
+        -1
+    ]
+
+
 def runs_here(each: Level) -> bool:
     """Whether this machine can run code of a level."""
-    ours = _MACHINES.get(platform.machine().lower(), "")
-    return each.cpu in ("", ours) and features_here().issuperset(each.features)
+    return each.cpu in ("", _cpu_here()) and features_here().issuperset(each.features)
 
 
 def best_here() -> Level:
     """The best level of this machine."""
-    return [each for each in LEVELS if runs_here(each)][-1]
+    return best_of(_cpu_here(), features_here())
+
+
+def _cpu_here() -> str:
+    return _MACHINES.get(platform.machine().lower(), "")

@@ -13,7 +13,7 @@ from edgeq import __version__
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.levels import LEVELS as ALL_LEVELS
 from edgeq.boards.levels import NAMES as LEVELS
-from edgeq.boards.levels import Level, level
+from edgeq.boards.levels import Level, level, stated
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
 from edgeq.compiler.codegen.header import banner, header_text
@@ -81,7 +81,7 @@ def isa_of(target: Target, isa: str = "") -> Isa:
 
     Args:
         target: The target.
-        isa: A level of a host's instruction set; "" for the least that the target has.
+        isa: A level of a host's instruction set; "" for what the target is known to have.
 
     Raises:
         UsageError: There is no such level, or it is one of another processor.
@@ -96,11 +96,12 @@ def isa_of(target: Target, isa: str = "") -> Isa:
                 hint="leave out --isa, or --target",
             )
         return Isa(chosen.kernels, chosen.attribute)
+    if target.toolchain == "host":
+        known = stated(target.cpu, target.isa)
+        return Isa(known.kernels, known.attribute)
     kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
     if not kernels and target.cpu in _CORES:
         kernels = [_CORES[target.cpu]]
-    if target.toolchain == "host":
-        kernels = ["host"]
     if target.toolchain == "arm-none-eabi" and "fpu" in target.isa:
         kernels.append("fpu")
     return Isa(kernels=(*kernels, "portable"))
@@ -201,7 +202,9 @@ def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
             f"--dispatch chooses among the levels of hosts, and {other} says which it is.",
             hint="leave out one of them",
         )
-    return Isa(level("portable").kernels, levels=tuple(e.name for e in ALL_LEVELS if e.attribute))
+    cpus = {target.cpu} if target.toolchain == "host" else {each.cpu for each in ALL_LEVELS}
+    chosen = tuple(each.name for each in ALL_LEVELS if each.cpu and each.cpu in cpus)
+    return Isa(level("portable").kernels, levels=chosen)
 
 
 def level_files(

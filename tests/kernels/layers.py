@@ -10,7 +10,7 @@ import argparse
 import itertools
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import flatbuffers
@@ -144,6 +144,23 @@ def differences(
         form: The function that the layers take.
         isa: The level of a host's kernels.
     """
+    return compared_with(
+        cases, lambda some, calls: outputs_on(address, some, calls, isa), plain=form in LIBRARY
+    )
+
+
+def compared_with(
+    cases: Sequence[Case],
+    run: Callable[[Sequence[Case], int], list[np.ndarray]],
+    *,
+    plain: bool = False,
+) -> tuple[list[str], int]:
+    """What differs from the oracle's bytes, and how many layers were compared.
+
+    Args:
+        run: Gives every output of every case, over so many calls.
+        plain: Whether the C library's functions are in it, and another core's results count.
+    """
     with Oracle() as oracle:
         expected = [(case, oracle.run(case)[0]) for case in cases]
     kept = [(case, outputs) for case, outputs in expected if outputs is not None]
@@ -151,16 +168,16 @@ def differences(
         return [], 0
     models = [case for case, _ in kept]
     calls = min(len(case.calls) for case in models)
-    found = iter(outputs_on(address, models, calls, isa))
-    plain = iter(outputs_on(PLAIN, models, calls)) if form in LIBRARY else None
+    found = iter(run(models, calls))
+    same_library = iter(outputs_on(PLAIN, models, calls)) if plain else None
     bad = []
     for case, outputs in kept:
         for k in range(len(outputs[0])):
             ours = next(found)
             theirs = np.stack([np.asarray(outputs[call][k]) for call in range(calls)])
-            if plain is not None:
-                theirs = next(plain)
-            same = same_values(ours.tobytes(), theirs, "tflm" if plain is None else "litert")
+            if same_library is not None:
+                theirs = next(same_library)
+            same = same_values(ours.tobytes(), theirs, "litert" if plain else "tflm")
             bad += [] if same else [f"{case.name}, output {k}"]
     return bad, len(kept)
 

@@ -6,6 +6,7 @@ One table of layer functions for each level, each in a file of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from edgeq.boards.levels import Level
 from edgeq.compiler.codegen.names import Function
@@ -13,6 +14,25 @@ from edgeq.compiler.codegen.names import Function
 
 def _table(name: str, level: str) -> str:
     return f"{name}_layers_{level}"
+
+
+def _by_cpu(levels: Sequence[Level]) -> list[tuple[str, list[Level]]]:
+    """Levels of each CPU, with what its compilers define."""
+    return [(condition, list(some)) for condition, some in groupby(levels, lambda e: e.condition)]
+
+
+def target_lines(attribute: str) -> list[str]:
+    """What functions ask the compiler for, where they ask for anything.
+
+    clang before 16 knows the instructions of AArch64 only by its command line; the primitives
+    then have them in assembly.
+    """
+    if not attribute:
+        return []
+    lines = [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
+    if attribute.startswith("arch="):
+        lines = ["#if !defined(__clang__) || __clang_major__ >= 16", *lines, "#endif"]
+    return lines
 
 
 def layers_header(
@@ -26,9 +46,11 @@ def layers_header(
         arguments = ", ".join(kind.rstrip() for kind in function.argument_types)
         lines.append(f"    void (*{function.name})({arguments});")
     lines += [f"}} {name}_layers;", "", f"extern const {name}_layers {_table(name, 'portable')};"]
-    lines += ["#if defined(__x86_64__)"]
-    lines += [f"extern const {name}_layers {_table(name, each.name)};" for each in levels]
-    return "\n".join([*lines, "#endif", "", "#endif"]) + "\n"
+    for condition, some in _by_cpu(levels):
+        lines += [f"#if {condition}"]
+        lines += [f"extern const {name}_layers {_table(name, each.name)};" for each in some]
+        lines += ["#endif"]
+    return "\n".join([*lines, "", "#endif"]) + "\n"
 
 
 def level_text(
@@ -51,8 +73,8 @@ def level_text(
     """
     lines = [*head]
     if level is not None:
-        lines += ["#if defined(__x86_64__)", f"#define EQ_LEVEL_{level.name.upper()} 1"]
-        lines.append(f'#define EQ_TARGET __attribute__((target("{level.attribute}")))')
+        lines += [f"#if {level.condition}", f"#define EQ_LEVEL_{level.name.upper()} 1"]
+        lines += target_lines(level.attribute)
     lines += [f'#include "{name}_layers.h"', ""]
     lines += [f'#include "{file}"' for file in includes]
     lines += ["", *definitions]
@@ -80,13 +102,16 @@ def chooser(name: str, levels: Sequence[Level]) -> list[str]:
         f"    static const {name}_layers *chosen;",
         "    if (chosen == 0) {",
         f"        const {name}_layers *best = &{_table(name, 'portable')};",
-        "#if defined(__x86_64__)",
         "        const uint32_t levels = eq_cpu_levels();",
     ]
-    for level in levels:
-        lines += [
-            f"        if (levels & EQ_CPU_{level.name.upper()}) {{",
-            f"            best = &{_table(name, level.name)};",
-            "        }",
-        ]
-    return [*lines, "#endif", "        chosen = best;", "    }", "    return chosen;", "}", ""]
+    for condition, some in _by_cpu(levels):
+        lines.append(f"#if {condition}")
+        for level in some:
+            lines += [
+                f"        if (levels & EQ_CPU_{level.name.upper()}) {{",
+                f"            best = &{_table(name, level.name)};",
+                "        }",
+            ]
+        lines.append("#endif")
+    lines.append("        (void)levels;")
+    return [*lines, "        chosen = best;", "    }", "    return chosen;", "}", ""]

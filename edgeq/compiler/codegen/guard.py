@@ -29,6 +29,9 @@ CORES = {
     "avx512vnni": Core("x86-64 with AVX-512 VNNI", "defined(__x86_64__)"),
     "avxvnni": Core("x86-64 with AVX-VNNI", "defined(__x86_64__)"),
     "avx2": Core("x86-64 with AVX2", "defined(__x86_64__)"),
+    "i8mm": Core("AArch64 with products of int8 matrices (I8MM)", "defined(__aarch64__)"),
+    "neondot": Core("AArch64 with dot products (Armv8.2 and later)", "defined(__aarch64__)"),
+    "neon": Core("AArch64 (Armv8.0 and later)", "defined(__aarch64__)"),
     "rv32": Core("RISC-V RV32"),
     "mve": Core("Arm Cortex-M55, M85 (Helium)", f"{_ARM_M} && defined(__ARM_FEATURE_MVE)"),
     "dsp": Core(

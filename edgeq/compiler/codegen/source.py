@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.boards.levels import Level
-from edgeq.compiler.codegen.dispatch import chooser
+from edgeq.compiler.codegen.dispatch import chooser, target_lines
 from edgeq.compiler.codegen.guard import guard_lines
 from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
@@ -64,8 +64,7 @@ def source_text(
         levels: Those to choose from at run time; the layers' functions are in other files then.
     """
     lines = [*head, f'#include "{name}.h"', ""]
-    if attribute:
-        lines += [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
+    lines += target_lines(attribute)
     lines += [f'#include "{name}_weights.h"']
     files = [f"{name}_layers.h", "eq_cpu_host.h"] if levels else kernel_includes(names)
     lines += [f'#include "{file}"' for file in files]

@@ -9,9 +9,11 @@ import platform
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.boards.levels import best_of, level, stated
 from edgeq.boards.target import load_target
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.toolchain import Toolchain, host_toolchain
@@ -77,7 +79,7 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     """
     check_architecture(facts)
     target, *_ = _ARCHITECTURES[facts.architecture]
-    sources = generate(model, load_target(target), options)
+    sources = generate(model, load_target(target), for_its_cpu(facts, options))
     files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
     files |= {**sources.files, "eq_model_table.h": model_table(sources)}
     if sources.stream is not None:
@@ -88,6 +90,30 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     toolchain = next(iter(_toolchains(facts, static=True)))
     built = build(toolchain, files, flags, ["-static", "-s", "-lm"], "edgeq-runner")
     return artifact(built, ".bin")
+
+
+def for_its_cpu(facts: HostFacts, options: CompileOptions) -> CompileOptions:
+    """The options with the best level that the device's CPU has, by what its system says.
+
+    Raises:
+        EdgeqError: A level is asked for that it does not have.
+    """
+    target, *_ = _ARCHITECTURES[facts.architecture]
+    best = best_of(target, facts.cpu_features)
+    if options.dispatch:
+        return options
+    if not options.isa:
+        return replace(options, isa=best.name if best.cpu else "")
+    wanted = level(options.isa)
+    least = stated(target, load_target(target).isa)
+    has = {*facts.cpu_features, *least.features}
+    if wanted.cpu == target and not has.issuperset(wanted.features):
+        lacking = ", ".join(each for each in wanted.features if each not in has)
+        raise EdgeqError(
+            f"the device's CPU cannot run code of level {wanted.name}: it lacks {lacking}",
+            hint=f"--isa {(best if best.cpu else least).name} is the best that it has",
+        )
+    return options
 
 
 def model_table(sources: Sources) -> str:

@@ -6,6 +6,7 @@
 #define EQ_CONV_2D_HOST_H
 
 #include "eq_simd.h"
+#include "eq_fours_host.h"
 #include "eq_padded_host.h"
 
 /* All steps are in bytes of the input, or of its copy. */
@@ -21,6 +22,53 @@ typedef struct {
     eq_limits limits;
 } eq_conv_2d_host_params;
 
+/* `fours` times four inputs of each pixel of a tile. */
+EQ_KERNEL void eq_conv_2d_fours(const eq_conv_2d_host_params *p, const int8_t *input,
+                                const int8_t *weights, eq_partial *sums, const int32_t pixels,
+                                const int32_t blocks, const int32_t fours)
+{
+    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
+    eq_inputs x[EQ_ACCUMULATORS];
+    EQ_UNROLL(16)
+    for (int32_t i = 0; i < pixels; i++) {
+        x[i] = eq_load_inputs(input + i * p->column_step, fours);
+    }
+    EQ_UNROLL(4)
+    for (int32_t four = 0; four < fours; four += EQ_WEIGHT_FOURS) {
+        const int32_t some = eq_min(fours - four, EQ_WEIGHT_FOURS);
+        const int8_t *from = weights + four * EQ_WEIGHT_BYTES;
+        eq_two two[(EQ_ACCUMULATORS + 1) / 2];
+        EQ_UNROLL(4)
+        for (int32_t part = 0; part < EQ_WEIGHT_PARTS; part++) {
+            eq_fours w[4];
+            EQ_UNROLL(4)
+            for (int32_t k = 0; k < blocks; k++) {
+                w[k] = eq_load_fours(from + k * block_bytes, some, part);
+            }
+            EQ_UNROLL(8)
+            for (int32_t i = 0; i + 2 <= pixels; i += 2) {
+                if (part == 0) {
+                    two[i / 2] = eq_take_two(&x[i], &x[i + 1], four, some);
+                }
+                EQ_UNROLL(4)
+                for (int32_t k = 0; k < blocks; k++) {
+                    eq_dot_two(&sums[i * blocks + k], &sums[(i + 1) * blocks + k], &w[k],
+                               &two[i / 2], part);
+                }
+            }
+            if (pixels % 2) {
+                const eq_same same = eq_take_inputs(&x[pixels - 1], four, some);
+                EQ_UNROLL(4)
+                for (int32_t k = 0; k < blocks; k++) {
+                    eq_partial *sum = &sums[(pixels - 1) * blocks + k];
+                    *sum = eq_dot_same(*sum, &w[k], &same, part);
+                }
+            }
+            EQ_PART_DONE();
+        }
+    }
+}
+
 /* Channels of `blocks` times 16 in `pixels` pixels; both are constants for the compiler. `last` is
  * how many channels the last block has. */
 EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *input,
@@ -28,39 +76,46 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
                                int8_t *output, const int32_t pixels, const int32_t blocks,
                                const int32_t last)
 {
-    const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
-    eq_sums sums[EQ_ACCUMULATORS];
-    EQ_UNROLL(16)
-    for (int32_t i = 0; i < pixels * blocks; i++) {
-        sums[i] = eq_first_sums(table + i % blocks * EQ_TABLE_ROWS);
+    const int32_t rest = p->groups % EQ_INPUT_FOURS;
+    eq_partial sums[EQ_ACCUMULATORS];
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < blocks; k++) {
+        EQ_UNROLL(8)
+        for (int32_t i = 0; i + 2 <= pixels; i += 2) {
+            eq_first_two(&sums[i * blocks + k], &sums[(i + 1) * blocks + k],
+                         table + k * EQ_TABLE_ROWS);
+        }
+        if (pixels % 2) {
+            sums[(pixels - 1) * blocks + k] = eq_first_partial(table + k * EQ_TABLE_ROWS);
+        }
     }
     for (int32_t run = 0; run < p->runs_h * p->runs_w; run++) {
         const int8_t *from =
             input + run / p->runs_w * p->run_step_h + run % p->runs_w * p->run_step_w;
-        for (int32_t group = 0; group < p->groups; group++) {
-            eq_weights w[4];
-            EQ_UNROLL(4)
-            for (int32_t k = 0; k < blocks; k++) {
-                w[k] = eq_load_weights(weights + k * block_bytes);
-            }
-            EQ_UNROLL(16)
-            for (int32_t i = 0; i < pixels; i++) {
-                const eq_taps taps = eq_same_taps(from + i * p->column_step);
-                EQ_UNROLL(4)
-                for (int32_t k = 0; k < blocks; k++) {
-                    sums[i * blocks + k] = eq_dot(sums[i * blocks + k], w[k], &taps);
-                }
-            }
-            weights += EQ_WEIGHT_BYTES;
-            from += 4;
+        for (int32_t group = 0; group < p->groups - rest; group += EQ_INPUT_FOURS) {
+            eq_conv_2d_fours(p, from, weights, sums, pixels, blocks, EQ_INPUT_FOURS);
+            weights += EQ_INPUT_FOURS * EQ_WEIGHT_BYTES;
+            from += EQ_INPUT_FOURS * 4;
+        }
+        if (rest) {
+            eq_conv_2d_fours(p, from, weights, sums, pixels, blocks, rest);
+            weights += rest * EQ_WEIGHT_BYTES;
         }
     }
     EQ_UNROLL(4)
     for (int32_t k = 0; k < blocks; k++) {
-        EQ_UNROLL(16)
-        for (int32_t i = 0; i < pixels; i++) {
-            eq_store_outputs(output + i * p->output_c + k * EQ_LANES, sums[i * blocks + k],
-                             &scales[k], &p->limits, k == blocks - 1 ? last : EQ_LANES);
+        const int32_t count = k == blocks - 1 ? last : EQ_LANES;
+        int8_t *to = output + k * EQ_LANES;
+        EQ_UNROLL(8)
+        for (int32_t i = 0; i + 2 <= pixels; i += 2) {
+            eq_sums a, b;
+            eq_whole_two(&sums[i * blocks + k], &sums[(i + 1) * blocks + k], &a, &b);
+            eq_store_outputs(to + i * p->output_c, a, &scales[k], &p->limits, count);
+            eq_store_outputs(to + (i + 1) * p->output_c, b, &scales[k], &p->limits, count);
+        }
+        if (pixels % 2) {
+            const eq_sums a = eq_whole(&sums[(pixels - 1) * blocks + k]);
+            eq_store_outputs(to + (pixels - 1) * p->output_c, a, &scales[k], &p->limits, count);
         }
     }
 }
@@ -85,12 +140,29 @@ EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *
     }
 }
 
-/* How many blocks a tile has: two, where the registers hold pairs; more where a row is short. */
+/* Tiles of at most `most` pixels in a row, as equal as can be: how many pixels one has. */
+EQ_KERNEL int32_t eq_conv_2d_equal_tiles(const int32_t columns, const int32_t most)
+{
+    const int32_t tiles = (columns + most - 1) / most, pixels = (columns + tiles - 1) / tiles;
+    return pixels < most && pixels % EQ_TILE_STEP ? pixels + 1 : pixels;
+}
+
+/* How many pixels a tile has: as many as there is room for, or less where that computes so many
+ * fewer of them twice that it is worth the weights that are loaded more often. */
+EQ_KERNEL int32_t eq_conv_2d_tile_pixels(const int32_t columns, const int32_t room)
+{
+    const int32_t most = eq_conv_2d_equal_tiles(columns, eq_min(room, columns));
+    const int32_t less = eq_conv_2d_equal_tiles(columns, eq_max(most - EQ_TILE_STEP, 1));
+    const int32_t tiles = (columns + most - 1) / most, more_tiles = (columns + less - 1) / less;
+    return more_tiles * (2 * less + 1) < tiles * (2 * most + 1) ? less : most;
+}
+
+/* How many blocks a tile has: those of the level, and more where a row is short. */
 EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t room = EQ_ACCUMULATORS / p->columns;
-    return eq_min(all, room >= 4 ? 4 : (EQ_ACCUMULATORS % 2 == 0 ? 2 : eq_max(room, 1)));
+    return eq_min(all, room >= 4 ? 4 : (EQ_TILE_BLOCKS > 1 ? EQ_TILE_BLOCKS : eq_max(room, 1)));
 }
 
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,
@@ -98,9 +170,7 @@ EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *i
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t blocks = eq_conv_2d_tile_blocks(p), odd = all % blocks;
-    const int32_t most = eq_min(EQ_ACCUMULATORS / blocks, p->columns);
-    const int32_t tiles = (p->columns + most - 1) / most;
-    const int32_t pixels = (p->columns + tiles - 1) / tiles;
+    const int32_t pixels = eq_conv_2d_tile_pixels(p->columns, EQ_ACCUMULATORS / blocks);
     const int32_t partial = p->output_c % EQ_LANES;
     const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
     int32_t block = 0;

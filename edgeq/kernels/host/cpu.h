@@ -2,6 +2,7 @@
 #ifndef EQ_CPU_HOST_H
 #define EQ_CPU_HOST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Define EQ_LEVELS to leave levels out, to try the others. */
@@ -9,7 +10,14 @@
 #define EQ_LEVELS 0xFFFFFFFFu
 #endif
 
-enum { EQ_CPU_AVX2 = 1, EQ_CPU_AVXVNNI = 2, EQ_CPU_AVX512VNNI = 4 };
+enum {
+    EQ_CPU_AVX2 = 1,
+    EQ_CPU_AVXVNNI = 2,
+    EQ_CPU_AVX512VNNI = 4,
+    EQ_CPU_NEON = 8,
+    EQ_CPU_NEONDOT = 16,
+    EQ_CPU_I8MM = 32
+};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -33,6 +41,101 @@ static inline uint32_t eq_cpu_levels(void)
     }
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) {
         found |= EQ_CPU_AVXVNNI;
+    }
+    return found & EQ_LEVELS;
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<sys/auxv.h>) && !defined(EQ_CPUINFO)
+#include <sys/auxv.h>
+#define EQ_HAS_AUXV 1
+#endif
+#endif
+
+#if defined(EQ_HAS_AUXV)
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    const unsigned long hwcap = 16, hwcap2 = 26;
+    *dot = (getauxval(hwcap) & 1ul << 20) != 0;
+    *i8mm = (getauxval(hwcap2) & 1ul << 13) != 0;
+}
+#elif defined(__linux__)
+/* Without a C library: what the system says in text, by its system calls alone. Apps may read that
+ * on every Android; what the auxiliary vector says, only with a C library. */
+#ifndef EQ_CPUINFO
+#define EQ_CPUINFO "/proc/cpuinfo"
+#endif
+
+static inline long eq_cpu_call(long number, long a, long b, long c)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = 0;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
+    return x0;
+}
+
+/* Whether a word stands in a text, between a blank and another one or the end of its line. */
+static inline int eq_cpu_says(const char *text, long size, const char *word)
+{
+    for (long i = 1; i < size; i++) {
+        long k = 0;
+        while (text[i - 1] == ' ' && word[k] != 0 && i + k < size && text[i + k] == word[k]) {
+            k++;
+        }
+        if (k > 0 && word[k] == 0 && i + k < size && (text[i + k] == ' ' || text[i + k] == '\n')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    enum { OPENAT = 56, CLOSE = 57, READ = 63, HERE = -100, MOST = 2048 };
+    char text[MOST];
+    const long file = eq_cpu_call(OPENAT, HERE, (long)EQ_CPUINFO, 0);
+    const long size = file < 0 ? 0 : eq_cpu_call(READ, file, (long)text, MOST);
+    *dot = eq_cpu_says(text, size, "asimddp");
+    *i8mm = eq_cpu_says(text, size, "i8mm");
+    if (file >= 0) {
+        (void)eq_cpu_call(CLOSE, file, 0, 0);
+    }
+}
+#elif defined(__APPLE__)
+/* Of <sys/sysctl.h>, which is not there where a package is only checked. */
+extern int sysctlbyname(const char *name, void *old, size_t *old_size, void *next, size_t size);
+
+static inline int eq_cpu_fact(const char *name)
+{
+    int has = 0;
+    size_t size = sizeof(has);
+    return sysctlbyname(name, &has, &size, 0, 0) == 0 && has;
+}
+
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    *dot = eq_cpu_fact("hw.optional.arm.FEAT_DotProd");
+    *i8mm = eq_cpu_fact("hw.optional.arm.FEAT_I8MM");
+}
+#else
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    *dot = 0;
+    *i8mm = 0;
+}
+#endif
+
+/* NEON is part of AArch64. */
+static inline uint32_t eq_cpu_levels(void)
+{
+    uint32_t found = EQ_CPU_NEON;
+    int dot, i8mm;
+    eq_cpu_look(&dot, &i8mm);
+    if (dot) {
+        found |= i8mm ? EQ_CPU_NEONDOT | EQ_CPU_I8MM : EQ_CPU_NEONDOT;
     }
     return found & EQ_LEVELS;
 }
