@@ -79,9 +79,9 @@ def test_the_five_models_give_tflms_bytes(isa, five):
 def small(tmp_path):
     """A convolution, inputs for it, and TensorFlow Lite Micro's outputs."""
     random = np.random.default_rng(5)
-    filters = random.integers(-127, 128, (20, 3, 3, 5)).astype(np.int8)
+    filters = random.integers(-127, 128, (20, 3, 3, 12)).astype(np.int8)
     tensors = [
-        TensorSpec((1, 7, 9, 5), "int8", 0.05, 3),
+        TensorSpec((1, 7, 9, 12), "int8", 0.05, 3),
         TensorSpec(filters.shape, "int8", 0.01, 0, filters),
         TensorSpec((20,), "int32", 0.0005, 0, random.integers(-900, 900, 20)),
         TensorSpec((1, 7, 9, 20), "int8", 0.1, -5),
@@ -91,7 +91,7 @@ def small(tmp_path):
     path = tmp_path / "small.tflite"
     ops = [OpSpec("CONV_2D", [0, 1, 2], [3], window)]
     path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [3])]))
-    inputs = [random.integers(-128, 128, (3, 1, 7, 9, 5)).astype(np.int8)]
+    inputs = [random.integers(-128, 128, (3, 1, 7, 9, 12)).astype(np.int8)]
     with open_device("tflm").open(path, CompileOptions()) as session:
         return path, inputs, session.run(inputs)
 
