@@ -79,7 +79,7 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     """
     check_architecture(facts)
     target, *_ = _ARCHITECTURES[facts.architecture]
-    sources = generate(model, load_target(target), _for_its_cpu(facts, options))
+    sources = generate(model, load_target(target), for_its_cpu(facts, options))
     files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
     files |= {**sources.files, "eq_model_table.h": model_table(sources)}
     if sources.stream is not None:
@@ -92,7 +92,7 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     return artifact(built, ".bin")
 
 
-def _for_its_cpu(facts: HostFacts, options: CompileOptions) -> CompileOptions:
+def for_its_cpu(facts: HostFacts, options: CompileOptions) -> CompileOptions:
     """The options with the best level that the device's CPU has, by what its system says.
 
     Raises:

@@ -2,6 +2,7 @@
 #ifndef EQ_CPU_HOST_H
 #define EQ_CPU_HOST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Define EQ_LEVELS to leave levels out, to try the others. */
@@ -14,7 +15,8 @@ enum {
     EQ_CPU_AVXVNNI = 2,
     EQ_CPU_AVX512VNNI = 4,
     EQ_CPU_NEON = 8,
-    EQ_CPU_NEONDOT = 16
+    EQ_CPU_NEONDOT = 16,
+    EQ_CPU_I8MM = 32
 };
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -51,10 +53,11 @@ static inline uint32_t eq_cpu_levels(void)
 #endif
 
 #if defined(EQ_HAS_AUXV)
-static inline int eq_cpu_has_dot(void)
+static inline void eq_cpu_look(int *dot, int *i8mm)
 {
-    const unsigned long hwcap = 16, asimddp = 1ul << 20;
-    return (getauxval(hwcap) & asimddp) != 0;
+    const unsigned long hwcap = 16, hwcap2 = 26;
+    *dot = (getauxval(hwcap) & 1ul << 20) != 0;
+    *i8mm = (getauxval(hwcap2) & 1ul << 13) != 0;
 }
 #elif defined(__linux__)
 /* Without a C library: what the system says in text, by its system calls alone. Apps may read that
@@ -74,48 +77,67 @@ static inline long eq_cpu_call(long number, long a, long b, long c)
     return x0;
 }
 
-static inline int eq_cpu_has_dot(void)
+/* Whether a word stands in a text, between a blank and another one or the end of its line. */
+static inline int eq_cpu_says(const char *text, long size, const char *word)
 {
-    enum { OPENAT = 56, CLOSE = 57, READ = 63, HERE = -100, MOST = 4096 };
-    static const char word[] = " asimddp";
-    const int last = (int)sizeof(word) - 1;
-    char text[MOST];
-    int matched = 0, found = 0;
-    const long file = eq_cpu_call(OPENAT, HERE, (long)EQ_CPUINFO, 0);
-    if (file < 0) {
-        return 0;
-    }
-    const long size = eq_cpu_call(READ, file, (long)text, MOST);
-    for (long i = 0; i < size && !found; i++) {
-        if (matched == last) {
-            found = text[i] == ' ' || text[i] == '\n';
+    for (long i = 1; i < size; i++) {
+        long k = 0;
+        while (text[i - 1] == ' ' && word[k] != 0 && i + k < size && text[i + k] == word[k]) {
+            k++;
         }
-        matched = matched < last && text[i] == word[matched] ? matched + 1 : text[i] == ' ';
+        if (k > 0 && word[k] == 0 && i + k < size && (text[i + k] == ' ' || text[i + k] == '\n')) {
+            return 1;
+        }
     }
-    (void)eq_cpu_call(CLOSE, file, 0, 0);
-    return found;
+    return 0;
+}
+
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    enum { OPENAT = 56, CLOSE = 57, READ = 63, HERE = -100, MOST = 2048 };
+    char text[MOST];
+    const long file = eq_cpu_call(OPENAT, HERE, (long)EQ_CPUINFO, 0);
+    const long size = file < 0 ? 0 : eq_cpu_call(READ, file, (long)text, MOST);
+    *dot = eq_cpu_says(text, size, "asimddp");
+    *i8mm = eq_cpu_says(text, size, "i8mm");
+    if (file >= 0) {
+        (void)eq_cpu_call(CLOSE, file, 0, 0);
+    }
 }
 #elif defined(__APPLE__)
-#include <sys/sysctl.h>
+/* Of <sys/sysctl.h>, which is not there where a package is only checked. */
+extern int sysctlbyname(const char *name, void *old, size_t *old_size, void *next, size_t size);
 
-static inline int eq_cpu_has_dot(void)
+static inline int eq_cpu_fact(const char *name)
 {
     int has = 0;
     size_t size = sizeof(has);
-    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, 0, 0) == 0 && has;
+    return sysctlbyname(name, &has, &size, 0, 0) == 0 && has;
+}
+
+static inline void eq_cpu_look(int *dot, int *i8mm)
+{
+    *dot = eq_cpu_fact("hw.optional.arm.FEAT_DotProd");
+    *i8mm = eq_cpu_fact("hw.optional.arm.FEAT_I8MM");
 }
 #else
-static inline int eq_cpu_has_dot(void)
+static inline void eq_cpu_look(int *dot, int *i8mm)
 {
-    return 0;
+    *dot = 0;
+    *i8mm = 0;
 }
 #endif
 
 /* NEON is part of AArch64. */
 static inline uint32_t eq_cpu_levels(void)
 {
-    const uint32_t dot = eq_cpu_has_dot() ? EQ_CPU_NEONDOT : 0;
-    return (EQ_CPU_NEON | dot) & EQ_LEVELS;
+    uint32_t found = EQ_CPU_NEON;
+    int dot, i8mm;
+    eq_cpu_look(&dot, &i8mm);
+    if (dot) {
+        found |= i8mm ? EQ_CPU_NEONDOT | EQ_CPU_I8MM : EQ_CPU_NEONDOT;
+    }
+    return found & EQ_LEVELS;
 }
 #else
 static inline uint32_t eq_cpu_levels(void)

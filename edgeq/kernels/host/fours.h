@@ -110,8 +110,7 @@ EQ_KERNEL void eq_dot_two(eq_partial *a, eq_partial *b, const eq_fours *weights,
     *b = eq_dot_same(*b, weights, &two->b, part);
 }
 
-EQ_KERNEL void eq_whole_two(const eq_partial *a, const eq_partial *b, eq_sums *first,
-                            eq_sums *second)
+EQ_KERNEL void eq_whole_two(eq_partial *a, eq_partial *b, eq_sums *first, eq_sums *second)
 {
     *first = eq_whole(a);
     *second = eq_whole(b);

@@ -55,8 +55,8 @@ EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
 
 EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
 {
-    const eq_weights loaded = {
-        {vld1q_s8(weights), vld1q_s8(weights + 16), vld1q_s8(weights + 32), vld1q_s8(weights + 48)}};
+    const eq_weights loaded = {{vld1q_s8(weights), vld1q_s8(weights + 16), vld1q_s8(weights + 32),
+                                vld1q_s8(weights + 48)}};
     return loaded;
 }
 

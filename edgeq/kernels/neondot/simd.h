@@ -22,18 +22,6 @@
 #define EQ_SDOT_ALL(sums, weights, inputs) sums = vdotq_s32(sums, weights, inputs)
 #endif
 
-typedef eq_sums eq_partial;
-
-EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
-{
-    return eq_load_row(table);
-}
-
-EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
-{
-    return *partial;
-}
-
 EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
     EQ_UNROLL(4)
@@ -71,6 +59,17 @@ EQ_KERNEL int32x4_t eq_dot_by_lane(int32x4_t sums, int8x16_t weights, int8x16_t 
 
 typedef int8x16_t eq_inputs;
 typedef eq_weights eq_fours;
+typedef eq_sums eq_partial;
+
+EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
+{
+    return eq_load_row(table);
+}
+
+EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
+{
+    return *partial;
+}
 
 EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
 {

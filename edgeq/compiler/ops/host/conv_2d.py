@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeq.compiler.ops.host.lanes import COPIED, SLACK_BYTES, TAPS, by_fours, fits, limits, table
+from edgeq.compiler.ops.host.lanes import (
+    COPIED,
+    SLACK_BYTES,
+    TAPS,
+    by_eights,
+    by_fours,
+    fits,
+    limits,
+    table,
+)
 from edgeq.compiler.ops.host.padded import Padding, window_padding
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -84,6 +93,9 @@ def lower_host(
     copied = padding.needed or walk.run_bytes % TAPS != 0
     runs = walk.runs_h * walk.runs_w
     weights = by_fours(channels.weights.reshape(channels.count, runs, walk.run_bytes))
+    eights = node.isa.has("i8mm")
+    weights = by_eights(weights) if eights else weights
+    note = f"by 16 channels: taps by {'eights' if eights else 'fours'}"
     return Call(
         name,
         f"eq_{name}{'_copied' * copied}_host_s8",
@@ -97,7 +109,7 @@ def lower_host(
             "limits": limits(channels, node.output().zero_point, clamp),
         },
         (INPUT, *constant_args(2), OUTPUT, *(SCRATCH,) * copied),
-        (Constant("weights", "int8_t", weights, "by 16 channels: taps by fours"), table(channels)),
+        (Constant("weights", "int8_t", weights, note), table(channels)),
         scratch_bytes=padding.bytes + SLACK_BYTES if copied else 0,
         overlaps=(COPIED,) if copied and g["batches"] == 1 else (),
         macs=macs,

@@ -1,0 +1,235 @@
+"""The kernels of AArch64 give TensorFlow Lite Micro's bytes at every level, in QEMU's user mode."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgeq.boards.levels import best_here, best_of
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import generate, isa_of
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.host_c import host_target
+from edgeq.devices.registry import open_device
+from edgeq.devices.remote.facts import read_facts
+from edgeq.devices.remote.runner import for_its_cpu
+from edgeq.errors import EdgeqError
+from edgeq.support.resources import resource_dir
+from tests.kernels import arm64
+from tests.kernels.hosts import FORMS, SIZE
+from tests.kernels.layers import compared_with, random_layers, side_by_side
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
+from tests.oracle.build import build as build_model
+from tests.tools import need
+
+A53 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
+A76 = f"{A53} asimdrdm lrcpc dcpop asimddp"
+A710 = f"{A76} sve2 svei8mm i8mm bf16"
+MODELS = ("kws", "resnet", "vww", "sww", "ad01")
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """Random layers that take each form."""
+    return [
+        case
+        for name, form in FORMS
+        for case in random_layers("c:aarch64", name, form, 2, 3, SIZE, "neon")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", arm64.NAMES)
+def test_random_layers_give_tflms_bytes(isa, layers):
+    need(not arm64.missing(), arm64.missing())
+    differ, compared = compared_with(
+        layers, lambda cases, calls: arm64.outputs_on_arm64(cases, calls, isa)
+    )
+    assert not differ
+    assert compared >= len(layers) // 2
+
+
+@pytest.fixture(scope="module")
+def five(models, tmp_path_factory):
+    """The five models side by side, inputs for them, and TensorFlow Lite Micro's outputs."""
+    random = np.random.default_rng(7)
+    inputs, expected = [], []
+    for name in MODELS:
+        path = models / f"{name}_int8.tflite"
+        with open_device("tflm").open(path, CompileOptions()) as session:
+            shape = generate(path, name="m").manifest["inputs"][0]["shape"]
+            inputs.append(random.integers(-128, 128, (2, *shape)).astype(np.int8))
+            expected += session.run([inputs[-1]])
+    path = tmp_path_factory.mktemp("five") / "five.tflite"
+    path.write_bytes(side_by_side([(models / f"{n}_int8.tflite").read_bytes() for n in MODELS]))
+    return path, inputs, expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", arm64.NAMES)
+def test_the_five_models_give_tflms_bytes(isa, five):
+    need(not arm64.missing(), arm64.missing())
+    path, inputs, expected = five
+    found = arm64.run_arm64(path, inputs, CompileOptions(isa=isa), arm64.CPUS[isa])
+    for name, ours, theirs in zip(MODELS, found, expected, strict=True):
+        assert ours.tobytes() == theirs.tobytes(), name
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A convolution, inputs for it, and TensorFlow Lite Micro's outputs."""
+    random = np.random.default_rng(5)
+    filters = random.integers(-127, 128, (20, 3, 3, 12)).astype(np.int8)
+    tensors = [
+        TensorSpec((1, 7, 9, 12), "int8", 0.05, 3),
+        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
+        TensorSpec((20,), "int32", 0.0005, 0, random.integers(-900, 900, 20)),
+        TensorSpec((1, 7, 9, 20), "int8", 0.1, -5),
+    ]
+    window = {"padding": 0, "stride_h": 1, "stride_w": 1, "fused_activation_function": 0}
+    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    path = tmp_path / "small.tflite"
+    ops = [OpSpec("CONV_2D", [0, 1, 2], [3], window)]
+    path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [3])]))
+    inputs = [random.integers(-128, 128, (3, 1, 7, 9, 12)).astype(np.int8)]
+    with open_device("tflm").open(path, CompileOptions()) as session:
+        return path, inputs, session.run(inputs)
+
+
+@pytest.mark.slow
+def test_a_program_of_all_levels_ends_on_no_cpu(small):
+    """On a CPU without dot products one of them would end the program."""
+    need(not arm64.missing(), arm64.missing())
+    path, inputs, expected = small
+    for cpu in ("cortex-a53", "cortex-a76", "max"):
+        (found,) = arm64.run_arm64(path, inputs, CompileOptions(dispatch=True), cpu)
+        assert found.tobytes() == expected[0].tobytes(), cpu
+
+
+def test_a_level_is_not_run_where_it_is_lacking(small):
+    """The other way round: that CPU does end what was made for another one."""
+    need(not arm64.missing(), arm64.missing())
+    path, inputs, _ = small
+    with pytest.raises(AssertionError, match="uncaught target signal 4"):
+        arm64.run_arm64(path, inputs, CompileOptions(isa="neondot"), "cortex-a53")
+
+
+_LOOK = """
+#include <stdio.h>
+#include "eq_cpu_host.h"
+int main(void) { printf("%u", (unsigned int)eq_cpu_levels()); return 0; }
+"""
+_NEON, _DOT, _I8MM = 8, 16, 32
+
+
+def _levels(folder, cpu, *flags):
+    folder.mkdir(exist_ok=True)
+    header = (resource_dir("kernels") / "host" / "cpu.h").read_text()
+    (folder / "eq_cpu_host.h").write_text(header)
+    (folder / "look.c").write_text(_LOOK)
+    command = [arm64.COMPILER, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+    subprocess.run([*command, *flags, "-static", "look.c", "-o", "look"], cwd=folder, check=True)
+    done = subprocess.run(
+        [arm64.QEMU, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
+    )
+    return int(done.stdout)
+
+
+def test_the_system_says_what_the_cpu_has(tmp_path):
+    need(not arm64.missing(), arm64.missing())
+    assert _levels(tmp_path, "cortex-a53") == _NEON
+    assert _levels(tmp_path, "cortex-a76") == _NEON + _DOT
+    assert _levels(tmp_path, "max") == _NEON + _DOT + _I8MM
+    assert _levels(tmp_path, "max", "-DEQ_LEVELS=24u") == _NEON + _DOT
+
+
+@pytest.mark.parametrize(
+    ("features", "found"),
+    [
+        (A53, _NEON),
+        (A76, _NEON + _DOT),
+        (A710, _NEON + _DOT + _I8MM),
+        (f"{A53} asimddpx xasimddp", _NEON),
+        (f"{A76} svei8mm", _NEON + _DOT),
+        (f"{A53} i8mm", _NEON),
+        (None, _NEON),
+    ],
+)
+def test_without_a_c_library_its_text_says_so(features, found, tmp_path):
+    need(not arm64.missing(), arm64.missing())
+    text = tmp_path / "cpuinfo"
+    if features is not None:
+        text.write_text(
+            f"processor\t: 0\nBogoMIPS\t: 38.40\nFeatures\t: {features}\nCPU part\t: 1\n"
+        )
+    assert _levels(tmp_path / "c", "max", f'-DEQ_CPUINFO="{text}"') == found
+
+
+@pytest.mark.parametrize(
+    ("target", "level"),
+    [
+        ("raspberry-pi-4", "neon"),
+        ("raspberry-pi-5", "neondot"),
+        ("android-snapdragon-8-gen-3", "i8mm"),
+        ("aarch64", "neon"),
+        ("armv7", "host"),
+        ("x86-64", "host"),
+    ],
+)
+def test_c_for_a_target_uses_what_it_is_known_to_have(target, level):
+    assert isa_of(load_target(target)).kernels[0] == level
+
+
+@pytest.mark.parametrize(
+    ("features", "level"), [("", "portable"), (A53, "neon"), (A76, "neondot"), (A710, "i8mm")]
+)
+def test_an_arm_machine_takes_its_best_level(features, level, monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("edgeq.boards.levels.features_here", lambda: frozenset(features.split()))
+    assert best_here().name == level
+    assert best_of("x86-64", features.split()).name == "portable"
+
+
+def _device(machine, key, features):
+    sections = {
+        "uname": f"Linux 6.1.0 {machine}",
+        "file /proc/cpuinfo": f"processor\t: 0\n{key}\t: {features}\n",
+    }
+    return read_facts(sections)
+
+
+@pytest.mark.parametrize(
+    ("machine", "key", "features", "level"),
+    [
+        ("aarch64", "Features", A53, "neon"),
+        ("aarch64", "Features", A76, "neondot"),
+        ("aarch64", "Features", A710, "i8mm"),
+        ("aarch64", "flags", "fpu sse2 avx2 fma", ""),
+        ("x86_64", "flags", "fpu sse2 avx2 fma", "avx2"),
+        ("x86_64", "flags", "fpu sse2", ""),
+        ("armv6l", "Features", "half thumb fastmult vfp", ""),
+    ],
+)
+def test_a_device_gets_the_level_that_its_system_names(machine, key, features, level):
+    facts = _device(machine, key, features)
+    assert for_its_cpu(facts, CompileOptions()).isa == level
+    chosen = CompileOptions(dispatch=True)
+    assert for_its_cpu(facts, chosen) == chosen
+
+
+def test_a_device_is_not_given_what_would_end_there():
+    facts = _device("aarch64", "Features", A53)
+    with pytest.raises(EdgeqError, match="neondot: it lacks asimddp") as found:
+        for_its_cpu(facts, CompileOptions(isa="neondot"))
+    assert found.value.hint == "--isa neon is the best that it has"
+    assert for_its_cpu(facts, CompileOptions(isa="portable")).isa == "portable"
+    assert for_its_cpu(_device("aarch64", "flags", ""), CompileOptions(isa="neon")).isa == "neon"
+
+
+def test_old_compilers_are_not_asked_for_what_they_do_not_know(small):
+    """clang before 16 has no attribute for it; the primitives then are assembly."""
+    text = generate(small[0], name="m", target="aarch64", options=CompileOptions(isa="i8mm"))
+    lines = text.files["m.c"].splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("#define EQ_TARGET"))
+    assert lines[at - 1] == "#if !defined(__clang__) || __clang_major__ >= 16"
+    assert host_target().cpu == "x86-64" or isa_of(host_target()).kernels[0] == "neon"
