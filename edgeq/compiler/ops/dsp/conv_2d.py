@@ -44,7 +44,7 @@ def reading_order(g: dict[str, int]) -> NDArray[np.int64]:
     taps = np.arange(g["filter_h"] * row).reshape(g["filter_h"], row)
     if g["filter_w"] == _ACROSS and g["stride_w"] == 1 and g["input_c"] % 4 == 0:
         by_word = taps.reshape(g["filter_h"], _ACROSS, -1, 4).transpose(0, 2, 1, 3)
-        return by_word.reshape(-1)
+        return np.asarray(by_word.reshape(-1), np.int64)
     order = np.concatenate([taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1)])
     return np.concatenate([order, np.full(-len(order) % 4, -1)])
 
