@@ -6,31 +6,22 @@ keras.ops behind it belong to the front end; what comes then is the model of fea
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description
 from edgeq.frontend.keras_options import TRANSLATORS, Translated, Unlike
-from edgeq.support.foreign import open_file, read_members
 
-_MOST_CONFIG_BYTES = 64 << 20
 _SAME_KERNEL = 1e-4
 _SHAPES = ("Reshape", "Flatten", "Squeeze", "ExpandDims", "Permute", "Identity")
 _SILENT = (
-    "Dropout",
-    "GaussianNoise",
-    "GaussianDropout",
-    "SpatialDropout1D",
-    "ActivityRegularization",
-)
+    "Dropout", "GaussianNoise", "GaussianDropout", "SpatialDropout1D", "ActivityRegularization",
+)  # fmt: skip
 _LOGS = {"Log": "natural", "Log2": "log2", "Log10": "log10", "Log1p": "natural"}
 _SAMPLE_UNITS = {1.0: 1.0, 1 / 32768: 32768.0}
 
@@ -80,29 +71,6 @@ class _Spectrum:
     offset: float = 0.0
     floor: float = 0.0
     raw: tuple[Callable[[Any], Any], ...] = ()
-
-
-def may_have_front_end(path: Path) -> bool:
-    """Whether a Keras file names a layer that may be a front end; nothing of it is loaded."""
-    if not is_keras_file(path) or not path.is_file():
-        return False
-    names = [name.encode() for name in TRANSLATORS]
-    try:
-        if zipfile.is_zipfile(path):
-            found = read_members(
-                path, str(path), lambda name: name == "config.json",
-                member=_MOST_CONFIG_BYTES, whole=_MOST_CONFIG_BYTES,
-            )  # fmt: skip
-            return any(name in data for data in found.values() for name in names)
-        before = b""
-        with open_file(path, "model") as file:
-            while block := file.read(1 << 20):
-                if any(name in before + block for name in names):
-                    return True
-                before = block[-64:]
-    except (OSError, zipfile.BadZipFile, EdgeqError):
-        pass  # whoever loads the model says what is wrong with the file
-    return False
 
 
 def split_front_end(model: Any, where: str) -> tuple[SplitModel | None, str]:
