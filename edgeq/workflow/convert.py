@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.integer import Proof, prove_integer, prove_runs
 from edgeq.conversion.proof.passes import check_passes as prove_passes
+from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import (
     usual_rounding,
 )
@@ -31,13 +32,13 @@ from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert_options import check_io, check_stream, check_use
-from edgeq.workflow.front_ends import heard, place_for, written
+from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
 from edgeq.workflow.labelled import compared
 from edgeq.workflow.phones import usual_io
 from edgeq.workflow.quality import QualityCheck
-from edgeq.workflow.ranges import Ranged, ranged
+from edgeq.workflow.ranges import ranged
 from edgeq.workflow.repairs import Repairs
-from edgeq.workflow.streams import float_models, is_apart, streamed
+from edgeq.workflow.streams import FloatModels, Streamed, float_models, is_apart, streamed
 
 
 def convert(
@@ -135,20 +136,14 @@ def convert(
         model, stream, stream_step, signature=signature, trust=trust, split=split_outputs,
         head=head, log=log, sample_rate=options.sample_rate, front_ends=chosen.integer,
     ).fitted(data, options, limit)  # fmt: skip
-    given, source = models.given, models.source
-    beside = _beside(path, source, (model, data, eval_data), force=force)
-    scores = labelled_output(source, options.classes)
-    recipe = _as_they_come(recipe, source, io)
-    ready = Ranged(source, recipe)
-    if chosen.integer:
-        ready = ranged(
-            source, recipe, data, options, limit, calibration=calibration, rounding=rounding,
-            bias_correction=bias_correction, accept_loss=accept_loss, log=log,
-        )  # fmt: skip
-    real, source, found = source, ready.source, ready.calibration
-    made = quantize(
-        source, ready.recipe, found.ranges if found else {}, repair=ready.repairs, log=log
-    )
+    beside = _beside(path, models.source, (model, data, eval_data), force=force)
+    recipe = _as_they_come(recipe, models.source, io)
+    ready = ranged(
+        models.source, recipe, data, options, limit, calibration=calibration, rounding=rounding,
+        bias_correction=bias_correction, accept_loss=accept_loss, log=log,
+    )  # fmt: skip
+    source, found, real = ready.source, ready.calibration, models.source
+    made = quantize(source, ready.recipe, ready.ranges, repair=ready.repairs, log=log)
     if log is not None and check_passes and ready.dataset is not None:
         prove_passes(log, ready.dataset, source.data, source.source)
     result = describe(made, source, options, found, ready.pixels)
@@ -156,20 +151,15 @@ def convert(
     proof, on_zeros = _proven(result, source, ready.recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(
-        quality_check, data, eval_data, options, accept_loss, metric, scores, ready.left_out,
-        models.source.front,
+        quality_check, data, eval_data, options, accept_loss, metric,
+        labelled_output(real, options.classes), ready.left_out, models.source.front,
     )  # fmt: skip
-    front, heard_words = heard(
-        check, models.whole, models.alone, models.windows, source.stream, chosen
-    )
-    stepwise, words = streamed(check, models.windows, source, chosen)
-    apart = is_apart(stepwise) or is_apart(front)
-    quality, remarks = check.run(given, chosen, result, source.stream, apart=apart)
+    beheld = _beheld(check, models, source, chosen, result)
     judged = () if eval_data is None else compared(models, real, result, eval_data, metric, options)
     understood = {**ready.understood, **_understood(judged)}
     warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
-    warnings += (*ready.left_out, *_remarks(judged, where), *remarks)
-    output, front = written(path, result, beside, front)
+    warnings += (*ready.left_out, *_remarks(judged, where), *beheld.words, *on_zeros)
+    output, front = written(path, result, beside, beheld.front)
     return Conversion(
         model=source.source,
         scheme=chosen,
@@ -180,18 +170,39 @@ def convert(
         float_bytes=len(source.data),
         proof=proof,
         calibration=found,
-        warnings=(*warnings, *models.words, *heard_words, *words, *on_zeros),
+        warnings=warnings,
         float_model=real,
         understood=understood,
-        quality=quality,
+        quality=beheld.quality,
         runs_on=where,
         app_runtimes=_in_apps(result, place),
         passes=explained(log, source.graph) if log is not None and explain else (),
-        stream=stepwise,
+        stream=beheld.stream,
         frontend=front,
-        **_scores(judged),
-        **_mended(ready.repairs),
+        **(_scores(judged) | _mended(ready.repairs)),
     )
+
+
+@dataclass(frozen=True)
+class _Beheld:
+    """How the result computes beside the float model: whole, behind its front end, step by step."""
+
+    quality: Quality | None
+    front: SplitFrontEnd | None
+    stream: Streamed | None
+    words: tuple[str, ...]
+
+
+def _beheld(
+    check: QualityCheck, models: FloatModels, source: FloatModel, scheme: Scheme, result: bytes
+) -> _Beheld:
+    front, of_front = heard(
+        check, models.whole, models.alone, models.windows, source.stream, scheme
+    )
+    steps, of_steps = streamed(check, models.windows, source, scheme)
+    apart = is_apart(steps) or is_apart(front)
+    quality, remarks = check.run(models.given, scheme, result, source.stream, apart=apart)
+    return _Beheld(quality, front, steps, (*remarks, *models.words, *of_front, *of_steps))
 
 
 def _beside(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.network import Range
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.quantization.quantize import Recipe
 from edgeq.data import Dataset, DatasetOptions, Normalization, Understood, open_dataset
@@ -35,6 +37,11 @@ class Ranged:
     dataset: Dataset | None = None
 
     @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The range of each activation, by its name."""
+        return self.calibration.ranges if self.calibration else {}
+
+    @property
     def understood(self) -> dict[str, Understood]:
         """How the data were understood."""
         return {} if self.dataset is None else {"calibration": self.dataset.understood}
@@ -53,7 +60,9 @@ def ranged(
     accept_loss: bool,
     log: PassLog | None,
 ) -> Ranged:
-    """A float model that has seen its data."""
+    """A float model that has seen its data, where the scheme asks for that."""
+    if not recipe.scheme.integer:
+        return Ranged(source, recipe)
     dataset = open_dataset(data, source.samples, options=options, limit=limit)
     dataset = dataset if source.pieces is None else dataset.cut(source.pieces)
     source, recipe, found, left_out = calibrated(
