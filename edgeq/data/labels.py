@@ -11,10 +11,12 @@ import numpy as np
 
 from edgeq.data.base import Expected, Labels, Request, Source
 from edgeq.errors import EdgeqError
+from edgeq.support.text import visible_line
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _SHOWN = 12
+_LONGEST = 60  # of a name
 
 
 @dataclass(frozen=True)
@@ -230,9 +232,15 @@ def _sorted(names: Sequence[str], request: Request, *, folders: bool) -> tuple[s
     return ordered
 
 
+def as_shown(name: object) -> str:
+    """A name of the user's files in one line that is not long."""
+    text = visible_line(str(name))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def listed(names: Sequence[str]) -> str:
     """Names with commas between them, cut off where there are many."""
-    shown = ", ".join(str(name) for name in names[:_SHOWN])
+    shown = ", ".join(as_shown(name) for name in names[:_SHOWN])
     return shown if len(names) <= _SHOWN else f"{shown}, ... ({len(names)})"
 
 

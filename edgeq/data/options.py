@@ -50,8 +50,8 @@ def _normalization(mean: Any, std: Any) -> Normalization | None:
     if mean is None and std is None:
         return None
     deviations = _numbers("1" if std is None else std, "--std")
-    if 0.0 in deviations:
-        raise UsageError("--std cannot be 0.")
+    if min(deviations) <= 0:
+        raise UsageError("--std is above 0; values would be turned over.")
     return Normalization(_numbers("0" if mean is None else mean, "--mean"), deviations)
 
 

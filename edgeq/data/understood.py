@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.data.base import Sample, Source
-from edgeq.data.labels import LabelDecoder, listed
+from edgeq.data.labels import LabelDecoder, as_shown, listed
 from edgeq.data.preprocess import Step
 from edgeq.data.remarks import Remarks
 from edgeq.support.array import Array
@@ -82,7 +82,7 @@ class Understood:
     def _label_text(self) -> str:
         if not self.classes:
             return "" if self.labels == "none" else f"labels are {self.labels}"
-        counts = [f"{name}: {count}" for name, count in self.classes.items()]
+        counts = [f"{as_shown(name)}: {count}" for name, count in self.classes.items()]
         shown = ", ".join(counts[:_SHOWN]) + (", ..." if len(counts) > _SHOWN else "")
         return f"labels are {self.labels}, {len(counts)} classes ({shown})"
 

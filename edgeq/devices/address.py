@@ -29,6 +29,9 @@ class Address:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+_ALONE = ("local", "c", "tflm", "wasm")  # of which there is one on this machine
+
+
 def is_emulated(text: str) -> bool:
     """Whether an address is that of an emulated machine, which counts and keeps no time."""
     return text.startswith(("sim:", "qemu:"))
@@ -43,11 +46,11 @@ def parse_address(text: str) -> Address:
     body, _, query_text = text.strip().partition("?")
     query = dict(parse_qsl(query_text, keep_blank_values=True))
     scheme, colon, rest = body.partition(":")
-    if scheme in ("local", "c", "tflm") and not colon:
+    if scheme in _ALONE and scheme != "wasm" and not colon:
         return Address(text, scheme, "", query)
     if scheme == "wasm" and not rest:
         return Address(text, scheme, "", query)
-    if scheme in SCHEMES and rest and scheme != "wasm":
+    if scheme in SCHEMES and rest and scheme not in _ALONE:
         return Address(text, scheme, rest.removeprefix("//"), query)
     if not colon and re.fullmatch(r"[A-Za-z0-9_.-]+", body):
         return Address(text, "name", body, query)

@@ -21,8 +21,10 @@ from edgeq.firmware.linkmap import Share, read_shares
 from edgeq.firmware.tools import run_tool
 from edgeq.support.output import write_whole
 from edgeq.support.result import Result
+from edgeq.support.text import visible_line
 
 _TIMEOUT_S = 1800
+_READ_OTHERWISE = re.compile(r"""[$";\n]|%[0-9A-Fa-f]{2}""")  # variables, quotes, lists, escapes
 _INSTALL = {
     "cmake": "apt install cmake ninja-build (or: pip install cmake ninja)",
     "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi",
@@ -68,9 +70,22 @@ def build_project(folder: str | Path) -> Build:
         UsageError: This kind of project is built by an IDE.
     """
     project = read_project(folder)
+    _check_place(project.folder)
     for command in build_commands(project):
         _run(command, project)
     return _collect(project)
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder whose path CMake, ninja or make read as something else."""
+    found = _READ_OTHERWISE.search(str(folder.resolve()))
+    if found:
+        odd = visible_line(found[0])
+        raise EdgeqError(
+            f"The path of the project holds {odd}, which build systems read otherwise.",
+            visible_line(str(folder)),
+            "move it to a folder without it",
+        )
 
 
 def build_commands(project: Project) -> list[list[str]]:

@@ -64,6 +64,8 @@ _TOML_TOKEN = re.compile(
 )
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
+_OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:[/\\]|(^|[/\\])\.\.([/\\]|$)")
+
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, KeyError,
     RuntimeError, struct.error, IndexError, OverflowError, MemoryError,
@@ -330,8 +332,9 @@ def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile
     """The entries of an archive, if they may be unpacked.
 
     Raises:
-        EdgeqError: Too many, too large, encrypted, packed in an unusual way, or one name twice:
-            one reader takes the first, another the last.
+        EdgeqError: Too many, too large, encrypted, packed in an unusual way, a name that leads
+            out of where it is unpacked, or one name twice: one reader takes the first, another the
+            last.
     """
     entries = opened.infolist()
     if len(entries) > _MOST_MEMBERS:
@@ -339,6 +342,11 @@ def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile
     names = Counter(entry.filename for entry in entries)
     if entries and (most := names.most_common(1)[0])[1] > 1:
         raise EdgeqError(f"The archive holds '{visible_line(most[0])}' twice.", where)
+    outside = next((name for name in names if _OUTSIDE.search(name)), None)
+    if outside is not None:
+        raise EdgeqError(
+            f"The archive names a file outside: '{visible_line(outside)[:100]}'.", where
+        )
     total = sum(entry.file_size for entry in entries)
     if total > whole:
         raise too_large("the archive", total, whole, where)

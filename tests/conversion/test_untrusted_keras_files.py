@@ -10,6 +10,7 @@ import pytest
 
 from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError
+from edgeq.model.arrays import read_arrays
 from tests.memory import peak_mb
 
 keras = pytest.importorskip("keras")
@@ -310,3 +311,14 @@ def test_networks_that_call_each_other_twice_are_counted(tmp_path):
     assert "RELU" in [op.name for op in float_model(nested(3)).graph.main.ops]
     with pytest.raises(EdgeqError, match="more than 100,000 calls of layers"):
         float_model(nested(24))
+
+
+@pytest.mark.parametrize("name", ["../../x", "assets/../../x", "/etc/x", "C:\\x", "a\\..\\..\\x"])
+def test_members_that_lead_out_of_the_archive(good, tmp_path, name):
+    pack(tmp_path / "net.keras", [*members(good / "net.keras").items(), (name, b"x")])
+    refused(tmp_path / "net.keras", "names a file outside")
+    pack(tmp_path / "x.npz", [(f"{name}.npy", b"x")])
+    with pytest.raises(EdgeqError, match="names a file outside"):
+        read_arrays(tmp_path / "x.npz")
+    pack(tmp_path / "dots.keras", [*members(good / "net.keras").items(), ("a/..b/c..", b"x")])
+    float_model(tmp_path / "dots.keras")

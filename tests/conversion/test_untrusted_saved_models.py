@@ -7,6 +7,7 @@ import pytest
 
 from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError
+from tests.memory import peak_mb
 
 tf = pytest.importorskip("tensorflow")
 SPEC = tf.TensorSpec((1, 4), tf.float32)
@@ -264,22 +265,25 @@ def test_recurrent_layers_of_a_saved_model_go_on_converting(tmp_path):
         assert kind in [op.name for op in float_model(folder).graph.main.ops]
 
 
-def test_functions_that_call_each_other_twice_are_counted(tmp_path):
+@pytest.mark.parametrize("levels", [14, 40])
+def test_functions_that_call_each_other_twice_are_counted(tmp_path, levels):
+    """TensorFlow puts 2^14 calls in line, but takes minutes for it."""
+
     def doubling(graph):
         """The signature's function calls the first of many, each of which calls the next twice."""
         functions = graph.graph_def.library.function
         entry = next(f for f in functions if any(n.op == "MatMul" for n in f.node_def))
-        for i in range(41):
+        for i in range(levels + 1):
             made = functions.add()
             made.signature.name = f"F{i}"
-            for j in range(2 if i < 40 else 0):
+            for j in range(2 if i < levels else 0):
                 call = made.node_def.add(name=f"c{j}", op="PartitionedCall")
                 call.attr["f"].func.name = f"F{i + 1}"
         entry.node_def.add(name="more", op="PartitionedCall").attr["f"].func.name = "F0"
 
     folder = save(module(), tmp_path / "net")
     edit(folder, doubling)
-    with pytest.raises(EdgeqError, match="ops when put in line; 200,000 are converted at most"):
+    with pytest.raises(EdgeqError, match="in line; 20,000 are converted"):
         float_model(folder)
 
 
@@ -290,3 +294,15 @@ def test_parts_that_are_links_out_of_the_folder_are_refused(tmp_path):
     part.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EdgeqError, match="leads out of the SavedModel's folder"):
         float_model(folder)
+
+
+def test_a_proto_of_six_gigabytes_is_not_read(tmp_path):
+    (tmp_path / "net").mkdir()
+    with (tmp_path / "net" / "saved_model.pb").open("wb") as file:
+        file.truncate(6 << 30)  # a hole: it takes no room
+
+    def ask():
+        with pytest.raises(EdgeqError, match="larger than 2048 MiB"):
+            float_model(tmp_path / "net")
+
+    assert peak_mb(ask) < 100

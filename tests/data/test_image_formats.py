@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeq.data import InputSpec, open_dataset
+from edgeq.data import Expected, InputSpec, open_dataset
 from edgeq.data.images import _FORMATS
 from edgeq.errors import EdgeqError
 
@@ -50,3 +50,14 @@ def test_formats_that_are_read_go_by_their_content(tmp_path, kind):
     (sample,) = open_dataset(tmp_path, SPEC)
     assert np.shape(sample.inputs[0])[-3:] == (8, 8, 3)
     assert set(_FORMATS) == READ
+
+
+def test_odd_names_of_classes_stay_in_one_line(tmp_path):
+    names = ["a\nb", "c\x1b[2J", "x" * 200, "d"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(saved("PNG"))
+    with pytest.raises(EdgeqError) as caught:
+        open_dataset(tmp_path, SPEC, labelled=True, expected=Expected(count=7))
+    assert "a\\nb, c\\x1b[2J, d, xxx" in str(caught.value)
+    assert "x" * 61 not in str(caught.value)

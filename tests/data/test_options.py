@@ -39,7 +39,8 @@ def test_what_is_typed_and_what_stands_in_a_file(given, options):
     [
         ({"mean": "a"}, "--mean a"),
         ({"mean": "nan"}, "--mean nan"),
-        ({"std": "0"}, "--std cannot be 0"),
+        ({"std": "0"}, "--std is above 0"),
+        ({"std": "1,-1"}, "--std is above 0"),
         ({"classes": "a,b,a"}, "'a' stands there twice"),
         ({"background": "1,2"}, "no colour"),
         ({"background": "256,0,0"}, "no colour"),

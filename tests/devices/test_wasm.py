@@ -1,5 +1,6 @@
 """`wasm:`: the bytes of TensorFlow Lite Micro in a WebAssembly engine."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -131,3 +132,14 @@ def test_what_is_missing_is_named(models, monkeypatch):
     with pytest.raises(MissingDependency, match="wasmtime is not installed") as caught:
         open_device("wasm:").open(kws, CompileOptions())
     assert caught.value.hint == "pip install 'edgeq[wasm]'"
+
+
+def test_an_engine_without_room_is_an_error_in_one_line(models):
+    """wasmtime reserves four gigabytes of addresses for a module's memory."""
+    script = f"ulimit -v 6000000; exec {sys.executable} -m edgeq profile {{}} --on wasm: --no-ops"
+    done = subprocess.run(
+        ["sh", "-c", script.format(models / "ad01_int8.tflite")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "The WebAssembly engine does not start" in done.stderr

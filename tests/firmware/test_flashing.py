@@ -308,3 +308,12 @@ def test_an_emulated_board_is_run_not_flashed():
     with pytest.raises(UsageError, match="is not flashed") as caught:
         choose_tool(load_target("qemu-riscv32-virt"))
     assert "qemu-system-riscv32 -M virt -bios none " in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["d$x", 'q"q', "%41", "a;b"])
+def test_a_folder_whose_name_build_systems_read_otherwise(models, tmp_path, cli, name):
+    folder = tmp_path / name
+    words = ("-o", folder, "--project", "bare-metal", "--target", "nucleo-f446re", "--no-golden")
+    assert cli("compile", models / "ad01_int8.tflite", *words).code == 0
+    done = cli("build", folder)
+    assert (done.code, "which build systems read otherwise" in done.err) == (1, True)

@@ -200,8 +200,7 @@ def read_saved_model(data: bytes, folder: Path) -> None:
     from edgeq.conversion.sources.saved_model_cut import cut, signatures
     from edgeq.conversion.sources.saved_models import _choose, _read
 
-    _file(folder, "saved_model.pb", data)
-    saved = _read(folder)
+    saved = _read(data, folder)
     cut(saved, _choose(signatures(saved), None, "x"), "x")
 
 

@@ -106,6 +106,25 @@ def test_labels_that_are_no_bomb(tmp_path):
     assert read_info(labelled(), whole).outputs[0].labels[0] == "label"
 
 
+@pytest.mark.parametrize("line", [b"\n", b"\x1b\n", b"\x1b", b"a\x0b", b"abc\r\n"])
+def test_label_files_that_no_model_has_classes_for(tmp_path, line):
+    """A zip of 16 KB became eight million labels, spelled out."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("labels.txt", line * ((16 << 20) // len(line)))
+    whole = model() + (tmp_path / "a.zip").read_bytes()
+    read = []
+    assert peak_mb(lambda: read.append(read_info(labelled(), whole))) < 60
+    assert read[0].outputs[0].labels == ()
+
+
+def test_ends_of_lines_of_label_files(tmp_path):
+    for text in ("a\nb\nc\n", "a\r\nb\r\nc\r\n", "a\nb\nc"):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+            opened.writestr("labels.txt", text)
+        whole = model() + (tmp_path / "a.zip").read_bytes()
+        assert read_info(labelled(), whole).outputs[0].labels == ("a", "b", "c")
+
+
 @pytest.mark.parametrize("damage", range(3))
 def test_damaged_archives_behind_a_model(tmp_path, damage):
     data = bytearray(archive(tmp_path / "a.zip", "labels.txt", 1))

@@ -36,8 +36,10 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
         EdgeqError: Damaged, no such signature, open axes, an op that cannot be converted, or one
             that no model for a device needs and is not trusted.
     """
+    # Before TensorFlow is imported, which takes longer than saying that a file is too large.
+    data = read_bytes(path / "saved_model.pb", "SavedModel", _MOST_BYTES)
     tf, _ = import_tensorflow()
-    saved = _read(path)
+    saved = _read(data, path)
     key = _choose(signatures(saved), signature, str(path))
     if not trust:
         cut(saved, key, str(path))
@@ -81,7 +83,7 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
     return Exported(data, tuple(names), tuple(outputs), signature=key)
 
 
-def _read(path: Path) -> Any:
+def _read(data: bytes, path: Path) -> Any:
     """The proto of a SavedModel, without the optimizer's variables.
 
     Keras 2 saved them in a form that TensorFlow alone cannot load, and inference needs none.
@@ -92,11 +94,11 @@ def _read(path: Path) -> Any:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    file = path / "saved_model.pb"
     try:
-        saved = saved_model_pb2.SavedModel.FromString(read_bytes(file, "SavedModel", _MOST_BYTES))
+        saved = saved_model_pb2.SavedModel.FromString(data)
     except (DecodeError, RecursionError) as error:
-        raise EdgeqError(f"The SavedModel is damaged: {first_line(error)}", str(file)) from None
+        where = str(path / "saved_model.pb")
+        raise EdgeqError(f"The SavedModel is damaged: {first_line(error)}", where) from None
     if len(saved.meta_graphs) != 1:
         raise EdgeqError(f"The SavedModel holds {len(saved.meta_graphs)} graphs, not 1.", str(path))
     for node in saved.meta_graphs[0].object_graph_def.nodes:

@@ -90,7 +90,7 @@ class Ppk2Meter:
             found = (
                 bool(self._kit.get_modifiers()) and self._kit.modifiers["Calibrated"] is not None
             )
-        except Exception:  # noqa: BLE001  (whatever the library makes of junk)
+        except Exception:  # noqa: BLE001  (of other bytes, its package raises what it likes)
             found = False
         if not found:
             self._kit.ser.close()

@@ -50,6 +50,11 @@ def module_flags(sources: Sources) -> list[str]:
     return [*compile_flags(sources), "-O3"]
 
 
+def last_line(error: Exception) -> str:
+    """What the engine says in the end, after the frames."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+
+
 @dataclass(frozen=True)
 class Extra:
     """What goes into a module besides the model and what makes many calls in a row.
@@ -112,7 +117,14 @@ class Module:
         if on_op is not None:
             i32 = wasmtime.ValType.i32()
             linker.define_func("edgeq", "op", wasmtime.FuncType([i32, i32], []), on_op)
-        instance = linker.instantiate(self._store, wasmtime.Module.from_file(engine, str(path)))
+        try:
+            module = wasmtime.Module.from_file(engine, str(path))
+            instance = linker.instantiate(self._store, module)
+        except self._trap as error:
+            raise EdgeqError(
+                f"The WebAssembly engine does not start: {last_line(error)}.",
+                hint="it reserves some gigabytes of addresses: ulimit -v unlimited",
+            ) from None
         self._exports = instance.exports(self._store)
         self._memory = self._exports["memory"]
         self._free = self.global_value("__heap_base")
@@ -136,9 +148,8 @@ class Module:
         try:
             return int(self._exports[name](self._store, *arguments) or 0)
         except self._trap as error:
-            text = str(error).strip().splitlines()
             raise EdgeqError(
-                f"The WebAssembly engine stops the generated code: {text[-1].strip()}.", name
+                f"The WebAssembly engine stops the generated code: {last_line(error)}.", name
             ) from None
 
     def read(self, address: int, size: int) -> bytes:

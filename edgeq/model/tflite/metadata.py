@@ -28,7 +28,9 @@ _VERSION, _AUDIO_VERSION = "1.0.0", "1.3.0"  # of the schema that has all fields
 _FEATURE, _IMAGE, _AUDIO = 1, 2, 4  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions
 _AXIS_LABELS = 2  # AssociatedFileType
-_MOST_LABEL_BYTES = 16 << 20
+_MOST_LABEL_BYTES = 2 << 20
+_MOST_LABELS = 200_000
+_LONGEST_LABEL = 1000
 _MOST_ARCHIVE_BYTES = 64 << 20
 _COLORS = {3: 1, 1: 2}  # channels to ColorSpaceType: RGB, GRAYSCALE
 
@@ -180,11 +182,19 @@ def _label_files(tensors: Sequence[Table]) -> Iterator[str]:
                 yield file.text(0)
 
 
+def _labels(text: str) -> tuple[str, ...]:
+    """The lines of a label file; none of one that no model has classes for."""
+    lines = text.split("\n", _MOST_LABELS)
+    if len(lines) > _MOST_LABELS or max(map(len, lines)) > _LONGEST_LABEL:
+        return ()
+    return tuple(visible_line(line.rstrip("\r")) for line in lines[: len(lines) - (not lines[-1])])
+
+
 def _described(table: Table, files: Mapping[str, str]) -> Described:
     mean, std = _normalization(table)
     labels: tuple[str, ...] = ()
     for name in _label_files([table]):
-        labels = tuple(visible_line(line) for line in files.get(name, "").splitlines())
+        labels = _labels(files.get(name, ""))
     stats = table.table(5)
     high = _floats(stats, 0)
     low = _floats(stats, 1)
