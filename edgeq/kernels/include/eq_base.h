@@ -70,7 +70,10 @@
 #define EQ_UNTOUCHED EQ_NO_CANARY EQ_NO_COUNTERS EQ_NO_COVERAGE EQ_NO_ZEROING
 #define EQ_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define EQ_MAY_ALIAS __attribute__((may_alias))
-#if defined(__clang__) || __GNUC__ >= 8
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+/* clang ignores gcc's word. On hosts its own is worth the code. */
+#define EQ_UNROLL(count) _Pragma("clang loop unroll(full)")
+#elif defined(__clang__) || __GNUC__ >= 8
 #define EQ_UNROLL(count) _Pragma(EQ_STRING(GCC unroll count))
 #else
 #define EQ_UNROLL(count)
