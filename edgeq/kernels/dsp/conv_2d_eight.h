@@ -136,8 +136,9 @@ static EQ_NAKED void eq_eight_merged_dsp(const eq_eight_dsp *pass __attribute__(
 
 /* `weights`: of each channel four words of two taps, 0 and 2, 1 and 3, 4 and 6, 5 and 7, and the
  * bias, all times a power of two, which is two for outputs of either sign; the multiplier; what is
- * added; and for outputs of either sign the shift less 1. For merged roundings the bias comes first,
- * and there is an even number of pixels. What is made at once is read before it is written. */
+ * added; and for outputs of either sign the shift less 1. For merged roundings the bias comes
+ * first, and there is an even number of pixels. What is made at once is read before it is written.
+ */
 EQ_KERNEL void eq_conv_2d_eight_dsp_s8(const eq_conv_2d_eight_dsp_params *p, const int8_t *input,
                                        const uint32_t *weights, int8_t *output)
 {

@@ -1,7 +1,8 @@
 /* DEPTHWISE_CONV_2D, int8 (NHWC), depth multiplier 1, filters, strides and dilations of any size,
  * for cores with the DSP extension: four channels of one output pixel at a time, tap by tap. 9
- * instructions do four multiply-accumulates, 8 where nine taps are all inside the image; the inputs are read where they lie, so that a stride
- * skips what it leaves out (eq_depthwise_conv_2d_dsp.h widens all of them first).
+ * instructions do four multiply-accumulates, 8 where nine taps are all inside the image; the inputs
+ * are read where they lie, so that a stride skips what it leaves out (eq_depthwise_conv_2d_dsp.h
+ * widens all of them first).
  */
 #ifndef EQ_DEPTHWISE_CONV_2D_LANES_DSP_H
 #define EQ_DEPTHWISE_CONV_2D_LANES_DSP_H
@@ -61,9 +62,11 @@ typedef struct {
 
 #define EQ_LANES_OUTPUTS                                                                           \
     "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r8", "r2", "r3", "r4")        \
-        EQ_LANES_REQUANTIZE("r9", "r5", "r6",                                                      \
-                            "r7") "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE( \
-            "r10", "r2", "r3", "r4") EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7")
+        EQ_LANES_REQUANTIZE(                                                                       \
+            "r9", "r5", "r6",                                                                      \
+            "r7") "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r10", "r2",     \
+                                                                                  "r3", "r4")      \
+            EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7")
 
 /* Both roundings in one: see eq_depthwise_pairs_dsp.h. */
 #define EQ_LANES_MERGED(acc, multiplier, added)                                                    \
@@ -115,8 +118,8 @@ static EQ_NAKED void eq_lanes_merged_dsp(eq_lanes_dsp *pixel __attribute__((unus
     EQ_LANES(EQ_LANES_MERGED_OUTPUTS);
 }
 
-/* The same for nine taps inside the image: three rows, whose addresses are in r6, r7 and r12, instead
- * of a list. */
+/* The same for nine taps inside the image: three rows, whose addresses are in r6, r7 and r12,
+ * instead of a list. */
 #define EQ_LANES_TAP(address)                                                                      \
     "ldr.w r2, [" address "]\n\t"                                                                  \
     "sxtb16 r3, r2\n\t"                                                                            \
@@ -142,14 +145,14 @@ static EQ_NAKED void eq_lanes_inside_dsp(eq_lanes_dsp *pixel __attribute__((unus
                      "1:\n\t"
                      "ldmia.w r1!, {r8, r9, r10, r11}\n\t" EQ_LANES_ROW("r6") EQ_LANES_ROW("r7")
                          EQ_LANES_ROW("r12") EQ_LANES_MERGED_OUTPUTS "ldrd r2, r3, [lr, #8]\n\t"
-                     "strb r8, [r2], #1\n\t"
-                     "strb r9, [r2], #1\n\t"
-                     "strb r10, [r2], #1\n\t"
-                     "strb r11, [r2], #1\n\t"
-                     "str r2, [lr, #8]\n\t"
-                     "cmp r1, r3\n\t"
-                     "bne 1b\n\t"
-                     "pop {r4-r11, pc}");
+                                                                     "strb r8, [r2], #1\n\t"
+                                                                     "strb r9, [r2], #1\n\t"
+                                                                     "strb r10, [r2], #1\n\t"
+                                                                     "strb r11, [r2], #1\n\t"
+                                                                     "str r2, [lr, #8]\n\t"
+                                                                     "cmp r1, r3\n\t"
+                                                                     "bne 1b\n\t"
+                                                                     "pop {r4-r11, pc}");
 }
 
 /* Where the taps of one output pixel are; `outside` for those in the padding. */
