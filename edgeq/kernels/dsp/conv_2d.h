@@ -53,10 +53,17 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
     EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int8_t *row = window + ky * pitch;
-        EQ_UNROLL(6)
-        for (int32_t i = 0; i + 4 <= row_bytes; i += 4) {
+        EQ_UNROLL(3)
+        for (int32_t i = 0; i + 8 <= row_bytes; i += 8) {
+            uint32_t first, second;
+            memcpy(&first, row + i, 4);
+            memcpy(&second, row + i + 4, 4);
+            column = eq_widen_dsp(column, first);
+            column = eq_widen_dsp(column, second);
+        }
+        if (row_bytes % 8 >= 4) {
             uint32_t four;
-            memcpy(&four, row + i, 4);
+            memcpy(&four, row + row_bytes / 8 * 8, 4);
             column = eq_widen_dsp(column, four);
         }
     }
@@ -116,8 +123,7 @@ static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_par
         const int32_t end = iy >= 0 && iy < p->input_h ? high : 0;
         const int8_t *row = input + iy * p->input_w * p->input_c + left;
         for (int32_t i = 0; i < whole; i += 4) {
-            column =
-                eq_widen_dsp(column, eq_conv_2d_border_four_dsp(row, i, low, end, outside));
+            column = eq_widen_dsp(column, eq_conv_2d_border_four_dsp(row, i, low, end, outside));
         }
         for (int32_t i = whole; i < row_bytes; i++) {
             const uint32_t value = i >= low && i < end ? (uint8_t)row[i] : outside & 0xFF;
@@ -296,6 +302,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                                  const uint32_t *weights, int8_t *output, void *scratch)
 {
     eq_word *columns = scratch;
+    eq_pass_dsp pass = eq_pass_of_dsp(columns, p->steps, weights, p->output_c);
     const int alone = p->output_h * p->output_w % EQ_PASS_PIXELS == 1;
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
@@ -314,8 +321,8 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                     pixels++;
                 }
                 if (pixels == EQ_PASS_PIXELS || left == pixels) {
-                    eq_pixels_dsp(&p->scale, columns, p->steps, weights, output, p->output_c,
-                                  pixels, alone);
+                    eq_pixels_dsp(&p->scale, &pass, p->steps, weights, output, p->output_c, pixels,
+                                  alone);
                     output += pixels * p->output_c;
                     left -= pixels;
                     pixels = 0;

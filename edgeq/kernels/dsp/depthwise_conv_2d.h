@@ -75,8 +75,8 @@ typedef struct {
 } eq_depthwise_scale_dsp;
 
 /* The scale of a channel from the words before its taps. */
-EQ_KERNEL eq_depthwise_scale_dsp
-eq_depthwise_scale_of_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_word *stream)
+EQ_KERNEL eq_depthwise_scale_dsp eq_depthwise_scale_of_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                                           const eq_word *stream)
 {
     const int32_t offset = p->scale.twice_offset_plus_1;
     const int32_t word = (int32_t)stream[2];
@@ -96,12 +96,14 @@ EQ_KERNEL int32_t eq_depthwise_output_dsp(const eq_depthwise_conv_2d_dsp_params 
 {
     int32_t x;
     if (scale->merged) {
-        __asm__("smmla %0, %1, %2, %3" : "=r"(x) : "r"(acc), "r"(scale->multiplier),
-                "r"(scale->added));
+        __asm__("smmla %0, %1, %2, %3"
+                : "=r"(x)
+                : "r"(acc), "r"(scale->multiplier), "r"(scale->added));
         __asm__("ssat %0, #8, %1, asr #10" : "=r"(x) : "r"(x));
     } else {
-        __asm__("smmlar %0, %1, %2, %3" : "=r"(x) : "r"(acc), "r"(scale->multiplier),
-                "r"(scale->added + (acc >> 31)));
+        __asm__("smmlar %0, %1, %2, %3"
+                : "=r"(x)
+                : "r"(acc), "r"(scale->multiplier), "r"(scale->added + (acc >> 31)));
         x = eq_saturate_half(x >> scale->shift_1);
     }
     if (p->scale.activation_min > INT8_MIN) {

@@ -1,7 +1,8 @@
 /* DEPTHWISE_CONV_2D, int8 (NHWC), depth multiplier 1, filters, strides and dilations of any size,
  * for cores with the DSP extension: four channels of one output pixel at a time, tap by tap. 9
- * instructions do four multiply-accumulates; the inputs are read where they lie, so that a stride
- * skips what it leaves out (eq_depthwise_conv_2d_dsp.h widens all of them first).
+ * instructions do four multiply-accumulates, 8 where nine taps are all inside the image; the inputs
+ * are read where they lie, so that a stride skips what it leaves out (eq_depthwise_conv_2d_dsp.h
+ * widens all of them first).
  */
 #ifndef EQ_DEPTHWISE_CONV_2D_LANES_DSP_H
 #define EQ_DEPTHWISE_CONV_2D_LANES_DSP_H
@@ -36,6 +37,8 @@ typedef struct {
     const eq_word *stream;     /* 20 */
     int32_t entry;             /* 24: where to enter the loop, found by the assembly */
     int32_t offset;            /* 28: bytes from `taps` to the pixel */
+    const int8_t *first;       /* 32: the first tap of nine that are all inside the image */
+    int32_t across, down;      /* 36, 40: bytes from one of those to the next, to the next row's */
 } eq_lanes_dsp;
 
 /* One tap of four channels: c0 and c2 in one word, c1 and c3 in the other. */
@@ -59,9 +62,11 @@ typedef struct {
 
 #define EQ_LANES_OUTPUTS                                                                           \
     "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r8", "r2", "r3", "r4")        \
-        EQ_LANES_REQUANTIZE("r9", "r5", "r6",                                                      \
-                            "r7") "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE( \
-            "r10", "r2", "r3", "r4") EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7")
+        EQ_LANES_REQUANTIZE(                                                                       \
+            "r9", "r5", "r6",                                                                      \
+            "r7") "ldmia.w r1!, {r2, r3, r4, r5, r6, r7}\n\t" EQ_LANES_REQUANTIZE("r10", "r2",     \
+                                                                                  "r3", "r4")      \
+            EQ_LANES_REQUANTIZE("r11", "r5", "r6", "r7")
 
 /* Both roundings in one: see eq_depthwise_pairs_dsp.h. */
 #define EQ_LANES_MERGED(acc, multiplier, added)                                                    \
@@ -113,6 +118,43 @@ static EQ_NAKED void eq_lanes_merged_dsp(eq_lanes_dsp *pixel __attribute__((unus
     EQ_LANES(EQ_LANES_MERGED_OUTPUTS);
 }
 
+/* The same for nine taps inside the image: three rows, whose addresses are in r6, r7 and r12,
+ * instead of a list. */
+#define EQ_LANES_TAP(address)                                                                      \
+    "ldr.w r2, [" address "]\n\t"                                                                  \
+    "sxtb16 r3, r2\n\t"                                                                            \
+    "sxtb16 r2, r2, ror #8\n\t"                                                                    \
+    "ldrd r4, r5, [r1], #8\n\t"                                                                    \
+    "smlabb r8, r3, r4, r8\n\t"                                                                    \
+    "smlatt r10, r3, r4, r10\n\t"                                                                  \
+    "smlabb r9, r2, r5, r9\n\t"                                                                    \
+    "smlatt r11, r2, r5, r11\n\t"
+#define EQ_LANES_ROW(row)                                                                          \
+    EQ_LANES_TAP(row)                                                                              \
+    EQ_LANES_TAP(row ", r0") EQ_LANES_TAP(row ", r0, lsl #1") "add " row ", #4\n\t"
+
+static EQ_NAKED void eq_lanes_inside_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
+{
+    __asm__ volatile("push {r4-r11, lr}\n\t"
+                     "mov lr, r0\n\t"
+                     "ldr r1, [lr, #20]\n\t"
+                     "ldrd r6, r0, [lr, #32]\n\t"
+                     "ldr r12, [lr, #40]\n\t"
+                     "add r7, r6, r12\n\t"
+                     "add r12, r12, r7\n\t"
+                     "1:\n\t"
+                     "ldmia.w r1!, {r8, r9, r10, r11}\n\t" EQ_LANES_ROW("r6") EQ_LANES_ROW("r7")
+                         EQ_LANES_ROW("r12") EQ_LANES_MERGED_OUTPUTS "ldrd r2, r3, [lr, #8]\n\t"
+                                                                     "strb r8, [r2], #1\n\t"
+                                                                     "strb r9, [r2], #1\n\t"
+                                                                     "strb r10, [r2], #1\n\t"
+                                                                     "strb r11, [r2], #1\n\t"
+                                                                     "str r2, [lr, #8]\n\t"
+                                                                     "cmp r1, r3\n\t"
+                                                                     "bne 1b\n\t"
+                                                                     "pop {r4-r11, pc}");
+}
+
 /* Where the taps of one output pixel are; `outside` for those in the padding. */
 EQ_KERNEL void eq_lanes_taps_dsp(const eq_depthwise_lanes_dsp_params *p, const int8_t *input,
                                  int32_t y, int32_t x, const int8_t *outside, const int8_t **taps)
@@ -128,6 +170,15 @@ EQ_KERNEL void eq_lanes_taps_dsp(const eq_depthwise_lanes_dsp_params *p, const i
     }
 }
 
+EQ_KERNEL void eq_lanes_clamp_dsp(const eq_depthwise_lanes_dsp_params *p, int8_t *pixel)
+{
+    if (p->scale.activation_min > INT8_MIN || p->scale.activation_max < INT8_MAX) {
+        for (int32_t c = 0; c < p->channels; c++) {
+            pixel[c] = (int8_t)eq_clamp(pixel[c], p->scale.activation_min, p->scale.activation_max);
+        }
+    }
+}
+
 /* One line of outputs; the first row of its taps is `y`. */
 EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const int8_t *input,
                                  int32_t y, const int8_t *outside, eq_lanes_dsp *pixel,
@@ -139,6 +190,14 @@ EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const i
     for (int32_t ox = 0; ox < p->output_w; ox++) {
         const int32_t x = ox * p->stride_w - p->pad_left;
         const int inside = whole && x >= 0 && x + reach < p->input_w;
+        pixel->stream = stream;
+        int8_t *start = pixel->output;
+        if (inside && p->merged && p->filter_h == 3 && p->filter_w == 3) {
+            pixel->first = input + (y * p->input_w + x) * p->channels;
+            eq_lanes_inside_dsp(pixel);
+            eq_lanes_clamp_dsp(p, start);
+            continue;
+        }
         if (inside && moved) {
             pixel->offset += p->stride_w * p->channels;
         } else {
@@ -146,19 +205,12 @@ EQ_KERNEL void eq_lanes_line_dsp(const eq_depthwise_lanes_dsp_params *p, const i
             eq_lanes_taps_dsp(p, input, y, x, outside, pixel->taps);
         }
         moved = inside;
-        pixel->stream = stream;
-        int8_t *start = pixel->output;
         if (p->merged) {
             eq_lanes_merged_dsp(pixel);
         } else {
             eq_lanes_of_pixel_dsp(pixel);
         }
-        if (p->scale.activation_min > INT8_MIN || p->scale.activation_max < INT8_MAX) {
-            for (int32_t c = 0; c < p->channels; c++) {
-                start[c] =
-                    (int8_t)eq_clamp(start[c], p->scale.activation_min, p->scale.activation_max);
-            }
-        }
+        eq_lanes_clamp_dsp(p, start);
     }
 }
 
@@ -177,7 +229,9 @@ EQ_KERNEL void eq_depthwise_lanes_dsp_s8(const eq_depthwise_lanes_dsp_params *p,
     eq_lanes_dsp pixel = {.taps = taps,
                           .end = taps + count,
                           .output = output,
-                          .stream_end = weights + p->stream_words};
+                          .stream_end = weights + p->stream_words,
+                          .across = p->dilation_w * p->channels,
+                          .down = p->dilation_h * p->input_w * p->channels};
     pixel.skip =
         (EQ_LANES_UNROLL - count % EQ_LANES_UNROLL) % EQ_LANES_UNROLL * EQ_LANES_STEP_BYTES;
     memset(outside, (int)p->input_zero_point, (size_t)p->channels);

@@ -104,34 +104,32 @@ typedef struct {
                      "1:\n\t"                                                                      \
                      "ldr r9, [sp]\n\t"                                                            \
                      "2:\n\t" line("r11", "r1", "r2", "r9") line("r12", "r3", "r4", "r10")         \
-                         line("lr", "r5", "r6", "r10") pair "strb r9, [r0]\n\t"                    \
-                                                            "strb r10, [r0, r8]\n\t"               \
-                                                            "add r0, r0, r8, lsl #1\n\t"           \
-                                                            "ldrd r9, r7, [sp]\n\t"                \
-                                                            "cmp r11, r7\n\t"                      \
-                                                            "bne 2b\n\t"                           \
-                                                            "ldr r7, [sp, #40]\n\t"                \
-                                                            "cmp r7, #0\n\t"                       \
-                                                            "beq 3f\n\t" EQ_SINGLE("r11", "r1",    \
-                                                                                   "r2")           \
-                                                                EQ_SINGLE("r12", "r3", "r4")       \
-                                                                    EQ_SINGLE("lr", "r5", "r6")    \
-                                                                        single "strb r9, [r0]\n\t" \
-                     "3:\n\t"                                                                      \
-                     "ldrd r7, r8, [sp, #32]\n\t"                                                  \
-                     "add r0, r0, r7\n\t"                                                          \
-                     "ldr r9, [sp, #4]\n\t"                                                        \
-                     "add r9, r9, r8\n\t"                                                          \
-                     "str r9, [sp, #4]\n\t"                                                        \
-                     "ldrd r7, r8, [sp, #24]\n\t"                                                  \
-                     "add r11, r11, r8\n\t"                                                        \
-                     "add r12, r12, r8\n\t"                                                        \
-                     "add lr, lr, r8\n\t"                                                          \
-                     "subs r7, r7, #1\n\t"                                                         \
-                     "str r7, [sp, #24]\n\t"                                                       \
-                     "bne 1b\n\t"                                                                  \
-                     "add sp, #44\n\t"                                                             \
-                     "pop {r4-r11, pc}")
+                         line("lr", "r5", "r6", "r10") pair                                        \
+                     "strb r9, [r0]\n\t"                                                           \
+                     "strb r10, [r0, r8]\n\t"                                                      \
+                     "add r0, r0, r8, lsl #1\n\t"                                                  \
+                     "ldrd r9, r7, [sp]\n\t"                                                       \
+                     "cmp r11, r7\n\t"                                                             \
+                     "bne 2b\n\t"                                                                  \
+                     "ldr r7, [sp, #40]\n\t"                                                       \
+                     "cmp r7, #0\n\t"                                                              \
+                     "beq 3f\n\t" EQ_SINGLE("r11", "r1", "r2") EQ_SINGLE("r12", "r3", "r4")        \
+                         EQ_SINGLE("lr", "r5", "r6") single "strb r9, [r0]\n\t"                    \
+                                                            "3:\n\t"                               \
+                                                            "ldrd r7, r8, [sp, #32]\n\t"           \
+                                                            "add r0, r0, r7\n\t"                   \
+                                                            "ldr r9, [sp, #4]\n\t"                 \
+                                                            "add r9, r9, r8\n\t"                   \
+                                                            "str r9, [sp, #4]\n\t"                 \
+                                                            "ldrd r7, r8, [sp, #24]\n\t"           \
+                                                            "add r11, r11, r8\n\t"                 \
+                                                            "add r12, r12, r8\n\t"                 \
+                                                            "add lr, lr, r8\n\t"                   \
+                                                            "subs r7, r7, #1\n\t"                  \
+                                                            "str r7, [sp, #24]\n\t"                \
+                                                            "bne 1b\n\t"                           \
+                                                            "add sp, #44\n\t"                      \
+                                                            "pop {r4-r11, pc}")
 
 #define EQ_DEFINE_PAIRS(name, line, pair, single)                                                  \
     static EQ_NAKED void name(const eq_depthwise_pairs *pairs __attribute__((unused)))             \

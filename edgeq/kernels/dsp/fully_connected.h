@@ -1,7 +1,8 @@
 /* FULLY_CONNECTED, int8, for cores with the DSP extension: four outputs at a time, two of which
  * share each stream of weights as explained in eq_matmul_dsp.h. 16 instructions do 16
- * multiply-accumulates, 14 if there is room for the inputs widened to 16 bits. All groups of a layer are one pass in assembly, since a call for each would
- * cost as much as a tenth of a small layer.
+ * multiply-accumulates, 14 if there is room for the inputs widened to 16 bits. All groups of a
+ * layer are one pass in assembly, since a call for each would cost as much as a tenth of a small
+ * layer.
  */
 #ifndef EQ_FULLY_CONNECTED_DSP_H
 #define EQ_FULLY_CONNECTED_DSP_H
@@ -130,8 +131,8 @@ typedef struct {
 #define EQ_ROW_TENSOR_OUTPUTS                                                                      \
     "add r2, sp, #16\n\t"                                                                          \
     "ldmia.w r2, {r3, r4, r5}\n\t"                                                                 \
-    "asr r9, r9, #7\n\t" EQ_ROW_ROUND("r9") "add r10, r10\n\t" EQ_ROW_ROUND("r10")                 \
-        "asr r11, r11, #7\n\t" EQ_ROW_ROUND("r11") "add r12, r12\n\t" EQ_ROW_ROUND("r12")
+    "asr r9, r9, #7\n\t" EQ_ROW_ROUND("r9") "add r10, r10\n\t" EQ_ROW_ROUND(                       \
+        "r10") "asr r11, r11, #7\n\t" EQ_ROW_ROUND("r11") "add r12, r12\n\t" EQ_ROW_ROUND("r12")
 
 /* The same where outputs below the zero point are clamped to it. */
 #define EQ_ROW_MERGED(acc)                                                                         \
@@ -160,8 +161,9 @@ typedef struct {
     "lsl r4, r2, r5\n\t" EQ_ROW_REQUANTIZE(acc, "r3", "r4", "r5")
 #define EQ_ROW_CHANNEL_OUTPUTS                                                                     \
     "ldr r2, [sp, #20]\n\t"                                                                        \
-    "asr r9, r9, #8\n\t" EQ_ROW_CHANNEL_OUTPUT("r9") EQ_ROW_CHANNEL_OUTPUT("r10")                  \
-        "asr r11, r11, #8\n\t" EQ_ROW_CHANNEL_OUTPUT("r11") EQ_ROW_CHANNEL_OUTPUT("r12")
+    "asr r9, r9, #8\n\t" EQ_ROW_CHANNEL_OUTPUT("r9")                                               \
+        EQ_ROW_CHANNEL_OUTPUT("r10") "asr r11, r11, #8\n\t" EQ_ROW_CHANNEL_OUTPUT("r11")           \
+            EQ_ROW_CHANNEL_OUTPUT("r12")
 
 #define EQ_ROW_PASS(step, outputs)                                                                 \
     __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
@@ -301,8 +303,8 @@ EQ_KERNEL void eq_fully_connected_dsp_s8(const eq_fully_connected_dsp_params *p,
             .multiplier = (int32_t)((uint32_t)p->doubled >> 1),
             .rounding = rounding,
             .shift_1 = p->shift_1,
-            .merged_rounding = (int32_t)((uint32_t)rounding << EQ_ROW_MORE_BITS) +
-                               (1 << (EQ_ROW_MORE_BITS - 1)),
+            .merged_rounding =
+                (int32_t)((uint32_t)rounding << EQ_ROW_MORE_BITS) + (1 << (EQ_ROW_MORE_BITS - 1)),
             .merged_shift = p->shift_1 + EQ_ROW_MORE_BITS,
             .input_end = row + 4 * steps * (p->widened ? 2 : 1),
         };

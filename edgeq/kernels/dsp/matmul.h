@@ -113,48 +113,48 @@ typedef struct {
  * columns 16, columns_end 20, where to enter the loop 24. Outputs are written from the last pixel
  * to the first, so that a pass with fewer pixels may give the same address more than once. */
 #define EQ_PASS(first, sign)                                                                       \
-    __asm__ volatile(                                                                              \
-        "push {r4-r11, lr}\n\t"                                                                    \
-        "ldrd r8, r9, [r1]\n\t"                                                                    \
-        "ldrd r4, r5, [r1, #8]\n\t"                                                                \
-        "ldrd r6, r7, [r1, #16]\n\t"                                                               \
-        "ldr r10, [r1, #28]\n\t"                                                                   \
-        "sub r5, r4\n\t"                                                                           \
-        "sub r6, r4\n\t"                                                                           \
-        "adr r2, 2f\n\t"                                                                           \
-        "add r10, r2\n\t"                                                                          \
-        "orr r10, #1\n\t"                                                                          \
-        "push {r4-r10}\n\t"                                                                        \
-        "1:\n\t"                                                                                   \
-        "ldrd r8, r11, [r0], #8\n\t"                                                               \
-        "ldr r1, [sp, #16]\n\t" EQ_PASS_FIRST_STEP "ldr pc, [sp, #24]\n\t"                         \
-        ".p2align 2\n\t"                                                                           \
-        "2:\n\t"                                                                                   \
-        ".rept 16\n\t" EQ_PASS_STEP ".endr\n\t"                                                    \
-        "ldr r7, [sp, #20]\n\t"                                                                    \
-        "cmp r1, r7\n\t"                                                                           \
-        "bne 2b\n\t"                                                                               \
-        "sub r8, r8, r11\n\t"                                                                      \
-        "sub r9, r9, r12\n\t"                                                                      \
-        "sub r10, r10, lr\n\t"                                                                     \
-        "ldmia.w r0!, {r4, r5, r6}\n\t" first("r10") first("r9")                                   \
-            first("r8") "ldmia.w sp, {r1, r2, r3, r7}\n\t"                                         \
-                        "strb r10, [r1, r3]\n\t"                                                   \
-                        "strb r9, [r1, r2]\n\t"                                                    \
-                        "strb r8, [r1], #1\n\t"                                                    \
-                        "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE("lr", sign)             \
-                            EQ_PASS_REQUANTIZE("r12", sign)                                        \
-                                EQ_PASS_REQUANTIZE("r11", sign) "strb lr, [r1, r3]\n\t"            \
-                                                                "strb r12, [r1, r2]\n\t"           \
-                                                                "strb r11, [r1], #1\n\t"           \
-                                                                "str r1, [sp]\n\t"                 \
-                                                                "cmp r0, r7\n\t"                   \
-                                                                "bne 1b\n\t"                       \
-                                                                "add sp, #28\n\t"                  \
-                                                                "pop {r4-r11, pc}")
+    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
+                     "ldrd r8, r9, [r1]\n\t"                                                       \
+                     "ldrd r4, r5, [r1, #8]\n\t"                                                   \
+                     "ldrd r6, r7, [r1, #16]\n\t"                                                  \
+                     "ldr r10, [r1, #28]\n\t"                                                      \
+                     "sub r5, r4\n\t"                                                              \
+                     "sub r6, r4\n\t"                                                              \
+                     "adr r2, 2f\n\t"                                                              \
+                     "add r10, r2\n\t"                                                             \
+                     "orr r10, #1\n\t"                                                             \
+                     "push {r4-r10}\n\t"                                                           \
+                     "1:\n\t"                                                                      \
+                     "ldrd r8, r11, [r0], #8\n\t"                                                  \
+                     "ldr r1, [sp, #16]\n\t" EQ_PASS_FIRST_STEP "ldr pc, [sp, #24]\n\t"            \
+                     ".p2align 2\n\t"                                                              \
+                     "2:\n\t"                                                                      \
+                     ".rept 16\n\t" EQ_PASS_STEP ".endr\n\t"                                       \
+                     "ldr r7, [sp, #20]\n\t"                                                       \
+                     "cmp r1, r7\n\t"                                                              \
+                     "bne 2b\n\t"                                                                  \
+                     "sub r8, r8, r11\n\t"                                                         \
+                     "sub r9, r9, r12\n\t"                                                         \
+                     "sub r10, r10, lr\n\t"                                                        \
+                     "ldmia.w r0!, {r4, r5, r6}\n\t" first("r10") first("r9") first(               \
+                         "r8") "ldmia.w sp, {r1, r2, r3, r7}\n\t"                                  \
+                               "strb r10, [r1, r3]\n\t"                                            \
+                               "strb r9, [r1, r2]\n\t"                                             \
+                               "strb r8, [r1], #1\n\t"                                             \
+                               "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE("lr", sign)      \
+                                   EQ_PASS_REQUANTIZE("r12", sign)                                 \
+                                       EQ_PASS_REQUANTIZE("r11", sign) "strb lr, [r1, r3]\n\t"     \
+                                                                       "strb r12, [r1, r2]\n\t"    \
+                                                                       "strb r11, [r1], #1\n\t"    \
+                                                                       "str r1, [sp]\n\t"          \
+                                                                       "cmp r0, r7\n\t"            \
+                                                                       "bne 1b\n\t"                \
+                                                                       "add sp, #28\n\t"           \
+                                                                       "pop {r4-r11, pc}")
 
-/* The same for a single pixel: 9 instructions for 8 multiply-accumulates. r9 and r10 are the columns
- * and their end, r12 the output, lr the end of the weights; on the stack where to enter the loop. */
+/* The same for a single pixel: 9 instructions for 8 multiply-accumulates. r9 and r10 are the
+ * columns and their end, r12 the output, lr the end of the weights; on the stack where to enter the
+ * loop. */
 #define EQ_SINGLE_STEP_BYTES 36
 #define EQ_SINGLE_UNROLL 8
 #define EQ_SINGLE_STEP                                                                             \
@@ -188,13 +188,14 @@ typedef struct {
                      "cmp r1, r10\n\t"                                                             \
                      "bne 2b\n\t"                                                                  \
                      "sub r8, r8, r11\n\t"                                                         \
-                     "ldmia.w r0!, {r4, r5, r6}\n\t" first("r8") "strb r8, [r12], #1\n\t"          \
-                     "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE("r11", sign)               \
-                         "strb r11, [r12], #1\n\t"                                                 \
-                         "cmp r0, lr\n\t"                                                          \
-                         "bne 1b\n\t"                                                              \
-                         "add sp, #4\n\t"                                                          \
-                         "pop {r4-r11, pc}")
+                     "ldmia.w r0!, {r4, r5, r6}\n\t" first(                                        \
+                         "r8") "strb r8, [r12], #1\n\t"                                            \
+                               "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE(                 \
+                                   "r11", sign) "strb r11, [r12], #1\n\t"                          \
+                                                "cmp r0, lr\n\t"                                   \
+                                                "bne 1b\n\t"                                       \
+                                                "add sp, #4\n\t"                                   \
+                                                "pop {r4-r11, pc}")
 
 #define EQ_DEFINE_PASS(name, pass_of, first, sign)                                                 \
     static EQ_NAKED void name(const eq_word *weights __attribute__((unused)),                      \
@@ -234,51 +235,63 @@ EQ_KERNEL void eq_pass_clamp_dsp(const eq_scale_dsp *scale, int8_t *output, int3
     }
 }
 
-/* All `channels` outputs of `pixels` <= 3 pixels whose inputs stand in `columns`; the outputs of
- * neighbouring pixels follow each other. `alone`: whether there may be one pixel. A pair's weights are 2 * steps + 8 words. */
-EQ_KERNEL void eq_pixels_dsp(const eq_scale_dsp *scale, const eq_word *columns, int32_t steps,
+/* A pair's weights are so many words. */
+EQ_KERNEL int32_t eq_pair_words_dsp(int32_t steps)
+{
+    return 2 * steps + 8;
+}
+
+/* What is the same for all passes of a layer. */
+EQ_KERNEL eq_pass_dsp eq_pass_of_dsp(const eq_word *columns, int32_t steps, const eq_word *weights,
+                                     int32_t channels)
+{
+    eq_pass_dsp pass = {.columns = columns,
+                        .columns_end = columns + 2 * EQ_PASS_PIXELS * steps,
+                        .weights_end = weights + channels / 2 * eq_pair_words_dsp(steps),
+                        .skip = eq_pass_skip_dsp(steps)};
+    return pass;
+}
+
+EQ_KERNEL void eq_pass_pairs_of_dsp(const eq_scale_dsp *scale, const eq_word *weights,
+                                    const eq_pass_dsp *pass)
+{
+    if (scale->rectified) {
+        eq_pass_rectified_dsp(weights, pass);
+    } else {
+        eq_pass_signed_dsp(weights, pass);
+    }
+}
+
+/* All `channels` outputs of `pixels` <= 3 pixels whose inputs stand in the pass's columns; the
+ * outputs of neighbouring pixels follow each other. `alone`: whether there may be one pixel. */
+EQ_KERNEL void eq_pixels_dsp(const eq_scale_dsp *scale, eq_pass_dsp *pass, int32_t steps,
                              const eq_word *weights, int8_t *output, int32_t channels,
                              int32_t pixels, int alone)
 {
-    const int32_t pair_words = 2 * steps + 8;
-    const int32_t pairs = channels / 2;
     const int32_t last = pixels - 1;
-    eq_pass_dsp pass;
-    pass.columns = columns;
-    pass.columns_end = columns + 2 * EQ_PASS_PIXELS * steps;
-    pass.output[0] = output;
-    pass.output[1] = output + eq_min(last, 1) * channels;
-    pass.output[2] = output + last * channels;
-    pass.weights_end = weights + pairs * pair_words;
-    pass.skip = eq_pass_skip_dsp(steps);
-    if (pairs != 0 && alone && pixels == 1) {
-        pass.skip = eq_single_skip_dsp(steps);
+    pass->output[0] = output;
+    pass->output[1] = output + eq_min(last, 1) * channels;
+    pass->output[2] = output + last * channels;
+    if (channels > 1 && alone && pixels == 1) {
+        eq_pass_dsp single = *pass;
+        single.skip = eq_single_skip_dsp(steps);
         if (scale->rectified) {
-            eq_pass_single_rectified_dsp(weights, &pass);
+            eq_pass_single_rectified_dsp(weights, &single);
         } else {
-            eq_pass_single_signed_dsp(weights, &pass);
+            eq_pass_single_signed_dsp(weights, &single);
         }
-        pass.skip = eq_pass_skip_dsp(steps);
-    } else if (pairs != 0) {
-        if (scale->rectified) {
-            eq_pass_rectified_dsp(weights, &pass);
-        } else {
-            eq_pass_signed_dsp(weights, &pass);
-        }
+    } else if (channels > 1) {
+        eq_pass_pairs_of_dsp(scale, weights, pass);
     }
     if (channels % 2 != 0) {
         /* The last channel has no partner: its pass writes aside, and one byte of two is taken. */
         int8_t aside[EQ_PASS_PIXELS][2];
+        eq_pass_dsp other = *pass;
         for (int32_t i = 0; i < EQ_PASS_PIXELS; i++) {
-            pass.output[i] = aside[i];
+            other.output[i] = aside[i];
         }
-        weights = pass.weights_end;
-        pass.weights_end = weights + pair_words;
-        if (scale->rectified) {
-            eq_pass_rectified_dsp(weights, &pass);
-        } else {
-            eq_pass_signed_dsp(weights, &pass);
-        }
+        other.weights_end = pass->weights_end + eq_pair_words_dsp(steps);
+        eq_pass_pairs_of_dsp(scale, pass->weights_end, &other);
         for (int32_t i = 0; i < pixels; i++) {
             output[i * channels + channels - 1] = aside[i][0];
         }

@@ -180,8 +180,7 @@ EQ_KERNEL void eq_pixels_packed_dsp(const eq_scale_dsp *scale, int clustered,
     p.pass.output[2] = output + last * channels;
     p.pass.weights_end = weights + channels / 2 * pair_words;
     p.pass.twice_offset_plus_1 = scale->twice_offset_plus_1;
-    p.pass.skip =
-        (EQ_PACKED_UNROLL - steps % EQ_PACKED_UNROLL) % EQ_PACKED_UNROLL * step_bytes;
+    p.pass.skip = (EQ_PACKED_UNROLL - steps % EQ_PACKED_UNROLL) % EQ_PACKED_UNROLL * step_bytes;
     p.pairs = pairs;
     if (clustered) {
         memset(p.sums, 0, sizeof(p.sums));

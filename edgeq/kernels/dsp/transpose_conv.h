@@ -63,12 +63,9 @@ static EQ_NOINLINE EQ_UNUSED void eq_transposed_pixels_dsp(const eq_transpose_co
                                                            const eq_word *weights,
                                                            int8_t *const *places, int32_t pixels)
 {
-    const int32_t pair_words = 2 * steps + 8;
+    const int32_t pair_words = eq_pair_words_dsp(steps);
     int8_t aside[EQ_PASS_PIXELS][2];
-    eq_pass_dsp pass = {.columns = columns,
-                        .columns_end = columns + 2 * EQ_PASS_PIXELS * steps,
-                        .weights_end = weights + p->output_c / 2 * pair_words,
-                        .skip = eq_pass_skip_dsp(steps)};
+    eq_pass_dsp pass = eq_pass_of_dsp(columns, steps, weights, p->output_c);
     for (int32_t i = 0; i < EQ_PASS_PIXELS; i++) {
         pass.output[i] = places[eq_min(i, pixels - 1)];
     }
@@ -81,11 +78,7 @@ static EQ_NOINLINE EQ_UNUSED void eq_transposed_pixels_dsp(const eq_transpose_co
                 pass.output[i] = aside[i];
             }
         }
-        if (p->scale.rectified) {
-            eq_pass_rectified_dsp(weights, &pass);
-        } else {
-            eq_pass_signed_dsp(weights, &pass);
-        }
+        eq_pass_pairs_of_dsp(&p->scale, weights, &pass);
     }
     for (int32_t i = 0; i < pixels; i++) {
         if (p->output_c % 2 != 0) {

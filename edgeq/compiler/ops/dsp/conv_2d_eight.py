@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edgeq.compiler.ops.dsp.layers import as_words, dsp_scale
@@ -18,6 +20,7 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 _INPUTS = 8
+_PIXELS = 2  # at once where both roundings are one
 _ORDER = [0, 2, 1, 3, 4, 6, 5, 7]
 _FULL = (-128, 127)
 
@@ -27,14 +30,14 @@ def lower_eight(
     node: Node,
     channels: Channels,
     clamp: dict[str, int],
-    rule: Overlap,
+    overlap: Callable[[int], Overlap],
     macs: int,
 ) -> Call | None:
     """The kernel's call; None where the layer is another one.
 
     Args:
-        rule: How far the input must lie behind the output when pixel after pixel is made, each
-            read before it is written.
+        overlap: How far the input must lie behind the output when so many pixels are made at once,
+            all read before the first is written.
     """
     scale = dsp_scale(channels, node.output(), clamp)
     ones = ("filter_h", "filter_w", "stride_h", "stride_w")
@@ -45,15 +48,17 @@ def lower_eight(
     if channels.bound.max() >= 1 << 30:
         return None
     bits, how = merged_bits(channels, scale)
-    merged = how == MERGED_ALL
+    merged = how == MERGED_ALL and g["output_h"] * g["output_w"] % _PIXELS == 0
     bits = bits if merged else bits * 0 + 1
     taps = (channels.weights[:, _ORDER] << bits[:, np.newaxis]) & 0xFFFF
-    tail = [channels.bias << bits, channels.multiplier]
+    words, bias = taps[:, 0::2] | taps[:, 1::2] << 16, (channels.bias << bits)[:, np.newaxis]
     if merged:
-        tail += [merged_addend(node.output().zero_point, bits)]
+        tail = [channels.multiplier, merged_addend(node.output().zero_point, bits)]
+        parts = [bias, words, np.stack(tail, 1)]
     else:
-        tail += [scale["twice_offset_plus_1"] << (channels.shift - 1), channels.shift - 1]
-    stream = as_words(np.concatenate([taps[:, 0::2] | taps[:, 1::2] << 16, np.stack(tail, 1)], 1))
+        rounding = scale["twice_offset_plus_1"] << (channels.shift - 1)
+        parts = [words, bias, np.stack([channels.multiplier, rounding, channels.shift - 1], 1)]
+    stream = as_words(np.concatenate(parts, axis=1))
     return Call(
         "conv_2d_eight",
         "eq_conv_2d_eight_dsp_s8",
@@ -65,7 +70,7 @@ def lower_eight(
         },
         (INPUT, *constant_args(1), OUTPUT),
         (Constant("weights", "uint32_t", stream, "channel by channel, 16 bits"),),
-        overlaps=(rule,),
+        overlaps=(overlap(_PIXELS if merged else 1),),
         macs=macs,
         kernels="dsp",
     )

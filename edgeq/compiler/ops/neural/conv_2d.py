@@ -199,8 +199,8 @@ def _lower_fast(
     if call is not None:
         return call
     if node.isa.has("dsp"):
-        rule = overlap(g, 1, buffered=True)
-        call = lower_eight(g, node, channels, limits, rule, macs(node))
+        rules = partial(overlap, g, buffered=True)
+        call = lower_eight(g, node, channels, limits, rules, macs(node))
         if call is not None:
             return call
         return lower_dsp(g, node, channels, limits, overlap(g, PIXELS, buffered=True), macs(node))
