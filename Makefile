@@ -75,6 +75,7 @@ fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, ag
 	$(BIN)/python -m tests.oracle.fuzz
 	$(BIN)/python -m tests.kernels.layers
 	$(BIN)/python -m tests.kernels.hosts
+	$(BIN)/python -m tests.kernels.arm64
 	$(BIN)/python -m tests.data.fuzz
 	$(BIN)/python -m tests.conversion.fuzz
 	$(BIN)/python -m tests.conversion.streaming.fuzz

@@ -146,7 +146,7 @@ def main() -> None:
                 litert = counted([str(calls), str(library), str(path)], cpu, plugin, *lib)
                 edgeq = counted(ours(path, cpu.isa), cpu, plugin)
                 row = {"isa": cpu.isa, "litert": round(litert), "edgeq": round(edgeq)}
-                kept.setdefault(cpu.name, {})[name] = row
+                kept.setdefault("cpus", {}).setdefault(cpu.name, {})[name] = row
                 print(f"{cpu.name} {name}: {row}, {edgeq / litert:.2f}x", flush=True)
                 if not given.dry:
                     FILE.write_text(json.dumps(kept, indent=1) + "\n")

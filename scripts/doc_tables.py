@@ -97,11 +97,25 @@ def host_table() -> str:
     return "\n".join(lines)
 
 
+def arm64_table() -> str:
+    """Instructions of LiteRT and of the generated C, by CPU."""
+    kept = json.loads((ROOT / "benchmarks" / "arm64.json").read_text())
+    lines = [
+        "| CPU | level | model | LiteRT | generated C | to LiteRT |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    for cpu, rows in kept["cpus"].items():
+        for model, row in rows.items():
+            counts = f"{row['litert']:,} | {row['edgeq']:,} | {row['edgeq'] / row['litert']:.2f}x"
+            lines.append(f"| {cpu} | `{row['isa']}` | {model} | {counts} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"bench": bench_table},
     "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
-    "docs/hosts.md": {"hosts": host_table},
+    "docs/hosts.md": {"hosts": host_table, "arm64": arm64_table},
     "docs/targets.md": {"targets": target_table},
     "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
     "docs/reference/architecture.md": {"rooms": rooms},
