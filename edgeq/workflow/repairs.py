@@ -11,7 +11,11 @@ from edgeq.conversion.float_model import FloatModel, packed
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes.affine import fold_affine
 from edgeq.conversion.passes.still_elements import without_still
-from edgeq.conversion.quantization.adaptive_rounding import Rounding, round_adaptively
+from edgeq.conversion.quantization.adaptive_rounding import (
+    Rounding,
+    round_adaptively,
+    rounded_to_nearest,
+)
 from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.masks import bound_masks, clip_masks
 from edgeq.conversion.quantization.mixed import choose_precision
@@ -108,5 +112,7 @@ class Repairs:
             self.rounded = round_sequentially(made, source, dataset)
         elif self._rounding != "nearest":
             self.rounded = round_adaptively(made, source, dataset)
+        if self._rounding != "nearest":
+            self.rounded = {**self.rounded, **rounded_to_nearest(source)}
         if self._bias_correction:
             self.corrected = correct_biases(made, source, dataset)

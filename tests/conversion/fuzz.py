@@ -37,6 +37,7 @@ WARNINGS = {
     "remedy": r"To come closer to the float model, try ",
     "unread": r'Input ".*" has no part in any output',
     "one class": r"All \d+ samples are class ",
+    "still": r'(Channels?|Elements?) .* of ".*" (is|are) (the same throughout|of no weight)',
     "divisor": r"An input of zeros .* makes a divisor 0",
     "tflm": r"TensorFlow Lite Micro cannot run this model: ",
     "litert": r"LiteRT cannot run this model: .*LSTM.*: LiteRT has no int16 kernel",
@@ -45,6 +46,7 @@ REFUSALS = {
     "quality": r"The converted model does not compute what the float model does\..*"
     r"(signal-to-noise|first class agrees)",
     "not a number": r'Values are not finite at ".*" for sample',
+    "drowned": r'(Channels?|Elements?) .* of ".*" (is|are) multiplied by ',
     "no integer kernel": r"(\d+ problems:\n)?(TOPK_V2|CUMSUM) stayed float32\.",
 }
 # Float arithmetic of two libraries, through exponentials and divisions.

@@ -225,6 +225,27 @@ def test_memory_is_bounded(net, data, monkeypatch):
     ]  # fmt: skip
 
 
+def test_weights_that_are_left_as_they_are_are_told_of():
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    x = keras.Input((6, 6, 2))
+    value = layers.Reshape((8, 24))(layers.Conv2DTranspose(3, 3, name="up")(x))
+    value = layers.GRU(5, name="gru", return_sequences=True)(value)
+    value = layers.LSTM(4, name="lstm", return_sequences=True)(value)
+    model = keras.Model(x, layers.Dense(3, name="dense")(layers.SimpleRNN(4, name="simple")(value)))
+    samples = np.random.default_rng(0).normal(size=(40, 6, 6, 2)).astype(np.float32)
+    made = edgeq.convert(model, data=samples, rounding="adaptive", accept_loss=True)
+    told = {name.split("/")[0]: layer.skipped for name, layer in made.rounded.items()}
+    assert told == {
+        "dense": "",
+        "up": "weights of TRANSPOSE_CONV are rounded to nearest",
+        "gru": "weights inside a loop are rounded to nearest",
+        "lstm": "weights of UNIDIRECTIONAL_SEQUENCE_LSTM are rounded to nearest",
+        "simple": "weights inside a loop are rounded to nearest",
+    }
+    assert all(layer.changed == 0 for layer in made.rounded.values() if layer.skipped)
+
+
 def test_shared_weights_are_rounded_for_all_their_uses():
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(4)

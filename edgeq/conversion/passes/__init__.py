@@ -6,6 +6,7 @@ Each takes a `Network`, changes it and gives it back.
 from __future__ import annotations
 
 from edgeq.conversion.network import Pass
+from edgeq.conversion.passes.added_axes import drop_added_axes
 from edgeq.conversion.passes.affine import fold_affine
 from edgeq.conversion.passes.biases import fit_biases, own_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
@@ -32,6 +33,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     take_numbers,
     take_indices,
     guard_norms,
+    drop_added_axes,
     fold_affine,
     own_biases,
 )

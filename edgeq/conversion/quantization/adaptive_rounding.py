@@ -25,6 +25,7 @@ from edgeq.conversion.stored_weights import (
     write_weights,
 )
 from edgeq.data import Dataset
+from edgeq.model.loops import LOOPS
 from edgeq.support.progress import track
 
 METHODS = ("nearest", "adaptive", "sequential")
@@ -35,6 +36,7 @@ def usual_rounding(scheme: str) -> str:
     return "sequential" if scheme == "int4" else "nearest"
 
 
+_OTHERS = frozenset({"BATCH_MATMUL", "CONV_3D", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 # Second moments, two per layer: what one pass over the samples may hold.
 _BUDGET_BYTES = 1 << 28
 _VALUE_BYTES = 8
@@ -81,6 +83,30 @@ def round_adaptively(model: Any, source: FloatModel, dataset: Dataset) -> dict[s
         layers[0].output.name: found.get(name) or _too_wide(layers[0])
         for name, layers in sharing.items()
     }
+
+
+def rounded_to_nearest(source: FloatModel) -> dict[str, Rounding]:
+    """The layers whose weights no method but rounding to nearest knows, by the name of a result.
+
+    What steps of a loop do to the next ones is nothing that one product could tell.
+
+    Args:
+        source: The float model.
+    """
+    main = source.graph.main
+    found: dict[str, Rounding] = {}
+    for op in main.ops:
+        weights = op.inputs[1:] if op.name in _OTHERS else ()
+        if op.name in LOOPS:
+            where = "inside a loop"
+        elif any(i >= 0 and main.tensors[i].data is not None for i in weights):
+            where = f"of {op.name}"
+        else:
+            continue
+        # Of what a loop gives, its counter comes first and what the model reads last.
+        name = main.tensors[op.outputs[-1]].name
+        found[name] = Rounding(None, None, 0.0, f"weights {where} are rounded to nearest")
+    return found
 
 
 def _quantized_weights(model: Any) -> dict[str, Any]:
