@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq.compiler.build.toolchain import BARE_HEADERS, wasm_toolchain, zig_toolchain
-from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.tools import run_tool
 
@@ -21,22 +20,14 @@ ABIS = {
 """Android's names of processors, and what zig is told of each."""
 
 
-def check_app(
-    template: str, runtime: str, options: CompileOptions | Sequence[CompileOptions] | None
-) -> None:
-    """Refuse what the classes of library projects have no functions for.
+def check_app(template: str, runtime: str) -> None:
+    """Refuse what library projects do not hold.
 
     Raises:
         UsageError: It is asked for.
     """
     if runtime == "tflm":
         raise UsageError(f"A '{template}' project holds generated C.", hint="leave out --runtime")
-    forms = [options] if isinstance(options, CompileOptions) else options or []
-    if any(form.frontend is not None for form in forms):
-        raise UsageError(
-            f"The classes of a '{template}' project take the model's input, and no samples.",
-            hint="without --project, --reentrant makes C with NAME_push for your own library",
-        )
 
 
 def _web(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:

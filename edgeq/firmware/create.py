@@ -122,7 +122,7 @@ def create_project(
     options = _forms(options, len(models), template)
     hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
     if app:
-        check_app(template, runtime, options)
+        check_app(template, runtime)
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
@@ -133,7 +133,10 @@ def create_project(
     else:
         memory = Memory.STATIC if len(models) == 1 else Memory.EXTERNAL
         memory = Memory.REENTRANT if app else memory
-        made = _generated(models, board, prefixes, options, golden=golden, hook=hook, memory=memory)
+        made = _generated(
+            models, board, prefixes, options,
+            golden=golden, hook=hook, memory=memory, replay=not app,
+        )  # fmt: skip
     title = name or made[0].name
     account = None
     if runtime == "c" and template == TEMPLATE:
@@ -243,6 +246,7 @@ def _generated(
     golden: bool,
     hook: str,
     memory: Memory,
+    replay: bool,
 ) -> list[FirmwareModel]:
     from edgeq.compiler.compilation import generate
 
@@ -256,7 +260,8 @@ def _generated(
                 memory=memory,
                 known_answers=partial(oracle_golden, model) if golden else None,
                 hook=hook,
-            )
+            ),
+            replay=replay,
         )
         for model, prefix, form in zip(models, prefixes, options, strict=True)
     ]

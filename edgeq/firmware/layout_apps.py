@@ -14,7 +14,7 @@ from edgeq.boards.target import Target
 from edgeq.errors import UsageError
 from edgeq.firmware.app_binaries import ABIS
 from edgeq.firmware.layout import Layout, common_context, include_folders, model_sources
-from edgeq.firmware.model import FirmwareModel, class_title
+from edgeq.firmware.model import FirmwareModel, accessor, class_title
 from edgeq.model.graph import numpy_dtype
 
 # By type: the word of JNI's functions, and Kotlin's array.
@@ -65,8 +65,8 @@ def web(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
         "index.js": "web/index.js",
         "index.d.ts": "web/index.d.ts",
         "test.mjs": "web/test.mjs",
-        "example/index.html": "web/index.html",
-        "example/worker.js": "web/worker.js",
+        "example/index.html": f"web/{_shown(models)}index.html",
+        "example/worker.js": f"web/{_shown(models)}worker.js",
         "native/exports.c": "web/exports.c",
         "README.md": "web/README.md",
     }
@@ -86,7 +86,7 @@ def linux(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
         "cmake/zig.cmake": "linux/zig.cmake",
         f"{name}.map": "linux/library.map",
         f"include/{name}.hpp": "linux/wrapper.hpp",
-        "example/run.c": "linux/run.c",
+        "example/run.c": f"linux/{_shown(models)}run.c",
         "example/selftest.c": "linux/selftest.c",
         "pyproject.toml": "linux/pyproject.toml",
         "hatch_build.py": "linux/hatch_build.py",
@@ -112,7 +112,7 @@ def android(models: Sequence[FirmwareModel], target: Target, name: str) -> Layou
         "src/main/cpp/jni_calls.h": "android/jni_calls.h",
         f"{kotlin}Tensor.kt": "android/Tensor.kt",
         f"src/androidTest/kotlin/{package.replace('.', '/')}/SelfTest.kt": "android/SelfTest.kt",
-        "example/MainActivity.kt": "android/MainActivity.kt",
+        "example/MainActivity.kt": f"android/{_shown(models)}MainActivity.kt",
         "README.md": "android/README.md",
     }
     context = {
@@ -145,6 +145,11 @@ def swift(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
     return replace(layout, each=each)
 
 
+def _shown(models: Sequence[FirmwareModel]) -> str:
+    """What the names of the examples' templates begin with: that of the first model is shown."""
+    return "listen_" if models[0].stream is not None else ""
+
+
 def _java_package(name: str) -> str:
     """The package of the classes: letters and digits, since an underscore is another in JNI."""
     own = re.sub("[^a-z0-9]", "", name.lower())
@@ -160,7 +165,10 @@ def _symbols(model: FirmwareModel) -> list[str]:
     """Every C function that callers may use."""
     own = ["state_bytes", "setup", "restart", "label", "check", "invoke"]
     own += ["reset"] * model.has_state + ["selftest"] * model.has_selftest
+    if model.stream is not None:
+        own += ["push", *["decision"] * (model.stream.decision is not None)]
     tensors = [tensor.function for tensor in _tensors(model)]
+    tensors += [accessor(model.name, "input", 0)] * (model.stream is not None)
     real = [f"{tensor.function}_from_real" for tensor in model.inputs]
     real += [f"{tensor.function}_to_real" for tensor in model.outputs]
     return [*(f"{model.name}_{function}" for function in own), *tensors, *real]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Names that wrappers use themselves, or that a class would hide from them.
 _CLASSES = """
-    Any Array Bool Boolean Byte ByteArray ByteBuffer Char Charsets Data Double Error Float
+    Any Array Bool Boolean Byte ByteArray ByteBuffer Char Charsets Data Double Error Event Float
     FloatArray Int IntArray Long LongArray Never None NotNull Nothing Object Optional Path Pair
     Protocol Range Result Self SelfTest Sendable Set Short ShortArray String System Tensor Type
     UInt Unit Void"""
@@ -84,8 +84,8 @@ class FirmwareModel:
         external_arena: Whether NAME_init() takes the arena, so that models can share one.
         notes: What the user should know, a line each.
         optimization: Compiler option that its kernels were chosen for.
-        stream: How samples reach it, where it has a front end; it is then called through
-            NAME_replay.c, a piece of a recording a call.
+        stream: How samples reach it, where it has a front end; in firmware it is then called
+            through NAME_replay.c, a piece of a recording a call, elsewhere by NAME_push.
     """
 
     name: str
@@ -110,6 +110,18 @@ class FirmwareModel:
     def called(self) -> str:
         """What the names of the functions begin with that the serial protocol calls."""
         return self.name if self.stream is None else f"{self.name}_replay"
+
+    @property
+    def sample_ctype(self) -> str:
+        """C type of a sample, where it has a front end."""
+        assert self.stream is not None
+        return C_TYPES[self.stream.dtype]
+
+    @property
+    def answer_step(self) -> int:
+        """Samples from one answer to the next, where it has a front end."""
+        assert self.stream is not None
+        return self.stream.step * self.stream.frame_step
 
     @property
     def title(self) -> str:
@@ -144,15 +156,22 @@ def accessor(name: str, kind: str, index: int) -> str:
     return f"{name}_{kind}" if index == 0 else f"{name}_{kind}_{index}"
 
 
-def firmware_model(sources: Sources) -> FirmwareModel:
-    """The firmware's view of generated C."""
+def firmware_model(sources: Sources, *, replay: bool = True) -> FirmwareModel:
+    """The firmware's view of generated C.
+
+    Args:
+        sources: What was generated.
+        replay: Whether a model with a front end is called through NAME_replay.c.
+    """
     manifest = sources.manifest
     name = manifest["name"]
     header = sources.files[f"{name}.h"]
     inputs = _tensors(name, "input", manifest["inputs"])
     outputs = _tensors(name, "output", manifest["outputs"])
     files, stream = sources.files, sources.stream
-    if stream is not None:
+    if stream is not None and not replay:
+        inputs = ()
+    elif stream is not None:
         answers = tensor_specs(sources, "outputs")
         files = {**files, **replay_files(name, stream, answers)}
         inputs = (ModelTensor(f"{name}_replay_input", input_spec(stream).bytes),)

@@ -11,8 +11,11 @@ from edgeq.conversion.float_model import FloatModel, in_memory
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
-from edgeq.conversion.sources.front_end_files import may_have_front_end
-from edgeq.conversion.sources.keras_front_ends import SplitModel, split_front_end
+from edgeq.conversion.sources.keras_front_ends import (
+    SplitModel,
+    may_have_front_end,
+    split_front_end,
+)
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.frontend.description import Description, read_described, toml_text

@@ -14,7 +14,7 @@ from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
 
-# MLPerf Tiny's runner knows tensors, no samples; so do libraries for apps, which say it themselves.
+# MLPerf Tiny's runner knows tensors, no samples.
 _NO_FRONT_ENDS = ("mlperf-tiny",)
 
 

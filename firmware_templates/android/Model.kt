@@ -29,6 +29,62 @@ class {{ model.title }} {
         setup(memory)
     }
 
+{% if model.stream %}
+    /**
+     * Samples as they come, the first `count` of an array: how many answers became ready. output()
+     * is the last of them; of at most ANSWER_STEP samples there is never more than one.
+     */
+    @JvmOverloads
+    @Synchronized
+    fun push(samples: {{ kotlin_arrays[model.stream.dtype] }}, count: Int = samples.size): Int {
+        require(count >= 0 && count <= samples.size) { "samples has {{ "${" | code }}samples.size{{ "}" | code }} values, not $count" }
+        return pushSamples(memory, samples, count)
+    }
+
+    /** The last answer, in the types of the tensors, into the arrays that are given. */
+    @Synchronized
+    fun output({{ given(model.outputs, "output", "") | code }}) {
+{{ checks(model.outputs, "output") | code }}        readOutput(memory, {{ named(model.outputs, "output") | code }})
+    }
+
+    /** The last answer in real numbers, into the arrays that are given. */
+    @Synchronized
+    fun outputReal({{ given(model.outputs, "output", "FloatArray") | code }}) {
+{{ checks(model.outputs, "output") | code }}        readOutputReal(memory, real, {{ named(model.outputs, "output") | code }})
+    }
+{% if model.outputs | length == 1 %}
+
+    /** The last answer in the type of the output. */
+    fun output(): {{ kotlin_arrays[model.outputs[0].dtype] }} {
+        val output = {{ kotlin_arrays[model.outputs[0].dtype] }}({{ model.outputs[0].elements }})
+        output(output)
+        return output
+    }
+
+    /** The last answer in real numbers. */
+    fun outputReal(): FloatArray {
+        val output = FloatArray({{ model.outputs[0].elements }})
+        outputReal(output)
+        return output
+    }
+{% endif %}
+{% if model.stream.decision %}
+
+    /**
+     * What was decided: the number of a class, its mean score from 0 to 1, and the samples since
+     * reset() until then.
+     */
+    class Event(@JvmField val label: Int, @JvmField val score: Float, @JvmField val sample: Long)
+
+    /** The oldest event that was not taken yet; null where there is none. */
+    @Synchronized
+    fun decision(): Event? {
+        val into = LongArray(3)
+        if (takeEvent(memory, into) == 0) return null
+        return Event(into[0].toInt(), into[1] / 32768f, into[2])
+    }
+{% endif %}
+{% else %}
     /** Inputs in the types of the tensors; the outputs go into the arrays that are given. */
     @Synchronized
     fun run({{ given(model.inputs, "input", "") | code }}, {{ given(model.outputs, "output", "") | code }}) {
@@ -56,6 +112,7 @@ class {{ model.title }} {
         return output
     }
 {% endif %}
+{% endif %}
 
     /** Forget all calls so far, where the model keeps something from call to call. */
     @Synchronized
@@ -73,18 +130,40 @@ class {{ model.title }} {
     private external fun restart(memory: ByteBuffer)
     private external fun check(memory: ByteBuffer): Int
     private external fun labelBytes(index: Int): ByteArray?
+{% if model.stream %}
+    private external fun pushSamples(
+        memory: ByteBuffer, samples: {{ kotlin_arrays[model.stream.dtype] }}, count: Int
+    ): Int
+    private external fun readOutput(memory: ByteBuffer, {{ given(model.outputs, "output", "") | code }})
+    private external fun readOutputReal(
+        memory: ByteBuffer, real: ByteBuffer, {{ given(model.outputs, "output", "FloatArray") | code }}
+    )
+{% if model.stream.decision %}
+    private external fun takeEvent(memory: ByteBuffer, into: LongArray): Int
+{% endif %}
+{% else %}
     private external fun invoke(
         memory: ByteBuffer, {{ given(model.inputs, "input", "") | code }}, {{ given(model.outputs, "output", "") | code }}
     )
     private external fun invokeReal(
         memory: ByteBuffer, real: ByteBuffer, {{ given(model.inputs, "input", "FloatArray") | code }}, {{ given(model.outputs, "output", "FloatArray") | code }}
     )
+{% endif %}
 
     companion object {
         init {
             System.loadLibrary("{{ name }}_jni")
         }
 
+{% if model.stream %}
+        /** Hz; 0 where samples are bytes of frames. */
+        const val SAMPLE_RATE = {{ model.stream.rate_hz }}
+
+        /** Samples until the first answer, and from one to the next. */
+        const val FIRST_ANSWER = {{ model.stream.first_answer }}
+        const val ANSWER_STEP = {{ model.answer_step }}
+
+{% endif %}
 {% for tensor in model.inputs %}
         @JvmField
         val INPUT{% if loop.index0 %}_{{ loop.index0 }}{% endif %} = Tensor("{{ tensor.dtype }}", intArrayOf({{ tensor.shape | join(", ") }}), {{ tensor.scale }}, {{ tensor.zero_point }})

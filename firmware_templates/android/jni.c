@@ -59,6 +59,62 @@ SHOWN {{ result | code }} {{ jni_prefix }}_{{ class }}_{{ name }}(eq_jni_env env
     return bytes;
 }
 
+{% if model.stream %}
+{{ head("int32_t", model.title, "pushSamples", ", eq_jni_object memory, eq_jni_object samples, int32_t count") | code }}
+{
+    {{ model.name }}_state *state = eq_jni_aligned(env, memory);
+    {{ model.sample_ctype }} part[256];
+    int32_t answers = 0;
+    int32_t done;
+    (void)self;
+    for (done = 0; done < count;) {
+        const int32_t left = count - done;
+        const int32_t size = left < 256 ? left : 256;
+        eq_jni_part(env, EQ_JNI_GET_{{ jni_types[model.stream.dtype] }}, samples, done, size, part);
+        answers += {{ model.name }}_push(state, part, (uint32_t)size);
+        done += size;
+    }
+    return answers;
+}
+
+{{ head("void", model.title, "readOutput", ", eq_jni_object memory" + arrays_of(model)) | code }}
+{
+    {{ model.name }}_state *state = eq_jni_aligned(env, memory);
+    (void)self;
+{% for tensor in model.outputs %}
+    eq_jni_copy(env, EQ_JNI_SET_{{ jni_types[tensor.dtype] }}, output{{ loop.index0 }}, {{ tensor.elements }},
+                (void *)(uintptr_t){{ tensor.function }}(state));
+{% endfor %}
+}
+
+{{ head("void", model.title, "readOutputReal", ", eq_jni_object memory, eq_jni_object real" + arrays_of(model)) | code }}
+{
+    {{ model.name }}_state *state = eq_jni_aligned(env, memory);
+    float *values = eq_jni_aligned(env, real);
+    (void)self;
+{% for tensor in model.outputs %}
+    {{ tensor.function }}_to_real(state, values);
+    eq_jni_copy(env, EQ_JNI_SET_FLOATS, output{{ loop.index0 }}, {{ tensor.elements }}, values);
+{% endfor %}
+}
+{% if model.stream.decision %}
+
+{{ head("int32_t", model.title, "takeEvent", ", eq_jni_object memory, eq_jni_object into") | code }}
+{
+    {{ model.name }}_event event;
+    int64_t values[3];
+    (void)self;
+    if ({{ model.name }}_decision(eq_jni_aligned(env, memory), &event) == 0) {
+        return 0;
+    }
+    values[0] = event.label;
+    values[1] = event.score;
+    values[2] = event.sample;
+    eq_jni_copy(env, EQ_JNI_SET_LONGS, into, 3, values);
+    return 1;
+}
+{% endif %}
+{% else %}
 {{ head("void", model.title, "invoke", ", eq_jni_object memory" + arrays_of(model)) | code }}
 {
     {{ model.name }}_state *state = eq_jni_aligned(env, memory);
@@ -88,4 +144,5 @@ SHOWN {{ result | code }} {{ jni_prefix }}_{{ class }}_{{ name }}(eq_jni_env env
     eq_jni_copy(env, EQ_JNI_SET_FLOATS, output{{ loop.index0 }}, {{ tensor.elements }}, values);
 {% endfor %}
 }
+{% endif %}
 {% endfor %}

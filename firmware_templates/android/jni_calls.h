@@ -34,6 +34,14 @@ static inline void eq_jni_copy(eq_jni_env env, int function, eq_jni_object array
     ((copy)(*env)[function])(env, array, 0, count, memory);
 }
 
+/* Copy `count` elements of a primitive array of Java's from its element `start` on. */
+static inline void eq_jni_part(eq_jni_env env, int function, eq_jni_object array, int32_t start,
+                               int32_t count, void *memory)
+{
+    typedef void (*copy)(eq_jni_env, eq_jni_object, int32_t, int32_t, void *);
+    ((copy)(*env)[function])(env, array, start, count, memory);
+}
+
 static inline eq_jni_object eq_jni_new_bytes(eq_jni_env env, int32_t count)
 {
     typedef eq_jni_object (*make)(eq_jni_env, int32_t);

@@ -24,6 +24,10 @@ void {{ model.name }}_restart({{ model.name }}_state *state)
 
 const char *{{ model.name }}_label(int index)
 {
+{% if model.stream and model.stream.decision %}
+    static const char *const labels[] = {{ model.name | upper }}_EVENT_LABELS;
+    return index >= 0 && index < {{ model.name | upper }}_EVENT_LABEL_COUNT ? labels[index] : NULL;
+{% else %}
 #ifdef {{ model.name | upper }}_OUTPUT_LABELS
     static const char *const labels[] = {{ model.name | upper }}_OUTPUT_LABELS;
     return index >= 0 && index < {{ model.name | upper }}_OUTPUT_LABEL_COUNT ? labels[index] : NULL;
@@ -31,6 +35,7 @@ const char *{{ model.name }}_label(int index)
     (void)index;
     return NULL;
 #endif
+{% endif %}
 }
 
 int {{ model.name }}_check({{ model.name }}_state *state)

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+{% if models | selectattr("stream") | list %}
+#include <optional>
+{% endif %}
 #include <span>
 
 {% for model in models %}
@@ -23,6 +26,11 @@ public:
     static constexpr std::int32_t input{{ suffix(loop.index0) }}_zero_point = {{ tensor.function | upper }}_ZERO_POINT;
 {% endif %}
 {% endfor %}
+{% if model.stream %}
+    static constexpr std::uint32_t sample_rate = {{ model.stream.rate_hz }}; // Hz; 0 for frames
+    static constexpr std::uint32_t first_answer = {{ model.stream.first_answer }}; // samples until there
+    static constexpr std::uint32_t answer_step = {{ model.answer_step }}; // samples from one to the next
+{% endif %}
 {% for tensor in model.outputs %}
     static constexpr std::size_t output{{ suffix(loop.index0) }}_elements = {{ tensor.elements }}; // {{ tensor.dtype }} {{ tensor.shape | join(" x ") }}
 {% if tensor.scale %}
@@ -66,8 +74,29 @@ public:
     }
 
 {% endfor %}
+{% if model.stream %}
+    /// Samples as they come, any number of them: how many answers became ready. output() is the
+    /// last of them; of at most answer_step samples there is never more than one.
+    int push(std::span<const {{ model.sample_ctype }}> samples) noexcept
+    {
+        return {{ model.name }}_push(state_.get(), samples.data(), static_cast<std::uint32_t>(samples.size()));
+    }
+{% if model.stream.decision %}
+
+    /// The oldest event that was not taken yet; label() has its name.
+    std::optional<{{ model.name }}_event> decision() noexcept
+    {
+        {{ model.name }}_event event{};
+        if ({{ model.name }}_decision(state_.get(), &event) == 0) {
+            return std::nullopt;
+        }
+        return event;
+    }
+{% endif %}
+{% else %}
     /// Run the model once on what its inputs hold. It cannot fail.
     void invoke() noexcept { {{ model.name }}_invoke(state_.get()); }
+{% endif %}
 
     /// Forget all calls so far, where the model keeps something from call to call.
     void reset() noexcept { {{ model.name }}_restart(state_.get()); }

@@ -28,6 +28,13 @@ public final class {{ model.title }}: @unchecked Sendable {
     public static let output{% if loop.index0 %}{{ loop.index0 }}{% endif %} = Tensor(
         dtype: "{{ tensor.dtype }}", shape: [{{ tensor.shape | join(", ") }}], scale: {{ tensor.scale }}, zeroPoint: {{ tensor.zero_point }})
 {% endfor %}
+{% if model.stream %}
+    /// Hz; 0 where samples are bytes of frames.
+    public static let sampleRate = {{ model.stream.rate_hz }}
+    /// Samples until the first answer, and from one to the next.
+    public static let firstAnswer = {{ model.stream.first_answer }}
+    public static let answerStep = {{ model.answer_step }}
+{% endif %}
 
     private let memory: UnsafeMutableRawPointer
     private let state: UnsafeMutablePointer<{{ model.name }}_state>
@@ -44,6 +51,59 @@ public final class {{ model.title }}: @unchecked Sendable {
         memory.deallocate()
     }
 
+{% if model.stream %}
+    /// Samples as they come: how many answers became ready. output() is the last of them; of at
+    /// most answerStep samples there is never more than one.
+    public func push(_ samples: UnsafeBufferPointer<{{ swift_types[model.stream.dtype] }}>) -> Int {
+        guard let first = samples.baseAddress else { return 0 }
+        lock.lock()
+        defer { lock.unlock() }
+        return Int({{ model.name }}_push(state, first, UInt32(samples.count)))
+    }
+
+    /// Samples as they come: how many answers became ready.
+    public func push(_ samples: [{{ swift_types[model.stream.dtype] }}]) -> Int {
+        samples.withUnsafeBufferPointer { push($0) }
+    }
+{% for real in ("", "Real") %}
+
+    /// The last answer in {% if real %}real numbers{% else %}the type{% if model.outputs | length > 1 %}s{% endif %} of the output{% if model.outputs | length > 1 %}s{% endif %}{% endif %}.
+    public func output{{ real }}() -> {{ results(model.outputs, "Float" if real else "") | code }} {
+        lock.lock()
+        defer { lock.unlock() }
+{% for tensor in model.outputs %}
+        var output{% if loop.index0 %}{{ loop.index0 }}{% endif %} = [{{ "Float" if real else swift_types[tensor.dtype] }}](repeating: 0, count: {{ tensor.elements }})
+{% if real %}
+        {{ tensor.function }}_to_real(state, &output{% if loop.index0 %}{{ loop.index0 }}{% endif %})
+{% else %}
+        for k in 0..<{{ tensor.elements }} { output{% if loop.index0 %}{{ loop.index0 }}{% endif %}[k] = {{ tensor.function }}(state)[k] }
+{% endif %}
+{% endfor %}
+        return {% if model.outputs | length > 1 %}({{ named(model.outputs, "output") | code }}){% else %}output{% endif %}
+
+    }
+{% endfor %}
+{% if model.stream.decision %}
+
+    /// What was decided: the number of a class, its mean score from 0 to 1, and the samples since
+    /// reset() until then.
+    public struct Event: Sendable, Hashable {
+        public let label: Int
+        public let score: Float
+        public let sample: Int
+    }
+
+    /// The oldest event that was not taken yet; nil where there is none.
+    public func decision() -> Event? {
+        lock.lock()
+        defer { lock.unlock() }
+        var event = {{ model.name }}_event()
+        guard {{ model.name }}_decision(state, &event) != 0 else { return nil }
+        return Event(
+            label: Int(event.label), score: Float(event.score) / 32768, sample: Int(event.sample))
+    }
+{% endif %}
+{% else %}
     /// Inputs in the types of the tensors; the outputs go into memory of the caller.
     public func run(
         {{ given(model.inputs, "input", "UnsafeBufferPointer<", "", ">") | code }},
@@ -109,6 +169,7 @@ public final class {{ model.title }}: @unchecked Sendable {
 
     }
 {% endfor %}
+{% endif %}
 
     /// Forget all calls so far, where the model keeps something from call to call.
     public func reset() {

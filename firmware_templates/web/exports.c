@@ -48,6 +48,32 @@ SHOWN("{{ model.name }}.to_real.{{ loop.index0 }}") void web_{{ tensor.function 
 }
 
 {% endfor %}
+{% if model.stream %}
+static {{ model.sample_ctype }} {{ model.name }}_samples[{{ [model.answer_step, 4096] | min }}];
+
+SHOWN("{{ model.name }}.samples") {{ model.sample_ctype }} *web_{{ model.name }}_samples(void);
+SHOWN("{{ model.name }}.samples") {{ model.sample_ctype }} *web_{{ model.name }}_samples(void)
+{
+    return {{ model.name }}_samples;
+}
+
+SHOWN("{{ model.name }}.push") int web_{{ model.name }}_push(int count);
+SHOWN("{{ model.name }}.push") int web_{{ model.name }}_push(int count)
+{
+    return {{ model.name }}_push(&{{ own }}, {{ model.name }}_samples, (uint32_t)count);
+}
+
+{% if model.stream.decision %}
+/* The oldest event, or NULL. */
+SHOWN("{{ model.name }}.decision") const {{ model.name }}_event *web_{{ model.name }}_decision(void);
+SHOWN("{{ model.name }}.decision") const {{ model.name }}_event *web_{{ model.name }}_decision(void)
+{
+    static {{ model.name }}_event event;
+    return {{ model.name }}_decision(&{{ own }}, &event) ? &event : NULL;
+}
+
+{% endif %}
+{% endif %}
 SHOWN("{{ model.name }}.setup") void web_{{ model.name }}_setup(void);
 SHOWN("{{ model.name }}.setup") void web_{{ model.name }}_setup(void)
 {

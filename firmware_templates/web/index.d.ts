@@ -26,6 +26,15 @@ export interface LoadOptions {
     vectors?: boolean;
 }
 
+{% if models | selectattr("stream") | list %}
+/** What was decided: a class, its mean score from 0 to 1, samples since reset() until then. */
+export interface Event {
+    readonly label: number;
+    readonly score: number;
+    readonly sample: number;
+}
+
+{% endif %}
 /** Whether this engine has the 128-bit vectors of WebAssembly. */
 export function hasVectors(): boolean;
 
@@ -46,12 +55,34 @@ export interface {{ model.title }} {
     /** The model's own memory: valid until the next call or write to an input. */
     output(k{% if loop.first %}?{% endif %}: {{ loop.index0 }}): {{ arrays[tensor.dtype] }};
 {% endfor %}
+{% if model.stream %}
+    /** Hz; 0 where samples are bytes of frames. */
+    readonly sampleRate: number;
+    /** Samples until the first answer, and from one to the next. */
+    readonly firstAnswer: number;
+    readonly answerStep: number;
+    /**
+     * Samples as they come: how many answers became ready. output() is the last of them; of at
+     * most answerStep samples there is never more than one.
+     */
+    push(samples: {{ arrays[model.stream.dtype] }}): number;
+    /** The oldest event that was not taken yet; undefined where there is none. */
+    decision(): {% if model.stream.decision %}Event | {% endif %}undefined;
+    /** The last answer in real numbers. */
+    outputReal(): {{ result(model.outputs, "Float32Array") | code }};
+{% else %}
     /** Run the model once on what its inputs hold. */
     invoke(): void;
     /** The outputs for inputs in the types of the tensors: the bytes of TensorFlow Lite Micro. */
     run({{ given(model.inputs, "") | code }}): {{ result(model.outputs, "") | code }};
     /** The outputs in real numbers for inputs in real numbers. */
     runReal({{ given(model.inputs, "ArrayLike<number>") | code }}): {{ result(model.outputs, "Float32Array") | code }};
+    /** The last answer in real numbers. */
+    outputReal(): {{ result(model.outputs, "Float32Array") | code }};
+    /** Samples and decisions are of models with a front end. */
+    push(samples: never): number;
+    decision(): undefined;
+{% endif %}
     /** Forget all calls so far, where the model keeps something from call to call. */
     reset(): void;
     /** 0 when each op gives the bytes known when this was made, else the first op that differs. */

@@ -17,6 +17,12 @@ const MODELS = {
             {{ facts(tensor) | code }},
 {% endfor %}
         ],
+{% if model.stream %}
+        stream: {
+            sampleRate: {{ model.stream.rate_hz }}, firstAnswer: {{ model.stream.first_answer }}, answerStep: {{ model.answer_step }},
+            most: {{ [model.answer_step, 4096] | min }}, decides: {{ "true" if model.stream.decision else "false" }}, array: {{ arrays[model.stream.dtype] }},
+        },
+{% endif %}
     },
 {% endfor %}
 };
@@ -64,6 +70,7 @@ export class Model {
     #name;
     #inputs;
     #outputs;
+    #stream;
 
     constructor(name, exports) {
         const model = MODELS[name];
@@ -72,6 +79,12 @@ export class Model {
         this.sha256 = model.sha256;
         this.inputs = model.inputs;
         this.outputs = model.outputs;
+        this.#stream = model.stream;
+        if (model.stream) {
+            this.sampleRate = model.stream.sampleRate;
+            this.firstAnswer = model.stream.firstAnswer;
+            this.answerStep = model.stream.answerStep;
+        }
         this.#call("setup");
         this.#inputs = model.inputs.map((tensor, k) => this.#view(tensor, this.#call(`input.${k}`)));
         this.#outputs = model.outputs.map((tensor, k) =>
@@ -88,8 +101,51 @@ export class Model {
         return this.#outputs[k];
     }
 
+    /** Samples as they come: how many answers became ready; output() is the last of them. */
+    push(samples) {
+        const { array, most } = this.#stream ?? {};
+        if (!array || !(samples instanceof array)) {
+            throw new TypeError(array ? `samples are an ${array.name}` : "run() takes tensors");
+        }
+        let answers = 0;
+        const place = new array(this.#exports.memory.buffer, this.#call("samples"), most);
+        for (let done = 0; done < samples.length; done += most) {
+            const part = samples.subarray(done, done + most);
+            place.set(part);
+            answers += this.#call("push", part.length);
+        }
+        return answers;
+    }
+
+    /** The oldest event that was not taken yet; undefined where there is none. */
+    decision() {
+        const place = this.#stream?.decides ? this.#call("decision") : 0;
+        if (place === 0) {
+            return undefined;
+        }
+        const event = new DataView(this.#exports.memory.buffer, place, 8);
+        return {
+            label: event.getInt16(0, true),
+            score: event.getInt16(2, true) / 32768,
+            sample: event.getUint32(4, true),
+        };
+    }
+
+    /** The last answer in real numbers. */
+    outputReal() {
+        const memory = this.#exports.memory.buffer;
+        const place = this.#exports.real();
+        return one(this.outputs.map((tensor, k) => {
+            this.#call(`to_real.${k}`);
+            return new Float32Array(memory, place, tensor.length).slice();
+        }));
+    }
+
     /** Run the model once on what its inputs hold. */
     invoke() {
+        if (this.#stream) {
+            throw new TypeError("push() takes the samples of this model");
+        }
         this.#call("invoke");
     }
 
@@ -114,10 +170,7 @@ export class Model {
             this.#call(`from_real.${k}`);
         });
         this.invoke();
-        return one(this.outputs.map((tensor, k) => {
-            this.#call(`to_real.${k}`);
-            return new Float32Array(memory, place, tensor.length).slice();
-        }));
+        return this.outputReal();
     }
 
     /** Forget all calls so far, where the model keeps something from call to call. */

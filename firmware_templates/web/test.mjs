@@ -10,12 +10,22 @@ for (const vectors of [true, false]) {
         const model = await package_.load{{ model.title }}({ vectors });
 {% if model.has_selftest %}
         assert.equal(model.selfTest(), 0);
+        model.reset();
 {% endif %}
+{% if model.stream %}
+        const silence = new {{ arrays[model.stream.dtype] }}(model.firstAnswer + model.answerStep);
+        assert.equal(model.push(silence), 2);
+        const first = model.outputReal();
+        model.reset();
+        assert.equal(model.push(silence), 2);
+        assert.deepEqual(model.outputReal(), first);
+{% else %}
         const zeros = model.inputs.map((tensor) => new tensor.array(tensor.length));
         const first = [model.run(...zeros)].flat();
         model.reset();
         assert.deepEqual([model.run(...zeros)].flat(), first);
         assert.equal(first.length, model.outputs.length);
+{% endif %}
     });
 {% endfor %}
 }

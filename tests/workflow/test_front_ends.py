@@ -127,6 +127,28 @@ def test_it_runs_on_samples_and_says_what_keras_says(converted):
     assert agreed.mean() > 0.9
 
 
+def test_what_runs_generated_c_takes_recordings_by_itself(converted, cli, tmp_path):
+    place, _ = converted
+    model, clips = place / "net.tflite", place / "clips.npz"
+    judged = cli("evaluate", model, "--data", clips, "--on", "c", "--json")
+    assert judged.code == 0, judged.err
+    assert "net.frontend.toml stands before the model" in judged.err
+    assert judged.json["accuracy"] > 0.9
+    features = edgeq.features(place / "net.frontend.toml", data=pieces() / 32768).x
+    np.savez(tmp_path / "features.npz", x=features, y=np.load(clips)["y"])
+    for more in (["--on", "c", "--frontend", "none"], ["--on", "local"]):
+        same = cli("evaluate", model, "--data", tmp_path / "features.npz", *more, "--json")
+        assert same.json["accuracy"] == pytest.approx(judged.json["accuracy"], abs=0.05)
+    np.save(tmp_path / "hour.npy", pieces().reshape(-1))
+    heard = cli("run", model, "--on", "c", "-i", tmp_path / "hour.npy", "-o", tmp_path / "y.npy")
+    assert heard.code == 0, heard.err
+    assert np.load(tmp_path / "y.npy").shape[0] > 20
+    found = cli("profile", model, "--on", "sim:cortex-m4", "--json")
+    assert any(op["op"].startswith("FRONTEND_") for op in found.json["ops"])
+    proof = cli("verify", model, "--on", "c", "--against", "tflm", "-n", "5")
+    assert proof.code == 0, proof.err  # of the model's own input: TFLM has no front end
+
+
 def test_labelled_recordings_judge_both(place):
     clips = f"{place / 'clips.npz'}:x,y"
     result = edgeq.convert(place / "net.keras", data=place / "clips.npz", eval_data=clips)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +19,9 @@ from edgeq.model.joining import FrontEnd
 from edgeq.support.jsontext import json_text
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
+
+# Addresses that run generated C and nothing else, made for the command.
+_GENERATED = {"c", "wasm", "sim", "qemu"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -119,13 +123,31 @@ def print_json(value: Any) -> None:
 
 
 def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
-    if source is None:
+    if source is None or source == "none":
         if precision is not None:
             raise UsageError("--frontend-precision is of a front end.", hint="--frontend NAME")
         return None
     from edgeq.frontend.build import front_end
 
     return front_end(source, precision)
+
+
+def _beside(given: Mapping[str, Any]) -> str | None:
+    """The front end that `convert` has written beside a model, where nothing but C runs it."""
+    from edgeq.devices.address import parse_address
+
+    model, on = given.get("model"), given.get("on")
+    if not isinstance(model, Path) or model.suffix != ".tflite" or given.get("robustness"):
+        return None
+    file = model.with_suffix(".frontend.toml")
+    others = [given.get("against"), given.get("also_on")]
+    if on is None or not file.is_file() or any(isinstance(other, Path) for other in others):
+        return None
+    schemes = {parse_address(address).scheme for address in (on, *others) if address}
+    if not schemes <= _GENERATED:
+        return None
+    say(f"{file} stands before the model (--frontend none: it takes features).", err=True)
+    return str(file)
 
 
 precision_option = click.option(
@@ -141,7 +163,8 @@ def frontend_options(command: Command) -> Command:
     @click.option(
         "--frontend",
         metavar="NAME|FILE",
-        help="What turns samples into the model's input: a built-in name or a TOML file.",
+        help="What turns samples into the model's input: a built-in name or a TOML file; by "
+        "default MODEL.frontend.toml, if convert wrote it; none for none.",
     )
     @precision_option
     @functools.wraps(command)
@@ -152,6 +175,7 @@ def frontend_options(command: Command) -> Command:
         options: CompileOptions,
         **kwargs: Any,
     ) -> Any:
+        frontend = _beside(kwargs) if frontend is None else frontend
         found = _front_end(frontend, frontend_precision)
         return command(*args, options=replace(options, frontend=found), **kwargs)
 

@@ -6,24 +6,19 @@ keras.ops behind it belong to the front end; what comes then is the model of fea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.conversion.sources.front_end_split import Spectrum, Split, refused, samples_in
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
-from edgeq.frontend.description import read_description
-from edgeq.frontend.keras_options import TRANSLATORS, Translated, Unlike
+from edgeq.frontend.keras_options import TRANSLATORS, Translated
+from edgeq.support.foreign import open_file, read_members
 
-_SAME_KERNEL = 1e-4
-_SHAPES = ("Reshape", "Flatten", "Squeeze", "ExpandDims", "Permute", "Identity")
-_SILENT = (
-    "Dropout", "GaussianNoise", "GaussianDropout", "SpatialDropout1D", "ActivityRegularization",
-)  # fmt: skip
-_LOGS = {"Log": "natural", "Log2": "log2", "Log10": "log10", "Log1p": "natural"}
-_SAMPLE_UNITS = {1.0: 1.0, 1 / 32768: 32768.0}
+_MOST_CONFIG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,25 +47,27 @@ class SplitModel:
         return f"{self.layer.name} ({type(self.layer).__name__})"
 
 
-@dataclass(frozen=True)
-class _Sound:
-    """The samples on their way to the front end; one input unit is `unit` samples' full scale."""
-
-    count: int
-    full_scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    """What the front end gives; `raw` are the operations of keras.ops that may become its log."""
-
-    layer: Any
-    translated: Translated
-    full_scale: float
-    shape: tuple[int, ...]
-    offset: float = 0.0
-    floor: float = 0.0
-    raw: tuple[Callable[[Any], Any], ...] = ()
+def may_have_front_end(path: Path) -> bool:
+    """Whether a Keras file names a layer that may be a front end; nothing of it is loaded."""
+    if not is_keras_file(path) or not path.is_file():
+        return False
+    names = [name.encode() for name in TRANSLATORS]
+    try:
+        if zipfile.is_zipfile(path):
+            found = read_members(
+                path, str(path), lambda name: name == "config.json",
+                member=_MOST_CONFIG_BYTES, whole=_MOST_CONFIG_BYTES,
+            )  # fmt: skip
+            return any(name in data for data in found.values() for name in names)
+        before = b""
+        with open_file(path, "model") as file:
+            while block := file.read(1 << 20):
+                if any(name in before + block for name in names):
+                    return True
+                before = block[-64:]
+    except (OSError, zipfile.BadZipFile, EdgeqError):
+        pass  # whoever loads the model says what is wrong with the file
+    return False
 
 
 def split_front_end(model: Any, where: str) -> tuple[SplitModel | None, str]:
@@ -102,18 +99,18 @@ def _split(model: Any, first: Any, where: str) -> SplitModel:
     followed = getattr(model, "_functional", None) or model
     if not hasattr(followed, "_nodes_by_depth"):
         why = "the model is subclassed; build it with keras.Sequential or keras.Model"
-        raise _refused(first, why, where)
+        raise refused(first, why, where)
     if len(followed.inputs) != 1:
-        raise _refused(first, f"the model has {len(followed.inputs)} inputs", where)
+        raise refused(first, f"the model has {len(followed.inputs)} inputs", where)
     shape = followed.inputs[0].shape[1:]
-    count = _samples(shape)
+    count = samples_in(shape)
     if count is None:
-        raise _refused(first, f"the model's input, {shape}, is no row of samples", where)
-    split = _Split(keras, where)
+        raise refused(first, f"the model's input, {shape}, is no row of samples", where)
+    split = Split(keras, where)
     rest = split.rebuilt(model, count)
     used = split.used
     if rest is None or used is None:
-        raise _refused(first, "there is no model behind it", where)
+        raise refused(first, "there is no model behind it", where)
     return SplitModel(used.layer, model, rest, used.translated, used.full_scale, where)
 
 
@@ -128,7 +125,7 @@ def with_floor(found: SplitModel, floor: float) -> Any:
     shape = tuple(found.whole.inputs[0].shape[1:])
     config = {**found.layer.get_config(), "power_to_db": False}
 
-    def begin(spectrum: _Spectrum) -> tuple[Any, Any]:
+    def begin(spectrum: Spectrum) -> tuple[Any, Any]:
         given = keras.Input(shape, name=found.whole.inputs[0].name)
         x = keras.layers.Reshape((max(shape),))(given)
         x = keras.layers.Rescaling(1 / spectrum.full_scale)(x)
@@ -136,262 +133,9 @@ def with_floor(found: SplitModel, floor: float) -> Any:
         log = keras.ops.log10(keras.ops.maximum(x, floor))
         return given, log * (10.0 if found.front.values["log"] == "db" else 1.0)
 
-    return _Split(keras, found.where, begin).rebuilt(found.whole, max(shape))
+    return Split(keras, found.where, begin).rebuilt(found.whole, max(shape))
 
 
 def _layers(model: Any) -> list[Any]:
     flatten = getattr(model, "_flatten_layers", None)
     return [] if flatten is None else list(flatten(include_self=False))
-
-
-def _samples(shape: tuple[Any, ...]) -> int | None:
-    """The length of the only axis that is longer than one; None where there is no such."""
-    if None in shape or not shape:
-        return None
-    longest = max(shape)
-    return longest if longest > 1 and int(np.prod(shape)) == longest else None
-
-
-def _refused(layer: Any, why: str, where: str) -> EdgeqError:
-    return EdgeqError(
-        f"The front end '{layer.name}' ({type(layer).__name__}) cannot be split off: {why}.",
-        where,
-        "describe it in a TOML file, train on `edgeq features`, and convert the model behind it",
-    )
-
-
-class _Split:
-    """The model behind a front end while it is built."""
-
-    def __init__(
-        self,
-        keras: Any,
-        where: str,
-        begin: Callable[[_Spectrum], tuple[Any, Any]] | None = None,
-    ) -> None:
-        """A new one.
-
-        Args:
-            keras: The module.
-            where: Name of the model for messages.
-            begin: Gives an input and the features made of it; by default the features are it.
-        """
-        self.keras, self.where = keras, where
-        self.input: Any = None
-        self.used: _Spectrum | None = None
-        self._made: Any = None
-        self._begin = begin or self._features
-
-    def rebuilt(self, model: Any, count: int) -> Any:
-        """The keras.Model behind the front end; None where there is nothing."""
-        followed = getattr(model, "_functional", None) or model
-        outputs = self.follow(followed, [_Sound(count)])
-        known = {id(old): new for old, new in zip(followed.outputs, outputs, strict=True)}
-        if self.input is None or any(isinstance(new, _Sound | _Spectrum) for new in outputs):
-            return None
-        given = getattr(model, "_outputs_struct", None)
-        given = followed._outputs_struct if given is None else given
-        made = self.keras.tree.map_structure(lambda tensor: known[id(tensor)], given)
-        return self.keras.Model(self.input, made, name=model.name)
-
-    def follow(self, model: Any, given: list[Any]) -> list[Any]:
-        """The outputs of a functional model for what its inputs have become."""
-        known = {id(old): new for old, new in zip(model.inputs, given, strict=True)}
-        depths = model._nodes_by_depth
-        for depth in sorted(depths, reverse=True):
-            for node in depths[depth]:
-                if node.is_input or node.operation is None:
-                    continue
-                found = self._node(node, known)
-                found = found if isinstance(found, list) else [found]
-                known |= {id(old): new for old, new in zip(node.outputs, found, strict=True)}
-        return [known[id(tensor)] for tensor in model.outputs]
-
-    def _node(self, node: Any, known: Mapping[int, Any]) -> Any:
-        """What a call of the model becomes."""
-        operation, tree = node.operation, self.keras.tree
-        given = [known.get(id(tensor), tensor) for tensor in node.input_tensors]
-        inner = getattr(operation, "_functional", None) or operation
-        waiting = [value for value in given if isinstance(value, _Sound | _Spectrum)]
-        if waiting and hasattr(inner, "_nodes_by_depth"):
-            found = self.follow(inner, given)
-            return found if len(found) > 1 else found[0]
-        if len(given) == 1 and isinstance(given[0], _Sound):
-            return self._sound(node, given[0])
-        if any(isinstance(value, _Sound) for value in given):
-            raise self._samples_elsewhere(operation)
-        if len(given) == 1 and isinstance(given[0], _Spectrum):
-            absorbed = self._absorbed(node, given[0])
-            if absorbed is not None:
-                return absorbed
-
-        def as_tensor(part: Any) -> Any:
-            value = known.get(id(part), part)
-            return self._tensor(value, operation) if isinstance(value, _Spectrum) else value
-
-        arguments, options = tree.map_structure(
-            as_tensor, (tuple(node.arguments.args), dict(node.arguments.kwargs))
-        )
-        made = operation(*arguments, **options)
-        return list(made) if isinstance(made, list | tuple) else made
-
-    def _sound(self, node: Any, sound: _Sound) -> _Sound | _Spectrum:
-        """What a layer does to samples before or in the front end."""
-        operation = node.operation
-        kind = type(operation).__name__
-        if kind in TRANSLATORS:
-            return self._translated(node, sound)
-        same = _samples(tuple(node.outputs[0].shape[1:])) == sound.count
-        if kind in _SILENT or (kind in _SHAPES and same):
-            return sound
-        if kind == "Rescaling" and sound.full_scale == 1.0:
-            scale, offset = np.asarray(operation.scale), np.asarray(operation.offset)
-            if scale.size == 1 and not offset.any() and float(scale) in _SAMPLE_UNITS:
-                return replace(sound, full_scale=_SAMPLE_UNITS[float(scale)])
-        raise self._samples_elsewhere(operation)
-
-    def _samples_elsewhere(self, operation: Any) -> EdgeqError:
-        return EdgeqError(
-            f"The front end cannot be split off: '{operation.name}' "
-            f"({type(operation).__name__}) takes the samples before it or beside it.",
-            self.where,
-            "reshapes, noise and Rescaling(1 / 32768) may stand before a front end",
-        )
-
-    def _translated(self, node: Any, sound: _Sound) -> _Spectrum:
-        layer, kind = node.operation, type(node.operation).__name__
-        more: tuple[float, ...] = ()
-        try:
-            if kind == "STFTSpectrogram":
-                more = (float(self.keras.backend.epsilon()), _gain(self.keras, layer))
-            found = TRANSLATORS[kind](layer.get_config(), sound.count, *more)
-            shape = [size for size in node.outputs[0].shape[1:] if size != 1]
-            if found.frames != shape[1 if found.features_first else 0]:
-                raise Unlike(f"its output, {tuple(shape)}, has other than {found.frames} frames")
-            read_description(found.values)
-        except Unlike as unlike:
-            raise _refused(layer, str(unlike), self.where) from None
-        except EdgeqError as error:
-            raise _refused(layer, error.what.rstrip("."), self.where) from None
-        return _Spectrum(layer, found, sound.full_scale, tuple(node.outputs[0].shape[1:]))
-
-    def _absorbed(self, node: Any, spectrum: _Spectrum) -> _Spectrum | None:
-        """The spectrum with what keras.ops does to it before its logarithm; None for the rest."""
-        operation = node.operation
-        kind = type(operation).__name__
-        if kind == "Lambda" and _is_plain(spectrum):
-            raise _refused(
-                spectrum.layer,
-                f"what the Lambda '{operation.name}' behind it computes cannot be read; write "
-                "keras.ops.log(keras.ops.maximum(x, 1e-6))",
-                self.where,
-            )
-        if not _is_plain(spectrum):
-            return None
-        if kind in _LOGS:
-            return self._logarithm(operation, kind, spectrum)
-        number = _constant(node)
-        if number is None or number <= 0 or kind not in ("Add", "Maximum"):
-            return None
-        arguments = node.arguments
-
-        def again(tensor: Any) -> Any:
-            first = arguments.args[0] is node.input_tensors[0]
-            return operation(tensor, number) if first else operation(number, tensor)
-
-        raw = (*spectrum.raw, again)
-        if kind == "Maximum":
-            return replace(spectrum, floor=max(spectrum.floor, number), raw=raw)
-        floor = spectrum.floor + number if spectrum.floor else 0.0
-        return replace(spectrum, offset=spectrum.offset + number, floor=floor, raw=raw)
-
-    def _logarithm(self, operation: Any, kind: str, spectrum: _Spectrum) -> _Spectrum:
-        offset = spectrum.offset + (kind == "Log1p")
-        floor = spectrum.floor + (kind == "Log1p" and spectrum.floor > 0)
-        if not offset and not floor:
-            raise _refused(
-                spectrum.layer,
-                f"'{operation.name}' has no floor, and silence has no logarithm; write "
-                "keras.ops.log(keras.ops.maximum(x, 1e-6))",
-                self.where,
-            )
-        translated = spectrum.translated
-        values = {**translated.values, "log": _LOGS[kind], "log_floor": floor, "log_offset": offset}
-        return replace(spectrum, translated=replace(translated, values=values), raw=())
-
-    def _tensor(self, spectrum: _Spectrum, operation: Any) -> Any:
-        """What the front end gives as a tensor of the new model, in the layout of its layer."""
-        if self.used is None:
-            self.used = replace(spectrum, raw=())
-            self._made = self._laid_out(spectrum)
-        used = self.used
-        if used.layer is not spectrum.layer or used.translated != spectrum.translated:
-            raise _refused(
-                spectrum.layer, f"'{operation.name}' takes it otherwise than the layers beside it",
-                self.where,
-            )  # fmt: skip
-        made = self._made
-        for again in spectrum.raw:
-            made = again(made)
-        return made
-
-    def _features(self, spectrum: _Spectrum) -> tuple[Any, Any]:
-        plain = [size for size in spectrum.shape if size != 1]
-        frames = plain[::-1] if spectrum.translated.features_first else plain
-        given = self.keras.Input(tuple(frames), name=spectrum.layer.name)
-        return given, given
-
-    def _laid_out(self, spectrum: _Spectrum) -> Any:
-        layers, found, name = self.keras.layers, spectrum.translated, spectrum.layer.name
-        self.input, made = self._begin(spectrum)
-        if found.scale != 1.0 or found.offset:
-            scale = found.scale if isinstance(found.scale, float) else np.asarray(found.scale)
-            made = layers.Rescaling(scale, found.offset, name=f"{name}_units")(made)
-        if found.features_first:
-            made = layers.Permute((2, 1), name=f"{name}_layout")(made)
-        if len(spectrum.shape) > 2:
-            made = layers.Reshape(spectrum.shape, name=f"{name}_shape")(made)
-        return made
-
-
-def _is_plain(spectrum: _Spectrum) -> bool:
-    """Whether the front end's values are powers or magnitudes in the layer's own unit."""
-    found = spectrum.translated
-    return found.values["log"] == "none" and found.scale == 1.0
-
-
-def _gain(keras: Any, layer: Any) -> float:
-    """The kernels of an STFTSpectrogram over those of a plain Fourier transform.
-
-    A file does not say how it was scaled, and training may have changed it.
-
-    Raises:
-        Unlike: They are no Fourier transform any more, or they are not there.
-    """
-    gains = []
-    for side in ("real", "imag"):
-        kernel = getattr(layer, f"{side}_kernel", None)
-        if kernel is None:
-            raise Unlike(f"mode is '{layer.mode}'; log, magnitude and psd are known")
-        kernel = keras.ops.convert_to_numpy(kernel).astype(np.float64)
-        initial = keras.initializers.STFT(side, layer.window, None, layer.periodic)
-        plain = keras.ops.convert_to_numpy(initial(kernel.shape, dtype="float32"))
-        gains.append(float((kernel * plain).sum() / np.square(plain).sum()))
-        if np.abs(kernel - gains[-1] * plain).max() > _SAME_KERNEL * abs(gains[-1]):
-            raise Unlike("its kernels were trained, and are no Fourier transform any more")
-    if abs(gains[0] - gains[1]) > _SAME_KERNEL * abs(gains[0]) or not gains[0]:
-        raise Unlike("its kernels were trained, and are no Fourier transform any more")
-    return abs(gains[0])
-
-
-def _constant(node: Any) -> float | None:
-    """The number beside the only tensor of a call; None where there is none."""
-    given = [*node.arguments.args, *node.arguments.kwargs.values()]
-    others = [value for value in given if value is not node.input_tensors[0]]
-    if len(others) != 1:
-        return None
-    try:
-        value = np.asarray(others[0], np.float64)
-    except (TypeError, ValueError):
-        return None
-    return float(value.reshape(())) if value.size == 1 else None

@@ -54,13 +54,6 @@ def test_tflm_is_for_firmware(cli, tiny, tmp_path):
     assert "holds generated C" in done.err
 
 
-def test_samples_are_not_taken(cli, tiny, tmp_path):
-    done = compiled(cli, tiny, tmp_path / "net", "web", "--frontend", "micro")
-    assert done.code == 2
-    assert "no samples" in done.err
-    assert not (tmp_path / "net").exists()
-
-
 def test_two_classes_of_one_name(cli, tiny, tmp_path):
     other = tmp_path / "other.tflite"
     other.write_bytes(tiny.read_bytes())
