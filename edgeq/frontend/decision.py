@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeq.errors import EdgeqError, first_few
 from edgeq.model.decision import Decision
+from edgeq.support.text import line_problem
 
 _COUNTS = {
     "average": (1, 1024),
@@ -68,6 +69,9 @@ def _texts(key: str, value: Any, problems: list[str]) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         problems.append(f"{key} is {value!r}, no list of names")
         return ()
+    odd = [each for each in value if line_problem(each)]
+    if odd:
+        problems.append(f"{key} holds {odd[0]!r:.100}, which is not {line_problem(odd[0])}")
     if len(set(value)) != len(value):
         problems.append(f"{key} names a class twice")
     return tuple(value)

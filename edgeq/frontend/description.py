@@ -15,6 +15,7 @@ from edgeq.frontend.image import Image, read_image
 from edgeq.frontend.motion import Motion, read_motion
 from edgeq.model.decision import Decision
 from edgeq.support.foreign import parse_toml, read_bytes
+from edgeq.support.text import line_problem
 
 _MOST_BYTES = 1 << 20
 
@@ -196,6 +197,9 @@ def toml_text(values: Mapping[str, Any]) -> str:
 def _with_decision(
     given: dict[str, Any], name: str, where: str
 ) -> tuple[Described, Decision | None]:
+    for key, value in given.items():
+        if isinstance(value, str) and (problem := line_problem(value)):
+            raise EdgeqError(f"The front end's {key} is {value!r:.100}, and not {problem}.", where)
     table = given.pop("decision", None)
     described = _checked(given, name, where)
     return described, None if table is None else read_decision(table, where)

@@ -28,6 +28,7 @@ _PLAIN = {
     ),
     "a text is no UTF-8": ("codec can't decode", "codec can't encode", "surrogates not allowed"),
     "it is too deep": ("recursion depth",),
+    "it is no list of plain values": ("malformed node or string",),
     "it is of no kind of image that can be read": ("cannot identify image file",),
 }  # fmt: skip
 

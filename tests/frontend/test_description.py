@@ -37,6 +37,10 @@ def test_built_in_names_are_front_ends(name):
     ("words", "problem"),
     [
         ({}, "kind is missing"),
+        ({"kind": "mfcc", "name": "a\nb"}, "and not a text of one line"),
+        ({"kind": "mfcc", "name": "a\u202eb"}, "and not a text of one line"),
+        ({"kind": "mfcc", "decision": {"labels": ["a", "b\x1b[2J"]}}, "which is not a text of"),
+        ({"kind": "mfcc", "decision": {"background": ["a\n"]}}, "which is not a text of one"),
         ({"kind": "mel"}, "kind is 'mel'"),
         ({"kind": "mfcc", "n_melz": 3}, "n_melz is unknown"),
         ({"kind": "mfcc", "n_mels": 20, "num_channels": 20}, "num_mel_bins a second time"),
