@@ -65,6 +65,31 @@ def test_ctrl_c(models, tmp_path, command):
         assert not list((tmp_path / "tmp").glob("edgeq-*"))
 
 
+def test_ctrl_c_while_the_command_line_is_imported(tmp_path):
+    """At the first import of click, which stands for any."""
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeq", "targets"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_closed_terminal_leaves_no_temporary_files(models, tmp_path):
+    process = start(
+        ["deploy", models / "ad01_int8.tflite", "--on", "c", "-o", tmp_path / "d"], tmp_path
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "tmp").glob("edgeq-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    said = "".join(process.communicate(timeout=60))
+    assert (process.returncode, "Traceback" in said) == (130, False), said
+    assert not list((tmp_path / "tmp").glob("edgeq-*"))
+    assert not (tmp_path / "d").exists()
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_a_build(models, tmp_path):
     """The compiler's processes end too, and the next build is a whole one."""
@@ -119,7 +144,12 @@ def left_in(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "sent"),
-    [("c", signal.SIGINT), ("local", signal.SIGTERM), ("sim:cortex-m4", signal.SIGINT)],
+    [
+        ("c", signal.SIGINT),
+        ("local", signal.SIGTERM),
+        ("sim:cortex-m4", signal.SIGINT),
+        ("c", signal.SIGHUP),
+    ],
 )
 def test_a_model_that_never_ends_can_be_ended(tmp_path, address, sent):
     (tmp_path / "endless.tflite").write_bytes(endless())

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that always end the command, also while C code runs and nothing of Python's.
+"""Ctrl-C, SIGTERM and a closed terminal always end a command, also while only C code runs.
 
 Python takes a signal between two of its own instructions. A model that runs in an interpreter, in
 generated C or in the emulator may be an hour, or for ever, between two of them; so a thread looks
@@ -19,7 +19,9 @@ EXIT_CODE = 130
 PATIENCE_S = 10.0
 """How long a signal may wait for Python; a second one does not wait."""
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name))
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def always_interruptible() -> None:
@@ -36,7 +38,8 @@ def always_interruptible() -> None:
 
     for number in _SIGNALS:
         # What was told to ignore it (nohup, a shell's background job) goes on doing so.
-        if number == signal.SIGTERM or signal.getsignal(number) is signal.default_int_handler:
+        usual = (signal.default_int_handler, signal.SIG_DFL)
+        if number == signal.SIGTERM or signal.getsignal(number) in usual:
             signal.signal(number, take)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     if hasattr(os, "register_at_fork"):  # a child's signals are not this process's
