@@ -74,3 +74,30 @@ def test_tests_that_are_left_out_exist():
         if not (ROOT / file).exists() or f"def {name}(" not in (ROOT / file).read_text():
             gone.append(line)
     assert gone == []
+
+
+def test_benchmarks_find_what_they_share():
+    """They run by hand only: a name that is gone is noticed here."""
+    own, asked = {}, []
+    for file in tracked("benchmarks/*.py"):
+        tree = ast.parse((ROOT / file).read_text())
+        defined = own[file] = set()
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                defined.add(node.name)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                defined |= {alias.asname or alias.name for alias in node.names}
+            else:
+                targets = node.targets if isinstance(node, ast.Assign) else [node]
+                names = [name for each in targets for name in ast.walk(each)]
+                defined |= {name.id for name in names if isinstance(name, ast.Name)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("benchmarks."):
+                asked += [(file, node.module, alias.name) for alias in node.names]
+    assert len(asked) > 10
+    missing = [
+        (file, module, name)
+        for file, module, name in asked
+        if name not in own[f"{module.replace('.', '/')}.py"]
+    ]
+    assert missing == []

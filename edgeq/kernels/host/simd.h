@@ -57,6 +57,25 @@ EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c,
     return taps;
 }
 
+#if defined(__SSE2__) || defined(__ARM_NEON)
+/* Products fit 16 bits; pairs of them are taken apart as words, which compilers vectorise. */
+EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
+{
+    int16_t products[EQ_WEIGHT_BYTES];
+    int32_t pairs[EQ_WEIGHT_BYTES / 2];
+    for (int32_t i = 0; i < EQ_WEIGHT_BYTES; i++) {
+        products[i] = (int16_t)(weights.of[i] * taps->of[i]);
+    }
+    memcpy(pairs, products, sizeof(pairs));
+    for (int32_t i = 0; i < EQ_WEIGHT_BYTES / 2; i++) {
+        pairs[i] = ((int32_t)((uint32_t)pairs[i] << 16) >> 16) + (pairs[i] >> 16);
+    }
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        sums.of[lane] += pairs[2 * lane] + pairs[2 * lane + 1];
+    }
+    return sums;
+}
+#else
 EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
@@ -65,6 +84,7 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
     }
     return sums;
 }
+#endif
 
 EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
 {
