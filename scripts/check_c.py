@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgeq.boards.levels import LEVELS, Level
 from edgeq.compiler.build.flags import WARNINGS
+from edgeq.compiler.build.toolchain import BARE_HEADERS
 from edgeq.compiler.codegen.source import kernel_file
 
 KERNELS = Path(__file__).parent.parent / "edgeq" / "kernels"
@@ -24,7 +25,8 @@ _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 _PER_CORE = ("core", "block_row")
 _HARD = ("-mthumb", "-mfloat-abi=hard")
 _LEVEL = "simd"  # of hosts' levels
-LEVEL_NAMES = tuple(level.name for level in LEVELS)
+LEVEL_NAMES = ("simd128", *(level.name for level in LEVELS))
+_WASM = ["clang", "--target=wasm32", "-isystem", str(BARE_HEADERS)]
 _LEVEL_COMPILERS = {
     "x86-64": (["gcc"], ["clang"]),
     "aarch64": (["aarch64-linux-gnu-gcc"], ["clang", "--target=aarch64-linux-gnu"]),
@@ -45,6 +47,7 @@ def _level_builds(level: Level) -> list[list[str]]:
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
     **{level.name: _level_builds(level) for level in LEVELS if level.cpu},
+    "simd128": [[*_WASM, "-msimd128"], _WASM],
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
         ["clang", "--target=thumbv7em-none-eabi", "-mcpu=cortex-m4", "-isystem", _NEWLIB],

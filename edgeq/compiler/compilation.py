@@ -102,6 +102,8 @@ def isa_of(target: Target, isa: str = "") -> Isa:
     kernels: list[str] = [name for name in ("mve", "dsp") if name in target.isa]
     if not kernels and target.cpu in _CORES:
         kernels = [_CORES[target.cpu]]
+    if target.cpu == "wasm32":
+        kernels = ["simd128", "host"]  # one program, compiled with vectors or without
     if target.toolchain == "arm-none-eabi" and "fpu" in target.isa:
         kernels.append("fpu")
     return Isa(kernels=(*kernels, "portable"))

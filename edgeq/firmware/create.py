@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.boards.target_schema import APP_TEMPLATES, DISPATCHED_TEMPLATES, TEMPLATES
 from edgeq.compiler.codegen.literals import check_identifier, identifier
@@ -108,7 +109,7 @@ def create_project(
         LimitError: The image does not keep to a budget.
         UsageError: No such target or template.
     """
-    board = load_target(target)
+    board = _board(target, template)
     if not models:
         raise UsageError("No model was given.")
     if name is not None:
@@ -176,6 +177,12 @@ def _forms(
         options = [options or CompileOptions()] * models
     unknown = template in DISPATCHED_TEMPLATES
     return [replace(form, dispatch=form.dispatch or (unknown and not form.isa)) for form in options]
+
+
+def _board(target: str | Path, template: str) -> Target:
+    """The target; in a browser no core but WebAssembly's, whose kernels have a form for vectors."""
+    board = load_target(target)
+    return load_target("wasm32") if template == "web" and board.cpu == PORTABLE else board
 
 
 def _account(models: Sequence[FirmwareModel], board: Target) -> ImageAccount | None:

@@ -32,6 +32,7 @@ CORES = {
     "i8mm": Core("AArch64 with products of int8 matrices (I8MM)", "defined(__aarch64__)"),
     "neondot": Core("AArch64 with dot products (Armv8.2 and later)", "defined(__aarch64__)"),
     "neon": Core("AArch64 (Armv8.0 and later)", "defined(__aarch64__)"),
+    "simd128": Core("WebAssembly", "defined(__wasm__)"),
     "rv32": Core("RISC-V RV32"),
     "mve": Core("Arm Cortex-M55, M85 (Helium)", f"{_ARM_M} && defined(__ARM_FEATURE_MVE)"),
     "dsp": Core(

@@ -8,7 +8,7 @@
 #include "eq_simd.h"
 #include "eq_padded_host.h"
 
-enum { EQ_DEPTHWISE_PIXELS = 4 };
+enum { EQ_DEPTHWISE_PIXELS = EQ_ACCUMULATORS > 1 ? 4 : 1 };
 
 /* All steps are in bytes of the input, or of its copy. */
 typedef struct {

@@ -7,6 +7,11 @@
 
 #define EQ_ACCUMULATORS 1
 
+/* Compilers that make no vectors of loops over lanes want them unrolled. */
+#ifndef EQ_EACH_LANE
+#define EQ_EACH_LANE
+#endif
+
 typedef struct {
     int32_t of[EQ_LANES];
 } eq_sums;
@@ -15,8 +20,10 @@ typedef struct {
     const int8_t *of;
 } eq_weights;
 
+/* Where the four inputs of the first channel are, and those of the next ones from there. */
 typedef struct {
-    int8_t of[EQ_WEIGHT_BYTES];
+    const int8_t *of[4];
+    int32_t step;
 } eq_taps;
 
 typedef struct {
@@ -38,22 +45,13 @@ EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
 
 EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
 {
-    eq_taps taps;
-    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
-        memcpy(taps.of + 4 * lane, inputs, 4);
-    }
+    const eq_taps taps = {{inputs, inputs + 1, inputs + 2, inputs + 3}, 0};
     return taps;
 }
 
 EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
 {
-    eq_taps taps;
-    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
-        taps.of[4 * lane] = a[lane];
-        taps.of[4 * lane + 1] = b[lane];
-        taps.of[4 * lane + 2] = c[lane];
-        taps.of[4 * lane + 3] = d[lane];
-    }
+    const eq_taps taps = {{a, b, c, d}, 1};
     return taps;
 }
 
@@ -78,9 +76,12 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 #else
 EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
-        const int8_t *w = weights.of + 4 * lane, *x = taps->of + 4 * lane;
-        sums.of[lane] += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+        const int8_t *w = weights.of + 4 * lane;
+        const int32_t at = lane * taps->step;
+        sums.of[lane] += w[0] * taps->of[0][at] + w[1] * taps->of[1][at] + w[2] * taps->of[2][at] +
+                         w[3] * taps->of[3][at];
     }
     return sums;
 }
@@ -97,6 +98,7 @@ EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
 EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
 {
     eq_scales scales;
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         scales.multiplier[lane] = multiplier;
         scales.shift[lane] = shift;
@@ -107,6 +109,7 @@ EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
 EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
 {
     (void)limits;
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         sums.of[lane] = eq_multiply_by_quantized_multiplier(sums.of[lane], scales->multiplier[lane],
                                                             -scales->shift[lane]);
@@ -117,6 +120,7 @@ EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_
 EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
                                 const eq_limits *limits, int32_t count)
 {
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < count; lane++) {
         const int32_t scaled = eq_multiply_by_quantized_multiplier(
             sums.of[lane], scales->multiplier[lane], -scales->shift[lane]);
@@ -128,6 +132,7 @@ EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *s
 EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
                                 const eq_limits *limits, int32_t count)
 {
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < count; lane++) {
         output[lane] = (int8_t)eq_clamp(sums.of[lane] >> shift, limits->activation_min,
                                         limits->activation_max);
@@ -137,6 +142,7 @@ EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
 EQ_KERNEL eq_sums eq_same_sums(int32_t value)
 {
     eq_sums sums;
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         sums.of[lane] = value;
     }
@@ -146,6 +152,7 @@ EQ_KERNEL eq_sums eq_same_sums(int32_t value)
 EQ_KERNEL eq_sums eq_load_values(const int8_t *values)
 {
     eq_sums sums;
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         sums.of[lane] = values[lane];
     }
@@ -159,6 +166,7 @@ EQ_KERNEL void eq_keep_sums(int32_t *kept, eq_sums sums)
 
 EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
 {
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         a.of[lane] += b.of[lane];
     }
@@ -167,6 +175,7 @@ EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
 
 EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
 {
+    EQ_EACH_LANE
     for (int32_t lane = 0; lane < EQ_LANES; lane++) {
         a.of[lane] = (int32_t)((uint32_t)a.of[lane] * (uint32_t)b.of[lane]);
     }

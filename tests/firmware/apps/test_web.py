@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeq.firmware.building import build_project
+from edgeq.firmware.create import create_project, read_project
 from edgeq.model.arrays import dequantize, quantize
 from edgeq.model.model_file import read_graph
 from tests.conftest import MLPERF_TINY
@@ -207,3 +208,14 @@ def test_types_are_those_of_the_module(project):
         assert f"export function {name}(" in text
     for name in set(members) - {"constructor"}:
         assert f"    {name}(" in text or f"    readonly {name}:" in text, name
+
+
+def test_a_page_with_the_keyword_spotter_is_small(models, tmp_path):
+    """All that a site has to hold, in both forms; a browser loads one of them."""
+    create_project(
+        [models / "kws_int8.tflite"], tmp_path / "kws", target="portable", template="web"
+    )
+    loaded = [file for file in (tmp_path / "kws").iterdir() if file.suffix in (".wasm", ".js")]
+    assert sum(file.stat().st_size for file in loaded) <= 150_000
+    assert len(loaded) == 3
+    assert read_project(tmp_path / "kws").target.name == "wasm32"

@@ -1,0 +1,293 @@
+/* The primitives of kernels/host/lanes.h for WebAssembly with vectors of 128 bits. Compiled without
+ * them it is the form in plain C, so that one program makes the modules for new engines and old.
+ *
+ * Products are those of 16-bit numbers, two of them added up: the taps of four channels are brought
+ * into two vectors of pairs. Engines shift all lanes by one count, so a shift by channel is a
+ * multiplication by a power of two.
+ */
+#ifndef EQ_SIMD_SIMD128_H
+#define EQ_SIMD_SIMD128_H
+
+#ifndef __wasm_simd128__
+#define EQ_EACH_LANE EQ_UNROLL(16)
+#include "eq_simd_host.h"
+#else
+#define EQ_SIMD_H
+
+#include <wasm_simd128.h>
+
+#include "eq_base.h"
+#include "eq_lanes_host.h"
+
+#ifndef EQ_ACCUMULATORS
+#define EQ_ACCUMULATORS 6
+#endif
+
+enum { EQ_VECTORS = 4 }; /* of four channels */
+
+typedef struct {
+    v128_t of[EQ_VECTORS];
+} eq_sums;
+
+/* Of each four channels: their first two taps as 16 bits, their last two. */
+typedef struct {
+    v128_t first[EQ_VECTORS], last[EQ_VECTORS];
+} eq_weights;
+
+typedef eq_weights eq_taps;
+
+/* Right shifts are a multiplication by `power` and a shift by 30; by one more where `more`. */
+typedef struct {
+    eq_sums multiplier, half, power, more, left;
+} eq_scales;
+
+EQ_KERNEL eq_sums eq_load_row(const int32_t *row)
+{
+    eq_sums sums;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        sums.of[k] = wasm_v128_load(row + 4 * k);
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
+{
+    return eq_load_row(table);
+}
+
+EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
+{
+    eq_weights loaded;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        const v128_t bytes = wasm_v128_load(weights + 16 * k);
+        const v128_t pairs =
+            wasm_i8x16_shuffle(bytes, bytes, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+        loaded.first[k] = wasm_i16x8_extend_low_i8x16(pairs);
+        loaded.last[k] = wasm_i16x8_extend_high_i8x16(pairs);
+    }
+    return loaded;
+}
+
+EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
+{
+    const v128_t four = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_splat(inputs));
+    const v128_t first = wasm_i32x4_shuffle(four, four, 0, 0, 0, 0);
+    const v128_t last = wasm_i32x4_shuffle(four, four, 1, 1, 1, 1);
+    eq_taps taps;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        taps.first[k] = first;
+        taps.last[k] = last;
+    }
+    return taps;
+}
+
+/* The inputs of two places for each of 16 channels, beside each other. */
+EQ_KERNEL void eq_beside(const int8_t *a, const int8_t *b, v128_t pairs[EQ_VECTORS])
+{
+    const v128_t va = wasm_v128_load(a), vb = wasm_v128_load(b);
+    const v128_t low =
+        wasm_i8x16_shuffle(va, vb, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const v128_t high =
+        wasm_i8x16_shuffle(va, vb, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    pairs[0] = wasm_i16x8_extend_low_i8x16(low);
+    pairs[1] = wasm_i16x8_extend_high_i8x16(low);
+    pairs[2] = wasm_i16x8_extend_low_i8x16(high);
+    pairs[3] = wasm_i16x8_extend_high_i8x16(high);
+}
+
+EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
+{
+    eq_taps taps;
+    eq_beside(a, b, taps.first);
+    eq_beside(c, d, taps.last);
+    return taps;
+}
+
+EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        const v128_t first = wasm_i32x4_dot_i16x8(weights.first[k], taps->first[k]);
+        const v128_t last = wasm_i32x4_dot_i16x8(weights.last[k], taps->last[k]);
+        sums.of[k] = wasm_i32x4_add(wasm_i32x4_add(sums.of[k], first), last);
+    }
+    return sums;
+}
+
+/* Two to the power of each lane, from 0 to 31. */
+EQ_KERNEL v128_t eq_power_of_two(v128_t exponents)
+{
+    v128_t power = wasm_i32x4_const_splat(1);
+    EQ_UNROLL(5)
+    for (uint32_t bit = 0; bit < 5; bit++) {
+        const v128_t set = wasm_i32x4_shr(wasm_i32x4_shl(exponents, 31 - bit), 31);
+        power = wasm_v128_bitselect(wasm_i32x4_shl(power, 1u << bit), power, set);
+    }
+    return power;
+}
+
+EQ_KERNEL eq_scales eq_scales_of(const eq_sums *multiplier, const eq_sums *shift)
+{
+    const v128_t zero = wasm_i32x4_const_splat(0), one = wasm_i32x4_const_splat(1);
+    const v128_t most = wasm_i32x4_const_splat(30);
+    eq_scales scales;
+    scales.multiplier = *multiplier;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        const v128_t right = wasm_i32x4_max(shift->of[k], zero);
+        const v128_t rounds = wasm_i32x4_gt(right, zero);
+        scales.left.of[k] =
+            eq_power_of_two(wasm_i32x4_max(wasm_i32x4_sub(zero, shift->of[k]), zero));
+        scales.half.of[k] = wasm_v128_and(eq_power_of_two(wasm_i32x4_sub(right, one)), rounds);
+        scales.power.of[k] = eq_power_of_two(wasm_i32x4_sub(most, wasm_i32x4_min(right, most)));
+        scales.more.of[k] = wasm_i32x4_gt(right, most);
+    }
+    return scales;
+}
+
+EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
+{
+    const eq_sums multiplier = eq_load_row(table + 2 * EQ_LANES);
+    const eq_sums shift = eq_load_row(table + 3 * EQ_LANES);
+    return eq_scales_of(&multiplier, &shift);
+}
+
+EQ_KERNEL eq_sums eq_same_sums(int32_t value)
+{
+    eq_sums sums;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        sums.of[k] = wasm_i32x4_splat(value);
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
+{
+    const eq_sums multipliers = eq_same_sums(multiplier), shifts = eq_same_sums(shift);
+    return eq_scales_of(&multipliers, &shifts);
+}
+
+/* The low words of 64-bit products, rounded and shifted; the sign does not get there. */
+EQ_KERNEL v128_t eq_product_4(v128_t a, v128_t b, int64_t round, uint32_t shift)
+{
+    const v128_t half = wasm_i64x2_splat(round);
+    const v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, b), half);
+    const v128_t high = wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(a, b), half);
+    return wasm_i32x4_shuffle(wasm_u64x2_shr(low, shift), wasm_u64x2_shr(high, shift), 0, 2, 4, 6);
+}
+
+/* As eq_multiply_by_quantized_multiplier: the sums' bounds leave room for half a step. */
+EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        v128_t high = sums.of[k];
+        if (limits->left) {
+            high = wasm_i32x4_mul(high, scales->left.of[k]);
+        }
+        high = eq_product_4(high, scales->multiplier.of[k], (int64_t)1 << 30, 31);
+        if (eq_ties_matter(limits)) {
+            v128_t below = wasm_i32x4_shr(high, 31);
+            if (limits->left) {
+                const v128_t zero = wasm_i32x4_const_splat(0);
+                below = wasm_v128_and(below, wasm_i32x4_ne(scales->half.of[k], zero));
+            }
+            high = wasm_i32x4_add(high, below);
+        }
+        high = eq_product_4(wasm_i32x4_add(high, scales->half.of[k]), scales->power.of[k], 0, 30);
+        sums.of[k] = wasm_v128_bitselect(wasm_i32x4_shr(high, 1), high, scales->more.of[k]);
+    }
+    return sums;
+}
+
+/* Saturation on the way to bytes is a clamp to the limits of int8. */
+EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
+                                const eq_limits *limits, int32_t count)
+{
+    const v128_t zero_point = wasm_i16x8_splat((int16_t)offset);
+    const v128_t low =
+        wasm_i16x8_add_sat(wasm_i16x8_narrow_i32x4(sums.of[0], sums.of[1]), zero_point);
+    const v128_t high =
+        wasm_i16x8_add_sat(wasm_i16x8_narrow_i32x4(sums.of[2], sums.of[3]), zero_point);
+    v128_t bytes = wasm_i8x16_narrow_i16x8(low, high);
+    if (limits->activation_min > -128) {
+        bytes = wasm_i8x16_max(bytes, wasm_i8x16_splat((int8_t)limits->activation_min));
+    }
+    if (limits->activation_max < 127) {
+        bytes = wasm_i8x16_min(bytes, wasm_i8x16_splat((int8_t)limits->activation_max));
+    }
+    if (count == EQ_LANES) {
+        wasm_v128_store(output, bytes);
+    } else {
+        int8_t kept[EQ_LANES];
+        wasm_v128_store(kept, bytes);
+        memcpy(output, kept, (size_t)count);
+    }
+}
+
+EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
+                                const eq_limits *limits, int32_t count)
+{
+    sums = eq_scale_sums(sums, scales, limits);
+    eq_store_clamped(output, sums, limits->output_offset, limits, count);
+}
+
+EQ_KERNEL void eq_store_shifted(int8_t *output, eq_sums sums, int32_t shift,
+                                const eq_limits *limits, int32_t count)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        sums.of[k] = wasm_i32x4_shr(sums.of[k], (uint32_t)shift);
+    }
+    eq_store_clamped(output, sums, 0, limits, count);
+}
+
+EQ_KERNEL eq_sums eq_load_values(const int8_t *values)
+{
+    const v128_t bytes = wasm_v128_load(values);
+    const v128_t low = wasm_i16x8_extend_low_i8x16(bytes);
+    const v128_t high = wasm_i16x8_extend_high_i8x16(bytes);
+    const eq_sums sums = {{wasm_i32x4_extend_low_i16x8(low), wasm_i32x4_extend_high_i16x8(low),
+                           wasm_i32x4_extend_low_i16x8(high), wasm_i32x4_extend_high_i16x8(high)}};
+    return sums;
+}
+
+EQ_KERNEL void eq_keep_sums(int32_t *kept, eq_sums sums)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        wasm_v128_store(kept + 4 * k, sums.of[k]);
+    }
+}
+
+EQ_KERNEL eq_sums eq_add_sums(eq_sums a, eq_sums b)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        a.of[k] = wasm_i32x4_add(a.of[k], b.of[k]);
+    }
+    return a;
+}
+
+EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        a.of[k] = wasm_i32x4_mul(a.of[k], b.of[k]);
+    }
+    return a;
+}
+
+EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = table[input[i]];
+    }
+}
+
+#endif
+#endif

@@ -1,0 +1,95 @@
+"""Kernels for WebAssembly, with vectors and without: TensorFlow Lite Micro's bytes."""
+
+from dataclasses import replace
+
+import pytest
+
+from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.toolchain import wasm_toolchain
+from edgeq.compiler.compilation import generate
+from edgeq.devices.wasm.module import wasmtime_package
+from edgeq.support.resources import resource_dir
+from tests.kernels.layers import differences
+from tests.kernels.test_hosts import forms
+
+# i32x4.dot_i16x8_s, which only the form with vectors has.
+_DOT = b"\xfd\xba\x01"
+# Every shift from 8 to the left to 31 to the right, on the sums that a layer may have with it.
+_SHIFTS = """
+#include "eq_simd.h"
+
+int32_t differing(void);
+int32_t differing(void)
+{
+    uint32_t state = 1;
+    int32_t wrong = 0;
+    for (int32_t round = 0; round < 4000; round++) {
+        int32_t table[EQ_TABLE_ROWS], found[EQ_LANES];
+        const eq_limits limits = eq_no_limits(round % 2);
+        for (int32_t i = 0; i < EQ_TABLE_ROWS; i++) {
+            state = state * 1664525u + 1013904223u;
+            table[i] = (int32_t)state;
+        }
+        for (int32_t i = 0; i < EQ_LANES; i++) {
+            const int32_t shift = (round + i) % (limits.left ? 40 : 31) + (limits.left ? -8 : 1);
+            table[i] >>= 1 + (shift < 0 ? 2 - shift : 0);
+            table[2 * EQ_LANES + i] = (table[2 * EQ_LANES + i] & 0x3FFFFFFF) | 0x40000000;
+            table[3 * EQ_LANES + i] = shift;
+        }
+        const eq_scales scales = eq_load_scales(table);
+        eq_keep_sums(found, eq_scale_sums(eq_first_sums(table), &scales, &limits));
+        for (int32_t i = 0; i < EQ_LANES; i++) {
+            wrong += found[i] != eq_multiply_by_quantized_multiplier(
+                table[i], table[2 * EQ_LANES + i], -table[3 * EQ_LANES + i]);
+        }
+    }
+    return wrong;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return [replace(case, calls=case.calls[:2]) for case in forms(1, seed=7)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["wasm:", "wasm:?simd=off"])
+def test_random_layers_give_tflms_bytes(address, layers):
+    pytest.importorskip("wasmtime")
+    differ, compared = differences(address, layers)
+    assert not differ
+    assert compared >= len(layers) // 2
+
+
+def _built(files, simd, export):
+    link = ["-Wl,--no-entry", f"-Wl,--export={export}"]
+    return build(wasm_toolchain(simd=simd, math=False), files, ["-O2"], link, "layer.wasm")
+
+
+@pytest.mark.slow
+def test_one_program_makes_both_forms(models):
+    files = generate(models / "ad01_int8.tflite", name="net", target="wasm32").files
+    made = {simd: _built(files, simd, "net_invoke").read_bytes() for simd in (True, False)}
+    assert _DOT in made[True]
+    assert _DOT not in made[False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simd", [True, False])
+def test_every_shift_is_the_reference_s(simd):
+    pytest.importorskip("wasmtime")
+    kernels = resource_dir("kernels")
+    files = {
+        "layer.c": _SHIFTS,
+        "eq_base.h": (kernels / "include/eq_base.h").read_text(),
+        "eq_simd.h": (kernels / "simd128/simd.h").read_text(),
+        "eq_simd_host.h": (kernels / "host/simd.h").read_text(),
+        "eq_lanes_host.h": (kernels / "host/lanes.h").read_text(),
+    }
+    wasmtime = wasmtime_package()
+    engine = wasmtime.Engine()
+    module = wasmtime.Module.from_file(engine, str(_built(files, simd, "differing")))
+    store = wasmtime.Store(engine)
+    exports = wasmtime.Instance(store, module, []).exports(store)
+    assert exports["differing"](store) == 0
