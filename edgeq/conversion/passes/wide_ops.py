@@ -15,7 +15,6 @@ import numpy as np
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import Network
 
-
 _RELU_N1_TO_1 = 2  # ActivationFunctionType
 
 
