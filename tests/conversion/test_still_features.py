@@ -182,3 +182,16 @@ def test_features_that_differ_tenfold_are_left_alone():
     made = edgeq.convert(trained(x, dense()), data=x, explain=True)
     assert not any("Channel" in words for words in made.warnings)
     assert "leave_out_still" not in [each.name for each in made.passes]
+
+
+def test_channels_that_no_weight_of_their_group_reads():
+    import keras
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((5, 5, 4)), keras.layers.Conv2D(6, 3, groups=2)])
+    kernel, bias = model.layers[-1].get_weights()
+    kernel[:, :, 1, 3:] = 0  # what the second group has second is channel 3
+    model.layers[-1].set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(40, 5, 5, 4)).astype(np.float32)
+    x[..., STILL] *= 1e6
+    assert decibels(model, edgeq.convert(model, data=x), x) > 25

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import LIMITS, Network, Scale
-from edgeq.conversion.passes.affine import scale_inputs
+from edgeq.conversion.passes.affine import scale_inputs, takes
 from edgeq.conversion.passes.recurrent.lstm import reshape
 
 _LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
@@ -31,7 +31,7 @@ def align_shifts(network: Network) -> Network:
         source, constant = indices(op.inputs)
         (made,) = indices(op.outputs)
         readers = network.readers(made)
-        if made in network.outputs or any(network.kind(r) not in _LAYERS for r in readers):
+        if made in network.outputs or not all(_takes(network, r, made) for r in readers):
             continue
         scale, zero_point = network.scale_for(*network.range(source))
         shift = float(network.constant(constant).reshape(-1)[0])
@@ -54,9 +54,16 @@ def align_shifts(network: Network) -> Network:
     return network
 
 
+def _takes(network: Network, op: Any, index: int) -> bool:
+    """Whether a layer can make up for a part of a shift."""
+    return network.kind(op) in _LAYERS and takes(network, op, index)
+
+
 def _note_bias(network: Network, op: Any) -> None:
-    """Let later passes know the bias that a layer has now."""
-    bias = indices(op.inputs)[2]
+    """Let later passes know the bias that a layer has now, if it has one."""
+    bias = (*indices(op.inputs), -1)[2]
+    if bias < 0:
+        return
     network.floats = {**network.floats, network.name(bias): network.constant(bias)}
 
 

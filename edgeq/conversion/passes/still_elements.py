@@ -201,7 +201,9 @@ def _unread_by(network: Network, op: Any, index: int) -> Mask:
     if kind == "DEPTHWISE_CONV_2D":
         by_channel = nothing.all((0, 1, 2)).reshape(shape[-1], -1).all(1)
     else:
-        by_channel = nothing.all(tuple(range(nothing.ndim - 1)))
+        groups = shape[-1] // nothing.shape[-1] if kind == "CONV_2D" else 1
+        by_output = nothing.all(tuple(range(1, nothing.ndim - 1)))
+        by_channel = by_output.reshape(groups, -1, nothing.shape[-1]).all(1).reshape(-1)
     if kind == "FULLY_CONNECTED":
         rows = int(np.prod(shape)) // len(by_channel)
         return np.tile(by_channel, rows).reshape(shape)

@@ -1,6 +1,7 @@
 """Ops that 16 bits have no kernel for, said in others before the quantizer sees them.
 
 - LOG_SOFTMAX is x - max - log(sum(exp(x - max))).
+- RELU_N1_TO_1 is what a product with 1 has fused.
 - DIV is a product with the reciprocal, which is a function of one value and becomes a table.
 """
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.network import Network
+
+_RELU_N1_TO_1 = 2  # ActivationFunctionType
 
 
 def spell_wide_ops(network: Network) -> Network:
@@ -82,4 +85,13 @@ def _log_softmax(network: Network, op: Any) -> list[Any]:
     ]
 
 
-_SPELLED = {"DIV": _quotient, "LOG_SOFTMAX": _log_softmax}
+def _clamp(network: Network, op: Any) -> list[Any]:
+    (source,), (result,) = indices(op.inputs), indices(op.outputs)
+    one = network.add_constant(f"{network.name(result)}/one", np.array([1], np.float32))
+    product = network.new_op(
+        "MUL", [source, one], [result], "Mul", fusedActivationFunction=_RELU_N1_TO_1
+    )
+    return [product]
+
+
+_SPELLED = {"DIV": _quotient, "LOG_SOFTMAX": _log_softmax, "RELU_N1_TO_1": _clamp}
