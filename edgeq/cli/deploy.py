@@ -44,6 +44,13 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @click.option("--limit", type=Whole(1), help="Use at most so many samples of --eval.")
 @click.option("--scheme", help="Quantization scheme; int8 by default.")
 @click.option("--io", help="Type of inputs and outputs: int8, uint8, int16, float32.")
+@click.option(
+    "--stream",
+    type=Whole(1),
+    metavar="AXIS",
+    help="Make a model of steps along this axis first, as `edgeq convert --stream` does.",
+)
+@click.option("--stream-step", type=Whole(1), metavar="N", help="Frames that a step has.")
 @click.option("-t", "--target", help="Board or CPU; cortex-m4 by default.")
 @click.option("--on", help="Device to profile on; the target's emulator by default.")
 @click.option("-o", "--output", help="Folder to make; 'deployed' by default.")

@@ -32,6 +32,7 @@ class DeployConfig:
         reading: How both are read.
         scheme: Quantization scheme.
         io: Type of inputs and outputs: "int8", "uint8", "float32", or None for the scheme's own.
+        stream, stream_step: As for `edgeq.convert`: a model of steps is made out of one of windows.
         target: Board or CPU.
         on: Device to profile on; None for the target's emulator.
         optimize: "balanced", "speed", "ram" or "size".
@@ -60,6 +61,8 @@ class DeployConfig:
     reading: DatasetOptions = field(default_factory=DatasetOptions)
     scheme: str = "int8"
     io: str | None = None
+    stream: int | None = None
+    stream_step: int | None = None
     target: str = "cortex-m4"
     on: str | None = None
     optimize: str = "balanced"

@@ -32,6 +32,7 @@ from edgeq.analysis.verification import Verification, verify
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import Sources
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.sources.formats import model_name
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, duplicates_warning, open_dataset
@@ -48,6 +49,8 @@ from edgeq.support.progress import stage
 from edgeq.support.signature import sign_bytes
 from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
+from edgeq.workflow.conversion import Conversion
+from edgeq.workflow.convert_options import check_stream
 from edgeq.workflow.deployed import C_FOLDER, REFERENCE, REPORT, Deployment, result_of
 from edgeq.workflow.manifest import MANIFEST, RESULT, write_manifest
 from edgeq.workflow.manifest_form import read_manifest
@@ -61,12 +64,18 @@ _EMULATED_INPUTS = 3
 
 @dataclass(frozen=True)
 class _Models:
-    """The integer .tflite, the float one that it was made from, and what it was made with."""
+    """The integer .tflite, the float one that it was made from, and what it was made with.
+
+    Where the source began with a front end, that stands here, as C will have it and as data need
+    it.
+    """
 
     integer: Path
     real: Path | None
     conversion: Mapping[str, Any] | None
     calibration: Understood | None = None
+    front: FrontEnd | None = None
+    hearing: Hearing | None = None
 
 
 def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
@@ -110,7 +119,8 @@ def _sequence(output: Path) -> int:
 
 def _write_reference(config: DeployConfig, folder: Path) -> None:
     """Save what inputs and outputs look like now, for `edgeq drift check` later."""
-    if config.data is None:
+    # The data of windows and of recordings are not what the model takes.
+    if config.data is None or config.stream is not None or any(folder.glob("*.frontend.toml")):
         return
     stage("saving the reference profile for drift")
     model = next(folder.glob("*.tflite"))
@@ -128,6 +138,7 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     duty_of(config.every, config.battery)
     if config.sign is not None:
         sign_bytes(b"", Path(config.sign))
+    check_stream(config.stream, config.stream_step, config.eval)
     limits = config.limits
     if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
         raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
@@ -151,6 +162,10 @@ class _Steps:
     def run(self) -> Deployment:
         """All steps in order."""
         models = self._convert()
+        return (self if models.front is None else replace(self, front=models.front))._judged(models)
+
+    def _judged(self, models: _Models) -> Deployment:
+        """What was converted, compiled and measured."""
         sources = None if self.target.kind == "host" else self._compile(models.integer)
         # The form that compile has chosen for the budgets, so that nobody has to search again.
         options = CompileOptions(sources.manifest["optimize"] if sources else self.config.optimize)
@@ -193,6 +208,8 @@ class _Steps:
         source = Path(self.config.model)
         integer = self.folder / f"{model_name(source)}.tflite"
         if is_tflite(source) and is_integer(read_graph(source)):
+            if self.config.stream is not None:
+                raise UsageError("--stream makes steps of a Keras model; this one is integer.")
             shutil.copyfile(source, integer)
             return _Models(integer, None, None)
         from edgeq.conversion.quantization.schemes import check_target, find_scheme
@@ -209,13 +226,10 @@ class _Steps:
             dataset_options=self.config.reading,
             trust=self.config.trust,
             accept_loss=self.config.accept_loss,
+            stream=self.config.stream,
+            stream_step=self.config.stream_step,
         )
-        if conversion.frontend is not None:
-            raise EdgeqError(
-                f"The model begins with a front end, the layer {conversion.frontend.layer}.",
-                str(source),
-                f"edgeq convert {source.name}, then deploy the .tflite with --frontend",
-            )
+        front = self._own_front_end(conversion)
         real = None
         if conversion.float_model is not None:
             real = self.scratch / "float.tflite"
@@ -226,7 +240,28 @@ class _Steps:
         summary = {
             **conversion.to_json(), "model": source.name, "output": integer.name, "data": read,
         }  # fmt: skip
-        return _Models(integer, real, summary, conversion.understood.get("calibration"))
+        if conversion.frontend is not None:
+            beside = {"output": Path(str(conversion.frontend.output)).name}
+            summary["frontend"] = {**conversion.frontend.to_json(), **beside}
+        return _Models(
+            integer, real, summary, conversion.understood.get("calibration"),
+            front, None if conversion.float_model is None else conversion.float_model.front,
+        )  # fmt: skip
+
+    def _own_front_end(self, conversion: Conversion) -> FrontEnd | None:
+        """The front end that the model began with, if there was one.
+
+        Raises:
+            UsageError: Another one is asked for.
+        """
+        if conversion.frontend is None:
+            return None
+        if self.front is not None:
+            raise UsageError(
+                f"--frontend: the model begins with one, the layer {conversion.frontend.layer}.",
+                hint="leave it out",
+            )
+        return front_end(conversion.frontend.values, self.config.frontend_precision)
 
     def _compile(self, model: Path) -> Sources:
         """The C in the form that keeps to the budgets, or the plain one if none does."""
@@ -296,6 +331,8 @@ class _Steps:
         if self.config.eval is None:
             return None, None
         device = self.address if self.target.kind == "host" else "c"
+        if models.front is not None:  # the data are recordings, for the float model too
+            options = replace(options, frontend=models.front)
 
         def measure(model: Path, on: str) -> Evaluation:
             found = evaluate(
@@ -311,22 +348,25 @@ class _Steps:
             data = None if found.data is None else found.data.without_folder()
             return replace(found, model=model.name, data=data)
 
-        real = None if models.real is None else measure(models.real, "local")
+        first = "local" if models.front is None else "c"
+        real = None if models.real is None else measure(models.real, first)
         integer = measure(models.integer, device)
         refuse_chance(integer if real is None else real, str(self.config.eval))
         return real, integer
 
     def _layers(self, models: _Models) -> list[LayerError]:
         """Error of each layer on a few samples of the representative data."""
-        if models.real is None or self.config.data is None:
+        if models.real is None or self.config.data is None or self.config.stream is not None:
             return []
         stage("comparing layers")
+        hearing = models.hearing
         data = open_dataset(
             self.config.data,
-            sample_specs(read_graph(models.real)),
+            sample_specs(read_graph(models.real)) if hearing is None else [hearing.spec],
             options=self.config.reading,
             limit=_LAYER_SAMPLES,
         )
+        data = data if hearing is None else data.cut(hearing)
         return layer_errors(models.real, models.integer, (sample.inputs for sample in data))
 
 

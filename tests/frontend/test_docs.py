@@ -18,6 +18,23 @@ from tests.frontend.test_features import run, write_wav
 PAGE = (Path(__file__).parents[2] / "docs" / "frontends.md").read_text()
 
 
+def save_keras(path):
+    """A model of a second of sound that begins with a front end."""
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    keras.Sequential(
+        [
+            keras.Input((16000,)),
+            layers.MelSpectrogram(512, 320, num_mel_bins=20, min_freq=60, name="mel"),
+            layers.Permute((2, 1)),
+            layers.Conv1D(8, 5, strides=2, activation="relu"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(4),
+        ]
+    ).save(path)
+
+
 @pytest.mark.slow
 def test_the_commands_run(tmp_path, monkeypatch, models):
     monkeypatch.chdir(tmp_path)
@@ -30,6 +47,7 @@ def test_the_commands_run(tmp_path, monkeypatch, models):
     write_wav(tmp_path / "hour.wav", sound)
     write_wav(tmp_path / "heard" / "a.wav", sound)
     (tmp_path / "heard" / "events.csv").write_text("file,start,end,label\na.wav,1,2,3\n")
+    save_keras(tmp_path / "kws.keras")
     lines = re.findall(r"^\$ edgeq (.*?)(?:  #.*)?$", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:

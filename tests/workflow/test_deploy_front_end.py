@@ -2,7 +2,11 @@
 
 import json
 
+import numpy as np
+import pytest
+
 from tests.analysis.evaluation.test_recordings import place  # noqa: F401  (a fixture)
+from tests.frontend.signals import recording
 from tests.frontend.test_features import run
 
 
@@ -34,3 +38,48 @@ def test_from_samples_to_events(place, capsys):  # noqa: F811
     capsys.readouterr()
     assert run("deploy") == 0
     assert "3 of 4 found, 1 false accepts" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_keras_model_that_begins_with_a_front_end(tmp_path, cli):
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    given = keras.Input((4000, 1))
+    x = layers.STFTSpectrogram(frame_length=200, frame_step=200, name="stft")(given)
+    x = layers.Conv1D(6, 5, activation="relu")(x)
+    model = keras.Model(given, layers.Dense(3, activation="softmax")(x[:, -1]))
+    model.save(tmp_path / "net.keras")
+    sound = recording(9)[: 36 * 4000].reshape(36, 4000).astype(np.float32) / np.float32(32768)
+    labels = np.asarray(keras.ops.argmax(model(sound[..., None]), -1))
+    np.savez(tmp_path / "clips.npz", x=sound, y=labels)
+    clips, out = tmp_path / "clips.npz", tmp_path / "out"
+    target = ("-t", "cortex-m4", "-n", 2, "--sample-rate", "8000", "--json")
+    done = cli("deploy", tmp_path / "net.keras", "--data", clips, "--eval", clips, "-o", out,
+               *target)  # fmt: skip
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["conversion"]["frontend"]["output"] == "net.frontend.toml"
+    assert found["conversion"]["frontend"]["layer"] == "stft (STFTSpectrogram)"
+    assert "sample_rate = 8000" in (out / "net.frontend.toml").read_text()
+    assert found["evaluation"]["float"]["accuracy"] > 0.95  # the labels are what Keras says
+    assert found["evaluation"]["integer"]["accuracy"] > 0.85
+    assert found["profile"]["ops"][0]["op"] == "FRONTEND_WINDOW"
+    assert found["layers"]
+    assert "net_push" in (out / "c" / "net.h").read_text()
+    manifest = json.loads((out / "manifest.json").read_text())["manifest"]
+    assert "net.frontend.toml" in manifest["files"]
+    refused = cli("deploy", tmp_path / "net.keras", "--data", clips, "--frontend", "micro",
+                  "-o", tmp_path / "no", *target)  # fmt: skip
+    assert refused.code == 2
+    assert "begins with one, the layer stft" in refused.err
+
+    steps = cli("deploy", tmp_path / "net.keras", "--data", clips, "--stream", 1, "-o",
+                tmp_path / "steps", *target)  # fmt: skip
+    assert steps.code == 0, steps.err
+    assert steps.json["conversion"]["stream"]["window"] == 20
+    assert steps.json["profile"]["model"]["macs"] < found["profile"]["model"]["macs"] / 5
+    windows = cli("deploy", tmp_path / "net.keras", "--data", clips, "--stream", 1, "--eval", clips,
+                  "-o", tmp_path / "no", *target)  # fmt: skip
+    assert windows.code == 2
+    assert "whole windows" in windows.err
