@@ -23,9 +23,7 @@
 
 #if defined(__clang__) && __clang_major__ < 16 && !defined(__ARM_FEATURE_MATMUL_INT8)
 #define EQ_SMMLA(sums, inputs, weights)                                                            \
-    __asm__(".arch_extension i8mm\n\tsmmla %0.4s, %1.16b, %2.16b"                                  \
-            : "+w"(sums)                                                                           \
-            : "w"(inputs), "w"(weights))
+    __asm__("smmla %0.4s, %1.16b, %2.16b" : "+w"(sums) : "w"(inputs), "w"(weights))
 #else
 #define EQ_SMMLA(sums, inputs, weights) sums = vmmlaq_s32(sums, inputs, weights)
 #endif
