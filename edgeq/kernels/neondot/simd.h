@@ -114,6 +114,7 @@ EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const
     EQ_UNROLL(4)
     for (int32_t i = 0; i < 4; i++) {
         sums.of[i] = eq_dot_by_lane(sums.of[i], weights->of[i], same->inputs, same->lane);
+        EQ_IN_REGISTER(sums.of[i]);
     }
     return sums;
 }
