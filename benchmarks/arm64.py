@@ -1,7 +1,7 @@
 """Instructions of the generated C on 64-bit Arm, against LiteRT with XNNPACK on one thread.
 
     python -m benchmarks.arm64                all models on all CPUs; writes benchmarks/arm64.json
-    python -m benchmarks.arm64 --only kws --dry
+    python -m benchmarks.arm64 --only kws --cpu cortex-a76 --dry
 
 There is no Arm hardware here: both run in QEMU's user mode, and a plugin (benchmarks/qemu/count.c)
 counts every instruction that is executed. A count is the difference between many calls and few, so
@@ -55,7 +55,7 @@ class Cpu:
     """A CPU that QEMU stands for.
 
     Attributes:
-        name: What QEMU calls it.
+        name: What QEMU calls it, with what is switched off.
         isa: The best level that it has.
         part: Its number in /proc/cpuinfo.
         features: Likewise, beyond those of all.
@@ -71,6 +71,8 @@ _DOT = "asimdhp fphp atomics asimdrdm lrcpc dcpop asimddp"
 CPUS = (
     Cpu("cortex-a72", "neon", "0xd08", ""),
     Cpu("cortex-a76", "neondot", "0xd0b", _DOT),
+    Cpu("max,sme=off", "i8mm", "0xd47", f"{_DOT} i8mm bf16"),
+    # With SME, which LiteRT has kernels for and edgeq does not.
     Cpu("max", "i8mm", "0xd47", f"{_DOT} i8mm bf16"),
 )
 
@@ -129,6 +131,7 @@ def theirs(folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="part of a model's name")
+    parser.add_argument("--cpu", action="append", help="of QEMU; all by default")
     parser.add_argument("--dry", action="store_true", help="print only")
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
@@ -141,7 +144,9 @@ def main() -> None:
         subprocess.run(shared, check=True)
         roots = {cpu.name: system(cpu, folder) for cpu in CPUS}
         for name, path in models():
-            for cpu in CPUS if given.only in name else ():
+            for cpu in CPUS:
+                if given.only not in name or (given.cpu and cpu.name not in given.cpu):
+                    continue
                 lib = ["-L", str(roots[cpu.name])]
                 litert = counted([str(calls), str(library), str(path)], cpu, plugin, *lib)
                 edgeq = counted(ours(path, cpu.isa), cpu, plugin)

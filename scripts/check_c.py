@@ -16,6 +16,7 @@ from pathlib import Path
 from edgeq.boards.levels import LEVELS, Level
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import BARE_HEADERS
+from edgeq.compiler.codegen.dispatch import clang_attribute
 from edgeq.compiler.codegen.source import kernel_file
 
 KERNELS = Path(__file__).parent.parent / "edgeq" / "kernels"
@@ -35,12 +36,13 @@ _LEVEL_COMPILERS = {
 
 def _level_builds(level: Level) -> list[list[str]]:
     """The compilers for a level's CPU, told what functions ask for in a generated program."""
-    old = level.cpu == "aarch64"  # for which clang before 16 has no such attribute
-    asked = [f'-DEQ_TARGET=__attribute__((target("{level.attribute}")))'] if level.attribute else []
-    return [
-        [*command, *([] if old and command[0] == "clang" else asked)]
-        for command in _LEVEL_COMPILERS[level.cpu]
-    ]
+    commands = []
+    for command in _LEVEL_COMPILERS[level.cpu]:
+        clang = command[0] == "clang"
+        asked = clang_attribute(level.attribute) if clang else level.attribute
+        option = f'-DEQ_TARGET=__attribute__((target("{asked}")))'
+        commands.append([*command, *([option] if asked else [])])
+    return commands
 
 
 # Folder of the target-specific headers that a build sees, and the compilers that make it.

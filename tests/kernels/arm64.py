@@ -37,12 +37,16 @@ def missing() -> str:
 
 
 def run_arm64(
-    model: Path, inputs: Sequence[np.ndarray], options: CompileOptions, cpu: str, *flags: str
+    model: Path,
+    inputs: Sequence[np.ndarray],
+    options: CompileOptions,
+    cpu: str,
+    command: tuple[str, ...] = (COMPILER,),
 ) -> list[np.ndarray]:
-    """The outputs of N calls on a CPU, as Session.run gives them."""
+    """The outputs of N calls on a CPU, as Session.run gives them; `command` is the compiler."""
     sources = generate(model, name="model", target="aarch64", options=options)
-    compiler = Toolchain(COMPILER, (str(shutil.which(COMPILER)),), (), (), "")
-    return run_program(sources, inputs, compiler, flags, ["-static"], (QEMU, "-cpu", cpu))
+    compiler = Toolchain(command[0], (str(shutil.which(command[0])), *command[1:]), (), (), "")
+    return run_program(sources, inputs, compiler, (), ["-static"], (QEMU, "-cpu", cpu))
 
 
 def outputs_on_arm64(cases: Sequence[Case], calls: int, isa: str) -> list[np.ndarray]:

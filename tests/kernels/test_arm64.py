@@ -1,5 +1,6 @@
 """The kernels of AArch64 give TensorFlow Lite Micro's bytes at every level, in QEMU's user mode."""
 
+import shutil
 import subprocess
 
 import numpy as np
@@ -9,7 +10,6 @@ from edgeq.boards.levels import best_here, best_of
 from edgeq.boards.target import load_target
 from edgeq.compiler.compilation import generate, isa_of
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.host_c import host_target
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.facts import read_facts
 from edgeq.devices.remote.runner import for_its_cpu
@@ -226,10 +226,15 @@ def test_a_device_is_not_given_what_would_end_there():
     assert for_its_cpu(_device("aarch64", "flags", ""), CompileOptions(isa="neon")).isa == "neon"
 
 
-def test_old_compilers_are_not_asked_for_what_they_do_not_know(small):
-    """clang before 16 has no attribute for it; the primitives then are assembly."""
-    text = generate(small[0], name="m", target="aarch64", options=CompileOptions(isa="i8mm"))
-    lines = text.files["m.c"].splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("#define EQ_TARGET"))
-    assert lines[at - 1] == "#if !defined(__clang__) || __clang_major__ >= 16"
-    assert host_target().cpu == "x86-64" or isa_of(host_target()).kernels[0] == "neon"
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ["neondot", "i8mm"])
+def test_clang_asks_for_its_instructions_too(isa, small):
+    """Before version 16 it has no intrinsics for a part of a program, and gets assembly."""
+    need(not arm64.missing(), arm64.missing())
+    need(shutil.which("clang"), "clang")
+    path, inputs, expected = small
+    command = ("clang", "--target=aarch64-linux-gnu")
+    (found,) = arm64.run_arm64(
+        path, inputs, CompileOptions(isa=isa), arm64.CPUS[isa], command=command
+    )
+    assert found.tobytes() == expected[0].tobytes()

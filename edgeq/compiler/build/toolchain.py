@@ -174,9 +174,13 @@ _ZIG_FLAGS = ("-fomit-frame-pointer", "-fno-sanitize=undefined")
 
 
 def _zig_option(flag: str) -> str:
-    """An option of gcc as zig takes it: CPUs have underscores in their names."""
+    """An option of gcc as zig takes it: names with underscores, and none of Arm's versions."""
     name, _, value = flag.partition("=")
-    return f"-mcpu={value.replace('-', '_')}" if name == "-march" else flag
+    if name != "-march":
+        return flag
+    cpu, plus, features = value.partition("+")
+    cpu = "generic" if cpu.startswith("armv8") else cpu.replace("-", "_")
+    return f"-mcpu={cpu}{plus}{features}"
 
 
 def _zig_command() -> tuple[str, ...]:

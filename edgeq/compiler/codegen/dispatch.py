@@ -24,15 +24,25 @@ def _by_cpu(levels: Sequence[Level]) -> list[tuple[str, list[Level]]]:
 def target_lines(attribute: str) -> list[str]:
     """What functions ask the compiler for, where they ask for anything.
 
-    clang before 16 knows the instructions of AArch64 only by its command line; the primitives
-    then have them in assembly.
+    Of AArch64 gcc takes an architecture with its features, and clang the features' names.
     """
     if not attribute:
         return []
     lines = [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
     if attribute.startswith("arch="):
-        lines = ["#if !defined(__clang__) || __clang_major__ >= 16", *lines, "#endif"]
+        names = clang_attribute(attribute)
+        lines = [
+            "#ifdef __clang__",
+            f'#define EQ_TARGET __attribute__((target("{names}")))',
+            "#else",
+        ]
+        lines += [f'#define EQ_TARGET __attribute__((target("{attribute}")))', "#endif"]
     return lines
+
+
+def clang_attribute(attribute: str) -> str:
+    """The same in the words of clang."""
+    return ",".join(attribute.split("+")[1:]) if attribute.startswith("arch=") else attribute
 
 
 def layers_header(

@@ -162,7 +162,8 @@ EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t room = EQ_ACCUMULATORS / p->columns;
-    return eq_min(all, room >= 4 ? 4 : (EQ_TILE_BLOCKS > 1 ? EQ_TILE_BLOCKS : eq_max(room, 1)));
+    const int32_t usual = EQ_TILE_BLOCKS > 1 ? EQ_TILE_BLOCKS : eq_max(room, 1);
+    return eq_min(all, room >= EQ_MOST_BLOCKS ? EQ_MOST_BLOCKS : usual);
 }
 
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,

@@ -78,6 +78,11 @@ EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
 #define EQ_TILE_BLOCKS (EQ_ACCUMULATORS % 2 == 0 ? 2 : 1)
 #endif
 
+/* And at most, where it is short. */
+#ifndef EQ_MOST_BLOCKS
+#define EQ_MOST_BLOCKS 4
+#endif
+
 #ifndef EQ_PART_DONE
 #define EQ_PART_DONE() (void)0
 #endif

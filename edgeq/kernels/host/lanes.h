@@ -67,6 +67,8 @@ EQ_KERNEL eq_limits eq_no_limits(int32_t left)
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 /* gcc copies sums between registers in each turn of a loop unless each is tied to one. */
 #define EQ_IN_REGISTER(x) __asm__("" : "+v"(x))
+#elif defined(__GNUC__) && !defined(__clang__) && defined(__aarch64__)
+#define EQ_IN_REGISTER(x) __asm__("" : "+w"(x))
 #else
 #define EQ_IN_REGISTER(x) (void)0
 #endif

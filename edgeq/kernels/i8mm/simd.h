@@ -20,12 +20,11 @@
 #define EQ_WEIGHT_FOURS 2
 #define EQ_WEIGHT_PARTS 2
 #define EQ_PIXEL_PAIRS 1
+#define EQ_MOST_BLOCKS 2
 
 #if defined(__clang__) && __clang_major__ < 16 && !defined(__ARM_FEATURE_MATMUL_INT8)
 #define EQ_SMMLA(sums, inputs, weights)                                                            \
-    __asm__(".arch_extension i8mm\n\tsmmla %0.4s, %1.16b, %2.16b"                                  \
-            : "+w"(sums)                                                                           \
-            : "w"(inputs), "w"(weights))
+    __asm__("smmla %0.4s, %1.16b, %2.16b" : "+w"(sums) : "w"(inputs), "w"(weights))
 #else
 #define EQ_SMMLA(sums, inputs, weights) sums = vmmlaq_s32(sums, inputs, weights)
 #endif
@@ -180,7 +179,13 @@ EQ_KERNEL eq_sums eq_whole(eq_partial *partial)
 
 EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
 {
-    return eq_take_two(inputs, inputs, four, fours);
+    int64_t eight;
+    if (fours == 1) {
+        return eq_take_two(inputs, inputs, four, fours);
+    }
+    memcpy(&eight, *inputs + 4 * four, sizeof(eight));
+    const eq_same same = {vreinterpretq_s8_s64(vdupq_n_s64(eight))};
+    return same;
 }
 
 EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same,

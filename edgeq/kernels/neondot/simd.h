@@ -9,11 +9,9 @@
 #include "eq_simd_neon.h"
 
 #if defined(__clang__) && __clang_major__ < 16 && !defined(__ARM_FEATURE_DOTPROD)
-/* This clang has the intrinsics for a whole program only. */
+/* This clang has the intrinsics for whole programs only. */
 #define EQ_SDOT(sums, weights, inputs, which)                                                      \
-    __asm__(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2" which                              \
-            : "+w"(sums)                                                                           \
-            : "w"(weights), "w"(inputs))
+    __asm__("sdot %0.4s, %1.16b, %2" which : "+w"(sums) : "w"(weights), "w"(inputs))
 #define EQ_SDOT_LANE(sums, weights, inputs, lane) EQ_SDOT(sums, weights, inputs, ".4b[" #lane "]")
 #define EQ_SDOT_ALL(sums, weights, inputs) EQ_SDOT(sums, weights, inputs, ".16b")
 #else
@@ -116,6 +114,7 @@ EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const
     EQ_UNROLL(4)
     for (int32_t i = 0; i < 4; i++) {
         sums.of[i] = eq_dot_by_lane(sums.of[i], weights->of[i], same->inputs, same->lane);
+        EQ_IN_REGISTER(sums.of[i]);
     }
     return sums;
 }
