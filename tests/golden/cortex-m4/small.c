@@ -3,7 +3,7 @@
  * input: int8 1x6x6x1, scale 0.0199999996f, zero_point -1, "image"
  * output: int8 1x3, scale 0.00390625f, zero_point -128, "scores"
  * arena: 304 bytes (bound 304), peak at op 0 CONV_2D
- * constants: 1,036 bytes; 3,024 MACs
+ * constants: 1,052 bytes; 3,024 MACs
  */
 #include "small.h"
 
@@ -86,6 +86,7 @@ static EQ_LAYER void small_depthwise_conv_2d_1(const int8_t *input, const uint32
         .line_words = 5,
         .band = 6,
         .input_zero_point = -128,
+        .merged = 0,
         .scale = {.twice_offset_plus_1 = 7, .rectified = 0, .activation_min = -128, .activation_max = 127},
     };
     eq_depthwise_conv_2d_dsp_s8(&params, input, weights, output, scratch);
@@ -102,6 +103,8 @@ static EQ_LAYER void small_fully_connected_1(const int8_t *input, const uint32_t
         .per_channel = 0,
         .doubled = -2095944226,
         .shift_1 = 7,
+        .merged = 0,
+        .widened = 0,
         .scale = {.twice_offset_plus_1 = 1, .rectified = 0, .activation_min = -128, .activation_max = 127},
     };
     eq_fully_connected_dsp_s8(&params, input, weights, output, scratch);

@@ -3,7 +3,7 @@
  * input: int8 1x6x6x1, scale 0.0199999996f, zero_point -1, "image"
  * output: int8 1x3, scale 0.00390625f, zero_point -128, "scores"
  * arena: 304 bytes (bound 304), peak at op 0 CONV_2D
- * constants: 1,036 bytes; 3,024 MACs
+ * constants: 1,052 bytes; 3,024 MACs
  */
 #ifndef SMALL_WEIGHTS_H
 #define SMALL_WEIGHTS_H
@@ -28,7 +28,7 @@
 
 #include "eq_base.h"
 
-extern const uint32_t small_op0_weights[24] EQ_ALIGN(4);
+extern const uint32_t small_op0_weights[28] EQ_ALIGN(4);
 extern const uint32_t small_op1_weights[24] EQ_ALIGN(4);
 extern const uint32_t small_op3_weights[148] EQ_ALIGN(4);
 extern const int32_t small_op4_exp_table[63] EQ_ALIGN(4);
