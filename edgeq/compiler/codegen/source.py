@@ -66,7 +66,10 @@ def source_text(
     lines = [*head, f'#include "{name}.h"', ""]
     lines += target_lines(attribute)
     lines += [f'#include "{name}_weights.h"']
-    files = [f"{name}_layers.h", "eq_cpu_host.h"] if levels else kernel_includes(names)
+    files = kernel_includes(names)
+    if levels:  # events are taken here, whatever level has made them
+        taken = [file for file in files if file == "eq_frontend_decision.h"]
+        files = [f"{name}_layers.h", "eq_cpu_host.h", *taken]
     lines += [f'#include "{file}"' for file in files]
     lines += [f'#include "{hook}"'] if hook else []
     lines += ["", *_arena_table(program, plan)]

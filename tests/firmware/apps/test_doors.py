@@ -35,7 +35,7 @@ def test_a_host_or_no_target(cli, tiny, tmp_path):
     done = compiled(cli, tiny, tmp_path / "any", "linux", "--json")
     assert done.json["target"] == "portable"
     text = (tmp_path / "any" / "src" / "tiny.c").read_text()
-    assert "for every core (portable C), little-endian" in text
+    assert "for application processors, little-endian" in text
 
 
 @pytest.mark.parametrize("template", ["web", "android"])
