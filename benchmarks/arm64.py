@@ -97,7 +97,7 @@ def system(cpu: Cpu, folder: Path) -> Path:
 
 def counted(command: list[str], cpu: Cpu, plugin: Path, *options: str) -> float:
     """Instructions of one call of a program whose last argument is the number of calls."""
-    emulator = [QEMU, "-cpu", cpu.name, *options, "-plugin", plugin, "-d", "plugin"]
+    emulator = [QEMU, "-cpu", cpu.name, *options, "-plugin", str(plugin), "-d", "plugin"]
     found = []
     for calls in (FEW, MANY):
         done = subprocess.run(
