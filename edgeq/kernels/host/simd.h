@@ -20,12 +20,6 @@ typedef struct {
     const int8_t *of;
 } eq_weights;
 
-/* Where the four inputs of the first channel are, and those of the next ones from there. */
-typedef struct {
-    const int8_t *of[4];
-    int32_t step;
-} eq_taps;
-
 typedef struct {
     int32_t multiplier[EQ_LANES], shift[EQ_LANES];
 } eq_scales;
@@ -43,19 +37,33 @@ EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
     return loaded;
 }
 
+#if defined(__SSE2__) || defined(__ARM_NEON)
+/* The inputs of all channels, by fours. */
+typedef struct {
+    int8_t of[EQ_WEIGHT_BYTES];
+} eq_taps;
+
 EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
 {
-    const eq_taps taps = {{inputs, inputs + 1, inputs + 2, inputs + 3}, 0};
+    eq_taps taps;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        memcpy(taps.of + 4 * lane, inputs, 4);
+    }
     return taps;
 }
 
 EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
 {
-    const eq_taps taps = {{a, b, c, d}, 1};
+    eq_taps taps;
+    for (int32_t lane = 0; lane < EQ_LANES; lane++) {
+        taps.of[4 * lane] = a[lane];
+        taps.of[4 * lane + 1] = b[lane];
+        taps.of[4 * lane + 2] = c[lane];
+        taps.of[4 * lane + 3] = d[lane];
+    }
     return taps;
 }
 
-#if defined(__SSE2__) || defined(__ARM_NEON)
 /* Products fit 16 bits; pairs of them are taken apart as words, which compilers vectorise. */
 EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
@@ -74,6 +82,24 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
     return sums;
 }
 #else
+/* Where the four inputs of the first channel are, and those of the next ones from there. */
+typedef struct {
+    const int8_t *of[4];
+    int32_t step;
+} eq_taps;
+
+EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
+{
+    const eq_taps taps = {{inputs, inputs + 1, inputs + 2, inputs + 3}, 0};
+    return taps;
+}
+
+EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
+{
+    const eq_taps taps = {{a, b, c, d}, 1};
+    return taps;
+}
+
 EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
     EQ_EACH_LANE
