@@ -169,6 +169,8 @@ class Split:
                 more = (float(self.keras.backend.epsilon()), _gain(self.keras, layer))
             found = TRANSLATORS[kind](layer.get_config(), sound.count, *more)
             shape = [size for size in node.outputs[0].shape[1:] if size != 1]
+            if len(shape) < 2:
+                raise Unlike(f"its output, {tuple(shape)}, is not several frames of features")
             if found.frames != shape[1 if found.features_first else 0]:
                 raise Unlike(f"its output, {tuple(shape)}, has other than {found.frames} frames")
             read_description(found.values)
@@ -280,7 +282,7 @@ def _gain(keras: Any, layer: Any) -> float:
         initial = keras.initializers.STFT(side, layer.window, None, layer.periodic)
         plain = keras.ops.convert_to_numpy(initial(kernel.shape, dtype="float32"))
         gains.append(float((kernel * plain).sum() / np.square(plain).sum()))
-        if np.abs(kernel - gains[-1] * plain).max() > _SAME_KERNEL * abs(gains[-1]):
+        if not np.abs(kernel - gains[-1] * plain).max() <= _SAME_KERNEL * abs(gains[-1]):
             raise Unlike("its kernels were trained, and are no Fourier transform any more")
     if abs(gains[0] - gains[1]) > _SAME_KERNEL * abs(gains[0]) or not gains[0]:
         raise Unlike("its kernels were trained, and are no Fourier transform any more")
