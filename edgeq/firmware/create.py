@@ -124,7 +124,7 @@ def create_project(
     options = _forms(options, len(models), template)
     hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
     if app:
-        check_app(template, runtime)
+        check_app(template, runtime, options)
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 

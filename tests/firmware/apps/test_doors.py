@@ -121,3 +121,16 @@ int main() {{ return m_{name}::{class_title(name)}().self_test(); }}
 def test_an_npm_package_is_no_module_of_node():
     assert project_name("fs", "web") == "m_fs"
     assert project_name("kws", "web") == "kws"
+
+
+@pytest.mark.parametrize(
+    ("template", "isa", "words"),
+    [("web", "avx2", "built for WebAssembly"), ("android", "neon", "built for all of arm64-v8a")],
+)
+def test_a_level_of_one_cpu_is_refused_where_several_are_built_for(
+    cli, tiny, tmp_path, template, isa, words
+):
+    done = compiled(cli, tiny, tmp_path / "net", template, "--isa", isa)
+    assert done.code == 2
+    assert words in done.err
+    assert not (tmp_path / "net").exists()
