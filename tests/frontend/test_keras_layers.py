@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgeq.conversion.sources.keras_front_ends import split_front_end
+from edgeq.conversion.sources.keras_front_ends import split_front_end, with_floor
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description, toml_text
 from edgeq.frontend.keras_options import Unlike, mel_spectrogram, stft_spectrogram
@@ -259,3 +259,24 @@ def test_the_file_says_what_the_values_say(tmp_path):
     file.write_text(toml_text(found.front.values))
     assert read_description(file) == read_description({**found.front.values, "name": "m.frontend"})
     assert json.dumps(dict(found.front.values))
+
+
+@pytest.mark.parametrize(
+    "names", [("permute", "reshape", "rescaling"), ("mel_units", "mel_layout", "mel_floor")]
+)
+def test_the_models_own_names_are_nobody_elses(names):
+    """Keras's own names for the user's layers, as a file holds them, and ours."""
+
+    def then(x):
+        x = layers.Permute((2, 1), name=names[0])(x)
+        x = layers.Reshape(x.shape[1:], name=names[1])(x)
+        x = layers.Rescaling(2.0, name=names[2])(x)
+        return ops.log10(ops.maximum(x, 1e-3)) + ops.maximum(x, 0)
+
+    keras.utils.clear_session()
+    model = behind(layers.MelSpectrogram(**MEL, name="mel"), then=then)
+    keras.utils.clear_session()  # as in the process that loads the file
+    found, _ = split_front_end(model, "model")
+    whole = with_floor(found, 1e-10)
+    row = sound()[None].astype(np.float32) / 32768
+    np.testing.assert_allclose(whole(row), model(row), atol=1e-3)
