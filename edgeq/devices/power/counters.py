@@ -107,7 +107,8 @@ def _hwmon(text: str) -> dict[str, tuple[float, float]]:
     """Lines "hwmon3 ina219 POWER MILLIAMPERES MILLIVOLTS", "-" for what a driver does not have."""
     found = {}
     for line in text.splitlines():
-        match = re.fullmatch(r"(hwmon\d+) (ina\d+\w*) (-|\d+) (-|-?\d+) (-|\d+)", line.strip())
+        number = r"(-|-?\d{1,18})"
+        match = re.fullmatch(rf"(hwmon\d+) (ina\d+\w*) {number} {number} {number}", line.strip())
         if not match:
             continue
         if match[3] != "-":

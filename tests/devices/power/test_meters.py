@@ -106,6 +106,19 @@ def test_a_phone_that_is_charged_measures_nothing(tmp_path: Path) -> None:
         meter("battery", tmp_path).read()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"hwmon0 ina219 {'9' * 400} - -", f"hwmon0 ina219 - {'9' * 5000} 1",
+     f"package-0 {'9' * 400} 1", f"VDD_A current(7)={'9' * 400}A\nVDD_V volt(7)={'9' * 400}V",
+     f"status Discharging\ncurrent_now {'9' * 400}\nvoltage_now {'9' * 400}"],
+)  # fmt: skip
+def test_numbers_of_any_length_are_no_tracebacks(text: str) -> None:
+    for counter in COUNTERS.values():
+        found = CounterMeter(counter, lambda _: text)
+        with pytest.raises(EdgeqError):
+            window([found.read(), found.read()])
+
+
 @pytest.mark.parametrize("name", COUNTERS)
 @pytest.mark.parametrize("text", ["", "x\n" * 100, "package-0 x y", "\0", "VDD_A current(7)=A"])
 def test_what_makes_no_sense_is_no_meter(name: str, text: str) -> None:
