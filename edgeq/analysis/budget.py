@@ -20,7 +20,7 @@ from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Measurement
 from edgeq.devices.host_c import host_target
-from edgeq.errors import LimitError
+from edgeq.errors import LimitError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, Provenance, figure, mark
@@ -39,6 +39,9 @@ _WHY_NOT = {
     "adb": "its memory belongs to the system there, which has no flash and counts no cycles",
     "serial": "the board runs what was flashed, and does not tell (profile tells its cycles)",
 }
+
+# Schemes, and runtimes of hosts behind a link, that run no C of ours that could be chosen here.
+_NO_C = ("local", "tflm", "vela", "serial", "litert", "installed", "wheel", "benchmark_model")
 
 _UNLIMITED: dict[str, Any] = {"ram_bytes": None, "flash_bytes": None, "cycles": None}
 
@@ -123,11 +126,19 @@ def chosen_for(
         reference: Whether the device only says what is right, and another keeps to the budgets.
 
     Raises:
+        UsageError: A level is chosen, and no C is generated for it there.
         LimitError: No form keeps to the budgets, or nobody can know there what the program takes.
     """
+    where = parse_address(address)
+    if not reference and where.query.get("runtime", where.scheme) in _NO_C:
+        for option, value in (("--isa", options.isa), ("--dispatch", options.dispatch)):
+            if value:
+                raise UsageError(
+                    f"{option} is for generated C, and none is made on {address}.",
+                    hint="--on c for the C on this machine",
+                )
     if not options.budgets:
         return options
-    where = parse_address(address)
     if where.scheme == "c":
         return within_budgets(model, host_target(), options, address=address)
     if where.scheme in ("sim", "qemu"):

@@ -16,6 +16,7 @@ from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import Session
 from edgeq.devices.oracle import open_oracle, owns
 from edgeq.errors import EdgeqError, UsageError
@@ -113,17 +114,28 @@ def verify(
         options: How C is generated, where an address runs generated C.
         where: Name of `inputs`, for error messages.
 
+    A front end has no oracle but this machine's C: on `c` itself the model behind it is compared,
+    with TensorFlow Lite Micro, unless `inputs` or `against` are given.
+
     Raises:
         EdgeqError: A device cannot run the model, or `inputs` do not fit it.
+        UsageError: `c` would be compared with itself.
     """
+    if options is not None and options.frontend is not None and against is None:
+        against = "c"  # no other runtime has front ends
+        if parse_address(on).scheme == "c":
+            if inputs is not None:
+                raise UsageError(
+                    "c would be compared with itself: no other runtime here has front ends.",
+                    hint="leave out the inputs, or --against sim:CPU or wasm:",
+                )
+            options, against = replace(options, frontend=None), None
     with ExitStack() as stack:
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)
         axes = read_axes(graph.metadata, graph.path)
         arrays = _inputs(as_fed(graph, options).main, inputs, axes, n, seed, where)
         pair = [stack.enter_context(open_session(on, path, options))]
-        if against is None and options is not None and options.frontend is not None:
-            against = "c"  # no other runtime has front ends
         if against is None:
             against, theirs = open_oracle(path)
         else:

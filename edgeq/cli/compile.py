@@ -158,11 +158,12 @@ def compile_(
 def _check_judged(model: str, npu: str, options: CompileOptions) -> None:
     """Refuse budgets, which nobody can judge of an NPU's program."""
     if options.budgets:
+        from dataclasses import replace
         from pathlib import Path
 
         from edgeq.analysis.budget import chosen_for
 
-        chosen_for(Path(model), f"vela:{npu}", options)
+        chosen_for(Path(model), f"vela:{npu}", replace(options, isa="", dispatch=False))
 
 
 def _compile_for_npu(model: str, output: str, npu: str, *, force: bool, as_json: bool) -> None:

@@ -27,9 +27,7 @@ def devices() -> None:
 @json_option
 def add(name: str, address: str, groups: tuple[str, ...], as_json: bool) -> None:
     """Give the device at ADDRESS a NAME, to be used wherever --on is."""
-    inventory.add(name, address)
-    for group in groups:
-        inventory.set_group(group, [*inventory.read_inventory().groups.get(group, ()), name])
+    inventory.add(name, address, groups)
     say(f"{name} is {address}", err=True)
     if as_json:
         print_json({"name": name, "address": address, "groups": list(groups)})

@@ -68,6 +68,12 @@ def verify(
         options=options,
         where=str(source),
     )
+    if options.frontend is not None and against is None and result.against != "c":
+        say(
+            f"Compared is the model behind the front end, which has no oracle on {on}: "
+            f"--on wasm: or sim:CPU compares both with {on}.",
+            err=True,
+        )
     if as_json:
         print_json(result.to_json())
     else:

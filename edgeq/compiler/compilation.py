@@ -84,7 +84,7 @@ def isa_of(target: Target, isa: str = "") -> Isa:
         isa: A level of a host's instruction set; "" for what the target is known to have.
 
     Raises:
-        UsageError: There is no such level, or it is one of another processor.
+        UsageError: There is no such level, it is one of another processor, or of a better one.
     """
     if isa:
         chosen = level(isa)
@@ -93,7 +93,15 @@ def isa_of(target: Target, isa: str = "") -> Isa:
         ):
             raise UsageError(
                 f"--isa {isa} is a level of {chosen.cpu or 'hosts'}, and {target.name} is none.",
-                hint="leave out --isa, or --target",
+                hint="leave out --isa",
+            )
+        known = stated(target.cpu, target.isa)
+        lacking = [each for each in chosen.isa if each not in target.isa]
+        # Of a chip with a name it is known; any host of a kind may have more than all of them.
+        if lacking and target.cpu == chosen.cpu and "soc" in target.host:
+            raise UsageError(
+                f"{target.title} cannot run code of level {isa}: it lacks {', '.join(lacking)}.",
+                hint=f"--isa {known.name} is the best that it has",
             )
         return Isa(chosen.kernels, chosen.attribute)
     if target.toolchain == "host":

@@ -46,7 +46,7 @@ def read_events(path: Path) -> list[Occurrence]:
             _WANTED,
         )
     places = [dialect.header.index(name) for name in COLUMNS]
-    found = []
+    found: dict[Occurrence, int] = {}
     for number, fields in dialect.lines(path):
         where = f"{path}, line {number}"
         if len(fields) != len(dialect.header):
@@ -65,5 +65,12 @@ def read_events(path: Path) -> list[Occurrence]:
             )
         if not file or not label:
             raise EdgeqError("The file or the label is empty.", where)
-        found.append(Occurrence(file.replace("\\", "/"), *times, label))
-    return found
+        event = Occurrence(file.replace("\\", "/"), *times, label)
+        if found.setdefault(event, number) != number:
+            raise EdgeqError(
+                f"The line says the same as line {found[event]}: of two events that are one, one "
+                "would always be missed.",
+                where,
+                "leave it out",
+            )
+    return list(found)

@@ -52,17 +52,20 @@ def read_inventory() -> Inventory:
     try:
         devices = {name: entry["address"] for name, entry in content.get("devices", {}).items()}
         groups = {name: tuple(members) for name, members in content.get("groups", {}).items()}
-        for text in _texts(devices, groups):
-            if problem := line_problem(text, _LONGEST):
-                raise TypeError(f"{text!r:.100} is not {problem}")
+        if problem := _problem(devices, groups):
+            raise TypeError(problem)
     except (KeyError, TypeError, AttributeError) as e:
         raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
     return Inventory(devices, groups)
 
 
-def _texts(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) -> list[Any]:
+def _problem(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) -> str:
+    """What in an inventory cannot be, read or to be written; empty where all of it can."""
     members = [member for names in groups.values() for member in names]
-    return [*devices, *devices.values(), *groups, *members]
+    for text in (*devices, *devices.values(), *groups, *members):
+        if problem := line_problem(text, _LONGEST):
+            return f"{text!r:.100} is not {problem}"
+    return ""
 
 
 def resolve(name: str) -> str:
@@ -100,14 +103,15 @@ def members(group: str) -> list[tuple[str, str]]:
     ]
 
 
-def add(name: str, address: str) -> None:
-    """Give a device a name.
+def add(name: str, address: str, groups: Iterable[str] = ()) -> None:
+    """Give a device a name, and put it into groups.
 
     Raises:
-        UsageError: The name or the address cannot be.
+        UsageError: A name or the address cannot be; nothing is written then.
         EdgeqError: The name is taken.
     """
-    _check_name(name)
+    for each in (name, *(wanted := tuple(groups))):
+        _check_name(each)
     if parse_address(address).scheme == "name":
         raise UsageError(f"'{address}' is itself a name.", hint="an address such as ssh://pi@host")
     inventory = read_inventory()
@@ -115,7 +119,10 @@ def add(name: str, address: str) -> None:
         raise EdgeqError(
             f"'{name}' is already {inventory.devices[name]}.", hint=f"edgeq devices remove {name}"
         )
-    _write(Inventory({**inventory.devices, name: address}, inventory.groups))
+    more = {
+        group: tuple(dict.fromkeys((*inventory.groups.get(group, ()), name))) for group in wanted
+    }
+    _write(Inventory({**inventory.devices, name: address}, {**inventory.groups, **more}))
 
 
 def remove(name: str) -> None:
@@ -161,6 +168,13 @@ def _check_name(name: str) -> None:
 
 
 def _write(inventory: Inventory) -> None:
+    """Write it, if it can be read again.
+
+    Raises:
+        UsageError: It could not.
+    """
+    if problem := _problem(inventory.devices, inventory.groups):
+        raise UsageError(f"The inventory cannot keep this: {problem}.", str(path()))
     lines = []
     for name, address in sorted(inventory.devices.items()):
         lines += [f"[devices.{_quoted(name)}]", f"address = {_quoted(address)}", ""]
@@ -168,7 +182,14 @@ def _write(inventory: Inventory) -> None:
         lines.append("[groups]")
     for group, names in sorted(inventory.groups.items()):
         lines.append(f"{_quoted(group)} = [{', '.join(_quoted(name) for name in names)}]")
-    write_whole(path(), "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    if len(text.encode()) > _MOST_BYTES:
+        raise UsageError(
+            f"The inventory would be {len(text):,} bytes long, over {_MOST_BYTES:,}.",
+            str(path()),
+            "edgeq devices remove NAME",
+        )
+    write_whole(path(), text)
 
 
 def _quoted(text: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeq.boards.levels import level
 from edgeq.compiler.build.toolchain import BARE_HEADERS, wasm_toolchain, zig_toolchain
+from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.tools import run_tool
 
@@ -18,16 +20,30 @@ ABIS = {
     "x86_64": ("x86_64-linux-android",),
 }
 """Android's names of processors, and what zig is told of each."""
+_CPUS = {"web": "WebAssembly", "android": f"all of {', '.join(ABIS)}"}
 
 
-def check_app(template: str, runtime: str) -> None:
+def check_app(template: str, runtime: str, forms: Sequence[CompileOptions]) -> None:
     """Refuse what library projects do not hold.
+
+    Args:
+        template: The kind of project.
+        runtime: What runs the models.
+        forms: How C is generated for each of them.
 
     Raises:
         UsageError: It is asked for.
     """
     if runtime == "tflm":
         raise UsageError(f"A '{template}' project holds generated C.", hint="leave out --runtime")
+    for form in forms if template in _CPUS else ():
+        chosen = level(form.isa) if form.isa else None
+        if chosen is not None and chosen.cpu:
+            raise UsageError(
+                f"--isa {form.isa} is a level of {chosen.cpu}; '{template}' projects are built "
+                f"for {_CPUS[template]}.",
+                hint="leave out --isa",
+            )
 
 
 def _web(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:

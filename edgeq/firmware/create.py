@@ -24,6 +24,7 @@ from edgeq.firmware.app_binaries import check_app, compile_binaries
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER, arena_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
+from edgeq.firmware.names import project_name
 from edgeq.firmware.project import check_target, render_project
 from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import check_writable, digests, whole_directory, write_whole
@@ -123,7 +124,7 @@ def create_project(
     options = _forms(options, len(models), template)
     hook = "" if app or template == "mlperf-tiny" else OPS_HEADER
     if app:
-        check_app(template, runtime)
+        check_app(template, runtime, options)
     if runtime == "tflm":
         from edgeq.firmware.tflm import tflm_model
 
@@ -138,7 +139,7 @@ def create_project(
             models, board, prefixes, options,
             golden=golden, hook=hook, memory=memory, replay=not app,
         )  # fmt: skip
-    title = name or made[0].name
+    title = project_name(name or made[0].name, template)
     account = None
     if runtime == "c" and template == TEMPLATE:
         account = _account(made, board)

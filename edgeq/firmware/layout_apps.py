@@ -14,7 +14,8 @@ from edgeq.boards.target import Target
 from edgeq.errors import UsageError
 from edgeq.firmware.app_binaries import ABIS
 from edgeq.firmware.layout import Layout, common_context, include_folders, model_sources
-from edgeq.firmware.model import FirmwareModel, accessor, class_title
+from edgeq.firmware.model import FirmwareModel, accessor
+from edgeq.firmware.names import class_title
 from edgeq.model.graph import numpy_dtype
 
 # By type: the word of JNI's functions, and Kotlin's array.

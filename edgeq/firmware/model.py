@@ -11,18 +11,11 @@ from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.devices.generated import tensor_specs
 from edgeq.devices.replay import input_spec, output_spec, replay_files
 from edgeq.devices.serial.protocol import NO_OP
+from edgeq.firmware.names import class_title
 from edgeq.model.stream import Stream
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
-
-
-# Names that wrappers use themselves, or that a class would hide from them.
-_CLASSES = """
-    Any Array Bool Boolean Byte ByteArray ByteBuffer Char Charsets Data Double Error Event Float
-    FloatArray Int IntArray Long LongArray Never None NotNull Nothing Object Optional Path Pair
-    Protocol Range Result Self SelfTest Sendable Set Short ShortArray String System Tensor Type
-    UInt Unit Void"""
 
 
 @dataclass(frozen=True)
@@ -143,12 +136,6 @@ class FirmwareModel:
             ", ".join(f"0x{byte:02X}" for byte in raw[start : start + 12])
             for start in range(0, len(raw), 12)
         ]
-
-
-def class_title(name: str) -> str:
-    """A name of C as languages write the name of a class, where it hides none of their own."""
-    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    return f"Model{title}" if title in _CLASSES.split() or not title[:1].isalpha() else title
 
 
 def accessor(name: str, kind: str, index: int) -> str:

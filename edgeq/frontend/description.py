@@ -271,6 +271,16 @@ def _fill(values: dict[str, Any]) -> None:
         values["mel_slopes"] = "hertz" if values.get("mel_scale") == "slaney" else "mel"
 
 
+def _empty_bands(d: Description) -> list[str]:
+    """What is wrong where no bin lies between the edges, the constant part of a spectrum apart."""
+    apart = d.sample_rate / d.fft_length
+    first = (math.floor(d.lower_edge_hertz / apart) + 1) * apart
+    if d.kind not in ("log-mel", "mfcc") or first < d.upper_edge_hertz:
+        return []
+    edges = f"{d.lower_edge_hertz:g} and {d.upper_edge_hertz:g} Hz"
+    return [f"no bin, {apart:g} Hz apart, lies between {edges}: the bands are empty"]
+
+
 def _problems(d: Description) -> list[str]:
     """All that makes no sense together."""
     choices = {
@@ -329,4 +339,4 @@ def _problems(d: Description) -> list[str]:
         found.append('log is "none": cepstral coefficients are of logarithms')
     if d.kind == "micro" and d.precision == "float32":
         found.append('precision is "float32": micro is defined in integers')
-    return found
+    return found or _empty_bands(d)

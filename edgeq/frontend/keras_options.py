@@ -52,35 +52,37 @@ def mel_spectrogram(config: Mapping[str, Any], samples: int) -> Translated:
     Raises:
         Unlike: An option of it has no counterpart.
     """
-    power = _POWERS.get(config["mag_exp"])
+    power = _POWERS.get(exponent := _number(config, "mag_exp"))
     if power is None:
-        raise Unlike(f"mag_exp is {config['mag_exp']:g}; powers (2) and magnitudes (1) are known")
+        raise Unlike(f"mag_exp is {exponent:g}; powers (2) and magnitudes (1) are known")
     # Without a window Keras takes as many samples as the transform has.
-    length = None if config["window"] is None else config["sequence_length"]
+    window, transform = _option(config, "window"), _whole(config, "fft_length")
+    given = window is not None and _option(config, "sequence_length")
+    step = _whole(config, "sequence_stride", 1)
     values = {
         "kind": "log-mel",
         "sample_rate": _whole(config, "sampling_rate"),
-        "frame_length": length or config["fft_length"],
-        "frame_step": config["sequence_stride"],
-        "fft_length": config["fft_length"],
-        "window": _window(config["window"]),
+        "frame_length": _whole(config, "sequence_length") if given else transform,
+        "frame_step": step,
+        "fft_length": transform,
+        "window": _window(window),
         "center": True,
         "power": power,
-        "num_mel_bins": config["num_mel_bins"],
-        "lower_edge_hertz": float(config["min_freq"]),
-        "upper_edge_hertz": float(config["max_freq"]),
+        "num_mel_bins": _whole(config, "num_mel_bins"),
+        "lower_edge_hertz": _number(config, "min_freq"),
+        "upper_edge_hertz": _number(config, "max_freq"),
     }
-    values["frames"] = frames = 1 + samples // int(config["sequence_stride"])
+    values["frames"] = frames = 1 + samples // step
     approximate = [_MIRRORED]
-    if not config["power_to_db"]:
+    if not _option(config, "power_to_db"):
         return _checked({**values, "log": "none"}, frames, 1.0, 0.0, True, approximate)
     # Keras's decibels are 10 log10 of magnitudes, too.
-    floor = float(config["min_power"])
+    floor = _number(config, "min_power")
     values |= {"log": "db" if power == 2 else "log10", "log_floor": floor}
     if not floor > 0:
         raise Unlike("min_power is 0, and silence has no logarithm")
-    reference = -10 * math.log10(max(abs(float(config["ref_power"])), floor))
-    span = float(config["top_db"])
+    reference = -10 * math.log10(max(abs(_number(config, "ref_power")), floor))
+    span = _number(config, "top_db")
     approximate.append(
         f"It lifts what is {span:g} dB below the loudest value of all that it is given at once "
         "(top_db); a stream does not know that value, and takes the loudest of the data."
@@ -103,29 +105,31 @@ def stft_spectrogram(
     Raises:
         Unlike: An option of it has no counterpart.
     """
-    mode = config["mode"]
+    mode = _option(config, "mode")
     if mode not in ("log", "magnitude", "psd"):
-        raise Unlike(f"mode is '{mode}'; log, magnitude and psd are known")
-    length = int(config["frame_length"])
-    step = int(config["frame_step"] or length // 2)
+        raise Unlike(f"mode is {mode!r:.100}; log, magnitude and psd are known")
+    length = _whole(config, "frame_length", 2)
+    step = _whole(config, "frame_step", 1) if _option(config, "frame_step") else length // 2
+    transform = _option(config, "fft_length") and _whole(config, "fft_length")
     values = {
         "kind": "spectrogram",
         "frame_length": length,
         "frame_step": step,
-        "fft_length": config["fft_length"] or 2 ** math.ceil(math.log2(length)),
-        "window": _window(config["window"]),
-        "periodic": bool(config["periodic"]),
+        "fft_length": transform or 2 ** math.ceil(math.log2(length)),
+        "window": _window(_option(config, "window")),
+        "periodic": bool(_option(config, "periodic")),
         "power": 2 if mode == "psd" else 1,
         "log": "natural" if mode == "log" else "none",
     }
-    frames, silence, behind = _padded(config["padding"], samples, length, step)
+    frames, silence, behind = _padded(_option(config, "padding"), samples, length, step)
     values |= {"frames": frames} | ({"silence": silence} if silence else {})
     approximate = []
     if behind:
         approximate.append(
             "It pads a recording with silence at its end; a stream goes on with what comes next."
         )
-    first = config["data_format"] == "channels_first" and not config["expand_dims"]
+    first = _option(config, "data_format") == "channels_first"
+    first = first and not _option(config, "expand_dims")
     if mode == "log":
         values["log_floor"] = math.sqrt(epsilon) / gain
         return _checked(values, frames, 1.0, math.log(gain), first, approximate)
@@ -155,10 +159,25 @@ def _checked(
     return Translated(values, frames, scale, offset, features_first, tuple(approximate))
 
 
-def _whole(config: Mapping[str, Any], name: str) -> int:
-    value = config[name]
-    if int(value) != value:
+def _option(config: Mapping[str, Any], name: str) -> Any:
+    if name not in config:
+        raise Unlike(f"it has no option {name}: it is a layer of another kind with this name")
+    return config[name]
+
+
+def _number(config: Mapping[str, Any], name: str) -> float:
+    value = _option(config, name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Unlike(f"{name} is {value!r:.100}, no number")
+    return float(value)
+
+
+def _whole(config: Mapping[str, Any], name: str, least: int | None = None) -> int:
+    value = _number(config, name)
+    if not value.is_integer():
         raise Unlike(f"{name} is {value}, no whole number")
+    if least is not None and value < least:
+        raise Unlike(f"{name} is {value:g}, less than {least}")
     return int(value)
 
 
@@ -171,8 +190,10 @@ def _window(value: Any) -> str:
     return _WINDOWS[value]
 
 
-def _padded(padding: str, samples: int, length: int, step: int) -> tuple[int, int, int]:
+def _padded(padding: Any, samples: int, length: int, step: int) -> tuple[int, int, int]:
     """Frames, and samples of silence before and behind a recording."""
+    if padding not in ("valid", "same"):
+        raise Unlike(f"padding is {padding!r:.100}; valid and same are known")
     if padding == "valid":
         return 1 + (samples - length) // step, 0, 0
     frames = -(-samples // step)

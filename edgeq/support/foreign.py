@@ -39,6 +39,7 @@ MOST_FILE_BYTES = 4 << 30
 """Largest binary file that is read at once: what a .wav file can be."""
 
 MOST_DEPTH = 64
+MOST_VALUES = 5_000_000  # half a gigabyte of Python; a graph of 100,000 ops has as many
 """Lists and tables inside each other; edgeq's own results have 8."""
 
 # Of a pipe without a writer, opening alone would wait.
@@ -172,8 +173,11 @@ def parse_json(
         depth: How many lists and objects may lie in each other.
 
     Raises:
-        EdgeqError: It is no JSON, lists lie too deep in each other, or a number is too long.
+        EdgeqError: It is no JSON, lists lie too deep in each other, or a number is too long; or it
+            holds so many values that some bytes would become gigabytes.
     """
+    if _most_values(text) > MOST_VALUES:
+        raise EdgeqError(f"this is no sound JSON: over {MOST_VALUES:,} values.", where)
     try:
         value = json.loads(
             text,
@@ -186,6 +190,13 @@ def parse_json(
     except (ValueError, RecursionError, MemoryError) as error:
         raise EdgeqError(f"this is no sound JSON: {reason_of(error)}.", where) from None
     return value
+
+
+def _most_values(text: str | bytes) -> int:
+    """No fewer values than a JSON text holds, without making them."""
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{") + text.count(b",")
+    return text.count("[") + text.count("{") + text.count(",")
 
 
 def parse_toml(text: bytes, where: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from edgeq.conversion.sources.keras_front_ends import (
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.frontend.description import Description, read_described, toml_text
+from edgeq.frontend.stamp import stamped
 from edgeq.support.output import check_writable, write_whole
 from edgeq.workflow.quality import QualityCheck
 
@@ -176,7 +177,7 @@ def written(
         write_whole(path, model)
         return str(path), found
     before = beside.read_bytes() if beside.exists() else None
-    write_whole(beside, _text_for(beside, found))
+    write_whole(beside, stamped(_text_for(beside, found), model))
     try:
         write_whole(path, model)
     except BaseException:
@@ -188,7 +189,7 @@ def written(
     return str(path), replace(found, output=str(beside))
 
 
-def _text_for(place: Path, found: SplitFrontEnd) -> str | bytes:
+def _text_for(place: Path, found: SplitFrontEnd) -> bytes:
     """The content of the file: what stands there already if it is the same front end."""
     try:
         described, _ = read_described(place)
@@ -199,4 +200,4 @@ def _text_for(place: Path, found: SplitFrontEnd) -> str | bytes:
                 return place.read_bytes()
     except (EdgeqError, OSError):
         pass
-    return found.toml
+    return found.toml.encode()

@@ -153,6 +153,16 @@ def test_an_architecture_of_a_gigabyte(tmp_path):
     assert peak_mb(lambda: refused(path, "holds 1,073,741,824 bytes unpacked")) < 50
 
 
+@pytest.mark.parametrize("name", ["config.json", "metadata.json"])
+def test_an_architecture_of_millions_of_values(good, tmp_path, name):
+    """64 KB that would become gigabytes in Python."""
+    files = {**members(good / "net.keras"), name: b"[" + b"[]," * 3_000_000 + b"0]"}
+    pack(tmp_path / "net.keras", files.items(), zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "net.keras").stat().st_size < 1 << 20
+    words = "over 5,000,000 values" if name == "config.json" else "metadata.json holds"
+    assert peak_mb(lambda: refused(tmp_path / "net.keras", words)) < 50
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_an_array_that_claims_to_be_large(good, tmp_path, inside):
     path = tmp_path / "net.h5"

@@ -9,6 +9,7 @@ import pytest
 from edgeq.conversion.sources.torch.contents import clean_program
 from edgeq.errors import EdgeqError
 from tests.foreign.pt2 import PROGRAM, WEIGHTS, archive
+from tests.memory import peak_mb
 
 
 def clean(tmp_path, **changes):
@@ -140,3 +141,25 @@ def test_what_is_no_program(tmp_path):
     assert "2 programs" in refused(tmp_path, more={"models/other.json": b"{}"})
     old = refused(tmp_path, weights=None, more={"data/weights/model.pt": b"\x80\x04evil"})
     assert "older PyTorch" in old
+
+
+def test_members_that_nothing_names_are_not_read(tmp_path):
+    path = tmp_path / "model.pt2"
+    path.write_bytes(archive())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("net/data/weights/weight_9", bytes(200 << 20))
+    assert peak_mb(lambda: clean_program(path)) < 50
+    assert "model/data/weights/weight_9" not in members(clean_program(path))
+
+
+def test_a_graph_of_millions_of_values_is_refused(tmp_path):
+    program = json.dumps(PROGRAM)[:-1] + ', "x": [' + "[]," * 3_000_000 + "0]}"
+    path = tmp_path / "model.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("net/models/model.json", program)
+    with pytest.raises(EdgeqError, match="over 5,000,000 values"):
+        clean_program(path)
+
+
+def test_weights_of_the_other_byte_order_are_refused(tmp_path):
+    assert "little-endian" in refused(tmp_path, more={"byteorder": b"big"})

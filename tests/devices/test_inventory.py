@@ -85,3 +85,35 @@ def test_text_that_would_steer_a_terminal_is_refused(address):
     inventory.path().write_text(f'[devices.a]\naddress = "{address}"')
     with pytest.raises(EdgeqError, match="cannot be read"):
         inventory.read_inventory()
+
+
+LONG = "y" * 1001
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("add", LONG, "local"),
+        ("add", "pi", f"ssh://{LONG}"),
+        ("add", "pi", "local", "--group", LONG),
+        ("add", "pi", "local", "--group", "a b"),
+        ("groups", LONG, "one"),
+        ("groups", "lab", f"ssh://{LONG}"),
+        ("groups", "lab", *(f"ssh://{k:0>900}" for k in range(1200))),
+    ],
+    ids=["name", "address", "group", "odd-group", "new-group", "member", "megabyte"],
+)
+def test_what_could_not_be_read_again_is_not_written(words, cli):
+    inventory.add("one", "local")
+    before = inventory.path().read_bytes()
+    done = cli("devices", *words)
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert inventory.path().read_bytes() == before
+    assert cli("devices", "list").code == 0
+
+
+def test_a_device_in_groups_twice_is_there_once(cli):
+    for _ in range(2):
+        assert cli("devices", "add", "pi", "local", "--group", "a", "--group", "b").code == 0
+    assert inventory.read_inventory().groups == {"a": ("pi",), "b": ("pi",)}

@@ -101,3 +101,14 @@ def test_compile_says_how_samples_come(place, capsys):
     assert run(*command, "--force", "--reentrant", "--project", "bare-metal", *target) == 2
     assert run(*command, "--force", "--project", "bare-metal", *target) == 0
     assert (place / "out" / "model" / "ears_replay.c").exists()
+
+
+def test_c_is_not_verified_against_itself(place, capsys):
+    ears = ("--frontend", "ears.toml")
+    assert run("verify", "louder.tflite", *ears, "--on", "c", "-n", 2, "--json") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["against"] == "tflm"
+    assert "Compared is the model behind the front end" in said.err
+    np.save("sound.npy", np.zeros((1, 16000), np.int16))
+    assert run("verify", "louder.tflite", *ears, "--on", "c", "--input", "sound.npy") == 2
+    assert "c would be compared with itself" in capsys.readouterr().err

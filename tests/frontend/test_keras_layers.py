@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from edgeq.conversion.sources.keras_front_ends import split_front_end
+from edgeq.conversion.sources.keras_front_ends import split_front_end, with_floor
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description, toml_text
+from edgeq.frontend.keras_options import Unlike, mel_spectrogram, stft_spectrogram
 from tests.frontend.signals import frames_of, recording
 
 keras = pytest.importorskip("keras")
@@ -170,6 +171,57 @@ def test_what_cannot_be_split_off_is_refused_with_its_name(layer, then, why):
     assert caught.value.where == "net.keras"
 
 
+ODD = [[8000], "2", {"a": 1}, float("nan"), float("inf"), True, b"8", 0, -1, 1, 0.5, 1e300, None]
+NUMBERS = ("mag_exp", "sampling_rate", "sequence_length", "sequence_stride", "fft_length",
+           "num_mel_bins", "min_freq", "max_freq", "min_power", "ref_power", "top_db",
+           "window", "frame_length", "frame_step", "mode", "padding")  # fmt: skip
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+def test_options_of_any_kind_are_refused_or_taken(option):
+    """A file's options are whoever's wrote it: no other error may come out."""
+    mel, stft = layers.MelSpectrogram(**MEL).get_config(), layers.STFTSpectrogram(**STFT)
+    refused = 0
+    for config, translate, more in (
+        (mel, mel_spectrogram, ()),
+        (stft.get_config(), stft_spectrogram, (1e-7, 1.0)),
+    ):
+        if option not in config:
+            continue
+        for value in ODD:
+            try:
+                read_description(translate({**config, option: value}, COUNT, *more).values)
+            except (Unlike, EdgeqError) as error:
+                refused += option in str(error) or isinstance(value, int | float)
+        missing = {key: value for key, value in config.items() if key != option}
+        with pytest.raises(Unlike, match=f"no option {option}"):
+            translate(missing, COUNT, *more)
+    assert refused >= 4
+
+
+def test_a_list_where_a_number_is_expected_is_named():
+    config = layers.MelSpectrogram(**MEL).get_config()
+    for option, value in (("sampling_rate", [8000]), ("mag_exp", "2")):
+        with pytest.raises(Unlike, match=rf"^{option} is .*, no number$"):
+            mel_spectrogram({**config, option: value}, COUNT)
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "why"),
+    [
+        ({"num_mel_bins": 1}, COUNT, "not several frames of features"),
+        ({}, 100, "not several frames of features"),
+        ({"min_freq": 7990, "max_freq": 8000}, COUNT, "the bands are empty"),
+    ],
+)
+def test_spectra_without_frames_or_features_are_refused(options, count, why):
+    layer = layers.MelSpectrogram(**{**MEL, **options}, name="mel")
+    with pytest.raises(EdgeqError, match=why) as caught:
+        split_front_end(behind(layer, (count,)), "net.keras")
+    assert "'mel' (MelSpectrogram) cannot be split off: " in caught.value.what
+    assert "TOML" in caught.value.hint
+
+
 def test_what_takes_the_samples_beside_it_is_refused():
     given = keras.Input((COUNT,))
     mel = layers.GlobalAveragePooling1D()(layers.MelSpectrogram(**MEL)(given))
@@ -207,3 +259,24 @@ def test_the_file_says_what_the_values_say(tmp_path):
     file.write_text(toml_text(found.front.values))
     assert read_description(file) == read_description({**found.front.values, "name": "m.frontend"})
     assert json.dumps(dict(found.front.values))
+
+
+@pytest.mark.parametrize(
+    "names", [("permute", "reshape", "rescaling"), ("mel_units", "mel_layout", "mel_floor")]
+)
+def test_the_models_own_names_are_nobody_elses(names):
+    """Keras's own names for the user's layers, as a file holds them, and ours."""
+
+    def then(x):
+        x = layers.Permute((2, 1), name=names[0])(x)
+        x = layers.Reshape(x.shape[1:], name=names[1])(x)
+        x = layers.Rescaling(2.0, name=names[2])(x)
+        return ops.log10(ops.maximum(x, 1e-3)) + ops.maximum(x, 0)
+
+    keras.utils.clear_session()
+    model = behind(layers.MelSpectrogram(**MEL, name="mel"), then=then)
+    keras.utils.clear_session()  # as in the process that loads the file
+    found, _ = split_front_end(model, "model")
+    whole = with_floor(found, 1e-10)
+    row = sound()[None].astype(np.float32) / 32768
+    np.testing.assert_allclose(whole(row), model(row), atol=1e-3)

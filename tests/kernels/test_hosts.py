@@ -179,6 +179,35 @@ def test_a_level_of_another_processor_is_refused(target, tmp_path):
         generate(path, target=target, options=CompileOptions(isa="avx2"))
 
 
+def test_a_level_that_a_named_target_lacks_is_refused(tmp_path):
+    path = tmp_path / "swish.tflite"
+    path.write_bytes(swish(extra_reader=False))
+    for isa, target, best in (
+        ("i8mm", "raspberry-pi-5", "neondot"),
+        ("neondot", "raspberry-pi-4", "neon"),
+    ):
+        with pytest.raises(UsageError, match=f"cannot run code of level {isa}: it lacks ") as found:
+            generate(path, target=target, options=CompileOptions(isa=isa))
+        assert found.value.hint == f"--isa {best} is the best that it has"
+        generate(path, target=target, options=CompileOptions(isa=best))
+        generate(path, target="generic-aarch64", options=CompileOptions(isa=isa))
+
+
+@pytest.mark.parametrize("more", [("--isa", "avx2"), ("--dispatch",)], ids=["isa", "dispatch"])
+@pytest.mark.parametrize(
+    "command",
+    ["profile --on local", "verify --on local", "profile --on tflm",
+     "profile --on ssh://nobody@h.invalid?runtime=litert"],
+)  # fmt: skip
+def test_a_level_where_no_c_is_generated_is_refused(cli, tmp_path, command, more):
+    path = tmp_path / "swish.tflite"
+    path.write_bytes(swish(extra_reader=False))
+    name, *words = command.split()
+    done = cli(name, path, *words, *more)
+    assert done.code == 2
+    assert f"{more[0]} is for generated C, and none is made on {words[-1]}" in done.err
+
+
 def test_what_the_cpu_lacks_is_said(cli, tmp_path, monkeypatch):
     path = tmp_path / "swish.tflite"
     path.write_bytes(swish(extra_reader=False))

@@ -177,6 +177,22 @@ def test_an_edited_description_stays_where_it_is_the_same_front_end(converted, t
     assert "decision" not in file.read_text().partition("\nkind")[2]
 
 
+def test_a_front_end_of_another_model_is_not_taken(converted, cli, tmp_path):
+    """What was converted over the model since then takes features, or other ones."""
+    place, _ = converted
+    for name in ("net.tflite", "net.frontend.toml"):
+        shutil.copy(place / name, tmp_path)
+    model, file = tmp_path / "net.tflite", tmp_path / "net.frontend.toml"
+    assert cli("profile", model, "--on", "c", "--no-ops").code == 0
+    data = bytearray(model.read_bytes())
+    model.write_bytes(data + b"\0\0\0\0")
+    other = cli("profile", model, "--on", "c", "--no-ops")
+    assert other.code == 2
+    assert "net.frontend.toml was written for another model" in other.err
+    assert cli("profile", model, "--on", "c", "--no-ops", "--frontend", file).code == 0
+    assert cli("profile", model, "--on", "c", "--no-ops", "--frontend", "none").code == 0
+
+
 def test_nothing_is_written_of_a_front_end_that_leads_elsewhere(tmp_path):
     # The model looks at the first frame alone, half of which is mirrored in Keras: a click there
     # has four times the power.

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq.devices.base import Device, Measurement, ProfileOptions, Session
-from edgeq.devices.power.meter import Meter, Metered, Window, idle, per_inference, recorded
+from edgeq.devices.power.meter import (
+    Meter,
+    Metered,
+    Window,
+    check_work,
+    idle,
+    per_inference,
+    recorded,
+)
 from edgeq.devices.power.opening import open_meter
 from edgeq.errors import EdgeqError
 from edgeq.support.figures import Figure, Provenance, figure
@@ -67,6 +75,7 @@ def metered(session: Session, device: Device, spec: str, how: ProfileOptions) ->
         busy, measured, pulses = _busy(session, meter, how)
     if pulses is not None:
         joules, count = pulses
+        check_work(busy, joules)
         return PowerReport(
             meter.name, meter.covers, Metered(joules / count * 1e6, busy.watts, rest.watts, 1.0)
         )

@@ -21,6 +21,7 @@ from edgeq.support.array import Array
 EVENTS_FILE = "events.csv"
 _CLIPPED_SHARE = 0.001
 _MOST_NAMED = 3
+_MOST_SAMPLES = 1 << 53  # more than all files together have
 # Times are written with few digits: so far behind its end a recording still ends.
 _SPARE_S = 0.1
 
@@ -58,7 +59,9 @@ def read_recordings(
     if not files:
         raise EdgeqError("The folder has no recordings.", str(folder), ".wav or .csv files")
     _check_occurrences(occurrences, files, rules, folder / EVENTS_FILE)
-    left = None if seconds is None else int(seconds * stream.rate_hz) * stream.axes
+    left = None
+    if seconds is not None:
+        left = int(min(seconds * stream.rate_hz, _MOST_SAMPLES)) * stream.axes
     parts, clipped = [], []
     for name, file in sorted(files.items()):
         samples = read_recording(file, stream, resample=resample)

@@ -21,6 +21,7 @@ from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 
 # Addresses that run generated C and nothing else, made for the command.
+_MOST_MODEL_BYTES = 4 << 30
 _GENERATED = {"c", "wasm", "sim", "qemu"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -135,6 +136,8 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
 def _beside(given: Mapping[str, Any]) -> str | None:
     """The front end that `convert` has written beside a model, where nothing but C runs it."""
     from edgeq.devices.address import parse_address
+    from edgeq.frontend.stamp import is_of_another
+    from edgeq.support.foreign import read_bytes
 
     model, on = given.get("model"), given.get("on")
     if not isinstance(model, Path) or model.suffix != ".tflite" or given.get("robustness"):
@@ -146,6 +149,13 @@ def _beside(given: Mapping[str, Any]) -> str | None:
     schemes = {parse_address(address).scheme for address in (on, *others) if address}
     if not schemes <= _GENERATED:
         return None
+    if model.is_file() and is_of_another(
+        read_bytes(file, "front end"), read_bytes(model, "model", _MOST_MODEL_BYTES)
+    ):
+        raise UsageError(
+            f"{file} was written for another model than {model}.",
+            hint=f"--frontend {file} takes it all the same, --frontend none leaves it out",
+        )
     say(f"{file} stands before the model (--frontend none: it takes features).", err=True)
     return str(file)
 

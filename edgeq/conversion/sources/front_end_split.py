@@ -83,11 +83,13 @@ class Split:
         self.input: Any = None
         self.used: Spectrum | None = None
         self._made: Any = None
+        self._taken: set[str] = set()
         self._begin = begin or self._features
 
     def rebuilt(self, model: Any, count: int) -> Any:
         """The keras.Model behind the front end; None where there is nothing."""
         followed = getattr(model, "_functional", None) or model
+        self._taken = {each.name for each in (*followed.operations, *followed._flatten_layers())}
         outputs = self.follow(followed, [Sound(count)])
         known = {id(old): new for old, new in zip(followed.outputs, outputs, strict=True)}
         if self.input is None or any(isinstance(new, Sound | Spectrum) for new in outputs):
@@ -96,6 +98,13 @@ class Split:
         given = followed._outputs_struct if given is None else given
         made = self.keras.tree.map_structure(lambda tensor: known[id(tensor)], given)
         return self.keras.Model(self.input, made, name=model.name)
+
+    def free_name(self, wanted: str) -> str:
+        """A name for a layer of ours that is none of the model's."""
+        while wanted in self._taken:
+            wanted += "_"
+        self._taken.add(wanted)
+        return wanted
 
     def follow(self, model: Any, given: list[Any]) -> list[Any]:
         """The outputs of a functional model for what its inputs have become."""
@@ -169,6 +178,8 @@ class Split:
                 more = (float(self.keras.backend.epsilon()), _gain(self.keras, layer))
             found = TRANSLATORS[kind](layer.get_config(), sound.count, *more)
             shape = [size for size in node.outputs[0].shape[1:] if size != 1]
+            if len(shape) < 2:
+                raise Unlike(f"its output, {tuple(shape)}, is not several frames of features")
             if found.frames != shape[1 if found.features_first else 0]:
                 raise Unlike(f"its output, {tuple(shape)}, has other than {found.frames} frames")
             read_description(found.values)
@@ -249,11 +260,11 @@ class Split:
         self.input, made = self._begin(spectrum)
         if found.scale != 1.0 or found.offset:
             scale = found.scale if isinstance(found.scale, float) else np.asarray(found.scale)
-            made = layers.Rescaling(scale, found.offset, name=f"{name}_units")(made)
+            made = layers.Rescaling(scale, found.offset, name=self.free_name(f"{name}_units"))(made)
         if found.features_first:
-            made = layers.Permute((2, 1), name=f"{name}_layout")(made)
+            made = layers.Permute((2, 1), name=self.free_name(f"{name}_layout"))(made)
         if len(spectrum.shape) > 2:
-            made = layers.Reshape(spectrum.shape, name=f"{name}_shape")(made)
+            made = layers.Reshape(spectrum.shape, name=self.free_name(f"{name}_shape"))(made)
         return made
 
 
@@ -280,7 +291,7 @@ def _gain(keras: Any, layer: Any) -> float:
         initial = keras.initializers.STFT(side, layer.window, None, layer.periodic)
         plain = keras.ops.convert_to_numpy(initial(kernel.shape, dtype="float32"))
         gains.append(float((kernel * plain).sum() / np.square(plain).sum()))
-        if np.abs(kernel - gains[-1] * plain).max() > _SAME_KERNEL * abs(gains[-1]):
+        if not np.abs(kernel - gains[-1] * plain).max() <= _SAME_KERNEL * abs(gains[-1]):
             raise Unlike("its kernels were trained, and are no Fourier transform any more")
     if abs(gains[0] - gains[1]) > _SAME_KERNEL * abs(gains[0]) or not gains[0]:
         raise Unlike("its kernels were trained, and are no Fourier transform any more")

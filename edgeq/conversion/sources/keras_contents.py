@@ -22,8 +22,10 @@ from edgeq.support.foreign import check_file, parse_json, read_members, too_larg
 from edgeq.support.text import visible_line
 
 _CONFIG = "config.json"
+_METADATA = "metadata.json"
 _WEIGHTS = ".h5"
 _MOST_CONFIG_BYTES = 64 << 20
+_MOST_METADATA_BYTES = 1 << 20
 _MOST_DEPTH = 256  # each network inside another adds six
 _MOST_CALLS = 100_000  # of layers, when those of networks that are called again count again
 # Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
@@ -99,12 +101,15 @@ def _config(path: Path) -> Any:
         members = read_members(
             path,
             str(path),
-            lambda name: name == _CONFIG or name.endswith(_WEIGHTS),
+            lambda name: name in (_CONFIG, _METADATA) or name.endswith(_WEIGHTS),
             member=limit,
             whole=limit,
         )
         if _CONFIG not in members:
             raise EdgeqError(f"This is no sound Keras file: it has no {_CONFIG}.", str(path))
+        # Keras reads it too, however large it becomes; it says a version and a date.
+        if len(data := members.get(_METADATA, b"")) > _MOST_METADATA_BYTES:
+            raise too_large(_METADATA, len(data), _MOST_METADATA_BYTES, str(path))
         with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
             for name, data in members.items():
                 if name.endswith(_WEIGHTS):

@@ -127,13 +127,20 @@ def with_floor(found: SplitModel, floor: float) -> Any:
 
     def begin(spectrum: Spectrum) -> tuple[Any, Any]:
         given = keras.Input(shape, name=found.whole.inputs[0].name)
-        x = keras.layers.Reshape((max(shape),))(given)
-        x = keras.layers.Rescaling(1 / spectrum.full_scale)(x)
-        x = keras.layers.Permute((2, 1))(type(found.layer).from_config(config)(x))
-        log = keras.ops.log10(keras.ops.maximum(x, floor))
-        return given, log * (10.0 if found.front.values["log"] == "db" else 1.0)
+        name, layers = found.layer.name, keras.layers
+        x = layers.Reshape((max(shape),), name=split.free_name(f"{name}_row"))(given)
+        x = layers.Rescaling(1 / spectrum.full_scale, name=split.free_name(f"{name}_scale"))(x)
+        x = type(found.layer).from_config({**config, "name": split.free_name(f"{name}_own")})(x)
+        x = layers.Permute((2, 1), name=split.free_name(f"{name}_frames"))(x)
+        # Operations of keras.ops would take names that the model's own have.
+        return given, layers.Lambda(decibels, name=split.free_name(f"{name}_floor"))(x)
 
-    return Split(keras, found.where, begin).rebuilt(found.whole, max(shape))
+    def decibels(x: Any) -> Any:
+        log = keras.ops.log10(keras.ops.maximum(x, floor))
+        return log * (10.0 if found.front.values["log"] == "db" else 1.0)
+
+    split = Split(keras, found.where, begin)
+    return split.rebuilt(found.whole, max(shape))
 
 
 def _layers(model: Any) -> list[Any]:

@@ -60,6 +60,7 @@ class CounterMeter:
         self._counter = counter
         self._shell = shell
         self._command = counter.command.replace("{root}", root)
+        self._sources: set[str] = set()
         self._last: dict[str, float] = {}
         self._joules = 0.0
 
@@ -72,6 +73,13 @@ class CounterMeter:
         if not found:
             raise EdgeqError(
                 f"There is no {self.name} meter that can be read.", hint=self._counter.missing
+            )
+        self._sources = self._sources or set(found)
+        if changed := sorted(self._sources ^ set(found)):
+            raise EdgeqError(
+                f"The {self.name} meter shows {changed[0]} in one reading and not in another: "
+                "their sums cannot be compared.",
+                hint=self._counter.missing,
             )
         if not self._counter.counts:
             return Reading(now, power_w=sum(value for value, _ in found.values()))
@@ -99,7 +107,8 @@ def _hwmon(text: str) -> dict[str, tuple[float, float]]:
     """Lines "hwmon3 ina219 POWER MILLIAMPERES MILLIVOLTS", "-" for what a driver does not have."""
     found = {}
     for line in text.splitlines():
-        match = re.fullmatch(r"(hwmon\d+) (ina\d+\w*) (-|\d+) (-|-?\d+) (-|\d+)", line.strip())
+        number = r"(-|-?\d{1,18})"
+        match = re.fullmatch(rf"(hwmon\d+) (ina\d+\w*) {number} {number} {number}", line.strip())
         if not match:
             continue
         if match[3] != "-":

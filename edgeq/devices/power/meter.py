@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -86,8 +87,12 @@ def window(readings: Sequence[Reading]) -> Window:
     """Energy between the first and the last reading.
 
     Raises:
-        EdgeqError: There are fewer than two readings, or they do not make sense.
+        EdgeqError: There are fewer than two readings, or they do not make sense: they are no
+            numbers, energy came back, or more than any machine draws.
     """
+    shown = [value for r in readings for value in (r.time_s, r.energy_j or 0.0, r.power_w or 0.0)]
+    if not all(map(math.isfinite, shown)):
+        raise EdgeqError("The meter shows something that is no number.", hint=_LOOK)
     if len(readings) < 2 or not readings[-1].time_s > readings[0].time_s:
         raise EdgeqError("The meter was read less than twice.", hint="measure longer: --seconds 5")
     first, last = readings[0], readings[-1]
@@ -101,6 +106,12 @@ def window(readings: Sequence[Reading]) -> Window:
         )
     if joules < 0:
         raise EdgeqError("The meter says that energy came back: is it the other way round?")
+    highest = max([joules / seconds, *(abs(r.power_w or 0.0) for r in readings)])
+    if highest > _MOST_W:
+        raise EdgeqError(
+            f"The meter shows {highest:.3g} W, more than any machine draws that runs a model.",
+            hint=_LOOK,
+        )
     return Window(seconds, joules)
 
 
@@ -152,8 +163,10 @@ def per_inference(busy: Window, rest: Window, calls: int, call_s: float) -> Mete
         call_s: Seconds of one.
 
     Raises:
-        EdgeqError: The calls are so small a part of the window that it says nothing of them.
+        EdgeqError: The calls are so small a part of the window that it says nothing of them, or
+            the meter shows nothing of them.
     """
+    check_work(busy, busy.joules)
     working_s = calls * call_s
     share = min(1.0, working_s / busy.seconds)
     if calls < 1 or share < _LEAST_SHARE:
@@ -162,7 +175,36 @@ def per_inference(busy: Window, rest: Window, calls: int, call_s: float) -> Mete
             hint="measure longer: --seconds 10",
         )
     joules = busy.joules - rest.watts * (busy.seconds - share * busy.seconds)
-    return Metered(max(0.0, joules) / calls * 1e6, busy.watts, rest.watts, share)
+    if joules < _LEAST_W * share * busy.seconds:
+        raise EdgeqError(
+            f"The meter shows no more at work ({busy.watts:.3g} W) than at rest "
+            f"({rest.watts:.3g} W): nothing is left for the inferences.",
+            hint="let the machine come to rest first, and measure longer: --seconds 10",
+        )
+    return Metered(joules / calls * 1e6, busy.watts, rest.watts, share)
+
+
+def check_work(busy: Window, joules: float) -> None:
+    """Refuse a window at work, or what was marked in it, of which a meter shows nothing.
+
+    At rest a meter may show 0 W, where less flows than it resolves; at work it may not.
+
+    Args:
+        busy: The window.
+        joules: What the inferences in it took.
+
+    Raises:
+        EdgeqError: It shows nothing, or less than any processor computes with.
+    """
+    if busy.watts < _LEAST_W or joules <= 0:
+        raise EdgeqError(
+            f"The meter shows nothing: {busy.watts:.3g} W while inferences ran.", hint=_LOOK
+        )
 
 
 _LEAST_SHARE = 0.2
+# Microcontrollers below their threshold voltage take some 10 uW at 1 MHz; a server of eight sockets
+# some kilowatts. What lies a magnitude beyond either is no measurement.
+_LEAST_W = 1e-6
+_MOST_W = 1e5
+_LOOK = "look at what it shows by itself: its wiring, its shunt, its driver"

@@ -248,6 +248,9 @@ def _dial(settings: HostSettings, within_s: float) -> socket.socket:
         raise EdgeqError(
             f"'{settings.host}' is not a known host: {error.strerror}.", where(settings)
         ) from None
+    except ValueError:  # what cannot be asked a name server, such as a..b
+        name = visible_line(settings.host)[:100]
+        raise EdgeqError(f"'{name}' cannot be the name of a host.", where(settings)) from None
     except ConnectionRefusedError:
         raise EdgeqError(
             f"Nothing listens on port {settings.port} of {settings.host}: connection refused.",

@@ -174,6 +174,7 @@ def test_recordings_that_cannot_be_used(place, capsys):
         ("one.wav,x,1,low", "no times in seconds"),
         ("one.wav,7,9,low", "An event ends at 9 s; one.wav has 8.000 s"),
         ("one.wav,1", "fields; the header has 4"),
+        ("one.wav,3.0,3.30,high", "The line says the same as line 3"),
     ],
 )
 def test_events_that_make_no_sense(place, capsys, line, words):
@@ -259,3 +260,21 @@ def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
             possible = [tally.misses for tally in everything if tally.false_accepts <= wanted]
             assert best.misses == min(possible)
             assert best.false_accepts <= wanted
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mean", "3"), ("--std", "2"), ("--metric", "regression"), ("--classes", "x,y"),
+        ("--label", "x"), ("--from-logits",), ("--from-probabilities",), ("--sample-rate", "44100"),
+        ("--resize", "crop"), ("--background", "black"),
+    ],
+)  # fmt: skip
+def test_options_of_labelled_data_are_refused(place, capsys, more):
+    assert run(*EVALUATE, *more) == 2
+    assert "--recordings takes no " in capsys.readouterr().err
+
+
+def test_more_seconds_than_there_are(place, capsys):
+    assert run(*EVALUATE, "--seconds", "1e308") == 0
+    assert "2 recordings, 12.0 s" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ import pytest
 from edgeq.devices import inventory
 from edgeq.devices.power.counters import COUNTERS, CounterMeter
 from edgeq.devices.power.instruments import Pulses
-from edgeq.devices.power.meter import Reading, Window, per_inference, recorded, window
+from edgeq.devices.power.meter import (
+    Reading,
+    Window,
+    check_work,
+    per_inference,
+    recorded,
+    window,
+)
 from edgeq.devices.power.opening import open_meter
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
@@ -98,6 +106,19 @@ def test_a_phone_that_is_charged_measures_nothing(tmp_path: Path) -> None:
         meter("battery", tmp_path).read()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"hwmon0 ina219 {'9' * 400} - -", f"hwmon0 ina219 - {'9' * 5000} 1",
+     f"package-0 {'9' * 400} 1", f"VDD_A current(7)={'9' * 400}A\nVDD_V volt(7)={'9' * 400}V",
+     f"status Discharging\ncurrent_now {'9' * 400}\nvoltage_now {'9' * 400}"],
+)  # fmt: skip
+def test_numbers_of_any_length_are_no_tracebacks(text: str) -> None:
+    for counter in COUNTERS.values():
+        found = CounterMeter(counter, lambda _: text)
+        with pytest.raises(EdgeqError):
+            window([found.read(), found.read()])
+
+
 @pytest.mark.parametrize("name", COUNTERS)
 @pytest.mark.parametrize("text", ["", "x\n" * 100, "package-0 x y", "\0", "VDD_A current(7)=A"])
 def test_what_makes_no_sense_is_no_meter(name: str, text: str) -> None:
@@ -114,6 +135,45 @@ def test_windows() -> None:
                   [Reading(1, 5.0), Reading(2, 1.0)]):  # fmt: skip
         with pytest.raises(EdgeqError):
             window(wrong)
+
+
+@pytest.mark.parametrize(
+    ("readings", "words"),
+    [
+        ([Reading(0, None, 1.0), Reading(1, None, float("nan")), Reading(2, None, 1.0)], "number"),
+        ([Reading(0, 1.0), Reading(1, float("nan"))], "number"),
+        ([Reading(0, 1.0), Reading(1, float("inf"))], "number"),
+        ([Reading(0, None, 1e18), Reading(1, None, 1e18)], "1e\\+18 W, more than any machine"),
+        # One reading that cannot be is hidden in no mean.
+        ([Reading(0, None, 1.0), Reading(1, None, 1e6), Reading(1000, None, 1.0)], "1e\\+06 W"),
+        ([Reading(0, 0.0), Reading(10, 2e6)], "2e\\+05 W"),
+    ],
+)
+def test_readings_that_cannot_be_are_errors(readings: list[Reading], words: str) -> None:
+    with pytest.raises(EdgeqError, match=words):
+        window(readings)
+
+
+def test_a_meter_that_shows_nothing_of_the_inferences_is_an_error() -> None:
+    for nothing in (0.0, 1e-9):
+        with pytest.raises(EdgeqError, match=r"shows nothing: .* W while inferences ran"):
+            per_inference(Window(10, nothing), Window(2, 0), 400, 0.01)
+    # Less than the rest of the window takes at rest: no inference costs 0 uJ.
+    with pytest.raises(EdgeqError, match=r"no more at work \(1 W\) than at rest \(2 W\)"):
+        per_inference(Window(10, 10), Window(2, 4), 400, 0.01)
+    with pytest.raises(EdgeqError, match="shows nothing"):  # pulses without a current in them
+        check_work(Window(10, 1), 0.0)
+    # A sleeping microcontroller is below what a shunt shows; one at work is not.
+    found = per_inference(Window(10, 20e-6 * 10), Window(2, 0), 1000, 0.01)
+    assert found.energy_uj == pytest.approx(0.2)
+
+
+def test_rails_that_come_and_go_are_not_summed() -> None:
+    texts = [PMIC, PMIC, PMIC.replace("   VDD_CORE_A", "   VDD_GONE_A")]
+    found = CounterMeter(COUNTERS["pmic"], lambda _: texts.pop(0))
+    assert found.read().power_w == found.read().power_w
+    with pytest.raises(EdgeqError, match="VDD_CORE in one reading and not in another"):
+        found.read()
 
 
 def test_what_is_not_inference_counts_as_idle() -> None:
@@ -192,6 +252,18 @@ def test_profile_measures(models: Path, cli: Any) -> None:
     assert done.json["power"]["meter"] == "pmic"
     assert done.json["energy_uj"] > 0
     assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
+
+
+@pytest.mark.usefixtures("pmic")
+def test_a_dead_meter_measures_no_energy_of_0(models: Path, tmp_path: Path, cli: Any) -> None:
+    dead = re.sub(r"=\d\.\d+", "=0.00000000", PMIC)
+    (tmp_path / "vcgencmd").write_text(f"#!/bin/sh\ncat <<'END'\n{dead}END\n")
+    done = cli(
+        "profile", models / "ad01_int8.tflite", "--on", "c", "--no-ops", "--power", "pmic",
+        "--seconds", "1", "--every", "1s",
+    )  # fmt: skip
+    assert done.code == 1
+    assert "The meter shows nothing: 0 W while inferences ran" in done.err
 
 
 @pytest.mark.slow

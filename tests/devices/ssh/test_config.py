@@ -297,3 +297,15 @@ def test_patterns():
     assert not matches("pi10", ["pi?"])
     assert not matches("pi.lab", ["*.lab", "!pi.lab"])
     assert matches("a[b]", ["a[b]"])
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "x" * 64, "a\u202eb", "b" * 100_000])
+def test_names_that_no_host_can_have(host, tmp_path, cli):
+    """By themselves, and as a configuration's HostName."""
+    config = tmp_path / "config"
+    config.write_text(f"Host h\n  HostName {host}\n", encoding="utf-8")
+    for address in (f"ssh://u@{host}", f"ssh://u@h?config={config}"):
+        done = cli("devices", "probe", address)
+        assert done.code in (1, 2)
+        assert "Traceback" not in done.err
+        assert "Error: " in done.err

@@ -1,11 +1,18 @@
 """What library projects ask for, and what they say when it is not there."""
 
+import builtins
+import keyword
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.firmware.create import read_project
-from edgeq.firmware.model import class_title
+from edgeq.firmware.names import class_title, project_name
 from tests.oracle.build import TensorSpec, single_op
+from tests.tools import need
 
 
 @pytest.fixture
@@ -70,3 +77,60 @@ def test_two_classes_of_one_name(cli, tiny, tmp_path):
 )  # fmt: skip
 def test_the_name_of_a_class(name, title):
     assert class_title(name) == title
+
+
+def test_classes_hide_no_type_of_their_language():
+    for name in ("int8", "UInt8", "float", "unsafe_buffer_pointer", "array_like", "promise",
+                 "NULL", "main_activity", "date", "type_error"):  # fmt: skip
+        assert class_title(name).startswith("Model"), name
+        assert len(class_title(name)) > len("Model")
+    for name in dir(builtins):
+        if name[0].isupper():
+            assert class_title(name) == f"Model{name}"
+
+
+@pytest.mark.parametrize("name", [*keyword.kwlist, "numpy", "PIL", *sys.stdlib_module_names])
+def test_wheels_shadow_no_package_of_python(name):
+    if not name.startswith("_") and name.lower() == name:
+        assert project_name(name, "linux") == f"m_{name}"
+        assert project_name(name, "android") == name
+
+
+@pytest.mark.parametrize("name", ["std", "linux", "index", "wchar_t", "numpy"])
+def test_a_name_that_cpp_or_python_has_still_compiles(name, tiny, tmp_path, cli):
+    need(shutil.which("g++"), "g++")
+    made = cli(
+        "compile", tiny, "-o", tmp_path / "x", "--project", "linux", "--name", name, "--no-golden"
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    header = tmp_path / "x" / "include" / f"m_{name}.hpp"
+    assert f"namespace m_{name} {{" in header.read_text()
+    assert (tmp_path / "x" / "python" / f"m_{name}" / "__init__.py").is_file()
+    paths = [f"-I{tmp_path / 'x' / folder}" for folder in ("include", "src")]
+    main = tmp_path / "main.cc"
+    main.write_text(f"""
+#include <cmath>
+#include <cstring>
+#include "m_{name}.hpp"
+int main() {{ return m_{name}::{class_title(name)}().self_test(); }}
+""")
+    command = ["g++", "-std=gnu++20", "-Wall", "-Werror", "-fsyntax-only", *paths, main]
+    subprocess.run(command, check=True)
+
+
+def test_an_npm_package_is_no_module_of_node():
+    assert project_name("fs", "web") == "m_fs"
+    assert project_name("kws", "web") == "kws"
+
+
+@pytest.mark.parametrize(
+    ("template", "isa", "words"),
+    [("web", "avx2", "built for WebAssembly"), ("android", "neon", "built for all of arm64-v8a")],
+)
+def test_a_level_of_one_cpu_is_refused_where_several_are_built_for(
+    cli, tiny, tmp_path, template, isa, words
+):
+    done = compiled(cli, tiny, tmp_path / "net", template, "--isa", isa)
+    assert done.code == 2
+    assert words in done.err
+    assert not (tmp_path / "net").exists()

@@ -12,7 +12,8 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,9 @@ def clean_program(path: Path) -> bytes:
         EdgeqError: Damaged, too large, it holds code, or an op that no model for a device needs.
     """
     where = str(path)
-    try:
-        members = read_members(path, where, _wanted, member=_MOST_MEMBER, whole=_MOST_WHOLE)
-    except EdgeqError as error:
-        raise EdgeqError(f"This is no sound .pt2 file. {error.what}", where, error.hint) from None
-    # PyTorch's archives have one folder at their top, of any name.
-    files = {name.partition("/")[2]: data for name, data in members.items()}
+    files = _unpacked(path, _is_text)
     models = [name for name in files if name.startswith("models/")]
-    if len(models) != 1 or len(files) != len(members):
+    if len(models) != 1:
         raise EdgeqError(
             f"The file holds {len(models)} programs; one is needed.",
             where,
@@ -58,6 +54,8 @@ def clean_program(path: Path) -> bytes:
     program = parse_json(files[models[0]], where, unique=True, depth=_MOST_DEPTH)
     _check_program(program, where)
     made = {"models/model.json": program}
+    if files.get("byteorder", b"little") != b"little":
+        raise EdgeqError("Its weights are not in little-endian order.", where)
     if any(name.endswith(".pt") for name in files):
         raise EdgeqError(
             "The weights are stored as a pickle, which may hold code: an older PyTorch wrote it.",
@@ -70,14 +68,44 @@ def clean_program(path: Path) -> bytes:
         config = parse_json(config or b'{"config": {}}', where, unique=True)
         _check_arrays(config, kind, where)
         made[f"data/{kind}/model_{kind}_config.json"] = config
-    return _packed(made, files)
+    named = {
+        f"data/{kind}/{entry['path_name']}"
+        for kind in ("weights", "constants")
+        for entry in made[f"data/{kind}/model_{kind}_config.json"]["config"].values()
+    }
+    return _packed(made, files | _unpacked(path, named.__contains__))
 
 
-def _wanted(name: str) -> bool:
-    inner = name.partition("/")[2]
-    return inner.startswith(("models/", "data/weights/", "data/constants/")) or inner in (
-        "archive_format", "archive_version", "byteorder",
-    )  # fmt: skip
+def _unpacked(path: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """The members of a name below the one folder, of any name, that PyTorch's archives have.
+
+    Raises:
+        EdgeqError: Damaged, too large, or two of one name.
+    """
+    where, names = str(path), Counter[str]()
+
+    def is_wanted(name: str) -> bool:
+        inner = name.partition("/")[2]
+        names[inner] += 1
+        return wanted(inner)
+
+    try:
+        found = read_members(path, where, is_wanted, member=_MOST_MEMBER, whole=_MOST_WHOLE)
+    except EdgeqError as error:
+        raise EdgeqError(f"This is no sound .pt2 file. {error.what}", where, error.hint) from None
+    if any(count > 1 and wanted(name) for name, count in names.items()):
+        raise EdgeqError("The file holds several programs; one is needed.", where)
+    return {name.partition("/")[2]: data for name, data in found.items()}
+
+
+def _is_text(name: str) -> bool:
+    """Whether a member says what is in the archive; `.pt` files are pickles of older PyTorch."""
+    inside = name.startswith(("data/weights/", "data/constants/"))
+    return (
+        name.startswith("models/")
+        or (inside and name.endswith((".json", ".pt")))
+        or name in ("archive_format", "archive_version", "byteorder")
+    )
 
 
 def _packed(made: dict[str, Any], files: dict[str, bytes]) -> bytes:
