@@ -54,7 +54,15 @@ def run(
         stream = None if options is None or options.frontend is None else options.frontend.stream
         if stream is not None and _is_one(inputs, stream):
             samples = whole_recording(inputs, stream, where)
-            return [without_batch(answers) for answers in session.stream(samples)]
+            found = session.stream(samples)
+            if not len(found[0]):
+                raise EdgeqError(
+                    f"The recording has {samples.size:,} samples; an answer needs "
+                    f"{stream.first_answer:,}.",
+                    where,
+                    "a longer one, or silence behind it",
+                )
+            return [without_batch(answers) for answers in found]
         graph = read_graph(path)
         axes = None if stream is not None else read_axes(graph.metadata, graph.path)
         arrays = model_inputs(inputs, as_fed(graph, options).main, where, axes)

@@ -112,3 +112,13 @@ def test_c_is_not_verified_against_itself(place, capsys):
     np.save("sound.npy", np.zeros((1, 16000), np.int16))
     assert run("verify", "louder.tflite", *ears, "--on", "c", "--input", "sound.npy") == 2
     assert "c would be compared with itself" in capsys.readouterr().err
+
+
+def test_a_recording_too_short_for_one_answer_is_named(place, capsys):
+    write_wav(place / "short.wav", np.zeros(399, np.int16))
+    command = ("run", "louder.tflite", "--frontend", "ears.toml", "--on", "c", "--output", "y.npy")
+    assert run(*command, "--input", "short.wav") == 1
+    assert "has 399 samples; an answer needs 400" in capsys.readouterr().err
+    assert not (place / "y.npy").exists()
+    write_wav(place / "long.wav", np.zeros(400, np.int16))
+    assert run(*command, "--input", "long.wav") == 0
