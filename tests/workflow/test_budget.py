@@ -51,7 +51,7 @@ def test_a_budget_that_nothing_meets_says_what_comes_nearest(compiled):
 
 
 def test_cycles_and_flash_are_measured(compiled):
-    manifest = compiled(cycles=13_000_000, flash_bytes=260_000)
+    manifest = compiled(cycles=13_000_000, flash_bytes=270_000)
     assert manifest["optimize"] == "balanced"
 
 
