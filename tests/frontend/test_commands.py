@@ -115,6 +115,15 @@ def test_verify_and_profile_know_the_stages(place, capsys):
     assert "No front ends run on local" in capsys.readouterr().err
 
 
+def test_compile_says_that_it_leaves_a_front_end_aside(place, capsys):
+    (place / "louder.frontend.toml").write_text(EARS)
+    for number, more in enumerate(((), ("--frontend", "none"), ("--frontend", "ears.toml"))):
+        assert run("compile", "louder.tflite", "-o", f"c{number}", *more) == 0
+        assert ("louder.frontend.toml is not taken" in capsys.readouterr().err) == (not more)
+        header = (place / f"c{number}" / "louder.h").read_text()
+        assert ("louder_push" in header) == (number == 2)
+
+
 def test_compile_says_how_samples_come(place, capsys):
     command = ("compile", "louder.tflite", "--frontend", "ears.toml", "-o", "out", "-n", "ears")
     assert run(*command) == 0
