@@ -17,7 +17,7 @@ from edgeq.errors import EdgeqError
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.file_axes import read_axes
 from edgeq.model.model_file import read_graph
-from edgeq.model.recording import whole_recording
+from edgeq.model.recording import answerable, as_long, whole_recording
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.output import check_writable
@@ -36,7 +36,8 @@ def run(
     A batch axis of one is dropped: an output of shape (1, 12) comes back as (N, 12).
 
     With a front end in the options the inputs are recordings: one of any length (a row of samples,
-    of which every answer comes back), or several just long enough for one answer.
+    of which every answer comes back), or several just long enough for one answer. Silence follows
+    where up to a window is missing.
 
     Args:
         model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
@@ -51,21 +52,16 @@ def run(
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
     with as_tflite(model) as path, open_session(on, path, options) as session:
-        stream = None if options is None or options.frontend is None else options.frontend.stream
-        if stream is not None and _is_one(inputs, stream):
-            samples = whole_recording(inputs, stream, where)
-            found = session.stream(samples)
-            if not len(found[0]):
-                raise EdgeqError(
-                    f"The recording has {samples.size:,} samples; an answer needs "
-                    f"{stream.first_answer:,}.",
-                    where,
-                    "a longer one, or silence behind it",
-                )
-            return [without_batch(answers) for answers in found]
         graph = read_graph(path)
+        fed = as_fed(graph, options)
+        stream = None if fed is graph else fed.stream
+        if stream is not None and _is_one(inputs, stream):
+            samples = answerable(whole_recording(inputs, stream, where), stream, where)
+            return [without_batch(answers) for answers in session.stream(samples)]
+        if stream is not None and isinstance(inputs, np.ndarray):
+            inputs = as_long(inputs, stream)
         axes = None if stream is not None else read_axes(graph.metadata, graph.path)
-        arrays = model_inputs(inputs, as_fed(graph, options).main, where, axes)
+        arrays = model_inputs(inputs, fed.main, where, axes)
         return [without_batch(array) for array in session.run(arrays)]
 
 

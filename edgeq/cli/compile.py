@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -114,6 +115,8 @@ def compile_(
     if runtime == "tflm" and of_c:
         raise UsageError(f"--{of_c[0]} is for generated C.", hint="--runtime c")
     name, by_model = _names(names, models)
+    if not was_given("frontend"):
+        _say_what_lies_beside(models)
     if project is not None or runtime == "tflm":
         if signature is not None or reentrant or arena != "static":
             option = "--signature" if signature is not None else "--reentrant"
@@ -228,6 +231,20 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         stored, every = (sum(entry[key] for entry in blocks) for key in ("stored", "all"))
         layers = "1 layer" if len(blocks) == 1 else f"{len(blocks)} layers"
         say(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")
+
+
+def _say_what_lies_beside(models: tuple[str, ...]) -> None:
+    """Name the front ends that `convert` wrote: other commands take them by themselves."""
+    for model in models:
+        if Path(model).suffix != ".tflite":
+            continue
+        file = Path(model).with_suffix(".frontend.toml")
+        if file.is_file():
+            say(
+                f"{file} is not taken: the C takes features (--frontend {file}: samples; "
+                "--frontend none: no word of it).",
+                err=True,
+            )
 
 
 def _names(given: tuple[str, ...], models: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:

@@ -55,6 +55,49 @@ def _shape(stream: Stream) -> tuple[int, ...]:
     return stream.shape or ((rows, stream.axes) if stream.axes > 1 else (rows,))
 
 
+def answerable(samples: Array, stream: Stream, where: str) -> Array:
+    """A recording that is nearly long enough for an answer with silence behind it.
+
+    A layer of Keras that centres its windows takes less than the front end that was made of it.
+
+    Args:
+        samples: Shape (N,), as `whole_recording` gives them.
+        stream: How the front end takes samples.
+        where: What to blame.
+
+    Raises:
+        EdgeqError: It is shorter than a window, or lacks more than one.
+    """
+    missing = stream.first_answer - len(samples)
+    if missing <= 0 or stream.shape:
+        return samples
+    whole_window = len(samples) >= stream.window - stream.zeros
+    if stream.axes > 1 or missing > stream.window or not whole_window:
+        raise EdgeqError(
+            f"The recording has {len(samples) // stream.axes:,} samples; an answer needs "
+            f"{stream.first_answer // stream.axes:,}.",
+            where,
+            "a longer one, or silence behind it",
+        )
+    return np.pad(samples, (0, missing))
+
+
+def as_long(recordings: Array, stream: Stream) -> Array:
+    """Recordings of one answer each that are nearly as long as that with silence, or cut.
+
+    Args:
+        recordings: Shape (N, samples); what has another, or is off by more than a window, is given
+            back as it is.
+        stream: How the front end takes samples.
+    """
+    if stream.shape or stream.axes > 1 or recordings.ndim != 2:
+        return recordings
+    missing = stream.first_answer - recordings.shape[1]
+    if abs(missing) > stream.window:
+        return recordings
+    return np.pad(recordings[:, : stream.first_answer], ((0, 0), (0, max(missing, 0))))
+
+
 def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
     """Samples in a row as int16; floats are in real units, sound from -1 to 1.
 

@@ -39,8 +39,10 @@ MOST_FILE_BYTES = 4 << 30
 """Largest binary file that is read at once: what a .wav file can be."""
 
 MOST_DEPTH = 64
-MOST_VALUES = 5_000_000  # half a gigabyte of Python; a graph of 100,000 ops has as many
 """Lists and tables inside each other; edgeq's own results have 8."""
+
+MOST_VALUES = 5_000_000
+"""Values of a JSON text: half a gigabyte of Python; a graph of 50,000 ops has as many."""
 
 # Of a pipe without a writer, opening alone would wait.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
@@ -63,6 +65,8 @@ _TOML_TOKEN = re.compile(
     r"""|(?P<name>"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|[\w-]+)"""
     r"""|(?P<dot>\.)|(?P<blank>[ \t]+)|(?P<rest>.|\n)"""
 )
+# Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
+_SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:[/\\]|(^|[/\\])\.\.([/\\]|$)")
@@ -366,6 +370,11 @@ def check_sizes(opened: zipfile.ZipFile, where: str, whole: int) -> list[zipfile
             how = "encrypted" if entry.flag_bits & 1 else "packed in an unusual way"
             raise EdgeqError(f"'{visible_line(entry.filename)}' in the archive is {how}.", where)
     return entries
+
+
+def unpacked_limit(path: Path) -> int:
+    """How many bytes the content of an archive may come to: far more than it has is a bomb."""
+    return _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
 
 
 def too_large(name: str, size: int, most: int, where: str) -> EdgeqError:

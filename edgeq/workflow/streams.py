@@ -10,11 +10,12 @@ from edgeq.conversion.float_model import FloatModel, float_model, streaming_mode
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.sources.formats import is_function
 from edgeq.conversion.sources.keras_front_ends import SplitModel, with_floor
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
-from edgeq.errors import MissingDependency
+from edgeq.errors import MissingDependency, UsageError
 from edgeq.workflow.front_ends import SplitFrontEnd, hearing_of, split_model
 from edgeq.workflow.quality import QualityCheck
 
@@ -110,6 +111,13 @@ class FloatModels:
         return replace(self, source=source, windows=windows, whole=whole, alone=self.whole)
 
 
+def _has_signatures(model: str | Path | Any) -> bool:
+    """Whether it is a SavedModel; what is not there is for its reader to name."""
+    if not isinstance(model, str | Path) or is_function(Path(model)):
+        return False
+    return Path(model).is_dir() or not Path(model).exists()
+
+
 def float_models(
     model: str | Path | Any,
     stream: int | None,
@@ -135,7 +143,12 @@ def float_models(
     Raises:
         EdgeqError: As `float_model` does, or a layer cannot stream, or a front end cannot be split
             off.
+        UsageError: A signature of what has none.
     """
+    if signature is not None and not _has_signatures(model):
+        raise UsageError(
+            "Only SavedModels have signatures to choose from.", hint="leave out --signature"
+        )
     found, words = split_model(model, trust=trust) if front_ends else (None, ())
     if found is None:
         models = _models(

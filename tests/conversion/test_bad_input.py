@@ -151,6 +151,14 @@ def test_signature_that_does_not_exist(folder):
     assert isinstance(error, UsageError) and "serving_default" in error.hint
 
 
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.tflite", "module:function"])
+def test_signatures_of_what_has_none(folder, name):
+    source = name if ":" in name else folder / name
+    error = refused(source, "Only SavedModels have signatures", signature="serving_default")
+    assert isinstance(error, UsageError)
+    refused(folder / "none.keras", "There is no", signature="x")
+
+
 def test_op_without_integer_kernel_is_named_by_layer():
     import keras
 

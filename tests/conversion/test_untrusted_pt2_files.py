@@ -147,9 +147,24 @@ def test_members_that_nothing_names_are_not_read(tmp_path):
     path = tmp_path / "model.pt2"
     path.write_bytes(archive())
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
-        opened.writestr("net/data/weights/weight_9", bytes(200 << 20))
-    assert peak_mb(lambda: clean_program(path)) < 50
+        opened.writestr("net/data/weights/weight_9", bytes(60 << 20))
+    assert peak_mb(lambda: clean_program(path)) < 30
     assert "model/data/weights/weight_9" not in members(clean_program(path))
+
+
+def test_weights_that_unpack_to_far_more_than_the_file_are_refused(tmp_path):
+    weights = json.loads(json.dumps(WEIGHTS))
+    weights["config"]["w"]["path_name"] = "weight_9"
+    path = tmp_path / "model.pt2"
+    path.write_bytes(archive(weights=weights))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("net/data/weights/weight_9", bytes(80 << 20))
+
+    def refuse():
+        with pytest.raises(EdgeqError, match="the archive holds"):
+            clean_program(path)
+
+    assert peak_mb(refuse) < 30
 
 
 def test_a_graph_of_millions_of_values_is_refused(tmp_path):

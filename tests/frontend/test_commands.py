@@ -70,6 +70,34 @@ def test_run_gives_every_answer_to_a_recording(place, capsys):
     assert "8,000 Hz; the front end takes 16,000 Hz" in capsys.readouterr().err
 
 
+def test_run_of_recordings_that_are_nearly_long_enough(place, capsys):
+    """Silence follows, as when they are evaluated: for what lacks more there is an error."""
+    long = (9000 * np.sin(np.arange(3000) / 3)).astype(np.int16)
+    (place / "two.toml").write_text(EARS + "frames = 2\n")
+
+    def answers(source, number):
+        ears, output = ("--frontend", "two.toml", "--on", "c"), f"y{number}.npy"
+        code = run("run", "four.tflite", *ears, "--input", source, "--output", output, "--force")
+        return np.load(output) if code == 0 else capsys.readouterr().err
+
+    x, y = (TensorSpec((1, 2, 2), "int8", scale=0.2, zero_point=20) for _ in range(2))
+    (place / "four.tflite").write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    for number, count in enumerate((800, 799, 401)):
+        np.save("whole.npy", np.pad(long[:count], (0, 800 - count)))
+        np.save("row.npy", long[:count])
+        np.save("rows.npy", long[None, :count])
+        write_wav(place / "short.wav", long[:count])
+        whole = answers("whole.npy", number)
+        assert whole.shape == (1, 2, 2)
+        for source in ("row.npy", "rows.npy", "short.wav"):
+            np.testing.assert_array_equal(answers(source, number), whole)
+    write_wav(place / "short.wav", long[:399])
+    assert "has 399 samples; an answer needs 800" in answers("short.wav", 9)
+    np.save("whole.npy", long[:800])
+    np.save("long.npy", long[None, :1199])
+    np.testing.assert_array_equal(answers("long.npy", 9), answers("whole.npy", 8))
+
+
 def test_verify_and_profile_know_the_stages(place, capsys):
     ears = ("--frontend", "ears.toml")
     assert run("verify", "louder.tflite", *ears, "--on", "sim:cortex-m4", "-n", 2, "--json") == 0
@@ -85,6 +113,15 @@ def test_verify_and_profile_know_the_stages(place, capsys):
     assert found["memory_bytes"]["arena"] >= 400 * 2 + 512 * 4
     assert run("verify", "louder.tflite", *ears, "--on", "local") == 2
     assert "No front ends run on local" in capsys.readouterr().err
+
+
+def test_compile_says_that_it_leaves_a_front_end_aside(place, capsys):
+    (place / "louder.frontend.toml").write_text(EARS)
+    for number, more in enumerate(((), ("--frontend", "none"), ("--frontend", "ears.toml"))):
+        assert run("compile", "louder.tflite", "-o", f"c{number}", *more) == 0
+        assert ("louder.frontend.toml is not taken" in capsys.readouterr().err) == (not more)
+        header = (place / f"c{number}" / "louder.h").read_text()
+        assert ("louder_push" in header) == (number == 2)
 
 
 def test_compile_says_how_samples_come(place, capsys):

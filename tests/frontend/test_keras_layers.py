@@ -134,6 +134,13 @@ def test_it_is_found_in_models_inside_of_models():
     assert_same(whole, parts)
 
 
+def test_two_layers_of_one_name_in_models_inside_of_models_are_refused():
+    front = [keras.Input((COUNT,)), layers.MelSpectrogram(**MEL), layers.Rescaling(2, name="a")]
+    model = keras.Sequential([*front[:1], keras.Sequential(front), layers.Flatten(name="a")])
+    with pytest.raises(EdgeqError, match="two layers are named 'a'"):
+        split_front_end(model, "model")
+
+
 def test_several_outputs_keep_their_names():
     given = keras.Input((COUNT,))
     mel = layers.MelSpectrogram(**MEL)(given)

@@ -173,8 +173,8 @@ def frontend_options(command: Command) -> Command:
     @click.option(
         "--frontend",
         metavar="NAME|FILE",
-        help="What turns samples into the model's input: a built-in name or a TOML file; by "
-        "default MODEL.frontend.toml, if convert wrote it; none for none.",
+        help="What turns samples into the model's input: a built-in name or a TOML file. By "
+        "default MODEL.frontend.toml, if convert wrote it (not for compile); none for none.",
     )
     @precision_option
     @functools.wraps(command)

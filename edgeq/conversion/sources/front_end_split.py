@@ -84,6 +84,7 @@ class Split:
         self.used: Spectrum | None = None
         self._made: Any = None
         self._taken: set[str] = set()
+        self._kept: dict[str, Any] = {}  # by name, what stands behind the front end
         self._begin = begin or self._features
 
     def rebuilt(self, model: Any, count: int) -> Any:
@@ -144,6 +145,13 @@ class Split:
         arguments, options = tree.map_structure(
             as_tensor, (tuple(node.arguments.args), dict(node.arguments.kwargs))
         )
+        if self._kept.setdefault(operation.name, operation) is not operation and self.used:
+            raise refused(
+                self.used.layer,
+                f"two layers are named '{operation.name}', one in a model inside the other; give "
+                "each a name of its own",
+                self.where,
+            )
         made = operation(*arguments, **options)
         return list(made) if isinstance(made, list | tuple) else made
 

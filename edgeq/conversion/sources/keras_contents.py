@@ -18,7 +18,7 @@ from edgeq.conversion.sources.custom_objects import IMPORTED
 from edgeq.conversion.sources.hdf5_contents import read_hdf5
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import check_file, parse_json, read_members, too_large
+from edgeq.support.foreign import check_file, parse_json, read_members, too_large, unpacked_limit
 from edgeq.support.text import visible_line
 
 _CONFIG = "config.json"
@@ -28,8 +28,6 @@ _MOST_CONFIG_BYTES = 64 << 20
 _MOST_METADATA_BYTES = 1 << 20
 _MOST_DEPTH = 256  # each network inside another adds six
 _MOST_CALLS = 100_000  # of layers, when those of networks that are called again count again
-# Weights are hardly ever packed; those of a pruned network may shrink to a twentieth.
-_SPARE_BYTES, _MOST_TIMES = 64 << 20, 20
 # Classes of Keras that bring code with them, or run a model of another kind from another file.
 _BODY = "__lambda__"
 _CODE = frozenset({"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
@@ -78,11 +76,6 @@ def check_contents(path: Path, *, trust: bool) -> None:
             f"--import {foreign[0].rpartition('.')[0] or 'MODULE'}, if it is yours; or export a "
             "SavedModel (model.export) and convert that; --trust lets Keras look for it",
         )
-
-
-def unpacked_limit(path: Path) -> int:
-    """How many bytes the content of a file may come to: far more than it has is a bomb."""
-    return _SPARE_BYTES + _MOST_TIMES * path.stat().st_size
 
 
 def _is_imported(name: str) -> bool:

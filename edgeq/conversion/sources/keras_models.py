@@ -12,11 +12,12 @@ import numpy as np
 
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
-from edgeq.conversion.sources.keras_contents import check_contents, unpacked_limit
+from edgeq.conversion.sources.keras_contents import check_contents
 from edgeq.conversion.sources.lowering import for_export, layers_by_path, operations_by_path
 from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
+from edgeq.support.foreign import unpacked_limit
 
 _RECURRENT = ("GRU", "LSTM", "RNN", "SimpleRNN")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from edgeq.conversion.sources.torch.ops import FUNCTIONS, OPS
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import parse_json, read_members
+from edgeq.support.foreign import check_file, parse_json, read_members, unpacked_limit
 from edgeq.support.text import visible_line
 
 _MOST_MEMBER, _MOST_WHOLE = 1 << 30, 4 << 30
@@ -90,7 +90,9 @@ def _unpacked(path: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
         return wanted(inner)
 
     try:
-        found = read_members(path, where, is_wanted, member=_MOST_MEMBER, whole=_MOST_WHOLE)
+        check_file(path, "model")
+        whole = min(_MOST_WHOLE, unpacked_limit(path)) if path.exists() else _MOST_WHOLE
+        found = read_members(path, where, is_wanted, member=_MOST_MEMBER, whole=whole)
     except EdgeqError as error:
         raise EdgeqError(f"This is no sound .pt2 file. {error.what}", where, error.hint) from None
     if any(count > 1 and wanted(name) for name, count in names.items()):
