@@ -28,8 +28,14 @@ def start(arguments, folder):
         text=True,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(folder / "tmp")},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_a_terminal_has_it,
     )
+
+
+def as_a_terminal_has_it():
+    """What runs the tests may ignore these signals (nohup does), and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def files(folder):

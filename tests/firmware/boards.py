@@ -56,8 +56,10 @@ def say(elf: Path, target: str, until: str, timeout_s: float = 60) -> str:
 
 def read_until(handle: int, until: str, timeout_s: float) -> str:
     heard, end = "", time.monotonic() + timeout_s
+    ready = select.poll()
+    ready.register(handle, select.POLLIN)
     while not re.search(until, heard) and time.monotonic() < end:
-        if select.select([handle], [], [], 0.2)[0]:
+        if ready.poll(200):
             heard += os.read(handle, 4096).decode("latin-1")
     return heard
 

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+from functools import cache
 from types import FrameType
 
 from edgeq.support.terminal import say
@@ -26,8 +27,13 @@ _SIGNALS = tuple(
 
 def always_interruptible() -> None:
     """From here on, either signal raises KeyboardInterrupt, or ends the process soon after."""
-    if threading.current_thread() is not threading.main_thread():
-        return
+    if threading.current_thread() is threading.main_thread():
+        _watched()
+
+
+@cache
+def _watched() -> None:
+    """Once for a process, which may run any number of commands: a watcher has two sockets."""
     waiting, woken = socket.socketpair()
     woken.setblocking(False)
     taken = threading.Event()

@@ -135,7 +135,8 @@ def _decision_source_lines(
         return []
     state = address(program, plan, names, rules.state)
     return [
-        f"int {name}_decision({_of_state(name, memory)}{name}_event *event)",
+        # EQ_TARGET: it takes in a kernel, which is made for one level.
+        f"EQ_TARGET int {name}_decision({_of_state(name, memory)}{name}_event *event)",
         "{",
         f"    const int32_t *oldest = eq_frontend_take({state}, {rules.queue});",
         "    if (oldest == NULL) {",

@@ -83,11 +83,11 @@ def test_the_commands_of_the_readme(project):
         assert done.returncode == 0, done.stdout + done.stderr
     files = {file["path"] for file in json.loads(done.stdout)[0]["files"]}
     assert files == {
-        "README.md", "index.js", "index.d.ts", "package.json", "net.wasm", "net.simd.wasm",
+        "README.md", "index.js", "index.d.ts", "package.json", "m_net.wasm", "m_net.simd.wasm",
     }  # fmt: skip
-    before = (project / "net.simd.wasm").read_bytes()
+    before = (project / "m_net.simd.wasm").read_bytes()
     build_project(project)
-    assert (project / "net.simd.wasm").read_bytes() == before
+    assert (project / "m_net.simd.wasm").read_bytes() == before
 
 
 def test_real_numbers_and_wrong_ones(project, models):
@@ -187,7 +187,7 @@ def test_chromium_gives_the_bytes_of_tflm_in_the_page_and_in_a_worker(
 
 def test_a_page_with_kws_has_at_most_150_kb(make_project):
     folder = make_project("web", ("kws",))
-    page = ["index.js", "example/index.html", "example/worker.js", "net.wasm", "net.simd.wasm"]
+    page = ["index.js", "example/index.html", "example/worker.js", "m_net.wasm", "m_net.simd.wasm"]
     assert sum((folder / file).stat().st_size for file in page) < 150_000
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeq.compiler.ops.dsp.fully_connected import group_words
+from edgeq.compiler.ops.dsp.fully_connected import group_words, scratch_bytes
 from edgeq.compiler.ops.dsp.layers import as_words
 from edgeq.compiler.ops.scalar.cores import Core
 from edgeq.compiler.ops.shared.base import (
@@ -61,6 +61,8 @@ def _dsp_call(dense: Call, channels: Channels, found: Blocks) -> Call:
         header="fully_connected_blocks",
         function="eq_fully_connected_blocks_dsp_s8",
         params_type="eq_fully_connected_blocks_dsp_params",
+        params={k: v for k, v in dense.params.items() if k not in ("merged", "widened")},
+        scratch_bytes=scratch_bytes(channels.weights.shape[1]),
         args=(INPUT, *constant_args(2), OUTPUT, SCRATCH),
         constants=(
             Constant("weights", "uint32_t", as_words(np.concatenate(stream)), found.note),
