@@ -26,8 +26,6 @@ from edgeq.model.model_file import read_graph
 from edgeq.model.parts import Part, Whole
 from edgeq.support.array import Array
 
-# By a step now and then.
-_OTHERWISE = frozenset({"FULLY_CONNECTED"})
 ORACLE, SECOND_ORACLE = "tflm", "local?kernels=reference"
 # Inputs that count places: ones could lie beyond the end, where zero never does.
 _INDEX_INPUTS = {"GATHER": 1, "GATHER_ND": 1, "EMBEDDING_LOOKUP": 0, "DYNAMIC_UPDATE_SLICE": 2}
@@ -58,14 +56,12 @@ def owns(address: str, graph: Graph) -> bool:
     """Whether the oracle that was chosen for a model owns the arithmetic of all its ops.
 
     Without TensorFlow Lite Micro, LiteRT stands in for it, and its float kernels need only be
-    close; a difference is no fault then. Nor is it where LiteRT runs a whole model, loops and all,
-    with an op that both have and compute differently.
+    close; a difference is no fault then.
     """
     if address != SECOND_ORACLE:
         return True
     floats = any("float" in tensor.dtype for tensor in graph.main.tensors)
-    otherwise = any(op.name in _OTHERWISE for part in graph.subgraphs for op in part.ops)
-    return not floats and not otherwise and importlib.util.find_spec("tflite_micro") is not None
+    return not floats and importlib.util.find_spec("tflite_micro") is not None
 
 
 def runs_on_tflm(model: Path) -> bool:
