@@ -201,7 +201,7 @@ def read_agent_talk(data: bytes, folder: Path):
     with (
         mock.patch.object(agent, "start", start),
         mock.patch.object(agent.memory, "forget", lambda *_: None),
-        mock.patch("edgeq.devices.remote.artifacts.cache_dir", lambda: folder),
+        mock.patch("edgeq.devices.remote.session.cache_dir", lambda: folder),
     ):
         profiled = profile_on(device, model, ProfileOptions(runs=_RUNS), CompileOptions())
         json_text(profiled.to_json())

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from typing import Any
+import zlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import zipfile
 
 
 def unpacked(wheel: str) -> str:
-    """The folder with the content of a pushed wheel, made if it is not there yet."""
-    folder = wheel + ".d"
-    if not os.path.isdir(folder):
-        import zipfile
+    """The folder with the content of a pushed wheel, made where it is not there as it should be."""
+    import zipfile
 
-        work = "%s.%d" % (folder, os.getpid())
-        with zipfile.ZipFile(wheel) as archive:
+    folder = wheel + ".d"
+    with zipfile.ZipFile(wheel) as archive:
+        if not _holds(folder, archive):
+            shutil.rmtree(folder, ignore_errors=True)
+            work = "%s.%d" % (folder, os.getpid())
             archive.extractall(work)
-        try:
-            os.rename(work, folder)
-        except OSError:
-            if not os.path.isdir(folder):  # else somebody else was faster, with the same content
-                raise
+            try:
+                os.rename(work, folder)
+            except OSError:
+                # Perhaps somebody else was faster, with the same content.
+                if not _holds(folder, archive):
+                    raise
     return folder
+
+
+def _holds(folder: str, archive: zipfile.ZipFile) -> bool:
+    """Whether a folder has every file of an archive, byte for byte: a device's disk may rot."""
+    try:
+        for member in archive.infolist():
+            if not member.is_dir():
+                with open(os.path.join(folder, member.filename), "rb") as file:
+                    if zlib.crc32(file.read()) != member.CRC:
+                        return False
+    except OSError:
+        return False
+    return True
 
 
 class Tensor:

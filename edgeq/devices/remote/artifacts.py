@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import platform
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from edgeq.compiler.build.cache import cache_dir, cached
 from edgeq.errors import EdgeqError
 from edgeq.support.output import write_whole
 
@@ -23,6 +23,7 @@ _AGENT = Path(__file__).resolve().parent.parent / "far"
 _AGENT_MODULES = ("wire", "supervisor", "worker", "litert", "interpreter")
 _MAIN = "from edgeq_agent.supervisor import main\nmain()\n"
 _LIBRARY = "libLiteRt.so"
+_SHELF = "runtimes"  # of the cache
 LITERT_PLATFORMS = {
     "x86_64": "manylinux_2_27_x86_64",
     "aarch64": "manylinux_2_27_aarch64",
@@ -56,12 +57,6 @@ class Artifact:
     def size_bytes(self) -> int:
         """Size of the file."""
         return self.path.stat().st_size
-
-
-def cache_dir() -> Path:
-    """Edgeq's folder for things that can be had again."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "edgeq"
 
 
 def artifact(path: Path, suffix: str) -> Artifact:
@@ -106,18 +101,20 @@ def litert_library(architecture: str) -> Artifact:
         package = util.find_spec("ai_edge_litert")
         if package and package.origin:
             return artifact(Path(package.origin).parent / _LIBRARY, ".so")
-    path = cache_dir() / "runtimes" / f"litert-{version}-{architecture}" / _LIBRARY
-    if not path.exists():
-        with tempfile.TemporaryDirectory() as folder:
+
+    def fetch(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as work:
             wheel = download_wheel(
                 f"ai-edge-litert=={version}",
                 LITERT_PLATFORMS[architecture],
                 (3, 12),
-                Path(folder),
+                Path(work),
             )
             with zipfile.ZipFile(wheel) as archive:
-                write_whole(path, archive.read(f"ai_edge_litert/{_LIBRARY}"))
-    return artifact(path, ".so")
+                write_whole(folder / _LIBRARY, archive.read(f"ai_edge_litert/{_LIBRARY}"))
+
+    folder = cached(["ai-edge-litert", version, architecture], fetch, _SHELF)
+    return artifact(folder / _LIBRARY, ".so")
 
 
 def litert_version() -> str:
@@ -131,15 +128,13 @@ def tflite_runtime_wheel(python: Sequence[int]) -> Artifact:
     Raises:
         EdgeqError: It cannot be had.
     """
-    folder = cache_dir() / "runtimes"
-    pattern = f"tflite_runtime-2.14.0-cp{python[0]}{python[1]}-*armv7l.whl"
-    found = next(folder.glob(pattern), None)
-    if found is None:
-        with tempfile.TemporaryDirectory() as work:
-            wheel = download_wheel(TFLITE_RUNTIME, TFLITE_RUNTIME_PLATFORM, python, Path(work))
-            found = folder / wheel.name
-            write_whole(found, wheel.read_bytes())
-    return artifact(found, ".whl")
+
+    def fetch(folder: Path) -> None:
+        download_wheel(TFLITE_RUNTIME, TFLITE_RUNTIME_PLATFORM, python, folder)
+
+    version = f"{python[0]}.{python[1]}"
+    folder = cached([TFLITE_RUNTIME, TFLITE_RUNTIME_PLATFORM, version], fetch, _SHELF)
+    return artifact(next(folder.glob("*.whl")), ".whl")
 
 
 def download_wheel(requirement: str, tag: str, python: Sequence[int], folder: Path) -> Path:

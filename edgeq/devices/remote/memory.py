@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeq.devices.remote.artifacts import cache_dir
+from edgeq.compiler.build.cache import cache_dir
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import write_whole

@@ -24,8 +24,9 @@ def push(
 ) -> int:
     """Put what is missing on the device; the number of bytes sent.
 
-    A file gets its final name, its digest, only when the device has hashed it. A broken push
-    leaves a `.part` behind, from whose end the next one goes on.
+    A file gets its final name, its digest, only when the device has hashed it, and is hashed again
+    each time that it is to be used: disks rot, and others may write there. A broken push leaves a
+    `.part` behind, from whose end the next one goes on.
 
     Raises:
         EdgeqError: No folder can be written to, there is no space, or the content arrived wrong.
@@ -36,7 +37,9 @@ def push(
             f"No folder on the device can be written to; tried: {', '.join(facts.refused)}.",
             link.name, "name one: ?dir=/path/on/the/device",
         )  # fmt: skip
-    missing = [each for each in artifacts if facts.cached.get(each.name) != each.size_bytes]
+    there = [each for each in artifacts if facts.cached.get(each.name) == each.size_bytes]
+    whole_ones = _unchanged(shell, facts.root, there)
+    missing = [each for each in artifacts if each not in whole_ones]
     if not missing:
         return 0
     needed = sum(each.size_bytes for each in missing)
@@ -45,6 +48,19 @@ def push(
     if free is not None and free < needed + _SPARE_BYTES:
         raise _no_space(link, facts.root, needed, free)
     return sum(_push_one(link, shell, facts.root, each) for each in missing)
+
+
+def _unchanged(shell: Shell, root: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Those whose bytes on the device are still the right ones; the others are removed there."""
+    if not artifacts:
+        return []
+    lines = []
+    for each in artifacts:
+        f = quoted(f"{root}/{each.name}")
+        lines.append(f"{_matches(f, each.sha256)} && echo yes || {{ rm -f {f}; echo no; }}")
+    hashing_s = sum(each.size_bytes for each in artifacts) / _HASHED_BYTES_PER_S
+    _, answer = shell.do("; ".join(lines), hashing_s)
+    return [each for each, said in zip(artifacts, answer.split(), strict=False) if said == "yes"]
 
 
 def _free_bytes(shell: Shell, root: str) -> int | None:
@@ -163,11 +179,18 @@ def _check_and_rename(part: str, name: str, sha256: str) -> str:
     """Shell that gives a file its final name if its content is right, and deletes it if not."""
     f = quoted(part)
     return (
+        f"if {_matches(f, sha256)}; then chmod 700 {f} && mv -f {f} {quoted(name)}; "
+        f'else rm -f {f}; echo "$s"; false; fi'
+    )
+
+
+def _matches(f: str, sha256: str) -> str:
+    """Shell that is true if a file, a quoted word, has a digest; what it has is in $s."""
+    return (
         # From stdin, so that no file name, which holds the digest wanted, is in what they print.
         # openssl is several times faster than coreutils where the CPU has instructions for it.
-        f"s=$( (openssl sha256 -r || sha256sum || busybox sha256sum || toybox sha256sum) <{f} "
-        f'2>/dev/null); case "$s" in {sha256}*) chmod 700 {f} && mv -f {f} {quoted(name)};; '
-        f'*) rm -f {f}; echo "$s"; false;; esac'
+        f"{{ s=$( (openssl sha256 -r || sha256sum || busybox sha256sum || toybox sha256sum) <{f} "
+        f'2>/dev/null); case "$s" in {sha256}*) true;; *) false;; esac; }}'
     )
 
 

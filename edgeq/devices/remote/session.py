@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.compiler.build.cache import cache_dir
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
@@ -292,7 +293,7 @@ class RemoteSession(Session):
 
     def _keep(self, samples: list[float]) -> str:
         """Write what was measured before a failure into a file; a sentence that says so."""
-        path = artifacts.cache_dir() / "interrupted" / f"{self._model.sha256[:16]}.json"
+        path = cache_dir() / "interrupted" / f"{self._model.sha256[:16]}.json"
         write_whole(
             path,
             json.dumps(

@@ -59,6 +59,31 @@ def test_the_second_run_pushes_nothing(server, models):
     assert server.wait_until_idle(3) == []
 
 
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_what_a_disk_has_damaged_is_pushed_again(server, models, agent):
+    """Each file in turn: right name, right size, 4,096 bytes of zeros in the middle."""
+    device = open_device(f"{server.address}&agent={agent}")
+    model = models / "kws_int8.tflite"
+    inputs = [np.stack([xorshift_input((1, 49, 10, 1), "int8", i) for i in range(3)])]
+    with device.open(model, CompileOptions()) as session:
+        wanted = session.run(inputs)[0]
+    assert server.wait_until_idle(3) == []
+    folder = server.home / ".cache/edgeq"
+    files = [path for path in folder.iterdir() if path.is_file()]
+    assert {".tflite", ".so"} < {path.suffix for path in files}
+    for path in files:
+        good = path.read_bytes()
+        middle = len(good) // 2
+        with path.open("r+b") as file:
+            file.seek(middle)
+            file.write(bytes(min(4096, len(good) - middle)))
+    with device.open(model, CompileOptions()) as session:
+        assert session.pushed_bytes > sum(path.stat().st_size for path in files) // 2
+        np.testing.assert_array_equal(session.run(inputs)[0], wanted)
+    with device.open(model, CompileOptions()) as session:
+        assert session.pushed_bytes == 0
+
+
 def test_a_session_runs_again_after_a_profile(server, models):
     inputs = [np.zeros((2, 1, 49, 10, 1), np.int8)]
     with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
