@@ -312,8 +312,9 @@ def read_project(folder: str | Path) -> Project:
     file = folder / PROJECT_FILE
     try:
         record = parse_json(read_bytes(file, "project", _MOST_BYTES), str(file))
-        problems = [problem for name, check in _RECORD.items() if (problem := check(record[name]))]
-        if problems:
+        record = record if isinstance(record, dict) else {}
+        checked = (check(record.get(name)) for name, check in _RECORD.items())
+        if problems := list(filter(None, checked)):
             raise ValueError(problems[0])
         target_file = folder / _TARGET_FILE
         return Project(
@@ -325,9 +326,9 @@ def read_project(folder: str | Path) -> Project:
             models=dict(record["models"]),
             notes=tuple(record["notes"]),
         )
-    except (EdgeqError, ValueError, KeyError, TypeError) as error:
+    except (EdgeqError, ValueError) as error:
         raise EdgeqError(
-            f"'{folder}' is no firmware project: {error if str(error) else 'it is damaged'}",
+            f"'{folder}' is no firmware project: {error}",
             where=str(file),
             hint="edgeq compile MODEL.tflite -o DIR --target BOARD --project bare-metal",
         ) from error
@@ -336,7 +337,7 @@ def read_project(folder: str | Path) -> Project:
 def _matching(pattern: str, what: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         good = isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)
-        return "" if good else f"{value!r} is no {what}"
+        return "" if good else f"{value!r:.80} is no {what}"
 
     return check
 

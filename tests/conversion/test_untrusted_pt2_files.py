@@ -8,6 +8,7 @@ import pytest
 
 from edgeq.conversion.sources.torch.contents import clean_program
 from edgeq.errors import EdgeqError
+from tests.foreign.mutate import each_value_another
 from tests.foreign.pt2 import PROGRAM, WEIGHTS, archive
 from tests.memory import peak_mb
 
@@ -49,7 +50,7 @@ def changed(change, base=PROGRAM):
 @pytest.mark.parametrize(
     "target",
     ["torch.load", "torch.ops.aten.from_file.default", "torch.hub.load", "_operator.methodcaller",
-     "torch.ops.aten.relu.default.__globals__", "#evil:op", "torch.ops.higher_order.cond", None, 3],
+     "torch.ops.aten.relu.default.__globals__", "#evil:op", "torch.ops.higher_order.cond", None, 3, {"a": 1}, []],
 )  # fmt: skip
 def test_ops_that_are_not_known_are_refused(tmp_path, target):
     def change(program):
@@ -130,6 +131,18 @@ def test_objects_in_arguments_are_refused(tmp_path):
         node["inputs"].append({"name": "o", "arg": {"as_custom_obj": {"name": "x"}}, "kind": 1})
 
     assert "no arrays" in refused(tmp_path, program=changed(change))
+
+
+def test_no_value_of_another_kind_is_a_traceback(tmp_path):
+    refusals = 0
+    for data in each_value_another(archive()):
+        path = tmp_path / "model.pt2"
+        path.write_bytes(data)
+        try:
+            clean_program(path)
+        except EdgeqError:
+            refusals += 1
+    assert refusals > 200
 
 
 def test_what_is_no_program(tmp_path):

@@ -17,6 +17,8 @@ from edgeq.firmware.rendering import render_file
 from edgeq.support import escapes
 from edgeq.support.resources import resource_dir
 from edgeq.support.text import visible_line
+from tests.foreign.mutate import each_value_another
+from tests.foreign.words import pythons_words
 from tests.tools import need
 
 EVIL = (
@@ -213,6 +215,12 @@ def test_a_project_file_of_somebody_else(tmp_path, key, value):
     (tmp_path / "edgeq-project.json").write_text(json.dumps({**good, key: value}))
     with pytest.raises(EdgeqError, match="no firmware project"):
         read_project(tmp_path)
+    for text in (b"[]", b"3", b"null", *each_value_another(json.dumps(good).encode())):
+        (tmp_path / "edgeq-project.json").write_bytes(text)
+        try:
+            read_project(tmp_path)
+        except EdgeqError as error:
+            assert not pythons_words(str(error))
 
 
 def test_a_hostile_board_in_every_template(board, models):

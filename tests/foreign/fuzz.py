@@ -1,7 +1,8 @@
 """Damaged input for every reader of foreign bytes: `python -m tests.foreign.fuzz -n 5000`.
 
 Each input has a limit of time and of memory, in a process that is not this one: a crash of a
-library is a finding too. An input is made again from its number: `input_number`.
+library is a finding too. An input is made again from its number: `input_number`. From -n 1000 on,
+each value of a JSON text is also made one of another kind, in turn.
 """
 
 import argparse
@@ -19,12 +20,13 @@ from collections import Counter
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
-from tests.foreign.mutate import mutated
+from tests.foreign.mutate import each_value_another, mutated
 from tests.foreign.talks import READERS
 from tests.foreign.words import pythons_words
 
 SECONDS = 10
 MEMORY_BYTES = 1 << 30
+_MANY = 1000  # inputs from which on a run may be long
 _RECORD = struct.Struct("<qqq")  # inputs done, read, refused
 
 
@@ -53,7 +55,7 @@ def outcome(name: str, data: bytes, folder: Path) -> str:
 
 
 def input_number(name: str, seed: int, number: int, seeds: list[bytes]) -> bytes:
-    """One input; the same for the same numbers."""
+    """One input at random; the same for the same numbers."""
     chance = random.Random(f"{name} {seed} {number}")
     return mutated(chance, chance.choice(seeds))
 
@@ -72,10 +74,13 @@ def _work(name: str, seed: int, first: int, count: int, folder: Path, shared: mm
             (folder / "finding-good").write_text(good)
     own = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY_BYTES, own + MEMORY_BYTES))
-    for number in range(first, count):
+    # Behind those at random, in a long run: what chance would miss.
+    others = [each for data in seeds for each in each_value_another(data)] if count >= _MANY else []
+    for number in range(first, count + len(others)):
         _, read, refused = _RECORD.unpack_from(shared)
         _RECORD.pack_into(shared, 0, number, read, refused)
-        verdict = outcome(name, input_number(name, seed, number, seeds), folder)
+        data = input_number(name, seed, number, seeds) if number < count else others[number - count]
+        verdict = outcome(name, data, folder)
         if verdict not in ("read", "refused"):
             (folder / f"finding-{number}").write_text(verdict)
         _RECORD.pack_into(
@@ -103,8 +108,8 @@ def fuzz(name: str, count: int, seed: int) -> tuple[Counter, dict[int, str]]:
     findings: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as text, mmap.mmap(-1, _RECORD.size) as shared:
         folder = Path(text)
-        first = 0
-        while first < count:
+        first, status = 0, -1
+        while status:
             child = os.fork()
             if child == 0:
                 code = 1
@@ -121,8 +126,6 @@ def fuzz(name: str, count: int, seed: int) -> tuple[Counter, dict[int, str]]:
             if status:
                 findings[done] = f"the process ended with {os.waitstatus_to_exitcode(status)}"
                 first = done + 1
-            else:
-                first = count
         for file in folder.glob("finding-*"):
             number = file.name.removeprefix("finding-")
             findings[-1 if number == "good" else int(number)] = file.read_text()

@@ -6,12 +6,14 @@ import json
 import random
 import struct
 import zipfile
+from collections.abc import Iterator
 
 _INTERESTING = (0, 1, -1, 2, 127, 128, 255, 256, 65535, 1 << 20, (1 << 31) - 1, -(1 << 31), 1 << 28)
 _ODD_VALUES = (
     None, True, False, 0, -1, 1.5, 1e308, -1e308, 1e999, 10**30, "", "x", "\x00", "\x1b[2J",
     "\u202e", "../../x", "a\nb", [], {}, [[]], [None], {"": {}}, "9" * 5000, [0] * 2000,
 )  # fmt: skip
+_KINDS = (None, True, 0, -1, 1.5, 10**30, "", "x", [], [1], [[]], [{}], {}, {"a": 1})
 _ODD_TEXTS = (
     b"9" * 5000, b"[" * 3000, b"{" * 3000, b'{"a":' * 2000, b"\x00", b"\xff\xfe", b"\x1b]0;x\x07",
     b"1e999", b"NaN", b"-", b'"', b"\\", b"\n", b"\t", b",", b"=", b"inf", b"\xe2\x80\xae", b"%s",
@@ -77,6 +79,28 @@ def changed_json(chance: random.Random, data: bytes) -> bytes:
         else:
             holder[key] = copy.deepcopy(chance.choice(_ODD_VALUES))
     return json.dumps(value).encode()
+
+
+def each_value_another(data: bytes) -> Iterator[bytes]:
+    """A JSON text, or an archive that holds some, with each value in turn one of another kind."""
+    if data[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        for name in members:
+            for changed in each_value_another(members[name]):
+                out = io.BytesIO()
+                with zipfile.ZipFile(out, "w") as archive:
+                    for each, content in {**members, name: changed}.items():
+                        archive.writestr(each, content)
+                yield out.getvalue()
+    elif data[:1] in (b"{", b"["):
+        holder = [json.loads(data)]
+        for inside, key in list(_places(holder)):
+            kept = inside[key]
+            for other in _KINDS:
+                inside[key] = other
+                yield json.dumps(holder[0]).encode()
+            inside[key] = kept
 
 
 def _places(value):

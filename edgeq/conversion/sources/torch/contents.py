@@ -13,7 +13,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ _SIZE = re.compile(
     r"|(?:positive|nonnegative|integer)=True|-?int_oo|[(), ])+"
 )
 _MOST_SIZE_TEXT = 400
-_PLAIN_NODES = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dict"})
+_PLAIN_NODES = frozenset({"builtins.tuple", "builtins.list", "builtins.dict"})
 _KEPT_METADATA = ("nn_module_stack", "torch_fn")
 _ODD_PATH = re.compile(r"[^A-Za-z0-9_.]")
 
@@ -155,10 +155,13 @@ def _check_program(program: Any, where: str) -> None:
         raise EdgeqError("The file holds no exported program.", where)
     program["guards_code"] = []
     program["verifiers"] = []
-    for name in program.get("range_constraints") or {}:
+    ranges = program.get("range_constraints") or {}
+    if not isinstance(ranges, dict):
+        raise EdgeqError("The list of ranges is damaged.", where)
+    for name in ranges:
         _check_size(name, where)
     for key, value in _pairs(program):
-        if key == "target" and not (value in FUNCTIONS or value in OPS):
+        if key == "target" and not (_is_one_of(value, FUNCTIONS) or _is_one_of(value, OPS)):
             raise EdgeqError(
                 f"The op {visible_line(str(value))[:80]} is none that a model for a device needs.",
                 where,
@@ -173,6 +176,11 @@ def _check_program(program: Any, where: str) -> None:
         if key == "metadata" and isinstance(value, dict):
             for gone in set(value) - set(_KEPT_METADATA):
                 del value[gone]
+
+
+def _is_one_of(value: Any, names: Container[str]) -> bool:
+    """Whether a value is one of some names, whatever it is."""
+    return isinstance(value, str) and value in names
 
 
 def _check_size(text: Any, where: str) -> None:
@@ -192,7 +200,7 @@ def _check_structure(text: Any, where: str) -> None:
     found = parse_json(text, where) if isinstance(text, str) else None
     bad = found is None
     for key, value in _pairs(found):
-        named = key == "type" and value not in _PLAIN_NODES
+        named = key == "type" and value is not None and not _is_one_of(value, _PLAIN_NODES)
         context = key == "context" and not _is_plain_context(value)
         bad = bad or named or context or key in ("__enum__", "fqn")
     if bad:
