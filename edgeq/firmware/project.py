@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from edgeq.boards.target import Target
 from edgeq.boards.target_schema import APP_TEMPLATES
@@ -68,6 +68,7 @@ def lay_out(
         for destination, source in layout.each.items():
             context = {**layout.context, "model": model}
             _put(files, destination.format(model=model), render_file(source, context))
+    _check_case(files)
     return layout, dict(sorted(files.items()))
 
 
@@ -153,3 +154,15 @@ def _put(files: dict[str, str], path: str, text: str) -> None:
             f"Two parts of this firmware have a file '{path}' with different text.",
             hint="give models other names with --name, and compile them for one target",
         )
+
+
+def _check_case(files: Collection[str]) -> None:
+    """Refuse files that are one where capital and small letters are the same, as on a Mac."""
+    spelled: dict[str, str] = {}
+    for path in files:
+        other = spelled.setdefault(path.lower(), path)
+        if other != path:
+            raise EdgeqError(
+                f"'{path}' and '{other}' would be one file on many systems.",
+                hint="give models other names with --name",
+            )

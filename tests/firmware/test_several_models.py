@@ -121,3 +121,11 @@ def test_a_model_whose_name_is_a_file_of_another_is_refused(template, other, two
     assert done.code == 1
     assert re.search(rf"have a file '\S*{other}\.h' with different text", done.err)
     assert not (tmp_path / "x").exists()
+
+
+def test_files_that_differ_in_case_only_are_refused(two, tmp_path, cli):
+    words = ["--project", "sources", "--name", f"a={two[0]}", "--name", f"A_weights={two[1]}"]
+    done = cli("compile", *two, "-o", tmp_path / "x", *words)
+    assert done.code == 1
+    assert re.search(r"'\S*weights\.h' and '\S*weights\.h' would be one file", done.err)
+    assert not (tmp_path / "x").exists()
