@@ -224,6 +224,9 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         f"constants {in_bytes(manifest['constant_bytes'])}, "
         f"{in_macs(manifest['macs'], manifest.get('unknown_loops', 0))}"
     )
+    rules = sources.stream.decision if sources.stream else None
+    if rules is not None and rules.settling:
+        say(f"decisions leave out the first {rules.settling:,} answers: no whole window before")
     if packed:
         say(f"weights of {packed} layers packed: two to a byte")
     blocks = [op["weight_blocks"] for op in manifest["ops"] if "weight_blocks" in op]

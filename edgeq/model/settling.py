@@ -10,7 +10,9 @@ from collections.abc import Mapping
 ENTRY = "EDGEQ_SETTLING"
 """Name of the metadata buffer: a decimal number of calls."""
 
-_MOST_DIGITS = 9
+# More than a window has steps: a file of such an entry would silence its decisions for ever.
+_MOST_CALLS = 1 << 20
+_MOST_DIGITS = 7
 
 
 def write_settling(calls: int) -> bytes:
@@ -21,4 +23,5 @@ def write_settling(calls: int) -> bytes:
 def read_settling(metadata: Mapping[str, bytes]) -> int:
     """Calls whose answers do not count; 0 where the metadata say nothing that makes sense."""
     text = bytes(metadata.get(ENTRY) or b"")
-    return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
+    calls = int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
+    return calls if calls <= _MOST_CALLS else 0

@@ -233,7 +233,11 @@ def evaluate_recordings(
         back = stream.first_answer + (rules.average - 1) * rules.step
         tolerance = max(back / stream.values_per_second, _LEAST_TOLERANCE_S)
     seconds_heard = sum(recording.seconds for recording in heard)
-    warnings = (*cut.warnings, *_too_little(stream, seconds_heard, tune_decision))
+    warnings = (
+        *cut.warnings,
+        *_too_little(stream, seconds_heard, tune_decision),
+        *_never(rules, stream, cut),
+    )
     return _judged(
         (str(model), graph.sha256, on, front.name), heard, rules, stream, tolerance,
         tune_decision, other, warnings,
@@ -254,6 +258,21 @@ def _too_little(stream: Stream, seconds: float, wanted: float | None) -> Iterato
             f"{seconds / 60:.3g} minutes cannot tell {wanted:g} false accepts an hour: the "
             "thresholds are those without any in these recordings."
         )
+
+
+def _never(rules: Rules, stream: Stream, cut: Recorded) -> Iterator[str]:
+    """What leaves nothing to decide in any of the recordings, in sentences."""
+    most = max(stream.answers(len(samples)) for _, samples, _ in cut.parts)
+    seconds = rules.step / stream.values_per_second
+    for what, answers, effect in (
+        ("The model says (EDGEQ_SETTLING) that its first", rules.settling, "do not count"),
+        ("The decision waits (suppression) for", rules.suppression, "after an event's own"),
+    ):
+        if answers >= most:
+            yield (
+                f"{what} {answers:,} answers ({answers * seconds:,.0f} s) {effect}; the longest "
+                f"recording has {most:,}, so that nothing can be decided."
+            )
 
 
 def _hear(

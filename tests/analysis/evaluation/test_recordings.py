@@ -10,10 +10,12 @@ import edgeq
 from edgeq.analysis.evaluation import detections
 from edgeq.analysis.evaluation.detections import Recording, Trials
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.network import Network
 from edgeq.frontend.build import front_end
 from edgeq.frontend.decider import with_thresholds
 from edgeq.metrics.events import Span
 from edgeq.model.decision import Rules
+from edgeq.model.settling import ENTRY as SETTLING
 from tests.frontend.test_features import run, write_float_wav, write_wav
 from tests.oracle.build import TensorSpec, single_op
 
@@ -273,6 +275,37 @@ def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
 def test_options_of_labelled_data_are_refused(place, capsys, more):
     assert run(*EVALUATE, *more) == 2
     assert "--recordings takes no " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("calls", "decision", "words"),
+    [
+        ("100000", "", "that its first 100,000 answers (2,500 s) do not count; the longest recording "
+         "has 320, so that nothing can be decided"),
+        ("", "suppression = 320", "waits (suppression) for 320 answers (8 s) after an event's own"),
+        ("319", "suppression = 319", None),
+        ("999999999", "", None),  # nothing that makes sense
+    ],
+)  # fmt: skip
+def test_decisions_that_nothing_can_reach_are_named(place, capsys, calls, decision, words):
+    model = place / "louder.tflite"
+    network = Network.unpack(model.read_bytes(), "")
+    network.add_metadata(SETTLING, calls.encode())
+    model.write_bytes(network.pack())
+    if decision:
+        text = EARS.replace("suppression_ms = 100", decision)
+        (place / "ears.toml").write_text(text)
+    assert run(*EVALUATE, "--json") == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    never = [warning for warning in found["warnings"] if "nothing can be decided" in warning]
+    assert [words in warning for warning in never] == ([True] if words else [])
+    if words:
+        assert found["detections"] == []
+        assert words in said.err
+    assert run("compile", "louder.tflite", "-o", "c", "--frontend", "ears.toml") == 0
+    told = capsys.readouterr().out
+    assert ("decisions leave out the first" in told) == (calls in ("100000", "319"))
 
 
 def test_more_seconds_than_there_are(place, capsys):
