@@ -131,23 +131,34 @@ def _pmic(text: str) -> dict[str, tuple[float, float]]:
 
 
 def _battery(text: str) -> dict[str, tuple[float, float]]:
-    """Lines "status Discharging", "current_now -350000" and "voltage_now 3850000"."""
-    state = dict(re.findall(r"^(status|current_now|voltage_now) (\S{1,20})", text, re.MULTILINE))
-    if state.get("status") not in (None, "Discharging", "Not"):
+    """Lines "status Discharging", "current_now -350000", "voltage_now 3850000", "charger usb"."""
+    found = re.findall(r"^(status|current_now|voltage_now|charger) (.{1,40})$", text, re.MULTILINE)
+    state = {key: value.strip() for key, value in found}
+    status = state.get("status", _OUT)
+    if status != _OUT or "charger" in state:
+        why = f"is {status.lower()}" if status != _OUT else f"has a charger ({state['charger']})"
         raise EdgeqError(
-            f"The battery is {state['status'].lower()}: what flows is not what is used.",
+            f"The battery {why}: what flows is not what is used.",
             hint="unplug it: adb over Wi-Fi (adb tcpip 5555, adb connect HOST)",
         )
     try:
-        current, voltage = int(state["current_now"]), int(state["voltage_now"])
+        current, volts = abs(int(state["current_now"])), int(state["voltage_now"]) / 1e6
     except (KeyError, ValueError):
         return {}
-    # Some phones count what flows out as positive; a few in milliamperes.
-    amperes = abs(current) / (1e3 if abs(current) < _MILLIAMPERES else 1e6)
-    return {"battery": (amperes * voltage / 1e6, 0.0)}
+    if not 0 < volts <= _MOST_PHONE_V:
+        return {}
+    # Some phones count what flows out as positive; a few in milliamperes, which is what they must
+    # mean where a phone could draw that much. The name tells the readings of either kind apart.
+    if (watts := current / 1e3 * volts) <= _MOST_PHONE_W:
+        return {"a current in milliamperes": (watts, 0.0)}
+    if (watts := current / 1e6 * volts) <= _MOST_PHONE_W:
+        return {"a current in microamperes": (watts, 0.0)}
+    raise EdgeqError(f"The battery shows {watts:.3g} W, more than a phone draws.")
 
 
-_MILLIAMPERES = 10_000
+_OUT = "Discharging"
+_MOST_PHONE_V = 30.0
+_MOST_PHONE_W = 20.0
 
 COUNTERS: dict[str, Counter] = {
     counter.name: counter
@@ -185,7 +196,9 @@ COUNTERS: dict[str, Counter] = {
             "battery",
             "the whole phone",
             "cd {root}/sys/class/power_supply/battery && for f in status current_now voltage_now; "
-            'do echo "$f $(cat $f)"; done 2>/dev/null',
+            'do echo "$f $(cat $f)"; done 2>/dev/null; for d in ../*; do '
+            'if [ "$(cat $d/type)" != Battery ] && [ "$(cat $d/online)" -gt 0 ]; then '
+            'echo "charger ${d##*/}"; fi; done 2>/dev/null',
             _battery,
             counts=False,
             missing="the phone does not let the shell read its battery's current",

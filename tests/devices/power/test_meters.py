@@ -99,11 +99,54 @@ def test_a_phones_battery(tmp_path: Path, current: int) -> None:
     assert meter("battery", tmp_path).read().power_w == pytest.approx(1.4)
 
 
-def test_a_phone_that_is_charged_measures_nothing(tmp_path: Path) -> None:
-    base = tmp_path / "sys/class/power_supply/battery"
-    write(base, status="Charging", current_now=350_000, voltage_now=4_000_000)
-    with pytest.raises(EdgeqError, match="charging"):
+@pytest.mark.parametrize(
+    ("status", "charger", "words"),
+    [
+        ("Charging", 0, "is charging"),
+        ("Not charging", 0, "is not charging"),  # what runs is fed by USB
+        ("Full", 0, "is full"),
+        ("Unknown", 0, "is unknown"),
+        ("Discharging", 1, r"has a charger \(usb\)"),  # which is too weak, or gives a part
+        ("Discharging", 2, r"has a charger \(usb\)"),
+    ],
+)
+def test_a_phone_that_is_plugged_in_measures_nothing(
+    tmp_path: Path, status: str, charger: int, words: str
+) -> None:
+    base = tmp_path / "sys/class/power_supply"
+    write(base / "battery", status=status, current_now=350_000, voltage_now=4_000_000,
+          type="Battery", online=1)  # fmt: skip
+    write(base / "usb", type="USB", online=charger)
+    write(base / "bms", type="BMS")
+    with pytest.raises(EdgeqError, match=words):
         meter("battery", tmp_path).read()
+
+
+def test_a_phone_without_its_charger(tmp_path: Path) -> None:
+    base = tmp_path / "sys/class/power_supply"
+    write(base / "battery", status="Discharging", current_now=350_000, voltage_now=4_000_000,
+          type="Battery", online=1)  # fmt: skip
+    write(base / "usb", type="USB", online=0)
+    write(base / "bms", type="BMS")
+    assert meter("battery", tmp_path).read().power_w == pytest.approx(1.4)
+
+
+def test_what_no_phone_draws(tmp_path: Path) -> None:
+    """Nothing is taken now for milliamperes and now for microamperes."""
+    base = tmp_path / "sys/class/power_supply/battery"
+
+    def read(found: CounterMeter, current: int) -> float:
+        write(base, status="Discharging", current_now=current, voltage_now=4_180_000)
+        return found.read().power_w or 0.0
+
+    found = meter("battery", tmp_path)
+    assert read(found, 6_200) == pytest.approx(0.0062 * 4.18)
+    assert read(found, -10_100) == pytest.approx(0.0101 * 4.18)
+    with pytest.raises(EdgeqError, match="in one reading and not in another"):
+        read(found, 4_000)
+    assert read(meter("battery", tmp_path), 4_000) == pytest.approx(4 * 4.18)
+    with pytest.raises(EdgeqError, match=r"shows 25\.1 W, more than a phone draws"):
+        read(meter("battery", tmp_path), 6_000_000)
 
 
 @pytest.mark.parametrize(
