@@ -117,6 +117,9 @@ class Measurement:
     Attributes:
         device: At least "address", "target", "cpu", "runtime", "runtime_version".
         output_sha256: Digest of all output bytes, in order of the outputs.
+
+    Raises:
+        EdgeqError: It says that a call takes no time: no limit may be met by that.
     """
 
     device: Mapping[str, Any]
@@ -131,6 +134,15 @@ class Measurement:
     valid: bool = True
     warnings: Sequence[str] = ()
     samples_us: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        still = self.latency_us is not None and not self.latency_us.typical > 0
+        if still or (self.cycles == 0 and not self.cycles_estimated):
+            raise EdgeqError(
+                f"A call takes 0 {'us' if still else 'cycles'}, says the device.",
+                str(self.device.get("address", "")),
+                "its clock stands still, or is too coarse for this model",
+            )
 
 
 @dataclass(frozen=True, eq=False)

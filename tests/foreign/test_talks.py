@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from edgeq.devices.remote.samples import Samples
 from edgeq.errors import EdgeqError
 from tests.foreign import talks
+from tests.memory import peak_mb
 
 
 def agent(tmp_path, **changes):
@@ -30,6 +32,8 @@ LIES = {
     "too many samples": {"samples": {"us": [1.0] * 9}},
     "negative times": {"samples": {"us": [1.0, -2.0, 3.0]}},
     "times beyond all measure": {"samples": {"us": [1.0, 1e19, 3.0]}},
+    "calls that take no time": {"samples": {"us": [0.0, 0.0, 0.0]}},
+    "more time than there was": {"samples": {"us": [1e12, 1e12, 1e12]}},
     "no numbers": {"samples": {"us": [1.0, "2", None]}},
     "negative first call": {"measured": {"first_us": -1.0}},
     "short outputs": {"measured": {"data": base64.b64encode(b"ab").decode()}},
@@ -52,6 +56,29 @@ def test_an_agent_that_lies(tmp_path, lie):
     with pytest.raises(EdgeqError) as caught:
         agent(tmp_path, **LIES[lie])
     assert len(str(caught.value)) < 1500
+
+
+def test_a_clock_that_stands_still_is_named(tmp_path):
+    with pytest.raises(EdgeqError, match=r"A call takes 0 us, says the device"):
+        agent(tmp_path, samples={"us": [0, 0, 0]})
+    with pytest.raises(EdgeqError, match=r"its calls took 3e\+06 s; they were asked for 0.0 s ago"):
+        agent(tmp_path, samples={"us": [1e12] * 3})
+    assert agent(tmp_path, samples={"us": [0, 0.05, 0.05]})[0].measurement.latency_us.min == 0
+
+
+def test_a_flood_of_samples_stays_small():
+    """More than one second may have, sent as fast as can be; 50 million took 2.7 GB."""
+    samples = Samples("x")
+
+    def flood():
+        samples.begin(0, 1.0, 20.0)
+        with pytest.raises(EdgeqError, match="sent more than 8,000,000 samples"):
+            while True:
+                samples.take(parcel)
+
+    parcel = [0.0] * 1_000_000
+    assert peak_mb(flood) < 150
+    assert len(samples.thinned()[0]) <= 100_000
 
 
 def test_a_hundred_thousand_ops_of_a_delegate_are_matched_in_time(tmp_path):

@@ -235,11 +235,11 @@ def median_interval(samples_us: Sequence[float]) -> tuple[float, float] | None:
     n = len(samples_us)
     if n < 6:
         return None
-    ordered = sorted(samples_us)
+    ordered = np.sort(samples_us)
     reach = 1.96 * math.sqrt(n) / 2
     low = max(0, math.floor(n / 2 - reach))
     high = min(n - 1, math.ceil(n / 2 + reach))
-    return ordered[low], ordered[high]
+    return float(ordered[low]), float(ordered[high])
 
 
 def environment_json(snapshots: Sequence[Snapshot]) -> dict[str, Any]:

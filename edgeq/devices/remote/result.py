@@ -13,10 +13,10 @@ from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions
 from edgeq.devices.remote import record
 from edgeq.devices.remote.agent import Agent
 from edgeq.devices.remote.answers import Loaded, Measured, OpTime, split_outputs
+from edgeq.devices.remote.samples import Samples
 from edgeq.devices.tensors import TensorSpec, digest
 from edgeq.devices.timing import summarize
 
-_MOST_SAMPLES = 100_000
 _FAR = 0.1  # of the largest output: further from the plain kernels is no rounding
 
 
@@ -25,7 +25,7 @@ class Run:
     """Everything that one measurement brought in.
 
     Attributes:
-        samples: Latencies in microseconds, in order.
+        samples: Latencies.
         snapshots: States of the device before, during and after.
         op_times: Of the per-op pass; empty without one.
         plain_outputs: Answers without the delegate; None if no delegate ran, or nobody looked.
@@ -35,7 +35,7 @@ class Run:
     agent: Agent
     loaded: Loaded
     measured: Measured
-    samples: list[float]
+    samples: Samples
     snapshots: list[record.Snapshot]
     threads: int
     options: ProfileOptions
@@ -46,11 +46,11 @@ class Run:
 def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile]) -> Measurement:
     """The record of a run, with the verdict whether it can be believed."""
     facts, plan, measured = run.agent.facts, run.agent.plan, run.measured
-    verdict = record.judge(run.snapshots, run.samples, measured.cpu_s, facts, run.threads)
+    verdict = record.judge(run.snapshots, run.samples.us, measured.cpu_s, facts, run.threads)
     warnings = [*verdict.reasons, *verdict.remarks]
     delegate = _delegate(run, outputs)
     warnings += _delegate_warnings(delegate)
-    step = -(-len(run.samples) // _MOST_SAMPLES)
+    kept, step = run.samples.thinned()
     if step > 1:
         warnings.append(f"one in {step} raw samples is kept; the statistics are over all")
     return Measurement(
@@ -67,14 +67,14 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
             "kernel": facts.kernel,
             "libc": facts.libc,
         },
-        latency_us=summarize(run.samples, warmup=1 + measured.warmup, first=measured.first_us),
+        latency_us=summarize(run.samples.us, warmup=1 + measured.warmup, first=measured.first_us),
         memory_bytes=Memory(peak_rss=measured.peak_rss_bytes),
         ops=ops,
         output_sha256=digest(split_outputs(measured.outputs, outputs, 1)),
         environment={**_environment(run), "delegate": delegate},
         valid=not verdict.reasons,
         warnings=warnings,
-        samples_us=run.samples[::step],
+        samples_us=kept,
     )
 
 
@@ -139,7 +139,7 @@ def _environment(run: Run) -> dict[str, Any]:
         "cores": facts.cores,
         "affinity": run.loaded.affinity,
         "cold_start": {"load_us": run.loaded.load_us, "first_us": run.measured.first_us},
-        "p50_confidence_95_us": record.median_interval(run.samples),
+        "p50_confidence_95_us": record.median_interval(run.samples.us),
         "paced_hz": run.options.extra.get("paced_hz"),
         "elapsed_s": run.measured.elapsed_s,
         "pushed_bytes": run.agent.pushed_bytes,

@@ -21,6 +21,7 @@ from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
+from edgeq.devices.remote.samples import Samples
 from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
@@ -36,7 +37,6 @@ _CHUNK_S = 2.0
 _FIRST_CALLS = 32
 _OPS_RUNS = 20
 _MOST_SHOWN = 400
-_MOST_SAMPLES = 50_000_000
 _STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
 
 
@@ -152,15 +152,15 @@ class RemoteSession(Session):
         data = base64.b64encode(feed).decode()
         self._fresh, self._measured = False, True
         self._agent.snapshots.clear()
-        samples: list[float] = []
+        samples = Samples(self._device.address)
         try:
             measured = self._measure(options, data, samples)
             snapshots = list(self._agent.snapshots)
-            count = passes(float(np.median(samples)))
+            count = passes(float(np.median(samples.us)))
             times = self._op_times(wanted, data, count) if options.ops else []
             plain = self._plain_outputs(wanted, data, times)
         except EdgeqError as error:
-            if samples:
+            if samples.us:
                 error.hint = "; ".join(filter(None, (error.hint, self._keep(samples))))
             raise
         run = Run(
@@ -242,28 +242,15 @@ class RemoteSession(Session):
                 return
         raise lost
 
-    def _measure(
-        self, options: ProfileOptions, data: str, samples: list[float]
-    ) -> answers.Measured:
+    def _measure(self, options: ProfileOptions, data: str, samples: Samples) -> answers.Measured:
         sustained = options.extra.get("sustained_s")
         runs = 0 if sustained else options.runs or 0
         pace_hz = float(options.extra.get("paced_hz") or 0.0)
         seconds = sustained or options.seconds or (None if options.runs else DEFAULT_SECONDS)
-
-        def keep(parcel: list[float]) -> None:
-            samples.extend(parcel)
-            if len(samples) > (runs or _MOST_SAMPLES):
-                raise EdgeqError(
-                    f"The device sent more than {runs or _MOST_SAMPLES:,} samples.",
-                    self._device.address, "a shorter measurement, or --paced",
-                )  # fmt: skip
-            if not runs and time.monotonic() > end:
-                raise EdgeqError("The device does not end its measurement.", self._device.address)
-
-        end = time.monotonic() + float(seconds or 0.0) + self._device.options.patience_s
+        samples.begin(runs, float(seconds or 0.0), self._device.options.patience_s)
         message = self._agent.ask(
             "measure",
-            keep,
+            samples.take,
             float(seconds or 0.0) + (1 / pace_hz if pace_hz else 0.0),
             warmup=-1 if options.warmup is None else options.warmup,
             runs=runs,
@@ -271,7 +258,7 @@ class RemoteSession(Session):
             pace_hz=pace_hz,
             data=data,
         )
-        if not samples or (runs and len(samples) != runs):
+        if not samples.us or (runs and len(samples.us) != runs):
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 
@@ -291,8 +278,9 @@ class RemoteSession(Session):
         self._fresh = False
         return answers.read_bytes(self._agent.ask("run", calls=1, data=data))
 
-    def _keep(self, samples: list[float]) -> str:
+    def _keep(self, samples: Samples) -> str:
         """Write what was measured before a failure into a file; a sentence that says so."""
+        kept, step = samples.thinned()
         path = cache_dir() / "interrupted" / f"{self._model.sha256[:16]}.json"
         write_whole(
             path,
@@ -301,12 +289,13 @@ class RemoteSession(Session):
                     "model": self._model.sha256,
                     "address": self._device.address,
                     "complete": False,
-                    "samples_us": samples,
+                    "samples_us": kept,
                     "snapshots": [each.to_json() for each in self._agent.snapshots],
                 }
             ),
         )
-        return f"{len(samples)} timed calls had been made, which are kept in {path}"
+        which = "which are" if step == 1 else f"of which one in {step} is"
+        return f"{len(samples.us)} timed calls had been made, {which} kept in {path}"
 
 
 def _as_told(specs: Sequence[TensorSpec]) -> list[tuple[str, list[int]]]:
