@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from itertools import islice
 
 import pytest
 
@@ -50,7 +51,8 @@ def changed(change, base=PROGRAM):
 @pytest.mark.parametrize(
     "target",
     ["torch.load", "torch.ops.aten.from_file.default", "torch.hub.load", "_operator.methodcaller",
-     "torch.ops.aten.relu.default.__globals__", "#evil:op", "torch.ops.higher_order.cond", None, 3, {"a": 1}, []],
+     "torch.ops.aten.relu.default.__globals__", "#evil:op", "torch.ops.higher_order.cond", None,
+     3, {"a": 1}, []],
 )  # fmt: skip
 def test_ops_that_are_not_known_are_refused(tmp_path, target):
     def change(program):
@@ -135,14 +137,14 @@ def test_objects_in_arguments_are_refused(tmp_path):
 
 def test_no_value_of_another_kind_is_a_traceback(tmp_path):
     refusals = 0
-    for data in each_value_another(archive()):
+    for data in islice(each_value_another(archive()), 0, None, 5):  # all of them: make fuzz
         path = tmp_path / "model.pt2"
         path.write_bytes(data)
         try:
             clean_program(path)
         except EdgeqError:
             refusals += 1
-    assert refusals > 200
+    assert refusals > 40
 
 
 def test_what_is_no_program(tmp_path):

@@ -155,11 +155,7 @@ def _check_program(program: Any, where: str) -> None:
         raise EdgeqError("The file holds no exported program.", where)
     program["guards_code"] = []
     program["verifiers"] = []
-    ranges = program.get("range_constraints") or {}
-    if not isinstance(ranges, dict):
-        raise EdgeqError("The list of ranges is damaged.", where)
-    for name in ranges:
-        _check_size(name, where)
+    _check_ranges(program.get("range_constraints") or {}, where)
     for key, value in _pairs(program):
         if key == "target" and not (_is_one_of(value, FUNCTIONS) or _is_one_of(value, OPS)):
             raise EdgeqError(
@@ -176,6 +172,13 @@ def _check_program(program: Any, where: str) -> None:
         if key == "metadata" and isinstance(value, dict):
             for gone in set(value) - set(_KEPT_METADATA):
                 del value[gone]
+
+
+def _check_ranges(ranges: Any, where: str) -> None:
+    if not isinstance(ranges, dict):
+        raise EdgeqError("The list of ranges is damaged.", where)
+    for name in ranges:
+        _check_size(name, where)
 
 
 def _is_one_of(value: Any, names: Container[str]) -> bool:
