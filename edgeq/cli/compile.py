@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target_schema import TEMPLATES
 from edgeq.cli.shared.common import (
+    Whole,
     compile_options,
     force_option,
     frontend_options,
@@ -19,7 +21,7 @@ from edgeq.cli.shared.common import (
     tflm_kernels_option,
     was_given,
 )
-from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.options import MOST_THREADS, CompileOptions
 from edgeq.errors import UsageError
 from edgeq.report.units import in_bytes, in_cycles, in_macs
 from edgeq.support.terminal import say
@@ -76,6 +78,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="tflm: array, resolver and arena for TensorFlow Lite Micro.",
 )
+@click.option(
+    "--threads",
+    type=Whole(1, most=MOST_THREADS),
+    default=1,
+    show_default=True,
+    help="For hosts: how many threads share the work of large layers, by pthread.",
+)
 @tflm_kernels_option
 @click.option(
     "--npu", metavar="NAME", help="The .tflite for an Ethos-U, by Arm's Vela: ethos-u55-128, ..."
@@ -95,6 +104,7 @@ def compile_(
     signature: str | None,
     project: str | None,
     runtime: str,
+    threads: int,
     tflm_kernels: str,
     npu: str | None,
     options: CompileOptions,
@@ -111,9 +121,10 @@ def compile_(
         return
     if runtime != "tflm" and was_given("tflm_kernels"):
         raise UsageError("--tflm-kernels is for --runtime tflm.", hint="leave it out")
-    of_c = [name for name in ("optimize", "isa", "dispatch") if was_given(name)]
+    of_c = [name for name in ("optimize", "isa", "dispatch", "threads") if was_given(name)]
     if runtime == "tflm" and of_c:
         raise UsageError(f"--{of_c[0]} is for generated C.", hint="--runtime c")
+    options = replace(options, threads=threads)
     name, by_model = _names(names, models)
     if not was_given("frontend"):
         _say_what_lies_beside(models)
@@ -161,9 +172,6 @@ def compile_(
 def _check_judged(model: str, npu: str, options: CompileOptions) -> None:
     """Refuse budgets, which nobody can judge of an NPU's program."""
     if options.budgets:
-        from dataclasses import replace
-        from pathlib import Path
-
         from edgeq.analysis.budget import chosen_for
 
         chosen_for(Path(model), f"vela:{npu}", replace(options, isa="", dispatch=False))

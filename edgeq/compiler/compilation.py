@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.levels import LEVELS as ALL_LEVELS
-from edgeq.boards.levels import NAMES as LEVELS
 from edgeq.boards.levels import Level, level, stated
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
@@ -20,15 +17,16 @@ from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
+from edgeq.compiler.codegen.parallel import in_parts
 from edgeq.compiler.codegen.source import (
     Golden,
     function_lines,
-    kernel_file,
     kernel_includes,
     source_text,
     weights_text,
 )
 from edgeq.compiler.codegen.state import static_bytes
+from edgeq.compiler.kernel_files import kernel_files
 from edgeq.compiler.ops.shared.base import Call, Isa
 from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.arena import Plan, plan_arena
@@ -39,7 +37,6 @@ from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
-from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
 
 # Cores without SIMD whose inner products have code of their own, by CPU.
@@ -163,18 +160,26 @@ def generate(
         graph = joined(options.frontend, graph, fpu=has_fpu(target))
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
     isa = isa_dispatched(target, options) if options.dispatch else isa_of(target, options.isa)
+    isa = _with_threads(isa, target, options.threads)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix)
     levels = [level(each) for each in isa.levels]
     if levels:
-        names = replace(names, through=f"{prefix}_level()->")
+        names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
     constant_bytes = _constant_bytes(names)
     golden = known_answers(program) if known_answers is not None else None
     head = banner(program, plan, __version__, constant_bytes, isa.kernels)
     weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden)
     files = {
         f"{prefix}.h": header_text(
-            program, plan, prefix, head, memory=memory, golden=golden is not None, info=graph.info
+            program,
+            plan,
+            prefix,
+            head,
+            memory=memory,
+            golden=golden is not None,
+            threaded=in_parts(names),
+            info=graph.info,
         ),
         f"{prefix}.c": source_text(
             program,
@@ -187,6 +192,7 @@ def generate(
             hook=hook,
             attribute=isa.attribute,
             levels=levels,
+            threads=options.threads,
         ),
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
@@ -194,10 +200,24 @@ def generate(
     manifest = _manifest(graph, program, plan, names, prefix, target, isa, constant_bytes)
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
-    files |= _kernel_files(names, isa)
+    files |= kernel_files(names, isa)
     if levels:
         files |= level_files(program, names, prefix, levels, head)
     return Sources(files, {**manifest, **chosen}, plan, graph.stream)
+
+
+def _with_threads(isa: Isa, target: Target, threads: int) -> Isa:
+    """What the kernels may assume, with threads that share the work.
+
+    Raises:
+        UsageError: There can be none.
+    """
+    if threads > 1 and (not isa.has("host") or target.cpu == "wasm32"):
+        raise UsageError(
+            f"--threads is for hosts, and {target.name} has no kernels for them.",
+            hint="leave it out" if target.cpu != PORTABLE else "--target x86-64, or --dispatch",
+        )
+    return replace(isa, threads=threads)
 
 
 def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
@@ -255,50 +275,6 @@ def planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
     if optimize == "ram":
         return least_memory(program, isa, optimize)
     return program, plan_arena(program)
-
-
-def _kernel_files(names: Names, isa: Isa) -> dict[str, str]:
-    """The kernel headers in use, and the headers that those include."""
-    folder = resource_dir("kernels")
-    files: dict[str, str] = {}
-    pending = [kernel_file(f.call.header, f.call.kernels) for f in names.functions]
-    pending.append("eq_base.h")
-    if isa.levels:
-        pending += ["eq_cpu_host.h", *(f"eq_simd_{each}.h" for each in ("host", *isa.levels))]
-    while pending:
-        file = pending.pop()
-        if file in files:
-            continue
-        files[file] = (folder / _kernel_path(file, isa)).read_text()
-        pending += re.findall(r'^#include "(eq_\w+\.h)"', files[file], re.MULTILINE)
-    return dict(sorted(files.items()))
-
-
-def _kernel_path(file: str, isa: Isa) -> str:
-    """Where a header of the output folder lies among the kernels."""
-    stem = file.removeprefix("eq_").removesuffix(".h")
-    if stem == "base":
-        return "include/eq_base.h"
-    if stem in ("core", "simd"):
-        return f"{isa.kernels[0]}/{stem}.h"
-    if stem == "block_row":
-        own = f"{isa.kernels[0]}/block_row.h"
-        return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
-    for kernels in ("dsp", "mve", "fpu", "host", *LEVELS):
-        if stem.endswith(f"_{kernels}"):
-            return _kernels_of(kernels)[stem.removesuffix(f"_{kernels}")]
-    return _kernels_of("portable", "scalar")[stem]
-
-
-@cache
-def _kernels_of(*rooms: str) -> Mapping[str, str]:
-    """Where the kernels of these folders lie, by the name without `eq_` and `.h`."""
-    folder = resource_dir("kernels")
-    return {
-        file.stem: file.relative_to(folder).as_posix()
-        for room in rooms
-        for file in (folder / room).rglob("*.h")
-    }
 
 
 def _constant_bytes(names: Names) -> int:
@@ -372,6 +348,7 @@ def _manifest(
         "target": target.name,
         "cpu": target.cpu,
         "kernels": list(isa.kernels),
+        **({"threads": isa.threads} if in_parts(names) else {}),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "static_bytes": static_bytes(program),

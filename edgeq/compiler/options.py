@@ -9,6 +9,8 @@ from edgeq.model.joining import FrontEnd
 
 MODES = ("balanced", "ram", "size", "speed")
 """What generated C can be optimised for."""
+MOST_THREADS = 64
+"""That share the work of one call."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class CompileOptions:
         why: Why this form was chosen, for the manifest.
         isa: Level of a host's instruction set (`edgeq.boards.levels`); "" for what the target says.
         dispatch: Whether a host's program holds all levels and chooses when it runs.
+        threads: How many threads share the work of large layers, on hosts.
         frontend: What stands before the model: samples in, answers out.
     """
 
@@ -35,6 +38,7 @@ class CompileOptions:
     why: str = "asked for"
     isa: str = ""
     dispatch: bool = False
+    threads: int = 1
     frontend: FrontEnd | None = None
 
     def __post_init__(self) -> None:

@@ -65,7 +65,13 @@ def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
 def compile_flags(sources: Sources) -> tuple[str, ...]:
     """The options that generated code is always compiled with."""
     optimize = tuple(sources.manifest.get("cflags") or ("-O2",))
-    return ("-std=c99", *optimize, "-ffunction-sections", "-fdata-sections", "-fno-common")
+    own = ("-ffunction-sections", "-fdata-sections", "-fno-common")
+    return ("-std=c99", *optimize, *own, *thread_flags(sources))
+
+
+def thread_flags(sources: Sources) -> tuple[str, ...]:
+    """The options for compiling and linking a program with threads of its own."""
+    return ("-pthread",) if "threads" in sources.manifest else ()
 
 
 def tensor_specs(sources: Sources, kind: str) -> list[TensorSpec]:

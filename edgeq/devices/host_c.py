@@ -22,7 +22,7 @@ from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.image import shipped_text
 from edgeq.compiler.build.toolchain import Toolchain, host_toolchain
 from edgeq.compiler.compilation import Sources
-from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.options import MOST_THREADS, CompileOptions
 from edgeq.devices import query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
@@ -33,6 +33,7 @@ from edgeq.devices.generated import (
     op_entries,
     stored_outputs,
     tensor_specs,
+    thread_flags,
     timed_ops,
 )
 from edgeq.devices.recordings import (
@@ -46,7 +47,7 @@ from edgeq.devices.recordings import (
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, digest, one_call, profile_inputs
 from edgeq.devices.timing import disturbances, measure_latency
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.array import Array
 
 _CPUS = {
@@ -98,9 +99,15 @@ _OnOp = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
 
 
 def device(address: Address) -> HostDevice:
-    """The device of a `c` address, which takes no options."""
-    query.allow_only(address, ())
-    return HostDevice(address.text)
+    """The device of a `c` address: option threads=N, 1 to 64."""
+    query.allow_only(address, ("threads",))
+    threads = query.positive(address, "threads", 1)
+    if threads > MOST_THREADS:
+        raise UsageError(
+            f"'{address.text}': this threads is not possible.",
+            hint=f"threads= takes 1 to {MOST_THREADS}",
+        )
+    return HostDevice(address.text, threads)
 
 
 def host_target() -> Target:
@@ -142,11 +149,13 @@ def _memory(manifest: Mapping[str, Any], stack: int) -> Memory:
 class HostDevice:
     """The generated C on this machine."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, threads: int = 1) -> None:
         self.address = address
+        self._threads = threads
 
     def open(self, model: Path, options: CompileOptions) -> HostSession:
         """A session with the code of `model` compiled and loaded."""
+        options = replace(options, threads=self._threads)
         if options.dispatch:
             return HostSession(self.address, generate(model, host_target(), options))
         chosen = level(options.isa) if options.isa else best_here()
@@ -179,7 +188,9 @@ class _Library:
             files |= {name: shipped_text(f"hooks/{name}") for name in ("eq_trace.h", "eq_trace.c")}
             flags += ["-include", "eq_trace.h"]
         suffix = ".dll" if sys.platform == "win32" else ".so"
-        built = build(toolchain, files, flags, ["-shared"], f"model{suffix}")
+        built = build(
+            toolchain, files, flags, ["-shared", *thread_flags(sources)], f"model{suffix}"
+        )
         # The loader gives the same memory to everyone who opens the same file, so every session
         # opens a copy.
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
@@ -300,6 +311,7 @@ class HostSession(Session):
                 "cpu": platform.machine(),
                 "runtime": "c",
                 "runtime_version": __version__,
+                "threads": manifest.get("threads", 1),
                 "compiler": toolchain.version,
                 "compiler_flags": [*toolchain.flags, *_flags(self._sources)],
             },

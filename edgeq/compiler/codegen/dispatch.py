@@ -10,6 +10,7 @@ from itertools import groupby
 
 from edgeq.boards.levels import Level
 from edgeq.compiler.codegen.names import Function
+from edgeq.compiler.codegen.parallel import declaration
 
 
 def _table(name: str, level: str) -> str:
@@ -51,6 +52,8 @@ def layers_header(
     """NAME_layers.h: what the tables look like, and their names."""
     guard = f"{name.upper()}_LAYERS_H"
     lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
+    if any(function.call.parts > 1 for function in functions):
+        lines[-1:] = ['#include "eq_share_host.h"', "", f"{declaration(name)};", ""]
     lines += ["/* The layers' functions at one level. */", "typedef struct {"]
     for function in functions:
         arguments = ", ".join(kind.rstrip() for kind in function.argument_types)

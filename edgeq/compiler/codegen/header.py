@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgeq.compiler.codegen.guard import core_line
 from edgeq.compiler.codegen.literals import comment_text, number, string
 from edgeq.compiler.codegen.memory import Memory
+from edgeq.compiler.codegen.parallel import stop_header_lines
 from edgeq.compiler.codegen.push import push_header_lines
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.arena import Plan
@@ -62,12 +63,14 @@ def header_text(
     *,
     memory: Memory,
     golden: bool,
+    threaded: bool = False,
     info: ModelInfo = _NO_INFO,
 ) -> str:
     """The text of NAME.h.
 
     Args:
         memory: Who owns the arena and the state.
+        threaded: Whether threads share work.
         info: Labels and normalisation from the model's metadata.
     """
     upper = name.upper()
@@ -102,6 +105,7 @@ def header_text(
             f"void {name}_reset({of_state});",
             "",
         ]
+    lines += stop_header_lines(name) if threaded else []
     lines += ["/* The result; valid until the next call or the next write to an input. */"]
     for position, index in enumerate(program.subgraph.outputs):
         ctype = C_TYPES[program.tensor(index).dtype]

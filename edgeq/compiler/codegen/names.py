@@ -41,6 +41,7 @@ class Names:
         tables: Constant arrays, in order of first use.
         table_of: Name of the array by (step, constant) or by ("tensor", index).
         through: What calls of the functions go through: "" or an expression of a table with "->".
+        parallel: The C function that has work done in parts.
     """
 
     functions: tuple[Function, ...]
@@ -48,6 +49,7 @@ class Names:
     tables: tuple[Table, ...]
     table_of: Mapping[tuple[int | str, int], str]
     through: str = ""
+    parallel: str = "eq_parallel"
 
 
 def pointer_type(program: Program, step: Step, arg: Arg) -> str:

@@ -14,8 +14,18 @@ from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Function, Names, address
+from edgeq.compiler.codegen.parallel import (
+    HEADER as PARALLEL,
+)
+from edgeq.compiler.codegen.parallel import (
+    in_parts,
+    pool_lines,
+    shared_function,
+    thread_lines,
+)
 from edgeq.compiler.codegen.push import push_source_lines
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
+from edgeq.compiler.codegen.wrapping import wrapped
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program, Step
@@ -52,6 +62,7 @@ def source_text(
     hook: str = "",
     attribute: str = "",
     levels: Sequence[Level] = (),
+    threads: int = 1,
 ) -> str:
     """The text of NAME.c.
 
@@ -62,14 +73,18 @@ def source_text(
         hook: A header that defines EQ_OP, or "".
         attribute: The instruction sets that functions ask the compiler for, or "".
         levels: Those to choose from at run time; the layers' functions are in other files then.
+        threads: How many share the work of large layers.
     """
     lines = [*head, f'#include "{name}.h"', ""]
     lines += target_lines(attribute)
+    threaded = in_parts(names)
+    lines += thread_lines(threads) if threaded else []
     lines += [f'#include "{name}_weights.h"']
     files = kernel_includes(names)
     if levels:  # events are taken here, whatever level has made them
         taken = [file for file in files if file == "eq_frontend_decision.h"]
         files = [f"{name}_layers.h", "eq_cpu_host.h", *taken]
+    files += [PARALLEL] * threaded
     lines += [f'#include "{file}"' for file in files]
     lines += [f'#include "{hook}"'] if hook else []
     lines += ["", *_arena_table(program, plan)]
@@ -81,6 +96,7 @@ def source_text(
         "#endif",
         "",
     ]
+    lines += pool_lines(name, names) if threaded else []
     lines += chooser(name, levels) if levels else function_lines(program, names)
     lines += state_lines(program, plan, name, memory)
     lines += _accessors(program, plan, names, name, memory)
@@ -103,7 +119,7 @@ def kernel_includes(names: Names) -> list[str]:
 
 def function_lines(program: Program, names: Names) -> list[str]:
     """The functions of all layers."""
-    return [line for function in names.functions for line in _function(program, function)]
+    return [line for function in names.functions for line in _function(program, names, function)]
 
 
 def weights_text(
@@ -161,7 +177,7 @@ def _arena_table(program: Program, plan: Plan) -> list[str]:
     return [*lines, " */"]
 
 
-def _function(program: Program, function: Function) -> list[str]:
+def _function(program: Program, names: Names, function: Function) -> list[str]:
     call = function.call
     ops = ", ".join(str(program.steps[number].op.index) for number in function.steps)
     arguments, passed = [], []
@@ -171,40 +187,33 @@ def _function(program: Program, function: Function) -> list[str]:
         name += str(arg.index + 1) if many else ""
         arguments.append(f"{kind}{name}")
         passed.append(name)
+    note = f"/* {call.function}, for op {ops}"
+    if call.parts > 1:
+        return [
+            f"{note}, in {call.parts} parts */",
+            *shared_function(function, names.parallel, passed),
+        ]
     group = []
     if call.grouped is not None:
         members = [n for n, arg in zip(passed, call.args, strict=True) if arg.kind == call.grouped]
         const = "const " if call.grouped == "input" else ""
         array = f"{call.grouped}s"
-        group = _wrapped(f"    {const}void *const {array}[] = {{", members, "};")
+        group = wrapped(f"    {const}void *const {array}[] = {{", members, "};")
         place = passed.index(members[0])
         passed[place : place + len(members)] = [array]
     opening = f"static EQ_LAYER void {function.name}("
     return [
-        f"/* {call.function}, for op {ops} */",
-        *_wrapped(opening, arguments, ")"),
+        f"{note} */",
+        *wrapped(opening, arguments, ")"),
         "{",
         f"    static const {call.params_type} params = {{",
         *initialiser(dict(call.params)),
         "    };",
         *group,
-        *_wrapped(f"    {call.function}(", ["&params", *passed], ");"),
+        *wrapped(f"    {call.function}(", ["&params", *passed], ");"),
         "}",
         "",
     ]
-
-
-def _wrapped(opening: str, items: list[str], closing: str) -> list[str]:
-    """A call or declaration, broken before column 100 and aligned behind its bracket."""
-    lines, line = [], opening
-    for position, item in enumerate(items):
-        text = item + (closing if position == len(items) - 1 else ",")
-        if len(line) + len(text) + 1 > 100 and line.strip() != opening.strip():
-            lines.append(line)
-            line = " " * len(opening) + text
-        else:
-            line += text if line == opening else " " + text
-    return [*lines, line]
 
 
 def _steps(program: Program, plan: Plan, names: Names, owner: str) -> list[str]:
@@ -238,7 +247,7 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
         else:
             indices = op.outputs if arg.kind == "output" else op.inputs
             arguments.append(address(program, plan, names, indices[arg.index]))
-    return [note, *_wrapped(f"    {names.through}{names.by_step[number].name}(", arguments, ");")]
+    return [note, *wrapped(f"    {names.through}{names.by_step[number].name}(", arguments, ");")]
 
 
 def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Memory) -> list[str]:

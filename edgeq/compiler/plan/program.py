@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgeq.compiler.ops import FRONTEND_OPS, OPS
+from edgeq.compiler.ops.host.shares import shared
 from edgeq.compiler.ops.shared.base import C_TYPES, Call, Isa, Node, Unsupported
 from edgeq.compiler.ops.shared.copy import COPY
 from edgeq.compiler.plan.checks import MAX_TENSOR_BYTES, check_call, check_operands
@@ -260,9 +261,10 @@ def _lower(node: Node) -> Call | None:
         raise Unsupported(str(error)) from None
     except (ValueError, ArithmeticError, LookupError) as error:
         raise Unsupported(f"{CONTRADICTION} ({error!r})") from error
-    if call is not None:
-        check_call(node, call)
-    return call
+    if call is None:
+        return None
+    check_call(node, call)
+    return shared(call, node)
 
 
 def _shape_problems(

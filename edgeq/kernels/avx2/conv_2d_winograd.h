@@ -170,16 +170,17 @@ EQ_KERNEL void eq_winograd_block(const eq_conv_2d_winograd_avx2_params *p, const
     }
 }
 
-/* One image, of which `copy` is a padded copy. */
-EQ_KERNEL void eq_winograd_image(const eq_conv_2d_winograd_avx2_params *p, const int8_t *copy,
-                                 const int16_t *weights, const int32_t *table, int8_t *output,
-                                 int16_t *inputs, int32_t *sums)
+/* A share of the tiles of one image, of which `copy` is a padded copy. */
+EQ_KERNEL void eq_winograd_image(const eq_conv_2d_winograd_avx2_params *p, const eq_share share,
+                                 const int8_t *copy, const int16_t *weights, const int32_t *table,
+                                 int8_t *output, int16_t *inputs, int32_t *sums)
 {
     const int32_t tiles = (p->output_h + 1) / 2 * ((p->output_w + 1) / 2);
     const int32_t whole = p->output_c / EQ_LANES, partial = p->output_c % EQ_LANES;
     const int32_t block_size = EQ_WINOGRAD_PLACES * p->input_c * EQ_LANES;
-    for (int32_t next = 0; next < tiles; next += p->tiles) {
-        const int32_t tile = eq_min(next, tiles - p->tiles);
+    const eq_range range = eq_share_of(tiles, p->tiles, share);
+    for (int32_t next = range.begin; next < range.end; next += p->tiles) {
+        const int32_t tile = eq_min(next, range.end - p->tiles);
         for (int32_t t = 0; t < p->tiles; t++) {
             const int32_t y = eq_winograd_y(p, tile + t), x = eq_winograd_x(p, tile + t);
             eq_winograd_inputs(p, copy + y * p->padding.padded_row_bytes + x * p->input_c,
@@ -198,16 +199,33 @@ EQ_KERNEL void eq_winograd_image(const eq_conv_2d_winograd_avx2_params *p, const
 }
 
 /* `weights` hold, for each block of 16 channels and each of 16 places, pairs of input channels;
- * `table` is that of eq_lanes_host.h. */
+ * `table` is that of eq_lanes_host.h. Behind the copy in `scratch` each thread has its own memory.
+ */
+EQ_KERNEL void eq_conv_2d_winograd_avx2_s8_share(const eq_conv_2d_winograd_avx2_params *p,
+                                                 const eq_share share, const int8_t *input,
+                                                 const int16_t *weights, const int32_t *table,
+                                                 int8_t *output, void *scratch)
+{
+    int8_t *copy = scratch;
+    const int32_t sums_bytes = EQ_WINOGRAD_PLACES * p->tiles * EQ_LANES * 4;
+    int8_t *own = copy + p->copy_bytes + share.thread * (p->input_bytes + sums_bytes);
+    void *inputs = own, *sums = own + p->input_bytes;
+    if (share.stage == 0) {
+        eq_pad_share(&p->padding, share, input, copy);
+    } else {
+        eq_winograd_image(p, share, copy, weights, table, output, inputs, sums);
+    }
+}
+
 EQ_KERNEL void eq_conv_2d_winograd_avx2_s8(const eq_conv_2d_winograd_avx2_params *p,
                                            const int8_t *input, const int16_t *weights,
                                            const int32_t *table, int8_t *output, void *scratch)
 {
-    int8_t *copy = scratch;
-    void *inputs = copy + p->copy_bytes, *sums = copy + p->copy_bytes + p->input_bytes;
     for (int32_t b = 0; b < p->batches; b++) {
-        eq_pad_image(&p->padding, input, copy);
-        eq_winograd_image(p, copy, weights, table, output, inputs, sums);
+        for (int32_t stage = 0; stage < 2; stage++) {
+            eq_conv_2d_winograd_avx2_s8_share(p, eq_whole_share(stage), input, weights, table,
+                                              output, scratch);
+        }
         input += p->image_bytes;
         output += p->output_h * p->output_w * p->output_c;
     }

@@ -4,6 +4,7 @@
 #ifndef EQ_ADD_HOST_H
 #define EQ_ADD_HOST_H
 
+#include "eq_share_host.h"
 #include "eq_simd.h"
 
 typedef struct {
@@ -33,16 +34,23 @@ EQ_KERNEL void eq_add_some(const eq_add_host_params *p, const int8_t *a, const i
 }
 
 /* The output may be written over either input. */
+EQ_KERNEL void eq_add_host_s8_share(const eq_add_host_params *p, const eq_share share,
+                                    const int8_t *input1, const int8_t *input2, int8_t *output)
+{
+    const eq_range range = eq_share_of(p->size, EQ_LANES, share);
+    int32_t i = range.begin;
+    for (; i + EQ_LANES <= range.end; i += EQ_LANES) {
+        eq_add_some(p, input1 + i, input2 + i, output + i, EQ_LANES);
+    }
+    if (i < range.end) {
+        eq_add_some(p, input1 + i, input2 + i, output + i, range.end - i);
+    }
+}
+
 EQ_KERNEL void eq_add_host_s8(const eq_add_host_params *p, const int8_t *input1,
                               const int8_t *input2, int8_t *output)
 {
-    int32_t i = 0;
-    for (; i + EQ_LANES <= p->size; i += EQ_LANES) {
-        eq_add_some(p, input1 + i, input2 + i, output + i, EQ_LANES);
-    }
-    if (i < p->size) {
-        eq_add_some(p, input1 + i, input2 + i, output + i, p->size - i);
-    }
+    eq_add_host_s8_share(p, eq_whole_share(0), input1, input2, output);
 }
 
 #endif

@@ -120,20 +120,21 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
     }
 }
 
-/* All pixels of an image for `blocks` blocks of channels. The last tile of a row begins early
- * enough to be a whole one. */
+/* Pixels of an image for `blocks` blocks of channels. The last tile of a row begins early enough to
+ * be a whole one. */
 EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *input,
                                  const int8_t *weights, const int32_t *table, int8_t *output,
-                                 const int32_t pixels, const int32_t blocks, const int32_t last)
+                                 const eq_range rows, const eq_range columns, const int32_t pixels,
+                                 const int32_t blocks, const int32_t last)
 {
     eq_scales scales[4];
     EQ_UNROLL(4)
     for (int32_t k = 0; k < blocks; k++) {
         scales[k] = eq_load_scales(table + k * EQ_TABLE_ROWS);
     }
-    for (int32_t y = 0; y < p->rows; y++) {
-        for (int32_t next = 0; next < p->columns; next += pixels) {
-            const int32_t x = eq_min(next, p->columns - pixels);
+    for (int32_t y = rows.begin; y < rows.end; y++) {
+        for (int32_t next = columns.begin; next < columns.end; next += pixels) {
+            const int32_t x = eq_min(next, columns.end - pixels);
             eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table, scales,
                             output + (y * p->columns + x) * p->output_c, pixels, blocks, last);
         }
@@ -166,46 +167,81 @@ EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
     return eq_min(all, room >= EQ_MOST_BLOCKS ? EQ_MOST_BLOCKS : usual);
 }
 
-EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const int8_t *input,
-                                const int8_t *weights, const int32_t *table, int8_t *output)
+/* A share of an image: of its rows, where there are enough of them, of the pixels of one long row,
+ * or of the channels. */
+EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const eq_share share,
+                                const int8_t *input, const int8_t *weights, const int32_t *table,
+                                int8_t *output)
 {
     const int32_t all = (p->output_c + EQ_LANES - 1) / EQ_LANES;
     const int32_t blocks = eq_conv_2d_tile_blocks(p), odd = all % blocks;
     const int32_t pixels = eq_conv_2d_tile_pixels(p->columns, EQ_ACCUMULATORS / blocks);
     const int32_t partial = p->output_c % EQ_LANES;
     const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
-    int32_t block = 0;
-    for (; block + blocks + (odd || partial ? 1 : 0) <= all; block += blocks) {
-        eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
-                          output + block * EQ_LANES, pixels, blocks, EQ_LANES);
+    const int32_t tiles = (all + blocks - 1) / blocks, whole = tiles - (odd || partial ? 1 : 0);
+    eq_range rows = eq_all_of(p->rows), columns = eq_all_of(p->columns), some = eq_all_of(tiles);
+    if (p->rows >= share.parts) {
+        rows = eq_share_of(p->rows, 1, share);
+    } else if (p->rows == 1 && eq_useful_parts(p->columns, pixels, share.parts) >=
+                                   eq_useful_parts(tiles, 1, share.parts)) {
+        columns = eq_share_of(p->columns, pixels, share);
+    } else {
+        some = eq_share_of(tiles, 1, share);
     }
-    if (odd || partial) {
+    for (int32_t tile = some.begin; tile < eq_min(some.end, whole); tile++) {
+        const int32_t block = tile * blocks;
         eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
-                          output + block * EQ_LANES, pixels, odd ? odd : blocks,
+                          output + block * EQ_LANES, rows, columns, pixels, blocks, EQ_LANES);
+    }
+    if (some.begin < some.end && some.end > whole) {
+        const int32_t block = whole * blocks;
+        eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
+                          output + block * EQ_LANES, rows, columns, pixels, odd ? odd : blocks,
                           partial ? partial : EQ_LANES);
     }
 }
 
 /* `weights` hold, for each block of 16 channels, its taps by fours; `table` is that of
  * eq_lanes_host.h. */
-EQ_KERNEL void eq_conv_2d_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
-                                  const int8_t *weights, const int32_t *table, int8_t *output)
+EQ_KERNEL void eq_conv_2d_host_s8_share(const eq_conv_2d_host_params *p, const eq_share share,
+                                        const int8_t *input, const int8_t *weights,
+                                        const int32_t *table, int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++) {
-        eq_conv_2d_image(p, input, weights, table, output);
+        eq_conv_2d_image(p, share, input, weights, table, output);
         input += p->image_bytes;
         output += p->rows * p->columns * p->output_c;
     }
 }
 
-/* The same, from a padded copy of each image in `scratch`. */
+EQ_KERNEL void eq_conv_2d_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
+                                  const int8_t *weights, const int32_t *table, int8_t *output)
+{
+    eq_conv_2d_host_s8_share(p, eq_whole_share(0), input, weights, table, output);
+}
+
+/* The same, from a padded copy of an image in `scratch`. */
+EQ_KERNEL void eq_conv_2d_copied_host_s8_share(const eq_conv_2d_host_params *p,
+                                               const eq_share share, const int8_t *input,
+                                               const int8_t *weights, const int32_t *table,
+                                               int8_t *output, void *scratch)
+{
+    if (share.stage == 0) {
+        eq_pad_share(&p->padding, share, input, scratch);
+    } else {
+        eq_conv_2d_image(p, share, scratch, weights, table, output);
+    }
+}
+
 EQ_KERNEL void eq_conv_2d_copied_host_s8(const eq_conv_2d_host_params *p, const int8_t *input,
                                          const int8_t *weights, const int32_t *table,
                                          int8_t *output, void *scratch)
 {
     for (int32_t b = 0; b < p->batches; b++) {
-        eq_pad_image(&p->padding, input, scratch);
-        eq_conv_2d_image(p, scratch, weights, table, output);
+        for (int32_t stage = 0; stage < 2; stage++) {
+            eq_conv_2d_copied_host_s8_share(p, eq_whole_share(stage), input, weights, table, output,
+                                            scratch);
+        }
         input += p->image_bytes;
         output += p->rows * p->columns * p->output_c;
     }

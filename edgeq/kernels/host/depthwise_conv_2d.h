@@ -113,17 +113,25 @@ EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const
     }
 }
 
-EQ_KERNEL void eq_depthwise_image(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
-                                  const int8_t *weights, const int32_t *table, int8_t *output)
+/* A share of an image: of its rows, where there are enough of them, or of the channels. */
+EQ_KERNEL void eq_depthwise_image(const eq_depthwise_conv_2d_host_params *p, const eq_share share,
+                                  const int8_t *input, const int8_t *weights, const int32_t *table,
+                                  int8_t *output)
 {
     const int32_t block_bytes = p->filter_w * ((p->filter_h + 3) / 4) * EQ_WEIGHT_BYTES;
     const int32_t whole = p->channels / EQ_LANES, partial = p->channels % EQ_LANES;
-    for (int32_t y = 0; y < p->output_h; y++) {
-        for (int32_t block = 0; block < whole; block++) {
+    const int32_t all = whole + (partial ? 1 : 0);
+    const int by_rows = p->output_h >= share.parts;
+    const eq_range rows = by_rows ? eq_share_of(p->output_h, 1, share) : eq_all_of(p->output_h);
+    const eq_range blocks = by_rows ? eq_all_of(all) : eq_share_of(all, 1, share);
+    input += rows.begin * p->row_step;
+    output += rows.begin * p->output_w * p->channels;
+    for (int32_t y = rows.begin; y < rows.end; y++) {
+        for (int32_t block = blocks.begin; block < eq_min(blocks.end, whole); block++) {
             eq_depthwise_row(p, input + block * EQ_LANES, weights + block * block_bytes,
                              table + block * EQ_TABLE_ROWS, output + block * EQ_LANES, EQ_LANES);
         }
-        if (partial) {
+        if (partial && blocks.end > whole) {
             eq_depthwise_row(p, input + whole * EQ_LANES, weights + whole * block_bytes,
                              table + whole * EQ_TABLE_ROWS, output + whole * EQ_LANES, partial);
         }
@@ -134,26 +142,49 @@ EQ_KERNEL void eq_depthwise_image(const eq_depthwise_conv_2d_host_params *p, con
 
 /* `weights` hold, for each block of 16 channels, its columns of taps by fours; `table` is that of
  * eq_lanes_host.h. */
-EQ_KERNEL void eq_depthwise_conv_2d_host_s8(const eq_depthwise_conv_2d_host_params *p,
-                                            const int8_t *input, const int8_t *weights,
-                                            const int32_t *table, int8_t *output)
+EQ_KERNEL void eq_depthwise_conv_2d_host_s8_share(const eq_depthwise_conv_2d_host_params *p,
+                                                  const eq_share share, const int8_t *input,
+                                                  const int8_t *weights, const int32_t *table,
+                                                  int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++) {
-        eq_depthwise_image(p, input, weights, table, output);
+        eq_depthwise_image(p, share, input, weights, table, output);
         input += p->image_bytes;
         output += p->output_h * p->output_w * p->channels;
     }
 }
 
-/* The same, from a padded copy of each image in `scratch`. */
+EQ_KERNEL void eq_depthwise_conv_2d_host_s8(const eq_depthwise_conv_2d_host_params *p,
+                                            const int8_t *input, const int8_t *weights,
+                                            const int32_t *table, int8_t *output)
+{
+    eq_depthwise_conv_2d_host_s8_share(p, eq_whole_share(0), input, weights, table, output);
+}
+
+/* The same, from a padded copy of an image in `scratch`. */
+EQ_KERNEL void eq_depthwise_conv_2d_copied_host_s8_share(const eq_depthwise_conv_2d_host_params *p,
+                                                         const eq_share share, const int8_t *input,
+                                                         const int8_t *weights,
+                                                         const int32_t *table, int8_t *output,
+                                                         void *scratch)
+{
+    if (share.stage == 0) {
+        eq_pad_share(&p->padding, share, input, scratch);
+    } else {
+        eq_depthwise_image(p, share, scratch, weights, table, output);
+    }
+}
+
 EQ_KERNEL void eq_depthwise_conv_2d_copied_host_s8(const eq_depthwise_conv_2d_host_params *p,
                                                    const int8_t *input, const int8_t *weights,
                                                    const int32_t *table, int8_t *output,
                                                    void *scratch)
 {
     for (int32_t b = 0; b < p->batches; b++) {
-        eq_pad_image(&p->padding, input, scratch);
-        eq_depthwise_image(p, scratch, weights, table, output);
+        for (int32_t stage = 0; stage < 2; stage++) {
+            eq_depthwise_conv_2d_copied_host_s8_share(p, eq_whole_share(stage), input, weights,
+                                                      table, output, scratch);
+        }
         input += p->image_bytes;
         output += p->output_h * p->output_w * p->channels;
     }

@@ -2,7 +2,7 @@
 #ifndef EQ_PADDED_HOST_H
 #define EQ_PADDED_HOST_H
 
-#include "eq_base.h"
+#include "eq_share_host.h"
 
 /* Extents in bytes of a row, and in rows. Behind the image the copy goes on for `slack` bytes that
  * kernels may read: they meet weights of zero. */
@@ -14,21 +14,29 @@ typedef struct {
     int32_t zero_point;
 } eq_padding;
 
-EQ_KERNEL void eq_pad_image(const eq_padding *p, const int8_t *image, int8_t *copy)
+/* A share of the rows of the copy. */
+EQ_KERNEL void eq_pad_share(const eq_padding *p, const eq_share share, const int8_t *image,
+                            int8_t *copy)
 {
     const int32_t right = p->padded_row_bytes - p->left - p->row_bytes;
-    const int32_t below = p->padded_rows - p->above - p->rows;
-    const size_t row = (size_t)p->padded_row_bytes;
-    memset(copy, (int)p->zero_point, (size_t)p->above * row);
-    copy += (size_t)p->above * row;
-    for (int32_t y = 0; y < p->rows; y++) {
-        memset(copy, (int)p->zero_point, (size_t)p->left);
-        memcpy(copy + p->left, image, (size_t)p->row_bytes);
-        memset(copy + p->left + p->row_bytes, (int)p->zero_point, (size_t)right);
-        image += p->row_bytes;
-        copy += row;
+    const int32_t size = p->padded_row_bytes, below = p->above + p->rows;
+    const eq_range rows = eq_share_of(p->padded_rows, 1, share);
+    const int32_t first = eq_min(eq_max(rows.begin, p->above), rows.end);
+    const int32_t last = eq_max(eq_min(rows.end, below), first);
+    memset(copy + rows.begin * size, (int)p->zero_point, (size_t)((first - rows.begin) * size));
+    for (int32_t y = first; y < last; y++) {
+        int8_t *to = copy + y * size;
+        memset(to, (int)p->zero_point, (size_t)p->left);
+        memcpy(to + p->left, image + (y - p->above) * p->row_bytes, (size_t)p->row_bytes);
+        memset(to + p->left + p->row_bytes, (int)p->zero_point, (size_t)right);
     }
-    memset(copy, (int)p->zero_point, (size_t)below * row + (size_t)p->slack);
+    const int32_t slack = rows.end == p->padded_rows ? p->slack : 0;
+    memset(copy + last * size, (int)p->zero_point, (size_t)((rows.end - last) * size + slack));
+}
+
+EQ_KERNEL void eq_pad_image(const eq_padding *p, const int8_t *image, int8_t *copy)
+{
+    eq_pad_share(p, eq_whole_share(0), image, copy);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef EQ_REDUCE_HOST_H
 #define EQ_REDUCE_HOST_H
 
+#include "eq_share_host.h"
 #include "eq_simd.h"
 
 typedef struct {
@@ -33,20 +34,28 @@ EQ_KERNEL void eq_reduce_sum_some(const eq_reduce_sum_host_params *p, const int8
     eq_store_outputs(output, eq_add_sums(a, b), &scales, &p->limits, channels);
 }
 
-EQ_KERNEL void eq_reduce_sum_host_s8(const eq_reduce_sum_host_params *p, const int8_t *input,
-                                     int8_t *output)
+/* A share of the channels. */
+EQ_KERNEL void eq_reduce_sum_host_s8_share(const eq_reduce_sum_host_params *p, const eq_share share,
+                                           const int8_t *input, int8_t *output)
 {
+    const eq_range range = eq_share_of(p->channels, EQ_LANES, share);
     for (int32_t batch = 0; batch < p->batches; batch++) {
-        int32_t c = 0;
-        for (; c + EQ_LANES <= p->channels; c += EQ_LANES) {
+        int32_t c = range.begin;
+        for (; c + EQ_LANES <= range.end; c += EQ_LANES) {
             eq_reduce_sum_some(p, input + c, output + c, EQ_LANES);
         }
-        if (c < p->channels) {
-            eq_reduce_sum_some(p, input + c, output + c, p->channels - c);
+        if (c < range.end) {
+            eq_reduce_sum_some(p, input + c, output + c, range.end - c);
         }
         input += p->pixels * p->channels;
         output += p->channels;
     }
+}
+
+EQ_KERNEL void eq_reduce_sum_host_s8(const eq_reduce_sum_host_params *p, const int8_t *input,
+                                     int8_t *output)
+{
+    eq_reduce_sum_host_s8_share(p, eq_whole_share(0), input, output);
 }
 
 #endif

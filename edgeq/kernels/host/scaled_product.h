@@ -4,6 +4,7 @@
 #define EQ_SCALED_PRODUCT_HOST_H
 
 #include "eq_broadcast.h"
+#include "eq_share_host.h"
 #include "eq_simd.h"
 
 typedef struct {
@@ -27,22 +28,36 @@ EQ_KERNEL void eq_scaled_product_some(const eq_scaled_product_host_params *p, co
     eq_store_outputs(output, product, &scales, &p->limits, count);
 }
 
-/* The output may be written over an input that is not spread. */
-EQ_KERNEL void eq_scaled_product_host_s8(const eq_scaled_product_host_params *p,
-                                         const int8_t *input1, const int8_t *input2, int8_t *output)
+/* A share of the rows. The output may be written over an input that is not spread. */
+EQ_KERNEL void eq_scaled_product_host_s8_share(const eq_scaled_product_host_params *p,
+                                               const eq_share share, const int8_t *input1,
+                                               const int8_t *input2, int8_t *output)
 {
     const int32_t size = p->shape.size[5], step = p->shape.step2[5];
+    const eq_range rows = eq_share_of(eq_pair_rows(&p->shape), 1, share);
+    int32_t row = 0;
     EQ_FOR_PAIR_ROWS(&p->shape, i, j)
     {
         int32_t k = 0;
+        if (row < rows.begin || row >= rows.end) {
+            row++;
+            continue;
+        }
+        int8_t *to = output + row * size;
+        row++;
         for (; k + EQ_LANES <= size; k += EQ_LANES) {
-            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k, EQ_LANES);
+            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, to + k, EQ_LANES);
         }
         if (k < size) {
-            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, output + k, size - k);
+            eq_scaled_product_some(p, input1 + i + k, input2 + j + k * step, to + k, size - k);
         }
-        output += size;
     }
+}
+
+EQ_KERNEL void eq_scaled_product_host_s8(const eq_scaled_product_host_params *p,
+                                         const int8_t *input1, const int8_t *input2, int8_t *output)
+{
+    eq_scaled_product_host_s8_share(p, eq_whole_share(0), input1, input2, output);
 }
 
 #endif

@@ -73,7 +73,7 @@ def lower_winograd(
         },
         (INPUT, *constant_args(2), OUTPUT, SCRATCH),
         (Constant("weights", "int16_t", _turned(channels, g["input_c"]), note), table(channels)),
-        scratch_bytes=copy_bytes + input_bytes + _PLACES * tiles * LANES * 4,
+        scratch_bytes=copy_bytes + node.isa.threads * (input_bytes + _PLACES * tiles * LANES * 4),
         overlaps=(COPIED,) if g["batches"] == 1 else (),
         macs=macs,
         kernels="avx2",

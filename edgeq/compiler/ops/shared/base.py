@@ -40,11 +40,13 @@ class Isa:
             "armv6m", "rv32", "host", "portable", or a level of `edgeq.boards.levels` before "host".
         attribute: What functions ask the compiler for; "" where its command line says all.
         levels: Those among which the program chooses when it runs; none where it does not.
+        threads: How many threads share the work of large layers.
     """
 
     kernels: tuple[str, ...] = ("portable",)
     attribute: str = ""
     levels: tuple[str, ...] = ()
+    threads: int = 1
 
     def has(self, kernels: str) -> bool:
         """Whether kernels of this folder may be used."""
@@ -189,6 +191,8 @@ class Call:
         packed: Whether its weights are kept as 4-bit codes.
         blocks: How many blocks of weights are stored, and of how many; None where all are.
         why_portable: What keeps the layer from the form that this core has for it.
+        parts: In how many parts threads share its work; 1 for a call that one thread makes.
+        stages: How many times they do, each stage behind all of the one before.
     """
 
     header: str
@@ -205,6 +209,8 @@ class Call:
     packed: bool = False
     blocks: tuple[int, int] | None = None
     why_portable: str = ""
+    parts: int = 1
+    stages: int = 1
 
     def form(self, isa: Isa) -> tuple[str, str]:
         """The folder of its kernel, and on a core with forms of its own why it is not one of them.

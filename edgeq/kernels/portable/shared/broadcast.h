@@ -15,6 +15,12 @@ typedef struct {
     for (int32_t eq_n##axis = 0, i = (i_start), j = (j_start); eq_n##axis < (b)->size[axis];       \
          eq_n##axis++, i += (b)->step1[axis], j += (b)->step2[axis])
 
+/* How many rows of the last axis there are. */
+EQ_KERNEL int32_t eq_pair_rows(const eq_broadcast *b)
+{
+    return b->size[0] * b->size[1] * b->size[2] * b->size[3] * b->size[4];
+}
+
 /* Runs the statement behind it once per row of the last axis, in order; `i` and `j` are the
  * positions of the first elements of input 1 and 2. */
 #define EQ_FOR_PAIR_ROWS(b, i, j)                                                                  \

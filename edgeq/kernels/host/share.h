@@ -1,0 +1,59 @@
+/* A share of a kernel's work, for programs on several threads. Whoever computes an output computes
+ * all of it, so that the bytes are the same in however many parts.
+ */
+#ifndef EQ_SHARE_HOST_H
+#define EQ_SHARE_HOST_H
+
+#include "eq_base.h"
+
+/* Kernels that copy their input first do so in stage 0; all of it is there before stage 1. */
+typedef struct {
+    int32_t stage;
+    int32_t part, parts;
+    int32_t thread; /* whose working memory it is */
+} eq_share;
+
+/* Does one part of the work that `argument` says. */
+typedef void eq_task(const void *argument, int32_t part, int32_t thread);
+
+/* From `begin` on, before `end`. */
+typedef struct {
+    int32_t begin, end;
+} eq_range;
+
+EQ_KERNEL eq_share eq_whole_share(const int32_t stage)
+{
+    const eq_share share = {stage, 0, 1, 0};
+    return share;
+}
+
+/* How many of `parts` there are work for, where one has `step` of `count` things at least. */
+EQ_KERNEL int32_t eq_useful_parts(const int32_t count, const int32_t step, const int32_t parts)
+{
+    return eq_max(1, eq_min(parts, count / step));
+}
+
+/* The share of `count` things, from a multiple of `step` on, and `step` of them at least where
+ * there are as many; none for a part that there is no work for. */
+EQ_KERNEL eq_range eq_share_of(const int32_t count, const int32_t step, const eq_share share)
+{
+    const int32_t parts = eq_useful_parts(count, step, share.parts);
+    eq_range range = {0, 0};
+    if (share.part < parts) {
+        range.begin = (int32_t)((int64_t)count * share.part / parts) / step * step;
+        range.end = count;
+        if (share.part + 1 < parts) {
+            range.end = (int32_t)((int64_t)count * (share.part + 1) / parts) / step * step;
+        }
+    }
+    return range;
+}
+
+/* All of them. */
+EQ_KERNEL eq_range eq_all_of(const int32_t count)
+{
+    const eq_range range = {0, count};
+    return range;
+}
+
+#endif
