@@ -25,6 +25,22 @@ _CHECK = {
     "on": _TEXT, "against": _TEXT, "compared": _NUMBER, "differing": _NUMBER, "equal": _FLAG,
 }  # fmt: skip
 _LIMIT = {"name": _TEXT, "limit": _NUMBER, "value": _NUMBER, "met": _FLAG, "source": _TEXT}
+_TENSOR = {
+    "index": _NUMBER, "name": _TEXT, "dtype": _TEXT, "shape": [_NUMBER], "bytes": _NUMBER,
+    "scale": _NUMBER, "zero_point": _NUMBER,
+}  # fmt: skip
+_NODE = {
+    "index": _NUMBER, "op": _TEXT, "name": _TEXT, "inputs": [_NUMBER], "outputs": [_NUMBER],
+    "constant_bytes": _NUMBER, "macs": _NUMBER, "steps": [_NUMBER],
+    "code": [{"line": _NUMBER, "text": _TEXT}],
+}  # fmt: skip
+_GRAPH = {
+    "inputs": [_NUMBER], "outputs": [_NUMBER], "tensors": [_TENSOR], "ops": [_NODE],
+    "source": _TEXT,
+}  # fmt: skip
+_BLOCK = {
+    "name": _TEXT, "offset": _NUMBER, "bytes": _NUMBER, "first": _NUMBER, "last": _NUMBER,
+}  # fmt: skip
 _RESULT: dict[str, Any] = {
     "edgeq": _TEXT,
     "device": {"address": _TEXT, "cpu": _TEXT, "runtime": _TEXT, "runtime_version": _TEXT},
@@ -39,6 +55,8 @@ _RESULT: dict[str, Any] = {
     "provenance": {"compiler": _TEXT, "flags": [_TEXT], "clock_hz": _NUMBER},
     "output_sha256": _TEXT,
     "limits": [_LIMIT],
+    "graph": _GRAPH,
+    "memory": {"arena_bytes": _NUMBER, "steps": _NUMBER, "blocks": [_BLOCK]},
     "metric": _TEXT,
     "n": _NUMBER,
     "interval": [_NUMBER],

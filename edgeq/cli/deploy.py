@@ -18,6 +18,7 @@ from edgeq.cli.shared.common import (
     json_option,
     precision_option,
     print_json,
+    try_it_option,
     was_given,
 )
 from edgeq.cli.shared.data import dataset_options
@@ -71,6 +72,7 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
     help="Go on even if the integer model's outputs differ much from the float model's.",
 )
 @click.option("--trust", is_flag=True, help="Run code inside a Keras file (Lambda layers).")
+@try_it_option
 @import_option
 @dataset_options
 @compile_options
@@ -131,7 +133,10 @@ def _overridden(
     given["accept_stand_in"] = options.accept_stand_in
     given["optimize"] = options.optimize if was_given("optimize") else None
     names = {field.name for field in fields(DeployConfig)}
+    tried = given.pop("try_it")
     changes = {name: value for name, value in given.items() if name in names and value}
+    if was_given("try_it"):
+        changes["try_it"] = tried
     if any(was_given(name) for name in READING_KEYS):
         changes["reading"] = reading
     limits = {

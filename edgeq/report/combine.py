@@ -12,7 +12,7 @@ from edgeq.report.fleet import fleet_of
 
 MADE_BY = "edgeq profile MODEL --json > profile.json"
 
-_DEPLOYED = ("target", "limits", "diagnosis", "memory", "layers", "conversion")
+_DEPLOYED = ("target", "limits", "diagnosis", "memory", "graph", "layers", "conversion")
 
 
 def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:

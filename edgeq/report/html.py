@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.result_shape import check_shape
 from edgeq.report.combine import MADE_BY, combine, section_of
+from edgeq.report.graph import graph_rows
 from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
 from edgeq.report.overview import overview
 from edgeq.report.pictures import front_picture, pictures, suspects
+from edgeq.report.policy import TEMPLATES, asset, embedded, policy, trial_script
+from edgeq.report.trial import Trial, trial_facts
 from edgeq.report.units import latency_name
 from edgeq.support.figures import KINDS, MEANINGS
 from edgeq.support.foreign import shaped_as
@@ -34,7 +36,7 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
     )
     environment.filters["number"] = _number
     environment.globals["latency_name"] = latency_name
@@ -58,11 +60,12 @@ def _number(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
 
 
-def render(result: Mapping[str, Any]) -> str:
+def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None = None) -> str:
     """One self-contained HTML page.
 
     Args:
         result: What `combine` gives, or what deploy.json holds; what is missing is left out.
+        trials: By a model's SHA-256, the panel in which it can be tried, or why there is none.
 
     Raises:
         ValueError: It holds something else.
@@ -72,8 +75,10 @@ def render(result: Mapping[str, Any]) -> str:
     if "sections" not in page:
         section = section_of(page)
         page = {"edgeq": page["edgeq"], "sections": [section], "fleet": [], "searches": []}
-    for section in page["sections"]:
+    for number, section in enumerate(page["sections"]):
         section["pictures"], section["suspects"] = pictures(section), suspects(section)
+        section["graph_rows"] = _drawn(graph_rows(section))
+        section |= _trial(section, trials or {}, number)
     for search in page["searches"]:
         search["picture"] = _search_picture(search)
     side_by_side = overview(page["sections"])
@@ -81,6 +86,8 @@ def render(result: Mapping[str, Any]) -> str:
         side_by_side["picture"] = front_picture(
             side_by_side["front"], side_by_side["cost"], "worth"
         )
+    style, scripts = asset("page.css"), _scripts(page)
+    wasm = any(section["trial"] for section in page["sections"])
     used = {kind for section in page["sections"] for kind in _kinds(section)}
     import jinja2
 
@@ -89,6 +96,9 @@ def render(result: Mapping[str, Any]) -> str:
             _template().render(
                 page=page,
                 title=_title(page),
+                style=embedded(style),
+                scripts=[embedded(script) for script in scripts],
+                policy=policy(style, scripts, wasm=wasm),
                 overview=side_by_side,
                 legend={kind: MEANINGS[kind] for kind in KINDS if kind in used},
             )
@@ -98,6 +108,38 @@ def render(result: Mapping[str, Any]) -> str:
         raise ValueError(f"there is no {missing} where one must be") from error
     except jinja2.TemplateError as error:
         raise ValueError(str(error)) from error
+
+
+def _drawn(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    from markupsafe import Markup
+
+    # graph.py draws numbers only.
+    return [
+        {**row, "lanes": Markup(row["lanes"]), "below": Markup(row["below"])}  # noqa: S704
+        for row in rows
+    ]
+
+
+def _trial(
+    section: Mapping[str, Any], trials: Mapping[str, Trial | str], number: int
+) -> dict[str, Any]:
+    """What the templates need for the panel of a section."""
+    found = trials.get(str(section["model"].get("sha256")))
+    trial = found if isinstance(found, Trial) else None
+    return {
+        "trial": trial,
+        "trial_id": f"trial-{number}",
+        "trial_facts": trial and trial_facts(section, trial),
+        "trial_note": found if isinstance(found, str) else "",
+    }
+
+
+def _scripts(page: Mapping[str, Any]) -> list[str]:
+    """The scripts of a page; one without pictures that have parts, or panels, has none."""
+    sections = page["sections"]
+    parts = any("memory" in section["pictures"] for section in sections)
+    panels = [trial_script(s["trial_id"], s["trial"]) for s in sections if s["trial"]]
+    return [*[asset("page.js")] * parts, *panels]
 
 
 def _visible(value: Any) -> Any:
@@ -111,8 +153,15 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def page(
+    results: Sequence[tuple[str, Mapping[str, Any]]],
+    trials: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Trial | str]] | None = None,
+) -> str:
     """One page of saved JSON results, as `combine` takes them.
+
+    Args:
+        results: File name (for messages) and content of each.
+        trials: Makes the panels of the sections, by the model's SHA-256.
 
     Raises:
         EdgeqError: One of them is no result of edgeq.
@@ -120,7 +169,8 @@ def page(results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     for where, result in results:
         check_shape(result, where, MADE_BY)
     with shaped_as("result of edgeq", ", ".join(where for where, _ in results), MADE_BY):
-        return render(combine(results))
+        combined = combine(results)
+        return render(combined, trials(combined["sections"]) if trials else None)
 
 
 def _kinds(section: Mapping[str, Any]) -> set[str]:

@@ -240,7 +240,7 @@ def memory_picture(spans: Sequence[Span], steps: int, arena_bytes: int, caption:
         last = min(span.last, steps - 1)
         title = f"{span.name}: {span.bytes:,} bytes at {span.offset:,}, ops {span.first} to {last}"
         shapes.append(
-            f"<g><title>{escape(title)}</title>"
+            f'<g tabindex="0"><title>{escape(title)}</title>'
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width - 1, 1):.1f}" '
             f'height="{max(span.bytes * scale - 1, 1):.1f}" '
             f'fill="hsl({_HUES[number % len(_HUES)]}, 60%, 60%)" fill-opacity="0.7"/>{label}</g>'
@@ -299,8 +299,11 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
 
 
 def _svg(width: float, height: float, body: str, caption: str) -> str:
+    # No style attribute: the page's policy allows none.
+    wide = ' class="wide"' if width >= _WIDTH else ""
+    size = f'width="{width:g}" height="{height:g}"'
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" role="img" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" {size}{wide} role="img" '
         f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(caption, quote=True)}">'
         f"<title>{escape(caption)}</title>{body}</svg>"
     )

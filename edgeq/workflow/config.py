@@ -51,6 +51,7 @@ class DeployConfig:
         frontend_precision: "int16" or "float32"; None for what suits the core.
         recordings: Folder of recordings with events.csv, judged through the front end; None leaves
             that out.
+        try_it: Whether the report has the model inside it, for people to try.
     """
 
     model: str
@@ -79,6 +80,7 @@ class DeployConfig:
     frontend: str | None = None
     frontend_precision: str | None = None
     recordings: str | None = None
+    try_it: bool = True
 
     def __post_init__(self) -> None:
         """Refuse words and counts that mean nothing, before any work is done.

@@ -14,12 +14,15 @@ from edgeq.analysis.energy.figures import energy_values, split
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.evaluation.layers import LayerError
 from edgeq.analysis.evaluation.recordings import EventEvaluation
+from edgeq.analysis.graph_facts import graph_facts
 from edgeq.analysis.limits import LimitCheck
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.verification import Verification
-from edgeq.compiler.compilation import Sources
+from edgeq.boards.target import Target
+from edgeq.compiler.compilation import Sources, has_fpu
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.model.graph import Graph
+from edgeq.model.joining import FrontEnd, joined
 from edgeq.support.figures import beside
 from edgeq.support.result import Result
 
@@ -84,8 +87,24 @@ class Deployment(Result):
         return self.output / REPORT
 
 
-def result_of(found: Deployment, graph: Graph, sources: Sources | None) -> dict[str, Any]:
-    """The content of deploy.json."""
+def result_of(
+    found: Deployment,
+    graph: Graph,
+    sources: Sources | None,
+    front: FrontEnd | None,
+    target: Target,
+) -> dict[str, Any]:
+    """The content of deploy.json.
+
+    Args:
+        found: What the chain has found.
+        graph: The integer model.
+        sources: The C that was generated, with the front end where there is one.
+        front: That front end.
+        target: What the C is for.
+    """
+    # The numbers of the generated program's ops are those of both in one.
+    shown = joined(front, graph, fpu=has_fpu(target)) if front and sources else graph
     return {
         "edgeq": __version__,
         "model": {
@@ -108,6 +127,7 @@ def result_of(found: Deployment, graph: Graph, sources: Sources | None) -> dict[
         **energy_values(found.account.figures),
         "account": found.account.to_json(),
         "memory": None if sources is None else _memory(sources.manifest),
+        "graph": graph_facts(shown, sources),
         "delegates": [take.to_json() for take in found.delegates],
         "layers": found.layers,
         "limits": found.limits,

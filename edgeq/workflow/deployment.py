@@ -43,6 +43,7 @@ from edgeq.model.joining import FrontEnd
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.report.html import render
+from edgeq.report.trial import trial_beside
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import check_writable, whole_directory, write_whole
 from edgeq.support.progress import stage
@@ -101,11 +102,20 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
             front = front_end(config.frontend, config.frontend_precision)
         deployment = _Steps(config, target, address, folder, Path(scratch), front).run()
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
-        write_whole(folder / REPORT, render(deployment.result))
+        write_whole(folder / REPORT, _page(config, deployment, folder, front))
         _write_reference(config, folder)
         key = None if config.sign is None else Path(config.sign)
         write_manifest(folder, config, key, _sequence(Path(config.output)))
     return deployment
+
+
+def _page(config: DeployConfig, found: Deployment, folder: Path, front: FrontEnd | None) -> str:
+    """The report, with the model inside it."""
+    trials, model = {}, found.result["model"]
+    if config.try_it:
+        stage("building the model for the report")
+        trials[model["sha256"]] = trial_beside(folder / model["path"], front)
+    return render(found.result, trials)
 
 
 def _sequence(output: Path) -> int:
@@ -200,7 +210,9 @@ class _Steps:
             self._hear(models.integer, heard),
             takes_on(graph, self.target),
         )
-        return replace(deployment, result=result_of(deployment, graph, sources))
+        return replace(
+            deployment, result=result_of(deployment, graph, sources, self.front, self.target)
+        )
 
     def _convert(self) -> _Models:
         """The integer model: converted, or as it was given."""

@@ -77,6 +77,8 @@ export interface {{ model.title }} {
     run({{ given(model.inputs, "") | code }}): {{ result(model.outputs, "") | code }};
     /** The outputs in real numbers for inputs in real numbers. */
     runReal({{ given(model.inputs, "ArrayLike<number>") | code }}): {{ result(model.outputs, "Float32Array") | code }};
+    /** Write real numbers into the inputs, each in its own type, for invoke(). */
+    inputReal({{ given(model.inputs, "ArrayLike<number>") | code }}): void;
     /** The last answer in real numbers. */
     outputReal(): {{ result(model.outputs, "Float32Array") | code }};
     /** Samples and decisions are of models with a front end. */

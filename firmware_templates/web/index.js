@@ -163,14 +163,19 @@ export class Model {
 
     /** The outputs in real numbers for inputs in real numbers. */
     runReal(...inputs) {
+        this.inputReal(...inputs);
+        this.invoke();
+        return this.outputReal();
+    }
+
+    /** Write real numbers into the inputs, each in its own type; invoke() is the caller's. */
+    inputReal(...inputs) {
         const memory = this.#exports.memory.buffer;
         const place = this.#exports.real();
         this.#fed(inputs, (values, tensor, k) => {
             new Float32Array(memory, place, tensor.length).set(values);
             this.#call(`from_real.${k}`);
         });
-        this.invoke();
-        return this.outputReal();
     }
 
     /** Forget all calls so far, where the model keeps something from call to call. */

@@ -28,6 +28,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
+try_it_option = click.option(
+    "--try-it/--no-try-it",
+    default=True,
+    show_default=True,
+    help="Put the model into the HTML report as WebAssembly, so that people can try it there.",
+)
 tflm_kernels_option = click.option(
     "--tflm-kernels",
     type=click.Choice(["reference", "cmsis-nn"]),
