@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgeq.analysis.compare import compare_profiles as compare_profiles
-    from edgeq.analysis.compare_groups import compare_groups as compare_groups
+    from edgeq.analysis.comparison.profiles import compare_profiles as compare_profiles
+    from edgeq.analysis.comparison.groups import compare_groups as compare_groups
     from edgeq.analysis.delegation.take import delegates as delegates
     from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
     from edgeq.analysis.doctor import check_installation as check_installation
@@ -107,7 +107,7 @@ _PUBLIC = {
     "check_manifest": "edgeq.workflow.manifest_check",
     "reference_profile": "edgeq.analysis.drift.check",
     "check_drift": "edgeq.analysis.drift.check",
-    "compare_profiles": "edgeq.analysis.compare",
+    "compare_profiles": "edgeq.analysis.comparison.profiles",
     "delegates": "edgeq.analysis.delegation.take",
     "compile_for_npu": "edgeq.workflow.npu",
     "fit": "edgeq.analysis.fit",
@@ -126,7 +126,7 @@ _PUBLIC = {
     "evaluate_group": "edgeq.analysis.fleet",
     "probe_device": "edgeq.analysis.fleet",
     "probe_group": "edgeq.analysis.fleet",
-    "compare_groups": "edgeq.analysis.compare_groups",
+    "compare_groups": "edgeq.analysis.comparison.groups",
     "robustness": "edgeq.analysis.evaluation.robustness",
     "check_installation": "edgeq.analysis.doctor",
     # `edgeq compress`; Task and Training say what to train on and how.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgeq.analysis.compare import compare_profiles, mann_whitney
+from edgeq.analysis.comparison.profiles import compare_profiles, mann_whitney
 from edgeq.errors import EdgeqError
 
 

@@ -381,14 +381,14 @@ def read_results(data: bytes, folder: Path) -> None:
 
 
 def read_profiles(data: bytes, folder: Path) -> None:
-    from edgeq.analysis.compare import compare
+    from edgeq.analysis.comparison.profiles import compare
 
     good = _file(folder, "a.json", json.dumps(PROFILE).encode())
     compare(good, _file(folder, "b.json", data))
 
 
 def read_groups(data: bytes, folder: Path) -> None:
-    from edgeq.analysis.compare_groups import compare_groups, is_group, read_result
+    from edgeq.analysis.comparison.groups import compare_groups, is_group, read_result
 
     found = read_result(_file(folder, "b.json", data))
     if is_group(found):

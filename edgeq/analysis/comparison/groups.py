@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.compare import Comparison, compare_profiles
+from edgeq.analysis.comparison.profiles import Comparison, compare_profiles
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json

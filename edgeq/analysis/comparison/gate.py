@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeq.analysis.compare import Comparison
+from edgeq.analysis.comparison.profiles import Comparison
 
 # What a build takes; on hosts, where that is not known, the peak of the process.
 _SIZES = ("flash_total", "ram_total")
