@@ -120,11 +120,11 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
     }
 }
 
-/* Pixels of an image for `blocks` blocks of channels. The last tile of a row begins early enough to
- * be a whole one. */
+/* `rows` times `columns` pixels for `blocks` blocks of channels. The last tile of a row begins
+ * early enough to be a whole one. */
 EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *input,
                                  const int8_t *weights, const int32_t *table, int8_t *output,
-                                 const eq_range rows, const eq_range columns, const int32_t pixels,
+                                 const int32_t rows, const int32_t columns, const int32_t pixels,
                                  const int32_t blocks, const int32_t last)
 {
     eq_scales scales[4];
@@ -132,9 +132,9 @@ EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *
     for (int32_t k = 0; k < blocks; k++) {
         scales[k] = eq_load_scales(table + k * EQ_TABLE_ROWS);
     }
-    for (int32_t y = rows.begin; y < rows.end; y++) {
-        for (int32_t next = columns.begin; next < columns.end; next += pixels) {
-            const int32_t x = eq_min(next, columns.end - pixels);
+    for (int32_t y = 0; y < rows; y++) {
+        for (int32_t next = 0; next < columns; next += pixels) {
+            const int32_t x = eq_min(next, columns - pixels);
             eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table, scales,
                             output + (y * p->columns + x) * p->output_c, pixels, blocks, last);
         }
@@ -167,8 +167,8 @@ EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
     return eq_min(all, room >= EQ_MOST_BLOCKS ? EQ_MOST_BLOCKS : usual);
 }
 
-/* A share of an image: of its rows, where there are enough of them, of the pixels of one long row,
- * or of the channels. */
+/* A share of an image: of its rows, or of the pixels of one long row, where there are enough of
+ * them, since other layers are shared so too; else of the channels. */
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const eq_share share,
                                 const int8_t *input, const int8_t *weights, const int32_t *table,
                                 int8_t *output)
@@ -180,23 +180,25 @@ EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const eq_share 
     const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
     const int32_t tiles = (all + blocks - 1) / blocks, whole = tiles - (odd || partial ? 1 : 0);
     eq_range rows = eq_all_of(p->rows), columns = eq_all_of(p->columns), some = eq_all_of(tiles);
-    if (p->rows >= share.parts) {
+    if (p->rows >= share.parts / 2) {
         rows = eq_share_of(p->rows, 1, share);
-    } else if (p->rows == 1 && eq_useful_parts(p->columns, pixels, share.parts) >=
-                                   eq_useful_parts(tiles, 1, share.parts)) {
+    } else if (p->rows == 1 && p->columns / pixels >= share.parts / 2) {
         columns = eq_share_of(p->columns, pixels, share);
     } else {
         some = eq_share_of(tiles, 1, share);
     }
+    const int32_t height = rows.end - rows.begin, width = columns.end - columns.begin;
+    input += rows.begin * p->row_step + columns.begin * p->column_step;
+    output += (rows.begin * p->columns + columns.begin) * p->output_c;
     for (int32_t tile = some.begin; tile < eq_min(some.end, whole); tile++) {
         const int32_t block = tile * blocks;
         eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
-                          output + block * EQ_LANES, rows, columns, pixels, blocks, EQ_LANES);
+                          output + block * EQ_LANES, height, width, pixels, blocks, EQ_LANES);
     }
     if (some.begin < some.end && some.end > whole) {
         const int32_t block = whole * blocks;
         eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
-                          output + block * EQ_LANES, rows, columns, pixels, odd ? odd : blocks,
+                          output + block * EQ_LANES, height, width, pixels, odd ? odd : blocks,
                           partial ? partial : EQ_LANES);
     }
 }

@@ -121,7 +121,7 @@ EQ_KERNEL void eq_depthwise_image(const eq_depthwise_conv_2d_host_params *p, con
     const int32_t block_bytes = p->filter_w * ((p->filter_h + 3) / 4) * EQ_WEIGHT_BYTES;
     const int32_t whole = p->channels / EQ_LANES, partial = p->channels % EQ_LANES;
     const int32_t all = whole + (partial ? 1 : 0);
-    const int by_rows = p->output_h >= share.parts;
+    const int by_rows = p->output_h >= share.parts / 2;
     const eq_range rows = by_rows ? eq_share_of(p->output_h, 1, share) : eq_all_of(p->output_h);
     const eq_range blocks = by_rows ? eq_all_of(all) : eq_share_of(all, 1, share);
     input += rows.begin * p->row_step;

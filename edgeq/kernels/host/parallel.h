@@ -1,5 +1,6 @@
 /* Work in parts, on a few threads of a program's own: `eq_parallel` has every part done once, by
- * whoever is free, and comes back when all are.
+ * whoever is free, and comes back when all are. Each thread begins with parts of its own, so that
+ * of layer after layer it finds what it has written itself, and then takes what others have left.
  *
  * The threads begin with the first call, and wait between calls: a while by looking again, then
  * asleep. Whoever comes while they work for somebody else does all parts himself, as does everyone
@@ -28,13 +29,19 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { EQ_WORKERS = EQ_THREADS - 1, EQ_SPINS = 1 << 12 };
+enum { EQ_WORKERS = EQ_THREADS - 1, EQ_SPINS = 1 << 16 };
+
+/* Of one thread: the number of the work, and in the low half how many parts are left. */
+typedef struct {
+    uint64_t ticket EQ_ALIGN(64);
+} eq_tickets;
 
 typedef struct {
-    uint64_t ticket; /* the number of the work, and in the low half how many parts are left */
+    eq_tickets of[EQ_THREADS];
     eq_task *task;
     const void *argument;
-    int32_t undone; /* parts that are not done yet */
+    int32_t parts;
+    int32_t undone EQ_ALIGN(64); /* parts that are not done yet */
     int32_t busy, sleeping, stopping, known_to_fork, workers;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -52,40 +59,55 @@ static void eq_relax(void)
 #endif
 }
 
-static int eq_parts_left(eq_pool *p)
+/* Where the parts of a thread begin. */
+static int32_t eq_first_part(int32_t parts, int32_t thread)
 {
-    return (uint32_t)__atomic_load_n(&p->ticket, __ATOMIC_SEQ_CST) != 0;
+    return parts * thread / EQ_THREADS;
 }
 
-/* Do parts as long as there are some. Whoever takes one has read the task that it belongs to: the
- * ticket would have changed otherwise. */
-static void eq_do_parts(eq_pool *p, int32_t thread)
+static uint32_t eq_parts_left(eq_pool *p, int32_t thread)
 {
-    uint64_t ticket = __atomic_load_n(&p->ticket, __ATOMIC_ACQUIRE);
+    return (uint32_t)__atomic_load_n(&p->of[thread].ticket, __ATOMIC_SEQ_CST);
+}
+
+/* Do the parts of a thread that are left. Whoever takes one has read the task that it belongs to:
+ * the ticket would have changed otherwise. */
+static void eq_do_parts(eq_pool *p, int32_t owner, int32_t thread)
+{
+    uint64_t *const place = &p->of[owner].ticket;
+    uint64_t ticket = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     while ((uint32_t)ticket != 0) {
         eq_task *const task = __atomic_load_n(&p->task, __ATOMIC_RELAXED);
         const void *const argument = __atomic_load_n(&p->argument, __ATOMIC_RELAXED);
-        if (__atomic_compare_exchange_n(&p->ticket, &ticket, ticket - 1, 0, __ATOMIC_ACQ_REL,
+        const int32_t first = eq_first_part(__atomic_load_n(&p->parts, __ATOMIC_RELAXED), owner);
+        if (__atomic_compare_exchange_n(place, &ticket, ticket - 1, 0, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {
-            task(argument, (int32_t)((uint32_t)ticket - 1), thread);
+            task(argument, first + (int32_t)((uint32_t)ticket - 1), thread);
             __atomic_fetch_sub(&p->undone, 1, __ATOMIC_RELEASE);
-            ticket = __atomic_load_n(&p->ticket, __ATOMIC_ACQUIRE);
+            ticket = __atomic_load_n(place, __ATOMIC_ACQUIRE);
         }
     }
 }
 
+static void eq_do_all(eq_pool *p, int32_t thread)
+{
+    for (int32_t i = 0; i < EQ_THREADS; i++) {
+        eq_do_parts(p, (thread + i) % EQ_THREADS, thread);
+    }
+}
+
 /* Until there is something to do, or nothing any more: whether there is. */
-static int eq_wait_for_parts(eq_pool *p)
+static int eq_wait_for_parts(eq_pool *p, int32_t thread)
 {
     for (int32_t i = 0; i < EQ_SPINS; i++) {
-        if (eq_parts_left(p)) {
+        if (eq_parts_left(p, thread)) {
             return 1;
         }
         eq_relax();
     }
     pthread_mutex_lock(&p->lock);
     __atomic_fetch_add(&p->sleeping, 1, __ATOMIC_SEQ_CST);
-    while (!p->stopping && !eq_parts_left(p)) {
+    while (!p->stopping && !eq_parts_left(p, thread)) {
         pthread_cond_wait(&p->wake, &p->lock);
     }
     __atomic_fetch_sub(&p->sleeping, 1, __ATOMIC_SEQ_CST);
@@ -97,8 +119,8 @@ static int eq_wait_for_parts(eq_pool *p)
 static void *eq_worker(void *place)
 {
     const int32_t thread = (int32_t)((pthread_t *)place - eq_workers.threads) + 1;
-    while (eq_wait_for_parts(&eq_workers)) {
-        eq_do_parts(&eq_workers, thread);
+    while (eq_wait_for_parts(&eq_workers, thread)) {
+        eq_do_all(&eq_workers, thread);
     }
     return 0;
 }
@@ -107,7 +129,9 @@ static void *eq_worker(void *place)
 static void eq_forget_workers(void)
 {
     eq_pool *const p = &eq_workers;
-    p->ticket = p->ticket >> 32 << 32;
+    for (int32_t i = 0; i < EQ_THREADS; i++) {
+        p->of[i].ticket = 0;
+    }
     p->busy = p->sleeping = p->stopping = p->workers = 0;
     pthread_mutex_init(&p->lock, 0);
     pthread_cond_init(&p->wake, 0);
@@ -139,15 +163,20 @@ static void eq_parallel(int32_t parts, eq_task *task, const void *argument)
     }
     __atomic_store_n(&p->task, task, __ATOMIC_RELAXED);
     __atomic_store_n(&p->argument, argument, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->parts, parts, __ATOMIC_RELAXED);
     __atomic_store_n(&p->undone, parts, __ATOMIC_RELAXED);
-    const uint64_t before = __atomic_load_n(&p->ticket, __ATOMIC_RELAXED);
-    __atomic_store_n(&p->ticket, ((before >> 32) + 1) << 32 | (uint32_t)parts, __ATOMIC_SEQ_CST);
+    for (int32_t i = EQ_THREADS - 1; i >= 0; i--) {
+        const int32_t own = eq_first_part(parts, i + 1) - eq_first_part(parts, i);
+        const uint64_t before = __atomic_load_n(&p->of[i].ticket, __ATOMIC_RELAXED);
+        const uint64_t next = ((before >> 32) + 1) << 32 | (uint32_t)own;
+        __atomic_store_n(&p->of[i].ticket, next, __ATOMIC_SEQ_CST);
+    }
     if (__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
         pthread_mutex_unlock(&p->lock);
     }
-    eq_do_parts(p, 0);
+    eq_do_all(p, 0);
     for (int32_t i = 0; __atomic_load_n(&p->undone, __ATOMIC_ACQUIRE) != 0; i++) {
         if (i < EQ_SPINS) {
             eq_relax();

@@ -27,25 +27,15 @@ EQ_KERNEL eq_share eq_whole_share(const int32_t stage)
     return share;
 }
 
-/* How many of `parts` there are work for, where one has `step` of `count` things at least. */
-EQ_KERNEL int32_t eq_useful_parts(const int32_t count, const int32_t step, const int32_t parts)
-{
-    return eq_max(1, eq_min(parts, count / step));
-}
-
-/* The share of `count` things, from a multiple of `step` on, and `step` of them at least where
- * there are as many; none for a part that there is no work for. */
+/* The share of `count` things, from a multiple of `step` on: nothing, or `step` of them at least
+ * where there are as many. */
 EQ_KERNEL eq_range eq_share_of(const int32_t count, const int32_t step, const eq_share share)
 {
-    const int32_t parts = eq_useful_parts(count, step, share.parts);
-    eq_range range = {0, 0};
-    if (share.part < parts) {
-        range.begin = (int32_t)((int64_t)count * share.part / parts) / step * step;
-        range.end = count;
-        if (share.part + 1 < parts) {
-            range.end = (int32_t)((int64_t)count * (share.part + 1) / parts) / step * step;
-        }
-    }
+    const int32_t steps = count / step > 1 ? count / step : 1;
+    eq_range range;
+    range.begin = steps * share.part / share.parts * step;
+    range.end = steps * (share.part + 1) / share.parts * step;
+    range.end = share.part + 1 == share.parts ? count : range.end;
     return range;
 }
 
