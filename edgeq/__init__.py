@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgeq.analysis.comparison.profiles import compare_profiles as compare_profiles
     from edgeq.analysis.comparison.groups import compare_groups as compare_groups
+    from edgeq.analysis.comparison.profiles import compare_profiles as compare_profiles
     from edgeq.analysis.delegation.take import delegates as delegates
     from edgeq.analysis.diagnosis.diagnose import diagnose as diagnose
     from edgeq.analysis.doctor import check_installation as check_installation

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from edgeq.analysis.comparison.profiles import Comparison, QualityChange
-from edgeq.analysis.comparison.profiles import compare as compare_files
+from edgeq.analysis.comparison.gate import Gate
 from edgeq.analysis.comparison.groups import (
     GroupComparison,
     compare_groups,
     is_group,
     read_result,
 )
-from edgeq.analysis.comparison.gate import Gate
+from edgeq.analysis.comparison.profiles import Comparison, QualityChange
+from edgeq.analysis.comparison.profiles import compare as compare_files
 from edgeq.cli.shared.common import Number, json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.support.terminal import say

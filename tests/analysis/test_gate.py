@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from edgeq.analysis.comparison.profiles import compare_profiles
 from edgeq.analysis.comparison.gate import Gate
+from edgeq.analysis.comparison.profiles import compare_profiles
 
 
 def profile(median=100.0, flash=10_000, ram=1_000, cycles=None, samples=True):
