@@ -16,25 +16,22 @@ from typing import Any
 
 from edgeq.analysis.energy.figures import Duty, energy_figures, energy_values
 from edgeq.analysis.kinds import figures_of, stand_in
-from edgeq.analysis.models import is_integer
+from edgeq.analysis.own import other_machine, runs_own_code
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.build.compiler import DoesNotFit
 from edgeq.compiler.build.toolchain import Toolchain, cross_toolchain
-from edgeq.compiler.compilation import generate, isa_of
+from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.address import parse_address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions
 from edgeq.devices.emulator import link
 from edgeq.devices.generated import ARENA_SYMBOLS, NAME, compile_flags
-from edgeq.devices.host_c import host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.golden import oracle_golden
 from edgeq.firmware.layout import OPS_HEADER
 from edgeq.firmware.model import firmware_model
-from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, Kind, Provenance, beside, figure, weakest
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
@@ -50,7 +47,6 @@ _STAND_INS = {
     "xtensa-lx7": "rv32imc",
     PORTABLE: "cortex-m4",
 }
-_HERE = ("c", "local", "tflm")
 _MEMORY = tuple(field.name for field in fields(Memory))
 
 
@@ -170,7 +166,7 @@ def account_on(address: str, model: Path, target: Target, options: CompileOption
     """The account of a model's program alone, measured at an address."""
     source = (
         options
-        if runs_own_code(address, target, model, options)
+        if runs_own_code({"address": address}, target, model, options)
         else CompileOptions(options.optimize, frontend=options.frontend)
     )
     how = ProfileOptions(runs=1, warmup=0, seconds=0.0, ops=False)
@@ -200,13 +196,14 @@ def account_of(
     address = str(found.device["address"])
     figures = figures_of(found)
     wanted = target.cpu if target.kind != "host" else target.title
-    own = runs_own_code(address, target, model, options)
+    own = runs_own_code(found.device, target, model, options)
     if not own:
         figures = stand_in(figures, wanted)
-    if target.kind != "host" and not runs_own_code(address, target):
+    if target.kind != "host" and not runs_own_code(found.device, target):
         figures |= _own_sizes(model, target, options)
         figures["memory_bytes.ram_total"] = _total(figures)
-    figures["latency_ms"] = latency_of(figures, target)
+    other = "" if own else other_machine(found.device, target)
+    figures["latency_ms"] = latency_of(figures, target, other)
     figures |= energy_figures(figures["latency_ms"], target, duty)
     if measured is not None:
         figures |= measured if own else stand_in(measured, wanted)
@@ -242,43 +239,6 @@ def image_account(
         return linked_project([firmware_model(sources)], target)
     except MissingDependency:
         return None
-
-
-def runs_own_code(
-    address: str, target: Target, model: Path | None = None, options: CompileOptions | None = None
-) -> bool:
-    """Whether what runs at an address is the target's own core with the target's own kernels.
-
-    Args:
-        address: Where it runs.
-        target: The target.
-        model: The .tflite, which may do without what only one of the two cores has: integers need
-            no FPU. Without it the cores must be the same in all.
-        options: What its C is made for.
-    """
-    where = parse_address(address)
-    if where.scheme in ("sim", "qemu"):
-        other = load_target(where.rest)
-        if other.cpu != target.cpu:
-            return False
-        ours, theirs = isa_of(other).kernels, isa_of(target).kernels
-        if ours == theirs or model is None:
-            return ours == theirs
-        same = [name for name in ours if name != "fpu"] == [n for n in theirs if n != "fpu"]
-        return same and _in_integers(model, options or CompileOptions())
-    if where.scheme == "wasm":
-        return target.cpu == "wasm32"
-    if where.scheme in _HERE:
-        # A kind of computer, not one computer: this machine is one of its kind.
-        general = target.kind == "cpu" or target.name.startswith("generic-")
-        return general and target.cpu == host_target().cpu and target.host.get("os") != "android"
-    return True
-
-
-def _in_integers(model: Path, options: CompileOptions) -> bool:
-    """Whether a program computes in integers alone, its front end too."""
-    front = options.frontend
-    return is_integer(read_graph(model)) and (front is None or front.precision == "int16")
 
 
 def _name(target: Target) -> str:
@@ -340,15 +300,24 @@ def _total(figures: Mapping[str, Figure]) -> Figure:
     return figure(total, weakest(part.kind for part in parts), "bytes", worst.provenance)
 
 
-def latency_of(figures: Mapping[str, Figure], target: Target) -> Figure:
-    """Milliseconds of one inference: timed on the target, or its cycles at its clock."""
+def latency_of(figures: Mapping[str, Figure], target: Target, other: str = "") -> Figure:
+    """Milliseconds of one inference: timed on the target, or its cycles at its clock.
+
+    Args:
+        figures: Of what was measured.
+        target: The target.
+        other: What another machine said of itself, that was measured in the target's place.
+    """
     timed, cycles = figures["latency_us"], figures["cycles"]
     if target.kind == "host" and timed.kind != "measured":
-        note = f"only the device itself can tell: {how_to_measure(target)}"
+        note = other or f"only the device itself can tell: {how_to_measure(target)}"
         return Figure(None, "unknown", "ms", Provenance(core=target.cpu, note=note))
     if timed.value is not None and timed.kind == "measured":
         return figure(timed.value / 1000, "measured", "ms", timed.provenance)
-    return _at(target.running_clock_hz, cycles, target.clock_note, cycles.provenance.note)
+    found = _at(target.running_clock_hz, cycles, target.clock_note, cycles.provenance.note)
+    if other and found.value is None:
+        return replace(found, provenance=replace(found.provenance, note=other))
+    return found
 
 
 def _fastest(figures: Mapping[str, Figure], target: Target) -> Figure | None:

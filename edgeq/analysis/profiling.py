@@ -16,12 +16,12 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs, unknown_loops
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
-from edgeq.boards.target import Target, load_target
+from edgeq.boards.target import Target, load_target, target_called
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import UsageError
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, beside
 from edgeq.support.result import Result
@@ -170,11 +170,10 @@ def _target_of(found: Measurement) -> Target | None:
     """The board that a device is or emulates; None if it does not say."""
     where = parse_address(str(found.device["address"]))
     emulated = where.scheme in ("sim", "qemu")
-    named = where.rest if emulated else found.device.get("target")
-    try:
-        return load_target(str(named)) if named else None
-    except EdgeqError:
-        return None  # a board of somebody's own that is not described here
+    if emulated:
+        return load_target(where.rest)
+    # None for a board of somebody's own that is not described here.
+    return target_called(str(found.device.get("target") or ""))
 
 
 def _completed(op: OpProfile, macs: Mapping[int, int]) -> OpProfile:

@@ -18,7 +18,7 @@ from edgeq.boards.cpu import CPUS, WITH_FPU, gcc_flags
 from edgeq.boards.memory_timing import FlashTiming, MemoryTiming, flash_timing
 from edgeq.boards.power import Power, power_of
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES, TargetFile, read_target_file
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.resources import resource_dir
 
 
@@ -120,7 +120,8 @@ class Target:
         flash_tools: What can flash it, in order of preference, each with its argument.
         emulators: "sim", "qemu" or "labwired", each with the name the emulator knows it by.
         frameworks: Board names in "arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", ...
-        host: Of hosts: "os", "soc", "cores".
+        host: Of hosts: "os", "soc", "cores", and "board", what one of them calls itself where that
+            is not what the title begins with.
         serial: How its serial port shows up, for people.
         sources: Where each group of facts was read: a document and its section.
         file: Where the target was read from; None of a bare CPU name.
@@ -231,6 +232,16 @@ def load_target(name_or_path: str | Path) -> Target:
     if text in CPUS or text in WITH_FPU:
         return _cpu_target(text)
     raise _unknown(text)
+
+
+def target_called(name: str) -> Target | None:
+    """The target of a name that a device has told: None where it is none, or that of a file."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", name):
+        return None
+    try:
+        return load_target(name)
+    except EdgeqError:
+        return None
 
 
 def all_targets() -> list[Target]:

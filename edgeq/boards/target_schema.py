@@ -293,6 +293,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "host": {
         "os": _Key(_one_of("linux", "android"), required=True),
         "soc": _Key(_text),
+        "board": _Key(_text),
         "cores": _Key(_text),
         "ram": _Key(_count),
     },

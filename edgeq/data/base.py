@@ -26,10 +26,9 @@ class Normalization:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if 0.0 in self.std or not np.isfinite([*self.mean, *self.std]).all():
+        if min(self.std) <= 0 or not np.isfinite([*self.mean, *self.std]).all():
             raise UsageError(
-                f"Data cannot be normalized by mean {self.mean} and std {self.std}.",
-                hint="finite numbers, and no std of 0",
+                f"Data cannot be normalized by {self}.", hint="finite numbers, and a std above 0"
             )
 
     def __call__(self, raw: Array) -> Array:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgeq.data import Expected, InputSpec, Normalization
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.tflite.metadata import Described
+from edgeq.support.text import visible_line
 
 
 def sample_specs(graph: Graph) -> list[InputSpec]:
@@ -56,11 +58,21 @@ def input_spec(
     for found in described:
         spec = replace(spec, rate_hz=found.sample_rate or None)
         if found.mean and found.std:
-            spec = replace(spec, normalization=Normalization(found.mean, found.std))
+            spec = replace(spec, normalization=_normalization(found, tensor.name))
         within = found.low >= spec.low - slack and found.high <= spec.high + slack
         if found.low < found.high and (within or not quantized):
             spec = replace(spec, low=found.low, high=found.high)
     return spec
+
+
+def _normalization(found: Described, name: str) -> Normalization:
+    try:
+        return Normalization(found.mean, found.std)
+    except UsageError as error:
+        raise EdgeqError(
+            f"The model's metadata make no sense for input '{visible_line(name)}'. {error.what}",
+            hint=f"convert the model again, with --mean and --std: {error.hint}",
+        ) from None
 
 
 def expected_labels(graph: Graph) -> Expected:

@@ -6,14 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeq.analysis.account import account_for, account_of, account_on, runs_own_code
+from edgeq.analysis.account import account_for, account_of, account_on
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.limits import Limits, check_limits, memory_checks
-from edgeq.boards.target import all_targets, load_target
+from edgeq.analysis.own import runs_own_code
+from edgeq.analysis.profiling import _target_of
+from edgeq.boards.target import all_targets, load_target, target_called
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, Measurement, Memory
 from edgeq.metrics.base import Score
 from edgeq.report.account import check_line
+from edgeq.support.resources import resource_dir
 from tests.oracle.build import TensorSpec, single_op
 
 FOUND = Measurement(
@@ -102,7 +105,7 @@ def test_the_target_s_memory_and_unequal_bytes_always_count():
 HOSTS = [
     target
     for target in all_targets()
-    if target.kind == "host" and not runs_own_code("local", target)
+    if target.kind == "host" and not runs_own_code({"address": "local"}, target)
 ]
 
 
@@ -126,15 +129,111 @@ def test_most_hosts_are_phones_and_pis():
     assert {"raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano"} <= {host.name for host in HOSTS}
 
 
-def test_the_phone_itself_does():
-    there = Measurement(
-        {"address": "adb:R58M", "cpu": "Cortex-A76"},
-        latency_us=Latency(10, 1, 9.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 0.1),
-    )
-    phone = load_target("android-helio-g99")
-    found = account_of(there, Path("m"), phone, CompileOptions())
-    checks = check_limits(Limits(latency_ms=0.003), phone, found)
+PI_5 = {"architecture": "aarch64", "system": "linux", "target": "Raspberry Pi 5 Model B Rev 1.0"}
+PI_3 = {**PI_5, "target": "Raspberry Pi 3 Model B Plus Rev 1.3"}
+HELIO = {"architecture": "aarch64", "system": "android", "target": "SM-A155F", "soc": "MT6789"}
+PC = {"architecture": "x86_64", "system": "linux", "target": "x86_64", "cpu": "AMD EPYC"}
+F446 = {"target": "nucleo-f446re", "cpu": "cortex-m4"}
+
+
+def timed(address, told):
+    latency = Latency(10, 1, 9.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 0.1)
+    return Measurement({"address": address, **told}, latency_us=latency)
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "told"),
+    [
+        ("raspberry-pi-5", "ssh://pi@h", PI_5),
+        ("raspberry-pi-3b-plus", "ssh://pi@h", PI_3),
+        ("generic-aarch64", "ssh://pi@h", PI_3),
+        ("generic-x86-64", "ssh://h", PC),
+        ("android-helio-g99", "adb:R58M", HELIO),
+        ("android-helio-g99", "ssh://phone:8022", {**HELIO, "system": "termux"}),
+        ("android-snapdragon-8-gen-2", "adb:1", {**HELIO, "soc": "SM8550-AC"}),
+        ("android-tensor-g3", "adb:1", {**HELIO, "soc": "Tensor G3"}),
+        ("generic-android", "adb:R58M", {**HELIO, "soc": None}),
+    ],
+)
+def test_the_device_itself_tells_its_latency(target, address, told):
+    board = load_target(target)
+    found = account_of(timed(address, told), Path("m"), board, CompileOptions())
+    checks = check_limits(Limits(latency_ms=0.003), board, found)
     assert [(c.value, c.kind, c.met) for c in checks] == [(0.002, "measured", True)]
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "told", "words"),
+    [
+        (
+            "raspberry-pi-5",
+            "ssh://h",
+            PC,
+            "says that it is x86_64, AMD EPYC, which is no Raspberry",
+        ),
+        ("raspberry-pi-5", "ssh://pi@h", PI_3, "Raspberry Pi 3 Model B Plus Rev 1.3, which is no"),
+        ("raspberry-pi-5", "ssh://h", {**PI_5, "target": "Raspberry Pi 500"}, "which is no"),
+        ("raspberry-pi-5", "ssh://h", {**PI_5, "architecture": "armv7l"}, "which is no"),
+        ("raspberry-pi-5", "ssh://h", {}, "says that it is nothing"),
+        ("generic-x86-64", "ssh://pi@h", PI_5, "which is no Any 64-bit x86"),
+        ("generic-aarch64", "adb:R58M", HELIO, "which is no"),
+        ("generic-android", "ssh://pi@h", PI_5, "which is no"),
+        ("android-tensor-g3", "adb:R58M", HELIO, "SM-A155F, MT6789, which is no Android"),
+        ("android-tensor-g3", "adb:1", {**HELIO, "soc": "Tensor"}, "which is no"),
+        ("android-helio-g99", "adb:1", {**HELIO, "soc": None}, "which is no"),
+        ("android-helio-g99", "adb:1", {**HELIO, "soc": "MT67"}, 'with board = "..."'),
+    ],
+)
+def test_another_device_never_does(target, address, told, words):
+    board = load_target(target)
+    found = account_of(timed(address, told), Path("m"), board, CompileOptions())
+    for accept in (False, True):
+        checks = check_limits(Limits(latency_ms=1e6), board, found, accept_stand_in=accept)
+        assert [(c.name, c.kind, c.met) for c in checks] == [("latency ms", "unknown", False)]
+        assert words in checks[0].note
+
+
+def test_a_board_of_one_s_own_is_told_by_what_it_calls_itself(tmp_path):
+    file = tmp_path / "mine.toml"
+    text = (resource_dir("targets") / "raspberry-pi-5.toml").read_text()
+    text = text.replace('name = "raspberry-pi-5"', 'name = "mine"')
+    file.write_text(text.replace("[host]\n", '[host]\nboard = "Radxa ROCK 5B"\n'))
+    mine = load_target(file)
+    assert runs_own_code({"address": "ssh://h", **PI_5, "target": "Radxa ROCK 5B"}, mine)
+    assert not runs_own_code({"address": "ssh://h", **PI_5}, mine)
+
+
+@pytest.mark.parametrize(
+    ("target", "told", "own"),
+    [
+        ("nucleo-f446re", F446, True),
+        ("cortex-m4", F446, False),  # an FPU more, which a model of floats would use
+        ("cortex-m4f", F446, True),
+        ("nucleo-f401re", F446, False),
+        ("cortex-m7", F446, False),
+        ("nucleo-f446re", {}, False),
+        ("nucleo-f446re", {"target": "/tmp/nucleo-f446re.toml"}, False),
+    ],
+)
+def test_a_board_is_the_target_that_its_firmware_was_made_for(target, told, own):
+    assert runs_own_code({"address": "serial:/dev/ttyACM0", **told}, load_target(target)) == own
+
+
+def test_a_device_names_no_file_of_this_machine(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text((resource_dir("targets") / "raspberry-pi-5.toml").read_text())
+    assert load_target(file).name == "raspberry-pi-5"
+    for told in (str(file), "/" + "a" * 300, "a" * 300, "../targets/raspberry-pi-5", "", "a\nb"):
+        assert target_called(told) is None
+        for address in ("ssh://h", "adb:1", "serial:/dev/ttyACM0"):
+            assert _target_of(Measurement({"address": address, "target": told})) is None
+    assert target_called("nucleo-f446re") is load_target("nucleo-f446re")
+
+
+@pytest.mark.parametrize("address", ["ssh://h", "adb:1", "vela:ethos-u55-128"])
+def test_no_host_and_no_npu_is_a_microcontroller(address):
+    assert not runs_own_code({"address": address, **PC}, load_target("cortex-m4"))
+    assert not runs_own_code({"address": address, **PI_5}, load_target("nucleo-f446re"))
 
 
 def test_a_stand_in_meets_a_limit_only_where_it_is_accepted(models):

@@ -1,5 +1,6 @@
 """A feature that never changed when a net was trained leaves the others their bits."""
 
+import re
 from functools import cache
 
 import numpy as np
@@ -87,6 +88,20 @@ def test_a_feature_that_moves_all_the_same_is_refused_with_the_reason(nets):
     with pytest.raises(LimitError, match="signal-to-noise") as caught:
         edgeq.convert(model, data=features(7.5), eval_data=(moving, np.arange(200) % 2))
     assert 'Channel 3 of "normal" is the same throughout --data' in caught.value.what
+
+
+def test_a_feature_that_changed_a_little_and_does_not_in_the_data():
+    """It is not said that nothing was ever seen, but what the integer model does not see."""
+    model = trained(features(7.5, moves=2e-3), dense())
+    made = edgeq.convert(model, data=features(7.5))
+    (told,) = (words for words in made.warnings if "Channel 3" in words)
+    assert re.search(r"multiplied by \d{3}, .* that saw next to no change there", told)
+    assert "does not see it change on the device" in told
+
+
+def test_one_sample_holds_no_change(nets):
+    made = edgeq.convert(nets(25.3), data=features(25.3)[:1], accept_loss=True)
+    assert not any("there is one" in words for words in made.warnings)
 
 
 def test_a_feature_that_no_weight_reads_may_move():

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,15 @@ from edgeq.boards.levels import LEVELS
 from edgeq.compiler.build.toolchain import Toolchain
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
-from tests.kernels.hosts import FORMS, SIZE
-from tests.kernels.layers import batches, compared_with, random_layers, side_by_side
+from tests.kernels.hosts import FORMS, SIZE, first_calls
+from tests.kernels.layers import (
+    Compared,
+    by_program,
+    compared_with,
+    random_layers,
+    report,
+    side_by_side,
+)
 from tests.oracle.check import Case
 from tests.sanitized import run_program
 
@@ -62,20 +69,8 @@ def outputs_on_arm64(cases: Sequence[Case], calls: int, isa: str) -> list[np.nda
         return run_arm64(path, inputs, CompileOptions(isa=isa), CPUS[isa])
 
 
-def compare(isa: str, name: str, form: str, count: int, seed: int = 0) -> tuple[list[str], int]:
-    """What differs from the oracle's bytes at a level, and how many layers were compared."""
-    bad, compared = [], 0
-    layers = random_layers("c:aarch64", name, form, count, seed, SIZE, isa)
-    for cases in batches(layers):
-        shorter = [replace(case, calls=case.calls[:2]) for case in cases]
-        found, kept = compared_with(shorter, lambda some, calls: outputs_on_arm64(some, calls, isa))
-        bad += found
-        compared += kept
-    return bad, compared
-
-
 def main() -> int:
-    """Report how many layers of each form were compared; 1 if any differs."""
+    """Compare layers of each form at each level; 1 if any differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=200, help="layers of each form at each level")
     parser.add_argument("--isa", choices=NAMES, help="a level; all if not given")
@@ -85,17 +80,25 @@ def main() -> int:
     if missing():
         print(f"{missing()} is not installed")
         return 1
-    failed = 0
-    for isa in NAMES if given.isa is None else [given.isa]:
-        for name, form in FORMS:
-            if given.only not in name:
-                continue
-            bad, compared = compare(isa, name, form, given.n, given.seed)
-            failed += len(bad)
-            print(f"{isa} {name}: {compared} layers by {form}, {len(bad)} differ", flush=True)
-            for problem in bad[:5]:
-                print(f"  {problem}", flush=True)
-    return 1 if failed else 0
+
+    def on_arm64(isa: str, cases: list[Case]) -> Compared:
+        return compared_with(
+            first_calls(cases), lambda some, calls: outputs_on_arm64(some, calls, isa)
+        )
+
+    def compare(isa: str, name: str, form: str) -> Compared:
+        layers = random_layers("c:aarch64", name, form, given.n, given.seed, SIZE, isa)
+        return by_program(layers, partial(on_arm64, isa))
+
+    return report(
+        (
+            (isa, name, form)
+            for isa in (NAMES if given.isa is None else [given.isa])
+            for name, form in FORMS
+            if given.only in name
+        ),
+        compare,
+    )
 
 
 if __name__ == "__main__":

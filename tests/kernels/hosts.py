@@ -8,10 +8,12 @@ this machine has.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 from edgeq.boards.levels import LEVELS, runs_here
-from tests.kernels.layers import batches, differences, random_layers
+from tests.kernels.layers import Compared, by_program, differences, random_layers, report
+from tests.oracle.check import Case
 
 # Generator, and the function of the form that hosts have.
 FORMS = (
@@ -35,44 +37,36 @@ NAMES = [level.name for level in LEVELS]
 SIZE = 40
 
 
-def compare(isa: str, name: str, form: str, count: int, seed: int = 0) -> tuple[list[str], int]:
-    """What differs from the oracle's bytes at a level, and how many layers were compared."""
-    bad, compared = [], 0
-    layers = random_layers("c", name, form, count, seed, SIZE, isa)
-    for cases in batches(layers):
-        # Programs of one call are enough: nothing here has a state.
-        found, kept = differences("c", [replace(c, calls=c.calls[:2]) for c in cases], isa=isa)
-        bad += found
-        compared += kept
-    return bad, compared
+def first_calls(cases: list[Case]) -> list[Case]:
+    """The layers with two calls each: nothing here has a state."""
+    return [replace(case, calls=case.calls[:2]) for case in cases]
 
 
 def main() -> int:
-    """Report how many layers of each form were compared; 1 if any differs."""
+    """Compare layers of each form at each level; 1 if any differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=500, help="layers of each form at each level")
     parser.add_argument("--isa", choices=NAMES, help="a level; all of this machine if not given")
     parser.add_argument("--only", default="", help="part of a generator's name")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    failed = 0
-    for level in LEVELS:
-        if given.isa not in (None, level.name):
-            continue
-        if not runs_here(level):
-            print(f"{level.name}: this machine's CPU does not have it", flush=True)
-            continue
-        for name, form in (*FORMS, *OWN_FORMS.get(level.name, ())):
-            if given.only not in name:
+
+    def forms() -> Iterator[tuple[str, str, str]]:
+        for level in LEVELS:
+            if given.isa not in (None, level.name):
                 continue
-            bad, compared = compare(level.name, name, form, given.n, given.seed)
-            failed += len(bad)
-            print(
-                f"{level.name} {name}: {compared} layers by {form}, {len(bad)} differ", flush=True
-            )
-            for problem in bad[:5]:
-                print(f"  {problem}", flush=True)
-    return 1 if failed else 0
+            if not runs_here(level):
+                print(f"{level.name}: this machine's CPU does not have it", flush=True)
+                continue
+            for name, form in (*FORMS, *OWN_FORMS.get(level.name, ())):
+                if given.only in name:
+                    yield level.name, name, form
+
+    def compare(isa: str, name: str, form: str) -> Compared:
+        layers = random_layers("c", name, form, given.n, given.seed, SIZE, isa)
+        return by_program(layers, lambda cases: differences("c", first_calls(cases), isa=isa))
+
+    return report(forms(), compare)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ from edgeq.errors import EdgeqError
 from tests.oracle.check import Case, Oracle, same_values
 from tests.oracle.fuzz import SIZE, generators
 
+# What differs, and how many layers were compared.
+Compared = tuple[list[str], int]
+Comparison = Callable[[list[Case]], Compared]
 PER_PROGRAM = 24
 # Core, generator, and the function of the form that the core has of its own.
 FORMS = (
@@ -191,30 +194,53 @@ def batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
         yield chunk
 
 
+def by_program(layers: Iterable[Case], compare: Comparison) -> Compared:
+    """What differs among layers, and how many were compared, a program after the other."""
+    found = [compare(cases) for cases in batches(layers)]
+    return [problem for problems, _ in found for problem in problems], sum(n for _, n in found)
+
+
+def report(
+    forms: Iterable[tuple[str, str, str]], compare: Callable[[str, str, str], Compared]
+) -> int:
+    """Print how many layers of each form were compared; 1 if any differs.
+
+    Args:
+        forms: Core or level, generator, and the function of its form.
+        compare: Gives what differs of one of them, and how many were compared.
+    """
+    failed = 0
+    for place, name, form in forms:
+        problems, count = compare(place, name, form)
+        failed += len(problems)
+        print(f"{place} {name}: {count} layers by {form}, {len(problems)} differ", flush=True)
+        for problem in problems[:5]:
+            print(f"  {problem}", flush=True)
+    return 1 if failed else 0
+
+
 def main() -> int:
-    """Report how many layers of each form were compared; 1 if any differs."""
+    """Compare layers of each form; 1 if any differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=2_000, help="layers of each form")
     parser.add_argument("--on", default="", help="a core; all that have forms if not given")
     parser.add_argument("--only", default="", help="part of a generator's name, or of a form's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=3 * SIZE)
-    arguments = parser.parse_args()
-    failed = 0
-    for address, name, form in FORMS:
-        if arguments.on not in ("", address) or arguments.only not in f"{name} {form}":
-            continue
-        bad, compared = [], 0
-        layers = random_layers(address, name, form, arguments.n, arguments.seed, arguments.size)
-        for cases in batches(layers):
-            problems, count = differences(address, cases, form)
-            bad += problems
-            compared += count
-        failed += len(bad)
-        print(f"{address} {name}: {compared} layers by {form}, {len(bad)} differ", flush=True)
-        for problem in bad[:5]:
-            print(f"  {problem}", flush=True)
-    return 1 if failed else 0
+    given = parser.parse_args()
+
+    def compare(address: str, name: str, form: str) -> Compared:
+        layers = random_layers(address, name, form, given.n, given.seed, given.size)
+        return by_program(layers, lambda cases: differences(address, cases, form))
+
+    return report(
+        (
+            (address, name, form)
+            for address, name, form in FORMS
+            if given.on in ("", address) and given.only in f"{name} {form}"
+        ),
+        compare,
+    )
 
 
 if __name__ == "__main__":

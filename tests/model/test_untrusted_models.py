@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgeq.conversion.flatbuffer import pack
+from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
-from edgeq.model.tflite.metadata import read_info
+from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, read_info, write_info
 from tests.memory import peak_mb
 from tests.oracle.build import (
     OpSpec,
@@ -76,8 +77,6 @@ def test_a_shape_signature_of_other_axes(cli, tmp_path, signature):
 
 
 def labelled():
-    from edgeq.model.tflite.metadata import Described, ModelInfo, write_info
-
     output = Described("out", (3,), labels=("a", "b", "c"))
     return write_info(ModelInfo("net", (Described("in", (4,)),), (output,)))
 
@@ -213,3 +212,18 @@ def test_bytes_that_two_readers_would_find_in_two_places(cli, tmp_path, command)
     net.subgraphs[0].operators[0].largeCustomOptionsOffset = 64
     with pytest.raises(EdgeqError, match="its options lie behind the flatbuffer"):
         parse_graph(pack(net), "m.tflite")
+
+
+@pytest.mark.parametrize("std", [(-2.0,), (0.0,), (np.nan,), (np.inf,), (1.0, -1.0, 1.0, 1.0)])
+def test_a_normalization_that_makes_no_sense(tmp_path, cli, std):
+    """Values would be turned over, or become infinite: an error of the file, no usage of it."""
+    network = Network.unpack(model(), "")
+    inputs = (Described("in", (4,), mean=(0.0,) * len(std), std=std),)
+    network.add_metadata(ENTRY, write_info(ModelInfo("net", inputs, ())))
+    (tmp_path / "m.tflite").write_bytes(network.pack())
+    np.savez(tmp_path / "d.npz", x=np.ones((3, 4), np.float32), y=np.zeros(3, int))
+    done = cli("evaluate", tmp_path / "m.tflite", "--data", tmp_path / "d.npz")
+    assert done.code == 1
+    assert "The model's metadata make no sense for input 'in'" in done.err
+    assert "std above 0" in done.err
+    assert cli("inspect", tmp_path / "m.tflite").code == 0

@@ -49,6 +49,18 @@ def was_given(name: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
+def names_of(*decorators: Callable[[Callable[..., Any]], Callable[..., Any]]) -> frozenset[str]:
+    """The parameters that decorators of commands add, by their names in Python."""
+
+    def command() -> None: ...
+
+    decorated: Callable[..., Any] = command
+    for decorator in decorators:
+        decorated = decorator(decorated)
+    found: list[click.Parameter] = getattr(decorated, "__click_params__", [])
+    return frozenset(param.name for param in found if param.name)
+
+
 def takes_only(what: str, *names: str, hint: str = "") -> None:
     """Refuse options of the command that runs which mean nothing to a form of it.
 

@@ -11,7 +11,16 @@ from typing import Any
 import click
 
 from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
-from edgeq.cli.shared.common import Number, print_json, takes_only
+from edgeq.cli.shared.common import (
+    Number,
+    compile_options,
+    frontend_options,
+    import_option,
+    json_option,
+    names_of,
+    print_json,
+    takes_only,
+)
 from edgeq.cli.shared.tables import result_console, show_table
 from edgeq.errors import UsageError
 from edgeq.metrics.events import Tally
@@ -20,11 +29,9 @@ from edgeq.support.terminal import say
 
 # Options of labelled data that recordings have no use for.
 _NOT_OF_RECORDINGS = ("data", "limit", "robustness", "against")
-_OF_RECORDINGS = (
-    "model", "on", "also_on", "trust", "import", "recordings", "tolerance", "seconds",
-    "tune_decision", "resample", "optimize", "ram", "flash", "cycles", "accept_stand_in", "isa",
-    "dispatch", "frontend", "frontend_precision", "as_json",
-)  # fmt: skip
+# What they take of evaluate's own, beside all that these groups of options have.
+_OF_RECORDINGS = ("model", "on", "also_on", "trust", "resample")
+_GROUPS = (compile_options, frontend_options, json_option, import_option)
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,8 @@ def check_recordings(ctx: click.Context, recorded: RecordingOptions) -> None:
     stray = [name for name in _NOT_OF_RECORDINGS if ctx.params[name]]
     if stray:
         raise UsageError(f"--{stray[0]} and --recordings exclude each other.")
-    takes_only("--recordings", *_OF_RECORDINGS, hint="it is of labelled data: --data")
+    taken = names_of(recordings_options, *_GROUPS)
+    takes_only("--recordings", *_OF_RECORDINGS, *taken, hint="it is of labelled data: --data")
     if ctx.params["on"].startswith("group:"):
         raise UsageError("--recordings takes one device.", hint="--on ADDRESS")
 

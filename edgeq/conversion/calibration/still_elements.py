@@ -153,12 +153,12 @@ def _drowned(
     width = np.where(left_out, 0, high - low)
     loud = sizes >= _BROKEN * sizes[sizes > 0].min()
     rest = (sizes > 0) & ~loud
-    if not loud.any() or width[loud].max() < levels * width[rest].max():
-        return ""
+    if not loud.any() or not width[loud].max() or width[loud].max() < levels * width[rest].max():
+        return ""  # where nothing of them changes in the data, they hide nothing
     factor, values = _example(network, scaling, loud, seen)
     return (
         f"{_named(network, scaling, loud)} multiplied by {factor}, as by a normalization that "
-        f"never saw a change there; but in --data there is one, {values}. Beside a width of "
+        f"saw next to no change there; but in --data there is one, {values}. Beside a width of "
         f"{width[loud].max():.2g} nothing is left of the others in integers."
     )
 
@@ -170,9 +170,9 @@ def _left_out(network: Network, scaling: Scaling, found: Still, seen: dict[str, 
     why = f"the same throughout --data ({values})" if still else "of no weight in what follows"
     return (
         f"{_named(network, scaling, found.mask)} {why}, and multiplied by {factor}, as by a "
-        "normalization that never saw a change there. The integer model takes a constant in its "
-        "place, so that the others keep their bits. Drop it from the model, or adapt the layer and "
-        "convert on data in which it varies."
+        "normalization that saw next to no change there. The integer model takes a constant in its "
+        "place, so that the others keep their bits, and does not see it change on the device. Drop "
+        "it from the model, or adapt the layer and convert on data in which it varies."
     )
 
 

@@ -24,6 +24,7 @@ system() {
     line model /proc/device-tree/model
     if command -v getprop >/dev/null 2>&1; then
         section android; getprop ro.build.version.release; getprop ro.product.model
+        getprop ro.soc.model
     fi
     section libc
     getconf GNU_LIBC_VERSION 2>/dev/null

@@ -137,6 +137,8 @@ class BenchmarkSession(Session):
                 "threads": threads,
                 "delegate": delegate_that_ran(self._delegate, found, rows),
                 "architecture": self._facts.architecture,
+                "system": self._facts.system,
+                "soc": self._facts.soc,
                 "os": self._facts.os_name,
                 "kernel": self._facts.kernel,
                 "libc": self._facts.libc,

@@ -52,6 +52,7 @@ class HostFacts:
     Attributes:
         architecture: "x86_64", "aarch64", "armv7l", "armv6l", "riscv64", "i686", or as told.
         system: "linux", "android" or "termux".
+        soc: Its chip, where Android tells it.
         bits: Of its programs: 32 under a kernel of 64 too.
         online: Numbers of its cores that are switched on; empty where it does not tell.
         glibc: Version, such as (2, 36); None without glibc.
@@ -68,6 +69,7 @@ class HostFacts:
     system: str
     os_name: str
     board: str | None
+    soc: str | None
     cpu: str
     cpu_features: tuple[str, ...]
     bits: int | None
@@ -106,7 +108,8 @@ class HostFacts:
             }
         return {
             "architecture": self.architecture, "kernel": self.kernel, "system": self.system,
-            "os": self.os_name, "board": self.board, "cpu": self.cpu, "cores": self.cores,
+            "os": self.os_name, "board": self.board, "soc": self.soc,
+            "cpu": self.cpu, "cores": self.cores,
             "bits": self.bits, "cpu_features": list(self.cpu_features),
             "memory_bytes": self.memory_bytes, "available_bytes": self.available_bytes,
             "libc": self.libc, "python": python,
@@ -148,6 +151,7 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
         os_name=os_release.get("PRETTY_NAME") or f"Android {android[0]}".strip(),
         board=(_file(sections, "/proc/device-tree/model").strip("\0\n ") or None)
         or (android[1].strip() if len(android) > 1 else None),
+        soc=(android[2].strip() or None) if len(android) > 2 else None,
         cpu=_cpu_name(cpuinfo, machine),
         cpu_features=_features(cpuinfo),
         bits=bits,

@@ -63,6 +63,8 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
             "threads": run.threads,
             "delegate": "none" if delegate["ops"] == 0 else run.loaded.delegate,
             "architecture": facts.architecture,
+            "system": facts.system,
+            "soc": facts.soc,
             "os": facts.os_name,
             "kernel": facts.kernel,
             "libc": facts.libc,

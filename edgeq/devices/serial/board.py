@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 
-from edgeq.boards.target import load_target
+from edgeq.boards.target import target_called
 from edgeq.devices.serial.link import DamagedAnswer, SerialLink
 from edgeq.devices.serial.protocol import Request
 from edgeq.errors import EdgeqError
@@ -18,7 +17,6 @@ _MODEL = "<BBBI"
 _SHA256_BYTES = 32
 _TIMED_OP = struct.Struct("<HI")
 _LONGEST_NAME = 100
-_TARGET = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,8 @@ class Board:
     @property
     def cpu(self) -> str | None:
         """The target's CPU; None of a target that is unknown here, such as a user's own."""
-        if not _TARGET.fullmatch(self.target):  # a path of a file here, say
-            return None
-        try:
-            return load_target(self.target).cpu
-        except EdgeqError:
-            return None
+        known = target_called(self.target)
+        return None if known is None else known.cpu
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pytest
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
+from edgeq.devices.remote import artifacts
 from edgeq.errors import EdgeqError
 from tests.devices.ssh import openssh
 from tests.devices.ssh.faults import TOOLS
@@ -268,16 +269,15 @@ def test_wrong_data(make, models):
 
 
 @pytest.mark.parametrize("agent", ["python", "native"])
-def test_a_damaged_library(make, models, agent):
-    """The file on the device is not what it was: the runtime says so, and no traceback comes."""
+def test_a_damaged_library(make, models, agent, tmp_path, monkeypatch):
+    """The file that is brought along is no library: the device says so, no traceback comes."""
     server = make()
     address = f"{server.address}&agent={agent}"
-    model = models / "kws_int8.tflite"
-    with open_device(address).open(model, CompileOptions()):
-        pass
-    library = next((server.home / ".cache" / "edgeq").glob("*.so"))
-    library.write_bytes(bytes(library.stat().st_size))
-    assert "could not load the model" in error_of(address, model)
+    file = tmp_path / "libLiteRt.so"
+    file.write_bytes(bytes(100_000))
+    damaged = artifacts.artifact(file, ".so")
+    monkeypatch.setattr(artifacts, "litert_library", lambda _: damaged)
+    assert "could not load the model" in error_of(address, models / "kws_int8.tflite")
 
 
 @pytest.mark.parametrize("name", ["it's $(touch pwned) `x`", "naïve ünïcode", '"quoted" & <odd>'])

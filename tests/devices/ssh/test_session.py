@@ -1,9 +1,13 @@
 """A model on a real SSH server: run, profile, caches."""
 
+import platform
+
 import numpy as np
 import pytest
 
 from edgeq.analysis.execution import run
+from edgeq.analysis.own import runs_own_code
+from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
@@ -38,6 +42,11 @@ def test_profile_fills_the_record(server, models):
     assert found.latency_us.min <= found.latency_us.p50 <= found.latency_us.p99
     assert found.memory_bytes.peak_rss > 5_000_000
     assert found.device["runtime"] == "litert"
+    assert found.device["system"] == "linux"
+    here = "generic-x86-64" if platform.machine() == "x86_64" else "generic-aarch64"
+    assert runs_own_code(found.device, load_target(here))
+    assert not runs_own_code(found.device, load_target("raspberry-pi-5"))
+    assert not runs_own_code(found.device, load_target("cortex-m4"))
     assert [op.index for op in found.ops] == list(range(31))
     assert sum(op.share for op in found.ops) == pytest.approx(1)
     environment = found.environment
