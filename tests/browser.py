@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,17 @@ from typing import Any
 from tests.tools import need
 
 _TIMEOUT_S = 120
+# The browser reads from file 3 and writes to file 4.
+_WITH_PIPES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 50), os.dup2(int(sys.argv[2]), 51)
+os.dup2(50, 3), os.dup2(51, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Page:
-    """One page. `said` holds its errors and warnings, `asked` the addresses that it asked for."""
+    """One page. `said` holds errors and warnings since it was opened, `asked` what it asked for."""
 
     def __init__(self, write: Any, read: Any) -> None:
         self._write, self._read = write, read
@@ -50,6 +58,9 @@ class Page:
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
         )  # fmt: skip
+        self.call("Page.navigate", url="about:blank")
+        self.said.clear()
+        self.asked.clear()
         self.call("Page.navigate", url=address)
         self.wait("document.readyState === 'complete'")
 
@@ -94,6 +105,12 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, text=text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 
+    def give(self, selector: str, file: Path) -> None:
+        """A file for an element that takes one."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
     def picture(self, file: Path) -> None:
         """The whole page as a PNG."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=self._whole())
@@ -134,7 +151,7 @@ def browser(folder: Path) -> Iterator[Page]:
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     command = [
-        "sh", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh", program, "--headless",
+        sys.executable, "-c", _WITH_PIPES, str(to_read), str(from_write), program, "--headless",
         "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
         "--disable-background-networking", f"--user-data-dir={folder}", "--remote-debugging-pipe",
         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",

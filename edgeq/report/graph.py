@@ -105,7 +105,7 @@ def _facts(op: Mapping[str, Any], section: Mapping[str, Any]) -> list[tuple[str,
             if row.get("share") is not None:
                 found.append((f"share of the time{where}", f"{row['share']:.1%}"))
     live = [_live(section["memory"], step) for step in op["steps"]] if section["memory"] else []
-    found += [("arena in use, bytes", max(live))] * bool(live)
+    found += [("arena in use, bytes", max(live))] if live else []
     layers = section["layers"] or ()
     noise = next((each["sqnr_db"] for each in layers if each["index"] == op["index"]), None)
     found += [("signal to quantization noise, dB", noise)] * (noise is not None)

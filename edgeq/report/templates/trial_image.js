@@ -1,6 +1,6 @@
 // Pictures: drawn, from a file, from a camera. All become the model's height, width and channels.
 
-const PEN = 1 / 11; // of the side of the canvas
+const PEN = 1 / 7; // of the side of the canvas
 
 function takeImages(panel) {
     const [, height, width, channels] = panel.model.inputs[0].shape;
