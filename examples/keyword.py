@@ -43,21 +43,8 @@ def main(folder: Path, *, clips: int = 300, forms: int = 30, minutes: int = 8) -
     if shutil.which("espeak-ng") is None:
         print("espeak-ng is not installed: apt install espeak-ng")
         return 1
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "keyword.toml").write_text(FRONT_END)
-    heard, unheard = (speech.pool(KEYWORDS, forms, np.random.default_rng(seed)) for seed in (1, 2))
-    model = train(folder, heard, clips)
-    integer = folder / "keyword.tflite"
-    edgeq.convert(model, data=str(folder / "calibration.npz"), output=integer, force=True)
-    # Voices in other speeds and pitches than those of training.
-    for name, seed in (("tuning", 3), ("test", 4)):
-        speech.write_recordings(folder / name, unheard, minutes // 2, 120, seed)
-    tuned = edgeq.evaluate_recordings(
-        integer, recordings=folder / "tuning", options=options(folder), tune_decision=PER_HOUR
-    ).tuned
-    assert tuned is not None
-    (folder / "keyword.toml").write_text(FRONT_END + tuned.table() + "\n")
-    print(f"tuned: {tuned.table()}")
+    integer = prepare(folder, clips=clips, forms=forms, minutes=minutes)
+    record(folder / "test", count=minutes // 2, seconds=120, seed=4, forms=forms)
     found = edgeq.evaluate_recordings(integer, recordings=folder / "test", options=options(folder))
     edgeq.write_report([found.to_json()], folder / "report.html", force=True)
     total = found.total
@@ -73,6 +60,30 @@ def main(folder: Path, *, clips: int = 300, forms: int = 30, minutes: int = 8) -
     print(f"60 s on an emulated Cortex-M4: {'the same' if same else 'DIFFERENT'} decisions")
     edgeq.compile(integer, folder / "c", options=options(folder), target="cortex-m4", force=True)
     return 0 if same else 3
+
+
+def prepare(folder: Path, *, clips: int = 300, forms: int = 30, minutes: int = 8) -> Path:
+    """The integer model, trained and converted, and keyword.toml with a decision that is tuned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "keyword.toml").write_text(FRONT_END)
+    heard = speech.pool(KEYWORDS, forms, np.random.default_rng(1))
+    model = train(folder, heard, clips)
+    integer = folder / "keyword.tflite"
+    edgeq.convert(model, data=str(folder / "calibration.npz"), output=integer, force=True)
+    record(folder / "tuning", count=minutes // 2, seconds=120, seed=3, forms=forms)
+    tuned = edgeq.evaluate_recordings(
+        integer, recordings=folder / "tuning", options=options(folder), tune_decision=PER_HOUR
+    ).tuned
+    assert tuned is not None
+    (folder / "keyword.toml").write_text(FRONT_END + tuned.table() + "\n")
+    print(f"tuned: {tuned.table()}")
+    return integer
+
+
+def record(folder: Path, *, count: int, seconds: int, seed: int, forms: int = 30) -> None:
+    """Recordings with voices in other speeds and pitches than those of training."""
+    unheard = speech.pool(KEYWORDS, forms, np.random.default_rng(2))
+    speech.write_recordings(folder, unheard, count, seconds, seed)
 
 
 def options(folder: Path) -> edgeq.CompileOptions:

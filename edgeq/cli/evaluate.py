@@ -90,7 +90,7 @@ def evaluate(
     check_recordings(ctx, recorded)
     if recorded.folder is not None:
         how = {"on": on, "also_on": also_on, "options": options, "trust": trust}
-        found = run_recordings(ctx, model, recorded, {**how, "resample": reading.resample})
+        found = run_recordings(model, recorded, {**how, "resample": reading.resample})
         show_recordings(found, as_json=as_json)
         return
     common: dict[str, Any] = {

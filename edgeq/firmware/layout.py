@@ -185,6 +185,7 @@ def _bare_metal_files(target: Target) -> dict[str, str]:
     assert target.uart is not None
     startup = "startup_riscv.S" if target.toolchain == "riscv" else "startup_cortex_m.c"
     sources = ["board.c", "board.h", startup, f"cycles_{target.cycle_counter}.c"]
+    sources.append(f"idle_{_idle(target)}.c")
     files = {f"src/{file}": f"bare-metal/{file}" for file in sources}
     files[f"src/uart_{target.uart.driver}.c"] = f"bare-metal/uart/{target.uart.driver}.c"
     if target.boot:
@@ -192,6 +193,13 @@ def _bare_metal_files(target: Target) -> dict[str, str]:
     for file in ("CMakeLists.txt", "toolchain.cmake", "memory.ld", "README.md"):
         files[file] = f"bare-metal/{file}"
     return files
+
+
+def _idle(target: Target) -> str:
+    """How the firmware waits for a byte: only what is known to wake up again sleeps."""
+    if "qemu" not in target.emulators:
+        return "none"
+    return "plic" if target.toolchain == "riscv" else "nvic"
 
 
 def tflm_files(models: Sequence[FirmwareModel], folder: str) -> dict[str, str]:

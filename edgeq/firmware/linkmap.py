@@ -45,7 +45,7 @@ _GOLDEN_CC = re.compile(r"_selftestE\d+input_\d+|_GLOBAL__N_1(5knownE|5crc32E)")
 _HELD_CC = re.compile(r"_GLOBAL__N_15arenaE")
 _RUNTIME_CC = re.compile(r"_GLOBAL__N_1(8resolver|11interpreter|7watcher)Ev")
 _HARNESS = ("eq_app", "eq_models", "eq_ops", "eq_serial")
-_START_UP = re.compile(r"(startup|crt|board|uart_|cycles_|boot_|clock_)")
+_START_UP = re.compile(r"(startup|crt|board|uart_|cycles_|idle_|boot_|clock_)")
 
 
 def read_shares(map_file: Path) -> list[Share]:

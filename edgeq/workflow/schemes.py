@@ -11,13 +11,17 @@ from typing import Any
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
 from edgeq.analysis.profiling import Profile, profile
+from edgeq.analysis.recordings import hears
+from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.float_model import float_model
 from edgeq.conversion.quantization.schemes import find_scheme
 from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.frontend.build import front_end
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 from edgeq.workflow.convert import convert
+from edgeq.workflow.front_ends import split_model
 
 BASELINE = "float32"
 """The name of the model as it is, among the schemes."""
@@ -56,6 +60,29 @@ class SchemeOnDevice(Result):
         """RAM in all; on hosts the peak of the process."""
         memory = self.profile.measurement.memory_bytes if self.profile else None
         return None if memory is None else memory.ram_total or memory.peak_rss
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One scheme's .tflite.
+
+    Attributes:
+        path: The file.
+        error: Why there is none; empty otherwise.
+        front: What is to stand before it, where a layer of the Keras model became a front end.
+        behind: The file behind it, where `path` holds the layer too.
+    """
+
+    path: Path
+    error: str = ""
+    front: Mapping[str, Any] | None = None
+    behind: Path | None = None
+
+    def on(self, address: str) -> tuple[Path, CompileOptions | None]:
+        """What runs on a device: with a layer of its own only where nothing runs front ends."""
+        if self.front is None or (self.behind is not None and not hears(address)):
+            return self.path, None
+        return self.behind or self.path, CompileOptions(frontend=front_end(self.front))
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,11 +165,16 @@ def compare_schemes(
     reading = dataset_options or DatasetOptions()
     rows: list[SchemeOnDevice] = []
     with tempfile.TemporaryDirectory(prefix="edgeq-schemes-") as folder:
-        for name in track(names, "schemes", total=len(names)):
-            path = Path(folder) / f"{name}.tflite"
-            error = _make(name, model, path, data, reading, settings)
-            judge = {"data": eval_data, "metric": metric, "dataset_options": reading}
-            rows += [_measured(name, path, address, error, judge) for address in on]
+        made = {
+            name: _make(name, model, Path(folder) / f"{name}.tflite", data, reading, settings)
+            for name in track(names, "schemes", total=len(names))
+        }
+        front = next((each.front for each in made.values() if each.front), None)
+        if front is not None and BASELINE in made:
+            made[BASELINE] = _behind(made[BASELINE], front, model, settings)
+        judge = {"data": eval_data, "metric": metric, "dataset_options": reading}
+        for name, each in track(made.items(), "measuring", total=len(made)):
+            rows += [_measured(name, each, address, judge) for address in on]
     rows.sort(key=lambda row: list(on).index(row.on))
     measured = next((row.evaluation for row in rows if row.evaluation), None)
     figure = measured.score.metric if measured else metric
@@ -156,43 +188,62 @@ def _make(
     data: Any,
     reading: DatasetOptions,
     settings: Mapping[str, Any],
-) -> str:
-    """Write one scheme's .tflite; why there is none otherwise."""
+) -> _Made:
+    """Write one scheme's .tflite."""
     if name == BASELINE:
-        known = {k: v for k, v in settings.items() if k in ("signature", "trust", "head") and v}
-        split = bool(settings.get("split_outputs"))
-        path.write_bytes(float_model(model, split=split, **known).data)
-        return ""
+        path.write_bytes(_float(model, settings))
+        return _Made(path)
     # The metric judges each scheme right after, and a bad one is to be seen beside the others.
     unchecked = {**settings, "quality_check": False}
     try:
         made = convert(
             model, data=data, output=path, scheme=name, dataset_options=reading, **unchecked
         )
-        if made.frontend is not None:
-            return f"the layer {made.frontend.layer} became a front end; convert it by itself"
     except EdgeqError as error:
-        return error.what
-    return ""
+        return _Made(path, error.what)
+    return _Made(path, front=None if made.frontend is None else made.frontend.values)
 
 
-def _measured(
-    name: str, path: Path, address: str, error: str, judge: Mapping[str, Any]
-) -> SchemeOnDevice:
+def _float(model: Any, settings: Mapping[str, Any]) -> bytes:
+    """A model as it is."""
+    known = {k: v for k, v in settings.items() if k in ("signature", "trust", "head") and v}
+    return float_model(model, split=bool(settings.get("split_outputs")), **known).data
+
+
+def _behind(
+    whole: _Made, front: Mapping[str, Any], model: str | Path, settings: Mapping[str, Any]
+) -> _Made:
+    """The model as it is, and what of it lies behind its front end."""
+    found, _ = split_model(model, trust=bool(settings.get("trust")))
+    if found is None:
+        return whole
+    path = whole.path.with_suffix(".behind.tflite")
+    path.write_bytes(_float(found.rest, {**settings, "signature": None}))
+    return replace(whole, front=front, behind=path)
+
+
+def _measured(name: str, made: _Made, address: str, judge: Mapping[str, Any]) -> SchemeOnDevice:
     """One scheme on one device; what fails there is said."""
-    if error:
-        return SchemeOnDevice(name, address, error=error)
+    if made.error:
+        return SchemeOnDevice(name, address, error=made.error)
+    path, options = made.on(address)
     size = path.stat().st_size
     try:
-        found = evaluate(path, on=address, **judge)
-        cost = profile(path, on=address)
+        found = evaluate(path, on=address, options=options, **judge)
+        cost = profile(path, on=address, options=options)
     except EdgeqError as failure:
         scheme = None if name == BASELINE else find_scheme(name)
         why = failure.what if scheme is None or scheme.in_c else f"it runs on {scheme.runs_on}"
-        return SchemeOnDevice(name, address, size, error=why.splitlines()[0])
+        return SchemeOnDevice(name, address, size, error=_shortly(why))
     # The files were made for this comparison only: their names mean nothing to anybody.
     found, cost = replace(found, model=f"{name}.tflite"), replace(cost, path=f"{name}.tflite")
     return SchemeOnDevice(name, address, size, found, cost)
+
+
+def _shortly(why: str) -> str:
+    """The first line of an error, and of many problems the first one."""
+    first, *more = why.splitlines()
+    return f"{first} {more[0].strip()}" if more and first.endswith("problems:") else first
 
 
 def _best(rows: Sequence[SchemeOnDevice], on: Sequence[str], max_drop: float) -> Mapping[str, str]:

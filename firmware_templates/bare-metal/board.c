@@ -35,10 +35,6 @@ int eq_port_get(void)
     return uart_get();
 }
 
-void eq_port_idle(void)
-{
-}
-
 uint32_t eq_port_stack_bytes(void)
 {
     const uint32_t *word = eq_stack_limit;

@@ -1,6 +1,7 @@
 """Recordings to try front ends on: speech-like, tones, noise, silence, clipping."""
 
 import importlib.util
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -76,11 +77,22 @@ def compiled(description, precision):
 
 def frames_of(description, precision, samples, chunk=None):
     """What this machine's C makes of a recording, in real numbers."""
+    with compiled_session(description, precision) as hear:
+        return hear(samples, chunk)
+
+
+@contextmanager
+def compiled_session(description, precision):
+    """A function that gives what this machine's C makes of recordings, in real numbers."""
     sources = compiled(description, precision)
-    with HostSession("c", sources) as session:
-        (frames,) = session.stream(samples, chunk)
     scale = sources.manifest["outputs"][0]["scale"]
-    return frames if scale is None else frames * np.float32(scale)
+    with HostSession("c", sources) as session:
+
+        def hear(samples, chunk=None):
+            (frames,) = session.stream(samples, chunk)
+            return frames if scale is None else frames * np.float32(scale)
+
+        yield hear
 
 
 def snr_db(reference, found):

@@ -149,6 +149,50 @@ def test_what_runs_generated_c_takes_recordings_by_itself(converted, cli, tmp_pa
     assert proof.code == 0, proof.err  # of the model's own input: TFLM has no front end
 
 
+def test_the_float_model_is_judged_on_the_same_recordings(converted, cli):
+    place, _ = converted
+    given = ["--data", place / "clips.npz", "--on", "c", "--against", place / "net.keras", "--json"]
+    found = cli("evaluate", place / "net.tflite", *given)
+    assert found.code == 0, found.err
+    assert found.json["against"]["float"] == 1.0
+    assert found.json["accuracy"] > 0.9
+
+
+def test_recordings_are_heard_by_the_front_end_beside_the_model(converted, cli, tmp_path):
+    place, _ = converted
+    for name in ("net.tflite", "net.frontend.toml"):
+        shutil.copy(place / name, tmp_path)
+    with (tmp_path / "net.frontend.toml").open("a") as file:
+        file.write("[decision]\nfull_scale = 4\n")
+    (tmp_path / "heard").mkdir()
+    with wave.open(str(tmp_path / "heard/all.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(recording(4).tobytes())
+    (tmp_path / "heard/events.csv").write_text("file,start,end,label\n")
+    found = cli("evaluate", tmp_path / "net.tflite", "--recordings", tmp_path / "heard", "--json")
+    assert found.code == 0, found.err
+    assert "net.frontend.toml stands before the model" in found.err
+    assert found.json["device"]["address"] == "c"
+
+
+def test_schemes_are_compared_behind_the_front_end(place):
+    found = edgeq.compare_schemes(
+        place / "net.keras", data=place / "wavs", eval_data=f"{place / 'clips.npz'}:x,y",
+        schemes=["float32", "int8", "float16"], on=["c", "local"],
+    )  # fmt: skip
+    rows = {(row.scheme, row.on): row for row in found.rows}
+    for scheme, on in (("float32", "c"), ("int8", "c"), ("float32", "local")):
+        row = rows[scheme, on]
+        assert not row.error
+        assert row.evaluation.score.value > 0.9
+        stages = any(op.op.startswith("FRONTEND_") for op in row.profile.measurement.ops)
+        assert stages == (on == "c")
+    assert rows["int8", "local"].error == "No front ends run on local."
+    assert rows["float32", "c"].file_bytes < rows["float32", "local"].file_bytes
+    assert not rows["float16", "local"].error
+    assert ": " in rows["float16", "c"].error
+
+
 def test_labelled_recordings_judge_both(place):
     clips = f"{place / 'clips.npz'}:x,y"
     result = edgeq.convert(place / "net.keras", data=place / "clips.npz", eval_data=clips)

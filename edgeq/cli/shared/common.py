@@ -153,6 +153,7 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
 
 def _beside(given: Mapping[str, Any]) -> str | None:
     """The front end that `convert` has written beside a model, where nothing but C runs it."""
+    from edgeq.conversion.sources.keras_front_ends import may_have_front_end
     from edgeq.devices.address import parse_address
     from edgeq.frontend.stamp import is_of_another
     from edgeq.support.foreign import read_bytes
@@ -162,9 +163,12 @@ def _beside(given: Mapping[str, Any]) -> str | None:
         return None
     file = model.with_suffix(".frontend.toml")
     others = [given.get("against"), given.get("also_on")]
-    if on is None or not file.is_file() or any(isinstance(other, Path) for other in others):
+    files = [other for other in others if isinstance(other, Path)]
+    # Beside a model that takes features, this one must take them too.
+    if on is None or not file.is_file() or not all(map(may_have_front_end, files)):
         return None
-    schemes = {parse_address(address).scheme for address in (on, *others) if address}
+    addresses = [on, *(other for other in others if isinstance(other, str))]
+    schemes = {parse_address(address).scheme for address in addresses}
     if not schemes <= _GENERATED:
         return None
     if model.is_file() and is_of_another(

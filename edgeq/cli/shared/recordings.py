@@ -85,6 +85,9 @@ def recordings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **kwargs: Any,
     ) -> Any:
         recorded = RecordingOptions(recordings, tolerance, seconds, tune_decision)
+        asked = click.get_current_context().get_parameter_source("on")
+        if recordings is not None and asked == click.core.ParameterSource.DEFAULT:
+            kwargs["on"] = "c"  # where front ends run
         return command(*args, recorded=recorded, **kwargs)
 
     return wrapper
@@ -115,22 +118,21 @@ def check_recordings(ctx: click.Context, recorded: RecordingOptions) -> None:
 
 
 def run_recordings(
-    ctx: click.Context, model: Path, recorded: RecordingOptions, how: Mapping[str, Any]
+    model: Path, recorded: RecordingOptions, how: Mapping[str, Any]
 ) -> EventEvaluation:
-    """The evaluation; the default address is `c`, where front ends run.
+    """The evaluation.
 
     Args:
         how: Arguments of `evaluate_recordings` that are options of all evaluations.
     """
     assert recorded.folder is not None
-    default = ctx.get_parameter_source("on") == click.core.ParameterSource.DEFAULT
     return evaluate_recordings(
         model,
         recordings=recorded.folder,
         tolerance_s=recorded.tolerance_s,
         seconds=recorded.seconds,
         tune_decision=recorded.tune_decision,
-        **{**how, **({"on": "c"} if default else {})},
+        **how,
     )
 
 

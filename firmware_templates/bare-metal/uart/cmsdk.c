@@ -4,12 +4,13 @@
 #define DATA REGISTER32(UART_BASE + 0x00U)
 #define STATE REGISTER32(UART_BASE + 0x04U)
 #define CTRL REGISTER32(UART_BASE + 0x08U)
+#define INTERRUPTS REGISTER32(UART_BASE + 0x0CU)
 #define BAUDDIV REGISTER32(UART_BASE + 0x10U)
 
 void uart_init(void)
 {
     BAUDDIV = UART_CLOCK_HZ / UART_BAUD;
-    CTRL = 3; /* transmitter and receiver */
+    CTRL = 0xB; /* transmitter, receiver and its interrupt, which ends a sleep */
 }
 
 void uart_put(uint8_t byte)
@@ -24,5 +25,6 @@ int uart_get(void)
     if ((STATE & 2U) == 0U) {
         return -1;
     }
+    INTERRUPTS = 2; /* before the next byte can come */
     return (int)(DATA & 0xFFU);
 }
