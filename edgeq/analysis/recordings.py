@@ -34,13 +34,18 @@ def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
     return heard(options.frontend, graph)
 
 
+def hears(address: str) -> bool:
+    """Whether an address runs generated C that is given samples."""
+    return parse_address(address).scheme in _HEARING
+
+
 def check_hears(address: str, options: CompileOptions) -> None:
     """Refuse a front end where none runs.
 
     Raises:
         UsageError: The address runs no generated C that is given samples from here.
     """
-    if options.frontend is not None and parse_address(address).scheme not in _HEARING:
+    if options.frontend is not None and not hears(address):
         raise UsageError(
             f"No front ends run on {address}.", hint="--on c, --on wasm: or --on sim:CPU"
         )

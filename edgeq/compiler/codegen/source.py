@@ -14,7 +14,7 @@ from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Function, Names, address
-from edgeq.compiler.codegen.push import push_source_lines
+from edgeq.compiler.codegen.push import EVENT_HEADERS, push_source_lines
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
@@ -68,7 +68,7 @@ def source_text(
     lines += [f'#include "{name}_weights.h"']
     files = kernel_includes(names)
     if levels:  # events are taken here, whatever level has made them
-        taken = [file for file in files if file == "eq_frontend_decision.h"]
+        taken = [file for file in files if file in EVENT_HEADERS]
         files = [f"{name}_layers.h", "eq_cpu_host.h", *taken]
     lines += [f'#include "{file}"' for file in files]
     lines += [f'#include "{hook}"'] if hook else []
