@@ -30,6 +30,8 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _MOST_PIXELS = 100_000_000  # more than any camera's, and 400 MB
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
+# EXIF: from 5 on the camera was held upright.
+_ORIENTATION, _TURNED = 0x0112, 5
 # A value of 16 bits as one of 8: full scale stays full scale.
 _DEPTH = 257
 
@@ -113,6 +115,15 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     if array.dtype != np.uint8 and spec.own == "uint8" and request.options.normalization is None:
         array = np.clip(np.round(array), 0, 255).astype(np.uint8)
     return array.reshape(spec.shape)
+
+
+def image_size(content: bytes) -> tuple[int, int]:
+    """Width and height of an image that `read_image` reads, as it is shown."""
+    from PIL import Image
+
+    with _quiet(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+        size = opened.width, opened.height
+        return size if opened.getexif().get(_ORIENTATION, 1) < _TURNED else size[::-1]
 
 
 @contextmanager

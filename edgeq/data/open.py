@@ -21,6 +21,7 @@ from edgeq.data.base import (
     Row,
     Source,
 )
+from edgeq.data.boxes import BOX_FILE, has_boxes, open_box_arrays, open_box_folder
 from edgeq.data.dataset import Dataset
 from edgeq.data.folders import files_below
 from edgeq.data.generator import import_function, open_generator
@@ -105,6 +106,8 @@ def _open_text(text: str, request: Request) -> Source:
     reader = _reader(path)
     if reader is None:
         raise UsageError(f"'{path.name}' is no kind of data that edgeq reads.", str(path), _KINDS)
+    if request.labelled and not request.keys and not request.options.label and has_boxes(path):
+        return open_box_arrays(path, request)
     return reader(path, request)
 
 
@@ -120,6 +123,8 @@ def _reader(path: Path) -> Callable[[Path, Request], Source] | None:
 
 
 def _open_folder(path: Path, request: Request) -> Source:
+    if request.labelled and (path / BOX_FILE).is_file():
+        return open_box_folder(path, request)
     files = files_below(path)
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     recordings = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]

@@ -36,6 +36,7 @@ from edgeq.devices.recordings import (
     answer_arrays,
     check_samples,
     emulator_stream_source,
+    event_words,
     events_of,
     stream_of,
 )
@@ -146,7 +147,8 @@ class EmulatorSession(Session):
         buffer, count = (machine.image.symbols[name][0] for name in ("eq_samples", "eq_count"))
         machine.call(f"{NAME}_reset")
         made = 0
-        events: list[tuple[int, int, int, int]] = []
+        events: list[tuple[int, ...]] = []
+        words = event_words(stream)
         for start in range(0, len(samples), chunk):
             piece = samples[start : start + chunk]
             machine.write(buffer, piece.tobytes())
@@ -154,9 +156,11 @@ class EmulatorSession(Session):
             if self._push(machine):
                 for result, address, spec in zip(results, addresses, self._outputs, strict=True):
                     result[made] = _value(machine, address, spec)
-                events += [(*event, made) for event in _events(machine)]
+                events += [(*event, made) for event in _events(machine, words)]
                 made += 1
-        return Heard(results, events_of(np.asarray(events, np.uint32).reshape(-1, 4), stream))
+        return Heard(
+            results, events_of(np.asarray(events, np.uint32).reshape(-1, words + 1), stream)
+        )
 
     def _push(self, machine: Machine) -> int:
         try:
@@ -333,13 +337,11 @@ class EmulatorSession(Session):
         return EdgeqError(f"{subject} {what}.", f"{self._address}, {pc:#010x} in {function}{text}")
 
 
-def _events(machine: Machine) -> Iterator[tuple[int, int, int]]:
-    """The events that can be taken now: label, score, sample."""
+def _events(machine: Machine, words: int) -> Iterator[tuple[int, ...]]:
+    """The events that can be taken now, each of so many words."""
     while machine.has("eq_take") and machine.call("eq_take"):
-        label, score, sample = struct.unpack(
-            "<3I", machine.read(machine.image.symbols["eq_event"][0], 12)
-        )
-        yield label, score, sample
+        raw = machine.read(machine.image.symbols["eq_event"][0], 4 * words)
+        yield struct.unpack(f"<{words}I", raw)
 
 
 def _value(machine: Machine, address: int, spec: TensorSpec) -> Array:

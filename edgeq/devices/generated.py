@@ -113,7 +113,8 @@ def address_functions(sources: Sources, kind: str) -> list[str]:
 def public_functions(sources: Sources) -> list[str]:
     """Every C function that a program may call; the reset only exists where there is state."""
     names = [*address_functions(sources, "inputs"), *address_functions(sources, "outputs")]
-    return [f"{NAME}_invoke", f"{NAME}_reset", f"{NAME}_push", f"{NAME}_decision", *names]
+    own = ("invoke", "reset", "push", "decision", "detection")
+    return [*(f"{NAME}_{function}" for function in own), *names]
 
 
 def timed_ops(ops: Sequence[OpEntry], spent_us: Array) -> list[OpProfile]:

@@ -40,6 +40,7 @@ from edgeq.devices.recordings import (
     ANSWER_HEADER,
     answer_arrays,
     check_samples,
+    event_words,
     events_of,
     host_stream_source,
     most_events,
@@ -251,7 +252,8 @@ class HostSession(Session):
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), tensor_specs(self._sources, "outputs"))
         to = (ctypes.c_void_p * len(results))(*[array.ctypes.data for array in results])
-        events = np.zeros((most_events(stream, stream.answers(len(samples))), 4), np.uint32)
+        most = most_events(stream, stream.answers(len(samples)))
+        events = np.zeros((most, event_words(stream) + 1), np.uint32)
         push = self._library.code.eq_stream
         push.argtypes = [
             ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p

@@ -11,6 +11,7 @@ from edgeq.devices.generated import NAME
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError
 from edgeq.model.decision import Event
+from edgeq.model.detection import BoxRules
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
@@ -23,17 +24,43 @@ void eq_on_answer(void);
 """
 
 
-# Whatever can be taken after an answer.
-_TAKEN = (
-    f"    {NAME}_event event;",
-    f"    while ({NAME}_decision(&event)) {{",
-    "        uint32_t *row = eq_rows + 4 * eq_events++;",
-    "        row[0] = (uint32_t)event.label;",
-    "        row[1] = (uint32_t)event.score;",
-    "        row[2] = event.sample;",
-    "        row[3] = (uint32_t)eq_answer;",
-    "    }",
-)
+def take_lines(stream: Stream, name: str, row: str) -> list[str]:
+    """C that takes an event: the condition that there is one, and lines that put it into `row`.
+
+    Args:
+        stream: With a decision.
+        name: Of the model.
+        row: A pointer to as many uint32_t as an event has words.
+    """
+    lines = [f"{row}[0] = (uint32_t)event.label;", f"{row}[1] = (uint32_t)event.score;"]
+    lines.append(f"{row}[2] = event.sample;")
+    if not isinstance(stream.decision, BoxRules):
+        return [f"{name}_decision(&event)", *lines]
+    for word, side in ((3, "min"), (4, "max")):
+        lines.append(f"{row}[{word}] = (uint32_t)box.x{side} | (uint32_t)box.y{side} << 16;")
+    return [f"{name}_detection(&event, &box)", *lines]
+
+
+def event_variables(stream: Stream, name: str) -> list[str]:
+    """C that declares what `take_lines` use."""
+    boxed = isinstance(stream.decision, BoxRules)
+    return [f"{name}_event event;", *([f"{name}_box box;"] if boxed else [])]
+
+
+def _taken(stream: Stream) -> list[str]:
+    """Whatever can be taken after an answer."""
+    if stream.decision is None:
+        return []
+    words = event_words(stream)
+    condition, *stores = take_lines(stream, NAME, "row")
+    return [
+        *(f"    {line}" for line in event_variables(stream, NAME)),
+        f"    while ({condition}) {{",
+        f"        uint32_t *row = eq_rows + {words + 1} * eq_events++;",
+        *(f"        {line}" for line in stores),
+        f"        row[{words}] = (uint32_t)eq_answer;",
+        "    }",
+    ]
 
 
 def stream_of(sources: Sources, where: str) -> Stream:
@@ -70,28 +97,40 @@ def answer_arrays(stream: Stream, samples: int, outputs: Sequence[TensorSpec]) -
 
 def most_events(stream: Stream, answers: int) -> int:
     """How many events so many answers can make, if they are taken after each."""
-    rules = stream.decision
-    return 0 if rules is None else answers * min(rules.queue, len(rules.labels))
+    return 0 if stream.decision is None else answers * stream.decision.most_of_answer
+
+
+def event_words(stream: Stream) -> int:
+    """Numbers of an event: label, score, sample, and of a detector two for its box."""
+    return 3 if stream.decision is None else stream.decision.event_words
 
 
 def events_of(rows: Array, stream: Stream) -> tuple[Event, ...]:
     """The events that a harness has taken.
 
     Args:
-        rows: uint32, shape (events, 4): label, score, sample, and the answers before the one after
-            which it was taken.
+        rows: uint32, shape (events, words + 1): label, score, sample, a detector's box, and the
+            answers before the one after which it was taken.
+        stream: How samples reach the program.
     """
     step = stream.step * stream.frame_step
     return tuple(
-        Event(label, score, sample, (stream.first_answer + answer * step) & 0xFFFFFFFF)
-        for label, score, sample, answer in rows.tolist()
+        Event(label, score, sample, (stream.first_answer + answer * step) & 0xFFFFFFFF, _box(words))
+        for label, score, sample, *words, answer in rows.tolist()
     )
+
+
+def _box(words: list[int]) -> tuple[int, int, int, int] | None:
+    if not words:
+        return None
+    low, high = words
+    return low & 0xFFFF, low >> 16, high & 0xFFFF, high >> 16
 
 
 def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
     """C that pushes a recording in pieces: `eq_stream(samples, count, chunk, outputs, events)`.
 
-    Events are rows of four numbers, as `events_of` takes them; `eq_events` counts them.
+    Events are rows of numbers, as `events_of` takes them; `eq_events` counts them.
     """
     head = (
         f"int eq_stream(const {stream.dtype}_t *samples, uint32_t count, uint32_t chunk, "
@@ -114,7 +153,7 @@ def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
             "void eq_on_answer(void)",
             "{",
             *copies,
-            *(_TAKEN if stream.decision is not None else ()),
+            *_taken(stream),
             "    eq_answer++;",
             "}",
             "",
@@ -143,16 +182,16 @@ def host_stream_source(outputs: Sequence[TensorSpec], stream: Stream) -> str:
 def emulator_stream_source(samples: int, stream: Stream) -> str:
     """C that pushes what lies in a buffer: `eq_stream()` takes `eq_count` of `eq_samples`.
 
-    `eq_take()` puts the oldest event into `eq_event`: label, score, sample.
+    `eq_take()` puts the oldest event into `eq_event`: label, score, sample, a detector's box.
     """
     take = ""
     if stream.decision is not None:
+        condition, *stores = take_lines(stream, NAME, "eq_event")
+        lines = [*event_variables(stream, NAME), f"if (!{condition}) {{", "    return 0;", "}"]
+        body = "".join(f"    {line}\n" for line in [*lines, *stores, "return 1;"])
         take = (
-            "uint32_t eq_event[3];\nint eq_take(void);\nint eq_take(void)\n{\n"
-            f"    {NAME}_event event;\n    if (!{NAME}_decision(&event)) {{\n        return 0;\n"
-            "    }\n    eq_event[0] = (uint32_t)event.label;\n"
-            "    eq_event[1] = (uint32_t)event.score;\n    eq_event[2] = event.sample;\n"
-            "    return 1;\n}\n\n"
+            f"uint32_t eq_event[{event_words(stream)}];\nint eq_take(void);\n"
+            f"int eq_take(void)\n{{\n{body}}}\n\n"
         )
     return (
         f'#include "{NAME}.h"\n\n{take}'

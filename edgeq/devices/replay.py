@@ -13,7 +13,14 @@ import numpy as np
 
 from edgeq.compiler.codegen.header import ordinal
 from edgeq.devices.base import Heard
-from edgeq.devices.recordings import answer_arrays, check_samples, events_of
+from edgeq.devices.recordings import (
+    answer_arrays,
+    check_samples,
+    event_variables,
+    event_words,
+    events_of,
+    take_lines,
+)
 from edgeq.devices.tensors import TensorSpec
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
@@ -35,7 +42,7 @@ def input_spec(stream: Stream) -> TensorSpec:
 
 def output_spec(stream: Stream, outputs: Sequence[TensorSpec]) -> TensorSpec:
     """The output of a call, of a model with such outputs."""
-    size = 8 + 12 * _queue(stream) + sum(spec.bytes for spec in outputs)
+    size = 8 + 4 * event_words(stream) * _queue(stream) + sum(spec.bytes for spec in outputs)
     return TensorSpec("heard", (size + -size % 4,), "uint8")
 
 
@@ -77,7 +84,8 @@ def heard_of(results: Array, samples: int, stream: Stream, outputs: Sequence[Ten
     words = np.ascontiguousarray(results[:, :8]).view(np.uint32)
     ready = np.flatnonzero(words[:, 0])
     answers = answer_arrays(stream, samples, outputs)
-    at = 8 + 12 * _queue(stream)
+    size = event_words(stream)
+    at = 8 + 4 * size * _queue(stream)
     for array, spec in zip(answers, outputs, strict=True):
         rows = np.ascontiguousarray(results[ready, at : at + spec.bytes])
         array[: len(ready)] = rows.view(spec.dtype).reshape(len(ready), *spec.shape)
@@ -85,9 +93,10 @@ def heard_of(results: Array, samples: int, stream: Stream, outputs: Sequence[Ten
     events = []
     for answer, call in enumerate(ready.tolist()):
         count = min(int(words[call, 1]), _queue(stream))
-        rows = np.ascontiguousarray(results[call, 8 : 8 + 12 * count]).view(np.uint32)
-        events += [(*event, answer) for event in rows.reshape(-1, 3).tolist()]
-    return Heard(answers, events_of(np.asarray(events, np.uint32).reshape(-1, 4), stream))
+        rows = np.ascontiguousarray(results[call, 8 : 8 + 4 * size * count]).view(np.uint32)
+        events += [(*event, answer) for event in rows.reshape(-1, size).tolist()]
+    taken = np.asarray(events, np.uint32).reshape(-1, size + 1)
+    return Heard(answers, events_of(taken, stream))
 
 
 def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> dict[str, str]:
@@ -117,20 +126,19 @@ def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> di
 
 
 def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> list[str]:
-    queue = _queue(stream)
-    fields = [f"    uint32_t rows[{3 * queue}];"] if queue else []
+    queue, words = _queue(stream), event_words(stream)
+    fields = [f"    uint32_t rows[{words * queue}];"] if queue else []
     fields += [f"    uint8_t output_{k}[{spec.bytes}];" for k, spec in enumerate(outputs)]
     copies = [
         f"        memcpy(heard.output_{k}, {ordinal(f'{name}_output', k)}(), {spec.bytes});"
         for k, spec in enumerate(outputs)
     ]
+    condition, *stores = take_lines(stream, name, "row")
     taken = [
-        f"    {name}_event event;",
-        f"    while (heard.events < {queue} && {name}_decision(&event)) {{",
-        "        uint32_t *row = heard.rows + 3 * heard.events;",
-        "        row[0] = (uint32_t)event.label;",
-        "        row[1] = (uint32_t)event.score;",
-        "        row[2] = event.sample;",
+        *(f"    {line}" for line in event_variables(stream, name)),
+        f"    while (heard.events < {queue} && {condition}) {{",
+        f"        uint32_t *row = heard.rows + {words} * heard.events;",
+        *(f"        {line}" for line in stores),
         "        heard.events++;",
         "    }",
     ]

@@ -16,6 +16,7 @@ from edgeq.firmware.app_binaries import ABIS
 from edgeq.firmware.layout import Layout, common_context, include_folders, model_sources
 from edgeq.firmware.model import FirmwareModel, accessor
 from edgeq.firmware.names import class_title
+from edgeq.model.detection import BoxRules
 from edgeq.model.graph import numpy_dtype
 
 # By type: the word of JNI's functions, and Kotlin's array.
@@ -168,6 +169,7 @@ def _symbols(model: FirmwareModel) -> list[str]:
     own += ["reset"] * model.has_state + ["selftest"] * model.has_selftest
     if model.stream is not None:
         own += ["push", *["decision"] * (model.stream.decision is not None)]
+        own += ["detection"] * isinstance(model.stream.decision, BoxRules)
     tensors = [tensor.function for tensor in _tensors(model)]
     tensors += [accessor(model.name, "input", 0)] * (model.stream is not None)
     real = [f"{tensor.function}_from_real" for tensor in model.inputs]

@@ -23,24 +23,22 @@ _TIMES = ("average", "min_count", "refractory", "suppression")
 _MOST_MS = 600_000
 
 
-def read_decision(given: Any, where: str) -> Decision:
+def read_decision(given: Mapping[str, Any], where: str) -> Decision:
     """A decision from the values of its table.
 
     Raises:
         EdgeqError: It makes no sense: all of it at once.
     """
-    if not isinstance(given, Mapping):
-        raise EdgeqError("decision is no table.", where, "[decision]")
     known = {field.name for field in fields(Decision)} - {"times_ms"}
     times = {f"{key}_ms" for key in _TIMES}
     problems = [f"{key} is unknown" for key in sorted(set(given) - known - times)]
     values = {key: value for key, value in given.items() if key in known}
     in_ms = {key: given[f"{key}_ms"] for key in _TIMES if f"{key}_ms" in given}
     for key in ("labels", "background"):
-        values[key] = _texts(key, values.get(key, []), problems)
+        values[key] = texts(key, values.get(key, []), problems)
     _check_counts(values, in_ms, problems)
     scale = values.get("full_scale", 1.0)
-    if not _is_number(scale) or scale <= 0:
+    if not is_number(scale) or scale <= 0:
         problems.append(f"full_scale is {scale!r}, no number above 0")
     else:
         for key in ("threshold", "release"):
@@ -55,7 +53,7 @@ def read_decision(given: Any, where: str) -> Decision:
 
 def _check_counts(values: Mapping[str, Any], in_ms: Mapping[str, Any], problems: list[str]) -> None:
     for key, value in in_ms.items():
-        if not _is_number(value) or not 0 <= value <= _MOST_MS:
+        if not is_number(value) or not 0 <= value <= _MOST_MS:
             problems.append(f"{key}_ms is {value!r}, no number from 0 to {_MOST_MS}")
         if key in values:
             problems.append(f"{key}_ms says {key} a second time")
@@ -65,7 +63,8 @@ def _check_counts(values: Mapping[str, Any], in_ms: Mapping[str, Any], problems:
             problems.append(f"{key} is {value!r}, no integer from {low} to {high}")
 
 
-def _texts(key: str, value: Any, problems: list[str]) -> tuple[str, ...]:
+def texts(key: str, value: Any, problems: list[str]) -> tuple[str, ...]:
+    """A list of names; what is wrong with it joins the problems."""
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         problems.append(f"{key} is {value!r}, no list of names")
         return ()
@@ -80,7 +79,7 @@ def _texts(key: str, value: Any, problems: list[str]) -> tuple[str, ...]:
 def _check_limits(key: str, value: Any, most: float, problems: list[str]) -> None:
     several = value.items() if isinstance(value, Mapping) else [("", value)]
     for name, limit in several:
-        if not _is_number(limit) or not 0 <= limit <= most:
+        if not is_number(limit) or not 0 <= limit <= most:
             of = f" of {name}" if name else ""
             problems.append(f"{key}{of} is {limit!r}, no number from 0 to {most:g}")
 
@@ -108,6 +107,7 @@ def _of(limits: Any, name: str) -> float:
     return float(limits)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, and no truth."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)

@@ -11,9 +11,11 @@ from typing import Any
 
 from edgeq.errors import EdgeqError, UsageError, first_few
 from edgeq.frontend.decision import read_decision
+from edgeq.frontend.detection import read_detection
 from edgeq.frontend.image import Image, read_image
 from edgeq.frontend.motion import Motion, read_motion
 from edgeq.model.decision import Decision
+from edgeq.model.detection import Detection
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.text import line_problem
 
@@ -172,7 +174,7 @@ def read_description(source: str | Path | Mapping[str, Any]) -> Described:
 
 def read_described(
     source: str | Path | Mapping[str, Any],
-) -> tuple[Described, Decision | None]:
+) -> tuple[Described, Decision | Detection | None]:
     """A front end as `read_description` gives it, and what its table [decision] says."""
     if isinstance(source, Mapping):
         return _with_decision(dict(source), str(source.get("name", "front end")), "front end")
@@ -196,13 +198,28 @@ def toml_text(values: Mapping[str, Any]) -> str:
 
 def _with_decision(
     given: dict[str, Any], name: str, where: str
-) -> tuple[Described, Decision | None]:
+) -> tuple[Described, Decision | Detection | None]:
     for key, value in given.items():
         if isinstance(value, str) and (problem := line_problem(value)):
             raise EdgeqError(f"The front end's {key} is {value!r:.100}, and not {problem}.", where)
     table = given.pop("decision", None)
     described = _checked(given, name, where)
-    return described, None if table is None else read_decision(table, where)
+    return described, None if table is None else _decision(table, where)
+
+
+def _decision(table: Any, where: str) -> Decision | Detection:
+    """What makes events of scores, or of a detector's boxes."""
+    if not isinstance(table, Mapping):
+        raise EdgeqError("decision is no table.", where, "[decision]")
+    boxes = {"anchors", "nms"} & set(table)
+    kind = table.get("kind", "detection" if boxes else "events")
+    if kind == "detection":
+        return read_detection(table, where)
+    if kind != "events":
+        raise EdgeqError(
+            f"The decision's kind is {kind!r:.100}.", where, 'kind = "events" or "detection"'
+        )
+    return read_decision({key: value for key, value in table.items() if key != "kind"}, where)
 
 
 def _checked(given: dict[str, Any], name: str, where: str) -> Described:

@@ -43,6 +43,7 @@ class Extractor:
         stream: How samples reach it.
         precision: "int16" or "float32".
         scale: Real value of a step of an integer feature; None for floats.
+        zero_point: The integer that is a feature of 0.
     """
 
     def __init__(self, source: Source, precision: str | None = None) -> None:
@@ -56,6 +57,7 @@ class Extractor:
         self.precision = next(name for name, g in front.graphs.items() if g is graph)
         frame = graph.main.tensors[graph.main.outputs[0]]
         self.scale = frame.scale or None
+        self.zero_point = frame.zero_point if frame.scale else 0
         self.features = frame.elements
         self._session = HostSession("c", generate(graph, name=NAME, target=host_target()))
 
@@ -74,7 +76,10 @@ class Extractor:
     def __call__(self, samples: Array) -> Array:
         """The frames of one recording in real numbers, float32; see `raw`."""
         frames = self.raw(samples)
-        return frames if self.scale is None else frames.astype(np.float32) * np.float32(self.scale)
+        if self.scale is None:
+            return frames
+        steps = frames.astype(np.float32) - np.float32(self.zero_point)
+        return np.asarray(steps * np.float32(self.scale))
 
     def close(self) -> None:
         """Free the compiled code."""

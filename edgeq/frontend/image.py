@@ -120,7 +120,9 @@ def image_stream(d: Image) -> Stream:
     shape: tuple[int, ...] = (size,)
     if d.format in ("rgb888", "bgr888", "gray8"):
         shape = (d.height, d.width, 1 if d.format == "gray8" else 3)
-    return Stream(d.name, 0, size, size, unit=1.0, dtype="uint8", shape=shape)
+    left, top, width, height = d.crop or (0, 0, d.width, d.height)
+    seen = (left / d.width, top / d.height, width / d.width, height / d.height)
+    return Stream(d.name, 0, size, size, unit=1.0, dtype="uint8", shape=shape, seen=seen)
 
 
 def image_stages(d: Image, s: Stages) -> None:

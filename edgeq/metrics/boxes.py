@@ -1,6 +1,9 @@
-"""Detected boxes: mean average precision."""
+"""Detected boxes: mean average precision as COCO counts it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,15 +13,37 @@ from edgeq.metrics.curves import mean_of_known
 from edgeq.metrics.intervals import Weigh
 from edgeq.support.array import Array
 
+OVERLAPS = tuple(k / 100 for k in range(50, 100, 5))
+"""Intersections over union, of 0.5 to 0.95, over which the mean is taken."""
+
+_RECALLS = np.linspace(0, 1, 101)
+_MOST_OF_CLASS = 100  # detections in an image
+
+
+@dataclass(frozen=True, eq=False)
+class _Detections:
+    """All detections of a class, the strongest first, and what there is to find.
+
+    Attributes:
+        images: Which image each is of.
+        boxes: Of the detections.
+        truth: Boxes of the class by image.
+    """
+
+    images: Array
+    boxes: Array
+    truth: Sequence[Array]
+
 
 def detection(samples: Samples) -> Score:
-    """Mean average precision at an intersection over union of 0.5.
+    """Mean average precision at an intersection over union of 0.5, and of 0.5 to 0.95.
 
     Outputs are those of TFLite_Detection_PostProcess: boxes (N, D, 4) as ymin, xmin, ymax, xmax;
     classes (N, D); scores (N, D); count (N, 1). Labels are (N, K, 5): class and box, padded with
     rows of class -1.
 
-    Source: PASCAL VOC 2010 and later: area under the interpolated precision-recall curve.
+    Source: COCO's evaluation: at most 100 detections of a class in an image; each takes, in order
+    of scores, the free object that it overlaps most; precision at 101 recalls.
 
     Raises:
         EdgeqError: Outputs or labels are no boxes, or no label holds one.
@@ -35,56 +60,75 @@ def detection(samples: Samples) -> Score:
     present = sorted({int(number) for number in labels[..., 0].ravel() if number >= 0})
     if not present:
         raise EdgeqError("No label holds a box.")
-    parts = {
-        number: _weigh_precision(
-            boxes, scores, kept & (np.round(classes) == number), _of_class(labels, number)
-        )
-        for number in present
+    parts: dict[int, list[Weigh]] = {}
+    for number in present:
+        found = _detections(boxes, scores, kept & (np.round(classes) == number), labels, number)
+        parts[number] = [_weigh_precision(found, overlap) for overlap in OVERLAPS]
+    one = np.ones((1, n))
+    low = {str(number): float(part[0](one)[0]) for number, part in parts.items()}
+    all_of = {
+        str(number): float(np.mean([weigh(one)[0] for weigh in part]))
+        for number, part in parts.items()
     }
+    cost = 4 * len(parts) * max(1, boxes.shape[1])
+    figures = {
+        "map_50": Figure(_mean([part[0] for part in parts.values()]), cost),
+        "map_50_95": Figure(
+            _mean([weigh for part in parts.values() for weigh in part]), cost * len(OVERLAPS)
+        ),
+    }
+    details = {"average_precision": low, "average_precision_50_95": all_of}
+    return score_of(figures, n, details)
+
+
+def _mean(parts: Sequence[Weigh]) -> Weigh:
+    """The mean of several figures."""
 
     def mean(weights: Array) -> Array:
-        return mean_of_known(np.stack([part(weights) for part in parts.values()], axis=1))
+        return mean_of_known(np.stack([part(weights) for part in parts], axis=1))
 
-    each = {str(k): float(part(np.ones((1, n)))[0]) for k, part in parts.items()}
-    figure = Figure(mean, 4 * len(parts) * max(1, boxes.shape[1]))
-    return score_of({"map_50": figure}, n, {"average_precision": each})
+    return mean
 
 
-def _of_class(labels: Array, number: int) -> list[Array]:
-    return [rows[rows[:, 0] == number][:, 1:] for rows in labels]
+def _detections(
+    boxes: Array, scores: Array, kept: Array, labels: Array, number: int
+) -> _Detections:
+    ranks = np.argsort(np.argsort(np.where(kept, -scores, np.inf), axis=1, kind="stable"), axis=1)
+    images, slots = np.nonzero(kept & (ranks < _MOST_OF_CLASS))
+    order = np.argsort(-scores[images, slots], kind="stable")
+    images, slots = images[order], slots[order]
+    truth = [rows[rows[:, 0] == number][:, 1:] for rows in labels]
+    return _Detections(images, boxes[images, slots], truth)
 
 
-def _weigh_precision(
-    boxes: Array, scores: Array, kept: Array, truth: list[Array], overlap: float = 0.5
-) -> Weigh:
+def _weigh_precision(found: _Detections, overlap: float) -> Weigh:
     """Average precision of one class, for any weights of the images."""
-    samples, slots = np.nonzero(kept)
-    order = np.argsort(-scores[samples, slots], kind="stable")
-    taken = [np.zeros(len(rows), bool) for rows in truth]
-    hits = np.zeros(len(order))
-    for position, pick in enumerate(order):
-        sample = samples[pick]
-        shared = _overlaps(boxes[sample, slots[pick]], truth[sample])
+    taken = [np.zeros(len(rows), bool) for rows in found.truth]
+    hits = np.zeros(len(found.images))
+    for position, (image, box) in enumerate(zip(found.images, found.boxes, strict=True)):
+        # A second detection of the same object is a false one.
+        shared = np.where(taken[image], -1.0, _overlaps(box, found.truth[image]))
         if not len(shared):
             continue
-        best = int(shared.argmax())
-        # A second detection of the same object is a false one.
-        if shared[best] >= overlap and not taken[sample][best]:
-            taken[sample][best] = True
+        best = len(shared) - 1 - int(shared[::-1].argmax())
+        if shared[best] >= overlap:
+            taken[image][best] = True
             hits[position] = 1.0
-    images = samples[order]
-    wanted = np.array([len(rows) for rows in truth], np.float64)
+    wanted = np.array([len(rows) for rows in found.truth], np.float64)
 
     def weigh(weights: Array) -> Array:
-        found = np.cumsum(weights[:, images] * hits, axis=1)
-        shown = np.cumsum(weights[:, images], axis=1)
+        shown = np.cumsum(weights[:, found.images], axis=1)
+        right = np.cumsum(weights[:, found.images] * hits, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = found / (weights @ wanted)[:, None]
-            precision = np.where(shown > 0, found / shown, 0.0)
+            recall = right / (weights @ wanted)[:, None]
+            precision = np.where(shown > 0, right / shown, 0.0)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        steps = np.diff(recall, prepend=0.0, axis=1)
-        area: Array = (steps * envelope).sum(axis=1)
-        return area
+        envelope = np.pad(envelope, ((0, 0), (0, 1)))  # what is never recalled
+        areas = [
+            float(row[np.searchsorted(reached, _RECALLS)].mean())
+            for row, reached in zip(envelope, recall, strict=True)
+        ]
+        return np.where(weights @ wanted > 0, areas, np.nan)
 
     return weigh
 

@@ -91,6 +91,16 @@ class Rules:
         return 8 + 3 * self.queue + 4 * len(self.labels)
 
     @property
+    def event_words(self) -> int:
+        """Numbers of an event: label, score, sample."""
+        return 3
+
+    @property
+    def most_of_answer(self) -> int:
+        """Events that one answer can make."""
+        return min(self.queue, len(self.labels))
+
+    @property
     def firing(self) -> tuple[int, ...]:
         """The classes that can make events."""
         return tuple(c for c, limit in enumerate(self.thresholds) if limit < NEVER)
@@ -105,12 +115,14 @@ class Event:
         score: Mean score, in 1/32768.
         sample: Samples taken when the answer that made it was ready.
         decided: Samples taken when it could be had: later where neighbours are waited for.
+        box: Of a detector: (xmin, ymin, xmax, ymax) in 1/32768 of the picture.
     """
 
     label: int
     score: int
     sample: int
     decided: int
+    box: tuple[int, int, int, int] | None = None
 
 
 def rules_of(
@@ -155,10 +167,10 @@ def rules_of(
             f"The decision does not fit the model: {'; '.join(first_few(problems))}.", where
         )
     limits = [
-        NEVER if name in decision.background else _units(thresholds, name, decision.full_scale)
+        NEVER if name in decision.background else score_units(thresholds, name, decision.full_scale)
         for name in names
     ]
-    lower = [_units(releases, name, decision.full_scale) for name in names]
+    lower = [score_units(releases, name, decision.full_scale) for name in names]
     return Rules(
         names,
         tuple(limits),
@@ -176,7 +188,7 @@ def _names(values: float | Mapping[str, float]) -> Iterable[str]:
     return values if isinstance(values, Mapping) else ()
 
 
-def _units(values: float | Mapping[str, float], name: str, full_scale: float) -> int:
+def score_units(values: float | Mapping[str, float], name: str, full_scale: float) -> int:
     """One class's threshold in 1/32768; at most what a score can be."""
     real = values.get(name, _DEFAULT_THRESHOLD) if isinstance(values, Mapping) else values
     return min(round_half_away(real / full_scale * ONE), ONE - 1)

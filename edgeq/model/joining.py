@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.model.box_rules import box_rules_of, read_tensors
 from edgeq.model.decision import DECISION, Decision, Rules, rules_of
+from edgeq.model.detection import DETECTION, BoxRules, Detection
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.scores import as_int8, check_scores, score_tensor
 from edgeq.model.settling import read_settling
@@ -34,7 +36,7 @@ class FrontEnd:
     precision: str | None = None
     frames: int | None = None
     frame_step: int | None = None
-    decision: Decision | None = None
+    decision: Decision | Detection | None = None
 
     @property
     def stream(self) -> Stream:
@@ -138,10 +140,12 @@ def rules_for(decision: Decision, model: Graph, stream: Stream) -> Rules:
 def _decided(
     front: FrontEnd, model: Graph, stream: Stream, main: Subgraph
 ) -> tuple[Stream, Subgraph]:
-    """The graph with the decision behind its first output."""
+    """The graph with the decision behind its outputs."""
     assert front.decision is not None
-    rules = rules_for(front.decision, model, stream)
     parts = _Parts(list(main.tensors), list(main.ops))
+    if isinstance(front.decision, Detection):
+        return _detected(front.decision, model, stream, main, parts)
+    rules = rules_for(front.decision, model, stream)
     answer = main.tensors[main.outputs[0]]
     score = score_tensor(answer, rules.full_scale)
     if answer.dtype == "uint8":
@@ -154,6 +158,43 @@ def _decided(
     rules = replace(rules, state=state)
     decided = replace(main, tensors=tuple(parts.tensors), ops=tuple(parts.ops))
     return replace(stream, decision=rules), decided
+
+
+def box_rules_for(detection: Detection, model: Graph, first: int = 1, step: int = 1) -> BoxRules:
+    """A detection for a model's answers.
+
+    Args:
+        detection: What the file says.
+        model: The model.
+        first, step: Samples until the first answer, and from one answer to the next.
+
+    Raises:
+        EdgeqError: It does not fit the model.
+    """
+    outputs = [model.main.tensors[index] for index in model.main.outputs]
+    described = model.info.outputs[0].labels if model.info.outputs else ()
+    return box_rules_of(detection, outputs, first, step, labels=described, where=model.path)
+
+
+def _detected(
+    detection: Detection, model: Graph, stream: Stream, main: Subgraph, parts: _Parts
+) -> tuple[Stream, Subgraph]:
+    step = stream.step * stream.frame_step
+    rules = box_rules_for(detection, model, stream.first_answer, step)
+    outputs = [main.tensors[index] for index in main.outputs]
+    wanted = dict(zip(rules.source, read_tensors(detection, outputs, rules.source), strict=True))
+    read = {
+        at: outputs[at].index
+        if tensor.dtype == outputs[at].dtype
+        else parts.turned("QUANTIZE", outputs[at].index, replace(tensor, name="boxes"))
+        for at, tensor in wanted.items()
+    }
+    state = parts.add_variable("decision", (rules.state_words,), "int32")
+    ready = parts.add(Tensor(0, "events ready", (1,), "int32"))
+    boxes, scores = (read[at] for at in rules.source)
+    parts.op(DETECTION, (scores, boxes, state), (ready,), {"rules": rules})
+    decided = replace(main, tensors=tuple(parts.tensors), ops=tuple(parts.ops))
+    return replace(stream, decision=replace(rules, state=state)), decided
 
 
 class _Parts:

@@ -33,8 +33,14 @@ def as_int8(tensor: Tensor) -> Tensor:
     return replace(tensor, dtype="int8", quantization=Quantization(tensor.quantization.scale, zero))
 
 
-def check_scores(answer: Tensor, full_scale: float, where: str) -> None:
+def check_scores(answer: Tensor, full_scale: float, where: str, hint: str = "") -> None:
     """Refuse answers that are no scores.
+
+    Args:
+        answer: The model's output.
+        full_scale: The real value that is a score of 1.
+        where: What to blame.
+        hint: What to do about answers that reach further.
 
     Raises:
         EdgeqError: They are of another type, or reach further than `full_scale`.
@@ -55,7 +61,8 @@ def check_scores(answer: Tensor, full_scale: float, where: str) -> None:
             f"The model's answers reach from {low:.4g} to {high:.4g}; scores of this decision "
             f"are at most {full_scale:g}.",
             where,
-            f"full_scale = {reach:.4g} under [decision], or a model with softmax or sigmoid at "
+            hint
+            or f"full_scale = {reach:.4g} under [decision], or a model with softmax or sigmoid at "
             "its end",
         )
 

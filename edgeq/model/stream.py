@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeq.model.decision import Rules
+from edgeq.model.detection import BoxRules
 
 # The ops of front ends are no ops of files; this one's place in a program steers the rest.
 STACK = "FRONTEND_STACK"
@@ -25,6 +26,7 @@ class Stream:
         unit: Real value of a sample's step.
         dtype: Of a sample.
         shape: Of a recording as data sets have it; empty for rows of samples.
+        seen: Of a camera's frame the part that the model sees, in parts: left, top, width, height.
         counter: The tensor whose first value says whether an answer is ready; None where every
             frame gives one.
         decision: What makes events of the answers; None where nothing does.
@@ -41,8 +43,9 @@ class Stream:
     unit: float = 1 / 32768
     dtype: str = "int16"
     shape: tuple[int, ...] = ()
+    seen: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     counter: int | None = None
-    decision: Rules | None = None
+    decision: Rules | BoxRules | None = None
 
     @property
     def values_per_second(self) -> int:

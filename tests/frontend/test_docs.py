@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.frontend.build import front_end
 from edgeq.frontend.description import _OTHER_NAMES, BUILT_IN, Description
 from edgeq.frontend.image import Image
 from edgeq.frontend.motion import Motion
 from edgeq.model.decision import Decision
+from edgeq.model.detection import Anchors, Detection
+from edgeq.support.foreign import parse_toml
 from tests.frontend.signals import recording
 from tests.frontend.test_features import run, write_wav
 
+DETECTORS = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
 PAGE = (Path(__file__).parents[2] / "docs" / "frontends.md").read_text()
 
 
@@ -68,3 +72,18 @@ def test_every_option_stands_on_the_page():
     for field in fields(Decision):
         assert f"`{field.name}`" in PAGE or field.name == "times_ms", field.name
     assert all(f"`{name}`" in PAGE for name in (*_OTHER_NAMES, *BUILT_IN))
+
+
+def test_no_option_of_a_detector_is_left_out():
+    """And the page's file is one."""
+    given = parse_toml(re.search(r"```toml\n(.*?)```", DETECTORS, re.DOTALL)[1].encode(), "page")
+    front = front_end(given)
+    assert isinstance(front.decision, Detection)
+    assert len(front.decision.anchors.levels) == 2
+    assert front.decision.threshold == {"person": 0.6}
+    renamed = {"threshold": "score_threshold"}
+    for kind in (Detection, Anchors):
+        for field in fields(kind):
+            assert f"`{renamed.get(field.name, field.name)}`" in DETECTORS.replace(
+                "anchors.kind", "kind` `anchors"
+            ), field.name

@@ -10,6 +10,7 @@ from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.curves import roc_auc
 from edgeq.metrics.table import METRICS
+from tests.metrics.box_case import boxes_case
 
 
 def score(metric, outputs, labels, inputs=()):
@@ -104,7 +105,34 @@ def test_detection_counts_a_second_hit_on_one_object_as_false():
     boxes = [[[0, 0, 1, 1], [0, 0, 1, 0.9], [5, 5, 6, 6]]]
     labels = [[[0, 0, 0, 1, 1], [0, 5, 5, 6, 6], [-1, 0, 0, 0, 0]]]
     outputs = [boxes, [[0, 0, 0]], [[0.9, 0.8, 0.7]], [[3]]]
-    # Precision is 1 at recall 1/2, then 2/3 at recall 1.
-    assert score("detection", outputs, labels).value == pytest.approx(0.5 + 0.5 * 2 / 3)
+    # Precision is 1 at the 51 recalls up to 1/2, then 2/3.
+    assert score("detection", outputs, labels).value == pytest.approx((51 + 50 * 2 / 3) / 101)
     outputs[3] = [[1]]
-    assert score("detection", outputs, labels).value == pytest.approx(0.5)
+    assert score("detection", outputs, labels).value == pytest.approx(51 / 101)
+
+
+# Of pycocotools 2.0.11, in each case for all classes and all areas.
+COCO = [
+    (0.3532382474549472, 0.19870396564024162,
+     [0.40782649693540785, 0.4145037040649877, 0.23738454136444612]),
+    (0.310961287641639, 0.2060928439481337,
+     [0.30082870924455085, 0.44836158538454474, 0.1836935682958216]),
+    (0.30784822792976546, 0.18910949546336359,
+     [0.3536961931487266, 0.24052270091874048, 0.32932578972182935]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_detection_is_what_coco_counts(seed):
+    outputs, labels = boxes_case(seed)
+    found = METRICS["detection"](Samples(outputs, labels, np.empty(0)))
+    at_half, over_all, by_class = COCO[seed]
+    assert found.metric == "map_50"
+    assert found.value == pytest.approx(at_half, abs=1e-12)
+    assert found.details["map_50_95"] == pytest.approx(over_all, abs=1e-12)
+    assert list(found.details["average_precision"].values()) == pytest.approx(by_class, abs=1e-12)
+    assert np.mean(list(found.details["average_precision_50_95"].values())) == pytest.approx(
+        over_all, abs=1e-12
+    )
+    low, high = found.interval
+    assert low < at_half < high

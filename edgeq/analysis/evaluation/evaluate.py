@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
+from edgeq.analysis.evaluation.boxes import as_judged, detection_of, open_judged
 from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
-from edgeq.analysis.recordings import as_fed
-from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood
 from edgeq.data.generator import import_function
@@ -150,7 +149,8 @@ def evaluate(
         metric: A name of `METRICS`, or `module:function` of the user's, called with the outputs
             (real numbers) and the labels; it returns a number or a dict of numbers, of which the
             first is the headline. More is better, unless the function has an attribute
-            `larger_is_better` that is False.
+            `larger_is_better` that is False. With a decision that makes boxes of the answers,
+            "classification" is taken for "detection".
         limit: Use at most so many samples, spread over the set.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
@@ -163,15 +163,19 @@ def evaluate(
     Raises:
         EdgeqError: Data or labels do not fit the model, or the device cannot run it.
     """
+    detection = detection_of(options)
+    if detection is not None and metric == "classification":
+        metric = "detection"
     compute = find_metric(metric)
     reading = dataset_options or DatasetOptions()
     with as_tflite(model, trust=trust) as path:
-        graph = as_fed(read_graph(path), options)
-        kind = output_kind(model, graph, reading, outputs)
-        dataset = labelled_data(graph, data, dataset_options, limit, metric)
+        plain = read_graph(path)
+        graph, reading = as_judged(plain, options, reading)
+        kind = None if detection else output_kind(model, graph, reading, outputs)
+        dataset = labelled_data(graph, data, reading, limit, metric)
 
         def outputs_of(address: str) -> Samples:
-            with open_session(address, path, options, reference=address != on) as session:
+            with open_judged(address, path, options, plain, reference=address != on) as session:
                 keep = metric == "anomaly"
                 return predict(
                     session, graph, dataset, keep_inputs=keep, total=dataset.count, kind=kind
@@ -194,6 +198,7 @@ def evaluate(
             dataset_options=dataset_options,
             trust=trust,
             outputs=outputs,
+            options=None if detection is None else options,
         ).score
     return Evaluation(
         str(model),

@@ -214,7 +214,12 @@ def evaluate_recordings(
     if front.decision is None:
         front = replace(front, decision=Decision())
         options = replace(options, frontend=front)
-    assert front.decision is not None
+    if not isinstance(front.decision, Decision):
+        raise UsageError(
+            "This decision makes boxes, not events in time.",
+            front.name,
+            "--data, --metric detection",
+        )
     with as_tflite(model, trust=trust) as path:
         graph = read_graph(path)
         stream = as_fed(graph, options).stream

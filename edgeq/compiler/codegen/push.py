@@ -8,8 +8,12 @@ from edgeq.compiler.codegen.names import Names, address
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
+from edgeq.model.detection import BoxRules
 from edgeq.model.settling import read_settling
 from edgeq.model.stream import Stream
+
+EVENT_HEADERS = ("eq_frontend_decision.h", "eq_frontend_detection.h")
+"""The kernels that NAME_decision takes events from."""
 
 # Of what counts the samples: RAM besides arena and state.
 COUNTER_BYTES = 4
@@ -123,6 +127,23 @@ def _decision_header_lines(stream: Stream, name: str, memory: Memory) -> list[st
         " * wait the oldest are lost. */",
         f"int {name}_decision({_of_state(name, memory)}{name}_event *event);",
         "",
+        *(_box_header_lines(name, memory) if isinstance(rules, BoxRules) else []),
+    ]
+
+
+def _box_header_lines(name: str, memory: Memory) -> list[str]:
+    return [
+        "/* Where it is, in 1/32768 of the picture that the model sees. */",
+        "typedef struct {",
+        "    int16_t xmin;",
+        "    int16_t ymin;",
+        "    int16_t xmax;",
+        "    int16_t ymax;",
+        f"}} {name}_box;",
+        "",
+        f"/* As {name}_decision, with the box. The strongest of an answer comes first. */",
+        f"int {name}_detection({_of_state(name, memory)}{name}_event *event, {name}_box *box);",
+        "",
     ]
 
 
@@ -134,21 +155,36 @@ def _decision_source_lines(
     if rules is None:
         return []
     state = address(program, plan, names, rules.state)
-    return [
-        # EQ_TARGET: it takes in a kernel, which is made for one level.
-        f"EQ_TARGET int {name}_decision({_of_state(name, memory)}{name}_event *event)",
+    boxed = isinstance(rules, BoxRules)
+    take = "eq_detection_take" if boxed else "eq_frontend_take"
+    taken = [
         "{",
-        f"    const int32_t *oldest = eq_frontend_take({state}, {rules.queue});",
+        f"    const int32_t *oldest = {take}({state}, {rules.queue});",
         "    if (oldest == NULL) {",
         "        return 0;",
         "    }",
         "    event->label = (int16_t)oldest[0];",
         "    event->score = (int16_t)oldest[1];",
         "    event->sample = (uint32_t)oldest[2];",
-        "    return 1;",
-        "}",
-        "",
     ]
+    of_state = _of_state(name, memory)
+    # EQ_TARGET: it takes in a kernel, which is made for one level.
+    lines = [f"EQ_TARGET int {name}_decision({of_state}{name}_event *event)", *taken]
+    lines += ["    return 1;", "}", ""]
+    if boxed:
+        both = f"{of_state}{name}_event *event, {name}_box *box"
+        lines += [
+            f"EQ_TARGET int {name}_detection({both})",
+            *taken,
+            "    box->xmin = (int16_t)(oldest[3] & 0x7FFF);",
+            "    box->ymin = (int16_t)(oldest[3] >> 16);",
+            "    box->xmax = (int16_t)(oldest[4] & 0x7FFF);",
+            "    box->ymax = (int16_t)(oldest[4] >> 16);",
+            "    return 1;",
+            "}",
+            "",
+        ]
+    return lines
 
 
 def _parameters(program: Program, name: str, memory: Memory) -> str:

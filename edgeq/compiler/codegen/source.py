@@ -23,7 +23,7 @@ from edgeq.compiler.codegen.parallel import (
     shared_function,
     thread_lines,
 )
-from edgeq.compiler.codegen.push import push_source_lines
+from edgeq.compiler.codegen.push import EVENT_HEADERS, push_source_lines
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.compiler.codegen.wrapping import wrapped
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
@@ -82,7 +82,7 @@ def source_text(
     lines += [f'#include "{name}_weights.h"']
     files = kernel_includes(names)
     if levels:  # events are taken here, whatever level has made them
-        taken = [file for file in files if file == "eq_frontend_decision.h"]
+        taken = [file for file in files if file in EVENT_HEADERS]
         files = [f"{name}_layers.h", "eq_cpu_host.h", *taken]
     files += [PARALLEL] * threaded
     lines += [f'#include "{file}"' for file in files]

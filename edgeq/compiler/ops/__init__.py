@@ -51,6 +51,7 @@ from edgeq.compiler.ops.elementwise.sub import SUB
 from edgeq.compiler.ops.frontend.frontend_bands import FRONTEND_BANDS
 from edgeq.compiler.ops.frontend.frontend_dct import FRONTEND_DCT
 from edgeq.compiler.ops.frontend.frontend_decision import FRONTEND_DECISION
+from edgeq.compiler.ops.frontend.frontend_detection import FRONTEND_DETECTION
 from edgeq.compiler.ops.frontend.frontend_fft import FRONTEND_FFT
 from edgeq.compiler.ops.frontend.frontend_image import FRONTEND_IMAGE
 from edgeq.compiler.ops.frontend.frontend_log import FRONTEND_LOG
@@ -257,6 +258,7 @@ FRONTEND_OPS: dict[str, OpKind] = {
         FRONTEND_BIQUAD,
         FRONTEND_DCT,
         FRONTEND_DECISION,
+        FRONTEND_DETECTION,
         FRONTEND_FFT,
         FRONTEND_IMAGE,
         FRONTEND_LOG,

@@ -28,6 +28,7 @@ from edgeq.devices.generated import (
 from edgeq.devices.recordings import (
     answer_arrays,
     check_samples,
+    event_words,
     events_of,
     most_events,
     stream_of,
@@ -134,7 +135,7 @@ class WasmSession(Session):
         samples = check_samples(samples, stream)
         chunk = chunk or stream.step * stream.frame_step
         results = answer_arrays(stream, len(samples), self._outputs)
-        row = 4 * np.dtype(np.uint32).itemsize
+        row = (event_words(stream) + 1) * np.dtype(np.uint32).itemsize
         most = row * most_events(stream, stream.answers(len(samples)))
         sizes = [4 * len(results), samples.nbytes, most, *(array.nbytes for array in results)]
         pointers, place, events, *places = module.place(sizes)
@@ -146,7 +147,7 @@ class WasmSession(Session):
             raw = module.read(at, array.nbytes)
             results[k] = np.frombuffer(raw, array.dtype).reshape(array.shape).copy()
         count = int.from_bytes(module.read(module.global_value("eq_events"), 4), "little")
-        rows = np.frombuffer(module.read(events, row * count), "<u4").reshape(-1, 4)
+        rows = np.frombuffer(module.read(events, row * count), "<u4").reshape(-1, row // 4)
         return Heard(results, events_of(rows, stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:

@@ -1,0 +1,137 @@
+"""Detectors evaluated: labels in two forms, the same figures on every address."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgeq
+from edgeq.cli.main import main
+from edgeq.compiler.options import CompileOptions
+from edgeq.errors import EdgeqError
+from edgeq.frontend.build import front_end
+from edgeq.frontend.features import Extractor
+from tests.oracle.build import TensorSpec, single_op
+
+WIDTH, HEIGHT = 8, 6
+FRONT = f"""
+kind = "image"
+format = "rgb888"
+width = 40
+height = 24
+crop = [8, 0, 32, 24]
+out_width = {WIDTH}
+out_height = {HEIGHT}
+out_channels = 1
+resize = "area"
+std = 255.0
+
+[decision]
+labels = ["lamp"]
+
+[decision.anchors]
+kind = "cells"
+
+[decision.nms]
+score_threshold = 0.4
+max_detections = 8
+"""
+
+
+@pytest.fixture(scope="module")
+def lamps(tmp_path_factory):
+    """Pictures with lit squares of 4 x 4 pixels, a model that sees them, and who says so."""
+    folder = tmp_path_factory.mktemp("lamps")
+    x, y = (TensorSpec((1, HEIGHT, WIDTH, 1), "int8", scale=1 / 255, zero_point=-128)
+            for _ in range(2))  # fmt: skip
+    (folder / "same.tflite").write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    (folder / "lamps.toml").write_text(FRONT)
+    rng = np.random.default_rng(1)
+    lines, frames, boxes = ["file,xmin,ymin,xmax,ymax,label"], [], np.zeros((6, 4, 4))
+    (folder / "pictures").mkdir()
+    labels = np.full((6, 4), -1)
+    for number in range(6):
+        frame = np.zeros((24, 40, 3), np.uint8)
+        cells = rng.permutation(WIDTH * HEIGHT)[: number % 4]
+        for k, cell in enumerate(cells):
+            top, left = 4 * (cell // WIDTH), 8 + 4 * (cell % WIDTH)
+            frame[top : top + 4, left : left + 4] = 150 + 20 * k
+            lines.append(f"{number}.png,{left},{top},{left + 4},{top + 4},lamp")
+            boxes[number, k] = np.array([left, top, left + 4, top + 4]) / [40, 24, 40, 24]
+            labels[number, k] = 0
+        frames.append(frame)
+        Image.fromarray(frame).save(folder / "pictures" / f"{number}.png")
+    (folder / "pictures/boxes.csv").write_text("\n".join(lines) + "\n")
+    np.savez(folder / "lamps.npz", x=np.stack(frames), boxes=boxes, labels=labels)
+    return folder
+
+
+def evaluated(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *map(str, arguments), "--json"])
+    assert ended.value.code == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("data", ["pictures", "lamps.npz"])
+@pytest.mark.parametrize("address", ["c", "local", "sim:cortex-m0plus"])
+def test_boxes_are_judged_on_every_address(lamps, capsys, data, address):
+    common = ("--frontend", lamps / "lamps.toml", "--data", lamps / data, "--on", address)
+    found = evaluated(capsys, lamps / "same.tflite", *common)
+    assert found["metric"] == "map_50"
+    assert (found["n"], found["map_50"], found["map_50_95"]) == (6, 1.0, 1.0)
+    assert found["classes"] == ["lamp"]
+
+
+def test_what_is_missed_and_made_up_counts(lamps, capsys, tmp_path):
+    data = np.load(lamps / "lamps.npz")
+    labels = np.array(data["labels"])
+    total = int((labels >= 0).sum())
+    boxes = np.array(data["boxes"])
+    boxes[0, 3], labels[0, 3] = (0.4, 0.4, 0.5, 0.5), 0  # nothing is there
+    np.savez(tmp_path / "more.npz", x=data["x"], boxes=boxes, labels=labels)
+    common = ("--frontend", lamps / "lamps.toml", "--on", "c", "--also-on", "local")
+    found = evaluated(capsys, lamps / "same.tflite", *common, "--data", tmp_path / "more.npz")
+    reached = np.searchsorted(np.linspace(0, 1, 101), total / (total + 1), side="right")
+    assert found["map_50"] == pytest.approx(reached / 101)
+    assert found["also_on"]["equal"] == 6
+    # Of what lies beyond the crop the model knows nothing: boxes are parts of the whole frame.
+    boxes = boxes * [0.5, 1, 0.5, 1]
+    np.savez(tmp_path / "moved.npz", x=data["x"], boxes=boxes, labels=labels)
+    found = evaluated(capsys, lamps / "same.tflite", *common[:4], "--data", tmp_path / "moved.npz")
+    assert found["map_50"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,xmin,ymin,xmax,label\n0.png,1,1,2,lamp\n", "no column ymax"),
+        ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,1,2,lamp\n", "no corners of a box"),
+        ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,50,2,lamp\n", "reaches out of a picture of 40"),
+        ("file,xmin,ymin,xmax,ymax,label\n9.png,1,1,2,2,lamp\n", "There is no image '9.png'"),
+        ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,2,2,cat\n", "'cat' is not among the classes"),
+    ],
+)
+def test_boxes_that_make_no_sense_are_refused(lamps, text, words):
+    whole = (lamps / "pictures/boxes.csv").read_text()
+    try:
+        (lamps / "pictures/boxes.csv").write_text(text)
+        with pytest.raises(EdgeqError, match=words):
+            edgeq.evaluate(
+                lamps / "same.tflite", data=lamps / "pictures", on="local",
+                options=CompileOptions(frontend=front_end(lamps / "lamps.toml")),
+            )  # fmt: skip
+    finally:
+        (lamps / "pictures/boxes.csv").write_text(whole)
+
+
+def test_features_of_a_camera_are_in_real_units(lamps):
+    """(pixel - mean) / std, with a mean that is no 0."""
+    frame = np.load(lamps / "lamps.npz")["x"][3]
+    described = {"kind": "image", "format": "rgb888", "width": 40, "height": 24, "out_width": 20,
+                 "out_height": 12, "mean": 100, "std": 50.0, "resize": "area"}  # fmt: skip
+    with Extractor(described) as extract:
+        found = extract(frame).reshape(12, 20, 3)
+    wanted = frame.reshape(12, 2, 20, 2, 3).mean((1, 3))
+    assert np.abs(found * 50 + 100 - wanted).max() <= 0.51
