@@ -36,6 +36,8 @@ FORMS = (
     ("sim:cortex-m4", "ADD", "eq_scaled_sum_dsp_s8"),
     ("sim:cortex-m4", "SUB", "eq_scaled_sum_dsp_s8"),
     ("sim:cortex-m4", "MUL", "eq_scaled_product_dsp_s8"),
+    ("sim:cortex-m4", "ADD, SUB, MUL int8, long rows", "eq_scaled_sum_dsp_s8"),
+    ("sim:cortex-m4", "ADD, SUB, MUL int8, long rows", "eq_scaled_product_dsp_s8"),
     ("sim:cortex-m4", "SOFTMAX int8", "eq_softmax_dsp_s8"),
     ("sim:cortex-m4", "CONV_2D int8", "eq_conv_2d_dsp_s8"),
     ("sim:cortex-m4", "DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_dsp_s8"),

@@ -8,6 +8,7 @@
 #define EQ_SCALED_PRODUCT_DSP_H
 
 #include "eq_broadcast.h"
+#include "eq_eights_dsp.h"
 #include "eq_requantize_dsp.h"
 
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
     int32_t factor; /* of a product, Q32; with a shift 2 * multiplier - 2^32 */
     int32_t output_offset;
     int32_t narrow; /* 1: before saturation every result and 128 more fit 16 bits */
+    int32_t eights; /* 1: of long rows, eight at a time; there is no shift then */
     int32_t activation_min, activation_max;
 } eq_scaled_product_dsp_params;
 
@@ -226,6 +228,24 @@ EQ_KERNEL int32_t eq_scaled_product_count_dsp(const eq_scaled_product_dsp_params
     return full && (p->shift > 0 || p->narrow) ? p->shape.size[5] & ~3 : 0;
 }
 
+/* What the pass over eights multiplies: `second` are the pair of offsets, or of values, of input
+ * 2. It saturates to unsigned bytes. */
+EQ_KERNEL eq_eights_dsp eq_scaled_product_part_dsp(const eq_scaled_product_dsp_params *p,
+                                                   const int8_t *a, const int8_t *b, int8_t *output,
+                                                   int32_t count, uint32_t second)
+{
+    const uint32_t first = eq_pair_offset(p->input1_offset);
+    const eq_eights_dsp part = {a,
+                                b,
+                                output,
+                                a + count,
+                                p->factor,
+                                (int32_t)first,
+                                (int32_t)second,
+                                p->output_offset + 128};
+    return part;
+}
+
 /* One row of both inputs. */
 EQ_KERNEL void eq_scaled_product_row_dsp(const eq_scaled_product_dsp_params *p, const int8_t *a,
                                          const int8_t *b, int8_t *output)
@@ -233,6 +253,15 @@ EQ_KERNEL void eq_scaled_product_row_dsp(const eq_scaled_product_dsp_params *p, 
     const int32_t fours = eq_scaled_product_count_dsp(p);
     const int8_t *fours_end = output + fours;
     const int8_t *end = output + p->shape.size[5];
+    const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, b, output) : 0;
+    if (count > 0) {
+        const eq_eights_dsp part =
+            eq_scaled_product_part_dsp(p, a, b, output, count, eq_pair_offset(p->input2_offset));
+        eq_products_dsp(&part);
+        a += count;
+        b += count;
+        output += count;
+    }
     if (fours & 4) {
         eq_scaled_product_fours_dsp(p, &a, &b, &output);
     }
@@ -253,6 +282,13 @@ EQ_KERNEL void eq_scaled_product_spread_dsp(const eq_scaled_product_dsp_params *
     const int32_t fours = eq_scaled_product_count_dsp(p);
     const int8_t *fours_end = output + fours;
     const int8_t *end = output + p->shape.size[5];
+    const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, a, output) : 0;
+    if (count > 0) {
+        const eq_eights_dsp part = eq_scaled_product_part_dsp(p, a, a, output, count, value);
+        eq_products_spread_dsp(&part);
+        a += count;
+        output += count;
+    }
     if (fours & 4) {
         eq_scaled_product_spread_fours_dsp(p, value, &a, &output);
     }

@@ -8,6 +8,7 @@
 #define EQ_SCALED_SUM_DSP_H
 
 #include "eq_broadcast.h"
+#include "eq_eights_dsp.h"
 #include "eq_requantize_dsp.h"
 
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
     int32_t factor1, factor2; /* of an input, with shift + 8 bits behind the point */
     int32_t constant;         /* zero points and one half, with `shift` bits behind the point */
     int32_t shift;
+    int32_t eights; /* 1: of long rows, eight at a time; the shift is 16 then */
     int32_t activation_min, activation_max;
 } eq_scaled_sum_dsp_params;
 
@@ -140,6 +142,17 @@ EQ_KERNEL void eq_scaled_sum_four_spread_dsp(const eq_scaled_sum_dsp_params *p, 
     *result = output;
 }
 
+/* What the pass over eights adds up: with 128 more, since it saturates to unsigned bytes. */
+EQ_KERNEL eq_eights_dsp eq_scaled_sum_part_dsp(const eq_scaled_sum_dsp_params *p, const int8_t *a,
+                                               const int8_t *b, int8_t *output, int32_t count,
+                                               int32_t constant)
+{
+    const int32_t lifted = 128 * (1 << 16);
+    const eq_eights_dsp part = {
+        a, b, output, a + count, p->factor1, p->factor2, constant + lifted, (int32_t)0xFF00FF00u};
+    return part;
+}
+
 /* One row of both inputs. */
 EQ_KERNEL void eq_scaled_sum_row_dsp(const eq_scaled_sum_dsp_params *p, const int8_t *a,
                                      const int8_t *b, int8_t *output)
@@ -147,6 +160,14 @@ EQ_KERNEL void eq_scaled_sum_row_dsp(const eq_scaled_sum_dsp_params *p, const in
     const int32_t fours = eq_scaled_sum_fours_dsp(p);
     const int8_t *fours_end = output + fours;
     const int8_t *end = output + p->shape.size[5];
+    const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, b, output) : 0;
+    if (count > 0) {
+        const eq_eights_dsp part = eq_scaled_sum_part_dsp(p, a, b, output, count, p->constant);
+        eq_sums_dsp(&part);
+        a += count;
+        b += count;
+        output += count;
+    }
     if (fours & 4) {
         eq_scaled_sum_four_dsp(p, &a, &b, &output);
     }
@@ -170,6 +191,13 @@ EQ_KERNEL void eq_scaled_sum_spread_dsp(const eq_scaled_sum_dsp_params *p, const
     const int32_t fours = eq_scaled_sum_fours_dsp(p);
     const int8_t *fours_end = output + fours;
     const int8_t *end = output + p->shape.size[5];
+    const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, a, output) : 0;
+    if (count > 0) {
+        const eq_eights_dsp part = eq_scaled_sum_part_dsp(p, a, a, output, count, start);
+        eq_sums_spread_dsp(&part);
+        a += count;
+        output += count;
+    }
     if (fours & 4) {
         eq_scaled_sum_four_spread_dsp(p, start, &a, &output);
     }

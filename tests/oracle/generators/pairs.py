@@ -1,5 +1,7 @@
 """Ops of two inputs with broadcasting."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.oracle.build import TensorSpec, single_op, with_data
@@ -61,6 +63,23 @@ def arithmetic(name):
         return case(rng, name, a, b, output, options)
 
     return make
+
+
+def long_rows(rng, size):
+    """Sums and products over rows that some kernels take many values of at a time."""
+    count, length = int(rng.integers(1, 4)), int(rng.integers(60, 60 + 10 * size))
+    full = (count, length)
+    one, two = full, [full, (length,), (count, 1), (1,)][int(rng.integers(0, 4))]
+    if rng.random() < 0.3:
+        one, two = two, one
+    a, b, output = (quantized(rng, shape, "int8") for shape in (one, two, full))
+    name = str(rng.choice(["ADD", "SUB", "MUL", "MUL"]))
+    if name == "MUL":
+        # Powers of two have ties and one rounding; in large steps few results are near a tie.
+        scale = 2.0 ** -int(rng.integers(5, 9)) * float(rng.choice([1.0, 1.0, rng.uniform(1, 2)]))
+        a, b = (replace(spec, scale=scale) for spec in (a, b))
+        output = replace(output, scale=scale * scale * 2.0 ** int(rng.integers(5, 14)))
+    return case(rng, name, a, b, output, {"fused_activation_function": 0})
 
 
 def squared_difference(rng, size, dtype):
@@ -153,6 +172,7 @@ def logical_not(rng, size):
 _MOST = ("int8", "int8", "int16", "int32", "float32")
 GENERATORS = {
     **{name: of_types(arithmetic(name), _MOST) for name in ("ADD", "SUB", "MUL")},
+    "ADD, SUB, MUL int8, long rows": long_rows,
     "EQUAL, GREATER, LESS, ...": of_types(
         comparison, ("int8", "int8", "int16", "int32", "int64", "bool", "float32")
     ),

@@ -22,6 +22,10 @@ from edgeq.compiler.ops.shared.lookup import Pairwise
 
 _VALUES = np.arange(-128, 128, dtype=np.int64)
 _FIRST, _SECOND = _VALUES[:, None], _VALUES[None, :]
+_PAIRED_BITS = 16  # behind the point of sums whose high halves are put together, eq_eights_dsp.h
+_PAIRED_TRIES = 100
+_PAIRED_SPREAD = 8  # of a factor, in units of 2^-24, at the last try
+_EIGHTS_TURN = 32  # EQ_EIGHTS_TURN
 _MOST_BITS = 22  # behind the point of a sum, EQ_SATURATE_8_CASE
 _FEWEST_BITS = 16
 # Of a product, dropped before it is added: SMLAWB drops 16 of an input with 8 more bits.
@@ -117,6 +121,40 @@ def _sum_factors(
             if np.array_equal(tried.results(), wanted):
                 return tried
     return _relaxed(_Factors.near(ratios, 1.0, offsets, bits, low), wanted)
+
+
+@lru_cache(maxsize=64)
+def _paired(found: _Factors, results: bytes) -> _Factors | None:
+    """Factors of 16 bits behind the sums' point that give what `found` does; None if not found.
+
+    Bits of a product below the point are dropped, which moves sums to either side of a rounding; so
+    neighbours of the exact factors are tried.
+    """
+    wanted = np.frombuffer(results, np.int64).reshape(256, 256)
+    room, unit = 1 << _PAIRED_BITS, 2.0 ** (_PAIRED_BITS - found.bits)
+    low = np.where(wanted == -128, -_HALF_RANGE, wanted * room)
+    high = np.where(wanted == 127, _HALF_RANGE, wanted * room + room - 1)
+    random = np.random.default_rng(0)
+    for spread in np.linspace(0, _PAIRED_SPREAD, _PAIRED_TRIES):
+        one, two = (
+            round(factor * unit + spread * random.normal()) for factor in (found.one, found.two)
+        )
+        plain = replace(found, one=one, two=two, constant=0, bits=_PAIRED_BITS)
+        sums = plain.sums()
+        least, most = int((low - sums).max()), int((high - sums).min())
+        if least <= most:
+            tried = replace(plain, constant=(least + most) // 2)
+            # The kernel adds 128, to saturate to unsigned bytes.
+            lifted = replace(tried, constant=tried.constant + 128 * room)
+            return tried if tried.fit() and lifted.fit() else None
+    return None
+
+
+def _takes_eights(node: Node, shape: Mapping[str, Any], clamp: dict[str, int]) -> bool:
+    """Whether rows are worth the pass over eights, which knows no limits but int8's."""
+    full = clamp == {"activation_min": -128, "activation_max": 127}
+    long = shape["shape.size"][-1] >= 2 * _EIGHTS_TURN
+    return _core(node) == "dsp" and full and long and node.optimize != "size"
 
 
 def _relaxed(start: _Factors, wanted: NDArray[np.int64]) -> _Factors | None:
@@ -246,12 +284,17 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
     ratios = (a.scale / output.scale, sign * b.scale / output.scale)
     offsets = (a.zero_point, b.zero_point, output.zero_point)
     low = _LOW_BITS[_core(node)]
-    found = _sum_factors(ratios, offsets, _wanted(compute).tobytes(), low)
+    results = _wanted(compute).tobytes()
+    found = _sum_factors(ratios, offsets, results, low)
     if found is None:
         return None
     shape, swapped = _sides(node)
+    paired = _paired(found, results) if _takes_eights(node, shape, clamp) else None
+    found = paired or found
     one, two = (found.two, found.one) if swapped else (found.one, found.two)
     factors = {"factor1": one, "factor2": two, "constant": found.constant, "shift": found.bits}
+    if _core(node) == "dsp":
+        factors["eights"] = int(paired is not None)
     return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped)
 
 
@@ -290,6 +333,7 @@ def lower_product(
     if fields is None:
         return None
     shape, swapped = _sides(node)
+    eights = fields["narrow"] and _takes_eights(node, shape, clamp)
     sides = (b, a) if swapped else (a, b)
     params = {
         **shape,
@@ -297,6 +341,7 @@ def lower_product(
         "input2_offset": -sides[1].zero_point,
         "output_offset": output.zero_point,
         **fields,
+        "eights": int(eights),
         **clamp,
     }
     return _call(node, "scaled_product", params, swapped)
