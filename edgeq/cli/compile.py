@@ -23,6 +23,7 @@ from edgeq.cli.shared.common import (
 )
 from edgeq.compiler.options import MOST_THREADS, CompileOptions
 from edgeq.errors import UsageError
+from edgeq.model.decision import Rules
 from edgeq.report.units import in_bytes, in_cycles, in_macs
 from edgeq.support.terminal import say
 
@@ -233,7 +234,7 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         f"{in_macs(manifest['macs'], manifest.get('unknown_loops', 0))}"
     )
     rules = sources.stream.decision if sources.stream else None
-    if rules is not None and rules.settling:
+    if isinstance(rules, Rules) and rules.settling:
         say(f"decisions leave out the first {rules.settling:,} answers: no whole window before")
     if packed:
         say(f"weights of {packed} layers packed: two to a byte")
