@@ -268,14 +268,13 @@ def _too_little(stream: Stream, seconds: float, wanted: float | None) -> Iterato
 def _never(rules: Rules, stream: Stream, cut: Recorded) -> Iterator[str]:
     """What leaves nothing to decide in any of the recordings, in sentences."""
     most = max(stream.answers(len(samples)) for _, samples, _ in cut.parts)
-    seconds = rules.step / stream.values_per_second
     for what, answers, effect in (
         ("The model says (EDGEQ_SETTLING) that its first", rules.settling, "do not count"),
         ("The decision waits (suppression) for", rules.suppression, "after an event's own"),
     ):
         if answers >= most:
             yield (
-                f"{what} {answers:,} answers ({answers * seconds:,.0f} s) {effect}; the longest "
+                f"{what} {answers:,} answers {effect}; the longest "
                 f"recording has {most:,}, so that nothing can be decided."
             )
 
