@@ -280,8 +280,8 @@ def test_options_of_labelled_data_are_refused(place, capsys, more):
 @pytest.mark.parametrize(
     ("calls", "decision", "words"),
     [
-        ("100000", "", "that its first 100,000 answers (2,500 s) do not count; the longest"),
-        ("", "suppression = 320", "waits (suppression) for 320 answers (8 s) after an event's own"),
+        ("100000", "", "that its first 100,000 answers do not count; the longest"),
+        ("", "suppression = 320", "waits (suppression) for 320 answers after an event's own"),
         ("319", "suppression = 319", None),
         ("999999999", "", None),  # nothing that makes sense
     ],
