@@ -12,8 +12,8 @@ from edgeq.analysis.limits import Limits
 from edgeq.cli.shared.common import (
     Number,
     Whole,
-    compile_options,
     force_option,
+    form_options,
     import_option,
     json_option,
     precision_option,
@@ -75,7 +75,7 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 @try_it_option
 @import_option
 @dataset_options
-@compile_options
+@form_options
 @force_option
 @json_option
 @click.pass_context

@@ -140,6 +140,11 @@ def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
         (["--metric", "acuracy"], 2, "no metric"),
         (["--on", "sim:z80"], 2, "z80"),
         (["--ram", "much"], 2, "no size"),
+        (["--isa", "avx2"], 2, "No such option"),
+        (["--dispatch"], 2, "No such option"),
+        (["--metric", "regression"], 2, "metric is for labelled data"),
+        (["--limit", "3"], 2, "limit is for labelled data"),
+        (["--mean", "3"], 2, "no data is given"),
     ],
 )
 def test_bad_requests_are_refused_before_any_work(cli, models, tmp_path, arguments, code, words):

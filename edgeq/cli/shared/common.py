@@ -218,42 +218,49 @@ def compile_options(command: Command) -> Command:
     """Add what chooses the generated C's form, collected as `options: CompileOptions`."""
 
     def wrapper(
+        *args: Any, options: CompileOptions, isa: str | None, dispatch: bool, **kwargs: Any
+    ) -> Any:
+        return command(*args, options=replace(options, isa=isa or "", dispatch=dispatch), **kwargs)
+
+    return form_options(
+        _with_options(
+            command,
+            wrapper,
+            click.option(
+                "--dispatch",
+                is_flag=True,
+                help="For hosts: the program holds all levels and takes the best when it runs.",
+            ),
+            click.option(
+                "--isa",
+                type=click.Choice(LEVELS),
+                help="Level of a host's instruction set; on `c` the best of this machine by "
+                "default.",
+            ),
+        )
+    )
+
+
+def form_options(command: Command) -> Command:
+    """Add the same without the levels of hosts, where nobody chooses one."""
+
+    def wrapper(
         *args: Any,
         optimize: str,
         ram: str | None,
         flash: str | None,
         cycles: int | None,
         accept_stand_in: bool,
-        isa: str | None,
-        dispatch: bool,
         **kwargs: Any,
     ) -> Any:
         options = CompileOptions(
-            optimize,
-            parse_bytes(ram),
-            parse_bytes(flash),
-            cycles,
-            accept_stand_in,
-            isa=isa or "",
-            dispatch=dispatch,
+            optimize, parse_bytes(ram), parse_bytes(flash), cycles, accept_stand_in
         )
         return command(*args, options=options, **kwargs)
 
-    wrapper.__name__ = command.__name__
-    wrapper.__doc__ = command.__doc__
-    wrapper.__dict__.update(command.__dict__)
-    wrapped: Any = wrapper
-    for option in (
-        click.option(
-            "--dispatch",
-            is_flag=True,
-            help="For hosts: the program holds all levels and takes the best when it runs.",
-        ),
-        click.option(
-            "--isa",
-            type=click.Choice(LEVELS),
-            help="Level of a host's instruction set; on `c` the best of this machine by default.",
-        ),
+    return _with_options(
+        command,
+        wrapper,
         click.option(
             "--accept-stand-in",
             is_flag=True,
@@ -274,6 +281,14 @@ def compile_options(command: Command) -> Command:
             show_default=True,
             help="What the generated C is made for.",
         ),
-    ):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return]
+    )
+
+
+def _with_options(command: Command, wrapper: Any, *options: Any) -> Command:
+    """A wrapper in a command's place, with more options, the last one first."""
+    wrapper.__name__ = command.__name__
+    wrapper.__doc__ = command.__doc__
+    wrapper.__dict__.update(command.__dict__)
+    for option in options:
+        wrapper = option(wrapper)
+    return wrapper  # type: ignore[no-any-return]

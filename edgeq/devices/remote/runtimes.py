@@ -102,9 +102,11 @@ def choose(request: Request, wanted: str) -> Plan:
         EdgeqError: None fits; the reasons are listed.
     """
     reasons: list[str] = []
-    if request.compile_options.frontend is not None:
+    options = request.compile_options
+    if options.frontend is not None or options.isa or options.dispatch:
         if wanted not in ("", "c"):
-            raise UsageError(f"No front ends run with {wanted}.", hint="?runtime=c")
+            what = "Front ends" if options.frontend is not None else "--isa and --dispatch"
+            raise UsageError(f"{what} are for generated C, not {wanted}.", hint="?runtime=c")
         wanted = "c"
     for name, runtime in _RUNTIMES.items():
         if wanted in ("", name):

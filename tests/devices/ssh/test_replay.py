@@ -26,7 +26,7 @@ def test_a_host_decides_what_this_machine_decides(server, tmp_path):
 
 def test_what_a_host_does_not_do(server, tmp_path):
     path, options = passing(tmp_path), CompileOptions(frontend=front_end(EARS))
-    with pytest.raises(UsageError, match="No front ends run with litert"):
+    with pytest.raises(UsageError, match="Front ends are for generated C, not litert"):
         open_device(f"{server.address}&runtime=litert").open(path, options)
     with (
         open_device(server.address).open(path, options) as session,

@@ -11,7 +11,7 @@ from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.inputs import xorshift_input
 
 FAST = ProfileOptions(seconds=0.3)
@@ -56,6 +56,19 @@ def test_profile_fills_the_record(server, models):
     assert environment["after"]["monotonic_s"] >= environment["before"]["monotonic_s"] + 0.3
     low, high = environment["p50_confidence_95_us"]
     assert low <= found.latency_us.p50 <= high
+
+
+def test_a_level_asks_for_generated_c(server, models):
+    """Not LiteRT, which has none; and only for the architecture that has it."""
+    model = models / "ad01_int8.tflite"
+    ours, theirs = ("avx2", "neon") if platform.machine() == "x86_64" else ("neon", "avx2")
+    for options in (CompileOptions(isa=ours), CompileOptions(isa="portable")):
+        with open_device(server.address).open(model, options) as session:
+            assert session.profile(FAST).device["runtime"] == "c"
+    with pytest.raises(EdgeqError, match=f"--isa {theirs} is a level of"):
+        open_device(server.address).open(model, CompileOptions(isa=theirs))
+    with pytest.raises(UsageError, match="--isa and --dispatch are for generated C, not litert"):
+        open_device(server.address + "&runtime=litert").open(model, CompileOptions(isa=ours))
 
 
 def test_the_second_run_pushes_nothing(server, models):
