@@ -25,7 +25,7 @@ def push(
     """Put what is missing on the device; the number of bytes sent.
 
     A file gets its final name, its digest, only when the device has hashed it, and is hashed again
-    each time that it is to be used: disks rot, and others may write there. A broken push leaves a
+    when it is to be used later: disks rot, and others may write there. A broken push leaves a
     `.part` behind, from whose end the next one goes on.
 
     Raises:
@@ -51,15 +51,31 @@ def push(
 
 
 def _unchanged(shell: Shell, root: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
-    """Those whose bytes on the device are still the right ones; the others are removed there."""
+    """Those whose bytes on the device are still the right ones; the others are removed there.
+
+    What was found whole is believed for an hour, as long as the device was not started anew and
+    nobody has touched the files: small devices take a while to hash a runtime.
+    """
     if not artifacts:
         return []
-    lines = []
-    for each in artifacts:
-        f = quoted(f"{root}/{each.name}")
-        lines.append(f"{_matches(f, each.sha256)} && echo yes || {{ rm -f {f}; echo no; }}")
+    files = [quoted(f"{root}/{each.name}") for each in artifacts]
+    mark = quoted(f"{root}/.{artifacts[0].name}.whole")
+    # $boot is the bootstrap's. A device that has not all of these tools hashes every time.
+    seen = (
+        f"k=\"$boot $(stat -c '%n %i %s %Z' {' '.join(files)} | tr '\\n' ' ')\"; w=; "
+        f'[ -n "$(find {mark} -mmin -60)" ] && IFS= read -r w <{mark}'
+    )
+    hashed = "; ".join(
+        f"{_matches(f, each.sha256)} && echo yes || {{ rm -f {f}; echo no; n=1; }}"
+        for f, each in zip(files, artifacts, strict=True)
+    )
+    known = "; ".join(["echo yes"] * len(files))
     hashing_s = sum(each.size_bytes for each in artifacts) / _HASHED_BYTES_PER_S
-    _, answer = shell.do("; ".join(lines), hashing_s)
+    _, answer = shell.do(
+        f'{{ {seen}; n=; if [ "$w" = "$k" ] && [ "${{#k}}" -gt 100 ]; then {known}; else {hashed}; '
+        f'rm -f {mark}; [ -n "$n" ] || printf \'%s\\n\' "$k" >{mark}; fi; }} 2>/dev/null',
+        hashing_s,
+    )
     return [each for each, said in zip(artifacts, answer.split(), strict=False) if said == "yes"]
 
 
@@ -207,7 +223,8 @@ def _make_room(
         if total <= cache_bytes:
             return
         if name in facts.cached and name not in kept:
-            shell.do(f"rm -rf {quoted(f'{facts.root}/{name}')}")
+            path = f"{facts.root}/{name}", f"{facts.root}/.{name}.whole"
+            shell.do(f"rm -rf {' '.join(map(quoted, path))}")
             total -= facts.cached[name]
 
 

@@ -1,6 +1,9 @@
 """A model on a real SSH server: run, profile, caches."""
 
+import os
 import platform
+import shutil
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.inputs import xorshift_input
+from tests.devices.ssh import openssh
 
 FAST = ProfileOptions(seconds=0.3)
 
@@ -91,7 +95,7 @@ def test_what_a_disk_has_damaged_is_pushed_again(server, models, agent):
         wanted = session.run(inputs)[0]
     assert server.wait_until_idle(3) == []
     folder = server.home / ".cache/edgeq"
-    files = [path for path in folder.iterdir() if path.is_file()]
+    files = [path for path in folder.iterdir() if len(path.stem) == 64]
     assert {".tflite", ".so"} < {path.suffix for path in files}
     for path in files:
         good = path.read_bytes()
@@ -104,6 +108,40 @@ def test_what_a_disk_has_damaged_is_pushed_again(server, models, agent):
         np.testing.assert_array_equal(session.run(inputs)[0], wanted)
     with device.open(model, CompileOptions()) as session:
         assert session.pushed_bytes == 0
+
+
+@pytest.mark.slow
+def test_what_was_found_whole_is_hashed_again_later(tmp_path, models):
+    """After an hour, after a new start, and as soon as somebody has touched a file."""
+    tools, hashes = tmp_path / "bin", tmp_path / "hashes"
+    tools.mkdir()
+    for name in ("openssl", "sha256sum"):
+        (tools / name).write_text(f'#!/bin/sh\necho x >>{hashes}\nexec {shutil.which(name)} "$@"\n')
+        (tools / name).chmod(0o755)
+    own = openssh.start(tmp_path / "sshd", environment=f"PATH={tools}:{os.environ['PATH']}")
+    device = open_device(own.address)
+
+    def hashed():
+        hashes.write_text("")
+        with device.open(models / "kws_int8.tflite", CompileOptions()) as session:
+            assert session.pushed_bytes == 0
+        return len(hashes.read_text().split())
+
+    try:
+        with device.open(models / "kws_int8.tflite", CompileOptions()):
+            pass
+        assert [hashed(), hashed()] == [3, 0]
+        folder = own.home / ".cache/edgeq"
+        (mark,) = folder.glob(".*.whole")
+        os.utime(mark, (0, 0))
+        assert hashed() == 3
+        mark.write_text("another start" + mark.read_text()[13:])
+        assert hashed() == 3
+        time.sleep(1)  # as stat tells times
+        next(folder.glob("*.so")).touch()
+        assert hashed() == 3
+    finally:
+        own.stop()
 
 
 def test_a_session_runs_again_after_a_profile(server, models):
@@ -212,7 +250,6 @@ def test_a_missing_op_is_named(server, tmp_path):
 
 def test_a_broken_push_goes_on_where_it_stopped(tmp_path, models):
     from edgeq.devices.remote.link import LinkLost
-    from tests.devices.ssh import openssh
     from tests.devices.ssh.proxy import Proxy
 
     own = openssh.start(tmp_path / "sshd")
@@ -233,7 +270,6 @@ def test_a_broken_push_goes_on_where_it_stopped(tmp_path, models):
 
 
 def test_the_cache_has_a_cap(tmp_path, models):
-    from tests.devices.ssh import openssh
 
     own = openssh.start(tmp_path / "sshd")
     try:
