@@ -22,6 +22,8 @@ from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
+from edgeq.model.graph import Graph
+from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, beside
 from edgeq.support.result import Result
@@ -133,14 +135,15 @@ def profile_on(
             f"{names} has no meaning on {device.address}.", hint="it is for ssh: and adb: devices"
         )
     with as_tflite(model) as path:
-        graph = as_fed(read_graph(path), options)
+        plain = read_graph(path)
+        graph = as_fed(plain, options)
         check_hears(device.address, options)
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
             report = metered(session, device, power, profile_options) if power else None
         check_measured(found, options, Path(model))
-    macs = model_macs(graph)
+    macs = model_macs(_as_run(plain, found, options))
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]
     found = replace(found, ops=ops)
@@ -174,6 +177,21 @@ def _target_of(found: Measurement) -> Target | None:
         return load_target(where.rest)
     # None for a board of somebody's own that is not described here.
     return target_called(str(found.device.get("target") or ""))
+
+
+def _as_run(model: Graph, found: Measurement, options: CompileOptions | None) -> Graph:
+    """The graph whose ops were measured: behind a front end that with its stages."""
+    if options is None or options.frontend is None:
+        return model
+    # A core without an FPU may have other stages.
+    forms = [joined(options.frontend, model, fpu=fpu) for fpu in (True, False)]
+    ops = [op for op in found.ops if op.index >= 0 and not op.subgraph]
+
+    def fits(form: Graph) -> bool:
+        known = dict(enumerate(op.name for op in form.main.ops))
+        return all(known.get(op.index) == op.op for op in ops)
+
+    return next((form for form in forms if fits(form)), forms[0])
 
 
 def _completed(op: OpProfile, macs: Mapping[int, int]) -> OpProfile:

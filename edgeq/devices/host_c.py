@@ -333,23 +333,23 @@ class HostSession(Session):
     def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
         ops = op_entries(self._sources)
         stream = self._sources.stream
-        calls = _OP_CALLS if stream is None else stream.frames + _OP_CALLS * stream.frame_step
+        first, each = (0, 1) if stream is None else (stream.frames, stream.frame_step)
+        calls = first + _OP_CALLS * each
         spent = np.zeros((calls, len(ops) + 1))
         seen, running, begun = 0, len(ops), 0
 
         def on_op(op: int, arena: int) -> None:  # noqa: ARG001
             nonlocal seen, running, begun
             now = time.perf_counter_ns()
-            if op == 0 and stream is not None:
-                spent[seen] = 0  # the call before did not end in an answer
-            else:
-                # An op inside of a loop is there once a turn.
-                spent[seen, running] += now - begun
+            # An op inside of a loop is there once a turn.
+            spent[seen, running] += now - begun
             running, seen = op, seen + (op == len(ops))
             begun = time.perf_counter_ns()
 
         self._traced(on_op, [np.repeat(array[:1], calls, axis=0) for array in batch], calls)
-        return timed_ops(ops, spent[:seen, :-1] / 1e3)
+        # With a front end all calls from one answer to the next, as the latency has them.
+        answers = spent[first:seen, :-1].reshape(-1, each, len(ops)).sum(axis=1)
+        return timed_ops(ops, answers / 1e3)
 
     def _traced(
         self, on_op: Callable[[int, int], None], batch: Sequence[Array], calls: int

@@ -22,21 +22,23 @@ from edgeq.devices.recordings import (
     take_lines,
 )
 from edgeq.devices.tensors import TensorSpec
+from edgeq.model.inputs import xorshift_input
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
-_MOST_BYTES = 1024  # of samples in a call: a board holds them besides its own
+BOARD_BYTES = 1024  # of samples in a call: a board holds them besides its own
+HOST_BYTES = 1 << 20
 _ANEW = 1 << 31
 
 
-def piece(stream: Stream) -> int:
-    """The most samples in a call."""
-    return min(stream.step * stream.frame_step, _MOST_BYTES // np.dtype(stream.dtype).itemsize)
+def piece(stream: Stream, most_bytes: int = BOARD_BYTES) -> int:
+    """The most samples in a call that has room for so many bytes of them."""
+    return min(stream.step * stream.frame_step, most_bytes // np.dtype(stream.dtype).itemsize)
 
 
-def input_spec(stream: Stream) -> TensorSpec:
+def input_spec(stream: Stream, most_bytes: int = BOARD_BYTES) -> TensorSpec:
     """The input of a call."""
-    size = 4 + piece(stream) * np.dtype(stream.dtype).itemsize
+    size = 4 + piece(stream, most_bytes) * np.dtype(stream.dtype).itemsize
     return TensorSpec("samples", (size + -size % 4,), "uint8")
 
 
@@ -46,21 +48,24 @@ def output_spec(stream: Stream, outputs: Sequence[TensorSpec]) -> TensorSpec:
     return TensorSpec("heard", (size + -size % 4,), "uint8")
 
 
-def calls_of(samples: Array, stream: Stream, chunk: int | None = None) -> Array:
+def calls_of(
+    samples: Array, stream: Stream, chunk: int | None = None, most_bytes: int = BOARD_BYTES
+) -> Array:
     """The inputs of all calls that take a recording, from the initial state.
 
     Args:
         samples: As `Session.hear` takes them.
         stream: How samples reach the program.
         chunk: Samples in a call; `piece` at the most.
+        most_bytes: Of samples in a call.
 
     Returns:
         uint8, shape (calls, bytes).
     """
     samples = check_samples(samples, stream)
-    most = min(chunk or piece(stream), piece(stream))
+    most = min(chunk or piece(stream, most_bytes), piece(stream, most_bytes))
     count = -(-len(samples) // most)
-    calls = np.zeros((count, *input_spec(stream).shape), np.uint8)
+    calls = np.zeros((count, *input_spec(stream, most_bytes).shape), np.uint8)
     heads = np.full(count, most, np.uint32)
     heads[-1:] = len(samples) - (count - 1) * most
     heads[:1] |= _ANEW
@@ -70,6 +75,30 @@ def calls_of(samples: Array, stream: Stream, chunk: int | None = None) -> Array:
     row = whole.view(np.uint8).reshape(count, -1)
     calls[:, 4 : 4 + row.shape[1]] = row
     return calls
+
+
+def measured_calls(
+    stream: Stream, index: int = 0, chunk: int | None = None, most_bytes: int = BOARD_BYTES
+) -> tuple[Array, Array]:
+    """What is fed to measure an answer: noise, in calls as `calls_of` gives them.
+
+    Args:
+        stream: How samples reach the program.
+        index: Number of the reproducible input.
+        chunk: Samples in a call; by default those of one frame, so that the call that makes an
+            answer does the work of one frame and of the model.
+        most_bytes: Of samples in a call.
+
+    Returns:
+        The calls up to the first answer, from the initial state; and those from one answer to the
+        next, the last of which makes it.
+    """
+    period = stream.step * stream.frame_step
+    noise = xorshift_input((stream.first_answer + period,), stream.dtype, index)
+    parts = noise[: stream.first_answer], noise[stream.first_answer :]
+    first, again = (calls_of(part, stream, chunk or stream.step, most_bytes) for part in parts)
+    again[0, 3] &= 0x7F  # not anew
+    return first, again
 
 
 def heard_of(results: Array, samples: int, stream: Stream, outputs: Sequence[TensorSpec]) -> Heard:
@@ -99,9 +128,12 @@ def heard_of(results: Array, samples: int, stream: Stream, outputs: Sequence[Ten
     return Heard(answers, events_of(taken, stream))
 
 
-def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> dict[str, str]:
+def replay_files(
+    name: str, stream: Stream, outputs: Sequence[TensorSpec], most_bytes: int = BOARD_BYTES
+) -> dict[str, str]:
     """NAME_replay.h and NAME_replay.c of a model with such a name."""
-    upper = name.upper()
+    upper, most = name.upper(), piece(stream, most_bytes)
+    given = input_spec(stream, most_bytes).bytes
     header = [
         f"/* Recordings replayed through {name}_push, a piece a call. */",
         f"#ifndef {upper}_REPLAY_H",
@@ -109,7 +141,7 @@ def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> di
         "",
         "#include <stdint.h>",
         "",
-        f"/* {input_spec(stream).bytes} bytes: how many samples (the highest bit: from the initial",
+        f"/* {given} bytes: how many samples (the highest bit: from the initial",
         " * state), and the samples. */",
         f"uint8_t *{name}_replay_input(void);",
         f"void {name}_replay_invoke(void);",
@@ -121,11 +153,11 @@ def replay_files(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> di
     ]
     return {
         f"{name}_replay.h": "\n".join(header) + "\n",
-        f"{name}_replay.c": "\n".join(_source(name, stream, outputs)) + "\n",
+        f"{name}_replay.c": "\n".join(_source(name, stream, outputs, most)) + "\n",
     }
 
 
-def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> list[str]:
+def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec], most: int) -> list[str]:
     queue, words = _queue(stream), event_words(stream)
     fields = [f"    uint32_t rows[{words * queue}];"] if queue else []
     fields += [f"    uint8_t output_{k}[{spec.bytes}];" for k, spec in enumerate(outputs)]
@@ -151,7 +183,7 @@ def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> list[st
         "",
         "static struct {",
         "    uint32_t count;",
-        f"    {stream.dtype}_t samples[{piece(stream)}];",
+        f"    {stream.dtype}_t samples[{most}];",
         "} given;",
         "",
         "static struct {",
@@ -172,7 +204,7 @@ def _source(name: str, stream: Stream, outputs: Sequence[TensorSpec]) -> list[st
         f"        {name}_reset();",
         "    }",
         "    memset(&heard, 0, sizeof heard);",
-        f"    if (count <= {piece(stream)}u) {{",
+        f"    if (count <= {most}u) {{",
         f"        heard.answers = (uint32_t){name}_push(given.samples, count);",
         "    }",
         "    if (heard.answers != 0u) {",

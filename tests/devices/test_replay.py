@@ -83,6 +83,16 @@ def test_calls_and_what_they_give():
     assert (heard.events[0].score, heard.events[0].decided) == (300, 10)
 
 
+def test_webassembly_measures_all_of_an_answer(tmp_path):
+    need(importlib.util.find_spec("wasmtime"), "wasmtime")
+    options = CompileOptions(frontend=front_end({**EARS, "stride": 3}))
+    with open_device("wasm:").open(passing(tmp_path), options) as session:
+        found = session.profile(ProfileOptions(runs=3, warmup=1))
+    took = {op.op: op.us for op in found.ops}
+    assert took["FRONTEND_FFT"] > 0
+    assert took["MAXIMUM"] > 0  # it runs for every third frame
+
+
 def test_qemu_counts_the_stages(tmp_path):
     need(shutil.which("qemu-system-arm"), "qemu-system-arm")
     options = CompileOptions(frontend=front_end(EARS))

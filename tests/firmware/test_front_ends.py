@@ -7,9 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 
+from edgeq.analysis.profiling import profile
 from edgeq.compiler.build.compiler import build as compile_c
 from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.firmware.create import create_project
@@ -93,6 +95,13 @@ def test_a_board_decides_what_this_machine_decides(tmp_path, target, described, 
         there = hear(f"serial:{port}", path, front, sound)
         assert there.events == here.events
         np.testing.assert_array_equal(there.answers[0], here.answers[0])
+        found = profile(path, on=f"serial:{port}", options=options).measurement
+        assert found.cycles > 0
+        with open_device("c").open(path, options) as session:
+            stages = {(op.index, op.op) for op in session.profile(ProfileOptions(runs=1)).ops}
+        assert {(op.index, op.op) for op in found.ops} - {(-1, "COPY")} >= stages - {(-1, "COPY")}
+        assert all(op.cycles > 0 for op in found.ops if op.op.startswith("FRONTEND_"))
+        assert all(op.cycles > 0 for op in found.ops if op.op == "MAXIMUM")
         other = CompileOptions(frontend=front_end({**described, "decision": {"full_scale": 60}}))
         with pytest.raises(EdgeqError, match="this model behind this front end with this decision"):
             open_device(f"serial:{port}").open(path, other)

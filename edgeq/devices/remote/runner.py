@@ -28,7 +28,7 @@ from edgeq.devices.generated import (
 )  # fmt: skip
 from edgeq.devices.remote.artifacts import Artifact, artifact
 from edgeq.devices.remote.facts import HostFacts
-from edgeq.devices.replay import input_spec, output_spec, replay_files
+from edgeq.devices.replay import HOST_BYTES, input_spec, output_spec, replay_files
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError, MissingDependency
 
@@ -83,7 +83,7 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
     files = {name: (_RUNNER / name).read_text() for name in _GENERATED_FILES}
     files |= {**sources.files, "eq_model_table.h": model_table(sources)}
     if sources.stream is not None:
-        files |= replay_files(NAME, sources.stream, tensor_specs(sources, "outputs"))
+        files |= replay_files(NAME, sources.stream, tensor_specs(sources, "outputs"), HOST_BYTES)
     flags = [*compile_flags(sources), "-O3", "-include", "eq_marks.h"]
     if facts.architecture == "armv7l" and "neon" in facts.cpu_features:
         flags.append("-mfpu=neon")
@@ -126,7 +126,7 @@ def model_table(sources: Sources) -> str:
     stem, stream = NAME, sources.stream
     if stream is not None:
         stem = f"{NAME}_replay"
-        inputs, outputs = [input_spec(stream)], [output_spec(stream, outputs)]
+        inputs, outputs = [input_spec(stream, HOST_BYTES)], [output_spec(stream, outputs)]
         functions = [[f"{stem}_input"], [f"{stem}_output"]]
     ops = op_entries(sources)
     lines = [

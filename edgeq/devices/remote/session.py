@@ -22,12 +22,20 @@ from edgeq.devices.remote.link import LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
 from edgeq.devices.remote.samples import Samples
-from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec
+from edgeq.devices.replay import (
+    HOST_BYTES,
+    calls_of,
+    heard_of,
+    input_spec,
+    measured_calls,
+    output_spec,
+    piece,
+)
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import DEFAULT_SECONDS
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
-from edgeq.model.recording import heard
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
@@ -60,10 +68,13 @@ class RemoteSession(Session):
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = self._answers = graph_specs(self._graph, self._graph.main.outputs)
         self._stream: Stream | None = None
+        # What runs there: with a front end its stages are ops, too.
+        self._program = self._graph
         if options.frontend is not None:
-            self._stream = heard(options.frontend, self._graph).stream
+            self._program = joined(options.frontend, self._graph, fpu=True)
+            self._stream = self._program.stream
             assert self._stream is not None
-            self._inputs = [input_spec(self._stream)]
+            self._inputs = [input_spec(self._stream, HOST_BYTES)]
             self._outputs = [output_spec(self._stream, self._answers)]
         self._model = artifacts.artifact(model, ".tflite")
         self._setting = _Setting(
@@ -112,7 +123,7 @@ class RemoteSession(Session):
         """Answers and events of one recording from the initial state, a piece a call."""
         if self._stream is None:
             return super().hear(samples, chunk)
-        (results,) = self.run([calls_of(samples, self._stream, chunk)])
+        (results,) = self.run([calls_of(samples, self._stream, chunk, HOST_BYTES)])
         return heard_of(results, len(samples), self._stream, self._answers)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:  # noqa: ARG002
@@ -132,12 +143,6 @@ class RemoteSession(Session):
 
         The measurement has a process of its own, so a model's state starts anew after it.
         """
-        if self._stream is not None:
-            raise UsageError(
-                "Front ends are not profiled on this device.",
-                self._device.address,
-                "--on c, or --on sim:CPU",
-            )
         extra = options.extra
         wanted = _Setting(
             int(extra.get("threads") or self._setting.threads),
@@ -147,17 +152,16 @@ class RemoteSession(Session):
         if not self._fresh or wanted != self._holds:
             self._loaded = self._load(wanted)
         loaded = self._loaded
-        values = profile_inputs(self._inputs, options.input_index)
-        feed = b"".join(np.ascontiguousarray(array).tobytes() for array in values)
-        data = base64.b64encode(feed).decode()
+        data = self._measured_input(options.input_index)
         self._fresh, self._measured = False, True
+        self._lead_in(options.input_index)
         self._agent.snapshots.clear()
         samples = Samples(self._device.address)
         try:
             measured = self._measure(options, data, samples)
             snapshots = list(self._agent.snapshots)
             count = passes(float(np.median(samples.us)))
-            times = self._op_times(wanted, data, count) if options.ops else []
+            times = self._op_times(wanted, data, count, options) if options.ops else []
             plain = self._plain_outputs(wanted, data, times)
         except EdgeqError as error:
             if samples.us:
@@ -167,7 +171,9 @@ class RemoteSession(Session):
             self._device.address, self._agent, loaded, measured, samples, snapshots,
             wanted.threads, options, times, plain,
         )  # fmt: skip
-        return measurement(run, self._outputs, op_shares(times, self._graph))
+        found = measurement(run, self._outputs, op_shares(times, self._program))
+        # The bytes of a replayed call are not those of an answer.
+        return found if self._stream is None else replace(found, output_sha256=None)
 
     def close(self) -> None:
         """End the agent and the connection."""
@@ -262,9 +268,39 @@ class RemoteSession(Session):
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 
-    def _op_times(self, setting: _Setting, data: str, runs: int) -> list[answers.OpTime]:
+    def _measured_input(self, index: int) -> str:
+        """The input of a call that is measured; with a front end all samples of an answer."""
+        if self._stream is None:
+            values = profile_inputs(self._inputs, index)
+            feed = b"".join(np.ascontiguousarray(array).tobytes() for array in values)
+        else:
+            feed = self._replayed(index)[1].tobytes()
+        return base64.b64encode(feed).decode()
+
+    def _lead_in(self, index: int) -> None:
+        """With a front end: make the calls before the first answer, so that each has one then."""
+        if self._stream is None:
+            return
+        calls = self._replayed(index)[0]
+        self._agent.ask("run", calls=len(calls), data=base64.b64encode(calls.tobytes()).decode())
+
+    def _replayed(self, index: int) -> tuple[Array, Array]:
+        """The calls up to the first answer, and the one of each answer after it."""
+        assert self._stream is not None
+        period = self._stream.step * self._stream.frame_step
+        if piece(self._stream, HOST_BYTES) < period:
+            raise UsageError(
+                f"An answer of {period:,} samples is not measured on this device.",
+                self._device.address, "--on c, or --on sim:CPU",
+            )  # fmt: skip
+        return measured_calls(self._stream, index, period, HOST_BYTES)
+
+    def _op_times(
+        self, setting: _Setting, data: str, runs: int, options: ProfileOptions
+    ) -> list[answers.OpTime]:
         """Times per op, from a process of its own: profiling slows a model down."""
         self._load(replace(setting, profiling=True))
+        self._lead_in(options.input_index)
         message = self._agent.ask("ops", runs=runs, data=data)
         return answers.read_op_times(message)
 

@@ -25,7 +25,7 @@ from edgeq.devices.base import (
 )
 from edgeq.devices.numbers import whole
 from edgeq.devices.query import allow_only, positive
-from edgeq.devices.replay import calls_of, heard_of, input_spec, output_spec
+from edgeq.devices.replay import calls_of, heard_of, input_spec, measured_calls, output_spec
 from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
 from edgeq.devices.serial.protocol import BODY_LIMIT, NO_OP, Request
@@ -39,6 +39,7 @@ from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 
 _Result = TypeVar("_Result")
+_Call = Sequence[bytes]  # the values of each input
 
 _RESETS = 5
 _SMALLEST_CHUNK = 16
@@ -104,15 +105,14 @@ class SerialSession(Session):
     ) -> None:
         self._device = device
         self._link = link
-        self._graph = graph.main
         self._inputs = graph_specs(graph, graph.main.inputs)
         self._outputs = self._answers = graph_specs(graph, graph.main.outputs)
         self._stream: Stream | None = None
-        known = {graph.sha256}
+        known = {graph.sha256: graph.main}
         if front is not None:
             # The board's core decides between the forms of the front end.
             forms = [joined(front, graph, fpu=fpu) for fpu in (True, False)]
-            known = {form.sha256 for form in forms}
+            known = {form.sha256: form.main for form in forms}
             self._stream = forms[0].stream
             assert self._stream is not None
             self._inputs = [input_spec(self._stream)]
@@ -121,6 +121,7 @@ class SerialSession(Session):
         self._work_s = _WORK_S
         self._board = greet(link)
         self._model = self._find_model(known)
+        self._graph = known[self._model.sha256]
         self._check_tensors()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -161,21 +162,15 @@ class SerialSession(Session):
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Cycles of warm calls by the board's own counter, its stack and the arena."""
-        if self._stream is not None:
-            raise UsageError(
-                "Front ends are not profiled on boards.", self._device.address, "--on sim:CPU"
-            )
-        shapes = [spec.shape for spec in self._inputs]
-        dtypes = [spec.dtype for spec in self._inputs]
-        values = [x.tobytes() for x in xorshift_inputs(shapes, dtypes, options.input_index)]
+        first, again = self._measured_calls(options.input_index)
         outputs: list[bytes] = []
         cycles = []
         self.reset()
-        for _ in range(1 + (options.runs or 3)):
-            outputs, counted = self._call(values)
+        for number in range(1 + (options.runs or 3)):
+            outputs, counted = self._answer(again if number else first)
             cycles.append(counted)
         stack = self._link.numbers(Request.STATS, b"", "<I")[0]
-        counts = any(cycles)
+        counts, plain = any(cycles), self._stream is None
         board = self._board
         return Measurement(
             device={
@@ -192,8 +187,9 @@ class SerialSession(Session):
             cycles=cycles[1] if counts else None,
             cycles_estimated=board.emulated,
             memory_bytes=Memory(arena=self._model.arena_bytes, stack=stack or None),
-            ops=self._op_profiles(values) if options.ops and counts else (),
-            output_sha256=hashlib.sha256(b"".join(outputs)).hexdigest(),
+            ops=self._op_profiles(again) if options.ops and counts else (),
+            # The bytes of a replayed call are not those of an answer.
+            output_sha256=hashlib.sha256(b"".join(outputs)).hexdigest() if plain else None,
             environment={"baud": self._device.baud, "repeated_frames": self._link.repeats},
             warnings=(_EMULATED,) if board.emulated else (),
         )
@@ -227,15 +223,33 @@ class SerialSession(Session):
                         self._device.address,
                     )
 
+    def _measured_calls(self, index: int) -> tuple[Sequence[_Call], Sequence[_Call]]:
+        """The inputs of all calls that lead to the first answer, and of those to each further."""
+        if self._stream is not None:
+            first, again = measured_calls(self._stream, index)
+            return [[call.tobytes()] for call in first], [[call.tobytes()] for call in again]
+        shapes = [spec.shape for spec in self._inputs]
+        dtypes = [spec.dtype for spec in self._inputs]
+        call = [[x.tobytes() for x in xorshift_inputs(shapes, dtypes, index)]]
+        return call, call
+
+    def _answer(self, calls: Sequence[_Call]) -> tuple[list[bytes], int]:
+        """Outputs and cycles of the last of some calls."""
+        for call in calls[:-1]:
+            self._surviving_resets(self._call_once, call, answers=False)
+        return self._call(calls[-1])
+
     def _call(self, inputs: Sequence[bytes]) -> tuple[list[bytes], int]:
         """Outputs and cycles of one call."""
         return self._surviving_resets(self._call_once, inputs)
 
-    def _surviving_resets(self, action: Callable[..., _Result], *arguments: Any) -> _Result:
+    def _surviving_resets(
+        self, action: Callable[..., _Result], *arguments: Any, **more: Any
+    ) -> _Result:
         """What `action` returns; it is done again when the board was reset on the way."""
         for _ in range(_RESETS):
             try:
-                return action(*arguments)
+                return action(*arguments, **more)
             except BoardReset as error:
                 if self._model.has_state:
                     raise EdgeqError(
@@ -246,15 +260,15 @@ class SerialSession(Session):
                 greet(self._link)
         raise EdgeqError("The board resets again and again.", self._device.address, "its supply?")
 
-    def _call_once(self, inputs: Sequence[bytes]) -> tuple[list[bytes], int]:
+    def _call_once(self, inputs: _Call, *, answers: bool = True) -> tuple[list[bytes], int]:
         crc = 0
         for position, value in enumerate(inputs):
             self._write(position, value)
             crc = zlib.crc32(value, crc)
         question = struct.pack("<BI", self._model.index, crc)
         cycles = self._link.numbers(Request.INVOKE, question, "<I", self._work_s)[0]
-        outputs = [self._read(position, spec.bytes) for position, spec in enumerate(self._outputs)]
-        return outputs, cycles
+        wanted = self._outputs if answers else ()
+        return [self._read(position, spec.bytes) for position, spec in enumerate(wanted)], cycles
 
     def _replay_once(self, call: bytes) -> bytes:
         """The output of a call of the replay; where there is no answer only its head."""
@@ -293,14 +307,14 @@ class SerialSession(Session):
             self._chunk = min(BODY_LIMIT, self._chunk + 2)
         return answer
 
-    def _op_profiles(self, values: Sequence[bytes]) -> list[OpProfile]:
+    def _op_profiles(self, calls: Sequence[_Call]) -> list[OpProfile]:
         """Cycles of each op; as many calls as it takes windows of the board's to see them all."""
         if any(op.name in _CONTROL_FLOW for op in self._graph.ops):
             return []  # the board numbers the ops of each subgraph from 0
         timed: list[tuple[int, int]] = []
         count, most = 1, _SPARE_OPS + _CALLS_OF_OP * len(self._graph.ops)
         while len(timed) < count:
-            count, window = self._surviving_resets(self._time_window, values, len(timed))
+            count, window = self._surviving_resets(self._time_window, calls, len(timed))
             timed += window
             if not window or count > most:  # it would go on for hours
                 raise DamagedAnswer(self._device.port)
@@ -317,13 +331,14 @@ class SerialSession(Session):
             for number, cycles in timed
         ]
 
-    def _time_window(
-        self, values: Sequence[bytes], first: int
-    ) -> tuple[int, list[tuple[int, int]]]:
+    def _time_window(self, calls: Sequence[_Call], first: int) -> tuple[int, list[tuple[int, int]]]:
         """How many ops there are, and those from `first` on that one call has timed."""
-        self.reset()
+        if self._stream is None:
+            self.reset()
+        for call in calls[:-1]:
+            self._call_once(call, answers=False)
         count = watch_ops(self._link, self._model.index, first)
-        self._call_once(values)
+        self._call_once(calls[-1])
         return count, timed_ops(self._link, self._model.index, first)
 
     def _latency(self, cycles: Sequence[int]) -> Latency | None:
