@@ -1,10 +1,12 @@
 """Detectors behind front ends: events and boxes on devices, in C, and what is refused."""
 
+import json
 import subprocess
 
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import host_toolchain
@@ -13,6 +15,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
+from edgeq.frontend.description import toml_text
 from edgeq.frontend.detection import read_detection
 from edgeq.frontend.detector import detect
 from edgeq.model.box_rules import box_rules_of, read_tensors
@@ -107,6 +110,21 @@ int main(void)
         f"{names[first.label]} {first.score} 42;"
         f"{names[second.label]} {second.score} {' '.join(map(str, second.box))};0"
     )
+
+
+def test_a_detector_compiles_from_its_file(tmp_path):
+    path, place = passing(tmp_path, "int8"), tmp_path / "eye.toml"
+    camera = toml_text({**CAMERA, "mean": 128, "std": 16.0})
+    nms = '[decision]\nlabels = ["car", "cat", "dog"]\n[decision.nms]\niou_threshold = 0.3\n'
+    place.write_text(camera + nms)
+    front = front_end(place)
+    files = edgeq.compile(path, tmp_path / "c", options=CompileOptions(frontend=front)).files
+    manifest = json.loads((tmp_path / "c" / "manifest.json").read_text())
+    decision = manifest["stream"]["decision"]
+    assert decision["labels"] == ["car", "cat", "dog"]
+    assert decision["overlap"] == round(0.3 * 32768)
+    assert "scores" not in decision
+    assert any("detection.h" in str(file) for file in files)
 
 
 @pytest.mark.parametrize(
