@@ -1,6 +1,8 @@
 """Detectors behind front ends: events and boxes on devices, in C, and what is refused."""
 
+import importlib.util
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -23,6 +25,7 @@ from edgeq.model.joining import box_rules_for
 from edgeq.model.model_file import read_graph
 from tests.frontend.test_detection import tensor
 from tests.oracle.build import TensorSpec, single_op
+from tests.tools import need
 
 CAMERA = {"kind": "image", "format": "gray8", "width": 7, "height": 6, "out_width": 7,
           "out_height": 6, "out_channels": 1, "resize": "nearest"}  # fmt: skip
@@ -70,6 +73,25 @@ def test_events_of_a_model_are_those_of_its_answers(tmp_path, dtype):
         assert len(heard.events) > 30
     kinds = {t.dtype for t in read_tensors(front.decision, [graph.main.tensors[1]], (0, 0))}
     assert kinds == {"int8" if dtype in ("int8", "uint8") else "int16"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["qemu:cortex-m4", "wasm:"])
+def test_boxes_come_back_from_a_replay(tmp_path, address):
+    """A board's calls and WebAssembly carry as much of an event as this machine's C."""
+    program = "qemu-system-arm" if address.startswith("qemu") else None
+    need(shutil.which(program) if program else importlib.util.find_spec("wasmtime"), address)
+    path = passing(tmp_path, "int8")
+    options = CompileOptions(
+        frontend=front_end({**CAMERA, "mean": 128, "std": 16.0, "decision": DECISION})
+    )
+    frames = np.random.default_rng(3).integers(0, 256, (30, 42)).astype(np.uint8).reshape(-1)
+    heard = []
+    for each in ("c", address):
+        with open_device(each).open(path, options) as session:
+            heard.append(session.hear(frames).events)
+    assert heard[0] == heard[1] != ()
+    assert len({event.box for event in heard[1]}) > 30
 
 
 def test_an_event_is_taken_with_its_box_or_without(tmp_path):
