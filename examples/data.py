@@ -74,6 +74,26 @@ def watch(window: int = 128, step: int = 32, test_subjects: tuple[int, ...] = (9
     return Split(stacked[order], labels[order], stacked[test], labels[test], classes)
 
 
+@dataclass(frozen=True)
+class Session:
+    """One exercise of one person: samples of shape (times, 6) at 50 Hz, in g and rad/s."""
+
+    samples: NDArray[np.float64]
+    label: int
+    person: int
+    arm: int
+
+
+def watch_sessions() -> tuple[list[Session], tuple[str, ...]]:
+    """The recordings behind `watch`, whole and in real units, and the exercises' names."""
+    from seglearn.datasets import load_watch
+
+    data = load_watch()
+    columns = (data["X"], data["y"], data["subject"], data["side"])
+    sessions = [Session(x, int(y), int(s), int(arm)) for x, y, s, arm in zip(*columns, strict=True)]
+    return sessions, tuple(data["y_labels"])
+
+
 def vowels(frames: int = 29) -> Split:
     """Nine speakers saying /ae/, 12 LPC cepstrum coefficients a frame (aeon: JapaneseVowels).
 

@@ -133,6 +133,12 @@ from edgeq.workflow.streams import Streamed
 @click.option(
     "--stream-step", type=Whole(1), metavar="N", help="Frames that a step has; 1 by default."
 )
+@click.option(
+    "--image-front-end",
+    is_flag=True,
+    help="Resizing, CenterCrop and Rescaling at the head of a Keras model become a front end for "
+    "cameras (OUTPUT.frontend.toml); the model takes what is behind them.",
+)
 @click.option("--ranges", is_flag=True, help="Print the range of every tensor.")
 @click.option("--limit", type=Whole(1), help="Calibrate on at most so many samples.")
 @click.option("--eval", "eval_data", help="Labelled data: compare float and integer accuracy.")
@@ -193,6 +199,8 @@ def convert(
     if compare is not None:
         if settings.pop("stream") is not None or settings.pop("stream_step") is not None:
             raise UsageError("--compare is for models of windows; convert with --stream alone.")
+        if settings.pop("image_front_end"):
+            raise UsageError("--compare is for models as they are; convert with a front end alone.")
         from edgeq.cli.shared.schemes import run_comparison
 
         settings["precision"] = _pairs(precision)

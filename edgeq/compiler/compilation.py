@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -366,7 +366,7 @@ def _manifest(
         "constant_bytes": constant_bytes,
         "macs": program.macs,
         **({"unknown_loops": program.unknown_loops} if program.unknown_loops else {}),
-        **({} if graph.stream is None else {"stream": asdict(graph.stream)}),
+        **({} if graph.stream is None else {"stream": graph.stream.to_json()}),
         "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
         "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
         "ops": ops,

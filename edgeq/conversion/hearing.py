@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import InputSpec
+from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description
 from edgeq.frontend.features import Extractor
 from edgeq.support.array import Array
@@ -69,11 +70,31 @@ class Hearing:
         return replace(self, values={**self.values, "log_floor": floor}, _extractors=[])
 
     def features(self, recording: Sequence[Array]) -> list[Array]:
-        """The features of one recording, float32, shape (frames, features), as the only array."""
+        """The features of one recording, float32, shape (frames, features), as the only array.
+
+        Of a camera's frame its picture, shape (height, width, channels).
+
+        Raises:
+            EdgeqError: A frame's values are no pixels.
+        """
         extract = self._extract
+        if self.values["kind"] == "image":
+            return [self._picture(extract, np.asarray(recording[0], np.float32))]
         row = np.asarray(recording[0], np.float32).reshape(-1) / np.float32(self.full_scale)
         wanted = replace(extract.stream, frames=extract.front.frames or 1).first_answer
         return [extract(np.pad(row[:wanted], (0, max(wanted - len(row), 0))))]
+
+    def _picture(self, extract: Extractor, frame: Array) -> Array:
+        low, high = float(frame.min()), float(frame.max())
+        if low < -0.5 or high > 255.5:
+            raise EdgeqError(
+                f"A camera's pixels are from 0 to 255; the data go from {low:.4g} to {high:.4g}.",
+                self.layer,
+                "leave out --image-front-end for a model of other values",
+            )
+        pixels = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+        size = (self.values["out_height"], self.values["out_width"], self.values["out_channels"])
+        return extract(pixels.reshape(-1)).reshape(size)
 
     def steps(self, window: Sequence[Array]) -> Iterator[list[Array]]:
         """The inputs of each call of the model for one recording."""
@@ -86,7 +107,8 @@ class Hearing:
     @property
     def _extract(self) -> Extractor:
         if not self._extractors:
-            made = Extractor(dict(self.values), "float32")
+            precision = None if self.values["kind"] == "image" else "float32"
+            made = Extractor(dict(self.values), precision)
             made.close()  # loaded code stays in memory; the file that it came from need not
             self._extractors.append(made)
         return self._extractors[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
 
 from edgeq.model.decision import Rules
 from edgeq.model.detection import BoxRules
@@ -46,6 +49,15 @@ class Stream:
     seen: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     counter: int | None = None
     decision: Rules | BoxRules | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain data, but for a detector's tables, which stand in the C."""
+        found = asdict(self)
+        decision = found["decision"] or {}
+        tables = [key for key, value in decision.items() if isinstance(value, np.ndarray)]
+        for key in tables:
+            del decision[key]
+        return found
 
     @property
     def values_per_second(self) -> int:

@@ -31,7 +31,7 @@ from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
-from edgeq.workflow.convert_options import check_io, check_stream, check_use
+from edgeq.workflow.convert_options import check_form, check_io, check_use
 from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
 from edgeq.workflow.labelled import compared
 from edgeq.workflow.phones import usual_io
@@ -69,6 +69,7 @@ def convert(
     head: str = "scores",
     stream: int | None = None,
     stream_step: int | None = None,
+    image_front_end: bool = False,
 ) -> Conversion:
     """A quantized .tflite of a model, proven to be what was asked for.
 
@@ -115,6 +116,8 @@ def convert(
         stream: Axis of time in the input of a Keras model of windows, 1 being the first behind the
             batch: the result takes steps along it and keeps in variables what has gone by.
         stream_step: Frames that a step has; 1 if None.
+        image_front_end: Whether Resizing, CenterCrop and Rescaling at the head of a Keras model
+            become a front end for cameras; else they are ops of the result. Integer schemes only.
 
     Raises:
         LimitError: The result does not compute what the float model does; nothing is written.
@@ -129,12 +132,12 @@ def convert(
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
-    check_stream(stream, stream_step, eval_data)
+    check_form(chosen, stream, stream_step, eval_data, image=image_front_end)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
     models = float_models(
         model, stream, stream_step, signature=signature, trust=trust, split=split_outputs,
-        head=head, log=log, sample_rate=options.sample_rate, front_ends=chosen.integer,
+        head=head, log=log, options=options, front_ends=chosen.integer, image=image_front_end,
     ).fitted(data, options, limit)  # fmt: skip
     beside = _beside(path, models.source, (model, data, eval_data), force=force)
     recipe = _as_they_come(recipe, models.source, io)

@@ -50,6 +50,24 @@ def check_stream(axis: int | None, step: int | None, eval_data: Any) -> None:
         )
 
 
+def check_form(
+    scheme: Scheme, axis: int | None, step: int | None, eval_data: Any, *, image: bool
+) -> None:
+    """Refuse what does not go with the form of the result: a stream, a front end for pictures.
+
+    Raises:
+        UsageError: With what to do instead.
+    """
+    check_stream(axis, step, eval_data)
+    if image and not scheme.integer:
+        raise UsageError(
+            f"--image-front-end is for integer schemes; {scheme.name} keeps the model's layers.",
+            hint="--scheme int8 or int16x8",
+        )
+    if image and axis is not None:
+        raise UsageError("--image-front-end takes whole frames, --stream steps of a window.")
+
+
 def check_method(what: str, name: str, known: tuple[str, ...]) -> None:
     """Refuse a name that is not one of those known.
 

@@ -11,14 +11,17 @@ from edgeq.conversion.float_model import FloatModel, in_memory
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.conversion.sources.image_front_ends import split_image_front_end
 from edgeq.conversion.sources.keras_front_ends import (
     SplitModel,
     may_have_front_end,
     split_front_end,
 )
 from edgeq.conversion.streaming.form import StreamForm
-from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.frontend.description import Description, read_described, toml_text
+from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.frontend.description import Described, Description, read_described, toml_text
+from edgeq.frontend.image import Image
 from edgeq.frontend.stamp import stamped
 from edgeq.support.output import check_writable, write_whole
 from edgeq.workflow.quality import QualityCheck
@@ -28,7 +31,7 @@ _SAME_DB = 60.0
 _SAME_ALONE_DB = 30.0
 _HEADER = """\
 # The front end that was the first layer of the Keras model. What the layer did not say may be
-# changed: precision, stride, and a table [decision].
+# changed: precision, stride, a camera's format, and a table [decision].
 """
 
 
@@ -75,13 +78,26 @@ class SplitFrontEnd:
 
 
 def split_model(
-    model: str | Path | Any, *, trust: bool
+    model: str | Path | Any, *, trust: bool, image: bool = False
 ) -> tuple[SplitModel | None, tuple[str, ...]]:
     """A Keras model in two, or None, and what is to be said of that.
+
+    Args:
+        model: A file, or a model in memory.
+        trust: Whether code inside the file may run.
+        image: Whether the layers that cut and resize pictures are the front end.
 
     Raises:
         EdgeqError: There is a front end that cannot be split off.
     """
+    if image:
+        if (
+            isinstance(model, str | Path)
+            and Path(model).exists()
+            and not is_keras_file(Path(model))
+        ):
+            raise UsageError("--image-front-end is for models of Keras.", str(model))
+        return split_image_front_end(*in_memory(model, trust=trust)), ()
     if isinstance(model, str | Path) and not may_have_front_end(Path(model)):
         return None, ()
     loaded, where = in_memory(model, trust=trust)
@@ -98,7 +114,7 @@ def hearing_of(found: SplitModel, sample_rate: int | None) -> Hearing:
     """
     front = found.front
     values = dict(front.values)
-    if sample_rate is not None:
+    if sample_rate is not None and values["kind"] != "image":
         values.setdefault("sample_rate", sample_rate)
     shape = tuple(found.whole.inputs[0].shape[1:])
     return Hearing(found.name, values, shape, found.full_scale, front.approximate, front.span_db)
@@ -194,10 +210,13 @@ def _text_for(place: Path, found: SplitFrontEnd) -> bytes:
     try:
         described, _ = read_described(place)
         ours, _ = read_described(found.values)
+        same: Described | None = None
         if isinstance(described, Description) and isinstance(ours, Description):
             same = replace(described, name=ours.name, stride=ours.stride, precision=ours.precision)
-            if same == ours:
-                return place.read_bytes()
+        elif isinstance(described, Image) and isinstance(ours, Image):
+            same = replace(described, name=ours.name, format=ours.format, yuv_range=ours.yuv_range)
+        if same == ours:
+            return place.read_bytes()
     except (EdgeqError, OSError):
         pass
     return found.toml.encode()

@@ -128,8 +128,9 @@ def float_models(
     split: bool,
     head: str,
     log: PassLog | None,
-    sample_rate: int | None = None,
+    options: DatasetOptions,
     front_ends: bool = True,
+    image: bool = False,
 ) -> FloatModels:
     """The float model that was given, and the one to quantize: the same, or one of steps.
 
@@ -137,8 +138,9 @@ def float_models(
         model, signature, trust, split, head, log: As in `float_model`.
         stream: Axis of time; None for a model that does not stream.
         step: Frames of a step.
-        sample_rate: Hz of the recordings, for layers that do not say it.
+        options: Sample rate of the recordings, for layers that do not say it.
         front_ends: Whether a front end that is a layer of a Keras model is split off.
+        image: Whether layers that cut and resize pictures are one, too.
 
     Raises:
         EdgeqError: As `float_model` does, or a layer cannot stream, or a front end cannot be split
@@ -149,7 +151,7 @@ def float_models(
         raise UsageError(
             "Only SavedModels have signatures to choose from.", hint="leave out --signature"
         )
-    found, words = split_model(model, trust=trust) if front_ends else (None, ())
+    found, words = split_model(model, trust=trust, image=image) if front_ends else (None, ())
     if found is None:
         models = _models(
             model, stream, step, signature=signature, trust=trust, split=split, head=head, log=log
@@ -158,7 +160,7 @@ def float_models(
     rest = _models(
         found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
     )
-    front = hearing_of(found, sample_rate)
+    front = hearing_of(found, options.sample_rate)
     outputs = outputs_by_loss(model)
     whole = float_model(found.whole, split=split, head=head)
     return FloatModels(

@@ -143,3 +143,37 @@ def test_keyword(tmp_path):
     assert wrong < 5
     assert "DET curve" in (tmp_path / "report.html").read_text()
     assert "keyword_decision(keyword_event *event)" in (tmp_path / "c" / "keyword.h").read_text()
+
+
+def test_motion(tmp_path):
+    need(importlib.util.find_spec("scipy"), "scipy")
+    out = run("motion", tmp_path, "seglearn")
+    assert "in Python: the same events" in out
+    assert "120 s on an emulated Cortex-M4: the same events" in out
+    found, happened, wrong, f1 = re.search(
+        r"test: (\d+) of (\d+) exercises .* found, (\d+) false accepts; event F1 (0.\d+)", out
+    ).groups()
+    assert int(happened) == 28
+    assert int(found) > 18
+    assert int(wrong) < 20
+    assert float(f1) > 0.6
+    header = (tmp_path / "c" / "motion.h").read_text()
+    assert "int motion_push(const int16_t *samples, uint32_t count);" in header
+
+
+def test_camera(tmp_path):
+    out = run("camera", tmp_path, "sklearn")
+    assert "40 frames on an emulated Cortex-M4: bytes equal" in out
+    accuracy, at_half, over_all = (
+        float(re.search(pattern, out)[1])
+        for pattern in (
+            r"accuracy on 397 frames: (0.\d+)",
+            r": (0.\d+) at 0.5, ",
+            r"0.5, (0.\d+) f",
+        )
+    )
+    assert accuracy > 0.8
+    assert at_half > 0.7
+    assert at_half > over_all > 0.25
+    header = (tmp_path / "finder_c" / "finder.h").read_text()
+    assert "int finder_detection(finder_event *event, finder_box *box);" in header

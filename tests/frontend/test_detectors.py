@@ -1,10 +1,14 @@
 """Detectors behind front ends: events and boxes on devices, in C, and what is refused."""
 
+import importlib.util
+import json
+import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import host_toolchain
@@ -13,6 +17,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
+from edgeq.frontend.description import toml_text
 from edgeq.frontend.detection import read_detection
 from edgeq.frontend.detector import detect
 from edgeq.model.box_rules import box_rules_of, read_tensors
@@ -20,6 +25,7 @@ from edgeq.model.joining import box_rules_for
 from edgeq.model.model_file import read_graph
 from tests.frontend.test_detection import tensor
 from tests.oracle.build import TensorSpec, single_op
+from tests.tools import need
 
 CAMERA = {"kind": "image", "format": "gray8", "width": 7, "height": 6, "out_width": 7,
           "out_height": 6, "out_channels": 1, "resize": "nearest"}  # fmt: skip
@@ -69,6 +75,25 @@ def test_events_of_a_model_are_those_of_its_answers(tmp_path, dtype):
     assert kinds == {"int8" if dtype in ("int8", "uint8") else "int16"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["qemu:cortex-m4", "wasm:"])
+def test_boxes_come_back_from_a_replay(tmp_path, address):
+    """A board's calls and WebAssembly carry as much of an event as this machine's C."""
+    program = "qemu-system-arm" if address.startswith("qemu") else None
+    need(shutil.which(program) if program else importlib.util.find_spec("wasmtime"), address)
+    path = passing(tmp_path, "int8")
+    options = CompileOptions(
+        frontend=front_end({**CAMERA, "mean": 128, "std": 16.0, "decision": DECISION})
+    )
+    frames = np.random.default_rng(3).integers(0, 256, (30, 42)).astype(np.uint8).reshape(-1)
+    heard = []
+    for each in ("c", address):
+        with open_device(each).open(path, options) as session:
+            heard.append(session.hear(frames).events)
+    assert heard[0] == heard[1] != ()
+    assert len({event.box for event in heard[1]}) > 30
+
+
 def test_an_event_is_taken_with_its_box_or_without(tmp_path):
     path = passing(tmp_path, "int8")
     front = front_end({**CAMERA, "mean": 128, "std": 16.0, "decision": DECISION})
@@ -107,6 +132,21 @@ int main(void)
         f"{names[first.label]} {first.score} 42;"
         f"{names[second.label]} {second.score} {' '.join(map(str, second.box))};0"
     )
+
+
+def test_a_detector_compiles_from_its_file(tmp_path):
+    path, place = passing(tmp_path, "int8"), tmp_path / "eye.toml"
+    camera = toml_text({**CAMERA, "mean": 128, "std": 16.0})
+    nms = '[decision]\nlabels = ["car", "cat", "dog"]\n[decision.nms]\niou_threshold = 0.3\n'
+    place.write_text(camera + nms)
+    front = front_end(place)
+    files = edgeq.compile(path, tmp_path / "c", options=CompileOptions(frontend=front)).files
+    manifest = json.loads((tmp_path / "c" / "manifest.json").read_text())
+    decision = manifest["stream"]["decision"]
+    assert decision["labels"] == ["car", "cat", "dog"]
+    assert decision["overlap"] == round(0.3 * 32768)
+    assert "scores" not in decision
+    assert any("detection.h" in str(file) for file in files)
 
 
 @pytest.mark.parametrize(

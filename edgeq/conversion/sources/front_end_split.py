@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.sources.following import Follower, names_of, rebuilt
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description
 from edgeq.frontend.keras_options import TRANSLATORS, Translated, Unlike
@@ -84,21 +85,17 @@ class Split:
         self.used: Spectrum | None = None
         self._made: Any = None
         self._taken: set[str] = set()
-        self._kept: dict[str, Any] = {}  # by name, what stands behind the front end
         self._begin = begin or self._features
+        self._follower = Follower(keras, (Sound, Spectrum), self._step, self._tensor, self._twice)
 
     def rebuilt(self, model: Any, count: int) -> Any:
         """The keras.Model behind the front end; None where there is nothing."""
         followed = getattr(model, "_functional", None) or model
-        self._taken = {each.name for each in (*followed.operations, *followed._flatten_layers())}
-        outputs = self.follow(followed, [Sound(count)])
-        known = {id(old): new for old, new in zip(followed.outputs, outputs, strict=True)}
+        self._taken = names_of(followed)
+        outputs = self._follower.follow(followed, [Sound(count)])
         if self.input is None or any(isinstance(new, Sound | Spectrum) for new in outputs):
             return None
-        given = getattr(model, "_outputs_struct", None)
-        given = followed._outputs_struct if given is None else given
-        made = self.keras.tree.map_structure(lambda tensor: known[id(tensor)], given)
-        return self.keras.Model(self.input, made, name=model.name)
+        return rebuilt(self.keras, model, self.input, outputs)
 
     def free_name(self, wanted: str) -> str:
         """A name for a layer of ours that is none of the model's."""
@@ -107,53 +104,20 @@ class Split:
         self._taken.add(wanted)
         return wanted
 
-    def follow(self, model: Any, given: list[Any]) -> list[Any]:
-        """The outputs of a functional model for what its inputs have become."""
-        known = {id(old): new for old, new in zip(model.inputs, given, strict=True)}
-        depths = model._nodes_by_depth
-        for depth in sorted(depths, reverse=True):
-            for node in depths[depth]:
-                if node.is_input or node.operation is None:
-                    continue
-                found = self._node(node, known)
-                found = found if isinstance(found, list) else [found]
-                known |= {id(old): new for old, new in zip(node.outputs, found, strict=True)}
-        return [known[id(tensor)] for tensor in model.outputs]
+    def _step(self, node: Any, token: Sound | Spectrum) -> Sound | Spectrum | None:
+        """What a call of samples or of the spectrum becomes; None where it needs a tensor."""
+        if isinstance(token, Sound):
+            return self._sound(node, token)
+        return self._absorbed(node, token)
 
-    def _node(self, node: Any, known: Mapping[int, Any]) -> Any:
-        """What a call of the model becomes."""
-        operation, tree = node.operation, self.keras.tree
-        given = [known.get(id(tensor), tensor) for tensor in node.input_tensors]
-        inner = getattr(operation, "_functional", None) or operation
-        waiting = [value for value in given if isinstance(value, Sound | Spectrum)]
-        if waiting and hasattr(inner, "_nodes_by_depth"):
-            found = self.follow(inner, given)
-            return found if len(found) > 1 else found[0]
-        if len(given) == 1 and isinstance(given[0], Sound):
-            return self._sound(node, given[0])
-        if any(isinstance(value, Sound) for value in given):
-            raise self._samples_elsewhere(operation)
-        if len(given) == 1 and isinstance(given[0], Spectrum):
-            absorbed = self._absorbed(node, given[0])
-            if absorbed is not None:
-                return absorbed
-
-        def as_tensor(part: Any) -> Any:
-            value = known.get(id(part), part)
-            return self._tensor(value, operation) if isinstance(value, Spectrum) else value
-
-        arguments, options = tree.map_structure(
-            as_tensor, (tuple(node.arguments.args), dict(node.arguments.kwargs))
-        )
-        if self._kept.setdefault(operation.name, operation) is not operation and self.used:
+    def _twice(self, operation: Any) -> None:
+        if self.used is not None:
             raise refused(
                 self.used.layer,
                 f"two layers are named '{operation.name}', one in a model inside the other; give "
                 "each a name of its own",
                 self.where,
             )
-        made = operation(*arguments, **options)
-        return list(made) if isinstance(made, list | tuple) else made
 
     def _sound(self, node: Any, sound: Sound) -> Sound | Spectrum:
         """What a layer does to samples before or in the front end."""
@@ -241,8 +205,10 @@ class Split:
         values = {**translated.values, "log": _LOGS[kind], "log_floor": floor, "log_offset": offset}
         return replace(spectrum, translated=replace(translated, values=values), raw=())
 
-    def _tensor(self, spectrum: Spectrum, operation: Any) -> Any:
+    def _tensor(self, spectrum: Sound | Spectrum, operation: Any) -> Any:
         """What the front end gives as a tensor of the new model, in the layout of its layer."""
+        if isinstance(spectrum, Sound):
+            raise self._samples_elsewhere(operation)
         if self.used is None:
             self.used = replace(spectrum, raw=())
             self._made = self._laid_out(spectrum)
