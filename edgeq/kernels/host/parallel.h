@@ -149,7 +149,7 @@ static void eq_begin_workers(eq_pool *p)
     }
 }
 
-static void eq_parallel(int32_t parts, eq_task *task, const void *argument)
+EQ_UNUSED static void eq_parallel(int32_t parts, eq_task *task, const void *argument)
 {
     eq_pool *const p = &eq_workers;
     if (__atomic_exchange_n(&p->busy, 1, __ATOMIC_ACQUIRE)) {
@@ -207,7 +207,7 @@ EQ_UNUSED __attribute__((destructor)) static void eq_parallel_stop(void)
     __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
 }
 #else
-static void eq_parallel(int32_t parts, eq_task *task, const void *argument)
+EQ_UNUSED static void eq_parallel(int32_t parts, eq_task *task, const void *argument)
 {
     for (int32_t part = 0; part < parts; part++) {
         task(argument, part, 0);
