@@ -3,7 +3,7 @@
     python -m benchmarks.threads                  two threads, the best level and AVX2
     python -m benchmarks.threads --only kws --isa avx2 -n 4
 
-Programs run in turns of a dozen calls in one process; compared are the least medians of a turn. Each
+Programs run in turns of a dozen calls in one process; compared are the least medians. Each
 thread is kept on a CPU of its own. Where other processes wait for the CPUs a gain is only seen with
 a higher priority: `nice -n -20`, and where the system groups sessions, `echo -20 >
 /proc/self/autogroup` in a session of its own.
