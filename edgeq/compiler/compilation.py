@@ -349,6 +349,7 @@ def _manifest(
         "cpu": target.cpu,
         "kernels": list(isa.kernels),
         **({"threads": isa.threads} if in_parts(names) else {}),
+        **({"dispatch": list(isa.levels)} if isa.levels else {}),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "static_bytes": static_bytes(program),

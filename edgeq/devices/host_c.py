@@ -140,6 +140,14 @@ def _flags(sources: Sources) -> list[str]:
     return ["-fPIC", *compile_flags(sources), "-O3"]
 
 
+def level_of(manifest: Mapping[str, Any]) -> str:
+    """The level that a program runs at on this machine (`edgeq.boards.levels`)."""
+    if manifest.get("dispatch"):
+        return best_here().name
+    first = str(manifest["kernels"][0])
+    return "portable" if first == "host" else first
+
+
 def _memory(manifest: Mapping[str, Any], stack: int) -> Memory:
     """RAM of the model; code and constants are the shared library's, and no flash."""
     arena = manifest["arena_bytes"] + manifest.get("state_bytes", 0)
@@ -314,6 +322,7 @@ class HostSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "threads": manifest.get("threads", 1),
+                "isa": level_of(manifest),
                 "compiler": toolchain.version,
                 "compiler_flags": [*toolchain.flags, *_flags(self._sources)],
             },

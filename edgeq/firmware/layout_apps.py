@@ -197,6 +197,7 @@ def _layout(
         "sources": sorted([*own, *wrappers, *model_sources(models, folder)]),
         "include_folders": include_folders(models, folder),
         "math": any("#include <math.h>" in text for m in models for text in m.files.values()),
+        "threads": any("eq_parallel_host.h" in m.files for m in models),
         "dispatched": any(path.endswith("_layers.h") for m in models for path in m.files),
         "symbols": [symbol for model in models for symbol in _symbols(model)],
         "limits": {

@@ -32,6 +32,9 @@ class CustomBuildHook(BuildHookInterface):
             f"-Wl,--version-script={root / '{{ name }}.map'}",
             *("-o", library),
             *sorted(str(path) for path in (root / "src").glob("*.c")),
+{% if threads %}
+            "-pthread",
+{% endif %}
 {% if math %}
             "-lm",
 {% endif %}

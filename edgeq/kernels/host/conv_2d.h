@@ -102,6 +102,7 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
             weights += rest * EQ_WEIGHT_BYTES;
         }
     }
+    EQ_FROM_MEMORY(scales);
     EQ_UNROLL(4)
     for (int32_t k = 0; k < blocks; k++) {
         const int32_t count = k == blocks - 1 ? last : EQ_LANES;

@@ -73,4 +73,11 @@ EQ_KERNEL eq_limits eq_no_limits(int32_t left)
 #define EQ_IN_REGISTER(x) (void)0
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+/* gcc holds what tiles need at their end in registers, and then lacks those for weights. */
+#define EQ_FROM_MEMORY(place) __asm__("" : "+r"(place) : : "memory")
+#else
+#define EQ_FROM_MEMORY(place) (void)0
+#endif
+
 #endif
