@@ -15,6 +15,7 @@ from edgeq.compiler.plan.flatten import Flat, Mark, flatten
 from edgeq.compiler.plan.fold import fold
 from edgeq.compiler.plan.packing import packed_weights
 from edgeq.compiler.plan.tables import join_tables
+from edgeq.compiler.plan.thin import thin
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.fixedpoint import OutOfRange
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
@@ -159,13 +160,15 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
         EdgeqError: Ops without a kernel, dynamic shapes, control flow that does not fit: all of
             them at once.
     """
-    flat = join_tables(fold(flatten(graph)))
+    whole = join_tables(fold(flatten(graph)))
+    flat, thinned = thin(whole, isa)
     ops = [item for item in flat.items if isinstance(item, Op)]
     if len(ops) == len(flat.items):
         # Without control flow an op may ask what made its inputs.
         flat = replace(flat, subgraph=replace(flat.subgraph, ops=tuple(ops)))
     packed = packed_weights(ops, flat.subgraph, isa, optimize)
     items = _lower_needed(graph, flat, isa, optimize, packed)
+    items = [_of_the_model(item, whole, thinned) for item in items]
     steps = tuple(item for item in items if isinstance(item, Step))
     root: dict[int, int] = {}
     marks: dict[int, tuple[Mark, ...]] = {}
@@ -181,6 +184,21 @@ def lower_graph(graph: Graph, isa: Isa, optimize: str = "balanced") -> Program:
     fills = {index: fill for index, fill in flat.fills.items() if index in used}
     program = Program(graph, flat.subgraph, steps, root, marks, fills, packed=packed)
     return _write_in_place(_read_in_place(program))
+
+
+def _of_the_model(item: Step | Mark, whole: Flat, thinned: frozenset[int]) -> Step | Mark:
+    """A step that says what of the model it does, where channels have been left out.
+
+    Its multiply-accumulates are the model's, and a tensor that lacks channels is none of it.
+    """
+    if isinstance(item, Mark) or thinned.isdisjoint((*item.op.inputs, *item.op.outputs)):
+        return item
+    shows = tuple(index for index in item.op.outputs if index not in thinned)
+    kind, call = OPS.get(item.op.name), item.call
+    if kind is not None and kind.macs is not None and call is not None:
+        like = (op for op in whole.items if isinstance(op, Op) and op.outputs == item.op.outputs)
+        call = replace(call, macs=kind.macs(Node(next(like), whole.subgraph)))
+    return replace(item, call=call, shows=shows)
 
 
 def _lower_needed(

@@ -311,6 +311,6 @@ def _run(
         sources = tuple(view(source, low, high) for source in data_inputs(op))
         inputs = (*sources, *op.inputs[len(sources) :])
         options = {**op.options, "explicit_pad_top": dependence.padding(start)}
-        shows = (index,) if final and step is group[-1] else ()
+        shows = group[-1].completes if final and step is group[-1] else ()
         outputs = (view(index, start, end),)
         builder.add(replace(op, inputs=inputs, outputs=outputs, options=options), shows)
