@@ -38,7 +38,8 @@ def keep_apart(tf: Any, function: Any) -> Any:
         if node.op in _FUSED and node.attr["T"].type == tf.float32.as_datatype_enum:
             for place, source in enumerate(node.input):
                 if _is_gated(makers, source):
-                    before.setdefault(source, _barrier(tf, graph_def, source))
+                    if source not in before:
+                        before[source] = _barrier(tf, graph_def, source)
                     node.input[place] = before[source]
     if not before:
         return function

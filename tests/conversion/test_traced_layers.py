@@ -65,6 +65,14 @@ def test_an_activation_with_a_relu_behind_it_stays_one_op(activation, kind, limi
     assert [op for op in ops if op != "FULLY_CONNECTED"] == [kind, *behind]
 
 
+def test_one_activation_with_several_relus_behind_it_stays_one_op():
+    source = keras.Input((5,))
+    value = layers.Dense(4, activation="gelu")(source)
+    found = [layers.ReLU()(value), layers.ReLU(6.0)(value), layers.Activation("celu")(value)]
+    ops = compared([source], [*found, value])
+    assert ops.count("GELU") == ops.count("RELU6") == 1
+
+
 def test_an_activation_with_relus_behind_it_converts(tmp_path):
     source = keras.Input((6, 5, 2))
     value = layers.ReLU(2.5)(layers.Conv2D(3, 3, activation="gelu")(source))
