@@ -50,7 +50,7 @@ def layers_header(
 ) -> str:
     """NAME_layers.h: what the tables look like, and their names."""
     guard = f"{name.upper()}_LAYERS_H"
-    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
     lines += ["/* The layers' functions at one level. */", "typedef struct {"]
     for function in functions:
         arguments = ", ".join(kind.rstrip() for kind in function.argument_types)
