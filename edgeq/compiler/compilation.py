@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.codegen.loaded import large_tables, loaded_text
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
 from edgeq.compiler.codegen.source import (
     Golden,
+    alignment,
     function_lines,
     kernel_file,
     kernel_includes,
@@ -39,6 +41,7 @@ from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
+from edgeq.support.array import Array
 from edgeq.support.resources import resource_dir
 from edgeq.support.result import Result
 
@@ -54,7 +57,6 @@ _CORES = {
     "rv32imafc": "rv32",
 }
 
-
 # What the C compiler is asked for; the hot loops are the same under all of them.
 _CFLAGS = {"balanced": "-O2", "speed": "-O3", "ram": "-O2", "size": "-Os"}
 
@@ -68,12 +70,14 @@ class Sources(Result):
         manifest: Sizes, tensors and ops as plain data (what manifest.json holds).
         plan: Where everything lies in the arena.
         stream: How samples reach it, where it has a front end.
+        loaded: Large tables by their C names, to be written into the loaded program.
     """
 
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     plan: Plan
     stream: Stream | None = None
+    loaded: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
 
 def isa_of(target: Target, isa: str = "") -> Isa:
@@ -132,6 +136,7 @@ def generate(
     known_answers: Callable[[Program], Golden] | None = None,
     hook: str = "",
     signature: str | None = None,
+    loaded: bool = False,
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
@@ -144,8 +149,8 @@ def generate(
         memory: Who owns arena and state.
         known_answers: Gives a known input and the oracle's results for it; adds `NAME_selftest`.
         hook: A header of the user's program that defines EQ_OP(index), called before each op.
-        signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
-            not given.
+        signature: Which to compile; subgraph 0, as TensorFlow Lite Micro runs it, if not given.
+        loaded: Whether the caller writes the large tables into the program when it is loaded.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
@@ -168,10 +173,11 @@ def generate(
     levels = [level(each) for each in isa.levels]
     if levels:
         names = replace(names, through=f"{prefix}_level()->")
-    constant_bytes = _constant_bytes(names)
+    constant_bytes = names.constant_bytes
     golden = known_answers(program) if known_answers is not None else None
     head = banner(program, plan, __version__, constant_bytes, isa.kernels)
-    weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden)
+    tables = large_tables(names) if loaded else {}
+    weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden, tables)
     files = {
         f"{prefix}.h": header_text(
             program, plan, prefix, head, memory=memory, golden=golden is not None, info=graph.info
@@ -195,9 +201,11 @@ def generate(
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     files |= _kernel_files(names, isa)
+    if tables:
+        files[f"{prefix}_loaded.c"] = loaded_text(tables, alignment(isa.kernels), head)
     if levels:
         files |= level_files(program, names, prefix, levels, head)
-    return Sources(files, {**manifest, **chosen}, plan, graph.stream)
+    return Sources(files, {**manifest, **chosen}, plan, graph.stream, tables)
 
 
 def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
@@ -299,10 +307,6 @@ def _kernels_of(*rooms: str) -> Mapping[str, str]:
         for room in rooms
         for file in (folder / room).rglob("*.h")
     }
-
-
-def _constant_bytes(names: Names) -> int:
-    return sum(table.constant.bytes for table in names.tables)
 
 
 def _tensor_entry(tensor: Tensor) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Names:
     table_of: Mapping[tuple[int | str, int], str]
     through: str = ""
 
+    @property
+    def constant_bytes(self) -> int:
+        """What all tables take."""
+        return sum(table.constant.bytes for table in self.tables)
+
 
 def pointer_type(program: Program, step: Step, arg: Arg) -> str:
     """The C type of one kernel argument, with its const."""
