@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
+from edgeq.compiler.codegen.loaded import large_tables, loaded_text
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
 from edgeq.compiler.codegen.parallel import in_parts
 from edgeq.compiler.codegen.source import (
     Golden,
+    alignment,
     function_lines,
     kernel_includes,
     source_text,
@@ -37,6 +39,7 @@ from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
+from edgeq.support.array import Array
 from edgeq.support.result import Result
 
 # Cores without SIMD whose inner products have code of their own, by CPU.
@@ -51,7 +54,6 @@ _CORES = {
     "rv32imafc": "rv32",
 }
 
-
 # What the C compiler is asked for; the hot loops are the same under all of them.
 _CFLAGS = {"balanced": "-O2", "speed": "-O3", "ram": "-O2", "size": "-Os"}
 
@@ -65,12 +67,14 @@ class Sources(Result):
         manifest: Sizes, tensors and ops as plain data (what manifest.json holds).
         plan: Where everything lies in the arena.
         stream: How samples reach it, where it has a front end.
+        loaded: Large tables by their C names, to be written into the loaded program.
     """
 
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     plan: Plan
     stream: Stream | None = None
+    loaded: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
 
 def isa_of(target: Target, isa: str = "") -> Isa:
@@ -129,6 +133,7 @@ def generate(
     known_answers: Callable[[Program], Golden] | None = None,
     hook: str = "",
     signature: str | None = None,
+    loaded: bool = False,
 ) -> Sources:
     """The C sources of a model; writes nothing.
 
@@ -141,8 +146,8 @@ def generate(
         memory: Who owns arena and state.
         known_answers: Gives a known input and the oracle's results for it; adds `NAME_selftest`.
         hook: A header of the user's program that defines EQ_OP(index), called before each op.
-        signature: Which signature to compile; subgraph 0, as TensorFlow Lite Micro runs it, if
-            not given.
+        signature: Which to compile; subgraph 0, as TensorFlow Lite Micro runs it, if not given.
+        loaded: Whether the caller writes the large tables into the program when it is loaded.
 
     Raises:
         EdgeqError: The model cannot be read or has ops without a kernel.
@@ -166,10 +171,11 @@ def generate(
     levels = [level(each) for each in isa.levels]
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
-    constant_bytes = _constant_bytes(names)
+    constant_bytes = names.constant_bytes
     golden = known_answers(program) if known_answers is not None else None
     head = banner(program, plan, __version__, constant_bytes, isa.kernels)
-    weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden)
+    tables = large_tables(names) if loaded else {}
+    weights_h, weights_c = weights_text(names, prefix, head, isa.kernels, golden, tables)
     files = {
         f"{prefix}.h": header_text(
             program,
@@ -201,9 +207,11 @@ def generate(
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     files |= kernel_files(names, isa)
+    if tables:
+        files[f"{prefix}_loaded.c"] = loaded_text(tables, alignment(isa.kernels), head)
     if levels:
         files |= level_files(program, names, prefix, levels, head)
-    return Sources(files, {**manifest, **chosen}, plan, graph.stream)
+    return Sources(files, {**manifest, **chosen}, plan, graph.stream, tables)
 
 
 def _with_threads(isa: Isa, target: Target, threads: int) -> Isa:
@@ -275,10 +283,6 @@ def planned(graph: Graph, isa: Isa, optimize: str) -> tuple[Program, Plan]:
     if optimize == "ram":
         return least_memory(program, isa, optimize)
     return program, plan_arena(program)
-
-
-def _constant_bytes(names: Names) -> int:
-    return sum(table.constant.bytes for table in names.tables)
 
 
 def _tensor_entry(tensor: Tensor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgeq.conversion.constant_room import check_room, known_results
+from edgeq.conversion.gated import keep_apart
 from edgeq.errors import MissingDependency
 
 _WRAPPED = "Exception encountered when calling "
@@ -99,6 +100,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(concrete)
         check_room(known_results(frozen.graph))
+        frozen = keep_apart(tf, frozen)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
         try:
             return bytes(converter.convert())

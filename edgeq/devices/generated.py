@@ -55,11 +55,13 @@ class OpEntry:
 ARENA_SYMBOLS = (f"{NAME}_arena", f"{NAME}_state")
 
 
-def generate(model: Path, target: Target, options: CompileOptions) -> Sources:
+def generate(
+    model: Path, target: Target, options: CompileOptions, *, loaded: bool = False
+) -> Sources:
     """The C of a model for a target, under the name that the devices use."""
     from edgeq.compiler.compilation import generate as generate_c
 
-    return generate_c(model, name=NAME, target=target, options=options)
+    return generate_c(model, name=NAME, target=target, options=options, loaded=loaded)
 
 
 def compile_flags(sources: Sources) -> tuple[str, ...]:

@@ -166,7 +166,8 @@ class HostDevice:
         """A session with the code of `model` compiled and loaded."""
         options = replace(options, threads=self._threads)
         if options.dispatch:
-            return HostSession(self.address, generate(model, host_target(), options))
+            made = generate(model, host_target(), options, loaded=True)
+            return HostSession(self.address, made)
         chosen = level(options.isa) if options.isa else best_here()
         if not runs_here(chosen):
             raise EdgeqError(
@@ -174,7 +175,7 @@ class HostDevice:
                 self.address,
                 hint=f"--isa {best_here().name} is the best that it has",
             )
-        made = generate(model, host_target(), replace(options, isa=chosen.name))
+        made = generate(model, host_target(), replace(options, isa=chosen.name), loaded=True)
         # What nobody chose may use all that this machine has.
         return HostSession(self.address, made, chosen.flags if options.isa else None)
 
@@ -204,6 +205,9 @@ class _Library:
         # opens a copy.
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
         self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
+        for name, values in sources.loaded.items():
+            room = (ctypes.c_char * values.nbytes).in_dll(self.code, name)
+            ctypes.memmove(room, values.ctypes.data, values.nbytes)
         self.code.eq_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
         self.code.eq_run.restype = None
         self.code.eq_stack_bytes.restype = ctypes.c_size_t

@@ -110,8 +110,8 @@ def _shared(model: Path) -> OracleSession | None:
     """The model shared out among both runtimes; None where it cannot be, or need not be."""
     graph = read_graph(model)
     main = graph.main
-    whole = len(graph.subgraphs) > 1 or any(t.dtype == "resource" for t in main.tensors)
-    if whole or any(op.custom_name for op in main.ops) or not main.ops:
+    held = any(t.dtype == "resource" for each in graph.subgraphs for t in each.tensors)
+    if held or any(op.custom_name for op in main.ops) or not main.ops:
         return None
     with tempfile.TemporaryDirectory(prefix="edgeq-oracle-") as folder:
         trial = _Trial(model.read_bytes(), Path(folder))

@@ -39,7 +39,7 @@ def unpacked(data: bytes) -> Any:
 
 
 class Whole:
-    """A model that parts are taken of; its main subgraph only, without control flow."""
+    """A model that parts are taken of: ops of its main subgraph, with the bodies of loops."""
 
     def __init__(self, data: bytes | Any) -> None:
         """Take a .tflite that has been checked, or a ModelT with all constants inside."""
@@ -111,8 +111,28 @@ class Whole:
             moved.intermediates = [place[i] for i in _numbers(op.intermediates)]
             graph.operators.append(moved)
         graph.inputs, graph.outputs = [place[i] for i in inputs], [place[i] for i in outputs]
-        made.subgraphs, made.signatureDefs, made.metadata = [graph], [], []
+        bodies = self._bodies(made) if any(self._runs_bodies(op) for op in ops) else []
+        made.subgraphs, made.signatureDefs, made.metadata = [graph, *bodies], [], []
         return made
+
+    def _runs_bodies(self, op: Any) -> bool:
+        """Whether an op is a loop or a branch, which names other subgraphs by their numbers."""
+        options = op.builtinOptions
+        return hasattr(options, "bodySubgraphIndex") or hasattr(options, "thenSubgraphIndex")
+
+    def _bodies(self, made: Any) -> list[Any]:
+        """All subgraphs but the main one, with their constants in another model's buffers."""
+        bodies = []
+        for graph in self.model.subgraphs[1:]:
+            body = copy.copy(graph)
+            body.tensors = [copy.copy(tensor) for tensor in graph.tensors]
+            for tensor in body.tensors:
+                data = self.model.buffers[tensor.buffer].data
+                if data is not None and len(data):
+                    made.buffers.append(self.model.buffers[tensor.buffer])
+                tensor.buffer = len(made.buffers) - 1 if data is not None and len(data) else 0
+            bodies.append(body)
+        return bodies
 
 
 def _numbers(values: Any) -> list[int]:

@@ -51,7 +51,7 @@ def layers_header(
 ) -> str:
     """NAME_layers.h: what the tables look like, and their names."""
     guard = f"{name.upper()}_LAYERS_H"
-    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
     if any(function.call.parts > 1 for function in functions):
         lines[-1:] = ['#include "eq_share_host.h"', "", f"{declaration(name)};", ""]
     lines += ["/* The layers' functions at one level. */", "typedef struct {"]

@@ -51,6 +51,11 @@ class Names:
     through: str = ""
     parallel: str = "eq_parallel"
 
+    @property
+    def constant_bytes(self) -> int:
+        """What all tables take."""
+        return sum(table.constant.bytes for table in self.tables)
+
 
 def pointer_type(program: Program, step: Step, arg: Arg) -> str:
     """The C type of one kernel argument, with its const."""

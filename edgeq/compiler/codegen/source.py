@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,13 +128,15 @@ def weights_text(
     head: list[str],
     kernels: Sequence[str],
     golden: Golden | None = None,
+    loaded: Collection[str] = (),
 ) -> tuple[str, str]:
     """The texts of NAME_weights.h and NAME_weights.c: all long rows of numbers.
 
-    Both C files include the header, so it also stops compilers for other cores.
+    Both C files include the header, so it also stops compilers for other cores. The header alone
+    has the tables that are `loaded`.
     """
     guard = f"{name.upper()}_WEIGHTS_H"
-    align = 64 if "host" in kernels else 4  # a line of the cache
+    align = alignment(kernels)
     header = [*head, f"#ifndef {guard}", f"#define {guard}", "", *guard_lines(kernels, name)]
     header += ['#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
@@ -143,6 +145,8 @@ def weights_text(
         declaration = f"const {constant.ctype} {table.name}[{_count(constant)}]"
         # Without the alignment here, clang takes the one usual for large arrays for granted.
         header.append(f"extern {declaration} EQ_ALIGN({align});")
+        if table.name in loaded:
+            continue
         if constant.note:
             source.append(f"/* {comment_text(constant.note)} */")
         source.append(f"{declaration} EQ_ALIGN({align}) = {{")
@@ -155,6 +159,11 @@ def weights_text(
         source += [*array_lines(np.frombuffer(raw, np.uint8), "uint8_t"), "};", ""]
     header += ["", "#endif"]
     return "\n".join(header) + "\n", "\n".join(source) + "\n"
+
+
+def alignment(kernels: Sequence[str]) -> int:
+    """Bytes that tables start at multiples of."""
+    return 64 if "host" in kernels else 4  # a line of the cache
 
 
 def _count(constant: Constant) -> int:

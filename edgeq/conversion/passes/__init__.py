@@ -8,6 +8,7 @@ from __future__ import annotations
 from edgeq.conversion.network import Pass
 from edgeq.conversion.passes.added_axes import drop_added_axes
 from edgeq.conversion.passes.affine import fold_affine
+from edgeq.conversion.passes.barriers import drop_barriers
 from edgeq.conversion.passes.biases import fit_biases, own_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
 from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
@@ -27,6 +28,7 @@ from edgeq.conversion.passes.wide_ops import spell_wide_ops
 
 FLOAT_PASSES: tuple[Pass, ...] = (
     fold_constants,
+    drop_barriers,
     keep_recurrent,
     merge_twins,
     take_learned_ranges,

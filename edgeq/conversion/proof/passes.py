@@ -157,7 +157,8 @@ def _run(state: State, samples: list[list[Array]]) -> Values:
     if lacking_in_litert(parse_graph(data)):
         model = stand_in_for_litert(data, graph.inputs, graph.outputs)
     else:
-        model = litert_interpreter(data, LiteRtOptions(delegate="none"))
+        # In memory that LiteRT shares out, a reshape may be written over before it is read again.
+        model = litert_interpreter(data, LiteRtOptions(delegate="none"), preserve=True)
     found = []
     for sample in samples:
         for index, value in zip(graph.inputs, sample, strict=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -47,6 +49,11 @@ def for_export(
         for name in ("argmax", "argmin"):
             plain = _plain_index(tf, getattr(tf, name))
             stack.enter_context(_replaced(keras.src.backend.numpy, name, plain))
+        plain = _plain_sum(tf, keras, keras.src.backend.numpy.add)
+        stack.enter_context(_replaced(keras.src.backend.numpy, "add", plain))
+        for name in ("conv", "conv_transpose", "depthwise_conv", "separable_conv"):
+            turned = _turned_conv(tf, getattr(keras.src.backend.nn, name))
+            stack.enter_context(_replaced(keras.src.backend.nn, name, turned))
         for layer in (model, *layers.values()):
             stack.enter_context(
                 _replaced(layer, "_open_name_scope", _exact_scope(tf, layer, layer is model))
@@ -175,6 +182,60 @@ def _plain_index(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
             shape = [1 if i == axis % rank else n for i, n in enumerate(x.shape)]
         found = function(x, axis=axis, output_type=tf.int32)
         return tf.reshape(found, shape) if keepdims else found
+
+    return call
+
+
+def _plain_sum(tf: Any, keras: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A sum of two tensors as Keras computes it for a batch of any size.
+
+    Keras takes a second tensor with one axis longer than 1 for a bias, and adds it along the last
+    axis if that has this length, else along the first. With a batch of 1 a sample of (4, 1) looks
+    so too, and one of (4,) loses its batch, a reshape that LiteRT adds in place of what it is of.
+    """
+
+    def call(x1: Any, x2: Any) -> Any:
+        first, second = (tuple(getattr(x, "shape", ())) for x in (x1, x2))
+        lengths = [length for length in second if length != 1]
+        alike = math.prod(first) == math.prod(second) and len(second) > 1
+        if len(lengths) != 1 or not (alike or second[-1] == 1):
+            return function(x1, x2)
+        if first[-1:] == (lengths[0],) and not _is_fed(x2):
+            return function(x1, x2)
+        dtype = keras.backend.result_type(getattr(x1, "dtype", type(x1)), x2.dtype)
+        return tf.add(*(keras.ops.convert_to_tensor(x, dtype) for x in (x1, x2)))
+
+    return call
+
+
+def _is_fed(tensor: Any) -> bool:
+    """Whether a traced tensor depends on what the model is given, as no bias does."""
+    ops = [op for op in [getattr(tensor, "op", None)] if op is not None]
+    seen = set(ops)
+    while ops:
+        op = ops.pop()
+        if op.type == "Placeholder" and op.outputs[0].dtype.name != "resource":
+            return True
+        new = {source.op for source in op.inputs} - seen
+        seen |= new
+        ops.extend(new)
+    return False
+
+
+def _turned_conv(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A convolution of sequences with channels first, its axes in the order of devices.
+
+    TensorFlow's converter turns those of pictures; it gets sequences wrong.
+    """
+    signature = inspect.signature(function)
+
+    def call(inputs: Any, *arguments: Any, **options: Any) -> Any:
+        given = signature.bind(inputs, *arguments, **options).arguments
+        if given.get("data_format") != "channels_first" or len(inputs.shape) != 3:
+            return function(**given)
+        inputs = tf.transpose(inputs, (0, 2, 1))
+        made = function(**{**given, "inputs": inputs, "data_format": "channels_last"})
+        return tf.transpose(made, (0, 2, 1))
 
     return call
 

@@ -149,19 +149,23 @@ def _join_reshapes(network: Network) -> None:
             continue
         if made not in network.outputs:
             same[made] = source
-        else:
-            _give_as(network, op, source, made)
+        elif _give_as(network, op, source, made):
+            # Nothing makes the source any more; what was to read it reads the output.
+            plain.pop(made)
+            plain = {k: made if v == source else v for k, v in plain.items()}
+            same = {k: made if v == source else v for k, v in same.items()} | {source: made}
 
 
-def _give_as(network: Network, op: Any, source: int, made: int) -> None:
-    """Let what makes a tensor make the output instead that is a copy of it."""
+def _give_as(network: Network, op: Any, source: int, made: int) -> bool:
+    """Let what makes a tensor make the output instead that is a copy of it; False if it cannot."""
     maker = network.maker(source)
     kept = (*network.inputs, *network.outputs)
     if maker is None or source in kept or network.graph.tensors[source].isVariable:
-        return
+        return False
     maker.outputs = [made if index == source else index for index in indices(maker.outputs)]
     network.redirect({source: made})
     network.ops = [other for other in network.ops if other is not op]
+    return True
 
 
 def _is_shrink(network: Network, op: Any) -> bool:

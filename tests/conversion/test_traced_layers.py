@@ -1,0 +1,138 @@
+"""Keras layers that TensorFlow's converter, or Keras with a batch of one, gets wrong."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import edgeq
+from edgeq.conversion.float_model import float_model
+from edgeq.devices.oracle import open_oracle
+from edgeq.model.model_file import parse_graph
+from tests.conversion.nets import run
+
+RANDOM = np.random.default_rng(3)
+
+
+def compared(inputs, outputs):
+    """The ops of the float model, whose values are Keras's."""
+    model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
+    data = [RANDOM.normal(size=(3, *source.shape[1:])).astype(np.float32) for source in inputs]
+    wanted = model(data if len(data) > 1 else data[0], training=False)
+    made = float_model(model)
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    for real, found in zip(wanted, run(made.data, data), strict=True):
+        assert np.allclose(np.reshape(real, -1), found.ravel(), atol=1e-5)
+    return [op.name for op in parse_graph(made.data).main.ops]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((4, 4), (4, 1)), ((4, 3), (4, 1)), ((4, 1), (4, 1)), ((4, 4), (1, 4)), ((7,), (7,)),
+        ((6, 4, 4), (1, 4, 1)), ((4, 4, 4), (4, 1, 1)), ((4, 3, 5), (4, 1, 1)),
+        ((2, 3, 4, 4), (1, 1, 4, 1)),
+    ],
+)  # fmt: skip
+def test_sums_are_along_the_axis_that_keras_adds_along(first, second):
+    one, other = keras.Input(first), keras.Input(second)
+    assert compared([one, other], layers.Add()([one, other]))[-1] == "ADD"
+
+
+@pytest.mark.parametrize("second", [(4, 1), (4,)])
+def test_sums_of_integers_and_floats_are_of_floats(second):
+    one, other = keras.Input((4, 4)[: len(second)], dtype="int32"), keras.Input(second)
+    data = [RANDOM.integers(-5, 5, (3, *one.shape[1:])), RANDOM.normal(size=(3, *second))]
+    data = [values.astype(source.dtype) for values, source in zip(data, (one, other), strict=True)]
+    model = keras.Model([one, other], keras.ops.add(one, other))
+    (found,) = run(float_model(model).data, data)
+    assert np.allclose(np.reshape(model(data), -1), found.ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("activation", "kind"), [("gelu", "GELU"), ("hard_silu", "HARD_SWISH"), ("tanh_gelu", "GELU")]
+)
+@pytest.mark.parametrize(
+    ("limit", "behind"), [(None, ["RELU"]), (6.0, ["RELU6"]), (2.5, ["RELU", "MINIMUM", "RELU"])]
+)
+def test_an_activation_with_a_relu_behind_it_stays_one_op(activation, kind, limit, behind):
+    source = keras.Input((5,))
+    if activation == "tanh_gelu":
+        value = keras.ops.gelu(source, approximate=True)
+    else:
+        value = layers.Dropout(0.3)(layers.Dense(4, activation=activation)(source))
+    ops = compared([source], layers.ReLU(limit)(value))
+    assert [op for op in ops if op != "FULLY_CONNECTED"] == [kind, *behind]
+
+
+def test_one_activation_with_several_relus_behind_it_stays_one_op():
+    source = keras.Input((5,))
+    value = layers.Dense(4, activation="gelu")(source)
+    found = [layers.ReLU()(value), layers.ReLU(6.0)(value), layers.Activation("celu")(value)]
+    ops = compared([source], [*found, value])
+    assert ops.count("GELU") == ops.count("RELU6") == 1
+
+
+def test_an_activation_with_relus_behind_it_converts(tmp_path):
+    source = keras.Input((6, 5, 2))
+    value = layers.ReLU(2.5)(layers.Conv2D(3, 3, activation="gelu")(source))
+    value = layers.Activation("relu6")(layers.Dense(4, activation="hard_silu")(value))
+    model = keras.Model(source, layers.Flatten()(value))
+    data = RANDOM.normal(size=(60, 6, 5, 2)).astype(np.float32)
+    path = tmp_path / "net.tflite"
+    edgeq.convert(model, data=data, scheme="int16x8", output=path)
+    assert edgeq.verify(path, on="c", n=2).equal
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((6, 1), 1), ((6, 4), 1), ((1, 4), 1), ((6, 4, 1), 2), ((3, 2, 4), 1), ((2, 3, 4, 2), 3)],
+)
+@pytest.mark.parametrize("kind", ["softmax", "log_softmax"])
+def test_a_softmax_over_any_axis_may_be_added_to(shape, axis, kind):
+    source = keras.Input(shape)
+    soft = getattr(keras.ops, kind)(source, axis=axis)
+    assert kind.upper() in compared([source], layers.Add()([soft, source]))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv1D(3, 3, data_format="channels_first", activation="relu"),
+        layers.Conv1D(4, 3, data_format="channels_first", padding="same", strides=2),
+        layers.SeparableConv1D(3, 3, data_format="channels_first"),
+        layers.DepthwiseConv1D(3, data_format="channels_first"),
+        layers.Conv1DTranspose(4, 3, data_format="channels_first", strides=2),
+        layers.EinsumDense("abc,cd->abd", (5, 3), bias_axes="b"),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_sequences_with_channels_first(layer):
+    source = keras.Input((5, 7))
+    value = layer(source)
+    for variable in layer.weights:
+        variable.assign(RANDOM.normal(size=variable.shape))
+    assert compared([source], value)
+
+
+def test_what_reads_a_sequence_that_is_an_output_reads_it():
+    source = keras.Input((7, 3))
+    sequence = layers.LSTM(3, return_sequences=True)(source)
+    dense = layers.Dense(2)(layers.Flatten()(sequence))
+    compared([source], [sequence, dense])
+    compared([source], [dense, sequence, layers.Reshape((3, 7))(sequence)])
+
+
+def test_tensorflow_lite_micro_owns_loops_beside_ops_that_it_has_not(tmp_path):
+    source = keras.Input((5, 3))
+    steps = layers.GRU(2)(source)
+    model = keras.Model(source, [steps, keras.ops.max(source, axis=1)])
+    data = RANDOM.normal(size=(60, 5, 3)).astype(np.float32)
+    path = tmp_path / "net.tflite"
+    edgeq.convert(model, data=data, scheme="int16x8", output=path)
+    address, session = open_oracle(path)
+    session.close()
+    assert address == "tflm+local?kernels=reference"
+    kinds = [op.name for op in parse_graph(path.read_bytes()).main.ops]
+    assert dict(zip(kinds, session.owners, strict=True))["WHILE"] == "tflm"
+    assert edgeq.verify(path, on="c", n=3).equal
