@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -105,6 +105,31 @@ class DeployConfig:
                 raise UsageError(
                     f"{each.name} = {value} is no number of samples.", hint="1 or more"
                 )
+
+    def check_together(self) -> None:
+        """Refuse settings that ask for others.
+
+        Raises:
+            UsageError: One is there without what it is about.
+        """
+        limits = self.limits
+        if self.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
+            raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
+        if self.eval is None and (self.metric != DeployConfig.metric or self.limit is not None):
+            name = "metric" if self.limit is None else "limit"
+            raise UsageError(f"{name} is for labelled data; none is given.", hint="--eval test.npz")
+        plain = DatasetOptions()
+        if self.recordings is not None:
+            plain = replace(plain, resample=self.reading.resample)
+        if self.eval is None and self.data is None and self.reading != plain:
+            raise UsageError(
+                "It is said how data is read ([reading], --mean, ...), and no data is given.",
+                hint="--eval test.npz, or --data",
+            )
+        if self.frontend_precision is not None and self.frontend is None:
+            raise UsageError("A precision is of a front end.", hint="--frontend NAME or FILE")
+        if self.recordings is not None and self.frontend is None:
+            raise UsageError("Recordings need a front end.", hint="--frontend NAME or FILE")
 
 
 _MOST_BYTES = 1 << 20

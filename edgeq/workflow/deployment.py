@@ -35,7 +35,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.sources.formats import model_name
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import DatasetOptions, Understood, duplicates_warning, open_dataset
+from edgeq.data import Understood, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
@@ -149,24 +149,7 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     if config.sign is not None:
         sign_bytes(b"", Path(config.sign))
     check_stream(config.stream, config.stream_step, config.eval)
-    limits = config.limits
-    if config.eval is None and (limits.accuracy is not None or limits.accuracy_drop is not None):
-        raise UsageError("A limit on accuracy needs labelled data.", hint="--eval test.npz")
-    if config.eval is None and (config.metric != DeployConfig.metric or config.limit is not None):
-        name = "metric" if config.limit is None else "limit"
-        raise UsageError(f"{name} is for labelled data; none is given.", hint="--eval test.npz")
-    plain = DatasetOptions()
-    if config.recordings is not None:
-        plain = replace(plain, resample=config.reading.resample)
-    if config.eval is None and config.data is None and config.reading != plain:
-        raise UsageError(
-            "It is said how data is read ([reading], --mean, ...), and no data is given.",
-            hint="--eval test.npz, or --data",
-        )
-    if config.frontend_precision is not None and config.frontend is None:
-        raise UsageError("A precision is of a front end.", hint="--frontend NAME or FILE")
-    if config.recordings is not None and config.frontend is None:
-        raise UsageError("Recordings need a front end.", hint="--frontend NAME or FILE")
+    config.check_together()
 
 
 @dataclass(frozen=True)
