@@ -65,6 +65,7 @@ def _tensor(index, offset):
 def tiny_model(body=""):
     """Halves its input, then adds the number of calls; `body` is C at the end of op 1."""
     return SimpleNamespace(
+        loaded={},
         stream=None,
         files={"model.h": _HEADER, "model.c": _SOURCE.format(body=body)},
         manifest={
