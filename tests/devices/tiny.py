@@ -70,6 +70,7 @@ def tiny_model(body=""):
         files={"model.h": _HEADER, "model.c": _SOURCE.format(body=body)},
         manifest={
             "cflags": ["-O2"],
+            "kernels": ["portable"],
             "arena_bytes": 64,
             "state_bytes": 0,
             "inputs": [{"name": "in", "shape": [1, 16], "dtype": "int8"}],
