@@ -1,6 +1,7 @@
 """Streaming nets beside the windows they were made of: work, memory, exactness.
 
     python -m benchmarks.streaming [--calls 10000] [--emulated 300]
+    python -m benchmarks.streaming --integers        steps of int8 between the two forms
 
 The nets are those of tests/conversion/streaming/shapes.py: published shapes, small, not trained.
 Bytes are compared with those of TensorFlow Lite Micro, call after call, without a reset.
@@ -57,12 +58,38 @@ def row(name: str, model: Any, step: int, folder: Path, calls: int, emulated: in
     )
 
 
+def apart(name: str, model: Any, folder: Path) -> str:
+    """How far the integers of steps are from those of windows, over a recording."""
+    random = np.random.default_rng(0)
+    window, *shape = model.inputs[0].shape[1:]
+    data = random.normal(0, 1, (40, window, *shape)).astype(np.float32)
+    recording = random.normal(0, 1, (window + 100, *shape)).astype(np.float32)
+    whole, path = folder / f"{name}.tflite", folder / f"{name}-1.tflite"
+    edgeq.convert(model, data=data, output=whole, accept_loss=True)
+    made = edgeq.convert(model, data=data, output=path, stream=1, accept_loss=True)
+    assert made.stream is not None
+    windows = np.stack([recording[i : i + window] for i in range(101)])
+    (before,) = edgeq.run(whole, inputs=windows, on="c")
+    (after,) = edgeq.run(path, inputs=recording[:, None], on="c")
+    steps = after.reshape(len(recording), -1)[made.stream.form.first_answer - 1 :].astype(int)
+    steps = np.abs(steps - before.reshape(len(windows), -1)[: len(steps)])
+    same = int((steps.max(axis=1) == 0).sum())
+    return f"| {NAMES[name]} | {same} of {len(steps)} | {steps.max()} | {steps.mean():.2f} |"
+
+
 def main() -> None:
     """Convert, measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--emulated", type=int, default=300)
+    parser.add_argument("--integers", action="store_true")
     options = parser.parse_args()
+    if options.integers:
+        print("| net | equal answers | most steps | mean |\n|---|--:|--:|--:|")
+        with tempfile.TemporaryDirectory() as work:
+            for name, net in SHAPES.items():
+                print(apart(name, net(), Path(work)), flush=True)
+        return
     print(
         "| net | frames a call | delay | MACs: window | step | instructions: window | step "
         "| RAM: window | step | float SNR | int8 SNR | bytes of TFLM |"
