@@ -27,7 +27,6 @@ from edgeq.conversion.quantization.adaptive_rounding import (
 )
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
-from edgeq.conversion.spectra import refuse_spectrum
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
@@ -140,8 +139,6 @@ def convert(
         model, stream, stream_step, signature=signature, trust=trust, split=split_outputs,
         head=head, log=log, options=options, front_ends=chosen.integer, image=image_front_end,
     ).fitted(data, options, limit)  # fmt: skip
-    if chosen.integer:
-        refuse_spectrum(models.source.graph)
     beside = _beside(path, models.source, (model, data, eval_data), force=force)
     recipe = _as_they_come(recipe, models.source, io)
     ready = ranged(

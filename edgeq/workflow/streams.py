@@ -13,6 +13,7 @@ from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.conversion.sources.formats import is_function
 from edgeq.conversion.sources.keras_front_ends import SplitModel, with_floor
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
+from edgeq.conversion.spectra import refuse_spectrum
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
 from edgeq.errors import MissingDependency, UsageError
@@ -139,12 +140,13 @@ def float_models(
         stream: Axis of time; None for a model that does not stream.
         step: Frames of a step.
         options: Sample rate of the recordings, for layers that do not say it.
-        front_ends: Whether a front end that is a layer of a Keras model is split off.
+        front_ends: Whether a front end that is a layer of a Keras model is split off, and a model
+            with a spectrum of another kind refused.
         image: Whether layers that cut and resize pictures are one, too.
 
     Raises:
-        EdgeqError: As `float_model` does, or a layer cannot stream, or a front end cannot be split
-            off.
+        EdgeqError: As `float_model` does, or a layer cannot stream, a front end cannot be split
+            off, or a model computes a spectrum itself.
         UsageError: A signature of what has none.
     """
     if signature is not None and not _has_signatures(model):
@@ -156,6 +158,8 @@ def float_models(
         models = _models(
             model, stream, step, signature=signature, trust=trust, split=split, head=head, log=log
         )
+        if front_ends:
+            refuse_spectrum(models.windows.graph)
         return replace(models, words=words)
     rest = _models(
         found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
