@@ -12,6 +12,7 @@ import edgeq
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import host_toolchain
+from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
@@ -94,14 +95,23 @@ def test_boxes_come_back_from_a_replay(tmp_path, address):
     assert len({event.box for event in heard[1]}) > 30
 
 
-def test_an_event_is_taken_with_its_box_or_without(tmp_path):
+@pytest.mark.parametrize("memory", Memory)
+def test_an_event_is_taken_with_its_box_or_without(tmp_path, memory):
     path = passing(tmp_path, "int8")
     front = front_end({**CAMERA, "mean": 128, "std": 16.0, "decision": DECISION})
     frame = np.full(42, 200, np.uint8)
     frame[6::7] = 190  # of the second class
     with open_device("c").open(path, CompileOptions(frontend=front)) as session:
         first, second = session.hear(frame).events[:2]
-    sources = generate(path, name="eye", options=CompileOptions(frontend=front))
+    options = CompileOptions(frontend=front)
+    sources = generate(path, name="eye", options=options, memory=memory)
+    state = "&state, " if memory is Memory.REENTRANT else ""
+    setup = {
+        Memory.STATIC: "",
+        Memory.EXTERNAL: "static uint8_t arena[EYE_ARENA_BYTES + 16]; "
+        "eye_init(arena + 15 - ((uintptr_t)arena + 15) % 16);",
+        Memory.REENTRANT: "static eye_state state; eye_reset(&state);",
+    }[memory]
     main = f"""
 #include <stdio.h>
 #include "eye.h"
@@ -111,15 +121,16 @@ int main(void)
     static const char *const labels[] = EYE_EVENT_LABELS;
     eye_event event;
     eye_box box;
-    eye_push(frame, sizeof(frame));
-    eye_decision(&event);
+    {setup}
+    eye_push({state}frame, sizeof(frame));
+    eye_decision({state}&event);
     printf("%s %d %u;", labels[event.label], event.score, (unsigned)event.sample);
-    eye_detection(&event, &box);
+    eye_detection({state}&event, &box);
     printf("%s %d %d %d %d %d;", labels[event.label], event.score, box.xmin, box.ymin, box.xmax,
            box.ymax);
-    while (eye_detection(&event, &box)) {{
+    while (eye_detection({state}&event, &box)) {{
     }}
-    printf("%d", eye_decision(&event));
+    printf("%d", eye_decision({state}&event));
     return 0;
 }}
 """

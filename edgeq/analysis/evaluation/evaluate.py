@@ -208,7 +208,7 @@ def evaluate(
         score,
         dataset.classes,
         other,
-        None if ":" in metric else samples.first,
+        None if ":" in metric or detection else samples.first,
         _counts(samples.labels, metric),
         tuple(suspicions(metric, samples, score)),
         real,

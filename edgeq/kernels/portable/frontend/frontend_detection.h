@@ -214,10 +214,10 @@ EQ_KERNEL void eq_detection_emit(const eq_frontend_detection_params *p, int32_t 
     event[0] = label;
     event[1] = score;
     event[2] = sample;
-    event[3] = eq_detection_clamp(box->xmin, 0, 32767) +
-               65536 * eq_detection_clamp(box->ymin, 0, 32767);
-    event[4] = eq_detection_clamp(box->xmax, 0, 32767) +
-               65536 * eq_detection_clamp(box->ymax, 0, 32767);
+    event[3] =
+        eq_detection_clamp(box->xmin, 0, 32767) + 65536 * eq_detection_clamp(box->ymin, 0, 32767);
+    event[4] =
+        eq_detection_clamp(box->xmax, 0, 32767) + 65536 * eq_detection_clamp(box->ymax, 0, 32767);
     state[EQ_DETECTION_WAITING]++;
 }
 
@@ -240,7 +240,8 @@ EQ_KERNEL void eq_frontend_detection(const eq_frontend_detection_params *p, cons
     int32_t kept = 0;
     for (int32_t k = 0; k < count && kept < p->most; k++) {
         const int32_t class = list[2 * k + 1] % p->classes;
-        const eq_detection_box box = eq_detection_decode(p, &t, boxes, list[2 * k + 1] / p->classes);
+        const eq_detection_box box =
+            eq_detection_decode(p, &t, boxes, list[2 * k + 1] / p->classes);
         int32_t same = 0, n = 0;
         for (; n < kept; n++) {
             const int alike = label[n] == class;
