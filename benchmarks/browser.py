@@ -12,6 +12,7 @@ turn, by the page's clock, so that other programs count little.
 from __future__ import annotations
 
 import argparse
+import gzip
 import http.server
 import json
 import tempfile
@@ -45,8 +46,10 @@ function input(length) {
     });
 }
 
-async function ours(name, title) {
-    const model = await (await import(`/${name}/index.js`))[`load${title}`]();
+async function ours(name, title, vectors) {
+    const net = await import(`/${name}/index.js`);
+    window.form = net.bestVectors();
+    const model = await net[`load${title}`]({ vectors });
     const x = input(model.inputs[0].length);
     return () => { model.input().set(x); model.invoke(); return model.output().slice(); };
 }
@@ -84,8 +87,9 @@ async function turn(call) {
 }
 
 window.measure = async (name, title) => {
-    const all = [await begun(() => ours(name, title)), await begun(() => theirs(name))];
-    const least = [Infinity, Infinity];
+    const all = [await begun(() => ours(name, title)), await begun(() => theirs(name)),
+        await begun(() => ours(name, title, true))];
+    const least = all.map(() => Infinity);
     for (let k = 0; k < TURNS; k++) {
         for (const [n, { call }] of all.entries()) {
             least[n] = Math.min(least[n], await turn(call));
@@ -128,9 +132,11 @@ def with_uint8(data: bytes) -> bytes:
 class _Counting(http.server.SimpleHTTPRequestHandler):
     """Files of the folder, and of node_modules under /litert; `sizes` has what was asked for."""
 
-    sizes: dict[str, int]
+    sizes: dict[str, tuple[int, int]]
 
-    def __init__(self, *args: Any, modules: str, sizes: dict[str, int], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, modules: str, sizes: dict[str, tuple[int, int]], **kwargs: Any
+    ) -> None:
         self._modules, self.sizes = modules, sizes
         super().__init__(*args, **kwargs)
 
@@ -144,7 +150,8 @@ class _Counting(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         """Count and send."""
         file = Path(self.translate_path(self.path))
-        self.sizes[self.path] = file.stat().st_size if file.is_file() else 0
+        raw = file.read_bytes() if file.is_file() else b""
+        self.sizes[self.path] = (len(raw), len(gzip.compress(raw, 6)))
         super().do_GET()
 
     def log_message(self, *args: Any) -> None:
@@ -153,7 +160,7 @@ class _Counting(http.server.SimpleHTTPRequestHandler):
 
 def measured(modules: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """By model: what the page found; "sizes" of all files that it fetched, "runtime" to load it."""
-    sizes: dict[str, int] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
         folder = Path(scratch)
         (folder / "page.html").write_text(_PAGE)
@@ -174,7 +181,8 @@ def measured(modules: Path, names: tuple[str, ...]) -> dict[str, Any]:
                     )
                     for name in names
                 }
-                return {"runtime": page.value("runtime"), "sizes": sizes, **found}
+                both = {"runtime": page.value("runtime"), "form": str(page.value("form"))}
+                return {"sizes": sizes, **both, **found}
         finally:
             server.shutdown()
 
@@ -186,16 +194,24 @@ def main() -> None:
     modules = parser.parse_args().folder / "node_modules"
     found = measured(modules, TINY)
     sizes = found["sizes"]
-    theirs = sum(size for path, size in sizes.items() if path.startswith("/litert/"))
+    print(f"runtime of LiteRT.js: {found['runtime']:.0f} ms; the form taken: {found['form']}")
     for name in TINY:
-        ours, other = found[name]
-        own = sum(size for path, size in sizes.items() if path.startswith(f"/{name}/"))
-        both = theirs + sizes[f"/{name}.tflite"]
+        ours, other, vectors = found[name]
+        assert ours["output"] == vectors["output"], name
+        loaded = [f"/{name}/index.js", next(p for p in sizes if p.startswith(f"/{name}/{name}"))]
+        own = [sum(sizes[p][k] for p in loaded) for k in (0, 1)]
+        both = [
+            sum(size[k] for p, size in sizes.items() if p.startswith("/litert/"))
+            + sizes[f"/{name}.tflite"][k]
+            for k in (0, 1)
+        ]
         far = np.abs(np.subtract(ours["output"], other["output"])).max()
         print(
-            f"| {name} | {ours['us']:,.1f} | {other['us']:,.1f} | {ours['us'] / other['us']:.2f}x "
+            f"| {name} | {other['us']:,.0f} | {ours['us']:,.0f} | {ours['us'] / other['us']:.2f}x "
+            f"| {vectors['us']:,.0f} | {vectors['us'] / other['us']:.2f}x "
             f"| {ours['first']:.0f} | {found['runtime'] + other['first']:.0f} "
-            f"| {own:,} | {both:,} | {both / own:.0f} | {far} |",
+            f"| {own[0] / 1e3:,.0f} | {both[0] / 1e3:,.0f} | {both[0] / own[0]:.0f} "
+            f"| {own[1] / 1e3:,.0f} | {both[1] / 1e3:,.0f} | {both[1] / own[1]:.0f} | {far} |",
             flush=True,
         )
 

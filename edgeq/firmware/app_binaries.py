@@ -14,6 +14,8 @@ from edgeq.firmware.tools import run_tool
 _TIMEOUT_S = 600
 _FLAGS = ("-std=c99", "-O3", "-ffunction-sections", "-fdata-sections", "-fno-common")
 _WEB_STACK_BYTES = 1 << 16
+# Ends of names; whether there are vectors, and relaxed ones.
+WEB_FORMS = (("", False, False), (".simd", True, False), (".relaxed", True, True))
 ABIS = {
     "arm64-v8a": ("aarch64-linux-android",),
     "armeabi-v7a": ("arm-linux-androideabi", "-mcpu=generic+v7a+vfp3d16"),
@@ -47,10 +49,10 @@ def check_app(template: str, runtime: str, forms: Sequence[CompileOptions]) -> N
 
 
 def _web(name: str, sources: Sequence[str], *, math: bool) -> dict[str, list[str]]:
-    """The module in two forms, by file."""
+    """The module in three forms, by file."""
     made = {}
-    for suffix, simd in (("", False), (".simd", True)):
-        zig = wasm_toolchain(simd=simd, math=math)
+    for suffix, simd, relaxed in WEB_FORMS:
+        zig = wasm_toolchain(simd=simd, math=math, relaxed=relaxed)
         include = [f"-I{path}" for path in ("native", *zig.include_dirs)]
         start = () if math else ("-Wl,--no-entry",)
         link = (*start, f"-Wl,-z,stack-size={_WEB_STACK_BYTES}", "-s")
@@ -120,14 +122,22 @@ def app_commands(template: str, name: str, folder: Path) -> list[list[str]]:
     return list(commands.values())
 
 
-def compile_binaries(template: str, name: str, folder: Path) -> None:
+def compile_binaries(template: str, name: str, folder: Path, without: str = "") -> None:
     """Compile a project's binaries in its folder.
+
+    Args:
+        template: The kind of project.
+        name: Its name.
+        folder: Where its files lie.
+        without: A file that is not wanted.
 
     Raises:
         MissingDependency: There is no compiler for them.
         EdgeqError: It fails; its last words are in the error.
     """
     for file, command in binary_commands(template, name, folder).items():
+        if file == without:
+            continue
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         done = run_tool(command, _TIMEOUT_S, folder=folder)
         if done.code:

@@ -19,11 +19,14 @@ export interface Tensor {
     readonly zeroPoint: number;
 }
 
+/** Relaxed vectors of an engine whose dot product is exact; vectors; none. */
+export type Vectors = "relaxed" | boolean;
+
 export interface LoadOptions {
     /** A module from `compileModule`, compiled elsewhere and posted here. */
     module?: WebAssembly.Module | Promise<WebAssembly.Module>;
-    /** Whether to take the form with 128-bit vectors; by default where the engine has them. */
-    vectors?: boolean;
+    /** Which form to take, with 128-bit vectors, relaxed ones or none; by default the best. */
+    vectors?: Vectors;
 }
 
 {% if models | selectattr("stream") | list %}
@@ -38,8 +41,11 @@ export interface Event {
 /** Whether this engine has the 128-bit vectors of WebAssembly. */
 export function hasVectors(): boolean;
 
+/** The form that this engine takes. */
+export function bestVectors(): Vectors;
+
 /** The compiled module, for `load` or to be posted to a worker; compiled once. */
-export function compileModule(options?: { vectors?: boolean }): Promise<WebAssembly.Module>;
+export function compileModule(options?: { vectors?: Vectors }): Promise<WebAssembly.Module>;
 {% for model in models %}
 
 export interface {{ model.title }} {

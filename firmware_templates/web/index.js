@@ -33,8 +33,35 @@ const VECTORS = new Uint8Array([
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11,
 ]);
 
+// A function that multiplies bytes of 255 by 127 and by -127, four at a time, and subtracts the sums.
+const DOTS = new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0,
+    10, 74, 1, 72, 1, 1, 123,
+    253, 12, 127, 127, 127, 127, 129, 129, 129, 129, 0, 0, 0, 0, 0, 0, 0, 0,
+    253, 12, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0,
+    253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    253, 147, 2, 34, 0, 253, 27, 0, 32, 0, 253, 27, 1, 107, 11,
+]);
+
 /** Whether this engine has the 128-bit vectors of WebAssembly. */
 export const hasVectors = () => WebAssembly.validate(VECTORS);
+
+/** Whether its relaxed dot product is exact for unsigned by signed bytes: engines choose. */
+function hasExactDots() {
+    if (!WebAssembly.validate(DOTS)) {
+        return false;
+    }
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(DOTS));
+    return exports.f() === 2 * 4 * 127 * 255;
+}
+
+let best;
+
+/** The form that this engine takes: "relaxed", true (vectors), or false. */
+export function bestVectors() {
+    best ??= hasExactDots() ? "relaxed" : hasVectors();
+    return best;
+}
 
 const compiled = new Map();
 
@@ -52,11 +79,14 @@ async function compile(url) {
 }
 
 /** The compiled module, for `load` or to be posted to a worker; compiled once. */
-export function compileModule({ vectors = hasVectors() } = {}) {
+export function compileModule({ vectors = bestVectors() } = {}) {
     if (!compiled.has(vectors)) {
-        const url = vectors
-            ? new URL("./{{ name }}.simd.wasm", import.meta.url)
-            : new URL("./{{ name }}.wasm", import.meta.url);
+        // Each in full, so that bundlers find them.
+        const url = vectors === "relaxed"
+            ? new URL("./{{ name }}.relaxed.wasm", import.meta.url)
+            : vectors
+                ? new URL("./{{ name }}.simd.wasm", import.meta.url)
+                : new URL("./{{ name }}.wasm", import.meta.url);
         const made = compile(url);
         made.catch(() => compiled.delete(vectors));
         compiled.set(vectors, made);

@@ -1,10 +1,10 @@
-// npm test: the known input that edgeq has put in, with and without vectors.
+// npm test: the known input that edgeq has put in, in all forms that this engine takes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as package_ from "./index.js";
 
-for (const vectors of [true, false]) {
+for (const vectors of new Set([package_.bestVectors(), true, false])) {
 {% for model in models %}
     test(`{{ model.name }}, vectors ${vectors}`, async () => {
         const model = await package_.load{{ model.title }}({ vectors });

@@ -1,5 +1,6 @@
 """Kernels for WebAssembly, with vectors and without: TensorFlow Lite Micro's bytes."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from edgeq.compiler.build.toolchain import wasm_toolchain
 from edgeq.compiler.compilation import generate
 from edgeq.devices.wasm.module import wasmtime_package
 from edgeq.support.resources import resource_dir
+from tests.browser import browser
 from tests.kernels.layers import differences
 from tests.kernels.test_hosts import forms
 
@@ -81,6 +83,47 @@ int32_t outputs_differing(void)
     return wrong;
 }
 """
+# Both kinds of inputs by weights.
+_DOTS = """
+#include "eq_simd.h"
+
+int32_t differing(void);
+int32_t differing(void)
+{
+    uint32_t state = 1;
+    int32_t wrong = 0;
+    for (int32_t round = 0; round < 20000; round++) {
+        int32_t table[EQ_TABLE_ROWS], same[EQ_LANES], own[EQ_LANES];
+        int8_t weights[EQ_WEIGHT_BYTES], inputs[EQ_WEIGHT_BYTES];
+        memset(table, 0, sizeof(table));
+        for (int32_t i = 0; i < EQ_WEIGHT_BYTES; i++) {
+            state = state * 1664525u + 1013904223u;
+            const int32_t any = (int32_t)(state >> 16 & 255u) - 128;
+            const int32_t far = (state >> 20 & 1u) ? 127 : -127;
+            weights[i] = (int8_t)(round % 3 == 0 ? far : any == -128 ? 0 : any);
+            const int32_t end = (state >> 28 & 1u) ? 127 : -128;
+            inputs[i] = (int8_t)(round % 2 ? (int32_t)(state >> 24) - 128 : end);
+            table[i / 4] = (int32_t)(state >> 12) - 524288;
+        }
+        for (int32_t i = 0; i < EQ_WEIGHT_BYTES; i++) {
+            table[EQ_LANES + i / 4] += 128 * weights[i];
+        }
+        const eq_taps alike = eq_same_taps(inputs);
+        const eq_taps each = eq_own_taps(inputs, inputs + 16, inputs + 32, inputs + 48);
+        eq_keep_sums(same, eq_dot(eq_first_sums(table), eq_load_weights(weights), &alike));
+        eq_keep_sums(own, eq_dot(eq_first_sums(table), eq_load_weights(weights), &each));
+        for (int32_t i = 0; i < EQ_LANES; i++) {
+            int32_t a = table[i], b = table[i];
+            for (int32_t k = 0; k < 4; k++) {
+                a += weights[4 * i + k] * inputs[k];
+                b += weights[4 * i + k] * inputs[16 * k + i];
+            }
+            wrong += (same[i] != a) + (own[i] != b);
+        }
+    }
+    return wrong;
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +140,21 @@ def test_random_layers_give_tflms_bytes(address, layers):
     assert compared >= len(layers) // 2
 
 
-def _built(files, simd, export):
+def _built(files, simd, export, *, relaxed=False):
     link = ["-Wl,--no-entry", f"-Wl,--export={export}"]
-    return build(wasm_toolchain(simd=simd, math=False), files, ["-O2"], link, "layer.wasm")
+    toolchain = wasm_toolchain(simd=simd, math=False, relaxed=relaxed)
+    return build(toolchain, files, ["-O2"], link, "layer.wasm")
+
+
+def _files(source):
+    kernels = resource_dir("kernels")
+    return {
+        "layer.c": source,
+        "eq_base.h": (kernels / "include/eq_base.h").read_text(),
+        "eq_simd.h": (kernels / "simd128/simd.h").read_text(),
+        "eq_simd_host.h": (kernels / "host/simd.h").read_text(),
+        "eq_lanes_host.h": (kernels / "host/lanes.h").read_text(),
+    }
 
 
 @pytest.mark.slow
@@ -115,17 +170,32 @@ def test_one_program_makes_both_forms(models):
 @pytest.mark.parametrize("what", ["differing", "outputs_differing"])
 def test_every_shift_is_the_reference_s(simd, what):
     pytest.importorskip("wasmtime")
-    kernels = resource_dir("kernels")
-    files = {
-        "layer.c": _SHIFTS,
-        "eq_base.h": (kernels / "include/eq_base.h").read_text(),
-        "eq_simd.h": (kernels / "simd128/simd.h").read_text(),
-        "eq_simd_host.h": (kernels / "host/simd.h").read_text(),
-        "eq_lanes_host.h": (kernels / "host/lanes.h").read_text(),
-    }
     wasmtime = wasmtime_package()
     engine = wasmtime.Engine()
-    module = wasmtime.Module.from_file(engine, str(_built(files, simd, what)))
+    module = wasmtime.Module.from_file(engine, str(_built(_files(_SHIFTS), simd, what)))
     store = wasmtime.Store(engine)
     exports = wasmtime.Instance(store, module, []).exports(store)
     assert exports[what](store) == 0
+
+
+@pytest.mark.slow
+def test_relaxed_dot_products_are_exact_where_the_loader_says_so(tmp_path):
+    """In Chromium, which has them; what is exact there depends on the processor."""
+    template = (resource_dir("firmware_templates") / "web/index.js").read_text()
+    probe = re.search(r"const DOTS = new Uint8Array\(\[(.*?)\]\)", template, re.DOTALL)[1]
+    found = {}
+    with browser(tmp_path) as page:
+        page.open("about:blank")
+        for relaxed in (True, False):
+            module = _built(_files(_DOTS), True, "differing", relaxed=relaxed).read_bytes()
+            found[relaxed] = page.value(_run(list(module), "differing"))
+        exact = page.value(_run(probe, "f")) == 2 * 4 * 127 * 255
+    assert found[False] == 0
+    assert (found[True] == 0) == exact
+
+
+def _run(module, name):
+    return (
+        f"WebAssembly.instantiate(new Uint8Array([{str(module).strip('[]')}]))"
+        f".then((made) => made.instance.exports.{name}())"
+    )

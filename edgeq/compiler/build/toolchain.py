@@ -107,18 +107,19 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
     )
 
 
-def wasm_toolchain(*, simd: bool, math: bool) -> Toolchain:
+def wasm_toolchain(*, simd: bool, math: bool, relaxed: bool = False) -> Toolchain:
     """A compiler for WebAssembly: the `ziglang` package.
 
     Args:
         simd: Whether the engine has the 128-bit vectors of WebAssembly 2.0.
         math: Whether the code calls what C has in <math.h>: then a C library is built in, which
             takes a minute the first time.
+        relaxed: Whether it has the relaxed vectors of WebAssembly 3.0, too.
 
     Raises:
         MissingDependency: It is not installed.
     """
-    cpu = "generic+bulk_memory+simd128" if simd else "generic+bulk_memory"
+    cpu = "generic+bulk_memory" + "+simd128" * simd + "+relaxed_simd" * relaxed
     if math:
         return zig_toolchain("wasm32-wasi", "-mexec-model=reactor", f"-mcpu={cpu}")
     bare = zig_toolchain("wasm32-freestanding", f"-mcpu={cpu}")

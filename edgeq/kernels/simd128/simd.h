@@ -2,7 +2,9 @@
  * them it is the form in plain C, so that one program makes the modules for new engines and old.
  *
  * Products are those of 16-bit numbers, two of them added up: the taps of four channels are brought
- * into two vectors of pairs. Engines shift all lanes by one count, so a shift by channel is a
+ * into two vectors of pairs. Engines that have the relaxed dot product multiply four taps at once; what
+ * it gives for inputs of 128 and more is theirs to choose, so that the loader tries whether it is the
+ * product of unsigned inputs by signed weights before it takes this form. Engines shift all lanes by one count, so a shift by channel is a
  * multiplication by a power of two.
  */
 #ifndef EQ_SIMD_SIMD128_H
@@ -19,8 +21,13 @@
 #include "eq_base.h"
 #include "eq_lanes_host.h"
 
+/* Engines have 16 registers on most processors; sums take four of them each. */
 #ifndef EQ_ACCUMULATORS
-#define EQ_ACCUMULATORS 6
+#ifdef __wasm_relaxed_simd__
+#define EQ_ACCUMULATORS 2
+#else
+#define EQ_ACCUMULATORS 3
+#endif
 #endif
 
 enum { EQ_VECTORS = 4 }; /* of four channels */
@@ -29,10 +36,16 @@ typedef struct {
     v128_t of[EQ_VECTORS];
 } eq_sums;
 
+#ifdef __wasm_relaxed_simd__
+typedef struct {
+    v128_t of[EQ_VECTORS];
+} eq_weights;
+#else
 /* Of each four channels: their first two taps as 16 bits, their last two. */
 typedef struct {
     v128_t first[EQ_VECTORS], last[EQ_VECTORS];
 } eq_weights;
+#endif
 
 typedef eq_weights eq_taps;
 
@@ -54,6 +67,72 @@ EQ_KERNEL eq_sums eq_load_row(const int32_t *row)
     return sums;
 }
 
+#ifdef __wasm_relaxed_simd__
+EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
+{
+    eq_sums sums = eq_load_row(table);
+    const eq_sums offset = eq_load_row(table + EQ_LANES);
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        sums.of[k] = wasm_i32x4_sub(sums.of[k], offset.of[k]);
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
+{
+    eq_weights loaded;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        loaded.of[k] = wasm_v128_load(weights + 16 * k);
+    }
+    return loaded;
+}
+
+/* Inputs plus 128: the bias has that taken off. */
+EQ_KERNEL v128_t eq_as_factor(v128_t inputs)
+{
+    return wasm_v128_xor(inputs, wasm_i8x16_const_splat(-128));
+}
+
+EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
+{
+    const v128_t four = eq_as_factor(wasm_v128_load32_splat(inputs));
+    const eq_taps taps = {{four, four, four, four}};
+    return taps;
+}
+
+EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
+{
+    const v128_t va = wasm_v128_load(a), vb = wasm_v128_load(b);
+    const v128_t vc = wasm_v128_load(c), vd = wasm_v128_load(d);
+    const v128_t ab_low =
+        wasm_i8x16_shuffle(va, vb, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const v128_t ab_high =
+        wasm_i8x16_shuffle(va, vb, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    const v128_t cd_low =
+        wasm_i8x16_shuffle(vc, vd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const v128_t cd_high =
+        wasm_i8x16_shuffle(vc, vd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    const eq_taps taps = {{
+        eq_as_factor(wasm_i16x8_shuffle(ab_low, cd_low, 0, 8, 1, 9, 2, 10, 3, 11)),
+        eq_as_factor(wasm_i16x8_shuffle(ab_low, cd_low, 4, 12, 5, 13, 6, 14, 7, 15)),
+        eq_as_factor(wasm_i16x8_shuffle(ab_high, cd_high, 0, 8, 1, 9, 2, 10, 3, 11)),
+        eq_as_factor(wasm_i16x8_shuffle(ab_high, cd_high, 4, 12, 5, 13, 6, 14, 7, 15)),
+    }};
+    return taps;
+}
+
+EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
+{
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        sums.of[k] =
+            wasm_i32x4_relaxed_dot_i8x16_i7x16_add(weights.of[k], taps->of[k], sums.of[k]);
+    }
+    return sums;
+}
+#else
 EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
 {
     return eq_load_row(table);
@@ -119,6 +198,8 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
     }
     return sums;
 }
+
+#endif
 
 /* Two to the power of each lane, from -126 to 127, as floats. */
 EQ_KERNEL v128_t eq_float_power(v128_t exponents)
