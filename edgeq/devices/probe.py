@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter, micro_interpreter
+from edgeq.support.children import module_command
 
 if TYPE_CHECKING:
     from edgeq.support.array import Array
@@ -83,7 +84,7 @@ def _start(
     what: str, model: Path, options: LiteRtOptions | None, *more: str
 ) -> subprocess.CompletedProcess[str]:
     settings = json.dumps(asdict(options)) if options is not None else "{}"
-    command = [sys.executable, "-m", "edgeq.devices.probe", what, str(model), settings, *more]
+    command = module_command("edgeq.devices.probe", what, str(model), settings, *more)
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from edgeq.boards.cpu import CPUS
 from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.support.children import module_command
 
 _BAREMETAL = Path(__file__).resolve().parent / "baremetal"
 BARE_HEADERS = _BAREMETAL / "include"
@@ -185,7 +185,7 @@ def _zig_option(flag: str) -> str:
 
 
 def _zig_command() -> tuple[str, ...]:
-    return (sys.executable, "-m", "ziglang", "cc")
+    return module_command("ziglang", "cc")
 
 
 def _zig_cross(target: Target) -> Toolchain:

@@ -7,12 +7,12 @@ import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.model.model_file import read_graph
+from edgeq.support.children import module_command
 
 _LONGEST_S = 900
 _KIB = 1024
@@ -154,7 +154,7 @@ def _version(model: Path) -> str:
 
 def _vela() -> list[str]:
     if importlib.util.find_spec("ethosu") and importlib.util.find_spec("ethosu.vela"):
-        return [sys.executable, "-m", "ethosu.vela"]
+        return [*module_command("ethosu.vela")]
     found = shutil.which("vela")
     if found is None:
         raise MissingDependency("ethos-u-vela", "an Ethos-U NPU", "pip install 'edgeq[npu]'")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+from edgeq.support.children import module_command
 from edgeq.support.foreign import parse_json, too_large
 from edgeq.support.reasons import reason_of
 from edgeq.support.text import visible_line
@@ -34,7 +35,7 @@ def read_hdf5(path: Path, where: str, limit: int) -> str | None:
     Raises:
         EdgeqError: Damaged, too large, or its values lie in another file.
     """
-    command = [sys.executable, "-m", __name__, str(path), where, str(limit)]
+    command = module_command(__name__, str(path), where, str(limit))
     seconds = _SECONDS + path.stat().st_size // _BYTES_PER_S
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)

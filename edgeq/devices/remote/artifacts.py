@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edgeq.compiler.build.cache import cache_dir, cached
 from edgeq.errors import EdgeqError
+from edgeq.support.children import module_command
 from edgeq.support.output import write_whole
 
 _AGENT = Path(__file__).resolve().parent.parent / "far"
@@ -145,12 +146,12 @@ def download_wheel(requirement: str, tag: str, python: Sequence[int], folder: Pa
     """
     if shutil.which("pip") is None and util.find_spec("pip") is None:
         raise EdgeqError("pip is not installed.", hint="python -m ensurepip")
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+    command = module_command(
+        "pip", "download", "--quiet", "--no-deps",
         "--disable-pip-version-check", "--only-binary=:all:", "--platform", tag,
         "--implementation", "cp", "--python-version", f"{python[0]}.{python[1]}",
         "--dest", str(folder), requirement,
-    ]  # fmt: skip
+    )  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:

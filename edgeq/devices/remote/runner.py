@@ -31,6 +31,7 @@ from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.replay import HOST_BYTES, input_spec, output_spec, replay_files
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.children import module_command
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
@@ -211,15 +212,15 @@ def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
 
 
 def _zig(arch: str, abi: str, architecture: str, *, static: bool) -> Toolchain:
-    import sys
     from importlib.metadata import version
 
     libc = f"musl{abi}" if static else f"gnu{abi}.{_GLIBC_OF_LITERT}"
     flags = ["-target", f"{arch}-linux-{libc}", "-fno-sanitize=undefined"]
     if architecture == "armv6l":
         flags.append("-mcpu=arm1176jzf_s")
-    command = (sys.executable, "-m", "ziglang", "cc")
-    return Toolchain("zig", command, tuple(flags), (), f"zig {version('ziglang')}")
+    return Toolchain(
+        "zig", module_command("ziglang", "cc"), tuple(flags), (), f"zig {version('ziglang')}"
+    )
 
 
 def _glibc_needed(program: Path) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.support.children import safe_path
 from edgeq.workflow.tuning.space import Candidate
 from edgeq.workflow.tuning.trial import Problem, Trial, run_trial
 
@@ -117,6 +118,7 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
     with (
         tempfile.TemporaryDirectory(prefix="edgeq-tune-") as scratch,
         dask.config.set({"temporary-directory": scratch}),
+        safe_path(),
     ):
         try:
             with _deaf_to_interrupts():

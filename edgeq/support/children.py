@@ -1,0 +1,40 @@
+"""Python programs that this one starts: the current folder is not among what they import from.
+
+`python -m NAME` and `python -c` look for modules in the current folder first. That is where a
+downloaded model lies unpacked, and whatever came with it must not run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Nothing but `sys`, which is part of the interpreter, is imported before the folder is taken out.
+_BOOT = (
+    "import sys; sys.path[:1] = [p for p in sys.path[:1] if p]; del sys.argv[0]; import runpy; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+
+
+def module_command(module: str, *words: str) -> tuple[str, ...]:
+    """The command that runs an installed module as a program, as `python -m` does."""
+    return (sys.executable, "-c", _BOOT, module, *words)
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Python programs that others start in the block keep the current folder out, too.
+
+    From Python 3.11 on; 3.10 does not know the variable.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before

@@ -1,0 +1,92 @@
+"""Programs in Python that commands start do not run what lies in the current folder."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+from edgeq.support.children import module_command, safe_path
+
+ROOT = Path(__file__).parents[2]
+_STRANGERS = [
+    "json",
+    "runpy",
+    "h5py",
+    "numpy",
+    "ziglang",
+    "pickle",
+    "multiprocessing",
+    "contextlib",
+]
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """A current folder of modules that leave a mark when they are imported."""
+    mark = tmp_path / "mark"
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    for name in _STRANGERS:
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write('{name} ')\n")
+    monkeypatch.chdir(folder)
+    return mark
+
+
+def test_a_module_is_run_as_a_program(trap):
+    done = subprocess.run(
+        module_command("json.tool", "--compact"), input=b'{"a": 1}', capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b'{"a":1}'
+    assert not trap.exists()
+
+
+def test_pythons_own_way_springs_the_trap(trap):
+    subprocess.run(
+        [sys.executable, "-m", "json.tool"], input=b"1", capture_output=True, check=False
+    )
+    assert trap.exists()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH came with Python 3.11")
+def test_processes_of_others(trap):
+    with safe_path():
+        subprocess.run([sys.executable, "-c", "import json, pickle"], check=True)
+    assert not trap.exists()
+
+
+def test_reading_a_file_runs_nothing_of_the_current_folder(trap, cli):
+    with h5py.File("net.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+    found = cli("inspect", "net.h5")
+    assert found.code == 1
+    assert not trap.exists()
+
+
+def test_measuring_runs_nothing_of_the_current_folder(trap, cli, models):
+    found = cli("profile", models / "ad01_int8.tflite", "--on", "local", "-n", 2, "--json")
+    assert found.code == 0, found.err
+    assert found.json["memory_bytes"]["peak_rss"] > 0
+    assert not trap.exists()
+
+
+def test_compiling_runs_nothing_of_the_current_folder(trap, cli, models, tmp_path):
+    model, page = models / "ad01_int8.tflite", tmp_path / "page"
+    found = cli("compile", model, "-o", page, "--project", "web")
+    assert found.code == 0, found.err
+    assert not trap.exists()
+
+
+def test_nobody_starts_python_in_another_way():
+    """`-m` and `-c` behind this interpreter's name stand in support/children.py alone."""
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / "edgeq").rglob("*.py"))
+        if file.name != "children.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.List | ast.Tuple)
+        and any(isinstance(each, ast.Attribute) and each.attr == "executable" for each in node.elts)
+    ]
+    assert found == []
