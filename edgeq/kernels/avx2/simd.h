@@ -327,4 +327,44 @@ EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *out
     }
 }
 
+#define EQ_FLOAT_SUMS 6
+#define EQ_FLOAT_BLOCKS 1
+
+typedef struct {
+    __m256 low, high;
+} eq_floats;
+
+EQ_KERNEL eq_floats eq_load_floats(const float *values)
+{
+    const eq_floats loaded = {_mm256_loadu_ps(values), _mm256_loadu_ps(values + 8)};
+    return loaded;
+}
+
+EQ_KERNEL eq_floats eq_same_floats(float value)
+{
+    const eq_floats same = {_mm256_set1_ps(value), _mm256_set1_ps(value)};
+    return same;
+}
+
+EQ_KERNEL eq_floats eq_multiply_add(eq_floats sums, eq_floats a, eq_floats b)
+{
+    sums.low = _mm256_fmadd_ps(a.low, b.low, sums.low);
+    sums.high = _mm256_fmadd_ps(a.high, b.high, sums.high);
+    return sums;
+}
+
+EQ_KERNEL eq_floats eq_clamp_floats(eq_floats x, float low, float high)
+{
+    const __m256 least = _mm256_set1_ps(low), most = _mm256_set1_ps(high);
+    x.low = _mm256_min_ps(most, _mm256_max_ps(least, x.low));
+    x.high = _mm256_min_ps(most, _mm256_max_ps(least, x.high));
+    return x;
+}
+
+EQ_KERNEL void eq_store_floats(float *output, eq_floats values)
+{
+    _mm256_storeu_ps(output, values.low);
+    _mm256_storeu_ps(output + 8, values.high);
+}
+
 #endif

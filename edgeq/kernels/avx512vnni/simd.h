@@ -206,4 +206,34 @@ EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *out
     }
 }
 
+#define EQ_FLOAT_SUMS 14
+#define EQ_FLOAT_BLOCKS 2
+
+typedef __m512 eq_floats;
+
+EQ_KERNEL eq_floats eq_load_floats(const float *values)
+{
+    return _mm512_loadu_ps(values);
+}
+
+EQ_KERNEL eq_floats eq_same_floats(float value)
+{
+    return _mm512_set1_ps(value);
+}
+
+EQ_KERNEL eq_floats eq_multiply_add(eq_floats sums, eq_floats a, eq_floats b)
+{
+    return _mm512_fmadd_ps(a, b, sums);
+}
+
+EQ_KERNEL eq_floats eq_clamp_floats(eq_floats x, float low, float high)
+{
+    return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
+}
+
+EQ_KERNEL void eq_store_floats(float *output, eq_floats values)
+{
+    _mm512_storeu_ps(output, values);
+}
+
 #endif

@@ -168,8 +168,7 @@ EQ_KERNEL int32_t eq_conv_2d_tile_blocks(const eq_conv_2d_host_params *p)
     return eq_min(all, room >= EQ_MOST_BLOCKS ? EQ_MOST_BLOCKS : usual);
 }
 
-/* A share of an image: of its rows, or of the pixels of one long row, where there are enough of
- * them, since other layers are shared so too; else of the channels. */
+/* A share of an image. */
 EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const eq_share share,
                                 const int8_t *input, const int8_t *weights, const int32_t *table,
                                 int8_t *output)
@@ -180,23 +179,17 @@ EQ_KERNEL void eq_conv_2d_image(const eq_conv_2d_host_params *p, const eq_share 
     const int32_t partial = p->output_c % EQ_LANES;
     const int32_t block_bytes = p->runs_h * p->runs_w * p->groups * EQ_WEIGHT_BYTES;
     const int32_t tiles = (all + blocks - 1) / blocks, whole = tiles - (odd || partial ? 1 : 0);
-    eq_range rows = eq_all_of(p->rows), columns = eq_all_of(p->columns), some = eq_all_of(tiles);
-    if (p->rows >= share.parts / 2) {
-        rows = eq_share_of(p->rows, 1, share);
-    } else if (p->rows == 1 && p->columns / pixels >= share.parts / 2) {
-        columns = eq_share_of(p->columns, pixels, share);
-    } else {
-        some = eq_share_of(tiles, 1, share);
-    }
-    const int32_t height = rows.end - rows.begin, width = columns.end - columns.begin;
-    input += rows.begin * p->row_step + columns.begin * p->column_step;
-    output += (rows.begin * p->columns + columns.begin) * p->output_c;
-    for (int32_t tile = some.begin; tile < eq_min(some.end, whole); tile++) {
+    const eq_cut cut = eq_cut_of(p->rows, p->columns, pixels, tiles, share);
+    const int32_t height = cut.rows.end - cut.rows.begin;
+    const int32_t width = cut.columns.end - cut.columns.begin;
+    input += cut.rows.begin * p->row_step + cut.columns.begin * p->column_step;
+    output += (cut.rows.begin * p->columns + cut.columns.begin) * p->output_c;
+    for (int32_t tile = cut.tiles.begin; tile < eq_min(cut.tiles.end, whole); tile++) {
         const int32_t block = tile * blocks;
         eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
                           output + block * EQ_LANES, height, width, pixels, blocks, EQ_LANES);
     }
-    if (some.begin < some.end && some.end > whole) {
+    if (cut.tiles.begin < cut.tiles.end && cut.tiles.end > whole) {
         const int32_t block = whole * blocks;
         eq_conv_2d_blocks(p, input, weights + block * block_bytes, table + block * EQ_TABLE_ROWS,
                           output + block * EQ_LANES, height, width, pixels, odd ? odd : blocks,

@@ -46,4 +46,25 @@ EQ_KERNEL eq_range eq_all_of(const int32_t count)
     return range;
 }
 
+/* A share of a layer's output: all of it in two of three directions. */
+typedef struct {
+    eq_range rows, columns, tiles;
+} eq_cut;
+
+/* Rows of an image, or tiles of `pixels` of one long row, where there are enough of them, since
+ * other layers are shared so too; else tiles of channels. */
+EQ_KERNEL eq_cut eq_cut_of(const int32_t rows, const int32_t columns, const int32_t pixels,
+                           const int32_t tiles, const eq_share share)
+{
+    eq_cut cut = {eq_all_of(rows), eq_all_of(columns), eq_all_of(tiles)};
+    if (rows >= share.parts / 2) {
+        cut.rows = eq_share_of(rows, 1, share);
+    } else if (rows == 1 && columns / pixels >= share.parts / 2) {
+        cut.columns = eq_share_of(columns, pixels, share);
+    } else {
+        cut.tiles = eq_share_of(tiles, 1, share);
+    }
+    return cut;
+}
+
 #endif

@@ -331,4 +331,51 @@ EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *out
     }
 }
 
+#define EQ_FLOAT_SUMS 6
+#define EQ_FLOAT_BLOCKS 1
+
+typedef struct {
+    float32x4_t of[4];
+} eq_floats;
+
+EQ_KERNEL eq_floats eq_load_floats(const float *values)
+{
+    const eq_floats loaded = {
+        {vld1q_f32(values), vld1q_f32(values + 4), vld1q_f32(values + 8), vld1q_f32(values + 12)}};
+    return loaded;
+}
+
+EQ_KERNEL eq_floats eq_same_floats(float value)
+{
+    const float32x4_t same = vdupq_n_f32(value);
+    const eq_floats all = {{same, same, same, same}};
+    return all;
+}
+
+EQ_KERNEL eq_floats eq_multiply_add(eq_floats sums, eq_floats a, eq_floats b)
+{
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < 4; i++) {
+        sums.of[i] = vfmaq_f32(sums.of[i], a.of[i], b.of[i]);
+    }
+    return sums;
+}
+
+EQ_KERNEL eq_floats eq_clamp_floats(eq_floats x, float low, float high)
+{
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < 4; i++) {
+        x.of[i] = vminq_f32(vmaxq_f32(x.of[i], vdupq_n_f32(low)), vdupq_n_f32(high));
+    }
+    return x;
+}
+
+EQ_KERNEL void eq_store_floats(float *output, eq_floats values)
+{
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < 4; i++) {
+        vst1q_f32(output + 4 * i, values.of[i]);
+    }
+}
+
 #endif

@@ -68,6 +68,15 @@ def _walk(g: dict[str, int], padding: Padding) -> _Walk:
     )
 
 
+def walk_of(g: dict[str, int], padding: Padding) -> dict[str, int]:
+    """The same for elements of any size, with the length of a run: `run_size`."""
+    fields = {**vars(_walk(g, padding))}
+    return {
+        **{k: v for k, v in fields.items() if k != "run_bytes"},
+        "run_size": fields["run_bytes"],
+    }
+
+
 def lower_host(
     g: dict[str, int],
     node: Node,
@@ -121,11 +130,15 @@ def lower_dense(
     shape: dict[str, int], node: Node, channels: Channels, clamp: dict[str, int], macs: int
 ) -> Call | None:
     """The host kernel's call for a FULLY_CONNECTED: pixels are the rows of its input."""
+    return lower_host(dense_geometry(shape), node, channels, clamp, macs, "fully_connected")
+
+
+def dense_geometry(shape: dict[str, int]) -> dict[str, int]:
+    """The geometry of the CONV_2D that a FULLY_CONNECTED is: batches, input_c, output_c."""
     one = dict.fromkeys(
         ("batches", "output_w", "input_w", "filter_h", "filter_w", "stride_h", "stride_w"), 1
     )
     rows = {"input_h": shape["batches"], "output_h": shape["batches"]}
     places = {"dilation_h": 1, "dilation_w": 1, "pad_top": 0, "pad_left": 0}
     deep = {"input_c": shape["input_c"], "filter_c": shape["input_c"]}
-    g = {**one, **rows, **places, **deep, "output_c": shape["output_c"]}
-    return lower_host(g, node, channels, clamp, macs, "fully_connected")
+    return {**one, **rows, **places, **deep, "output_c": shape["output_c"]}

@@ -17,6 +17,7 @@ from edgeq.compiler.ops.fpu import conv_2d_f32 as fpu_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.conv_2d import lower_host
 from edgeq.compiler.ops.host.conv_2d_winograd import lower_winograd
+from edgeq.compiler.ops.host.float32 import lower_f32
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
 from edgeq.compiler.ops.neural.conv_2d_packed import lower_packed
@@ -167,7 +168,7 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
         why = dsp_s16.why_portable(node, g)
     if types == FLOAT_TYPES:
         rule = overlap(g, fpu_f32.PIXELS, buffered=True)
-        call = fpu_f32.lower_f32(g, node, rule, macs(node))
+        call = fpu_f32.lower_f32(g, node, rule, macs(node)) or lower_f32(g, node, macs(node))
         if call is not None:
             return call
     behind = overlap(g, 1, buffered=False)

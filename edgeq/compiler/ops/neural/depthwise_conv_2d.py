@@ -15,6 +15,7 @@ from edgeq.compiler.ops.dsp.reasons import why_portable
 from edgeq.compiler.ops.fpu.depthwise_conv_2d_f32 import lower_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.depthwise_conv_2d import lower_host
+from edgeq.compiler.ops.host.float32 import lower_depthwise_f32
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
@@ -130,7 +131,7 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
             return call
         why = dsp_s16.why_portable(node, g, by_channel)
     if types == FLOAT_TYPES:
-        call = lower_f32(g, node, behind, macs(node))
+        call = lower_f32(g, node, behind, macs(node)) or lower_depthwise_f32(g, node, macs(node))
         if call is not None:
             return call
     return lower_other_type(node, "depthwise_conv_2d", g, by_channel, behind, macs(node), why)

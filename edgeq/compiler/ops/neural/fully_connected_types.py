@@ -6,6 +6,7 @@ from edgeq.compiler.ops.dsp.fully_connected_s16 import lower_s16
 from edgeq.compiler.ops.dsp.int16_channels import why_portable_s16
 from edgeq.compiler.ops.fpu.fully_connected_f32 import lower_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
+from edgeq.compiler.ops.host.float32 import lower_dense_f32
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -33,7 +34,8 @@ def lower_other_type(node: Node, macs: int) -> Call:
     extent = {"batches": batches, "input_c": input_c, "output_c": output_c}
     values = weight_values(node)
     if types == FLOAT_TYPES:
-        return lower_f32(extent, node, macs) or Call(
+        fast = lower_f32(extent, node, macs) or lower_dense_f32(extent, node, macs)
+        return fast or Call(
             "fully_connected_f32",
             "eq_fully_connected_f32",
             "eq_fully_connected_f32_params",
