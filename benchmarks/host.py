@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ledger import TINY, shared_models
-from benchmarks.networks import HOST_NETWORKS, converted
+from benchmarks.networks import HOST_FLOATS, HOST_NETWORKS, converted
 from edgeq.boards.levels import LEVELS, best_here, runs_here
 from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.toolchain import host_toolchain
@@ -38,6 +38,7 @@ from edgeq.devices.host_c import host_target
 
 FILE = Path(__file__).parent / "hosts.json"
 TURN_S, LEAST_CALLS, LONG_NS = 0.03, 10, 1_000_000
+_SCALES = {np.float32: 128}
 Call = Callable[[], object]
 Clock = Callable[[], int]
 
@@ -47,7 +48,7 @@ def models() -> Iterator[tuple[str, Path]]:
     if folder.is_dir():
         for name in TINY:
             yield name, folder / f"{name}_int8.tflite"
-    for name in HOST_NETWORKS:
+    for name in (*HOST_NETWORKS, *HOST_FLOATS):
         yield name, converted(name)
 
 
@@ -71,7 +72,7 @@ def theirs(path: Path) -> Call:
     interpreter.allocate_tensors()
     random = np.random.default_rng(0)
     for detail in interpreter.get_input_details():
-        values = random.integers(-128, 128, detail["shape"])
+        values = random.integers(-128, 128, detail["shape"]) / _SCALES.get(detail["dtype"], 1)
         interpreter.set_tensor(detail["index"], values.astype(detail["dtype"]))
     invoke: Call = interpreter.invoke
     return invoke

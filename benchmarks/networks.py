@@ -124,6 +124,7 @@ SCHEMES = {
 }
 # Too large for a core in emulation: these are for hosts.
 HOST_NETWORKS = {"efficientnet_v2_b0_224": efficientnet_v2}
+HOST_FLOATS = ("ds_cnn_float32", "autoencoder_float32")
 # What the values of an input lie between, where it is not -1 and 1.
 RANGES = {"efficientnet_v2_b0_224": (0, 255)}
 
