@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -131,13 +131,48 @@ def stand_in_for_litert(model: bytes, inputs: Sequence[int], outputs: Sequence[i
         MissingDependency: There is neither TensorFlow Lite Micro nor a C compiler.
         EdgeqError: Nothing runs this model.
     """
+
+    def compiled() -> StandIn:
+        return _CompiledAsLiteRt(model, inputs, outputs)
+
     try:
-        return AsLiteRt(model, inputs)
+        return _FirstThatRuns(AsLiteRt(model, inputs), compiled)
     except EdgeqError as error:
         try:
-            return _CompiledAsLiteRt(model, inputs, outputs)
+            return compiled()
         except MissingDependency as missing:
             raise error if isinstance(error, MissingDependency) else missing from None
+
+
+class _FirstThatRuns:
+    """A runtime until its first call fails, which tells more than opening a model; then another."""
+
+    def __init__(self, first: StandIn, second: Callable[[], StandIn]) -> None:
+        self._now, self._second = first, second
+        self._given: dict[int, Any] = {}
+        self._ran = False
+
+    def set_tensor(self, index: int, value: Any) -> None:
+        """Give an input its value."""
+        self._given[index] = value
+        self._now.set_tensor(index, value)
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        try:
+            self._now.invoke()
+        except RuntimeError:
+            if self._ran:
+                raise
+            self._now = self._second()
+            for index, value in self._given.items():
+                self._now.set_tensor(index, value)
+            self._now.invoke()
+        self._ran = True
+
+    def get_tensor(self, index: int) -> Any:
+        """The value of an output, or of an input."""
+        return self._now.get_tensor(index)
 
 
 class _CompiledAsLiteRt:

@@ -136,3 +136,18 @@ def test_tensorflow_lite_micro_owns_loops_beside_ops_that_it_has_not(tmp_path):
     kinds = [op.name for op in parse_graph(path.read_bytes()).main.ops]
     assert dict(zip(kinds, session.owners, strict=True))["WHILE"] == "tflm"
     assert edgeq.verify(path, on="c", n=3).equal
+
+
+def test_a_class_beside_a_recurrent_layer_in_16_bits(tmp_path):
+    """LiteRT has no int16 kernel for the layer, TensorFlow Lite Micro none for the class."""
+    source = keras.Input((5, 3))
+    value = layers.Dense(4)(layers.LSTM(3)(source))
+    model = keras.Model(source, [value, keras.ops.argmax(value, axis=-1)])
+    data = RANDOM.normal(size=(60, 5, 3)).astype(np.float32)
+    path = tmp_path / "net.tflite"
+    made = edgeq.convert(model, data=data, scheme="int16x8", output=path, check_passes=True)
+    assert [output.verdict for output in made.quality.outputs] == ["good", "good"]
+    logits, classes = edgeq.run(path, on="c", inputs=data)
+    wanted = np.asarray(model(data)[1])
+    assert (np.ravel(classes) == wanted).mean() > 0.95
+    assert (np.argmax(logits.reshape(len(data), -1), 1) == np.ravel(classes)).all()
