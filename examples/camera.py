@@ -62,7 +62,7 @@ def main(folder: Path, *, epochs: int = 20) -> int:
     (folder / "finder.toml").write_text(DETECTOR)
     rng = np.random.default_rng(0)
     classifier, finder = classify(folder, rng, epochs), find(folder, rng, epochs)
-    on_device = {"on": "sim:cortex-m4", "also_on": "c", "limit": 40}
+    on_device = {"on": "sim:cortex-m4", "also_on": "c", "limit": 10}
     found = edgeq.evaluate(
         classifier, data=str(folder / "test.npz"), on="c", options=options(folder, "camera")
     )

@@ -163,7 +163,7 @@ def test_motion(tmp_path):
 
 def test_camera(tmp_path):
     out = run("camera", tmp_path, "sklearn")
-    assert "40 frames on an emulated Cortex-M4: bytes equal" in out
+    assert "10 frames on an emulated Cortex-M4: bytes equal" in out
     accuracy, at_half, over_all = (
         float(re.search(pattern, out)[1])
         for pattern in (
