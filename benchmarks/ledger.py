@@ -38,6 +38,7 @@ ADDRESSES = {
     "cortex-m4f": "sim:cortex-m4f",
     "cortex-m3": "sim:cortex-m3",
     "cortex-m0plus": "sim:cortex-m0plus",
+    "cortex-m33": "sim:cortex-m33",
     "cortex-m55": "qemu:cortex-m55",
     "rv32imc": "sim:rv32imc",
 }

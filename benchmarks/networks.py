@@ -2,8 +2,10 @@
 
 Accuracy is of no interest here, only shapes: a MobileNetV2 0.35 at 96x96 with ten classes and one
 of 0.3 at 80x80 with a thousand, an EfficientNetV2-B0 at its own 224x224, an LSTM of 64 units over
-49 steps, a two-layer perceptron, a keyword spotter of depthwise-separable convolutions in int8,
-int16x8 and float32, and an autoencoder in float32.
+49 steps, a GRU of 32, a two-layer perceptron, a keyword spotter of depthwise-separable convolutions
+in int8, int16x8 and float32, one of convolutions and an LSTM, one of two transformer blocks, noise
+suppression by LSTMs and, in int16x8, by a convolutional encoder and decoder, and an autoencoder in
+float32.
 """
 
 from __future__ import annotations
@@ -106,10 +108,81 @@ def autoencoder() -> Any:
     return keras.Sequential([keras.layers.Input((640,)), *hidden, keras.layers.Dense(640)])
 
 
+def gru() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(6)
+    layers = [keras.layers.GRU(32), keras.layers.Dense(12, activation="softmax")]
+    return keras.Sequential([keras.layers.Input((49, 40), batch_size=1), *layers])
+
+
+def crnn() -> Any:
+    """Two convolutions over a spectrogram, an LSTM over its time."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    layers = keras.layers
+    convolutions = [
+        layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+    ]
+    end = [layers.Reshape((13, 10 * 32)), layers.LSTM(32), layers.Dense(12, activation="softmax")]
+    return keras.Sequential([layers.Input((49, 40, 1), batch_size=1), *convolutions, *end])
+
+
+def transformer() -> Any:
+    """Two blocks of attention and perceptron, as wide as a keyword spotter's smallest."""
+    import keras
+
+    keras.utils.set_random_seed(8)
+    layers = keras.layers
+    source = layers.Input((49, 16), batch_size=1)
+    x = layers.Dense(32)(source)
+    for _ in range(2):
+        attended = layers.MultiHeadAttention(2, 16)(x, x)
+        x = layers.LayerNormalization()(layers.Add()([x, attended]))
+        wide = layers.Dense(32)(layers.Dense(64, activation="relu")(x))
+        x = layers.LayerNormalization()(layers.Add()([x, wide]))
+    x = layers.Dense(12, activation="softmax")(layers.GlobalAveragePooling1D()(x))
+    return keras.Model(source, x)
+
+
+def suppressor() -> Any:
+    """A mask for each frame of a spectrum, from two LSTMs, and what it leaves of it."""
+    import keras
+
+    keras.utils.set_random_seed(9)
+    layers = keras.layers
+    source = layers.Input((10, 129), batch_size=1)
+    x = layers.LSTM(64, return_sequences=True)(source)
+    x = layers.LSTM(64, return_sequences=True)(x)
+    mask = layers.Dense(129, activation="sigmoid")(x)
+    return keras.Model(source, layers.Multiply()([source, mask]))
+
+
+def enhancer() -> Any:
+    """The same by convolutions that halve a spectrogram twice and double it again."""
+    import keras
+
+    keras.utils.set_random_seed(10)
+    layers = keras.layers
+    source = layers.Input((32, 64, 1), batch_size=1)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(source)
+    x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu")(x)
+    mask = layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(x)
+    return keras.Model(source, layers.Multiply()([source, mask]))
+
+
 NETWORKS = {
     "mobilenet_v2_035_96": mobilenet_v2,
     "mobilenet_v2_030_80_1000": mobilenet_v2_large,
     "lstm_64x49": lstm,
+    "gru_32x49": gru,
+    "crnn": crnn,
+    "transformer_32x2": transformer,
+    "suppressor_lstm_64": suppressor,
+    "enhancer_int16x8": enhancer,
     "mlp_64_128_10": mlp,
     "ds_cnn": ds_cnn,
     "ds_cnn_int16x8": ds_cnn,
@@ -119,6 +192,7 @@ NETWORKS = {
 # How those are converted that are not int8.
 SCHEMES = {
     "ds_cnn_int16x8": "int16x8",
+    "enhancer_int16x8": "int16x8",
     "ds_cnn_float32": "float32",
     "autoencoder_float32": "float32",
 }

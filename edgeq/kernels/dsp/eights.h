@@ -2,8 +2,8 @@
  * cores with the DSP extension: words are loaded and stored in pairs, and results are shifted,
  * saturated and put together two at a time.
  *
- * 39 instructions for eight results. That takes all fourteen registers, so these are functions in
- * assembly.
+ * 39 instructions for eight results, 53 where products are rounded twice. That takes all fourteen
+ * registers, so these are functions in assembly.
  */
 #ifndef EQ_EIGHTS_DSP_H
 #define EQ_EIGHTS_DSP_H
@@ -89,11 +89,47 @@ typedef struct {
     "smmlar lr, lr, r4, r7\n\t"                                                                    \
     "pkhbt lr, r12, lr, lsl #16\n\t" EQ_EIGHTS_PUT(a)
 
+/* Doubled products r0, lr, r12 and b (of bytes 0, 2, 1 and 3) with two roundings as the reference
+ * has them: r4 the multiplier, r7 zero point and one half; negative ones get one less. */
+#define EQ_EIGHTS_ROUND(product, spare)                                                            \
+    "add " spare ", r7, " product ", asr #31\n\t"                                                  \
+    "smmlar " product ", " product ", r4, " spare "\n\t"
+#define EQ_EIGHTS_PUT_ROUNDED(a, b, right)                                                         \
+    "ssat " a ", #8, r0, asr #" right "\n\t"                                                       \
+    "ssat r12, #8, r12, asr #" right "\n\t"                                                        \
+    "ssat lr, #8, lr, asr #" right "\n\t"                                                          \
+    "ssat " b ", #8, " b ", asr #" right "\n\t"                                                    \
+    "bfi " a ", r12, #8, #8\n\t"                                                                   \
+    "bfi " a ", lr, #16, #8\n\t"                                                                   \
+    "bfi " a ", " b ", #24, #8\n\t"
+#define EQ_EIGHTS_ROUNDED(a, b, right)                                                             \
+    "sxtab16 r12, r5, " a "\n\t"                                                                   \
+    "sxtab16 lr, r6, " b "\n\t"                                                                    \
+    "sadd16 r12, r12, r12\n\t"                                                                     \
+    "smulbb r0, r12, lr\n\t"                                                                       \
+    "smultt lr, r12, lr\n\t" EQ_EIGHTS_ROUND("r0", "r12")                                          \
+        EQ_EIGHTS_ROUND("lr", "r12") "sxtab16 " a ", r5, " a ", ror #8\n\t"                        \
+                                     "sxtab16 " b ", r6, " b ", ror #8\n\t"                        \
+                                     "sadd16 " a ", " a ", " a "\n\t"                              \
+                                     "smulbb r12, " a ", " b "\n\t"                                \
+                                     "smultt " b ", " a ", " b "\n\t" EQ_EIGHTS_ROUND("r12", a)    \
+                                         EQ_EIGHTS_ROUND(b, a) EQ_EIGHTS_PUT_ROUNDED(a, b, right)
+
+/* The same with one value, r6 a pair of its double. */
+#define EQ_EIGHTS_ROUNDED_SPREAD(a, b, right)                                                      \
+    "sxtab16 r12, r5, " a "\n\t"                                                                   \
+    "smulbb r0, r12, r6\n\t"                                                                       \
+    "smultb lr, r12, r6\n\t" EQ_EIGHTS_ROUND("r0", "r12")                                          \
+        EQ_EIGHTS_ROUND("lr", "r12") "sxtab16 " a ", r5, " a ", ror #8\n\t"                        \
+                                     "smulbb r12, " a ", r6\n\t"                                   \
+                                     "smultb " b ", " a ", r6\n\t" EQ_EIGHTS_ROUND("r12", a)       \
+                                         EQ_EIGHTS_ROUND(b, a) EQ_EIGHTS_PUT_ROUNDED(a, b, right)
+
 #define EQ_EIGHTS_BOTH "ldrd r10, r11, [r2], #8\n\t"
 #define EQ_EIGHTS_ONE
 
 /* The end of a is on the stack. */
-#define EQ_EIGHTS(load, step)                                                                      \
+#define EQ_EIGHTS(load, first, second)                                                             \
     __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
                      "ldrd r1, r2, [r0]\n\t"                                                       \
                      "ldrd r3, r12, [r0, #8]\n\t"                                                  \
@@ -102,34 +138,53 @@ typedef struct {
                      "push {r12}\n\t"                                                              \
                      "1:\n\t"                                                                      \
                      ".rept 4\n\t"                                                                 \
-                     "ldrd r8, r9, [r1], #8\n\t" load step("r8", "r10")                            \
-                         step("r9", "r11") "strd r8, r9, [r3], #8\n\t"                             \
-                                           ".endr\n\t"                                             \
-                                           "ldr r0, [sp]\n\t"                                      \
-                                           "cmp r1, r0\n\t"                                        \
-                                           "bne.w 1b\n\t"                                          \
-                                           "add sp, #4\n\t"                                        \
-                                           "pop {r4-r11, pc}")
+                     "ldrd r8, r9, [r1], #8\n\t" load first second "strd r8, r9, [r3], #8\n\t"     \
+                     ".endr\n\t"                                                                   \
+                     "ldr r0, [sp]\n\t"                                                            \
+                     "cmp r1, r0\n\t"                                                              \
+                     "bne.w 1b\n\t"                                                                \
+                     "add sp, #4\n\t"                                                              \
+                     "pop {r4-r11, pc}")
 
 EQ_NAKED static void eq_sums_dsp(const eq_eights_dsp *part EQ_UNUSED)
 {
-    EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_SUM);
+    EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_SUM("r8", "r10"), EQ_EIGHTS_SUM("r9", "r11"));
 }
 
 EQ_NAKED static void eq_sums_spread_dsp(const eq_eights_dsp *part EQ_UNUSED)
 {
-    EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_SUM_SPREAD);
+    EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_SUM_SPREAD("r8", "r10"), EQ_EIGHTS_SUM_SPREAD("r9", "r11"));
 }
 
 EQ_NAKED static void eq_products_dsp(const eq_eights_dsp *part EQ_UNUSED)
 {
-    EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_PRODUCT);
+    EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_PRODUCT("r8", "r10"), EQ_EIGHTS_PRODUCT("r9", "r11"));
 }
 
 EQ_NAKED static void eq_products_spread_dsp(const eq_eights_dsp *part EQ_UNUSED)
 {
-    EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_PRODUCT_SPREAD);
+    EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_PRODUCT_SPREAD("r8", "r10"),
+              EQ_EIGHTS_PRODUCT_SPREAD("r9", "r11"));
 }
+
+/* One pair of functions for each right shift, which stands in the instructions. */
+#define EQ_EIGHTS_SHIFTED(right)                                                                   \
+    EQ_NAKED static void eq_products_##right##_dsp(const eq_eights_dsp *part EQ_UNUSED)            \
+    {                                                                                              \
+        EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_ROUNDED("r8", "r10", #right),                          \
+                  EQ_EIGHTS_ROUNDED("r9", "r11", #right));                                         \
+    }                                                                                              \
+    EQ_NAKED static void eq_products_spread_##right##_dsp(const eq_eights_dsp *part EQ_UNUSED)     \
+    {                                                                                              \
+        EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_ROUNDED_SPREAD("r8", "r10", #right),                    \
+                  EQ_EIGHTS_ROUNDED_SPREAD("r9", "r11", #right));                                  \
+    }
+
+#define EQ_EIGHTS_EACH_SHIFT(step)                                                                 \
+    step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)      \
+        step(12) step(13) step(14) step(15) step(16)
+
+EQ_EIGHTS_EACH_SHIFT(EQ_EIGHTS_SHIFTED)
 
 /* How many results of a row of `size` these functions can give; `b` is null where it is spread. */
 EQ_KERNEL int32_t eq_eights_count(int32_t size, const int8_t *a, const int8_t *b,

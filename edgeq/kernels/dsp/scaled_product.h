@@ -18,7 +18,7 @@ typedef struct {
     int32_t factor; /* of a product, Q32; with a shift 2 * multiplier - 2^32 */
     int32_t output_offset;
     int32_t narrow; /* 1: before saturation every result and 128 more fit 16 bits */
-    int32_t eights; /* 1: of long rows, eight at a time; there is no shift then */
+    int32_t eights; /* 1: of long rows, eight at a time */
     int32_t activation_min, activation_max;
 } eq_scaled_product_dsp_params;
 
@@ -228,22 +228,70 @@ EQ_KERNEL int32_t eq_scaled_product_count_dsp(const eq_scaled_product_dsp_params
     return full && (p->shift > 0 || p->narrow) ? p->shape.size[5] & ~3 : 0;
 }
 
-/* What the pass over eights multiplies: `second` are the pair of offsets, or of values, of input
- * 2. It saturates to unsigned bytes. */
-EQ_KERNEL eq_eights_dsp eq_scaled_product_part_dsp(const eq_scaled_product_dsp_params *p,
-                                                   const int8_t *a, const int8_t *b, int8_t *output,
-                                                   int32_t count, uint32_t second)
+#define EQ_SCALED_PRODUCT_PASS(right)                                                              \
+    case right:                                                                                    \
+        eq_products_##right##_dsp(&part);                                                          \
+        break;
+#define EQ_SCALED_PRODUCT_PASS_SPREAD(right)                                                       \
+    case right:                                                                                    \
+        eq_products_spread_##right##_dsp(&part);                                                   \
+        break;
+
+/* A part of a row, eight results at a time. With one rounding they are saturated to unsigned bytes,
+ * so 128 is added; with two, products are doubled instead of the multiplier. */
+EQ_KERNEL void eq_scaled_product_eights_dsp(const eq_scaled_product_dsp_params *p, const int8_t *a,
+                                            const int8_t *b, int8_t *output, int32_t count)
 {
-    const uint32_t first = eq_pair_offset(p->input1_offset);
-    const eq_eights_dsp part = {a,
-                                b,
-                                output,
-                                a + count,
-                                p->factor,
-                                (int32_t)first,
-                                (int32_t)second,
-                                p->output_offset + 128};
-    return part;
+    const int32_t first = (int32_t)eq_pair_offset(p->input1_offset);
+    const int32_t second = (int32_t)eq_pair_offset(p->input2_offset);
+    if (p->shift > 0) {
+        const eq_eights_dsp part = {a,
+                                    b,
+                                    output,
+                                    a + count,
+                                    (int32_t)((uint32_t)p->factor >> 1),
+                                    first,
+                                    second,
+                                    eq_scaled_product_rounding_dsp(p)};
+        switch (p->shift) {
+            EQ_EIGHTS_EACH_SHIFT(EQ_SCALED_PRODUCT_PASS)
+        }
+    } else {
+        const eq_eights_dsp part = {a,         b,     output, a + count,
+                                    p->factor, first, second, p->output_offset + 128};
+        eq_products_dsp(&part);
+    }
+}
+
+/* The same with one value of input 2, offset added. */
+EQ_KERNEL void eq_scaled_product_spread_eights_dsp(const eq_scaled_product_dsp_params *p,
+                                                   const int8_t *a, int32_t value, int8_t *output,
+                                                   int32_t count)
+{
+    const int32_t first = (int32_t)eq_pair_offset(p->input1_offset);
+    if (p->shift > 0) {
+        const eq_eights_dsp part = {a,
+                                    a,
+                                    output,
+                                    a + count,
+                                    (int32_t)((uint32_t)p->factor >> 1),
+                                    first,
+                                    (int32_t)eq_pair_offset(2 * value),
+                                    eq_scaled_product_rounding_dsp(p)};
+        switch (p->shift) {
+            EQ_EIGHTS_EACH_SHIFT(EQ_SCALED_PRODUCT_PASS_SPREAD)
+        }
+    } else {
+        const eq_eights_dsp part = {a,
+                                    a,
+                                    output,
+                                    a + count,
+                                    p->factor,
+                                    first,
+                                    (int32_t)eq_pair_offset(value),
+                                    p->output_offset + 128};
+        eq_products_spread_dsp(&part);
+    }
 }
 
 /* One row of both inputs. */
@@ -255,9 +303,7 @@ EQ_KERNEL void eq_scaled_product_row_dsp(const eq_scaled_product_dsp_params *p, 
     const int8_t *end = output + p->shape.size[5];
     const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, b, output) : 0;
     if (count > 0) {
-        const eq_eights_dsp part =
-            eq_scaled_product_part_dsp(p, a, b, output, count, eq_pair_offset(p->input2_offset));
-        eq_products_dsp(&part);
+        eq_scaled_product_eights_dsp(p, a, b, output, count);
         a += count;
         b += count;
         output += count;
@@ -284,8 +330,7 @@ EQ_KERNEL void eq_scaled_product_spread_dsp(const eq_scaled_product_dsp_params *
     const int8_t *end = output + p->shape.size[5];
     const int32_t count = p->eights ? eq_eights_count(p->shape.size[5], a, a, output) : 0;
     if (count > 0) {
-        const eq_eights_dsp part = eq_scaled_product_part_dsp(p, a, a, output, count, value);
-        eq_products_spread_dsp(&part);
+        eq_scaled_product_spread_eights_dsp(p, a, b + p->input2_offset, output, count);
         a += count;
         output += count;
     }

@@ -53,26 +53,45 @@ EQ_KERNEL int32_t eq_conv_2d_column(const eq_conv_2d_columns_params *p, const in
     return sum;
 }
 
+/* One output channel of these pixels, from their sums. */
+EQ_KERNEL void eq_conv_2d_channel(const eq_conv_2d_columns_params *p, const int32_t *sums,
+                                  const int32_t *sums_of_inputs, const eq_requant *requant,
+                                  int8_t *out, int32_t pixels)
+{
+    const eq_channel channel = eq_channel_of(&p->scale, requant);
+    for (int32_t i = 0; i < pixels; i++) {
+        int32_t acc = channel.bias + sums[i];
+        if (EQ_WEIGHT_OFFSET != 0) {
+            acc -= EQ_WEIGHT_OFFSET * sums_of_inputs[i];
+        }
+        *out = (int8_t)eq_scale_output(&p->scale, &channel, acc);
+        out += p->output_c;
+    }
+}
+
 /* All output channels of up to EQ_DOT_PIXELS pixels. */
 EQ_KERNEL void eq_conv_2d_channels(const eq_conv_2d_columns_params *p, const eq_lane *columns,
                                    const int32_t *sums_of_inputs, const int8_t *weights,
                                    const eq_requant *requant, int8_t *output, int32_t pixels)
 {
     const int32_t taps = p->filter_h * p->filter_w * p->input_c;
-    for (int32_t oc = 0; oc < p->output_c; oc++) {
-        const eq_channel channel = eq_channel_of(&p->scale, &requant[oc]);
+    int32_t oc = 0;
+#ifdef EQ_DOT_TWO
+    for (; oc + 1 < p->output_c; oc += 2) {
+        int32_t sums[2 * EQ_DOT_PIXELS];
+        eq_dot_two(weights, columns, taps, sums);
+        weights += 2 * taps;
+        for (int32_t k = 0; k < 2; k++) {
+            eq_conv_2d_channel(p, sums + k * EQ_DOT_PIXELS, sums_of_inputs, &requant[oc + k],
+                               output + oc + k, pixels);
+        }
+    }
+#endif
+    for (; oc < p->output_c; oc++) {
         int32_t sums[EQ_DOT_PIXELS];
-        int8_t *out = output + oc;
         eq_dot(weights, columns, taps, sums);
         weights += taps;
-        for (int32_t i = 0; i < pixels; i++) {
-            int32_t acc = channel.bias + sums[i];
-            if (EQ_WEIGHT_OFFSET != 0) {
-                acc -= EQ_WEIGHT_OFFSET * sums_of_inputs[i];
-            }
-            *out = (int8_t)eq_scale_output(&p->scale, &channel, acc);
-            out += p->output_c;
-        }
+        eq_conv_2d_channel(p, sums, sums_of_inputs, &requant[oc], output + oc, pixels);
     }
 }
 

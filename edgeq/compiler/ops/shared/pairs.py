@@ -333,7 +333,8 @@ def lower_product(
     if fields is None:
         return None
     shape, swapped = _sides(node)
-    eights = fields["narrow"] and _takes_eights(node, shape, clamp)
+    fits = fields["shift"] or fields["narrow"]
+    eights = fits and _takes_eights(node, shape, clamp)
     sides = (b, a) if swapped else (a, b)
     params = {
         **shape,
