@@ -77,12 +77,12 @@ def test_a_board_that_is_too_small_is_said_to_be_by_every_command(cli, models, t
     # Enough for the model's program and none for known answers of 27,648 bytes of input.
     small.write_text(
         text.replace('name = "nucleo-g071rb"', 'name = "small"')
-        .replace("size = 131_072", "size = 270_000")
+        .replace("size = 131_072", "size = 118_500")
         .replace("size = 36_864", "size = 65_536")
     )
     found = cli("inspect", model, "-t", small, "--json").json["fit"]
     missing = -found["flash_margin_bytes"]
-    assert found["memory_bytes"]["flash_total"] < 270_000 < found["image"]["flash_bytes"]
+    assert found["memory_bytes"]["flash_total"] < 118_500 < found["image"]["flash_bytes"]
     assert not found["fits"]
     assert 0 < missing < 30_000
     refused = cli("compile", model, "-o", tmp_path / "p", "-t", small, "--project", "bare-metal")
