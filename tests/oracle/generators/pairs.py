@@ -172,7 +172,7 @@ def logical_not(rng, size):
 _MOST = ("int8", "int8", "int16", "int32", "float32")
 GENERATORS = {
     **{name: of_types(arithmetic(name), _MOST) for name in ("ADD", "SUB", "MUL")},
-    "ADD, SUB, MUL int8, long rows": long_rows,
+    "rows of sums and products": long_rows,
     "EQUAL, GREATER, LESS, ...": of_types(
         comparison, ("int8", "int8", "int16", "int32", "int64", "bool", "float32")
     ),

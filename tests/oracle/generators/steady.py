@@ -74,4 +74,4 @@ def steady(rng, size):
     return random_case(f"channels that stay the same: {layers}", model, seed=case_seed(rng))
 
 
-GENERATORS = {"channels that stay the same": steady}
+GENERATORS = {"steady channels": steady}
