@@ -230,6 +230,14 @@ def test_a_device_names_no_file_of_this_machine(tmp_path):
     assert target_called("nucleo-f446re") is load_target("nucleo-f446re")
 
 
+def test_a_board_that_nobody_here_knows_is_called_by_its_own_name():
+    found = account_of(
+        replace(FOUND, device={"address": "serial:/dev/ttyACM0", "target": "my-board"}),
+        Path("m"), load_target("nucleo-f446re"), CompileOptions(),
+    )  # fmt: skip
+    assert "my-board stands in for cortex-m4" in found.figures["cycles"].provenance.note
+
+
 @pytest.mark.parametrize("address", ["ssh://h", "adb:1", "vela:ethos-u55-128"])
 def test_no_host_and_no_npu_is_a_microcontroller(address):
     assert not runs_own_code({"address": address, **PC}, load_target("cortex-m4"))
