@@ -21,7 +21,7 @@ def provenance_of(device: Mapping[str, Any]) -> Provenance:
     clock = device.get("clock_hz")
     return Provenance(
         address=str(device["address"]),
-        core=device.get("cpu"),
+        core=device.get("cpu") or device.get("target") or None,
         compiler=device.get("compiler"),
         flags=tuple(device.get("compiler_flags") or ()),
         arithmetic="generated C" if device.get("runtime") == "c" else runtime or None,

@@ -53,6 +53,13 @@ def class_numbers(labels: Array, classes: int) -> Array:
                 "Labels have several ones per sample; accuracy needs one class each.",
                 hint="--metric multi-label",
             )
+        none = np.flatnonzero(~(labels.max(axis=1) > 0))
+        if none.size:
+            raise EdgeqError(
+                f"Sample {none[0]} has no class: none of its {classes} labels is one "
+                f"({none.size} of {len(labels)} samples are like that).",
+                hint="leave such samples out, or --metric multi-label",
+            )
         labels = labels.argmax(axis=1)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

@@ -12,7 +12,7 @@ from edgeq.model.box_rules import box_rules_of, read_tensors
 from edgeq.model.decision import DECISION, Decision, Rules, rules_of
 from edgeq.model.detection import DETECTION, BoxRules, Detection
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
-from edgeq.model.scores import as_int8, check_scores, score_tensor
+from edgeq.model.scores import as_int8, check_reach, check_scores, score_tensor
 from edgeq.model.settling import read_settling
 from edgeq.model.stream import STACK, Stream
 
@@ -134,6 +134,7 @@ def rules_for(decision: Decision, model: Graph, stream: Stream) -> Rules:
         where=f"{model.path}, {stream.name}",
     )
     check_scores(answer, rules.full_scale, model.path)
+    check_reach(answer, rules, model.path)
     return replace(rules, settling=read_settling(model.metadata))
 
 

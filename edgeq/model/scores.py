@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import quantize
-from edgeq.model.decision import ONE
+from edgeq.model.decision import ONE, Rules
 from edgeq.model.fixedpoint import (
     dtype_range,
     multiply_by_quantized_multiplier,
@@ -64,6 +64,28 @@ def check_scores(answer: Tensor, full_scale: float, where: str, hint: str = "") 
             hint
             or f"full_scale = {reach:.4g} under [decision], or a model with softmax or sigmoid at "
             "its end",
+        )
+
+
+def check_reach(answer: Tensor, rules: Rules, where: str) -> None:
+    """Refuse thresholds that lie above every score which integer answers can have.
+
+    Raises:
+        EdgeqError: No class can ever make an event.
+    """
+    if answer.dtype == "float32" or not rules.firing:
+        return
+    most = dtype_range(answer.dtype)[1]
+    ends = np.full((1, 1), most, answer.dtype)
+    reach = int(scores_of(ends, answer, rules.full_scale)[0, 0])
+    lowest = min(rules.thresholds[c] for c in rules.firing)
+    if lowest > reach:
+        real = (most - answer.zero_point) * answer.scale
+        raise EdgeqError(
+            f"The model's answers reach {real:.4g} at most, and no threshold is below "
+            f"{lowest / ONE * rules.full_scale:.4g}: no event could ever be made.",
+            where,
+            f"threshold = {real:.3g} or less under [decision]",
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from edgeq.analysis.account import account_for, account_of, account_on
 from edgeq.analysis.evaluation.evaluate import Evaluation
+from edgeq.analysis.kinds import figures_of, stand_in
 from edgeq.analysis.limits import Limits, check_limits, memory_checks
 from edgeq.analysis.own import runs_own_code
 from edgeq.analysis.profiling import _target_of
@@ -228,6 +229,12 @@ def test_a_device_names_no_file_of_this_machine(tmp_path):
         for address in ("ssh://h", "adb:1", "serial:/dev/ttyACM0"):
             assert _target_of(Measurement({"address": address, "target": told})) is None
     assert target_called("nucleo-f446re") is load_target("nucleo-f446re")
+
+
+def test_a_board_that_nobody_here_knows_is_called_by_its_own_name():
+    told = replace(FOUND, device={"address": "serial:/dev/ttyACM0", "target": "my-board"})
+    figures = stand_in(figures_of(told), "cortex-m4")
+    assert figures["cycles"].provenance.note == "my-board stands in for cortex-m4"
 
 
 @pytest.mark.parametrize("address", ["ssh://h", "adb:1", "vela:ethos-u55-128"])

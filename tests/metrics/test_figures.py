@@ -244,3 +244,13 @@ def test_two_models_whose_figure_has_no_right_and_wrong():
 def test_labels_that_int64_does_not_hold_are_named_as_they_are(labels, words):
     with pytest.raises(EdgeqError, match=f"Labels go {words} the model has the classes 0 to 1"):
         class_numbers(labels, 2)
+
+
+@pytest.mark.parametrize("row", [[0, 0, 0], [np.nan, 0, 0]])
+def test_a_row_of_labels_without_a_one_is_no_class(row):
+    """Not class 0, as the largest of nothing would be."""
+    labels = np.array([[0, 1, 0], row, [0, 0, 1], row], np.float64)
+    with pytest.raises(EdgeqError, match="Sample 1 has no class") as caught:
+        class_numbers(labels, 3)
+    assert "2 of 4 samples" in caught.value.what
+    assert class_numbers(labels[::2], 3).tolist() == [1, 2]

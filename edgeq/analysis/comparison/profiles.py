@@ -205,6 +205,8 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
     metric = a.get("metric")
     if not isinstance(metric, str) or metric != b.get("metric"):
         return None
+    if a.get(metric) is None or b.get(metric) is None:
+        raise ValueError(f"{metric} is not known: nothing happened, and nothing was decided")
     first, second = float(a[metric]), float(b[metric])
     if max(abs(first), abs(second)) > _TIMES_US[1]:
         raise ValueError(f"{metric} is beyond all measure")

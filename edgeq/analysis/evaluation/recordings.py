@@ -145,7 +145,7 @@ class EventEvaluation(Result):
             "seconds": self.seconds,
             "n": self.total.happened,
             "metric": METRIC,
-            METRIC: 1.0 if f1 is None else f1,  # nothing happened, and nothing was decided
+            METRIC: f1,
             **figures,
             "macro_f1": self.macro_f1,
             "tolerance_s": self.tolerance_s,

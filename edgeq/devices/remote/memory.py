@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -43,8 +44,9 @@ def recall(identity: str, folder: str) -> dict[str, str]:
 
 
 def remember(identity: str, folder: str, sections: Mapping[str, str]) -> None:
-    """Keep the sections of a probe."""
-    write_whole(_file(identity, folder), json.dumps(dict(sections)))
+    """Keep the sections of a probe, where there is room for them: else it is asked anew."""
+    with contextlib.suppress(EdgeqError):
+        write_whole(_file(identity, folder), json.dumps(dict(sections)))
 
 
 def forget(identity: str, folder: str) -> None:

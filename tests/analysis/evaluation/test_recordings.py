@@ -310,3 +310,30 @@ def test_decisions_that_nothing_can_reach_are_named(place, capsys, calls, decisi
 def test_more_seconds_than_there_are(place, capsys):
     assert run(*EVALUATE, "--seconds", "1e308") == 0
     assert "2 recordings, 12.0 s" in capsys.readouterr().out
+
+
+def test_nothing_happened_and_nothing_was_decided(place, capsys):
+    (place / "heard" / "events.csv").write_text("file,start,end,label\n")
+    for path in (place / "heard").rglob("*.wav"):
+        path.unlink()
+    write_wav(place / "heard" / "quiet.wav", sounds(2, []))
+    assert run(*EVALUATE, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 0
+    assert [found[key] for key in ("event_f1", "macro_f1", "recall")] == [None] * 3
+    (place / "r.json").write_text(json.dumps(found))
+    assert run("report", "r.json", "-o", "r.html") == 0
+    assert run("compare", "r.json", "r.json") == 1
+    assert "event_f1 is not known: nothing happened" in capsys.readouterr().err
+
+
+def test_a_threshold_that_no_answer_reaches(place, capsys):
+    """Answers of the model go to 0.2 * (127 - 20) = 21.4."""
+    limits = EARS[EARS.index("threshold") : EARS.index("average_ms")]
+    for limit, code in ((21.5, 1), (21.4, 0)):
+        (place / "ears.toml").write_text(EARS.replace(limits, f"threshold = {limit}\n"))
+        if code:
+            assert run(*EVALUATE) == code
+        assert run("compile", "louder.tflite", "-o", f"c{code}", "--frontend", "ears.toml") == code
+        said = capsys.readouterr().err
+        assert ("answers reach 21.4 at most, and no threshold is below 21.5" in said) == (code == 1)
