@@ -115,6 +115,16 @@ def test_sequences_with_channels_first(layer):
     assert compared([source], value)
 
 
+def test_biases_are_where_keras_adds_them():
+    """A bias of two heads of one number, and two steps: Keras adds it along the steps."""
+    source = keras.Input((2, 4))
+    layer = layers.MultiHeadAttention(2, 1)
+    value = layer(source, source)
+    for variable in layer.weights:
+        variable.assign(RANDOM.normal(size=variable.shape))
+    compared([source], value)
+
+
 def test_what_reads_a_sequence_that_is_an_output_reads_it():
     source = keras.Input((7, 3))
     sequence = layers.LSTM(3, return_sequences=True)(source)

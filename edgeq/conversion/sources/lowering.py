@@ -200,8 +200,10 @@ def _plain_sum(tf: Any, keras: Any, function: Callable[..., Any]) -> Callable[..
         alike = math.prod(first) == math.prod(second) and len(second) > 1
         if len(lengths) != 1 or not (alike or second[-1] == 1):
             return function(x1, x2)
-        if first[-1:] == (lengths[0],) and not _is_fed(x2):
-            return function(x1, x2)
+        if lengths[0] in (*first[1:2], *first[-1:]) and not _is_fed(x2):
+            if first[-1] == lengths[0]:
+                return function(x1, x2)
+            x2 = tf.reshape(x2, (1, *lengths, *[1] * (len(first) - 2)))
         dtype = keras.backend.result_type(getattr(x1, "dtype", type(x1)), x2.dtype)
         return tf.add(*(keras.ops.convert_to_tensor(x, dtype) for x in (x1, x2)))
 
