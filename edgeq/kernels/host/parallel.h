@@ -118,7 +118,7 @@ static int eq_wait_for_parts(eq_pool *p, int32_t thread)
 
 static void *eq_worker(void *place)
 {
-    const int32_t thread = (int32_t)((pthread_t *)place - eq_workers.threads) + 1;
+    const int32_t thread = (int32_t)((eq_tickets *)place - eq_workers.of);
     while (eq_wait_for_parts(&eq_workers, thread)) {
         eq_do_all(&eq_workers, thread);
     }
@@ -144,7 +144,7 @@ static void eq_begin_workers(eq_pool *p)
         pthread_atfork(0, 0, eq_forget_workers);
     }
     while (p->workers < EQ_WORKERS &&
-           pthread_create(&p->threads[p->workers], 0, eq_worker, &p->threads[p->workers]) == 0) {
+           pthread_create(&p->threads[p->workers], 0, eq_worker, &p->of[p->workers + 1]) == 0) {
         p->workers++;
     }
 }
