@@ -116,9 +116,9 @@ static int eq_wait_for_parts(eq_pool *p, int32_t thread)
     return some;
 }
 
-static void *eq_worker(void *number)
+static void *eq_worker(void *place)
 {
-    const int32_t thread = (int32_t)(intptr_t)number;
+    const int32_t thread = (int32_t)((eq_tickets *)place - eq_workers.of);
     while (eq_wait_for_parts(&eq_workers, thread)) {
         eq_do_all(&eq_workers, thread);
     }
@@ -143,8 +143,8 @@ static void eq_begin_workers(eq_pool *p)
         p->known_to_fork = 1;
         pthread_atfork(0, 0, eq_forget_workers);
     }
-    while (p->workers < EQ_WORKERS && pthread_create(&p->threads[p->workers], 0, eq_worker,
-                                                     (void *)(intptr_t)(p->workers + 1)) == 0) {
+    while (p->workers < EQ_WORKERS &&
+           pthread_create(&p->threads[p->workers], 0, eq_worker, &p->of[p->workers + 1]) == 0) {
         p->workers++;
     }
 }
