@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.boards.cpu import PORTABLE
 from edgeq.compiler.compilation import generate
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
@@ -121,12 +122,12 @@ def test_integer_ops_give_the_same_bytes_where_int_has_16_bits(tmp_path):
         folder.mkdir()
         (folder / "model.tflite").write_bytes(case.model)
         try:
-            sources = generate(folder / "model.tflite", name="m", target="x86-64")
+            sources = generate(folder / "model.tflite", name="m", target=PORTABLE)
         except EdgeqError:
             continue
         outputs = call(case, sources, folder)
         if outputs is not None:
-            cases.append(replace(case, calls=case.calls[-1:], target="x86-64"))
+            cases.append(replace(case, calls=case.calls[-1:], target=PORTABLE))
             found.append(outputs)
     assert len(cases) > FEWEST_CALLED
     wrong = [
