@@ -36,6 +36,16 @@ def test_raw_pixels_for_a_model_that_expects_small_values(model):
     assert "unnormalised" not in warnings(model, pixels() / 127.5 - 1)
 
 
+def test_large_numbers_that_a_softmax_tells_apart_by_little():
+    """A softmax sees how far numbers are from each other: large ones alike are no 0 and 1."""
+    keras = pytest.importorskip("keras")
+    source = keras.Input((8,), name="numbers")
+    value = keras.layers.Rescaling(0.5, offset=100)(keras.layers.ReLU()(source))
+    model = keras.Model(source, keras.layers.Softmax()(value))
+    data = np.random.default_rng(0).uniform(0, 30, (40, 8)).astype(np.float32)
+    assert "unnormalised" not in warnings(model, data)
+
+
 def test_samples_of_a_single_class(model):
     data = pixels() / 127.5 - 1
     classes = model.predict(data, verbose=0).argmax(-1)

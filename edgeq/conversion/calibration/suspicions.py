@@ -37,11 +37,11 @@ def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
         for op in main.ops
         if op.name in _SQUASHING
         and (name := main.tensors[op.inputs[0]].name) in found.ranges
-        and max(map(abs, found.ranges[name])) > _SATURATED
+        and _reach(op.name, *found.ranges[name]) > _SATURATED
     ]
     if not flooded:
         return
-    kind, name, low, high = max(flooded, key=lambda entry: max(-entry[2], entry[3]))
+    kind, name, low, high = max(flooded, key=lambda entry: _reach(entry[0], *entry[2:]))
     for spec in model.inputs:
         least, most = found.ranges.get(spec.name, (0.0, 0.0))
         if most - least > _RAW and spec.dtype == "float32":
@@ -51,6 +51,11 @@ def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
                 f"{high:.4g}, where it says 0 or 1 only. Was the model trained on other values "
                 "(--mean, --std)?"
             )
+
+
+def _reach(kind: str, low: float, high: float) -> float:
+    """How far from each other, for a softmax, or from zero the numbers are."""
+    return high - low if kind == "SOFTMAX" else max(-low, high)
 
 
 def _unread(model: FloatModel) -> Iterator[str]:
