@@ -13,7 +13,7 @@ import click
 
 from edgeq import __version__
 from edgeq.cli.shared.guard import guarded
-from edgeq.cli.shared.interrupt import EXIT_CODE, always_interruptible
+from edgeq.cli.shared.interrupt import EXIT_CODE, always_interruptible, was_interrupted
 from edgeq.errors import EdgeqError
 from edgeq.support.terminal import say
 
@@ -126,20 +126,12 @@ def main(args: list[str] | None = None) -> None:
         _prepare()
         code = _run([_at_home(argument) for argument in given])
     except BaseException as error:
-        if isinstance(error, SystemExit) or not _was_interrupted(error):
+        aborted = isinstance(error, click.exceptions.Abort) or was_interrupted(error)
+        if isinstance(error, SystemExit) or not aborted:
             raise
         say("Interrupted; nothing half-written was left behind.", err=True)
         code = EXIT_CODE
     sys.exit(code)
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is at the bottom of it; Python wraps one that comes in an import."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _run(args: list[str]) -> int:
@@ -154,6 +146,8 @@ def _run(args: list[str]) -> int:
         say(words.getvalue().rstrip("\n"), err=True)
         code = error.exit_code
     except EdgeqError as error:
+        if was_interrupted(error):
+            raise
         say(f"Error: {error}", err=True)
         code = error.exit_code
     except BrokenPipeError:

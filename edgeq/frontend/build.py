@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compiler.ops.signal.signal_fft import first_order
+from edgeq.errors import EdgeqError
 from edgeq.frontend.description import PRECISIONS, Described, Description, read_described
 from edgeq.frontend.image import Image, image_stages, image_stream
 from edgeq.frontend.micro import micro_stages
@@ -108,6 +109,14 @@ def _fixed_stages(d: Description, s: Stages) -> None:
     at = s.op("FRONTEND_BANDS", (at, scaled), ("bands", (_size(d),), "uint64"), wanted)
     exponent = s.also(("exponent", (1,), "int32"))
     low, high = _range(d)
+    most = max(abs(low), abs(high))
+    if most == 0:  # which no scale is for
+        raise EdgeqError(
+            "The front end makes no sense: all that it can give is 0.",
+            d.name,
+            "a longer frame_length, whose window is more than zeros, or another log_floor or "
+            "log_offset",
+        )
     logs = {
         "floor": d.log_floor**2 if halved else d.log_floor,
         "offset": d.log_offset,
@@ -115,7 +124,6 @@ def _fixed_stages(d: Description, s: Stages) -> None:
         "norms": wanted["norms"],
         "log": d.log != "none",
     }
-    most = max(abs(low), abs(high))
     if d.kind != "mfcc":
         frame = ("features", (_size(d),), "int16", most / 32767)
         s.op("FRONTEND_LOG", (at, exponent), frame, logs)

@@ -356,4 +356,10 @@ def _problems(d: Description) -> list[str]:
         found.append('log is "none": cepstral coefficients are of logarithms')
     if d.kind == "micro" and d.precision == "float32":
         found.append('precision is "float32": micro is defined in integers')
+    # What PCAN multiplies has 12 bits after the point, and log2(fft_length) - 6 more of the FFT's.
+    least = 5 + d.fft_length.bit_length()
+    if d.kind == "micro" and d.enable_pcan and d.gain_bits < least:
+        found.append(
+            f"gain_bits is {d.gain_bits}, below the {least} that {d.frame_length} samples need"
+        )
     return found or _empty_bands(d)

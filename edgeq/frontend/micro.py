@@ -208,7 +208,8 @@ def _gains(d: Description, correction: int) -> NDArray[np.int16]:
     def gain(x: int) -> int:
         base = _F(_F(x) / _F(2.0**input_bits) + _F(d.pcan_offset))
         power = _F(np.float64(base) ** -np.float64(_F(d.pcan_strength)))
-        value = _F(_F(1 << d.gain_bits) * power)
+        with np.errstate(over="ignore"):  # infinity is above 32767, too
+            value = _F(_F(1 << d.gain_bits) * power)
         return 32767 if value > 32767 else int(_F(value + _F(0.5)))
 
     table = [gain(0), gain(1)]

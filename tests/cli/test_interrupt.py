@@ -82,6 +82,58 @@ def test_ctrl_c_while_the_command_line_is_imported(tmp_path):
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def test_ctrl_c_while_c_code_imports(models):
+    """NumPy's extension modules print what came and raise an ImportError in its place."""
+    code = f"""
+import builtins, os, signal, sys
+usual, sent = builtins.__import__, []
+def importing(name, globals=None, locals=None, fromlist=(), level=0):
+    by_c = isinstance(fromlist, list) and "numpy.linalg" in sys.modules
+    if by_c and "multiarray" in name and not sent:
+        sent.append(True)
+        os.kill(os.getpid(), signal.SIGINT)
+    return usual(name, globals, locals, fromlist, level)
+builtins.__import__ = importing
+sys.argv = ["edgeq", "inspect", {str(models / "ad01_int8.tflite")!r}]
+from edgeq.__main__ import main
+try:
+    main()
+finally:
+    assert sent, "nothing was interrupted"
+"""
+    done = ended(code)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    assert done.stderr == "Interrupted; nothing half-written was left behind.\n"
+
+
+def test_an_interrupt_in_a_destructor_is_not_lost():
+    code = """
+import os, signal, time
+from edgeq.cli.shared.interrupt import always_interruptible
+class Closed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # here Python takes the signal, and raises what nobody gets
+            pass
+always_interruptible()
+try:
+    Closed()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = ended(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+def ended(code):
+    """A program of Python's that has ended."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=False, timeout=50, preexec_fn=as_a_terminal_has_it,
+    )  # fmt: skip
+
+
 def test_a_closed_terminal_leaves_no_temporary_files(models, tmp_path):
     process = start(
         ["deploy", models / "ad01_int8.tflite", "--on", "c", "-o", tmp_path / "d"], tmp_path

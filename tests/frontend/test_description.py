@@ -5,6 +5,7 @@ import pytest
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import BUILT_IN, read_description
+from tests.frontend.signals import compiled
 
 
 def test_three_libraries_words_mean_the_same(tmp_path):
@@ -61,11 +62,33 @@ def test_built_in_names_are_front_ends(name):
         ({"kind": "mfcc", "power": 3}, "power is 3, not one of 1, 2"),
         ({"kind": "mfcc", "frame_step": 0, "frames": 0}, "frame_step is 0.*frames is 0"),
         ({"kind": "mfcc", "window_size_ms": "x"}, "window_size_ms is 'x'"),
+        ({"kind": "micro", "gain_bits": 14}, "gain_bits is 14, below the 15 that 480 samples need"),
     ],
 )
 def test_what_makes_no_sense_is_said(words, problem):
     with pytest.raises(EdgeqError, match=problem):
         read_description(words)
+
+
+def test_the_least_gain_bits_can_be_made():
+    words = {"kind": "micro", "frame_length": 64, "gain_bits": 12}
+    assert compiled(words, "int16").manifest["outputs"]
+    assert compiled({**words, "frame_length": 480, "enable_pcan": False}, "int16")
+    loud = {"gain_bits": 30, "smoothing_bits": 20, "pcan_strength": 10, "pcan_offset": 0.001}
+    assert compiled({**words, **loud}, "int16")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"kind": "log-mel", "frame_length": 2, "periodic": False, "log": "none", "fft_length": 64},
+        {"kind": "mfcc", "frame_length": 2, "periodic": False, "log_offset": 1, "fft_length": 64},
+        {"kind": "spectrogram", "frame_length": 2, "fft_length": 8, "log_floor": 1},
+    ],
+)
+def test_a_front_end_that_gives_nothing_but_0_is_none(words):
+    with pytest.raises(EdgeqError, match="all that it can give is 0"):
+        front_end(words)
 
 
 def test_files_and_names_that_are_none(tmp_path):

@@ -129,6 +129,7 @@ FIXED = {
     "mel": {"kind": "log-mel", "log": "none"},
     "short": {"kind": "mfcc", "frame_length": 60, "frame_step": 200, "num_mel_bins": 10,
               "num_mfccs": 5, "lower_edge_hertz": 0, "upper_edge_hertz": 8000},
+    "shortest": {"kind": "spectrogram", "frame_length": 8, "frame_step": 200},
     "long": {"kind": "log-mel", "frame_length": 1000, "num_mel_bins": 128},
 }  # fmt: skip
 
@@ -141,3 +142,9 @@ def test_int16_is_the_float_form_but_for_40_db(sound, name):
     fixed = frames_of(described, "int16", sound)
     assert exact.shape == fixed.shape
     assert snr_db(exact, fixed) > 40
+
+
+def test_the_shortest_fft_is_numpys(sound):
+    """Four points, whose one stage needs no twiddles."""
+    words = {"kind": "spectrogram", "frame_length": 8, "frame_step": 200, "log": "none", "power": 1}
+    assert snr_db(reference(words, sound), frames_of(words, "int16", sound)) > 60

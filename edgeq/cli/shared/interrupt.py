@@ -3,30 +3,57 @@
 Python takes a signal between two of its own instructions. A model that runs in an interpreter, in
 generated C or in the emulator may be an hour, or for ever, between two of them; so a thread looks
 whether the signal was taken, and ends the process where it was not.
+
+Nor does Python always say that it took one: C code that imports Python (numpy does) prints the
+exception and raises an ImportError, and a destructor or a weak reference's callback loses it.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import socket
+import sys
 import threading
 from functools import cache
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from edgeq.support.terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+    _Unraisable = Callable[[sys.UnraisableHookArgs], object]
 
 EXIT_CODE = 130
 PATIENCE_S = 10.0
 """How long a signal may wait for Python; a second one does not wait."""
 
+_AGAIN_S = 0.05
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+_came = threading.Event()
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is at the bottom of it; Python wraps one that comes in an import."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, KeyboardInterrupt):
+            return True
+        if isinstance(below, ImportError) and _came.is_set():
+            return True
+        below = below.__cause__ or below.__context__
+    return False
 
 
 def always_interruptible() -> None:
     """From here on, either signal raises KeyboardInterrupt, or ends the process soon after."""
+    _came.clear()
     if threading.current_thread() is threading.main_thread():
         _watched()
 
@@ -40,6 +67,7 @@ def _watched() -> None:
 
     def take(_signum: int, _frame: FrameType | None) -> None:
         taken.set()
+        _came.set()
         raise KeyboardInterrupt
 
     for number in _SIGNALS:
@@ -47,6 +75,8 @@ def _watched() -> None:
         usual = (signal.default_int_handler, signal.SIG_DFL)
         if number == signal.SIGTERM or signal.getsignal(number) in usual:
             signal.signal(number, take)
+    sys.excepthook = _not_said(sys.excepthook)
+    sys.unraisablehook = _raised_again(sys.unraisablehook)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     if hasattr(os, "register_at_fork"):  # a child's signals are not this process's
         os.register_at_fork(after_in_child=_leave_parent_alone)
@@ -75,3 +105,35 @@ def _watch(waiting: socket.socket, woken: socket.socket, taken: threading.Event)
 
 def _leave_parent_alone() -> None:
     signal.set_wakeup_fd(-1)
+
+
+def _not_said(usual: _Hook) -> _Hook:
+    """What C code prints of an exception that it turns into another; an interrupt is none."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            usual(kind, error, trace)
+
+    return hook
+
+
+def _raised_again(usual: _Unraisable) -> _Unraisable:
+    """Where nothing can be raised, an interrupt comes a moment later once more."""
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            usual(lost)
+            return
+        again = threading.Timer(_AGAIN_S, _once_more)
+        again.daemon = True
+        again.start()
+
+    return hook
+
+
+def _once_more() -> None:
+    """SIGTERM is taken, also where SIGINT is told to be ignored."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        _thread.interrupt_main(signal.SIGTERM)

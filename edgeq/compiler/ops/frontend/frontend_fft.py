@@ -28,8 +28,11 @@ def _pairs(phases: NDArray[np.float64], one: int) -> NDArray[np.int64]:
 
 
 def _twiddles(points: int) -> NDArray[np.int64]:
-    """Of every point of every stage but the first, those of its second to fourth leg."""
-    rows = [np.zeros((0, 3, 2), np.int64)]
+    """Of every point of every stage but the first, those of its second to fourth leg.
+
+    Four points have no stage but the first; C has no empty tables, and nothing reads theirs.
+    """
+    rows = [np.zeros((int(points <= 4), 3, 2), np.int64)]
     span = 2 if int(math.log2(points)) % 2 else 4
     while span < points:
         turns = np.arange(span)[:, None] * np.arange(1, 4) / (4 * span)
