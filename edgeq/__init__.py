@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgeq.analysis.fleet import probe_device as probe_device
     from edgeq.analysis.fleet import probe_group as probe_group
     from edgeq.analysis.fleet import profile_group as profile_group
+    from edgeq.analysis.fleet import profile_runtimes as profile_runtimes
     from edgeq.analysis.inspection import inspect as inspect
     from edgeq.analysis.limits import Limits as Limits
     from edgeq.analysis.op_table import op_table as op_table
@@ -123,6 +124,7 @@ _PUBLIC = {
     "load_target": "edgeq.boards.target",
     "read_inventory": "edgeq.devices.inventory",
     "profile_group": "edgeq.analysis.fleet",
+    "profile_runtimes": "edgeq.analysis.fleet",
     "evaluate_group": "edgeq.analysis.fleet",
     "probe_device": "edgeq.analysis.fleet",
     "probe_group": "edgeq.analysis.fleet",

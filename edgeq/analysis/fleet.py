@@ -20,7 +20,7 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
-from edgeq.devices.registry import open_device
+from edgeq.devices.registry import on_runtime, open_device
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import ConnectionDropped, LinkLost
 from edgeq.devices.remote.shell import abort_all
@@ -80,10 +80,16 @@ class FleetResult:
 
 @dataclass(frozen=True, repr=False)
 class FleetReport:
-    """The results of a group, in the group's order."""
+    """The results of a group, in the group's order; or those of several runtimes on one device.
+
+    Attributes:
+        group: Its name; the address of a device.
+        of_runtimes: Whether each result is that of a runtime, by whose name it goes.
+    """
 
     group: str
     results: tuple[FleetResult, ...]
+    of_runtimes: bool = False
 
     @property
     def failed(self) -> list[FleetResult]:
@@ -98,7 +104,19 @@ class FleetReport:
         return 3 if all(each.missed for each in self.failed) else 1
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON of `profile` and `evaluate --on group:...` and of `devices probe group:...`."""
+        """The JSON of `profile` and `evaluate --on group:...` and of `devices probe group:...`.
+
+        Of several runtimes: their profiles by name, and why others have none.
+        """
+        if self.of_runtimes:
+            return {
+                "edgeq": __version__,
+                "address": self.group,
+                "runtimes": {
+                    each.name: each.profile.to_json() for each in self.results if each.profile
+                },
+                "failed": {each.name: each.error for each in self.failed},
+            }
         return {
             "edgeq": __version__,
             "group": self.group,
@@ -170,6 +188,46 @@ def profile_devices(
     outcomes = _on_each(members, measure, "measuring", progress)
     results = [each.result(profile=each.found) for each in outcomes]
     return FleetReport(group, tuple(results))
+
+
+def profile_runtimes(
+    model: str | Path,
+    on: str,
+    runtimes: Sequence[str],
+    *,
+    profile_options: ProfileOptions | None = None,
+    options: CompileOptions | None = None,
+    duty: Duty | None = None,
+    power: str | None = None,
+    progress: Progress | None = None,
+) -> FleetReport:
+    """One measurement with each of several runtimes on one device, one after the other.
+
+    Args:
+        model: A .tflite file.
+        on: Address of a device behind a link.
+        runtimes: What `?runtime=` takes.
+        profile_options: How to measure.
+        options: How C is generated; a level is that of generated C alone.
+        duty: How often an inference is made, for the average power and a battery's life.
+        power: A meter for the energy.
+        progress: Is told the name of a runtime and its state, from another thread.
+
+    Raises:
+        UsageError: See `on_runtime`. Failures of runtimes are in the report.
+    """
+    members = [(name, on_runtime(on, name)) for name in runtimes]
+    how, chosen = profile_options or ProfileOptions(), options or CompileOptions()
+    levelless = replace(chosen, isa="", dispatch=False)
+
+    def measure(address: str) -> Profile:
+        in_c = parse_address(address).query["runtime"] == "c"
+        device = open_device(address)
+        return profile_on(device, model, how, chosen if in_c else levelless, duty, power)
+
+    outcomes = _on_each(members, measure, "measuring", progress, at_once=1)
+    results = [each.result(profile=each.found) for each in outcomes]
+    return FleetReport(open_device(on).address, tuple(results), of_runtimes=True)
 
 
 def evaluate_group(
@@ -258,8 +316,9 @@ def _on_each(
     work: Callable[[str], _Found],
     doing: str,
     progress: Progress | None,
+    at_once: int = _MOST_AT_ONCE,
 ) -> list[_Outcome[_Found]]:
-    """Do the same on each of some (name, address), at the same time."""
+    """Do the same on each of some (name, address), so many at the same time."""
     lock = threading.Lock()
     stop = threading.Event()
 
@@ -271,7 +330,7 @@ def _on_each(
     def one(member: tuple[str, str]) -> _Outcome[_Found]:
         return _try(*member, work, doing, tell, stop)
 
-    with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(members)))) as pool:
+    with ThreadPoolExecutor(min(at_once, max(1, len(members)))) as pool:
         try:
             return list(pool.map(one, members))
         except BaseException:  # Ctrl-C: the threads wait for devices, which must not hold us up

@@ -65,7 +65,27 @@ _RESULT: dict[str, Any] = {
     "file_bytes": _NUMBER,
     "float_bytes": _NUMBER,
 }
-_RESULT |= {"profile": _RESULT, "results": [{"profile": _RESULT, "name": _TEXT}]}
+_RESULT |= {
+    "profile": _RESULT,
+    "results": [{"profile": _RESULT, "name": _TEXT}],
+    "runtimes": {_EVERY: _RESULT},
+}
+
+
+def group_rows(result: Any) -> list[Any] | None:
+    """What was found on each device of a group, or with each runtime; None in other results."""
+    if not isinstance(result, Mapping):
+        return None
+    if isinstance(rows := result.get("results"), list):
+        return rows
+    found, failed = result.get("runtimes"), result.get("failed")
+    if not isinstance(found, Mapping) or not isinstance(failed, Mapping):
+        return None
+    address = result.get("address")
+    return [
+        {"name": name, "address": address, "profile": found.get(name), "error": failed.get(name)}
+        for name in (*found, *failed)
+    ]
 
 
 def check_shape(result: Mapping[str, Any], where: str, made_by: str = "") -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console  # noqa: TID251  (its type)
@@ -21,18 +23,27 @@ from edgeq.cli.shared.common import (
     print_json,
 )
 from edgeq.cli.shared.duty import duty_options, power_option
-from edgeq.cli.shared.tables import op_table, result_console
+from edgeq.cli.shared.tables import op_table, result_console, show_columns
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
+from edgeq.errors import UsageError
 from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
 from edgeq.report.units import in_macs, latency_name, microseconds
 from edgeq.support.figures import mark
+
+if TYPE_CHECKING:
+    from edgeq.analysis.fleet import FleetReport
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
+@click.option(
+    "--runtime",
+    metavar="LIST",
+    help="c, litert or others: each is measured, side by side (ssh:, adb:).",
+)
 @click.option("-n", "--runs", type=Whole(1), help="Timed calls.")
 @click.option("--warmup", type=Whole(0), help="Untimed calls before; by default until steady.")
 @click.option("--seconds", type=Number(0.0), help="Length of the timed part on hosts.")
@@ -69,6 +80,7 @@ def profile(
     ctx: click.Context,
     model: Path,
     on: str,
+    runtime: str | None,
     runs: int | None,
     warmup: int | None,
     seconds: float | None,
@@ -95,29 +107,75 @@ def profile(
     given = {name: value for name, value in extra.items() if value is not None}
     how = ProfileOptions(runs, warmup, seconds, not no_ops, input_index, given)
     duty = duty_of(every, battery)
-    if on.startswith("group:"):
-        from edgeq.cli.shared.fleet import profile_fleet
+    asked: dict[str, Any] = {
+        "profile_options": how, "options": options, "duty": duty, "power": power
+    }  # fmt: skip
+    runtimes = _runtimes(runtime, on)
+    if on.startswith("group:") or len(runtimes) > 1:
+        from edgeq.analysis.fleet import profile_group, profile_runtimes
+        from edgeq.cli.shared.fleet import profile_fleet, show_fleet
 
-        code = profile_fleet(
-            model,
-            on,
-            how,
-            options,
-            duty=duty,
-            power=power,
-            as_json=as_json,
-            strict=require_valid,
+        if runtimes:
+            measure, show = partial(profile_runtimes, model, on, runtimes), _show_runtimes
+        else:
+            measure, show = partial(profile_group, model, on), show_fleet
+        ctx.exit(
+            profile_fleet(
+                lambda tell: measure(**asked, progress=tell),
+                show,
+                as_json=as_json,
+                strict=require_valid,
+            )
         )
-        ctx.exit(code)
-    result = profile_model(
-        model, on=on, profile_options=how, options=options, duty=duty, power=power
-    )
+    if runtimes:
+        from edgeq.devices.registry import on_runtime
+
+        on = on_runtime(on, runtimes[0])
+    result = profile_model(model, on=on, **asked)
     if as_json:
         print_json(result.to_json())
     else:
         show_profile(result, result_console())
     if require_valid and not result.measurement.valid:
         ctx.exit(3)
+
+
+def _runtimes(given: str | None, on: str) -> list[str]:
+    """The words of --runtime; empty without it."""
+    if given is None:
+        return []
+    if on.startswith("group:"):
+        hint = "its devices can have their own: edgeq devices add NAME 'ssh://HOST?runtime=c'"
+        raise UsageError(f"--runtime is for one device, not for {on}.", hint=hint)
+    found = [word.strip() for word in given.split(",")]
+    if "" in found or len(set(found)) < len(found):
+        raise UsageError(f"--runtime {given} is no list of runtimes.", hint="--runtime c,litert")
+    return found
+
+
+def _show_runtimes(report: FleetReport) -> None:
+    """Print one column a runtime."""
+    profiles = {each.name: each.profile for each in report.results if each.profile}
+    result_console().print(f"on {report.group}", highlight=False, markup=False, soft_wrap=True)
+    show_columns("figure", {name: _column(found) for name, found in profiles.items()})
+    for name, found in profiles.items():
+        for warning in found.measurement.warnings:
+            text = f"Warning: {name}: {warning}"
+            result_console().print(text, style="yellow", highlight=False)
+
+
+def _column(result: Profile) -> dict[str, str]:
+    """What one runtime is and did, as cells of a table."""
+    found = result.measurement
+    told = {
+        name: found.device.get(name) for name in ("runtime_version", "delegate", "isa", "threads")
+    }
+    cells = {
+        name.replace("_", " "): str(value) for name, value in told.items() if value is not None
+    }
+    cells |= dict(_figures(result))
+    cells["outputs, SHA-256"] = (found.output_sha256 or "")[:12]
+    return {**cells, "valid": "yes" if found.valid else "no"}
 
 
 def show_profile(result: Profile, console: Console) -> None:

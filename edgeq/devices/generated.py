@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.boards.levels import Level
 from edgeq.boards.target import Target
 from edgeq.compiler.build.image import Sizes
 from edgeq.compiler.options import CompileOptions
@@ -74,6 +75,19 @@ def compile_flags(sources: Sources) -> tuple[str, ...]:
 def thread_flags(sources: Sources) -> tuple[str, ...]:
     """The options for compiling and linking a program with threads of its own."""
     return ("-pthread",) if "threads" in sources.manifest else ()
+
+
+def level_of(manifest: Mapping[str, Any], best: Level) -> str:
+    """The level that a program runs at (`edgeq.boards.levels`).
+
+    Args:
+        manifest: Of its sources.
+        best: That of the CPU, which a program that has all levels chooses.
+    """
+    if manifest.get("dispatch"):
+        return best.name
+    first = str(manifest["kernels"][0])
+    return "portable" if first == "host" else first
 
 
 def tensor_specs(sources: Sources, kind: str) -> list[TensorSpec]:

@@ -30,6 +30,7 @@ from edgeq.devices.generated import (
     NAME,
     compile_flags,
     generate,
+    level_of,
     op_entries,
     stored_outputs,
     tensor_specs,
@@ -138,14 +139,6 @@ def batch_source(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) ->
 
 def _flags(sources: Sources) -> list[str]:
     return ["-fPIC", *compile_flags(sources), "-O3"]
-
-
-def level_of(manifest: Mapping[str, Any]) -> str:
-    """The level that a program runs at on this machine (`edgeq.boards.levels`)."""
-    if manifest.get("dispatch"):
-        return best_here().name
-    first = str(manifest["kernels"][0])
-    return "portable" if first == "host" else first
 
 
 def _memory(manifest: Mapping[str, Any], stack: int) -> Memory:
@@ -326,7 +319,7 @@ class HostSession(Session):
                 "runtime": "c",
                 "runtime_version": __version__,
                 "threads": manifest.get("threads", 1),
-                "isa": level_of(manifest),
+                "isa": level_of(manifest, best_here()),
                 "compiler": toolchain.version,
                 "compiler_flags": [*toolchain.flags, *_flags(self._sources)],
             },

@@ -7,7 +7,7 @@ import importlib.util
 
 from edgeq.devices.address import Address, parse_address
 from edgeq.devices.base import Device
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 
 # Imported only when used: a serial port must not cost the start-up time of paramiko.
 _MODULES = {
@@ -42,6 +42,24 @@ def open_device(text: str) -> Device:
     module = importlib.import_module(_MODULES[address.scheme])
     device: Device = module.device(address)
     return device
+
+
+def on_runtime(on: str, runtime: str) -> str:
+    """The address of a device with a runtime on it.
+
+    Raises:
+        UsageError: Such a device has none to choose from, or not this one, or the address says one.
+    """
+    address = open_device(on).address
+    parsed = parse_address(address)
+    if parsed.scheme not in ("ssh", "adb"):
+        raise UsageError(
+            f"--runtime has no meaning on {address}.", hint="it is for ssh: and adb: devices"
+        )
+    if "runtime" in parsed.query:
+        raise UsageError(f"{address} says which runtime, and --runtime does, too.")
+    found = f"{address}{'&' if '?' in address else '?'}runtime={runtime}"
+    return open_device(found).address
 
 
 def _from_inventory(address: Address) -> Address:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from edgeq.analysis.result_shape import group_rows
 from edgeq.conversion.sources.formats import is_float_file
 from edgeq.errors import EdgeqError
 from edgeq.report.fleet import fleet_of
@@ -29,8 +30,8 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """
     page: dict[str, Any] = {"edgeq": "", "sections": [], "fleet": [], "searches": []}
     for where, result in sorted(results, key=_floats_last):
-        if isinstance(result.get("results"), list):
-            page["fleet"].append(fleet_of(result, where))
+        if (rows := group_rows(result)) is not None:
+            page["fleet"].append(fleet_of(result, rows, where))
         elif isinstance(result.get("schemes"), list):
             page["sections"] += _scheme_sections(result)
         elif "front" in result and "trials" in result:

@@ -10,11 +10,13 @@ from edgeq.errors import EdgeqError
 _LATENCY = ("min", "p50", "p90", "p99", "max")
 
 
-def fleet_of(result: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A section of the page: "group", "model", "devices" and "rows" of (name, cells).
+def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict[str, Any]:
+    """A section of the page: "title", "model", "devices" and "rows" of (name, cells).
 
     Args:
-        result: The JSON of `profile`, `evaluate` or `devices probe` on a group.
+        result: The JSON of `profile`, `evaluate` or `devices probe` on a group, or of `profile`
+            with several runtimes.
+        rows: Its `group_rows`.
         where: File name, for messages.
 
     Raises:
@@ -23,7 +25,7 @@ def fleet_of(result: Mapping[str, Any], where: str) -> dict[str, Any]:
     devices: list[dict[str, Any]] = []
     columns: list[dict[str, Any]] = []
     model: dict[str, Any] = {}
-    for row in result["results"]:
+    for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
             raise EdgeqError(
                 "this is no result of a group.", where, "edgeq profile --on group:NAME"
@@ -37,7 +39,7 @@ def fleet_of(result: Mapping[str, Any], where: str) -> dict[str, Any]:
         model = model or _model(found)
     names = dict.fromkeys(name for cells in columns for name in cells)
     return {
-        "group": result.get("group", ""),
+        "title": f"Group {result['group']}" if "group" in result else result.get("address", ""),
         "model": model,
         "devices": devices,
         "rows": [(name, [cells.get(name) for cells in columns]) for name in names],
@@ -65,7 +67,7 @@ def _profile_cells(found: Mapping[str, Any]) -> dict[str, Any]:
         part if isinstance(part := found.get(name), Mapping) else {}
         for name in ("latency_us", "memory_bytes", "device")
     )
-    cells = {name: device.get(name) for name in ("cpu", "runtime", "delegate")}
+    cells = {name: device.get(name) for name in ("cpu", "runtime", "delegate", "isa", "threads")}
     cells |= {f"latency {name}, µs": latency.get(name) for name in _LATENCY}
     cells |= {name: found.get(name) for name in ("instructions", "cycles")}
     cells |= {f"{name.replace('_', ' ')}, bytes": value for name, value in memory.items()}

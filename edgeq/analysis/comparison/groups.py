@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.comparison.profiles import Comparison, compare_profiles
+from edgeq.analysis.result_shape import group_rows
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
@@ -29,7 +30,7 @@ class GroupComparison(Result):
 
 def is_group(result: Any) -> bool:
     """Whether JSON is what a command on a group printed."""
-    return isinstance(result, dict) and isinstance(result.get("results"), list)
+    return group_rows(result) is not None
 
 
 def compare_groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> GroupComparison:
@@ -72,10 +73,8 @@ def read_result(path: Path) -> Any:
 
 def _profiles(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any] | None]:
     """The profiles of a group by the device's name; None of a device that failed."""
-    if not is_group(result):
-        return {}
     found: dict[str, Mapping[str, Any] | None] = {}
-    for row in result["results"]:
+    for row in group_rows(result) or ():
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
             raise EdgeqError("This is no result of a group.", hint="edgeq profile --on group:NAME")
         profile = row.get("profile")

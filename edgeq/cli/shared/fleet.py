@@ -10,54 +10,40 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from edgeq.analysis.energy.figures import Duty
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.fleet import (
     FleetReport,
     FleetResult,
+    Progress,
     evaluate_group,
     probe_group,
-    profile_group,
 )
 from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console, show_columns
-from edgeq.compiler.options import CompileOptions
-from edgeq.devices.base import ProfileOptions
 from edgeq.report.units import megabytes
 
 
 def profile_fleet(
-    model: Path,
-    group: str,
-    how: ProfileOptions,
-    options: CompileOptions,
+    measure: Callable[[Progress], FleetReport],
+    show: Callable[[FleetReport], None],
     *,
-    duty: Duty | None,
-    power: str | None,
     as_json: bool,
     strict: bool,
 ) -> int:
-    """Measure on every device of a group and print the results; the exit code.
+    """Measure on several devices, or with several runtimes, and print the results; the exit code.
 
     Args:
-        duty: How often an inference is made, and out of which battery.
-        power: A meter that each device has.
+        measure: Does it, and tells its progress.
+        show: Prints what was found as a table.
         strict: Whether a run that was disturbed counts as a limit that is not met.
     """
-    with _live_states() as show:
-        report = profile_group(
-            model,
-            group,
-            profile_options=how,
-            options=options,
-            duty=duty,
-            power=power,
-            progress=show,
-        )
+    with _live_states() as tell:
+        report = measure(tell)
     if as_json:
         print_json(report.to_json())
     else:
-        _show(report)
+        show(report)
+        _show_failed(report)
     if report.failed:
         return report.exit_code
     disturbed = any(each.profile and not each.profile.measurement.valid for each in report.results)
@@ -146,14 +132,14 @@ def _live_states() -> Iterator[Callable[[str, str], None]]:
         yield show
 
 
-def _show(report: FleetReport) -> None:
+def show_fleet(report: FleetReport) -> None:
+    """Print a line for each device."""
     table = Table("device", "cpu", "runtime", "p50 µs", "p99 µs", "peak RSS", "valid", box=None)
     for column in table.columns[3:6]:
         column.justify = "right"
     for result in report.results:
         table.add_row(*_cells(result))
     result_console().print(table)
-    _show_failed(report)
 
 
 def _cells(result: FleetResult) -> list[str]:

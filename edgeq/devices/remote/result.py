@@ -61,6 +61,7 @@ def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile
             "runtime": plan.runtime,
             "runtime_version": plan.version,
             "threads": run.threads,
+            **({} if plan.isa is None else {"isa": plan.isa}),
             "delegate": "none" if delegate["ops"] == 0 else run.loaded.delegate,
             "architecture": facts.architecture,
             "system": facts.system,

@@ -23,6 +23,7 @@ from edgeq.devices.generated import (
     address_functions,
     compile_flags,
     generate,
+    level_of,
     op_entries,
     tensor_specs,
 )  # fmt: skip
@@ -71,8 +72,13 @@ def litert_runner(facts: HostFacts) -> Artifact:
     )
 
 
-def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> Artifact:
+def generated_runner(
+    facts: HostFacts, model: Path, options: CompileOptions
+) -> tuple[Artifact, str]:
     """The agent with the model in it, as C that edgeq generated: one static program.
+
+    Returns:
+        The program, and the level that it runs at on the device (`edgeq.boards.levels`).
 
     Raises:
         MissingDependency: No compiler for the device is installed here.
@@ -90,7 +96,9 @@ def generated_runner(facts: HostFacts, model: Path, options: CompileOptions) -> 
         flags.append("-mfpu=neon")
     toolchain = next(iter(_toolchains(facts, static=True)))
     built = build(toolchain, files, flags, ["-static", "-s", "-lm"], "edgeq-runner")
-    return artifact(built, ".bin")
+    least = stated(target, load_target(target).isa)
+    best = best_of(target, {*facts.cpu_features, *least.features})
+    return artifact(built, ".bin"), level_of(sources.manifest, best)
 
 
 def for_its_cpu(facts: HostFacts, options: CompileOptions) -> CompileOptions:

@@ -32,6 +32,7 @@ class Plan:
         program: The agent: a Python zip file, or a program.
         library: A runtime that the agent loads; None where it is installed or built in.
         interpreted: Whether `program` needs the device's Python.
+        isa: The level that generated C runs at (`edgeq.boards.levels`); None for other runtimes.
     """
 
     runtime: str
@@ -39,6 +40,7 @@ class Plan:
     program: Artifact
     library: Artifact | None
     interpreted: bool
+    isa: str | None = None
 
     @property
     def usual_delegate(self) -> str:
@@ -246,8 +248,8 @@ def check_threads(runtime: str, threads: int) -> None:
 
 
 def _plan_generated(request: Request) -> Plan:
-    program = generated_runner(request.facts, request.model, request.compile_options)
-    return Plan("c", __version__, program, None, interpreted=False)
+    program, isa = generated_runner(request.facts, request.model, request.compile_options)
+    return Plan("c", __version__, program, None, interpreted=False, isa=isa)
 
 
 def _check_delegate(request: Request) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.analysis.execution import run
+from edgeq.boards.levels import best_here
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.power.opening import open_meter
@@ -49,6 +50,8 @@ def test_run_and_profile(phone, models, runtime):
         found = session.profile(ProfileOptions(runs=10))
     assert found.latency_us.n == 10
     assert found.device["runtime"] == runtime
+    assert found.device["threads"] == 1
+    assert found.device.get("isa") == (best_here().name if runtime == "c" else None)
     assert len(found.ops) == 13
 
 

@@ -1,5 +1,6 @@
 """Many devices at once, on one sshd with its default MaxStartups."""
 
+import hashlib
 import json
 import signal
 import socket
@@ -10,10 +11,13 @@ import time
 import numpy as np
 import pytest
 
+from edgeq.analysis.execution import run
 from edgeq.analysis.fleet import profile_devices, profile_group
+from edgeq.boards.levels import best_here
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
 from edgeq.devices.base import ProfileOptions
+from edgeq.model.inputs import xorshift_input
 
 FAST = ProfileOptions(runs=10, warmup=1, ops=False)
 
@@ -149,6 +153,73 @@ def test_results_of_groups_are_compared_and_reported(lab, models, cli, tmp_path)
     damaged.write_text('{"edgeq": "1", "results": [1]}')
     for words in (("compare", damaged, before), ("report", damaged, "-o", tmp_path / "x.html")):
         assert cli(*words).code == 1
+
+
+def test_runtimes_side_by_side(server, models, cli, tmp_path):
+    """The generated C and LiteRT of one device, in one table and one file."""
+    inventory.add("pi", server.address)
+    model = models / "ad01_int8.tflite"
+    words = ["profile", model, "--on", "pi", "--runtime", "c,litert", "-n", "10", "--no-ops"]
+    shown = cli(*words, "--isa", "portable")
+    assert shown.code == 0, shown.err
+    head = next(line for line in shown.out.splitlines() if line.split()[:1] == ["figure"])
+    assert head.split() == ["figure", "c", "litert"]
+    rows = {line.split()[0]: line.split()[1:] for line in shown.out.splitlines() if line.strip()}
+    assert rows["isa"] == ["portable"]  # of the C alone
+    assert rows["delegate"] == ["none", "xnnpack"]
+    assert rows["threads"] == ["1", "1"]
+    assert rows["MACs"] == ["264,192", "264,192"]
+    result = cli(*words, "--json")
+    assert result.code == 0, result.err
+    found = result.json["runtimes"]
+    assert (list(found), result.json["failed"]) == (["c", "litert"], {})
+    assert result.json["address"] == server.address
+    values = xorshift_input((1, 1, 640), "int8", 0)
+    for name, here in (("c", "c"), ("litert", "local")):
+        device = found[name]["device"]
+        assert device["address"] == f"{server.address}&runtime={name}"
+        assert (device["runtime"], device["threads"]) == (name, 1)
+        assert found[name]["latency_us"]["n"] == 10
+        answer = run(model, inputs=values, on=here)[0]
+        assert found[name]["output_sha256"] == hashlib.sha256(answer.tobytes()).hexdigest()
+    assert found["c"]["device"]["isa"] == best_here().name
+    assert "isa" not in found["litert"]["device"]
+    both = saved(tmp_path, "both", result)
+    compared = cli("compare", both, both, "--json").json["devices"]
+    assert {name: each["same_output"] for name, each in compared.items()} == {
+        "c": True, "litert": True
+    }  # fmt: skip
+    page = tmp_path / "page.html"
+    assert cli("report", both, "-o", page).code == 0
+    assert all(f">{word}<" in page.read_text() for word in (best_here().name, "c", "litert"))
+
+
+def test_a_runtime_that_does_not_run_does_not_lose_the_other(server, models, cli):
+    words = ["profile", models / "ad01_int8.tflite", "-n", "5", "--no-ops"]
+    address = f"{server.address}&delegate=xnnpack"
+    result = cli(*words, "--on", address, "--runtime", "c,litert", "--json")
+    assert result.code == 1
+    assert list(result.json["runtimes"]) == ["litert"]
+    assert "generated C takes no delegate" in result.json["failed"]["c"]
+    one = cli(*words, "--on", server.address, "--runtime", "c", "--json").json
+    assert one["device"]["isa"] == best_here().name
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--on c --runtime c,litert", "no meaning on c."),
+        ("--on local --runtime c", "no meaning on local."),
+        ("--on group:lab --runtime c,litert", "is for one device"),
+        ("--on ssh://h.invalid --runtime c,tflm", "runtime=tflm is not possible"),
+        ("--on ssh://h.invalid --runtime c,c", "is no list of runtimes"),
+        ("--on ssh://h.invalid?runtime=c --runtime litert", "says which runtime"),
+    ],
+)
+def test_runtimes_that_are_none(models, cli, words, why):
+    result = cli("profile", models / "ad01_int8.tflite", *words.split())
+    assert result.code == 2
+    assert why in " ".join(result.err.split())
 
 
 def test_ctrl_c_on_a_group(lab, models):

@@ -83,6 +83,7 @@ def test_generated_c_without_python(bare_machine, models):
     with open_device(address).open(model, CompileOptions()) as session:
         found = session.profile(ProfileOptions(seconds=0.5))
     assert found.device["runtime"] == "c"
+    assert found.device["isa"] == "neon"  # a Cortex-A72 has no dot products
     assert found.memory_bytes.peak_rss > 100_000
     assert [op.index for op in found.ops] == list(range(31))
 

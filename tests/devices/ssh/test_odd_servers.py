@@ -11,6 +11,7 @@ import time
 import paramiko
 import pytest
 
+from edgeq.boards.levels import best_here
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import ProfileOptions
@@ -165,6 +166,21 @@ def test_generated_c_takes_no_delegate_and_one_thread(make, models):
                 session.profile(ProfileOptions(runs=5, extra={"threads": 2}))
         assert found.device["delegate"] == "none"
         assert found.environment["delegate"]["asked"] == "none"
+
+
+def test_generated_c_says_which_level_ran(make, models):
+    """The server is this machine, so its best level is this one's."""
+    server = make()
+    for options, level in (
+        (CompileOptions(), best_here().name),
+        (CompileOptions(dispatch=True), best_here().name),
+        (CompileOptions(isa="portable"), "portable"),
+    ):
+        with open_device(f"{server.address}&runtime=c").open(
+            models / "ad01_int8.tflite", options
+        ) as session:
+            found = session.profile(ProfileOptions(runs=3, warmup=1, ops=False))
+        assert (found.device["isa"], found.device["threads"]) == (level, 1)
 
 
 def test_lists_of_cores(make, models, cli):
