@@ -346,6 +346,13 @@ def _problems(d: Description) -> list[str]:
         value = getattr(d, key)
         if value is not None and not low <= value <= high:
             found.append(f"{key} is {value:g}, not from {low:g} to {high:g}")
+    found += _disagreements(d)
+    return found or _empty_bands(d)
+
+
+def _disagreements(d: Description) -> list[str]:
+    """Settings that each are possible, and not beside each other."""
+    found = []
     if d.kind != "spectrogram" and d.lower_edge_hertz == d.upper_edge_hertz:
         found.append("lower_edge_hertz and upper_edge_hertz are the same")
     if d.fft_length & (d.fft_length - 1):
@@ -362,4 +369,4 @@ def _problems(d: Description) -> list[str]:
         found.append(
             f"gain_bits is {d.gain_bits}, below the {least} that {d.frame_length} samples need"
         )
-    return found or _empty_bands(d)
+    return found
