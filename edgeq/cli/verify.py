@@ -74,6 +74,12 @@ def verify(
             f"--on wasm: or sim:CPU compares both with {on}.",
             err=True,
         )
+    if on.strip() == result.against.strip():
+        say(
+            f"Warning: {on} was compared with itself, which shows that it gives the same bytes "
+            "twice, and not that they are right.",
+            err=True,
+        )
     if as_json:
         print_json(result.to_json())
     else:

@@ -19,7 +19,7 @@ from edgeq.data.base import (
     Sample,
 )
 from edgeq.data.dataset import Dataset
-from edgeq.data.open import open_dataset
+from edgeq.data.open import check_source, open_dataset
 from edgeq.data.understood import Understood, data_warnings, duplicates_warning
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Normalization",
     "Sample",
     "Understood",
+    "check_source",
     "data_warnings",
     "duplicates_warning",
     "open_dataset",

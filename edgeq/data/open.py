@@ -87,20 +87,38 @@ def _open(source: Any, request: Request) -> Source:
     return _open_memory(source, request)
 
 
-def _open_text(text: str, request: Request) -> Source:
-    path, keys = Path(text), ""
-    if not path.exists():
-        if ".npy," in text:
-            left, _, keys = text.partition(",")
-        else:
-            left, _, keys = text.rpartition(":")
-        if _reader(Path(left)) is not None:
-            path = Path(left)
-            request = replace(request, keys=tuple(key.strip() for key in keys.split(",")))
-        elif re.fullmatch(r"[\w.]+|.*\.py", left) and keys.isidentifier():
-            return open_generator(text, import_function(text), request)
-    if not path.exists():
+def check_source(text: str) -> None:
+    """Refuse a text that names no data; what is there is not looked at.
+
+    Raises:
+        EdgeqError: No such file or folder.
+    """
+    path, _ = _place(text)
+    if path is not None and not path.exists():
         raise EdgeqError(f"There is no '{path}'.", hint=f"data is {_KINDS}")
+
+
+def _place(text: str) -> tuple[Path | None, tuple[str, ...]]:
+    """The file or folder of a text, and the keys that follow it; no path where it is a function."""
+    path, keys = Path(text), ""
+    if path.exists():
+        return path, ()
+    if ".npy," in text:
+        left, _, keys = text.partition(",")
+    else:
+        left, _, keys = text.rpartition(":")
+    if _reader(Path(left)) is not None:
+        return Path(left), tuple(key.strip() for key in keys.split(","))
+    function = re.fullmatch(r"[\w.]+|.*\.py", left) and keys.isidentifier()
+    return None if function else path, ()
+
+
+def _open_text(text: str, request: Request) -> Source:
+    path, keys = _place(text)
+    if path is None:
+        return open_generator(text, import_function(text), request)
+    check_source(text)
+    request = replace(request, keys=keys)
     if path.is_dir():
         return _open_folder(path, request)
     reader = _reader(path)

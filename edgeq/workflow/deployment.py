@@ -35,8 +35,9 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.sources.formats import model_name
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import Understood, duplicates_warning, open_dataset
+from edgeq.data import Understood, check_source, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
+from edgeq.devices.power.opening import check_meter
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
 from edgeq.model.joining import FrontEnd
@@ -150,6 +151,11 @@ def _check(config: DeployConfig, *, force: bool) -> None:
         sign_bytes(b"", Path(config.sign))
     check_stream(config.stream, config.stream_step, config.eval)
     config.check_together()
+    if config.power is not None:
+        check_meter(config.power)
+    for source in (config.data, config.eval):
+        if source is not None:
+            check_source(source)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ def test_equal_bytes(cli, models):
     assert (done.json["n"], done.json["compared"]) == (10, 12)
     assert done.json["differing"] == 0
     assert done.json["first_op"] is None
+    assert "tflm was compared with itself" in done.err
 
 
 def test_ad01_differs_in_its_fully_connected_layers(cli, models):

@@ -118,7 +118,7 @@ def agent_talk() -> list[bytes]:
         "0.5 0.4 0.3 1/100 5", "cpu  1 2 3 4 5 6 7 8 9 10\n", "1800000", "1800000", "ondemand",
         "48000", "throttled=0x50000"]}  # fmt: skip
     talk = {
-        "loaded": {"load_us": 9.5, "delegate": "xnnpack", "affinity": [0, 1], **shapes},
+        "loaded": {"load_us": 9.5, "delegate": "asked", "affinity": [0, 1], **shapes},
         "outputs": {"data": base64.b64encode(b"abcdef").decode()},
         "plain": {"data": data},
         "samples": {"us": [10.0, 11.0, 12.0]},
@@ -152,6 +152,8 @@ class AgentsShell:
     def _say(self, event, question):
         content = self._script.get(event, {})
         content = content if isinstance(content, dict) else {"value": content}
+        if event == "loaded" and content.get("delegate") == "asked":
+            content = {**content, "delegate": question["delegate"]}
         shift = self._script.get("id", 0)
         number = question["id"] + shift if isinstance(shift, int) else shift
         event = "outputs" if event == "plain" else event

@@ -42,6 +42,7 @@ LIES = {
     "another shape": {"loaded": {"output_shapes": [[1, 4]]}},
     "a thousand axes": {"loaded": {"output_shapes": [[1] * 1000]}},
     "a core that no machine has": {"loaded": {"affinity": [0, 10**12]}},
+    "another delegate": {"loaded": {"delegate": "gpu"}},
     "ops without times": {"profiled": {"us": [[1.0]]}},
     "ops of uneven calls": {"profiled": {"us": [[1.0], [1.0, 2.0]]}},
     "an op of a huge number": {"profiled": {"index": [0, 10**15]}},

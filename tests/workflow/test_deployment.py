@@ -145,6 +145,9 @@ def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
         (["--metric", "regression"], 2, "metric is for labelled data"),
         (["--limit", "3"], 2, "limit is for labelled data"),
         (["--mean", "3"], 2, "no data is given"),
+        (["--power", "x", "--verify", "1000000"], 2, "'x' is no meter"),
+        (["--eval", "no.npz:x,y", "--verify", "1000000"], 1, "There is no 'no.npz'"),
+        (["--data", "no", "--verify", "1000000"], 1, "There is no 'no'"),
     ],
 )
 def test_bad_requests_are_refused_before_any_work(cli, models, tmp_path, arguments, code, words):

@@ -21,6 +21,19 @@ _MARK = "@@meter"
 _MOST_TEXT = 1 << 16
 
 
+def check_meter(spec: str) -> None:
+    """Refuse a text that names no meter, before any work is done.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    name, _, rest = spec.partition(":")
+    if name not in INSTRUMENTS and (name not in COUNTERS or rest):
+        raise UsageError(
+            f"'{spec}' is no meter.", hint=f"{', '.join(COUNTERS)}, ppk2:PORT or joulescope"
+        )
+
+
 @contextlib.contextmanager
 def open_meter(spec: str, device: Device) -> Iterator[Meter]:
     """The meter of a text, for a device.
@@ -34,6 +47,7 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
         UsageError: The text is no meter, or the device has no such thing.
         EdgeqError: The meter does not answer.
     """
+    check_meter(spec)
     name, _, rest = spec.partition(":")
     if name in INSTRUMENTS:
         meter = _instrument(name, rest, spec)
@@ -42,10 +56,6 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
         finally:
             meter.close()
         return
-    if name not in COUNTERS or rest:
-        raise UsageError(
-            f"'{spec}' is no meter.", hint=f"{', '.join(COUNTERS)}, ppk2:PORT or joulescope"
-        )
     address = parse_address(device.address)
     if address.scheme in ("sim", "qemu"):
         raise UsageError(

@@ -205,6 +205,13 @@ class RemoteSession(Session):
                 f"The device's runtime sees inputs and outputs {seen}, the model has {real}.",
                 self._device.address,
             )
+        asked = setting.delegate or self._agent.plan.usual_delegate
+        if loaded.delegate not in (asked, "none"):  # none: an interpreter without the one asked for
+            raise EdgeqError(
+                f"The device says that it runs {loaded.delegate or 'a delegate without a name'}; "
+                f"{asked} was asked for.",
+                self._device.address,
+            )
         self._fresh, self._holds = True, setting
         return loaded
 
