@@ -1,4 +1,4 @@
-"""Folders of .wav files, as samples in -1..1 at the rate that the model takes."""
+"""Folders of .wav files, or one alone, as samples in -1..1 at the rate that the model takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_CHANNELS = 8
 
 
 def open_audio(path: Path, request: Request) -> Source:
-    """Samples from a folder of .wav files; one subfolder per class where labels are wanted.
+    """Samples from a folder of .wav files, one subfolder per class where labels are wanted; or one.
 
     A short recording is padded with silence, a long one is cut, at the end both.
 
@@ -30,7 +30,10 @@ def open_audio(path: Path, request: Request) -> Source:
     """
     spec = request.single_input(str(path), "a folder of .wav files")
     _layout(spec, str(path))
-    files, classes = labelled_files(path, AUDIO_SUFFIXES, request)
+    files: list[tuple[Path, str | None]] = [(path, None)]
+    classes: tuple[str, ...] = ()
+    if path.is_dir():
+        files, classes = labelled_files(path, AUDIO_SUFFIXES, request)
     _check_rates([file for file, _ in files], wanted_rate(spec, request, str(path)), request)
 
     def rows() -> Iterator[Row]:

@@ -78,6 +78,8 @@ class InputSpec:
             first): which axis of a sample there each axis of `shape` is. Empty for the same.
         slack: By so much a recording may be shorter, then silence follows, or longer, then it is
             cut; 0 for what is no recording.
+        sensed: Whether it is what a sensor gives to a front end: it may be quiet, and nobody
+            normalizes it.
     """
 
     name: str
@@ -90,6 +92,7 @@ class InputSpec:
     rate_hz: int | None = None
     file_axes: tuple[int, ...] = ()
     slack: int = 0
+    sensed: bool = False
 
     @property
     def file_shape(self) -> tuple[int, ...]:

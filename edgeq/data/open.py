@@ -121,6 +121,8 @@ def _open_text(text: str, request: Request) -> Source:
     request = replace(request, keys=keys)
     if path.is_dir():
         return _open_folder(path, request)
+    if path.suffix.lower() in AUDIO_SUFFIXES and not request.labelled:
+        return open_audio(path, request)
     reader = _reader(path)
     if reader is None:
         raise UsageError(f"'{path.name}' is no kind of data that edgeq reads.", str(path), _KINDS)

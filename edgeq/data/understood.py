@@ -248,19 +248,21 @@ class Tally:
         spec, after = self._steps[position].spec, self._after[position]
         if spec.low >= spec.high or spec.dtype == spec.own or not after.count:
             return []
-        takes = f"the model takes {_interval((spec.low, spec.high))}"
+        taker = "front end" if spec.sensed else "model"
+        takes = f"the {taker} takes {_interval((spec.low, spec.high))}"
         low, high = after.ends
         share = self._outside[position] / after.count
         # int16 is symmetric whatever the data: nothing below 0 is no wonder there.
         least = 0.0 if spec.own == "int16" and low >= 0 < spec.high else spec.low
         if share > _OUTSIDE:
             text = f"{share:.0%} of the values lie outside: they go from {_interval((low, high))}"
-        elif high - low < _TOO_NARROW * (spec.high - least):
+        elif not spec.sensed and high - low < _TOO_NARROW * (spec.high - least):
             used = (high - low) / (spec.high - least)
             text = f"the values use {used:.0%} of the range: they go from {_interval((low, high))}"
         else:
             return []
-        return [f"{text}, and {takes} (see --mean and --std)"]
+        advice = "" if spec.sensed else " (see --mean and --std)"
+        return [f"{text}, and {takes}{advice}"]
 
 
 class _Range:

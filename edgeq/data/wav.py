@@ -5,9 +5,11 @@ Source: Microsoft, "Multiple Channel Audio Data and WAVE Files" (2001).
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _CODECS = {2: "ADPCM", 6: "A-law", 7: "µ-law", 17: "IMA ADPCM", 85: "MP3", 255: "AAC"}
 # Writers that do not know the length when they begin leave one of these.
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)
+# What may stand behind the samples.
+_AFTER = re.compile(rb"LIST|[iI][dD]3 |bext|cue |smpl|inst|iXML|_PMX|afsp|fact|PEAK|JUNK|PAD ")
+_MOST_PLACES, _MOST_CHUNKS = 1000, 100  # where such names are found, and what follows there
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def wav_format(content: bytes, where: str, size: int | None = None) -> WavFormat
     start, length = chunks[b"data"]
     left = size - start
     if length in _UNKNOWN_SIZES and left > 0:
-        length = left
+        length = _until_chunks(content, start) if size == len(content) else left
     if length > left:
         raise EdgeqError(
             f"The recording is cut off: {length:,} bytes are promised, {left:,} follow.",
@@ -116,6 +121,21 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
         position += 8 + length + (length & 1)
 
 
+def _until_chunks(content: bytes, start: int) -> int:
+    """Bytes of samples, a number that nobody wrote down: up to chunks that end with the file."""
+    for found in islice(_AFTER.finditer(content, start), _MOST_PLACES):
+        end = found.start()
+        for _ in range(_MOST_CHUNKS):
+            name = _AFTER.match(content, end)
+            if name is None or name.end() + 4 > len(content):
+                break
+            length = int.from_bytes(content[name.end() : name.end() + 4], "little")
+            end = name.end() + 4 + length + (length & 1)
+        if len(content) <= end <= len(content) + 1:  # the last one's padding is often left out
+            return found.start() - start
+    return len(content) - start
+
+
 def read_wav(content: bytes, where: str) -> tuple[WavFormat, Array]:
     """A whole recording: its format, and float32 of shape (frames, channels), PCM in -1..1.
 
@@ -140,11 +160,16 @@ def read_header(file: Path) -> WavFormat:
         with open_file(file, "recording") as stream:
             start = stream.read(1 << 16)
             size = file.stat().st_size
-            if b"data" not in start:
+            if b"data" not in start or _has_no_length(start):
                 start += stream.read()
     except OSError as error:
         raise EdgeqError(f"The recording cannot be read: {error.strerror}.", str(file)) from None
     return wav_format(start, str(file), size)
+
+
+def _has_no_length(content: bytes) -> bool:
+    found = dict(_chunks(content)).get(b"data") if content[8:12] == b"WAVE" else None
+    return found is not None and found[1] in _UNKNOWN_SIZES
 
 
 def _values(raw: bytes, header: WavFormat) -> Array:

@@ -200,7 +200,16 @@ def _spec(stream: Stream, samples: int) -> InputSpec:
     most = 32768 * stream.unit
     rate = stream.rate_hz if stream.axes == 1 else None
     slack = stream.window if stream.axes == 1 else 0
-    return InputSpec("samples", shape, own="int16", low=-most, high=most, rate_hz=rate, slack=slack)
+    return InputSpec(
+        "samples",
+        shape,
+        own="int16",
+        low=-most,
+        high=most,
+        rate_hz=rate,
+        slack=slack,
+        sensed=True,
+    )
 
 
 def _has_labels(data: Any) -> bool:
@@ -251,6 +260,8 @@ def _lengths(data: Any) -> dict[int, Path]:
         values = array[0].size if array.ndim > 1 and len(array) else 0
         return {values: Path("the arrays given")} if values else {}
     path = Path(data)
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return {read_header(path).frames: path}
     if not path.is_dir():
         return {}
     files = [file for file in files_below(path) if file.suffix.lower() in AUDIO_SUFFIXES]

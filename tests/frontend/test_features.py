@@ -9,6 +9,7 @@ import pytest
 
 import edgeq
 from edgeq.cli.main import main
+from edgeq.data.wav import read_header, read_wav
 from edgeq.errors import EdgeqError
 from tests.frontend.signals import frames_of, recording
 
@@ -139,3 +140,37 @@ def test_labels_beside_arrays_are_kept(tmp_path, monkeypatch, name):
     with np.load("features.npz") as found:
         assert ("y" in found) == (name not in ("a.npz:x", "b.npz"))
         assert "y" not in found or found["y"].tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_what_follows_samples_of_unknown_length_is_not_heard(tmp_path, size):
+    sound = recording(0.2)
+    file = write_wav(tmp_path / "s.wav", sound)
+    plain = bytearray(file.read_bytes())
+    plain[40:44] = struct.pack("<I", size)
+    tags = struct.pack("<4sI", b"LIST", 27) + b"INFO" + bytes(24) + struct.pack("<4sI", b"id3 ", 0)
+    none = b"LIST" + bytes(2) + b"LIST"  # in the samples themselves
+    heard = sound.tobytes()
+    for more, added in ((b"", b""), (tags, b""), (tags[:-9], b""), (none, none)):
+        file.write_bytes(plain + more)
+        _, values = read_wav(file.read_bytes(), "s.wav")
+        assert (values * 32768).astype("<i2").tobytes() == heard + added
+        assert read_header(file).frames == len(values)
+
+
+def test_many_names_of_chunks_are_samples_in_time(tmp_path):
+    file = write_wav(tmp_path / "s.wav", np.zeros(4, "<i2"))
+    content = bytearray(file.read_bytes()) + (b"JUNK" + bytes(4)) * 500_000 + b"end."
+    content[40:44] = bytes(4)
+    file.write_bytes(content)
+    assert read_header(file).frames == (len(content) - 44) // 2
+
+
+def test_one_quiet_recording(tmp_path, capsys):
+    """As loud as speech is, a tenth of what can be: no data that was scaled wrongly."""
+    sound = recording(6, seed=5)[:16000] // 10
+    file = write_wav(tmp_path / "one.wav", sound)
+    assert run("features", "mfcc", "--data", file, "-o", tmp_path / "x.npz") == 0
+    assert capsys.readouterr().err == ""
+    with np.load(tmp_path / "x.npz") as found:
+        np.testing.assert_array_equal(found["x"], frames_of("mfcc", "float32", sound)[None])
