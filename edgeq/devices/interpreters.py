@@ -18,6 +18,7 @@ from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.model.model_file import parse_graph
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
+_LARGEST_ARENA = (1 << 31) - 16  # TensorFlow Lite Micro counts in 32 bits, and crashes above
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def micro_interpreter(
     # Ten times the file is the package's own guess; a small file may still have large
     # activations, and preserving keeps all of them at once.
     arena = max(10 * len(model), 16 << 20) if arena_bytes is None else arena_bytes
+    arena = min(arena, _LARGEST_ARENA)
     with captured_stderr() as printed:
         try:
             return runtime.Interpreter.from_bytes(model, None, arena, kind)

@@ -61,7 +61,7 @@ def flash_project(
     project = read_project(folder)
     target = project.target
     chosen = flashing.choose_tool(target, tool)
-    image = project.folder / "build" / project.name
+    image = project.folder.absolute() / "build" / project.name  # tools run elsewhere
     if not dry_run:
         _check_ready(image, flashing.FLASH_TOOLS[chosen].reaches_by, probe, port)
     commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)

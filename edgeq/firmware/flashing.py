@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,10 +247,23 @@ def attached_probes() -> list[str]:
     try:
         from pyocd.core.helpers import ConnectHelper
 
-        found = ConnectHelper.get_all_connected_probes(blocking=False)
+        with _empty_folder():
+            found = ConnectHelper.get_all_connected_probes(blocking=False)
     except (ImportError, OSError, RuntimeError, ValueError):
         return []
     return sorted(str(probe.unique_id) for probe in found)
+
+
+@contextmanager
+def _empty_folder() -> Iterator[None]:
+    """The current folder is empty: pyOCD takes settings from it, which may name code to call."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as empty:
+        os.chdir(empty)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def _is_installed(tool: str) -> bool:

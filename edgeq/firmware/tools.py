@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,21 @@ def run_tool(
     Args:
         command: The program and its arguments.
         timeout_s: How long it may take.
-        folder: Where it runs; by default here.
+        folder: Where it runs; by default in an empty folder. Flashing tools read scripts and
+            settings from the current one (pyOCD runs pyocd_user.py), which may have come with
+            somebody's model.
         hint: What to do when it hangs.
 
     Raises:
         EdgeqError: It did not end in time, or could not be started.
     """
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeq-")))
+        return _run(command, timeout_s, folder, hint)
+
+
+def _run(command: Sequence[str], timeout_s: float, folder: Path, hint: str) -> Finished:
     where = " ".join(command)
     try:
         # A session of its own, so that the tool's children can be ended with it.

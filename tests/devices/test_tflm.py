@@ -7,6 +7,7 @@ import pytest
 
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
+from edgeq.devices.interpreters import micro_interpreter
 from edgeq.devices.registry import open_device
 from edgeq.model.inputs import xorshift_input
 from tests.tools import need
@@ -37,3 +38,11 @@ def test_trace_and_profile(models):
         found = session.profile(ProfileOptions(runs=3, warmup=1))
     assert 16_000 < found.memory_bytes.arena < 40_000
     assert found.memory_bytes.peak_rss > 10e6
+
+
+def test_an_arena_of_more_than_32_bits(models):
+    """A file of 215 MB asks for it; the package ends the process then, without a word."""
+    interpreter = micro_interpreter((models / "ad01_int8.tflite").read_bytes(), arena_bytes=3 << 30)
+    interpreter.set_input(np.zeros((1, 640), np.int8), 0)
+    interpreter.invoke()
+    assert interpreter.get_output(0).shape == (1, 640)

@@ -15,6 +15,7 @@ from edgeq.boards.target import all_targets, load_target
 from edgeq.compiler.compilation import generate
 from edgeq.errors import UsageError
 from edgeq.firmware.flashing import FLASH_TOOLS, attached_probes, choose_tool, flash_commands
+from edgeq.firmware.tools import run_tool
 from tests.tools import need
 
 IMAGE = Path("fw/build/kws")
@@ -195,6 +196,60 @@ def test_the_probes_are_those_that_pyocd_sees(monkeypatch):
 
 
 # The tools themselves, as far as they go without a board.
+
+
+@pytest.fixture
+def strangers(tmp_path, monkeypatch):
+    """A current folder with what pyOCD, esptool and OpenOCD read there, and a mark they leave."""
+    folder, mark = tmp_path / "unpacked", tmp_path / "mark"
+    folder.mkdir()
+    call = f"open({str(mark)!r}, 'a').write('ran ')"
+    (folder / "pyocd_user.py").write_text(call)
+    (folder / "pyocd.yaml").write_text(
+        "logging: {version: 1, handlers: {h: {'()': subprocess.call, args: "
+        f"[touch, {str(mark)!r}]}}}}}}\n"
+    )
+    (folder / "esptool.cfg").write_text("[esptool]\nconnect_attempts = 77\n")
+    (folder / "interface").mkdir()
+    (folder / "interface" / "stlink.cfg").write_text(f"exec touch {mark}\n")
+    monkeypatch.chdir(folder)
+    return mark
+
+
+@pytest.mark.slow
+def test_a_flashing_tool_runs_nothing_of_the_current_folder(models, strangers, cli, monkeypatch):
+    pytest.importorskip("pyocd")
+    options = ("--project", "bare-metal", "-t", "nrf52840-dk", "--no-golden")
+    assert cli("compile", models / "ad01_int8.tflite", "-n", "ad", "-o", "fw", *options).code == 0
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    Path("fw/build").mkdir()
+    Path("fw/build/ad.elf").write_bytes(b"image")
+    Path("fw/build/ad.hex").write_text(":00000001FF\n")
+    # Nothing listens there; pyOCD has read its settings by then.
+    words = ("flash", "fw", "--tool", "pyocd", "--probe", "remote:127.0.0.1:1")
+    done = cli(*words)
+    assert "Connection refused" in done.err
+    assert not strangers.exists()
+    assert f" {Path('fw').absolute()}/build/ad.hex" in cli(*words, "--dry-run").out
+    subprocess.run(
+        ["pyocd", "flash", "-t", "nrf52840", "--uid", "remote:127.0.0.1:1", "fw/build/ad.hex"],
+        check=False, capture_output=True,
+    )  # fmt: skip
+    assert strangers.exists()  # which is what it does here by itself
+
+
+def test_looking_for_probes_takes_no_settings_of_the_current_folder(strangers):
+    pytest.importorskip("pyocd")
+    here = Path.cwd()
+    attached_probes()
+    assert Path.cwd() == here
+    assert not strangers.exists()
+
+
+@pytest.mark.parametrize("name", ["openocd", "esptool"])
+def test_tools_run_in_an_empty_folder(built, tool, cli, strangers, name):
+    tool(name, "[ -e interface/stlink.cfg ] || [ -e esptool.cfg ] && exit 9; exit 0")
+    assert run_tool([name], 60).code == 0
 
 
 def test_esptool_takes_the_chips_that_the_targets_name():
