@@ -118,7 +118,8 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
     real_port = port or int(one("port", "22"))
     real_user = user or one("user") or getpass.getuser()
     proxy = {"h": host, "n": alias, "p": str(real_port), "r": real_user, "%": "%"}
-    tokens = proxy | _local_tokens(proxy, one("hostkeyalias"))
+    key_alias = one("hostkeyalias").lower()
+    tokens = proxy | _local_tokens(proxy, key_alias)
     ssh = Path.home() / ".ssh"
     identities = options.get("identityfile") or [str(ssh / name) for name in _DEFAULT_KEYS]
     known = options.get("userknownhostsfile", [f"{ssh}/known_hosts", f"{ssh}/known_hosts2"])
@@ -130,7 +131,7 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
         host=host,
         port=real_port,
         user=real_user,
-        key_alias=one("hostkeyalias"),
+        key_alias=key_alias,
         identity_files=tuple(_path(each, tokens) for each in identities if each.lower() != "none"),
         identities_only=one("identitiesonly") == "yes",
         agent=_agent(one("identityagent", _AGENT_VARIABLE), tokens),

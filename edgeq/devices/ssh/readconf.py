@@ -104,8 +104,8 @@ class _Reader:
             raise EdgeqError(f"'{path}' cannot be read: {error.strerror}.") from None
         for number, line in enumerate(lines, 1):
             self._place = f"{path}, line {number}"
-            if "\0" in line:
-                raise self._wrong("it is no text")
+            if "\0" in line or line.startswith("\ufeff"):
+                raise self._wrong("it is no text, or begins with a byte order mark")
             keyword, rest = _keyword(line.rstrip(_BLANKS))
             if keyword == "include":
                 self._include(self._words(rest), folder, depth)
@@ -151,22 +151,22 @@ class _Reader:
         """Whether a `Match` line applies."""
         result, count = True, 0
         while True:
-            word, rest = _strdelim(rest)
+            word, rest = _strdelim(rest, equals=True)
             if not word or word.startswith("#"):
                 break
             wanted = not word.startswith("!")
-            name = word.lstrip("!").lower()
+            name = word.removeprefix("!").lower()
             if name == "all":
-                more, _ = _strdelim(rest)
-                if count or (more and not more.startswith("#")):
+                more, _ = _strdelim(rest, equals=True)
+                if count > 1 or (more and not more.startswith("#")):
                     raise self._wrong("'all' stands alone in a Match")
-                return wanted
+                return result and wanted
             count += 1
             if name in ("canonical", "final"):
                 self.wants_final |= name == "final"
                 result &= self.final == wanted
                 continue
-            patterns, rest = _strdelim(rest)
+            patterns, rest = _strdelim(rest, equals=True)
             if not patterns or patterns.startswith("#"):
                 raise self._wrong(f"Match {name} lacks its argument")
             result &= self._criterion(name, patterns, wanted=wanted)

@@ -95,6 +95,22 @@ Match localuser root
 Match all
   ServerAliveInterval 2m
 """,
+    "match with equals": """
+Match host=pi
+  Port 5
+Match user = nobody host=pi
+  Port 6
+Match originalhost=other user=root
+  HostKeyAlias UPPER.Case
+Match !host=pi all
+  ConnectTimeout 7
+Match host pi all # c
+  ServerAliveInterval 8
+Match canonical all
+  ServerAliveCountMax 9
+Match final !all
+  ServerAliveCountMax 10
+""",
     "match on the real name": """
 Host pi
   HostName real.Example
@@ -131,6 +147,9 @@ BROKEN = {
     "port 0": "Host pi\n Port 0\n",
     "open quote": 'Host pi\n IdentityFile "/a\n',
     "all with others": "Match all host x\n Port 4\n",
+    "all after two": "Match host x user y all\n Port 4\n",
+    "denied twice": "Match !!host x\n Port 4\n",
+    "byte order mark": "\ufeffHost pi\n Port 4\n",
     "match without": "Match host\n Port 4\n",
     "odd criterion": "Match weekday monday\n Port 4\n",
     "bad time": "ConnectTimeout 1x\n",
