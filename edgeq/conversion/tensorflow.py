@@ -69,7 +69,7 @@ def import_tensorflow() -> tuple[Any, Any]:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with quiet():
+        with quiet(), _no_matplotlib():
             import keras
             import tensorflow as tf
     except ImportError as error:
@@ -78,6 +78,19 @@ def import_tensorflow() -> tuple[Any, Any]:
         ) from error
     tf.get_logger().setLevel("ERROR")
     return tf, keras
+
+
+@contextmanager
+def _no_matplotlib() -> Iterator[None]:
+    """Keras goes without Matplotlib, which reads a file of settings in the current folder."""
+    known = "matplotlib" in sys.modules
+    if not known:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if not known:
+            del sys.modules["matplotlib"]
 
 
 def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:

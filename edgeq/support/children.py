@@ -7,9 +7,13 @@ downloaded model lies unpacked, and whatever came with it must not run.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from multiprocessing import spawn
+from pathlib import Path
 
 # Nothing but `sys`, which is part of the interpreter, is imported before the folder is taken out.
 _BOOT = (
@@ -25,16 +29,37 @@ def module_command(module: str, *words: str) -> tuple[str, ...]:
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """Python programs that others start in the block keep the current folder out, too.
-
-    From Python 3.11 on; 3.10 does not know the variable.
-    """
+    """Python programs that others start in the block keep the current folder out, too."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        yield
+        # Python 3.10 does not know the variable.
+        with isolated_spawn() if sys.version_info < (3, 11) else nullcontext():
+            yield
     finally:
         if before is None:
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextmanager
+def isolated_spawn() -> Iterator[None]:
+    """What multiprocessing spawns in the block imports nothing of the current folder.
+
+    It starts `python -c`, which can be told so by an option alone, and takes the name of a program
+    only. Afterwards the new process has the import path of this one. On POSIX systems.
+    """
+    if os.name != "posix":
+        yield
+        return
+    before = os.fsdecode(spawn.get_executable())
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        program = Path(folder) / "python"
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(before)} -I "$@"\n')
+        program.chmod(0o700)
+        spawn.set_executable(str(program))
+        try:
+            yield
+        finally:
+            spawn.set_executable(before)

@@ -83,21 +83,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def not_newer(content: Mapping[str, Any], than: Path | str, where: str) -> list[EdgeqError]:
     """The problem, if a manifest is not newer than another, a date, or a sequence number.
 
+    A text that reads as a date or a number is one, whatever files there are: `./7` is a file.
+
     Raises:
         EdgeqError: The other manifest cannot be read.
         UsageError: That is none of the three.
     """
     text = str(than)
     mine = (content["sequence"], content["created"])
-    if Path(text).exists():
+    if isinstance(than, str) and _DATE.fullmatch(text):
+        fresh, what = content["created"] > text, text
+    elif isinstance(than, str) and text.isascii() and text.isdecimal() and len(text) < 19:
+        fresh, what = content["sequence"] > int(text), f"number {text}"
+    elif Path(text).exists():
         path = Path(text) / "manifest.json" if Path(text).is_dir() else Path(text)
         other = read_manifest(path)["manifest"]
         fresh = mine > (other["sequence"], other["created"])
         what = f"that of {text}"
-    elif _DATE.fullmatch(text):
-        fresh, what = content["created"] > text, text
-    elif text.isascii() and text.isdecimal() and len(text) < 19:
-        fresh, what = content["sequence"] > int(text), f"number {text}"
     else:
         raise UsageError(
             f"'{text}' is no manifest, date or number.", hint="2026-11-29, 7, or old/manifest.json"

@@ -1,6 +1,9 @@
 """Programs in Python that commands start do not run what lies in the current folder."""
 
 import ast
+import multiprocessing
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from edgeq.support.children import module_command, safe_path
+from edgeq.support.children import isolated_spawn, module_command, safe_path
 
 ROOT = Path(__file__).parents[2]
 _STRANGERS = [
@@ -54,6 +57,34 @@ def test_pythons_own_way_springs_the_trap(trap):
 def test_processes_of_others(trap):
     with safe_path():
         subprocess.run([sys.executable, "-c", "import json, pickle"], check=True)
+    assert not trap.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's script stands before Python")
+def test_spawned_processes_where_python_does_not_know_the_variable(trap, monkeypatch):
+    """Those of dask are spawned: `python -c`, with `import multiprocessing` as its first words."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    with isolated_spawn():
+        workers = multiprocessing.get_context("spawn").Pool(1)
+        with workers:
+            folder, path = workers.apply(os.getcwd), workers.apply(_import_path)
+    assert Path(folder) == Path.cwd()
+    assert path == sys.path  # as without it
+    assert not trap.exists()
+
+
+def _import_path():
+    return sys.path
+
+
+@pytest.mark.slow
+def test_settings_of_matplotlib_in_the_current_folder_are_not_read(trap, models):
+    """Keras imports it, where it is installed, and it looks for its settings here first."""
+    os.mkfifo("matplotlibrc")  # whoever reads it waits for ever
+    shutil.copy(models / "ad01.h5", "net.h5")
+    command = module_command("edgeq", "inspect", "net.h5")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
     assert not trap.exists()
 
 

@@ -311,7 +311,7 @@ def test_a_card_is_only_text(copy, cli, tmp_path):
     assert "onerror" in card.read_text()
 
 
-def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli):
+def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli, monkeypatch):
     path = copy / "manifest.json"
     content = json.loads(path.read_text())["manifest"]
     assert content["sequence"] == 1
@@ -324,6 +324,15 @@ def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli):
         with pytest.raises(EdgeqError, match="not newer than"):
             check_manifest(path, newer_than=than)
     assert cli("verify-manifest", copy, "--newer-than", newer).code == 1
+    # Nobody takes the check away with a file of that name.
+    monkeypatch.chdir(tmp_path)
+    older = tmp_path / "older.json"
+    shutil.copy(path, older)
+    change(older, lambda whole: whole["manifest"].update(sequence=0))
+    for name in ("1", "2999-12-31"):
+        shutil.copy(older, name)
+        assert cli("verify-manifest", copy, "--newer-than", name).code == 1
+        assert cli("verify-manifest", copy, "--newer-than", f"./{name}").code == 0
     assert cli("verify-manifest", copy, "--newer-than", "yesterday").code == 2
     assert cli("verify-manifest", copy, "--newer-than", "0").code == 0
 
