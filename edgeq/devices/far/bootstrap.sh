@@ -129,6 +129,7 @@ except Exception:
 }
 
 read -r boot </proc/sys/kernel/random/boot_id
+echo # a login script may have printed half a line
 echo "@@edgeq"
 section boot; echo "$boot"
 if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && ours "$EDGEQ_ROOT" &&

@@ -17,6 +17,7 @@ from edgeq.support.commands import answer_of
 
 INSTRUMENTS = ("ppk2", "joulescope")
 _ANSWER_S = 10.0
+_MARK = "@@meter"
 _MOST_TEXT = 1 << 16
 
 
@@ -84,13 +85,14 @@ def _shell(device: Device, address: Address) -> Iterator[Shell]:
     link = device.connect(None)
 
     def there(command: str) -> str:
-        process = link.start(command)
+        process = link.start(f"echo; echo {_MARK}; {command}")
         try:
             process.end_input()
             text = b""
             while len(text) < _MOST_TEXT and (data := process.read()):
                 text += data
-            return text.decode("utf-8", "replace")
+            # Whatever a login script has printed came before.
+            return text.decode("utf-8", "replace").partition(f"\n{_MARK}\n")[2]
         finally:
             process.close()
 

@@ -15,6 +15,7 @@ from edgeq.errors import EdgeqError
 DEFAULT_CACHE_BYTES = 512 << 20
 _BLOCK_BYTES = 1 << 15
 _SMALLEST_PIECE, _LARGEST_PIECE, _PIECE_S = 1 << 13, 1 << 20, 0.5
+_LONGEST_GREETING = 64 << 10
 _HASHED_BYTES_PER_S = 1e6  # a tenth of what the slowest Raspberry Pi does
 _SPARE_BYTES = 4 << 20  # what a device's disk should keep
 
@@ -149,8 +150,14 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
             while block := source.read(_BLOCK_BYTES):
                 process.write(block)
         process.end_input()
-        if process.read():
-            raise EdgeqError("The device said something instead of taking a file.", link.name)
+        said = 0
+        while data := process.read():  # a login script's greeting; the digest tells what arrived
+            said += len(data)
+            if said > _LONGEST_GREETING:
+                raise EdgeqError(
+                    "The device goes on talking instead of taking a file.", link.name,
+                    "what does its login script print, ~/.bashrc for one?",
+                )  # fmt: skip
     except LinkLost:
         # A full disk ends `cat`, and with it the channel, but not the connection.
         if not process.status():

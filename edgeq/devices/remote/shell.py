@@ -98,7 +98,7 @@ class Shell:
                 size += len(line)
                 if size > _LONGEST_PROBE_BYTES:
                     raise EdgeqError("The device's answer is too long to be true.", self._link.name)
-                if line.startswith("@@"):
+                if line.startswith("@@") and ("edgeq" in sections or line == "@@edgeq"):
                     name = line[2:].strip()
                     if name != "beat":
                         sections[name] = ""

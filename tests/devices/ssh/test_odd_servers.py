@@ -12,7 +12,9 @@ import paramiko
 import pytest
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import ProfileOptions
+from edgeq.devices.power.opening import _shell as power_shell
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from tests.devices.ssh import openssh
@@ -51,6 +53,43 @@ def test_a_server_that_starts_no_shell(make, models, command, monkeypatch):
     text = error_of(server.address, models / "kws_int8.tflite")
     assert "There is no POSIX shell on the device" in text
     assert "ForceCommand" in text
+
+
+GREETINGS = {
+    "a line": "echo Welcome to my Pi",
+    "half a line": "printf 'Pi> '",
+    "marks": "echo @@root; echo /etc; printf '@@cached\\n@@ready'",
+    "much": "head -c 60000 /dev/zero | tr '\\\\0' x",
+}
+
+
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_a_login_script_that_prints(make, models, greeting, tmp_path):
+    """bash reads ~/.bashrc before commands, too; what it prints there comes before each answer."""
+    login = tmp_path / "login"
+    login.write_text(f'#!/bin/sh\n{GREETINGS[greeting]}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    login.chmod(0o755)
+    server = make(f"ForceCommand {login}")
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.pushed_bytes > 5_000_000
+        assert session.profile(ProfileOptions(runs=3, ops=False)).latency_us.n == 3
+    for path in (server.home / ".cache" / "edgeq").iterdir():
+        assert path.name.startswith(openssh.sha256(path))
+    with power_shell(open_device(server.address), parse_address(server.address)) as shell:
+        assert shell("echo 1500000; echo 2") == "1500000\n2\n"
+
+
+def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
+    """It lets the first command through, and talks on in the second, which takes files."""
+    login = tmp_path / "login"
+    login.write_text(
+        f"#!/bin/sh\nmkdir {tmp_path}/once 2>/dev/null || exec yes Welcome\n"
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    login.chmod(0o755)
+    text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 60.0)
+    assert "goes on talking instead of taking a file" in text
+    assert "~/.bashrc" in text
 
 
 @pytest.mark.parametrize("agent", ["python", "native"])
