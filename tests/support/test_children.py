@@ -110,6 +110,15 @@ def test_compiling_runs_nothing_of_the_current_folder(trap, cli, models, tmp_pat
     assert not trap.exists()
 
 
+def test_zig_takes_nothing_from_beside_a_strangers_build_file(trap, cli, models, monkeypatch):
+    """Where there is one, its `.zig-cache` would be taken for what was compiled before."""
+    monkeypatch.delenv("ZIG_LOCAL_CACHE_DIR", raising=False)
+    Path("build.zig").write_text("")
+    found = cli("compile", models / "ad01_int8.tflite", "-o", "page", "--project", "web")
+    assert found.code == 0, found.err
+    assert not Path(".zig-cache").exists()
+
+
 def test_nobody_starts_python_in_another_way():
     """`-m` and `-c` behind this interpreter's name stand in support/children.py alone."""
     found = [
