@@ -116,7 +116,21 @@ def _prepare() -> None:
         # A terminal without UTF-8 shows what it cannot print as \uXXXX.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    _look_for_programs_at_home()
     always_interruptible()
+
+
+def _look_for_programs_at_home() -> None:
+    """Programs are looked for in the folders of PATH, and never in the current one.
+
+    That is what an empty or relative part of PATH means, and what Windows does by itself. A model
+    that was unpacked there may have come with a `gcc`.
+    """
+    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = os.pathsep.join(part for part in parts if os.path.isabs(part))  # noqa: PTH117
+    os.environ["PATH"] = kept or os.devnull  # a PATH of nothing would be the current folder again
+    if os.name == "nt":
+        os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
 
 
 def main(args: list[str] | None = None) -> None:

@@ -17,6 +17,7 @@ from edgeq.boards.target import Region, Target
 from edgeq.compiler.build.compiler import DoesNotFit, build
 from edgeq.compiler.build.image import Section, read_image
 from edgeq.compiler.build.toolchain import Toolchain, cross_toolchain
+from edgeq.errors import MissingDependency
 from edgeq.firmware.layout import bare_metal_options
 from edgeq.firmware.linkmap import Share, read_shares
 from edgeq.firmware.model import FirmwareModel
@@ -116,10 +117,16 @@ def linked_project(models: Sequence[FirmwareModel], target: Target) -> ImageAcco
     """The account of the bare-metal project around some models, linked now or before.
 
     Raises:
-        MissingDependency: There is no compiler for the board.
+        MissingDependency: There is no GNU compiler for the board; zig has neither its C library nor
+            a linker that writes a map.
         EdgeqError: The compiler fails, or the target has no bare-metal project.
     """
     toolchain = cross_toolchain(target)
+    if "gcc" not in toolchain.name:
+        what, package = "A GNU compiler for the board", "gcc-arm-none-eabi"
+        if target.toolchain == "riscv":
+            package = "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+        raise MissingDependency(what, "the account of an image", f"apt install {package}")
     layout, files = lay_out(models, target, TEMPLATE, models[0].name)
     try:
         elf = _link(toolchain, files, layout.context)

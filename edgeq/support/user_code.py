@@ -29,11 +29,29 @@ def import_user_module(name: str, where: str) -> ModuleType:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
-        return importlib.import_module(name)
+        return _from_here(name)
     except Exception as error:
         raise EdgeqError(
             f"'{name}' cannot be imported: {type(error).__name__}: {error}", where
         ) from error
+
+
+def _from_here(name: str) -> ModuleType:
+    """Import a module; this folder is the first place to look for it, and then the last for others.
+
+    What the user's module imports when it is called is found here, too, but nothing that lies here
+    takes the place of an installed package.
+    """
+    here = Path.cwd()
+    place = str(here)
+    if place in sys.path:
+        return importlib.import_module(name)
+    root = name.partition(".")[0]
+    mine = (here / f"{root}.py").is_file() or (here / root).is_dir()
+    sys.path.insert(0 if mine else len(sys.path), place)
+    try:
+        return importlib.import_module(name)
+    finally:
+        if mine:
+            sys.path.remove(place)
+            sys.path.append(place)

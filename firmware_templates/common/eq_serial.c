@@ -126,12 +126,10 @@ static uint8_t *body(void)
 /* A text at the end of the body, as far as there is room; returns the body's length. */
 static uint16_t put_text(uint16_t at, const char *text)
 {
-    size_t length = strlen(text);
-    if (length > (size_t)EQ_SERIAL_BODY - at) {
-        length = (size_t)EQ_SERIAL_BODY - at;
+    while (*text != '\0' && at < EQ_SERIAL_BODY) {
+        body()[at++] = (uint8_t)*text++;
     }
-    memcpy(body() + at, text, length);
-    return (uint16_t)(at + length);
+    return at;
 }
 
 static uint16_t hello(uint16_t session)

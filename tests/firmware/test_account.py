@@ -145,3 +145,21 @@ def test_float_ops_link_with_the_mathematical_library(cli, tmp_path):
     assert (image["flash_bytes"], image["static_ram_bytes"]) == built_sizes(elf, riscv=False)
     libc = next(part for part in image["parts"] if part["owner"] == "libc")
     assert libc["flash_bytes"] > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["nucleo-f446re", "qemu-riscv32-virt"])
+def test_a_project_is_made_where_zig_is_the_only_compiler(
+    board, models, tmp_path, cli, monkeypatch
+):
+    """It links no such image; the project does not need one, and its account is left out."""
+    pytest.importorskip("ziglang")
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "zig")
+    model, folder = models / "ad01_int8.tflite", tmp_path / "fw"
+    made = cli("compile", model, "-o", folder, "--project", "bare-metal", "-t", board)
+    assert made.code == 0, made.err
+    assert (folder / "CMakeLists.txt").is_file()
+    assert cli("inspect", model, "-t", board).code == 0
+    listed = cli("targets", board, "--fits", model, "--json")
+    assert listed.code == 0, listed.err
+    assert listed.json["targets"][0]["fits"]

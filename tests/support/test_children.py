@@ -110,6 +110,48 @@ def test_compiling_runs_nothing_of_the_current_folder(trap, cli, models, tmp_pat
     assert not trap.exists()
 
 
+def test_a_module_of_the_user_brings_no_others_along(trap):
+    """The folder that it lies in is the last place where installed packages are looked for."""
+    Path("mine.py").write_text("def value():\n    import sibling\n    return sibling.number\n")
+    Path("sibling.py").write_text("number = 7\n")
+    Path("wave.py").write_text(Path("json.py").read_text())
+    program = (
+        "from edgeq.support.user_code import import_user_module as get; mine = get('mine', ''); "
+        "import wave, ziglang; assert mine.value() == 7; get('sibling', ''); get('email', '')"
+    )
+    runner = Path("..", "runner.py").resolve()
+    runner.write_text(program)
+    command = module_command("runner")
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(runner.parent)])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not trap.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stranger is a shell's script")
+@pytest.mark.parametrize("part", ["", "."])
+def test_no_program_of_the_current_folder_is_started(trap, cli, models, monkeypatch, part):
+    for name in ("gcc", "clang", "cc", "zig", "arm-none-eabi-gcc"):
+        Path(name).write_text(f"#!/bin/sh\ntouch {trap}\n")
+        Path(name).chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([part, os.environ["PATH"]]))
+    assert cli("doctor").code in (0, 1)
+    found = cli("profile", models / "ad01_int8.tflite", "--on", "c", "-n", 2, "--no-ops")
+    assert found.code == 0, found.err
+    assert not trap.exists()
+
+
+def test_zig_takes_nothing_from_beside_a_strangers_build_file(trap, cli, models, monkeypatch):
+    """Where there is one, its `.zig-cache` would be taken for what was compiled before."""
+    monkeypatch.delenv("ZIG_LOCAL_CACHE_DIR", raising=False)
+    Path("build.zig").write_text("")
+    found = cli("compile", models / "ad01_int8.tflite", "-o", "page", "--project", "web")
+    assert found.code == 0, found.err
+    assert not Path(".zig-cache").exists()
+
+
 def test_nobody_starts_python_in_another_way():
     """`-m` and `-c` behind this interpreter's name stand in support/children.py alone."""
     found = [

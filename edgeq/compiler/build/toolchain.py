@@ -101,7 +101,7 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
                 )
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
-        return Toolchain("zig", _zig_command(), (*own, *_ZIG_FLAGS), (), _version(_zig_command()))
+        return Toolchain("zig", zig_command(), (*own, *_ZIG_FLAGS), (), _version(zig_command()))
     raise MissingDependency(
         "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
     )
@@ -142,7 +142,7 @@ def zig_toolchain(triple: str, *flags: str) -> Toolchain:
             f"building for {triple}",
             "pip install 'edgeq[firmware]', without EDGEQ_TOOLCHAIN=gcc",
         )
-    command = _zig_command()
+    command = zig_command()
     return Toolchain(
         "zig", command, ("-target", triple, *flags, *_ZIG_FLAGS), (), _version(command)
     )
@@ -184,7 +184,15 @@ def _zig_option(flag: str) -> str:
     return f"-mcpu={cpu}{plus}{features}"
 
 
-def _zig_command() -> tuple[str, ...]:
+def zig_command() -> tuple[str, ...]:
+    """The command that compiles C with the `ziglang` package.
+
+    Zig takes what it has compiled before from a folder beside a `build.zig`, of any folder above
+    the current one too, which may be a stranger's; it is told to keep to the user's own.
+    """
+    own = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    own = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(Path(own) / "zig")
+    os.environ.setdefault("ZIG_LOCAL_CACHE_DIR", own)
     return module_command("ziglang", "cc")
 
 
@@ -196,7 +204,7 @@ def _zig_cross(target: Target) -> Toolchain:
         triple = f"thumb-freestanding-eabi{'hf' if hard else ''}"
     flags = ("-target", triple, f"-mcpu={_zig_cpu(target.cpu, target.isa)}", *_ZIG_FLAGS)
     include = (BARE_HEADERS,)
-    return Toolchain("zig", _zig_command(), flags, include, _version(_zig_command()))
+    return Toolchain("zig", zig_command(), flags, include, _version(zig_command()))
 
 
 def _zig_cpu(cpu: str, isa: Iterable[str]) -> str:

@@ -17,9 +17,10 @@ _HEADERS = """assert complex ctype errno fenv float inttypes iso646 limits local
     machine malloc memory newlib poll pthread reent regex sched search semaphore strings sys syslog
     termios unistd utime values algorithm array atomic bit bitset chrono cmath cstddef cstdint
     cstdio cstdlib cstring functional initializer_list iterator limits list map memory new numeric
-    optional set span stack string_view tuple utility variant vector version arm_math arm_acle
-    arm_mve arm_neon arduino board cmsis_compiler cmsis_gcc core_cm0 core_cm4 core_cm7 core_cm33
-    freertos freertosconfig sdkconfig wprogram wstring print stream server client tusb_config"""
+    optional set span stack string_view tuple utility variant vector version cpuid mm_malloc
+    wasm_simd128 arm_math arm_acle arm_mve arm_neon arduino board cmsis_compiler cmsis_gcc core_cm0
+    core_cm4 core_cm7 core_cm33 freertos freertosconfig sdkconfig wprogram wstring print stream
+    server client tusb_config"""
 # NAME_init, NAME_reset and so on are functions of C libraries and SDKs.
 _FUNCTIONS = """adc cnd dma gpio i2c irq mtx multicore pio pwm rtc sem spi stdio_uart stdio_usb
     timer uart watchdog"""
@@ -35,5 +36,5 @@ def is_reserved(name: str) -> bool:
     Headers are compared without regard to case, as file systems of Windows and macOS do.
     """
     ours = re.match(r"eq(_|$)", name, re.IGNORECASE)
-    compilers = re.match(r"_[A-Z]|.*__", name)
+    compilers = re.match(r"_[A-Z]|.*__|(?i:\w*intrin$)", name)  # immintrin.h includes a hundred
     return bool(ours or compilers) or name.lower() in _RESERVED

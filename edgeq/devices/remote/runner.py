@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from edgeq.boards.levels import best_of, level, stated
 from edgeq.boards.target import load_target
 from edgeq.compiler.build.compiler import build
-from edgeq.compiler.build.toolchain import Toolchain, host_toolchain
+from edgeq.compiler.build.toolchain import Toolchain, host_toolchain, zig_command
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.generated import (
     NAME,
@@ -32,7 +32,6 @@ from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.replay import HOST_BYTES, input_spec, output_spec, replay_files
 from edgeq.devices.tensors import TensorSpec
 from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.support.children import module_command
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
@@ -226,9 +225,7 @@ def _zig(arch: str, abi: str, architecture: str, *, static: bool) -> Toolchain:
     flags = ["-target", f"{arch}-linux-{libc}", "-fno-sanitize=undefined"]
     if architecture == "armv6l":
         flags.append("-mcpu=arm1176jzf_s")
-    return Toolchain(
-        "zig", module_command("ziglang", "cc"), tuple(flags), (), f"zig {version('ziglang')}"
-    )
+    return Toolchain("zig", zig_command(), tuple(flags), (), f"zig {version('ziglang')}")
 
 
 def _glibc_needed(program: Path) -> tuple[int, ...]:
