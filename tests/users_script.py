@@ -81,7 +81,8 @@ def measure_many(group: str) -> list[str]:
         on="c",
     )
     missed: int = events.total.misses
-    print(missed)
+    beside = edgeq.profile_runtimes("m.tflite", "ssh://pi", ["c", "litert"])
+    print(missed, beside.results[0].profile)
     judged = edgeq.evaluate_group("m.tflite", group, data="test")
     probed = edgeq.probe_group(group)
     one = edgeq.probe_device("ssh://pi@host")

@@ -156,8 +156,10 @@ def _runtimes(given: str | None, on: str) -> list[str]:
 def _show_runtimes(report: FleetReport) -> None:
     """Print one column a runtime."""
     profiles = {each.name: each.profile for each in report.results if each.profile}
-    result_console().print(f"on {report.group}", highlight=False, markup=False, soft_wrap=True)
-    show_columns("figure", {name: _column(found) for name, found in profiles.items()})
+    if profiles:
+        head = f"{next(iter(profiles.values())).path} on {report.group}"
+        result_console().print(head, highlight=False, markup=False, soft_wrap=True)
+        show_columns("figure", {name: _column(found) for name, found in profiles.items()})
     for name, found in profiles.items():
         for warning in found.measurement.warnings:
             text = f"Warning: {name}: {warning}"
@@ -173,7 +175,10 @@ def _column(result: Profile) -> dict[str, str]:
     cells = {
         name.replace("_", " "): str(value) for name, value in told.items() if value is not None
     }
-    cells |= dict(_figures(result))
+    for title, value in _figures(result):
+        # What is said of one runtime's figure stands with it: the row is everybody's.
+        name, _, kind = title.partition(" (")
+        cells[name] = f"{value} ({kind}" if kind else value
     cells["outputs, SHA-256"] = (found.output_sha256 or "")[:12]
     return {**cells, "valid": "yes" if found.valid else "no"}
 
