@@ -46,6 +46,20 @@ def test_large_numbers_that_a_softmax_tells_apart_by_little():
     assert "unnormalised" not in warnings(model, data)
 
 
+def test_raw_pixels_are_not_blamed_for_what_they_do_not_reach():
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    raw, large = keras.Input((4,), name="raw"), keras.Input((3,), name="large")
+    scores = keras.layers.Dense(2, kernel_initializer="he_normal")(raw)
+    model = keras.Model([raw, large], [scores, keras.layers.Softmax()(large * large)])
+    rng = np.random.default_rng(0)
+    data = {
+        "raw": rng.uniform(0, 255, (40, 4)).astype(np.float32),
+        "large": rng.uniform(0, 10, (40, 3)).astype(np.float32),
+    }
+    assert "unnormalised" not in warnings(model, data)
+
+
 def test_samples_of_a_single_class(model):
     data = pixels() / 127.5 - 1
     classes = model.predict(data, verbose=0).argmax(-1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.float_model import FloatModel
+from edgeq.model.graph import Subgraph
 
 _SQUASHING = frozenset({"LOGISTIC", "SOFTMAX", "TANH"})
 # exp(-80) is nothing even beside the smallest float; trained nets hardly reach 30.
@@ -32,25 +33,37 @@ def _unnormalised(model: FloatModel, found: Calibration) -> Iterator[str]:
     is so large that they can only say 0 or 1.
     """
     main = model.graph.main
-    flooded = [
-        (op.name, name, *found.ranges[name])
-        for op in main.ops
-        if op.name in _SQUASHING
-        and (name := main.tensors[op.inputs[0]].name) in found.ranges
-        and _reach(op.name, *found.ranges[name]) > _SATURATED
-    ]
-    if not flooded:
-        return
-    kind, name, low, high = max(flooded, key=lambda entry: _reach(entry[0], *entry[2:]))
+    places = {main.tensors[index].name: index for index in main.inputs}
     for spec in model.inputs:
         least, most = found.ranges.get(spec.name, (0.0, 0.0))
-        if most - least > _RAW and spec.dtype == "float32":
+        if most - least <= _RAW or spec.dtype != "float32" or spec.name not in places:
+            continue
+        behind = _behind(main, places[spec.name])
+        flooded = [
+            (op.name, name, *found.ranges[name])
+            for op in main.ops
+            if op.name in _SQUASHING
+            and op.inputs[0] in behind
+            and (name := main.tensors[op.inputs[0]].name) in found.ranges
+            and _reach(op.name, *found.ranges[name]) > _SATURATED
+        ]
+        if flooded:
+            kind, name, low, high = max(flooded, key=lambda entry: _reach(entry[0], *entry[2:]))
             yield (
                 f'The data look unnormalised: input "{spec.name}" goes from {least:.4g} to '
                 f'{most:.4g}, and what goes into the {kind} of "{name}" from {low:.4g} to '
                 f"{high:.4g}, where it says 0 or 1 only. Was the model trained on other values "
                 "(--mean, --std)?"
             )
+
+
+def _behind(main: Subgraph, source: int) -> set[int]:
+    """The tensors that a tensor goes into, itself among them."""
+    found = {source}
+    for op in main.ops:  # in the order of execution
+        if not found.isdisjoint(op.inputs):
+            found.update(op.outputs)
+    return found
 
 
 def _reach(kind: str, low: float, high: float) -> float:
