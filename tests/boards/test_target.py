@@ -176,7 +176,7 @@ def test_fits_lists_boards_with_margins(models, cli):
 
 
 def test_fits_says_what_is_missing(models, cli):
-    done = cli("targets", "nucleo-l073rz", "--fits", models / "vww_int8.tflite", "--json")
+    done = cli("targets", "nucleo-f103rb", "--fits", models / "vww_int8.tflite", "--json")
     (verdict,) = done.json["targets"]
     assert not verdict["fits"]
     assert len(verdict["advice"]) == 2

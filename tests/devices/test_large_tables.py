@@ -61,7 +61,7 @@ def test_loaded_tables_give_the_bytes_of_written_ones(tmp_path, dtype, weights, 
     x = RANDOM.normal(0, 1, (3, 1, INPUTS)).astype(np.float32)
     if dtype != "float32":
         x = np.clip(x * 20, -128, 127).astype(dtype)
-    with HostSession("c", written) as one, open_device("c").open(path, options) as other:
+    with HostSession("c", written) as one, HostSession("c", loaded) as other:
         wanted, found = one.run([x]), other.run([x])
         assert np.array_equal(wanted[0], found[0])
         assert len(np.unique(found[0])) > 20

@@ -16,7 +16,7 @@ def test_all_turns_count(gru, monkeypatch):
     session = HostDevice("c").open(gru, CompileOptions())
     clock = itertools.count(step=1000)  # each look at it is a microsecond later
     monkeypatch.setattr("edgeq.devices.host_c.time.perf_counter_ns", lambda: next(clock))
-    monkeypatch.setattr("edgeq.devices.host_c.measure_latency", lambda *_: ({}, [1.0]))
+    monkeypatch.setattr("edgeq.devices.host_c.measure_latency", lambda *_: (None, [1.0]))
     monkeypatch.setattr("edgeq.devices.host_c.disturbances", lambda _: ())
     ops = session.profile(ProfileOptions()).ops
     graph = read_graph(gru)

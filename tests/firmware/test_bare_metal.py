@@ -107,20 +107,20 @@ def test_the_same_input_gives_the_same_project(models, tmp_path):
 
 def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(models, tmp_path, cli):
     arguments = ["compile", models / "vww_int8.tflite", "-o", tmp_path / "x"]
-    arguments += ["--project", "bare-metal", "--target", "nucleo-l073rz"]
+    arguments += ["--project", "bare-metal", "--target", "nucleo-f103rb"]
     done = cli(*arguments)
     assert done.code == 1
     assert "too few" in done.err
-    assert "196,608" in done.err
+    assert "131,072" in done.err
     assert not (tmp_path / "x").exists()
-    for budget in (["--ram", "20K"], ["--flash", "192K"]):
+    for budget in (["--ram", "20K"], ["--flash", "128K"]):
         asked = cli(*arguments, *budget)
         assert asked.code == 3
         assert "over" in asked.err
     assert cli(*arguments, "--force").code == 0
     built = cli("build", tmp_path / "x")
     assert built.code == 1
-    assert "the image does not fit ST NUCLEO-L073RZ: FLASH is " in built.err
+    assert "the image does not fit ST NUCLEO-F103RB: FLASH is " in built.err
     assert "bytes too small" in built.err
     assert "collect2" not in built.err
 

@@ -48,9 +48,10 @@ EQ_KERNEL void eq_dot_taps(const int8_t *weights, const eq_lane *columns, int32_
     }
 }
 
-/* sums[i] = the sum over all taps of weight * column of pixel i. */
-static EQ_NOINLINE EQ_UNUSED void eq_dot(const int8_t *weights, const eq_lane *columns,
-                                         int32_t taps, int32_t *sums)
+/* sums[i] = the sum over all taps of weight * column of pixel i. As a layer, or gcc 12 may take
+ * `sums` for unwritten after it. */
+static EQ_LAYER EQ_UNUSED void eq_dot(const int8_t *weights, const eq_lane *columns, int32_t taps,
+                                      int32_t *sums)
 {
     int32_t found[EQ_DOT_PIXELS] = {0, 0, 0, 0};
     const int8_t *end = weights + taps;
