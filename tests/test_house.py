@@ -31,6 +31,15 @@ def test_every_path_of_the_guide_exists():
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_no_merge_was_left_half_way():
+    marks = [b"<" * 7 + b" ", b">" * 7 + b" "]
+    left = []
+    for file in tracked():
+        content = b"\n" + (ROOT / file).read_bytes() if (ROOT / file).is_file() else b""
+        left += [file for mark in marks if b"\n" + mark in content]
+    assert left == []
+
+
 def test_no_folder_is_crowded():
     files = [Path(file) for file in tracked("edgeq")]
     crowd = Counter(file.parent for file in files if file.suffix in SOURCES)
