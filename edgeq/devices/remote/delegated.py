@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from edgeq.model.graph import Op, Subgraph
 
@@ -45,6 +46,9 @@ class _Becomes:
     before: tuple[str, ...] = ()
     joins: str = "previous"
 
+
+# Beginnings of ops among rows that are followed up; one op has one or a few where all is plain.
+_MOST_STATES = 200_000
 
 _SHAPES = ("Static Reshape", "Static Expand Dims", "Split Dims", "Fuse Dims", "Copy")
 _CLAMP = _Becomes(("Clamp",), least=0)
@@ -130,28 +134,35 @@ def parts_of(graph: Subgraph, own: set[int]) -> list[Part]:
 
     Source: TensorFlow Lite, PartitionGraphIntoIndependentNodeSubsets in graph_info.cc.
     """
-    ready = set(range(len(graph.tensors))) - {t for op in graph.ops for t in op.outputs}
-    waiting = list(range(len(graph.ops)))
+    made = {tensor for op in graph.ops for tensor in op.outputs}
+    missing = [made.intersection(op.inputs) for op in graph.ops]
+    readers: dict[int, list[int]] = {}
+    for position, tensors in enumerate(missing):
+        for tensor in tensors:
+            readers.setdefault(tensor, []).append(position)
+    # What can run, by who runs it: in which round through the ops it is met, and its position.
+    ready: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    for position, tensors in enumerate(missing):
+        if not tensors:
+            ready[position not in own].append((0, position))
     parts: list[Part] = []
-    while waiting:
-        kind: bool | None = None
+    while any(ready.values()):  # a circle, which no runtime takes either, is left over
+        kind = min((waiting[0], kind) for kind, waiting in ready.items() if waiting)[1]
         taken: list[int] = []
-        moved = True
-        while moved:
-            moved = False
-            for position in list(waiting):
-                op = graph.ops[position]
-                if any(index >= 0 and index not in ready for index in op.inputs):
-                    continue
-                kind = position not in own if kind is None else kind
-                if kind == (position not in own):
-                    taken.append(position)
-                    waiting.remove(position)
-                    ready.update(op.outputs)
-                    moved = True
-        if not taken:
-            break  # a circle, which no runtime takes either
-        parts.append(Part(bool(kind), tuple(taken)))
+        while ready[kind]:
+            turn, position = heappop(ready[kind])
+            taken.append(position)
+            for tensor in graph.ops[position].outputs:
+                for reader in readers.pop(tensor, ()):
+                    missing[reader].discard(tensor)
+                    if missing[reader]:
+                        continue
+                    same = (reader not in own) == kind
+                    heappush(
+                        ready[reader not in own],
+                        (turn + (reader < position) if same else 0, reader),
+                    )
+        parts.append(Part(kind, tuple(taken)))
     return parts
 
 
@@ -167,25 +178,24 @@ def covers(graph: Subgraph, part: Part, rows: Sequence[str]) -> list[tuple[int, 
     families = [row.partition(" (")[0] for row in rows]
     if any(op.name not in _XNNPACK for op in ops):
         return [part.ops] * len(rows)
-    steps = [[set(_lengths(graph, op, families[j:])) for j in range(len(rows) + 1)] for op in ops]
-    before = [{0}]
-    for lengths in steps:
-        before.append({j + n for j in before[-1] for n in lengths[j]})
-    after = [{len(rows)}]
-    for lengths in reversed(steps):
-        after.append(
-            {j for j in range(len(rows) + 1) if any(j + n in after[-1] for n in lengths[j])}
-        )
-    after.reverse()
-    if len(rows) not in before[-1]:
+    steps: list[dict[int, set[int]]] = []  # by op: how many rows it can be, by the row it begins at
+    reached, states = {0}, 0
+    for op in ops:
+        steps.append({j: set(_lengths(graph, op, families, j)) for j in reached})
+        reached = {j + n for j, lengths in steps[-1].items() for n in lengths}
+        states += len(reached)
+        if states > _MOST_STATES:
+            return [part.ops] * len(rows)
+    if len(rows) not in reached:
         return [part.ops] * len(rows)
     found: list[set[int]] = [set() for _ in rows]
-    for i, lengths in enumerate(steps):
-        for j in before[i]:
-            for n in lengths[j]:
-                if j + n in after[i + 1]:
-                    for row in found[j : j + n]:
-                        row.add(part.ops[i])
+    ends = {len(rows)}
+    for position, begins in zip(reversed(part.ops), reversed(steps), strict=True):
+        fits = [(j, n) for j, lengths in begins.items() for n in lengths if j + n in ends]
+        for j, n in fits:
+            for row in found[j : j + n]:
+                row.add(position)
+        ends = {j for j, _ in fits}
     return [tuple(sorted(row)) for row in found]
 
 
@@ -201,22 +211,24 @@ def joined(graph: Subgraph, part: Part, known: set[int]) -> dict[int, int]:
     readers: dict[int, int] = {}
     for position in reversed(part.ops):
         readers.update(dict.fromkeys(graph.ops[position].inputs, position))
-    found: dict[int, int] = {}
+    homes: dict[int, int | None] = {position: position for position in known}
     for position in part.ops:
-        home: int | None = position
-        for _ in part.ops:
-            if home is None or home in known:
-                break
-            op = graph.ops[home]
+        way: list[int] = []
+        at: int | None = position
+        while at is not None and at not in homes:
+            homes[at] = None  # so that a circle ends
+            way.append(at)
+            op = graph.ops[at]
             forward = _constant(graph, op) or _XNNPACK[op.name].joins == "next"
-            home = readers.get(op.outputs[0]) if forward else made.get(op.inputs[0])
-        if home is not None and home in known and home != position:
-            found[position] = home
-    return found
+            at = readers.get(op.outputs[0]) if forward else made.get(op.inputs[0])
+        homes.update(dict.fromkeys(way, None if at is None else homes[at]))
+    return {
+        position: home for position, home in homes.items() if home is not None and home != position
+    }
 
 
-def _lengths(graph: Subgraph, op: Op, families: Sequence[str]) -> Iterator[int]:
-    """How many of the next rows an op can have become."""
+def _lengths(graph: Subgraph, op: Op, families: Sequence[str], first: int) -> Iterator[int]:
+    """How many of the rows from the first on an op can have become."""
     kind = _XNNPACK[op.name]
     least, most = kind.least, kind.most or len(op.inputs) + len(op.outputs)
     if _constant(graph, op):
@@ -224,19 +236,19 @@ def _lengths(graph: Subgraph, op: Op, families: Sequence[str]) -> Iterator[int]:
         return
     if least == 0:
         yield 0
+    clamps = str(op.options.get("fused_activation_function", "0")) not in ("0", "NONE")
     for front in range(3):
-        if any(family not in kind.before for family in families[:front]) or front > len(families):
+        start = first + front
+        if start > len(families) or any(f not in kind.before for f in families[first:start]):
             break
-        length = front
         for number in range(1, most + 1):
-            if length >= len(families) or families[length] not in kind.main:
+            end = start + number
+            if end > len(families) or families[end - 1] not in kind.main:
                 break
-            length += 1
             if number >= max(least, 1):
-                yield length
-                clamps = str(op.options.get("fused_activation_function", "0")) not in ("0", "NONE")
-                if clamps and families[length : length + 1] == ["Clamp"]:
-                    yield length + 1
+                yield end - first
+                if clamps and families[end : end + 1] == ["Clamp"]:
+                    yield end - first + 1
 
 
 def _constant(graph: Subgraph, op: Op) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from edgeq.model.graph import Graph, Subgraph
 UNKNOWN = -1  # the index of a time that belongs to no single op of the model
 _FEWEST_PASSES, _MOST_PASSES = 5, 200
 _PASSES_US = 1e6
+_MOST_AMONG = 200  # ops that each of many rows may be of, before these rows are one
+_MOST_NUMBERS = 1_000_000  # of all rows, of ops that they may be of
 _LONGEST = 400  # characters of a name that is made of others
 
 
@@ -77,9 +80,11 @@ def _matched(rows: Sequence[OpTime], graph: Subgraph) -> list[_Named]:
         else:
             left = [*mine, *left]  # the runtime went another way than is known here
             break
-    if left:
-        return [(row, () if row.delegated else (row.index,), _among(row, rest)) for row in rows]
-    return found
+    if not left:
+        return found
+    if len(delegated) * len(rest) > _MOST_NUMBERS:
+        rest = ()
+    return [(row, () if row.delegated else (row.index,), _among(row, rest)) for row in rows]
 
 
 def _leading(rows: Sequence[OpTime]) -> int:
@@ -96,27 +101,36 @@ def _of_part(graph: Subgraph, part: Part, rows: Sequence[OpTime]) -> list[_Named
     unsure = {op for ops in possible if len(ops) > 1 for op in ops}
     sure -= unsure
     homes = joined(graph, part, sure) if sure and not unsure else {}
+    folded: dict[int, list[int]] = {}
+    for op, home in homes.items():
+        folded.setdefault(home, []).append(op)
     found: list[_Named] = []
     for row, ops in zip(rows, possible, strict=True):
         if len(ops) == 1 and ops[0] in sure:
-            more = [op for op, home in homes.items() if home == ops[0]]
-            found.append((row, tuple(sorted((*more, ops[0]))), ()))
+            found.append((row, tuple(sorted((*folded.get(ops[0], ()), ops[0]))), ()))
         else:
             found.append((row, (), ops))
     return found
 
 
 def _of_one_op(rows: Sequence[_Named]) -> list[_Named]:
-    """Neighbouring rows of the same op as one."""
+    """Neighbouring rows of the same op as one, and such as may be of any of very many."""
     found: list[_Named] = []
-    for row, ops, among in rows:
-        if found and ops and found[-1][1] == ops:
-            last = found[-1][0]
-            times = tuple(a + b for a, b in zip(last.us, row.us, strict=True))
-            found[-1] = (replace(row, op=f"{last.op} + {row.op}"[:_LONGEST], us=times), ops, among)
-        else:
-            found.append((row, ops, among))
+    for _, group in groupby(rows, _together):
+        together = list(group)
+        row, ops, among = together[0]
+        if len(together) > 1 and (ops or len(among) > _MOST_AMONG):
+            times = np.sum([each.us for each, _, _ in together], axis=0)
+            name = " + ".join(each.op for each, _, _ in together)[:_LONGEST]
+            together = [(replace(row, op=name, us=tuple(map(float, times))), ops, among)]
+        found += together
     return found
+
+
+def _together(named: _Named) -> tuple[tuple[int, ...], int]:
+    """What neighbours have in common that are one row; ops by identity, since they may be many."""
+    _, ops, among = named
+    return ops, id(among)
 
 
 def _middle(row: OpTime) -> float:

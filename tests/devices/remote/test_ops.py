@@ -1,7 +1,10 @@
 """Rows of a profiler, and which ops of the model they are of: what LiteRT itself says of models
 whose answer is known."""
 
+import random
+import time
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from edgeq.devices.base import ProfileOptions
 from edgeq.devices.remote.answers import OpTime
 from edgeq.devices.remote.delegated import Part, covers, parts_of
 from edgeq.devices.remote.ops import op_shares, passes
+from edgeq.model.graph import Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 from edgeq.report.ops import delegate_line
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
@@ -136,3 +140,77 @@ def test_rows_of_another_runtime_are_matched_with_nothing(tmp_path):
 
 def test_passes_take_about_a_second():
     assert [passes(us) for us in (20.0, 10_000.0, 52_000.0, 2e6)] == [200, 100, 19, 5]
+
+
+def naive_parts(graph, own):
+    """TensorFlow Lite's own way, round after round through all that waits."""
+    ready = set(range(len(graph.tensors))) - {t for op in graph.ops for t in op.outputs}
+    waiting, parts = list(range(len(graph.ops))), []
+    while waiting:
+        kind, taken, moved = None, [], True
+        while moved:
+            moved = False
+            for position in list(waiting):
+                here = graph.ops[position]
+                if all(index < 0 or index in ready for index in here.inputs):
+                    kind = position not in own if kind is None else kind
+                    if kind == (position not in own):
+                        taken.append(position)
+                        waiting.remove(position)
+                        ready.update(here.outputs)
+                        moved = True
+        if not taken:
+            break
+        parts.append(Part(kind, tuple(taken)))
+    return parts
+
+
+def test_parts_of_random_graphs():
+    chance = random.Random(3)
+    for _ in range(500):
+        count = chance.randint(1, 9)
+        makes = list(range(1, count + 1))
+        if chance.random() < 0.3:
+            chance.shuffle(makes)  # not in the order of execution, circles among them
+        ops = [
+            Op(i, "ADD", (chance.randint(0, out - 1), chance.randint(-1, count)), (out,))
+            for i, out in enumerate(makes)
+        ]
+        graph = SimpleNamespace(ops=ops, tensors=[None] * (count + 1))
+        own = {position for position in range(count) if chance.random() < 0.4}
+        assert parts_of(graph, own) == naive_parts(graph, own)
+
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize(
+    ("names", "own", "row", "expected"),
+    [
+        (["ABS"], None, "Abs (NC)", MANY),
+        (["ABS", "REVERSE_V2"], "REVERSE_V2", "Abs (NC)", MANY),
+        (["ABS"] + ["RELU"] * 9, None, "Abs (NC)", MANY // 10),  # all folded into what is before
+        (["RELU"], None, "Clamp (NC)", 1),  # any of the clamps may be any of the ops
+        (["ABS", "NO_SUCH_OP"], None, "Abs (NC)", 1),  # nothing is known of such a part
+    ],
+    ids=["known", "parts", "folded", "too many answers", "unknown"],
+)
+def test_ten_thousand_ops(names, own, row, expected):
+    """Seconds, and an answer that is no hundred million numbers long."""
+    kinds = [names[position % len(names)] for position in range(MANY)]
+    ops = [Op(i, kind, (i,), (i + 1,)) for i, kind in enumerate(kinds)]
+    main = Subgraph(
+        0, "", [Tensor(i, "t", (1,), "float32") for i in range(MANY + 1)], ops, (0,), (MANY,)
+    )
+    rows = [
+        op(kind if kind == own else row, [1, 1], i, delegated=kind != own)
+        for i, kind in enumerate(kinds) if kind in (own, "ABS", "NO_SUCH_OP")
+        or (row.startswith("Clamp") and i % 2)
+    ]  # fmt: skip
+    start = time.process_time()
+    found = op_shares(rows, SimpleNamespace(main=main))
+    assert time.process_time() - start < 30  # of the processor; it was minutes
+    assert len(found) == expected
+    assert sum(each.share for each in found) == pytest.approx(1)
+    listed = {position for each in found for position in (*each.covers, *each.among)}
+    assert listed == set(range(MANY))
