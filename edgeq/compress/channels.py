@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.network import Network, Step
+from edgeq.conversion.layer_kinds import kind_of
 
 _MAKERS = frozenset(
     {"Dense", "Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv1D",
@@ -167,9 +168,9 @@ class Groups:
 
 def is_reader(layer: Any) -> bool:
     """Whether a layer has a kernel of its own for the channels it reads, and keeps its own."""
-    return type(layer).__name__ in _READERS
+    return kind_of(layer) in _READERS
 
 
 def is_maker(layer: Any) -> bool:
     """Whether a layer makes channels of its own."""
-    return type(layer).__name__ in _MAKERS
+    return kind_of(layer) in _MAKERS

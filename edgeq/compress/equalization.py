@@ -16,6 +16,7 @@ from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.kernels import kernels_of, variable
 from edgeq.compress.network import Network, Step, load_network, read_network
 from edgeq.compress.result import Compression, size_of
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.support.array import Array
 
 _LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"})
@@ -115,7 +116,7 @@ def _kernel(layer: Any) -> Any:
 
 
 def _depthwise(layer: Any) -> bool:
-    return type(layer).__name__.startswith("Depthwise")
+    return kind_of(layer).startswith("Depthwise")
 
 
 def _out_ranges(layer: Any) -> Array:

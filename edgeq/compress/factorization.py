@@ -11,6 +11,7 @@ from edgeq.compress.network import rebuild
 from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, begin, share
 from edgeq.compress.training import Training
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.array import Array
 
@@ -72,10 +73,10 @@ def split_matrix(matrix: Array, rank: int | None, energy: float) -> tuple[Array,
 
 
 def _can_factorize(layer: Any) -> bool:
-    if type(layer).__name__ == "Dense":
+    if kind_of(layer) == "Dense":
         return True
     return (
-        type(layer).__name__ in ("Conv1D", "Conv2D")
+        kind_of(layer) in ("Conv1D", "Conv2D")
         and set(layer.kernel_size) == {1}
         and set(layer.strides) == {1}
         and layer.groups == 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.network import read_network, rebuild
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.support.array import Array
 
 _FOLDABLE = frozenset(
@@ -53,9 +54,9 @@ def _folded(layer: Any, norm: Any, shape: tuple[int | None, ...]) -> Any:
     new.build(shape)
     *kernels, last = layer.get_weights()[: -1 if layer.use_bias else None]
     bias = layer.get_weights()[-1] if layer.use_bias else np.zeros_like(factor)
-    if type(layer).__name__ == "Conv2DTranspose":
+    if kind_of(layer) == "Conv2DTranspose":
         last = last * factor[:, None]
-    elif type(layer).__name__.startswith("Depthwise"):
+    elif kind_of(layer).startswith("Depthwise"):
         last = last * factor.reshape(last.shape[-2:])
     else:
         last = last * factor

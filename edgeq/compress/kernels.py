@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.support.array import Array
 
 
@@ -72,11 +73,11 @@ def kernels_of(layer: Any) -> tuple[Kernel, ...]:
 
 
 def _own_kernels(part: Any) -> tuple[Kernel, ...]:
-    if type(part).__name__ == "EinsumDense":
+    if kind_of(part) == "EinsumDense":
         _, kernel, result = part.equation.replace("->", ",").replace(" ", "").split(",")
         summed = tuple(axis for axis, label in enumerate(kernel) if label not in result)
         return (Kernel("kernel", summed, "FULLY_CONNECTED"),)
-    return _KERNELS.get(type(part).__name__, ())
+    return _KERNELS.get(kind_of(part), ())
 
 
 def _parts(layer: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.compress.kernels import take_weights
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.conversion.sources.tf_keras_models import from_tf_keras, is_tf_keras
 from edgeq.conversion.tensorflow import import_tensorflow
@@ -44,7 +45,7 @@ class Step:
     @property
     def kind(self) -> str:
         """The layer's class name."""
-        return type(self.layer).__name__
+        return kind_of(self.layer)
 
 
 @dataclass(frozen=True)

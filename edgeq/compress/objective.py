@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.losses import BINARY, CLASSES, VALUES, Loss, label_loss, teacher_loss
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples, Score
 from edgeq.metrics.labels import is_one_hot
@@ -236,7 +237,7 @@ def last_activation(output: Any) -> str:
     """Name of the activation that makes an output."""
     layer = output._keras_history.operation
     inner = getattr(layer, "inner", layer)
-    kind = type(inner).__name__
+    kind = kind_of(inner)
     if kind in ("Softmax", "Sigmoid", "HardSigmoid"):
         return {"HardSigmoid": "hard_sigmoid"}.get(kind, kind.lower())
     if kind in _UNCHANGED:

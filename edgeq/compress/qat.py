@@ -13,6 +13,7 @@ from edgeq.compress.result import Compression
 from edgeq.compress.rules import FakeQuantized, Rule, rules_kept, with_rules, without_rules
 from edgeq.compress.task import Task, begin
 from edgeq.compress.training import Training
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import UsageError
 
@@ -58,7 +59,7 @@ def prepare_qat(model: Any, scheme: str = "int8") -> Any:
         return [*rules_kept(layer, kernel), quantized]
 
     def after(layer: Any) -> Callable[[], Any] | None:
-        kind = type(layer).__name__
+        kind = kind_of(layer)
         function = getattr(getattr(layer, "activation", None), "__name__", "")
         if kind in _NO_SCALE_OF_THEIR_OWN or function == "softmax" or id(layer) in fused:
             return None
@@ -110,7 +111,7 @@ def _check_scheme(scheme: str) -> None:
 def _is_fused(layer: Any) -> bool:
     """Whether the converter makes this activation part of the op before it."""
     function = getattr(getattr(layer, "activation", None), "__name__", "relu")
-    return type(layer).__name__ in _FUSED and function in _FUSED_FUNCTIONS
+    return kind_of(layer) in _FUSED and function in _FUSED_FUNCTIONS
 
 
 @cache

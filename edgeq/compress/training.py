@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.objective import choose_objective, keras_outputs
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.data import DatasetOptions, Expected, InputSpec, Understood, open_dataset
 from edgeq.errors import EdgeqError, UsageError
@@ -255,7 +256,7 @@ def fit(
         for number, answers in enumerate(wanted)
     ]
     for layer in model.layers:
-        if type(layer).__name__ == "BatchNormalization":
+        if kind_of(layer) == "BatchNormalization":
             layer.momentum = min(layer.momentum, _MOMENTUM)
     steps = -(-len(data) // training.batch_size) * training.epochs
     rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)

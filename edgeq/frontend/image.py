@@ -148,10 +148,11 @@ def taps(start: int, size: int, count: int, resize: str) -> tuple[NDArray[np.int
     Source: tf.image.resize, whose centres of pixels are aligned (half_pixel_centers).
     """
     first, starts, weights = [], [0], []
+    scale = np.float32(size) / np.float32(count)  # as TensorFlow does, whose rounding decides ties
     for i in range(count):
         low, high = i * size / count, (i + 1) * size / count
         if resize == "nearest":
-            begin, shares = min(int((i + 0.5) * size / count), size - 1), np.ones(1)
+            begin, shares = min(int(np.float32(i + 0.5) * scale), size - 1), np.ones(1)
         elif resize == "bilinear":
             place = min(max((i + 0.5) * size / count - 0.5, 0), size - 1)
             begin = min(int(place), max(size - 2, 0))

@@ -154,10 +154,10 @@ def heard(
     found = replace(found, quality=quality)
     words: list[str] = []
     if found.apart and quality is not None:
+        known = f" Of the layer {front.layer}: {' '.join(front.approximate)}"
         words.append(
             "Answers are not quite those of the Keras model (in float, signal-to-noise ratio "
-            f"{quality.signal_to_noise_db:.1f} dB). Of the layer {front.layer}: "
-            + " ".join(front.approximate)
+            f"{quality.signal_to_noise_db:.1f} dB)." + (known if front.approximate else "")
         )
     ratio = None if single is None else single.signal_to_noise_db
     if ratio is not None and ratio < _SAME_ALONE_DB:

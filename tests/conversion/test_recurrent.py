@@ -114,6 +114,22 @@ def test_bytes_of_unusual_cells_are_those_of_tflm(tmp_path):
         assert edgeq.verify(path, on="c", against="tflm", n=4).equal
 
 
+@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+def test_a_convolutional_lstm_of_one_axis(tmp_path, scheme):
+    """Its sums take an axis off what they add, which the step's tensors then have not."""
+    layer = layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True)
+    model, path = (
+        sequential((4, 5, 2), layer, layers.Flatten(), layers.Dense(2)),
+        tmp_path / "m.tflite",
+    )
+    x = samples(model)
+    found = float_model(model)
+    assert close(run(found.data, [x])[0], model.predict(x, verbose=0), 1e-5)
+    result = edgeq.convert(model, data=x, scheme=scheme, output=path)
+    assert result.quality.signal_to_noise_db > 20
+    assert edgeq.verify(path, on="c", against="tflm", n=4).equal
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_states_go_from_call_to_call_where_the_layer_is_stateful(kind, tmp_path):

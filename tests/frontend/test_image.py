@@ -9,6 +9,7 @@ from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import read_description
+from edgeq.frontend.image import taps
 from tests.frontend.signals import compiled
 from tests.oracle.build import TensorSpec, single_op
 
@@ -48,6 +49,16 @@ def test_sizes_are_tensorflows(resize, size):
     found = pixels(described, frame)
     far = np.abs(found - theirs)
     assert far.max() <= (0 if resize == "nearest" else 1)
+
+
+@pytest.mark.parametrize("size", [96, 160, 224, 320, 400, 640, 800, 1920])
+def test_nearest_pixels_of_usual_sizes_are_tensorflows(size):
+    """TensorFlow computes places in float32: of ties, as 224 -> 48 has, rounding decides."""
+    tf = pytest.importorskip("tensorflow")
+    column = np.arange(size, dtype=np.float32).reshape(1, size, 1, 1)
+    for count in (10, 24, 36, 48, 49, 72, 80, 96, 112, 144, 150, 192, 224, 299, 320):
+        theirs = tf.image.resize(column, (count, 1), "nearest").numpy().reshape(-1)
+        np.testing.assert_array_equal(taps(0, size, count, "nearest")[0], theirs)
 
 
 def test_a_part_of_the_frame_in_bgr():

@@ -96,6 +96,30 @@ def test_what_is_no_front_end_is_named(head, shape, why):
     assert caught.value.hint == "leave out --image-front-end"
 
 
+class RandomShade(layers.Layer):
+    """A layer of the user's, in inference too, whose name sounds like augmentation."""
+
+    def call(self, x):
+        return 255.0 - x
+
+
+class Resizing(layers.Resizing):
+    """Another one, which has a name of Keras's and does more."""
+
+    def call(self, x):
+        return super().call(x) * 0.5
+
+
+@pytest.mark.parametrize(
+    "kind", [RandomShade, lambda: Resizing(24, 32)], ids=["random", "resizing"]
+)
+def test_layers_of_the_users_own_are_of_the_model(kind):
+    with pytest.raises(EdgeqError, match="does not begin with Resizing"):
+        split_image_front_end(net(kind(), layers.Resizing(24, 32)), "m")
+    found = split_image_front_end(net(layers.CenterCrop(50, 60), kind()), "m")
+    assert any(type(layer).__module__ == __name__ for layer in found.rest.layers)
+
+
 def test_what_takes_the_picture_otherwise_is_refused():
     given = keras.Input((60, 80, 3))
     small = layers.Resizing(24, 32)(given)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.sources.following import Follower, names_of, rebuilt
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import read_description
@@ -58,7 +59,7 @@ def samples_in(shape: tuple[Any, ...]) -> int | None:
 def refused(layer: Any, why: str, where: str) -> EdgeqError:
     """The error about a front end that cannot be split off; `why` is the end of a sentence."""
     return EdgeqError(
-        f"The front end '{layer.name}' ({type(layer).__name__}) cannot be split off: {why}.",
+        f"The front end '{layer.name}' ({kind_of(layer)}) cannot be split off: {why}.",
         where,
         "describe it in a TOML file, train on `edgeq features`, and convert the model behind it",
     )
@@ -122,7 +123,7 @@ class Split:
     def _sound(self, node: Any, sound: Sound) -> Sound | Spectrum:
         """What a layer does to samples before or in the front end."""
         operation = node.operation
-        kind = type(operation).__name__
+        kind = kind_of(operation)
         if kind in TRANSLATORS:
             return self._translated(node, sound)
         same = samples_in(tuple(node.outputs[0].shape[1:])) == sound.count
@@ -137,13 +138,13 @@ class Split:
     def _samples_elsewhere(self, operation: Any) -> EdgeqError:
         return EdgeqError(
             f"The front end cannot be split off: '{operation.name}' "
-            f"({type(operation).__name__}) takes the samples before it or beside it.",
+            f"({kind_of(operation)}) takes the samples before it or beside it.",
             self.where,
             "reshapes, noise and Rescaling(1 / 32768) may stand before a front end",
         )
 
     def _translated(self, node: Any, sound: Sound) -> Spectrum:
-        layer, kind = node.operation, type(node.operation).__name__
+        layer, kind = node.operation, kind_of(node.operation)
         more: tuple[float, ...] = ()
         try:
             if kind == "STFTSpectrogram":
@@ -164,7 +165,7 @@ class Split:
     def _absorbed(self, node: Any, spectrum: Spectrum) -> Spectrum | None:
         """The spectrum with what keras.ops does to it before its logarithm; None for the rest."""
         operation = node.operation
-        kind = type(operation).__name__
+        kind = kind_of(operation)
         if kind == "Lambda" and _is_plain(spectrum):
             raise refused(
                 spectrum.layer,

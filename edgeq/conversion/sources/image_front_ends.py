@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.sources.following import Follower, names_of, rebuilt
 from edgeq.conversion.sources.keras_front_ends import SplitModel
 from edgeq.conversion.tensorflow import import_tensorflow
@@ -139,7 +140,7 @@ class _Split:
 def _after(node: Any, picture: Picture) -> Picture | None:
     """The picture behind a layer; None where the layer belongs to the model."""
     layer = node.operation
-    kind = type(layer).__name__
+    kind = kind_of(layer)
     passing = kind in _IN_TRAINING or (kind.startswith("Random") and kind != "RandomCrop")
     if passing:
         return picture

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.conversion.sources.front_end_split import Spectrum, Split, refused, samples_in
 from edgeq.conversion.tensorflow import import_tensorflow
@@ -44,7 +45,7 @@ class SplitModel:
     @property
     def name(self) -> str:
         """Name and class of the layer, as 'mel (MelSpectrogram)'."""
-        return f"{self.layer.name} ({type(self.layer).__name__})"
+        return f"{self.layer.name} ({kind_of(self.layer)})"
 
 
 def may_have_front_end(path: Path) -> bool:
@@ -83,13 +84,13 @@ def split_front_end(model: Any, where: str) -> tuple[SplitModel | None, str]:
     Raises:
         EdgeqError: There is a front end that cannot be split off, with the layer's name and why.
     """
-    named = [layer for layer in _layers(model) if type(layer).__name__ in TRANSLATORS]
+    named = [layer for layer in _layers(model) if kind_of(layer) in TRANSLATORS]
     if not named:
         return None, ""
     try:
         return _split(model, named[0], where), ""
     except EdgeqError as error:
-        if any(type(layer).__name__ == "MelSpectrogram" for layer in named):
+        if any(kind_of(layer) == "MelSpectrogram" for layer in named):
             raise
         return None, f"{error.what} It stays in the model, as convolutions."
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.keras_contents import check_contents
@@ -187,7 +188,7 @@ def _check_masking(layers: Mapping[str, Any], where: str) -> None:
     Raises:
         EdgeqError: With the layers.
     """
-    masking = [path for path, layer in layers.items() if type(layer).__name__ == "Masking"]
+    masking = [path for path, layer in layers.items() if kind_of(layer) == "Masking"]
     steps = [
         path
         for path, layer in layers.items()

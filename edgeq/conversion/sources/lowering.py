@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from edgeq.conversion.layer_kinds import kind_of
+
 
 def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     """Every layer by path, in model order; a nested model's layers stand below its name."""
@@ -103,9 +105,9 @@ def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
 
 def _plainer(tf: Any, layer: Any) -> Callable[..., Any] | None:
     """What computes the same as a layer in fewer ops; None where nothing better is known."""
-    if type(layer).__name__ == "UpSampling2D" and layer.interpolation == "nearest":
+    if kind_of(layer) == "UpSampling2D" and layer.interpolation == "nearest":
         return _nearest(tf, layer)
-    if type(layer).__name__ == "Embedding":
+    if kind_of(layer) == "Embedding":
         return _lookup(tf, layer)
     # Some draw what they do to pictures in training for inference too, and drop it.
     return _handed_on if _is_idle(tf, layer) else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.streaming.builder import Builder, Refused, Value, Whole
 from edgeq.conversion.streaming.form import Answer, StreamForm
 from edgeq.conversion.streaming.frames import Frames
@@ -163,7 +164,7 @@ def _result(builder: Builder, node: Any, known: Mapping[int, Value]) -> Any:
     try:
         if not any(isinstance(value, Frames) for value in call.values):
             return _whole(builder, call)
-        kind = type(operation).__name__
+        kind = kind_of(operation)
         if kind not in RULES:
             why = WHY_NOT.get(kind, f"edgeq does not know how a {kind} treats time")
             raise Refused(why)

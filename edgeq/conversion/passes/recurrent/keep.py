@@ -81,13 +81,17 @@ def _drop_unread(network: Network, loop: Loop) -> None:
 
 
 def _bypass_reshapes(step: Network) -> None:
-    """Take out what takes an axis of 1 off the front of a sum's operand."""
+    """Take out what takes an axis of 1 off the front of a sum's operand, where the sum has it."""
     same: dict[int, int] = {}
     for op in step.ops:
         if step.kind(op) != "RESHAPE":
             continue
         source, made = indices(op.inputs)[0], indices(op.outputs)[0]
-        summed = all(step.kind(reader) == "ADD" for reader in step.readers(made))
+        axes = len(step.shape(source))
+        summed = all(
+            step.kind(reader) == "ADD" and len(step.shape(indices(reader.outputs)[0])) == axes
+            for reader in step.readers(made)
+        )
         if summed and step.shape(source) == (1, *step.shape(made)) and made not in step.outputs:
             same[made] = source
     step.redirect(same)
@@ -102,6 +106,8 @@ def _fold_biases(step: Network) -> None:
         for constant, other in (inputs, inputs[::-1]):
             if not step.is_constant(constant) or not step.is_float(constant):
                 continue
+            if step.shape(other) != step.shape(indices(op.outputs)[0]):
+                continue  # the sum has more axes
             if _takes_bias(step, other, step.constant(constant)):
                 step.redirect({indices(op.outputs)[0]: other})
                 if indices(op.outputs)[0] in step.outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.streaming.builder import Builder, Refused, Value
 from edgeq.conversion.streaming.frames import Frames, Reach, Taps, reach
 from edgeq.conversion.streaming.rules.shared import Call, Rule
@@ -23,7 +24,7 @@ def convolution(builder: Builder, call: Call) -> Value:
     found = _reach(source, taps)
     source = _padded_beside(builder, call.name, source, layer, place)
     single = found.results == 1
-    depthwise = "Conv1D" not in type(layer).__name__ and type(layer).__name__ != "Conv2D"
+    depthwise = "Conv1D" not in kind_of(layer) and kind_of(layer) != "Conv2D"
     dilated = not single and found.rate > 1
     # Dilation and strides cannot be had together.
     stride = 1 if single or dilated else found.stride
@@ -178,7 +179,7 @@ def _with(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
 
 def _plain(layer: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as a layer of one dimension takes them."""
-    if not type(layer).__name__.endswith("1D"):
+    if not kind_of(layer).endswith("1D"):
         return settings
     return {k: v[0] if isinstance(v, tuple) else v for k, v in settings.items()}
 

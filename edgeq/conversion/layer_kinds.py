@@ -1,0 +1,19 @@
+"""Which of Keras's layers a layer is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_OWNERS = frozenset({"keras", "tf_keras", "edgeq"})
+
+
+def kind_of(layer: Any) -> str:
+    """The name of a layer's class, by which it is known what it does: "Conv2D".
+
+    A class of the user's may have the name of one of Keras's and do something else. Its name
+    stands here with its module, between marks: `<net.Conv2D>` equals, begins and ends as none of
+    Keras's does.
+    """
+    kind = type(layer)
+    own = kind.__module__.split(".")[0] in _OWNERS
+    return kind.__name__ if own else f"<{kind.__module__}.{kind.__qualname__}>"
