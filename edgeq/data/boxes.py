@@ -16,6 +16,7 @@ from edgeq.data.folders import files_below
 from edgeq.data.images import IMAGE_SUFFIXES, image_mode, image_size, read_image
 from edgeq.data.labels import listed, plain_number
 from edgeq.errors import EdgeqError
+from edgeq.metrics.boxes import MOST_CLASSES, check_boxes
 from edgeq.support.array import Array
 from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 
@@ -56,7 +57,10 @@ def open_box_folder(path: Path, request: Request) -> Source:
     strange = [name for name in found if name not in names]
     if strange:
         raise EdgeqError(f"There is no image '{strange[0]}'.", found[strange[0]][0].where)
-    numbers = _class_numbers(found, request)
+    numbers = _class_numbers(
+        {each.label: each.where for annotations in found.values() for each in annotations}, request
+    )
+    _warn_of_ones(np.asarray(list(numbers.values())), request)
     most = max((len(each) for each in found.values()), default=0)
 
     def label(name: str, content: bytes) -> Array:
@@ -82,19 +86,29 @@ def open_box_arrays(path: Path, request: Request) -> Source:
     """
     columns = read_columns(path)
     boxes, labels = (columns[key].whole() for key in BOX_KEYS)
+    if boxes.dtype.kind not in "fiu" or labels.dtype.kind not in "fiuUS":
+        raise EdgeqError(
+            f"boxes of type {boxes.dtype} and labels of type {labels.dtype} are none.",
+            str(path),
+            "boxes are numbers; labels are class numbers or names",
+        )
     if boxes.ndim != 3 or boxes.shape != (*labels.shape, 4):
         raise EdgeqError(
             f"boxes of shape {boxes.shape} and labels of shape {labels.shape} do not fit: "
             "(N, K, 4) and (N, K).",
             str(path),
         )
-    there = boxes[labels >= 0]
-    if there.size and not (np.isfinite(there).all() and there.min() >= 0 and there.max() <= 1):
+    numbers = _numbered(labels, f"{path}:labels", request)
+    outside = (numbers != -1) & ~((boxes >= 0) & (boxes <= 1)).all(-1)
+    if outside.any():
         raise EdgeqError(
-            "Boxes are no parts of the picture from 0 to 1.", f"{path}:boxes",
+            "Boxes are no parts of the picture from 0 to 1.",
+            f"{path}:boxes, sample {np.argwhere(outside)[0][0]}",
             "divide x by the picture's width and y by its height",
-        )  # fmt: skip
-    whole = np.concatenate([labels[..., None], boxes[..., [1, 0, 3, 2]]], axis=-1)
+        )
+    whole = np.concatenate([numbers[..., None], boxes[..., [1, 0, 3, 2]]], axis=-1)
+    check_boxes(whole, str(path), _count(request))
+    _warn_of_ones(numbers, request)
     inner = open_arrays(path, replace(request, labelled=False))
     if inner.count != len(whole):
         raise EdgeqError(f"{inner.count} pictures and boxes of {len(whole)}.", str(path))
@@ -125,22 +139,8 @@ def read_boxes(path: Path) -> dict[str, list[Annotation]]:
         EdgeqError: It has other columns, or a line makes no sense.
     """
     dialect = find_dialect(path, "label")
-    missing = [name for name in COLUMNS if name not in dialect.header]
-    if missing:
-        raise EdgeqError(
-            f"The file has no column {', '.join(missing)}; it has {listed(dialect.header)}.",
-            str(path),
-            _WANTED,
-        )
-    places = [dialect.header.index(name) for name in COLUMNS]
     found: dict[str, list[Annotation]] = {}
-    for number, fields in dialect.lines(path):
-        where = f"{path}, line {number}"
-        if len(fields) != len(dialect.header):
-            raise EdgeqError(
-                f"The line has {len(fields)} fields; the header has {len(dialect.header)}.", where
-            )
-        name, *corners, label = (fields[place].strip() for place in places)
+    for where, (name, *corners, label) in dialect.columns(path, COLUMNS, _WANTED):
         try:
             box = tuple(dialect.number(corner) for corner in corners)
         except ValueError:
@@ -153,17 +153,55 @@ def read_boxes(path: Path) -> dict[str, list[Annotation]]:
     return found
 
 
-def _class_numbers(
-    found: Mapping[str, Sequence[Annotation]], request: Request
-) -> Mapping[str, int]:
-    """The number of each label: of the classes' names, or what it says itself."""
-    everything = [each for annotations in found.values() for each in annotations]
-    texts = {each.label: each.where for each in everything}
+def _numbered(labels: Array, where: str, request: Request) -> Array:
+    """Labels (N, K) as numbers of classes, -1 for none; an empty name is none."""
+    if labels.dtype.kind not in "US":
+        return labels.astype(np.float64)
+    names = np.char.strip(labels.astype(str))
+    texts = {
+        str(names[sample, slot]): f"{where}, sample {sample}"
+        for sample, slot in np.argwhere(names != "")[::-1]
+    }
+    numbers = {"": -1, **_class_numbers(texts, request)}
+    found: Array = np.vectorize(numbers.__getitem__, [np.float64])(names)
+    return found
+
+
+def _count(request: Request) -> int:
+    return len(request.options.classes) or MOST_CLASSES
+
+
+def _warn_of_ones(numbers: Array, request: Request) -> None:
+    """Say so where classes seem to count from 1, and no names tell."""
+    there = numbers[numbers >= 0]
+    if there.size and there.min() == 1 and not request.options.classes:
+        request.remarks.warn("no box has class 0: classes count from 0, as the model's do")
+
+
+def _class_numbers(texts: Mapping[str, str], request: Request) -> Mapping[str, int]:
+    """The number of each label: of the classes' names, or what it says itself.
+
+    Args:
+        texts: Where each label stands.
+        request: With the names of the classes, if they are known.
+
+    Raises:
+        EdgeqError: One is none of the classes.
+    """
     known = request.options.classes
     if known and set(texts) <= set(known):
         return {name: number for number, name in enumerate(known)}
     numbers = {text: _number(text) for text in texts}
     if all(number is not None for number in numbers.values()):
+        count = _count(request)
+        for text, number in numbers.items():
+            if number is not None and number >= count:
+                raise EdgeqError(
+                    f"The label {text} is no class: "
+                    + (f"there are {count}, from 0 to {count - 1}." if known else "too large."),
+                    texts[text],
+                    "classes count from 0",
+                )
         return {text: number for text, number in numbers.items() if number is not None}
     if known:
         strange = next(text for text in texts if text not in known)

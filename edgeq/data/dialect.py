@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgeq.data.base import file_error
-from edgeq.data.labels import plain_number
+from edgeq.data.labels import listed, plain_number
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import open_file
 
@@ -67,6 +67,35 @@ class Dialect:
         if self.decimal_comma:
             text += ", decimal commas"
         return text if self.has_header else f"{text}, no header: columns are numbered from 0"
+
+    def columns(
+        self, path: Path, names: Sequence[str], wanted: str
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Of every line of data where it stands, and its fields of some columns.
+
+        Args:
+            path: The file.
+            names: Of the columns, which need not be all.
+            wanted: What columns the file should have, for messages.
+
+        Raises:
+            EdgeqError: A column is missing, or a line has more or fewer fields than the header.
+        """
+        missing = [name for name in names if name not in self.header]
+        if missing:
+            raise EdgeqError(
+                f"The file has no column {', '.join(missing)}; it has {listed(self.header)}.",
+                str(path),
+                wanted,
+            )
+        places = [self.header.index(name) for name in names]
+        for number, fields in self.lines(path):
+            where = f"{path}, line {number}"
+            if len(fields) != len(self.header):
+                raise EdgeqError(
+                    f"The line has {len(fields)} fields; the header has {len(self.header)}.", where
+                )
+            yield where, [fields[place].strip() for place in places]
 
     def lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Line number and fields of every line of data that is not blank."""

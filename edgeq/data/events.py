@@ -38,22 +38,8 @@ def read_events(path: Path) -> list[Occurrence]:
     if not path.exists():
         raise EdgeqError("The recordings have no events.csv.", str(path), _WANTED)
     dialect = find_dialect(path, "label")
-    missing = [name for name in COLUMNS if name not in dialect.header]
-    if missing:
-        raise EdgeqError(
-            f"The file has no column {', '.join(missing)}; it has {', '.join(dialect.header)}.",
-            str(path),
-            _WANTED,
-        )
-    places = [dialect.header.index(name) for name in COLUMNS]
-    found: dict[Occurrence, int] = {}
-    for number, fields in dialect.lines(path):
-        where = f"{path}, line {number}"
-        if len(fields) != len(dialect.header):
-            raise EdgeqError(
-                f"The line has {len(fields)} fields; the header has {len(dialect.header)}.", where
-            )
-        file, start, end, label = (fields[place].strip() for place in places)
+    found: dict[Occurrence, str] = {}
+    for where, (file, start, end, label) in dialect.columns(path, COLUMNS, _WANTED):
         try:
             times = dialect.number(start), dialect.number(end)
         except ValueError:
@@ -66,10 +52,11 @@ def read_events(path: Path) -> list[Occurrence]:
         if not file or not label:
             raise EdgeqError("The file or the label is empty.", where)
         event = Occurrence(file.replace("\\", "/"), *times, label)
-        if found.setdefault(event, number) != number:
+        first = found.setdefault(event, where)
+        if first != where:
             raise EdgeqError(
-                f"The line says the same as line {found[event]}: of two events that are one, one "
-                "would always be missed.",
+                f"The line says the same as {first.rpartition(', ')[2]}: of two events that are "
+                "one, one would always be missed.",
                 where,
                 "leave it out",
             )

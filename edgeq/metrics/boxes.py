@@ -16,6 +16,9 @@ from edgeq.support.array import Array
 OVERLAPS = tuple(k / 100 for k in range(50, 100, 5))
 """Intersections over union, of 0.5 to 0.95, over which the mean is taken."""
 
+MOST_CLASSES = 1_000_000
+"""Classes have numbers below it."""
+
 _RECALLS = np.linspace(0, 1, 101)
 _MOST_OF_CLASS = 100  # detections in an image
 
@@ -56,6 +59,7 @@ def detection(samples: Samples) -> Score:
         )
     boxes, classes, scores, count = samples.outputs[:4]
     labels, n = samples.labels, len(samples.labels)
+    check_boxes(labels, "the labels")
     kept = np.arange(boxes.shape[1])[None, :] < count.reshape(-1, 1)
     present = sorted({int(number) for number in labels[..., 0].ravel() if number >= 0})
     if not present:
@@ -79,6 +83,38 @@ def detection(samples: Samples) -> Score:
     }
     details = {"average_precision": low, "average_precision_50_95": all_of}
     return score_of(figures, n, details)
+
+
+def check_boxes(labels: Array, where: str, classes: int = MOST_CLASSES) -> None:
+    """Refuse labels that are no boxes of classes.
+
+    Args:
+        labels: (N, K, 5): class and ymin, xmin, ymax, xmax; rows of class -1 are none.
+        where: What they are, for messages.
+        classes: How many there are.
+
+    Raises:
+        EdgeqError: A class is no whole number from -1 to the last one, or the first corner of a
+            box is not before the second.
+    """
+    numbers, there = labels[..., 0], labels[..., 0] != -1
+    known = (numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < classes)
+    for sample, slot in np.argwhere(there & ~known)[:1]:
+        upto = f"from 0 to {classes - 1}" if classes < MOST_CLASSES else "from 0 on"
+        raise EdgeqError(
+            f"The label {numbers[sample, slot]:g} is no class: whole numbers {upto}, or -1.",
+            f"{where}, sample {sample}",
+            "classes count from 0" if numbers[sample, slot] >= 1 else "",
+        )
+    ymin, xmin, ymax, xmax = np.moveaxis(labels[..., 1:], -1, 0)
+    turned = there & ~((ymin < ymax) & (xmin < xmax))  # NaN too
+    for sample, slot in np.argwhere(turned)[:1]:
+        corners = ", ".join(f"{side:g}" for side in labels[sample, slot, [2, 1, 4, 3]])
+        raise EdgeqError(
+            f"{corners} are no corners of a box, xmin, ymin, xmax, ymax.",
+            f"{where}, sample {sample}",
+            "of a centre and a size: centre - size / 2 and centre + size / 2",
+        )
 
 
 def _mean(parts: Sequence[Weigh]) -> Weigh:

@@ -12,6 +12,8 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.features import Extractor
+from edgeq.metrics.base import Samples
+from edgeq.metrics.boxes import detection
 from tests.oracle.build import TensorSpec, single_op
 
 WIDTH, HEIGHT = 8, 6
@@ -111,6 +113,7 @@ def test_what_is_missed_and_made_up_counts(lamps, capsys, tmp_path):
         ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,50,2,lamp\n", "reaches out of a picture of 40"),
         ("file,xmin,ymin,xmax,ymax,label\n9.png,1,1,2,2,lamp\n", "There is no image '9.png'"),
         ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,2,2,cat\n", "'cat' is not among the classes"),
+        ("file,xmin,ymin,xmax,ymax,label\n0.png,1,1,2,2,1\n", "label 1 is no class: there are 1"),
     ],
 )
 def test_boxes_that_make_no_sense_are_refused(lamps, text, words):
@@ -124,6 +127,65 @@ def test_boxes_that_make_no_sense_are_refused(lamps, text, words):
             )  # fmt: skip
     finally:
         (lamps / "pictures/boxes.csv").write_text(whole)
+
+
+def odd_arrays(lamps, path, **changes):
+    """The arrays with other labels or boxes; None leaves the file's own."""
+    whole = dict(np.load(lamps / "lamps.npz"))
+    np.savez(path, **{**whole, **{key: change(whole[key]) for key, change in changes.items()}})
+    return path
+
+
+def changed(value):
+    """The first box's label is another."""
+
+    def change(labels):
+        found = labels.astype(type(value)) if isinstance(value, float) else labels
+        found[tuple(np.argwhere(labels >= 0)[0])] = value
+        return found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": changed(0.4)}, "label 0.4 is no class: whole numbers from 0 to 0"),
+        ({"labels": changed(7)}, "label 7 is no class"),
+        ({"labels": changed(-3)}, "label -3 is no class"),
+        ({"labels": changed(float("nan"))}, "label nan is no class"),
+        ({"labels": lambda y: y >= 0}, "labels of type bool are none"),
+        ({"labels": lambda y: y.astype(complex)}, "labels of type complex128 are none"),
+        ({"labels": lambda y: np.where(y >= 0, "cat", "")}, "'cat' is not among the classes lamp"),
+        ({"boxes": lambda b: b[..., [2, 3, 0, 1]]}, "are no corners of a box"),
+        ({"boxes": lambda b: b * 2}, "Boxes are no parts of the picture"),
+        ({"boxes": lambda b: b * np.nan}, "Boxes are no parts of the picture"),
+        ({"boxes": lambda b: b.astype(str)}, "boxes of type <U"),
+    ],
+)
+def test_arrays_that_are_no_boxes_are_refused(lamps, tmp_path, cli, changes, words):
+    data = odd_arrays(lamps, tmp_path / "odd.npz", **changes)
+    done = cli(
+        "evaluate", lamps / "same.tflite", "--frontend", lamps / "lamps.toml", "--on", "local",
+        "--data", data,
+    )  # fmt: skip
+    assert done.code == 1
+    assert words in done.err
+    if "type" not in words and "among" not in words:
+        assert "sample 1" in done.err  # the first with a box
+
+
+def test_names_of_classes_in_arrays(lamps, tmp_path, capsys):
+    data = odd_arrays(lamps, tmp_path / "names.npz", labels=lambda y: np.where(y >= 0, "lamp", ""))
+    common = ("--frontend", lamps / "lamps.toml", "--on", "local", "--data", data)
+    assert evaluated(capsys, lamps / "same.tflite", *common)["map_50"] == 1.0
+
+
+def test_labels_of_a_generator_are_looked_at_too():
+    labels = np.array([[[0, 0.1, 0.1, 0.2, 0.2]], [[0.5, 0.1, 0.1, 0.2, 0.2]]])
+    outputs = [np.zeros((2, 1, 4)), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1))]
+    with pytest.raises(EdgeqError, match=r"label 0.5 is no class: whole numbers from 0 on"):
+        detection(Samples(outputs, labels, np.zeros((2, 1))))
 
 
 def test_features_of_a_camera_are_in_real_units(lamps):
