@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.support.commands import with_family
 
 
 @dataclass(frozen=True)
@@ -56,39 +55,15 @@ def run_tool(
 def _run(command: Sequence[str], timeout_s: float, folder: Path, hint: str) -> Finished:
     where = " ".join(command)
     try:
-        # A session of its own, so that the tool's children can be ended with it.
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        with with_family(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, errors="replace",
+        ) as process:  # fmt: skip
+            said, _ = process.communicate(timeout=timeout_s)
     except OSError as error:
         raise EdgeqError(f"{command[0]} cannot be started: {error}.", where) from error
-    try:
-        said, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
-        _end(process)
         raise EdgeqError(
             f"{command[0]} did not end within {timeout_s:g} s.", where, hint
         ) from error
-    except BaseException:
-        _end(process)
-        raise
     return Finished(process.returncode, said)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill a program with its children."""
-    with suppress(ProcessLookupError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

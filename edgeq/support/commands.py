@@ -1,15 +1,20 @@
-"""Short answers of programs: a deadline, and a longest length."""
+"""Other programs: short answers within a deadline, and long work of which nothing is left."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 _MOST_BYTES = 1 << 20
+_GRACE_S = 2.0  # in which a program may end its own children and take away what is half done
 _LAST_WORDS_S = 1.0  # for what is still in the pipes of a program that has ended
 
 
@@ -56,6 +61,91 @@ def answer_of(command: Sequence[str], within_s: float, most: int = _MOST_BYTES) 
             stream.thread.join(_LAST_WORDS_S)
     out, err = (bytes(stream.held[:most]) for stream in streams)
     return Answer(code, out, err, any(len(stream.held) > most for stream in streams))
+
+
+@contextlib.contextmanager
+def with_family(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A running program that speaks text; an error in the block ends it, with all its children.
+
+    Args:
+        command: The program and its arguments.
+        options: As `subprocess.Popen` takes them.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    process = _start(command, options)
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _start(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[str]:
+    """The program, in a session of its own.
+
+    Python raises what a signal becomes in the main thread: in another one it cannot come between
+    the start of a program and the name by which that can be ended.
+    """
+    started: Future[subprocess.Popen[str]] = Future()
+
+    def start() -> None:
+        try:
+            started.set_result(
+                subprocess.Popen(command, text=True, start_new_session=True, **options)
+            )
+        except BaseException as error:  # noqa: BLE001  (raised where it is waited for)
+            started.set_exception(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    try:
+        return started.result()
+    except KeyboardInterrupt:
+        thread.join()
+        if started.exception() is None:
+            _end(started.result())
+        raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program and what it has started: kindly first, since ninja knows its children best."""
+    try:
+        _signal_family(process, gently=True)
+        process.wait(_GRACE_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        pass
+    finally:
+        _signal_family(process, gently=False)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _signal_family(process: subprocess.Popen[str], *, gently: bool) -> None:
+    if os.name != "posix":
+        process.kill()
+        return
+    number = signal.SIGTERM if gently else signal.SIGKILL
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, number)
+    if not gently:  # some children are in groups of their own, as ninja puts them
+        for each in _of_session(process.pid):
+            with contextlib.suppress(OSError):
+                os.kill(each, number)
+
+
+def _of_session(session: int) -> list[int]:
+    """The processes of a session; on Linux."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                found.append(int(entry.parent.name))
+    return found
 
 
 class _Stream:
