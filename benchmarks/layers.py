@@ -129,6 +129,8 @@ def _converted(path: Path, data: Any, scheme: str) -> Row:
         made = edgeq.convert(path, data=data, scheme=scheme, quality_check=False)
     except EdgeqError as error:
         return {"refused": _sentence(error)}
+    if made.frontend is not None:
+        return {"front_end": made.frontend.layer}
     assert made.float_model is not None
     found = measure_quality(
         made.float_model, made.data, ([sample] for sample in data), quality_limits(scheme)
@@ -159,6 +161,8 @@ def _sentence(error: EdgeqError) -> str:
 def _cell(found: Row) -> str:
     if "refused" in found:
         return f"refused: {found['refused']}".replace("|", "/")
+    if "front_end" in found:
+        return "a front end"
     ratio = found["decibels"]
     figure = "exact" if ratio is None else f"{ratio:.0f} dB"
     where = "" if found["tflm"] and found["c"] else " (C only)" if found["c"] else " (LiteRT)"

@@ -199,8 +199,6 @@ def convert(
     if compare is not None:
         if settings.pop("stream") is not None or settings.pop("stream_step") is not None:
             raise UsageError("--compare is for models of windows; convert with --stream alone.")
-        if settings.pop("image_front_end"):
-            raise UsageError("--compare is for models as they are; convert with a front end alone.")
         from edgeq.cli.shared.schemes import run_comparison
 
         settings["precision"] = _pairs(precision)

@@ -9,10 +9,11 @@ from typing import Any
 
 _WINDOWS = {"hann": "hann", "hamming": "hamming", "boxcar": "rectangular"}
 _POWERS = {1.0: 1, 2.0: 2}
-_MIRRORED = (
+MIRRORED = (
     "It mirrors the sound at both ends of a recording; a stream has silence before its first "
     "sample, and goes on with what comes next."
 )
+PADDED = "It pads a recording with silence at its end; a stream goes on with what comes next."
 
 
 class Unlike(Exception):
@@ -73,7 +74,7 @@ def mel_spectrogram(config: Mapping[str, Any], samples: int) -> Translated:
         "upper_edge_hertz": _number(config, "max_freq"),
     }
     values["frames"] = frames = 1 + samples // step
-    approximate = [_MIRRORED]
+    approximate = [MIRRORED]
     if not _option(config, "power_to_db"):
         return _checked({**values, "log": "none"}, frames, 1.0, 0.0, True, approximate)
     # Keras's decibels are 10 log10 of magnitudes, too.
@@ -125,9 +126,7 @@ def stft_spectrogram(
     values |= {"frames": frames} | ({"silence": silence} if silence else {})
     approximate = []
     if behind:
-        approximate.append(
-            "It pads a recording with silence at its end; a stream goes on with what comes next."
-        )
+        approximate.append(PADDED)
     first = _option(config, "data_format") == "channels_first"
     first = first and not _option(config, "expand_dims")
     if mode == "log":

@@ -20,3 +20,8 @@ def is_of_another(text: bytes, model: bytes) -> bool:
     """Whether a file says that it is of another model than this one; most files say nothing."""
     found = _STAMP.search(text)
     return found is not None and found[1].decode() != hashlib.sha256(model).hexdigest()
+
+
+def is_stamped(text: bytes) -> bool:
+    """Whether a file says which model it is of: it was split off that model by `convert`."""
+    return _STAMP.search(text) is not None

@@ -30,7 +30,7 @@ from edgeq.workflow.quality import QualityCheck
 _SAME_DB = 60.0
 _SAME_ALONE_DB = 30.0
 _HEADER = """\
-# The front end that was the first layer of the Keras model. What the layer did not say may be
+# The front end that the model began with. What the model did not say may be
 # changed: precision, stride, a camera's format, and a table [decision].
 """
 

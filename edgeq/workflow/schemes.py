@@ -21,7 +21,7 @@ from edgeq.frontend.build import front_end
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 from edgeq.workflow.convert import convert
-from edgeq.workflow.front_ends import split_model
+from edgeq.workflow.streams import float_models
 
 BASELINE = "float32"
 """The name of the model as it is, among the schemes."""
@@ -149,7 +149,8 @@ def compare_schemes(
         metric: What is computed on the labelled data (see `edgeq.evaluate`).
         max_drop: How much worse than the baseline a scheme may be to count as the best.
         dataset_options: How both are read.
-        settings: Other arguments of `edgeq.convert`, for every scheme.
+        settings: Other arguments of `edgeq.convert`, for every scheme; schemes that keep float keep
+            the layers that `image_front_end` splits off.
 
     Raises:
         UsageError: No such scheme, or none at all.
@@ -171,7 +172,7 @@ def compare_schemes(
         }
         front = next((each.front for each in made.values() if each.front), None)
         if front is not None and BASELINE in made:
-            made[BASELINE] = _behind(made[BASELINE], front, model, settings)
+            made[BASELINE] = _behind(made[BASELINE], front, model, reading, settings)
         judge = {"data": eval_data, "metric": metric, "dataset_options": reading}
         for name, each in track(made.items(), "measuring", total=len(made)):
             rows += [_measured(name, each, address, judge) for address in on]
@@ -195,6 +196,8 @@ def _make(
         return _Made(path)
     # The metric judges each scheme right after, and a bad one is to be seen beside the others.
     unchecked = {**settings, "quality_check": False}
+    if not find_scheme(name).integer:
+        unchecked["image_front_end"] = False
     try:
         made = convert(
             model, data=data, output=path, scheme=name, dataset_options=reading, **unchecked
@@ -211,14 +214,21 @@ def _float(model: Any, settings: Mapping[str, Any]) -> bytes:
 
 
 def _behind(
-    whole: _Made, front: Mapping[str, Any], model: str | Path, settings: Mapping[str, Any]
+    whole: _Made,
+    front: Mapping[str, Any],
+    model: str | Path,
+    reading: DatasetOptions,
+    settings: Mapping[str, Any],
 ) -> _Made:
     """The model as it is, and what of it lies behind its front end."""
-    found, _ = split_model(model, trust=bool(settings.get("trust")))
-    if found is None:
-        return whole
+    found = float_models(
+        model, None, None, signature=settings.get("signature"),
+        trust=bool(settings.get("trust")), split=bool(settings.get("split_outputs")),
+        head=settings.get("head") or "scores", log=None, options=reading,
+        image=bool(settings.get("image_front_end")),
+    )  # fmt: skip
     path = whole.path.with_suffix(".behind.tflite")
-    path.write_bytes(_float(found.rest, {**settings, "signature": None}))
+    path.write_bytes(found.source.data)
     return replace(whole, front=front, behind=path)
 
 

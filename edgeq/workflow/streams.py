@@ -13,7 +13,8 @@ from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.conversion.sources.formats import is_function
 from edgeq.conversion.sources.keras_front_ends import SplitModel, with_floor
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.conversion.spectra import refuse_spectrum
+from edgeq.conversion.spectra.refusal import refuse_spectrum
+from edgeq.conversion.spectra.split import split_spectrum
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
 from edgeq.errors import MissingDependency, UsageError
@@ -158,9 +159,8 @@ def float_models(
         models = _models(
             model, stream, step, signature=signature, trust=trust, split=split, head=head, log=log
         )
-        if front_ends:
-            refuse_spectrum(models.windows.graph)
-        return replace(models, words=words)
+        models = _behind_spectrum(models, options.sample_rate, log) if front_ends else models
+        return replace(models, words=(*words, *models.words))
     rest = _models(
         found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
     )
@@ -175,6 +175,22 @@ def float_models(
         split_outputs=split,
         head=head,
     )
+
+
+def _behind_spectrum(models: FloatModels, rate: int | None, log: PassLog | None) -> FloatModels:
+    """The models of features, where the model that was given computes a spectrum itself.
+
+    Raises:
+        EdgeqError: It does, and that cannot be split off.
+    """
+    whole = models.windows
+    rest, why = None, "it streams"
+    if models.source is whole:
+        rest, why = split_spectrum(whole, rate, log)
+    if rest is None:
+        refuse_spectrum(whole.graph, why)
+        return models
+    return replace(models, source=rest, windows=rest, whole=whole, words=(why,) if why else ())
 
 
 def _models(

@@ -153,7 +153,6 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
 
 def _beside(given: Mapping[str, Any]) -> str | None:
     """The front end that `convert` has written beside a model, where nothing but C runs it."""
-    from edgeq.conversion.sources.keras_front_ends import may_have_front_end
     from edgeq.devices.address import parse_address
     from edgeq.frontend.stamp import is_of_another
     from edgeq.support.foreign import read_bytes
@@ -165,7 +164,7 @@ def _beside(given: Mapping[str, Any]) -> str | None:
     others = [given.get("against"), given.get("also_on")]
     files = [other for other in others if isinstance(other, Path)]
     # Beside a model that takes features, this one must take them too.
-    if on is None or not file.is_file() or not all(map(may_have_front_end, files)):
+    if on is None or not file.is_file() or not all(_whole(f, model, file) for f in files):
         return None
     addresses = [on, *(other for other in others if isinstance(other, str))]
     schemes = {parse_address(address).scheme for address in addresses}
@@ -180,6 +179,23 @@ def _beside(given: Mapping[str, Any]) -> str | None:
         )
     say(f"{file} stands before the model (--frontend none: it takes features).", err=True)
     return str(file)
+
+
+def _whole(other: Path, model: Path, file: Path) -> bool:
+    """Whether a model that one is held against takes recordings: what was split is in it still."""
+    from edgeq.conversion.sources.keras_front_ends import may_have_front_end
+    from edgeq.frontend.stamp import is_stamped
+    from edgeq.model.model_file import read_graph
+    from edgeq.support.foreign import read_bytes
+
+    if may_have_front_end(other):
+        return True
+    if not is_stamped(read_bytes(file, "front end")):
+        return False
+    if other.suffix != ".tflite":
+        return True
+    ours, theirs = (read_graph(path).main for path in (model, other))
+    return ours.tensors[ours.inputs[0]].elements != theirs.tensors[theirs.inputs[0]].elements
 
 
 precision_option = click.option(

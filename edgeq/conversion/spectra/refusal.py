@@ -7,25 +7,34 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.spectra.chain import one_number
 from edgeq.errors import EdgeqError
 from edgeq.frontend.description import toml_text
 from edgeq.model.graph import Graph, Op, Subgraph
 
 _TRANSFORMS = ("RFFT2D",)
 _COMPLEX = ("COMPLEX_ABS", "REAL", "IMAG")
-_ALIKE = 1e-6  # of the largest: biases that are one number
 
 
-def refuse_spectrum(graph: Graph) -> None:
+def transforms(graph: Graph) -> list[Op]:
+    """The Fourier transforms of a model, in order."""
+    return [op for op in graph.main.ops if op.name in _TRANSFORMS]
+
+
+def refuse_spectrum(graph: Graph, why: str = "") -> None:
     """Refuse a model with a Fourier transform, which has no integer form, and say what has.
+
+    Args:
+        graph: The model.
+        why: Why it is not split off, as the end of a sentence; empty if that was not tried.
 
     Raises:
         EdgeqError: It has one; with as much of a front end's description as the graph tells.
     """
     main = graph.main
-    first = next((op for op in main.ops if op.name in _TRANSFORMS), None)
-    if first is None:
+    if not (found := transforms(graph)):
         return
+    first = found[0]
     ops = [first, *(op for op in main.ops if op.name in _COMPLEX)]
     layers = [f'{op.name} "{main.tensors[op.outputs[0]].name}"' for op in ops[:4]]
     values = _described(main, first)
@@ -35,9 +44,10 @@ def refuse_spectrum(graph: Graph) -> None:
         if values["kind"] == "log-mel"
         else "sample_rate"
     )
+    apart = f" It cannot be split off: {why}." if why else ""
     raise EdgeqError(
         f"The model computes a spectrum itself (tf.signal: {', '.join(layers)}), which has no "
-        "integer form.",
+        f"integer form.{apart}",
         f"{graph.path}, {main.describe(first)}",
         f"take it out of the model and write it in a TOML file for --frontend: {lines}, {rest}; "
         "train and convert what lies behind it on the features of `edgeq features`; or begin a "
@@ -99,8 +109,5 @@ def _behind(main: Subgraph, users: Mapping[int, list[Op]], transform: Op) -> dic
 
 def _number(name: str, data: Any) -> dict[str, float]:
     """A constant that is one number above 0."""
-    if data is None or not np.size(data):
-        return {}
-    low, high = float(np.min(data)), float(np.max(data))
-    one = high > 0 and high - low <= _ALIKE * high
-    return {name: float(f"{high:.6g}")} if one else {}
+    found = one_number(data)
+    return {name: float(f"{found:.6g}")} if found is not None and found > 0 else {}
