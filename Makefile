@@ -70,6 +70,7 @@ bench: $(VENV)/.ready-dev  ## Size and speed of the benchmark models, written to
 
 bench-host: $(VENV)/.ready-dev  ## The C on this machine against LiteRT with XNNPACK, one thread
 	$(BIN)/python -m benchmarks.host
+	$(BIN)/python -m benchmarks.start
 
 fuzz: $(VENV)/.ready-dev  ## Random ops, graphs, data sets and damaged files, against other implementations
 	$(BIN)/python -m tests.oracle.fuzz

@@ -97,6 +97,31 @@ def host_table() -> str:
     return "\n".join(lines)
 
 
+def start_table() -> str:
+    """Load and first call of LiteRT against the generated C, and a program's memory, by CPU."""
+    machines = json.loads((ROOT / "benchmarks" / "hosts.json").read_text())
+    head = (
+        "| CPU | model | LiteRT: library + load + first call | C: start + first call "
+        "| first call to load + first call | all to all | page faults | weights + arena "
+        "| peak memory | above | own |"
+    )
+    lines = [head, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    for cpu, rows in machines.items():
+        for model, row in ((model, row["start"]) for model, row in rows.items() if "start" in row):
+            theirs, ours = row["litert_us"], row["c_us"]
+            needed = row["weights_bytes"] + row["arena_bytes"]
+            cells = [
+                " + ".join(f"{us:,.0f}" for us in theirs.values()),
+                " + ".join(f"{us:,.0f}" for us in ours.values()),
+                f"{ours['first'] / (theirs['load'] + theirs['first']):.2f}x",
+                f"{sum(ours.values()) / sum(theirs.values()):.2f}x",
+                *(f"{count:,}" for count in (row["page_faults"], needed, row["peak_bytes"])),
+                *(f"{count:,}" for count in (row["peak_bytes"] - needed, row["own_bytes"])),
+            ]
+            lines.append(f"| {cpu} | {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def arm64_table() -> str:
     """Instructions of LiteRT and of the generated C, by CPU."""
     kept = json.loads((ROOT / "benchmarks" / "arm64.json").read_text())
@@ -115,7 +140,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"bench": bench_table},
     "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
-    "docs/hosts.md": {"hosts": host_table, "arm64": arm64_table},
+    "docs/hosts.md": {"hosts": host_table, "start": start_table, "arm64": arm64_table},
     "docs/targets.md": {"targets": target_table},
     "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
     "docs/reference/architecture.md": {"rooms": rooms},

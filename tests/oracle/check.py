@@ -5,14 +5,12 @@ A batch of cases becomes one C program, so a case costs milliseconds, not a comp
 
 import itertools
 import os
-import pickle
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.program import CONTRADICTION
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
+from tests.oracle.process import Oracle
 
 WARNINGS = (  # noqa: SIM905  (as one types it)
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla "
@@ -37,8 +36,7 @@ BUILDS = {
     "native": ["-O3", "-march=native"],
 }
 _CC = ["gcc", "-std=c99", *WARNINGS]
-_CHUNK = 24
-_ROOT = Path(__file__).resolve().parent.parent.parent
+CHUNK = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +51,7 @@ class Case:
         optimize: What the C is generated for.
         reset: The call before which both sides are reset.
         undefined: Outputs by (call, position) that the oracle leaves as they lie in memory.
+        isa: The level of a host's instruction set that the C is generated for.
     """
 
     name: str
@@ -63,6 +62,7 @@ class Case:
     optimize: str = "balanced"
     reset: int | None = None
     undefined: Collection[tuple[int, int]] = ()
+    isa: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,7 @@ class Result:
         verdict: "same"; "differs"; "refused" (by edgeq); "no oracle" (the oracle refuses);
             "crash" (a sanitizer's or the compiler's report, or an exception that is no EdgeqError).
         detail: The reason, or the first difference.
+        kernels: The functions that the C calls.
     """
 
     case: Case
@@ -80,6 +81,7 @@ class Result:
     detail: str = ""
     outputs: Any = field(default=None, repr=False)
     expected: Any = field(default=None, repr=False)
+    kernels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.case.name}: {self.verdict}: {self.detail}"
@@ -95,12 +97,33 @@ def random_case(name: str, model: bytes, calls: int = 3, seed: int = 0, **option
 def check(cases: Iterable[Case]) -> Iterator[Result]:
     """The result of every case, in order."""
     waiting = iter(cases)
-    with Oracle() as oracle, ThreadPoolExecutor(1) as pool:
-        while chunk := list(itertools.islice(waiting, _CHUNK)):
-            computed = pool.submit(run_c, chunk)
-            expected = [oracle.run(case) for case in chunk]
-            for case, ours, theirs in zip(chunk, computed.result(), expected, strict=True):
-                yield _compare(case, ours, theirs)
+    with Oracle() as oracle:
+        while chunk := list(itertools.islice(waiting, CHUNK)):
+            yield from check_together(chunk, oracle)
+
+
+def check_together(
+    cases: Sequence[Case],
+    oracle: Oracle,
+    levels: Sequence[str] = ("",),
+    builds: Mapping[str, Sequence[str]] = BUILDS,
+) -> Iterator[Result]:
+    """The results of cases that make up one program: all at the first level, then at the next.
+
+    Args:
+        oracle: Is asked once per case, while the first program is built.
+        levels: Of a host's instruction set.
+        builds: Options for the compiler by name; each build gives the bytes of the first.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        computed = [pool.submit(_run_c, cases, 60, isa, builds) for isa in levels]
+        expected = [oracle.run(case) for case in cases]
+        for isa, level in zip(levels, computed, strict=True):
+            for case, (verdict, outputs, kernels), theirs in zip(
+                cases, level.result(), expected, strict=True
+            ):
+                known = replace(case, isa=isa) if isa else case
+                yield replace(_compare(known, (verdict, outputs), theirs), kernels=kernels)
 
 
 def assert_same(cases: Iterable[Case], *, may_refuse: bool = False) -> None:
@@ -174,47 +197,15 @@ def _difference(ours: bytes, theirs: Any) -> str:
     return f"{count} of {theirs.size}, first at {place}: {flat[0][index]} not {flat[1][index]}"
 
 
-class Oracle:
-    """The oracle's process, started again when a model kills it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def run(self, case: Case) -> tuple[Any, str]:
-        """Outputs of every call, or None and the reason."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.oracle.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=_ROOT,
-            )
-        try:
-            calls = [list(inputs) for inputs in case.calls]
-            self._process.stdin.write(pickle.dumps((case.oracle, case.model, calls, case.reset)))
-            self._process.stdin.flush()
-            return pickle.load(self._process.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            self.close()
-            return None, "the oracle crashed"
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def __enter__(self) -> "Oracle":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 def run_c(cases: Sequence[Case], seconds: float = 60) -> list[tuple[str, Any]]:
     """("ran", outputs), ("refused", reason) or ("crash", report) per case."""
+    return [(verdict, outputs) for verdict, outputs, _ in _run_c(cases, seconds, "", BUILDS)]
+
+
+def _run_c(
+    cases: Sequence[Case], seconds: float, isa: str, builds: Mapping[str, Sequence[str]]
+) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """What `run_c` gives, and the functions that are called."""
     folder = Path(tempfile.mkdtemp(prefix="edgeq-oracle-"))
     try:
         results: dict[int, tuple[str, Any]] = {}
@@ -226,7 +217,7 @@ def run_c(cases: Sequence[Case], seconds: float = 60) -> list[tuple[str, Any]]:
                     folder / "model.tflite",
                     name=f"c{number}",
                     target=case.target,
-                    options=CompileOptions(case.optimize),
+                    options=CompileOptions(case.optimize, isa=isa or case.isa),
                 )
             except EdgeqError as error:
                 # Generators make models whose tensors fit each other.
@@ -235,35 +226,49 @@ def run_c(cases: Sequence[Case], seconds: float = 60) -> list[tuple[str, Any]]:
             except Exception as error:  # noqa: BLE001  (any other exception is a finding)
                 results[number] = ("crash", f"{type(error).__name__}: {error}")
         jobs = {n: (cases[n], sources[n]) for n in sources}
-        results |= _build_and_run(folder, jobs, seconds)
-        return [results[number] for number in range(len(cases))]
+        results |= _build_and_run(folder, jobs, seconds, builds)
+        kernels = {
+            n: tuple(str(op["kernel"]) for op in s.manifest["ops"]) for n, s in sources.items()
+        }
+        return [(*results[n], kernels.get(n, ())) for n in range(len(cases))]
     finally:
         shutil.rmtree(folder)
 
 
 def _build_and_run(
-    folder: Path, jobs: dict[int, tuple[Case, Sources]], seconds: float
+    folder: Path,
+    jobs: dict[int, tuple[Case, Sources]],
+    seconds: float,
+    builds: Mapping[str, Sequence[str]],
 ) -> dict[int, tuple[str, Any]]:
     if not jobs:
         return {}
-    report = _compile(folder, jobs)
+    report = _compile(folder, jobs, builds)
     if not report:
-        return {number: _run_all(folder, number, *job, seconds) for number, job in jobs.items()}
+        return {n: _run_all(folder, n, *job, seconds, builds) for n, job in jobs.items()}
     if len(jobs) == 1:
         return dict.fromkeys(jobs, ("crash", report))
     half = len(jobs) // 2
     items = list(jobs.items())
     first, second = dict(items[:half]), dict(items[half:])
-    return _build_and_run(folder, first, seconds) | _build_and_run(folder, second, seconds)
+    return _build_and_run(folder, first, seconds, builds) | _build_and_run(
+        folder, second, seconds, builds
+    )
 
 
-def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
+def _compile(
+    folder: Path,
+    jobs: dict[int, tuple[Case, Sources]],
+    builds: Mapping[str, Sequence[str]],
+) -> str:
     """Make a program of every build in `folder`; the compiler's report if that fails."""
     unit = ["#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>"]
     table = []
+    # Cases share their kernels.
+    texts = {name: text for _, made in jobs.values() for name, text in made.files.items()}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
     for number, (case, sources) in jobs.items():
-        for name, text in sources.files.items():
-            (folder / name).write_text(text)
         for name in sources.files:
             if name.endswith(".c"):
                 unit += [f'#include "{name}"', "#undef EQ_AT", "#undef EQ_OP", "#undef EQ_STATE"]
@@ -274,7 +279,7 @@ def _compile(folder: Path, jobs: dict[int, tuple[Case, Sources]]) -> str:
         table.append(f"        case {number}: {reset}call_c{number}(in, out); break;")
     unit += [_MAIN % "\n".join(table)]
     (folder / "run.c").write_text("\n".join(unit))
-    for build, flags in BUILDS.items():
+    for build, flags in builds.items():
         command = [*_CC, *flags, "run.c", "-o", build, "-lm"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -317,15 +322,20 @@ int main(int argc, char **argv)
 
 
 def _run_all(
-    folder: Path, number: int, case: Case, sources: Sources, seconds: float
+    folder: Path,
+    number: int,
+    case: Case,
+    sources: Sources,
+    seconds: float,
+    builds: Mapping[str, Sequence[str]],
 ) -> tuple[str, Any]:
-    """What the sanitized build gives, if the others give the same."""
-    found = {b: _run_one(folder / b, number, case, sources, seconds) for b in BUILDS}
-    checked = found["checked"]
+    """What the first build gives, the sanitized one, if the others give the same."""
+    found = {b: _run_one(folder / b, number, case, sources, seconds) for b in builds}
+    first = next(iter(found.values()))
     for build, result in found.items():
-        if checked[0] == "ran" and checked != result:
-            return "crash", f"gcc {' '.join(BUILDS[build])} gives other bytes: {result[0]}"
-    return checked
+        if first[0] == "ran" and first != result:
+            return "crash", f"gcc {' '.join(builds[build])} gives other bytes: {result[0]}"
+    return first
 
 
 def _run_one(
