@@ -109,6 +109,37 @@ def test_a_table_is_off_by_a_step_at_most(keras, scheme, name):
     assert np.abs(found - wanted)[inside].max() < (0.51 if scheme == "int8" else 1.8)
 
 
+STEEP = {
+    "rsqrt": (lambda ops, a: ops.rsqrt(a), 0.001, 27),
+    "rsqrt behind a small number": (lambda ops, a: ops.rsqrt(a + 0.001), 0, 27),
+    "sqrt": (lambda ops, a: ops.sqrt(a), 0, 27),
+    "log": (lambda ops, a: ops.log(a), 0.001, 27),
+    "reciprocal": (lambda ops, a: 1 / a, -10, -0.01),
+    "power": (lambda ops, a: ops.power(a, 0.3), 0, 27),
+    "both ends": (lambda ops, a: ops.log(a / (1 - a)), 0.0005, 0.9995),
+    "jump": (lambda ops, a: ops.sign(a), -3, 3),
+    "steep where the range ends": (lambda ops, a: ops.exp(a), -12, 8),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_a_function_that_is_steep_somewhere_is_off_by_two_steps_at_most(keras, name):
+    """Every value of the range in 16 bits, against Keras."""
+    function, low, high = STEEP[name]
+    source = keras.Input((1,))
+    model = keras.Model(source, function(keras.ops, source))
+    data = np.linspace(low, high, 50, dtype=np.float32)[:, None]
+    result = edgeq.convert(model, data=data, scheme="int16x8", check_passes=True)
+    main = parse_graph(result.data).main
+    taken, given = main.tensors[main.inputs[0]], main.tensors[main.outputs[0]]
+    ends = low / taken.scale, high / taken.scale
+    integers = np.arange(np.ceil(ends[0]), np.floor(ends[1]) + 1, dtype=np.float64)
+    reals = (integers * taken.scale).astype(np.float32)
+    wanted = np.asarray(function(keras.ops, keras.ops.convert_to_tensor(reals)), np.float64)
+    found = run(result.data, [reals[:, None]])[0].ravel()
+    assert np.abs(found - wanted).max() / given.scale < 2
+
+
 def test_a_layer_is_computed_once_for_an_activation_of_several_parts(keras, x):
     result, (found,) = converted(net(keras, keras.layers.Activation("celu")), x)
     assert kinds(result).count("FULLY_CONNECTED") == 1
