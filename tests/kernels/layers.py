@@ -11,17 +11,23 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeq.compiler.compilation import generate
+from edgeq.boards.target import load_target
+from edgeq.compiler import compilation
 from edgeq.compiler.options import CompileOptions
+from edgeq.compiler.plan.arena import plan_arena
+from edgeq.compiler.plan.program import lower_graph
 from edgeq.devices.host_c import host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
+from edgeq.model.model_file import parse_graph
 from tests.oracle.check import Case, Oracle, same_values
 from tests.oracle.fuzz import SIZE, generators
 
@@ -64,6 +70,33 @@ FORMS = (
     ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
 )
 
+# Forms whose samples other tests take: tests/kernels/test_cores.py, tests/compiler/ops/test_mve.py.
+OTHERS = (
+    ("sim:cortex-m4", "steady channels", "eq_conv_2d_dsp_s8"),
+    ("sim:cortex-m4", "steady channels", "eq_depthwise_conv_2d_dsp_s8"),
+    *(
+        (core, name, form)
+        for core in ("sim:rv32imc", "sim:cortex-m0plus", "sim:cortex-m3")
+        for name, form in (
+            ("steady channels", "eq_conv_2d_columns_s8"),
+            ("CONV_2D int8", "eq_conv_2d_columns_s8"),
+            ("DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_lanes_s8"),
+            ("FULLY_CONNECTED int8", "eq_fully_connected_rows_s8"),
+        )
+    ),
+    ("qemu:cortex-m55", "CONV_2D int8", "eq_conv_2d_mve_s8"),
+    ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_mve_s8"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED int8", "eq_fully_connected_mve_s8"),
+    ("qemu:cortex-m55", "ADD", "eq_add_mve_s8"),
+    ("qemu:cortex-m55", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
+    ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_dsp_s16"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_dsp_s16"),
+    ("qemu:cortex-m55", "LSTM int16", "eq_lstm_dsp_s16"),
+    ("qemu:cortex-m55", "SOFTMAX int8", "eq_softmax_dsp_s8"),
+)
+# Cores that the same C is compiled for; they are tried where they are asked for.
+ALIKE = {"sim:cortex-m7": "sim:cortex-m4", "sim:cortex-m33": "sim:cortex-m4"}
+
 # Forms that call functions of the C library, whose last bits are its own and differ between its
 # builds: those are compared with the portable kernel and the same library, within 1e-5.
 LIBRARY = {"eq_lstm_fpu_f32"}
@@ -97,14 +130,12 @@ def side_by_side(models: Sequence[bytes]) -> bytes:
 def takes(case: Case, address: str, form: str, isa: str = "") -> bool:
     """Whether a case's op takes this form on a core, or on this machine's level `isa`."""
     target = address.partition(":")[2] or host_target()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "layer.tflite"
-        path.write_bytes(case.model)
-        try:
-            sources = generate(path, target=target, options=CompileOptions(isa=isa))
-        except EdgeqError:
-            return False
-    return any(op["kernel"] == form for op in sources.manifest["ops"])
+    chosen = load_target(target) if isinstance(target, str) else target
+    try:
+        program = lower_graph(parse_graph(case.model), compilation.isa_of(chosen, isa))
+    except EdgeqError:
+        return False
+    return any(step.call is not None and step.call.function == form for step in program.steps)
 
 
 def random_layers(
@@ -135,7 +166,9 @@ def outputs_on(address: str, cases: Sequence[Case], calls: int, isa: str = "") -
         for case in cases
         for k in range(len(case.calls[0]))
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    # Of layers that have nothing to do with each other, any placement is good enough.
+    quick = patch.object(compilation, "plan_arena", partial(plan_arena, tries=0))
+    with tempfile.TemporaryDirectory() as folder, quick:
         path = Path(folder) / "layers.tflite"
         path.write_bytes(side_by_side([case.model for case in cases]))
         with open_device(address).open(path, CompileOptions(isa=isa)) as session:
@@ -237,9 +270,9 @@ def main() -> int:
 
     return report(
         (
-            (address, name, form)
-            for address, name, form in FORMS
-            if given.on in ("", address) and given.only in f"{name} {form}"
+            (given.on or address, name, form)
+            for address, name, form in (*FORMS, *OTHERS)
+            if ALIKE.get(given.on, given.on) in ("", address) and given.only in f"{name} {form}"
         ),
         compare,
     )

@@ -2,8 +2,9 @@
  * cores with the DSP extension: words are loaded and stored in pairs, and results are shifted,
  * saturated and put together two at a time.
  *
- * 39 instructions for eight results, 53 where products are rounded twice. That takes all fourteen
- * registers, so these are functions in assembly.
+ * 39 instructions for eight results; 41 where products of either sign lie on lines of their own, 53
+ * where they are rounded twice. That takes all fourteen registers, so these are functions in
+ * assembly.
  */
 #ifndef EQ_EIGHTS_DSP_H
 #define EQ_EIGHTS_DSP_H
@@ -125,6 +126,32 @@ typedef struct {
                                      "smultb " b ", " a ", r6\n\t" EQ_EIGHTS_ROUND("r12", a)       \
                                          EQ_EIGHTS_ROUND(b, a) EQ_EIGHTS_PUT_ROUNDED(a, b, right)
 
+/* Products of which r4 holds the factors of value and sign, r7 what is added. */
+#define EQ_EIGHTS_STEPPED(a, b, right)                                                             \
+    "sxtab16 r12, r5, " a "\n\t"                                                                   \
+    "sxtab16 lr, r6, " b "\n\t"                                                                    \
+    "smulbb r0, r12, lr\n\t"                                                                       \
+    "smultt lr, r12, lr\n\t"                                                                       \
+    "sxtab16 " a ", r5, " a ", ror #8\n\t"                                                         \
+    "sxtab16 " b ", r6, " b ", ror #8\n\t"                                                         \
+    "smulbb r12, " a ", " b "\n\t"                                                                 \
+    "smultt " b ", " a ", " b "\n\t" EQ_EIGHTS_STEPS(b) EQ_EIGHTS_PUT_ROUNDED(a, b, right)
+
+/* The same with one value, r6 a pair of it. */
+#define EQ_EIGHTS_STEPPED_SPREAD(a, b, right)                                                      \
+    "sxtab16 r12, r5, " a "\n\t"                                                                   \
+    "smulbb r0, r12, r6\n\t"                                                                       \
+    "smultb lr, r12, r6\n\t"                                                                       \
+    "sxtab16 " a ", r5, " a ", ror #8\n\t"                                                         \
+    "smulbb r12, " a ", r6\n\t"                                                                    \
+    "smultb " b ", " a ", r6\n\t" EQ_EIGHTS_STEPS(b) EQ_EIGHTS_PUT_ROUNDED(a, b, right)
+
+#define EQ_EIGHTS_STEPS(last)                                                                      \
+    "smlad r0, r0, r4, r7\n\t"                                                                     \
+    "smlad lr, lr, r4, r7\n\t"                                                                     \
+    "smlad r12, r12, r4, r7\n\t"                                                                   \
+    "smlad " last ", " last ", r4, r7\n\t"
+
 #define EQ_EIGHTS_BOTH "ldrd r10, r11, [r2], #8\n\t"
 #define EQ_EIGHTS_ONE
 
@@ -185,6 +212,23 @@ EQ_NAKED static void eq_products_spread_dsp(const eq_eights_dsp *part EQ_UNUSED)
         step(12) step(13) step(14) step(15) step(16)
 
 EQ_EIGHTS_EACH_SHIFT(EQ_EIGHTS_SHIFTED)
+
+#define EQ_EIGHTS_STEPPED_SHIFTED(right)                                                           \
+    EQ_NAKED static void eq_stepped_##right##_dsp(const eq_eights_dsp *part EQ_UNUSED)             \
+    {                                                                                              \
+        EQ_EIGHTS(EQ_EIGHTS_BOTH, EQ_EIGHTS_STEPPED("r8", "r10", #right),                          \
+                  EQ_EIGHTS_STEPPED("r9", "r11", #right));                                         \
+    }                                                                                              \
+    EQ_NAKED static void eq_stepped_spread_##right##_dsp(const eq_eights_dsp *part EQ_UNUSED)      \
+    {                                                                                              \
+        EQ_EIGHTS(EQ_EIGHTS_ONE, EQ_EIGHTS_STEPPED_SPREAD("r8", "r10", #right),                    \
+                  EQ_EIGHTS_STEPPED_SPREAD("r9", "r11", #right));                                  \
+    }
+
+#define EQ_STEPPED_EACH(step)                                                                      \
+    step(17) step(18) step(19) step(20) step(21) step(22) step(23) step(24)
+
+EQ_STEPPED_EACH(EQ_EIGHTS_STEPPED_SHIFTED)
 
 /* How many results of a row of `size` these functions can give; `b` is null where it is spread. */
 EQ_KERNEL int32_t eq_eights_count(int32_t size, const int8_t *a, const int8_t *b,

@@ -1,8 +1,9 @@
 /* MUL, int8, with or without broadcasting, for cores with the DSP extension.
  *
  * The reference rounds a product twice. Where one rounded multiplication gives the same bytes for
- * all 65536 pairs of inputs, as the host finds out, `shift` is 0; otherwise there are two roundings
- * here as well.
+ * all 65536 pairs of inputs, as the host finds out, `shift` is 0. Where it takes a step between
+ * products of either sign, and they fit 16 bits, one SMLAD of value and sign does. Otherwise there
+ * are two roundings here as well.
  */
 #ifndef EQ_SCALED_PRODUCT_DSP_H
 #define EQ_SCALED_PRODUCT_DSP_H
@@ -14,8 +15,11 @@
 typedef struct {
     eq_broadcast shape; /* the last axis: all of both inputs, or of input 1 with one of input 2 */
     int32_t input1_offset, input2_offset;
-    int32_t shift;  /* to the right, behind the factor; 0: none, and no second rounding */
-    int32_t factor; /* of a product, Q32; with a shift 2 * multiplier - 2^32 */
+    int32_t shift;    /* to the right, behind the factor; 0: none, and no second rounding; above 16:
+                         of a sum with a step */
+    int32_t factor;   /* of a product, Q32; with a shift 2 * multiplier - 2^32; with a step two of
+                         int16: of the product, and of its upper half, -1 if it is negative */
+    int32_t constant; /* of a sum with a step */
     int32_t output_offset;
     int32_t narrow; /* 1: before saturation every result and 128 more fit 16 bits */
     int32_t eights; /* 1: of long rows, eight at a time */
@@ -90,9 +94,14 @@ EQ_KERNEL void eq_scaled_product_four_dsp(const eq_scaled_product_dsp_params *p,
     "ssat " product ", #8, " product ", asr #" #right "\n\t"                                       \
     "strb " product ", [%0], #1\n\t"
 
-/* Four products with two roundings. In one piece, since compilers put the results together in a
- * register instead of storing them: 30 instructions. */
-#define EQ_SCALED_PRODUCT_FOUR(right)                                                              \
+#define EQ_STEPPED_END(product, right)                                                             \
+    "smlad " product ", " product ", %8, %9\n\t"                                                   \
+    "ssat " product ", #8, " product ", asr #" #right "\n\t"                                       \
+    "strb " product ", [%0], #1\n\t"
+
+/* Four products with two roundings, or with a step. In one piece, since compilers put the results
+ * together in a register instead of storing them: 30 instructions, or 22. */
+#define EQ_SCALED_PRODUCT_FOUR_OF(end, right)                                                      \
     case right:                                                                                    \
         __asm__ volatile(                                                                          \
             "ldr %4, [%1], #4\n\t"                                                                 \
@@ -101,17 +110,14 @@ EQ_KERNEL void eq_scaled_product_four_dsp(const eq_scaled_product_dsp_params *p,
             "sxtab16 %5, %11, %6\n\t"                                                              \
             "sxtab16 %4, %10, %4, ror #8\n\t"                                                      \
             "sxtab16 %6, %11, %6, ror #8\n\t"                                                      \
-            "smulbb %7, %3, %5\n\t" EQ_SCALED_PRODUCT_END(                                         \
+            "smulbb %7, %3, %5\n\t" end(                                                           \
                 "%7", right) "smulbb %7, %4, "                                                     \
                              "%6\n"                                                                \
-                             "\t" EQ_SCALED_PRODUCT_END(                                           \
-                                 "%7", right) "smultt %3, %3, "                                    \
-                                              "%5\n\t" EQ_SCALED_PRODUCT_END(                      \
-                                                  "%3", right) "smultt %4, "                       \
-                                                               "%4, "                              \
-                                                               "%6\n"                              \
-                                                               "\t" EQ_SCALED_PRODUCT_END("%4",    \
-                                                                                          right)   \
+                             "\t" end("%7", right) "smultt %3, %3, "                               \
+                                                   "%5\n\t" end("%3", right) "smultt %4, "         \
+                                                                             "%4, "                \
+                                                                             "%6\n"                \
+                                                                             "\t" end("%4", right) \
             : "+r"(output), "+r"(a), "+r"(b), "=&r"(even1), "=&r"(odd1), "=&r"(even2),             \
               "=&r"(odd2), "=&r"(product)                                                          \
             : "r"(p->factor), "r"(rounding), "r"(offsets1), "r"(offsets2)                          \
@@ -119,35 +125,47 @@ EQ_KERNEL void eq_scaled_product_four_dsp(const eq_scaled_product_dsp_params *p,
         break;
 
 /* The same with one value of input 2, twice in a word. */
-#define EQ_SCALED_PRODUCT_FOUR_SPREAD(right)                                                       \
+#define EQ_SCALED_PRODUCT_FOUR_SPREAD_OF(end, right)                                               \
     case right:                                                                                    \
         __asm__ volatile(                                                                          \
             "ldr %4, [%1], #4\n\t"                                                                 \
             "sxtab16 %3, %5, %4\n\t"                                                               \
             "sxtab16 %4, %5, %4, ror #8\n\t"                                                       \
-            "smulbb %2, %3, %6\n\t" EQ_SCALED_PRODUCT_END(                                         \
+            "smulbb %2, %3, %6\n\t" end(                                                           \
                 "%2", right) "smulbb %2, %4, "                                                     \
                              "%6\n"                                                                \
-                             "\t" EQ_SCALED_PRODUCT_END(                                           \
-                                 "%2", right) "smultb %3, %3, "                                    \
-                                              "%6\n\t" EQ_SCALED_PRODUCT_END(                      \
-                                                  "%3", right) "smultb %4, "                       \
-                                                               "%4, "                              \
-                                                               "%6\n"                              \
-                                                               "\t" EQ_SCALED_PRODUCT_END("%4",    \
-                                                                                          right)   \
+                             "\t" end("%2", right) "smultb %3, %3, "                               \
+                                                   "%6\n\t" end("%3", right) "smultb %4, "         \
+                                                                             "%4, "                \
+                                                                             "%6\n"                \
+                                                                             "\t" end("%4", right) \
             : "+r"(output), "+r"(a), "=&r"(product), "=&r"(even1), "=&r"(odd1)                     \
             : "r"(offsets1), "r"(value), "r"(0), "r"(p->factor), "r"(rounding)                     \
             : "memory");                                                                           \
         break;
 
+#define EQ_SCALED_PRODUCT_FOUR(right) EQ_SCALED_PRODUCT_FOUR_OF(EQ_SCALED_PRODUCT_END, right)
+#define EQ_SCALED_PRODUCT_FOUR_SPREAD(right)                                                       \
+    EQ_SCALED_PRODUCT_FOUR_SPREAD_OF(EQ_SCALED_PRODUCT_END, right)
+#define EQ_STEPPED_FOUR(right) EQ_SCALED_PRODUCT_FOUR_OF(EQ_STEPPED_END, right)
+#define EQ_STEPPED_FOUR_SPREAD(right) EQ_SCALED_PRODUCT_FOUR_SPREAD_OF(EQ_STEPPED_END, right)
+
 #define EQ_SCALED_PRODUCT_EACH(step)                                                               \
     step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)      \
         step(12) step(13) step(14) step(15) step(16)
 
-/* Zero point and one half, to be added before the shift. */
+/* Whether factors, and the constant, are of a sum with a step: EQ_STEPPED_EACH. */
+EQ_KERNEL int eq_scaled_product_has_step(const eq_scaled_product_dsp_params *p)
+{
+    return p->shift > 16;
+}
+
+/* Zero point and one half, to be added before the shift; or the constant of a sum with a step. */
 EQ_KERNEL int32_t eq_scaled_product_rounding_dsp(const eq_scaled_product_dsp_params *p)
 {
+    if (eq_scaled_product_has_step(p)) {
+        return p->constant;
+    }
     return p->shift > 0 ? (2 * p->output_offset + 1) * (1 << (p->shift - 1)) : 0;
 }
 
@@ -156,7 +174,10 @@ EQ_KERNEL int8_t eq_scaled_product_one_dsp(const eq_scaled_product_dsp_params *p
 {
     const int32_t product = (a + p->input1_offset) * (b + p->input2_offset);
     int32_t x;
-    if (p->shift > 0) {
+    if (eq_scaled_product_has_step(p)) {
+        __asm__("smlad %0, %1, %2, %3" : "=r"(x) : "r"(product), "r"(p->factor), "r"(p->constant));
+        x >>= p->shift;
+    } else if (p->shift > 0) {
         x = eq_smmlar(product, p->factor, product);
         x = (x + (x >> 31) + eq_scaled_product_rounding_dsp(p)) >> p->shift;
     } else {
@@ -185,6 +206,7 @@ EQ_KERNEL void eq_scaled_product_fours_dsp(const eq_scaled_product_dsp_params *p
     uint32_t even1, odd1, even2, odd2, product;
     switch (p->shift) {
         EQ_SCALED_PRODUCT_EACH(EQ_SCALED_PRODUCT_FOUR)
+        EQ_STEPPED_EACH(EQ_STEPPED_FOUR)
     default:
         memcpy(&even2, b, 4);
         eq_scaled_product_four_dsp(p, a, eq_offset_even(even2, offsets2),
@@ -211,6 +233,7 @@ EQ_KERNEL void eq_scaled_product_spread_fours_dsp(const eq_scaled_product_dsp_pa
     uint32_t even1, odd1, product;
     switch (p->shift) {
         EQ_SCALED_PRODUCT_EACH(EQ_SCALED_PRODUCT_FOUR_SPREAD)
+        EQ_STEPPED_EACH(EQ_STEPPED_FOUR_SPREAD)
     default:
         eq_scaled_product_four_dsp(p, a, value, value, output);
         a += 4;
@@ -236,6 +259,14 @@ EQ_KERNEL int32_t eq_scaled_product_count_dsp(const eq_scaled_product_dsp_params
     case right:                                                                                    \
         eq_products_spread_##right##_dsp(&part);                                                   \
         break;
+#define EQ_STEPPED_PASS(right)                                                                     \
+    case right:                                                                                    \
+        eq_stepped_##right##_dsp(&part);                                                           \
+        break;
+#define EQ_STEPPED_PASS_SPREAD(right)                                                              \
+    case right:                                                                                    \
+        eq_stepped_spread_##right##_dsp(&part);                                                    \
+        break;
 
 /* A part of a row, eight results at a time. With one rounding they are saturated to unsigned bytes,
  * so 128 is added; with two, products are doubled instead of the multiplier. */
@@ -244,7 +275,12 @@ EQ_KERNEL void eq_scaled_product_eights_dsp(const eq_scaled_product_dsp_params *
 {
     const int32_t first = (int32_t)eq_pair_offset(p->input1_offset);
     const int32_t second = (int32_t)eq_pair_offset(p->input2_offset);
-    if (p->shift > 0) {
+    if (eq_scaled_product_has_step(p)) {
+        const eq_eights_dsp part = {a, b, output, a + count, p->factor, first, second, p->constant};
+        switch (p->shift) {
+            EQ_STEPPED_EACH(EQ_STEPPED_PASS)
+        }
+    } else if (p->shift > 0) {
         const eq_eights_dsp part = {a,
                                     b,
                                     output,
@@ -269,7 +305,13 @@ EQ_KERNEL void eq_scaled_product_spread_eights_dsp(const eq_scaled_product_dsp_p
                                                    int32_t count)
 {
     const int32_t first = (int32_t)eq_pair_offset(p->input1_offset);
-    if (p->shift > 0) {
+    if (eq_scaled_product_has_step(p)) {
+        const eq_eights_dsp part = {
+            a, a, output, a + count, p->factor, first, (int32_t)eq_pair_offset(value), p->constant};
+        switch (p->shift) {
+            EQ_STEPPED_EACH(EQ_STEPPED_PASS_SPREAD)
+        }
+    } else if (p->shift > 0) {
         const eq_eights_dsp part = {a,
                                     a,
                                     output,

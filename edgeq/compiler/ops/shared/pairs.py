@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Constant, Node, ParamValue
 from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
 from edgeq.compiler.ops.shared.lookup import Pairwise
+from edgeq.compiler.ops.shared.steps import product_step
 
 _VALUES = np.arange(-128, 128, dtype=np.int64)
 _FIRST, _SECOND = _VALUES[:, None], _VALUES[None, :]
@@ -311,6 +312,17 @@ def _two_roundings(
     return {"shift": right, "factor": 2 * multiplier - (1 << 32), "narrow": 0}
 
 
+def _stepped(
+    multiplier: int, shift: int, products: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> dict[str, int] | None:
+    """The fields for one multiplication by a factor and a step; None where none were found."""
+    found = product_step(products, wanted, multiplier * 2.0 ** (shift - 31))
+    if found is None:
+        return None
+    fields = {"shift": found.bits, "factor": found.pair, "narrow": 0}
+    return {**fields, "constant": found.constant}
+
+
 def lower_product(
     node: Node, scale: tuple[int, int], compute: Pairwise, clamp: dict[str, int]
 ) -> Call | None:
@@ -329,7 +341,8 @@ def lower_product(
         narrow = raw.min() >= -(1 << 15) and raw.max() < 1 << 15
         fields: dict[str, int] | None = {"shift": 0, "factor": factor, "narrow": int(narrow)}
     else:
-        fields = _two_roundings(*scale, products, output.zero_point)
+        fields = _stepped(*scale, products, _wanted(compute))
+        fields = fields or _two_roundings(*scale, products, output.zero_point)
     if fields is None:
         return None
     shape, swapped = _sides(node)
@@ -341,6 +354,7 @@ def lower_product(
         "input1_offset": -sides[0].zero_point,
         "input2_offset": -sides[1].zero_point,
         "output_offset": output.zero_point,
+        "constant": 0,
         **fields,
         "eights": int(eights),
         **clamp,
