@@ -64,6 +64,7 @@ FORMS = (
     ("sim:cortex-m4f", "DEPTHWISE_CONV_2D float32", "eq_depthwise_conv_2d_fpu_f32"),
     ("sim:cortex-m4f", "FULLY_CONNECTED float32", "eq_fully_connected_fpu_f32"),
     ("sim:cortex-m4f", "LSTM float32", "eq_lstm_fpu_f32"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED int8", "eq_fully_connected_mve_s8"),
     ("qemu:cortex-m55", "CONV_2D int16", "eq_conv_2d_dsp_s16"),
     ("qemu:cortex-m55", "LSTM int8", "eq_lstm_dsp_s8"),
     ("qemu:cortex-m55", "MUL", "eq_scaled_product_dsp_s8"),

@@ -192,6 +192,7 @@ def test_depthwise_conv_2d(tmp_path):
 def test_fully_connected(tmp_path):
     rng = np.random.default_rng(3)
     shapes = [(1, 8, 128), (1, 16, 1), (2, 33, 5), (3, 640, 7), (1, 1, 1), (1, 15, 12), (2, 48, 4)]
+    shapes += [(1, 64, 16), (2, 33, 19), (1, 7, 22), (1, 96, 28), (1, 130, 8), (2, 80, 21)]
     layers = [
         layer(rng, "FULLY_CONNECTED", (batches, taps), (count, taps), (batches, count), 0)
         for batches, taps, count in shapes * 3
@@ -253,5 +254,6 @@ def test_other_optimization_levels(tmp_path, level):
         convolution(rng, (7, 6), (3, 5), (3, 3), (2, 2)),
         convolution(rng, (5, 5), (32, 8), (1, 1)),
         layer(rng, "FULLY_CONNECTED", (2, 33), (5, 33), (2, 5), 0),
+        *(layer(rng, "FULLY_CONNECTED", (1, n), (22, n), (1, 22), 0) for n in (32, 32, 37, 37)),
     ]
     assert_exact(tmp_path, layers, level)
