@@ -95,9 +95,17 @@ def system(cpu: Cpu, folder: Path) -> Path:
     return root
 
 
-def counted(command: list[str], cpu: Cpu, plugin: Path, *options: str) -> float:
+def counter(folder: Path) -> Path:
+    """The plugin that counts instructions, compiled."""
+    plugin = folder / "count.so"
+    shared = ["gcc", "-shared", "-fPIC", "-O2", str(COUNTER / "count.c"), "-o", str(plugin)]
+    subprocess.run(shared, check=True)
+    return plugin
+
+
+def counted(command: list[str], qemu: str, cpu: str, plugin: Path, *options: str) -> float:
     """Instructions of one call of a program whose last argument is the number of calls."""
-    emulator = [QEMU, "-cpu", cpu.name, *options, "-plugin", str(plugin), "-d", "plugin"]
+    emulator = [qemu, "-cpu", cpu, *options, "-plugin", str(plugin), "-d", "plugin"]
     found = []
     for calls in (FEW, MANY):
         done = subprocess.run(
@@ -109,10 +117,10 @@ def counted(command: list[str], cpu: Cpu, plugin: Path, *options: str) -> float:
     return (found[1] - found[0]) / (MANY - FEW)
 
 
-def ours(path: Path, isa: str) -> list[str]:
+def ours(path: Path, isa: str, target: str = "aarch64", command: str = COMPILER) -> list[str]:
     """The program of the generated C, at one level."""
-    sources = generate(path, name=NAME, target="aarch64", options=CompileOptions(isa=isa))
-    compiler = Toolchain(COMPILER, (str(shutil.which(COMPILER)),), (), (), "")
+    sources = generate(path, name=NAME, target=target, options=CompileOptions(isa=isa))
+    compiler = Toolchain(command, (str(shutil.which(command)),), (), (), "")
     files = {**sources.files, "main.c": _MAIN}
     return [str(build(compiler, files, compile_flags(sources), ["-static", "-lm"], "calls"))]
 
@@ -139,17 +147,16 @@ def main() -> None:
     library = litert_library("aarch64").path
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        plugin, calls = folder / "count.so", theirs(folder)
-        shared = ["gcc", "-shared", "-fPIC", "-O2", str(COUNTER / "count.c"), "-o", str(plugin)]
-        subprocess.run(shared, check=True)
+        plugin, calls = counter(folder), theirs(folder)
         roots = {cpu.name: system(cpu, folder) for cpu in CPUS}
         for name, path in models():
             for cpu in CPUS:
                 if given.only not in name or (given.cpu and cpu.name not in given.cpu):
                     continue
                 lib = ["-L", str(roots[cpu.name])]
-                litert = counted([str(calls), str(library), str(path)], cpu, plugin, *lib)
-                edgeq = counted(ours(path, cpu.isa), cpu, plugin)
+                command = [str(calls), str(library), str(path)]
+                litert = counted(command, QEMU, cpu.name, plugin, *lib)
+                edgeq = counted(ours(path, cpu.isa), QEMU, cpu.name, plugin)
                 row = {"isa": cpu.isa, "litert": round(litert), "edgeq": round(edgeq)}
                 kept.setdefault("cpus", {}).setdefault(cpu.name, {})[name] = row
                 print(f"{cpu.name} {name}: {row}, {edgeq / litert:.2f}x", flush=True)

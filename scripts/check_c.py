@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgeq.boards.levels import LEVELS, Level
+from edgeq.boards.levels import LEVELS, NAMES, Level
 from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import BARE_HEADERS
 from edgeq.compiler.codegen.dispatch import clang_attribute
@@ -26,10 +26,14 @@ _PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf/include"
 _PER_CORE = ("core", "block_row")
 _HARD = ("-mthumb", "-mfloat-abi=hard")
 _LEVEL = "simd"  # of hosts' levels
-LEVEL_NAMES = ("simd128", *(level.name for level in LEVELS))
+LEVEL_NAMES = ("simd128", *NAMES)
 _WASM = ["clang", "--target=wasm32", "-isystem", str(BARE_HEADERS)]
 _LEVEL_COMPILERS = {
     "x86-64": (["gcc"], ["clang"]),
+    "armv7": (
+        ["arm-linux-gnueabihf-gcc"],
+        ["clang", "--target=armv7-linux-gnueabihf", "-mfpu=neon"],  # for functions from 16 on
+    ),
     "aarch64": (["aarch64-linux-gnu-gcc"], ["clang", "--target=aarch64-linux-gnu"]),
 }
 
@@ -40,6 +44,8 @@ def _level_builds(level: Level) -> list[list[str]]:
     for command in _LEVEL_COMPILERS[level.cpu]:
         clang = command[0] == "clang"
         asked = clang_attribute(level.attribute) if clang else level.attribute
+        if level.attribute.startswith("fpu=") and level.cpu != "armv7":
+            asked = ""
         option = f'-DEQ_TARGET=__attribute__((target("{asked}")))'
         commands.append([*command, *([option] if asked else [])])
     return commands
@@ -48,7 +54,10 @@ def _level_builds(level: Level) -> list[list[str]]:
 # Folder of the target-specific headers that a build sees, and the compilers that make it.
 BUILDS: dict[str, list[list[str]]] = {
     "host": [["gcc"], ["clang"]],
-    **{level.name: _level_builds(level) for level in LEVELS if level.cpu},
+    **{
+        name: [each for level in LEVELS if level.name == name for each in _level_builds(level)]
+        for name in NAMES[1:]
+    },
     "simd128": [[*_WASM, "-msimd128"], _WASM],
     "dsp": [
         ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
@@ -88,9 +97,9 @@ def lay_out(build: str, folder: Path) -> list[str]:
         waiting = [build]
         while waiting:
             text = (KERNELS / waiting.pop() / "simd.h").read_text()
-            for included in re.findall(r"eq_simd_(\w+)\.h", text):
-                shutil.copy(KERNELS / included / "simd.h", folder / f"eq_simd_{included}.h")
-                waiting.append(included)
+            for part, included in re.findall(r"eq_(simd|halves)_(\w+)\.h", text):
+                shutil.copy(KERNELS / included / f"{part}.h", folder / f"eq_{part}_{included}.h")
+                waiting += [included] * (part == "simd")
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)
     for shared in _PER_CORE:
         if not (KERNELS / build / f"{shared}.h").exists():

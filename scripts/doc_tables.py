@@ -136,11 +136,28 @@ def arm64_table() -> str:
     return "\n".join(lines)
 
 
+def arm32_table() -> str:
+    """Instructions of TensorFlow Lite and of the generated C on 32-bit Arm."""
+    kept = json.loads((ROOT / "benchmarks" / "arm32.json").read_text())
+    lines = ["| CPU | model | TensorFlow Lite | portable C | `neon` | to TensorFlow Lite |"]
+    lines.append("|---|---|--:|--:|--:|--:|")
+    for model, row in kept["models"].items():
+        counts = " | ".join(f"{row[each]:,}" for each in ("tflite", "portable", "neon"))
+        ratio = row["neon"] / row["tflite"]
+        lines.append(f"| {kept['cpu']} | {model} | {counts} | {ratio:.2f}x |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"bench": bench_table},
     "CONTRIBUTING.md": {"rooms": rooms},
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
-    "docs/hosts.md": {"hosts": host_table, "start": start_table, "arm64": arm64_table},
+    "docs/hosts.md": {
+        "hosts": host_table,
+        "start": start_table,
+        "arm64": arm64_table,
+        "arm32": arm32_table,
+    },
     "docs/targets.md": {"targets": target_table},
     "docs/guides/choosing-a-scheme.md": {"schemes": doc_pages.schemes},
     "docs/reference/architecture.md": {"rooms": rooms},

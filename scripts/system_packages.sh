@@ -7,7 +7,8 @@ set -u
 packages="gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf
 picolibc-riscv64-unknown-elf clang qemu-system-arm qemu-system-misc qemu-user-static openssh-server
 openssh-client cpio zstd xz-utils cmake mmdebstrap adb busybox
-gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-avr avr-libc simavr arduino-core-avr
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+gcc-avr avr-libc simavr arduino-core-avr
 libstdc++-arm-none-eabi-newlib netcat-openbsd dropbear-bin
 musl dash mksh tcsh fish zsh g++ ninja-build pkg-config kotlin espeak-ng"
 

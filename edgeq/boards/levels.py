@@ -14,14 +14,16 @@ from edgeq.errors import UsageError
 
 @dataclass(frozen=True)
 class Level:
-    """One level; its primitives are kernels/<name>/simd.h.
+    """One level of a CPU; its primitives are kernels/<name>/simd.h.
 
     Attributes:
-        name: What `--isa` takes; also the folder of its primitives, "host" for plain C.
+        name: What `--isa` takes; also the folder of its primitives, "host" for plain C. NEON is one
+            of two CPUs, in one text.
         cpu: The CPU that it is a level of, as boards/cpu.py calls it; "" for all.
         features: What the CPU must have, in the words of Linux's /proc/cpuinfo.
         isa: The same in the words of targets, where they say so much of their CPU.
         attribute: What functions ask the compiler for, as an attribute `target`; "" for nothing.
+            "fpu=" is for 32-bit Arm alone, so that C for NEON is C for both.
         flags: What a compiler is given that makes all of a program for this level.
         builtin: What gcc's and clang's __builtin_cpu_supports call the features.
     """
@@ -46,7 +48,14 @@ class Level:
         return CONDITIONS.get(self.cpu, "")
 
 
-CONDITIONS = {"x86-64": "defined(__x86_64__)", "aarch64": "defined(__aarch64__)"}
+_NO_M_PROFILE = "!(defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M')"
+_HAS_NEON = "(defined(__ARM_NEON) || !defined(__clang__) || __clang_major__ >= 16)"
+CONDITIONS = {
+    "x86-64": "defined(__x86_64__)",
+    # What is made for Armv6 (Raspberry Pi OS) has NEON in it, too, and asks before it uses it.
+    "armv7": f"defined(__arm__) && defined(__ARM_FP) && {_NO_M_PROFILE} && {_HAS_NEON}",
+    "aarch64": "defined(__aarch64__)",
+}
 """By CPU, what its compilers define."""
 _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 # From the plainest to the best of each CPU.
@@ -69,7 +78,8 @@ LEVELS = (
         ("-march=x86-64-v4", "-mavx512vnni"),
         ("avx2", "fma", *_AVX512, "avx512vnni"),
     ),
-    Level("neon", "aarch64", ("asimd",), flags=("-march=armv8-a",), isa=("neon",)),
+    Level("neon", "armv7", ("neon",), "fpu=neon", ("-march=armv7-a", "-mfpu=neon"), isa=("neon",)),
+    Level("neon", "aarch64", ("asimd",), "fpu=neon", ("-march=armv8-a",), isa=("neon",)),
     Level(
         "neondot",
         "aarch64",
@@ -87,19 +97,22 @@ LEVELS = (
         isa=("neon", "dotprod", "i8mm"),
     ),
 )
-NAMES = tuple(level.name for level in LEVELS)
-_MACHINES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64", "aarch64": "aarch64"}
+NAMES = tuple(dict.fromkeys(level.name for level in LEVELS))
+_MACHINES = {
+    "amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64", "aarch64": "aarch64",
+    "armv7l": "armv7", "armv8l": "armv7",
+}  # fmt: skip
 
 
-def level(name: str) -> Level:
-    """The level of a name.
+def level(name: str, cpu: str = "") -> Level:
+    """The level of a name: that of a CPU, where several have one of this name.
 
     Raises:
         UsageError: There is none.
     """
-    for each in LEVELS:
-        if each.name == name:
-            return each
+    named = [each for each in LEVELS if each.name == name]
+    for each in (*(e for e in named if e.cpu == cpu), *named[-1:]):
+        return each
     raise UsageError(f"'{name}' is no level of an instruction set.", hint=", ".join(NAMES))
 
 
@@ -126,8 +139,18 @@ def best_of(cpu: str, features: Iterable[str]) -> Level:
         cpu: As boards/cpu.py calls it.
         features: What it has, in the words of /proc/cpuinfo.
     """
+    return [e for e in LEVELS if e.cpu in ("", cpu) and not lacking(e, features)][-1]
+
+
+def lacking(each: Level, features: Iterable[str]) -> list[str]:
+    """What a CPU lacks for a level, in the words of /proc/cpuinfo.
+
+    A kernel of 64 bits calls NEON asimd, to programs of 32 bits too.
+    """
     found = frozenset(features)
-    return [e for e in LEVELS if e.cpu in ("", cpu) and found.issuperset(e.features)][-1]
+    if each.cpu == "armv7" and "asimd" in found:
+        found |= {"neon"}
+    return [feature for feature in each.features if feature not in found]
 
 
 def stated(cpu: str, isa: Iterable[str]) -> Level:
@@ -145,7 +168,7 @@ def stated(cpu: str, isa: Iterable[str]) -> Level:
 
 def runs_here(each: Level) -> bool:
     """Whether this machine can run code of a level."""
-    return each.cpu in ("", _cpu_here()) and features_here().issuperset(each.features)
+    return each.cpu in ("", _cpu_here()) and not lacking(each, features_here())
 
 
 def best_here() -> Level:

@@ -88,7 +88,7 @@ def isa_of(target: Target, isa: str = "") -> Isa:
         UsageError: There is no such level, it is one of another processor, or of a better one.
     """
     if isa:
-        chosen = level(isa)
+        chosen = level(isa, target.cpu)
         if target.cpu not in (PORTABLE, chosen.cpu) and not (
             target.toolchain == "host" and not chosen.cpu
         ):
@@ -168,7 +168,7 @@ def generate(
     isa = _with_threads(isa, target, options.threads)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix)
-    levels = [level(each) for each in isa.levels]
+    levels = _dispatched(target) if options.dispatch else []
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
     constant_bytes = names.constant_bytes
@@ -240,9 +240,14 @@ def isa_dispatched(target: Target, options: CompileOptions) -> Isa:
             f"--dispatch chooses among the levels of hosts, and {other} says which it is.",
             hint="leave out one of them",
         )
-    cpus = {target.cpu} if target.toolchain == "host" else {each.cpu for each in ALL_LEVELS}
-    chosen = tuple(each.name for each in ALL_LEVELS if each.cpu and each.cpu in cpus)
-    return Isa(level("portable").kernels, levels=chosen)
+    chosen = dict.fromkeys(each.name for each in _dispatched(target))
+    return Isa(level("portable").kernels, levels=tuple(chosen))
+
+
+def _dispatched(target: Target) -> list[Level]:
+    """What a program chooses from when it runs: the levels of a host, or of all."""
+    own = target.cpu if target.toolchain == "host" else ""
+    return [each for each in ALL_LEVELS if each.cpu and own in ("", each.cpu)]
 
 
 def level_files(
@@ -254,10 +259,10 @@ def level_files(
         f"{prefix}_layers.h": layers_header(prefix, names.functions, levels, head),
         "eq_simd.h": simd_header(levels),
     }
-    for each in (None, *levels):
-        stem = f"{prefix}_{each.name if each is not None else 'portable'}"
-        text = level_text(prefix, names.functions, each, includes, definitions, head)
-        files[f"{stem}.c"] = text
+    for stem in dict.fromkeys(("portable", *(each.name for each in levels))):
+        same = [each for each in levels if each.name == stem]
+        text = level_text(prefix, names.functions, same, includes, definitions, head)
+        files[f"{prefix}_{stem}.c"] = text
     return files
 
 

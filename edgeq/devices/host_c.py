@@ -161,7 +161,7 @@ class HostDevice:
         if options.dispatch:
             made = generate(model, host_target(), options, loaded=True)
             return HostSession(self.address, made)
-        chosen = level(options.isa) if options.isa else best_here()
+        chosen = level(options.isa, host_target().cpu) if options.isa else best_here()
         if not runs_here(chosen):
             raise EdgeqError(
                 f"this machine's CPU cannot run code of level {chosen.name}.",

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq.boards.levels import level
-from edgeq.compiler.build.toolchain import BARE_HEADERS, wasm_toolchain, zig_toolchain
+from edgeq.compiler.build.toolchain import (
+    ARMV7_WITHOUT_NEON,
+    BARE_HEADERS,
+    wasm_toolchain,
+    zig_toolchain,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.tools import run_tool
@@ -18,7 +23,9 @@ _WEB_STACK_BYTES = 1 << 16
 WEB_FORMS = (("", False, False), (".simd", True, False), (".relaxed", True, True))
 ABIS = {
     "arm64-v8a": ("aarch64-linux-android",),
-    "armeabi-v7a": ("arm-linux-androideabi", "-mcpu=generic+v7a+vfp3d16"),
+    # zig's Android of 32 bits has floats in software, and therefore no NEON. Only where functions
+    # take or give floats do the two systems differ, and the library's take none.
+    "armeabi-v7a": ("arm-linux-musleabihf", *ARMV7_WITHOUT_NEON),
     "x86_64": ("x86_64-linux-android",),
 }
 """Android's names of processors, and what zig is told of each."""

@@ -1,31 +1,26 @@
-"""The kernels of AArch64 give TensorFlow Lite Micro's bytes at every level, in QEMU's user mode."""
+"""The kernels of Arm give TensorFlow Lite Micro's bytes at every level, in QEMU's user mode."""
 
 import shutil
 import subprocess
 
-import numpy as np
 import pytest
 
 from edgeq.boards.levels import best_here, best_of
 from edgeq.boards.target import load_target
-from edgeq.compiler.compilation import generate, isa_of
+from edgeq.compiler.compilation import isa_of
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.registry import open_device
 from edgeq.devices.remote.facts import read_facts
 from edgeq.devices.remote.runner import for_its_cpu
 from edgeq.errors import EdgeqError
 from edgeq.support.resources import resource_dir
-from tests.kernels import arm64
+from tests.kernels.arm64 import ARM64, TINY, five_models, outputs_on_arm, run_arm, small_model
 from tests.kernels.hosts import FORMS, SIZE
-from tests.kernels.layers import compared_with, random_layers, side_by_side
-from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
-from tests.oracle.build import build as build_model
+from tests.kernels.layers import compared_with, random_layers
 from tests.tools import need
 
 A53 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 A76 = f"{A53} asimdrdm lrcpc dcpop asimddp"
 A710 = f"{A76} sve2 svei8mm i8mm bf16"
-MODELS = ("kws", "resnet", "vww", "sww", "ad01")
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +34,11 @@ def layers():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", arm64.NAMES)
+@pytest.mark.parametrize("isa", ARM64.levels)
 def test_random_layers_give_tflms_bytes(isa, layers):
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     differ, compared = compared_with(
-        layers, lambda cases, calls: arm64.outputs_on_arm64(cases, calls, isa)
+        layers, lambda cases, calls: outputs_on_arm(ARM64, cases, calls, isa)
     )
     assert not differ
     assert compared >= len(layers) // 2
@@ -51,67 +46,40 @@ def test_random_layers_give_tflms_bytes(isa, layers):
 
 @pytest.fixture(scope="module")
 def five(models, tmp_path_factory):
-    """The five models side by side, inputs for them, and TensorFlow Lite Micro's outputs."""
-    random = np.random.default_rng(7)
-    inputs, expected = [], []
-    for name in MODELS:
-        path = models / f"{name}_int8.tflite"
-        with open_device("tflm").open(path, CompileOptions()) as session:
-            shape = generate(path, name="m").manifest["inputs"][0]["shape"]
-            inputs.append(random.integers(-128, 128, (2, *shape)).astype(np.int8))
-            expected += session.run([inputs[-1]])
-    path = tmp_path_factory.mktemp("five") / "five.tflite"
-    path.write_bytes(side_by_side([(models / f"{n}_int8.tflite").read_bytes() for n in MODELS]))
-    return path, inputs, expected
+    return five_models(models, tmp_path_factory.mktemp("five"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", arm64.NAMES)
+@pytest.mark.parametrize("isa", ARM64.levels)
 def test_the_five_models_give_tflms_bytes(isa, five):
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     path, inputs, expected = five
-    found = arm64.run_arm64(path, inputs, CompileOptions(isa=isa), arm64.CPUS[isa])
-    for name, ours, theirs in zip(MODELS, found, expected, strict=True):
+    found = run_arm(ARM64, path, inputs, CompileOptions(isa=isa), ARM64.cpus[isa])
+    for name, ours, theirs in zip(TINY, found, expected, strict=True):
         assert ours.tobytes() == theirs.tobytes(), name
 
 
 @pytest.fixture
 def small(tmp_path):
-    """A convolution, inputs for it, and TensorFlow Lite Micro's outputs."""
-    random = np.random.default_rng(5)
-    filters = random.integers(-127, 128, (20, 3, 3, 12)).astype(np.int8)
-    tensors = [
-        TensorSpec((1, 7, 9, 12), "int8", 0.05, 3),
-        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
-        TensorSpec((20,), "int32", 0.0005, 0, random.integers(-900, 900, 20)),
-        TensorSpec((1, 7, 9, 20), "int8", 0.1, -5),
-    ]
-    window = {"padding": 0, "stride_h": 1, "stride_w": 1, "fused_activation_function": 0}
-    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
-    path = tmp_path / "small.tflite"
-    ops = [OpSpec("CONV_2D", [0, 1, 2], [3], window)]
-    path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [3])]))
-    inputs = [random.integers(-128, 128, (3, 1, 7, 9, 12)).astype(np.int8)]
-    with open_device("tflm").open(path, CompileOptions()) as session:
-        return path, inputs, session.run(inputs)
+    return small_model(tmp_path)
 
 
 @pytest.mark.slow
 def test_a_program_of_all_levels_ends_on_no_cpu(small):
     """On a CPU without dot products one of them would end the program."""
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     path, inputs, expected = small
     for cpu in ("cortex-a53", "cortex-a76", "max"):
-        (found,) = arm64.run_arm64(path, inputs, CompileOptions(dispatch=True), cpu)
+        (found,) = run_arm(ARM64, path, inputs, CompileOptions(dispatch=True), cpu)
         assert found.tobytes() == expected[0].tobytes(), cpu
 
 
 def test_a_level_is_not_run_where_it_is_lacking(small):
     """The other way round: that CPU does end what was made for another one."""
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     path, inputs, _ = small
     with pytest.raises(AssertionError, match="uncaught target signal 4"):
-        arm64.run_arm64(path, inputs, CompileOptions(isa="neondot"), "cortex-a53")
+        run_arm(ARM64, path, inputs, CompileOptions(isa="neondot"), "cortex-a53")
 
 
 _LOOK = """
@@ -127,16 +95,16 @@ def _levels(folder, cpu, *flags):
     header = (resource_dir("kernels") / "host" / "cpu.h").read_text()
     (folder / "eq_cpu_host.h").write_text(header)
     (folder / "look.c").write_text(_LOOK)
-    command = [arm64.COMPILER, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+    command = [ARM64.compiler, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
     subprocess.run([*command, *flags, "-static", "look.c", "-o", "look"], cwd=folder, check=True)
     done = subprocess.run(
-        [arm64.QEMU, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
+        [ARM64.qemu, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
     )
     return int(done.stdout)
 
 
 def test_the_system_says_what_the_cpu_has(tmp_path):
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     assert _levels(tmp_path, "cortex-a53") == _NEON
     assert _levels(tmp_path, "cortex-a76") == _NEON + _DOT
     assert _levels(tmp_path, "max") == _NEON + _DOT + _I8MM
@@ -156,7 +124,7 @@ def test_the_system_says_what_the_cpu_has(tmp_path):
     ],
 )
 def test_without_a_c_library_its_text_says_so(features, found, tmp_path):
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     text = tmp_path / "cpuinfo"
     if features is not None:
         text.write_text(
@@ -230,11 +198,11 @@ def test_a_device_is_not_given_what_would_end_there():
 @pytest.mark.parametrize("isa", ["neondot", "i8mm"])
 def test_clang_asks_for_its_instructions_too(isa, small):
     """Before version 16 it has no intrinsics for a part of a program, and gets assembly."""
-    need(not arm64.missing(), arm64.missing())
+    need(not ARM64.missing(), ARM64.missing())
     need(shutil.which("clang"), "clang")
     path, inputs, expected = small
     command = ("clang", "--target=aarch64-linux-gnu")
-    (found,) = arm64.run_arm64(
-        path, inputs, CompileOptions(isa=isa), arm64.CPUS[isa], command=command
+    (found,) = run_arm(
+        ARM64, path, inputs, CompileOptions(isa=isa), ARM64.cpus[isa], command=command
     )
     assert found.tobytes() == expected[0].tobytes()

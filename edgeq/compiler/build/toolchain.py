@@ -20,6 +20,9 @@ _BAREMETAL = Path(__file__).resolve().parent / "baremetal"
 BARE_HEADERS = _BAREMETAL / "include"
 """Folder of the headers that a compiler without a C library lacks."""
 
+ARMV7_WITHOUT_NEON = ("-mcpu=generic+v7a+vfp3d16-neon",)
+"""What zig is told for any Armv7: its own functions, too, have NEON otherwise."""
+
 _CHOICE = "EDGEQ_TOOLCHAIN"
 
 # Names of zig's CPUs, and what zig calls the features that edgeq/boards/cpu.py names.

@@ -25,25 +25,28 @@ def _by_cpu(levels: Sequence[Level]) -> list[tuple[str, list[Level]]]:
 def target_lines(attribute: str) -> list[str]:
     """What functions ask the compiler for, where they ask for anything.
 
-    Of AArch64 gcc takes an architecture with its features, and clang the features' names.
+    Of Arm gcc takes an architecture with its features, or an FPU, and clang the features' names.
     """
     if not attribute:
         return []
     lines = [f'#define EQ_TARGET __attribute__((target("{attribute}")))']
-    if attribute.startswith("arch="):
-        names = clang_attribute(attribute)
+    names = clang_attribute(attribute)
+    if names != attribute:
         lines = [
             "#ifdef __clang__",
             f'#define EQ_TARGET __attribute__((target("{names}")))',
             "#else",
+            *lines,
+            "#endif",
         ]
-        lines += [f'#define EQ_TARGET __attribute__((target("{attribute}")))', "#endif"]
-    return lines
+    return ["#ifdef __arm__", *lines, "#endif"] if attribute.startswith("fpu=") else lines
 
 
 def clang_attribute(attribute: str) -> str:
     """The same in the words of clang."""
-    return ",".join(attribute.split("+")[1:]) if attribute.startswith("arch=") else attribute
+    if attribute.startswith("arch="):
+        return ",".join(attribute.split("+")[1:])
+    return attribute.removeprefix("fpu=")
 
 
 def layers_header(
@@ -69,41 +72,42 @@ def layers_header(
 def level_text(
     name: str,
     functions: Sequence[Function],
-    level: Level | None,
+    levels: Sequence[Level],
     includes: Sequence[str],
     definitions: Sequence[str],
     head: list[str],
 ) -> str:
-    """NAME_LEVEL.c: all layers at one level; None for plain C.
+    """NAME_LEVEL.c: all layers at one level.
 
     Args:
         name: Prefix of the program.
         functions: The layers' functions.
-        level: What they are compiled for.
+        levels: What they are compiled for: a level of one CPU or of several; none for plain C.
         includes: The kernels' headers.
         definitions: The functions' text.
         head: The file's first comment.
     """
     lines = [*head]
-    if level is not None:
-        lines += [f"#if {level.condition}", f"#define EQ_LEVEL_{level.name.upper()} 1"]
-        lines += target_lines(level.attribute)
+    if levels:
+        conditions = [f"({e.condition})" if len(levels) > 1 else e.condition for e in levels]
+        lines += [f"#if {' || '.join(conditions)}", f"#define EQ_LEVEL_{levels[0].name.upper()} 1"]
+        lines += target_lines(levels[0].attribute)
     lines += [f'#include "{name}_layers.h"', ""]
     lines += [f'#include "{file}"' for file in includes]
     lines += ["", *definitions]
-    table = _table(name, level.name if level is not None else "portable")
+    table = _table(name, levels[0].name if levels else "portable")
     lines.append(f"const {name}_layers {table} = {{")
     lines += [f"    .{function.name} = {function.name}," for function in functions]
-    lines += ["};", *(["#else", "extern int eq_empty;", "#endif"] if level is not None else [])]
+    lines += ["};", *(["#else", "extern int eq_empty;", "#endif"] if levels else [])]
     return "\n".join(lines) + "\n"
 
 
 def simd_header(levels: Sequence[Level]) -> str:
     """eq_simd.h: the primitives of the level that a file is for."""
     lines = ["/* The primitives of the level that a file is for. */"]
-    for number, level in enumerate(levels):
-        lines.append(f"#{'el' if number else ''}if defined(EQ_LEVEL_{level.name.upper()})")
-        lines.append(f'#include "eq_simd_{level.name}.h"')
+    for number, level in enumerate(dict.fromkeys(each.name for each in levels)):
+        lines.append(f"#{'el' if number else ''}if defined(EQ_LEVEL_{level.upper()})")
+        lines.append(f'#include "eq_simd_{level}.h"')
     return "\n".join([*lines, "#else", '#include "eq_simd_host.h"', "#endif"]) + "\n"
 
 

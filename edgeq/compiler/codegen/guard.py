@@ -31,7 +31,10 @@ CORES = {
     "avx2": Core("x86-64 with AVX2", "defined(__x86_64__)"),
     "i8mm": Core("AArch64 with products of int8 matrices (I8MM)", "defined(__aarch64__)"),
     "neondot": Core("AArch64 with dot products (Armv8.2 and later)", "defined(__aarch64__)"),
-    "neon": Core("AArch64 (Armv8.0 and later)", "defined(__aarch64__)"),
+    "neon": Core(
+        "AArch64 (Armv8.0 and later), and 32-bit Arm with NEON",
+        f"defined(__aarch64__) || (defined(__arm__) && !({_ARM_M}))",
+    ),
     "simd128": Core("WebAssembly", "defined(__wasm__)"),
     "rv32": Core("RISC-V RV32"),
     "mve": Core("Arm Cortex-M55, M85 (Helium)", f"{_ARM_M} && defined(__ARM_FEATURE_MVE)"),

@@ -13,10 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.boards.levels import best_of, level, stated
+from edgeq.boards.levels import best_of, lacking, level, stated
 from edgeq.boards.target import load_target
 from edgeq.compiler.build.compiler import build
-from edgeq.compiler.build.toolchain import Toolchain, host_toolchain, zig_command
+from edgeq.compiler.build.toolchain import (
+    ARMV7_WITHOUT_NEON,
+    Toolchain,
+    host_toolchain,
+    zig_command,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.generated import (
     NAME,
@@ -91,8 +96,6 @@ def generated_runner(
     if sources.stream is not None:
         files |= replay_files(NAME, sources.stream, tensor_specs(sources, "outputs"), HOST_BYTES)
     flags = [*compile_flags(sources), "-O3", "-include", "eq_marks.h"]
-    if facts.architecture == "armv7l" and "neon" in facts.cpu_features:
-        flags.append("-mfpu=neon")
     toolchain = next(iter(_toolchains(facts, static=True)))
     built = build(toolchain, files, flags, ["-static", "-s", "-lm"], "edgeq-runner")
     least = stated(target, load_target(target).isa)
@@ -112,13 +115,12 @@ def for_its_cpu(facts: HostFacts, options: CompileOptions) -> CompileOptions:
         return options
     if not options.isa:
         return replace(options, isa=best.name if best.cpu else "")
-    wanted = level(options.isa)
+    wanted = level(options.isa, target)
     least = stated(target, load_target(target).isa)
-    has = {*facts.cpu_features, *least.features}
-    if wanted.cpu == target and not has.issuperset(wanted.features):
-        lacking = ", ".join(each for each in wanted.features if each not in has)
+    lacks = lacking(wanted, {*facts.cpu_features, *least.features})
+    if wanted.cpu == target and lacks:
         raise EdgeqError(
-            f"the device's CPU cannot run code of level {wanted.name}: it lacks {lacking}",
+            f"the device's CPU cannot run code of level {wanted.name}: it lacks {', '.join(lacks)}",
             hint=f"--isa {(best if best.cpu else least).name} is the best that it has",
         )
     return options
@@ -225,6 +227,8 @@ def _zig(arch: str, abi: str, architecture: str, *, static: bool) -> Toolchain:
     flags = ["-target", f"{arch}-linux-{libc}", "-fno-sanitize=undefined"]
     if architecture == "armv6l":
         flags.append("-mcpu=arm1176jzf_s")
+    elif architecture == "armv7l":
+        flags += ARMV7_WITHOUT_NEON
     return Toolchain("zig", zig_command(), tuple(flags), (), f"zig {version('ziglang')}")
 
 

@@ -44,7 +44,7 @@ static inline uint32_t eq_cpu_levels(void)
     }
     return found & EQ_LEVELS;
 }
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif (defined(__aarch64__) || defined(__arm__)) && defined(__GNUC__)
 #if defined(__linux__) && defined(__has_include)
 #if __has_include(<sys/auxv.h>) && !defined(EQ_CPUINFO)
 #include <sys/auxv.h>
@@ -52,12 +52,23 @@ static inline uint32_t eq_cpu_levels(void)
 #endif
 #endif
 
+/* NEON is part of AArch64, and the rest none of 32-bit Arm. */
+typedef struct {
+    int neon, dot, i8mm;
+} eq_cpu_facts;
+
 #if defined(EQ_HAS_AUXV)
-static inline void eq_cpu_look(int *dot, int *i8mm)
+static inline eq_cpu_facts eq_cpu_look(void)
 {
-    const unsigned long hwcap = 16, hwcap2 = 26;
-    *dot = (getauxval(hwcap) & 1ul << 20) != 0;
-    *i8mm = (getauxval(hwcap2) & 1ul << 13) != 0;
+    const unsigned long hwcap = 16;
+#if defined(__aarch64__)
+    const unsigned long hwcap2 = 26;
+    const eq_cpu_facts facts = {1, (getauxval(hwcap) & 1ul << 20) != 0,
+                                (getauxval(hwcap2) & 1ul << 13) != 0};
+#else
+    const eq_cpu_facts facts = {(getauxval(hwcap) & 1ul << 12) != 0, 0, 0};
+#endif
+    return facts;
 }
 #elif defined(__linux__)
 /* Without a C library: what the system says in text, by its system calls alone. Apps may read that
@@ -65,6 +76,9 @@ static inline void eq_cpu_look(int *dot, int *i8mm)
 #ifndef EQ_CPUINFO
 #define EQ_CPUINFO "/proc/cpuinfo"
 #endif
+
+#if defined(__aarch64__)
+enum { EQ_CPU_OPENAT = 56, EQ_CPU_CLOSE = 57, EQ_CPU_READ = 63 };
 
 static inline long eq_cpu_call(long number, long a, long b, long c)
 {
@@ -76,6 +90,24 @@ static inline long eq_cpu_call(long number, long a, long b, long c)
     __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
     return x0;
 }
+#else
+enum { EQ_CPU_OPENAT = 322, EQ_CPU_CLOSE = 6, EQ_CPU_READ = 3 };
+
+/* The number goes into r7, which may be the frame's pointer and is put back. */
+static inline long eq_cpu_call(long number, long a, long b, long c)
+{
+    register long r0 __asm__("r0") = a;
+    register long r1 __asm__("r1") = b;
+    register long r2 __asm__("r2") = c;
+    register long r3 __asm__("r3") = 0;
+    register long r4 __asm__("r4") = number;
+    __asm__ volatile("mov r12, r7\n\tmov r7, r4\n\tsvc #0\n\tmov r7, r12"
+                     : "+r"(r0)
+                     : "r"(r1), "r"(r2), "r"(r3), "r"(r4)
+                     : "r12", "memory", "cc");
+    return r0;
+}
+#endif
 
 /* Whether a word stands in a text, between a blank and another one or the end of its line. */
 static inline int eq_cpu_says(const char *text, long size, const char *word)
@@ -92,17 +124,24 @@ static inline int eq_cpu_says(const char *text, long size, const char *word)
     return 0;
 }
 
-static inline void eq_cpu_look(int *dot, int *i8mm)
+static inline eq_cpu_facts eq_cpu_look(void)
 {
-    enum { OPENAT = 56, CLOSE = 57, READ = 63, HERE = -100, MOST = 2048 };
+    enum { HERE = -100, MOST = 2048 };
     char text[MOST];
-    const long file = eq_cpu_call(OPENAT, HERE, (long)EQ_CPUINFO, 0);
-    const long size = file < 0 ? 0 : eq_cpu_call(READ, file, (long)text, MOST);
-    *dot = eq_cpu_says(text, size, "asimddp");
-    *i8mm = eq_cpu_says(text, size, "i8mm");
+    const long file = eq_cpu_call(EQ_CPU_OPENAT, HERE, (long)EQ_CPUINFO, 0);
+    const long size = file < 0 ? 0 : eq_cpu_call(EQ_CPU_READ, file, (long)text, MOST);
+#if defined(__aarch64__)
+    const eq_cpu_facts facts = {1, eq_cpu_says(text, size, "asimddp"),
+                                eq_cpu_says(text, size, "i8mm")};
+#else
+    /* A kernel of 64 bits says asimd, to programs of 32 bits too. */
+    const int neon = eq_cpu_says(text, size, "neon") || eq_cpu_says(text, size, "asimd");
+    const eq_cpu_facts facts = {neon, 0, 0};
+#endif
     if (file >= 0) {
-        (void)eq_cpu_call(CLOSE, file, 0, 0);
+        (void)eq_cpu_call(EQ_CPU_CLOSE, file, 0, 0);
     }
+    return facts;
 }
 #elif defined(__APPLE__)
 /* Of <sys/sysctl.h>, which is not there where a package is only checked. */
@@ -115,27 +154,34 @@ static inline int eq_cpu_fact(const char *name)
     return sysctlbyname(name, &has, &size, 0, 0) == 0 && has;
 }
 
-static inline void eq_cpu_look(int *dot, int *i8mm)
+static inline eq_cpu_facts eq_cpu_look(void)
 {
-    *dot = eq_cpu_fact("hw.optional.arm.FEAT_DotProd");
-    *i8mm = eq_cpu_fact("hw.optional.arm.FEAT_I8MM");
+    const eq_cpu_facts facts = {1, eq_cpu_fact("hw.optional.arm.FEAT_DotProd"),
+                                eq_cpu_fact("hw.optional.arm.FEAT_I8MM")};
+    return facts;
 }
 #else
-static inline void eq_cpu_look(int *dot, int *i8mm)
+/* A program without a system; for AArch64 it has NEON all the same. */
+static inline eq_cpu_facts eq_cpu_look(void)
 {
-    *dot = 0;
-    *i8mm = 0;
+#if defined(__aarch64__)
+    const eq_cpu_facts facts = {1, 0, 0};
+#else
+    const eq_cpu_facts facts = {0, 0, 0};
+#endif
+    return facts;
 }
 #endif
 
-/* NEON is part of AArch64. */
 static inline uint32_t eq_cpu_levels(void)
 {
-    uint32_t found = EQ_CPU_NEON;
-    int dot, i8mm;
-    eq_cpu_look(&dot, &i8mm);
-    if (dot) {
-        found |= i8mm ? EQ_CPU_NEONDOT | EQ_CPU_I8MM : EQ_CPU_NEONDOT;
+    const eq_cpu_facts facts = eq_cpu_look();
+    uint32_t found = 0;
+    if (facts.neon) {
+        found |= EQ_CPU_NEON;
+    }
+    if (facts.dot) {
+        found |= facts.i8mm ? EQ_CPU_NEONDOT | EQ_CPU_I8MM : EQ_CPU_NEONDOT;
     }
     return found & EQ_LEVELS;
 }

@@ -115,7 +115,12 @@ typedef struct {
 
 /* gcc 12 computes x in 16 bits where it sees that x >> n fits in them, if it vectorizes (at -O3,
  * for x86 and NEON); what passes through here has a range that it cannot see. */
-#if defined(__GNUC__) && !defined(__clang__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#if defined(__arm__) && !(defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M')
+#define EQ_HAS_VECTORS 1 /* functions may ask for NEON */
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define EQ_HAS_VECTORS 1
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && defined(EQ_HAS_VECTORS)
 #define EQ_HIDE_RANGE(x) __asm__("" : "+r"(x))
 #else
 #define EQ_HIDE_RANGE(x) (void)0

@@ -1,5 +1,5 @@
-/* The primitives of kernels/host/lanes.h for AArch64 with NEON: what every level of it has, and how
- * one without dot products multiplies.
+/* The primitives of kernels/host/lanes.h for NEON: of AArch64, whose every level has these, and of
+ * 32-bit Arm; and how a level without dot products multiplies.
  *
  * A product of bytes has 16 bits, and two of them fit (weights are never -128); SADALP adds
  * neighbours to sums of 32 bits. So the sums of a tile take two lanes of a channel until the tile
@@ -11,6 +11,7 @@
 #include <arm_neon.h>
 
 #include "eq_base.h"
+#include "eq_halves_neon.h"
 #include "eq_lanes_host.h"
 
 #define EQ_TILE_BLOCKS 1
@@ -21,7 +22,14 @@
 #endif
 
 #ifndef EQ_NEON_DOT
+#ifdef __aarch64__
 #define EQ_ACCUMULATORS 2
+#define EQ_WEIGHT_PARTS 1
+#else
+/* Of 16 registers the lanes of 16 channels take 8; there is no room for all their weights. */
+#define EQ_ACCUMULATORS 1
+#define EQ_WEIGHT_PARTS 4
+#endif
 #define EQ_INPUT_FOURS 2
 #define EQ_WEIGHT_FOURS 2
 #endif
@@ -142,28 +150,33 @@ EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, co
 
 EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours, const int32_t part)
 {
-    (void)part;
+    const int32_t vectors = 4 / EQ_WEIGHT_PARTS;
     eq_fours loaded;
-    loaded.of[0] = eq_load_weights(weights);
-    loaded.of[1] = fours == 2 ? eq_load_weights(weights + EQ_WEIGHT_BYTES) : loaded.of[0];
+    EQ_UNROLL(4)
+    for (int32_t i = 0; i < vectors; i++) {
+        const int8_t *from = weights + 16 * (part * vectors + i);
+        loaded.of[0].of[i] = vld1q_s8(from);
+        loaded.of[1].of[i] = fours == 2 ? vld1q_s8(from + EQ_WEIGHT_BYTES) : loaded.of[0].of[i];
+    }
     return loaded;
 }
 
 EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same,
                                  const int32_t part)
 {
-    (void)part;
+    const int32_t vectors = 4 / EQ_WEIGHT_PARTS;
     EQ_UNROLL(4)
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = 0; i < vectors; i++) {
         const int8x16_t w = weights->of[0].of[i], v = weights->of[1].of[i];
+        const int32_t to = 2 * (part * vectors + i);
         int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(same->first));
         int16x8_t high = vmull_high_s8(w, same->first);
         if (same->fours == 2) {
             low = vmlal_s8(low, vget_low_s8(v), vget_low_s8(same->second));
             high = vmlal_high_s8(high, v, same->second);
         }
-        sums.of[2 * i] = vpadalq_s16(sums.of[2 * i], low);
-        sums.of[2 * i + 1] = vpadalq_s16(sums.of[2 * i + 1], high);
+        sums.of[to] = vpadalq_s16(sums.of[to], low);
+        sums.of[to + 1] = vpadalq_s16(sums.of[to + 1], high);
     }
     return sums;
 }
@@ -309,6 +322,17 @@ EQ_KERNEL eq_sums eq_multiply_sums(eq_sums a, eq_sums b)
     return a;
 }
 
+#ifndef __aarch64__
+EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = table[input[i]];
+    }
+}
+
+/* float32 takes kernels/host/floats.h: NEON of 32 bits makes zeros of subnormal numbers, and not
+ * all of it fuses. */
+#else
 /* 64 results at a time: indices that are none of these leave what is there. */
 EQ_KERNEL void eq_look_up(const uint8_t *input, const int8_t *table, int8_t *output, int32_t size)
 {
@@ -377,5 +401,7 @@ EQ_KERNEL void eq_store_floats(float *output, eq_floats values)
         vst1q_f32(output + 4 * i, values.of[i]);
     }
 }
+
+#endif
 
 #endif

@@ -197,17 +197,30 @@ def test_a_cpu_that_lacks_levels_gets_the_same_bytes(project, tflm_bytes, tmp_pa
         assert found == expected.tobytes(), levels
 
 
-def test_the_arm_library_loads_and_gives_the_bytes_of_tflm(project, tflm_bytes, tmp_path):
-    for tool in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
+@pytest.mark.parametrize(
+    ("abi", "triple", "emulator"),
+    [
+        ("arm64-v8a", "aarch64-linux-gnu", ("qemu-aarch64",)),
+        ("armeabi-v7a", "arm-linux-gnueabihf", ("qemu-arm", "-cpu", "cortex-a8")),
+        ("armeabi-v7a", "arm-linux-gnueabihf", ("qemu-arm", "-cpu", "cortex-a9,neon=off")),
+    ],
+)
+def test_an_arm_library_loads_and_gives_the_bytes_of_tflm(
+    abi, triple, emulator, project, tflm_bytes, tmp_path
+):
+    """It reads in /proc/cpuinfo, for which there is a file, what the CPU has."""
+    for tool in (f"{triple}-gcc", emulator[0]):
         need(shutil.which(tool), tool)
     (tmp_path / "harness.c").write_text(_HARNESS)
-    run("aarch64-linux-gnu-gcc", "-O1", "harness.c", "-o", "harness", "-ldl", cwd=tmp_path)
-    library = project / "src" / "main" / "jniLibs" / "arm64-v8a" / "libnet_jni.so"
+    run(f"{triple}-gcc", "-O1", "harness.c", "-o", "harness", "-ldl", cwd=tmp_path)
+    library = project / "src" / "main" / "jniLibs" / abi / "libnet_jni.so"
     x, expected = tflm_bytes["kws"]
-    found = run(
-        *("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "./harness", library),
-        cwd=tmp_path, input=x.tobytes(),
-    )  # fmt: skip
+    root = tmp_path / "root"
+    (root / "proc").mkdir(parents=True)
+    (root / "lib").symlink_to(f"/usr/{triple}/lib")
+    has = "vfpv3 vfpv3d16" if "neon=off" in emulator[-1] else "asimd neon vfpv3"
+    (root / "proc" / "cpuinfo").write_text(f"Features\t: half {has} tls\n")
+    found = run(*emulator, "-L", root, "./harness", library, cwd=tmp_path, input=x.tobytes())
     assert found == expected.tobytes()
 
 
