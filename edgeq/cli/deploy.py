@@ -52,6 +52,12 @@ _READING = ("label", "classes", "mean", "std", "resize", "from_logits")
     help="Make a model of steps along this axis first, as `edgeq convert --stream` does.",
 )
 @click.option("--stream-step", type=Whole(1), metavar="N", help="Frames that a step has.")
+@click.option(
+    "--image-front-end",
+    is_flag=True,
+    help="Resizing, CenterCrop and Rescaling at the head of a Keras model become a front end for "
+    "cameras, as `edgeq convert --image-front-end` makes it; --data and --eval are whole frames.",
+)
 @click.option("-t", "--target", help="Board or CPU; cortex-m4 by default.")
 @click.option("--on", help="Device to profile on; the target's emulator by default.")
 @click.option("-o", "--output", help="Folder to make; 'deployed' by default.")

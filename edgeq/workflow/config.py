@@ -33,6 +33,8 @@ class DeployConfig:
         scheme: Quantization scheme.
         io: Type of inputs and outputs: "int8", "uint8", "float32", or None for the scheme's own.
         stream, stream_step: As for `edgeq.convert`: a model of steps is made out of one of windows.
+        image_front_end: As for `edgeq.convert`: layers that cut and resize pictures become a front
+            end for cameras; `data` and `eval` are whole frames.
         target: Board or CPU.
         on: Device to profile on; None for the target's emulator.
         optimize: "balanced", "speed", "ram" or "size".
@@ -64,6 +66,7 @@ class DeployConfig:
     io: str | None = None
     stream: int | None = None
     stream_step: int | None = None
+    image_front_end: bool = False
     target: str = "cortex-m4"
     on: str | None = None
     optimize: str = "balanced"

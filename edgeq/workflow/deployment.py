@@ -218,8 +218,9 @@ class _Steps:
         source = Path(self.config.model)
         integer = self.folder / f"{model_name(source)}.tflite"
         if is_tflite(source) and is_integer(read_graph(source)):
-            if self.config.stream is not None:
-                raise UsageError("--stream makes steps of a Keras model; this one is integer.")
+            if self.config.stream is not None or self.config.image_front_end:
+                option = "--stream" if self.config.stream is not None else "--image-front-end"
+                raise UsageError(f"{option} takes a Keras model; this one is integer.")
             shutil.copyfile(source, integer)
             return _Models(integer, None, None)
         from edgeq.conversion.quantization.schemes import check_target, find_scheme
@@ -238,6 +239,7 @@ class _Steps:
             accept_loss=self.config.accept_loss,
             stream=self.config.stream,
             stream_step=self.config.stream_step,
+            image_front_end=self.config.image_front_end,
         )
         front = self._own_front_end(conversion)
         real = None

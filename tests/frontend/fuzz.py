@@ -3,6 +3,7 @@
 python -m tests.frontend.fuzz            3,000 of them
 python -m tests.frontend.fuzz -n 20 --seed 7
 python -m tests.frontend.fuzz -n 1 --seed 18 --first 238        one of them again
+python -m tests.frontend.fuzz --kind motion -n 300      of sensors: motion, image
 """
 
 import argparse
@@ -10,19 +11,15 @@ import sys
 
 import numpy as np
 
-from edgeq.boards.target import load_target
-from edgeq.compiler.compilation import generate
 from edgeq.devices import host_c
-from edgeq.devices.emulator import EmulatorSession
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import graph_of
 from edgeq.frontend.description import read_description
 from edgeq.frontend.tables import log_factor
+from tests.frontend.fuzz_sensors import KINDS
 from tests.frontend.reference import reference
-from tests.frontend.signals import compiled_session, frames_of, recording, snr_db
+from tests.frontend.signals import CPUS, emulated, however_cut, recording, snr_db
 
-CPUS = ("cortex-m4", "cortex-m0plus", "cortex-m3", "rv32imc")
-CHUNKS = (1, 7, 160, 16000)
 EMULATED = 10  # one of so many is run in an emulator too
 _LEAST_DB = 40
 
@@ -78,7 +75,7 @@ def check(description, rng, *, emulate=False):
     except EdgeqError:
         return False
     forms = ["int16"] if description["kind"] == "micro" else ["float32", "int16"]
-    frames = {form: _however_cut(description, form, sound) for form in forms}
+    frames = {form: however_cut(description, form, sound) for form in forms}
     if "float32" in frames and len(frames["int16"]):
         exact = reference(description, sound)
         assert frames["float32"].shape == exact.shape
@@ -89,17 +86,8 @@ def check(description, rng, *, emulate=False):
         _check_fixed(description, exact, frames["int16"])
     if emulate:
         for form in frames:
-            _emulated(description, form, sound[:4000], str(rng.choice(CPUS)))
+            emulated(description, form, sound[:4000], str(rng.choice(CPUS)))
     return True
-
-
-def _however_cut(description, form, sound):
-    """The frames of a recording, which are the same in pieces of any length."""
-    with compiled_session(description, form) as hear:
-        whole = hear(sound)
-        for chunk in CHUNKS:
-            np.testing.assert_array_equal(hear(sound, chunk), whole, err_msg=f"{form}, {chunk}")
-    return whole
 
 
 def _check_fixed(description, exact, fixed):
@@ -125,32 +113,24 @@ def _heard(description, exact, found):
     return np.maximum(exact, least), np.maximum(found, least)
 
 
-def _emulated(description, form, sound, cpu):
-    target = load_target(cpu)
-    graph = graph_of(read_description(description), form)
-    session = EmulatorSession(f"sim:{cpu}", target, generate(graph, name="model", target=target))
-    found = session.stream(sound)[0]
-    scale = graph.main.tensors[graph.main.outputs[0]].scale
-    real = found * np.float32(scale) if scale else found
-    np.testing.assert_array_equal(real, frames_of(description, form, sound), err_msg=cpu)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-n", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="the C on this machine at -O1")
+    parser.add_argument("--kind", choices=["sound", *KINDS], default="sound")
     given = parser.parse_args()
     if given.quick:
         flags = host_c._flags
         host_c._flags = lambda sources: [*flags(sources), "-O1"]
+    random, judge = KINDS.get(given.kind, (random_description, check))
     wrong = tried = 0
     for number in range(given.first, given.first + given.n):
         rng = np.random.default_rng([given.seed, number])
-        description = random_description(rng)
+        description = random(rng)
         try:
-            tried += check(description, rng, emulate=number % EMULATED == 0)
+            tried += judge(description, rng, emulate=number % EMULATED == 0)
         except AssertionError as error:
             wrong += 1
             print(f"seed {given.seed} number {number}: {description}\n{error}", flush=True)

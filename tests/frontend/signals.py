@@ -5,12 +5,16 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from edgeq.boards.target import load_target
 from edgeq.compiler.compilation import generate
+from edgeq.devices.emulator import EmulatorSession
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.frontend.build import graph_of
 from edgeq.frontend.description import read_description
 
 RATE = 16000
+CPUS = ("cortex-m4", "cortex-m0plus", "cortex-m3", "rv32imc")
+CHUNKS = (1, 7, 160, 16000)
 
 
 def recording(seconds=10, seed=0):
@@ -93,6 +97,26 @@ def compiled_session(description, precision):
             return frames if scale is None else frames * np.float32(scale)
 
         yield hear
+
+
+def however_cut(description, form, sound):
+    """The frames of a recording, which are the same in pieces of any length."""
+    with compiled_session(description, form) as hear:
+        whole = hear(sound)
+        for chunk in CHUNKS:
+            np.testing.assert_array_equal(hear(sound, chunk), whole, err_msg=f"{form}, {chunk}")
+    return whole
+
+
+def emulated(description, form, sound, cpu):
+    """Check that an emulated core gives what this machine's C gives."""
+    target = load_target(cpu)
+    graph = graph_of(read_description(description), form)
+    session = EmulatorSession(f"sim:{cpu}", target, generate(graph, name="model", target=target))
+    found = session.stream(sound)[0]
+    scale = graph.main.tensors[graph.main.outputs[0]].scale
+    real = found * np.float32(scale) if scale else found
+    np.testing.assert_array_equal(real, frames_of(description, form, sound), err_msg=cpu)
 
 
 def snr_db(reference, found):

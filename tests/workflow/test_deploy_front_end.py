@@ -8,6 +8,7 @@ import pytest
 from tests.analysis.evaluation.test_recordings import place  # noqa: F401  (a fixture)
 from tests.frontend.signals import recording
 from tests.frontend.test_features import run
+from tests.frontend.test_image import picture
 
 
 def test_from_samples_to_events(place, capsys):  # noqa: F811
@@ -83,3 +84,36 @@ def test_a_keras_model_that_begins_with_a_front_end(tmp_path, cli):
                   "-o", tmp_path / "no", *target)  # fmt: skip
     assert windows.code == 2
     assert "whole windows" in windows.err
+
+
+@pytest.mark.slow
+def test_a_keras_model_that_begins_with_resizing(tmp_path, cli):
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    given = keras.Input((60, 80, 3))
+    x = layers.Rescaling(1 / 255)(layers.Resizing(28, 36)(layers.CenterCrop(56, 72)(given)))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, strides=2, activation="relu")(x))
+    model = keras.Model(given, layers.Dense(3, activation="softmax")(x))
+    model.save(tmp_path / "net.keras")
+    frames = np.stack([picture(seed=seed) for seed in range(16)])
+    labels = np.asarray(model(frames.astype(np.float32))).argmax(1)
+    np.savez(tmp_path / "frames.npz", x=frames, y=labels)
+    (tmp_path / "edgeq.toml").write_text(
+        '[deploy]\nmodel = "net.keras"\ndata = "frames.npz"\neval = "frames.npz"\nverify = 2\n'
+        'image_front_end = true\noutput = "out"\n'
+    )
+    done = cli("deploy", tmp_path / "edgeq.toml", "--json")
+    assert done.code == 0, done.err
+    found, out = done.json, tmp_path / "out"
+    assert "RESIZE_BILINEAR" not in {op["op"] for op in found["profile"]["ops"]}
+    assert found["profile"]["ops"][0]["op"].startswith("FRONTEND_")
+    assert found["evaluation"]["float"]["accuracy"] == 1
+    assert found["evaluation"]["integer"]["accuracy"] > 0.8
+    assert [check["equal"] for check in found["verify"]] == [True] * 3  # c, sim, sim with frames
+    assert found["layers"]
+    assert "net_push" in (out / "c" / "net.h").read_text()
+    assert 'format = "rgb888"' in (out / "net.frontend.toml").read_text()
+    image = ("--image-front-end", "-t", "cortex-m4")
+    refused = cli("deploy", out / "net.tflite", *image, "-o", tmp_path / "no")
+    assert (refused.code, "this one is integer" in refused.err) == (2, True)

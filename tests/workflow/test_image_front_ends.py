@@ -166,6 +166,23 @@ def test_every_core_sees_the_same_frames(converted):
     assert found.score.value >= 5 / 6
 
 
+@pytest.mark.slow
+def test_the_float_model_and_other_schemes_see_the_same_frames(converted, cli):
+    folder, _ = converted
+    frames, model = folder / "frames.npz", folder / "net.keras"
+    judged = cli("evaluate", folder / "net.tflite", "--data", frames, "--on", "c", "--against",
+                 model, "--json")  # fmt: skip
+    assert judged.code == 0, judged.err
+    assert judged.json["against"]["float"] == 1
+    compared = cli("convert", model, "--data", frames, "--eval", frames, "--image-front-end",
+                   "--compare", "float32,int8,float16", "--on", "c", "--json")  # fmt: skip
+    assert compared.code == 0, compared.err
+    rows = compared.json["schemes"]
+    assert [row["error"] for row in rows] == [None] * 3
+    front = [row["profile"]["ops"][0]["op"].startswith("FRONTEND") for row in rows]
+    assert front == [True, True, False]  # a scheme that keeps float keeps the layers
+
+
 def test_where_it_makes_no_sense(tmp_path):
     model = net(layers.Resizing(8, 8), shape=(16, 16, 1))
     data = np.zeros((2, 16, 16, 1), np.float32)
