@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from edgeq.analysis.fit import fit as fit
     from edgeq.analysis.fit import fit_tflm as fit_tflm
     from edgeq.analysis.fit import fits as fits
-    from edgeq.analysis.fleet import evaluate_group as evaluate_group
-    from edgeq.analysis.fleet import probe_device as probe_device
-    from edgeq.analysis.fleet import probe_group as probe_group
-    from edgeq.analysis.fleet import profile_group as profile_group
-    from edgeq.analysis.fleet import profile_runtimes as profile_runtimes
+    from edgeq.analysis.fleet.groups import evaluate_group as evaluate_group
+    from edgeq.analysis.fleet.groups import probe_device as probe_device
+    from edgeq.analysis.fleet.groups import probe_group as probe_group
+    from edgeq.analysis.fleet.groups import profile_group as profile_group
+    from edgeq.analysis.fleet.runtimes import evaluate_runtimes as evaluate_runtimes
+    from edgeq.analysis.fleet.runtimes import profile_runtimes as profile_runtimes
+    from edgeq.analysis.fleet.runtimes import verify_runtimes as verify_runtimes
     from edgeq.analysis.inspection import inspect as inspect
     from edgeq.analysis.limits import Limits as Limits
     from edgeq.analysis.op_table import op_table as op_table
@@ -123,11 +125,13 @@ _PUBLIC = {
     "all_targets": "edgeq.boards.target",
     "load_target": "edgeq.boards.target",
     "read_inventory": "edgeq.devices.inventory",
-    "profile_group": "edgeq.analysis.fleet",
-    "profile_runtimes": "edgeq.analysis.fleet",
-    "evaluate_group": "edgeq.analysis.fleet",
-    "probe_device": "edgeq.analysis.fleet",
-    "probe_group": "edgeq.analysis.fleet",
+    "profile_group": "edgeq.analysis.fleet.groups",
+    "profile_runtimes": "edgeq.analysis.fleet.runtimes",
+    "evaluate_runtimes": "edgeq.analysis.fleet.runtimes",
+    "verify_runtimes": "edgeq.analysis.fleet.runtimes",
+    "evaluate_group": "edgeq.analysis.fleet.groups",
+    "probe_device": "edgeq.analysis.fleet.groups",
+    "probe_group": "edgeq.analysis.fleet.groups",
     "compare_groups": "edgeq.analysis.comparison.groups",
     "robustness": "edgeq.analysis.evaluation.robustness",
     "check_installation": "edgeq.analysis.doctor",

@@ -82,7 +82,9 @@ def measure_many(group: str) -> list[str]:
     )
     missed: int = events.total.misses
     beside = edgeq.profile_runtimes("m.tflite", "ssh://pi", ["c", "litert"])
-    print(missed, beside.results[0].profile)
+    accuracies = edgeq.evaluate_runtimes("m.tflite", "ssh://pi", ["c", "litert"], data="test")
+    checked = edgeq.verify_runtimes("m.tflite", "ssh://pi", ["c", "litert"], n=10)
+    print(missed, beside.results[0].profile, accuracies.results[0].evaluation, checked.exit_code)
     judged = edgeq.evaluate_group("m.tflite", group, data="test")
     probed = edgeq.probe_group(group)
     one = edgeq.probe_device("ssh://pi@host")

@@ -89,6 +89,34 @@ class Profile(Result):
         }
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured and how: the same on every device that is asked.
+
+    Attributes:
+        profile_options: How to measure.
+        options: How C is generated, where an address runs generated C.
+        duty: How often an inference is made, for the average power and a battery's life.
+        power: A meter for the energy; see `profile`.
+    """
+
+    profile_options: ProfileOptions = field(default_factory=ProfileOptions)
+    options: CompileOptions = field(default_factory=CompileOptions)
+    duty: Duty | None = None
+    power: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        profile_options: ProfileOptions | None,
+        options: CompileOptions | None,
+        duty: Duty | None,
+        power: str | None,
+    ) -> Measuring:
+        """What was given, and the usual where nothing was."""
+        return cls(profile_options or ProfileOptions(), options or CompileOptions(), duty, power)
+
+
 def profile(
     model: str | Path,
     *,
@@ -112,23 +140,16 @@ def profile(
     Raises:
         EdgeqError: The device cannot be reached or cannot run this model.
     """
-    how, chosen = profile_options or ProfileOptions(), options or CompileOptions()
-    return profile_on(open_device(on), model, how, chosen, duty, power)
+    return profile_on(open_device(on), model, Measuring.of(profile_options, options, duty, power))
 
 
-def profile_on(
-    device: Device,
-    model: str | Path,
-    profile_options: ProfileOptions,
-    options: CompileOptions,
-    duty: Duty | None = None,
-    power: str | None = None,
-) -> Profile:
+def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
     """As `profile`, on a device that has been opened already.
 
     Raises:
         UsageError: Options for hosts behind a link, on another kind of device.
     """
+    profile_options, options = how.profile_options, how.options
     if profile_options.extra and parse_address(device.address).scheme not in ("ssh", "adb"):
         names = ", ".join(f"--{name.partition('_')[0]}" for name in profile_options.extra)
         raise UsageError(
@@ -141,13 +162,13 @@ def profile_on(
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
-            report = metered(session, device, power, profile_options) if power else None
+            report = metered(session, device, how.power, profile_options) if how.power else None
         check_measured(found, options, Path(model))
     macs = model_macs(_as_run(plain, found, options))
     # MACs are the model's, not the device's: every device's table gets the same ones.
     ops = [_completed(op, macs) for op in found.ops]
     found = replace(found, ops=ops)
-    energy = energy_of(found, duty, report)
+    energy = energy_of(found, how.duty, report)
     unknown = unknown_loops(graph)
     return Profile(str(model), graph.sha256, sum(macs.values()), found, energy, report, unknown)
 

@@ -83,9 +83,18 @@ def group_rows(result: Any) -> list[Any] | None:
         return None
     address = result.get("address")
     return [
-        {"name": name, "address": address, "profile": found.get(name), "error": failed.get(name)}
+        {
+            "name": name, "address": address, "error": failed.get(name),
+            _kind(found.get(name)): found.get(name),
+        }
         for name in (*found, *failed)
-    ]
+    ]  # fmt: skip
+
+
+def _kind(found: Any) -> str:
+    """What a runtime was asked for, by what it gave."""
+    keys = found if isinstance(found, Mapping) else ()
+    return "evaluation" if "metric" in keys else "verification" if "equal" in keys else "profile"
 
 
 def check_shape(result: Mapping[str, Any], where: str, made_by: str = "") -> None:

@@ -129,7 +129,7 @@ def trust(address: str, fingerprint: str | None, as_json: bool) -> None:
 @click.pass_context
 def probe(ctx: click.Context, address: str, as_json: bool) -> None:
     """What the device at ADDRESS (or group:NAME) is: CPU, memory, sensors, runtimes."""
-    from edgeq.analysis.fleet import PREFIX, probe_device
+    from edgeq.analysis.fleet.groups import PREFIX, probe_device
     from edgeq.cli.shared.fleet import probe_fleet, shown_facts
 
     if address.startswith(PREFIX):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from edgeq.cli.shared.common import (
     import_option,
     json_option,
     print_json,
+    runtime_option,
+    runtimes_of,
 )
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.recordings import (
@@ -30,6 +34,7 @@ from edgeq.cli.shared.recordings import (
 from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
+from edgeq.devices.registry import on_runtime
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.support.terminal import say
@@ -42,6 +47,7 @@ _MAX_CLASSES_SHOWN = 20
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
+@runtime_option
 @click.option(
     "--data",
     help="Labelled data: .npz with x and y (others: file.npz:specs,labels), a folder with one "
@@ -74,6 +80,7 @@ def evaluate(
     ctx: click.Context,
     model: Path,
     on: str,
+    runtime: str | None,
     data: str | None,
     metric: str,
     limit: int | None,
@@ -101,14 +108,13 @@ def evaluate(
         "options": options,
     }
     result: Evaluation | Robustness
+    runtimes = runtimes_of(runtime, on)
     if robustness:
-        _check_robustness(on, also_on, options)
-    if on.startswith("group:"):
-        from edgeq.cli.shared.fleet import evaluate_fleet
-
-        fleet = {**common, "trust": trust, "also_on": also_on, "against": against}
-        ctx.exit(evaluate_fleet(model, on, fleet, as_json=as_json))
-    common["on"] = on
+        _check_robustness(on, also_on, options, runtimes)
+    if on.startswith("group:") or len(runtimes) > 1:
+        every = {**common, "trust": trust, "also_on": also_on, "against": against}
+        ctx.exit(_evaluate_each(model, on, runtimes, every, as_json=as_json))
+    common["on"] = on_runtime(on, runtimes[0]) if runtimes else on
     if robustness:
         result = robustness_of(model, against=against, trust=trust, **common)
     else:
@@ -124,13 +130,32 @@ def evaluate(
             say(f"Warning: {warning}", err=True)
 
 
-def _check_robustness(on: str, also_on: str | None, options: CompileOptions) -> None:
+def _evaluate_each(
+    model: Path, on: str, runtimes: Sequence[str], how: Mapping[str, Any], *, as_json: bool
+) -> int:
+    """Evaluate on the devices of a group, or with several runtimes; the exit code."""
+    from edgeq.analysis.fleet.groups import evaluate_group
+    from edgeq.analysis.fleet.runtimes import evaluate_runtimes
+    from edgeq.cli.shared.fleet import ask_each, show_evaluations
+
+    if runtimes:
+        ask = partial(evaluate_runtimes, model, on, runtimes, **how)
+    else:
+        ask = partial(evaluate_group, model, on, **how)
+    return ask_each(lambda tell: ask(progress=tell), show_evaluations, as_json=as_json)
+
+
+def _check_robustness(
+    on: str, also_on: str | None, options: CompileOptions, runtimes: Sequence[str]
+) -> None:
     if options.frontend is not None:
         raise UsageError("--robustness disturbs the model's input, not recordings.")
     if also_on is not None:
         raise UsageError("--also-on and --robustness exclude each other.")
     if on.startswith("group:"):
         raise UsageError("--robustness takes one device.", hint="--on ADDRESS")
+    if len(runtimes) > 1:
+        raise UsageError("--robustness takes one runtime.", hint=f"--runtime {runtimes[0]}")
 
 
 def show_evaluation(result: Evaluation) -> None:

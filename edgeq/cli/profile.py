@@ -21,29 +21,27 @@ from edgeq.cli.shared.common import (
     frontend_options,
     json_option,
     print_json,
+    runtime_option,
+    runtimes_of,
 )
 from edgeq.cli.shared.duty import duty_options, power_option
 from edgeq.cli.shared.tables import op_table, result_console, show_columns
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Latency, ProfileOptions
 from edgeq.devices.query import cores
-from edgeq.errors import UsageError
+from edgeq.devices.registry import on_runtime
 from edgeq.report.account import NAMES, energy_lines, plain_text, provenance_lines
 from edgeq.report.units import in_macs, latency_name, microseconds
 from edgeq.support.figures import mark
 
 if TYPE_CHECKING:
-    from edgeq.analysis.fleet import FleetReport
+    from edgeq.analysis.fleet.results import FleetReport
 
 
 @click.command(epilog="Example: edgeq profile kws_int8.tflite --on sim:cortex-m4")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--on", default="local", show_default=True, help="Device address, or group:NAME.")
-@click.option(
-    "--runtime",
-    metavar="LIST",
-    help="c, litert or others: each is measured, side by side (ssh:, adb:).",
-)
+@runtime_option
 @click.option("-n", "--runs", type=Whole(1), help="Timed calls.")
 @click.option("--warmup", type=Whole(0), help="Untimed calls before; by default until steady.")
 @click.option("--seconds", type=Number(0.0), help="Length of the timed part on hosts.")
@@ -110,17 +108,18 @@ def profile(
     asked: dict[str, Any] = {
         "profile_options": how, "options": options, "duty": duty, "power": power
     }  # fmt: skip
-    runtimes = _runtimes(runtime, on)
+    runtimes = runtimes_of(runtime, on)
     if on.startswith("group:") or len(runtimes) > 1:
-        from edgeq.analysis.fleet import profile_group, profile_runtimes
-        from edgeq.cli.shared.fleet import profile_fleet, show_fleet
+        from edgeq.analysis.fleet.groups import profile_group
+        from edgeq.analysis.fleet.runtimes import profile_runtimes
+        from edgeq.cli.shared.fleet import ask_each, show_fleet
 
         if runtimes:
             measure, show = partial(profile_runtimes, model, on, runtimes), _show_runtimes
         else:
             measure, show = partial(profile_group, model, on), show_fleet
         ctx.exit(
-            profile_fleet(
+            ask_each(
                 lambda tell: measure(**asked, progress=tell),
                 show,
                 as_json=as_json,
@@ -128,8 +127,6 @@ def profile(
             )
         )
     if runtimes:
-        from edgeq.devices.registry import on_runtime
-
         on = on_runtime(on, runtimes[0])
     result = profile_model(model, on=on, **asked)
     if as_json:
@@ -138,19 +135,6 @@ def profile(
         show_profile(result, result_console())
     if require_valid and not result.measurement.valid:
         ctx.exit(3)
-
-
-def _runtimes(given: str | None, on: str) -> list[str]:
-    """The words of --runtime; empty without it."""
-    if given is None:
-        return []
-    if on.startswith("group:"):
-        hint = "its devices can have their own: edgeq devices add NAME 'ssh://HOST?runtime=c'"
-        raise UsageError(f"--runtime is for one device, not for {on}.", hint=hint)
-    found = [word.strip() for word in given.split(",")]
-    if "" in found or len(set(found)) < len(found):
-        raise UsageError(f"--runtime {given} is no list of runtimes.", hint="--runtime c,litert")
-    return found
 
 
 def _show_runtimes(report: FleetReport) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,15 +16,22 @@ from edgeq.cli.shared.common import (
     frontend_options,
     json_option,
     print_json,
+    runtime_option,
+    runtimes_of,
 )
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.registry import on_runtime
 from edgeq.model.arrays import read_arrays
 from edgeq.support.terminal import say
+
+if TYPE_CHECKING:
+    from edgeq.analysis.fleet.results import FleetReport
 
 
 @click.command(epilog="Example: edgeq verify kws_int8.tflite --on sim:cortex-m4 --against tflm")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--on", required=True, help="Address of the device to check.")
+@runtime_option
 @click.option(
     "--against",
     help="Address of the oracle; by default tflm, and LiteRT's reference for ops that it lacks.",
@@ -46,6 +55,7 @@ def verify(
     ctx: click.Context,
     model: Path,
     on: str,
+    runtime: str | None,
     against: str | None,
     count: int,
     seed: int,
@@ -58,16 +68,20 @@ def verify(
     Besides the random inputs, the all-minimum and the all-maximum input are tried. Where bytes
     differ, the largest difference and the first op that differs are shown; the exit code is 3.
     """
-    result = verify_model(
-        model,
-        on=on,
-        against=against,
-        n=count,
-        seed=seed,
-        inputs=None if source is None else read_arrays(source),
-        options=options,
-        where=str(source),
-    )
+    how: dict[str, Any] = {
+        "against": against,
+        "n": count,
+        "seed": seed,
+        "inputs": None if source is None else read_arrays(source),
+        "options": options,
+        "where": str(source),
+    }
+    runtimes = runtimes_of(runtime, on)
+    if len(runtimes) > 1:
+        ctx.exit(_verify_each(model, on, runtimes, how, as_json=as_json))
+    if runtimes:
+        on = on_runtime(on, runtimes[0])
+    result = verify_model(model, on=on, **how)
     if options.frontend is not None and against is None and result.against != "c":
         say(
             f"Compared is the model behind the front end, which has no oracle on {on}: "
@@ -86,6 +100,26 @@ def verify(
         say(describe(result))
     if not result.equal:
         ctx.exit(3)
+
+
+def _verify_each(
+    model: Path, on: str, runtimes: Sequence[str], how: Mapping[str, Any], *, as_json: bool
+) -> int:
+    """Verify several runtimes on one device; the exit code."""
+    from edgeq.analysis.fleet.runtimes import verify_runtimes
+    from edgeq.cli.shared.fleet import ask_each
+
+    return ask_each(
+        lambda tell: verify_runtimes(model, on, runtimes, progress=tell, **how),
+        _show_each,
+        as_json=as_json,
+    )
+
+
+def _show_each(report: FleetReport) -> None:
+    for each in report.results:
+        if each.verification is not None:
+            say(describe(each.verification))
 
 
 def describe(result: Verification) -> str:

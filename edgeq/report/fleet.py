@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 
+_KINDS = ("profile", "evaluation", "verification", "facts")
 _LATENCY = ("min", "p50", "p90", "p99", "max")
 
 
@@ -14,8 +15,8 @@ def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict
     """A section of the page: "title", "model", "devices" and "rows" of (name, cells).
 
     Args:
-        result: The JSON of `profile`, `evaluate` or `devices probe` on a group, or of `profile`
-            with several runtimes.
+        result: The JSON of `profile`, `evaluate` or `devices probe` on a group, or of `profile`,
+            `evaluate` or `verify` with several runtimes.
         rows: Its `group_rows`.
         where: File name, for messages.
 
@@ -30,7 +31,7 @@ def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict
             raise EdgeqError(
                 "this is no result of a group.", where, "edgeq profile --on group:NAME"
             )
-        found = row.get("profile") or row.get("evaluation") or row.get("facts") or {}
+        found: Any = next((row[kind] for kind in _KINDS if row.get(kind)), {})
         found = found if isinstance(found, Mapping) else {}
         devices.append(
             {"name": row["name"], "address": row.get("address"), "error": row.get("error")}

@@ -93,7 +93,7 @@ def _bytes(value) -> bytes:
 
 
 def read_board_talk(data: bytes, folder: Path) -> None:
-    from edgeq.analysis.profiling import profile_on
+    from edgeq.analysis.profiling import Measuring, profile_on
     from edgeq.devices.serial import link, session
     from edgeq.support.jsontext import json_text
 
@@ -106,7 +106,7 @@ def read_board_talk(data: bytes, folder: Path) -> None:
         mock.patch.multiple(link, _FIRST_S=0.005, _LEAST_S=0.005, _MOST_S=0.01),
     ):
         device = session.SerialDevice("serial:x", "x", 12_000_000, 0.02)
-        json_text(profile_on(device, model, ProfileOptions(runs=_RUNS), CompileOptions()).to_json())
+        json_text(profile_on(device, model, Measuring(ProfileOptions(runs=_RUNS))).to_json())
 
 
 def agent_talk() -> list[bytes]:
@@ -178,7 +178,7 @@ class AgentsShell:
 def read_agent_talk(data: bytes, folder: Path):
     import numpy as np
 
-    from edgeq.analysis.profiling import profile_on
+    from edgeq.analysis.profiling import Measuring, profile_on
     from edgeq.devices.remote import agent
     from edgeq.devices.remote.artifacts import Artifact
     from edgeq.devices.remote.device import RemoteDevice
@@ -205,7 +205,7 @@ def read_agent_talk(data: bytes, folder: Path):
         mock.patch.object(agent.memory, "forget", lambda *_: None),
         mock.patch("edgeq.devices.remote.session.cache_dir", lambda: folder),
     ):
-        profiled = profile_on(device, model, ProfileOptions(runs=_RUNS), CompileOptions())
+        profiled = profile_on(device, model, Measuring(ProfileOptions(runs=_RUNS)))
         json_text(profiled.to_json())
         return profiled, _run(device, model, np.zeros((_ROWS, 1, 4), np.int8))
 

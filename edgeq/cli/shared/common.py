@@ -28,6 +28,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
+runtime_option = click.option(
+    "--runtime",
+    metavar="LIST",
+    help="c, litert or others: each is asked, side by side (ssh:, adb:).",
+)
 try_it_option = click.option(
     "--try-it/--no-try-it",
     default=True,
@@ -59,6 +64,23 @@ def names_of(*decorators: Callable[[Callable[..., Any]], Callable[..., Any]]) ->
         decorated = decorator(decorated)
     found: list[click.Parameter] = getattr(decorated, "__click_params__", [])
     return frozenset(param.name for param in found if param.name)
+
+
+def runtimes_of(given: str | None, on: str) -> list[str]:
+    """The words of --runtime; empty without it.
+
+    Raises:
+        UsageError: It is no list, or `on` is no one device.
+    """
+    if given is None:
+        return []
+    if on.startswith("group:"):
+        hint = "its devices can have their own: edgeq devices add NAME 'ssh://HOST?runtime=c'"
+        raise UsageError(f"--runtime is for one device, not for {on}.", hint=hint)
+    found = [word.strip() for word in given.split(",")]
+    if "" in found or len(set(found)) < len(found):
+        raise UsageError(f"--runtime {given} is no list of runtimes.", hint="--runtime c,litert")
+    return found
 
 
 def takes_only(what: str, *names: str, hint: str = "") -> None:

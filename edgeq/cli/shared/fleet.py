@@ -1,67 +1,57 @@
-"""Commands on `group:NAME`: a live table of progress, then one report for all devices."""
+"""Commands on `group:NAME` or with several runtimes: a live table, then one report for all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.live import Live
 from rich.table import Table
 
 from edgeq.analysis.evaluation.evaluate import Evaluation
-from edgeq.analysis.fleet import (
-    FleetReport,
-    FleetResult,
-    Progress,
-    evaluate_group,
-    probe_group,
-)
+from edgeq.analysis.fleet.each import Progress
+from edgeq.analysis.fleet.groups import probe_group
+from edgeq.analysis.fleet.results import FleetReport, FleetResult
 from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.report.units import megabytes
 
 
-def profile_fleet(
-    measure: Callable[[Progress], FleetReport],
+def ask_each(
+    ask: Callable[[Progress], FleetReport],
     show: Callable[[FleetReport], None],
     *,
     as_json: bool,
-    strict: bool,
+    strict: bool = False,
 ) -> int:
-    """Measure on several devices, or with several runtimes, and print the results; the exit code.
+    """Ask several devices, or several runtimes, and print what they gave; the exit code.
 
     Args:
-        measure: Does it, and tells its progress.
+        ask: Does it, and tells its progress.
         show: Prints what was found as a table.
         strict: Whether a run that was disturbed counts as a limit that is not met.
     """
     with _live_states() as tell:
-        report = measure(tell)
+        report = ask(tell)
     if as_json:
         print_json(report.to_json())
     else:
         show(report)
         _show_failed(report)
-    if report.failed:
-        return report.exit_code
     disturbed = any(each.profile and not each.profile.measurement.valid for each in report.results)
-    return 3 if strict and disturbed else 0
+    return report.exit_code or (3 if strict and disturbed else 0)
 
 
-def evaluate_fleet(model: Path, group: str, how: Mapping[str, Any], *, as_json: bool) -> int:
-    """Evaluate on every device of a group and print one column a device; the exit code."""
-    with _live_states() as show:
-        report = evaluate_group(model, group, progress=show, **how)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        columns = {
-            each.name: _accuracy(each.evaluation) for each in report.results if each.evaluation
-        }
-        _show_columns("figure", columns, report)
-    return report.exit_code
+def show_evaluations(report: FleetReport) -> None:
+    """Print one column a device or runtime."""
+    found = {each.name: each.evaluation for each in report.results if each.evaluation}
+    show_columns("figure", {name: _accuracy(each) for name, each in found.items()})
+    for name, each in found.items():
+        for warning in each.warnings:
+            result_console(err=True).print(
+                f"Warning: {name}: {warning}", highlight=False, markup=False
+            )
 
 
 def probe_fleet(group: str, *, as_json: bool) -> int:
@@ -71,7 +61,8 @@ def probe_fleet(group: str, *, as_json: bool) -> int:
         print_json(report.to_json())
     else:
         columns = {each.name: shown_facts(each.facts) for each in report.results if each.facts}
-        _show_columns("fact", columns, report)
+        show_columns("fact", columns)
+        _show_failed(report)
     return report.exit_code
 
 
@@ -100,13 +91,6 @@ def _accuracy(found: Evaluation) -> dict[str, str]:
         name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, int | float)
     }
     return {**shown, "samples": f"{found.n:,}"}
-
-
-def _show_columns(
-    heading: str, columns: Mapping[str, Mapping[str, str]], report: FleetReport
-) -> None:
-    show_columns(heading, columns)
-    _show_failed(report)
 
 
 def _show_failed(report: FleetReport) -> None:

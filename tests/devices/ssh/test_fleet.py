@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edgeq.analysis.execution import run
-from edgeq.analysis.fleet import profile_devices, profile_group
+from edgeq.analysis.fleet.groups import profile_devices, profile_group
+from edgeq.analysis.profiling import Measuring
 from edgeq.boards.levels import best_here
-from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
 from edgeq.devices.base import ProfileOptions
 from edgeq.model.inputs import xorshift_input
@@ -29,8 +29,7 @@ def test_forty_devices_at_once(server, models):
     report = profile_devices(
         models / "kws_int8.tflite",
         members,
-        profile_options=FAST,
-        options=CompileOptions(),
+        Measuring(FAST),
         progress=lambda name, state: states.append((name, state)),
     )
     assert report.failed == []
@@ -194,6 +193,43 @@ def test_runtimes_side_by_side(server, models, cli, tmp_path):
     assert all(f">{word}<" in page.read_text() for word in (best_here().name, "c", "litert"))
 
 
+def test_runtimes_are_evaluated_and_verified_side_by_side(server, models, cli, tmp_path):
+    """On one device; LiteRT's kernels give other bytes than the firmware's, the C the same."""
+    rng = np.random.default_rng(0)
+    data, given = tmp_path / "xy.npz", tmp_path / "x.npy"
+    values = rng.integers(-128, 128, (60, 49, 10, 1)).astype(np.int8)
+    np.savez(data, x=values, y=rng.integers(0, 12, 60))
+    np.save(given, values)
+    both = ["--on", server.address, "--runtime", "c,litert"]
+    words = ["evaluate", models / "kws_int8.tflite", "--data", data]
+    judged = cli(*words, *both, "--isa", "portable", "--json")
+    assert judged.code == 0, judged.err
+    assert judged.json["failed"] == {}
+    for name, here in (("c", "c"), ("litert", "local")):
+        found, alone = judged.json["runtimes"][name], cli(*words, "--on", here, "--json").json
+        assert found["device"] == {"address": f"{server.address}&runtime={name}"}
+        assert (found["accuracy"], found["n"]) == (alone["accuracy"], 60)
+    head, *lines = cli(*words, *both).out.splitlines()
+    assert head.split() == ["figure", "c", "litert"]
+    shown = next(line for line in lines if "accuracy" in line)
+    assert f"{judged.json['runtimes']['c']['accuracy']:.4f}" in shown
+
+    words = ["verify", models / "kws_int8.tflite", "-i", given, "--against", "tflm"]
+    checked = cli(*words, *both, "--json")
+    assert checked.code == 3, checked.err  # LiteRT's bytes are not the firmware's
+    found = checked.json["runtimes"]
+    assert (found["c"]["equal"], found["c"]["differing"], found["c"]["compared"]) == (True, 0, 60)
+    alone = cli(*words, "--on", "local", "--json").json
+    assert (found["litert"]["equal"], found["litert"]["differing"]) == (False, alone["differing"])
+    assert cli(*words, *both).out.startswith(f"Equal bytes on {server.address}&runtime=c and tflm")
+    assert cli(*words, "--on", server.address, "--runtime", "c").code == 0
+    page = tmp_path / "page.html"
+    for result in (judged, checked):
+        done = cli("report", saved(tmp_path, "both", result), "-o", page, "--force")
+        assert done.code == 0, done.err
+        assert all(f">{word}<" in page.read_text() for word in ("c", "litert"))
+
+
 def test_a_runtime_that_does_not_run_does_not_lose_the_other(server, models, cli):
     words = ["profile", models / "ad01_int8.tflite", "-n", "5", "--no-ops"]
     address = f"{server.address}&delegate=xnnpack"
@@ -217,9 +253,10 @@ def test_a_runtime_that_does_not_run_does_not_lose_the_other(server, models, cli
     ],
 )
 def test_runtimes_that_are_none(models, cli, words, why):
-    result = cli("profile", models / "ad01_int8.tflite", *words.split())
-    assert result.code == 2
-    assert why in " ".join(result.err.split())
+    for command in (["profile"], ["verify"], ["evaluate", "--data", "any.npz"]):
+        result = cli(*command, models / "ad01_int8.tflite", *words.split())
+        assert result.code == 2
+        assert why in " ".join(result.err.split())
 
 
 def test_ctrl_c_on_a_group(lab, models):

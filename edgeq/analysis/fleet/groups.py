@@ -1,0 +1,146 @@
+"""Many devices at once: `--on group:lab`. One failed device never loses the others' results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgeq.analysis.energy.figures import Duty
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
+from edgeq.analysis.fleet.each import Progress, on_each
+from edgeq.analysis.fleet.results import FleetReport
+from edgeq.analysis.profiling import Measuring, Profile, profile_on
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices import inventory
+from edgeq.devices.address import parse_address
+from edgeq.devices.base import Device, ProfileOptions
+from edgeq.devices.power.opening import INSTRUMENTS
+from edgeq.devices.registry import open_device
+from edgeq.devices.remote.device import RemoteDevice
+from edgeq.errors import UsageError
+
+PREFIX = "group:"
+# Devices of a group may be the same host; they measure one after the other then.
+_WAIT_S = 900.0
+
+
+def profile_group(
+    model: str | Path,
+    group: str,
+    *,
+    profile_options: ProfileOptions | None = None,
+    options: CompileOptions | None = None,
+    duty: Duty | None = None,
+    power: str | None = None,
+    progress: Progress | None = None,
+) -> FleetReport:
+    """One measurement on every device of a group, all at the same time.
+
+    Args:
+        model: A .tflite file.
+        group: Name of the group, with or without "group:".
+        profile_options: How to measure.
+        options: How C is generated, where an address runs generated C.
+        duty: How often an inference is made, for the average power and a battery's life.
+        power: A meter that each device has itself: "rapl", "hwmon", "pmic", "battery".
+        progress: Is told the name of a device and its state, from several threads.
+
+    Raises:
+        EdgeqError: There is no such group. Failures of devices are in the report.
+        UsageError: An instrument on the desk, which is wired to one device.
+    """
+    name = group.removeprefix(PREFIX)
+    if power is not None and power.partition(":")[0] in INSTRUMENTS:
+        hint = "a counter that each device has: rapl, hwmon, pmic, battery"
+        raise UsageError(f"--power {power} measures one device, not a group.", group, hint)
+    how = Measuring.of(profile_options, options, duty, power)
+    return profile_devices(model, inventory.members(name), how, group=name, progress=progress)
+
+
+def profile_devices(
+    model: str | Path,
+    members: Sequence[tuple[str, str]],
+    how: Measuring,
+    *,
+    group: str = "",
+    progress: Progress | None = None,
+) -> FleetReport:
+    """One measurement on each of some (name, address); see `profile_group`."""
+
+    def measure(address: str) -> Profile:
+        return profile_on(_patient(open_device(address)), model, how)
+
+    outcomes = on_each(members, measure, "measuring", progress)
+    results = [each.result(profile=each.found) for each in outcomes]
+    return FleetReport(group, tuple(results))
+
+
+def evaluate_group(
+    model: str | Path, group: str, *, progress: Progress | None = None, **how: Any
+) -> FleetReport:
+    """How good a model is on every device of a group, all at the same time.
+
+    Args:
+        model: As `evaluate` takes it.
+        group: Name of the group, with or without "group:".
+        progress: Is told the name of a device and its state, from several threads.
+        how: What `evaluate` takes besides: data, metric, limit and so on.
+
+    Raises:
+        EdgeqError: There is no such group. Failures of devices are in the report.
+    """
+
+    def judge(address: str) -> Evaluation:
+        device = open_device(address)
+        text = device.address
+        if isinstance(device, RemoteDevice) and "wait" not in parse_address(text).query:
+            text += f"{'&' if '?' in text else '?'}wait={_WAIT_S:.0f}"
+        return replace(evaluate(model, on=text, **how), on=address)
+
+    name = group.removeprefix(PREFIX)
+    outcomes = on_each(inventory.members(name), judge, "evaluating", progress)
+    results = [each.result(evaluation=each.found) for each in outcomes]
+    return FleetReport(name, tuple(results))
+
+
+def probe_group(group: str) -> FleetReport:
+    """What every device of a group is.
+
+    Args:
+        group: Name of the group, with or without "group:".
+
+    Raises:
+        EdgeqError: There is no such group. Failures of devices are in the report.
+    """
+    name = group.removeprefix(PREFIX)
+    outcomes = on_each(inventory.members(name), probe_device, "asking", None)
+    results = [each.result(facts=each.found) for each in outcomes]
+    return FleetReport(name, tuple(results))
+
+
+def probe_device(address: str) -> dict[str, Any]:
+    """What a device behind a link is, and which runtimes it can take.
+
+    Raises:
+        UsageError: It is another kind of device.
+        EdgeqError: It cannot be reached.
+    """
+    device = open_device(address)
+    if not isinstance(device, RemoteDevice):
+        raise UsageError(f"'{address}' is not probed.", hint="ssh:// and adb: devices are")
+    facts, runtimes = device.probe()
+    return {
+        "address": device.address,
+        **facts.to_json(),
+        "runtimes": {
+            name: {"fits": not why, "reason": why or None} for name, why in runtimes.items()
+        },
+    }
+
+
+def _patient(device: Device) -> Device:
+    if isinstance(device, RemoteDevice):
+        return replace(device, options=replace(device.options, wait_s=_WAIT_S))
+    return device
