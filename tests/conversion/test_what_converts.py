@@ -119,6 +119,7 @@ STEEP = {
     "both ends": (lambda ops, a: ops.log(a / (1 - a)), 0.0005, 0.9995),
     "jump": (lambda ops, a: ops.sign(a), -3, 3),
     "steep where the range ends": (lambda ops, a: ops.exp(a), -12, 8),
+    "up to the last integer": (lambda ops, a: ops.softplus(a), -2, 3),
 }
 
 
