@@ -95,7 +95,8 @@ from edgeq.workflow.streams import Streamed
 @click.option(
     "--quality-check/--no-quality-check",
     default=True,
-    help="Run the result beside the float model on up to 100 samples, 3 seconds at most.",
+    help="Run the result beside the float model on up to 100 samples, 3 seconds at most, and that "
+    "beside the model itself on 3.",
 )
 @click.option(
     "--accept-loss",

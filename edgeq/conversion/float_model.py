@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeq.conversion.flatbuffer import op_kinds
 from edgeq.conversion.hearing import Hearing
-from edgeq.conversion.network import LearnedScale, Network, Range
+from edgeq.conversion.network import Answers, LearnedScale, Network, Range
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
 from edgeq.conversion.passes.heads import with_head
@@ -45,6 +45,19 @@ _TRUST_LOOPS = (
 
 
 @dataclass(frozen=True)
+class OwnAnswers:
+    """What a model computes in its own framework.
+
+    Attributes:
+        answers: Of samples.
+        data: The float model with the outputs of these.
+    """
+
+    answers: Answers
+    data: bytes
+
+
+@dataclass(frozen=True)
 class FloatModel:
     """A float model, ready to be calibrated, quantized, run or compared against.
 
@@ -57,6 +70,7 @@ class FloatModel:
         outputs: What its outputs' numbers are by the loss it was trained with; None if not known.
         stream: How it streams, if it takes steps of what a sample is a window of.
         front: The front end that it was split from, whose recordings are its samples.
+        own: What its source itself computes; None where that cannot be told.
     """
 
     data: bytes
@@ -69,6 +83,7 @@ class FloatModel:
     outputs: Outputs | None = None
     stream: StreamForm | None = None
     front: Hearing | None = None
+    own: OwnAnswers | None = None
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -138,22 +153,26 @@ def float_model(
             converted.
     """
     more = (split_outputs,) if split else ()
-    passes = (*FLOAT_PASSES, *more)
     answer = with_head(head)
     if isinstance(model, str | Path) and _starts_as_tflite(Path(model)):
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", str(model)):
             network, info = _load(Path(model), signature, trust)
-            network = answer(rewritten(network, passes, log))
-    elif isinstance(model, str | Path):
-        network, info = _load(Path(model), signature, trust)
-        network = answer(rewritten(keep_states(network), passes, log))
+            network = answer(rewritten(network, (*FLOAT_PASSES, *more), log))
+        own = None
     else:
-        model, info = _as_keras_3(model), None
-        network = answer(rewritten(keep_states(_from_memory(model)), passes, log))
+        if isinstance(model, str | Path):
+            network, info = _load(Path(model), signature, trust)
+        else:
+            model, info = _as_keras_3(model), None
+            network = _from_memory(model)
+        answers = network.answers
+        network = rewritten(keep_states(network), FLOAT_PASSES, log)
+        own = None if answers is None else OwnAnswers(answers, network.pack())
+        network = answer(rewritten(network, more, log) if more else network)
     made = packed(network, info, outputs_by_loss(model))
     _check_static(made.graph)
-    return made
+    return replace(made, own=own)
 
 
 def streaming_models(

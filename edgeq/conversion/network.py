@@ -28,6 +28,8 @@ Scale = tuple[float, int]
 """Scale and zero point."""
 Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Of many values at once."""
+Answers = Callable[[Sequence[Sequence[Array]]], list[list[Array]]]
+"""Of samples, each an array per input without a batch axis: an array per output likewise."""
 LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
 """Lowest and highest integer of each quantized type."""
 
@@ -63,6 +65,8 @@ class Network:
         states: How many inputs and outputs, the last ones, are what goes from call to call.
         spliced: Whether integer ops have been put in between conversions from and to float.
         tables: Ops that stand for a function of one value, by the name of their output.
+        answers: What the source of a float model computes in its own framework, where that may
+            run.
     """
 
     model: Any
@@ -78,6 +82,7 @@ class Network:
     integer_inputs: dict[str, str] = field(default_factory=dict)
     states: int = 0
     spliced: bool = False
+    answers: Answers | None = None
 
     @classmethod
     def unpack(cls, data: bytes, source: str) -> Network:

@@ -96,7 +96,7 @@ def straight(
     function: Function, source: float, result: float, seen: Range, places: int = 0
 ) -> Segments:
     """`segments` that have that many steep places at most."""
-    room = 1 << (_WIDTHS[0] - 1)
+    room = (1 << _WIDTHS[0]) + 1  # the last piece's end, and the largest shift
     reals = source * np.arange(_LEAST - room, _MOST + 1 + room, dtype=np.float64)
     values = np.clip(evaluated(function, reals), _LEAST * result, _MOST * result)
     fit = _Fit(values, (reals >= seen[0] - source) & (reals <= seen[1] + source), source, result)
@@ -118,8 +118,8 @@ class _Fit:
     """Values to be followed.
 
     Attributes:
-        values, seen: At each integer and at half of the widest piece's beyond both ends: the
-            function, and whether it matters.
+        values, seen: At each integer, and as far beyond both ends as pieces reach: the function,
+            and whether it matters.
         source, result: Scales.
     """
 
@@ -160,7 +160,7 @@ class _Fit:
         half = 1 << (power - 1)
         middles = np.arange(_LEAST, _MOST + 2, 1 << power)
         steps = np.arange(-half, half + 1)
-        places = np.clip(middles[:, None] + steps, _LEAST, _MOST) + shift - _LEAST + self._room
+        places = middles[:, None] + steps + shift - _LEAST + self._room
         pieces = self.values[places]
         slopes = (pieces[:, -1] - pieces[:, 0]) / (2 * half * self.source)
         slopes[inside[places].all(1)] = 0.0

@@ -93,8 +93,8 @@ def _no_matplotlib() -> Iterator[None]:
             del sys.modules["matplotlib"]
 
 
-def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
-    """A float .tflite of a function whose variables have become constants.
+def freeze_and_convert(function: Any, specs: list[Any]) -> tuple[bytes, Any]:
+    """A float .tflite of a function whose variables have become constants, and the function traced.
 
     Args:
         function: Takes one tensor per spec and returns a list of tensors.
@@ -116,7 +116,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> bytes:
         frozen = keep_apart(tf, frozen)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
         try:
-            return bytes(converter.convert())
+            return bytes(converter.convert()), concrete
         except Exception as error:
             lacking = sorted({*_LACKING.findall(str(error))} - {"Placeholder"})
             if not lacking:

@@ -104,7 +104,7 @@ def convert(
         bias_correction: Whether biases make up for what rounding of weights adds on average;
             integer schemes only.
         quality_check: Whether the result runs beside the float model on up to 100 samples (those
-            of `eval_data` where given), for 3 seconds at most.
+            of `eval_data` where given), for 3 seconds at most, and that beside the model on 3.
         accept_loss: Whether a result whose outputs differ much from the float model's passes.
         split_outputs: Whether an output that is joined of parts (boxes and scores) becomes an
             output with a scale of its own for each part.
@@ -120,7 +120,8 @@ def convert(
             become a front end for cameras; else they are ops of the result. Integer schemes only.
 
     Raises:
-        LimitError: The result does not compute what the float model does; nothing is written.
+        LimitError: The result does not compute what the float model does, or that not what the
+            model does; nothing is written.
         EdgeqError: The model or the data is not usable, the output exists, or the result is not
             what was asked for (all reasons at once).
     """
@@ -150,7 +151,7 @@ def convert(
     if log is not None and check_passes and ready.dataset is not None:
         prove_passes(log, ready.dataset, source.data, source.source)
     result = describe(made, source, options, found, ready.pixels)
-    real = replace(real, data=describe(real.network(), source, options, found))
+    real = replace(real, data=describe(real.network(), source, options, found), own=None)
     proof, on_zeros = _proven(result, source, ready.recipe)
     where = runs_on(parse_graph(result, source.source)) if chosen.integer else None
     check = QualityCheck(
@@ -199,13 +200,16 @@ class _Beheld:
 def _beheld(
     check: QualityCheck, models: FloatModels, source: FloatModel, scheme: Scheme, result: bytes
 ) -> _Beheld:
+    of_source = check.of_source(models.given, scheme)
     front, of_front = heard(
         check, models.whole, models.alone, models.windows, source.stream, scheme
     )
     steps, of_steps = streamed(check, models.windows, source, scheme)
     apart = is_apart(steps) or is_apart(front)
     quality, remarks = check.run(models.given, scheme, result, source.stream, apart=apart)
-    return _Beheld(quality, front, steps, (*remarks, *models.words, *of_front, *of_steps))
+    return _Beheld(
+        quality, front, steps, (*of_source, *remarks, *models.words, *of_front, *of_steps)
+    )
 
 
 def _beside(

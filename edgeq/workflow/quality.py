@@ -14,6 +14,7 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.proof.heads import joined_by
 from edgeq.conversion.proof.limits import STREAM_LIMITS, QualityLimits, quality_limits
+from edgeq.conversion.proof.own import Comparison, compare_with_source
 from edgeq.conversion.proof.quality import (
     FAILED,
     NOT_JUDGED,
@@ -26,7 +27,7 @@ from edgeq.conversion.proof.quality import (
 )
 from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.conversion.streaming.form import StreamForm
-from edgeq.data import DatasetOptions, open_dataset
+from edgeq.data import Dataset, DatasetOptions, open_dataset
 from edgeq.errors import EdgeqError, LimitError, MissingDependency
 from edgeq.support.array import Array
 from edgeq.support.listing import listed
@@ -85,8 +86,7 @@ class QualityCheck:
         Raises:
             LimitError: It differs too much from the float model, and that is not accepted.
         """
-        known = self.eval_data is not None or (scheme.integer and self.data is not None)
-        if not self.wanted or not known:
+        if not self.wanted or not self._has_samples(scheme):
             return None, ()
         try:
             limits = STREAM_LIMITS if apart else quality_limits(scheme.name)
@@ -112,6 +112,30 @@ class QualityCheck:
         if low and not apart:
             warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
         return quality, tuple(text for text in warnings if text)
+
+    def of_source(self, model: FloatModel, scheme: Scheme) -> tuple[str, ...]:
+        """What is to be said of a float model beside the model it was made of.
+
+        Raises:
+            LimitError: It computes something else, and that is not accepted.
+        """
+        if not self.wanted or not self._has_samples(scheme) or model.own is None:
+            return ()
+        found = compare_with_source(model, (sample.inputs for sample in self._samples(model)))
+        if found.why_not:
+            return (f"The float model was not compared with the model itself: {found.why_not}.",)
+        if not found.apart:
+            return ()
+        words = (
+            "The float model that TensorFlow's converter made does not compute what the model "
+            f"itself does. {_apart(found)}"
+        )
+        if self.accept_loss:
+            return (words,)
+        raise LimitError(words, model.source, _OF_CONVERTER)
+
+    def _has_samples(self, scheme: Scheme) -> bool:
+        return self.eval_data is not None or (scheme.integer and self.data is not None)
 
     def _remedy(self, scheme: Scheme, apart: bool) -> str:
         """What may help."""
@@ -161,13 +185,7 @@ class QualityCheck:
         stream: StreamForm | None,
     ) -> Quality:
         labelled, front = self.eval_data is not None, self.front
-        data = open_dataset(
-            self.eval_data if labelled else self.data,
-            source.samples if front is None else (front.spec,),
-            labelled=labelled,
-            options=self.options,
-            limit=SAMPLES,
-        )
+        data = self._samples(source)
         samples: Iterator[list[Array]] = (sample.inputs for sample in data)
         scores = self.scores
         if scores is None and labelled and self.metric == "classification":
@@ -180,6 +198,16 @@ class QualityCheck:
             return measure_stream(source, converted, stream, samples, limits, scores=scores)
         features = None if front is None else front.features
         return measure_quality(source, converted, samples, limits, scores=scores, features=features)
+
+    def _samples(self, source: FloatModel) -> Dataset:
+        labelled = self.eval_data is not None
+        return open_dataset(
+            self.eval_data if labelled else self.data,
+            source.samples if self.front is None else (self.front.spec,),
+            labelled=labelled,
+            options=self.options,
+            limit=SAMPLES,
+        )
 
     def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:
         """The layers that the error comes from, in a sentence; empty where nobody can tell."""
@@ -200,6 +228,16 @@ class QualityCheck:
             except EdgeqError:
                 return ""
         return _guilty(found)
+
+
+def _apart(found: Comparison) -> str:
+    """Which outputs are not the source's, and how far."""
+    return " ".join(
+        f'Output "{output.name}" differs by up to {output.difference:.3g} where its largest value '
+        f"is {output.largest:.3g}, signal-to-noise ratio {output.decibels:.1f} dB over "
+        f"{found.samples} samples."
+        for output in found.apart
+    )
 
 
 def _not_compared(error: MissingDependency) -> str:
@@ -272,6 +310,10 @@ def _advice(layer: LayerDiagnosis) -> str:
 _OF_WINDOWS = (
     "in float the stream answers otherwise, too: train without padding over time, or without "
     "layers that remember more than a window"
+)
+_OF_CONVERTER = (
+    "this is a fault of the conversion, not of your model: report it with the model; --accept-loss "
+    "writes what it made all the same"
 )
 _OF_LAYERS = "in float the front end leads to other answers, too: train on `edgeq features`"
 _REMEDIES: Mapping[str, str] = {

@@ -119,6 +119,7 @@ STEEP = {
     "both ends": (lambda ops, a: ops.log(a / (1 - a)), 0.0005, 0.9995),
     "jump": (lambda ops, a: ops.sign(a), -3, 3),
     "steep where the range ends": (lambda ops, a: ops.exp(a), -12, 8),
+    "up to the last integer": (lambda ops, a: ops.softplus(a), -2, 3),
 }
 
 
@@ -426,6 +427,17 @@ def test_layers_that_augment_pictures_leave_no_op(keras):
     value = layers.RandomGrayscale()(layers.RandomHue(0.2)(layers.RandomFlip()(source)))
     model = keras.Model(source, layers.Conv2D(2, 3)(value))
     assert [op.name for op in float_model(model).graph.main.ops] == ["CONV_2D"]
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_one_pixel_is_resized(keras, interpolation):
+    """What comes of it is equal to it everywhere, and not the same."""
+    source = keras.Input((1, 1, 3))
+    model = keras.Model(source, keras.layers.Resizing(4, 2, interpolation)(source))
+    data = np.random.default_rng(0).normal(0, 1, (20, 1, 1, 3)).astype(np.float32)
+    made, _ = converted(model, data)
+    found = run(made.float_model.data, [data])[0].reshape(20, 4, 2, 3)
+    np.testing.assert_allclose(found, np.broadcast_to(data, found.shape), rtol=1e-6)
 
 
 def test_int4_rounds_layers_around_a_table_too(keras):

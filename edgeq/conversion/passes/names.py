@@ -41,6 +41,7 @@ def name_tensors(exported: Exported, source: str) -> Network:
     outputs = _numbered((*exported.output_names, *following))
     set_signature(model, inputs, outputs, exported.signature)
     network.states = len(exported.states)
+    network.answers = exported.answers
     return network
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.conversion.network import Answers
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -16,6 +18,8 @@ class Exported:
         states: Names of what goes from call to call; each is an input behind the others, and its
             next value an output behind the others.
         layers: Paths of the Keras layers in model order; empty where they are not known.
+        answers: What the source itself computes, in its own framework; None where that is not to
+            be run, or hangs on what went before.
     """
 
     data: bytes
@@ -24,3 +28,4 @@ class Exported:
     layers: tuple[str, ...] = ()
     signature: str = "serving_default"
     states: tuple[str, ...] = ()
+    answers: Answers | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.sources.answers import keras_answers, traced_answers
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.keras_contents import check_contents
@@ -172,14 +173,31 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
 
     try:
         with for_export(tf, keras, model, layers, [(part, fresh) for part, fresh, _ in found]):
-            data = freeze_and_convert(call, specs)
+            data, traced = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
     known = dict.fromkeys((*layers, *operations_by_path(model)))
     spoken = tuple(name for name in known if name not in silent)
     called = tuple(name for name, _ in states)
-    return Exported(data, tuple(names), tuple(outputs), spoken, states=called)
+    if states:
+        answers = None
+    elif _any_batch(inputs) and not _is_half(layers):
+        answers = keras_answers(model, taken, given, inputs)
+    else:
+        answers = traced_answers(traced, specs)
+    return Exported(data, tuple(names), tuple(outputs), spoken, states=called, answers=answers)
+
+
+def _any_batch(inputs: list[Any]) -> bool:
+    """Whether a model takes several samples at once."""
+    return all(tensor.shape[0] is None for tensor in inputs)
+
+
+def _is_half(layers: Mapping[str, Any]) -> bool:
+    """Whether layers compute in 16 bits, as they do in training alone."""
+    parts = (part for layer in layers.values() for part in layer._flatten_layers())
+    return any("16" in str(getattr(part, "compute_dtype", "")) for part in parts)
 
 
 def _check_masking(layers: Mapping[str, Any], where: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.sources.answers import traced_answers
 from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
@@ -72,7 +73,7 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
         return [found[name] for name in outputs]
 
     try:
-        data = freeze_and_convert(call, specs)
+        data, traced = freeze_and_convert(call, specs)
     except Exception as error:
         raise EdgeqError(
             f"The model cannot be converted: {first_line(error)}",
@@ -80,7 +81,9 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
             "the .keras or .h5 file, if there is one: of that, edgeq leaves out what only training "
             "needs",
         ) from error
-    return Exported(data, tuple(names), tuple(outputs), signature=key)
+    # Nothing of a file that is not trusted runs in TensorFlow.
+    answers = traced_answers(traced, specs) if trust else None
+    return Exported(data, tuple(names), tuple(outputs), signature=key, answers=answers)
 
 
 def _read(data: bytes, path: Path) -> Any:

@@ -1,0 +1,125 @@
+"""What TensorFlow's converter makes is held against the model itself."""
+
+import numpy as np
+import pytest
+
+import edgeq
+from edgeq.conversion.float_model import float_model
+from edgeq.conversion.network import Network
+from edgeq.conversion.proof.own import Comparison, compare_with_source
+from edgeq.conversion.sources import keras_models, lowering, saved_models
+from edgeq.errors import LimitError
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras")
+
+
+@pytest.fixture(scope="module")
+def net(keras):
+    keras.utils.set_random_seed(1)
+    source = keras.Input((6,), name="x")
+    hidden = keras.layers.Dense(8, "relu")(source)
+    return keras.Model(
+        source, {"a": keras.layers.Dense(3)(hidden), "b": keras.layers.Dense(2)(hidden)}
+    )
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).normal(0, 1, (20, 6)).astype(np.float32)
+
+
+def spoiled(module, monkeypatch):
+    """The converter of a door writes the weights of the last layer with another sign."""
+    plain = module.freeze_and_convert
+
+    def convert(function, specs):
+        data, traced = plain(function, specs)
+        network = Network.unpack(data, "")
+        weights = network.ops[-1].inputs[1]
+        network.fill(weights, -network.constant(weights))
+        return network.pack(), traced
+
+    monkeypatch.setattr(module, "freeze_and_convert", convert)
+
+
+def test_a_float_graph_that_is_wrong_is_refused(net, x, monkeypatch, tmp_path):
+    spoiled(keras_models, monkeypatch)
+    path = tmp_path / "net.tflite"
+    with pytest.raises(LimitError) as refused:
+        edgeq.convert(net, data=x, output=path)
+    assert refused.value.exit_code == 3 and not path.exists()
+    words = refused.value.what
+    assert 'Output "b" differs by up to ' in words and '"a"' not in words
+    assert "over 3 samples" in words and "--accept-loss" in refused.value.hint
+
+
+def test_loss_that_is_accepted_is_warned_of(net, x, monkeypatch):
+    spoiled(keras_models, monkeypatch)
+    made = edgeq.convert(net, data=x, accept_loss=True)
+    (said,) = (text for text in made.warnings if "TensorFlow's converter" in text)
+    assert "signal-to-noise" in said
+    assert made.quality.verdict == "good"  # to the float graph, which is wrong
+    unchecked = edgeq.convert(net, data=x, quality_check=False)
+    assert not any("converter" in text for text in unchecked.warnings)
+
+
+@pytest.mark.parametrize("settings", [{"head": "class"}, {"scheme": "float16"}, {"scheme": "int4"}])
+def test_other_heads_and_schemes_are_held_against_the_model_too(keras, x, monkeypatch, settings):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    labels = np.arange(20) % 4
+    spoiled(keras_models, monkeypatch)
+    with pytest.raises(LimitError, match="TensorFlow's converter"):
+        edgeq.convert(model, data=x, eval_data=(x, labels), **settings)
+
+
+def test_a_sum_that_keras_takes_for_a_bias_with_one_sample_is_found(keras, monkeypatch):
+    """Without what edgeq does about it, the converter is given another sum."""
+    source = keras.Input((4, 4))
+    model = keras.Model(source, source + keras.ops.mean(source, axis=-1, keepdims=True))
+    data = np.random.default_rng(0).normal(0, 1, (20, 4, 4)).astype(np.float32)
+    made = edgeq.convert(model, data=data)
+    assert made.quality.verdict == "good"
+    assert not any("model itself" in text for text in made.warnings)
+    monkeypatch.setattr(lowering, "_plain_sum", lambda tf, keras, function: function)
+    with pytest.raises(LimitError, match="model itself"):
+        edgeq.convert(model, data=data)
+
+
+@pytest.mark.parametrize("kind", ["chance", "samples"])
+def test_answers_that_hang_on_chance_or_on_other_samples_are_not_compared(keras, x, kind):
+    class Noise(keras.layers.Layer):
+        def call(self, x):
+            return x + np.random.default_rng().normal(0, 1, 6).astype(np.float32)
+
+    source = keras.Input((6,))
+    made = {
+        "chance": lambda: Noise()(source),
+        "samples": lambda: source / keras.ops.max(keras.ops.abs(source)),
+    }[kind]()
+    said = edgeq.convert(keras.Model(source, made), data=x).warnings
+    assert any("not compared with the model itself: it answers" in text for text in said)
+
+
+def test_a_file_that_is_not_trusted_does_not_run_in_tensorflow(
+    keras, net, x, monkeypatch, tmp_path
+):
+    net.export(tmp_path / "saved", verbose=False)
+    spoiled(saved_models, monkeypatch)
+    made = edgeq.convert(tmp_path / "saved", data=x)
+    assert not any("converter" in text for text in made.warnings)
+    with pytest.raises(LimitError, match="TensorFlow's converter"):
+        edgeq.convert(tmp_path / "saved", data=x, trust=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["ad01.h5", "kws_ref_model", "pretrainedResnet.h5", "str_ww_ref_model.h5", "vww_96.h5"]
+)
+def test_public_models_convert_to_what_they_are(models, name):
+    made = float_model(models / name, trust=True)
+    random = np.random.default_rng(0)
+    samples = [[random.normal(0, 1, spec.shape) for spec in made.inputs] for _ in range(3)]
+    assert compare_with_source(made, samples) == Comparison(3)
