@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.transpose_conv import lower_dsp
+from edgeq.compiler.ops.dsp.transpose_conv import lower_dsp, lower_dsp_s16
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     OUTPUT,
@@ -134,6 +134,12 @@ def _int16(node: Node) -> Call:
     scales = scale_products(source, weights, output, channels)
     params = {"input_offset": 0, "output_offset": 0, **clamp(node)}
     rows = wide_rows(_by_channel(node), live_bias(bias, scales), scales)
+    if node.isa.has("dsp") and weights.data is not None:
+        call = lower_dsp_s16(
+            geometry(node), _by_channel(node), rows, clamp(node), macs(node), source=_INPUT
+        )
+        if call is not None:
+            return call
     return _call(node, "s16", {**params}, rows)
 
 
