@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.dsp import int16_channels, reasons
 from edgeq.compiler.ops.dsp.conv_2d import PIXELS, pass_stream
 from edgeq.compiler.ops.dsp.conv_2d_s16 import pair_stream
 from edgeq.compiler.ops.dsp.int16_channels import settled, wide_scales
@@ -38,10 +39,48 @@ def _phases(g: dict[str, int]) -> list[NDArray[np.int64]]:
     ]
 
 
-def _suits(g: dict[str, int]) -> bool:
-    """Whether every phase has taps, there are not too many, and channels come in whole words."""
+def _shape_problems(g: dict[str, int]) -> list[str]:
+    """What keeps a shape from these kernels, in words: phases without taps, or too many of them."""
     sides = [(g["stride_h"], g["filter_h"]), (g["stride_w"], g["filter_w"])]
-    return all(stride <= min(taps, _PHASES) for stride, taps in sides) and not g["input_c"] % 4
+    found = []
+    if any(stride > min(taps, _PHASES) for stride, taps in sides):
+        found.append(f"a stride above {_PHASES} or above the filter's size")
+    if g["input_c"] % 4:
+        found.append(f"{g['input_c']} channels are not a multiple of four")
+    return found
+
+
+def _channels(
+    rows: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], scales: Sequence[float]
+) -> Channels:
+    weights, bias, bound = rows
+    multiplier, left = quantize_multipliers(np.array(scales))
+    return Channels(weights.astype(np.int64), bias, multiplier, -left, bound)
+
+
+def why_portable(
+    node: Node,
+    g: dict[str, int],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    scales: Sequence[float],
+) -> str:
+    """The conditions that an int8 layer misses; empty on other cores.
+
+    Args:
+        rows: Weights (channels, taps), biases and bounds on the accumulators.
+        scales: Of every channel's accumulator to the output.
+    """
+    if not node.isa.has("dsp"):
+        return ""
+    others = reasons.why_portable(node, _channels(rows, scales), {}, paired=True)
+    return "; ".join(part for part in (*_shape_problems(g), others) if part)
+
+
+def why_portable_s16(node: Node, g: dict[str, int]) -> str:
+    """The conditions that a layer with int16 activations misses; empty on other cores."""
+    shape = [(True, problem) for problem in _shape_problems(g)]
+    wide = (not shape, "a channel's sum or scale needs more than 32 bits")
+    return int16_channels.why_portable_s16(node, [*shape, wide])
 
 
 def lower_dsp(
@@ -61,11 +100,9 @@ def lower_dsp(
         scales: Of every channel's accumulator to the output.
         source: Position of the input.
     """
-    weights, bias, bound = rows
-    multiplier, left = quantize_multipliers(np.array(scales))
-    channels = Channels(weights.astype(np.int64), bias, multiplier, -left, bound)
+    channels, bias = _channels(rows, scales), rows[1]
     scale = dsp_scale(channels, node.output(), clamp)
-    if scale is None or not _suits(g) or not pair_fits(channels):
+    if scale is None or _shape_problems(g) or not pair_fits(channels):
         return None
     scale = pass_scale(scale, channels)
     zero_point = node.input(source).zero_point
@@ -116,7 +153,7 @@ def lower_dsp_s16(
         rows: Bias, reduced multiplier and right shift of every channel.
         source: Position of the input.
     """
-    if not _suits(g):
+    if _shape_problems(g):
         return None
     values, table = settled(weights.astype(np.int64), rows.values, clamp)
     scales = wide_scales(values, table)
