@@ -68,6 +68,7 @@ def layer(ratio, zero_points, *, spread):
 RATIOS = (1 / 128, 0.0536, 0.0237, 0.0118, 0.0071, 0.00391, 0.0021)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [False, True])
 def test_every_pair_gives_tflms_bytes(spread, tmp_path):
     path = tmp_path / "products.tflite"
