@@ -76,12 +76,13 @@ def dense() -> bytes:
     )
 
 
-def transposed_conv(channels: int) -> bytes:
+def transposed_conv(channels: int, kind: str = "int8") -> bytes:
+    wide = kind == "int16"
     shape = TensorSpec((4,), "int32", data=np.array([1, 16, 16, channels], np.int32))
     values = RANDOM.integers(-127, 128, (channels, 3, 3, channels)).astype(np.int8)
     filters = TensorSpec((channels, 3, 3, channels), "int8", [0.003] * channels, 0, values)
-    source = TensorSpec((1, 8, 8, channels), "int8", 0.05, 3)
-    output = TensorSpec((1, 16, 16, channels), "int8", 0.06, 1)
+    source = TensorSpec((1, 8, 8, channels), kind, 2e-4 if wide else 0.05, 0 if wide else 3)
+    output = TensorSpec((1, 16, 16, channels), kind, 3e-4 if wide else 0.06, 0 if wide else 1)
     options = {"padding": 0, "stride_w": 2, "stride_h": 2}
     return single_op("TRANSPOSE_CONV", [shape, filters, source], [output], options)
 
@@ -115,6 +116,8 @@ def layers() -> Iterator[tuple[str, bytes]]:
     yield "FULLY_CONNECTED, computed weights, depth 64", dense()
     yield "TRANSPOSE_CONV, 16 channels, stride 2", transposed_conv(16)
     yield "TRANSPOSE_CONV, 32 channels, stride 2", transposed_conv(32)
+    yield "TRANSPOSE_CONV int16, 16 channels, stride 2", transposed_conv(16, "int16")
+    yield "TRANSPOSE_CONV int16, 32 channels, stride 2", transposed_conv(32, "int16")
     yield "DEPTHWISE_CONV_2D, stride 2", depthwise(2)
     yield "DEPTHWISE_CONV_2D, dilation 2", depthwise(1, 2)
 

@@ -51,6 +51,7 @@ FORMS = (
     ("sim:cortex-m4", "FULLY_CONNECTED int8", "eq_fully_connected_dsp_s8"),
     ("sim:cortex-m4", "CONV_2D int8 1x1 of eight channels", "eq_conv_2d_eight_dsp_s8"),
     ("sim:cortex-m4", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
+    ("sim:cortex-m4", "TRANSPOSE_CONV int16", "eq_transpose_conv_dsp_s16"),
     ("sim:cortex-m4", "BATCH_MATMUL", "eq_product_dsp_s8"),
     ("sim:cortex-m4", "FULLY_CONNECTED of inputs", "eq_product_bias_dsp_s8"),
     ("sim:cortex-m4", "CONV_2D int16", "eq_conv_2d_dsp_s16"),

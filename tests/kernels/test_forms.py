@@ -38,6 +38,18 @@ def depthwise(multiplier):
     return single_op("DEPTHWISE_CONV_2D", [source, filters, bias], [output], options, version=5)
 
 
+def transposed(channels, *, kind="int8", stride=2):
+    side = 4 * stride
+    shape = TensorSpec((4,), "int32", data=np.array([1, side, side, 6], np.int32))
+    weights = RANDOM.integers(-127, 128, (6, 3, 3, channels)).astype(np.int8)
+    filters = TensorSpec(weights.shape, "int8", [0.003] * 6, 0, weights)
+    small = 2.0**-8 if kind == "int16" else 1.0
+    source = TensorSpec((1, 4, 4, channels), kind, 0.05 * small)
+    output = TensorSpec((1, side, side, 6), kind, 0.06 * small)
+    options = {"padding": 0, "stride_w": stride, "stride_h": stride}
+    return single_op("TRANSPOSE_CONV", [shape, filters, source], [output], options)
+
+
 def product(depth):
     a, b = TensorSpec((1, 5, depth), "int8", 0.05, 3), TensorSpec((1, depth, 6), "int8", 0.03, -7)
     output = TensorSpec((1, 5, 6), "int8", 0.3, 1)
@@ -53,11 +65,19 @@ def product(depth):
         (conv(low=-128), "portable", "a weight of -128 beside a negative one"),
         (depthwise(1), "dsp", ""),
         (depthwise(2), "portable", "2 outputs of each channel"),
+        (transposed(8), "dsp", ""),
+        (transposed(8, kind="int16"), "dsp", ""),
+        (transposed(6), "portable", "6 channels are not a multiple of four"),
+        (transposed(6, kind="int16"), "portable", "6 channels are not a multiple of four"),
+        (transposed(8, stride=4), "portable", "a stride above 4 or above the filter's size"),
         (product(5), "dsp", ""),
         # A word of its last rows but one would reach over the end of the tensor.
         (product(1), "portable", "no form for this op, type or shape"),
     ],
-    ids=["conv", "dilated", "grouped", "-128", "depthwise", "multiplier", "product", "thin"],
+    ids=[
+        *("conv", "dilated", "grouped", "-128", "depthwise", "multiplier", "transposed"),
+        *("transposed16", "six", "six16", "steps", "product", "thin"),
+    ],
 )
 def test_a_layer_says_which_kernel_it_takes_and_why(model, form, why, tmp_path):
     path = tmp_path / "layer.tflite"

@@ -81,7 +81,11 @@ def lower_s16(
         kernels="dsp",
     )
     if scales is not None and scales.plain:
-        return replace(call, constants=(_stream(weights, table.values[:, 0], scales),))
+        words = pair_stream(weights, table.values[:, 0], scales)
+        stream = Constant(
+            "weights", "uint32_t", words, "pairs of channels, see eq_matmul_s16_dsp.h"
+        )
+        return replace(call, constants=(stream,))
     return replace(
         call,
         header="conv_2d_wide_s16",
@@ -98,11 +102,17 @@ def in_bytes(rule: Overlap, size: int) -> Overlap:
     return replace(rule, distance=max(rule.distance * size, -int(np.iinfo(np.int32).max)))
 
 
-def _stream(weights: NDArray[np.int64], bias: NDArray[np.int64], scales: WideScales) -> Constant:
+def pair_stream(
+    weights: NDArray[np.int64], bias: NDArray[np.int64], scales: WideScales
+) -> NDArray[np.uint32]:
+    """The words of every pair of channels, as eq_matmul_s16_dsp.h reads them.
+
+    Args:
+        weights: (channels, values), values in reading order and a multiple of four.
+    """
     head = np.stack(pairs(bias), axis=1)
     tail = np.stack(pairs(scales.multiplier), axis=1)
-    words = as_words(np.concatenate([head, _pair_words(weights), tail], axis=1))
-    return Constant("weights", "uint32_t", words, "pairs of channels, see eq_matmul_s16_dsp.h")
+    return as_words(np.concatenate([head, _pair_words(weights), tail], axis=1))
 
 
 def _segments(weights: NDArray[np.int64]) -> Constant:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.transpose_conv import lower_dsp
+from edgeq.compiler.ops.dsp.transpose_conv import (
+    lower_dsp,
+    lower_dsp_s16,
+    why_portable,
+    why_portable_s16,
+)
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     OUTPUT,
@@ -105,11 +111,14 @@ def lower(node: Node) -> Call:
     require(types == ("int8",) * 3, f"types {types}")
     source, output = node.input(_INPUT), node.output()
     bias = bias_values(node, _BIAS, _channels(node))
-    bias = live_bias(bias, scale_products(source, node.input(_WEIGHTS), output, len(bias)))
-    bound = check_accumulator(_by_channel(node), bias, source.zero_point)
+    scales = scale_products(source, node.input(_WEIGHTS), output, len(bias))
+    bias = live_bias(bias, scales)
+    rows = (
+        _by_channel(node),
+        bias,
+        check_accumulator(_by_channel(node), bias, source.zero_point),
+    )
     if node.isa.has("dsp") and node.input(_WEIGHTS).data is not None:
-        scales = scale_products(source, node.input(_WEIGHTS), output, len(bias))
-        rows = (_by_channel(node), bias, bound)
         call = lower_dsp(geometry(node), node, rows, scales, clamp(node), macs(node), source=_INPUT)
         if call is not None:
             return call
@@ -118,7 +127,8 @@ def lower(node: Node) -> Call:
         "output_offset": output.zero_point,
         **clamp(node),
     }
-    return _call(node, "s8", {**params}, _requant(node, bias))
+    why = why_portable(node, geometry(node), rows, scales)
+    return replace(_call(node, "s8", {**params}, _requant(node, bias)), why_portable=why)
 
 
 def _int16(node: Node) -> Call:
@@ -134,7 +144,14 @@ def _int16(node: Node) -> Call:
     scales = scale_products(source, weights, output, channels)
     params = {"input_offset": 0, "output_offset": 0, **clamp(node)}
     rows = wide_rows(_by_channel(node), live_bias(bias, scales), scales)
-    return _call(node, "s16", {**params}, rows)
+    if node.isa.has("dsp") and weights.data is not None:
+        call = lower_dsp_s16(
+            geometry(node), _by_channel(node), rows, clamp(node), macs(node), source=_INPUT
+        )
+        if call is not None:
+            return call
+    why = why_portable_s16(node, geometry(node))
+    return replace(_call(node, "s16", {**params}, rows), why_portable=why)
 
 
 def _by_channel(node: Node) -> NDArray[Any]:
