@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.ops.mve import conv_2d_3x3
+from edgeq.compiler.ops.mve.fully_connected import dense_call
 from edgeq.compiler.ops.mve.layers import LANES, as_bytes, mve_scale, padded
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -19,6 +21,8 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 PIXELS = 4  # of one tile, EQ_TILE_PIXELS in eq_matmul_mve.h
+_SHORT = 8  # steps of columns that have a pass of their own, see eq_matmul_passes_mve.h
+_WHERE = "pairs of channels, see eq_matmul_mve.h"
 _MAX_CHANNELS = (1 << 16) // PIXELS - 1  # offsets of a tile's outputs are 16 bits wide
 
 
@@ -41,6 +45,12 @@ def pack(channels: Channels) -> NDArray[np.int8]:
     return stream.reshape(-1)
 
 
+def _is_dense(g: dict[str, int]) -> bool:
+    """Whether the filter sees the whole image and makes one pixel: a dense layer."""
+    one = g["output_h"] == g["output_w"] == 1 and g["pad_top"] == g["pad_left"] == 0
+    return one and (g["input_h"], g["input_w"]) == (g["filter_h"], g["filter_w"])
+
+
 def lower_mve(
     g: dict[str, int],
     node: Node,
@@ -54,6 +64,13 @@ def lower_mve(
     plain = g["dilation_h"] == g["dilation_w"] == 1 and g["filter_c"] == g["input_c"]
     if scale is None or not plain or g["output_c"] > _MAX_CHANNELS:
         return None
+    if _is_dense(g):
+        shape = {"batches": g["batches"], "input_c": channels.weights.shape[1]}
+        shape["output_c"] = g["output_c"]
+        return dense_call(shape, channels, scale, macs, per_channel=True)
+    if conv_2d_3x3.suits(g):
+        stream = Constant("weights", "int8_t", pack(conv_2d_3x3.in_order(g, channels)), _WHERE)
+        return conv_2d_3x3.lower_3x3(g, node, channels, clamp, stream, overlap, macs)
     steps = -(-channels.weights.shape[1] // LANES)
     geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
     return Call(
@@ -64,10 +81,11 @@ def lower_mve(
             **geometry,
             "input_zero_point": node.input(0).zero_point,
             "steps": steps,
+            "short_columns": int(steps <= _SHORT and node.optimize != "size"),
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
-        (Constant("weights", "int8_t", pack(channels), "pairs of channels, see eq_matmul_mve.h"),),
+        (Constant("weights", "int8_t", pack(channels), _WHERE),),
         scratch_bytes=PIXELS * LANES * steps,
         overlaps=(overlap,),
         macs=macs,

@@ -80,6 +80,18 @@ def lower_mve(
         return None
     weights = node.input(1).quantization
     per_channel = weights is not None and weights.per_channel
+    return dense_call(shape, channels, scale, macs, per_channel=per_channel)
+
+
+def dense_call(
+    shape: dict[str, int],
+    channels: Channels,
+    scale: dict[str, int],
+    macs: int,
+    *,
+    per_channel: bool,
+) -> Call:
+    """The call of the kernel, for convolutions that are dense layers, too."""
     return Call(
         "fully_connected",
         "eq_fully_connected_mve_s8",
@@ -93,7 +105,14 @@ def lower_mve(
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT),
-        (Constant("weights", "int8_t", _pack(channels, per_channel=per_channel), "by eights and fours"),),
+        (
+            Constant(
+                "weights",
+                "int8_t",
+                _pack(channels, per_channel=per_channel),
+                "by eights and fours",
+            ),
+        ),
         macs=macs,
         kernels="mve",
     )
