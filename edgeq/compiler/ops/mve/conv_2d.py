@@ -23,20 +23,26 @@ from edgeq.compiler.ops.shared.channels import Channels
 PIXELS = 4  # of one tile, EQ_TILE_PIXELS in eq_matmul_mve.h
 _SHORT = 8  # steps of columns that have a pass of their own, see eq_matmul_passes_mve.h
 _WHERE = "pairs of channels, see eq_matmul_mve.h"
-_MAX_CHANNELS = (1 << 16) // PIXELS - 1  # offsets of a tile's outputs are 16 bits wide
+MAX_CHANNELS = (1 << 16) // PIXELS - 1  # offsets of a tile's outputs are 16 bits wide
+
+
+def by_pairs(count: int) -> NDArray[np.int64]:
+    """The channels of each pair; an odd number has the last but one again in its last pair."""
+    first = np.arange(0, count, 2)
+    order = np.stack([first, first + 1], axis=1)
+    if count % 2:
+        order[-1] = max(count - 2, 0), count - 1
+    return order
 
 
 def pack(channels: Channels) -> NDArray[np.int8]:
     """The stream of bytes that the kernel reads for each pair of channels a, b.
 
     16 weights of a, 16 of b, for all taps; then words: bias, multiplier and negative right shift,
-    each of a and of b. The last pair of an odd number of channels has the last but one again.
+    each of a and of b.
     """
     count = channels.count
-    first = np.arange(0, count, 2)
-    order = np.stack([first, first + 1], axis=1)
-    if count % 2:
-        order[-1] = max(count - 2, 0), count - 1
+    order = by_pairs(count)
     weights = padded(channels.weights, LANES).reshape(count, -1, LANES)[order]
     taps = weights.transpose(0, 2, 1, 3).reshape(len(order), -1).astype(np.int8)
     scale = np.stack([channels.bias, channels.multiplier, -channels.shift])[:, order]
@@ -62,7 +68,7 @@ def lower_mve(
     """The MVE kernel's call; None where this layer's numbers do not suit it."""
     scale = mve_scale(channels, node.output(), clamp)
     plain = g["dilation_h"] == g["dilation_w"] == 1 and g["filter_c"] == g["input_c"]
-    if scale is None or not plain or g["output_c"] > _MAX_CHANNELS:
+    if scale is None or not plain or g["output_c"] > MAX_CHANNELS:
         return None
     if _is_dense(g):
         shape = {"batches": g["batches"], "input_c": channels.weights.shape[1]}
