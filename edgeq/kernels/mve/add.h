@@ -1,4 +1,7 @@
-/* ADD, int8, inputs of the same shape, with MVE: four values at a time. */
+/* ADD, int8, inputs of the same shape, with MVE: four values at a time.
+ *
+ * Where the host finds one factor for each input that gives the reference's bytes for all 65536
+ * pairs of inputs, that is all there is to do; otherwise the reference's own three scalings. */
 #ifndef EQ_ADD_MVE_H
 #define EQ_ADD_MVE_H
 
@@ -14,6 +17,40 @@ typedef struct {
     int32_t multiplier, shift;
     eq_scale_mve scale;
 } eq_add_mve_params;
+
+typedef struct {
+    int32_t size;
+    int32_t factor1, factor2; /* with so many bits behind the point as the shift says */
+    int32_t constant;         /* zero points and one half */
+    int32_t shift;            /* negative for right */
+    eq_scale_mve scale;
+} eq_add_factors_mve_params;
+
+/* The output may be written over either input. */
+EQ_KERNEL void eq_add_factors_mve_s8(const eq_add_factors_mve_params *p, const int8_t *input1,
+                                     const int8_t *input2, int8_t *output)
+{
+    int8_t *to = output;
+    const int32x4_t factor1 = vdupq_n_s32(p->factor1);
+    const int32_t words[3] = {p->constant, p->factor2, p->shift};
+    __asm__ volatile("ldm %[words], {r8, r9, r10}\n\t"
+                     "wlstp.32 lr, %[size], 2f\n"
+                     "1:\n\t"
+                     "vldrb.s32 q0, [%[input1]], #4\n\t"
+                     "vldrb.s32 q1, [%[input2]], #4\n\t"
+                     "vmlas.s32 q0, %q[factor1], r8\n\t"
+                     "vmla.s32 q0, q1, r9\n\t"
+                     "vshl.s32 q0, r10\n\t"
+                     "vqmovnb.s32 q0, q0\n\t"
+                     "vqmovnb.s16 q0, q0\n\t"
+                     "vstrb.32 q0, [%[to]], #4\n\t"
+                     "letp lr, 1b\n"
+                     "2:"
+                     : [input1] "+l"(input1), [input2] "+l"(input2), [to] "+l"(to)
+                     : [size] "l"(p->size), [words] "l"(words), [factor1] "w"(factor1)
+                     : "r8", "r9", "r10", "lr", "q0", "q1", "memory");
+    eq_clamp_mve(&p->scale, output, p->size);
+}
 
 EQ_KERNEL int32x4_t eq_add_four_mve(const eq_add_mve_params *p, int32x4_t a, int32x4_t b)
 {

@@ -18,7 +18,8 @@ typedef struct {
     int32_t stride_h, stride_w;
     int32_t pad_top, pad_left;
     int32_t input_zero_point;
-    int32_t steps; /* of sixteen values each, for one output */
+    int32_t steps;         /* of sixteen values each, for one output */
+    int32_t short_columns; /* 1: of up to eight steps, which have passes of their own */
     eq_scale_mve scale;
 } eq_conv_2d_mve_params;
 
@@ -119,8 +120,10 @@ EQ_KERNEL void eq_conv_2d_mve_s8(const eq_conv_2d_mve_params *p, const int8_t *i
                 left--;
                 pixels++;
                 if (pixels == EQ_TILE_PIXELS || left == 0) {
-                    eq_tile_run_mve(&p->scale, &tile, p->steps, weights, output, p->output_c,
-                                    pixels);
+                    eq_tile_fill_mve(p->steps, pixels, scratch, &tile);
+                    eq_tile_run_mve(&p->scale, &tile,
+                                    p->short_columns ? EQ_PASS_SHORT : EQ_PASS_ANY, p->steps,
+                                    weights, output, p->output_c, pixels);
                     output += pixels * p->output_c;
                     pixels = 0;
                     column = scratch;

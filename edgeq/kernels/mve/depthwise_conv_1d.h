@@ -11,6 +11,7 @@
 #define EQ_DEPTHWISE_CONV_1D_MVE_H
 
 #include "eq_base.h"
+#include "eq_depthwise_passes_mve.h"
 #include "eq_requantize_mve.h"
 
 #define EQ_LINE_CHANNELS 16
@@ -32,24 +33,37 @@ typedef struct {
     int32x4_t at;        /* where its outputs go */
 } eq_line_mve;
 
+/* Four neighbouring values of a block of channels into a column. Those before `first` and those from
+ * `last` on are outside the line. */
+EQ_KERNEL void eq_line_column_mve(const eq_depthwise_conv_1d_mve_params *p, const int8_t *values,
+                                  int32_t channels, int32_t first, int32_t last,
+                                  const int8_t *outside, int8_t *column)
+{
+    const mve_pred16_t some = vctp8q((uint32_t)channels);
+    int8x16x4_t four;
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < 4; k++) {
+        const int8_t *from = k >= first && k < last ? values + k * p->channels : outside;
+        four.val[k] =
+            p->channels % EQ_LINE_CHANNELS == 0 ? vldrbq_s8(from) : vldrbq_z_s8(from, some);
+    }
+    vst4q_s8(column, four);
+}
+
 /* A block of channels into scratch, with the zero point around. */
 EQ_KERNEL void eq_line_fill_mve(const eq_depthwise_conv_1d_mve_params *p, const int8_t *input,
                                 int32_t channels, int8_t *scratch)
 {
     const int8_t *outside = scratch + p->columns * EQ_LINE_COLUMN_BYTES;
-    const mve_pred16_t some = vctp8q((uint32_t)channels);
-    int32_t place = -p->pad;
     for (int32_t column = 0; column < p->columns; column++) {
-        int8x16x4_t values;
-        EQ_UNROLL(4)
-        for (int32_t k = 0; k < 4; k++) {
-            const int inside = place >= 0 && place < p->input_length;
-            const int8_t *from = inside ? input + place * p->channels : outside;
-            values.val[k] =
-                p->channels % EQ_LINE_CHANNELS == 0 ? vldrbq_s8(from) : vldrbq_z_s8(from, some);
-            place++;
+        const int32_t place = 4 * column - p->pad;
+        const int8_t *values = input + place * p->channels;
+        const int32_t left = p->input_length - place;
+        if (place >= 0 && left >= 4) {
+            eq_line_column_mve(p, values, channels, 0, 4, outside, scratch);
+        } else {
+            eq_line_column_mve(p, values, channels, -place, left, outside, scratch);
         }
-        vst4q_s8(scratch, values);
         scratch += EQ_LINE_COLUMN_BYTES;
     }
 }
@@ -101,6 +115,57 @@ EQ_KERNEL void eq_line_channel_mve(const eq_depthwise_conv_1d_mve_params *p, con
     }
 }
 
+/* Whether the outputs are made by turns of eight: two columns, the last of which may be only partly
+ * wanted. */
+EQ_KERNEL int eq_line_by_eight_mve(const eq_depthwise_conv_1d_mve_params *p)
+{
+    return p->output_length > 4 && 7 * p->channels <= UINT16_MAX;
+}
+
+/* What stays the same for all blocks of channels. */
+EQ_KERNEL void eq_line_start_mve(const eq_depthwise_conv_1d_mve_params *p, const int8_t *columns,
+                                 eq_depthwise_pass_mve *pass)
+{
+    const int32_t c = p->channels;
+    const int32_t fours = (p->output_length + 3) / 4;
+    const int32_t turns = (fours + 1) / 2;
+    const int32_t back = fours % 2;
+    const int32_t rest = p->output_length % 4;
+    pass->column = columns;
+    pass->turns = turns - 1;
+    pass->output_offset = p->scale.output_offset;
+    pass->output_step = 8 * c;
+    pass->back_columns = back * EQ_LINE_COLUMN_BYTES;
+    pass->back_outputs = back * 4 * c;
+    pass->next_column = fours * EQ_LINE_COLUMN_BYTES - 4;
+    pass->next_output = fours * 4 * c - 1;
+    pass->shift = p->taps;
+    pass->stored = UINT16_MAX;
+    for (int32_t i = 0; i < 4; i++) {
+        pass->at[2 * i] = (uint16_t)(i * c);
+        pass->at[2 * i + 1] = (uint16_t)((i + 4) * c);
+        if (rest != 0 && i >= rest) {
+            pass->stored &= ~((uint32_t)3 << (4 * i + 2));
+        }
+    }
+}
+
+/* A block of channels by turns of eight outputs. */
+EQ_KERNEL void eq_line_block_mve(const eq_depthwise_conv_1d_mve_params *p,
+                                 eq_depthwise_pass_mve *pass, const int32_t *words,
+                                 const int8_t *taps, int32_t channels, int8_t *output)
+{
+    pass->output = output;
+    pass->record = (const int8_t *)(const void *)words;
+    pass->record_end = (const int8_t *)(const void *)(words + 3 * channels);
+    pass->taps = taps;
+    if (p->scale.rectified) {
+        eq_line_pass_rectified_mve(pass);
+    } else {
+        eq_line_pass_signed_mve(pass);
+    }
+}
+
 /* `weights` holds in words bias, multiplier and negative right shift of each channel, then the taps
  * of each channel. `scratch` is 64 bytes for each column and 16 more. */
 EQ_KERNEL void eq_depthwise_conv_1d_mve_s8(const eq_depthwise_conv_1d_mve_params *p,
@@ -108,6 +173,8 @@ EQ_KERNEL void eq_depthwise_conv_1d_mve_s8(const eq_depthwise_conv_1d_mve_params
                                            int8_t *output, void *scratch)
 {
     int8_t *columns = scratch;
+    eq_depthwise_pass_mve pass;
+    eq_line_start_mve(p, columns, &pass);
     vstrbq_s8(columns + p->columns * EQ_LINE_COLUMN_BYTES, vdupq_n_s8((int8_t)p->input_zero_point));
     for (int32_t b = 0; b < p->batches; b++) {
         const int32_t *words = (const int32_t *)(const void *)weights;
@@ -115,6 +182,12 @@ EQ_KERNEL void eq_depthwise_conv_1d_mve_s8(const eq_depthwise_conv_1d_mve_params
         for (int32_t c = 0; c < p->channels; c += EQ_LINE_CHANNELS) {
             const int32_t channels = eq_min(p->channels - c, EQ_LINE_CHANNELS);
             eq_line_fill_mve(p, input + c, channels, columns);
+            if (eq_line_by_eight_mve(p)) {
+                eq_line_block_mve(p, &pass, words, taps, channels, output + c);
+                words += 3 * channels;
+                taps += p->taps * channels;
+                continue;
+            }
             for (int32_t k = 0; k < channels; k++) {
                 eq_line_channel_mve(p, words, taps, columns + 4 * k, output + c + k);
                 words += 3;

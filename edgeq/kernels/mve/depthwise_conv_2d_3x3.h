@@ -16,11 +16,13 @@
 #define EQ_DEPTHWISE_CONV_2D_3X3_MVE_H
 
 #include "eq_base.h"
+#include "eq_depthwise_passes_mve.h"
 #include "eq_requantize_mve.h"
 
 #define EQ_PATCH_CHANNELS 16
 #define EQ_PATCH_COLUMN_BYTES (4 * EQ_PATCH_CHANNELS)
 #define EQ_PATCH_RECORD_BYTES 24
+#define EQ_PATCH_TAPS_BYTES 12
 
 typedef struct {
     int32_t batches, channels;
@@ -36,13 +38,6 @@ typedef struct {
     int32_t input_zero_point;
     eq_scale_mve scale;
 } eq_depthwise_conv_2d_3x3_mve_params;
-
-/* Where each lane of a patch, column by column, finds its weight among nine and a zero: for the
- * window in the patch's first three columns, and for that in its last three. */
-static const uint8_t eq_patch_taps_mve[2][16] = {
-    {0, 3, 6, 9, 1, 4, 7, 9, 2, 5, 8, 9, 9, 9, 9, 9},
-    {9, 9, 9, 9, 0, 3, 6, 9, 1, 4, 7, 9, 2, 5, 8, 9},
-};
 
 /* Four neighbouring lines of a block of channels in scratch, the first of them `first`. With
  * `carried` the first two are there already, as the last two. `outside` is what stands for lines
@@ -93,9 +88,10 @@ EQ_KERNEL void eq_patch_channel_mve(const eq_depthwise_conv_2d_3x3_mve_params *p
     const int32_t pitch = p->output_pitch;
     const int32_t next = second ? p->output_line_pitch : 0;
     const uint32x4_t spread = vmulq_n_u32(vidupq_n_u32(0, 1), EQ_PATCH_COLUMN_BYTES);
-    const int8x16_t w = eq_gather_constants_mve(taps, vldrbq_u8(eq_patch_taps_mve[0]));
-    const int8x16_t w01 =
-        eq_gather_constants_mve(taps, vldrbq_u8(eq_patch_taps_mve[last > 0 ? 1 : 0]));
+    /* For the window in the patch's first three columns, and for that in its last three. */
+    const int8x16_t w = vldrbq_z_s8(taps, vctp8q(EQ_PATCH_TAPS_BYTES));
+    uint32_t carry = 0;
+    const int8x16_t w01 = last > 0 ? vshlcq_s8(w, &carry, 32) : w;
     int8x16_t w10 = w, w11 = w01;
     int32x4_t at;
     if (p->stride == 1) {
@@ -136,6 +132,56 @@ EQ_KERNEL void eq_patch_channel_mve(const eq_depthwise_conv_2d_3x3_mve_params *p
     }
 }
 
+/* The outputs of two lines (stride 1), or of one, by turns of eight. */
+EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p,
+                                 const int8_t *record, const int8_t *scratch, int8_t *output,
+                                 int32_t channels, int second)
+{
+    const int32_t along = p->output_along, pitch = p->output_pitch;
+    const int single = !second && along >= 8;
+    const int32_t across = single ? 8 : 4;
+    const int32_t next = second ? p->output_line_pitch : 0;
+    const int32_t turns = (along + across - 1) / across;
+    const int32_t back = turns * across - along;
+    eq_depthwise_pass_mve pass = {
+        .column = scratch,
+        .output = output,
+        .record = record,
+        .turns = turns - 1,
+        .output_offset = p->scale.output_offset,
+        .output_step = across * pitch,
+        .record_end = record + channels * EQ_PATCH_RECORD_BYTES,
+        .back_columns = back * EQ_PATCH_COLUMN_BYTES,
+        .back_outputs = back * pitch,
+        .next_column = along * EQ_PATCH_COLUMN_BYTES - 4,
+        .next_output = along * pitch - 1,
+        .shift = second ? 8 : 0,
+    };
+    for (int32_t i = 0; i < 4; i++) {
+        /* Sums stand in pairs: outputs 0, 4, 1, 5 and so on of one line; 0, 2, 1, 3 of two. */
+        const int32_t first = single ? i * pitch : (i & 1) * pitch + (i >> 1) * next;
+        pass.at[2 * i] = (uint16_t)first;
+        pass.at[2 * i + 1] = (uint16_t)(first + (single ? 4 : 2) * pitch);
+    }
+    if (single && p->scale.rectified) {
+        eq_patch_single_rectified_mve(&pass);
+    } else if (single) {
+        eq_patch_single_signed_mve(&pass);
+    } else if (p->scale.rectified) {
+        eq_patch_pair_rectified_mve(&pass);
+    } else {
+        eq_patch_pair_signed_mve(&pass);
+    }
+}
+
+/* Whether the passes suit a layer. */
+EQ_KERNEL int eq_patch_by_eight_mve(const eq_depthwise_conv_2d_3x3_mve_params *p)
+{
+    return p->stride == 1 && p->output_along >= 4 &&
+           p->output_line_pitch + 3 * p->output_pitch <= UINT16_MAX &&
+           7 * p->output_pitch <= UINT16_MAX;
+}
+
 /* The outputs at line `y` of a block of channels, and with stride 1 those of the next line. */
 EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, const int8_t *input,
                                   const int8_t *record, int8_t *output, int32_t channels, int32_t y,
@@ -149,6 +195,10 @@ EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, 
         eq_patch_fill_mve(p, input, channels, first, 0, outside, scratch);
     }
     output += y * p->output_line_pitch;
+    if (eq_patch_by_eight_mve(p)) {
+        eq_patch_pass_mve(p, record, scratch, output, channels, y + 1 < p->output_lines);
+        return;
+    }
     for (int32_t c = 0; c < channels; c++) {
         const int8_t *column = scratch + 4 * c;
         if (p->stride == 1 && y + 1 < p->output_lines) {
@@ -160,8 +210,8 @@ EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, 
     }
 }
 
-/* `weights` holds for each channel in words bias, multiplier and negative right shift, then nine
- * weights and zeros up to whole words. `scratch` is 64 bytes for each column and 16 more. */
+/* `weights` holds for each channel in words bias, multiplier and negative right shift, then the
+ * three columns of its filter, each of three weights and a zero. `scratch` is 64 bytes for each column and 16 more. */
 EQ_KERNEL void eq_depthwise_conv_2d_3x3_mve_s8(const eq_depthwise_conv_2d_3x3_mve_params *p,
                                                const int8_t *input, const int8_t *weights,
                                                int8_t *output, void *scratch)

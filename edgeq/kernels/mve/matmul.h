@@ -12,23 +12,15 @@
 #define EQ_MATMUL_MVE_H
 
 #include "eq_base.h"
+#include "eq_matmul_passes_mve.h"
 #include "eq_requantize_mve.h"
+#include "eq_tile_mve.h"
 
-#define EQ_TILE_PIXELS 4
 #define EQ_TILE_UNROLL 8
 #define EQ_TILE_STEP_BYTES 56 /* of code */
 
-/* What a pass works on. The assembly reads it by position. */
-typedef struct {
-    const int8_t *pixels[EQ_TILE_PIXELS]; /* 16 * steps input values of each */
-    const int8_t *first_end;              /* of pixel 0 */
-    int32_t skip;                         /* bytes of the unrolled loop to jump over on entry */
-    int8_t *output;
-    const int8_t *weights_end;
-    const int8_t *weights;
-    int32_t output_offset;
-    uint16_t at[2 * EQ_TILE_PIXELS]; /* of the two channels of each pixel, in bytes from output */
-} eq_tile_mve;
+/* Which pass: over columns of any length, of up to eight steps, or over a window of 3x3. */
+enum { EQ_PASS_ANY, EQ_PASS_SHORT, EQ_PASS_WINDOW };
 
 /* Sixteen values of the dot product. `mac` multiplies, with or without adding to what is there. */
 /* clang-format off */
@@ -123,6 +115,15 @@ static EQ_NAKED void eq_tile_signed_mve(const eq_tile_mve *tile __attribute__((u
     EQ_TILE(EQ_TILE_SIGNED);
 }
 
+/* Where the outputs of a tile's pixels go. */
+EQ_KERNEL void eq_tile_places_mve(int32_t channels, eq_tile_mve *tile)
+{
+    for (int32_t i = 0; i < EQ_TILE_PIXELS; i++) {
+        tile->at[2 * i] = (uint16_t)(i * channels);
+        tile->at[2 * i + 1] = (uint16_t)(i * channels + (channels == 1 ? 0 : 1));
+    }
+}
+
 /* What stays the same for all tiles of a layer whose inputs stand in columns, one after another. */
 EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32_t channels,
                                  const int8_t *columns, eq_tile_mve *tile)
@@ -134,34 +135,51 @@ EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32
     tile->output_offset = scale->output_offset;
     for (int32_t i = 0; i < EQ_TILE_PIXELS; i++) {
         tile->pixels[i] = columns + i * 16 * steps;
-        tile->at[2 * i] = (uint16_t)(i * channels);
-        tile->at[2 * i + 1] = (uint16_t)(i * channels + (channels == 1 ? 0 : 1));
     }
+    eq_tile_places_mve(channels, tile);
 }
 
-/* All `channels` outputs of a tile. If it has fewer than four pixels, it is the last. An odd number
- * of channels has the last but one again in its last pair. */
-EQ_KERNEL void eq_tile_run_mve(const eq_scale_mve *scale, eq_tile_mve *tile, int32_t steps,
-                               const int8_t *weights, int8_t *output, int32_t channels,
-                               int32_t pixels)
+/* A tile of less than four pixels, the last: what is missing does the last one's work again. */
+EQ_KERNEL void eq_tile_fill_mve(int32_t steps, int32_t pixels, int8_t *columns, eq_tile_mve *tile)
 {
-    const int32_t pair_bytes = 32 * steps + 24;
-    const int32_t pairs = channels / 2;
     for (int32_t i = pixels; i < EQ_TILE_PIXELS; i++) {
-        /* What is missing does the last one's work again. */
-        tile->pixels[i] = tile->pixels[pixels - 1];
+        memcpy(columns + i * 16 * steps, columns + (pixels - 1) * 16 * steps, (size_t)(16 * steps));
         tile->at[2 * i] = tile->at[2 * pixels - 2];
         tile->at[2 * i + 1] = tile->at[2 * pixels - 1];
     }
+}
+
+/* One pass. */
+EQ_KERNEL void eq_tile_pass_mve(const eq_tile_mve *tile, int pass, int32_t steps, int rectified)
+{
+    if (pass == EQ_PASS_SHORT) {
+        eq_short_pass_mve(tile, steps, rectified);
+    } else if (pass == EQ_PASS_WINDOW) {
+        if (rectified) {
+            eq_window_rectified_mve(tile);
+        } else {
+            eq_window_signed_mve(tile);
+        }
+    } else if (rectified) {
+        eq_tile_rectified_mve(tile);
+    } else {
+        eq_tile_signed_mve(tile);
+    }
+}
+
+/* All `channels` outputs of a tile. An odd number of channels has the last but one again in its
+ * last pair. */
+EQ_KERNEL void eq_tile_run_mve(const eq_scale_mve *scale, eq_tile_mve *tile, int pass,
+                               int32_t steps, const int8_t *weights, int8_t *output,
+                               int32_t channels, int32_t pixels)
+{
+    const int32_t pair_bytes = 32 * steps + 24;
+    const int32_t pairs = channels / 2;
     for (int32_t part = pairs == 0 ? 1 : 0; part <= channels % 2; part++) {
         tile->weights = weights + part * pairs * pair_bytes;
         tile->weights_end = weights + (pairs + part) * pair_bytes;
         tile->output = output + part * eq_max(channels - 2, 0);
-        if (scale->rectified) {
-            eq_tile_rectified_mve(tile);
-        } else {
-            eq_tile_signed_mve(tile);
-        }
+        eq_tile_pass_mve(tile, pass, steps, scale->rectified);
     }
     eq_clamp_mve(scale, output, pixels * channels);
 }

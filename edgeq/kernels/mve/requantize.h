@@ -36,14 +36,6 @@ EQ_KERNEL int8x16_t eq_gather_words_mve(const int8_t *base, uint32x4_t at)
     return x;
 }
 
-/* Sixteen constants at `base` + `at`. */
-EQ_KERNEL int8x16_t eq_gather_constants_mve(const int8_t *base, uint8x16_t at)
-{
-    int8x16_t x;
-    __asm__("vldrb.u8 %q0, [%1, %q2]" : "=&w"(x) : "r"(base), "w"(at));
-    return x;
-}
-
 /* The lowest byte of each lane to `base` + `at`. */
 EQ_KERNEL void eq_scatter_mve(int8_t *base, int32x4_t at, int32x4_t x)
 {

@@ -42,7 +42,7 @@ def side_by_side(layers):
 
 
 def assert_exact(folder, layers, level="-O2"):
-    """Every layer has an MVE kernel, and its bytes are TFLM's."""
+    """Every layer has an MVE kernel, and its bytes are TFLM's. Returns the kernels."""
     path = folder / "model.tflite"
     path.write_bytes(build([side_by_side(layers)]))
     sources = generate(path, target="cortex-m55")
@@ -61,6 +61,7 @@ def assert_exact(folder, layers, level="-O2"):
         if not np.array_equal(ours, theirs)
     ]
     assert not bad, "\n".join(bad)
+    return {op["kernel"] for op in ops}
 
 
 def activation(rng, shape, scale):
@@ -162,8 +163,26 @@ def test_conv_2d(tmp_path):
         convolution(rng, (3, 3), (144, 4), (1, 1)),
         convolution(rng, (10, 8), (1, 6), (10, 4), (2, 2)),
         *(convolution(rng, (3, 2), (taps, 3), (1, 1)) for taps in range(1, 160, 13)),
+        convolution(rng, (5, 3), (7, 18), (5, 3), padding=VALID, batches=2),
         *random_convolutions(rng, 24, depthwise=False),
     ]
+    assert_exact(tmp_path, layers)
+
+
+def test_windows_of_3x3(tmp_path):
+    rng = np.random.default_rng(8)
+    layers = [
+        convolution(rng, size, channels, (3, 3), batches=batches)
+        for size, channels, batches in (
+            ((1, 4), (16, 1), 1),
+            ((2, 8), (32, 2), 2),
+            ((5, 12), (48, 7), 1),
+            ((3, 4), (16, 16), 2),
+            ((4, 8), (80, 5), 1),
+            ((3, 16), (16, 9), 1),
+        )
+    ]
+    layers += [convolution(rng, (3, 6 + k), (16, 3), (3, 3), padding=VALID) for k in range(3)]
     assert_exact(tmp_path, layers)
 
 
@@ -184,6 +203,11 @@ def test_depthwise_conv_2d(tmp_path):
         convolution(rng, (1, 30), 16, (1, 13), batches=2),
         convolution(rng, (16, 1), 7, (14, 1), padding=VALID),
         convolution(rng, (6, 6), 21, (5, 5)),
+        *(convolution(rng, (3 + size % 2, size), 18, (3, 3)) for size in range(7, 18)),
+        *(convolution(rng, (length, 1), 20, (4, 1)) for length in range(8, 19)),
+        convolution(rng, (6, 5), 32, (5, 5), batches=2),
+        convolution(rng, (7, 6), 16, (4, 2), (2, 3)),
+        convolution(rng, (15, 1), 48, (15, 1), padding=VALID),
         *random_convolutions(rng, 24, depthwise=True),
     ]
     assert_exact(tmp_path, layers)
@@ -200,17 +224,24 @@ def test_fully_connected(tmp_path):
     assert_exact(tmp_path, layers)
 
 
+def added(rng, size, scales):
+    """An ADD of two rows."""
+    a, b = (activation(rng, (1, size), float(scale)) for scale in scales)
+    output = activation(rng, (1, size), float(max(scales) * rng.uniform(0.5, 3)))
+    options = {"fused_activation_function": int(rng.integers(0, 4))}
+    return single_op_subgraph("ADD", [a, b], [output], options)
+
+
 def test_add(tmp_path):
+    """Rows of random scales, most by one factor for each input, one by the reference's three."""
     rng = np.random.default_rng(4)
-    layers = []
-    for size in (1, 2, 3, 4, 5, 16, 31, 64):
-        for _ in range(3):
-            scales = rng.choice([0.25, 0.5, 1.0, 0.3, 0.017], 2)
-            a, b = (activation(rng, (1, size), float(scale)) for scale in scales)
-            output = activation(rng, (1, size), float(max(scales) * rng.uniform(0.5, 3)))
-            options = {"fused_activation_function": int(rng.integers(0, 4))}
-            layers.append(single_op_subgraph("ADD", [a, b], [output], options))
-    assert_exact(tmp_path, layers)
+    layers = [
+        added(rng, size, rng.choice([0.25, 0.5, 1.0, 0.3, 0.017], 2))
+        for size in (1, 2, 3, 4, 5, 16, 31, 64)
+        for _ in range(3)
+    ]
+    kernels = assert_exact(tmp_path, layers)
+    assert kernels == {"eq_add_factors_mve_s8", "eq_add_mve_s8"}
 
 
 def test_average_pool_2d(tmp_path):
@@ -250,6 +281,11 @@ def test_other_optimization_levels(tmp_path, level):
         convolution(rng, (7, 7), 17, (3, 3), (2, 2)),
         convolution(rng, (6, 6), 20, (2, 3), padding=VALID),
         convolution(rng, (6, 6), 20, (5, 5)),
+        convolution(rng, (6, 6), 32, (5, 5)),
+        convolution(rng, (3, 9), 8, (3, 3)),
+        convolution(rng, (3, 8), (16, 4), (3, 3)),
+        *(convolution(rng, (5, 1), (16 * n, 3), (1, 1)) for n in range(1, 9)),
+        added(rng, 17, (0.3, 0.25)),
         convolution(rng, (12, 1), 40, (10, 1)),
         convolution(rng, (7, 6), (3, 5), (3, 3), (2, 2)),
         convolution(rng, (5, 5), (32, 8), (1, 1)),

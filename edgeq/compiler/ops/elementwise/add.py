@@ -6,7 +6,7 @@ from edgeq.compiler.ops.dsp.add import lower_dsp
 from edgeq.compiler.ops.elementwise import scaled_sum
 from edgeq.compiler.ops.elementwise.arithmetic import plain_call
 from edgeq.compiler.ops.host.add import lower_host
-from edgeq.compiler.ops.mve.add import lower_mve
+from edgeq.compiler.ops.mve.add import lower_factors, lower_mve
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, OpKind, Overlap
 from edgeq.compiler.ops.shared.movement import require_same_type
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
@@ -50,7 +50,9 @@ def lower(node: Node) -> Call:
     require_quantized(a, b, output)
     scales = scaling(a, b, output)
     if node.isa.has("mve"):
-        call = lower_mve(node, scales, clamp(node))
+        call = lower_factors(node, scaled_sum.results(node), clamp(node))
+        if call is None:
+            call = lower_mve(node, scales, clamp(node))
         if call is not None:
             return call
     call = scaled_sum.lower_pairs(node, 1)

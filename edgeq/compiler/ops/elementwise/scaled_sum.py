@@ -64,6 +64,11 @@ class _Scaling:
         return compute
 
 
+def results(node: Node) -> Pairwise:
+    """What the reference gives for a sum, before its limits, zero point included."""
+    return _Scaling.of(node).total(node, 1)
+
+
 def lower_pairs(node: Node, sign: int) -> Call | None:
     """The call of the kernel that a core has for sums, where the layer suits it."""
     if node.output().dtype != "int8" or not (node.isa.has("dsp") or node.isa.has("host")):

@@ -3,6 +3,34 @@
 from __future__ import annotations
 
 from edgeq.compiler.ops.shared.base import OUTPUT, Arg, Call, Node, Overlap
+from edgeq.compiler.ops.shared.lookup import Pairwise
+from edgeq.compiler.ops.shared.pairs import plain_factors
+
+
+def lower_factors(node: Node, compute: Pairwise, clamp: dict[str, int]) -> Call | None:
+    """The call of the kernel with one factor for each input; None where none give the same bytes.
+
+    Args:
+        compute: The reference's results, the zero point added, without limits.
+    """
+    factors = plain_factors(node, compute)
+    if factors is None:
+        return None
+    zero_point = node.output().zero_point
+    factors["shift"] = -factors["shift"]
+    return Call(
+        "add",
+        "eq_add_factors_mve_s8",
+        "eq_add_factors_mve_params",
+        {
+            "size": node.output().elements,
+            **factors,
+            "scale": {"output_offset": zero_point, "rectified": 0, **clamp},
+        },
+        (Arg("input", 0), Arg("input", 1), OUTPUT),
+        overlaps=(Overlap(0), Overlap(1)),
+        kernels="mve",
+    )
 
 
 def lower_mve(node: Node, scaling: dict[str, int], clamp: dict[str, int]) -> Call | None:

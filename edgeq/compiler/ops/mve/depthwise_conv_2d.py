@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.mve.layers import as_bytes, mve_scale, padded
+from edgeq.compiler.ops.mve.layers import LANES, as_bytes, mve_scale, padded
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -69,14 +69,16 @@ def _prefers_columns(g: dict[str, int], optimize: str) -> bool:
 
 
 def _pack(channels: Channels, filters: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Per channel the words bias, multiplier and negative right shift, then twelve taps.
+    """Per channel the words bias, multiplier and negative right shift, then the patch's columns.
+
+    Each of the three columns has three taps and a zero.
 
     Args:
         filters: (channels, lines, along), up to 3 x 3.
     """
-    missing = [(0, 0), *((0, _TAPS - size) for size in filters.shape[1:])]
-    taps = np.pad(filters, missing).reshape(len(filters), -1)
-    taps = np.pad(taps, ((0, 0), (0, -taps.shape[1] % 4)))
+    count, lines, along = filters.shape
+    missing = [(0, 0), (0, _TAPS + 1 - lines), (0, _TAPS - along)]
+    taps = np.pad(filters, missing).swapaxes(1, 2).reshape(count, -1)
     words = as_bytes(np.stack([channels.bias, channels.multiplier, -channels.shift], axis=1))
     stream: NDArray[np.int8] = np.concatenate([words, taps.astype(np.int8)], axis=1)
     return stream.reshape(-1)
@@ -167,11 +169,19 @@ def _lower_any(
     """The call of the kernel for all filters."""
     geometry = {k: v for k, v in g.items() if k not in ("input_c", "depth_multiplier")}
     scale = np.stack([channels.bias, channels.multiplier, -channels.shift])
+    weights = channels.weights
+    sixteen = channels.count % LANES == 0 and bool(np.all(weights > np.iinfo(np.int8).min))
+    if sixteen:
+        # Sums of sixteen channels stand in four registers: every fourth, first the even ones.
+        scale = scale.reshape(3, -1, LANES // _VECTOR, _VECTOR)[..., (0, 2, 1, 3)]
+        scale = scale.swapaxes(2, 3).reshape(3, -1)
+        weights = padded(weights, 2)
     head = as_bytes(padded(scale, _VECTOR)).reshape(-1)
-    stream = np.concatenate([head, channels.weights.T.reshape(-1).astype(np.int8)])
+    stream = np.concatenate([head, weights.T.reshape(-1).astype(np.int8)])
+    form = "depthwise_conv_2d" + ("_sixteen" if sixteen else "")
     return Call(
-        "depthwise_conv_2d",
-        "eq_depthwise_conv_2d_mve_s8",
+        form,
+        f"eq_{form}_mve_s8",
         "eq_depthwise_conv_2d_mve_params",
         {**geometry, "channels": g["input_c"], **shared},
         (INPUT, *constant_args(1), OUTPUT),

@@ -17,7 +17,7 @@ def _taps(channels: Channels, rows: slice, group: int) -> NDArray[np.int8]:
     """Sixteen weights of each output of a group, for all inputs: (groups, bytes)."""
     weights = padded(padded(channels.weights[rows], LANES).T, group).T
     taps = weights.reshape(-1, group, weights.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
-    return np.asarray(taps.reshape(len(taps), -1), np.int8)
+    return taps.reshape(len(taps), -1).astype(np.int8)
 
 
 def _words(rows: list[NDArray[np.int64]], group: int) -> NDArray[np.int8]:
@@ -80,6 +80,18 @@ def lower_mve(
         return None
     weights = node.input(1).quantization
     per_channel = weights is not None and weights.per_channel
+    return dense_call(shape, channels, scale, macs, per_channel=per_channel)
+
+
+def dense_call(
+    shape: dict[str, int],
+    channels: Channels,
+    scale: dict[str, int],
+    macs: int,
+    *,
+    per_channel: bool,
+) -> Call:
+    """The call of the kernel, for convolutions that are dense layers, too."""
     return Call(
         "fully_connected",
         "eq_fully_connected_mve_s8",
@@ -95,7 +107,10 @@ def lower_mve(
         (INPUT, *constant_args(1), OUTPUT),
         (
             Constant(
-                "weights", "int8_t", _pack(channels, per_channel=per_channel), "by eights and fours"
+                "weights",
+                "int8_t",
+                _pack(channels, per_channel=per_channel),
+                "by eights and fours",
             ),
         ),
         macs=macs,

@@ -20,6 +20,7 @@ from edgeq.compiler.ops.host.conv_2d_winograd import lower_winograd
 from edgeq.compiler.ops.host.float32 import lower_f32
 from edgeq.compiler.ops.mve.conv_2d import PIXELS as TILE_PIXELS
 from edgeq.compiler.ops.mve.conv_2d import lower_mve
+from edgeq.compiler.ops.mve.conv_2d_s16 import lower_s16 as lower_mve_s16
 from edgeq.compiler.ops.neural.conv_2d_packed import lower_packed
 from edgeq.compiler.ops.neural.convolution_types import (
     lower_other_type,
@@ -161,6 +162,10 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
     types = (node.input(0).dtype, node.input(1).dtype, node.output().dtype)
     why = ""
     if types == INT16_TYPES:
+        rule = overlap(g, TILE_PIXELS, buffered=True)
+        call = lower_mve_s16(g, node, by_channel, rule, macs(node))
+        if call is not None:
+            return call
         rule = overlap(g, dsp_s16.PIXELS, buffered=True)
         call = dsp_s16.lower_s16(g, node, by_channel, rule, macs(node))
         if call is not None:

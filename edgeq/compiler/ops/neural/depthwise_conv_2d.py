@@ -17,6 +17,7 @@ from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.depthwise_conv_2d import lower_host
 from edgeq.compiler.ops.host.float32 import lower_depthwise_f32
 from edgeq.compiler.ops.mve.depthwise_conv_2d import lower_mve
+from edgeq.compiler.ops.mve.depthwise_conv_2d_s16 import lower_s16 as lower_mve_s16
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.neural.convolution_types import (
     lower_other_type,
@@ -126,7 +127,8 @@ def _lower_other(node: Node, g: dict[str, int], by_channel: NDArray[Any]) -> Cal
     behind = conv_2d.overlap({**g, "output_c": len(by_channel)}, 1, buffered=False)
     why = ""
     if types == INT16_TYPES:
-        call = dsp_s16.lower_s16(g, node, by_channel, behind, macs(node))
+        call = lower_mve_s16(g, node, by_channel, behind, macs(node))
+        call = call or dsp_s16.lower_s16(g, node, by_channel, behind, macs(node))
         if call is not None:
             return call
         why = dsp_s16.why_portable(node, g, by_channel)

@@ -97,7 +97,11 @@ class _Factors:
 
 @lru_cache(maxsize=64)
 def _sum_factors(
-    ratios: tuple[float, float], offsets: tuple[int, int, int], results: bytes, low: int
+    ratios: tuple[float, float],
+    offsets: tuple[int, int, int],
+    results: bytes,
+    low: int,
+    more: int = 0,
 ) -> _Factors | None:
     """Factors that give what is wanted for all pairs of inputs; None if none were found.
 
@@ -106,10 +110,11 @@ def _sum_factors(
         offsets: Zero points of inputs and output.
         results: The int64 results, before the activation's limits, for all pairs.
         low: Bits of a product that are dropped.
+        more: Bits behind the point beyond those that leave room for all inputs of any offsets.
     """
     wanted = np.frombuffer(results, np.int64).reshape(256, 256)
     reach = 256 * (abs(ratios[0]) + abs(ratios[1])) + 256
-    bits = min(_MOST_BITS, 30 - math.ceil(math.log2(reach)))
+    bits = min(_MOST_BITS, 30 - math.ceil(math.log2(reach)) + more)
     if bits < _FEWEST_BITS:
         return None
     for nudge in _nudges():
@@ -269,6 +274,30 @@ def _repeated(
 def _wanted(compute: Pairwise) -> NDArray[np.int64]:
     first, second = np.broadcast_arrays(_FIRST, _SECOND)
     return np.clip(compute(first, second), -128, 127)
+
+
+def plain_factors(node: Node, compute: Pairwise) -> dict[str, int] | None:
+    """factor1, factor2, constant and shift of one sum of two products; None if there are none.
+
+    Args:
+        compute: The reference's results, the zero point added, without limits.
+    """
+    a, b, output = node.input(0), node.input(1), node.output()
+    if not a.scale or not b.scale or not output.scale:
+        return None
+    ratios = (a.scale / output.scale, b.scale / output.scale)
+    offsets = (a.zero_point, b.zero_point, output.zero_point)
+    results = _wanted(compute).tobytes()
+    tries = (_sum_factors(ratios, offsets, results, 0, more) for more in (0, 2, 1))
+    found = next((factors for factors in tries if factors is not None), None)
+    if found is None:
+        return None
+    return {
+        "factor1": found.one,
+        "factor2": found.two,
+        "constant": found.constant,
+        "shift": found.bits,
+    }
 
 
 def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -> Call | None:
