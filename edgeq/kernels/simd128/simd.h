@@ -2,10 +2,10 @@
  * them it is the form in plain C, so that one program makes the modules for new engines and old.
  *
  * Products are those of 16-bit numbers, two of them added up: the taps of four channels are brought
- * into two vectors of pairs. Engines that have the relaxed dot product multiply four taps at once; what
- * it gives for inputs of 128 and more is theirs to choose, so that the loader tries whether it is the
- * product of unsigned inputs by signed weights before it takes this form. Engines shift all lanes by one count, so a shift by channel is a
- * multiplication by a power of two.
+ * into two vectors of pairs. Engines that have the relaxed dot product multiply four taps at once;
+ * what it gives for inputs of 128 and more is theirs to choose, so that the loader tries whether it
+ * is the product of unsigned inputs by signed weights before it takes this form. Engines shift all
+ * lanes by one count, so a shift by channel is a multiplication by a power of two.
  */
 #ifndef EQ_SIMD_SIMD128_H
 #define EQ_SIMD_SIMD128_H
@@ -24,7 +24,7 @@
 /* Engines have 16 registers on most processors; sums take four of them each. */
 #ifndef EQ_ACCUMULATORS
 #ifdef __wasm_relaxed_simd__
-#define EQ_ACCUMULATORS 2
+#define EQ_ACCUMULATORS 3
 #else
 #define EQ_ACCUMULATORS 3
 #endif
@@ -49,12 +49,18 @@ typedef struct {
 
 typedef eq_weights eq_taps;
 
+/* A number for each channel. */
+typedef struct {
+    v128_t of[2 * EQ_VECTORS];
+} eq_doubles;
+
 /* Right shifts are a multiplication by `power` and a shift by 30; by one more where `more`. Where
  * outputs are clamped, they are one by the float `inverse`, without the bits of no `keep`; `floor`
  * is half a step of what is kept less one half. */
 typedef struct {
     eq_sums multiplier, half, power, more, left, keep;
     v128_t inverse[EQ_VECTORS], floor[EQ_VECTORS];
+    eq_doubles real, half_up, half_away;
 } eq_scales;
 
 EQ_KERNEL eq_sums eq_load_row(const int32_t *row)
@@ -95,13 +101,6 @@ EQ_KERNEL v128_t eq_as_factor(v128_t inputs)
     return wasm_v128_xor(inputs, wasm_i8x16_const_splat(-128));
 }
 
-EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
-{
-    const v128_t four = eq_as_factor(wasm_v128_load32_splat(inputs));
-    const eq_taps taps = {{four, four, four, four}};
-    return taps;
-}
-
 EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
 {
     const v128_t va = wasm_v128_load(a), vb = wasm_v128_load(b);
@@ -127,8 +126,7 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
     EQ_UNROLL(4)
     for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        sums.of[k] =
-            wasm_i32x4_relaxed_dot_i8x16_i7x16_add(weights.of[k], taps->of[k], sums.of[k]);
+        sums.of[k] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(weights.of[k], taps->of[k], sums.of[k]);
     }
     return sums;
 }
@@ -150,20 +148,6 @@ EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
         loaded.last[k] = wasm_i16x8_extend_high_i8x16(pairs);
     }
     return loaded;
-}
-
-EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
-{
-    const v128_t four = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_splat(inputs));
-    const v128_t first = wasm_i32x4_shuffle(four, four, 0, 0, 0, 0);
-    const v128_t last = wasm_i32x4_shuffle(four, four, 1, 1, 1, 1);
-    eq_taps taps;
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        taps.first[k] = first;
-        taps.last[k] = last;
-    }
-    return taps;
 }
 
 /* The inputs of two places for each of 16 channels, beside each other. */
@@ -201,6 +185,100 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 
 #endif
 
+/* Inputs of a pixel, loaded together and then spread four by four: a load, and a shuffle for each.
+ */
+#ifdef __wasm_relaxed_simd__
+#define EQ_INPUT_FOURS 4
+#else
+#define EQ_INPUT_FOURS 2
+#endif
+#define EQ_WEIGHT_FOURS 1
+#define EQ_MIXED_TILES 1
+
+typedef v128_t eq_inputs;
+typedef eq_weights eq_fours;
+typedef eq_taps eq_same;
+typedef eq_sums eq_partial;
+
+EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
+{
+    return eq_first_sums(table);
+}
+
+EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
+{
+    return *partial;
+}
+
+EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours, const int32_t part)
+{
+    (void)part;
+    (void)fours;
+    return eq_load_weights(weights);
+}
+
+/* One of four lanes in all of them. */
+EQ_KERNEL v128_t eq_spread(v128_t x, const int32_t lane)
+{
+    switch (lane) {
+    case 0:
+        return wasm_i32x4_shuffle(x, x, 0, 0, 0, 0);
+    case 1:
+        return wasm_i32x4_shuffle(x, x, 1, 1, 1, 1);
+    case 2:
+        return wasm_i32x4_shuffle(x, x, 2, 2, 2, 2);
+    default:
+        return wasm_i32x4_shuffle(x, x, 3, 3, 3, 3);
+    }
+}
+
+#ifdef __wasm_relaxed_simd__
+EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
+{
+    v128_t loaded;
+    if (fours == 4) {
+        loaded = wasm_v128_load(inputs);
+    } else if (fours == 1) {
+        loaded = wasm_v128_load32_zero(inputs);
+    } else {
+        loaded = wasm_v128_load64_zero(inputs);
+        if (fours == 3) {
+            loaded = wasm_v128_load32_lane(inputs + 8, loaded, 2);
+        }
+    }
+    return eq_as_factor(loaded);
+}
+
+EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
+{
+    const v128_t same = eq_spread(*inputs, four);
+    const eq_same taps = {{same, same, same, same}};
+    (void)fours;
+    return taps;
+}
+#else
+EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
+{
+    return fours == 2 ? wasm_i16x8_load8x8(inputs)
+                      : wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(inputs));
+}
+
+EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
+{
+    const v128_t first = eq_spread(*inputs, 2 * four), last = eq_spread(*inputs, 2 * four + 1);
+    const eq_same taps = {{first, first, first, first}, {last, last, last, last}};
+    (void)fours;
+    return taps;
+}
+#endif
+
+EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same,
+                                 const int32_t part)
+{
+    (void)part;
+    return eq_dot(sums, *weights, same);
+}
+
 /* Two to the power of each lane, from -126 to 127, as floats. */
 EQ_KERNEL v128_t eq_float_power(v128_t exponents)
 {
@@ -211,6 +289,38 @@ EQ_KERNEL v128_t eq_float_power(v128_t exponents)
 EQ_KERNEL v128_t eq_power_of_two(v128_t exponents)
 {
     return wasm_i32x4_trunc_sat_f32x4(eq_float_power(exponents));
+}
+
+/* Two to the power of each of two lanes. */
+EQ_KERNEL v128_t eq_double_power(v128_t exponents)
+{
+    return wasm_i64x2_shl(wasm_i64x2_add(exponents, wasm_i64x2_const_splat(1023)), 52);
+}
+
+/* Multipliers as doubles, and what rounds both times: half of what the second shift drops, and as
+ * little more as makes ties go up. */
+EQ_KERNEL void eq_double_scales(const eq_sums *multiplier, const eq_sums *shift, eq_scales *scales)
+{
+    const v128_t zero = wasm_i32x4_const_splat(0);
+    EQ_UNROLL(8)
+    for (int32_t i = 0; i < 2 * EQ_VECTORS; i++) {
+        const v128_t multipliers = multiplier->of[i / 2], shifts = shift->of[i / 2];
+        const v128_t all = wasm_i32x4_sub(zero, shifts);
+        const v128_t rounds = wasm_i32x4_gt(shifts, zero);
+        const v128_t m =
+            i % 2 ? wasm_i32x4_shuffle(multipliers, multipliers, 2, 3, 2, 3) : multipliers;
+        const v128_t exponents =
+            i % 2 ? wasm_i64x2_extend_high_i32x4(all) : wasm_i64x2_extend_low_i32x4(all);
+        const v128_t twice =
+            i % 2 ? wasm_i64x2_extend_high_i32x4(rounds) : wasm_i64x2_extend_low_i32x4(rounds);
+        const v128_t least = eq_double_power(wasm_i64x2_sub(exponents, wasm_i64x2_const_splat(32)));
+        const v128_t half = wasm_v128_and(
+            eq_double_power(wasm_i64x2_sub(exponents, wasm_i64x2_const_splat(1))), twice);
+        const v128_t power = eq_double_power(wasm_i64x2_sub(exponents, wasm_i64x2_const_splat(31)));
+        scales->real.of[i] = wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(m), power);
+        scales->half_up.of[i] = wasm_f64x2_add(least, half);
+        scales->half_away.of[i] = wasm_f64x2_sub(least, half);
+    }
 }
 
 EQ_KERNEL eq_scales eq_scales_of(const eq_sums *multiplier, const eq_sums *shift)
@@ -235,6 +345,7 @@ EQ_KERNEL eq_scales eq_scales_of(const eq_sums *multiplier, const eq_sums *shift
         scales.inverse[k] = eq_float_power(wasm_i32x4_sub(zero, right));
         scales.floor[k] = wasm_f32x4_sub(eq_float_power(step), wasm_f32x4_const_splat(0.5F));
     }
+    eq_double_scales(multiplier, shift, &scales);
     return scales;
 }
 
@@ -322,6 +433,52 @@ EQ_KERNEL eq_sums eq_scale_within_1000(eq_sums sums, const eq_scales *scales,
     return sums;
 }
 
+EQ_KERNEL v128_t eq_double_product(v128_t a, v128_t b, v128_t sum)
+{
+#ifdef __wasm_relaxed_simd__
+    return wasm_f64x2_relaxed_madd(a, b, sum); /* exact, so that all ways are the same */
+#else
+    return wasm_f64x2_add(wasm_f64x2_mul(a, b), sum);
+#endif
+}
+
+EQ_KERNEL v128_t eq_select(v128_t a, v128_t b, v128_t which)
+{
+#ifdef __wasm_relaxed_simd__
+    return wasm_i64x2_relaxed_laneselect(a, b, which); /* lanes of all bits or none */
+#else
+    return wasm_v128_bitselect(a, b, which);
+#endif
+}
+
+/* The same by doubles, where products fit their 53 bits: then nothing is rounded but by adding
+ * 1.5 * 2^52, whose last bit is one. The reference's first rounding moves the limit between two
+ * results down by half of its step, and that is in what is added. */
+EQ_KERNEL eq_sums eq_scale_doubles(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
+{
+    const v128_t integers = wasm_f64x2_const_splat(6755399441055744.0);
+    const v128_t zero = wasm_f64x2_const_splat(0.0);
+    EQ_UNROLL(4)
+    for (int32_t k = 0; k < EQ_VECTORS; k++) {
+        v128_t half[2];
+        EQ_UNROLL(2)
+        for (int32_t i = 0; i < 2; i++) {
+            const v128_t two =
+                i ? wasm_i32x4_shuffle(sums.of[k], sums.of[k], 2, 3, 2, 3) : sums.of[k];
+            const v128_t real = wasm_f64x2_convert_low_i32x4(two);
+            v128_t rounding = scales->half_up.of[2 * k + i];
+            if (eq_ties_matter(limits)) {
+                rounding =
+                    eq_select(scales->half_away.of[2 * k + i], rounding, wasm_f64x2_lt(real, zero));
+            }
+            half[i] = wasm_f64x2_add(eq_double_product(real, scales->real.of[2 * k + i], rounding),
+                                     integers);
+        }
+        sums.of[k] = wasm_i32x4_shuffle(half[0], half[1], 0, 2, 4, 6);
+    }
+    return sums;
+}
+
 /* Saturation on the way to bytes is a clamp to the limits of int8. */
 EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
                                 const eq_limits *limits, int32_t count)
@@ -350,7 +507,8 @@ EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
 EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
                                 const eq_limits *limits, int32_t count)
 {
-    sums = eq_scale_within_1000(sums, scales, limits);
+    sums = limits->narrow ? eq_scale_doubles(sums, scales, limits)
+                          : eq_scale_within_1000(sums, scales, limits);
     eq_store_clamped(output, sums, limits->output_offset, limits, count);
 }
 
