@@ -22,13 +22,7 @@
 #include "eq_lanes_host.h"
 
 /* Engines have 16 registers on most processors; sums take four of them each. */
-#ifndef EQ_ACCUMULATORS
-#ifdef __wasm_relaxed_simd__
 #define EQ_ACCUMULATORS 3
-#else
-#define EQ_ACCUMULATORS 3
-#endif
-#endif
 
 enum { EQ_VECTORS = 4 }; /* of four channels */
 
@@ -56,7 +50,8 @@ typedef struct {
 
 /* Right shifts are a multiplication by `power` and a shift by 30; by one more where `more`. Where
  * outputs are clamped, they are one by the float `inverse`, without the bits of no `keep`; `floor`
- * is half a step of what is kept less one half. */
+ * is half a step of what is kept less one half. Where products fit doubles, multiplier and shift are
+ * `real`, and `half_up` or, of negative sums whose ties go away from zero, `half_away` is added. */
 typedef struct {
     eq_sums multiplier, half, power, more, left, keep;
     v128_t inverse[EQ_VECTORS], floor[EQ_VECTORS];
