@@ -98,7 +98,9 @@ int32_t narrow_differing(void)
         memset(table, 0, sizeof(table));
         for (int32_t i = 0; i < EQ_LANES; i++) {
             state = state * 1664525u + 1013904223u;
-            const int32_t multiplier = (int32_t)(state >> 2 | 0x40000000u);
+            /* One half has ties. */
+            const uint32_t more = round % 3 ? state >> 2 : 0;
+            const int32_t multiplier = (int32_t)(more | 0x40000000u);
             state = state * 1664525u + 1013904223u;
             const int32_t shift = (round + i) % 30 - 6;
             const int32_t most = shift > 12 ? (1 << (20 - shift)) + 1 : 400;
@@ -198,6 +200,7 @@ def _files(source):
         "layer.c": source,
         "eq_base.h": (kernels / "include/eq_base.h").read_text(),
         "eq_simd.h": (kernels / "simd128/simd.h").read_text(),
+        "eq_scales_simd128.h": (kernels / "simd128/scales.h").read_text(),
         "eq_simd_host.h": (kernels / "host/simd.h").read_text(),
         "eq_lanes_host.h": (kernels / "host/lanes.h").read_text(),
         "eq_fours_host.h": (kernels / "host/fours.h").read_text(),
