@@ -147,6 +147,12 @@ class _Counting(http.server.SimpleHTTPRequestHandler):
             return f"{self._modules}/{path.removeprefix('/litert/')}"
         return super().translate_path(path)
 
+    def end_headers(self) -> None:
+        """Let the page have a clock of microseconds; otherwise it has one of 100 of them."""
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def do_GET(self) -> None:
         """Count and send."""
         file = Path(self.translate_path(self.path))

@@ -97,7 +97,7 @@ def lay_out(build: str, folder: Path) -> list[str]:
         waiting = [build]
         while waiting:
             text = (KERNELS / waiting.pop() / "simd.h").read_text()
-            for part, included in re.findall(r"eq_(simd|halves)_(\w+)\.h", text):
+            for part, included in re.findall(r"eq_(simd|halves|scales)_(\w+)\.h", text):
                 shutil.copy(KERNELS / included / f"{part}.h", folder / f"eq_{part}_{included}.h")
                 waiting += [included] * (part == "simd")
     shutil.copy(KERNELS / "include" / "eq_base.h", folder)

@@ -44,7 +44,7 @@ def _kernel_path(file: str, isa: Isa) -> str:
     if stem == "block_row":
         own = f"{isa.kernels[0]}/block_row.h"
         return own if (resource_dir("kernels") / own).exists() else "rv32/block_row.h"
-    for kernels in ("dsp", "mve", "fpu", "host", *LEVELS):
+    for kernels in ("dsp", "mve", "fpu", "host", "simd128", *LEVELS):
         if stem.endswith(f"_{kernels}"):
             return _kernels_of(kernels)[stem.removesuffix(f"_{kernels}")]
     return _kernels_of("portable", "scalar")[stem]

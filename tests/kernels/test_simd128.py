@@ -57,7 +57,7 @@ int32_t outputs_differing(void)
     for (int32_t round = 0; round < 20000; round++) {
         int32_t table[EQ_TABLE_ROWS];
         int8_t found[EQ_LANES];
-        const eq_limits limits = {round % 7 - 3, -128, 127, 1};
+        const eq_limits limits = {round % 7 - 3, -128, 127, 1, 0};
         memset(table, 0, sizeof(table));
         for (int32_t i = 0; i < EQ_LANES; i++) {
             state = state * 1664525u + 1013904223u;
@@ -82,10 +82,54 @@ int32_t outputs_differing(void)
     }
     return wrong;
 }
+
+/* Sums beside those where an output becomes the next one, with every shift that `narrow` allows: to
+ * 12, or of sums below 2^21. */
+int32_t narrow_differing(void);
+int32_t narrow_differing(void)
+{
+    uint32_t state = 1;
+    int32_t wrong = 0;
+    for (int32_t round = 0; round < 40000; round++) {
+        int32_t table[EQ_TABLE_ROWS];
+        int8_t found[EQ_LANES];
+        const int32_t offset = round % 255 - 127;
+        const eq_limits limits = {offset, round % 2 ? offset : -128, 127, 1, 1};
+        memset(table, 0, sizeof(table));
+        for (int32_t i = 0; i < EQ_LANES; i++) {
+            state = state * 1664525u + 1013904223u;
+            /* One half has ties. */
+            const uint32_t more = round % 3 ? state >> 2 : 0;
+            const int32_t multiplier = (int32_t)(more | 0x40000000u);
+            state = state * 1664525u + 1013904223u;
+            const int32_t shift = (round + i) % 30 - 6;
+            const int32_t most = shift > 12 ? (1 << (20 - shift)) + 1 : 400;
+            const int64_t whole = (int32_t)(state >> 8) % (2 * most + 1) - most;
+            /* Twice the limit below it, in units of the first rounding. */
+            const int64_t least = 2 * whole - 1;
+            const int64_t twice = shift > 0 ? least * ((int64_t)1 << shift) - 1 : least;
+            int64_t sum = twice * ((int64_t)1 << 30) / multiplier;
+            sum = shift < 0 ? sum >> -shift : sum;
+            sum += (int32_t)(state & 7u) - 3;
+            const int64_t room = shift > 12 ? 1 << 21 : 1 << 23;
+            table[i] = (int32_t)(sum >= room ? room - 1 : sum <= -room ? 1 - room : sum);
+            table[2 * EQ_LANES + i] = multiplier;
+            table[3 * EQ_LANES + i] = shift;
+        }
+        const eq_scales scales = eq_load_scales(table);
+        eq_store_outputs(found, eq_first_sums(table), &scales, &limits, EQ_LANES);
+        for (int32_t i = 0; i < EQ_LANES; i++) {
+            const int32_t scaled = eq_multiply_by_quantized_multiplier(
+                table[i], table[2 * EQ_LANES + i], -table[3 * EQ_LANES + i]);
+            wrong += found[i] != eq_clamp(scaled + offset, limits.activation_min, 127);
+        }
+    }
+    return wrong;
+}
 """
 # Both kinds of inputs by weights.
 _DOTS = """
-#include "eq_simd.h"
+#include "eq_fours_host.h"
 
 int32_t differing(void);
 int32_t differing(void)
@@ -108,14 +152,18 @@ int32_t differing(void)
         for (int32_t i = 0; i < EQ_WEIGHT_BYTES; i++) {
             table[EQ_LANES + i / 4] += 128 * weights[i];
         }
-        const eq_taps alike = eq_same_taps(inputs);
         const eq_taps each = eq_own_taps(inputs, inputs + 16, inputs + 32, inputs + 48);
-        eq_keep_sums(same, eq_dot(eq_first_sums(table), eq_load_weights(weights), &alike));
+        const int32_t fours = 1 + round / 6 % EQ_INPUT_FOURS, four = round / 24 % fours;
+        const eq_inputs loaded = eq_load_inputs(inputs, fours);
+        const eq_same alike = eq_take_inputs(&loaded, four, fours);
+        const eq_fours w = eq_load_fours(weights, 1, 0);
+        const eq_partial sums = eq_dot_same(eq_first_partial(table), &w, &alike, 0);
+        eq_keep_sums(same, eq_whole(&sums));
         eq_keep_sums(own, eq_dot(eq_first_sums(table), eq_load_weights(weights), &each));
         for (int32_t i = 0; i < EQ_LANES; i++) {
             int32_t a = table[i], b = table[i];
             for (int32_t k = 0; k < 4; k++) {
-                a += weights[4 * i + k] * inputs[k];
+                a += weights[4 * i + k] * inputs[4 * four + k];
                 b += weights[4 * i + k] * inputs[16 * k + i];
             }
             wrong += (same[i] != a) + (own[i] != b);
@@ -152,8 +200,10 @@ def _files(source):
         "layer.c": source,
         "eq_base.h": (kernels / "include/eq_base.h").read_text(),
         "eq_simd.h": (kernels / "simd128/simd.h").read_text(),
+        "eq_scales_simd128.h": (kernels / "simd128/scales.h").read_text(),
         "eq_simd_host.h": (kernels / "host/simd.h").read_text(),
         "eq_lanes_host.h": (kernels / "host/lanes.h").read_text(),
+        "eq_fours_host.h": (kernels / "host/fours.h").read_text(),
     }
 
 
@@ -167,7 +217,7 @@ def test_one_program_makes_both_forms(models):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("simd", [True, False])
-@pytest.mark.parametrize("what", ["differing", "outputs_differing"])
+@pytest.mark.parametrize("what", ["differing", "outputs_differing", "narrow_differing"])
 def test_every_shift_is_the_reference_s(simd, what):
     pytest.importorskip("wasmtime")
     wasmtime = wasmtime_package()
@@ -189,6 +239,9 @@ def test_relaxed_dot_products_are_exact_where_the_loader_says_so(tmp_path):
         for relaxed in (True, False):
             module = _built(_files(_DOTS), True, "differing", relaxed=relaxed).read_bytes()
             found[relaxed] = page.value(_run(list(module), "differing"))
+            module = _built(_files(_SHIFTS), True, "narrow_differing", relaxed=relaxed)
+            code = list(module.read_bytes())
+            assert page.value(_run(code, "narrow_differing")) == 0, relaxed
         exact = page.value(_run(probe, "f")) == 2 * 4 * 127 * 255
     assert found[False] == 0
     assert (found[True] == 0) == exact

@@ -121,8 +121,9 @@ EQ_KERNEL void eq_conv_2d_tile(const eq_conv_2d_host_params *p, const int8_t *in
     }
 }
 
-/* `rows` times `columns` pixels for `blocks` blocks of channels. The last tile of a row begins
- * early enough to be a whole one. */
+/* `rows` times `columns` pixels for `blocks` blocks of channels. The last tiles of a row have a
+ * pixel less where a level has tiles so small that this pays, else the last one begins early enough
+ * to be a whole one. */
 EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *input,
                                  const int8_t *weights, const int32_t *table, int8_t *output,
                                  const int32_t rows, const int32_t columns, const int32_t pixels,
@@ -133,11 +134,17 @@ EQ_KERNEL void eq_conv_2d_blocks(const eq_conv_2d_host_params *p, const int8_t *
     for (int32_t k = 0; k < blocks; k++) {
         scales[k] = eq_load_scales(table + k * EQ_TABLE_ROWS);
     }
+    const int32_t tiles = (columns + pixels - 1) / pixels;
+    const int32_t wide = EQ_MIXED_TILES ? columns - tiles * (pixels - 1) : tiles;
     for (int32_t y = 0; y < rows; y++) {
-        for (int32_t next = 0; next < columns; next += pixels) {
-            const int32_t x = eq_min(next, columns - pixels);
+        for (int32_t tile = 0; tile < wide; tile++) {
+            const int32_t x = eq_min(tile * pixels, columns - pixels);
             eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table, scales,
                             output + (y * p->columns + x) * p->output_c, pixels, blocks, last);
+        }
+        for (int32_t x = wide * pixels; EQ_MIXED_TILES && x < columns; x += pixels - 1) {
+            eq_conv_2d_tile(p, input + y * p->row_step + x * p->column_step, weights, table, scales,
+                            output + (y * p->columns + x) * p->output_c, pixels - 1, blocks, last);
         }
     }
 }
@@ -153,6 +160,9 @@ EQ_KERNEL int32_t eq_conv_2d_equal_tiles(const int32_t columns, const int32_t mo
  * fewer of them twice that it is worth the weights that are loaded more often. */
 EQ_KERNEL int32_t eq_conv_2d_tile_pixels(const int32_t columns, const int32_t room)
 {
+    if (EQ_MIXED_TILES) {
+        return eq_min(room, columns);
+    }
     const int32_t most = eq_conv_2d_equal_tiles(columns, eq_min(room, columns));
     const int32_t less = eq_conv_2d_equal_tiles(columns, eq_max(most - EQ_TILE_STEP, 1));
     const int32_t tiles = (columns + most - 1) / most, more_tiles = (columns + less - 1) / less;

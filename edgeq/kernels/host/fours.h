@@ -83,6 +83,11 @@ EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
 #define EQ_MOST_BLOCKS 4
 #endif
 
+/* Whether rows have tiles of two sizes; for levels with tiles of three pixels at most. */
+#ifndef EQ_MIXED_TILES
+#define EQ_MIXED_TILES 0
+#endif
+
 #ifndef EQ_PART_DONE
 #define EQ_PART_DONE() (void)0
 #endif

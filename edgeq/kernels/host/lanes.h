@@ -33,11 +33,12 @@
 
 enum { EQ_LANES = 16, EQ_WEIGHT_BYTES = 64, EQ_TABLE_ROWS = 64 };
 
-/* How all sums of a layer are clamped. `left` is 1 where a shift goes left or is none. */
+/* How all sums of a layer are clamped. `left` is 1 where a shift goes left or is none; `narrow`
+ * where products of sums and multipliers have 53 bits at most, as far as they are not clamped. */
 typedef struct {
     int32_t output_offset;
     int32_t activation_min, activation_max;
-    int32_t left;
+    int32_t left, narrow;
 } eq_limits;
 
 /* Ties of negative numbers go away from zero; what is below the limit anyway needs no care. */
@@ -60,7 +61,7 @@ EQ_KERNEL const int8_t *eq_some_values(const int8_t *values, int32_t count, int8
 /* Limits of what is neither offset nor clamped: what eq_scale_sums takes. */
 EQ_KERNEL eq_limits eq_no_limits(int32_t left)
 {
-    const eq_limits limits = {0, INT32_MIN, INT32_MAX, left};
+    const eq_limits limits = {0, INT32_MIN, INT32_MAX, left, 0};
     return limits;
 }
 

@@ -23,7 +23,7 @@ typedef struct {
 EQ_KERNEL void eq_scaled_sum_some(const eq_scaled_sum_host_params *p, const int8_t *a,
                                   const int8_t *b, int8_t *output, int32_t count)
 {
-    const eq_limits limits = {0, p->activation_min, p->activation_max, 0};
+    const eq_limits limits = {0, p->activation_min, p->activation_max, 0, 0};
     int8_t copy1[EQ_LANES], copy2[EQ_LANES];
     const eq_sums x = eq_load_values(eq_some_values(a, count, copy1));
     const eq_sums y =

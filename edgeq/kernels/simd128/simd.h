@@ -2,10 +2,10 @@
  * them it is the form in plain C, so that one program makes the modules for new engines and old.
  *
  * Products are those of 16-bit numbers, two of them added up: the taps of four channels are brought
- * into two vectors of pairs. Engines that have the relaxed dot product multiply four taps at once; what
- * it gives for inputs of 128 and more is theirs to choose, so that the loader tries whether it is the
- * product of unsigned inputs by signed weights before it takes this form. Engines shift all lanes by one count, so a shift by channel is a
- * multiplication by a power of two.
+ * into two vectors of pairs. Engines that have the relaxed dot product multiply four taps at once;
+ * what it gives for inputs of 128 and more is theirs to choose, so that the loader tries whether it
+ * is the product of unsigned inputs by signed weights before it takes this form. Engines shift all
+ * lanes by one count, so a shift by channel is a multiplication by a power of two.
  */
 #ifndef EQ_SIMD_SIMD128_H
 #define EQ_SIMD_SIMD128_H
@@ -20,21 +20,10 @@
 
 #include "eq_base.h"
 #include "eq_lanes_host.h"
+#include "eq_scales_simd128.h"
 
 /* Engines have 16 registers on most processors; sums take four of them each. */
-#ifndef EQ_ACCUMULATORS
-#ifdef __wasm_relaxed_simd__
-#define EQ_ACCUMULATORS 2
-#else
 #define EQ_ACCUMULATORS 3
-#endif
-#endif
-
-enum { EQ_VECTORS = 4 }; /* of four channels */
-
-typedef struct {
-    v128_t of[EQ_VECTORS];
-} eq_sums;
 
 #ifdef __wasm_relaxed_simd__
 typedef struct {
@@ -48,24 +37,6 @@ typedef struct {
 #endif
 
 typedef eq_weights eq_taps;
-
-/* Right shifts are a multiplication by `power` and a shift by 30; by one more where `more`. Where
- * outputs are clamped, they are one by the float `inverse`, without the bits of no `keep`; `floor`
- * is half a step of what is kept less one half. */
-typedef struct {
-    eq_sums multiplier, half, power, more, left, keep;
-    v128_t inverse[EQ_VECTORS], floor[EQ_VECTORS];
-} eq_scales;
-
-EQ_KERNEL eq_sums eq_load_row(const int32_t *row)
-{
-    eq_sums sums;
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        sums.of[k] = wasm_v128_load(row + 4 * k);
-    }
-    return sums;
-}
 
 #ifdef __wasm_relaxed_simd__
 EQ_KERNEL eq_sums eq_first_sums(const int32_t *table)
@@ -95,13 +66,6 @@ EQ_KERNEL v128_t eq_as_factor(v128_t inputs)
     return wasm_v128_xor(inputs, wasm_i8x16_const_splat(-128));
 }
 
-EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
-{
-    const v128_t four = eq_as_factor(wasm_v128_load32_splat(inputs));
-    const eq_taps taps = {{four, four, four, four}};
-    return taps;
-}
-
 EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
 {
     const v128_t va = wasm_v128_load(a), vb = wasm_v128_load(b);
@@ -127,8 +91,7 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 {
     EQ_UNROLL(4)
     for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        sums.of[k] =
-            wasm_i32x4_relaxed_dot_i8x16_i7x16_add(weights.of[k], taps->of[k], sums.of[k]);
+        sums.of[k] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(weights.of[k], taps->of[k], sums.of[k]);
     }
     return sums;
 }
@@ -150,20 +113,6 @@ EQ_KERNEL eq_weights eq_load_weights(const int8_t *weights)
         loaded.last[k] = wasm_i16x8_extend_high_i8x16(pairs);
     }
     return loaded;
-}
-
-EQ_KERNEL eq_taps eq_same_taps(const int8_t *inputs)
-{
-    const v128_t four = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_splat(inputs));
-    const v128_t first = wasm_i32x4_shuffle(four, four, 0, 0, 0, 0);
-    const v128_t last = wasm_i32x4_shuffle(four, four, 1, 1, 1, 1);
-    eq_taps taps;
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        taps.first[k] = first;
-        taps.last[k] = last;
-    }
-    return taps;
 }
 
 /* The inputs of two places for each of 16 channels, beside each other. */
@@ -201,125 +150,98 @@ EQ_KERNEL eq_sums eq_dot(eq_sums sums, eq_weights weights, const eq_taps *taps)
 
 #endif
 
-/* Two to the power of each lane, from -126 to 127, as floats. */
-EQ_KERNEL v128_t eq_float_power(v128_t exponents)
+/* Inputs of a pixel, loaded together and then spread four by four: a load, and a shuffle for each.
+ */
+#ifdef __wasm_relaxed_simd__
+#define EQ_INPUT_FOURS 4
+#else
+#define EQ_INPUT_FOURS 2
+#endif
+#define EQ_WEIGHT_FOURS 1
+#define EQ_MIXED_TILES 1
+
+typedef v128_t eq_inputs;
+typedef eq_weights eq_fours;
+typedef eq_taps eq_same;
+typedef eq_sums eq_partial;
+
+EQ_KERNEL eq_partial eq_first_partial(const int32_t *table)
 {
-    return wasm_i32x4_shl(wasm_i32x4_add(exponents, wasm_i32x4_const_splat(127)), 23);
+    return eq_first_sums(table);
 }
 
-/* Two to the power of each lane, from 0 to 30. */
-EQ_KERNEL v128_t eq_power_of_two(v128_t exponents)
+EQ_KERNEL eq_sums eq_whole(const eq_partial *partial)
 {
-    return wasm_i32x4_trunc_sat_f32x4(eq_float_power(exponents));
+    return *partial;
 }
 
-EQ_KERNEL eq_scales eq_scales_of(const eq_sums *multiplier, const eq_sums *shift)
+EQ_KERNEL eq_fours eq_load_fours(const int8_t *weights, const int32_t fours, const int32_t part)
 {
-    const v128_t zero = wasm_i32x4_const_splat(0), one = wasm_i32x4_const_splat(1);
-    const v128_t most = wasm_i32x4_const_splat(30);
-    eq_scales scales;
-    scales.multiplier = *multiplier;
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        const v128_t right = wasm_i32x4_max(shift->of[k], zero);
-        const v128_t rounds = wasm_i32x4_gt(right, zero);
-        scales.left.of[k] =
-            eq_power_of_two(wasm_i32x4_max(wasm_i32x4_sub(zero, shift->of[k]), zero));
-        scales.half.of[k] = wasm_v128_and(eq_power_of_two(wasm_i32x4_sub(right, one)), rounds);
-        scales.power.of[k] = eq_power_of_two(wasm_i32x4_sub(most, wasm_i32x4_min(right, most)));
-        scales.more.of[k] = wasm_i32x4_gt(right, most);
-        const v128_t far = wasm_i32x4_gt(right, wasm_i32x4_const_splat(7));
-        const v128_t less = wasm_v128_and(far, wasm_i32x4_const_splat(8));
-        const v128_t step = wasm_i32x4_sub(less, wasm_i32x4_add(right, one));
-        scales.keep.of[k] = wasm_v128_not(wasm_v128_and(far, wasm_i32x4_const_splat(255)));
-        scales.inverse[k] = eq_float_power(wasm_i32x4_sub(zero, right));
-        scales.floor[k] = wasm_f32x4_sub(eq_float_power(step), wasm_f32x4_const_splat(0.5F));
+    (void)part;
+    (void)fours;
+    return eq_load_weights(weights);
+}
+
+/* One of four lanes in all of them. */
+EQ_KERNEL v128_t eq_spread(v128_t x, const int32_t lane)
+{
+    switch (lane) {
+    case 0:
+        return wasm_i32x4_shuffle(x, x, 0, 0, 0, 0);
+    case 1:
+        return wasm_i32x4_shuffle(x, x, 1, 1, 1, 1);
+    case 2:
+        return wasm_i32x4_shuffle(x, x, 2, 2, 2, 2);
+    default:
+        return wasm_i32x4_shuffle(x, x, 3, 3, 3, 3);
     }
-    return scales;
 }
 
-EQ_KERNEL eq_scales eq_load_scales(const int32_t *table)
+#ifdef __wasm_relaxed_simd__
+EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
 {
-    const eq_sums multiplier = eq_load_row(table + 2 * EQ_LANES);
-    const eq_sums shift = eq_load_row(table + 3 * EQ_LANES);
-    return eq_scales_of(&multiplier, &shift);
-}
-
-EQ_KERNEL eq_sums eq_same_sums(int32_t value)
-{
-    eq_sums sums;
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        sums.of[k] = wasm_i32x4_splat(value);
-    }
-    return sums;
-}
-
-EQ_KERNEL eq_scales eq_same_scales(int32_t multiplier, int32_t shift)
-{
-    const eq_sums multipliers = eq_same_sums(multiplier), shifts = eq_same_sums(shift);
-    return eq_scales_of(&multipliers, &shifts);
-}
-
-/* The low words of 64-bit products, rounded and shifted; the sign does not get there. */
-EQ_KERNEL v128_t eq_product_4(v128_t a, v128_t b, int64_t round, uint32_t shift)
-{
-    const v128_t half = wasm_i64x2_splat(round);
-    const v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, b), half);
-    const v128_t high = wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(a, b), half);
-    return wasm_i32x4_shuffle(wasm_u64x2_shr(low, shift), wasm_u64x2_shr(high, shift), 0, 2, 4, 6);
-}
-
-/* Four sums by their multipliers, as SaturatingRoundingDoublingHighMul, with half a step of the
- * right shift added; ties of negative numbers then go away from zero. */
-EQ_KERNEL v128_t eq_multiplied_4(v128_t sums, const eq_scales *scales, const eq_limits *limits,
-                                 int32_t k)
-{
-    if (limits->left) {
-        sums = wasm_i32x4_mul(sums, scales->left.of[k]);
-    }
-    sums = eq_product_4(sums, scales->multiplier.of[k], (int64_t)1 << 30, 31);
-    if (eq_ties_matter(limits)) {
-        v128_t below = wasm_i32x4_shr(sums, 31);
-        if (limits->left) {
-            const v128_t zero = wasm_i32x4_const_splat(0);
-            below = wasm_v128_and(below, wasm_i32x4_ne(scales->half.of[k], zero));
+    v128_t loaded;
+    if (fours == 4) {
+        loaded = wasm_v128_load(inputs);
+    } else if (fours == 1) {
+        loaded = wasm_v128_load32_zero(inputs);
+    } else {
+        loaded = wasm_v128_load64_zero(inputs);
+        if (fours == 3) {
+            loaded = wasm_v128_load32_lane(inputs + 8, loaded, 2);
         }
-        sums = wasm_i32x4_add(sums, below);
     }
-    return wasm_i32x4_add(sums, scales->half.of[k]);
+    return eq_as_factor(loaded);
 }
 
-/* As eq_multiply_by_quantized_multiplier: the sums' bounds leave room for half a step. */
-EQ_KERNEL eq_sums eq_scale_sums(eq_sums sums, const eq_scales *scales, const eq_limits *limits)
+EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
 {
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        const v128_t all = eq_multiplied_4(sums.of[k], scales, limits, k);
-        const v128_t high = eq_product_4(all, scales->power.of[k], 0, 30);
-        sums.of[k] = wasm_v128_bitselect(wasm_i32x4_shr(high, 1), high, scales->more.of[k]);
-    }
-    return sums;
+    const v128_t same = eq_spread(*inputs, four);
+    const eq_same taps = {{same, same, same, same}};
+    (void)fours;
+    return taps;
+}
+#else
+EQ_KERNEL eq_inputs eq_load_inputs(const int8_t *inputs, const int32_t fours)
+{
+    return fours == 2 ? wasm_i16x8_load8x8(inputs)
+                      : wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(inputs));
 }
 
-/* The same within 1000, as floats, which multiply faster than 64-bit products. It is exact: a shift
- * by 8 or more does not see the lowest 8 bits, and without them 24 bits hold the rest; results of
- * smaller shifts that have more bits are beyond 1000. What is rounded to the nearest integer, by
- * adding 1.5 * 2^23, lies half a step of what is kept above the tie below it. */
-EQ_KERNEL eq_sums eq_scale_within_1000(eq_sums sums, const eq_scales *scales,
-                                       const eq_limits *limits)
+EQ_KERNEL eq_same eq_take_inputs(const eq_inputs *inputs, const int32_t four, const int32_t fours)
 {
-    const v128_t most = wasm_f32x4_const_splat(1000.0F), least = wasm_f32x4_const_splat(-1000.0F);
-    const v128_t integers = wasm_f32x4_const_splat(12582912.0F);
-    EQ_UNROLL(4)
-    for (int32_t k = 0; k < EQ_VECTORS; k++) {
-        const v128_t all = eq_multiplied_4(sums.of[k], scales, limits, k);
-        v128_t real = wasm_f32x4_convert_i32x4(wasm_v128_and(all, scales->keep.of[k]));
-        real = wasm_f32x4_add(wasm_f32x4_mul(real, scales->inverse[k]), scales->floor[k]);
-        real = wasm_f32x4_pmax(wasm_f32x4_pmin(real, most), least);
-        sums.of[k] = wasm_i32x4_sub(wasm_f32x4_add(real, integers), integers);
-    }
-    return sums;
+    const v128_t first = eq_spread(*inputs, 2 * four), last = eq_spread(*inputs, 2 * four + 1);
+    const eq_same taps = {{first, first, first, first}, {last, last, last, last}};
+    (void)fours;
+    return taps;
+}
+#endif
+
+EQ_KERNEL eq_partial eq_dot_same(eq_partial sums, const eq_fours *weights, const eq_same *same,
+                                 const int32_t part)
+{
+    (void)part;
+    return eq_dot(sums, *weights, same);
 }
 
 /* Saturation on the way to bytes is a clamp to the limits of int8. */
@@ -350,7 +272,8 @@ EQ_KERNEL void eq_store_clamped(int8_t *output, eq_sums sums, int32_t offset,
 EQ_KERNEL void eq_store_outputs(int8_t *output, eq_sums sums, const eq_scales *scales,
                                 const eq_limits *limits, int32_t count)
 {
-    sums = eq_scale_within_1000(sums, scales, limits);
+    sums = limits->narrow ? eq_scale_doubles(sums, scales, limits)
+                          : eq_scale_within_1000(sums, scales, limits);
     eq_store_clamped(output, sums, limits->output_offset, limits, count);
 }
 

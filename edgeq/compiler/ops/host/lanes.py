@@ -15,6 +15,7 @@ TAPS = 4
 SLACK_BYTES = 64
 """What kernels may read behind a padded copy."""
 _ROOM = 1 << 31
+_NARROW_SHIFT, _NARROW_SUM = 12, 1 << 21
 
 COPIED = Overlap(0, -int(np.iinfo(np.int32).max))
 """For kernels that copy all of their input before they write."""
@@ -37,7 +38,9 @@ def fits(channels: Channels) -> bool:
 def limits(channels: Channels, output_offset: int, clamp: dict[str, int]) -> dict[str, int]:
     """The fields of eq_limits."""
     left = int(channels.shift.min(initial=1) < 1)
-    return {"output_offset": output_offset, **clamp, "left": left}
+    # An output that is not clamped is below 2^9, and its product below 2^(40 + shift).
+    narrow = bool(np.all((channels.shift <= _NARROW_SHIFT) | (channels.bound < _NARROW_SUM)))
+    return {"output_offset": output_offset, **clamp, "left": left, "narrow": int(narrow)}
 
 
 def table(channels: Channels) -> Constant:
