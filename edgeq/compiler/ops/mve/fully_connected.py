@@ -17,7 +17,7 @@ def _taps(channels: Channels, rows: slice, group: int) -> NDArray[np.int8]:
     """Sixteen weights of each output of a group, for all inputs: (groups, bytes)."""
     weights = padded(padded(channels.weights[rows], LANES).T, group).T
     taps = weights.reshape(-1, group, weights.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
-    return taps.reshape(len(taps), -1).astype(np.int8)
+    return np.asarray(taps.reshape(len(taps), -1), np.int8)
 
 
 def _words(rows: list[NDArray[np.int64]], group: int) -> NDArray[np.int8]:
