@@ -2,7 +2,10 @@
 
 import json
 import os
+import platform
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from edgeq.workflow.compile import compile as compile_model
 from tests.devices.test_replay import EARS, hear, passing
 from tests.firmware.boards import build, need_tools, on_pty, read_until
 from tests.frontend.signals import recording
+from tests.tools import need
 
 KINDS = {
     "int16": (EARS, 4, 3),
@@ -54,6 +58,38 @@ int main(void) { int first = ears_selftest(); printf("%d %d", first, ears_selfte
         first, again = map(int, said.split())
         assert first == again
         assert (first > 0) == damaged, stages
+
+
+@pytest.mark.parametrize("kind", ["float32", "motion"])
+def test_no_compiler_fuses_the_floats_of_a_front_end(tmp_path, kind):
+    """As people build, in gnu modes for cores with fused multiplications, gcc and clang."""
+    described, frames, bands = KINDS[kind]
+    path = passing(tmp_path, frames, bands)
+    options = CompileOptions(frontend=front_end(described))
+    compile_model(path, tmp_path / "c", name="ears", options=options, golden=True)
+    main = tmp_path / "main.c"
+    main.write_text('#include "ears.h"\nint main(void) { return ears_selftest(); }\n')
+    arm = ["-L", "/usr/aarch64-linux-gnu"]
+    ways = [["aarch64-linux-gnu-gcc", "-O3"], ["aarch64-linux-gnu-gcc", "-O2", "-std=gnu17"]]
+    if platform.machine() == "x86_64" and " fma " in Path("/proc/cpuinfo").read_text():
+        ways += [
+            ["gcc", "-O2", "-mfma"],
+            ["clang", "-O2", "-mfma"],
+            ["gcc", "-Os", "-mfma", "-flto"],
+        ]
+    ways = [way for way in ways if shutil.which(way[0])]
+    need(ways, "a compiler for a core with fused multiplications")
+    for compiler, *flags in ways:
+        there = "aarch64" in compiler
+        if there and shutil.which("qemu-aarch64") is None:
+            continue
+        program = tmp_path / "program"
+        units = sorted((tmp_path / "c").glob("*.c"))
+        subprocess.run(
+            [compiler, *flags, "-I", tmp_path / "c", main, *units, "-lm", "-o", program], check=True
+        )
+        command = [*(["qemu-aarch64", *arm] if there else []), program]
+        assert subprocess.run(command, check=False).returncode == 0, (compiler, flags)
 
 
 ARM = {

@@ -8,10 +8,6 @@
 
 #include "eq_bit_length.h"
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 typedef struct {
     int32_t points; /* half the FFT's length; bin `points` lies at half the sample rate */
     int32_t first;  /* bin */

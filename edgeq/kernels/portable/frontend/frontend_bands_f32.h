@@ -6,10 +6,6 @@
 
 #include "eq_base.h"
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 typedef struct {
     int32_t first; /* bin */
     int32_t bins;

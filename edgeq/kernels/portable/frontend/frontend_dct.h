@@ -4,10 +4,6 @@
 
 #include "eq_base.h"
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 typedef struct {
     int32_t channels, coefficients;
     int32_t multiplier; /* from Q16 sums over Q15 rows, 12 bits dropped, to output steps */

@@ -6,10 +6,6 @@
 
 #include "eq_base.h"
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 typedef struct {
     int32_t size;
     float floor, offset; /* log(max(x + offset, floor)) */

@@ -8,10 +8,6 @@
 
 #include "eq_base.h"
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 typedef struct {
     int32_t rows, axes, sections;
     float unit; /* real value of a sample's step */
