@@ -17,13 +17,9 @@ from edgeq.analysis.account import Account, account_of, address_for, image_accou
 from edgeq.analysis.delegation.take import takes_on
 from edgeq.analysis.drift.check import reference_profile
 from edgeq.analysis.energy.figures import duty_of
-from edgeq.analysis.evaluation.evaluate import (
-    Evaluation,
-    evaluate,
-    find_metric,
-    refuse_chance,
-)
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric, refuse_chance
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
+from edgeq.analysis.evaluation.recorded import listed_recordings
 from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
 from edgeq.analysis.limits import check_limits
 from edgeq.analysis.models import is_integer, is_tflite
@@ -153,6 +149,8 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     config.check_together()
     if config.power is not None:
         check_meter(config.power)
+    if config.recordings is not None:
+        listed_recordings(Path(config.recordings))
     for source in (config.data, config.eval):
         if source is not None:
             check_source(source)

@@ -45,7 +45,8 @@ def check_manifest(
 
     Args:
         path: A manifest.json, or its folder; the files it lists are beside it.
-        key: Public key that must have signed it; None accepts any key, and none.
+        key: Public key that must have signed it, and the older manifest of `newer_than`; None
+            accepts any key, and none.
         sources: Files or folders that must be among the recorded sources.
         newer_than: An older manifest, a date such as 2026-11-29, or a sequence number, that this
             one must come after; so that nobody can put an old deployment back in its place.
@@ -65,7 +66,7 @@ def check_manifest(
         except EdgeqError as error:
             problems.append(error)
     if newer_than is not None:
-        problems += not_newer(content, newer_than, str(path))
+        problems += not_newer(content, newer_than, str(path), key)
     problems += _files(path.parent, content) + _strangers(path, content)
     if not problems:
         problems += _figures(path.parent, content)

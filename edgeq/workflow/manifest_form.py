@@ -9,7 +9,9 @@ from typing import Any
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.foreign import parse_json, read_bytes
+from edgeq.support.signature import verify_bytes
 from edgeq.support.text import line_problem
+from edgeq.workflow.manifest import canonical
 
 _MOST_BYTES = 64 << 20
 _LONGEST = 4000
@@ -80,13 +82,22 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return whole
 
 
-def not_newer(content: Mapping[str, Any], than: Path | str, where: str) -> list[EdgeqError]:
+def not_newer(
+    content: Mapping[str, Any], than: Path | str, where: str, key: Path | None = None
+) -> list[EdgeqError]:
     """The problem, if a manifest is not newer than another, a date, or a sequence number.
 
     A text that reads as a date or a number is one, whatever files there are: `./7` is a file.
 
+    Args:
+        content: The manifest.
+        than: What it must come after.
+        where: The manifest's file.
+        key: Public key that must have signed the other manifest, which somebody may have written
+            for this question; None for none.
+
     Raises:
-        EdgeqError: The other manifest cannot be read.
+        EdgeqError: The other manifest cannot be read, or the key has not signed it.
         UsageError: That is none of the three.
     """
     text = str(than)
@@ -97,7 +108,10 @@ def not_newer(content: Mapping[str, Any], than: Path | str, where: str) -> list[
         fresh, what = content["sequence"] > int(text), f"number {text}"
     elif Path(text).exists():
         path = Path(text) / "manifest.json" if Path(text).is_dir() else Path(text)
-        other = read_manifest(path)["manifest"]
+        whole = read_manifest(path)
+        other = whole["manifest"]
+        if key is not None:
+            verify_bytes(canonical(other), whole["signature"], key, str(path))
         fresh = mine > (other["sequence"], other["created"])
         what = f"that of {text}"
     else:

@@ -148,6 +148,9 @@ def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
         (["--power", "x", "--verify", "1000000"], 2, "'x' is no meter"),
         (["--eval", "no.npz:x,y", "--verify", "1000000"], 1, "There is no 'no.npz'"),
         (["--data", "no", "--verify", "1000000"], 1, "There is no 'no'"),
+        (["--power", "ppk2:/x?mv=9000", "--verify", "1000000"], 2, "no Power Profiler Kit"),
+        (["--power", "joulescope:1", "--verify", "1000000"], 2, "has no port"),
+        (["--recordings", "no", "--frontend", "kws", "--verify", "1000000"], 1, "no folder of rec"),
     ],
 )
 def test_bad_requests_are_refused_before_any_work(cli, models, tmp_path, arguments, code, words):

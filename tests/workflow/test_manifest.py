@@ -337,6 +337,27 @@ def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli, monkeypat
     assert cli("verify-manifest", copy, "--newer-than", "0").code == 0
 
 
+def test_the_older_manifest_is_signed_too(copy, deployed, tmp_path, cli):
+    """With a key: one that anybody wrote says nothing about age."""
+    older, public = tmp_path / "older.json", f"{deployed}/key.pub"
+    shutil.copy(copy / "manifest.json", older)
+    change(older, lambda whole: whole["manifest"].update(sequence=0))
+    common = ("verify-manifest", copy, "--newer-than", older)
+    assert cli(*common).code == 0
+    done = cli(*common, "--key", public)
+    assert (done.code, "changed after signing" in done.err, str(older) in done.err) == (
+        1,
+        True,
+        True,
+    )
+    change(older, lambda whole: whole.update(signature=None))
+    done = cli(*common, "--key", public)
+    assert (done.code, "nobody has signed this" in done.err) == (1, True)
+    # Its own signature holds: the same manifest, which is not newer than itself.
+    shutil.copy(copy / "manifest.json", older)
+    assert "not newer than" in cli(*common, "--key", public).err
+
+
 def test_a_deployment_counts_those_before_it(models, tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     for number in (1, 2, 3):

@@ -39,13 +39,11 @@ class Recorded:
     warnings: tuple[str, ...]
 
 
-def read_recordings(
-    folder: Path, stream: Stream, rules: Rules, *, resample: bool, seconds: float | None
-) -> Recorded:
-    """The recordings of a folder, at most the first `seconds` of all together.
+def listed_recordings(folder: Path) -> tuple[list[Occurrence], dict[str, Path]]:
+    """What happens in the recordings of a folder, and the files; none of them is opened.
 
     Raises:
-        EdgeqError: A recording or events.csv cannot be used.
+        EdgeqError: No such folder, no recordings in it, or events.csv cannot be used.
     """
     if not folder.is_dir():
         raise EdgeqError("This is no folder of recordings.", str(folder))
@@ -58,6 +56,18 @@ def read_recordings(
     }
     if not files:
         raise EdgeqError("The folder has no recordings.", str(folder), ".wav or .csv files")
+    return occurrences, files
+
+
+def read_recordings(
+    folder: Path, stream: Stream, rules: Rules, *, resample: bool, seconds: float | None
+) -> Recorded:
+    """The recordings of a folder, at most the first `seconds` of all together.
+
+    Raises:
+        EdgeqError: A recording or events.csv cannot be used.
+    """
+    occurrences, files = listed_recordings(folder)
     _check_occurrences(occurrences, files, rules, folder / EVENTS_FILE)
     left = None
     if seconds is not None:

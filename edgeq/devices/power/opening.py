@@ -25,13 +25,17 @@ def check_meter(spec: str) -> None:
     """Refuse a text that names no meter, before any work is done.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is none of that name, or it has no such options.
     """
     name, _, rest = spec.partition(":")
     if name not in INSTRUMENTS and (name not in COUNTERS or rest):
         raise UsageError(
             f"'{spec}' is no meter.", hint=f"{', '.join(COUNTERS)}, ppk2:PORT or joulescope"
         )
+    if name == "joulescope" and rest:
+        raise UsageError(f"'{spec}': a Joulescope has no port.", hint="--power joulescope")
+    if name == "ppk2":
+        _kit(spec, rest)
 
 
 @contextlib.contextmanager
@@ -70,9 +74,13 @@ def _instrument(name: str, rest: str, spec: str) -> Meter:
     from edgeq.devices.power.instruments import JoulescopeMeter, Ppk2Meter
 
     if name == "joulescope":
-        if rest:
-            raise UsageError(f"'{spec}': a Joulescope has no port.", hint="--power joulescope")
         return JoulescopeMeter()
+    port, millivolts, pin = _kit(spec, rest)
+    return Ppk2Meter(port, millivolts=millivolts, trigger=pin)
+
+
+def _kit(spec: str, rest: str) -> tuple[str, int, int | None]:
+    """Port, millivolts and trigger pin of a Power Profiler Kit."""
     port, _, query = rest.partition("?")
     given = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
     volts, pin = whole(given.pop("mv", "3300")), whole(given.pop("trigger", "-"))
@@ -82,7 +90,7 @@ def _instrument(name: str, rest: str, spec: str) -> Meter:
             f"'{spec}' is no Power Profiler Kit.",
             hint="ppk2:/dev/ttyACM1?mv=3300&trigger=0 (800 to 5000 mV, digital input 0 to 7)",
         )
-    return Ppk2Meter(port, millivolts=volts or 3300, trigger=pin)
+    return port, volts or 3300, pin
 
 
 @contextlib.contextmanager
