@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgeq.boards.runtimes.check import wrong_on_tflm
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
@@ -26,6 +27,7 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 
@@ -36,6 +38,21 @@ def device(address: Address) -> TflmDevice:
     """The device of a `tflm` address, which takes no options."""
     query.allow_only(address, ())
     return TflmDevice(address.text)
+
+
+def refuse_wrong(graph: Graph) -> None:
+    """Refuse what TensorFlow Lite Micro would run without an error, and with wrong results.
+
+    Raises:
+        EdgeqError: There are such ops.
+    """
+    wrong = wrong_on_tflm(graph)
+    if wrong:
+        raise EdgeqError(
+            "TensorFlow Lite Micro would give wrong results, and no error.",
+            f"{graph.path}, {wrong[0]}" + (f" ({len(wrong)} such ops)" if wrong[1:] else ""),
+            "edgeq's C and LiteRT have such models; or scheme int8, or int8-per-tensor",
+        )
 
 
 class TflmDevice:
@@ -62,6 +79,7 @@ class TflmSession(Session):
                 str(model),
                 "convert it again with `edgeq convert`, which puts them inside",
             )
+        refuse_wrong(self._graph)
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)

@@ -17,6 +17,7 @@ from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.tensors import graph_specs
+from edgeq.devices.tflm import refuse_wrong
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel, ModelTensor, TflmNeeds, accessor
 from edgeq.firmware.rendering import render_file
@@ -82,6 +83,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
     if kernels not in KERNELS:
         raise EdgeqError(f"TFLM has no kernels '{kernels}'.", hint=", ".join(KERNELS))
     graph = read_graph(path)
+    refuse_wrong(graph)
     prefix = check_identifier(name) if name else identifier(path.stem)
     arena = tflm_arena(path, kernels)
     raw = path.read_bytes()

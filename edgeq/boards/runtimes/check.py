@@ -23,6 +23,16 @@ _TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V
 # Ops that hand on whatever they are given.
 _UNTYPED = frozenset({"CALL_ONCE", "IF", "WHILE"})
 _PER_CHANNEL = "per_channel"
+# Inputs whose scales TensorFlow Lite Micro reads by channel: weights, and biases, whose scales it
+# does not read at all.
+_CHANNELS_OF_TFLM = {
+    "CONV_2D": frozenset({1, 2}),
+    "DEPTHWISE_CONV_2D": frozenset({1, 2}),
+    "FULLY_CONNECTED": frozenset({1, 2}),
+    "TRANSPOSE_CONV": frozenset({1, 3}),
+}
+# Bytes that are moved have no scale.
+_MOVED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "ASSIGN_VARIABLE", "READ_VARIABLE"})
 _NEWEST = "9999-12"
 
 
@@ -88,6 +98,31 @@ def check_newest(graph: Graph, name: str) -> list[str]:
     return _check_versions(graph, f"{name} {newest}", highest_versions(name, newest))
 
 
+def wrong_on_tflm(graph: Graph) -> list[str]:
+    """Ops that TensorFlow Lite Micro runs with the first channel's scale for all, a sentence each.
+
+    Source: its kernels, of which convolutions and FULLY_CONNECTED alone read weights' scales by
+    channel; the others read `params.scale`, which is the first one's.
+    """
+    return [
+        f"{subgraph.describe(op)}: TensorFlow Lite Micro has one scale for all channels there."
+        for subgraph, op in _ops(graph)
+        if _channels_at(subgraph, op) - _CHANNELS_OF_TFLM.get(op.name, frozenset())
+    ]
+
+
+def _channels_at(subgraph: Subgraph, op: Op) -> frozenset[int]:
+    """Positions of inputs and outputs (behind them) of integers that have scales per channel."""
+    if op.name in _UNTYPED or op.name in _MOVED:
+        return frozenset()
+    found = []
+    for position, index in enumerate((*op.inputs, *op.outputs)):
+        tensor = subgraph.tensors[index] if index >= 0 else None
+        if tensor is not None and tensor.quantization is not None and "int" in tensor.dtype:
+            found += [position] if tensor.quantization.per_channel else []
+    return frozenset(found)
+
+
 def lacking_in_litert(graph: Graph) -> list[str]:
     """Ops of a model that LiteRT knows but has no kernel for, a sentence each."""
     lacks = runtime_data("litert")["lacks"]
@@ -142,7 +177,7 @@ def _check_tflm(graph: Graph, month: str) -> list[str]:
                 when = "does not have it" if since is None else f"since {since}"
                 what = "per-channel weights" if kind == _PER_CHANNEL else kind
                 found.append(f"{where}: {what}: TensorFlow Lite Micro {when}.")
-    return found
+    return [*found, *wrong_on_tflm(graph)]
 
 
 def _types(subgraph: Subgraph, op: Op) -> list[str]:
