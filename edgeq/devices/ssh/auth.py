@@ -158,16 +158,32 @@ def _load(path: Path, passphrase: str | None) -> Any:
     import paramiko
 
     secret = None if passphrase is None else passphrase.encode()
+    certificate = path.with_name(path.name + "-cert.pub")
     try:
         key = paramiko.PKey.from_path(path, secret)
     except TypeError as error:  # how cryptography says that a passphrase is missing
         raise paramiko.PasswordRequiredException(str(error)) from None
-    certificate = path.with_name(path.name + "-cert.pub")
+    except paramiko.PasswordRequiredException:
+        raise
+    except (paramiko.SSHException, ValueError):
+        # As OpenSSH does, the plain key is tried where the certificate beside it is damaged.
+        if not certificate.is_file():
+            raise
+        return _plain(path, passphrase)
     if certificate.is_file() and not key.public_blob:
-        # As OpenSSH does, the plain key is tried where the certificate is damaged.
-        with contextlib.suppress(paramiko.SSHException, ValueError, OSError):
-            key.load_certificate(str(certificate))
+        key.load_certificate(str(certificate))
     return key
+
+
+def _plain(path: Path, passphrase: str | None) -> Any:
+    """The private key in a file, whatever lies beside it."""
+    import paramiko
+
+    kinds = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+    for kind in kinds:
+        with contextlib.suppress(paramiko.SSHException, ValueError):
+            return kind.from_private_key_file(str(path), passphrase)
+    raise paramiko.SSHException("not a key of a kind that is known here")
 
 
 def _password_login(transport: Any, settings: HostSettings, tried: list[str]) -> bool:
