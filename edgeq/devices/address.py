@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from edgeq.errors import UsageError
 
@@ -37,11 +37,24 @@ def is_emulated(text: str) -> bool:
     return text.startswith(("sim:", "qemu:"))
 
 
+def refuse_password(user: str) -> None:
+    """Refuse the part before the @ of a destination if it holds more than a name.
+
+    Raises:
+        UsageError: It holds a password, which is not said again.
+    """
+    if ":" in user:
+        raise UsageError(
+            "An address must not hold a password: it would be seen by everyone on this machine.",
+            hint="use a key, the prompt, or the environment variable EDGEQ_SSH_PASSWORD",
+        )
+
+
 def parse_address(text: str) -> Address:
     """The parts of a device address.
 
     Raises:
-        UsageError: The text is no address.
+        UsageError: The text is no address, or holds a password.
     """
     body, _, query_text = text.strip().partition("?")
     query = dict(parse_qsl(query_text, keep_blank_values=True))
@@ -50,6 +63,8 @@ def parse_address(text: str) -> Address:
         return Address(text, scheme, "", query)
     if scheme == "wasm" and not rest:
         return Address(text, scheme, "", query)
+    if scheme == "ssh":
+        refuse_password(unquote(rest.rpartition("@")[0]))
     if scheme in SCHEMES and rest and scheme not in _ALONE:
         return Address(text, scheme, rest.removeprefix("//"), query)
     if not colon and re.fullmatch(r"[A-Za-z0-9_.-]+", body):

@@ -38,7 +38,7 @@ _ENTRY = re.compile(r"^ (\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$
 _ZEROED = (".bss", ".sbss", "COMMON", ".eq_arena", ".noinit")
 _INITIALISED = (".data", ".sdata")
 _UNLOADED = (".debug", ".comment", ".ARM.attributes", ".riscv.attributes", ".eh_frame", ".stab")
-_GOLDEN = re.compile(r"\.\w+\.\w+_(golden_input_\d+|selftest|crc)\b")
+_GOLDEN = re.compile(r"\.\w+\.\w+_(golden_(?:in|out)put_\d+|selftest|crc)\b")
 _HELD = re.compile(r"\.\w+\.\w+_(arena|state)\b|\.eq_arena|\.bss\.shared_arena")
 # The same in C++, for TensorFlow Lite Micro (firmware_templates/tflm/model.cc).
 _GOLDEN_CC = re.compile(r"_selftestE\d+input_\d+|_GLOBAL__N_1(5knownE|5crc32E)")

@@ -100,8 +100,22 @@ LONG = "y" * 1001
         ("groups", LONG, "one"),
         ("groups", "lab", f"ssh://{LONG}"),
         ("groups", "lab", *(f"ssh://{k:0>900}" for k in range(1200))),
+        ("add", "pi", "ssh://root:secret@pi"),
+        ("add", "pi", "ssh://root%3Asecret@pi"),
+        ("groups", "lab", "ssh://root:secret@pi"),
     ],
-    ids=["name", "address", "group", "odd-group", "new-group", "member", "megabyte"],
+    ids=[
+        "name",
+        "address",
+        "group",
+        "odd-group",
+        "new-group",
+        "member",
+        "megabyte",
+        "password",
+        "password spelled out",
+        "member with a password",
+    ],
 )
 def test_what_could_not_be_read_again_is_not_written(words, cli):
     inventory.add("one", "local")
@@ -109,6 +123,7 @@ def test_what_could_not_be_read_again_is_not_written(words, cli):
     done = cli("devices", *words)
     assert done.code == 2
     assert "Traceback" not in done.err
+    assert "secret" not in done.err + done.out
     assert inventory.path().read_bytes() == before
     assert cli("devices", "list").code == 0
 

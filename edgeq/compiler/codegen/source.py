@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.boards.levels import Level
 from edgeq.compiler.codegen.dispatch import chooser, target_lines
@@ -31,6 +32,8 @@ from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program, Step
 from edgeq.model.graph import Tensor
 
+_NEARLY = 1e-3  # of the largest value of an output
+
 
 @dataclass(frozen=True, eq=False)
 class Golden:
@@ -38,11 +41,20 @@ class Golden:
 
     Attributes:
         inputs: Raw bytes of each model input.
-        crcs: One per step; None where control flow decides what a step leaves behind.
+        crcs: One per step; None where control flow decides what a step leaves behind, and where
+            the C library or a fused multiplication decides over last bits.
+        near: Of outputs of floats without a CRC, by position, the values that are nearly theirs.
     """
 
     inputs: tuple[bytes, ...]
     crcs: tuple[int | None, ...]
+    near: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, bytes]:
+        """What the self-test has in flash, by the end of its name."""
+        found = {f"input_{position}": raw for position, raw in enumerate(self.inputs)}
+        return found | {f"output_{place}": values.tobytes() for place, values in self.near.items()}
 
 
 def kernel_file(header: str, kernels: str) -> str:
@@ -152,10 +164,10 @@ def weights_text(
         source.append(f"{declaration} EQ_ALIGN({align}) = {{")
         source += array_lines(constant.values, constant.ctype)
         source += ["};", ""]
-    for position, raw in enumerate(golden.inputs if golden is not None else ()):
-        declaration = f"const uint8_t {name}_golden_input_{position}[{len(raw)}]"
+    for end, raw in (golden.tables if golden is not None else {}).items():
+        declaration = f"const uint8_t {name}_golden_{end}[{len(raw)}]"
         header.append(f"extern {declaration};")
-        source += ["/* The known input of the self-test. */", f"{declaration} = {{"]
+        source += [f"/* The known {end.split('_')[0]} of the self-test. */", f"{declaration} = {{"]
         source += [*array_lines(np.frombuffer(raw, np.uint8), "uint8_t"), "};", ""]
     header += ["", "#endif"]
     return "\n".join(header) + "\n", "\n".join(source) + "\n"
@@ -289,23 +301,7 @@ def _selftest(
     program: Program, plan: Plan, names: Names, name: str, golden: Golden, memory: Memory
 ) -> list[str]:
     owner = memory.owner(name)
-    lines = [
-        "",
-        "/* CRC-32 (IEEE 802.3), bitwise: slow and small, for the self-test only. */",
-        f"static uint32_t {name}_crc(uint32_t crc, const void *data, uint32_t bytes)",
-        "{",
-        "    const uint8_t *byte = data;",
-        "    crc = ~crc;",
-        "    for (uint32_t i = 0; i < bytes; i++) {",
-        "        crc ^= byte[i];",
-        "        for (uint32_t bit = 0; bit < 8; bit++) {",
-        "            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));",
-        "        }",
-        "    }",
-        "    return ~crc;",
-        "}",
-        "",
-    ]
+    lines = [*_crc_lines(name)] if any(crc is not None for crc in golden.crcs) else [""]
     lines += [f"int {name}_selftest({memory.parameter(name)})", "{"]
     if program.has_state:
         lines.append(f"    {name}_reset({memory.argument});")
@@ -341,5 +337,43 @@ def _selftest(
             "    }",
         ]
     lines += mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
+    for position, values in golden.near.items():
+        lines += _nearly(f"{name}_golden_output_{position}", values, len(program.steps), ordinal(
+            f"{name}_output", position) + f"({memory.argument})")  # fmt: skip
     again = [f"    {name}_reset({memory.argument});"] if stream is not None else []
     return [*lines, *again, "    return 0;", "}"]
+
+
+def _crc_lines(name: str) -> list[str]:
+    return [
+        "",
+        "/* CRC-32 (IEEE 802.3), bitwise: slow and small, for the self-test only. */",
+        f"static uint32_t {name}_crc(uint32_t crc, const void *data, uint32_t bytes)",
+        "{",
+        "    const uint8_t *byte = data;",
+        "    crc = ~crc;",
+        "    for (uint32_t i = 0; i < bytes; i++) {",
+        "        crc ^= byte[i];",
+        "        for (uint32_t bit = 0; bit < 8; bit++) {",
+        "            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));",
+        "        }",
+        "    }",
+        "    return ~crc;",
+        "}",
+        "",
+    ]
+
+
+def _nearly(table: str, values: NDArray[np.float32], number: int, output: str) -> list[str]:
+    """Lines that compare an output of floats with what it should nearly be."""
+    tolerance = max(_NEARLY * float(np.abs(values).max(initial=0.0)), 1e-6)
+    return [
+        f"    for (uint32_t i = 0; i < {values.size}u; i++) {{",
+        "        float difference;",
+        f"        memcpy(&difference, &{table}[4u * i], sizeof(difference));",
+        f"        difference -= {output}[i];",
+        f"        if (!(difference <= {tolerance:.8e}f && difference >= -{tolerance:.8e}f)) {{",
+        f"            return {number};",
+        "        }",
+        "    }",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import getpass
 import os
 import socket
@@ -91,16 +93,44 @@ def _agent_keys(place: Path) -> tuple[Any, ...]:
 
 
 def _public_blobs(paths: tuple[Path, ...]) -> set[bytes]:
-    import base64
+    """Public halves of keys: of the file beside each, else of the file itself."""
+    found = (
+        _public_line(path.with_name(path.name + ".pub")) or _public_line(path) or _half_of(path)
+        for path in paths
+    )
+    return {blob for blob in found if blob}
 
-    blobs = set()
-    for path in paths:
-        public = path.with_name(path.name + ".pub")
-        if public.is_file():
-            words = public.read_text(errors="replace").split()
-            if len(words) > 1:
-                blobs.add(base64.b64decode(words[1]))
-    return blobs
+
+def _public_line(path: Path) -> bytes:
+    """The key in a file of OpenSSH's one-line form; empty where there is none."""
+    try:
+        kind, text = path.read_text(errors="replace").split()[:2]
+        blob = base64.b64decode(text, validate=True)
+    except (OSError, ValueError):
+        return b""
+    place = 0
+    while place < len(blob):  # a name and numbers, each behind its length
+        place += 4 + int.from_bytes(blob[place : place + 4], "big")
+    return blob if blob[4 : 4 + len(kind)] == kind.encode() and place == len(blob) else b""
+
+
+def _half_of(path: Path) -> bytes:
+    """What a private key says of its public half; empty where only its passphrase could tell."""
+    import paramiko
+
+    try:
+        content = path.read_bytes()
+        if b"BEGIN OPENSSH PRIVATE KEY" not in content:
+            return bytes(_load(path, None).asbytes())
+        # Source: OpenSSH's PROTOCOL.key: cipher, kdf, its options, a count, the public key.
+        body = base64.b64decode(b"".join(content.split(b"-----")[2].split()))
+        place = len(b"openssh-key-v1\0")
+        for _ in range(3):
+            place += 4 + int.from_bytes(body[place : place + 4], "big")
+        size = int.from_bytes(body[place + 4 : place + 8], "big")
+        return body[place + 8 : place + 8 + size]
+    except (paramiko.SSHException, OSError, ValueError, IndexError):
+        return b""
 
 
 def _read_key(path: Path, tried: list[str]) -> Any:
@@ -128,14 +158,32 @@ def _load(path: Path, passphrase: str | None) -> Any:
     import paramiko
 
     secret = None if passphrase is None else passphrase.encode()
+    certificate = path.with_name(path.name + "-cert.pub")
     try:
         key = paramiko.PKey.from_path(path, secret)
     except TypeError as error:  # how cryptography says that a passphrase is missing
         raise paramiko.PasswordRequiredException(str(error)) from None
-    certificate = path.with_name(path.name + "-cert.pub")
+    except paramiko.PasswordRequiredException:
+        raise
+    except (paramiko.SSHException, ValueError):
+        # As OpenSSH does, the plain key is tried where the certificate beside it is damaged.
+        if not certificate.is_file():
+            raise
+        return _plain(path, passphrase)
     if certificate.is_file() and not key.public_blob:
         key.load_certificate(str(certificate))
     return key
+
+
+def _plain(path: Path, passphrase: str | None) -> Any:
+    """The private key in a file, whatever lies beside it."""
+    import paramiko
+
+    kinds = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+    for kind in kinds:
+        with contextlib.suppress(paramiko.SSHException, ValueError):
+            return kind.from_private_key_file(str(path), passphrase)
+    raise paramiko.SSHException("not a key of a kind that is known here")
 
 
 def _password_login(transport: Any, settings: HostSettings, tried: list[str]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from edgeq.devices.address import Address
+from edgeq.devices.address import Address, refuse_password
 from edgeq.devices.remote.link import SILENCE_S
 from edgeq.devices.ssh.readconf import expand, read_options
 from edgeq.errors import EdgeqError, UsageError
@@ -75,11 +75,7 @@ def split_destination(text: str) -> tuple[str, str, int | None]:
     user, _, place = text.removeprefix("ssh://").rpartition("@")
     if text.startswith("ssh://"):
         user = unquote(user)
-    if ":" in user:
-        raise UsageError(
-            "An address must not hold a password: it would be seen by everyone on this machine.",
-            hint="use a key, the prompt, or the environment variable EDGEQ_SSH_PASSWORD",
-        )
+    refuse_password(user)
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([\w.-]+))(?::(\d{1,5}))?/?", place)
     if not match or place.startswith("-") or _NO_USER.search(user):
         raise UsageError(f"'{text}' is no SSH destination.", hint="user@host or user@host:2222")

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,7 +113,8 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
             yield _Here(problem)
             return
         raise MissingDependency("dask.distributed", "--workers", _INSTALL) from error
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # Of processes of its own, edgeq says itself what is wrong.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL if local else logging.ERROR)
     import dask
 
     with (
@@ -137,16 +139,27 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
 def _deaf_to_interrupts() -> Iterator[None]:
     """Processes started in the block do not see Ctrl-C, which is for the one that started them.
 
-    It ends them itself then, without a traceback of each. Ctrl-C during the block comes after it.
+    It ends them itself then, without a traceback of each. What comes during the block comes after
+    it: SIGTERM and SIGHUP too, which the processes do see, since they are ended with these.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    came: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda given, _: came.append(given))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for late in came[:1]:
+            signal.raise_signal(late)
 
 
 def _local_count(where: str | None) -> int:

@@ -155,6 +155,47 @@ def test_a_key_that_only_the_agent_has(agent, tmp_path, monkeypatch, how):
         server.stop()
 
 
+def other_form(key, form):
+    """A file of the public half that is none of one line, or none at all."""
+    public = key.with_name("id.pub")
+    if form == "damaged":
+        public.write_text(public.read_text()[:60])
+    elif form == "none":
+        public.unlink()
+    else:
+        words = ["ssh-keygen", "-e", "-m", form, "-f", public]
+        made = subprocess.run(words, check=False, capture_output=True).stdout
+        public.write_bytes(made or b"-----BEGIN PUBLIC KEY-----\nMCow BQYD\n")
+
+
+@pytest.mark.parametrize("form", ["RFC4716", "PKCS8", "damaged", "none"])
+def test_which_keys_of_an_agent_are_wanted(agent, tmp_path, form):
+    """With IdentitiesOnly the private file says its public half, also without its passphrase."""
+    server = openssh.start(tmp_path / "sshd")
+    try:
+        key = server.folder / "id"
+        subprocess.run(
+            ["ssh-add", "-q", key], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(agent)}
+        )
+        subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a secret", "-f", key], check=True)
+        other_form(key, form)
+        text = server.config.read_text()
+        text = text.replace("IdentityAgent none", f"IdentityAgent {agent}")
+        server.config.write_text(f"IdentitiesOnly yes\n{text}")
+        assert say(server.address) == "hello"
+    finally:
+        server.stop()
+
+
+def test_a_damaged_certificate_does_not_keep_its_key_away(tmp_path):
+    server = openssh.start(tmp_path / "sshd")
+    try:
+        (server.folder / "id-cert.pub").write_bytes(b"\xff\xfe no certificate")
+        assert say(server.address) == "hello"
+    finally:
+        server.stop()
+
+
 def test_an_agent_that_has_gone(tmp_path):
     server = openssh.start(tmp_path / "sshd")
     try:

@@ -292,6 +292,26 @@ def test_local_workers_leave_nothing_and_are_spared_ctrl_c(net, tmp_path, monkey
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_wait_until_the_workers_are_there(name):
+    from edgeq.workflow.tuning.workers import _deaf_to_interrupts
+
+    number, through = getattr(signal, name), []
+
+    def take(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, take)
+    try:
+        with pytest.raises(KeyboardInterrupt), _deaf_to_interrupts():
+            signal.raise_signal(number)
+            through.append(name)
+        assert through == [name]
+        assert signal.getsignal(number) is take
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_lost_worker_loses_nothing(net, tmp_path):
     distributed = pytest.importorskip("distributed")
     model, data = net
