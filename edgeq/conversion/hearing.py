@@ -15,6 +15,9 @@ from edgeq.frontend.description import read_description
 from edgeq.frontend.features import Extractor
 from edgeq.support.array import Array
 
+# So many times the loudest sample is no sound that was scaled a little otherwise.
+_TOO_LOUD = 16
+
 
 @dataclass(frozen=True)
 class Hearing:
@@ -75,14 +78,26 @@ class Hearing:
         Of a camera's frame its picture, shape (height, width, channels).
 
         Raises:
-            EdgeqError: A frame's values are no pixels.
+            EdgeqError: A frame's values are no pixels, a recording's no samples.
         """
         extract = self._extract
         if self.values["kind"] == "image":
             return [self._picture(extract, np.asarray(recording[0], np.float32))]
+        if self.too_loud(recording):
+            low, high = (float(end) for end in (recording[0].min(), recording[0].max()))
+            raise EdgeqError(
+                f"Samples are from -{self.full_scale:g} to {self.full_scale:g}; the data go from "
+                f"{low:g} to {high:g}.",
+                self.layer,
+                "data from -1 to 1, or keras.layers.Rescaling(1 / 32768) before the layer",
+            )
         row = np.asarray(recording[0], np.float32).reshape(-1) / np.float32(self.full_scale)
         wanted = replace(extract.stream, frames=extract.front.frames or 1).first_answer
         return [extract(np.pad(row[:wanted], (0, max(wanted - len(row), 0))))]
+
+    def too_loud(self, recording: Sequence[Array]) -> bool:
+        """Whether a recording's values are no samples: far above the loudest one."""
+        return float(np.abs(recording[0]).max(initial=0)) > _TOO_LOUD * self.full_scale
 
     def _picture(self, extract: Extractor, frame: Array) -> Array:
         low, high = float(frame.min()), float(frame.max())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.float_model import FloatModel, float_model, streaming_models
+from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.pass_log import PassLog
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
@@ -100,6 +101,8 @@ class FloatModels:
     def fitted(self, data: Any, options: DatasetOptions, limit: int | None) -> FloatModels:
         """The same, the front end with what the layer takes from the recordings themselves."""
         front = self.source.front
+        if front is not None and self.split is None and front.full_scale == 1.0:
+            return self._of_integers(front, data, options, limit)
         if front is None or front.span_db is None:
             return self
         recordings = open_dataset(data, (front.spec,), options=options, limit=limit)
@@ -111,6 +114,16 @@ class FloatModels:
         made = float_model(keras_model, split=self.split_outputs, head=self.head)
         whole = replace(made, source=self.whole.source, outputs=self.whole.outputs)
         return replace(self, source=source, windows=windows, whole=whole, alone=self.whole)
+
+    def _of_integers(
+        self, front: Hearing, data: Any, options: DatasetOptions, limit: int | None
+    ) -> FloatModels:
+        """The same, split anew if the recordings hold samples as integers have them."""
+        recordings = open_dataset(data, (front.spec,), options=options, limit=limit)
+        if self.whole is None or not any(front.too_loud(each.inputs) for each in recordings):
+            return self
+        rest, _ = split_spectrum(self.whole, options.sample_rate, integers=True)
+        return self if rest is None else replace(self, source=rest, windows=rest)
 
 
 def _has_signatures(model: str | Path | Any) -> bool:

@@ -76,6 +76,18 @@ def test_a_layer_of_ones_own(place, cli, tmp_path):
     assert read_description(tmp_path / "kws.frontend.toml").upper_edge_hertz == 7600
 
 
+def test_samples_as_integers_have_them(place, cli, tmp_path):
+    with np.load(place / "clips.npz") as clips:
+        np.save(tmp_path / "loud.npy", np.rint(clips["x"] * 32768).astype(np.float32))
+    found = cli("convert", place / "net", "--data", tmp_path / "loud.npy", "-o",
+                tmp_path / "kws.tflite", "--json")  # fmt: skip
+    assert found.code == 0, found.err
+    front = found.json["frontend"]
+    assert front["description"]["log_offset"] == pytest.approx(1e-6 / 32768**2)
+    assert front["float_signal_to_noise_db"] > 80
+    assert found.json["quality"]["signal_to_noise_db"] > 25
+
+
 def test_schemes_are_compared_behind_it(place, cli):
     clips = place / "clips.npz"
     found = cli("convert", place / "net", "--data", clips, "--eval", clips, "--compare",

@@ -32,7 +32,7 @@ from edgeq.model.graph import Op
 from edgeq.support.foreign import shaped_as
 
 _SAME = 1e-4  # of the values' norm
-_SAMPLE = 1 / 32768
+FULL_SCALE = 32768.0
 _ALIKE = 1e-4
 _LEAST_GAIN = 1e-6  # from 1
 
@@ -55,7 +55,7 @@ class Made:
 
 
 def split_spectrum(
-    model: FloatModel, rate: int | None, log: PassLog | None = None
+    model: FloatModel, rate: int | None, log: PassLog | None = None, *, integers: bool = False
 ) -> tuple[FloatModel | None, str]:
     """The model behind the spectrum that a model computes, with its front end.
 
@@ -63,6 +63,7 @@ def split_spectrum(
         model: Of recordings.
         rate: Their sample rate in Hz, if it is known.
         log: Of the passes that made the model; becomes that of what lies behind.
+        integers: Whether it takes them as the microphone gives them, from -32768 to 32767.
 
     Returns:
         The model of features, and what of the spectrum stays in it, as a sentence; None where
@@ -74,7 +75,7 @@ def split_spectrum(
     try:
         # What others wrote into a .tflite need not be what its ops should have.
         with shaped_as("sound model", model.source):
-            return _split(model, found, rate, log)
+            return _split(model, found, rate, log, FULL_SCALE if integers else 1.0)
     except Unlike as unlike:
         return None, str(unlike)
     except EdgeqError as error:
@@ -82,7 +83,7 @@ def split_spectrum(
 
 
 def _split(
-    model: FloatModel, found: Sequence[Op], rate: int | None, log: PassLog | None
+    model: FloatModel, found: Sequence[Op], rate: int | None, log: PassLog | None, loudest: float
 ) -> tuple[FloatModel, str]:
     main = model.graph.main
     shape = main.tensors[main.inputs[0]].shape
@@ -97,7 +98,8 @@ def _split(
 
     framed = framing(windows, count)
     reasons: list[str] = []
-    for made in _candidates(followed(main, found[0]), framed, rate, reasons):
+    loudest = FULL_SCALE if abs(framed.gain * FULL_SCALE - 1) < _ALIKE else loudest
+    for made in _candidates(followed(main, found[0]), framed, rate, loudest, reasons):
         passes = PassLog()
         try:
             rest = _behind(model, made, framed.frames, passes)
@@ -127,7 +129,11 @@ def _values(model: FloatModel, tensor: int, samples: Reals) -> Reals:
 
 
 def _candidates(
-    found: Sequence[Values], framed: Framing, rate: int | None, reasons: list[str]
+    found: Sequence[Values],
+    framed: Framing,
+    rate: int | None,
+    loudest: float,
+    reasons: list[str],
 ) -> Iterator[Made]:
     """Front ends that may be split off, the one that takes most of the model first.
 
@@ -135,6 +141,7 @@ def _candidates(
         found: What the model makes of the transform.
         framed: How it cuts the samples.
         rate: Sample rate in Hz, if it is known.
+        loudest: The value of the loudest sample.
         reasons: Where it is noted why others may not.
     """
     logs = [values for values in found if values.stage == LOG][:1]
@@ -143,14 +150,14 @@ def _candidates(
         raise Unlike("its logarithm has no floor, and silence has no logarithm")
     for values in (*logs, *plain[::-1]):
         try:
-            yield _made(values, framed, rate)
+            yield _made(values, framed, rate, loudest)
         except Unlike as unlike:
             reasons.append(str(unlike))
         except EdgeqError as error:
             reasons.append(error.what.rstrip("."))
 
 
-def _made(values: Values, framed: Framing, rate: int | None) -> Made:
+def _made(values: Values, framed: Framing, rate: int | None, full_scale: float) -> Made:
     """The front end that gives some values."""
     described: dict[str, Any] = {"kind": "spectrogram", **framed.options, "power": values.power}
     gain = values.gain
@@ -162,9 +169,6 @@ def _made(values: Values, framed: Framing, rate: int | None) -> Made:
             raise Unlike(f"its matrix of {len(values.matrix)} bands is no bank of mel triangles")
         described |= {"kind": "log-mel", **bank.options}
         gain *= _or_one(bank.gain)
-    full_scale = 1.0
-    if abs(framed.gain / _SAMPLE - 1) < _ALIKE:
-        full_scale = 1 / _SAMPLE
     gain *= _or_one(framed.gain * full_scale) ** values.power
     gain = _or_one(gain)
     described["frames"] = framed.frames
