@@ -115,6 +115,22 @@ def test_a_file_that_is_not_trusted_does_not_run_in_tensorflow(
         edgeq.convert(tmp_path / "saved", data=x, trust=True)
 
 
+@pytest.mark.parametrize("batch", [None, 1])
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_inputs_of_integers_are_compared(keras, dtype, batch, monkeypatch):
+    keras.utils.set_random_seed(1)
+    source = keras.Input(batch_shape=(batch, 4, 4, 2), dtype=dtype)
+    hidden = keras.layers.Conv2D(3, 3)(keras.layers.Rescaling(1 / 128, -1.0)(source))
+    model = keras.Model(source, keras.layers.Dense(2)(keras.layers.Flatten()(hidden)))
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 4, 4, 2)).astype(dtype)
+    for data in (pixels, pixels.astype(np.float32)):
+        made = edgeq.convert(model, data=data)
+        assert not any("model itself" in text for text in made.warnings)
+    spoiled(keras_models, monkeypatch)
+    with pytest.raises(LimitError, match="model itself"):
+        edgeq.convert(model, data=pixels)
+
+
 @pytest.mark.parametrize(
     "name", ["ad01.h5", "kws_ref_model", "pretrainedResnet.h5", "str_ww_ref_model.h5", "vww_96.h5"]
 )

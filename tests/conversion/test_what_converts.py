@@ -163,6 +163,21 @@ def test_comparisons_in_16_bits_mind_the_scales(keras, x, name):
     assert "GREATER" not in kinds(result)  # which TensorFlow Lite Micro computes wrongly
 
 
+JUMPS = {
+    "hard_shrink": lambda ops, a: ops.hard_shrink(a),
+    "threshold": lambda ops, a: ops.threshold(a, 0.5, -1.0),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_jumps_in_16_bits_are_where_they_should_be(keras, name):
+    """Without weights before, whose rounding would push values over the edge."""
+    source = keras.Input((1,))
+    data = np.linspace(-3, 3, 100, dtype=np.float32)[:, None]
+    _, (found,) = converted(keras.Model(source, JUMPS[name](keras.ops, source)), data, "int16x8")
+    assert found > 70
+
+
 @pytest.mark.parametrize("scheme", BARS)
 def test_a_maximum_is_equal_to_the_value_it_was_chosen_for(keras, x, scheme):
     ops = keras.ops
@@ -328,6 +343,20 @@ def test_values_that_fade_to_nothing_convert_and_run(keras, tmp_path):
     _, (found,) = converted(model, data, output=path)
     assert found > 25
     assert edgeq.verify(path, on="c", against="tflm", n=3).equal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_networks_that_were_never_trained_convert(keras, name):
+    """Biases beyond int32, and a softmax of steps of 4e-12, are what random weights make."""
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, name)(
+        weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=100
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3)).astype(np.float32)
+    made = edgeq.convert(model, data=pixels)
+    assert made.quality.verdict in ("good", "not judged")
+    assert len(made.runs_on.able) == 3
 
 
 def test_outputs_and_inputs_keep_order_and_keys(keras, x, tmp_path):

@@ -39,6 +39,20 @@ def save_keras(path):
     ).save(path)
 
 
+def save_signal(path):
+    """A SavedModel of a second of sound that computes its spectrum itself."""
+    tf = pytest.importorskip("tensorflow")
+
+    class Net(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 16000), tf.float32, name="audio")])
+        def __call__(self, x):
+            bank = tf.signal.linear_to_mel_weight_matrix(20, 257, 16000, 60.0, 7600.0)
+            power = tf.square(tf.abs(tf.signal.stft(x, 480, 320, 512)))
+            return tf.reduce_mean(tf.math.log(tf.tensordot(power, bank, 1) + 1e-6), 1)
+
+    tf.saved_model.save(Net(), str(path))
+
+
 @pytest.mark.slow
 def test_the_commands_run(tmp_path, monkeypatch, models):
     monkeypatch.chdir(tmp_path)
@@ -52,6 +66,7 @@ def test_the_commands_run(tmp_path, monkeypatch, models):
     write_wav(tmp_path / "heard" / "a.wav", sound)
     (tmp_path / "heard" / "events.csv").write_text("file,start,end,label\na.wav,1,2,3\n")
     save_keras(tmp_path / "kws.keras")
+    save_signal(tmp_path / "saved_model")
     lines = re.findall(r"^\$ edgeq (.*?)(?:  #.*)?$", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:

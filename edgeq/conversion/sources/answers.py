@@ -28,7 +28,7 @@ def keras_answers(model: Any, taken: Any, given: Any, inputs: Sequence[Any]) -> 
 
         columns = [np.stack([np.asarray(value) for value in c]) for c in zip(*samples, strict=True)]
         fed = [
-            tf.constant(np.concatenate([c, c[:1]]).reshape(-1, *t.shape[1:]), t.dtype)
+            tf.constant(np.concatenate([c, c[:1]]).reshape(-1, *t.shape[1:]).astype(t.dtype))
             for c, t in zip(columns, inputs, strict=True)
         ]
         packed = with_leaves(taken, iter(fed))
@@ -57,7 +57,7 @@ def traced_answers(function: Any, specs: Sequence[Any]) -> Answers:
         for sample in samples:
             given = zip(sample, specs, strict=True)
             fed = [
-                tf.constant(np.asarray(v).reshape(tuple(spec.shape)), spec.dtype)
+                tf.constant(np.reshape(v, tuple(spec.shape)).astype(spec.dtype.as_numpy_dtype))
                 for v, spec in given
             ]
             found.append([np.asarray(value)[0] for value in function(*fed)])
