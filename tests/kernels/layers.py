@@ -96,6 +96,7 @@ OTHERS = (
     ("qemu:cortex-m55", "FULLY_CONNECTED int8", "eq_fully_connected_mve_s8"),
     ("qemu:cortex-m55", "ADD", "eq_add_mve_s8"),
     ("qemu:cortex-m55", "TRANSPOSE_CONV int8", "eq_transpose_conv_dsp_s8"),
+    ("qemu:cortex-m55", "TRANSPOSE_CONV int16", "eq_transpose_conv_dsp_s16"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_dsp_s16"),
     ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_dsp_s16"),
     ("qemu:cortex-m55", "LSTM int16", "eq_lstm_dsp_s16"),

@@ -29,16 +29,23 @@ EQ_KERNEL void eq_transposed_column_dsp_s16(const eq_transpose_conv_dsp_s16_para
 {
     for (int32_t iy = y; iy > y - rows; iy--) {
         for (int32_t ix = x; ix > x - columns; ix--) {
-            const int inside = iy >= 0 && iy < p->input_h && ix >= 0 && ix < p->input_w;
-            const int16_t *pixel = input + (iy * p->input_w + ix) * p->input_c;
-            EQ_UNROLL(4)
-            for (int32_t c = 0; c < p->input_c; c += 2) {
-                uint32_t pair = 0;
-                if (inside) {
-                    memcpy(&pair, pixel + c, 4);
+            if (iy < 0 || iy >= p->input_h || ix < 0 || ix >= p->input_w) {
+                EQ_UNROLL(4)
+                for (int32_t c = 0; c < p->input_c; c += 4) {
+                    column[0] = 0;
+                    column[EQ_PASS_S16_PIXELS] = 0;
+                    column += 2 * EQ_PASS_S16_PIXELS;
                 }
-                *column = pair;
-                column += EQ_PASS_S16_PIXELS;
+            } else {
+                const int16_t *pixel = input + (iy * p->input_w + ix) * p->input_c;
+                EQ_UNROLL(4)
+                for (int32_t c = 0; c < p->input_c; c += 4) {
+                    uint32_t four[2];
+                    memcpy(four, pixel + c, 8);
+                    column[0] = four[0];
+                    column[EQ_PASS_S16_PIXELS] = four[1];
+                    column += 2 * EQ_PASS_S16_PIXELS;
+                }
             }
         }
     }
