@@ -32,6 +32,7 @@ from edgeq.compiler.options import CompileOptions
 HERE = Path(__file__).parent
 LEDGER = HERE / "ledger.json"
 PEERS = json.loads((HERE / "peers" / "tflm_cortex_m.json").read_text())["configs"]
+NETWORK_PEERS = json.loads((HERE / "peers" / "tflm_networks.json").read_text())["configs"]
 TINY = ("kws", "resnet", "vww", "sww", "ad01")
 ADDRESSES = {
     "cortex-m4": "sim:cortex-m4",
@@ -88,12 +89,13 @@ def measure(path: Path, cpu: str, optimize: str) -> Row:
 
 def ratio(row: Row, cpu: str, name: str, field: str) -> str:
     """The figure over TFLM's with CMSIS-NN: M4's for memory, the core's own for speed."""
-    peer = PEERS.get(f"{cpu if field == 'instructions' else 'cortex-m4'}/cmsis-nn", {})
-    entry = peer.get(f"{name}_int8")
-    if entry is None or row[field] is None:
-        return ""
+    config = f"{cpu if field == 'instructions' else 'cortex-m4'}/cmsis-nn"
+    entry = PEERS.get(config, {}).get(f"{name}_int8") or NETWORK_PEERS.get(config, {}).get(name, {})
     other = {"arena": "arena_bytes", "code": "code_bytes", "constants": "model_bytes"}
-    return f"{row[field] / entry[other.get(field, field)]:.3f}"
+    figure = entry.get(other.get(field, field))
+    if figure is None or row[field] is None:
+        return ""
+    return f"{row[field] / figure:.3f}"
 
 
 def show(rows: dict[str, Row]) -> None:

@@ -53,9 +53,20 @@ EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_
                                      int8_t *column)
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t pitch = p->input_w * p->input_c;
     const int32_t rest = row_bytes % 16;
+    /* Short rows but the last are copied as whole vectors, of which the next row overwrites what is
+     * too much. */
+    const int whole = row_bytes < 16 && pitch + row_bytes >= 16 &&
+                      (p->filter_h - 2) * row_bytes + 16 <= 16 * p->steps;
     EQ_UNROLL(3)
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
+        if (whole && rest != 4 && rest != 8 && ky < p->filter_h - 1) {
+            vstrbq_s8(column, vldrbq_s8(window));
+            window += pitch;
+            column += rest;
+            continue;
+        }
         EQ_UNROLL(12)
         for (int32_t i = 0; i < row_bytes - rest; i += 16) {
             eq_copy_16_mve(&window, &column);
@@ -65,7 +76,7 @@ EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_
         } else if (rest != 0) {
             eq_copy_mve(window, column, rest);
         }
-        window += p->input_w * p->input_c - (row_bytes - rest);
+        window += pitch - (row_bytes - rest);
         column += rest;
     }
 }

@@ -33,8 +33,8 @@ typedef struct {
     int32x4_t at;        /* where its outputs go */
 } eq_line_mve;
 
-/* Four neighbouring values of a block of channels into a column. Those before `first` and those from
- * `last` on are outside the line. */
+/* Four neighbouring values of a block of channels into a column. Those before `first` and those
+ * from `last` on are outside the line. */
 EQ_KERNEL void eq_line_column_mve(const eq_depthwise_conv_1d_mve_params *p, const int8_t *values,
                                   int32_t channels, int32_t first, int32_t last,
                                   const int8_t *outside, int8_t *column)

@@ -133,9 +133,9 @@ EQ_KERNEL void eq_patch_channel_mve(const eq_depthwise_conv_2d_3x3_mve_params *p
 }
 
 /* The outputs of two lines (stride 1), or of one, by turns of eight. */
-EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p,
-                                 const int8_t *record, const int8_t *scratch, int8_t *output,
-                                 int32_t channels, int second)
+EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, const int8_t *record,
+                                 const int8_t *scratch, int8_t *output, int32_t channels,
+                                 int second)
 {
     const int32_t along = p->output_along, pitch = p->output_pitch;
     const int single = !second && along >= 8;
@@ -211,7 +211,8 @@ EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, 
 }
 
 /* `weights` holds for each channel in words bias, multiplier and negative right shift, then the
- * three columns of its filter, each of three weights and a zero. `scratch` is 64 bytes for each column and 16 more. */
+ * three columns of its filter, each of three weights and a zero. `scratch` is 64 bytes for each
+ * column and 16 more. */
 EQ_KERNEL void eq_depthwise_conv_2d_3x3_mve_s8(const eq_depthwise_conv_2d_3x3_mve_params *p,
                                                const int8_t *input, const int8_t *weights,
                                                int8_t *output, void *scratch)

@@ -1,10 +1,10 @@
 /* DEPTHWISE_CONV_2D, int8 (NHWC), depth multiplier 1, sixteen times n channels, any filter without
  * a weight of -128, with MVE.
  *
- * Products of int8 values are at most 128 * 127, so two of them add up in 16 bits: VMULLB and VMULLT
- * make sixteen at once, and only every second tap is widened to 32 bits. That leaves the sums of
- * channels 0, 4, 8, 12 in one register, of 2, 6, 10, 14 in the next, then the odd ones; narrowing
- * puts them in order again.
+ * Products of int8 values are at most 128 * 127, so two of them add up in 16 bits: VMULLB and
+ * VMULLT make sixteen at once, and only every second tap is widened to 32 bits. That leaves the
+ * sums of channels 0, 4, 8, 12 in one register, of 2, 6, 10, 14 in the next, then the odd ones;
+ * narrowing puts them in order again.
  */
 #ifndef EQ_DEPTHWISE_CONV_2D_SIXTEEN_MVE_H
 #define EQ_DEPTHWISE_CONV_2D_SIXTEEN_MVE_H

@@ -243,13 +243,13 @@ static EQ_NAKED void eq_window_signed_mve(EQ_TILE_ARGUMENT)
 }
 /* clang-format on */
 
-#define EQ_SHORT_CASE(number) \
-    case number: \
-        if (rectified) { \
-            eq_short_##number##_rectified_mve(tile); \
-        } else { \
-            eq_short_##number##_signed_mve(tile); \
-        } \
+#define EQ_SHORT_CASE(number)                                                                      \
+    case number:                                                                                   \
+        if (rectified) {                                                                           \
+            eq_short_##number##_rectified_mve(tile);                                               \
+        } else {                                                                                   \
+            eq_short_##number##_signed_mve(tile);                                                  \
+        }                                                                                          \
         break;
 
 /* The pass over short columns of so many steps. */

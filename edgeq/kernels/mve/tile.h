@@ -8,8 +8,8 @@
 
 /* The assembly reads it by position. */
 typedef struct {
-    const int8_t *pixels[EQ_TILE_PIXELS]; /* 16 * steps input values of each; of a pass over a window
-                                             its begin and end */
+    const int8_t *pixels[EQ_TILE_PIXELS]; /* 16 * steps input values of each; of a pass over a
+                                             window its begin and end */
     const int8_t *first_end;              /* of pixel 0 */
     int32_t skip;                         /* bytes of the unrolled loop to jump over on entry */
     int8_t *output;
