@@ -14,8 +14,9 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.host_c import HostSession, host_target
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
-from tests.kernels.hosts import FORMS, OWN_FORMS, SIZE
+from tests.kernels.hosts import FORMS, OWN_FORMS, SIZE, compared
 from tests.kernels.layers import differences, random_layers, side_by_side
+from tests.kernels.nets import mixed_net
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
 from tests.oracle.build import build as build_model
 from tests.oracle.check import Case, random_case
@@ -52,6 +53,16 @@ def test_random_layers_give_tflms_bytes(isa, layers):
     differ, compared = differences("c", layers, isa=isa)
     assert not differ
     assert compared >= len(layers) // 2
+
+
+@pytest.mark.slow
+def test_layers_of_the_fuzzer_give_tflms_bytes_at_all_levels_of_one_run():
+    levels = [name for name in NAMES if runs_here(level(name))]
+    found = list(compared("FULLY_CONNECTED int8", levels, 6, seed=1, checked=99))
+    assert [result.case.isa for result in found] == [name for name in levels for _ in range(6)]
+    assert {result.verdict for result in found} == {"same"}
+    hosts = {result.case.isa for result in found if "_host_" in " ".join(result.kernels)}
+    assert hosts == set(levels)
 
 
 @pytest.mark.slow
@@ -221,28 +232,9 @@ def test_what_the_cpu_lacks_is_said(cli, tmp_path, monkeypatch):
 @pytest.fixture
 def mixed(tmp_path):
     """A small model with a convolution, a depthwise one and a sum, and inputs for it."""
-    random = np.random.default_rng(5)
-    filters = random.integers(-127, 128, (20, 3, 3, 5)).astype(np.int8)
-    depthwise = random.integers(-127, 128, (1, 3, 3, 20)).astype(np.int8)
-    tensors = [
-        TensorSpec((1, 7, 9, 5), "int8", 0.05, 3),
-        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
-        TensorSpec((20,), "int32", 0.0005, 0, random.integers(-900, 900, 20)),
-        TensorSpec((1, 7, 9, 20), "int8", 0.1, -5),
-        TensorSpec(depthwise.shape, "int8", 0.01, 0, depthwise),
-        TensorSpec((20,), "int32", 0.001, 0, random.integers(-900, 900, 20)),
-        TensorSpec((1, 7, 9, 20), "int8", 0.1, 4),
-        TensorSpec((1, 7, 9, 20), "int8", 0.2, 1),
-    ]
-    window = {"padding": 0, "stride_h": 1, "stride_w": 1, "fused_activation_function": 0}
-    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
-    ops = [
-        OpSpec("CONV_2D", [0, 1, 2], [3], window),
-        OpSpec("DEPTHWISE_CONV_2D", [3, 4, 5], [6], {**window, "depth_multiplier": 1}),
-        OpSpec("ADD", [3, 6], [7], {"fused_activation_function": 0}),
-    ]
     path = tmp_path / "mixed.tflite"
-    path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [7])]))
+    path.write_bytes(mixed_net(7, 9, 20))
+    random = np.random.default_rng(5)
     return path, [random.integers(-128, 128, (3, 1, 7, 9, 5)).astype(np.int8)]
 
 

@@ -22,8 +22,7 @@ from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from tests.kernels.hosts import FORMS, OWN_FORMS, SIZE
 from tests.kernels.layers import random_layers, side_by_side
-from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
-from tests.oracle.build import build as build_model
+from tests.kernels.nets import mixed_net
 from tests.sanitized import run_program
 
 NAMES = [each.name for each in LEVELS if each.cpu in ("", host_target().cpu) and runs_here(each)]
@@ -40,29 +39,8 @@ def every_layer_in_parts(monkeypatch):
 @pytest.fixture
 def model(tmp_path):
     """A convolution, a depthwise one and a sum, of odd sizes."""
-    random = np.random.default_rng(5)
-    filters = random.integers(-127, 128, (DEPTH, 3, 3, 5)).astype(np.int8)
-    depthwise = random.integers(-127, 128, (1, 3, 3, DEPTH)).astype(np.int8)
-    image = (1, HEIGHT, WIDTH, DEPTH)
-    tensors = [
-        TensorSpec((1, HEIGHT, WIDTH, 5), "int8", 0.05, 3),
-        TensorSpec(filters.shape, "int8", 0.01, 0, filters),
-        TensorSpec((DEPTH,), "int32", 0.0005, 0, random.integers(-900, 900, DEPTH)),
-        TensorSpec(image, "int8", 0.1, -5),
-        TensorSpec(depthwise.shape, "int8", 0.01, 0, depthwise),
-        TensorSpec((DEPTH,), "int32", 0.001, 0, random.integers(-900, 900, DEPTH)),
-        TensorSpec(image, "int8", 0.1, 4),
-        TensorSpec(image, "int8", 0.2, 1),
-    ]
-    window = {"padding": 0, "stride_h": 1, "stride_w": 1, "fused_activation_function": 0}
-    window |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
-    ops = [
-        OpSpec("CONV_2D", [0, 1, 2], [3], window),
-        OpSpec("DEPTHWISE_CONV_2D", [3, 4, 5], [6], {**window, "depth_multiplier": 1}),
-        OpSpec("ADD", [3, 6], [7], {"fused_activation_function": 0}),
-    ]
     path = tmp_path / "small.tflite"
-    path.write_bytes(build_model([SubgraphSpec(tensors, ops, [0], [7])]))
+    path.write_bytes(mixed_net(HEIGHT, WIDTH, DEPTH))
     return path
 
 
