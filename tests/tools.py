@@ -1,8 +1,20 @@
 """What several test modules share."""
 
 import os
+import signal
+from contextlib import contextmanager
 
 import pytest
+
+
+@contextmanager
+def unwatched():
+    """Signals of this process that a test takes itself: edgeq's watcher would end it for them."""
+    before = signal.set_wakeup_fd(-1)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before, warn_on_full_buffer=False)
 
 
 def need(condition: object, what: str) -> None:

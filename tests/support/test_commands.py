@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.support.commands import with_family
-from tests.tools import need
+from tests.tools import need, unwatched
 
 # A program that starts one in a group of its own, as ninja does, and says both numbers.
 FAMILY = """
@@ -63,7 +63,7 @@ def test_an_interrupt_while_a_program_starts_ends_it(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", slow)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt), with_family(["sleep", "300"]):
+        with unwatched(), pytest.raises(KeyboardInterrupt), with_family(["sleep", "300"]):
             pass
     finally:
         signal.signal(signal.SIGINT, before)

@@ -9,25 +9,30 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json, read_bytes, shaped_as
+from edgeq.support.output import write_whole
 from edgeq.workflow.tuning.trial import Trial
 
 
 class Journal:
     """Finished trials by candidate, appended to a file as they come in."""
 
-    def __init__(self, path: Path, problem: dict[str, Any]) -> None:
+    def __init__(self, path: Path, problem: dict[str, Any], *, fresh: bool = False) -> None:
         """Open a journal, or start one.
 
         Args:
             path: The file; its first line says what is searched for.
             problem: What is searched for, JSON types; a journal of something else is refused.
+            fresh: Whether a journal that is there gives way, once there is a first trial to keep.
 
         Raises:
             EdgeqError: The file belongs to another search.
         """
         self.trials: dict[str, Trial] = {}
         self._path = path
-        if path.exists():
+        self._first: dict[str, Any] | None = None
+        if fresh and path.exists():
+            self._first = problem
+        elif path.exists():
             self._read(problem)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +41,9 @@ class Journal:
     def add(self, trial: Trial) -> None:
         """Keep a trial; it is on disk when this returns."""
         self.trials[trial.candidate.key] = trial
+        if self._first is not None:
+            write_whole(self._path, json.dumps(self._first) + "\n")
+            self._first = None
         self._append(trial.to_json())
 
     def _append(self, entry: dict[str, Any]) -> None:
@@ -51,6 +59,9 @@ class Journal:
         whole = [line for line in lines if line.endswith("\n")]
         if len(whole) < len(lines):
             self._path.write_text("".join(whole))
+        if not whole:  # it was interrupted before there was anything in it
+            self._append(problem)
+            return
         with shaped_as("journal of a search", str(self._path), "choose another --output"):
             stored, *entries = [parse_json(line, str(self._path)) for line in whole]
             trials = [Trial.from_json(entry) for entry in entries]

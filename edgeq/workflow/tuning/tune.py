@@ -137,8 +137,6 @@ def tune(
     folder = Path(output)
     for name in (RESULT, BEST, JOURNAL):
         check_writable(folder / name, force=True, inputs=(model, data, eval_data, train_data))
-    if force:
-        (folder / JOURNAL).unlink(missing_ok=True)
     problem = pose(
         model,
         data=data,
@@ -151,7 +149,7 @@ def tune(
         trust=trust,
         cache=folder,
     )
-    journal = Journal(folder / JOURNAL, _identity(problem, metric))
+    journal = Journal(folder / JOURNAL, _identity(problem, metric), fresh=force)
     real = _float_score(problem, eval_data)
     judge = Judge(bounds, real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes

@@ -11,9 +11,11 @@ import pytest
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.workflow.tuning.front import Judge, TuneLimits
+from edgeq.workflow.tuning.journal import Journal
 from edgeq.workflow.tuning.space import Candidate
 from edgeq.workflow.tuning.trial import Trial
 from edgeq.workflow.tuning.tune import tune
+from tests.tools import unwatched
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +294,24 @@ def test_local_workers_leave_nothing_and_are_spared_ctrl_c(net, tmp_path, monkey
     assert not list(scratch.iterdir())
 
 
+def test_an_old_journal_gives_way_to_the_first_new_trial(net, tmp_path):
+    """Not to a search that cannot begin."""
+    model, _ = net
+    place, old = tmp_path / "journal.jsonl", json.dumps({"scheme": "old"}) + "\n"
+    place.write_text(old)
+    with pytest.raises(EdgeqError, match="There is no"):
+        tune(model, data=tmp_path / "none.npz", output=tmp_path, trials=1, force=True)
+    assert place.read_text() == old
+    journal = Journal(place, {"scheme": "new"}, fresh=True)
+    assert place.read_text() == old
+    journal.add(Trial(Candidate(), error="nothing"))
+    assert place.read_text().splitlines()[0] == json.dumps({"scheme": "new"})
+    assert len(Journal(place, {"scheme": "new"}).trials) == 1
+    place.write_text("")  # interrupted before its first line
+    Journal(place, {"scheme": "new"})
+    assert place.read_text() == json.dumps({"scheme": "new"}) + "\n"
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_signals_wait_until_the_workers_are_there(name):
     from edgeq.workflow.tuning.workers import _deaf_to_interrupts
@@ -303,7 +323,7 @@ def test_signals_wait_until_the_workers_are_there(name):
 
     before = signal.signal(number, take)
     try:
-        with pytest.raises(KeyboardInterrupt), _deaf_to_interrupts():
+        with unwatched(), pytest.raises(KeyboardInterrupt), _deaf_to_interrupts():
             signal.raise_signal(number)
             through.append(name)
         assert through == [name]
