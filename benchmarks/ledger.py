@@ -89,7 +89,8 @@ def measure(path: Path, cpu: str, optimize: str) -> Row:
 
 def ratio(row: Row, cpu: str, name: str, field: str) -> str:
     """The figure over TFLM's with CMSIS-NN: M4's for memory, the core's own for speed."""
-    config = f"{cpu if field == 'instructions' else 'cortex-m4'}/cmsis-nn"
+    own = field == "instructions" or cpu == "cortex-m4f"
+    config = f"{cpu if own else 'cortex-m4'}/cmsis-nn"
     entry = PEERS.get(config, {}).get(f"{name}_int8") or NETWORK_PEERS.get(config, {}).get(name, {})
     other = {"arena": "arena_bytes", "code": "code_bytes", "constants": "model_bytes"}
     figure = entry.get(other.get(field, field))
