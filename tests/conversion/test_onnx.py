@@ -76,6 +76,52 @@ def test_every_op_computes_what_onnx_says():
     assert count > 80
 
 
+PLACES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
+NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+def resizes():
+    """Resize with every rule of places and rounding, by scales and by sizes."""
+
+    def made(lines, mode, nearest, *how):
+        return op(
+            "Resize", x=(1, 2, 5, 4), more=[None, *how], opset=19, mode=mode, nearest_mode=nearest,
+            coordinate_transformation_mode=lines,
+        )  # fmt: skip
+
+    for lines in PLACES:
+        for nearest in NEAREST:
+            for by in ((1, 1, 2, 3), (1, 1, 1.6, 0.75)):
+                scales = np.array(by, np.float32)
+                yield f"{lines} {nearest} {by}", made(lines, "nearest", nearest, scales)
+        yield f"{lines} sizes", made(lines, "nearest", "floor", None, ints(1, 2, 8, 3))
+        for by in ((1, 1, 1.5, 2), (1, 1, 0.4, 1), (1, 1, 2, 2)):
+            scales = np.array(by, np.float32)
+            yield f"{lines} linear {by}", made(lines, "linear", NEAREST[0], scales)
+    roi = op(
+        "Resize", more=[ints(), np.array([1, 1, 2, 2], np.float32)], opset=19,
+        coordinate_transformation_mode="tf_crop_and_resize",
+    )  # fmt: skip
+    yield "crop", roi
+
+
+def test_resizes_take_the_places_that_onnx_says_or_are_refused():
+    refused = {}
+    for name, proto in resizes():
+        try:
+            compare(proto)
+        except EdgeqError as error:
+            refused[name] = str(error)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+    assert len(refused) < 10
+    # 5 places times 1.5 are 7 and a half: no op of a device takes its places so.
+    assert {f"{lines} linear (1, 1, 1.5, 2)" for lines in PLACES} <= set(refused)
+    assert "of which 7 are made" in refused["half_pixel linear (1, 1, 1.5, 2)"]
+    assert "recompute_scale_factor=True" in refused["asymmetric linear (1, 1, 1.5, 2)"]
+    assert "tf_crop_and_resize" in refused["crop"]
+
+
 def test_turned_axes_and_ops_in_pieces():
     for name, proto in several_ops():
         try:
