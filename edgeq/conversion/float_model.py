@@ -276,8 +276,11 @@ def _starts_as_tflite(path: Path) -> bool:
 def _imported(imported: Imported, source: str) -> Network:
     """The network of a model of another framework; it remembers how that one's axes lie."""
     from edgeq.conversion.sources.keras_models import export_keras
+    from edgeq.conversion.sources.onnx.answers import file_answers
 
-    network = name_tensors(export_keras(imported.model, source, imported.silent), source)
+    exported = export_keras(imported.model, source, imported.silent)
+    network = name_tensors(exported, source)
+    network.answers = file_answers(imported, exported.output_names, exported.answers)
     axes = {network.name(index): order for index, order in zip(
         network.inputs, imported.inputs.values(), strict=True)}  # fmt: skip
     turned = {name: sample_axes(order) for name, order in axes.items() if len(order) > 1}

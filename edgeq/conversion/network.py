@@ -34,6 +34,18 @@ LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
 """Lowest and highest integer of each quantized type."""
 
 
+class NotAnswered(Exception):
+    """What a float model was made of gives no answers.
+
+    Attributes:
+        instead: What comes closest to it and answers; None for nothing.
+    """
+
+    def __init__(self, why: str, instead: Answers | None) -> None:
+        super().__init__(why)
+        self.instead = instead
+
+
 @dataclass(frozen=True)
 class LearnedScale:
     """How training rounded a constant.

@@ -200,7 +200,7 @@ class _Beheld:
 def _beheld(
     check: QualityCheck, models: FloatModels, source: FloatModel, scheme: Scheme, result: bytes
 ) -> _Beheld:
-    of_source = check.of_source(models.given, scheme)
+    of_source = check.of_source(models.given)
     front, of_front = heard(
         check, models.whole, models.alone, models.windows, source.stream, scheme
     )

@@ -113,25 +113,27 @@ class QualityCheck:
             warnings.append(f"To come closer to the float model, try {_remedy(scheme)}.")
         return quality, tuple(text for text in warnings if text)
 
-    def of_source(self, model: FloatModel, scheme: Scheme) -> tuple[str, ...]:
+    def of_source(self, model: FloatModel) -> tuple[str, ...]:
         """What is to be said of a float model beside the model it was made of.
 
         Raises:
             LimitError: It computes something else, and that is not accepted.
         """
-        if not self.wanted or not self._has_samples(scheme) or model.own is None:
+        given = self.eval_data is not None or self.data is not None
+        if not self.wanted or not given or model.own is None:
             return ()
         found = compare_with_source(model, (sample.inputs for sample in self._samples(model)))
         if found.why_not:
             return (f"The float model was not compared with the model itself: {found.why_not}.",)
+        said = (_as_read(found.instead),) if found.instead else ()
         if not found.apart:
-            return ()
+            return said
         words = (
             "The float model that TensorFlow's converter made does not compute what the model "
             f"itself does. {_apart(found)}"
         )
         if self.accept_loss:
-            return (words,)
+            return (*said, words)
         raise LimitError(words, model.source, _OF_CONVERTER)
 
     def _has_samples(self, scheme: Scheme) -> bool:
@@ -311,6 +313,13 @@ _OF_WINDOWS = (
     "in float the stream answers otherwise, too: train without padding over time, or without "
     "layers that remember more than a window"
 )
+
+
+def _as_read(why: str) -> str:
+    """What the float model was compared with where its file is silent."""
+    return f"The float model was compared with what edgeq read, not with the file itself: {why}."
+
+
 _OF_CONVERTER = (
     "this is a fault of the conversion, not of your model: report it with the model; --accept-loss "
     "writes what it made all the same"

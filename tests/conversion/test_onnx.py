@@ -122,6 +122,71 @@ def test_resizes_take_the_places_that_onnx_says_or_are_refused():
     assert "tf_crop_and_resize" in refused["crop"]
 
 
+def arguments():
+    """Ops of which an argument or an input once counted for nothing, or for something else."""
+    from onnx import helper
+
+    def nodes(*lines):
+        return [
+            helper.make_node(kind, taken, [given], **more) for kind, taken, given, more in lines
+        ]
+
+    k = weights
+    for auto in ("SAME_UPPER", "SAME_LOWER"):
+        for kernel in (3, 5):
+            yield f"transposed {auto} {kernel}", op(
+                "ConvTranspose", x=(1, 2, 4, 4), more=[k(2, 3, kernel, kernel)], strides=[2, 2],
+                auto_pad=auto,
+            )  # fmt: skip
+    yield "selu", op("Selu", x=(1, 8), gamma=2.0)
+    yield "selu alpha", op("Selu", x=(1, 8), alpha=0.5)
+    yield "clip crossed", op("Clip", more=[np.float32(0.5), np.float32(-0.5)])
+    yield "clip crossed at 0", op("Clip", more=[np.float32(0), np.float32(-0.5)])
+    mean = ("ReduceMean", ["x"], "m", {"keepdims": 0})
+    for taken in (["x", "", "m"], ["x", "m"], ["x", "low", "m"], ["x", "m", "high"]):
+        yield f"clip {taken}", model(
+            nodes(mean, ("Clip", taken, "y", {})), {"x": (1, 3, 4, 4)},
+            {"low": np.float32(-0.3), "high": np.float32(0.3)},
+        )  # fmt: skip
+    square = ("Reshape", ["x", "s"], "a", {})
+    for name, bias in (("column", k(4, 1)), ("row", k(1, 4)), ("whole", k(4, 4)), ("one", k(1, 1))):
+        yield f"gemm {name}", model(
+            nodes(square, ("Gemm", ["a", "w", "c"], "y", {"beta": 0.5})), {"x": (1, 32)},
+            {"s": ints(4, 8), "w": k(8, 4), "c": bias},
+        )  # fmt: skip
+    yield "product and column", model(
+        nodes(("MatMul", ["x", "w"], "m", {}), ("Add", ["m", "c"], "y", {})), {"x": (1, 4, 8)},
+        {"w": k(8, 4), "c": k(4, 1)},
+    )  # fmt: skip
+    for x, c in (((1, 5, 4, 4), (4, 1)), ((1, 4, 4), (4, 1)), ((1, 3, 4, 6), (4, 1))):
+        yield f"add {x} {c}", op("Add", x=x, more=[k(*c)])
+    yield (
+        "sum",
+        model(
+            nodes(("Sum", ["a", "b", "x"], "y", {})), {"x": (1, 8, 1)}, {"a": k(8, 8), "b": k(8, 1)}
+        ),
+    )
+    whole = ("Cast", ["x"], "i", {"to": onnx.TensorProto.INT32})
+    back = ("Cast", ["d"], "y", {"to": onnx.TensorProto.FLOAT})
+    yield "whole quotient", model(
+        nodes(("Mul", ["x", "s"], "l", {}), (whole[0], ["l"], *whole[2:]),
+              ("Div", ["i", "c"], "d", {}), back),
+        {"x": (1, 40)}, {"s": np.float32(9), "c": np.int32(2)},
+    )  # fmt: skip
+
+
+def test_arguments_count_as_onnx_says():
+    for name, proto in arguments():
+        try:
+            compare(proto)
+        except (AssertionError, EdgeqError) as error:
+            raise AssertionError(f"{name}: {error}") from error
+    narrow = op("ConvTranspose", more=[weights(4, 3, 2, 2)], strides=[3, 3], auto_pad="SAME_UPPER")
+    assert "runtimes differ" in refusal(narrow)
+    wide = op("Clip", x=(1, 3), more=[weights(3)])
+    assert "its min has the shape (3,)" in refusal(wide)
+
+
 def test_turned_axes_and_ops_in_pieces():
     for name, proto in several_ops():
         try:

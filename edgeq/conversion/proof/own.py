@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.network import NotAnswered
 from edgeq.conversion.tensorflow import first_line
 from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.model.arrays import to_input
@@ -54,11 +55,13 @@ class Comparison:
         samples: That both ran on; 0 where they were not compared.
         apart: Outputs that differ.
         why_not: Why there is nothing to be said, in words; empty where there is.
+        instead: Why it was held against what its file was read as, and not against the file.
     """
 
     samples: int
     apart: tuple[Apart, ...] = ()
     why_not: str = ""
+    instead: str = ""
 
 
 def compare_with_source(model: FloatModel, samples: Iterable[Sequence[Array]]) -> Comparison:
@@ -74,21 +77,29 @@ def compare_with_source(model: FloatModel, samples: Iterable[Sequence[Array]]) -
     graph = parse_graph(model.own.data)
     if lacking_in_litert(graph):
         return Comparison(0)
+    answers, instead = model.own.answers, ""
     try:
-        wanted = model.own.answers(given)
+        try:
+            wanted = answers(given)
+        except NotAnswered as silent:
+            if silent.instead is None:
+                return Comparison(0, why_not=str(silent))
+            answers, instead = silent.instead, str(silent)
+            wanted = answers(given)
     except Exception as error:  # noqa: BLE001  (a framework's own, whatever it is)
         return Comparison(0, why_not=f"its own framework fails on it ({first_line(error)})")
+    given = given[: len(wanted)]
     found = _answers(graph.main, model.own.data, given)
     names = [graph.main.tensors[index].name for index in graph.main.outputs]
     apart = _apart(names, wanted, found)
     if not apart:
-        return Comparison(len(given))
+        return Comparison(len(given), instead=instead)
     # Each alone: what is random, or mixes the samples of a batch, answers otherwise.
-    again = [model.own.answers([sample, sample, sample])[0] for sample in given]
+    again = [answers([sample, sample, sample])[0] for sample in given]
     if _apart(names, wanted, again):
         why = "it answers otherwise from call to call, or mixes the samples of a batch"
         return Comparison(0, why_not=why)
-    return Comparison(len(given), tuple(apart))
+    return Comparison(len(given), tuple(apart), instead=instead)
 
 
 def _answers(graph: Subgraph, data: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:

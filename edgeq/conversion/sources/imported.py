@@ -15,12 +15,14 @@ class Imported:
         model: It takes one sample at a time; names are the file's.
         inputs, outputs: Which axis of the file's tensor each axis of ours is, by name.
         silent: Layers that ops are not called after.
+        file: The graph that it was read from.
     """
 
     model: Any
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
     silent: frozenset[str] = frozenset()
+    file: Any = None
 
 
 def sample_axes(order: tuple[int, ...]) -> tuple[int, ...]:

@@ -141,6 +141,23 @@ class Builder:
             return Value(tuple(shape), tensor, order, flattened=value)
         return self.value(self.reshape(self.stored(value, needed), stored), order)
 
+    def add(self, left: Any, right: Any) -> Any:
+        """The sum of a tensor and another, or known numbers.
+
+        Keras, and TensorFlow's converter behind a product, take numbers with one axis longer than 1
+        for a bias: they add them along the last axis if that is as long, else along the second,
+        wherever their own axis lies. With two such axes they do not.
+        """
+        shape = right.shape if isinstance(right, np.ndarray) else ()
+        longer = [axis for axis, length in enumerate(shape) if length != 1]
+        if len(longer) == 1 and len(left.shape) > 1:
+            length, place = shape[longer[0]], longer[0] - len(shape)
+            second = 1 - len(left.shape)
+            taken = -1 if length == left.shape[-1] else second if length == left.shape[1] else place
+            if taken != place:
+                right = np.repeat(right, left.shape[-1], axis=-1)
+        return self.ops.add(left, right)
+
     def part(self, tensor: Any, parts: Mapping[int, slice]) -> Any:
         """A range of some axes of a tensor."""
         whole = slice(None)

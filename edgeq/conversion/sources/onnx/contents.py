@@ -96,7 +96,8 @@ def _graph(onnx: Any, model: Any, source: str, folder: Path | None) -> Graph:
     inputs = tuple(reader.inputs(i for i in model.graph.input if i.name not in constants))
     nodes = tuple(used(nodes, outputs))
     _check_order(nodes, outputs, {*constants, *(i.name for i in inputs)}, source)
-    return _without_constant_nodes(Graph(source, opset, nodes, constants, inputs, outputs))
+    graph = Graph(source, opset, nodes, constants, inputs, outputs, model.graph)
+    return _without_constant_nodes(graph)
 
 
 def _opset(onnx: Any, model: Any, source: str) -> int:

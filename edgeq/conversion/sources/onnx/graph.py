@@ -57,6 +57,7 @@ class Graph:
         nodes: In an order in which they can run.
         constants: Weights and other arrays by name.
         inputs, outputs: What the model takes, and the names of what it gives.
+        proto: The file's own GraphProto, which the package onnx runs.
     """
 
     source: str
@@ -65,6 +66,7 @@ class Graph:
     constants: Mapping[str, Array]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    proto: Any = None
 
     def readers(self) -> dict[str, list[Node]]:
         """The nodes that read each value; an output of the model counts as one reader more."""

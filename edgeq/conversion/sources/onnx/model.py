@@ -48,6 +48,7 @@ def keras_model(graph: Graph) -> Imported:
         EdgeqError: An op that no device has, or shapes that only the running model knows.
     """
     tf, keras = import_tensorflow()
+    given_graph = graph
     with quiet():
         graph = simplified(graph)
         if len(graph.nodes) > _MOST_LAYERS:
@@ -82,6 +83,7 @@ def keras_model(graph: Graph) -> Imported:
         {name: order for name, (_, order) in taken.items()},
         {name: order for name, (_, order) in given.items()},
         frozenset(net.silent),
+        given_graph,
     )
 
 

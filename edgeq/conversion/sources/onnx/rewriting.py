@@ -126,7 +126,7 @@ def _biased(links: _Links, node: Node) -> Node | None:
         if made is None or len(made.inputs) != 2 or not links.alone(made):
             continue
         kernel, array = links.graph.constants.get(made.inputs[1]), links.graph.constants.get(bias)
-        if kernel is None or array is None or kernel.ndim != 2:
+        if kernel is None or array is None or kernel.ndim != 2 or array.ndim > 2:
             continue
         if array.size == kernel.shape[1] == (array.shape[-1] if array.ndim else 0):
             return Node("MatMul", node.name, (*made.inputs, bias), node.outputs)

@@ -15,15 +15,23 @@ _PLAIN = {
     "Mish": "mish", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign",
     "Tanh": "tanh", "HardSwish": "hard_silu", "Selu": "selu",
 }  # fmt: skip
-_SELU = 1.6732632
+_SELU = (1.6732632, 1.0507010)
 
 
 def plain(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """An activation without options."""
     value = net.dense(inputs[0])
-    if node.op == "Selu" and abs(node.get("alpha", _SELU) - _SELU) > 1e-5:
-        raise net.refuse(node, f"alpha {node.get('alpha'):g} is not that of SELU")
     return net.like(value, net.layer(node, "Activation", value.tensor, activation=_PLAIN[node.op]))
+
+
+def selu(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
+    """Gamma times the ELU of alpha; Keras's own where these are SELU's."""
+    alpha, gamma = (float(node.get(n, d)) for n, d in zip(("alpha", "gamma"), _SELU, strict=True))
+    if np.allclose((alpha, gamma), _SELU, atol=1e-5):
+        return plain(net, node, inputs)
+    value = net.dense(inputs[0])
+    tensor = net.ops.elu(value.tensor, alpha)
+    return net.like(value, net.named(node, net.ops.multiply(tensor, np.float32(gamma))))
 
 
 def relu(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
@@ -123,6 +131,7 @@ def prelu(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
 
 OPS = {
     **dict.fromkeys(_PLAIN, plain),
+    "Selu": selu,
     "Celu": elu,
     "Elu": elu,
     "Gelu": gelu,

@@ -92,6 +92,12 @@ def transposed(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     window = window_of(net, node, value.shape[2:], kernel.shape[2:])
     if max(window.dilations) > 1:
         raise net.refuse(node, "transposed convolutions with dilation have no op on devices")
+    narrow = any(k < s for k, s in zip(window.sizes, window.strides, strict=True))
+    if narrow and not node.get("output_shape") and node.get("auto_pad", "").startswith("SAME"):
+        raise net.refuse(
+            node, "runtimes differ in where they pad for strides above the kernel's size",
+            "export with pads and output_padding in place of auto_pad",
+        )  # fmt: skip
     begins, ends, sizes = _cuts(node, window, value.shape[2:])
     order = channels_last(value.rank)
     tensor = net.stored(value, order)
@@ -140,7 +146,8 @@ def _cuts(
         ends = tuple(t - b for t, b in zip(total, begins, strict=True))
     elif node.get("auto_pad", "NOTSET").startswith("SAME"):
         total = [max(k - s, 0) for k, s in zip(window.sizes, window.strides, strict=True)]
-        begins = tuple(t // 2 for t in total)
+        upper = node.get("auto_pad") == "SAME_UPPER"
+        begins = tuple(t // 2 if upper else t - t // 2 for t in total)
         ends = tuple(
             f - b - n * s for f, b, n, s in zip(full, begins, places, window.strides, strict=True)
         )

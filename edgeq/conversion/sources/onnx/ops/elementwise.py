@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from edgeq.conversion.sources.onnx.builder import Builder
@@ -29,21 +30,28 @@ def several(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Values broadcast against each other."""
     if len(inputs) == 1:
         return inputs[0]
-    if node.op in ("Max", "Min", "Add", "Mul") and inputs[0].constant is not None:
+    while node.op in ("Max", "Min", "Add", "Mul") and inputs[0].constant is not None:
         inputs = [*inputs[1:], inputs[0]]
     tensors, order = net.aligned(inputs)
     dynamic = all(value.constant is None for value in inputs)
     if dynamic and node.op in _LAYERS and len(tensors) == 2:
         return net.value(net.layer(node, _LAYERS[node.op], tensors), order)
-    function = getattr(net.ops, _FUNCTIONS[node.op])
+    function = net.add if node.op == "Add" else getattr(net.ops, _FUNCTIONS[node.op])
     if node.op == "Div" and str(getattr(tensors[0], "dtype", "")).startswith("int"):
-        function = net.ops.floor_divide
+        function = partial(_whole_times, net)
     if node.op == "Pow" and inputs[1].constant is not None:
         return net.value(_power(net, node, tensors[0], inputs[1]), order)
     if node.op == "Div" and inputs[1].constant is not None and function is net.ops.divide:
         # A device multiplies faster than it divides.
         return net.value(net.named(node, net.ops.multiply(tensors[0], 1 / tensors[1])), order)
     return net.value(net.named(node, reduce(function, tensors)), order)
+
+
+def _whole_times(net: Builder, left: Any, right: Any) -> Any:
+    """How often an integer goes into another, rounded towards zero."""
+    ops = net.ops
+    times = ops.floor_divide(ops.abs(left), ops.abs(right))
+    return ops.multiply(times, ops.multiply(ops.sign(left), ops.sign(right)))
 
 
 def _power(net: Builder, node: Node, tensor: Any, exponent: Value) -> Any:
@@ -63,8 +71,9 @@ def _power(net: Builder, node: Node, tensor: Any, exponent: Value) -> Any:
 
 def mean(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """The mean of several values."""
+    inputs = sorted(inputs, key=lambda value: value.constant is not None)
     tensors, order = net.aligned(inputs)
-    return net.value(net.named(node, reduce(net.ops.add, tensors) * (1 / len(tensors))), order)
+    return net.value(net.named(node, reduce(net.add, tensors) * (1 / len(tensors))), order)
 
 
 def one(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
@@ -100,29 +109,34 @@ def where(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
 def clip(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Values cut off at two ends."""
     value = net.dense(inputs[0])
-    low, high = (_bound(node, inputs, i, name) for i, name in ((1, "min"), (2, "max")))
-    if low == 0.0 and str(value.tensor.dtype) == "float32":
+    low, high = (_bound(net, node, inputs, i, name) for i, name in ((1, "min"), (2, "max")))
+    if low is None and high is None:
+        return value
+    known = isinstance(low, float) and (high is None or isinstance(high, float))
+    in_order = known and (high is None or low <= high)
+    if in_order and low == 0.0 and str(value.tensor.dtype) == "float32":
         return net.like(value, net.layer(node, "ReLU", value.tensor, max_value=high))
     tensor = value.tensor
-    if low is not None and high is not None:
+    if in_order and high is not None:
         tensor = net.ops.clip(tensor, low, high)
-    elif low is not None:
-        tensor = net.ops.maximum(tensor, low)
-    elif high is not None:
-        tensor = net.ops.minimum(tensor, high)
     else:
-        return value
+        # The upper end counts where both cross.
+        tensor = tensor if low is None else net.ops.maximum(tensor, low)
+        tensor = tensor if high is None else net.ops.minimum(tensor, high)
     return net.like(value, net.named(node, tensor))
 
 
-def _bound(node: Node, inputs: Sequence[Value], position: int, name: str) -> float | None:
+def _bound(net: Builder, node: Node, inputs: Sequence[Value], position: int, name: str) -> Any:
+    """One of the ends: a number, a tensor of one that the model computes, or None."""
     if name in node.attributes:
         found = float(node.get(name))
     elif len(inputs) > position and inputs[position] is not None:
-        array = inputs[position].constant
-        if array is None or array.size != 1:
-            return None
-        found = float(array.ravel()[0])
+        bound = inputs[position]
+        if math.prod(bound.shape) != 1:
+            raise net.refuse(node, f"its {name} has the shape {bound.shape}")
+        if bound.constant is None:
+            return net.ops.reshape(net.stored(bound), (1,) * inputs[0].rank)
+        found = float(bound.constant.ravel()[0])
     else:
         return None
     return found if abs(found) < 1e30 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,9 +23,7 @@ def gemm(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
         left = _transposed(left)
     if node.get("transB", 0):
         right = _transposed(right)
-    known = third is None or (
-        third.constant is not None and third.constant.size in (1, right.shape[1])
-    )
+    known = third is None or (third.constant is not None and _is_row(third, right.shape[1]))
     if right.constant is not None and left.constant is None and known:
         bias = None if third is None else np.broadcast_to(
             np.ravel(_known(third)) * np.float32(beta), (right.shape[1],)
@@ -34,8 +33,14 @@ def gemm(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     tensor = product.tensor if alpha == 1.0 else net.ops.multiply(product.tensor, alpha)
     if third is not None:
         other: Any = net.stored(third)
-        tensor = net.ops.add(tensor, other if beta == 1.0 else other * beta)
+        tensor = net.add(tensor, other if beta == 1.0 else other * beta)
     return net.value(net.named(node, tensor))
+
+
+def _is_row(value: Value, columns: int) -> bool:
+    """Whether it adds the same to each row of a product."""
+    size = math.prod(value.shape)
+    return size == 1 or value.shape[-1] == size == columns
 
 
 def _known(value: Value) -> Array:

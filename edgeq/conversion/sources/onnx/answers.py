@@ -1,0 +1,131 @@
+"""What an ONNX file itself answers by the package onnx, for what was made of it to be held against.
+
+The package's reference is slow and knows no float16; where it gives no answer, the model that edgeq
+read answers instead, and that is said.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.network import Answers, NotAnswered
+from edgeq.conversion.sources.imported import Imported
+from edgeq.conversion.sources.onnx.graph import Graph
+from edgeq.conversion.sources.onnx.layout import Order
+from edgeq.conversion.sources.onnx.names import plain
+from edgeq.conversion.tensorflow import first_line
+from edgeq.support.array import Array
+
+MOST_SECONDS = 5.0
+"""For all samples; what is answered until then is compared."""
+_HALVES = ("FLOAT16", "BFLOAT16")
+
+
+def file_answers(imported: Imported, outputs: Sequence[str], instead: Answers | None) -> Answers:
+    """What the file answers that a model was imported from.
+
+    Args:
+        imported: The model.
+        outputs: Names of what is asked for, in this order.
+        instead: What to hold the model against where the file gives no answer.
+    """
+    graph: Graph = imported.file
+
+    def answers(samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        found: list[list[Array]] = []
+        until = time.monotonic() + MOST_SECONDS
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                model = _Reference(graph, imported.inputs)
+                made = (model.run(sample, until) for sample in samples)
+                found.extend(_ordered(values, imported.outputs, outputs) for values in made)
+        except TimeoutError as error:
+            if not found:
+                raise NotAnswered(str(error), instead) from None
+        except Exception as error:
+            raise NotAnswered(f"onnx.reference fails ({first_line(error)})", instead) from error
+        return found
+
+    return answers
+
+
+def _ordered(
+    values: Mapping[str, Array], orders: Mapping[str, Order], names: Sequence[str]
+) -> list[Array]:
+    return [np.transpose(values[name], orders[name]) for name in names]
+
+
+class _Reference:
+    """A file's ops, run one after the other as the package onnx does."""
+
+    def __init__(self, graph: Graph, orders: Mapping[str, Order]) -> None:
+        from onnx import TensorProto, helper, numpy_helper
+
+        self._graph = graph
+        proto = graph.proto
+        kinds = {value.name: value.type.tensor_type.elem_type for value in proto.input}
+        halves = {TensorProto.DataType.Value(name) for name in _HALVES}
+        stored = {tensor.data_type for tensor in proto.initializer} | set(kinds.values())
+        stored |= {a.t.data_type for node in proto.node for a in node.attribute if a.HasField("t")}
+        casts = {a.i for node in proto.node for a in node.attribute if a.name == "to"}
+        if halves & (stored | casts):
+            raise ValueError("it computes in half precision, which is float32 here")
+        if any(a.name == "ceil_mode" and a.i for node in proto.node for a in node.attribute):
+            raise ValueError("it is wrong for pools of ceil_mode")
+        self._nodes = _used(proto.node, graph.outputs)
+        self._constants = {t.name: numpy_helper.to_array(t) for t in proto.initializer}
+        self._inputs = [
+            (each, orders[name], helper.tensor_dtype_to_np_dtype(kinds[each.name]))
+            for each, name in zip(graph.inputs, orders, strict=True)
+        ]
+
+    def run(self, sample: Sequence[Array], until: float) -> dict[str, Array]:
+        """What the outputs are for one array per input, axes as edgeq has them."""
+        from onnx.reference import ReferenceEvaluator
+
+        values: dict[str, Any] = {"": None, **self._constants}
+        for value, (each, order, dtype) in zip(sample, self._inputs, strict=True):
+            stored = np.reshape(value, [each.shape[axis] for axis in order])
+            values[each.name] = np.transpose(stored, np.argsort(order)).astype(dtype)
+        for node in self._nodes:
+            if time.monotonic() > until:
+                raise TimeoutError(f"onnx.reference takes longer than {MOST_SECONDS:g} seconds")
+            taken = {name: values[name] for name in node.input if name}
+            outputs = [name for name in node.output if name]
+            made = ReferenceEvaluator(self._alone(node, taken, outputs)).run(None, taken)
+            values.update(zip(outputs, made, strict=True))
+        return {plain(name): values[name] for name in self._graph.outputs}
+
+    def _alone(self, node: Any, taken: Mapping[str, Array], outputs: Sequence[str]) -> Any:
+        """A model of one op, which the time can be looked at behind.
+
+        The types of what it takes decide what some ops are made of.
+        """
+        from onnx import ValueInfoProto, helper
+
+        inputs = [
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+            )
+            for name, value in taken.items()
+        ]
+        given = [ValueInfoProto(name=name) for name in outputs]
+        opsets = [helper.make_opsetid(domain, self._graph.opset) for domain in ("", "ai.onnx")]
+        graph = helper.make_graph([node], "op", inputs, given)
+        return helper.make_model(graph, opset_imports=opsets)
+
+
+def _used(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """The nodes that outputs hang on: what else a stranger's file holds does not run."""
+    wanted, kept = set(outputs), list[Any]()
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
