@@ -55,7 +55,7 @@ $(DOORS)/.ready: pyproject.toml
 
 test-doors: $(DOORS)/.ready  ## ONNX and PyTorch models, against onnxruntime and PyTorch
 	$(DOORS)/bin/python -c 'import onnxruntime, torch'
-	$(DOORS)/bin/python -m pytest $(PYTEST_ARGS) tests/doors tests/conversion/test_onnx.py
+	$(DOORS)/bin/python -m pytest $(PYTEST_ARGS) tests/doors tests/conversion/test_onnx*.py
 
 check: $(VENV)/.ready-dev  ## What CI and pre-commit run on the sources
 	$(BIN)/ruff check .

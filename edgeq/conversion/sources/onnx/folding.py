@@ -239,7 +239,8 @@ def _cast(node: Node, inputs: list[Array]) -> Array:
 
 
 def _flatten(node: Node, inputs: list[Array]) -> Array:
-    axis = node.get("axis", 1) % (inputs[0].ndim + 1)
+    axis = node.get("axis", 1)
+    axis = axis + inputs[0].ndim if axis < 0 else axis
     return inputs[0].reshape(math.prod(inputs[0].shape[:axis]), -1)
 
 
@@ -252,7 +253,8 @@ def _split(node: Node, inputs: list[Array]) -> list[Array]:
     axis = node.get("axis", 0)
     sizes = node.get("split") or (inputs[1].ravel().tolist() if len(inputs) > 1 else None)
     if not sizes:
-        return np.array_split(inputs[0], len(node.outputs), axis)
+        each = -(-inputs[0].shape[axis] // len(node.outputs))  # the last one is shorter
+        return np.split(inputs[0], range(each, inputs[0].shape[axis], each), axis)
     return np.split(inputs[0], np.cumsum(sizes)[:-1], axis)
 
 

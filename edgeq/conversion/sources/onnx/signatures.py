@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from edgeq.conversion.sources.onnx.attributes import IDLE, READ
 from edgeq.errors import EdgeqError
 from edgeq.support.text import visible_line
 
@@ -93,8 +94,21 @@ class Signatures:
                 word = attribute.s.decode("utf-8", "replace")
                 if word not in _WORDS[name]:
                     return f"has the {name} '{visible_line(word)[:80]}'"
+            if not self._is_read(schema, attribute):
+                return f"has its attribute {visible_line(name)[:80]} set, which edgeq does not know"
         missing = [n for n, a in schema.attributes.items() if a.required and n not in given]
         return f"has no attribute {missing[0]}" if missing else ""
+
+    def _is_read(self, schema: Any, attribute: Any) -> bool:
+        """Whether an attribute is looked at, changes nothing, or is as if it were not given."""
+        name, read = attribute.name, READ.get(schema.name)
+        idle = IDLE[""] | IDLE.get(schema.name, frozenset())
+        if read is None or name in read or name in idle:
+            return True
+        formal = schema.attributes.get(name)
+        usual = None if formal is None else formal.default_value
+        value_of = self._onnx.helper.get_attribute_value
+        return bool(usual and usual.type and value_of(usual) == value_of(attribute))
 
 
 def _versions(defs: Any, op: str) -> list[Any]:

@@ -51,7 +51,10 @@ def _weights(net: Builder, node: Node, inputs: Sequence[Value]) -> tuple[Array, 
         raise net.refuse(node, "its weights are computed by the model")
     if kernel.ndim != inputs[0].rank or not 3 <= kernel.ndim <= 5:
         raise net.refuse(node, f"weights of shape {kernel.shape} for values {inputs[0].shape}")
-    bias = inputs[2].constant if len(inputs) > 2 and inputs[2] is not None else None
+    given = inputs[2] if len(inputs) > 2 else None
+    bias = None if given is None else given.constant
+    if given is not None and bias is None:
+        raise net.refuse(node, "its bias is computed by the model")
     return kernel, bias if bias is not None and bias.any() else None
 
 

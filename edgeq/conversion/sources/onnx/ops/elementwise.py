@@ -88,6 +88,14 @@ def same(_net: Builder, _node: Node, inputs: Sequence[Value]) -> Value:
     return inputs[0]
 
 
+def dropout(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
+    """Nothing, unless the file is of training."""
+    training = inputs[2] if len(inputs) > 2 else None
+    if training is not None and (training.constant is None or training.constant.any()):
+        raise net.refuse(node, "it is in training mode", "model.eval() before the export")
+    return inputs[0]
+
+
 def cast(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Another type; devices count in int32 where ONNX counts in int64."""
     value = net.dense(inputs[0])
@@ -148,7 +156,7 @@ OPS = {
     "Cast": cast,
     "CastLike": cast,
     "Clip": clip,
-    "Dropout": same,
+    "Dropout": dropout,
     "Identity": same,
     "Mean": mean,
     "Sum": lambda net, node, inputs: several(

@@ -83,7 +83,8 @@ def _check(net: Builder, node: Node, inputs: Sequence[Value], units: int) -> Non
     value = inputs[0]
     ways = 2 if node.get("direction", "forward") == "bidirectional" else 1
     kernel, own = (x.constant for x in inputs[1:3])
-    if kernel is None or own is None:
+    bias = inputs[3] if len(inputs) > 3 else None
+    if kernel is None or own is None or (bias is not None and bias.constant is None):
         raise net.refuse(node, "its weights are computed by the model")
     gates = len(_GATES[node.op])
     if kernel.shape != (ways, gates * units, value.shape[-1]) or own.shape != (

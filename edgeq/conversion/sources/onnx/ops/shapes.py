@@ -18,6 +18,12 @@ def _arrays(inputs: Sequence[Value]) -> list[Array | None]:
     return [None if value is None else value.constant for value in inputs]
 
 
+def _check_axes(net: Builder, node: Node, inputs: Sequence[Value]) -> None:
+    """Refuse axes that only the running model knows."""
+    if len(inputs) > 1 and inputs[1] is not None and inputs[1].constant is None:
+        raise net.refuse(node, "the axes are computed by the model", "export with fixed shapes")
+
+
 def reshape(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Another shape, the same numbers."""
     value = inputs[0]
@@ -38,6 +44,7 @@ def flatten(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
 def squeeze(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Without axes of length 1."""
     value = inputs[0]
+    _check_axes(net, node, inputs)
     axes = axes_of(node, _arrays(inputs), value.rank)
     if axes is None:
         axes = tuple(axis for axis, n in enumerate(value.shape) if n == 1)
@@ -49,6 +56,7 @@ def squeeze(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
 def unsqueeze(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """With more axes of length 1."""
     value = inputs[0]
+    _check_axes(net, node, inputs)
     given = node.get("axes")
     second = inputs[1].constant if given is None and len(inputs) > 1 else None
     count = len(given) if given is not None else 0 if second is None else second.size
