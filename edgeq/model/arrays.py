@@ -215,10 +215,10 @@ def check_finite(outputs: Sequence[Array], names: Sequence[str]) -> None:
     for output, name in zip(outputs, names, strict=True):
         if np.isfinite(output).all():
             continue
-        bad: Array = (~np.isfinite(output)).reshape(len(output), -1).any(axis=1)
+        bad = (~np.isfinite(output)).reshape(len(output), -1).any(axis=1)
         raise EdgeqError(
-            f"The model answers {int(bad.sum())} of {len(bad)} samples with NaN or infinity; the "
-            f"first is sample {int(bad.argmax())}.",
+            f"The model answers {int(bad.sum())} of {len(output)} samples with NaN or infinity; "
+            f"the first is sample {int(bad.argmax())}.",
             f'output "{name}"',
             "look for a logarithm, a root or a division in the model that these samples take out "
             "of its range, or for weights that are NaN after a training that diverged",

@@ -24,7 +24,7 @@ from edgeq.metrics.base import Samples, Score
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.metrics.table import METRICS
-from edgeq.model.answer import find_outputs
+from edgeq.model.answer import class_count, find_outputs
 from edgeq.model.arrays import (
     check_finite,
     dequantize,
@@ -372,6 +372,7 @@ def predict(
         _label_array(labels),
         np.concatenate(inputs) if inputs else np.empty(0),
         kind,
+        class_count(graph),
     )
 
 

@@ -148,6 +148,24 @@ def test_answers_that_are_nan_are_refused_by_every_metric(tmp_path):
     assert found.score.value == pytest.approx(0, abs=1e-6)
 
 
+def test_labels_of_a_model_that_gives_the_class_are_its_classes(tmp_path):
+    keras = pytest.importorskip("keras")
+    source = keras.Input((10,))
+    path = tmp_path / "class.tflite"
+    model = keras.Model(source, keras.layers.Softmax()(source))
+    path.write_bytes(float_model(model, head="class").data)
+    inputs = np.eye(10, dtype=np.float32)
+    for labels in (np.arange(10), np.eye(10), np.array([f"kind {n}" for n in range(10)])):
+        found = edgeq.evaluate(path, data=(inputs, labels))
+        assert found.score.value == 1.0
+        assert np.array_equal(found.score.details["confusion"], np.eye(10))
+    for beyond in (10, 200_000, 2**40):
+        labels = np.arange(10)
+        labels[3] = beyond
+        with pytest.raises(EdgeqError, match=f"to {beyond}; the model has the classes 0 to 9"):
+            edgeq.evaluate(path, data=(inputs, labels))
+
+
 def largest(outputs, labels):
     """A metric that takes NaN in its stride."""
     return np.nanmax(outputs)
