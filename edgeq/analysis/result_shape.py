@@ -61,6 +61,7 @@ _RESULT: dict[str, Any] = {
     "n": _NUMBER,
     "interval": [_NUMBER],
     "confusion": [[_NUMBER]],
+    "confusion_classes": [_NUMBER],
     "classes": [_TEXT],
     "file_bytes": _NUMBER,
     "float_bytes": _NUMBER,

@@ -180,7 +180,7 @@ def show_evaluation(result: Evaluation) -> None:
     if "top_k" in score.details:
         say("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:
-        _show_confusion(score.details["confusion"], result.classes)
+        _show_confusion(score.details, result.classes)
 
 
 def _interval(score: Score, name: str) -> str:
@@ -221,14 +221,17 @@ def _show_robustness(result: Robustness) -> None:
     result_console().print(table)
 
 
-def _show_confusion(confusion: Any, classes: tuple[str, ...]) -> None:
+def _show_confusion(details: Mapping[str, Any], classes: tuple[str, ...]) -> None:
     from rich.table import Table
 
+    confusion = details["confusion"]
     size = len(confusion)
     if size > _MAX_CLASSES_SHOWN:
         say(f"confusion matrix: {size} classes, see --json")
         return
-    names = list(classes) if len(classes) == size else [str(number) for number in range(size)]
+    numbers = details.get("confusion_classes", range(size))
+    named = len(classes) == len(details.get("recall", confusion))
+    names = [classes[number] if named else str(number) for number in numbers]
     table = Table("true \\ predicted", *names, box=None)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -16,6 +16,7 @@ from edgeq.data import DatasetOptions, Expected, InputSpec, Understood, open_dat
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
+from edgeq.model.arrays import check_finite
 from edgeq.support.array import Array
 from edgeq.support.progress import counter, stage, track
 from edgeq.support.seeds import check_seed
@@ -164,10 +165,17 @@ def predict(model: Any, data: Labelled) -> Array:
 
 
 def predict_all(model: Any, data: Labelled) -> list[Array]:
-    """Every output of the model for all samples."""
+    """Every output of the model for all samples.
+
+    Raises:
+        EdgeqError: An answer is NaN or infinity.
+    """
     _, keras = import_tensorflow()
-    result = plain(model).predict(data.x, batch_size=256, verbose=0)
-    return [np.asarray(output) for output in keras.tree.flatten(result)]
+    whole = plain(model)
+    result = whole.predict(data.x, batch_size=256, verbose=0)
+    found = [np.asarray(output) for output in keras.tree.flatten(result)]
+    check_finite(found, [output.name for output in whole.outputs])
+    return found
 
 
 def plain(model: Any) -> Any:

@@ -23,12 +23,14 @@ class Samples:
         labels: Shape (N, ...).
         inputs: First model input as given, shape (N, ...).
         kind: What the first output's numbers are; None to go by the numbers themselves.
+        classes: How many classes a model has that gives the class itself; None if not known.
     """
 
     outputs: Sequence[Array]
     labels: Array
     inputs: Array
     kind: Outputs | None = None
+    classes: int | None = None
 
     @cached_property
     def first(self) -> Outputs:

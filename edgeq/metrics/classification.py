@@ -9,12 +9,14 @@ import numpy as np
 from edgeq.metrics.base import Figure, Samples, Score, score_of, share
 from edgeq.metrics.curves import mean_of, mean_of_known, weigh_auc, weigh_average_precision
 from edgeq.metrics.intervals import Weigh
-from edgeq.metrics.labels import class_numbers
+from edgeq.metrics.labels import class_numbers, count_classes
 from edgeq.metrics.outputs import CLASSES, Outputs, class_scores, probabilities
 from edgeq.support.array import Array
 
 # Samples times classes that are sorted for areas under curves; more would take a minute.
 _MOST_IN_CURVES = 50_000_000
+# Rows of a confusion matrix; of more, nearly all that is written down would be zeros.
+_MOST_IN_TABLE = 1024
 
 
 def classification(samples: Samples) -> Score:
@@ -32,7 +34,7 @@ def classification(samples: Samples) -> Score:
     # A stable sort on the negated scores: of equal scores the first class wins, as in argmax.
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = order == labels[:, None]
-    figures = _of_answers(order[:, 0], labels, scores.shape[1])
+    figures = _of_answers(order[:, 0], labels)
     figures |= _of_curves(probabilities(scores, samples.first), labels)
     tops = {k: share(hits[:, :k].any(axis=1)) for k in _top_k(scores.shape[1])}
     n = len(labels)
@@ -76,23 +78,35 @@ def answers(values: Array, kind: Outputs) -> Array:
 def _of_numbers(samples: Samples) -> Score:
     """Of a model that gives the class itself: all that needs no scores."""
     chosen = answers(samples.outputs[0], samples.first)
-    known = int(max(chosen.max(), np.max(samples.labels))) + 1
+    known = count_classes(samples.classes, chosen, samples.labels)
     labels = class_numbers(samples.labels, known)
     details = {"correct": int((chosen == labels).sum()), **_table(chosen, labels, known)}
-    return score_of(_of_answers(chosen, labels, known), len(labels), details)
+    return score_of(_of_answers(chosen, labels), len(labels), details)
 
 
 def _table(chosen: Array, labels: Array, classes: int) -> dict[str, object]:
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, chosen), 1)
-    present = confusion.sum(axis=1)
-    recall = [float(confusion[k, k] / count) if count else None for k, count in enumerate(present)]
-    return {"recall": recall, "confusion": confusion}
+    """Recall by class, and the confusion matrix: of many classes that of those that appear."""
+    found = np.bincount(labels, minlength=classes)
+    hits = np.bincount(labels[labels == chosen], minlength=classes)
+    recall = [float(h / count) if count else None for h, count in zip(hits, found, strict=True)]
+    seen, places = np.unique(np.stack([labels, chosen]), return_inverse=True)
+    if classes <= _MOST_IN_TABLE:
+        confusion = np.zeros((classes, classes), np.int64)
+        np.add.at(confusion, (labels, chosen), 1)
+        return {"recall": recall, "confusion": confusion}
+    if len(seen) > _MOST_IN_TABLE:
+        return {"recall": recall}
+    confusion = np.zeros((len(seen), len(seen)), np.int64)
+    np.add.at(confusion, tuple(places.reshape(2, -1)), 1)
+    return {"recall": recall, "confusion": confusion, "confusion_classes": seen}
 
 
-def _of_answers(chosen: Array, labels: Array, classes: int) -> dict[str, Figure]:
+def _of_answers(chosen: Array, labels: Array) -> dict[str, Figure]:
     """Figures of which class was chosen."""
     right = chosen == labels
+    # Classes that neither labels nor answers hold have no figures, and the others the same.
+    seen, places = np.unique(np.stack([labels, chosen]), return_inverse=True)
+    (labels, chosen), classes = places.reshape(2, -1), len(seen)
     hits = _by_class(np.where(right, labels, classes), classes)
     truth, guess = _by_class(labels, classes), _by_class(chosen, classes)
 

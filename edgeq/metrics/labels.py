@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 
+_MOST_CLASSES = 4096
 INDEX, ONE_HOT, MULTI, VALUES = "index", "one-hot", "multi-label", "values"
 
 
@@ -37,6 +38,29 @@ def label_kind(labels: Array, width: int) -> str:
 def is_one_hot(labels: Array) -> bool:
     """Whether each row of the last axis holds a single one and zeros."""
     return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=-1) == 1).all())
+
+
+def count_classes(known: int | None, chosen: Array, labels: Array) -> int:
+    """How many classes there are where a model gives the class itself.
+
+    Args:
+        known: What its file says; None to go by the numbers.
+        chosen: The model's answers, class numbers.
+        labels: Class numbers, of any shape.
+
+    Raises:
+        EdgeqError: There are more than can be counted one by one.
+    """
+    if known is not None:
+        return max(known, int(chosen.max(initial=0)) + 1)
+    largest = max(float(numbers.max(initial=0)) for numbers in (chosen, labels))
+    if largest >= _MOST_CLASSES:
+        raise EdgeqError(
+            f"Class numbers go up to {largest:.0f}; at most {_MOST_CLASSES - 1} are counted where "
+            "the model does not say how many classes it has.",
+            hint="number the classes from 0 on, or convert with --head scores",
+        )
+    return int(largest) + 1
 
 
 def class_numbers(labels: Array, classes: int) -> Array:

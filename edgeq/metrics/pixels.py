@@ -7,6 +7,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Figure, Samples, Score, score_of
 from edgeq.metrics.curves import mean_of_known
+from edgeq.metrics.labels import count_classes
 from edgeq.metrics.outputs import CLASSES
 from edgeq.support.array import Array
 
@@ -69,7 +70,7 @@ def _numbers(samples: Samples) -> tuple[Array, Array, int]:
     counted = labels[labels != _UNLABELLED].astype(np.int64)
     if samples.first.kind == CLASSES:
         chosen = np.round(outputs[..., 0]).astype(np.int64)
-        classes = int(max(chosen.max(), counted.max(initial=0))) + 1
+        classes = count_classes(samples.classes, chosen, counted)
     elif outputs.shape[-1] == 1:
         chosen = (outputs[..., 0] > samples.first.threshold).astype(np.int64)
         classes = 2

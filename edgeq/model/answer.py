@@ -12,6 +12,10 @@ _PASSING = frozenset(
      "STRIDED_SLICE", "SPLIT", "UNPACK", "PACK", "CONCATENATION", "GATHER", "RESIZE_BILINEAR",
      "RESIZE_NEAREST_NEIGHBOR", "MEAN", "AVERAGE_POOL_2D", "BROADCAST_TO", "TILE"}
 )  # fmt: skip
+# What leaves every number as it is.
+_KEEPING = frozenset(
+    {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "DEQUANTIZE", "CAST", "TRANSPOSE"}
+)
 _BY_OP = {
     "SOFTMAX": PROBABILITIES,
     "LOGISTIC": PROBABILITIES,
@@ -53,12 +57,29 @@ def find_outputs(
     return said or loss or _by_metadata(graph) or by_op or _by_scale(graph)
 
 
-def _last_op(graph: Graph) -> Op | None:
+def class_count(graph: Graph) -> int | None:
+    """How many classes a model tells apart that gives the class itself; None if the file is silent.
+
+    Args:
+        graph: A model whose first output is a place (ARG_MAX, ARG_MIN) among scores.
+    """
+    op = _last_op(graph, _KEEPING)
+    if op is None or _BY_OP.get(op.name) != CLASSES:
+        return None
+    scores, axis = (graph.main.tensors[index] for index in op.inputs)
+    if axis.data is None or not scores.shape:
+        return None
+    place = int(axis.data.reshape(-1)[0])
+    open_ended = place % len(scores.shape) in scores.dynamic_axes
+    return None if open_ended else scores.shape[place]
+
+
+def _last_op(graph: Graph, passing: frozenset[str] = _PASSING) -> Op | None:
     """The op that makes the numbers of the first output."""
     makers = {index: op for op in graph.main.ops for index in op.outputs}
     at = graph.main.outputs[0] if graph.main.outputs else -1
     op = makers.get(at)
-    while op is not None and op.name in _PASSING:
+    while op is not None and op.name in passing:
         computed = [index for index in op.inputs if index in makers]
         if not computed:
             return None

@@ -202,6 +202,29 @@ def without_batch(array: Array) -> Array:
     return array
 
 
+def check_finite(outputs: Sequence[Array], names: Sequence[str]) -> None:
+    """Refuse answers that no figure can be made of.
+
+    Args:
+        outputs: A model's outputs in real numbers, each (N, ...).
+        names: Their names.
+
+    Raises:
+        EdgeqError: One holds NaN or infinity.
+    """
+    for output, name in zip(outputs, names, strict=True):
+        if np.isfinite(output).all():
+            continue
+        bad = (~np.isfinite(output)).reshape(len(output), -1).any(axis=1)
+        raise EdgeqError(
+            f"The model answers {int(bad.sum())} of {len(output)} samples with NaN or infinity; "
+            f"the first is sample {int(bad.argmax())}.",
+            f'output "{name}"',
+            "look for a logarithm, a root or a division in the model that these samples take out "
+            "of its range, or for weights that are NaN after a training that diverged",
+        )
+
+
 def write_arrays(path: Path, arrays: Sequence[Array]) -> None:
     """Write an .npy, or an .npz with positions for keys, whole or not at all.
 

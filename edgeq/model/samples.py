@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from edgeq.data import Expected, InputSpec, Normalization
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.outputs import CLASSES
+from edgeq.model.answer import class_count, find_outputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.tflite.metadata import Described
@@ -79,6 +81,10 @@ def expected_labels(graph: Graph) -> Expected:
     """What is known of a classifier's labels: names from its metadata, and how many classes."""
     main = graph.main
     last = main.tensors[main.outputs[0]].shape[-1:]
-    count = 2 if last in ((), (1,)) else last[0]
+    kind = find_outputs(graph)
+    if kind is not None and kind.kind == CLASSES:
+        count = class_count(graph)
+    else:
+        count = 2 if last in ((), (1,)) else last[0]
     names = next((out.labels for out in graph.info.outputs if out.labels), ())
-    return Expected(names if len(names) == count else (), count)
+    return Expected(names if count in (None, len(names)) else (), count)

@@ -124,7 +124,10 @@ def _confusion(found: Mapping[str, Any]) -> str:
     if not found.get("confusion"):
         return ""
     caption = f"Confusion matrix of the {found['of']} model; rows are true classes"
-    return confusion_picture(found["confusion"], found.get("classes") or [], caption)
+    classes = found.get("classes") or []
+    numbers = found.get("confusion_classes") or range(len(found["confusion"]))
+    names = [classes[number] if number < len(classes) else str(number) for number in numbers]
+    return confusion_picture(found["confusion"], names, caption)
 
 
 def _det(found: Mapping[str, Any]) -> str:

@@ -100,6 +100,29 @@ def test_a_model_that_gives_the_class_itself():
     )
 
 
+def test_a_class_beyond_what_can_be_counted_is_refused():
+    kind = Outputs("classes", "the last op is ARG_MAX")
+    labels = np.array([0, 2**40, 1])
+    for metric, shape in (("classification", (3,)), ("segmentation", (1, 3))):
+        chosen = np.zeros(shape, np.float32)
+        with pytest.raises(EdgeqError, match=f"go up to {2**40}; at most 4095"):
+            scored(metric, chosen, labels.reshape(shape), kind)
+
+
+def test_of_many_classes_the_matrix_is_of_those_that_appear():
+    generator = np.random.default_rng(4)
+    labels = generator.choice([3, 700, 1500, 4999], 40)
+    chosen = np.where(generator.random(40) < 0.7, labels, 12)
+    found = scored("classification", np.eye(5000, dtype=np.float32)[chosen], labels)
+    assert found.details["confusion_classes"].tolist() == [3, 12, 700, 1500, 4999]
+    assert np.array_equal(found.details["confusion"], known.confusion_matrix(labels, chosen))
+    assert len(found.details["recall"]) == 5000
+    recall = known.recall_score(labels, chosen, labels=[3, 4999], average=None)
+    assert [found.details["recall"][k] for k in (3, 4999)] == pytest.approx(list(recall))
+    expected = known.f1_score(labels, chosen, average="macro")
+    assert found.details["f1_macro"] == pytest.approx(expected)
+
+
 def test_several_labels_per_sample():
     generator = np.random.default_rng(1)
     outputs, labels = generator.random((80, 4)).round(1), generator.integers(0, 2, (80, 4))

@@ -24,8 +24,15 @@ from edgeq.metrics.base import Samples, Score
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
 from edgeq.metrics.table import METRICS
-from edgeq.model.answer import find_outputs
-from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
+from edgeq.model.answer import class_count, find_outputs
+from edgeq.model.arrays import (
+    check_finite,
+    dequantize,
+    input_tensors,
+    output_tensors,
+    to_input,
+    without_batch,
+)
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
@@ -340,7 +347,7 @@ def predict(
         kind: What the numbers of the first output are, where it is known.
 
     Raises:
-        EdgeqError: A sample does not fit, or labels have different shapes.
+        EdgeqError: A sample does not fit, labels have different shapes, or an answer is NaN.
     """
     tensors = input_tensors(graph.main)
     outputs: list[list[Array]] = [[] for _ in graph.main.outputs]
@@ -358,11 +365,14 @@ def predict(
         labels.extend(sample.label for sample in chunk)
         if keep_inputs:
             inputs.append(without_batch(dequantize(batch[0], tensors[0])))
+    found = [np.concatenate(kept) for kept in outputs]
+    check_finite(found, [tensor.name for tensor in output_tensors(graph.main)])
     return Samples(
-        [np.concatenate(kept) for kept in outputs],
+        found,
         _label_array(labels),
         np.concatenate(inputs) if inputs else np.empty(0),
         kind,
+        class_count(graph),
     )
 
 

@@ -50,7 +50,7 @@ def suspicions(metric: str, samples: Samples, score: Score) -> list[Suspicion]:
 
 
 def _of_classes(samples: Samples, score: Score) -> Iterator[Suspicion]:
-    classes = len(score.details["confusion"])
+    classes = len(score.details["recall"])
     labels = class_numbers(samples.labels, classes)
     chosen = answers(samples.outputs[0], samples.first)
     present = np.unique(labels)
@@ -74,7 +74,10 @@ def _of_classes(samples: Samples, score: Score) -> Iterator[Suspicion]:
 
 def _renamed(score: Score) -> Iterator[Suspicion]:
     """Whether answers would fit much better if the classes had other numbers."""
+    if "confusion" not in score.details:
+        return
     confusion: Array = score.details["confusion"]
+    numbers = score.details.get("confusion_classes", np.arange(len(confusion)))
     present = np.flatnonzero(confusion.sum(axis=1))
     best = confusion.argmax(axis=1)[present]
     if len(set(best.tolist())) < len(present) or (best == present).all():
@@ -82,7 +85,7 @@ def _renamed(score: Score) -> Iterator[Suspicion]:
     share = float(confusion[present, best].sum() / confusion.sum())
     if share < score.value + _RENAMED:
         return
-    moved = [f"{a} as {b}" for a, b in zip(present, best, strict=True) if a != b]
+    moved = [f"{numbers[a]} as {numbers[b]}" for a, b in zip(present, best, strict=True) if a != b]
     listed = ", ".join(moved[:_MOST_NAMED]) + (", ..." if len(moved) > _MOST_NAMED else "")
     yield Suspicion(
         f"The labels seem to be numbered otherwise than the model's classes: {share:.4f} of the "

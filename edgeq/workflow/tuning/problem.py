@@ -20,6 +20,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import outputs_by_value
 from edgeq.model.answer import find_outputs
+from edgeq.model.arrays import check_finite, output_tensors
 from edgeq.support.array import Array
 from edgeq.support.output import write_whole
 from edgeq.support.progress import stage
@@ -118,6 +119,8 @@ def _own_labels(source: FloatModel, samples: list[Array], options: DatasetOption
         path.write_bytes(source.data)
         inputs = {str(position): array for position, array in enumerate(samples)}
         output = run(path, inputs=inputs)[0]
+    first = output_tensors(source.graph.main)[0]
+    check_finite([output], [first.name])
     said = None if options is None else options.from_logits
     kind = find_outputs(source.graph, from_logits=said, loss=source.outputs)
     return answers(output, kind or outputs_by_value(output))

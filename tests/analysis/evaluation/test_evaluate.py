@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError, UsageError
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
@@ -124,6 +125,50 @@ def test_what_does_not_fit_is_refused(models, tmp_path):
     ):
         with pytest.raises(EdgeqError, match=words):
             edgeq.evaluate(model, data=data)
+
+
+def test_answers_that_are_nan_are_refused_by_every_metric(tmp_path):
+    keras = pytest.importorskip("keras")
+    source = keras.Input((2,))
+    path = tmp_path / "log.tflite"
+    path.write_bytes(float_model(keras.Model(source, keras.ops.log(source))).data)
+    inputs = np.full((6, 2), 0.5, np.float32)
+    inputs[(2, 5), 0] = -1  # whose logarithm is NaN
+    several = np.tile(np.float32([[0, 1], [1, 0]]), (3, 1))
+    for metric, labels in (
+        ("classification", several[:, 0].astype(int)),
+        ("regression", inputs),
+        ("anomaly", several[:, 0].astype(int)),
+        ("multi-label", several),
+        (f"{__file__}:largest", several),
+    ):
+        with pytest.raises(EdgeqError, match=r"2 of 6 samples with NaN .* first is sample 2"):
+            edgeq.evaluate(path, data=(inputs, labels), metric=metric)
+    found = edgeq.evaluate(path, data=(inputs[:2], np.log(inputs[:2])), metric="regression")
+    assert found.score.value == pytest.approx(0, abs=1e-6)
+
+
+def test_labels_of_a_model_that_gives_the_class_are_its_classes(tmp_path):
+    keras = pytest.importorskip("keras")
+    source = keras.Input((10,))
+    path = tmp_path / "class.tflite"
+    model = keras.Model(source, keras.layers.Softmax()(source))
+    path.write_bytes(float_model(model, head="class").data)
+    inputs = np.eye(10, dtype=np.float32)
+    for labels in (np.arange(10), np.eye(10), np.array([f"kind {n}" for n in range(10)])):
+        found = edgeq.evaluate(path, data=(inputs, labels))
+        assert found.score.value == 1.0
+        assert np.array_equal(found.score.details["confusion"], np.eye(10))
+    for beyond in (10, 200_000, 2**40):
+        labels = np.arange(10)
+        labels[3] = beyond
+        with pytest.raises(EdgeqError, match=f"to {beyond}; the model has the classes 0 to 9"):
+            edgeq.evaluate(path, data=(inputs, labels))
+
+
+def largest(outputs, labels):
+    """A metric that takes NaN in its stride."""
+    return np.nanmax(outputs)
 
 
 def test_json_stays_json(cli, models):
