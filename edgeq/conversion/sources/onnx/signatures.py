@@ -53,7 +53,7 @@ class Signatures:
 
         Raises:
             EdgeqError: Too few or too many inputs or outputs, one left out that must be there, or
-                an attribute that is missing, of another type, or there twice.
+                an attribute that is missing, of another type, there twice, or not looked at.
         """
         found = self.schema(proto.op_type)
         if found is None:
@@ -70,6 +70,14 @@ class Signatures:
                 f"op {schema.name} '{name}' {why}.",
                 self._source,
                 "export the model again; onnx.checker.check_model tells what else is wrong",
+            )
+        unread = [a.name for a in proto.attribute if not self._is_read(schema, a)]
+        if unread:
+            raise EdgeqError(
+                f"op {schema.name} '{name}' has its attribute {visible_line(unread[0])[:80]} set, "
+                "which edgeq does not look at.",
+                self._source,
+                "export without it; opset 13 or later has fewer of such",
             )
 
     def _left_out(self, proto: Any, schema: Any) -> str:
@@ -94,8 +102,6 @@ class Signatures:
                 word = attribute.s.decode("utf-8", "replace")
                 if word not in _WORDS[name]:
                     return f"has the {name} '{visible_line(word)[:80]}'"
-            if not self._is_read(schema, attribute):
-                return f"has its attribute {visible_line(name)[:80]} set, which edgeq does not know"
         missing = [n for n, a in schema.attributes.items() if a.required and n not in given]
         return f"has no attribute {missing[0]}" if missing else ""
 
