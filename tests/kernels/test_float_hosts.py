@@ -9,8 +9,7 @@ from edgeq.compiler.ops.host import shares
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.host_c import host_target
 from edgeq.devices.registry import open_device
-from tests.kernels.arm64 import NAMES as ARM64
-from tests.kernels.arm64 import missing, outputs_on_arm64
+from tests.kernels.arm64 import ARM64, outputs_on_arm
 from tests.kernels.layers import differences, outputs_on, random_layers, side_by_side
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec
 from tests.oracle.build import build as build_model
@@ -47,12 +46,12 @@ def test_fused_sums_are_near(layers, isa):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", ARM64)
+@pytest.mark.parametrize("isa", ARM64.levels)
 def test_fused_sums_are_near_on_arm64(layers, isa):
-    if missing():
-        pytest.skip(f"{missing()} is not installed")
+    if ARM64.missing():
+        pytest.skip(f"{ARM64.missing()} is not installed")
     plain = outputs_on("c", layers, 1, "portable")
-    for ours, theirs in zip(outputs_on_arm64(layers, 1, isa), plain, strict=True):
+    for ours, theirs in zip(outputs_on_arm(ARM64, layers, 1, isa), plain, strict=True):
         assert same_values(ours.tobytes(), theirs, "litert")
 
 

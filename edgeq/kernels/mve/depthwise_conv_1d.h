@@ -119,7 +119,7 @@ EQ_KERNEL void eq_line_channel_mve(const eq_depthwise_conv_1d_mve_params *p, con
  * wanted. */
 EQ_KERNEL int eq_line_by_eight_mve(const eq_depthwise_conv_1d_mve_params *p)
 {
-    return p->output_length > 4 && 7 * p->channels <= UINT16_MAX;
+    return p->output_length > 4 && 7 * p->channels <= (int32_t)UINT16_MAX;
 }
 
 /* What stays the same for all blocks of channels. */

@@ -178,8 +178,8 @@ EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, c
 EQ_KERNEL int eq_patch_by_eight_mve(const eq_depthwise_conv_2d_3x3_mve_params *p)
 {
     return p->stride == 1 && p->output_along >= 4 &&
-           p->output_line_pitch + 3 * p->output_pitch <= UINT16_MAX &&
-           7 * p->output_pitch <= UINT16_MAX;
+           p->output_line_pitch + 3 * p->output_pitch <= (int32_t)UINT16_MAX &&
+           7 * p->output_pitch <= (int32_t)UINT16_MAX;
 }
 
 /* The outputs at line `y` of a block of channels, and with stride 1 those of the next line. */
