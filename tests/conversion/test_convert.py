@@ -121,9 +121,13 @@ def test_proof_names_the_layer_that_stayed_float():
         prove_integer(result.data, "int8")
 
 
-def test_data_is_not_read_where_the_scheme_needs_none():
+def test_data_that_no_scheme_needs_is_for_the_check_of_the_float_model():
     model, _ = NETS["classifier"]()
-    assert edgeq.convert(model, data="no/such/file.npz", scheme="dynamic").calibration is None
+    missing = "no/such/file.npz"
+    with pytest.raises(EdgeqError, match="There is no 'no/such"):
+        edgeq.convert(model, data=missing, scheme="dynamic")
+    unchecked = edgeq.convert(model, data=missing, scheme="dynamic", quality_check=False)
+    assert unchecked.calibration is None
     with pytest.raises(UsageError, match="needs representative data"):
         edgeq.convert(model, scheme="int8")
     with pytest.raises(UsageError, match="int8") as caught:
