@@ -9,6 +9,7 @@ least processor that has it: an instruction that it lacks ends the program.
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from edgeq.compiler.build.toolchain import Toolchain
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
+from edgeq.support.resources import resource_dir
 from tests.kernels.hosts import FORMS, SIZE, first_calls
 from tests.kernels.layers import (
     Compared,
@@ -74,6 +76,12 @@ ARM32 = Machine("armv7", "arm-linux-gnueabihf-gcc", "qemu-arm", {"neon": "cortex
 TINY = ("kws", "resnet", "vww", "sww", "ad01")
 MACHINES = {machine.target: machine for machine in (ARM64, ARM32)}
 
+_LOOK = """
+#include <stdio.h>
+#include "eq_cpu_host.h"
+int main(void) { printf("%u", (unsigned int)eq_cpu_levels()); return 0; }
+"""
+
 
 def run_arm(
     machine: Machine,
@@ -103,6 +111,20 @@ def outputs_on_arm(
         path = Path(folder) / "layers.tflite"
         path.write_bytes(side_by_side([case.model for case in cases]))
         return run_arm(machine, path, inputs, CompileOptions(isa=isa), machine.cpus[isa])
+
+
+def levels_found(machine: Machine, folder: Path, cpu: str, *flags: str) -> int:
+    """The levels that a program finds on a processor, as the bits of eq_cpu_levels()."""
+    folder.mkdir(exist_ok=True)
+    header = (resource_dir("kernels") / "host" / "cpu.h").read_text()
+    (folder / "eq_cpu_host.h").write_text(header)
+    (folder / "look.c").write_text(_LOOK)
+    command = [machine.compiler, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+    subprocess.run([*command, *flags, "-static", "look.c", "-o", "look"], cwd=folder, check=True)
+    done = subprocess.run(
+        [machine.qemu, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
+    )
+    return int(done.stdout)
 
 
 def with_tflm(

@@ -1,7 +1,6 @@
 """NEON of 32-bit Arm gives TensorFlow Lite Micro's bytes, in QEMU's user mode."""
 
 import shutil
-import subprocess
 
 import pytest
 
@@ -12,8 +11,14 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote.facts import read_facts
 from edgeq.devices.remote.runner import for_its_cpu
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.support.resources import resource_dir
-from tests.kernels.arm64 import ARM32, five_models, outputs_on_arm, run_arm, small_model
+from tests.kernels.arm64 import (
+    ARM32,
+    five_models,
+    levels_found,
+    outputs_on_arm,
+    run_arm,
+    small_model,
+)
 from tests.kernels.hosts import FORMS, SIZE
 from tests.kernels.layers import compared_with, random_layers
 from tests.tools import need
@@ -87,32 +92,14 @@ def test_other_compilers_make_it_too(command, small):
     _same(small, NEON, "cortex-a8", command)
 
 
-_LOOK = """
-#include <stdio.h>
-#include "eq_cpu_host.h"
-int main(void) { printf("%u", (unsigned int)eq_cpu_levels()); return 0; }
-"""
 _HAS_NEON = 8
-
-
-def _levels(folder, cpu, *flags):
-    folder.mkdir(exist_ok=True)
-    header = (resource_dir("kernels") / "host" / "cpu.h").read_text()
-    (folder / "eq_cpu_host.h").write_text(header)
-    (folder / "look.c").write_text(_LOOK)
-    command = [ARM32.compiler, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
-    subprocess.run([*command, *flags, "-static", "look.c", "-o", "look"], cwd=folder, check=True)
-    done = subprocess.run(
-        [ARM32.qemu, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
-    )
-    return int(done.stdout)
 
 
 def test_the_system_says_what_the_cpu_has(tmp_path):
     need(not ARM32.missing(), ARM32.missing())
-    assert _levels(tmp_path, "cortex-a7") == _HAS_NEON
-    assert _levels(tmp_path, _WITHOUT) == 0
-    assert _levels(tmp_path, "cortex-a7", "-DEQ_LEVELS=16u") == 0
+    assert levels_found(ARM32, tmp_path, "cortex-a7") == _HAS_NEON
+    assert levels_found(ARM32, tmp_path, _WITHOUT) == 0
+    assert levels_found(ARM32, tmp_path, "cortex-a7", "-DEQ_LEVELS=16u") == 0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +119,7 @@ def test_without_a_c_library_its_text_says_so(features, found, flags, tmp_path):
     if features is not None:
         text.write_text(f"processor\t: 0\nFeatures\t: {features}\nCPU part\t: 1\n")
     told = f'-DEQ_CPUINFO="{text}"'
-    assert _levels(tmp_path / "c", "cortex-a7", told, *flags) == found
+    assert levels_found(ARM32, tmp_path / "c", "cortex-a7", told, *flags) == found
 
 
 def test_levels_of_one_name_are_those_of_their_cpu(monkeypatch):

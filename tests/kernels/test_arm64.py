@@ -1,7 +1,6 @@
 """The kernels of Arm give TensorFlow Lite Micro's bytes at every level, in QEMU's user mode."""
 
 import shutil
-import subprocess
 
 import pytest
 
@@ -12,8 +11,15 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote.facts import read_facts
 from edgeq.devices.remote.runner import for_its_cpu
 from edgeq.errors import EdgeqError
-from edgeq.support.resources import resource_dir
-from tests.kernels.arm64 import ARM64, TINY, five_models, outputs_on_arm, run_arm, small_model
+from tests.kernels.arm64 import (
+    ARM64,
+    TINY,
+    five_models,
+    levels_found,
+    outputs_on_arm,
+    run_arm,
+    small_model,
+)
 from tests.kernels.hosts import FORMS, SIZE
 from tests.kernels.layers import compared_with, random_layers
 from tests.tools import need
@@ -82,33 +88,15 @@ def test_a_level_is_not_run_where_it_is_lacking(small):
         run_arm(ARM64, path, inputs, CompileOptions(isa="neondot"), "cortex-a53")
 
 
-_LOOK = """
-#include <stdio.h>
-#include "eq_cpu_host.h"
-int main(void) { printf("%u", (unsigned int)eq_cpu_levels()); return 0; }
-"""
 _NEON, _DOT, _I8MM = 8, 16, 32
-
-
-def _levels(folder, cpu, *flags):
-    folder.mkdir(exist_ok=True)
-    header = (resource_dir("kernels") / "host" / "cpu.h").read_text()
-    (folder / "eq_cpu_host.h").write_text(header)
-    (folder / "look.c").write_text(_LOOK)
-    command = [ARM64.compiler, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
-    subprocess.run([*command, *flags, "-static", "look.c", "-o", "look"], cwd=folder, check=True)
-    done = subprocess.run(
-        [ARM64.qemu, "-cpu", cpu, "./look"], cwd=folder, check=True, capture_output=True
-    )
-    return int(done.stdout)
 
 
 def test_the_system_says_what_the_cpu_has(tmp_path):
     need(not ARM64.missing(), ARM64.missing())
-    assert _levels(tmp_path, "cortex-a53") == _NEON
-    assert _levels(tmp_path, "cortex-a76") == _NEON + _DOT
-    assert _levels(tmp_path, "max") == _NEON + _DOT + _I8MM
-    assert _levels(tmp_path, "max", "-DEQ_LEVELS=24u") == _NEON + _DOT
+    assert levels_found(ARM64, tmp_path, "cortex-a53") == _NEON
+    assert levels_found(ARM64, tmp_path, "cortex-a76") == _NEON + _DOT
+    assert levels_found(ARM64, tmp_path, "max") == _NEON + _DOT + _I8MM
+    assert levels_found(ARM64, tmp_path, "max", "-DEQ_LEVELS=24u") == _NEON + _DOT
 
 
 @pytest.mark.parametrize(
@@ -130,7 +118,7 @@ def test_without_a_c_library_its_text_says_so(features, found, tmp_path):
         text.write_text(
             f"processor\t: 0\nBogoMIPS\t: 38.40\nFeatures\t: {features}\nCPU part\t: 1\n"
         )
-    assert _levels(tmp_path / "c", "max", f'-DEQ_CPUINFO="{text}"') == found
+    assert levels_found(ARM64, tmp_path / "c", "max", f'-DEQ_CPUINFO="{text}"') == found
 
 
 @pytest.mark.parametrize(
