@@ -7,26 +7,11 @@ import pytest
 import edgeq.devices.qemu as qemu
 from edgeq.boards.target import load_target
 from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.image import shipped_text
 from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.devices.sim import watch
 from tests.devices.tiny import tiny_model
-
-WARNINGS = [
-    "-Wall",
-    "-Wextra",
-    "-Wpedantic",
-    "-Wconversion",
-    "-Wsign-conversion",
-    "-Wshadow",
-    "-Wundef",
-    "-Wvla",
-    "-Wstrict-prototypes",
-    "-Wmissing-prototypes",
-    "-Wcast-align",
-    "-Wcast-qual",
-    "-Werror",
-]
 
 
 @pytest.mark.parametrize("toolchain", ["gcc", "zig"])
@@ -48,6 +33,6 @@ def test_host_code(toolchain, monkeypatch):
         "eq_trace.c": shipped_text("hooks/eq_trace.c"),
         "eq_trace.h": shipped_text("hooks/eq_trace.h"),
     }
-    build(host_toolchain(), files, ["-std=c99", "-fPIC", *WARNINGS], ["-shared"], "all.so")
+    build(host_toolchain(), files, ["-fPIC", *WARNINGS], ["-shared"], "all.so")
     plugin = {"plugin.c": Path(watch._SOURCE).with_name("plugin.c").read_text()}
-    build(host_toolchain(), plugin, ["-std=c99", "-fPIC", *WARNINGS], ["-shared"], "plugin.so")
+    build(host_toolchain(), plugin, ["-fPIC", *WARNINGS], ["-shared"], "plugin.so")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from edgeq.compiler.ops import OPS
 from edgeq.compiler.ops.shared.base import Isa, Node, Unsupported
 from edgeq.compiler.ops.shared.copy import COPY
-from edgeq.compiler.ops.shared.quantized import padding_before
+from edgeq.compiler.ops.shared.windows import padding_before
 from edgeq.compiler.plan.program import Program, Step
 from edgeq.model.graph import Op, Tensor
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.shared.base import Isa, Node, Unsupported
 from edgeq.compiler.ops.shared.quantized import (
-    VALID,
     check_accumulator,
     clamp,
     effective_scales,
     layer_bias,
 )
+from edgeq.compiler.ops.shared.windows import VALID
 from edgeq.compiler.plan.flatten import Flat, Mark
 from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multipliers
 from edgeq.model.graph import Op, Subgraph, Tensor

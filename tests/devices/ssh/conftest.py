@@ -13,6 +13,20 @@ def server(tmp_path_factory):
     running.stop()
 
 
+@pytest.fixture
+def make(tmp_path):
+    """Starts servers, and ends them."""
+    servers = []
+
+    def start(*options, environment="", folder="sshd"):
+        servers.append(openssh.start(tmp_path / folder, *options, environment=environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory, monkeypatch):
     """Nothing of the tests reaches the user's own inventory, cache of agents or known hosts."""

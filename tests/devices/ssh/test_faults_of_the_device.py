@@ -26,20 +26,6 @@ IN_TIME_S = 10.0
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Starts servers, and ends them."""
-    servers = []
-
-    def start(*options, environment="", folder="sshd"):
-        servers.append(openssh.start(tmp_path / folder, *options, environment=environment))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-@pytest.fixture
 def tools(tmp_path):
     """A folder with the few programs that every Linux has, for a PATH without Python."""
     folder = tmp_path / "bin"

@@ -23,20 +23,6 @@ from tests.devices.ssh.faults import TOOLS
 from tests.tools import need
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Starts servers, and ends them."""
-    servers = []
-
-    def start(*options, environment="", folder="sshd"):
-        servers.append(openssh.start(tmp_path / folder, *options, environment=environment))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
 def error_of(address, model, in_time_s=5.0):
     begin = time.monotonic()
     with pytest.raises(EdgeqError) as caught:

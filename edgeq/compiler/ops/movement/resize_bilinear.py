@@ -21,7 +21,7 @@ from edgeq.compiler.ops.shared.base import (
     require,
 )
 from edgeq.compiler.ops.shared.movement import element_bytes, require_same_type
-from edgeq.compiler.ops.shared.quantized import image_shape
+from edgeq.compiler.ops.shared.windows import image_shape
 
 _TYPES = ("int8", "int16", "float32")
 _ONE = 1 << 10

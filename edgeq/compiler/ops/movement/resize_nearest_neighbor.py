@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind, require
 from edgeq.compiler.ops.shared.movement import ANY_TYPE
-from edgeq.compiler.ops.shared.quantized import image_shape
 from edgeq.compiler.ops.shared.remap import remap_call
+from edgeq.compiler.ops.shared.windows import image_shape
 
 
 def nearest(size: int, wanted: int, *, align_corners: bool, half_pixel: bool) -> NDArray[np.int64]:

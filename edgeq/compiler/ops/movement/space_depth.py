@@ -10,7 +10,7 @@ from edgeq.compiler.ops.shared.movement import (
     element_bytes,
     require_same_type,
 )
-from edgeq.compiler.ops.shared.quantized import image_shape
+from edgeq.compiler.ops.shared.windows import image_shape
 
 
 def _lower(node: Node, *, to_depth: bool) -> Call | None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from edgeq.compiler.ops.neural import conv_2d
 from edgeq.compiler.ops.shared.base import INPUT, OUTPUT, Call, Node, OpKind, Overlap, require
 from edgeq.compiler.ops.shared.float32 import float_clamp
-from edgeq.compiler.ops.shared.quantized import clamp, image_shape, padding_before
+from edgeq.compiler.ops.shared.quantized import clamp
+from edgeq.compiler.ops.shared.windows import image_shape, padding_before
 
 _HOST_WINDOW = 1 << 23
 _MVE_WINDOW = 5770  # 129 times its square is below 2^32, see eq_average_pool_2d_mve.h

@@ -46,43 +46,27 @@ from edgeq.compiler.ops.shared.quantized import (
     INT8_TYPES,
     check_accumulator,
     clamp,
-    image_shape,
     layer_bias,
-    padding_above,
-    padding_before,
     requant_constant,
 )
+from edgeq.compiler.ops.shared.windows import image_shape, image_sizes, sliding
 
 
 def geometry(node: Node) -> dict[str, int]:
     """The shape fields of eq_conv_2d_params."""
-    batches, input_h, input_w, input_c = image_shape(node.input(0))
-    output_batches, output_h, output_w, output_c = image_shape(node.output())
-    require(batches == output_batches, f"{batches} images in, {output_batches} out")
+    sizes = image_sizes(node)
+    input_c, output_c = sizes["input_c"], node.output().shape[3]
     filters, filter_h, filter_w, filter_c = image_shape(node.input(1))
     require(filters == output_c, f"{filters} filters for {output_c} output channels")
     require(filter_c > 0 and input_c % filter_c == 0, f"{input_c} channels, filters of {filter_c}")
     require(output_c % (input_c // filter_c) == 0, f"{output_c} channels do not form the groups")
-    stride_h, stride_w = node.option("stride_h"), node.option("stride_w")
-    dilation_h, dilation_w = node.option("dilation_h_factor"), node.option("dilation_w_factor")
-    require(min(stride_h, stride_w, dilation_h, dilation_w) > 0, "strides must be positive")
     return {
-        "batches": batches,
-        "input_h": input_h,
-        "input_w": input_w,
-        "input_c": input_c,
-        "output_h": output_h,
-        "output_w": output_w,
+        **sizes,
         "output_c": output_c,
         "filter_h": filter_h,
         "filter_w": filter_w,
         "filter_c": filter_c,
-        "stride_h": stride_h,
-        "stride_w": stride_w,
-        "dilation_h": dilation_h,
-        "dilation_w": dilation_w,
-        "pad_top": padding_above(node, input_h, output_h, filter_h, stride_h, dilation_h),
-        "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
+        **sliding(node, filter_h, filter_w),
     }
 
 

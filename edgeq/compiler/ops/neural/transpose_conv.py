@@ -29,15 +29,14 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.float32 import float_bias, float_clamp
 from edgeq.compiler.ops.shared.movement import element_bytes
 from edgeq.compiler.ops.shared.quantized import (
-    VALID,
     bias_values,
     check_accumulator,
     clamp,
-    image_shape,
     live_bias,
     scale_products,
 )
 from edgeq.compiler.ops.shared.wide import wide_rows
+from edgeq.compiler.ops.shared.windows import VALID, image_shape
 from edgeq.model.fixedpoint import quantize_multiplier
 
 _WEIGHTS, _INPUT, _BIAS = 1, 2, 3

@@ -1,4 +1,4 @@
-"""Arithmetic that the quantized ops share: requantization tables, clamps, padding."""
+"""Arithmetic that the quantized ops share: requantization tables, clamps, bounds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from edgeq.model.fixedpoint import SMALLEST_DIVISOR, activation_range, quantize_
 from edgeq.model.graph import Tensor
 
 ACCUMULATOR_LIMIT = 1 << 31
-WINDOW_LIMIT = 1 << 20
-VALID = 1
 INT8_TYPES = (("int8", "int8", "int8"), ("int8", "int4", "int8"))
 
 
@@ -132,38 +130,3 @@ def check_accumulator(
         f"accumulators can reach {int(bound.max(initial=0))}, more than 32-bit arithmetic holds",
     )
     return bound
-
-
-def padding_before(node: Node, size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
-    """Zero points before the first row or column; with VALID padding there are none.
-
-    Args:
-        size, out: Input and output extent.
-
-    Raises:
-        Unsupported: The output's extent is not what the padding gives.
-
-    Source: TFLite `ComputePaddingHeightWidth`.
-    """
-    require(min(kernel, stride, dilation) > 0, "windows, strides and dilations are positive")
-    require(max(kernel * dilation, stride) < WINDOW_LIMIT, "the window is too large")
-    effective = (kernel - 1) * dilation + 1
-    valid = node.option("padding") == VALID
-    expected = -(-(size - effective + 1 if valid else size) // stride)
-    require(out == expected > 0, f"{out} output rows or columns where {expected} are due")
-    return 0 if valid else max((out - 1) * stride + effective - size, 0) // 2
-
-
-def padding_above(node: Node, size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
-    """Like `padding_before`, for rows: a stripe of an image is told what stands above it."""
-    explicit = node.op.options.get("explicit_pad_top")
-    if explicit is not None:
-        return int(explicit)
-    return padding_before(node, size, out, kernel, stride, dilation)
-
-
-def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:
-    """Batch, height, width, channels of an NHWC tensor."""
-    require(len(tensor.shape) == 4, f"shape {tensor.shape} where four axes are needed")
-    batch, height, width, channels = tensor.shape
-    return batch, height, width, channels
