@@ -24,6 +24,7 @@ from edgeq.support.text import visible_line
 _CONFIG = "config.json"
 _METADATA = "metadata.json"
 _WEIGHTS = ".h5"
+_MODELS_WEIGHTS = "model.weights.h5"
 _MOST_CONFIG_BYTES = 64 << 20
 _MOST_METADATA_BYTES = 1 << 20
 _MOST_DEPTH = 256  # each network inside another adds six
@@ -109,7 +110,16 @@ def _config(path: Path) -> Any:
                     unpacked = Path(folder) / "weights.h5"
                     unpacked.write_bytes(data)
                     read_hdf5(unpacked, f"{path}, {visible_line(name)}", limit)
-        return _parsed(members[_CONFIG], path)
+        config = _parsed(members[_CONFIG], path)
+        if _MODELS_WEIGHTS not in members:
+            # Keras would take model.weights.npz: an archive in the archive, of which each number
+            # becomes an object of Python.
+            raise EdgeqError(
+                f"The file has no {_MODELS_WEIGHTS}: weights are read of that alone.",
+                str(path),
+                "load the model in Keras and save it again, with h5py installed",
+            )
+        return config
     if path.name.endswith((".h5", ".hdf5")):
         config = read_hdf5(path, str(path), limit)
         if config is None:
