@@ -54,7 +54,7 @@ class Journal:
 
     def _read(self, problem: dict[str, Any]) -> None:
         text = read_bytes(self._path, "journal").decode("utf-8", "replace")
-        # What stands behind the last end of a line was being written when the search was interrupted.
+        # What stands behind the last line was being written when the search was interrupted.
         *whole, rest = text.split("\n")
         if rest:
             self._path.write_text("".join(f"{line}\n" for line in whole))
