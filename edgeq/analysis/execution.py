@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
@@ -51,18 +52,36 @@ def run(
     Raises:
         EdgeqError: The inputs do not fit the model, or the device cannot run it.
     """
+    return _run(model, inputs, on, options, where).arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """Outputs, and what is known to be wrong with the arithmetic that made them."""
+
+    arrays: list[Array]
+    warnings: tuple[str, ...]
+
+
+def _run(
+    model: str | Path,
+    inputs: Array | Mapping[str, Array],
+    on: str,
+    options: CompileOptions | None,
+    where: str,
+) -> Ran:
     with as_tflite(model) as path, open_session(on, path, options) as session:
         graph = read_graph(path)
         fed = as_fed(graph, options)
         stream = None if fed is graph else fed.stream
         if stream is not None and _is_one(inputs, stream):
             samples = answerable(whole_recording(inputs, stream, where), stream, where)
-            return [without_batch(answers) for answers in session.stream(samples)]
+            return Ran([without_batch(a) for a in session.stream(samples)], session.warnings)
         if stream is not None and isinstance(inputs, np.ndarray):
             inputs = as_long(inputs, stream)
         axes = None if stream is not None else read_axes(graph.metadata, graph.path)
         arrays = model_inputs(inputs, fed.main, where, axes)
-        return [without_batch(array) for array in session.run(arrays)]
+        return Ran([without_batch(array) for array in session.run(arrays)], session.warnings)
 
 
 def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Array]:
@@ -74,7 +93,7 @@ def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Ar
 
 def run_files(
     model: Path, on: str, source: Path, output: Path, options: CompileOptions, *, force: bool
-) -> list[Array]:
+) -> Ran:
     """`run` from an .npy or .npz file to another; the output is written whole or not at all.
 
     Raises:
@@ -87,6 +106,6 @@ def run_files(
         inputs: Array | Mapping[str, Array] = read_recording(source, options.frontend.stream)
     else:
         inputs = read_arrays(source)
-    arrays = run(model, inputs=inputs, on=on, options=options, where=str(source))
-    write_arrays(output, arrays)
-    return arrays
+    ran = _run(model, inputs, on, options, str(source))
+    write_arrays(output, ran.arrays)
+    return ran

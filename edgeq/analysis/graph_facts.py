@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.analysis.macs import model_macs
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.support.text import lines_of
 
 if TYPE_CHECKING:
     from edgeq.compiler.compilation import Sources
@@ -82,7 +83,7 @@ def _steps(sources: Sources) -> tuple[dict[int, list[dict[str, Any]]], str]:
         if entry.get("subgraph", 0) or entry["index"] < 0:
             continue
         start, end = marks[number].end() + 1, marks[number + 1].start()
-        lines = text[start:end].rstrip().splitlines()
+        lines = lines_of(text[start:end].rstrip())
         indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
         found[entry["index"]].append(
             {

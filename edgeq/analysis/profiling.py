@@ -162,6 +162,7 @@ def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
+            found = replace(found, warnings=[*found.warnings, *session.warnings])
             report = metered(session, device, how.power, profile_options) if how.power else None
         check_measured(found, options, Path(model))
     macs = model_macs(_as_run(plain, found, options))

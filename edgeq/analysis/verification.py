@@ -67,6 +67,7 @@ class Verification(Result):
         first_op: The first op that differs on that input; None if unknown or equal.
         note: Why `first_op` is unknown; empty if it is not.
         owned: Whether `against` owns the arithmetic of all ops, so that a difference is a fault.
+        warnings: What is known to be wrong with the arithmetic of a device, in sentences.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Verification(Result):
     first_op: OpDifference | None = None
     note: str = ""
     owned: bool = True
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq verify`."""
@@ -153,6 +155,7 @@ def verify(
             n=n if inputs is None else compared,
             compared=compared,
             owned=owns(against, graph),
+            warnings=tuple(dict.fromkeys(said for session in pair for said in session.warnings)),
         )
         if not len(bad):
             return result

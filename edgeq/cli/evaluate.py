@@ -125,9 +125,8 @@ def evaluate(
         _show_robustness(result)
     else:
         show_evaluation(result)
-    if isinstance(result, Evaluation):
-        for warning in result.warnings:
-            say(f"Warning: {warning}", err=True)
+    for warning in result.warnings:
+        say(f"Warning: {warning}", err=True)
 
 
 def _evaluate_each(

@@ -53,10 +53,20 @@ def run(
 
     Integer inputs are taken as they are; floats are quantized with the model's own scale.
     """
-    arrays = run_files(model, on, source, output, options, force=force)
+    ran = run_files(model, on, source, output, options, force=force)
+    arrays = ran.arrays
+    for warning in ran.warnings:
+        say(f"Warning: {warning}", err=True)
     shapes = [list(array.shape) for array in arrays]
     if as_json:
         dtypes = [str(array.dtype) for array in arrays]
-        print_json({"output": str(output), "shapes": shapes, "dtypes": dtypes})
+        print_json(
+            {
+                "output": str(output),
+                "shapes": shapes,
+                "dtypes": dtypes,
+                "warnings": list(ran.warnings),
+            }
+        )
     else:
         say(f"{len(arrays[0])} samples -> {output}")

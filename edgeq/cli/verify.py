@@ -94,6 +94,8 @@ def verify(
             "twice, and not that they are right.",
             err=True,
         )
+    for warning in result.warnings:
+        say(f"Warning: {warning}", err=True)
     if as_json:
         print_json(result.to_json())
     else:
@@ -119,6 +121,8 @@ def _verify_each(
 def _show_each(report: FleetReport) -> None:
     for each in report.results:
         if each.verification is not None:
+            for warning in each.verification.warnings:
+                say(f"Warning: {warning}", err=True)
             say(describe(each.verification))
 
 

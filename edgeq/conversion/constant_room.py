@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from edgeq.model.model_file import MAX_BYTES
+
 MOST_NUMBERS = 1 << 28
 """How many numbers all ops of a model that depend on no input may make: 1 GiB of float32."""
 
@@ -48,13 +50,37 @@ def known_results(graph: Any) -> Iterator[tuple[str, str, int]]:
 
     TensorFlow's converter computes them, in the bodies of branches and loops too.
     """
-    yield from _known(graph)
+    for part in _parts(graph):
+        yield from _known(part)
+
+
+def check_sizes(graph: Any) -> None:
+    """Refuse tensors of a tf.Graph that no model of edgeq's may have.
+
+    TensorFlow ends the process on some of them.
+
+    Raises:
+        ValueError: There is one; with the op that gives it.
+    """
+    for part in _parts(graph):
+        for op in part.get_operations():
+            for output in op.outputs:
+                if _numbers(output.shape) * 8 >= MAX_BYTES:
+                    shape = tuple(output.shape.as_list())
+                    raise ValueError(
+                        f"shape {shape} of {op.type} '{op.name}' is larger than edgeq handles"
+                    )
+
+
+def _parts(graph: Any) -> Iterator[Any]:
+    """A tf.Graph and the bodies of its branches and loops."""
+    yield graph
     if any(op.type in _CALLS for op in graph.get_operations()):
         from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
         with graph.as_default():  # where bodies find the functions that they call
             for function in graph.as_graph_def().library.function:
-                yield from _known(function_def_to_graph(function))
+                yield function_def_to_graph(function)
 
 
 def _known(graph: Any) -> Iterator[tuple[str, str, int]]:

@@ -20,6 +20,7 @@ from edgeq.model.graph import Tensor
 from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
 from edgeq.support.foreign import read_bytes
 from edgeq.support.reasons import reason_of
+from edgeq.support.text import lines_of
 
 _MOST_LABEL_BYTES = 16 << 20
 
@@ -31,7 +32,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         EdgeqError: No such file, or no text, or a name twice.
     """
     try:
-        lines = read_bytes(path, "labels", _MOST_LABEL_BYTES).decode("utf-8-sig").splitlines()
+        lines = lines_of(read_bytes(path, "labels", _MOST_LABEL_BYTES).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise EdgeqError(f"The labels cannot be read: {reason_of(error)}.", str(path)) from None
     labels = tuple(line.strip() for line in lines if line.strip())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edgeq.conversion.constant_room import check_room, known_results
+from edgeq.conversion.constant_room import check_room, check_sizes, known_results
 from edgeq.conversion.gated import keep_apart
 from edgeq.errors import MissingDependency
 
@@ -102,7 +102,7 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> tuple[bytes, Any]:
 
     Raises:
         NoSuchOp: TensorFlow Lite lacks an op that it needs.
-        ValueError: Constants that it computes would be too large.
+        ValueError: Tensors, or all constants that it computes, would be too large.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
@@ -111,6 +111,8 @@ def freeze_and_convert(function: Any, specs: list[Any]) -> tuple[bytes, Any]:
 
     with quiet():
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+        check_room(known_results(concrete.graph))
+        check_sizes(concrete.graph)
         frozen = convert_variables_to_constants_v2(concrete)
         check_room(known_results(frozen.graph))
         frozen = keep_apart(tf, frozen)

@@ -16,7 +16,7 @@ from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complai
 from edgeq.devices.remote.options import read_options
 from edgeq.errors import EdgeqError, MissingDependency, first_few
 from edgeq.support.commands import answer_of
-from edgeq.support.text import visible_line
+from edgeq.support.text import lines_of, visible_line
 
 _ANSWER_S = 8.0
 _LONGEST = 100  # of a serial number or a state
@@ -65,7 +65,7 @@ def find_serial(wanted: str) -> str:
 
 def attached() -> dict[str, str]:
     """The state of every attached phone by its serial number: "device" when it is ready."""
-    lines = _adb("devices").splitlines()[1:]
+    lines = lines_of(_adb("devices"))[1:]
     pairs = [line.split("\t", 1) for line in lines if "\t" in line]
     return {
         visible_line(serial)[:_LONGEST]: visible_line(state)[:_LONGEST] for serial, state in pairs

@@ -32,6 +32,10 @@ class Address:
 _ALONE = ("local", "c", "tflm", "wasm")  # of which there is one on this machine
 
 
+class PasswordGiven(UsageError):
+    """An address holds a password."""
+
+
 def is_emulated(text: str) -> bool:
     """Whether an address is that of an emulated machine, which counts and keeps no time."""
     return text.startswith(("sim:", "qemu:"))
@@ -41,10 +45,10 @@ def refuse_password(user: str) -> None:
     """Refuse the part before the @ of a destination if it holds more than a name.
 
     Raises:
-        UsageError: It holds a password, which is not said again.
+        PasswordGiven: It holds a password, which is not said again.
     """
     if ":" in user:
-        raise UsageError(
+        raise PasswordGiven(
             "An address must not hold a password: it would be seen by everyone on this machine.",
             hint="use a key, the prompt, or the environment variable EDGEQ_SSH_PASSWORD",
         )

@@ -164,6 +164,11 @@ AnySession = TypeVar("AnySession", bound="Session")
 class Session(ABC):
     """One model loaded on one device. Calls are made in order, so state is kept between them."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is known to be wrong with this device's arithmetic on this model, in sentences."""
+        return ()
+
     @abstractmethod
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order.

@@ -15,9 +15,14 @@ import numpy as np
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import parse_graph
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
+# Ops by the types that LiteRT's plain kernels compute wrongly: the sums that they give are unlike
+# numpy's, those of its usual kernels are like them (tests/devices/test_local.py).
+_WRONG_IN_PLAIN = {"SUM": ("int8", "int16")}
+_NAMED = 3
 _LARGEST_ARENA = (1 << 31) - 16  # TensorFlow Lite Micro counts in 32 bits, and crashes above
 
 
@@ -35,6 +40,28 @@ class LiteRtOptions:
     threads: int = 1
     delegate: str = "xnnpack"
     kernels: str = "default"
+
+
+def faults_of_plain_kernels(graph: Graph) -> tuple[str, ...]:
+    """What LiteRT's Python package computes wrongly of a model with its plain kernels.
+
+    Its C library has plain kernels, too, and these are right.
+    """
+    found = [
+        where.describe(op)
+        for where in graph.subgraphs
+        for op in where.ops
+        if op.outputs and where.tensors[op.outputs[0]].dtype in _WRONG_IN_PLAIN.get(op.name, ())
+    ]
+    if not found:
+        return ()
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    said = (
+        "LiteRT's reference kernels compute SUM of int8 and int16 wrongly, and so all that follows "
+        f"{', '.join(found[:_NAMED])}{more}. These answers are not the model's: LiteRT without "
+        "them (delegate=none), TensorFlow Lite Micro and edgeq's C sum right."
+    )
+    return (said,)
 
 
 def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = False) -> Any:

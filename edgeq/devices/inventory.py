@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.devices.address import SCHEMES, parse_address
+from edgeq.devices.address import SCHEMES, PasswordGiven, parse_address
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support import escapes
 from edgeq.support.foreign import parse_toml, read_bytes
@@ -56,7 +57,33 @@ def read_inventory() -> Inventory:
             raise TypeError(problem)
     except (KeyError, TypeError, AttributeError) as e:
         raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
+    _refuse_passwords(devices, groups, where)
     return Inventory(devices, groups)
+
+
+def _refuse_passwords(
+    devices: Mapping[str, str], groups: Mapping[str, tuple[str, ...]], where: Path
+) -> None:
+    """Refuse a file that somebody has written a password into, before anything shows it.
+
+    Raises:
+        EdgeqError: It has one; with the name that it stands under, and whether others may read it.
+    """
+    named = [*devices.items(), *((name, each) for name, of in groups.items() for each in of)]
+    for name, address in named:
+        try:
+            parse_address(address)
+        except UsageError as error:
+            if not isinstance(error, PasswordGiven):
+                continue  # said when it is used
+            seen = stat.S_IMODE(where.stat().st_mode) & 0o044
+            raise EdgeqError(
+                f"The inventory holds a password, under '{name}'; it is not used"
+                + (", and other users of this machine can read it." if seen else "."),
+                str(where),
+                f"take it out of the file{', and change it on the device' if seen else ''}; "
+                "use a key, the prompt, or the environment variable EDGEQ_SSH_PASSWORD",
+            ) from None
 
 
 def _problem(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) -> str:
@@ -189,7 +216,7 @@ def _write(inventory: Inventory) -> None:
             str(path()),
             "edgeq devices remove NAME",
         )
-    write_whole(path(), text)
+    write_whole(path(), text, private=True)
 
 
 def _quoted(text: str) -> str:

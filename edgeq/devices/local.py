@@ -14,7 +14,11 @@ from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.fatal import guarded
-from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
+from edgeq.devices.interpreters import (
+    LiteRtOptions,
+    faults_of_plain_kernels,
+    litert_interpreter,
+)
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.tensors import (
@@ -72,6 +76,12 @@ class LocalSession(Session):
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
         self._interpreter = self._open()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the plain kernels compute wrongly of this model, where they were asked for."""
+        plain = self._options.kernels == "reference"
+        return faults_of_plain_kernels(self._graph) if plain else ()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""

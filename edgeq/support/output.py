@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -214,8 +215,13 @@ def is_full(place: Path) -> bool:
     return shutil.disk_usage(place).free < _FULL_BYTES
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
     """Write a file through a temporary neighbour, so that a reader never sees half of it.
+
+    Args:
+        path: The file.
+        data: Its content.
+        private: Whether a new file is its owner's alone; one that is there keeps its permissions.
 
     Raises:
         EdgeqError: The disk is full, or the file cannot be written for another reason.
@@ -224,20 +230,27 @@ def write_whole(path: Path, data: bytes | str) -> None:
     raw = data.encode() if isinstance(data, str) else bytes(data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_neighbour(path, raw)
+        _write_neighbour(path, raw, _private_mode(path) if private else _ordinary_mode())
     except OSError as error:
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
 
 
-def _write_neighbour(path: Path, raw: bytes) -> None:
+def _private_mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+
+
+def _ordinary_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _write_neighbour(path: Path, raw: bytes, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
-        # mkstemp makes private files; give the result the permissions of an ordinary one.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
+        Path(name).chmod(mode)  # mkstemp makes private files
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

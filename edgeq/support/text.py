@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 _UNUSUAL = re.compile(r"[^ -~\n\t]")
+_END_OF_LINE = re.compile(r"\r\n|\n|\r")
 _LINE = 200
 _MOST_DIGITS = 20  # a number of 64 bits has no more
 
@@ -28,6 +29,16 @@ def _spelled(character: str) -> str:
     if character.isprintable():
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text of somebody else's, without their ends.
+
+    `str.splitlines` ends lines at form feeds and at Unicode's own separators, too: those are
+    characters in a line for every other program that reads such a file.
+    """
+    lines = _END_OF_LINE.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 def line_problem(value: Any, most: int = _LINE) -> str:

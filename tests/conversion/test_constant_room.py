@@ -64,6 +64,35 @@ def test_a_saved_model_of_few_bytes_does_not_fill_the_memory(kind, tmp_path):
     assert f"by {'Fill' if kind == 'in a loop' else kind} '" in said
 
 
+WIDE = {
+    "an input": ((10**6, 10**6, 1), lambda k, x: k.layers.Flatten()(x)),
+    "a layer": ((4, 4, 1), lambda k, x: k.layers.UpSampling2D((50_000, 50_000))(x)),
+    "padding": ((8, 1), lambda k, x: k.layers.ZeroPadding1D((1 << 30, 0))(x)),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_huge_tensors_are_refused_before_tensorflow_optimizes(kind, tmp_path):
+    """It ended the process (segmentation fault) over a .keras file of 1.7 KB."""
+    keras = pytest.importorskip("keras")
+    shape, layer = WIDE[kind]
+    source = keras.Input(shape, name="wide")
+    path = tmp_path / "net.keras"
+    keras.Model(source, layer(keras, source)).save(path)
+    assert "is larger than edgeq handles" in refusal(path)
+
+
+def test_a_saved_model_with_a_huge_input_is_refused(tmp_path):
+    class Net(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 1 << 20, 1 << 20), tf.float32)])
+        def serve(self, x):
+            return {"y": tf.reshape(x, (1, -1))}
+
+    net = Net()
+    tf.saved_model.save(net, str(tmp_path / "net"), signatures=net.serve)
+    assert "shape (1, 1048576, 1048576) of Placeholder" in refusal(tmp_path / "net")
+
+
 def test_small_constants_are_computed_as_before(tmp_path):
     model = float_model(saved(tmp_path / "net", lambda _: tf.fill((3, 5), 2.0)))
     assert [op.name for op in model.graph.main.ops] == ["ADD"]

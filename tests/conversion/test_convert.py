@@ -245,6 +245,15 @@ def test_labels_and_normalization_travel_in_the_model(tmp_path):
     assert info.outputs[0].labels == ("yes", "no", "up", "dåwn")
 
 
+def test_a_label_may_hold_what_unicode_calls_an_end_of_line(tmp_path):
+    from edgeq.conversion.describe import read_labels
+
+    path = tmp_path / "labels.txt"
+    path.write_bytes("on\u2028off\r\nleft\x85right\nup\x0bdown\x0c and back\n".encode())
+    labels = ("on\u2028off", "left\x85right", "up\x0bdown\x0c and back")
+    assert read_labels(path) == labels
+
+
 def test_a_scheme_that_saves_nothing_says_so():
     import keras
 

@@ -332,3 +332,14 @@ def test_members_that_lead_out_of_the_archive(good, tmp_path, name):
         read_arrays(tmp_path / "x.npz")
     pack(tmp_path / "dots.keras", [*members(good / "net.keras").items(), ("a/..b/c..", b"x")])
     float_model(tmp_path / "dots.keras")
+
+
+def test_weights_in_an_archive_of_arrays_are_not_opened(good, tmp_path):
+    """Keras made 90 bytes of each number: gigabytes out of a file of two kilobytes."""
+    inner = io.BytesIO()
+    np.savez_compressed(inner, **{"layers/dense": np.zeros(1_000_000, np.float32)})
+    files = members(good / "net.keras")
+    del files["model.weights.h5"]
+    path = tmp_path / "npz.keras"
+    pack(path, [*files.items(), ("model.weights.npz", inner.getvalue())])
+    assert peak_mb(lambda: refused(path, "has no model.weights.h5")) < 50

@@ -1,5 +1,7 @@
 """Names and groups of devices."""
 
+import stat
+
 import pytest
 
 from edgeq.devices import inventory
@@ -43,6 +45,32 @@ def test_what_cannot_be_a_name(name):
 def test_odd_addresses_survive_the_file(address):
     inventory.add("odd", address)
     assert inventory.resolve("odd") == address
+
+
+def test_the_file_is_its_owners(tmp_path):
+    """What a user lets others read stays readable by them."""
+    inventory.add("a", "local")
+    assert stat.S_IMODE(inventory.path().stat().st_mode) == 0o600
+    inventory.path().chmod(0o640)
+    inventory.add("b", "local")
+    assert stat.S_IMODE(inventory.path().stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['[devices.lab]\naddress = "ssh://pi:secret@h"', '[groups]\nlab = ["ssh://pi:secret@h"]'],
+)
+@pytest.mark.parametrize(("mode", "seen"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_a_password_written_by_hand_is_refused_and_not_shown(line, mode, seen, cli):
+    inventory.path().parent.mkdir()
+    inventory.path().write_text(f'[devices.good]\naddress = "local"\n{line}\n')
+    inventory.path().chmod(mode)
+    for arguments in (("devices", "list"), ("devices", "list", "--json")):
+        done = cli(*arguments)
+        assert done.code == 1 and "holds a password, under 'lab'" in done.err
+        assert "secret" not in done.out + done.err
+        assert ("other users of this machine can read it" in done.err) == seen
+        assert ("change it on the device" in done.err.replace("\n", " ")) == seen
 
 
 def test_mistakes_are_said():

@@ -125,6 +125,8 @@ def fuzz(name: str, count: int, seed: int) -> tuple[Counter, dict[int, str]]:
             done, read, refused = _RECORD.unpack_from(shared)
             if status:
                 findings[done] = f"the process ended with {os.waitstatus_to_exitcode(status)}"
+                if done < first:
+                    break  # not over an input: it would never end
                 first = done + 1
         for file in folder.glob("finding-*"):
             number = file.name.removeprefix("finding-")

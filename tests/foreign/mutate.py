@@ -94,7 +94,10 @@ def each_value_another(data: bytes) -> Iterator[bytes]:
                         archive.writestr(each, content)
                 yield out.getvalue()
     elif data[:1] in (b"{", b"["):
-        holder = [json.loads(data)]
+        try:
+            holder = [json.loads(data)]
+        except ValueError:
+            return  # a TOML file begins with a bracket, too
         for inside, key in list(_places(holder)):
             kept = inside[key]
             for other in _KINDS:

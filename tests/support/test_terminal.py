@@ -8,7 +8,7 @@ import pytest
 from rich.table import Table
 
 from edgeq.support.terminal import console, say
-from edgeq.support.text import line_problem, visible, visible_line, whole_number
+from edgeq.support.text import line_problem, lines_of, visible, visible_line, whole_number
 
 ATTACKS = {
     "\x1b]0;title\x07": "\\x1b]0;title\\x07",
@@ -30,6 +30,14 @@ def test_visible(text, shown):
     assert visible(text) == shown
     assert visible("a\n\tb" + text) == "a\n\tb" + shown
     assert visible_line("a\nb" + text) == "a\\nb" + shown
+
+
+def test_lines_end_where_other_programs_end_them():
+    assert lines_of("a\nb\r\nc\rd") == ["a", "b", "c", "d"]
+    assert lines_of("a\n\nb\n") == ["a", "", "b"]
+    assert lines_of("") == [] and lines_of("\n") == [""]
+    odd = "one\u2028two\x85three\x0bfour\x0cfive\x1csix"
+    assert len(odd.splitlines()) == 6 and lines_of(odd + "\n") == [odd]
 
 
 @pytest.mark.parametrize(("text", "shown"), ATTACKS.items())

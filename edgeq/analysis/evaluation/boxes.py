@@ -111,6 +111,11 @@ class DetectorSession(Session):
         self._seen = stream.seen
         self._rules = box_rules_for(detection, graph, stream.first_answer, stream.step)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the model inside."""
+        return self._inner.warnings
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The detections in each of N frames."""
         (frames,) = inputs

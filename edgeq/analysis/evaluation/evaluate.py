@@ -77,6 +77,7 @@ class Evaluation(Result):
         real: The score of the float model on the very same samples; None if not asked for.
         against: That model's path.
         data: What was understood of the data.
+        arithmetic: What is known to be wrong with what the devices computed.
     """
 
     model: str
@@ -92,12 +93,13 @@ class Evaluation(Result):
     real: Score | None = None
     against: str | None = None
     data: Understood | None = None
+    arithmetic: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know, in sentences."""
         read = () if self.data is None else self.data.warnings
-        return (*read, *(suspicion.words for suspicion in self.suspicions))
+        return (*self.arithmetic, *read, *(suspicion.words for suspicion in self.suspicions))
 
     @property
     def by_chance(self) -> str:
@@ -181,8 +183,11 @@ def evaluate(
         kind = None if detection else output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph, data, reading, limit, metric)
 
+        arithmetic: dict[str, None] = {}
+
         def outputs_of(address: str) -> Samples:
             with open_judged(address, path, options, plain, reference=address != on) as session:
+                arithmetic.update(dict.fromkeys(session.warnings))
                 keep = metric == "anomaly"
                 return predict(
                     session, graph, dataset, keep_inputs=keep, total=dataset.count, kind=kind
@@ -221,6 +226,7 @@ def evaluate(
         real,
         None if against is None else str(against),
         dataset.understood,
+        tuple(arithmetic),
     )
 
 

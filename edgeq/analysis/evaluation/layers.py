@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.interpreters import faults_of_plain_kernels
 from edgeq.devices.registry import open_device
 from edgeq.model.arrays import dequantize, input_tensors, to_input
 from edgeq.model.graph import Graph, Op, Tensor, numpy_dtype
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 
-# The arithmetic of the contract, with every intermediate tensor readable.
-_TRACER = "local?kernels=reference"
+# The arithmetic of the contract, with every intermediate tensor readable; where its kernels are
+# known to be wrong, LiteRT's usual ones.
+_TRACER, _SOUND_TRACER = "local?kernels=reference", "local?delegate=none"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def layer_errors(
     graphs = read_graph(float_model), read_graph(integer_model)
     pairs = _matching(*graphs)
     sums = {tensor.index: _Sums() for _, tensor, _ in pairs}
-    device = open_device(_TRACER)
+    device = open_device(_SOUND_TRACER if faults_of_plain_kernels(graphs[1]) else _TRACER)
     options = CompileOptions()
     with (
         device.open(Path(float_model), options) as real,

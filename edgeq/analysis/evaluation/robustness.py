@@ -125,6 +125,7 @@ class Robustness(Result):
     n: int
     rows: tuple[Disturbed, ...]
     data: Understood | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq evaluate --robustness`."""
@@ -137,6 +138,7 @@ class Robustness(Result):
             "n": self.n,
             "data": self.data and self.data.to_json(),
             "robustness": [asdict(row) for row in self.rows],
+            "warnings": list(self.warnings),
         }
 
 
@@ -188,6 +190,7 @@ def robustness(
         sum(1 for _ in samples),
         tuple(rows),
         samples.understood,
+        ours.session.warnings,
     )
 
 

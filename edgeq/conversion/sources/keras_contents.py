@@ -24,6 +24,7 @@ from edgeq.support.text import visible_line
 _CONFIG = "config.json"
 _METADATA = "metadata.json"
 _WEIGHTS = ".h5"
+_MODELS_WEIGHTS = "model.weights.h5"
 _MOST_CONFIG_BYTES = 64 << 20
 _MOST_METADATA_BYTES = 1 << 20
 _MOST_DEPTH = 256  # each network inside another adds six
@@ -89,27 +90,7 @@ def _config(path: Path) -> Any:
         import_tensorflow()  # says what to install: h5py comes with it
     limit = unpacked_limit(path)
     if path.name.endswith(".keras"):
-        if not zipfile.is_zipfile(path):
-            raise EdgeqError("This is no sound Keras file: no zip archive.", str(path))
-        members = read_members(
-            path,
-            str(path),
-            lambda name: name in (_CONFIG, _METADATA) or name.endswith(_WEIGHTS),
-            member=limit,
-            whole=limit,
-        )
-        if _CONFIG not in members:
-            raise EdgeqError(f"This is no sound Keras file: it has no {_CONFIG}.", str(path))
-        # Keras reads it too, however large it becomes; it says a version and a date.
-        if len(data := members.get(_METADATA, b"")) > _MOST_METADATA_BYTES:
-            raise too_large(_METADATA, len(data), _MOST_METADATA_BYTES, str(path))
-        with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-            for name, data in members.items():
-                if name.endswith(_WEIGHTS):
-                    unpacked = Path(folder) / "weights.h5"
-                    unpacked.write_bytes(data)
-                    read_hdf5(unpacked, f"{path}, {visible_line(name)}", limit)
-        return _parsed(members[_CONFIG], path)
+        return _archived(path, limit)
     if path.name.endswith((".h5", ".hdf5")):
         config = read_hdf5(path, str(path), limit)
         if config is None:
@@ -122,6 +103,40 @@ def _config(path: Path) -> Any:
     raise EdgeqError(
         "Keras opens a file by its name's ending, .keras or .h5.", str(path), "rename it"
     )
+
+
+def _archived(path: Path, limit: int) -> Any:
+    """The same of a `.keras` file."""
+    if not zipfile.is_zipfile(path):
+        raise EdgeqError("This is no sound Keras file: no zip archive.", str(path))
+    members = read_members(
+        path,
+        str(path),
+        lambda name: name in (_CONFIG, _METADATA) or name.endswith(_WEIGHTS),
+        member=limit,
+        whole=limit,
+    )
+    if _CONFIG not in members:
+        raise EdgeqError(f"This is no sound Keras file: it has no {_CONFIG}.", str(path))
+    # Keras reads it too, however large it becomes; it says a version and a date.
+    if len(data := members.get(_METADATA, b"")) > _MOST_METADATA_BYTES:
+        raise too_large(_METADATA, len(data), _MOST_METADATA_BYTES, str(path))
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        for name, data in members.items():
+            if name.endswith(_WEIGHTS):
+                unpacked = Path(folder) / "weights.h5"
+                unpacked.write_bytes(data)
+                read_hdf5(unpacked, f"{path}, {visible_line(name)}", limit)
+    config = _parsed(members[_CONFIG], path)
+    if _MODELS_WEIGHTS not in members:
+        # Keras would take model.weights.npz: an archive in the archive, of which each number
+        # becomes an object of Python.
+        raise EdgeqError(
+            f"The file has no {_MODELS_WEIGHTS}: weights are read of that alone.",
+            str(path),
+            "load the model in Keras and save it again, with h5py installed",
+        )
+    return config
 
 
 def _parsed(text: str | bytes, path: Path) -> Any:

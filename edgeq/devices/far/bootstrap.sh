@@ -1,5 +1,6 @@
 # Sent to `sh` on the device: says what the device is, then obeys one line at a time.
 # POSIX sh only (dash, busybox, toybox, mksh). The host sets before it:
+#   EDGEQ_MARK              what our own lines begin with, another one for each connection
 #   EDGEQ_DIR               the folder the user chose, or nothing
 #   EDGEQ_BOOT, EDGEQ_ROOT  if it has asked before: the boot that it asked in, and the folder found.
 #                           As long as the device was not started anew, only what lies in the
@@ -9,7 +10,7 @@ LC_ALL=C; export LC_ALL
 umask 077
 
 alive() { kill -USR1 "$EDGEQ_WATCHDOG" 2>/dev/null; }
-section() { echo "@@$1"; }
+section() { echo "@@${EDGEQ_MARK}:$1"; }
 show() { [ -r "$2" ] && { section "$1 $2"; cat "$2" 2>/dev/null; echo; }; }
 # A file of one line, without a process of its own.
 line() { [ -r "$2" ] && { read -r text <"$2"; section "$1 $2"; echo "$text"; } 2>/dev/null; }
@@ -128,9 +129,26 @@ except Exception:
     getconf LONG_BIT 2>/dev/null || od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null
 }
 
+serve() {
+    while read -r line; do
+        alive
+        case $line in
+        beat) section beat ;;
+        # What follows this line on stdin is data for the command. One that fails may have left some,
+        # and data must never be obeyed: so that is the end.
+        "take "*) eval "${line#take }"; status=$?; echo; section "done $status"; [ $status = 0 ] || break ;;
+        "start "*) kill -9 "$EDGEQ_WATCHDOG"; eval "exec ${line#start }" ;;
+        # In the background, so that beats are still heard while a long command works.
+        *) (eval "$line"; status=$?; echo; section "done $status") </dev/null & ;;
+        esac
+    done
+    # The host has gone: so does everything that was started for it, the watchdog included.
+    kill -9 -$$
+}
+
 read -r boot </proc/sys/kernel/random/boot_id
 echo # a login script may have printed half a line
-echo "@@edgeq"
+section edgeq
 section boot; echo "$boot"
 if [ -n "$EDGEQ_BOOT" ] && [ "$boot" = "$EDGEQ_BOOT" ] && ours "$EDGEQ_ROOT" &&
     usable "$EDGEQ_ROOT" && cd "$EDGEQ_ROOT" # a worn SD card turns read-only without a new start
@@ -139,20 +157,7 @@ then
 else
     system; sensors; folders; pythons
 fi
-alive # the time that the probe had is over; from now on the host must beat
-section ready
-
-while read -r line; do
-    alive
-    case $line in
-    beat) echo "@@beat" ;;
-    # What follows this line on stdin is data for the command. One that fails may have left some,
-    # and data must never be obeyed: so that is the end.
-    "take "*) eval "${line#take }"; status=$?; echo; echo "@@done $status"; [ $status = 0 ] || break ;;
-    "start "*) kill -9 "$EDGEQ_WATCHDOG"; eval "exec ${line#start }" ;;
-    # In the background, so that beats are still heard while a long command works.
-    *) (eval "$line"; status=$?; echo; echo "@@done $status") </dev/null & ;;
-    esac
-done
-# The host has gone: so does everything that was started for it, the watchdog included.
-kill -9 -$$
+# One line, and the last: busybox and dash read their script in blocks, so what stood behind it could
+# be taken for what the host says, and what the host says for the script.
+# The time that the probe had is over; from now on the host must beat.
+alive; section ready; serve

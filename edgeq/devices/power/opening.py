@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import subprocess
 from collections.abc import Iterator
 
@@ -17,7 +18,6 @@ from edgeq.support.commands import answer_of
 
 INSTRUMENTS = ("ppk2", "joulescope")
 _ANSWER_S = 10.0
-_MARK = "@@meter"
 _MOST_TEXT = 1 << 16
 
 
@@ -103,14 +103,15 @@ def _shell(device: Device, address: Address) -> Iterator[Shell]:
     link = device.connect(None)
 
     def there(command: str) -> str:
-        process = link.start(f"echo; echo {_MARK}; {command}")
+        mark = f"@@{secrets.token_hex(8)}"
+        process = link.start(f"echo; echo {mark}; {command}")
         try:
             process.end_input()
             text = b""
             while len(text) < _MOST_TEXT and (data := process.read()):
                 text += data
             # Whatever a login script has printed came before.
-            return text.decode("utf-8", "replace").partition(f"\n{_MARK}\n")[2]
+            return text.decode("utf-8", "replace").partition(f"\n{mark}\n")[2]
         finally:
             process.close()
 

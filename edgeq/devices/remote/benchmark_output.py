@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeq.devices.numbers import real, whole
+from edgeq.support.text import lines_of
 
 _MOST_OPS = 100_000
 # What Android's log and TensorFlow's put in front of a line.
@@ -58,7 +59,7 @@ class BenchmarkOutput:
 
 def read_output(text: str) -> BenchmarkOutput:
     """The figures in the tool's output (stdout and stderr, or Android's log)."""
-    lines = [_PREFIX.sub("", line) for line in text.splitlines()]
+    lines = [_PREFIX.sub("", line) for line in lines_of(text)]
     counts = [_statistics(line) for line in lines if line.startswith("count=")]
     whole = "\n".join(lines)
     init = re.search(r"\bInit: (\d+)", whole)

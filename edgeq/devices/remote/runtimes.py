@@ -17,6 +17,8 @@ from edgeq.errors import EdgeqError, UsageError
 
 RUNTIMES = ("litert", "installed", "wheel", "c")
 AGENTS = ("python", "native")
+# Of LiteRT's Python package, as a distribution brings it or edgeq's pushed wheel.
+INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
 _IMPORT_S = 30.0  # numpy alone takes 10 s on an emulated Pi
 _CPU_DELEGATES = ("xnnpack", "none", "reference")
 _AGENT_MODULES = {"ctypes", "select", "socket", "binascii"}
@@ -195,7 +197,7 @@ def _plan_installed(request: Request) -> Plan:
 
 
 def _installed_module(request: Request) -> tuple[str, str] | None:
-    for module in ("ai_edge_litert", "tflite_runtime"):
+    for module in INTERPRETERS:
         version = _import(request, f"{module}.interpreter")
         if version is not None:
             return module, version

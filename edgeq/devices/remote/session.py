@@ -16,11 +16,13 @@ from edgeq.compiler.build.cache import cache_dir
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
+from edgeq.devices.interpreters import faults_of_plain_kernels
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
+from edgeq.devices.remote.runtimes import INTERPRETERS
 from edgeq.devices.remote.samples import Samples
 from edgeq.devices.replay import (
     HOST_BYTES,
@@ -89,6 +91,12 @@ class RemoteSession(Session):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the plain kernels of an interpreter there compute wrongly of this model."""
+        plain = self._setting.delegate == "reference" and self._agent.plan.runtime in INTERPRETERS
+        return faults_of_plain_kernels(self._graph) if plain else ()
 
     @property
     def pushed_bytes(self) -> int:

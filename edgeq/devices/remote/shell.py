@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import threading
 import time
 import weakref
@@ -62,7 +63,10 @@ class Shell:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._process = link.start(_START.replace("{silence}", str(link.silence_s)))
-        self._beat = b"beat\n"
+        # Nobody else's words begin so: a login text that looks like ours, a file that is printed.
+        self._token = secrets.token_hex(8)
+        self._mark = f"@@{self._token}:"
+        self._beat = b""  # until the shell is ready: it could take a part of one for its script
         self._lines = Mailbox()
         self._status: int | None = None  # of the process, if it ended while the link stood
         self._closed = threading.Event()
@@ -83,6 +87,7 @@ class Shell:
             LinkLost: The link is gone.
         """
         values = {
+            "EDGEQ_MARK": self._token,
             "EDGEQ_DIR": folder,
             "EDGEQ_BOOT": known.get("boot", "").strip(),
             "EDGEQ_ROOT": known.get("root", "").strip(),
@@ -98,8 +103,8 @@ class Shell:
                 size += len(line)
                 if size > _LONGEST_PROBE_BYTES:
                     raise EdgeqError("The device's answer is too long to be true.", self._link.name)
-                if line.startswith("@@") and ("edgeq" in sections or line == "@@edgeq"):
-                    name = line[2:].strip()
+                if line.startswith(self._mark):
+                    name = line.removeprefix(self._mark).strip()
                     if name != "beat":
                         sections[name] = ""
                 elif "edgeq" in sections:  # whatever a login script printed came before
@@ -107,6 +112,7 @@ class Shell:
                     sections[name] = sections.get(name, "") + _plain(line) + "\n"
         except (LinkLost, TooSlow) as failure:
             raise failure if "edgeq" in sections else self._no_shell(failure) from None
+        self._beat = b"beat\n"
         return sections if "uname" in sections else {**known, **sections}
 
     def _no_shell(self, failure: EdgeqError) -> EdgeqError:
@@ -165,10 +171,10 @@ class Shell:
         size = 0
         while True:
             line = self._line(end, "it does not finish")
-            if line.startswith("@@done "):
-                status = whole(line[7:])
+            if line.startswith(f"{self._mark}done "):
+                status = whole(line.rpartition(" ")[2])
                 return 1 if status is None else status, "\n".join(lines).strip()
-            if line != "@@beat":
+            if line != f"{self._mark}beat":
                 lines.append(_plain(line, tabs=tabs))
             size += len(line) + 1
             if size > most_bytes:
@@ -210,7 +216,7 @@ class Shell:
         """
         while True:
             line = self._line(end, "its answer does not come")
-            if line.startswith("@@") or not line:
+            if line.startswith(self._mark) or not line:
                 continue  # the shell's last words
             with contextlib.suppress(EdgeqError):
                 message = parse_json(line, self._link.name)

@@ -19,6 +19,7 @@ from edgeq.devices.remote.link import OtherDevice
 from edgeq.devices.ssh.config import HostSettings
 from edgeq.devices.ssh.readconf import matches
 from edgeq.support.output import write_whole
+from edgeq.support.text import lines_of
 
 
 class HostKeyError(OtherDevice):
@@ -72,7 +73,7 @@ def read_known_keys(settings: HostSettings) -> list[KnownKey]:
     keys: list[KnownKey] = []
     for path in (*settings.known_hosts, own_known_hosts()):
         try:
-            lines = path.read_text(errors="replace").splitlines()
+            lines = lines_of(path.read_text(errors="replace"))
         except OSError:
             continue
         keys += [key for line in lines if (key := _read_line(line, path))]
@@ -152,7 +153,7 @@ def enrol(settings: HostSettings, shown: Any) -> Path:
     """
     path = own_known_hosts()
     start = f"{settings.key_name} {shown.get_name()} "
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = lines_of(path.read_text()) if path.exists() else []
     kept = [line for line in lines if not line.startswith(start)]
     line = start + base64.b64encode(shown.asbytes()).decode()
     write_whole(path, "\n".join([*kept, line]) + "\n")

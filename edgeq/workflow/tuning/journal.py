@@ -54,11 +54,10 @@ class Journal:
 
     def _read(self, problem: dict[str, Any]) -> None:
         text = read_bytes(self._path, "journal").decode("utf-8", "replace")
-        lines = text.splitlines(keepends=True)
-        # A line without its end was being written when the search was interrupted.
-        whole = [line for line in lines if line.endswith("\n")]
-        if len(whole) < len(lines):
-            self._path.write_text("".join(whole))
+        # What stands behind the last line was being written when the search was interrupted.
+        *whole, rest = text.split("\n")
+        if rest:
+            self._path.write_text("".join(f"{line}\n" for line in whole))
         if not whole:  # it was interrupted before there was anything in it
             self._append(problem)
             return

@@ -51,6 +51,16 @@ def test_an_unknown_key_is_refused(own, monkeypatch, more, variable):
     assert "edgeq devices trust" in caught.value.hint
 
 
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x85", "\u2028"])
+def test_a_key_in_a_comment_is_none(own, end):
+    """OpenSSH ends lines at \\n: what follows other separators belongs to the other host's line."""
+    server, known = own
+    wanted = settings(server)
+    known.write_text(f"other ssh-ed25519 AAAA a comment{end}{known.read_text()}")
+    with pytest.raises(HostKeyError, match="Unknown host key"):
+        connect(wanted)
+
+
 def test_a_changed_key_is_refused(own):
     server, known = own
     openssh.keygen(server.folder / "other")

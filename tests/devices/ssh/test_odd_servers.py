@@ -46,6 +46,7 @@ GREETINGS = {
     "a line": "echo Welcome to my Pi",
     "half a line": "printf 'Pi> '",
     "marks": "echo @@root; echo /etc; printf '@@cached\\n@@ready'",
+    "all marks": "echo @@ready; echo @@edgeq; echo @@:edgeq; echo @@root; echo /etc; echo @@done 7",
     "much": "head -c 60000 /dev/zero | tr '\\\\0' x",
 }
 
