@@ -15,10 +15,13 @@ from edgeq.compiler.build.toolchain import (
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware.tools import run_tool
+from edgeq.support.output import write_whole
 
 _TIMEOUT_S = 600
 _FLAGS = ("-std=c99", "-O3", "-ffunction-sections", "-fdata-sections", "-fno-common")
 _WEB_STACK_BYTES = 1 << 16
+_WASM = b"\0asm\x01\0\0\0"
+_DATA_SECTION = 11
 # Ends of names; whether there are vectors, and relaxed ones.
 WEB_FORMS = (("", False, False), (".simd", True, False), (".relaxed", True, True))
 ABIS = {
@@ -130,7 +133,7 @@ def app_commands(template: str, name: str, folder: Path) -> list[list[str]]:
 
 
 def compile_binaries(template: str, name: str, folder: Path, without: str = "") -> None:
-    """Compile a project's binaries in its folder.
+    """Compile a project's binaries in its folder, and finish them.
 
     Args:
         template: The kind of project.
@@ -149,3 +152,54 @@ def compile_binaries(template: str, name: str, folder: Path, without: str = "") 
         done = run_tool(command, _TIMEOUT_S, folder=folder)
         if done.code:
             raise EdgeqError(f"The C compiler failed on {file}:\n{done.tail(15)}")
+    finish_binaries(template, name, folder)
+
+
+def finish_binaries(template: str, name: str, folder: Path) -> None:
+    """What is left to do when the commands of a project are done: `web` holds its weights once.
+
+    The weights are the last section of a module, and those of all forms are the same bytes: they
+    are put into a file of their own. A form and that file, one after the other, are a module. Where
+    the forms' data differ, they stay as they are and that file is empty.
+
+    Raises:
+        EdgeqError: A file is no module that a linker makes.
+    """
+    if template != "web":
+        return
+    files = [folder / f"{name}{suffix}.wasm" for suffix, _, _ in WEB_FORMS]
+    modules = [(path, path.read_bytes()) for path in files if path.is_file()]
+    parts = [(path, *_cut(module, path.name)) for path, module in modules]
+    same = len({data for _, _, data in parts}) == 1
+    for path, code, data in parts if same else ():
+        write_whole(path, code)
+        write_whole(folder / data_file(name), data)
+    if not same:
+        write_whole(folder / data_file(name), b"")
+
+
+def data_file(name: str) -> str:
+    """The file of a `web` project that holds the weights of all its forms."""
+    return f"{name}.data"
+
+
+def _cut(module: bytes, name: str) -> tuple[bytes, bytes]:
+    """A WebAssembly module in two parts: what comes before its data section, and that section."""
+    at = len(_WASM)
+    if module[:at] != _WASM:
+        raise EdgeqError("The C compiler made no WebAssembly module.", name)
+    while at < len(module):
+        size, begin = _leb128(module, at + 1)
+        if module[at] == _DATA_SECTION and begin + size == len(module):
+            return module[:at], module[at:]
+        at = begin + size
+    return module, b""
+
+
+def _leb128(raw: bytes, at: int) -> tuple[int, int]:
+    """The unsigned number of variable length at a place, and the place behind it."""
+    value = shift = 0
+    while raw[at] & 0x80:
+        value |= (raw[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    return value | raw[at] << shift, at + 1

@@ -14,7 +14,7 @@ from edgeq.compiler.build.compiler import DoesNotFit, too_large
 from edgeq.compiler.build.toolchain import version_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.account import ImageAccount, account_of
-from edgeq.firmware.app_binaries import app_commands
+from edgeq.firmware.app_binaries import app_commands, finish_binaries
 from edgeq.firmware.create import Project, read_project
 from edgeq.firmware.formats import intel_hex, read_segments, uf2
 from edgeq.firmware.linkmap import Share, read_shares
@@ -73,6 +73,7 @@ def build_project(folder: str | Path) -> Build:
     _check_place(project.folder)
     for command in build_commands(project):
         _run(command, project)
+    finish_binaries(project.template, project.name, project.folder)
     return _collect(project)
 
 

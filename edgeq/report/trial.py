@@ -15,7 +15,7 @@ from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import EdgeqError
-from edgeq.firmware.app_binaries import compile_binaries
+from edgeq.firmware.app_binaries import compile_binaries, data_file
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.names import project_name
 from edgeq.firmware.project import render_project
@@ -24,7 +24,7 @@ from edgeq.model.joining import FrontEnd
 from edgeq.support.output import file_digest, write_whole
 
 MOST_BYTES = 1 << 20
-"""Of a .tflite file that goes into a page; it does so twice, and a third larger."""
+"""Of a .tflite file that goes into a page; its weights are there once, and a third larger."""
 
 MOST_PANELS = 4
 """On one page: each takes some seconds to compile."""
@@ -41,7 +41,8 @@ class Trial:
     Attributes:
         loader: The ES module of the `web` project.
         title: What its `load` function's name ends in.
-        plain, vectors: The WebAssembly module in its two forms, in base64.
+        plain, vectors: The WebAssembly module's code in its two forms, in base64.
+        data: What follows both, its weights.
         way: What the panel takes beside numbers: "image", "sound" or "numbers".
         samples: Type of the samples that are pushed into it; empty without a front end.
         kilobytes: Size of what a browser loads, in thousands of bytes.
@@ -51,6 +52,7 @@ class Trial:
     title: str
     plain: str
     vectors: str
+    data: str
     way: str
     samples: str
     kilobytes: float
@@ -128,22 +130,23 @@ def _built(model: Path, front: FrontEnd | None) -> Trial | str:
         return "The panel is for models without floats; this one has some."
     made = firmware_model(sources, replay=False)
     title = project_name(made.name, _TEMPLATE)
-    files = render_project([made], load_target("wasm32"), _TEMPLATE, title, force=True)
+    texts = render_project([made], load_target("wasm32"), _TEMPLATE, title, force=True)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
         folder = Path(scratch)
-        for path, text in files.items():
+        for path, text in texts.items():
             write_whole(folder / path, text)
         compile_binaries(_TEMPLATE, title, folder, without=f"{title}.relaxed.wasm")
-        plain = (folder / f"{title}.wasm").read_bytes()
-        vectors = (folder / f"{title}.simd.wasm").read_bytes()
+        files = (f"{title}.wasm", f"{title}.simd.wasm", data_file(title))
+        plain, vectors, data = ((folder / file).read_bytes() for file in files)
     return Trial(
-        files["index.js"],
+        texts["index.js"],
         made.title,
         b64encode(plain).decode(),
         b64encode(vectors).decode(),
+        b64encode(data).decode(),
         _way(made),
         made.stream.dtype if made.stream else "",
-        len(vectors) / 1000,
+        (len(vectors) + len(data)) / 1000,
     )
 
 

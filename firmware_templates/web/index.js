@@ -65,17 +65,23 @@ export function bestVectors() {
 
 const compiled = new Map();
 
-async function compile(url) {
+async function bytes(url) {
     if (url.protocol === "file:") {
         const { readFile } = await import("node:fs/promises");
-        return WebAssembly.compile(await readFile(url));
+        return readFile(url);
     }
     const answer = await fetch(url);
     if (!answer.ok) {
         throw new Error(`${url} was not found: ${answer.status}`);
     }
-    // Not streaming: that asks for application/wasm, which not every server says.
-    return WebAssembly.compile(await answer.arrayBuffer());
+    return answer.arrayBuffer();
+}
+
+/** The weights are the end of a module, and in all forms the same: they lie in a file of their own. */
+async function compile(url) {
+    const data = new URL("./{{ name }}.data", import.meta.url);
+    const parts = await Promise.all([bytes(url), bytes(data)]);
+    return WebAssembly.compile(await new Blob(parts).arrayBuffer());
 }
 
 /** The compiled module, for `load` or to be posted to a worker; compiled once. */

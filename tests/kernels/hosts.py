@@ -12,7 +12,7 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -86,6 +86,19 @@ def compared(
             yield from check_together(first_calls(chunk), oracle, levels, builds)
 
 
+def in_turns(
+    turns: Mapping[str, Iterator[Result]], size: int
+) -> Iterator[tuple[str, list[Result]]]:
+    """So many results of each in turn, so that a run that is cut short has some of all."""
+    waiting = dict(turns)
+    while waiting:
+        for name in list(waiting):
+            if found := list(itertools.islice(waiting[name], size)):
+                yield name, found
+            else:
+                del waiting[name]
+
+
 def main() -> int:
     """Compare random layers and graphs at each level; 1 if any differs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,11 +110,13 @@ def main() -> int:
     given = parser.parse_args()
     levels = [e.name for e in LEVELS if e.name in (given.isa or NAMES) and runs_here(e)]
     chosen = [name for name in GENERATORS if given.only in name]
+    each = -(-given.n // max(1, len(chosen)))
+    turns = {name: compared(name, levels, each, given.seed, given.checked) for name in chosen}
     begun, failed = time.monotonic(), 0
     taken: Counter[tuple[str, str]] = Counter()
     verdicts: Counter[tuple[str, str]] = Counter()
-    for name in chosen:
-        for result in compared(name, levels, -(-given.n // len(chosen)), given.seed, given.checked):
+    for name, results in in_turns(turns, PER_PROGRAM * len(levels)):
+        for result in results:
             isa = result.case.isa
             verdicts[isa, result.verdict] += 1
             if result.verdict == "same":

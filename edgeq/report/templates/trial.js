@@ -249,7 +249,8 @@ async function start(id, load) {
     const root = document.getElementById(id);
     try {
         const vectors = hasVectors();
-        const module = await WebAssembly.compile(bytesOf(`${id}-${vectors ? "vectors" : "plain"}`));
+        const parts = [bytesOf(`${id}-${vectors ? "vectors" : "plain"}`), bytesOf(`${id}-data`)];
+        const module = await WebAssembly.compile(await new Blob(parts).arrayBuffer());
         const panel = new Panel(id, await load({ module }), await load({ module }), vectors);
         const takers = { text: takeNumbers(panel) };
         if (panel.facts.way === "image") {

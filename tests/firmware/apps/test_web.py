@@ -10,6 +10,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from edgeq.errors import EdgeqError
+from edgeq.firmware.app_binaries import finish_binaries
 from edgeq.firmware.building import build_project
 from edgeq.firmware.create import create_project, read_project
 from edgeq.model.arrays import dequantize, quantize
@@ -86,11 +88,12 @@ def test_the_commands_of_the_readme(project):
     files = {file["path"] for file in json.loads(done.stdout)[0]["files"]}
     assert files == {
         "README.md", "index.js", "index.d.ts", "package.json", "m_net.wasm", "m_net.simd.wasm",
-        "m_net.relaxed.wasm",
+        "m_net.relaxed.wasm", "m_net.data",
     }  # fmt: skip
-    before = (project / "m_net.simd.wasm").read_bytes()
+    made = [*project.glob("*.wasm"), project / "m_net.data"]
+    before = [path.read_bytes() for path in made]
     build_project(project)
-    assert (project / "m_net.simd.wasm").read_bytes() == before
+    assert [path.read_bytes() for path in made] == before
 
 
 def test_real_numbers_and_wrong_ones(project, models):
@@ -190,14 +193,55 @@ def test_chromium_gives_the_bytes_of_tflm_in_the_page_and_in_a_worker(
 
 
 def test_a_page_with_kws_has_at_most_150_kb(make_project):
-    """What a browser loads: one of three forms. A site holds all of them."""
+    """What a browser loads, code in one of three forms and the weights; and a site that has all."""
     folder = make_project("web", ("kws",))
     sizes = {path.name: path.stat().st_size for path in folder.glob("*.*")}
     page = [folder / "index.js", folder / "example/index.html", folder / "example/worker.js"]
     rest = sum(path.stat().st_size for path in page)
     forms = [sizes[f"m_net{end}"] for end in (".wasm", ".simd.wasm", ".relaxed.wasm")]
-    assert rest + max(forms) < 75_000
-    assert rest + sum(forms) < 180_000
+    assert sizes["m_net.data"] > 33_000
+    assert rest + max(forms) + sizes["m_net.data"] < 75_000
+    assert rest + sum(forms) + sizes["m_net.data"] < 110_000
+
+
+def _module(data):
+    """A module with one page of memory that holds `data` at 0 and shows it."""
+    wasm = b"\0asm\1\0\0\0" + b"\x05\x03\1\0\1" + b"\x07\x05\1\1m\2\0"
+    segment = b"\1\0\x41\0\x0b" + bytes([len(data)]) + data
+    return wasm + b"\x0b" + bytes([len(segment)]) + segment
+
+
+def test_the_weights_of_all_forms_lie_in_one_file_if_they_are_equal(tmp_path):
+    ends = (".wasm", ".simd.wasm", ".relaxed.wasm")
+    for end in ends:
+        (tmp_path / f"net{end}").write_bytes(_module(b"weights"))
+    finish_binaries("web", "net", tmp_path)
+    data = (tmp_path / "net.data").read_bytes()
+    assert data.endswith(b"weights")
+    for end in ends:
+        code = (tmp_path / f"net{end}").read_bytes()
+        assert b"weights" not in code
+        assert code + data == _module(b"weights")
+    wasmtime = pytest.importorskip("wasmtime")
+    store = wasmtime.Store()
+    shown = wasmtime.Instance(store, wasmtime.Module(store.engine, code + data), [])
+    assert bytes(shown.exports(store)["m"].read(store, 0, 7)) == b"weights"
+
+
+def test_forms_whose_data_differ_stay_whole(tmp_path):
+    for end, data in ((".wasm", b"one"), (".simd.wasm", b"two"), (".relaxed.wasm", b"one")):
+        (tmp_path / f"net{end}").write_bytes(_module(data))
+    finish_binaries("web", "net", tmp_path)
+    assert (tmp_path / "net.data").read_bytes() == b""
+    assert (tmp_path / "net.wasm").read_bytes() == _module(b"one")
+    assert (tmp_path / "net.simd.wasm").read_bytes() == _module(b"two")
+
+
+def test_what_is_no_module_is_an_error(tmp_path):
+    for end in (".wasm", ".simd.wasm", ".relaxed.wasm"):
+        (tmp_path / f"net{end}").write_bytes(b"\x7fELF")
+    with pytest.raises(EdgeqError, match="no WebAssembly module"):
+        finish_binaries("web", "net", tmp_path)
 
 
 def test_types_are_those_of_the_module(project):
