@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +25,10 @@ _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs 
 # numpy's, those of its usual kernels are like them (tests/devices/test_local.py).
 _WRONG_IN_PLAIN = {"SUM": ("int8", "int16")}
 _NAMED = 3
+_OF_PROFILING = re.compile(
+    r"InvokeWithCalibration failed: |failed to get XNNPACK profile information\."
+)
+_NODE = re.compile(r"Node number \d+ \((\w+)\) failed to invoke\.")
 _LARGEST_ARENA = (1 << 31) - 16  # TensorFlow Lite Micro counts in 32 bits, and crashes above
 
 
@@ -99,6 +105,29 @@ def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool =
                 return litert_interpreter(model, usual, preserve=preserve)
             raise EdgeqError(f"LiteRT cannot run this model: {detail}") from None
     return interpreter
+
+
+@contextmanager
+def computing(what: str, where: str = "") -> Iterator[None]:
+    """What LiteRT says of values that it cannot compute with, as an error of the user's.
+
+    Args:
+        what: Whose values they are, such as "sample 3 of the data".
+        where: The model or the data.
+
+    Raises:
+        EdgeqError: LiteRT failed; its own words are in the message.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        said = _NODE.sub(r" (\1)", _OF_PROFILING.sub("", str(error)))
+        raise EdgeqError(
+            f"LiteRT cannot compute {what}: {said.strip()}.",
+            where,
+            "values that count places must lie inside their tables: are the data prepared as those "
+            "of the training?",
+        ) from None
 
 
 def micro_interpreter(

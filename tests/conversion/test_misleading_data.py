@@ -85,3 +85,23 @@ def test_the_sample_with_nan_is_named(model):
     with pytest.raises(EdgeqError, match="holds infinity") as caught:
         edgeq.convert(model, data=data)
     assert "sample 7" in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{}, {"scheme": "float16", "quality_check": True}])
+def test_places_beyond_a_table_are_named_with_their_sample(settings, tmp_path):
+    """LiteRT's words for it came as a traceback."""
+    keras = pytest.importorskip("keras")
+    source = keras.Input((3,), dtype="int32", name="words")
+    value = keras.layers.Flatten()(keras.layers.Embedding(10, 4)(source))
+    model = keras.Model(source, keras.layers.Dense(2)(value))
+    data = np.random.default_rng(0).integers(0, 10, (20, 3)).astype(np.int32)
+    edgeq.convert(model, data=data)
+    data[2, 1] = 12
+    if settings:  # nothing is calibrated: it is said that nothing was compared
+        assert "indices[2,1] = 12 is not in" in str(
+            edgeq.convert(model, data=data, **settings).warnings
+        )
+        return
+    with pytest.raises(EdgeqError, match="LiteRT cannot compute sample 2 of the data: gather") as e:
+        edgeq.convert(model, data=data, **settings)
+    assert "inside their tables" in e.value.hint

@@ -11,7 +11,7 @@ import numpy as np
 from edgeq.analysis.diagnosis.cut import CutModel, DisturbedModel
 from edgeq.analysis.diagnosis.pairs import Pair
 from edgeq.conversion.calibration.calibrate import LARGEST, TOO_LARGE
-from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
+from edgeq.devices.interpreters import LiteRtOptions, computing, litert_interpreter
 from edgeq.errors import EdgeqError
 from edgeq.model.arrays import dequantize, quantize, to_input
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
@@ -152,7 +152,8 @@ def own_errors(
         inputs = _inputs(real, sample)
         for index, value in inputs.items():
             tracer.set_tensor(index, value)
-        tracer.invoke()
+        with computing("a sample of the data", real.path):
+            tracer.invoke()
         values = {p.real.index: tracer.get_tensor(p.real.index) for p in pairs} | inputs
         if not all(np.abs(value).max(initial=0) < LARGEST for value in inputs.values()):
             raise EdgeqError(

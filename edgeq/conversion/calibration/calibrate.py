@@ -16,6 +16,7 @@ from edgeq.conversion.flatbuffer import with_outputs
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.tensorflow import quiet
 from edgeq.data import Dataset, Sample
+from edgeq.devices.interpreters import computing
 from edgeq.errors import EdgeqError
 from edgeq.support.progress import track
 
@@ -256,14 +257,15 @@ class _Probe:
         """The same for each call."""
         inputs = [(d["index"], tuple(d["shape"])) for d in self._interpreter.get_input_details()]
         handle = self._interpreter._native_handle()
-        for sample in samples:
+        for number, sample in enumerate(samples):
             if sample.starts:
                 self._cut = True
                 self._interpreter.reset_all_variables()
                 self._inside.reset()
             for (index, shape), value in zip(inputs, sample.inputs, strict=True):
                 self._interpreter.set_tensor(index, value.reshape(shape))
-            found = self._invoke(handle, 0)
+            with computing(f"sample {number} of the data"):
+                found = self._invoke(handle, 0)
             inside = self._inside.ranges(self._interpreter.get_tensor)
             if not self.names:
                 self._names = [name for name in self._order if name in found]

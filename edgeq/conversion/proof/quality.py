@@ -25,6 +25,7 @@ from edgeq.conversion.proof.limits import QualityLimits
 from edgeq.conversion.streaming.form import Answer, StreamForm
 from edgeq.devices.interpreters import (
     LiteRtOptions,
+    computing,
     litert_interpreter,
     stand_in_for_litert,
 )
@@ -235,7 +236,8 @@ class _Runner:
         for tensor, value in zip(self._inputs, sample, strict=True):
             given = to_input(np.asarray(value)[None], tensor, tensor.name)[0]
             self._interpreter.set_tensor(tensor.index, given)
-        self._interpreter.invoke()
+        with computing("a sample of the data"):
+            self._interpreter.invoke()
         return {index: self._interpreter.get_tensor(index) for index in self._watched}
 
 
