@@ -11,8 +11,8 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.data.dialect import find_dialect
 from edgeq.data.resampling import resample as resampled
 from edgeq.data.wav import read_wav
-from edgeq.devices.address import parse_address
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
+from edgeq.devices.registry import address_of
 from edgeq.devices.tensors import TensorSpec, call_in_order, graph_specs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
@@ -36,7 +36,7 @@ def as_fed(graph: Graph, options: CompileOptions | None) -> Graph:
 
 def hears(address: str) -> bool:
     """Whether front ends run on an address."""
-    return parse_address(address).scheme in _HEARING
+    return address_of(address).scheme in _HEARING
 
 
 def check_hears(address: str, options: CompileOptions) -> None:

@@ -16,9 +16,9 @@ from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.address import parse_address
 from edgeq.devices.base import Session
 from edgeq.devices.oracle import open_oracle, owns
+from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
@@ -125,7 +125,7 @@ def verify(
     """
     if options is not None and options.frontend is not None and against is None:
         against = "c"  # no other runtime has front ends
-        if parse_address(on).scheme == "c":
+        if address_of(on).scheme == "c":
             if inputs is not None:
                 raise UsageError(
                     "c would be compared with itself: no other runtime here has front ends.",

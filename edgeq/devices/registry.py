@@ -34,14 +34,25 @@ def open_device(text: str) -> Device:
         UsageError: The text is no address, or an option or a CPU in it is unknown.
         EdgeqError: The inventory has no such name, or this version no such devices.
     """
-    address = parse_address(text)
-    if address.scheme == "name":
-        address = _from_inventory(address)
+    address = address_of(text)
     if importlib.util.find_spec(_MODULES[address.scheme]) is None:
         raise EdgeqError(f"This version of edgeq has no '{address.scheme}:' devices.", text)
     module = importlib.import_module(_MODULES[address.scheme])
     device: Device = module.device(address)
     return device
+
+
+def address_of(text: str) -> Address:
+    """The address that a text is, or that it is a name for.
+
+    What a device can do is told by this one: the text alone says nothing where it is a name.
+
+    Raises:
+        UsageError: The text is no address.
+        EdgeqError: The inventory has no such name.
+    """
+    address = parse_address(text)
+    return _from_inventory(address) if address.scheme == "name" else address
 
 
 def on_runtime(on: str, runtime: str) -> str:

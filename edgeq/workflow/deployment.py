@@ -34,6 +34,7 @@ from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import Understood, check_source, duplicates_warning, open_dataset
 from edgeq.devices.address import is_emulated
 from edgeq.devices.power.opening import check_meter
+from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
 from edgeq.model.joining import FrontEnd
@@ -88,7 +89,7 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
             see `Deployment.met`.
     """
     target = load_target(config.target)
-    address = config.on or address_for(target)
+    address = address_of(config.on).text if config.on else address_for(target)
     _check(config, force=force)
     with (
         whole_directory(Path(config.output), force=force) as folder,

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from edgeq.devices import inventory
 from tests.frontend.test_features import run, write_wav
 from tests.oracle.build import TensorSpec, single_op
 
@@ -140,12 +141,17 @@ def test_compile_says_how_samples_come(place, capsys):
     assert (place / "out" / "model" / "ears_replay.c").exists()
 
 
-def test_c_is_not_verified_against_itself(place, capsys):
+def test_c_is_not_verified_against_itself(place, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "config"))
+    inventory.add("camera", "c")
     ears = ("--frontend", "ears.toml")
-    assert run("verify", "louder.tflite", *ears, "--on", "c", "-n", 2, "--json") == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["against"] == "tflm"
-    assert "Compared is the model behind the front end" in said.err
+    for on in ("c", "camera"):
+        assert run("verify", "louder.tflite", *ears, "--on", on, "-n", 2, "--json") == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["against"] == "tflm"
+        assert "Compared is the model behind the front end" in said.err
+    assert run("verify", "louder.tflite", "--on", "camera", "--against", "c", "-n", 2) == 0
+    assert "camera was compared with itself" in capsys.readouterr().err
     np.save("sound.npy", np.zeros((1, 16000), np.int16))
     assert run("verify", "louder.tflite", *ears, "--on", "c", "--input", "sound.npy") == 2
     assert "c would be compared with itself" in capsys.readouterr().err

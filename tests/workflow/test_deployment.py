@@ -10,6 +10,7 @@ import time
 import pytest
 
 import edgeq
+from edgeq.devices import inventory
 from edgeq.errors import EdgeqError
 from tests.tools import need
 
@@ -27,9 +28,12 @@ def chain(models):
     ]  # fmt: skip
 
 
-def test_from_a_keras_file_to_a_report(cli, chain, tmp_path):
+def test_from_a_keras_file_to_a_report(cli, chain, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    done = cli(*chain, "-t", "nucleo-f446re", "--max-drop", "0.05", "-o", out, "--json")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    inventory.add("m4", "sim:nucleo-f446re")  # a name is the device behind it
+    board = ("-t", "nucleo-f446re", "--on", "m4")
+    done = cli(*chain, *board, "--max-drop", "0.05", "-o", out, "--json")
     assert done.code == 0, done.err
     found = done.json
     assert found == json.loads((out / "deploy.json").read_text())

@@ -8,6 +8,7 @@ import pytest
 
 import edgeq
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, LimitError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import read_description
@@ -127,7 +128,9 @@ def test_it_runs_on_samples_and_says_what_keras_says(converted):
     assert agreed.mean() > 0.9
 
 
-def test_what_runs_generated_c_takes_recordings_by_itself(converted, cli, tmp_path):
+def test_what_runs_generated_c_takes_recordings_by_itself(converted, cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    inventory.add("m4", "sim:cortex-m4")
     place, _ = converted
     model, clips = place / "net.tflite", place / "clips.npz"
     judged = cli("evaluate", model, "--data", clips, "--on", "c", "--json")
@@ -143,7 +146,8 @@ def test_what_runs_generated_c_takes_recordings_by_itself(converted, cli, tmp_pa
     heard = cli("run", model, "--on", "c", "-i", tmp_path / "hour.npy", "-o", tmp_path / "y.npy")
     assert heard.code == 0, heard.err
     assert np.load(tmp_path / "y.npy").shape[0] > 20
-    found = cli("profile", model, "--on", "sim:cortex-m4", "--json")
+    found = cli("profile", model, "--on", "m4", "--json")
+    assert "net.frontend.toml stands before the model" in found.err
     assert any(op["op"].startswith("FRONTEND_") for op in found.json["ops"])
     proof = cli("verify", model, "--on", "c", "--against", "tflm", "-n", "5")
     assert proof.code == 0, proof.err  # of the model's own input: TFLM has no front end

@@ -175,7 +175,7 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
 
 def _beside(given: Mapping[str, Any]) -> str | None:
     """The front end that `convert` has written beside a model, where nothing but C runs it."""
-    from edgeq.devices.address import parse_address
+    from edgeq.devices.registry import address_of
     from edgeq.frontend.stamp import is_of_another
     from edgeq.support.foreign import read_bytes
 
@@ -189,7 +189,7 @@ def _beside(given: Mapping[str, Any]) -> str | None:
     if on is None or not file.is_file() or not all(_whole(f, model, file) for f in files):
         return None
     addresses = [on, *(other for other in others if isinstance(other, str))]
-    schemes = {parse_address(address).scheme for address in addresses}
+    schemes = {address_of(address).scheme for address in addresses}
     if not schemes <= _GENERATED:
         return None
     if model.is_file() and is_of_another(

@@ -16,6 +16,7 @@ from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
+from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import outputs_by_value
@@ -29,7 +30,7 @@ from edgeq.workflow.manifest import source_digest
 from edgeq.workflow.tuning.space import Space
 from edgeq.workflow.tuning.trial import Problem
 
-_GENERATED = ("sim:", "qemu:", "c", "wasm:", "serial:")
+_GENERATED = ("sim", "qemu", "c", "wasm", "serial")
 _CALIBRATION_SAMPLES = 200
 # Compressions that are tried where there is data to train on, and what they promise.
 _TRAINED = ("qat-int8", "qat-int4", "channels-75%", "channels-50%")
@@ -73,13 +74,9 @@ def pose(
     stage("measuring how sensitive layers are")
     narrow, _ = _diagnosis(source, calibration, "int4")
     wide, warnings = _diagnosis(source, calibration, "int8")
-    space = Space(
-        tuple(variants),
-        tuple(_narrowable(narrow)),
-        tuple(_widenable(wide)),
-        on.startswith(_GENERATED),
-    )
-    arithmetic = "c" if on.startswith(_GENERATED) else on
+    generated = address_of(on).scheme in _GENERATED
+    space = Space(tuple(variants), tuple(_narrowable(narrow)), tuple(_widenable(wide)), generated)
+    arithmetic = "c" if generated else on
     notes = (
         *data_warnings([one.understood for one in read]),
         *warnings,

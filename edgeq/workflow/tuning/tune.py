@@ -17,6 +17,7 @@ from edgeq.analysis.evaluation.evaluate import refuse_chance
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
+from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.metrics.base import Score
 from edgeq.support.jsontext import json_text
@@ -133,6 +134,7 @@ def tune(
     """
     started = time.monotonic()
     _check(prefer, trials, minutes, seed)
+    on = address_of(on).text  # a name may stand for another device next time
     bounds = _with_clock(limits or TuneLimits(drop=0.01), on)
     folder = Path(output)
     for name in (RESULT, BEST, JOURNAL):
@@ -352,11 +354,20 @@ def _identity(problem: Problem, metric: str) -> dict[str, Any]:
         "edgeq": __version__,
         "model_and_data": digest.hexdigest(),
         "device": problem.on,
+        **_board(problem.on),
         "metric": metric,
         "variants": {
             name: hashlib.sha256(data).hexdigest() for name, data in problem.variants.items()
         },
     }
+
+
+def _board(on: str) -> dict[str, str]:
+    """The digest of the user's own file of a board, where one is emulated."""
+    path = Path(address_of(on).rest)
+    if not is_emulated(on) or not path.is_file():
+        return {}
+    return {"board": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _float_score(problem: Problem, eval_data: Any) -> Score:

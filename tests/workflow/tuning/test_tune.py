@@ -9,12 +9,14 @@ import time
 import numpy as np
 import pytest
 
+from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.workflow.tuning.front import Judge, TuneLimits
 from edgeq.workflow.tuning.journal import Journal
+from edgeq.workflow.tuning.problem import pose
 from edgeq.workflow.tuning.space import Candidate
 from edgeq.workflow.tuning.trial import Trial
-from edgeq.workflow.tuning.tune import tune
+from edgeq.workflow.tuning.tune import _board, tune
 from tests.tools import unwatched
 
 
@@ -190,14 +192,46 @@ def test_arguments_that_cannot_be(net, tmp_path, cli, arguments, message):
     assert message in found.err
 
 
-def test_a_latency_is_cycles_at_the_board_s_clock(net, tmp_path, cli):
+def test_a_latency_is_cycles_at_the_board_s_clock(net, tmp_path, cli, monkeypatch):
+    """By a name, too, which is the device that it stands for now."""
     model, data = net
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    inventory.add("m4", "sim:nucleo-f446re")
     args = ("tune", model, "-o", tmp_path / "t", "--data", data, "--workers", "1", "--trials", "1")
-    args += ("--on", "sim:nucleo-f446re", "--json")
+    args += ("--on", "m4", "--json")
     assert cli(*args, "--max-latency", "1000").code == 0
     missed = cli(*args, "--max-latency", "0.001")
     assert missed.code == 3
+    assert missed.json["device"]["address"] == "sim:nucleo-f446re"
+    inventory.remove("m4")
+    inventory.add("m4", "sim:cortex-m4")
+    other = cli(*args)
+    assert other.code == 1 and "belongs to another search: device differ" in other.err
     assert missed.json["best"]["cycles"] > 180
+
+
+@pytest.mark.slow
+def test_a_name_that_begins_like_an_address_is_none(net, tmp_path, monkeypatch):
+    """`camera` was taken for `c`, and its accuracy was that of generated C."""
+    model, data = net
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name, address in {"camera": "local", "board": "sim:cortex-m4"}.items():
+        inventory.add(name, address)
+    how = {
+        "data": data, "eval_data": data, "train_data": None, "metric": "classification",
+        "limit": 20, "options": None, "trust": False, "cache": tmp_path,
+    }  # fmt: skip
+    assert pose(model, on="camera", **how).arithmetic == "camera"
+    assert pose(model, on="board", **how).arithmetic == "c"
+
+
+def test_a_board_s_file_belongs_to_the_search(tmp_path):
+    board = tmp_path / "board.toml"
+    board.write_text("a = 1")
+    before = _board(f"sim:{board}")
+    board.write_text("a = 2")
+    assert before != _board(f"sim:{board}")
+    assert _board("sim:cortex-m4") == _board("local") == {}
 
 
 def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
