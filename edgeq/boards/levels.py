@@ -116,20 +116,42 @@ def level(name: str, cpu: str = "") -> Level:
     raise UsageError(f"'{name}' is no level of an instruction set.", hint=", ".join(NAMES))
 
 
+# Lines of /proc/cpuinfo, of x86, Arm and RISC-V, that a compiler's choice hangs on.
+_TELLING = frozenset(
+    {"vendor_id", "cpu family", "model", "flags", "CPU implementer", "CPU architecture",
+     "CPU variant", "CPU part", "Features", "isa", "uarch"}
+)  # fmt: skip
+
+
 @cache
 def features_here() -> frozenset[str]:
     """What this machine's CPU has, in the words of /proc/cpuinfo; nothing where that is unknown."""
     if sys.platform == "darwin" and _cpu_here() == "aarch64":
         return frozenset({"asimd", "asimddp"})  # the first of Apple's for computers has both
+    for key, value in _told_here():
+        if key in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+@cache
+def machine_here() -> str:
+    """What a compiler's `native` stands for here: this CPU by its maker, model and features.
+
+    Machines that share a home share what was built for one of them.
+    """
+    told = {f"{key}: {value}" for key, value in _told_here() if key in _TELLING}
+    return "\n".join(sorted(told)) or f"{platform.machine()} {platform.processor()}"
+
+
+def _told_here() -> list[tuple[str, str]]:
+    """Names and values in /proc/cpuinfo; none where there is no such file."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return frozenset()
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
+        return []
+    pairs = (line.partition(":") for line in text.split("\n"))
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
 
 
 def best_of(cpu: str, features: Iterable[str]) -> Level:

@@ -75,7 +75,7 @@ def build(
     headers = {name: text for name, text in files.items() if name.endswith(".h")}
     folders = [f"-I{path}" for path in (".", *include, *toolchain.include_dirs)]
     command = [*toolchain.command, *toolchain.flags]
-    start = [toolchain.version, *command, "compile", *compile_flags, *folders]
+    start = [toolchain.version, toolchain.machine, *command, "compile", *compile_flags, *folders]
     compiling = [*command, *compile_flags, *folders]
     ingredients = [*start, "link", *link_flags, product, *units]
     for name, text in sorted(files.items()):

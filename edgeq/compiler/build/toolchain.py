@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from edgeq.boards.cpu import CPUS
+from edgeq.boards.levels import machine_here
 from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.support.children import module_command
@@ -46,6 +47,7 @@ class Toolchain:
         flags: Options for compiling and linking: CPU, ABI, C library.
         include_dirs: Folders with the C headers that a compiler without a C library lacks.
         version: First line of what it says about itself.
+        machine: What `native` in its flags stands for; empty where it stands for nothing.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Toolchain:
     flags: tuple[str, ...] = ()
     include_dirs: tuple[Path, ...] = ()
     version: str = ""
+    machine: str = ""
 
 
 def cross_toolchain(target: Target) -> Toolchain:
@@ -95,16 +98,17 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
         MissingDependency: There is none.
     """
     wanted = _choice()
+    machine = "" if flags else machine_here()
     if wanted != "zig":
         for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
             found = shutil.which(name) if name else None
             if found:
-                return Toolchain(
-                    name, (found,), flags or ("-march=native",), (), _version((found,))
-                )
+                own = flags or ("-march=native",)
+                return Toolchain(name, (found,), own, (), _version((found,)), machine)
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
-        return Toolchain("zig", zig_command(), (*own, *_ZIG_FLAGS), (), _version(zig_command()))
+        version = _version(zig_command())
+        return Toolchain("zig", zig_command(), (*own, *_ZIG_FLAGS), (), version, machine)
     raise MissingDependency(
         "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
     )

@@ -1,6 +1,7 @@
 import ctypes
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,20 @@ def test_a_library_is_built_once():
     assert path.stat().st_mtime_ns == stamp
     assert _build(text.replace("42", "43")) != path
     assert sorted(file.name for file in path.parent.iterdir()) == ["contents.sha256", "x.so"]
+
+
+def test_machines_that_share_a_cache_share_nothing_that_is_native(monkeypatch):
+    """Code for the CPU of another machine ends a process (SIGILL)."""
+    text = "int answer(void);\nint answer(void) { return 42; }\n"
+    here = host_toolchain()
+    assert (here.machine and "-march=native" in here.flags) or here.name == "zig"
+    path = _build(text)
+    other = replace(here, machine="flags: sse2")
+    there = build(other, {"x.c": text}, _FLAGS, ["-shared"], "x.so")
+    assert there != path and _build(text) == path
+    objects = cache.cache_dir() / "objects"
+    assert len(list(objects.iterdir())) == 2
+    assert host_toolchain(("-O1",)).machine == ""  # a level's flags are the same everywhere
 
 
 def test_an_error_quotes_the_compiler_and_leaves_nothing(tmp_path):
