@@ -59,6 +59,7 @@ _RESULT: dict[str, Any] = {
     "memory": {"arena_bytes": _NUMBER, "steps": _NUMBER, "blocks": [_BLOCK]},
     "metric": _TEXT,
     "n": _NUMBER,
+    "data": {"source": _TEXT, "classes": [{"name": _TEXT, "samples": _NUMBER}]},
     "interval": [_NUMBER],
     "confusion": [[_NUMBER]],
     "confusion_classes": [_NUMBER],

@@ -51,10 +51,11 @@ def test_p_values_against_the_published_ones():
 
 def test_what_must_be_known_is_said():
     disturbed = profile(noise(100, 1), valid=False, warnings=["throttled"])
-    other = profile(noise(100, 2), device={"cpu": "y", "runtime": "litert"})
+    other = profile(noise(100, 2), device={"cpu": "y", "runtime": "litert", "target": "pi"})
     found = compare_profiles(disturbed, other)
     assert any("throttled" in warning for warning in found.warnings)
     assert any("cpu differs" in warning for warning in found.warnings)
+    assert any("target differs" in warning for warning in found.warnings)
     assert found.counts == {"peak_rss": (1000, 1000)}
     assert found.same_output is True
 

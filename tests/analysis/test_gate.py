@@ -88,6 +88,32 @@ def test_accuracy_and_its_interval():
     assert not Gate(worse=10).failures(found)
 
 
+def test_other_data_prove_nothing(tmp_path, cli):
+    """A better figure on other samples let a worse model through."""
+
+    def judged(source, a=30, b=20, value=0.9):
+        classes = [{"name": "a", "samples": a}, {"name": "b", "samples": b}]
+        data = {"source": source, "samples": a + b, "classes": classes}
+        return {**evaluation(value, (0.7, 0.95), a + b), "data": data}
+
+    old = judged("/home/me/test.npz")
+    same = compare_profiles(old, judged("ci/test.npz"))
+    assert not same.warnings and not Gate(worse=1).failures(same)
+    for other, told in {
+        "m.npz": "(test.npz and m.npz)",
+        "test.npz": "(other counts of classes)",
+    }.items():
+        found = compare_profiles(old, judged(other, *((20, 30) if other == "test.npz" else ())))
+        assert found.warnings == (f"A and B were judged on different data {told}",)
+        assert found.warnings[0] in Gate(worse=1).failures(found)[0]
+    more = judged("test.npz", 30, 30, value=1.0)
+    more["data"]["classes"][1]["name"] = "c"
+    for name, result in (("a", old), ("b", more)):
+        (tmp_path / name).write_text(json.dumps(result))
+    done = cli("compare", tmp_path / "a", tmp_path / "b", "--fail-if-worse", 1)
+    assert done.code == 3 and "50 and 60 samples; other classes" in done.err
+
+
 def test_errors_are_worse_when_they_grow():
     old = evaluation(2.0, None, metric="mae", larger=False)
     grown = compare_profiles(old, evaluation(2.3, None, metric="mae", larger=False))

@@ -78,6 +78,9 @@ class Gate:
         if change is None:
             yield "nothing that both results know shows that it is not worse"
             return
+        if "quality" in found.doubts:
+            yield f"{change.metric}: {found.doubts['quality']}; it may be worse"
+            return
         allowed = self.worse / 100 * (1 if change.is_share else abs(change.a))
         if change.loss > allowed + 1e-9:
             between = ""

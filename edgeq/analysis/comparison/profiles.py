@@ -83,8 +83,9 @@ class Comparison(Result):
         warnings: Why the comparison is to be taken with care.
         quality: Of two evaluations; None of profiles.
         kinds: (A, B) by name: what kind of figure each of `counts` is (edgeq.support.figures).
-        doubts: Why a figure of A proves nothing of B, by name ("latency", or as in `counts`): B has
-            none that is sound, or one of the two was disturbed.
+        doubts: Why a figure of A proves nothing of B, by name ("latency", "quality", or as in
+            `counts`): B has none that is sound, one of the two was disturbed, or they are of
+            different data.
     """
 
     latency: LatencyChange | None
@@ -130,12 +131,15 @@ def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         warnings.append("A and B are of different models")
     warnings += [
         f"{key} differs: {a['device'].get(key)} and {b['device'].get(key)}"
-        for key in ("cpu", "runtime", "runtime_version", "threads", "delegate")
+        for key in ("target", "cpu", "runtime", "runtime_version", "threads", "delegate")
         if a["device"].get(key) != b["device"].get(key)
     ]
     quality = _quality_change(a, b)
     if quality is not None:
-        return Comparison(None, {}, None, tuple(warnings), quality)
+        other = _other_data(a, b)
+        doubts = {"quality": other} if other else {}
+        warnings += doubts.values()
+        return Comparison(None, {}, None, tuple(warnings), quality, doubts=doubts)
     samples = _samples(a), _samples(b)
     latency = _latency_change(*samples)
     known = _counts(a), _counts(b)
@@ -221,6 +225,27 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
     loss = (first - second) * (1 if larger_is_better else -1)
     share = larger_is_better and all(0 <= value <= 1 for value in (first, second))
     return QualityChange(metric, first, second, int(b["n"]), share, loss, interval)
+
+
+def _other_data(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """By what it shows that two evaluations were not of the same samples; empty if by nothing.
+
+    Where a file lies says nothing: results come from several machines.
+    """
+    if a.get("data") is None or b.get("data") is None:
+        return ""  # older results, and those of recordings
+    apart = []
+    names = [str(Path(each["data"]["source"]).name) for each in (a, b)]
+    if names[0] != names[1]:
+        apart.append(f"{names[0]} and {names[1]}")
+    if a["n"] != b["n"]:
+        apart.append(f"{a['n']:,} and {b['n']:,} samples")
+    classes = [{c["name"]: c["samples"] for c in each["data"]["classes"]} for each in (a, b)]
+    if classes[0].keys() != classes[1].keys():
+        apart.append("other classes")
+    elif classes[0] != classes[1]:
+        apart.append("other counts of classes")
+    return f"A and B were judged on different data ({'; '.join(apart)})" if apart else ""
 
 
 def _counts(profile: Mapping[str, Any]) -> dict[str, int]:
