@@ -23,6 +23,8 @@ from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 
 # Columns of .csv files that are no axes, and how far their rate may be off.
 _TIMES, _SAME_RATE = ("time", "t", "timestamp"), 0.02
+_LONGEST_S = 1e10  # three centuries: what stands beyond is no time
+_ASTRAY = 1  # samples that a time may be from its place
 # Where the generated C runs with a front end before it.
 _HEARING = ("c", "wasm", "sim", "qemu", "serial", "ssh", "adb")
 
@@ -101,7 +103,7 @@ def _read_table(path: Path, stream: Stream) -> Array:
             str(path),
             f"a column for each axis; one for times is called {' or '.join(_TIMES)}",
         )
-    rows, times = [], []
+    rows, times, lines = [], [], []
     for number, fields in dialect.lines(path):
         try:
             numbers = [dialect.number(field) for field in fields]
@@ -113,15 +115,45 @@ def _read_table(path: Path, stream: Stream) -> Array:
                 f"{path}, line {number}",
             )
         rows.append([numbers[k] for k in columns])
+        lines.append(number)
         times += [value for k, value in enumerate(numbers) if k not in columns][:1]
-    steps = np.diff(np.asarray(times))
-    if len(steps) and abs(float(np.median(steps)) * stream.rate_hz - 1) > _SAME_RATE:
+    if times:
+        _check_times(np.asarray(times), lines, stream.rate_hz, path)
+    return np.asarray(rows, np.float32).reshape(-1, stream.axes)
+
+
+def _check_times(times: Array, lines: Sequence[int], rate_hz: float, path: Path) -> None:
+    """Refuse times that are not those of samples one after the other.
+
+    A sample is where its row is: behind what is missing, all events would lie elsewhere. Single
+    times may be late or early by a sample (those of loggers are); the next ones make up for it.
+
+    Raises:
+        EdgeqError: They are of another rate, or samples are missing, doubled or out of order.
+    """
+    steps = np.diff(np.clip(times, -_LONGEST_S, _LONGEST_S))
+    if not len(steps):
+        return
+    if abs(float(np.median(steps)) * rate_hz - 1) > _SAME_RATE:
         raise EdgeqError(
             f"The times of the recording are {np.median(steps):.4g} s apart; the front end takes "
-            f"{stream.rate_hz:,} Hz.",
+            f"{rate_hz:,} Hz.",
             str(path),
         )
-    return np.asarray(rows, np.float32).reshape(-1, stream.axes)
+    lost = np.round(steps * rate_hz) - 1  # below 0 where samples are doubled
+    places = np.concatenate([[0], np.cumsum(lost)])
+    if np.ptp(places) <= _ASTRAY:
+        return
+    worst = int(np.argmax(np.abs(lost)))
+    missing, doubled = int(lost[lost > 0].sum()), int(-lost[lost < 0].sum())
+    raise EdgeqError(
+        f"The times of the recording do not rise by a sample each: {missing:,} samples are missing "
+        f"and {doubled:,} too many; the largest step is from {times[worst]:g} to "
+        f"{times[worst + 1]:g} s.",
+        f"{path}, line {lines[worst + 1]}",
+        "fill what is missing, or cut the recording there; without the column of times the "
+        "samples are taken for evenly spaced",
+    )
 
 
 class RecordingSession(Session):

@@ -9,8 +9,10 @@ import pytest
 import edgeq
 from edgeq.analysis.evaluation import detections
 from edgeq.analysis.evaluation.detections import Recording, Trials
+from edgeq.analysis.recordings import read_recording
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.network import Network
+from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.decider import with_thresholds
 from edgeq.metrics.events import Span
@@ -239,6 +241,44 @@ def test_motion_from_csv_files(tmp_path, monkeypatch, capsys):
     (tmp_path / "heard" / "walk.csv").write_text(table.replace("time", "left"))
     assert run(*command) == 1
     assert "4 columns of values; the front end takes 3" in capsys.readouterr().err
+
+
+TIMES = {
+    "whole": (lambda n: n / 100, None),
+    "in hundredths, late now and then": (lambda n: np.round(n / 100 + (n % 7 == 3) / 150, 2), None),
+    "one is lost": (lambda n: (n + (n > 500)) / 100, None),
+    "a pause": (lambda n: (n + 300 * (n > 500)) / 100, "300 samples are missing and 0 too many"),
+    "every tenth is lost": (lambda n: (n + n // 10) / 100, "99 samples are missing"),
+    "some come twice": (
+        lambda n: (n - 200 * (n >= 600)) / 100,
+        "0 samples are missing and 200 too",
+    ),
+    "the clock jumps back": (
+        lambda n: n % 700 / 100,
+        "700 too many; .* from 6.99 to 0 s",
+    ),
+    "no number": (lambda n: np.where(n == 50, np.inf, n / 100), "A field is no number"),
+    "no time": (lambda n: np.where(n == 50, 1e300, n / 100), "from 0.49 to 1e.300 s"),
+    "another rate": (lambda n: n / 90, "times of the recording are 0.0111 s apart"),
+}
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_of_a_recording_rise_by_a_sample_each(kind, tmp_path):
+    """What was missing was closed up: all events behind it lay elsewhere, silently."""
+    times, refused = TIMES[kind]
+    (tmp_path / "arm.toml").write_text(MOTION)
+    stream = front_end(tmp_path / "arm.toml").stream
+    path = tmp_path / "walk.csv"
+    lines = [f"{t:.4f},0,{row},0" for row, t in enumerate(times(np.arange(1000)))]
+    path.write_text("time,ax,ay,az\n" + "\n".join(lines))
+    if refused is None:
+        assert read_recording(path, stream).shape == (3000,)
+        return
+    with pytest.raises(EdgeqError, match=refused) as caught:
+        read_recording(path, stream)
+    if kind == "a pause":
+        assert caught.value.where == f"{path}, line 503"
 
 
 def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
