@@ -5,7 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.added_axes import drop_added_axes
+from edgeq.conversion.passes.dense_layers import drop_added_axes
 from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import run
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build

@@ -6,11 +6,11 @@ Each takes a `Network`, changes it and gives it back.
 from __future__ import annotations
 
 from edgeq.conversion.network import Pass
-from edgeq.conversion.passes.added_axes import drop_added_axes
 from edgeq.conversion.passes.affine import fold_affine
 from edgeq.conversion.passes.barriers import drop_barriers
 from edgeq.conversion.passes.biases import fit_biases, own_biases
 from edgeq.conversion.passes.comparisons import align_comparisons
+from edgeq.conversion.passes.dense_layers import drop_added_axes, turn_left_factors
 from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inputs
 from edgeq.conversion.passes.folding import fold_constants
 from edgeq.conversion.passes.index_inputs import take_indices
@@ -35,6 +35,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     take_numbers,
     take_indices,
     guard_norms,
+    turn_left_factors,
     drop_added_axes,
     fold_affine,
     own_biases,

@@ -249,6 +249,9 @@ def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:
 
     if scheme.integer:
         add(integer(8), plain)
+        # Of constants that are a matrix for each of several others it takes a wrong axis for that
+        # of the channels; TensorFlow Lite Micro has one scale for all of them in any case.
+        add(integer(8, grains.TENSORWISE), plain, ("BATCH_MATMUL",))
         if bits == 4:
             # The other ops have no int4 weights and stay int8. TensorFlow Lite Micro has no
             # kernel for a FULLY_CONNECTED with int4 weights and a scale per row.
