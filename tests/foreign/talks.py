@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
+
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.errors import EdgeqError
@@ -224,5 +226,34 @@ def _script(data: bytes) -> dict:
     return script
 
 
+REFERENCE = {
+    "edgeq": "0", "model": {"path": "m.tflite", "sha256": "0"}, "samples": 40,
+    "features": [
+        {"name": "a", "edges": [-1.0, 0.5, 2.0], "shares": [0.0, 0.25, 0.75, 0.0], "worth": 3.5,
+         "mean": 0.5},
+        {"name": "b", "edges": [0.0], "shares": [0.5, 0.5], "worth": 1.0, "mean": 0.0},
+    ],
+    "saturation": 0.01, "saturation_deviation": 0.1, "class_mix": [0.5, 0.25, 0.25],
+}  # fmt: skip
+
+
+def read_reference_profile(data: bytes, folder: Path) -> None:
+    """A reference of `drift`, as far as a check reads it."""
+    from edgeq.analysis.drift.check import read_reference
+    from edgeq.analysis.drift.stability import Histogram, compare
+
+    path = folder / "reference.json"
+    path.write_bytes(data)
+    found = read_reference(path)
+    for each in found["features"]:
+        known = Histogram(tuple(each["edges"]), tuple(each["shares"]), each["worth"])
+        size = round(min(found["samples"], 2048) * known.worth)
+        compare(known.shares, size, known.count(np.zeros(4)), 4, 0.2, 4)
+    mix = found["class_mix"]
+    if mix:
+        compare(mix, found["samples"], np.ones(len(mix)), 4, 0.2, 4)
+
+
+READERS["reference"] = Reader(lambda: [json.dumps(REFERENCE).encode()], read_reference_profile)
 READERS["talk of a board"] = Reader(board_talk, read_board_talk, 0.5)
 READERS["talk of an agent"] = Reader(agent_talk, read_agent_talk)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.drift.stability import (
+    MOST_EDGES,
     Histogram,
     Stability,
     chance_of_share,
@@ -28,6 +29,8 @@ from edgeq.support.result import Result
 
 PSI_LIMIT = 0.2
 _SATURATION_LIMIT = 0.02
+# What a reference may hold: more samples than anybody counts, what float32 holds, sums of shares.
+_MOST_SAMPLES, _LARGEST, _ROUNDING = 1 << 40, 1e39, 1e-6
 # So many samples are kept for the reference, or up to twice as many.
 _KEPT = 1024
 
@@ -329,18 +332,44 @@ def read_reference(path: Path) -> dict[str, Any]:
 
 
 def _sound(reference: Any) -> bool:
-    """Whether everything is there that a check reads."""
+    """Whether a reference is one that `reference_profile` could have made, as far as it is read."""
     try:
-        float(reference["saturation"] + reference["saturation_deviation"])
-        str(reference["model"]["path"] + reference["model"]["sha256"])
-        features = reference["features"]
-        sizes = [len(f["shares"]) - len(f["edges"]) for f in features]
-        sums = [sum(f["shares"]) + f["worth"] + f["mean"] + len(f["name"]) for f in features]
+        texts = [reference["model"]["path"], reference["model"]["sha256"]]
+        texts += [f["name"] for f in reference["features"]]
+        mix = reference["class_mix"]
         return (
-            reference["samples"] > 0
-            and bool(features)
-            and set(sizes) == {1}
-            and math.isfinite(sum(sums) + sum(reference["class_mix"]))
+            all(isinstance(text, str) for text in texts)
+            and isinstance(reference["samples"], int)
+            and _within([reference["samples"]], 1, _MOST_SAMPLES)
+            and _within([reference["saturation"], reference["saturation_deviation"]], 0, 1)
+            and (mix == [] or _are_shares(mix))
+            and bool(reference["features"])
+            and all(_is_histogram(f) for f in reference["features"])
         )
     except (KeyError, TypeError):
         return False
+
+
+def _is_histogram(feature: Mapping[str, Any]) -> bool:
+    edges, shares = feature["edges"], feature["shares"]
+    return (
+        _within(edges, -_LARGEST, _LARGEST)
+        and len(edges) <= MOST_EDGES
+        and edges == sorted(edges)
+        and len(shares) == len(edges) + 1
+        and _are_shares(shares)
+        and _within([feature["mean"]], -_LARGEST, _LARGEST)
+        and _within([feature["worth"]], 1, _MOST_SAMPLES)
+    )
+
+
+def _are_shares(values: Any) -> bool:
+    return _within(values, 0, 1) and abs(sum(values) - 1) < _ROUNDING
+
+
+def _within(values: Any, low: float, high: float) -> bool:
+    """Whether this is a list of numbers from `low` to `high`."""
+    return isinstance(values, list) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        for value in values
+    )

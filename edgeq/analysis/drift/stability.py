@@ -12,6 +12,9 @@ import numpy as np
 from edgeq.support.array import Array
 
 _BINS = 10
+MOST_EDGES = _BINS + 1
+"""Of a histogram."""
+
 # Jeffreys's prior: half a sample in every bin, so that a bin which happens to stay empty is no
 # impossible event.
 _PRIOR = 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.analysis.drift.check import check_drift, reference_profile
+from edgeq.analysis.drift.check import check_drift, read_reference, reference_profile
 from edgeq.analysis.drift.stability import compare, histogram_of
 from edgeq.errors import EdgeqError
 
@@ -178,3 +178,28 @@ def test_commands(cli, model, samples, tmp_path):
         assert "edgeq drift save" in bad.err
     strange = cli("drift", "check", model, reference, "--data", tmp_path / "x.npy", "--psi", "nan")
     assert strange.code == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda r: r["class_mix"].__setitem__(1, -1.0),
+        lambda r: r["features"][0]["edges"].__setitem__(0, {}),
+        lambda r: r["features"][0]["edges"].reverse(),
+        lambda r: r["features"][0].update(edges=[0.0] * 99_999, shares=[1e-5] * 100_000),
+        lambda r: r["features"][0]["shares"].__setitem__(0, 0.9),
+        lambda r: r["features"][0].update(worth=1e300),
+        lambda r: r.update(samples=1 << 50),
+        lambda r: r.update(samples=1.5),
+    ],
+)
+def test_a_damaged_reference_is_none(damage, model, samples, tmp_path):
+    """Tracebacks came of these, and gigabytes."""
+    reference = json.loads(json.dumps(reference_profile(model, samples)))
+    path = tmp_path / "reference.json"
+    path.write_text(json.dumps(reference))
+    assert read_reference(path) == json.loads(path.read_text())
+    damage(reference)
+    path.write_text(json.dumps(reference))
+    with pytest.raises(EdgeqError, match="no reference profile"):
+        read_reference(path)
