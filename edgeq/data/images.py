@@ -32,8 +32,10 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
 # EXIF: from 5 on the camera was held upright.
 _ORIENTATION, _TURNED = 0x0112, 5
-# A value of 16 bits as one of 8: full scale stays full scale.
-_DEPTH = 257
+# Tags of TIFF: bits of a value; 0 where the lowest value is white, as scans of film have it.
+_BITS, _WHITE_IS = 258, 262
+# Of these, Pillow makes 32 bits of 16.
+_WIDENED = ("PNG", "PPM")
 
 
 def open_images(path: Path, request: Request) -> Source:
@@ -100,7 +102,7 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
             if getattr(opened, "n_frames", 1) > 1:
                 request.remarks.on_sample("the first picture of several", where, warning=True)
             image = ImageOps.exif_transpose(opened)
-            pixels = _deep(image, spec, request, where)
+            pixels = _deep(image, opened, spec, request, where)
             if pixels is None:
                 image = _composed(image, spec, request, where).convert(image_mode(spec, where))
                 pixels = [image]
@@ -155,22 +157,37 @@ def _check_png(content: bytes, where: str) -> None:
         position = end + 4
 
 
-def _deep(image: Any, spec: InputSpec, request: Request, where: str) -> list[Any] | None:
+def _deep(
+    image: Any, opened: Any, spec: InputSpec, request: Request, where: str
+) -> list[Any] | None:
     """An image of more than 8 bits as float pictures, one per channel; None for others.
 
     Raises:
-        EdgeqError: Whole numbers of 32 bits, whose range nobody knows.
+        EdgeqError: Whole numbers of 32 bits, or a negative in floats, whose range nobody knows.
     """
     from PIL import Image
 
     if not image.mode.startswith(("I", "F")):
         return None
     values = np.asarray(image).astype(np.float32)
+    tags = getattr(opened, "tag_v2", {})
+    negative = tags.get(_WHITE_IS) == 0  # Pillow turns over 8 bits alone
+    if image.mode == "F" and negative:
+        raise EdgeqError(
+            "The lowest value is white, and what black is is not known of float pixels.",
+            where,
+            "save the picture with black as its lowest value",
+        )
     if image.mode == "F":
         request.remarks.on_sample("float pixels, taken as they are", where)
-    elif image.mode.startswith("I;16") or (image.format == "PNG" and values.max(initial=0) < 65536):
-        request.remarks.on_sample("16 bits a pixel, scaled to 0..255", where)
-        values = values / np.float32(_DEPTH)
+    elif image.mode.startswith("I;16") or (
+        opened.format in _WIDENED and values.max(initial=0) < 1 << 16
+    ):
+        bits = int(tags.get(_BITS, (16,))[0])
+        request.remarks.on_sample(f"{bits} bits a pixel, scaled to 0..255", where)
+        # Full scale stays full scale.
+        values = values / np.float32(((1 << bits) - 1) / 255)
+        values = np.float32(255) - values if negative else values
     else:
         raise EdgeqError(
             "The pixels are whole numbers of 32 bits; how bright the brightest is, is not known.",
@@ -230,5 +247,16 @@ def _resized(image: Any, spec: InputSpec, resize: str) -> Any:
     if resize == "crop":
         return ImageOps.fit(image, size, bilinear)
     if resize == "pad":
-        return ImageOps.pad(image, size, bilinear)
+        return ImageOps.pad(_kept(image, size), size, bilinear)
     return image if image.size == size else image.resize(size, bilinear)
+
+
+def _kept(image: Any, size: tuple[int, int]) -> Any:
+    """An image that is so long that nothing of its other side would be left, with a row of it."""
+    from PIL import Image
+
+    for side, other in ((0, 1), (1, 0)):
+        if round(image.size[other] / image.size[side] * size[side]) == 0:
+            shape = (size[0], 1) if side == 0 else (1, size[1])
+            return image.resize(shape, Image.Resampling.BILINEAR)
+    return image

@@ -2,12 +2,13 @@
 
 import io
 import os
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgeq.data import Expected, InputSpec, open_dataset
+from edgeq.data import DatasetOptions, Expected, InputSpec, open_dataset
 from edgeq.data.images import _FORMATS
 from edgeq.errors import EdgeqError
 
@@ -61,3 +62,60 @@ def test_odd_names_of_classes_stay_in_one_line(tmp_path):
         open_dataset(tmp_path, SPEC, labelled=True, expected=Expected(count=7))
     assert "a\\nb, c\\x1b[2J, d, xxx" in str(caught.value)
     assert "x" * 61 not in str(caught.value)
+
+
+def tiff(values, bits, white_is, kind=1):
+    """A grey TIFF of one row, by the specification: packed values, little-endian words."""
+    if kind == 3:
+        data = np.array(values, "<f4").tobytes()
+    elif bits == 16:
+        data = np.array(values, "<u2").tobytes()
+    else:
+        packed = "".join(f"{value:0{bits}b}" for value in values)
+        data = bytes(int(packed[i : i + 8].ljust(8, "0"), 2) for i in range(0, len(packed), 8))
+    tags = [
+        (256, 4, len(values)), (257, 4, 1), (258, 3, bits), (259, 3, 1), (262, 3, white_is),
+        (273, 4, 8 + 2 + 12 * 10 + 4), (277, 3, 1), (278, 4, 1), (279, 4, len(data)),
+        (339, 3, kind),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, form, 1, value) for tag, form, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def pixels(folder, content, shape, **options):
+    folder.mkdir()
+    (folder / "a.tif").write_bytes(content)
+    found = open_dataset(folder, [InputSpec("x", shape)], options=DatasetOptions(**options))
+    return next(iter(found)).inputs[0].ravel()
+
+
+@pytest.mark.parametrize(("bits", "white_is"), [(8, 0), (8, 1), (12, 1), (16, 0), (16, 1)])
+def test_deep_pictures_keep_their_scale_and_are_no_negatives(bits, white_is, tmp_path):
+    """TIFF 6.0, PhotometricInterpretation: with 0, the lowest value is imaged as white."""
+    most = (1 << bits) - 1
+    content = tiff([0, most // 4, most // 2, most], bits, white_is)
+    exact = np.array([0, 255 * (most // 4) / most, 255 * (most // 2) / most, 255])
+    found = pixels(tmp_path / "in", content, (1, 4, 1))
+    np.testing.assert_allclose(found, exact if white_is else 255 - exact, atol=1e-4)
+
+
+def test_a_negative_in_floats_is_refused(tmp_path):
+    values = [0.0, 0.5, 1.0, 2.0]
+    assert pixels(tmp_path / "in", tiff(values, 32, 1, 3), (1, 4, 1)).tolist() == values
+    with pytest.raises(EdgeqError, match="lowest value is white"):
+        pixels(tmp_path / "negative", tiff(values, 32, 0, 3), (1, 4, 1))
+
+
+def test_a_grey_map_of_16_bits_has_them(tmp_path):
+    content = b"P5 4 1 1023\n" + np.array([0, 256, 512, 1023], ">u2").tobytes()
+    found = pixels(tmp_path / "in", content, (1, 4, 1))
+    np.testing.assert_allclose(found, np.array([0, 256, 512, 1023]) * 255 / 1023, atol=0.01)
+
+
+@pytest.mark.parametrize("size", [(3000, 1), (1, 3000), (3000, 2), (40, 8)])
+def test_something_is_left_of_a_long_picture(size, tmp_path):
+    buffer = io.BytesIO()
+    Image.new("L", size, 200).save(buffer, "PNG")
+    found = pixels(tmp_path / "in", buffer.getvalue(), (8, 8, 1), resize="pad").reshape(8, 8)
+    assert (found == 200).sum() == (16 if size == (40, 8) else 8)
+    assert set(np.unique(found)) == {0, 200}
