@@ -27,9 +27,8 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.recordings import (
     RecordingOptions,
     check_recordings,
+    judge_recordings,
     recordings_options,
-    run_recordings,
-    show_recordings,
 )
 from edgeq.cli.shared.tables import result_console
 from edgeq.compiler.options import CompileOptions
@@ -96,10 +95,9 @@ def evaluate(
     """Accuracy of MODEL (.tflite; Keras, SavedModel, ONNX, PyTorch) with a device's arithmetic."""
     check_recordings(ctx, recorded)
     if recorded.folder is not None:
-        how = {"on": on, "also_on": also_on, "options": options, "trust": trust}
-        found = run_recordings(model, recorded, {**how, "resample": reading.resample})
-        show_recordings(found, as_json=as_json)
-        return
+        how = {"on": on, "also_on": also_on, "options": options, "trust": trust,
+               "resample": reading.resample}  # fmt: skip
+        ctx.exit(judge_recordings(model, recorded, how, runtimes_of(runtime, on), as_json=as_json))
     common: dict[str, Any] = {
         "data": data,
         "metric": metric,

@@ -31,7 +31,7 @@ FORMS = (
     ("FULLY_CONNECTED int8", "eq_fully_connected_host_s8"),
     ("FULLY_CONNECTED int8", "eq_fully_connected_copied_host_s8"),
     ("ADD", "eq_scaled_sum_host_s8"),
-    ("ADD", "eq_add_host_s8"),
+    ("sums with ties", "eq_add_host_s8"),
     ("SUB", "eq_scaled_sum_host_s8"),
     ("MUL", "eq_scaled_product_host_s8"),
     ("LOGISTIC", "eq_lookup_host_s8"),

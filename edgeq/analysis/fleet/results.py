@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import Evaluation
+from edgeq.analysis.evaluation.recordings import EventEvaluation
 from edgeq.analysis.profiling import Profile
 from edgeq.analysis.verification import Verification
 from edgeq.support.result import Result
@@ -35,7 +36,7 @@ class FleetResult:
     error: str | None
     attempts: int
     seconds: float
-    evaluation: Evaluation | None = None
+    evaluation: Evaluation | EventEvaluation | None = None
     verification: Verification | None = None
     facts: Mapping[str, Any] | None = None
     missed: bool = False

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from edgeq.analysis.energy.figures import Duty
 from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate
+from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
 from edgeq.analysis.fleet.each import Outcome, Progress, on_each
 from edgeq.analysis.fleet.results import FleetReport, FleetResult
 from edgeq.analysis.profiling import Measuring, Profile, profile_on
@@ -74,14 +75,16 @@ def evaluate_runtimes(
         runtimes: What `?runtime=` takes.
         options: How C is generated; a level is that of generated C alone.
         progress: Is told the name of a runtime and its state, from another thread.
-        how: What `evaluate` takes besides: data, metric, limit and so on.
+        how: What `evaluate` takes besides: data, metric, limit and so on. With `recordings`, what
+            `evaluate_recordings` takes.
 
     Raises:
         UsageError: See `on_runtime`. Failures of runtimes are in the report.
     """
+    evaluated = evaluate_recordings if "recordings" in how else evaluate
 
-    def judge(address: str) -> Evaluation:
-        return evaluate(model, on=address, options=_options_on(address, options), **how)
+    def judge(address: str) -> Evaluation | EventEvaluation:
+        return evaluated(model, on=address, options=_options_on(address, options), **how)
 
     outcomes = _with_each(runtimes, on, judge, "evaluating", progress)
     return _report(on, [each.result(evaluation=each.found) for each in outcomes])

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from edgeq.analysis.evaluation.evaluate import Evaluation
+from edgeq.analysis.evaluation.recordings import EventEvaluation
 from edgeq.analysis.fleet.each import Progress
 from edgeq.analysis.fleet.groups import probe_group
 from edgeq.analysis.fleet.results import FleetReport, FleetResult
@@ -85,12 +86,24 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _accuracy(found: Evaluation) -> dict[str, str]:
+def _accuracy(found: Evaluation | EventEvaluation) -> dict[str, str]:
+    if isinstance(found, EventEvaluation):
+        return _decided(found.total.to_json())
     figures = {found.score.metric: found.score.value, **found.score.details}
     shown = {
         name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, int | float)
     }
     return {**shown, "samples": f"{found.n:,}"}
+
+
+def _decided(total: Mapping[str, Any]) -> dict[str, str]:
+    """What was found in recordings, as cells of a table."""
+    shown = {}
+    for name, value in total.items():
+        if isinstance(value, int | float):
+            cell = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+            shown["event f1" if name == "f1" else name.replace("_", " ")] = cell
+    return shown
 
 
 def _show_failed(report: FleetReport) -> None:

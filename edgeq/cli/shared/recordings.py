@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from edgeq.cli.shared.common import (
     takes_only,
 )
 from edgeq.cli.shared.tables import result_console, show_table
+from edgeq.devices.registry import on_runtime
 from edgeq.errors import UsageError
 from edgeq.metrics.events import Tally
 from edgeq.report.units import moment
@@ -30,7 +32,7 @@ from edgeq.support.terminal import say
 # Options of labelled data that recordings have no use for.
 _NOT_OF_RECORDINGS = ("data", "limit", "robustness", "against")
 # What they take of evaluate's own, beside all that these groups of options have.
-_OF_RECORDINGS = ("model", "on", "also_on", "trust", "resample")
+_OF_RECORDINGS = ("model", "on", "runtime", "also_on", "trust", "resample")
 _GROUPS = (compile_options, frontend_options, json_option, import_option)
 
 
@@ -117,26 +119,40 @@ def check_recordings(ctx: click.Context, recorded: RecordingOptions) -> None:
         raise UsageError("--recordings takes one device.", hint="--on ADDRESS")
 
 
-def run_recordings(
-    model: Path, recorded: RecordingOptions, how: Mapping[str, Any]
-) -> EventEvaluation:
-    """The evaluation.
+def judge_recordings(
+    model: Path,
+    recorded: RecordingOptions,
+    how: Mapping[str, Any],
+    runtimes: Sequence[str],
+    *,
+    as_json: bool,
+) -> int:
+    """Evaluate, on one device with the runtimes asked for, and print the result; the exit code.
 
     Args:
         how: Arguments of `evaluate_recordings` that are options of all evaluations.
+        runtimes: The words of --runtime.
     """
-    assert recorded.folder is not None
-    return evaluate_recordings(
-        model,
-        recordings=recorded.folder,
-        tolerance_s=recorded.tolerance_s,
-        seconds=recorded.seconds,
-        tune_decision=recorded.tune_decision,
+    asked: dict[str, Any] = {
         **how,
-    )
+        "recordings": recorded.folder,
+        "tolerance_s": recorded.tolerance_s,
+        "seconds": recorded.seconds,
+        "tune_decision": recorded.tune_decision,
+    }
+    if len(runtimes) > 1:
+        from edgeq.analysis.fleet.runtimes import evaluate_runtimes
+        from edgeq.cli.shared.fleet import ask_each, show_evaluations
+
+        ask = partial(evaluate_runtimes, model, asked.pop("on"), runtimes, **asked)
+        return ask_each(lambda tell: ask(progress=tell), show_evaluations, as_json=as_json)
+    if runtimes:
+        asked["on"] = on_runtime(asked["on"], runtimes[0])
+    _show_result(evaluate_recordings(model, **asked), as_json=as_json)
+    return 0
 
 
-def show_recordings(result: EventEvaluation, *, as_json: bool) -> None:
+def _show_result(result: EventEvaluation, *, as_json: bool) -> None:
     """Print the result: the headline, classes, and thresholds where they were looked for."""
     if as_json:
         print_json(result.to_json())

@@ -82,6 +82,16 @@ def long_rows(rng, size):
     return case(rng, name, a, b, output, {"fused_activation_function": 0})
 
 
+def sums_with_ties(rng, size):
+    """Sums of scales in thousandths: many lie between two results, where three roundings show."""
+    shape = shape_of(rng, 3, size)
+    ratios = [int(rng.integers(300, 1600)) / 1000 for _ in range(2)]
+    a, b, output = (
+        replace(quantized(rng, shape, "int8"), scale=0.05 * ratio) for ratio in (*ratios, 1)
+    )
+    return case(rng, "ADD", a, b, output, {"fused_activation_function": 0})
+
+
 def squared_difference(rng, size, dtype):
     one, two, spread = shapes(rng, size)
     make = quantized if dtype in ("int8", "int16") else lambda _, shape, dtype: plain(shape, dtype)
@@ -173,6 +183,7 @@ _MOST = ("int8", "int8", "int16", "int32", "float32")
 GENERATORS = {
     **{name: of_types(arithmetic(name), _MOST) for name in ("ADD", "SUB", "MUL")},
     "rows of sums and products": long_rows,
+    "sums with ties": sums_with_ties,
     "EQUAL, GREATER, LESS, ...": of_types(
         comparison, ("int8", "int8", "int16", "int32", "int64", "bool", "float32")
     ),

@@ -18,6 +18,7 @@ from edgeq.compiler.ops.shared.broadcast import in_place, pair_shape
 from edgeq.compiler.ops.shared.factors import (
     FIRST,
     SECOND,
+    SumFactors,
     paired_factors,
     product_factor,
     sum_factors,
@@ -112,8 +113,7 @@ def plain_factors(node: Node, compute: Pairwise) -> dict[str, int] | None:
     ratios = (a.scale / output.scale, b.scale / output.scale)
     offsets = (a.zero_point, b.zero_point, output.zero_point)
     results = wanted_results(compute).tobytes()
-    tries = (sum_factors(ratios, offsets, results, 0, more) for more in (0, 2, 1))
-    found = next((factors for factors in tries if factors is not None), None)
+    found = _finest(ratios, offsets, results, 0)
     if found is None:
         return None
     return {
@@ -122,6 +122,14 @@ def plain_factors(node: Node, compute: Pairwise) -> dict[str, int] | None:
         "constant": found.constant,
         "shift": found.bits,
     }
+
+
+def _finest(
+    ratios: tuple[float, float], offsets: tuple[int, int, int], results: bytes, low: int
+) -> SumFactors | None:
+    """Factors of as many bits as it takes and 32 bits hold; None if none were found."""
+    tries = (sum_factors(ratios, offsets, results, low, more) for more in (0, 2, 1))
+    return next((factors for factors in tries if factors is not None), None)
 
 
 def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -> Call | None:
@@ -137,9 +145,9 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
         return None
     ratios = (a.scale / output.scale, sign * b.scale / output.scale)
     offsets = (a.zero_point, b.zero_point, output.zero_point)
-    low = _LOW_BITS[_core(node)]
-    results = wanted_results(compute).tobytes()
-    found = sum_factors(ratios, offsets, results, low)
+    core, results = _core(node), wanted_results(compute).tobytes()
+    search = _finest if core == "host" else sum_factors
+    found = search(ratios, offsets, results, _LOW_BITS[core])
     if found is None:
         return None
     shape, swapped = _sides(node)
@@ -147,7 +155,7 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
     found = paired or found
     one, two = (found.two, found.one) if swapped else (found.one, found.two)
     factors = {"factor1": one, "factor2": two, "constant": found.constant, "shift": found.bits}
-    if _core(node) == "dsp":
+    if core == "dsp":
         factors["eights"] = int(paired is not None)
     return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped)
 
