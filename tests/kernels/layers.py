@@ -73,7 +73,9 @@ FORMS = (
     ("qemu:cortex-m55", "CONV_2D int16", "eq_conv_2d_mve_s16"),
     ("qemu:cortex-m55", "ADD", "eq_add_factors_mve_s8"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_mve_s16"),
-    ("qemu:cortex-m55", "LSTM int8", "eq_lstm_dsp_s8"),
+    ("qemu:cortex-m55", "LSTM int8", "eq_lstm_mve_s8"),
+    ("qemu:cortex-m55", "LSTM int16", "eq_lstm_mve_s16"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_mve_s16"),
     ("qemu:cortex-m55", "MUL", "eq_scaled_product_dsp_s8"),
     ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
 )
@@ -100,8 +102,7 @@ OTHERS = (
     ("qemu:cortex-m55", "TRANSPOSE_CONV int16", "eq_transpose_conv_dsp_s16"),
     ("qemu:cortex-m55", "ADD", "eq_add_factors_mve_s8"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_dsp_s16"),
-    ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_dsp_s16"),
-    ("qemu:cortex-m55", "LSTM int16", "eq_lstm_dsp_s16"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_wide_dsp_s16"),
     ("qemu:cortex-m55", "SOFTMAX int8", "eq_softmax_dsp_s8"),
 )
 # Cores that the same C is compiled for; they are tried where they are asked for.
