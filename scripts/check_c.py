@@ -90,6 +90,8 @@ def lay_out(build: str, folder: Path) -> list[str]:
     portable = [*(KERNELS / "portable").rglob("*.h"), *(KERNELS / "scalar").glob("*.h")]
     sources = dict.fromkeys(portable, "portable")
     sources |= dict.fromkeys((KERNELS / build).rglob("*.h"), build)
+    if build == "mve":  # those cores take the DSP extension's kernels, too
+        sources |= dict.fromkeys((KERNELS / "dsp").rglob("*.h"), "dsp")
     if build in LEVEL_NAMES:
         # Kernels of hosts, in the primitives of this level; portable ones are the host's.
         shared = [file for file in (KERNELS / "host").glob("*.h") if file.stem != "simd"]

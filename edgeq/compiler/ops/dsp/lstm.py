@@ -23,6 +23,8 @@ from edgeq.compiler.ops.shared.base import (
 )
 from edgeq.compiler.ops.shared.channels import Channels
 
+# Weights (gate and cell, input), biases and bounds on the sums, by "input" and "recurrent".
+Gates = Mapping[str, tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]]
 GATES = 4
 CELLS = 16  # EQ_LSTM_CELLS
 _PRODUCT = 1 << 30  # of two numbers of 16 bits
@@ -87,44 +89,69 @@ def scratch_bytes(params: Mapping[str, Any]) -> int:
     return CELLS * 2 * GATES * 4 + 2 * (2 * cells + inputs)
 
 
-def lower_dsp(
-    params: Mapping[str, Any],
-    gates: Mapping[str, tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]],
-    state: tuple[Arg, ...],
-    macs: int,
-    *,
-    wide: bool,
-) -> Call | None:
-    """The DSP kernel's call; None where this layer's numbers do not suit it.
+def scaled_rows(
+    params: Mapping[str, Any], gates: Gates, *, wide: bool
+) -> tuple[dict[str, ParamValue], dict[str, Channels]] | None:
+    """The fields that scale sums and products, and the rows; None where they do not suit.
 
     Args:
         params: The fields of eq_lstm_params.
         gates: Weights (gate and cell, input), biases and bounds on the sums, of "input" and
             "recurrent".
-        state: The arguments for hidden state and cells.
         wide: Whether activations are int16.
     """
     changed = scalings(params)
-    if wide and params["hidden_zero_point"] != 0:
+    if changed is None or (wide and params["hidden_zero_point"] != 0):
         return None
-    streams: list[Constant] = []
+    rows: dict[str, Channels] = {}
     for name, part in gates.items():
         channels = row_channels(*part)
         sums = {key: params[f"{name}_{key}"] for key in ("multiplier", "shift")}
         scaled = row_sums({**sums, "bound": channels.bound.max(initial=0)}, wide=wide)
-        fits = bool(np.all(channels.bound < 1 << 31)) if wide else pair_fits(channels)
-        if changed is None or scaled is None or not fits:
+        if scaled is None or bool(np.any(channels.bound >= 1 << 31)):
             return None
         changed |= {f"{name}_{key}": value for key, value in scaled.items()}
-        words = rows_s16(channels) if wide else rows_s8(channels)
-        table = "weights" if name == "input" else name
-        streams.append(Constant(table, "uint32_t", words, "cell by cell, gates by fours"))
+        rows[name] = channels
+    return changed, rows
+
+
+def fields(
+    params: Mapping[str, Any], changed: Mapping[str, ParamValue], *, wide: bool
+) -> dict[str, ParamValue]:
+    """The fields of eq_lstm_dsp_params."""
     kept = {key: value for key, value in params.items() if key not in _LEFT_OUT}
+    return {"wide": int(wide), **kept, **changed}
+
+
+def lower_dsp(
+    params: Mapping[str, Any], gates: Gates, state: tuple[Arg, ...], macs: int, *, wide: bool
+) -> Call | None:
+    """The DSP kernel's call; None where this layer's numbers do not suit it.
+
+    Args:
+        params: The fields of eq_lstm_params.
+        gates: As `scaled_rows` takes them.
+        state: The arguments for hidden state and cells.
+        wide: Whether activations are int16.
+    """
+    found = scaled_rows(params, gates, wide=wide)
+    if found is None or not (wide or all(pair_fits(rows) for rows in found[1].values())):
+        return None
+    changed, rows = found
+    streams = [
+        Constant(
+            "weights" if name == "input" else name,
+            "uint32_t",
+            rows_s16(channels) if wide else rows_s8(channels),
+            "cell by cell, gates by fours",
+        )
+        for name, channels in rows.items()
+    ]
     return Call(
         "lstm",
         "eq_lstm_dsp_s16" if wide else "eq_lstm_dsp_s8",
         "eq_lstm_dsp_params",
-        {"wide": int(wide), **kept, **(changed or {})},
+        fields(params, changed, wide=wide),
         (INPUT, *constant_args(3), *state, SCRATCH, OUTPUT),
         (*streams, CURVE_TABLE),
         scratch_bytes=scratch_bytes(params),

@@ -19,7 +19,7 @@ from edgeq.compiler.ops.shared.lookup import (
     scalar_lookup,
 )
 from edgeq.compiler.ops.shared.movement import require_same_type
-from edgeq.compiler.ops.shared.pairs import host_product, lower_product
+from edgeq.compiler.ops.shared.pairs import host_product, lower_product, mve_product
 from edgeq.compiler.ops.shared.quantized import clamp, require_quantized
 from edgeq.model.fixedpoint import multiply_by_quantized_multiplier, quantize_multiplier
 
@@ -48,6 +48,22 @@ def _of_its_own_sigmoid(node: Node, compute: Pairwise) -> Call | None:
     return None
 
 
+def _lower_fast(
+    node: Node, scale: tuple[int, int], compute: Pairwise, limits: dict[str, int]
+) -> Call | None:
+    """The call of the kernel for this core; None where it has none for this layer."""
+    call = None
+    if node.output().dtype != "int8":
+        return None
+    if node.isa.has("mve"):
+        call = mve_product(node, scale, limits)
+    if call is None and node.isa.has("dsp"):
+        call = lower_product(node, scale, compute, limits)
+    if node.isa.has("host"):
+        call = host_product(node, scale, limits)
+    return call
+
+
 def lower(node: Node) -> Call:
     """The kernel call for one MUL."""
     a, b, output = node.input(0), node.input(1), node.output()
@@ -68,14 +84,9 @@ def lower(node: Node) -> Call:
         table = _of_its_own_sigmoid(node, lambda x, y: saturated_to(limits, unlimited(x, y)))
     if table is not None:
         return table
-    if node.isa.has("dsp") and output.dtype == "int8":
-        call = lower_product(node, (multiplier, shift), unlimited, limits)
-        if call is not None:
-            return call
-    if node.isa.has("host") and output.dtype == "int8":
-        call = host_product(node, (multiplier, shift), limits)
-        if call is not None:
-            return call
+    call = _lower_fast(node, (multiplier, shift), unlimited, limits)
+    if call is not None:
+        return call
     params = {
         **pair_shape(node),
         "input1_offset": -a.zero_point,

@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.mve.layers import LANES, as_bytes, mve_scale, padded
+from edgeq.compiler.ops.mve.layers import as_bytes, mve_scale, padded
+from edgeq.compiler.ops.mve.rows import taps
 from edgeq.compiler.ops.shared.base import INPUT, OUTPUT, Call, Constant, Node, constant_args
 from edgeq.compiler.ops.shared.channels import Channels
 
 _GROUP = 8  # outputs made at once; half as many where there are few or few are left
 _ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # of a group's multipliers and shifts, as vectors hold the sums
-
-
-def _taps(channels: Channels, rows: slice, group: int) -> NDArray[np.int8]:
-    """Sixteen weights of each output of a group, for all inputs: (groups, bytes)."""
-    weights = padded(padded(channels.weights[rows], LANES).T, group).T
-    taps = weights.reshape(-1, group, weights.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
-    return np.asarray(taps.reshape(len(taps), -1), np.int8)
 
 
 def _words(rows: list[NDArray[np.int64]], group: int) -> NDArray[np.int8]:
@@ -45,7 +39,7 @@ def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.int8]:
     streams = []
     if eights:
         rows = slice(0, eights)
-        parts = [_words([channels.bias[rows]], _GROUP), _taps(channels, rows, _GROUP)]
+        parts = [_words([channels.bias[rows]], _GROUP), taps(channels.weights[rows], _GROUP)]
         if per_channel:
             scales = [channels.multiplier[rows], -channels.shift[rows]]
             ordered = [padded(s[None], _GROUP).reshape(-1, _GROUP)[:, _ORDER] for s in scales]
@@ -57,7 +51,7 @@ def _pack(channels: Channels, *, per_channel: bool) -> NDArray[np.int8]:
         if per_channel:
             words += [channels.multiplier[rows], -channels.shift[rows]]
         half = _GROUP // 2
-        parts = [_words(words, half), _taps(channels, rows, half)]
+        parts = [_words(words, half), taps(channels.weights[rows], half)]
         streams.append(np.concatenate(parts, axis=1).reshape(-1))
     stream: NDArray[np.int8] = np.concatenate(streams)
     return stream

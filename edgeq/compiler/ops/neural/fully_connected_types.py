@@ -7,6 +7,7 @@ from edgeq.compiler.ops.dsp.int16_channels import why_portable_s16
 from edgeq.compiler.ops.fpu.fully_connected_f32 import lower_f32
 from edgeq.compiler.ops.fpu.groups import FLOAT_TYPES
 from edgeq.compiler.ops.host.float32 import lower_dense_f32
+from edgeq.compiler.ops.mve.fully_connected_s16 import lower_s16 as lower_mve_s16
 from edgeq.compiler.ops.neural.convolution_types import weight_arguments, weight_values
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -47,7 +48,8 @@ def lower_other_type(node: Node, macs: int) -> Call:
     require(types == ("int16", "int8", "int16"), f"types {types}")
     narrow = has_int32_accumulator(node)
     table = requant_table(node, values, zero_point=source.zero_point, narrow=narrow)
-    call = lower_s16(extent, node, table, macs, narrow=narrow)
+    call = lower_mve_s16(extent, node, table, macs, narrow=narrow)
+    call = call or lower_s16(extent, node, table, macs, narrow=narrow)
     if call is not None:
         return call
     arguments, constants = weight_arguments(node, "int8_t", "output, input", table)

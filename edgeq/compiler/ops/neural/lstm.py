@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.lstm import lower_dsp
 from edgeq.compiler.ops.fpu.lstm_f32 import lower_f32
+from edgeq.compiler.ops.mve.lstm import lower_mve
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -201,7 +202,8 @@ def lower(node: Node) -> Call:
             "input": (weights, bias, bound),
             "recurrent": (recurrent, recurrent_bias, recurrent_bound),
         }
-        call = lower_dsp(params, gates, _STATE, macs(node), wide=wide)
+        lower_fast = lower_mve if node.isa.has("mve") else lower_dsp
+        call = lower_fast(params, gates, _STATE, macs(node), wide=wide)
         if call is not None:
             return call
     return Call(

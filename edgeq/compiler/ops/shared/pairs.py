@@ -61,8 +61,9 @@ def _sides(node: Node) -> tuple[dict[str, Any], bool]:
     return shape, swapped
 
 
-def _call(node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool) -> Call:
-    core = _core(node)
+def _call(
+    node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool, core: str
+) -> Call:
     order = (1, 0) if swapped else (0, 1)
     args = [Arg("input", position) for position in order]
     repeated = _repeated(node, params, order[1]) if core == "host" else None
@@ -157,7 +158,7 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
     factors = {"factor1": one, "factor2": two, "constant": found.constant, "shift": found.bits}
     if core == "dsp":
         factors["eights"] = int(paired is not None)
-    return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped)
+    return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped, _core(node))
 
 
 def _two_roundings(
@@ -220,7 +221,15 @@ def lower_product(
         "eights": int(eights),
         **clamp,
     }
-    return _call(node, "scaled_product", params, swapped)
+    return _call(node, "scaled_product", params, swapped, "dsp")
+
+
+def _plain_product(node: Node) -> tuple[dict[str, Any], bool]:
+    """The fields of a product in the reference's arithmetic but its scale; whether inputs swap."""
+    shape, swapped = _sides(node)
+    first, second = (node.input(position) for position in ((1, 0) if swapped else (0, 1)))
+    offsets = {"input1_offset": -first.zero_point, "input2_offset": -second.zero_point}
+    return {**shape, **offsets}, swapped
 
 
 def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
@@ -235,14 +244,26 @@ def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> C
     multiplier, left = scale
     if not -31 <= left <= _MOST_LEFT:
         return None
-    shape, swapped = _sides(node)
-    first, second = (node.input(position) for position in ((1, 0) if swapped else (0, 1)))
-    params = {
-        **shape,
-        "input1_offset": -first.zero_point,
-        "input2_offset": -second.zero_point,
+    params, swapped = _plain_product(node)
+    params |= {
         "multiplier": multiplier,
         "shift": -left,
         "limits": {"output_offset": node.output().zero_point, **clamp, "left": int(left >= 0)},
     }
-    return _call(node, "scaled_product", params, swapped)
+    return _call(node, "scaled_product", params, swapped, "host")
+
+
+def mve_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
+    """The MVE kernel's call for a product; None where the shift is not to the right.
+
+    Args:
+        scale: Multiplier and shift (left) of the products.
+        clamp: activation_min and activation_max.
+    """
+    multiplier, left = scale
+    if not -31 <= left <= -1:
+        return None
+    params, swapped = _plain_product(node)
+    limits = {"output_offset": node.output().zero_point, "rectified": 0, **clamp}
+    params |= {"multiplier": multiplier, "shift": left, "scale": limits}
+    return _call(node, "scaled_product", params, swapped, "mve")
