@@ -177,6 +177,12 @@ def features(
         x, y = [], []
         for sample in track(dataset, "features", dataset.count):
             x.append(extract(sample.inputs[0]))
+            if not np.isfinite(x[-1]).all():
+                raise EdgeqError(
+                    f"The features of recording {len(x) - 1} hold NaN or infinity.",
+                    extract.front.name,
+                    "look at unit, sos, mean and std: float32 does not hold what comes of them",
+                )
             y.append(sample.label)
         result = Features(
             extract.front.name,

@@ -21,6 +21,12 @@ from edgeq.model.stream import STACK, Stream
 _MOST_ROWS = 4096
 # Below any power that a sensor tells from nothing.
 _LEAST_POWER = 1e-12
+# b0, b1, b2, a1 and a2 in a row of scipy's, all in parts of a0.
+_PARTS = (0, 1, 2, 4, 5)
+# Of values that powers are taken of in float32, and deviations that are divided by.
+_LEAST, _MOST = 1e-12, 1e12
+# A pole may be as far outside the unit circle, by rounding.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,10 @@ def _lists(values: dict[str, Any]) -> list[str]:
     """Numbers and names in lists, made tuples; what is wrong with them."""
     problems = []
     unit = values.get("unit", 1.0)
-    if not _is_number(unit) or unit <= 0:
-        problems.append(f"unit is {unit!r}, no number above 0")
+    if not _is_number(unit) or not _LEAST <= unit <= _MOST:
+        problems.append(f"unit is {unit!r}, no number from {_LEAST:g} to {_MOST:g}")
+    if not isinstance(values.get("name", ""), str):
+        problems.append(f"name is {values['name']!r:.100}, no text")
     if not isinstance(values.get("log_power", True), bool):
         problems.append("log_power is neither true nor false")
     rows = values.get("sos", ())
@@ -147,11 +155,48 @@ def _contradictions(d: Motion) -> list[str]:
         found.append("bands are no rising frequencies, two at the least")
     elif d.bands and (d.bands[0] < 0 or d.bands[-1] > d.sample_rate / 2):
         found.append(f"bands lie outside 0 to {d.sample_rate / 2:g} Hz")
+    elif d.bands:
+        found += _empty_bands(d)
+    found += _unsound_filters(d)
+    found += _unsound_features(d)
+    return found
+
+
+def _unsound_features(d: Motion) -> list[str]:
+    """What is wrong with the means and deviations of features."""
+    found = []
+    if any(abs(value) > _MOST for value in d.mean):
+        found.append(f"a mean is beyond {_MOST:g}")
     for key, of_each in (("mean", d.mean), ("std", d.std)):
         if of_each and len(of_each) != d.features:
             found.append(f"{key} has {len(of_each)} numbers and a frame {d.features} features")
     if any(value <= 0 for value in d.std):
         found.append("a std is not above 0 (take 1 for a feature that never changes)")
+    elif any(not _LEAST <= value <= _MOST for value in d.std):
+        found.append(f"a std is not from {_LEAST:g} to {_MOST:g}")
+    return found
+
+
+def _empty_bands(d: Motion) -> list[str]:
+    """Bands that no bin of the spectrum lies in: their power would be nothing for ever."""
+    edges = _bins_of(d)
+    return [
+        f"no bin, {d.sample_rate / _fft_length(d):g} Hz apart, lies between {low:g} and {high:g} Hz"
+        for low, high, first, end in zip(d.bands, d.bands[1:], edges, edges[1:], strict=False)
+        if first == end
+    ]
+
+
+def _unsound_filters(d: Motion) -> list[str]:
+    """Sections that float32 does not hold, or whose answers grow without end."""
+    found = []
+    for number, row in enumerate(d.sos):
+        b0, b1, b2, a1, a2 = (row[i] / row[3] if abs(row[3]) > _LEAST else math.inf for i in _PARTS)
+        if not all(abs(value) <= _MOST for value in (b0, b1, b2, a1, a2)):
+            found.append(f"sos[{number}] has a coefficient beyond {_MOST:g} times its a0")
+        # The poles lie inside the unit circle where (a1, a2) lies in this triangle.
+        elif abs(a2) > 1 + _ROUNDING or abs(a1) > 1 + a2 + _ROUNDING:
+            found.append(f"sos[{number}] is not stable: a pole lies outside the unit circle")
     return found
 
 
@@ -174,7 +219,7 @@ def motion_stages(d: Motion, s: Stages) -> int | None:
     values = d.frame_length * d.axes
     # Without a filter one section that changes nothing turns samples into real values.
     rows = d.sos or ((1.0, 0.0, 0.0, 1.0, 0.0, 0.0),)
-    sections = np.asarray([np.asarray(row)[[0, 1, 2, 4, 5]] / row[3] for row in rows])
+    sections = np.asarray([np.asarray(row)[list(_PARTS)] / row[3] for row in rows])
     state = s.variable("filters", (2 * len(rows) * d.axes,), "float32")
     at = s.op(
         "FRONTEND_BIQUAD",
@@ -219,7 +264,7 @@ def _normalized(d: Motion, s: Stages, at: int) -> None:
 
 def _spectrum(d: Motion, s: Stages, at: int) -> tuple[int, tuple[int]]:
     weights = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(d.frame_length) / d.frame_length)
-    length = 1 << max(d.frame_length - 1, 3).bit_length()
+    length = _fft_length(d)
     bins = length // 2 + 1
     shape = ((len(d.bands) - 1) * d.axes,)
     rows = (d.axes, d.frame_length)
@@ -244,6 +289,15 @@ def _density(d: Motion, weights: NDArray[np.float64], length: int) -> dict[str, 
     bins = np.full(length // 2 + 1, 2.0)
     bins[0] = bins[-1] = 1.0
     density = bins / (d.sample_rate * (weights**2).sum())
-    frequencies = np.arange(len(bins)) * d.sample_rate / length
-    edges = np.searchsorted(frequencies, np.asarray(d.bands), "left")
-    return {"weights": density * d.sample_rate / length, "edges": edges}
+    return {"weights": density * d.sample_rate / length, "edges": _bins_of(d)}
+
+
+def _fft_length(d: Motion) -> int:
+    return 1 << max(d.frame_length - 1, 3).bit_length()
+
+
+def _bins_of(d: Motion) -> NDArray[np.int64]:
+    """The first bin of each band, and the one behind the last."""
+    length = _fft_length(d)
+    frequencies = np.arange(length // 2 + 1) * d.sample_rate / length
+    return np.searchsorted(frequencies, np.asarray(d.bands), "left")

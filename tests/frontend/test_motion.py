@@ -112,6 +112,15 @@ def test_features_of_arrays_in_real_units():
         ({"frame_step": 50}, "120 is no multiple of frame_step 50"),
         ({"frame_step": 40, "sos": [[1, 2, 3]]}, "rows of six"),
         ({"frame_step": 40, "sos": [[1, 0, 0, 0, 0, 0]]}, "a0 in sos is 0"),
+        ({"frame_step": 40, "sos": [[1, 0, 0, 1, -3, 2.5]]}, r"sos\[0\] is not stable"),
+        ({"frame_step": 40, "sos": [[1, 0, 0, 1, 0, 0], [1, 0, 0, 2, 0, 2.1]]}, r"sos\[1\] is not"),
+        ({"frame_step": 40, "sos": [[1e308, 0, 0, 1e-308, 0, 0]]}, "a coefficient beyond 1e"),
+        ({"frame_step": 40, "unit": 1e39}, "unit is 1e.39, no number from"),
+        ({"frame_step": 40, "mean": [1e308] * 360}, "a mean is beyond"),
+        ({"frame_step": 40, "std": [1e-320] * 360}, "a std is not from"),
+        ({"frame_step": 40, "bands": [0.5, 0.51, 8.0]}, "no bin, 0.78125 Hz apart, lies between"),
+        ({"frame_step": 40, "name": ["x"]}, "name is .*, no text"),
+        ({"frame_step": 40, "name": 5}, "name is 5, no text"),
         ({"frame_step": 40, "statistics": ["median"]}, "not some of mean"),
         ({"frame_step": 40, "bands": [5, 60]}, "outside 0 to 50 Hz"),
         ({"frame_step": 40, "bands": [5]}, "two at the least"),
@@ -122,6 +131,19 @@ def test_features_of_arrays_in_real_units():
 def test_what_makes_no_sense_is_said(words, problem):
     with pytest.raises(EdgeqError, match=problem):
         read_description({**PLAIN, **words})
+
+
+def test_a_section_on_the_unit_circle_is_let_through():
+    """An integrator's answers grow with what it is given, no faster."""
+    described = {**PLAIN, "frame_step": 40, "sos": [[1, 0, 0, 1, -1, 0], [0, 0, 0, -2, 4, -2]]}
+    assert len(read_description(described).sos) == 2
+
+
+def test_features_that_are_no_numbers_are_refused():
+    described = {**PLAIN, "frame_step": 120, "unit": 1e12, "bands": [0.5, 8], "log_power": False}
+    described["sos"] = [[1e12, 0, 0, 1, 0, 0]]
+    with pytest.raises(EdgeqError, match="features of recording 0 hold NaN or infinity"):
+        edgeq.features(described, np.stack([sway(240)]) * 1e12)
 
 
 @pytest.mark.parametrize("given", [("mean", "std"), ("mean",), ("std",)])
