@@ -23,6 +23,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
+from edgeq.model.inputs import counted_places
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -228,12 +229,9 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
 def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[int, int]:
     if dtype.kind == "b":
         return 0, 1
-    for op in model.ops:
-        if op.name == "EMBEDDING_LOOKUP" and op.inputs[0] == tensor.index:
-            return 0, model.tensors[op.inputs[1]].shape[0] - 1
-        if op.name == "GATHER" and op.inputs[1] == tensor.index:
-            return 0, model.tensors[op.inputs[0]].shape[op.options["axis"]] - 1
     limits = np.iinfo(dtype)
+    if rows := counted_places(model).get(tensor.index):
+        return 0, min(rows - 1, int(limits.max))
     return int(limits.min), int(limits.max)
 
 

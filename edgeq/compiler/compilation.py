@@ -35,7 +35,8 @@ from edgeq.compiler.plan.arena import Plan, plan_arena
 from edgeq.compiler.plan.choose import least_memory
 from edgeq.compiler.plan.program import Program, lower_graph
 from edgeq.errors import UsageError
-from edgeq.model.graph import Graph, Tensor, at_signature
+from edgeq.model.graph import Graph, Subgraph, Tensor, at_signature
+from edgeq.model.inputs import counted_places
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
@@ -302,6 +303,12 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
     }
 
 
+def _input_entry(subgraph: Subgraph, tensor: Tensor) -> dict[str, Any]:
+    """The same of an input, with the rows of a table that its values count."""
+    rows = counted_places(subgraph).get(tensor.index)
+    return {**_tensor_entry(tensor), **({"places": rows} if rows else {})}
+
+
 def _form_entry(call: Call | None, isa: Isa) -> dict[str, Any]:
     if call is None:
         return {"form": None}
@@ -377,7 +384,7 @@ def _manifest(
         "macs": program.macs,
         **({"unknown_loops": program.unknown_loops} if program.unknown_loops else {}),
         **({} if graph.stream is None else {"stream": graph.stream.to_json()}),
-        "inputs": [_tensor_entry(program.tensor(i)) for i in subgraph.inputs],
+        "inputs": [_input_entry(subgraph, program.tensor(i)) for i in subgraph.inputs],
         "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
         "ops": ops,
     }

@@ -93,7 +93,7 @@ def level_of(manifest: Mapping[str, Any], best: Level) -> str:
 def tensor_specs(sources: Sources, kind: str) -> list[TensorSpec]:
     """The specs of the "inputs" or "outputs"."""
     return [
-        TensorSpec(entry["name"], tuple(entry["shape"]), entry["dtype"])
+        TensorSpec(entry["name"], tuple(entry["shape"]), entry["dtype"], entry.get("places"))
         for entry in sources.manifest[kind]
     ]
 

@@ -22,6 +22,7 @@ from edgeq.devices.registry import open_device
 from edgeq.devices.tensors import check_batch, graph_specs, one_call
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.model.graph import Graph, Op, Subgraph, numpy_dtype
+from edgeq.model.inputs import counted_places
 from edgeq.model.model_file import read_graph
 from edgeq.model.parts import Part, Whole
 from edgeq.support.array import Array
@@ -93,7 +94,7 @@ def _tried(model: Path) -> Session:
 
 def _trial_inputs(main: Subgraph) -> list[Array]:
     """Small values that no kernel stumbles over: no zero divisors, no places beyond ends."""
-    places = {
+    places = {*counted_places(main)} | {
         op.inputs[position]
         for op in main.ops
         if (position := _INDEX_INPUTS.get(op.name, len(op.inputs))) < len(op.inputs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, numpy_dtype
-from edgeq.model.inputs import xorshift_inputs
+from edgeq.model.inputs import counted_places, xorshift_inputs
 from edgeq.support.array import Array
 
 
@@ -23,11 +23,13 @@ class TensorSpec:
         name: Name in the model file.
         shape: Shape of one call.
         dtype: numpy name of its elements.
+        places: How many rows a table has that its values count; None where they count none.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    places: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -42,6 +44,7 @@ def graph_specs(graph: Graph, indices: Iterable[int]) -> list[TensorSpec]:
         EdgeqError: A tensor's type has no counterpart in numpy.
     """
     specs = []
+    places = counted_places(graph.main)
     for index in indices:
         tensor = graph.main.tensors[index]
         try:
@@ -51,7 +54,7 @@ def graph_specs(graph: Graph, indices: Iterable[int]) -> list[TensorSpec]:
                 f"{tensor.dtype} tensors cannot be fed or read.",
                 f'{graph.path}, tensor {index} "{tensor.name}"',
             ) from None
-        specs.append(TensorSpec(tensor.name, tensor.shape, dtype))
+        specs.append(TensorSpec(tensor.name, tensor.shape, dtype, places.get(index)))
     return specs
 
 
@@ -108,7 +111,8 @@ def one_call(inputs: Sequence[Array]) -> list[Array]:
 
 def profile_inputs(specs: Sequence[TensorSpec], index: int) -> list[Array]:
     """The reproducible inputs number `index` that `profile` feeds, without a sample axis."""
-    return xorshift_inputs([spec.shape for spec in specs], [spec.dtype for spec in specs], index)
+    shapes, dtypes = [spec.shape for spec in specs], [spec.dtype for spec in specs]
+    return xorshift_inputs(shapes, dtypes, index, [spec.places for spec in specs])
 
 
 def digest(outputs: Iterable[Array]) -> str:

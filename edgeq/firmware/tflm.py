@@ -16,14 +16,13 @@ from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
-from edgeq.devices.tensors import graph_specs
+from edgeq.devices.tensors import graph_specs, profile_inputs
 from edgeq.devices.tflm import refuse_wrong
 from edgeq.errors import EdgeqError
 from edgeq.firmware.model import FirmwareModel, ModelTensor, TflmNeeds, accessor
 from edgeq.firmware.rendering import render_file
 from edgeq.firmware.tflm_arena import KERNELS, Arena, tflm_arena
 from edgeq.model.graph import Graph, Op
-from edgeq.model.inputs import xorshift_inputs
 from edgeq.model.model_file import read_graph
 
 # Methods of MicroMutableOpResolver whose names are not the op's name in camel case.
@@ -191,7 +190,7 @@ def _tensors(graph: Graph, prefix: str, kind: str) -> tuple[ModelTensor, ...]:
 def _known(path: Path, graph: Graph) -> tuple[list[bytes], list[dict[str, int]]]:
     """A known input, as raw bytes, and what every op makes of it in TFLM on this machine."""
     specs = graph_specs(graph, graph.main.inputs)
-    inputs = xorshift_inputs([spec.shape for spec in specs], [spec.dtype for spec in specs])
+    inputs = profile_inputs(specs, 0)
     with open_device("tflm").open(path, CompileOptions()) as session:
         values = session.trace(inputs)
     entries = []

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from edgeq.support.array import Array
+
+if TYPE_CHECKING:
+    from edgeq.model.graph import Subgraph
+
+# The input that counts rows, and the table; and ops that hand values on as they are.
+_COUNTING = {"GATHER": (1, 0), "EMBEDDING_LOOKUP": (0, 1)}
+_HANDING = frozenset(
+    {"CAST", "CONCATENATION", "EXPAND_DIMS", "PACK", "RESHAPE", "REVERSE_V2", "SLICE", "SPLIT",
+     "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"}
+)  # fmt: skip
 
 
 def xorshift_bytes(count: int, index: int = 0) -> bytes:
@@ -48,10 +61,46 @@ def xorshift_input(shape: tuple[int, ...], dtype: str, index: int = 0) -> Array:
 
 
 def xorshift_inputs(
-    shapes: list[tuple[int, ...]], dtypes: list[str], index: int = 0
+    shapes: list[tuple[int, ...]],
+    dtypes: list[str],
+    index: int = 0,
+    places: Sequence[int | None] = (),
 ) -> list[Array]:
-    """One array per model input; input k of call `index` uses stream `index + 1000 * k`."""
-    return [
+    """One array per model input; input k of call `index` uses stream `index + 1000 * k`.
+
+    Args:
+        shapes, dtypes: Of the inputs.
+        index: Number of the call.
+        places: Of each input, how many places its values may count (see `counted_places`); None, or
+            nothing at all, for those that count none. Their values are taken modulo that.
+    """
+    found = [
         xorshift_input(shape, dtype, index + 1000 * position)
         for position, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True))
     ]
+    return [
+        value if not most else (value % min(most, np.iinfo(value.dtype).max)).astype(value.dtype)
+        for value, most in zip(found, places or [None] * len(found), strict=True)
+    ]
+
+
+def counted_places(model: Subgraph) -> dict[int, int]:
+    """How many rows there are for the values of an input that tables are read with, by tensor.
+
+    No runtime reads behind the end of a table; some read in front of it.
+    """
+    sources = {index: {index} for index in model.inputs}
+    found: dict[int, int] = {}
+    for op in model.ops:
+        at = _COUNTING.get(op.name)
+        if at is not None:
+            count, table = (op.inputs[position] for position in at)
+            rows = model.tensors[table].shape[op.options.get("axis", 0) :][:1]
+            for source in sources.get(count, ()) if rows else ():
+                found[source] = min(rows[0], found.get(source, rows[0]))
+        elif op.name in _HANDING:
+            handed = set().union(*(sources.get(index, set()) for index in op.inputs))
+            sources |= dict.fromkeys(op.outputs, handed)
+    return {
+        index: rows for index, rows in found.items() if "int" in model.tensors[index].dtype and rows
+    }

@@ -29,10 +29,9 @@ from edgeq.devices.replay import calls_of, heard_of, input_spec, measured_calls,
 from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops, watch_ops
 from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
 from edgeq.devices.serial.protocol import BODY_LIMIT, NO_OP, Request
-from edgeq.devices.tensors import check_batch, graph_specs
+from edgeq.devices.tensors import check_batch, graph_specs, profile_inputs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
-from edgeq.model.inputs import xorshift_inputs
 from edgeq.model.joining import FrontEnd, joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
@@ -228,9 +227,7 @@ class SerialSession(Session):
         if self._stream is not None:
             first, again = measured_calls(self._stream, index)
             return [[call.tobytes()] for call in first], [[call.tobytes()] for call in again]
-        shapes = [spec.shape for spec in self._inputs]
-        dtypes = [spec.dtype for spec in self._inputs]
-        call = [[x.tobytes() for x in xorshift_inputs(shapes, dtypes, index)]]
+        call = [[x.tobytes() for x in profile_inputs(self._inputs, index)]]
         return call, call
 
     def _answer(self, calls: Sequence[_Call]) -> tuple[list[bytes], int]:
