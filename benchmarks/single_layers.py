@@ -76,6 +76,16 @@ def dense() -> bytes:
     )
 
 
+def dense_s16(inputs: int, outputs: int) -> bytes:
+    values = RANDOM.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    source, output = (
+        TensorSpec((1, inputs), "int16", 2.0**-13),
+        TensorSpec((1, outputs), "int16", 2.0**-10),
+    )
+    weights = TensorSpec((outputs, inputs), "int8", 0.004, 0, values)
+    return single_op("FULLY_CONNECTED", [source, weights, None], [output], NONE)
+
+
 def transposed_conv(channels: int, kind: str = "int8") -> bytes:
     wide = kind == "int16"
     shape = TensorSpec((4,), "int32", data=np.array([1, 16, 16, channels], np.int32))
@@ -114,6 +124,9 @@ def layers() -> Iterator[tuple[str, bytes]]:
     yield "BATCH_MATMUL, depth 49", attention(49, 16, transposed=False)
     yield "BATCH_MATMUL, depth 64, transposed", attention(64, 49, transposed=True)
     yield "FULLY_CONNECTED, computed weights, depth 64", dense()
+    for inputs, outputs in ((40, 30), (64, 64), (256, 128)):
+        name = f"FULLY_CONNECTED int16, {inputs} inputs, {outputs} outputs"
+        yield name, dense_s16(inputs, outputs)
     yield "TRANSPOSE_CONV, 16 channels, stride 2", transposed_conv(16)
     yield "TRANSPOSE_CONV, 32 channels, stride 2", transposed_conv(32)
     yield "TRANSPOSE_CONV int16, 16 channels, stride 2", transposed_conv(16, "int16")
