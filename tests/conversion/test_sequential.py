@@ -5,9 +5,11 @@ import pytest
 
 import edgeq
 from edgeq.conversion.flatbuffer import indices, unpack
+from edgeq.conversion.quantization.few_weights import layers_with_few_weights
 from edgeq.conversion.quantization.reconstruction import PairedMoments, rebuild
 from edgeq.conversion.quantization.walk import Walk
 from edgeq.devices.local import LiteRtOptions
+from edgeq.model.model_file import parse_graph
 from tests.conversion import nets
 
 
@@ -116,6 +118,58 @@ def test_the_c_gives_the_bytes_of_the_oracle(file, samples, tmp_path):
     found = edgeq.verify(out, on="c", n=20)
     assert found.equal
     assert found.against == "tflm"
+
+
+def weights_by_layer(made):
+    """The type and the number of each layer's weights."""
+    main = parse_graph(made.data, "net").main
+    return {
+        main.tensors[op.outputs[0]].name: main.tensors[op.inputs[1]]
+        for op in main.ops
+        if op.name in ("CONV_2D", "FULLY_CONNECTED")
+    }
+
+
+def test_layers_with_few_weights_stay_at_8_bits():
+    """A twentieth of all weights, the smallest layers first, and said in the result."""
+    keras, layers = nets._keras()
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(8, 3, name="first"),
+            layers.Conv2D(32, 3, name="second"),
+            layers.Conv2D(32, 3, name="third"),
+            layers.Flatten(),
+            layers.Dense(20, name="fourth"),
+            layers.Dense(3, name="last"),
+        ]
+    )
+    x = np.random.default_rng(3).normal(0, 1, (24, 8, 8, 3)).astype(np.float32)
+    made = edgeq.convert(model, data=x, scheme="int4", accept_loss=True)
+    # 216 and 60 of 14,356 weights; the next layer has 2,304.
+    found = {name: tensor.dtype for name, tensor in weights_by_layer(made).items()}
+    assert {name.split("/")[0].split(";")[0]: dtype for name, dtype in found.items()} == {
+        "first": "int8", "second": "int4", "third": "int4", "fourth": "int4", "last": "int8",
+    }  # fmt: skip
+    assert made.precision == {name: "int8" for name, dtype in found.items() if dtype == "int8"}
+    assert made.to_json()["precision"] == made.precision
+    narrow = edgeq.convert(
+        model, data=x, scheme="int4", precision={"*": "int4"}, accept_loss=True
+    )
+    assert {tensor.dtype for tensor in weights_by_layer(narrow).values()} == {"int4"}
+
+
+def test_layers_that_share_their_weights_are_kept_together():
+    keras, layers = nets._keras()
+    shared = layers.Dense(6, use_bias=False, name="shared")
+    source = keras.Input((6,))
+    wide = layers.Dense(400)(shared(shared(source)))
+    model = keras.Model(source, layers.Dense(6)(wide))
+    graph = edgeq.convert(model, scheme="float16").float_model.graph
+    small = layers_with_few_weights(graph)
+    # 36 of 4,836 weights, read by two layers.
+    assert len(small) == 2
+    assert len({op.inputs[1] for op in small}) == 1
 
 
 def test_int8_may_have_it_too(file, samples):
