@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_DAMPING = 0.03
+_DAMPING = 0.01
 _SWEEPS = 10
 _BLOCK = 64
 Array = NDArray[Any]
