@@ -68,9 +68,8 @@ from edgeq.workflow.streams import Streamed
 @click.option(
     "--calibration",
     type=click.Choice(METHODS),
-    default="minmax",
-    show_default=True,
-    help="How the ranges of tensors are chosen; all but minmax may cut extremes off.",
+    help="How the ranges of tensors are chosen; all but minmax may cut extremes off. By default "
+    "minmax, and mse for int4.",
 )
 @click.option("--symmetric", is_flag=True, help="Zero point 0 for int8 activations.")
 @click.option(

@@ -25,13 +25,14 @@ from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.adaptive_rounding import (
     usual_rounding,
 )
+from edgeq.conversion.quantization.few_weights import kept_at_eight_bits
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
-from edgeq.workflow.convert_options import check_form, check_io, check_use
+from edgeq.workflow.convert_options import check_form, check_io, check_use, usual_calibration
 from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
 from edgeq.workflow.labelled import compared
 from edgeq.workflow.phones import usual_io
@@ -48,7 +49,7 @@ def convert(
     output: str | Path | None = None,
     scheme: str = "int8",
     io: str | None = None,
-    calibration: str = "minmax",
+    calibration: str | None = None,
     symmetric: bool = False,
     precision: Mapping[str, str] | None = None,
     limit: int | None = None,
@@ -82,7 +83,8 @@ def convert(
         scheme: A name of `edgeq.conversion.quantization.schemes.SCHEMES`.
         io: Type of inputs and outputs; the activations' type if None, and uint8 for a phone.
         calibration: How ranges are chosen, a name of
-            `edgeq.conversion.calibration.calibrate.METHODS`.
+            `edgeq.conversion.calibration.calibrate.METHODS`. None is mse for int4 and minmax for
+            others.
         symmetric: Whether the zero point of int8 activations is always 0.
         precision: For the scheme "mixed": layer names (may hold * and ?) and the schemes for
             them ("int4", "int16x8", ...); other layers are int8. Without it, layers whose
@@ -130,6 +132,7 @@ def convert(
     io_type = check_io(chosen, io or usual_io(chosen, place))
     recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
     rounding = rounding or usual_rounding(chosen.name)
+    calibration = calibration or usual_calibration(chosen)
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
@@ -167,7 +170,7 @@ def convert(
     return Conversion(
         model=source.source,
         scheme=chosen,
-        precision=dict(ready.recipe.precision),
+        precision=_by_layer(ready.recipe, result),
         data=result,
         sha256=hashlib.sha256(result).hexdigest(),
         output=output,
@@ -225,6 +228,13 @@ def _of_data(
     """What may be a mistake in the data, or too little of it, in sentences."""
     ranges = found.warnings() if found else ()
     return (*ranges, *suspicions(source, found), *data_warnings(tuple(understood.values())))
+
+
+def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
+    """The layers with a scheme of their own: those that were named, and what 4 bits leave at 8."""
+    narrow = recipe.scheme.name == "int4"
+    small = kept_at_eight_bits(parse_graph(result, "")) if narrow else {}
+    return {**small, **dict(recipe.precision)}
 
 
 def _mended(repairs: Repairs | None) -> dict[str, Any]:

@@ -5,9 +5,11 @@ import pytest
 
 import edgeq
 from edgeq.conversion.flatbuffer import indices, unpack
+from edgeq.conversion.quantization.few_weights import layers_with_few_weights
 from edgeq.conversion.quantization.reconstruction import PairedMoments, rebuild
 from edgeq.conversion.quantization.walk import Walk
 from edgeq.devices.local import LiteRtOptions
+from edgeq.model.model_file import parse_graph
 from tests.conversion import nets
 
 
@@ -32,14 +34,15 @@ def walks(count, seed):
     return (np.cumsum(steps, 1) * 0.5 - 20).astype(np.float32)
 
 
-# Bars of 13, 32 and 18 dB, on samples that nothing was learned from.
+# On samples that nothing was learned from. Over five sets of 256 crops ResNet-8 has 17.0 to 17.6 dB
+# and gives the same class for .922 to .932 of 3,000 others.
 @pytest.mark.parametrize(
     ("name", "data", "bar"),
     [
         pytest.param(
             "pretrainedResnet.h5",
             lambda count, seed: crops(count, 32, seed),
-            13,
+            16,
             marks=pytest.mark.slow,
             id="resnet",
         ),
@@ -55,13 +58,14 @@ def walks(count, seed):
 )
 def test_public_models_keep_their_outputs(models, name, data, bar):
     made = edgeq.convert(models / name, data=data(256, 0), scheme="int4")
-    x = data(200, 1)
+    x = data(2000 if "Resnet" in name else 200, 1)
     (wanted,), (found,) = nets.run(made.float_model.data, [x]), nets.run(made.data, [x])
     assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > bar
     assert made.quality.verdict == "good"
     if name != "ad01.h5":
-        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.87
-        assert made.quality.top1_agreement >= 0.88
+        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.915
+        # Of 100 samples only: three in a hundred more or less are chance.
+        assert made.quality.top1_agreement >= 0.85
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +108,7 @@ def test_it_is_the_default_of_int4_and_far_better_than_nearest(file, samples):
     made = edgeq.convert(file, data=x, scheme="int4")
     nearest = edgeq.convert(file, data=x, scheme="int4", rounding="nearest", accept_loss=True)
     adaptive = edgeq.convert(file, data=x, scheme="int4", rounding="adaptive", accept_loss=True)
-    assert loss(made, unseen) < 0.35 * loss(nearest, unseen)
+    assert loss(made, unseen) < 0.5 * loss(nearest, unseen)
     assert loss(made, unseen) < loss(adaptive, unseen)
     assert len(made.rounded) == 4
     assert all(layer.after_db >= layer.before_db for layer in made.rounded.values())
@@ -116,6 +120,56 @@ def test_the_c_gives_the_bytes_of_the_oracle(file, samples, tmp_path):
     found = edgeq.verify(out, on="c", n=20)
     assert found.equal
     assert found.against == "tflm"
+
+
+def weights_by_layer(made):
+    """The type and the number of each layer's weights."""
+    main = parse_graph(made.data, "net").main
+    return {
+        main.tensors[op.outputs[0]].name: main.tensors[op.inputs[1]]
+        for op in main.ops
+        if op.name in ("CONV_2D", "FULLY_CONNECTED")
+    }
+
+
+def test_layers_with_few_weights_stay_at_8_bits():
+    """An eighth of all weights, the smallest layers first, and said in the result."""
+    keras, layers = nets._keras()
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(8, 3, name="first"),
+            layers.Conv2D(32, 3, name="second"),
+            layers.Conv2D(32, 3, name="third"),
+            layers.Flatten(),
+            layers.Dense(20, name="fourth"),
+            layers.Dense(3, name="last"),
+        ]
+    )
+    x = np.random.default_rng(3).normal(0, 1, (24, 8, 8, 3)).astype(np.float32)
+    made = edgeq.convert(model, data=x, scheme="int4", accept_loss=True)
+    # 216 and 60 of 14,356 weights; the next layer has 2,304.
+    found = {name: tensor.dtype for name, tensor in weights_by_layer(made).items()}
+    assert {name.split("/")[0].split(";")[0]: dtype for name, dtype in found.items()} == {
+        "first": "int8", "second": "int4", "third": "int4", "fourth": "int4", "last": "int8",
+    }  # fmt: skip
+    assert made.precision == {name: "int8" for name, dtype in found.items() if dtype == "int8"}
+    assert made.to_json()["precision"] == made.precision
+    narrow = edgeq.convert(model, data=x, scheme="int4", precision={"*": "int4"}, accept_loss=True)
+    assert {tensor.dtype for tensor in weights_by_layer(narrow).values()} == {"int4"}
+
+
+def test_layers_that_share_their_weights_are_kept_together():
+    keras, layers = nets._keras()
+    shared = layers.Dense(6, use_bias=False, name="shared")
+    source = keras.Input((6,))
+    wide = layers.Dense(400)(shared(shared(source)))
+    model = keras.Model(source, layers.Dense(6)(wide))
+    graph = edgeq.convert(model, scheme="float16").float_model.graph
+    small = layers_with_few_weights(graph)
+    # 36 of 4,836 weights, read by two layers.
+    assert len(small) == 2
+    assert len({op.inputs[1] for op in small}) == 1
 
 
 def test_int8_may_have_it_too(file, samples):

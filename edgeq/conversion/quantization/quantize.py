@@ -17,6 +17,7 @@ from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASSES
 from edgeq.conversion.passes.recurrent.lstm_steps import unfuse_lstms
 from edgeq.conversion.quantization.cut import Cut, set_aside
+from edgeq.conversion.quantization.few_weights import layers_with_few_weights
 from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
@@ -194,6 +195,10 @@ def _rules(graph: Graph, recipe: Recipe, inside: Edges) -> Any:
 
     rules = recipe_manager.RecipeManager()
     _add(rules, ".*", recipe.scheme, recipe.symmetric)
+    if recipe.scheme.name == "int4":
+        small = layers_with_few_weights(graph)
+        if small:
+            _add(rules, _of_ops(graph, small), find_scheme("int8"), recipe.symmetric)
     for pattern, name in recipe.precision:
         _add(rules, _regex(graph, pattern), find_scheme(name), recipe.symmetric)
     if recipe.scheme.integer:
@@ -208,20 +213,27 @@ def _regex(graph: Graph, pattern: str) -> str:
     Raises:
         UsageError: There is no such layer.
     """
-    import re
-
     tensors = graph.main.tensors
-    outputs = [
-        "".join(f"{tensors[i].name};" for i in op.outputs)
+    ops = [
+        op
         for op in graph.main.ops
         if any(fnmatchcase(name, pattern) for name in layer_names(graph, op))
     ]
-    if not outputs:
+    if not ops:
         known = [tensors[op.outputs[0]].name for op in graph.main.ops]
         raise UsageError(
             f"The model has no layer '{pattern}'.", graph.path, f"layers: {', '.join(known)}"
         )
-    return "^(" + "|".join(re.escape(name) for name in outputs) + ")$"
+    return _of_ops(graph, ops)
+
+
+def _of_ops(graph: Graph, ops: Iterable[Op]) -> str:
+    """A regular expression for some ops, which the quantizer knows by their outputs."""
+    import re
+
+    tensors = graph.main.tensors
+    names = ("".join(f"{tensors[i].name};" for i in op.outputs) for op in ops)
+    return "^(" + "|".join(re.escape(name) for name in names) + ")$"
 
 
 def _add(rules: Any, regex: str, scheme: Scheme, symmetric: bool) -> None:

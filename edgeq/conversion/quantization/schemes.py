@@ -86,7 +86,8 @@ SCHEMES: dict[str, Scheme] = {
             "int4",
             "int8",
             True,
-            "weights of conv (per channel) and dense (per tensor) an eighth, all else as int8",
+            "weights of conv (per channel) and dense (per tensor) an eighth, but for small layers; "
+            "all else as int8",
             _EVERYWHERE,
         ),
         Scheme(
