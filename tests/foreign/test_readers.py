@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.foreign.mutate import each_value_another
 from tests.foreign.talks import READERS
 from tests.tools import need
 
@@ -31,3 +32,9 @@ def test_nothing_but_values_and_errors(name):
 @pytest.mark.parametrize("name", sorted(TENSORFLOW))
 def test_what_tensorflow_reads(name):
     test_nothing_but_values_and_errors(name)
+
+
+def test_a_text_that_begins_like_json_need_be_none():
+    """A long run of the fuzz never ended over TOML files, which begin with a bracket, too."""
+    assert list(each_value_another(b'[model]\nname = "m"\n')) == []
+    assert b'{"a": null}' in list(each_value_another(b'{"a": 1}'))
