@@ -131,8 +131,7 @@ def convert(
     place = _able(chosen, target)
     io_type = check_io(chosen, io or usual_io(chosen, place))
     recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
-    rounding = rounding or usual_rounding(chosen.name)
-    calibration = calibration or usual_calibration(chosen)
+    rounding, calibration = _usually(chosen, rounding, calibration)
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
@@ -228,6 +227,11 @@ def _of_data(
     """What may be a mistake in the data, or too little of it, in sentences."""
     ranges = found.warnings() if found else ()
     return (*ranges, *suspicions(source, found), *data_warnings(tuple(understood.values())))
+
+
+def _usually(scheme: Scheme, rounding: str | None, calibration: str | None) -> tuple[str, str]:
+    """How weights are rounded and ranges chosen: as asked for, else as the scheme wants it."""
+    return rounding or usual_rounding(scheme.name), calibration or usual_calibration(scheme)
 
 
 def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
