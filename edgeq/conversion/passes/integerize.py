@@ -27,10 +27,12 @@ _ANY_SCALE = frozenset(
 _ONE_SCALE = frozenset(
     {"TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "MAXIMUM", "MINIMUM", "REVERSE_V2", "SQUEEZE",
      "EXPAND_DIMS", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH",
-     "SELECT", "SELECT_V2"}
+     "SELECT", "SELECT_V2", "CONCATENATION", "PACK", "DYNAMIC_UPDATE_SLICE"}
 )  # fmt: skip
 # Of those, the ones that also read constants, which may lie outside of the range of the rest.
-_CHOOSING = frozenset({"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2"})
+_CHOOSING = frozenset(
+    {"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2", "CONCATENATION", "PACK", "DYNAMIC_UPDATE_SLICE"}
+)
 # Kernels that take integers of any scale and give indices or truth values.
 _NO_SCALE_OUT = frozenset(
     {"ARG_MAX", "ARG_MIN", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"}

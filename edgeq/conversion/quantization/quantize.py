@@ -32,7 +32,9 @@ Ranges = Mapping[str, tuple[float, float]]
 Edges = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of inputs and of outputs."""
 
-_SCALARS_ONLY = ("MAXIMUM", "SELECT", "SELECT_V2")
+_SCALARS_ONLY = (
+    "CONCATENATION", "DYNAMIC_UPDATE_SLICE", "MAXIMUM", "PACK", "SELECT", "SELECT_V2"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
