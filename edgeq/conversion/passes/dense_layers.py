@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import drop_unused, indices
+from edgeq.conversion.moves import transpose
 from edgeq.conversion.network import Network
 
 _ADDING = frozenset({"EXPAND_DIMS", "RESHAPE"})
@@ -95,8 +96,4 @@ def _turned(network: Network, op: Any) -> list[Any] | None:
 def _transpose(network: Network, source: int, result: int) -> Any:
     """The last two axes exchanged."""
     *front, last, before = range(len(network.shape(source)))
-    places = network.add_constant(
-        f"{network.name(result)}/order:{len(network.graph.tensors)}",
-        np.array([*front, before, last], np.int32),
-    )
-    return network.new_op("TRANSPOSE", [source, places], [result], "Transpose")
+    return transpose(network, source, result, (*front, before, last))

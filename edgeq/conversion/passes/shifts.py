@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import indices
+from edgeq.conversion.moves import reshape
 from edgeq.conversion.network import LIMITS, Network, Scale
 from edgeq.conversion.passes.affine import scale_inputs, takes
-from edgeq.conversion.passes.recurrent.lstm import reshape
 
 _LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _ALIKE = 1e-5

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import drop_unused, indices
+from edgeq.conversion.moves import reshape, transpose
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.recurrent.lstm import reshape
 
 # Vectors whose largest value is less than this share of all values' are not brought to length 1.
 _LEAST = 1 / 256
@@ -147,25 +147,19 @@ def _fused(network: Network, source: int, result: int, axes: tuple[int, ...]) ->
     value = source
     if order != tuple(range(len(shape))):
         value = tensor("turned", turned, source)
-        ops.append(_transpose(network, source, value, order))
+        ops.append(transpose(network, source, value, order))
     rows = tensor("rows", (int(np.prod(shape)) // size, size), source)
     unit = tensor("unit", network.shape(rows), result)
     back = result if value == source else tensor("back", turned, result)
     ops += [reshape(network, value, rows), _l2(network, rows, unit), reshape(network, unit, back)]
     if back != result:
-        ops.append(_transpose(network, back, result, tuple(int(i) for i in np.argsort(order))))
+        ops.append(transpose(network, back, result, tuple(int(i) for i in np.argsort(order))))
     return ops
 
 
 def _l2(network: Network, source: int, result: int) -> Any:
     network.ranges[network.name(result)] = (-1.0, 127 / 128)  # its kernels know no other
     return network.new_op("L2_NORMALIZATION", [source], [result], "L2Norm")
-
-
-def _transpose(network: Network, source: int, result: int, order: tuple[int, ...]) -> Any:
-    name = f"{network.name(result)}/order:{len(network.graph.tensors)}"
-    places = network.add_constant(name, np.array(order, np.int32))
-    return network.new_op("TRANSPOSE", [source, places], [result], "Transpose")
 
 
 def _spelled(network: Network, source: int, result: int, axes: tuple[int, ...]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 - LOG_SOFTMAX is x - max - log(sum(exp(x - max))).
 - RELU_N1_TO_1 is what a product with 1 has fused.
+- DEPTH_TO_SPACE and SPACE_TO_DEPTH are a TRANSPOSE between two RESHAPEs.
 - DIV is a product with the reciprocal, which is a function of one value and becomes a table.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.flatbuffer import indices
+from edgeq.conversion.moves import reshape, transpose
 from edgeq.conversion.network import Network
 
 _RELU_N1_TO_1 = 2  # ActivationFunctionType
@@ -94,4 +96,35 @@ def _clamp(network: Network, op: Any) -> list[Any]:
     return [product]
 
 
-_SPELLED = {"DIV": _quotient, "LOG_SOFTMAX": _log_softmax, "RELU_N1_TO_1": _clamp}
+def _blocks(network: Network, op: Any) -> list[Any]:
+    """Pixels of a block are next to each other in depth, or rows apart in space."""
+    (source,), (result,) = indices(op.inputs), indices(op.outputs)
+    size = op.builtinOptions.blockSize
+    deep = source if network.kind(op) == "DEPTH_TO_SPACE" else result
+    batch, height, width, channels = network.shape(deep)
+    shapes = [
+        [batch * height, width, size, channels // size],
+        [batch * height, size, width, channels // size],
+    ]
+    first, second = (
+        network.add_tensor(f"{network.name(result)}/{name}", shape, "float32")
+        for name, shape in zip(
+            ("rows", "turned"), shapes if deep == source else shapes[::-1], strict=True
+        )
+    )
+    for made in (first, second):
+        network.ranges[network.name(made)] = network.range(source)
+    return [
+        reshape(network, source, first),
+        transpose(network, first, second, (0, 2, 1, 3)),
+        reshape(network, second, result),
+    ]
+
+
+_SPELLED = {
+    "DEPTH_TO_SPACE": _blocks,
+    "DIV": _quotient,
+    "LOG_SOFTMAX": _log_softmax,
+    "RELU_N1_TO_1": _clamp,
+    "SPACE_TO_DEPTH": _blocks,
+}

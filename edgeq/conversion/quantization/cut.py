@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgeq.conversion.flatbuffer import drop_codes, drop_subgraphs, drop_unused, indices
 from edgeq.conversion.loops import Loop, take_apart
+from edgeq.conversion.moves import reshape
 from edgeq.conversion.network import Network, Range
 from edgeq.conversion.passes.recurrent.lstm import (
     BIASES,
@@ -22,7 +23,6 @@ from edgeq.conversion.passes.recurrent.lstm import (
     HIDDEN,
     INPUT_WEIGHTS,
     RECURRENT_WEIGHTS,
-    reshape,
 )
 
 _LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"

@@ -15,8 +15,9 @@ import numpy as np
 from edgeq.conversion.flatbuffer import drop_subgraphs, drop_unused, indices
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop, take_apart
+from edgeq.conversion.moves import reshape
 from edgeq.conversion.network import Network
-from edgeq.conversion.passes.recurrent.lstm import as_lstm, reshape
+from edgeq.conversion.passes.recurrent.lstm import as_lstm
 
 _BIAS = 2
 

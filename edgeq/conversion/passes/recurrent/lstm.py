@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgeq.conversion.flatbuffer import indices, pack
 from edgeq.conversion.loops import Loop, cut_model
+from edgeq.conversion.moves import reshape
 from edgeq.conversion.network import Network
 from edgeq.conversion.tensorflow import quiet
 
@@ -283,13 +284,6 @@ class _Writer:
 
     def _tensor(self, name: str, shape: tuple[int, ...]) -> int:
         return self._network.add_tensor(f"{self._name}/{name}", list(shape), "float32")
-
-
-def reshape(network: Network, source: int, made: int) -> Any:
-    """An op that gives a tensor the shape of another."""
-    shape = network.shape(made)
-    wanted = network.add_constant(f"{network.name(made)}/shape", np.array(shape, np.int32))
-    return network.new_op("RESHAPE", [source, wanted], [made], "Reshape", newShape=list(shape))
 
 
 def reset(network: Network, state: int) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import drop_unused, indices
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop
+from edgeq.conversion.moves import reshape
 from edgeq.conversion.network import Network
 from edgeq.conversion.passes.recurrent.lstm import (
     BIASES,
@@ -22,7 +23,6 @@ from edgeq.conversion.passes.recurrent.lstm import (
     HIDDEN,
     INPUT_WEIGHTS,
     RECURRENT_WEIGHTS,
-    reshape,
 )
 
 _FAINT = 2.0**-6

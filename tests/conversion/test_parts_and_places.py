@@ -1,4 +1,4 @@
-"""Tensors of which a part is constant: class tokens, borders, places that are written over."""
+"""Values that move, and tensors of which a part is constant: class tokens, borders, shuffles."""
 
 import numpy as np
 import pytest
@@ -44,3 +44,19 @@ def test_pictures_are_padded_to_their_aspect_ratio():
     data = np.random.default_rng(1).normal(size=(30, 5, 9, 2)).astype(np.float32)
     _, found = converted(model, data)
     assert min(found) > BARS["int8"]
+
+
+@pytest.mark.parametrize("scheme", BARS)
+def test_pixels_move_into_depth_and_back(scheme, tmp_path):
+    keras = pytest.importorskip("keras")
+    tf = pytest.importorskip("tensorflow")
+    keras.utils.set_random_seed(1)
+    source = keras.Input((6, 9, 3))
+    hidden = keras.layers.Conv2D(12, 3, padding="same")(source)
+    wide = keras.layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2))(hidden)
+    deep = keras.layers.Lambda(lambda x: tf.nn.space_to_depth(x, 3))(hidden)
+    data = np.random.default_rng(1).normal(size=(30, 6, 9, 3)).astype(np.float32)
+    model = keras.Model(source, [wide, deep])
+    _, found = converted(model, data, scheme, output=tmp_path / "m.tflite")
+    assert min(found) > BARS[scheme]
+    assert edgeq.verify(tmp_path / "m.tflite", on="c", n=3).equal

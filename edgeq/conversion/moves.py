@@ -1,0 +1,24 @@
+"""Ops that passes put in to move values: to another shape, to another order of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeq.conversion.network import Network
+
+
+def reshape(network: Network, source: int, made: int) -> Any:
+    """An op that gives a tensor the shape of another."""
+    shape = network.shape(made)
+    wanted = network.add_constant(f"{network.name(made)}/shape", np.array(shape, np.int32))
+    return network.new_op("RESHAPE", [source, wanted], [made], "Reshape", newShape=list(shape))
+
+
+def transpose(network: Network, source: int, made: int, order: Sequence[int]) -> Any:
+    """An op that gives a tensor's axes in another order."""
+    name = f"{network.name(made)}/order:{len(network.graph.tensors)}"
+    places = network.add_constant(name, np.array(order, np.int32))
+    return network.new_op("TRANSPOSE", [source, places], [made], "Transpose")
