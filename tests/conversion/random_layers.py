@@ -91,6 +91,8 @@ class RandomLayers:
             "power": lambda v: ops.power(ops.abs(v) + 0.2, 1.5),
             "roll": lambda v: ops.roll(v, 1, axis=1),
             "stack": lambda v: ops.concatenate([v, v * 0.5], axis=-1),
+            "token": lambda v: ops.concatenate([_constants(ops, v[:, :1]), v], axis=1),
+            "border": lambda v: ops.concatenate([v, _constants(ops, v)], axis=-1),
             "pad": lambda v: ops.pad(v, [[0, 0], [1, 1]] + [[0, 0]] * (len(v.shape) - 2)),
             "logical": lambda v: ops.cast(v > 0.1, "float32") * v,
             "round": lambda v: ops.sin(v) + ops.cos(v),
@@ -258,3 +260,10 @@ class RandomLayers:
         }
         kind = chance.choice(("Dense", "Dense", "Dense", "RepeatVector", "Einsum"))
         return self.call(made[kind](), value)
+
+
+def _constants(ops, like):
+    """Numbers of a constant, a copy for each sample."""
+    size = int(np.prod(like.shape[1:]))
+    numbers = np.linspace(-1, 1, size, dtype=np.float32).reshape(1, *like.shape[1:])
+    return ops.zeros_like(like) + numbers
