@@ -23,7 +23,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
-from edgeq.model.inputs import counted_places
+from edgeq.model.inputs import counted_places, last_places
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -218,7 +218,7 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
         else:
             low, high = _integer_range(model, tensor, dtype)
             # Drawn as int64, so that one seed gives the same numbers in every type they fit.
-            drawn = np.int64 if high <= np.iinfo(np.int64).max else dtype
+            drawn = np.int64 if np.max(high) <= np.iinfo(np.int64).max else dtype
             random = generator.integers(low, high, (n, *tensor.shape), drawn, endpoint=True)
             random = random.astype(dtype)
         extremes = np.stack([np.full(tensor.shape, low, dtype), np.full(tensor.shape, high, dtype)])
@@ -226,12 +226,13 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
     return result
 
 
-def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[int, int]:
+def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The least and the largest values of an input: numbers, or arrays of its shape."""
     if dtype.kind == "b":
         return 0, 1
     limits = np.iinfo(dtype)
-    if rows := counted_places(model).get(tensor.index):
-        return 0, min(rows - 1, int(limits.max))
+    if places := counted_places(model).get(tensor.index):
+        return 0, last_places(places, tensor.shape, dtype)
     return int(limits.min), int(limits.max)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeq.model.inputs import counted_places
+from edgeq.model.inputs import counted_places, xorshift_inputs
 from edgeq.model.model_file import parse_graph
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
@@ -47,6 +47,42 @@ def test_what_is_fed_lies_inside_the_table(dtype, tmp_path, cli):
     assert len(set(found.values())) == 1, found
     made = cli("compile", model, "-o", tmp_path / "c", "--golden")
     assert made.code == 0, made.err
+    assert cli("verify", model, "--on", "c", "-n", 10).code == 0
+
+
+def sliced(kind):
+    """A window of 2 by 2 in 5 by 6 values, at a place that is an input: whole, or packed."""
+    tensors = [
+        TensorSpec((5, 6), "int8", 0.1, name="x"),
+        TensorSpec((2,) if kind == "whole" else (), "int32", name="place"),
+        TensorSpec((2,), "int32", name="begin"),
+        TensorSpec((2,), "int32", data=np.array([2, 2], np.int32)),
+        TensorSpec((2, 2), "int8", 0.1, name="y"),
+        TensorSpec((), "int32", data=np.array(1, np.int32)),
+    ]
+    packed = [OpSpec("PACK", [5, 1], [2], {"values_count": 2, "axis": 0})]
+    begin = 1 if kind == "whole" else 2
+    ops = [*(packed if begin == 2 else []), OpSpec("SLICE", [0, begin, 3], [4])]
+    return build([SubgraphSpec(tensors, ops, [0, 1], [4])])
+
+
+@pytest.mark.parametrize("kind", ["whole", "packed"])
+def test_slices_that_are_fed_begin_inside_their_tensor(kind, tmp_path, cli):
+    """TensorFlow Lite Micro read behind the tensor, which ended edgeq without a word."""
+    main = parse_graph(sliced(kind)).main
+    assert counted_places(main) == {1: (4, 5) if kind == "whole" else 5}
+    fed = np.array([xorshift_inputs([(2,)], ["int32"], k, [(4, 5)])[0] for k in range(100)])
+    assert fed.min(axis=0).tolist() == [0, 0]
+    assert fed.max(axis=0).tolist() == [3, 4]
+    model = tmp_path / "net.tflite"
+    model.write_bytes(sliced(kind))
+    found = set()
+    for on in ("local", "c", "sim:cortex-m4", "tflm"):
+        done = cli("profile", model, "--on", on, "--no-ops", "--seconds", "0.05", "--json")
+        assert done.code == 0, done.err
+        found.add(done.json["output_sha256"])
+    assert len(found) == 1
+    assert cli("compile", model, "-o", tmp_path / "c", "--golden").code == 0
     assert cli("verify", model, "--on", "c", "-n", 10).code == 0
 
 
