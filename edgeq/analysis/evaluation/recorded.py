@@ -28,6 +28,8 @@ _OTHER_RATE, _LATE_S = 0.001, 1.0
 # Times are written with few digits: so far behind its end a recording still ends.
 _SPARE_S = 0.1
 
+Part = tuple[str, Array, tuple[Span, ...], Clock]
+
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
@@ -38,7 +40,7 @@ class Recorded:
         warnings: What the user should know.
     """
 
-    parts: list[tuple[str, Array, tuple[Span, ...], Clock]]
+    parts: list[Part]
     warnings: tuple[str, ...]
 
 
@@ -73,7 +75,7 @@ def read_recordings(
     occurrences, files = listed_recordings(folder)
     _check_occurrences(occurrences, files, rules, folder / EVENTS_FILE)
     left = None if seconds is None else min(seconds, _MOST_SECONDS)
-    parts: list[tuple[str, Array, tuple[Span, ...], Clock]] = []
+    parts: list[Part] = []
     clipped = []
     for name, file in sorted(files.items()):
         samples, clock = read_timed(file, stream, resample=resample)
@@ -93,7 +95,11 @@ def read_recordings(
         clipped += [name] if share > _CLIPPED_SHARE else []
         spans = _spans(occurrences, name, rules, clock.at(len(samples)))
         parts.append((name, samples, spans, clock))
-    said = (*_warnings(parts, clipped, rules), *_clocks(parts, stream.rate_hz))
+    said = (
+        *_warnings(parts, clipped, rules),
+        *_overlaps(parts, rules),
+        *_clocks(parts, stream.rate_hz),
+    )
     return Recorded(parts, said)
 
 
@@ -144,7 +150,7 @@ def _spans(
 
 
 def _warnings(
-    parts: Sequence[tuple[str, Array, tuple[Span, ...], Clock]],
+    parts: Sequence[Part],
     clipped: Sequence[str],
     rules: Rules,
 ) -> tuple[str, ...]:
@@ -158,9 +164,30 @@ def _warnings(
     return tuple(found)
 
 
-def _clocks(
-    parts: Sequence[tuple[str, Array, tuple[Span, ...], Clock]], rate_hz: float
-) -> Iterator[str]:
+def _overlaps(parts: Sequence[Part], rules: Rules) -> Iterator[str]:
+    """Which events are one for a decision, in a sentence."""
+    found = []
+    for name, _, spans, _ in parts:
+        for label in {span.label for span in spans}:
+            mine = sorted(
+                (s for s in spans if s.label == label), key=lambda s: (s.start_s, s.end_s)
+            )
+            # Of several that lie in a long one each is beside it.
+            last = mine[0]
+            for span in mine[1:]:
+                if span.start_s <= last.end_s:
+                    first, second = (f"{s.start_s:g} to {s.end_s:g} s" for s in (last, span))
+                    found.append(f"{rules.labels[label]} from {first} and from {second} of {name}")
+                last = max(last, span, key=lambda s: s.end_s)
+    if found:
+        more = f" and {len(found) - 1} more" if found[1:] else ""
+        yield (
+            f"events under one label overlap or touch in {EVENTS_FILE}: {found[0]}{more}; where "
+            "they are one event, one of them is always missed: join them"
+        )
+
+
+def _clocks(parts: Sequence[Part], rate_hz: float) -> Iterator[str]:
     """What the times of recordings say that a user may not know, in sentences."""
     off = {n: c.rate_hz for n, _, _, c in parts if abs(c.rate_hz / rate_hz - 1) > _OTHER_RATE}
     if off:

@@ -35,6 +35,11 @@ def check_operands(node: Node) -> None:
             known = tensor.dtype in _CONSTANTS and tensor.data.shape == tensor.shape
             require(known, f"{tensor.dtype} constants are unknown here")
             continue
+        several = tensor.quantization is not None and tensor.quantization.per_channel
+        require(
+            not several or tensor.dtype not in _QUANTIZED,
+            f'tensor "{tensor.name}" is no constant and has a scale for each channel',
+        )
         require(tensor.dtype in C_TYPES, f"{tensor.dtype} tensors have no place in C")
         require(tensor.elements > 0, f"shape {tensor.shape} has no elements")
         require(

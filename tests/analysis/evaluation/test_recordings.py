@@ -189,6 +189,18 @@ def test_events_that_make_no_sense(place, capsys, line, words):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["3.1,3.2", "2,3.05", "3.3,3.5", "2,5"])
+def test_events_that_overlap_are_said_to_be_one(place, capsys, line):
+    """One of them is missed whatever the model does, without a word."""
+    with (place / "heard" / "events.csv").open("a") as file:
+        file.write(f"one.wav,{line},high\none.wav,{line},low\n")
+    assert run(*EVALUATE, "--json") == 0
+    said = capsys.readouterr()
+    assert "events under one label overlap or touch in events.csv: high from " in said.err
+    assert "of one.wav; where they are one event" in said.err
+    assert json.loads(said.out)["n"] == 6
+
+
 def test_options_that_do_not_go_together(place, capsys):
     for more, words in [
         (("--data", "heard"), "--data and --recordings exclude each other"),
