@@ -139,6 +139,12 @@ def _limits(model: Subgraph, op: Op) -> tuple[int, Array]:
         count = model.tensors[op.inputs[1]].elements
         if len(shape) == len(taken) == count:
             return op.inputs[1], np.subtract(shape, taken).astype(np.int64) + 1
+    if op.name == "GATHER_ND":
+        at = op.inputs[1]
+        axes = model.tensors[at].shape[-1:] or (0,)
+        ends = np.asarray(shape[: axes[0]], np.int64)
+        if len(ends) == axes[0] > 0:
+            return at, np.broadcast_to(ends, model.tensors[at].shape).reshape(-1)
     if op.name in _COUNTING:
         at, table = (op.inputs[position] for position in _COUNTING[op.name])
         rows = model.tensors[table].shape[op.options.get("axis", 0) :][:1]

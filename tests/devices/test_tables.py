@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgeq.analysis.verification import random_inputs
 from edgeq.model.inputs import counted_places, xorshift_inputs
 from edgeq.model.model_file import parse_graph
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
@@ -84,6 +85,38 @@ def test_slices_that_are_fed_begin_inside_their_tensor(kind, tmp_path, cli):
     assert len(found) == 1
     assert cli("compile", model, "-o", tmp_path / "c", "--golden").code == 0
     assert cli("verify", model, "--on", "c", "-n", 10).code == 0
+
+
+def test_each_column_of_gather_nd_counts_its_axis():
+    tensors = [
+        TensorSpec((5, 3, 2), "float32", data=np.ones((5, 3, 2), np.float32)),
+        TensorSpec((1, 2, 2), "int32"),
+        TensorSpec((1, 2, 2), "float32"),
+    ]
+    data = build([SubgraphSpec(tensors, [OpSpec("GATHER_ND", [0, 1], [2])], [1], [2])])
+    main = parse_graph(data).main
+    assert counted_places(main) == {1: (5, 3, 5, 3)}
+    (fed,) = random_inputs(main, 50)
+    assert fed.reshape(-1, 2).min(axis=0).tolist() == [0, 0]
+    assert fed.reshape(-1, 2).max(axis=0).tolist() == [4, 2]
+
+
+def test_places_that_random_numbers_miss_are_said_to_be_random(tmp_path, cli):
+    """The words were a runtime's, of a file in a temporary folder."""
+    tensors = [
+        TensorSpec((1, 4), "int32"),
+        TensorSpec((), "int32", data=np.array(4, np.int32)),
+        TensorSpec((1, 4), "int32"),
+        TensorSpec((5, 3), "float32", data=np.ones((5, 3), np.float32)),
+        TensorSpec((1, 4, 3), "float32"),
+    ]
+    ops = [OpSpec("MINIMUM", [0, 1], [2]), OpSpec("GATHER", [3, 2], [4], {"axis": 0})]
+    model = tmp_path / "net.tflite"
+    model.write_bytes(build([SubgraphSpec(tensors, ops, [0], [4])]))
+    done = cli("verify", model, "--on", "c", "-n", 3)
+    assert done.code == 1
+    assert "the inputs are random numbers" in done.err
+    assert f"where: {model}\n  try:   -i FILE with inputs that the model expects" in done.err
 
 
 def test_inputs_that_count_nothing_are_as_they_were():
