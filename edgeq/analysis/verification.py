@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +23,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
-from edgeq.model.inputs import counted_places, last_places
+from edgeq.model.inputs import counted_places, is_of_places, last_places
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -32,7 +31,6 @@ from edgeq.support.result import Result
 from edgeq.support.seeds import check_seed
 
 _CHUNK = 32
-_OF_PLACES = re.compile(r"gather|embedding|out of bounds|Invalid begin", re.IGNORECASE)
 _MOST_RANDOM_BYTES = 4 << 30
 
 
@@ -181,7 +179,7 @@ def _of_random_values(graph: Graph, *, given: bool) -> Iterator[None]:
     try:
         yield
     except EdgeqError as error:
-        if given or error.hint or not _OF_PLACES.search(error.what):
+        if given or error.hint or not is_of_places(error.what):
             raise
         raise EdgeqError(
             f"{error.what.rstrip('.')}: the inputs are random numbers.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ _JOINING = frozenset({"CONCATENATION", "PACK"})
 _HANDING = frozenset(
     {"REVERSE_V2", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK", *_KEEPING, *_JOINING}
 )
+_OF_PLACES = re.compile(r"gather|embedding|out of bounds|Invalid begin", re.IGNORECASE)
 _EACH, _ANY = -1, -2  # of what is handed on: each value in its place, or none known
 
 
@@ -102,6 +104,11 @@ def last_places(places: Places, shape: tuple[int, ...], dtype: DTypeLike) -> Arr
     spread = limits.reshape(shape) if limits.size > 1 else np.broadcast_to(limits, shape)
     largest = min(int(np.iinfo(dtype).max), int(np.iinfo(np.int64).max) - 1)
     return np.asarray(np.minimum(spread, largest))
+
+
+def is_of_places(words: str) -> bool:
+    """Whether a runtime that failed says that values lay outside what they count."""
+    return _OF_PLACES.search(words) is not None
 
 
 def counted_places(model: Subgraph) -> dict[int, Places]:

@@ -117,6 +117,11 @@ def test_places_that_random_numbers_miss_are_said_to_be_random(tmp_path, cli):
     assert done.code == 1
     assert "the inputs are random numbers" in done.err
     assert f"where: {model}\n  try:   -i FILE with inputs that the model expects" in done.err
+    done = cli("compile", model, "-o", tmp_path / "c", "--golden")
+    assert done.code == 1
+    assert "the inputs of a self-test are random numbers" in done.err
+    assert f"where: {model}\n  try:   leave out --golden" in done.err
+    assert not (tmp_path / "c").exists()
 
 
 def test_inputs_that_count_nothing_are_as_they_were():
