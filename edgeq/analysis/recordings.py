@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.analysis.clock import Clock, clock_of
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.dialect import find_dialect
 from edgeq.data.resampling import resample as resampled
@@ -21,10 +22,7 @@ from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
 
-# Columns of .csv files that are no axes, and how far their rate may be off.
-_TIMES, _SAME_RATE = ("time", "t", "timestamp"), 0.02
-_LONGEST_S = 1e10  # three centuries: what stands beyond is no time
-_ASTRAY = 1  # samples that a time may be from its place
+_TIMES = ("time", "t", "timestamp")  # columns of .csv files that are no axes
 # Where the generated C runs with a front end before it.
 _HEARING = ("c", "wasm", "sim", "qemu", "serial", "ssh", "adb")
 
@@ -54,22 +52,28 @@ def check_hears(address: str, options: CompileOptions) -> None:
 
 
 def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Array:
-    """The samples of a recording for a front end, in a row, int16.
+    """The samples of a recording for a front end, in a row, int16; as `read_timed`."""
+    return read_timed(path, stream, resample=resample)[0]
+
+
+def read_timed(path: Path, stream: Stream, *, resample: bool = False) -> tuple[Array, Clock]:
+    """The samples of a recording for a front end, in a row, int16, and when they were taken.
 
     Args:
         path: A .wav file of one channel (PCM of 8 to 32 bits or float), or a .csv file with a
-            column for each axis, in real units; a column `time` (seconds) is checked and left out.
+            column for each axis, in real units; a column `time` (seconds) makes the clock.
         stream: How the front end takes samples.
         resample: Whether a .wav file of another rate is resampled.
 
     Raises:
         EdgeqError: No such file, several channels or another number of axes, another rate, NaN,
-            or no samples.
+            no samples, or times of which some are missing.
     """
     if stream.shape:
         raise EdgeqError("This front end takes frames, no recordings.", str(path))
     if path.suffix.lower() == ".csv":
-        return whole_recording(_read_table(path, stream), stream, str(path))
+        values, clock = _read_table(path, stream)
+        return whole_recording(values, stream, str(path)), clock
     if stream.axes > 1:
         raise EdgeqError(
             "This front end takes no .wav files.", str(path), ".npy or .csv of (N, axes)"
@@ -89,11 +93,12 @@ def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Arr
                 f"sox {path.name} -r {stream.rate_hz} OUT.wav",
             )
         signal = resampled(signal, header.rate_hz, stream.rate_hz, str(path))
-    return whole_recording(signal.reshape(-1), stream, str(path))
+    samples = whole_recording(signal.reshape(-1), stream, str(path))
+    return samples, Clock(stream.values_per_second)
 
 
-def _read_table(path: Path, stream: Stream) -> Array:
-    """The axes of a .csv file, shape (times, axes)."""
+def _read_table(path: Path, stream: Stream) -> tuple[Array, Clock]:
+    """The axes of a .csv file, shape (times, axes), and its clock."""
     dialect = find_dialect(path)
     columns = [k for k, name in enumerate(dialect.header) if name.strip().lower() not in _TIMES]
     if len(columns) != stream.axes:
@@ -117,43 +122,10 @@ def _read_table(path: Path, stream: Stream) -> Array:
         rows.append([numbers[k] for k in columns])
         lines.append(number)
         times += [value for k, value in enumerate(numbers) if k not in columns][:1]
+    clock = Clock(stream.values_per_second, stream.axes)
     if times:
-        _check_times(np.asarray(times), lines, stream.rate_hz, path)
-    return np.asarray(rows, np.float32).reshape(-1, stream.axes)
-
-
-def _check_times(times: Array, lines: Sequence[int], rate_hz: float, path: Path) -> None:
-    """Refuse times that are not those of samples one after the other.
-
-    A sample is where its row is: behind what is missing, all events would lie elsewhere. Single
-    times may be late or early by a sample (those of loggers are); the next ones make up for it.
-
-    Raises:
-        EdgeqError: They are of another rate, or samples are missing, doubled or out of order.
-    """
-    steps = np.diff(np.clip(times, -_LONGEST_S, _LONGEST_S))
-    if not len(steps):
-        return
-    if abs(float(np.median(steps)) * rate_hz - 1) > _SAME_RATE:
-        raise EdgeqError(
-            f"The times of the recording are {np.median(steps):.4g} s apart; the front end takes "
-            f"{rate_hz:,} Hz.",
-            str(path),
-        )
-    lost = np.round(steps * rate_hz) - 1  # below 0 where samples are doubled
-    places = np.concatenate([[0], np.cumsum(lost)])
-    if np.ptp(places) <= _ASTRAY:
-        return
-    worst = int(np.argmax(np.abs(lost)))
-    missing, doubled = int(lost[lost > 0].sum()), int(-lost[lost < 0].sum())
-    raise EdgeqError(
-        f"The times of the recording do not rise by a sample each: {missing:,} samples are missing "
-        f"and {doubled:,} too many; the largest step is from {times[worst]:g} to "
-        f"{times[worst + 1]:g} s.",
-        f"{path}, line {lines[worst + 1]}",
-        "fill what is missing, or cut the recording there; without the column of times the "
-        "samples are taken for evenly spaced",
-    )
+        clock = clock_of(np.asarray(times, np.float64), lines, stream.rate_hz, stream.axes, path)
+    return np.asarray(rows, np.float32).reshape(-1, stream.axes), clock
 
 
 class RecordingSession(Session):

@@ -65,5 +65,5 @@ def features(
         say(str(found.data))
     shape = "x".join(map(str, found.x.shape))
     say(f"{output}: x {shape}, {found.x.dtype}, computed in {found.precision}")
-    for warning in found.data.warnings if found.data is not None else ():
+    for warning in (*found.warnings, *(found.data.warnings if found.data is not None else ())):
         say(f"Warning: {warning}", err=True)

@@ -304,9 +304,9 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
 
 
 def _input_entry(subgraph: Subgraph, tensor: Tensor) -> dict[str, Any]:
-    """The same of an input, with the rows of a table that its values count."""
-    rows = counted_places(subgraph).get(tensor.index)
-    return {**_tensor_entry(tensor), **({"places": rows} if rows else {})}
+    """The same of an input, with how many places its values may count."""
+    places = counted_places(subgraph).get(tensor.index)
+    return {**_tensor_entry(tensor), **({"places": places} if places else {})}
 
 
 def _form_entry(call: Call | None, isa: Isa) -> dict[str, Any]:

@@ -6,7 +6,8 @@ dozen ops, or none that TensorFlow Lite has:
 
     Mul(x, ... erfc(x)), Relu     ->     Mul(x, ... erfc(x)), Maximum(lowest float), Relu
 
-`drop_barriers` takes the Maximum out again.
+`drop_barriers` takes the Maximum out again. On the same way through the graph sums of integers that
+TensorFlow Lite lacks in one form take another.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _DEPTH = 4
 def keep_apart(tf: Any, function: Any) -> Any:
     """A frozen function with a barrier behind each of these activations that needs one.
 
+    Where BiasAdd takes integers it becomes a sum.
+
     Args:
         tf: The module.
         function: A concrete function without variables; given back if there is nothing to do.
@@ -41,7 +44,8 @@ def keep_apart(tf: Any, function: Any) -> Any:
                     if source not in before:
                         before[source] = _barrier(tf, graph_def, source)
                     node.input[place] = before[source]
-    if not before:
+    added = _add_integers(tf, graph_def)
+    if not before and not added:
         return function
 
     def build() -> None:
@@ -53,6 +57,27 @@ def keep_apart(tf: Any, function: Any) -> Any:
     for tensor, known in zip(inputs, function.inputs, strict=True):
         tensor.set_shape(known.shape)
     return wrapped.prune(inputs, outputs)
+
+
+def _add_integers(tf: Any, graph_def: Any) -> bool:
+    """Make sums of BiasAdd where it takes integers, which TensorFlow Lite has for floats alone.
+
+    Keras makes it of any tensor and a constant vector: of ids and the offsets of their fields.
+
+    Returns:
+        Whether there were any.
+    """
+    found = [
+        node
+        for node in graph_def.node
+        if node.op == "BiasAdd"
+        and tf.as_dtype(node.attr["T"].type).is_integer
+        and node.attr["data_format"].s in (b"", b"NHWC")
+    ]
+    for node in found:
+        node.op = "AddV2"
+        del node.attr["data_format"]
+    return bool(found)
 
 
 def _barrier(tf: Any, graph_def: Any, source: str) -> str:

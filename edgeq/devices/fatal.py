@@ -5,6 +5,10 @@ is that its input's steps are wider than 2^-26. The other is a matter of values:
 more that are nearly equal add up to a sum that is shifted by more bits than there are. An untrained
 network with 1000 classes does both. An int8 DIV, in LiteRT's usual kernels too, ends the process
 where a divisor is 0.
+
+All kernels trust some inputs that say which part of another is meant: where they are not constant,
+a place behind the end is read (tests/devices/test_fatal.py tries each). And scales of 0, or such
+that are very unlike, end in assertions on the way to a multiplier.
 """
 
 from __future__ import annotations
@@ -16,53 +20,110 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph, Op
+from edgeq.model.graph import Graph, Op, Subgraph
 
 _SUMMED, _FINEST = 512, 2.0**-25
-_EIGHT_BITS = ("int8", "uint8")
-_WHY = {
-    "SOFTMAX": "its kernel for SOFTMAX takes no scale below 1.5e-8, and no 512 values or more that "
-    "are nearly equal",
-    "DIV": "its kernel for DIV takes no divisor of 0",
+_UNLIKE = 2.0**12  # a ratio of scales that models of converters stay below
+_EIGHT_BITS, _FEW_BITS = ("int8", "uint8"), ("int8", "uint8", "int16")
+_PLAIN = {
+    "SOFTMAX": (
+        "takes no scale below 1.5e-8, and no 512 values or more that are nearly equal",
+        "the values hardly vary, as in an untrained model; local?delegate=none has other kernels",
+    ),
+    "DIV": (
+        "takes no divisor of 0",
+        "an input whose divisors are not 0, or a small number added to the divisor in the model",
+    ),
 }
-_HINTS = {
-    "SOFTMAX": "the values hardly vary, as in a model that is not trained; "
-    "local?delegate=none has other kernels",
-    "DIV": "an input whose divisors are not 0, or a small number added to the divisor in the model",
+# Ops by their inputs that say which part, how far or along which axis.
+_SETTINGS = {
+    "ARG_MAX": (1,),
+    "ARG_MIN": (1,),
+    "BATCH_TO_SPACE_ND": (1, 2),
+    "MIRROR_PAD": (1,),
+    "RESIZE_BILINEAR": (1,),
+    "RESIZE_NEAREST_NEIGHBOR": (1,),
+    "REVERSE_SEQUENCE": (1,),
+    "SLICE": (1, 2),
+    "SPACE_TO_BATCH_ND": (1, 2),
 }
+_SET = (
+    "trusts what its input {} says, which is no constant here",
+    "values that lie inside the tensor that they are of, or a constant in the model",
+)
+_SCALED = (
+    "takes no scales of 0, none for each channel, and none that are very unlike ({})",
+    "convert it with data like those that are expected; edgeq inspect shows the scales",
+)
+# Ops whose kernels assert what they make of scales; others take what comes.
+_RESCALING = frozenset(
+    {"ADD", "EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL", "QUANTIZE",
+     "SQUARED_DIFFERENCE", "SUB"}
+)  # fmt: skip
 T = TypeVar("T")
 
 
-def guarded(graph: Graph, runtime: str, call: Callable[[], T]) -> T:
-    """What a call gives that runs plain kernels on a model.
+def guarded(graph: Graph, runtime: str, call: Callable[[], T], *, plain: bool = True) -> T:
+    """What a call gives that runs kernels on a model.
 
     Args:
         graph: The model.
         runtime: Name for messages.
         call: Loads or runs it. It is made twice where it might end the process, first in a copy.
+        plain: Whether the kernels are the plain ones.
 
     Raises:
         EdgeqError: It would end the process.
     """
-    if not survives(graph, call):
-        op = next(op for op in graph.main.ops if _is_risk(graph, op))
+    risks = (
+        (where, op, risk)
+        for where in graph.subgraphs
+        for op in where.ops
+        if (risk := _risk(where, op, plain=plain))
+    )
+    found = next(risks, None)
+    if found is not None and not returns(call):
+        where, op, (why, hint) = found
         raise EdgeqError(
-            f"{runtime} ends the process on this model: {_WHY[op.name]}.",
-            f"{graph.path}, {graph.main.describe(op)}",
-            _HINTS[op.name],
+            f"{runtime} ends the process on this model: its kernel for {op.name} {why}.",
+            f"{graph.path}, {where.describe(op)}",
+            hint,
         )
     return call()
 
 
-def survives(graph: Graph, call: Callable[[], object]) -> bool:
-    """Whether this process outlives a call that runs a model; tried where an op may end it."""
-    return not any(_is_risk(graph, op) for op in graph.main.ops) or returns(call)
+def _risk(where: Subgraph, op: Op, *, plain: bool) -> tuple[str, str] | None:
+    """Why an op may end the process, and what helps; None where it cannot."""
+    tensors = where.tensors
+    for position in _SETTINGS.get(op.name, ()):
+        if position < len(op.inputs) and not tensors[op.inputs[position]].is_constant:
+            return _SET[0].format(position), _SET[1]
+    if said := _odd_scales(where, op):
+        return _SCALED[0].format(said), _SCALED[1]
+    return _PLAIN.get(op.name) if plain and _is_plain_risk(where, op) else None
 
 
-def _is_risk(graph: Graph, op: Op) -> bool:
-    if op.name not in _WHY:
+def _odd_scales(where: Subgraph, op: Op) -> str:
+    """Scales that an op's multiplier may not be made of, in words."""
+    if op.name not in _RESCALING:
+        return ""
+    small = [
+        tensor
+        for index in (*op.inputs, *op.outputs)
+        if (tensor := where.tensors[index]).dtype in _FEW_BITS
+    ]
+    if any(t.quantization is not None and t.quantization.scale.size > 1 for t in small):
+        return "a scale for each channel"
+    scales = [t.scale for t in small]
+    if not scales or max(scales) < min(scales) * _UNLIKE:
+        return ""
+    return " and ".join(f"{scale:.3g}" for scale in sorted({min(scales), max(scales)}))
+
+
+def _is_plain_risk(where: Subgraph, op: Op) -> bool:
+    if op.name not in _PLAIN:
         return False
-    tensor = graph.main.tensors[op.inputs[0]]
+    tensor = where.tensors[op.inputs[0]]
     if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
         return False
     if op.name == "DIV":

@@ -113,14 +113,18 @@ class LocalSession(Session):
         self._interpreter = self._open()
 
     def _open(self, *, preserve: bool = False) -> Any:
-        return self._guarded(
+        return self._tried(
             lambda: litert_interpreter(self._model, self._options, preserve=preserve)
         )
 
     def _guarded(self, call: Callable[[], T]) -> T:
-        if self._options.kernels != "reference":
-            return call()
-        return guarded(self._graph, "LiteRT with its plain kernels", call)
+        # A copy of this process has none of the threads that an interpreter has begun.
+        return call() if self._options.threads > 1 else self._tried(call)
+
+    def _tried(self, call: Callable[[], T]) -> T:
+        plain = self._options.kernels == "reference"
+        runtime = "LiteRT with its plain kernels" if plain else "LiteRT"
+        return guarded(self._graph, runtime, call, plain=plain)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, and the peak memory of a fresh process."""
@@ -131,7 +135,7 @@ class LocalSession(Session):
         self._guarded(lambda: self._call(interpreter, values))
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
-        outputs = self._call(litert_interpreter(self._model, self._options), values)
+        outputs = self._call(self._open(), values)
         memory = probe.memory(self._path, "litert", self._options)
         times = None
         if options.ops:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, numpy_dtype
-from edgeq.model.inputs import counted_places, xorshift_inputs
+from edgeq.model.inputs import Places, counted_places, xorshift_inputs
 from edgeq.support.array import Array
 
 
@@ -23,13 +23,13 @@ class TensorSpec:
         name: Name in the model file.
         shape: Shape of one call.
         dtype: numpy name of its elements.
-        places: How many rows a table has that its values count; None where they count none.
+        places: How many places its values may count; None where they count none.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    places: int | None = None
+    places: Places | None = None
 
     @property
     def bytes(self) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 
 from edgeq.compiler.codegen.source import Golden
 from edgeq.compiler.plan.program import Program
+from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
-from edgeq.model.inputs import counted_places, xorshift_inputs
+from edgeq.model.inputs import counted_places, is_of_places, xorshift_inputs
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import STACK
 from edgeq.support.array import Array
@@ -91,7 +92,16 @@ def _traced(model: Path, inputs: list[Array]) -> Mapping[int, Array]:
 
     _, session = open_oracle(model)
     with session:
-        return session.trace(inputs)
+        try:
+            return session.trace(inputs)
+        except EdgeqError as error:
+            if error.hint or not is_of_places(error.what):
+                raise
+            raise EdgeqError(
+                f"{error.what.rstrip('.')}: the inputs of a self-test are random numbers.",
+                str(model),
+                "leave out --golden; edgeq verify -i FILE compares with inputs of yours",
+            ) from None
 
 
 def _heard(path: Path, graph: Graph, inputs: list[Array]) -> Mapping[int, Array]:

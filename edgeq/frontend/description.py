@@ -20,6 +20,7 @@ from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.text import line_problem
 
 _MOST_BYTES = 1 << 20
+_LEAST_LIFTER = 1e-3
 
 KINDS = ("micro", "log-mel", "mfcc", "spectrogram")
 WINDOWS = ("hann", "hamming", "povey", "rectangular")
@@ -359,6 +360,8 @@ def _disagreements(d: Description) -> list[str]:
         found.append(f"fft_length is {d.fft_length}, no power of two")
     if d.log != "none" and d.log_floor == 0 and d.log_offset == 0:
         found.append("log_floor and log_offset are both 0: silence has no logarithm")
+    if 0 < d.lifter < _LEAST_LIFTER:
+        found.append(f"lifter is {d.lifter:g}, neither 0 (none) nor {_LEAST_LIFTER:g} or more")
     if d.kind == "mfcc" and d.log == "none":
         found.append('log is "none": cepstral coefficients are of logarithms')
     if d.kind == "micro" and d.precision == "float32":

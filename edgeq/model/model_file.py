@@ -39,6 +39,7 @@ from edgeq.support.foreign import read_bytes
 from edgeq.support.text import visible_line
 
 MAX_RANK = 8
+_SPARSITY = 6  # a tensor's field
 MAX_BYTES = 1 << 31
 
 
@@ -194,6 +195,8 @@ class _Reader:
         if math.prod(max(size, 1) for size in shape) * 8 >= MAX_BYTES:
             self.problem(f"shape {shape} is larger than edgeq handles.", where)
             shape = ()
+        if table.has(_SPARSITY):
+            self.problem("sparse weights (`sparsity`) are not read; store them dense.", where)
         return Tensor(
             index=index,
             name=name,

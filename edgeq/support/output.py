@@ -240,9 +240,13 @@ def _private_mode(path: Path) -> int:
 
 
 def _ordinary_mode() -> int:
+    return 0o666 & ~_mask()
+
+
+def _mask() -> int:
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    return mask
 
 
 def _write_neighbour(path: Path, raw: bytes, mode: int) -> None:
@@ -277,7 +281,7 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
         work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     except OSError as error:
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
-    work.chmod(0o755)
+    work.chmod(0o700 | (0o777 & ~_mask()))  # mkdtemp makes private folders
     old = work.with_name(work.name + ".old")
     try:
         with named_when_full(path):

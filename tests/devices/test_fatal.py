@@ -8,6 +8,7 @@ import pytest
 import edgeq
 from edgeq.devices.oracle import SECOND_ORACLE
 from edgeq.errors import EdgeqError
+from edgeq.model.model_file import read_graph
 from tests.oracle.build import TensorSpec, single_op
 from tests.tools import need
 
@@ -41,3 +42,55 @@ def test_a_wide_softmax_of_unlike_values_runs(tmp_path, address):
     values = np.random.default_rng(0).integers(-128, 128, (2, 1, 600)).astype(np.int8)
     outputs = [edgeq.run(path, on=on, inputs=values) for on in (address, "c")]
     assert (np.asarray(outputs[0]) == np.asarray(outputs[1])).all()
+
+
+def settings(name):
+    """A model of one op, an input of which says what is meant; values that no kernel checks."""
+    x, at = TensorSpec((4, 4), "float32"), TensorSpec((2,), "int32")
+    far = np.array([-(2**31), 2**31 - 1], np.int32)
+    two = TensorSpec((2,), "int32", data=np.array([1, 2], np.int32))
+    if name == "SLICE":
+        far = np.array([2_000_000_000, -2_000_000_000], np.int32)
+        return single_op(name, [x, at, two], [TensorSpec((1, 2), "float32")]), far
+    if name == "REVERSE_SEQUENCE":
+        options = {"seq_dim": 1, "batch_dim": 0}
+        x = TensorSpec((2, 4), "float32")
+        return single_op(name, [x, at], [TensorSpec((2, 4), "float32")], options), far
+    axis = TensorSpec((), "int32")
+    ends = single_op(name, [x, axis], [TensorSpec((4,), "int32")], {"output_type": 2})
+    return ends, np.int32(-(2**31))
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("SLICE", "tflm"), ("ARG_MAX", "tflm"), ("ARG_MIN", "tflm"),
+     ("REVERSE_SEQUENCE", "local"), ("REVERSE_SEQUENCE", SECOND_ORACLE)],
+)  # fmt: skip
+def test_places_that_kernels_trust_are_tried_in_a_copy(tmp_path, name, address):
+    """The process ended by SIGSEGV, without a word."""
+    need(importlib.util.find_spec("tflite_micro") is not None, "tflite-micro")
+    content, far = settings(name)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content)
+    shape = read_graph(path).main.tensors[0].shape
+    inputs = {"0": np.ones((1, *shape), np.float32), "1": far[np.newaxis]}
+    with pytest.raises(EdgeqError, match=f"its kernel for {name} trusts what its input 1 says"):
+        edgeq.run(path, on=address, inputs=inputs)
+
+
+@pytest.mark.parametrize("address", ["tflm", "local", SECOND_ORACLE])
+@pytest.mark.parametrize("name", ["ADD", "SUB", "GREATER", "SQUARED_DIFFERENCE", "QUANTIZE"])
+def test_scales_that_kernels_make_nothing_of_are_tried_in_a_copy(tmp_path, name, address):
+    """The process ended by SIGABRT, without a word."""
+    need(importlib.util.find_spec("tflite_micro") is not None, "tflite-micro")
+    x, zeros = TensorSpec((1, 4), "int8", 0.05), TensorSpec((1, 4), "int8", 0.0)
+    y = TensorSpec((1, 4), "bool" if name == "GREATER" else "int8", 0.05)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(single_op(name, [zeros, x][: 1 if name == "QUANTIZE" else 2], [y]))
+    threes = np.full((1, 1, 4), 3, np.int8)
+    inputs = {"0": threes} if name == "QUANTIZE" else {"0": threes, "1": threes}
+    if name == "QUANTIZE" and address != "local":
+        assert np.asarray(edgeq.run(path, on=address, inputs=inputs)).tolist() == [[[0, 0, 0, 0]]]
+        return
+    with pytest.raises(EdgeqError, match=rf"kernel for {name} takes no scales of 0, .*0 and 0\.05"):
+        edgeq.run(path, on=address, inputs=inputs)

@@ -174,3 +174,31 @@ def test_one_quiet_recording(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     with np.load(tmp_path / "x.npz") as found:
         np.testing.assert_array_equal(found["x"], frames_of("mfcc", "float32", sound)[None])
+
+
+@pytest.mark.parametrize(
+    ("length", "fft", "count"), [(48, 64, 40), (400, 512, 128), (400, 512, 20)]
+)
+def test_bands_without_a_bin_are_told(length, fft, count, tmp_path, capsys):
+    """They are log(1e-10) for ever, and a model learns nothing of them."""
+    import tensorflow as tf
+
+    (tmp_path / "ears.toml").write_text(
+        f'kind = "log-mel"\nsample_rate = 16000\nframe_length = {length}\nframe_step = 160\n'
+        f"num_mel_bins = {count}\nlower_edge_hertz = 20\nupper_edge_hertz = 7600\n"
+    )
+    write_wav(tmp_path / "s.wav", recording(1))
+    output = tmp_path / "f.npz"
+    assert run("features", tmp_path / "ears.toml", "--data", tmp_path / "s.wav", "-o", output) == 0
+    said = capsys.readouterr().err
+    matrix = tf.signal.linear_to_mel_weight_matrix(count, fft // 2 + 1, 16000, 20, 7600).numpy()
+    silent = np.flatnonzero(~matrix.any(axis=0)).tolist()
+    constant = np.flatnonzero(np.ptp(np.load(output)["x"][0], axis=0) == 0).tolist()
+    assert constant == silent
+    assert bool(silent) == (count != 20)
+    named = ", ".join(map(str, silent[:8]))
+    words = (
+        f"{len(silent)} of {count} bands hold no bin of the spectrum and are always silent ({named}"
+    )
+    assert (words in said) == bool(silent)
+    assert ("bands" in said) == bool(silent)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edgeq.conversion.flatbuffer import pack
+from edgeq.conversion.flatbuffer import pack, unpack
 from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
@@ -227,3 +227,15 @@ def test_a_normalization_that_makes_no_sense(tmp_path, cli, std):
     assert "The model's metadata make no sense for input 'in'" in done.err
     assert "std above 0" in done.err
     assert cli("inspect", tmp_path / "m.tflite").code == 0
+
+
+def test_sparse_weights_are_refused_by_name():
+    """What is stored was read as if it were the whole matrix."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    network = unpack(model())
+    sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder = np.array([1, 0], np.int32)
+    network.subgraphs[0].tensors[1].sparsity = sparsity
+    with pytest.raises(EdgeqError, match=r"sparse weights .* are not read; store them dense"):
+        parse_graph(pack(network))

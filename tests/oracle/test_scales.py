@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import edgeq
+from edgeq.errors import EdgeqError
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 from tests.oracle.check import assert_same, check, random_case
 
@@ -55,3 +57,13 @@ def test_what_needs_a_larger_scale_is_refused(name, dtype, scales):
     (result,) = check([random_case(name, single_op(name, inputs, [output]))])
     assert result.verdict in ("refused", "both refuse")
     assert "scale" in result.detail
+
+
+@pytest.mark.parametrize("name", ["RELU", "ADD", "MAXIMUM"])
+def test_activations_have_one_scale(name, tmp_path):
+    """No runtime says what others mean: edgeq's C and LiteRT differed by 127, or LiteRT ended."""
+    several = [TensorSpec((1, 4), "int8", [0.1, 0.2, 0.3, 0.4], axis=1) for _ in range(3)]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(single_op(name, several[: 1 if name == "RELU" else 2], several[2:]))
+    with pytest.raises(EdgeqError, match="is no constant and has a scale for each channel"):
+        edgeq.compile(path, output=tmp_path / "c")

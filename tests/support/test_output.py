@@ -355,3 +355,15 @@ def test_a_generated_file_that_the_user_edited_is_not_lost(cli, models, tmp_path
     done = cli("compile", model, "-o", folder, *words)
     assert (done.code, "src/main.c was changed since edgeq wrote it" in done.err) == (1, True)
     assert main.read_text().endswith("/* mine */\n")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o700), (0o022, 0o755), (0, 0o777)])
+def test_folders_obey_the_umask(tmp_path, mask, mode):
+    """The folder of a compiled model was open to others, and its files were not."""
+    before = os.umask(mask)
+    try:
+        with whole_directory(tmp_path / "made", force=False):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgeq.analysis.clock import Clock
 from edgeq.frontend.decider import Sums, decide_sums, sums_of, with_thresholds
 from edgeq.metrics.events import Course, Found, Span, Tally, match, tallies
 from edgeq.model.decision import NEVER, ONE, Event, Rules
@@ -29,6 +30,7 @@ class Recording:
         events: What the device decided.
         scores: int16, shape (answers, classes).
         happened: What is true of it.
+        clock: When its samples were taken.
     """
 
     file: str
@@ -36,6 +38,15 @@ class Recording:
     events: tuple[Event, ...]
     scores: Array
     happened: tuple[Span, ...]
+    clock: Clock
+
+    def found(self, events: Sequence[Event]) -> list[Found]:
+        """Events in it, in seconds."""
+        return [Found(e.label, self.clock.at(e.sample), self.clock.at(e.decided)) for e in events]
+
+    def references(self, tolerance_s: float) -> tuple[int | None, ...]:
+        """For each of its events the number of what that found."""
+        return match(self.found(self.events), self.happened, tolerance_s).of
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,10 @@ class DetPoint:
 class Trials:
     """Recordings whose events are decided again and again, with other thresholds."""
 
-    def __init__(
-        self, recordings: Sequence[Recording], rules: Rules, rate_hz: float, tolerance_s: float
-    ) -> None:
+    def __init__(self, recordings: Sequence[Recording], rules: Rules, tolerance_s: float) -> None:
         self._recordings = recordings
         self._sums: list[Sums] = [sums_of(each.scores, rules) for each in recordings]
         self._rules = rules
-        self._rate_hz = rate_hz
         self._tolerance_s = tolerance_s
 
     def events(self, rules: Rules) -> list[list[Event]]:
@@ -76,7 +84,7 @@ class Trials:
     def by_class(self, rules: Rules) -> tuple[Tally, dict[int, Tally]]:
         """All figures of some rules, together and by class."""
         courses = [
-            Course(as_found(events, self._rate_hz), each.happened, each.seconds)
+            Course(each.found(events), each.happened, each.seconds)
             for each, events in zip(self._recordings, self.events(rules), strict=True)
         ]
         whole, each = tallies(courses, rules.firing, self._tolerance_s)
@@ -142,15 +150,3 @@ class Trials:
 
     def _all_at(self, limit: int) -> list[int]:
         return [NEVER if old == NEVER else limit for old in self._rules.thresholds]
-
-
-def as_found(events: Sequence[Event], rate_hz: float) -> list[Found]:
-    """Events in seconds."""
-    return [Found(e.label, e.sample / rate_hz, e.decided / rate_hz) for e in events]
-
-
-def references(
-    events: Sequence[Event], happened: Sequence[Span], rate_hz: float, tolerance_s: float
-) -> tuple[int | None, ...]:
-    """For each event the number of what it found."""
-    return match(as_found(events, rate_hz), happened, tolerance_s).of

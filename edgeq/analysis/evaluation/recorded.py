@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgeq.analysis.recordings import read_recording
+from edgeq.analysis.clock import Clock
+from edgeq.analysis.recordings import read_timed
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.events import Occurrence, read_events
 from edgeq.data.folders import files_below
@@ -21,9 +22,13 @@ from edgeq.support.array import Array
 EVENTS_FILE = "events.csv"
 _CLIPPED_SHARE = 0.001
 _MOST_NAMED = 3
-_MOST_SAMPLES = 1 << 53  # more than all files together have
+_MOST_SECONDS = 1e15  # more than all files together have
+# So far off its nominal rate a recording is worth a word, and so late its clock may begin.
+_OTHER_RATE, _LATE_S = 0.001, 1.0
 # Times are written with few digits: so far behind its end a recording still ends.
 _SPARE_S = 0.1
+
+Part = tuple[str, Array, tuple[Span, ...], Clock]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +36,11 @@ class Recorded:
     """Recordings before they are heard.
 
     Attributes:
-        parts: File, samples, and what happens.
+        parts: File, samples, what happens, and when the samples were taken.
         warnings: What the user should know.
     """
 
-    parts: list[tuple[str, Array, tuple[Span, ...]]]
+    parts: list[Part]
     warnings: tuple[str, ...]
 
 
@@ -69,15 +74,15 @@ def read_recordings(
     """
     occurrences, files = listed_recordings(folder)
     _check_occurrences(occurrences, files, rules, folder / EVENTS_FILE)
-    left = None
-    if seconds is not None:
-        left = int(min(seconds * stream.rate_hz, _MOST_SAMPLES)) * stream.axes
-    parts, clipped = [], []
+    left = None if seconds is None else min(seconds, _MOST_SECONDS)
+    parts: list[Part] = []
+    clipped = []
     for name, file in sorted(files.items()):
-        samples = read_recording(file, stream, resample=resample)
-        _check_end(occurrences, name, len(samples) / stream.values_per_second, folder)
+        samples, clock = read_timed(file, stream, resample=resample)
+        _check_end(occurrences, name, clock, len(samples), folder)
         if left is not None:
-            samples, left = samples[:left], max(left - len(samples), 0)
+            whole_s = clock.at(len(samples))
+            samples, left = samples[: clock.until(left)], max(left - whole_s, 0.0)
             if not len(samples):
                 break
         if len(samples) < stream.first_answer:
@@ -88,16 +93,29 @@ def read_recordings(
             )
         share = np.mean(np.abs(samples.astype(np.int32)) >= 32767)
         clipped += [name] if share > _CLIPPED_SHARE else []
-        parts.append((name, samples, _spans(occurrences, name, rules, samples, stream)))
-    return Recorded(parts, _warnings(parts, clipped, rules))
+        spans = _spans(occurrences, name, rules, clock.at(len(samples)))
+        parts.append((name, samples, spans, clock))
+    said = (
+        *_warnings(parts, clipped, rules),
+        *_overlaps(parts, rules),
+        *_clocks(parts, stream.rate_hz),
+    )
+    return Recorded(parts, said)
 
 
-def _check_end(occurrences: Sequence[Occurrence], name: str, length_s: float, folder: Path) -> None:
+def _check_end(
+    occurrences: Sequence[Occurrence], name: str, clock: Clock, values: int, folder: Path
+) -> None:
+    length_s = clock.at(values)
     for each in occurrences:
         if each.file == name and each.end_s > length_s + _SPARE_S:
             raise EdgeqError(
                 f"An event ends at {each.end_s:g} s; {name} has {length_s:.3f} s.",
                 str(folder / EVENTS_FILE),
+                f"events are seconds from the recording's beginning; its times begin at "
+                f"{clock.begins_s:.10g} s"
+                if clock.begins_s
+                else "",
             )
 
 
@@ -119,10 +137,9 @@ def _check_occurrences(
 
 
 def _spans(
-    occurrences: Sequence[Occurrence], name: str, rules: Rules, samples: Array, stream: Stream
+    occurrences: Sequence[Occurrence], name: str, rules: Rules, end: float
 ) -> tuple[Span, ...]:
     """What happens in what is heard of a recording; of background classes nothing."""
-    end = len(samples) / stream.values_per_second
     return tuple(
         Span(rules.labels.index(o.label), o.start_s, min(o.end_s, end))
         for o in occurrences
@@ -133,14 +150,61 @@ def _spans(
 
 
 def _warnings(
-    parts: Sequence[tuple[str, Array, tuple[Span, ...]]], clipped: Sequence[str], rules: Rules
+    parts: Sequence[Part],
+    clipped: Sequence[str],
+    rules: Rules,
 ) -> tuple[str, ...]:
     found = []
     if clipped:
-        more = f" and {len(clipped) - _MOST_NAMED} more" if len(clipped) > _MOST_NAMED else ""
-        found.append(f"clipped recordings: {', '.join(clipped[:_MOST_NAMED])}{more}")
-    there = {span.label for _, _, spans in parts for span in spans}
+        found.append(f"clipped recordings: {_named(clipped)}")
+    there = {span.label for _, _, spans, _ in parts for span in spans}
     never = [rules.labels[c] for c in rules.firing if c not in there]
     if never:
         found.append(f"never happens in these recordings: {', '.join(never)}")
     return tuple(found)
+
+
+def _overlaps(parts: Sequence[Part], rules: Rules) -> Iterator[str]:
+    """Which events are one for a decision, in a sentence."""
+    found = []
+    for name, _, spans, _ in parts:
+        for label in {span.label for span in spans}:
+            mine = sorted(
+                (s for s in spans if s.label == label), key=lambda s: (s.start_s, s.end_s)
+            )
+            # Of several that lie in a long one each is beside it.
+            last = mine[0]
+            for span in mine[1:]:
+                if span.start_s <= last.end_s:
+                    first, second = (f"{s.start_s:g} to {s.end_s:g} s" for s in (last, span))
+                    found.append(f"{rules.labels[label]} from {first} and from {second} of {name}")
+                last = max(last, span, key=lambda s: s.end_s)
+    if found:
+        more = f" and {len(found) - 1} more" if found[1:] else ""
+        yield (
+            f"events under one label overlap or touch in {EVENTS_FILE}: {found[0]}{more}; where "
+            "they are one event, one of them is always missed: join them"
+        )
+
+
+def _clocks(parts: Sequence[Part], rate_hz: float) -> Iterator[str]:
+    """What the times of recordings say that a user may not know, in sentences."""
+    off = {n: c.rate_hz for n, _, _, c in parts if abs(c.rate_hz / rate_hz - 1) > _OTHER_RATE}
+    if off:
+        low, high = (f"{rate:.4g}" for rate in (min(off.values()), max(off.values())))
+        span = low if low == high else f"{low} to {high}"
+        yield (
+            f"by their times, recordings have {span} Hz and not {rate_hz:,}: {_named([*off])}; "
+            "their samples are taken as they are, and events are where the times say"
+        )
+    late = [n for n, _, spans, c in parts if spans and abs(c.begins_s) > _LATE_S]
+    if late:
+        yield (
+            f"the times of {_named(late)} do not begin at 0; {EVENTS_FILE} is taken for seconds "
+            "from the beginning of the recording"
+        )
+
+
+def _named(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    return f"{', '.join(files[:_MOST_NAMED])}{more}"

@@ -12,8 +12,6 @@ from edgeq.analysis.evaluation.detections import (
     DetPoint,
     Recording,
     Trials,
-    as_found,
-    references,
 )
 from edgeq.analysis.evaluation.recorded import Recorded, read_recordings
 from edgeq.analysis.models import as_tflite
@@ -192,7 +190,8 @@ def evaluate_recordings(
     Args:
         model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (float).
         recordings: A folder of .wav or .csv files with an `events.csv`: columns file, start, end
-            (seconds) and label. Recordings that are not in it hold nothing.
+            (seconds from the recording's beginning, by its own clock where it has a column `time`)
+            and label. Recordings that are not in it hold nothing.
         options: With the front end, whose table [decision] makes the events.
         on: Device address.
         also_on: A second device, whose events are compared.
@@ -244,7 +243,7 @@ def evaluate_recordings(
         *_never(rules, stream, cut),
     )
     return _judged(
-        (str(model), graph.sha256, on, front.name), heard, rules, stream, tolerance,
+        (str(model), graph.sha256, on, front.name), heard, rules, tolerance,
         tune_decision, other, warnings,
     )  # fmt: skip
 
@@ -267,7 +266,7 @@ def _too_little(stream: Stream, seconds: float, wanted: float | None) -> Iterato
 
 def _never(rules: Rules, stream: Stream, cut: Recorded) -> Iterator[str]:
     """What leaves nothing to decide in any of the recordings, in sentences."""
-    most = max(stream.answers(len(samples)) for _, samples, _ in cut.parts)
+    most = max(stream.answers(len(samples)) for _, samples, _, _ in cut.parts)
     for what, answers, effect in (
         ("The model says (EDGEQ_SETTLING) that its first", rules.settling, "do not count"),
         ("The decision waits (suppression) for", rules.suppression, "after an event's own"),
@@ -283,14 +282,14 @@ def _hear(
     address: str, path: Path, options: CompileOptions, cut: Recorded, graph: Graph, rules: Rules
 ) -> list[Recording]:
     output = graph.main.tensors[graph.main.outputs[0]]
-    assert options.frontend is not None
-    per_second = options.frontend.stream.values_per_second
     heard = []
     with open_session(address, path, options) as session:
-        for name, samples, spans in track(cut.parts, f"recordings on {address}", len(cut.parts)):
+        parts = track(cut.parts, f"recordings on {address}", len(cut.parts))
+        for name, samples, spans, clock in parts:
             found = session.hear(samples)
             scores = scores_of(found.answers[0], output, rules.full_scale)
-            heard.append(Recording(name, len(samples) / per_second, found.events, scores, spans))
+            length_s = clock.at(len(samples))
+            heard.append(Recording(name, length_s, found.events, scores, spans, clock))
     return heard
 
 
@@ -298,16 +297,14 @@ def _judged(
     what: tuple[str, str, str, str],
     heard: Sequence[Recording],
     rules: Rules,
-    stream: Stream,
     tolerance_s: float,
     wanted: float | None,
     also_on: tuple[str, bool] | None,
     warnings: tuple[str, ...],
 ) -> EventEvaluation:
-    rate = stream.values_per_second
-    courses = [Course(as_found(r.events, rate), r.happened, r.seconds) for r in heard]
+    courses = [Course(r.found(r.events), r.happened, r.seconds) for r in heard]
     total, by_class = tallies(courses, rules.firing, tolerance_s)
-    trials = Trials(heard, rules, rate, tolerance_s)
+    trials = Trials(heard, rules, tolerance_s)
     tuned = None
     if wanted is not None:
         best = trials.best(wanted)
@@ -323,20 +320,20 @@ def _judged(
     return EventEvaluation(
         model, sha256, on, frontend, len(heard), sum(r.seconds for r in heard), tolerance_s, rules,
         total, {rules.labels[c]: tally for c, tally in by_class.items()},
-        _detections(heard, rules, rate, tolerance_s), tuple(trials.curve()), tuned, also_on,
+        _detections(heard, rules, tolerance_s), tuple(trials.curve()), tuned, also_on,
         warnings,
     )  # fmt: skip
 
 
 def _detections(
-    heard: Sequence[Recording], rules: Rules, rate_hz: float, tolerance_s: float
+    heard: Sequence[Recording], rules: Rules, tolerance_s: float
 ) -> tuple[Detection, ...]:
     found = []
     for each in heard:
-        of = references(each.events, each.happened, rate_hz, tolerance_s)
+        of = each.references(tolerance_s)
         for event, span in zip(each.events, of, strict=True):
             score = event.score / ONE * rules.full_scale
-            times = event.sample / rate_hz, event.decided / rate_hz
+            times = each.clock.at(event.sample), each.clock.at(event.decided)
             found.append(
                 Detection(each.file, rules.labels[event.label], score, *times, span is not None)
             )

@@ -27,7 +27,9 @@ _FUNCTIONS = """adc cnd dma gpio i2c irq mtx multicore pio pwm rtc sem spi stdio
 # CMake, Zephyr and ESP-IDF have targets of these names, and projects are named after models.
 _TARGETS = """all app clean edit_cache help install kernel package package_source rebuild_cache test
     zephyr"""
-_RESERVED = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_TARGETS}".split())
+# Windows keeps these for devices, whatever comes behind a point: such files cannot be there.
+_DEVICES = "con prn aux nul " + " ".join(f"com{n} lpt{n}" for n in range(1, 10))
+_RESERVED = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_TARGETS} {_DEVICES}".split())
 
 
 def is_reserved(name: str) -> bool:

@@ -20,6 +20,9 @@ _QUANTIZED = {
     "uint8": (0, 255),
     "int16": (-32768, 32767),
 }
+# Layers whose input 1 may be computed weights, and what hands these on as they are.
+_WITH_WEIGHTS = ("CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+_HANDING = ("COPY", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 _CONSTANTS = {*C_TYPES, "float16", "int4"}
 _INTEGERS = ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t")
 _INT32 = np.iinfo(np.int32)
@@ -35,6 +38,10 @@ def check_operands(node: Node) -> None:
             known = tensor.dtype in _CONSTANTS and tensor.data.shape == tensor.shape
             require(known, f"{tensor.dtype} constants are unknown here")
             continue
+        require(
+            not _is_odd_activation(node, tensor),
+            f'tensor "{tensor.name}" is no constant and has a scale for each channel',
+        )
         require(tensor.dtype in C_TYPES, f"{tensor.dtype} tensors have no place in C")
         require(tensor.elements > 0, f"shape {tensor.shape} has no elements")
         require(
@@ -44,6 +51,15 @@ def check_operands(node: Node) -> None:
         changing = op.name in ("COPY", *STATEFUL) or op.name in FRONTEND_OPS
         stateful = not tensor.is_variable or op.custom_name or changing
         require(bool(stateful), f"it cannot take the variable tensor {index}")
+
+
+def _is_odd_activation(node: Node, tensor: Tensor) -> bool:
+    """Whether it has a scale for each channel, as weights have and no runtime's activations."""
+    if tensor.quantization is None or not tensor.quantization.per_channel:
+        return False
+    weights = node.op.inputs[1:2] if node.op.name in _WITH_WEIGHTS else ()
+    handed = node.op.name in _HANDING or tensor.index in weights
+    return tensor.dtype in _QUANTIZED and not handed
 
 
 def _check_quantization(tensor: Tensor) -> None:

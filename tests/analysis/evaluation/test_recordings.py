@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.clock import Clock
 from edgeq.analysis.evaluation import detections
 from edgeq.analysis.evaluation.detections import Recording, Trials
-from edgeq.analysis.recordings import read_recording
+from edgeq.analysis.recordings import read_timed
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
@@ -188,6 +189,18 @@ def test_events_that_make_no_sense(place, capsys, line, words):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["3.1,3.2", "2,3.05", "3.3,3.5", "2,5"])
+def test_events_that_overlap_are_said_to_be_one(place, capsys, line):
+    """One of them is missed whatever the model does, without a word."""
+    with (place / "heard" / "events.csv").open("a") as file:
+        file.write(f"one.wav,{line},high\none.wav,{line},low\n")
+    assert run(*EVALUATE, "--json") == 0
+    said = capsys.readouterr()
+    assert "events under one label overlap or touch in events.csv: high from " in said.err
+    assert "of one.wav; where they are one event" in said.err
+    assert json.loads(said.out)["n"] == 6
+
+
 def test_options_that_do_not_go_together(place, capsys):
     for more, words in [
         (("--data", "heard"), "--data and --recordings exclude each other"),
@@ -243,23 +256,45 @@ def test_motion_from_csv_files(tmp_path, monkeypatch, capsys):
     assert "4 columns of values; the front end takes 3" in capsys.readouterr().err
 
 
+def jitter(samples):
+    """How late rows are, drawn once."""
+    return lambda n: (n + np.random.default_rng(0).normal(0, samples, len(n))) / 100
+
+
 TIMES = {
     "whole": (lambda n: n / 100, None),
     "in hundredths, late now and then": (lambda n: np.round(n / 100 + (n % 7 == 3) / 150, 2), None),
+    "in hundredths, of another rate": (lambda n: np.round(n / 98.2, 2), None),
+    "late by a fifth of a sample": (jitter(0.2), None),
+    "late by two fifths of a sample": (jitter(0.4), None),
+    "some stamped late": (lambda n: (n + (115 - n % 200) * (abs(n % 200 - 107) < 8)) / 100, None),
+    "two of a packet": (lambda n: n // 2 / 50, None),
+    "since 1970": (lambda n: 1.7e9 + n / 100, None),
     "one is lost": (lambda n: (n + (n > 500)) / 100, None),
-    "a pause": (lambda n: (n + 300 * (n > 500)) / 100, "300 samples are missing and 0 too many"),
-    "every tenth is lost": (lambda n: (n + n // 10) / 100, "99 samples are missing"),
+    "a pause": (lambda n: (n + 300 * (n > 500)) / 100, "from 5 to 8.01 s: 300 samples are missing"),
+    "two pauses": (
+        lambda n: (n + 90.0 * (n > 300) + 30 * (n > 700)) / 100,
+        "from 3 to 3.91 s: 90 samples are missing, and 1 more such places",
+    ),
+    "a pause at the beginning": (lambda n: (n + 40 * (n > 0)) / 100, "from 0 to 0.41 s: 40"),
+    "a pause at the end": (lambda n: (n + 40 * (n > 996)) / 100, "from 9.96 to 10.37 s: 40"),
+    "five are lost": (lambda n: (n + 5 * (n > 500)) / 100, "from 5 to 5.06 s: 5 samples are miss"),
+    "every tenth is lost": (lambda n: (n + n // 10) / 100, "has 9[01].* Hz by its times"),
+    "every thirtieth is lost": (lambda n: (n + n // 30) / 100, "has 9[67].* Hz by its times"),
     "some come twice": (
         lambda n: (n - 200 * (n >= 600)) / 100,
-        "0 samples are missing and 200 too",
+        "from 5.99 to 4 s: 200 samples are too many",
     ),
     "the clock jumps back": (
         lambda n: n % 700 / 100,
-        "700 too many; .* from 6.99 to 0 s",
+        "from 6.99 to 0 s: 700 samples are too many",
     ),
     "no number": (lambda n: np.where(n == 50, np.inf, n / 100), "A field is no number"),
-    "no time": (lambda n: np.where(n == 50, 1e300, n / 100), "from 0.49 to 1e.300 s"),
-    "another rate": (lambda n: n / 90, "times of the recording are 0.0111 s apart"),
+    "no time": (lambda n: np.where(n == 50, 1e300, n / 100), "from 0.49 to 1e.300 s: one of the"),
+    "another rate": (lambda n: n / 90, "The recording has 90 Hz by its times"),
+    "milliseconds": (lambda n: 10.0 * n, "has 0.1 Hz by its times"),
+    "of a packet": (lambda n: n // 10 / 10, "do not rise from row to row: most steps are 0 s"),
+    "backwards": (lambda n: 20 - n / 100, "do not rise from row to row: most steps are -0.01 s"),
 }
 
 
@@ -270,15 +305,59 @@ def test_times_of_a_recording_rise_by_a_sample_each(kind, tmp_path):
     (tmp_path / "arm.toml").write_text(MOTION)
     stream = front_end(tmp_path / "arm.toml").stream
     path = tmp_path / "walk.csv"
-    lines = [f"{t:.4f},0,{row},0" for row, t in enumerate(times(np.arange(1000)))]
+    n = np.arange(1000)
+    lines = [f"{t:.4f},0,{row},0" for row, t in enumerate(times(n))]
     path.write_text("time,ax,ay,az\n" + "\n".join(lines))
     if refused is None:
-        assert read_recording(path, stream).shape == (3000,)
+        samples, clock = read_timed(path, stream)
+        assert samples.shape == (3000,)
+        at = np.array([clock.at(3 * k) for k in n])
+        assert (np.diff(at) > 0).all()
+        # Where the rows are by themselves is met to a sample and what is lost at once.
+        rate = 98.2 if kind == "in hundredths, of another rate" else 100
+        assert np.abs(at - n / rate).max() < 0.0151
         return
     with pytest.raises(EdgeqError, match=refused) as caught:
-        read_recording(path, stream)
+        read_timed(path, stream)
     if kind == "a pause":
         assert caught.value.where == f"{path}, line 503"
+
+
+@pytest.mark.parametrize("rate", [98.2, 100])
+def test_events_are_where_the_times_of_a_recording_say(rate, tmp_path, monkeypatch, capsys):
+    """They were where the front end's rate would have put them: 10 s away after some minutes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heard").mkdir()
+    (tmp_path / "arm.toml").write_text(MOTION)
+    (tmp_path / "same.tflite").write_bytes(passing(3, 1 / 128, 0))
+    t = 7.5 + np.arange(0, 600, 1 / rate)
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.02, (len(t), 3))
+    moved = (t >= 567.5) & (t < 569.5)
+    values[moved, 1] += np.sin(20 * t[moved])
+    rows = np.column_stack([t + rng.normal(0, 0.002, len(t)), values])
+    rows[0, 0] = 7.5
+    table = "time,ax,ay,az\n" + "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows)
+    (tmp_path / "heard" / "walk.csv").write_text(table)
+    (tmp_path / "heard" / "events.csv").write_text("file,start,end,label\nwalk.csv,560,562,y\n")
+    command = ("evaluate", "same.tflite", "--frontend", "arm.toml", "--recordings", "heard",
+               "--tolerance", 0, "--json")  # fmt: skip
+    assert run(*command) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["found"], found["misses"], found["false_accepts"]) == (1, 0, 0)
+    assert found["seconds"] == pytest.approx(600, abs=0.05)
+    assert found["detections"][0]["time_s"] == pytest.approx(560.2, abs=0.11)
+    assert (f"recordings have {rate} Hz and not 100: walk.csv" in said.err) == (rate != 100)
+    assert "the times of walk.csv do not begin at 0" in said.err
+    assert run(*command, "--seconds", 561) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["seconds"] == pytest.approx(561, abs=0.02)
+    assert found["n"] == 0
+    with (tmp_path / "heard" / "events.csv").open("a") as file:
+        file.write("walk.csv,603,604,y\n")
+    assert run(*command) == 1
+    assert "its times begin at 7.5 s" in capsys.readouterr().err
 
 
 def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
@@ -291,8 +370,8 @@ def test_the_best_thresholds_are_the_best_of_all(monkeypatch):
         spans = [
             Span(int(rng.integers(2)), s, s + 4) for s in sorted(rng.uniform(0, 390, 20).tolist())
         ]
-        heard = [Recording("r", 3600.0, (), scores.astype(np.int16), tuple(spans))]
-        trials = Trials(heard, rules, 1.0, 2.0)
+        heard = [Recording("r", 3600.0, (), scores.astype(np.int16), tuple(spans), Clock(1))]
+        trials = Trials(heard, rules, 2.0)
         everything = [
             trials.judged(with_thresholds(rules, limits))
             for limits in itertools.product(steps, repeat=2)

@@ -35,6 +35,12 @@ def test_headers_that_the_compiler_reads(compiler):
     assert [name for name in sorted(found) if name.isidentifier() and not is_reserved(name)] == []
 
 
-@pytest.mark.parametrize("name", ["intrinsic", "kws", "cpuids", "trinity"])
+@pytest.mark.parametrize("name", ["aux", "CON", "nul", "PRN", "com1", "Lpt9"])
+def test_names_that_windows_keeps_for_devices(name):
+    """Windows has no files aux.c and nul.h: neither git nor unzip could make them."""
+    assert is_reserved(name)
+
+
+@pytest.mark.parametrize("name", ["intrinsic", "kws", "cpuids", "trinity", "com", "lpt10", "cone"])
 def test_names_that_are_nobodys(name):
     assert not is_reserved(name)
