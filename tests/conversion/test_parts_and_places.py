@@ -35,6 +35,16 @@ def test_constants_beside_values(scheme, tmp_path):
     assert edgeq.verify(tmp_path / "m.tflite", on="c", n=5).equal
 
 
+def test_one_number_beside_a_vector():
+    keras = pytest.importorskip("keras")
+    source = keras.Input((6,), batch_size=1)
+    one = np.full((1, 1), 0.7, np.float32)
+    joined = keras.ops.concatenate([one, keras.layers.Dense(3)(source)], axis=1)
+    data = np.random.default_rng(1).normal(size=(30, 6)).astype(np.float32)
+    result = edgeq.convert(keras.Model(source, joined), data=data)
+    assert abs(run(result.data, [data])[0][..., 0] - 0.7).max() < 0.02
+
+
 def test_pictures_are_padded_to_their_aspect_ratio():
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(1)

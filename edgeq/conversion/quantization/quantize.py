@@ -32,9 +32,9 @@ Ranges = Mapping[str, tuple[float, float]]
 Edges = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of inputs and of outputs."""
 
-_SCALARS_ONLY = (
-    "CONCATENATION", "DYNAMIC_UPDATE_SLICE", "MAXIMUM", "PACK", "SELECT", "SELECT_V2"
-)  # fmt: skip
+# Of these ops it takes a constant for the weights of a layer.
+_SCALARS_ONLY = ("MAXIMUM", "SELECT", "SELECT_V2")
+_NO_CONSTANTS = ("CONCATENATION", "DYNAMIC_UPDATE_SLICE", "PACK")
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,17 @@ def _leave(rules: Any, graph: Graph) -> None:
     left = [
         re.escape(f"{tensors[op.outputs[0]].name};")
         for op in graph.main.ops
-        # It takes their constants for the weights of a layer.
-        if op.name in _SCALARS_ONLY
-        and any(tensors[i].is_constant and tensors[i].elements > 1 for i in op.inputs)
+        if op.name in (*_SCALARS_ONLY, *_NO_CONSTANTS)
+        and any(
+            tensors[i].is_constant
+            and tensors[i].dtype == "float32"
+            and (tensors[i].elements > 1 or op.name in _NO_CONSTANTS)
+            for i in op.inputs
+        )
     ]
     if left:
         regex = "^(" + "|".join(left) + ")$"
-        for name in _SCALARS_ONLY:
+        for name in (*_SCALARS_ONLY, *_NO_CONSTANTS):
             rules.add_quantization_config(regex, name, None, AlgorithmName.NO_QUANTIZE)
 
 
