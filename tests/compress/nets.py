@@ -84,13 +84,13 @@ def mlp(epochs=8):
     return _trained(model, epochs)
 
 
-def accuracy(model, scheme="int8", rounding=None):
+def accuracy(model, scheme="int8", **settings):
     """(float, integer) accuracy on held-out digits, as `edgeq convert --eval` shows them."""
     import edgeq
 
     (x, _), held_out = digits()
     found = edgeq.convert(
         model, data=x[:200], scheme=scheme, eval_data=held_out, accept_loss=True,
-        rounding=rounding,
+        **settings,
     )  # fmt: skip
     return tuple(score.value for score in found.accuracy)

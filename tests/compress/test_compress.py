@@ -206,9 +206,10 @@ def test_removing_dead_channels_changes_nothing():
 
 
 def test_int4_training_wins_back_what_rounding_loses():
-    real, rounded = accuracy(narrow(), "int4", "nearest")
+    everywhere = {"*": "int4"}
+    real, rounded = accuracy(narrow(), "int4", rounding="nearest", precision=everywhere)
     result = qat(narrow(), task(Training(epochs=10, teach=0.5)), scheme="int4")
-    trained = accuracy(result.model, "int4")[1]
+    trained = accuracy(result.model, "int4", precision=everywhere)[1]
     assert rounded < real - 0.02
     assert trained > real - 0.015
 
