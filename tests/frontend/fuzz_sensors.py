@@ -41,8 +41,12 @@ def random_motion(rng):
         count = int(rng.integers(1, len(STATISTICS) + 1))
         chosen["statistics"] = rng.permutation(STATISTICS)[:count].tolist()
     if rng.integers(2) and chosen["frame_length"] >= 8:
-        edges = np.sort(rng.uniform(0, rate / 2, int(rng.integers(2, 8))))
-        chosen |= {"bands": np.unique(edges.round(3)).tolist(), "log_power": bool(rng.integers(2))}
+        edges = np.sort(rng.uniform(0, rate / 2, int(rng.integers(2, 8)))).round(3)
+        # A band that no bin lies in is refused; there are half as many as frames are long, or more.
+        bin_hz = 2 * rate / chosen["frame_length"]
+        apart = [edges[0], *(b for a, b in pairwise(edges) if b - a > bin_hz)]
+        if len(apart) > 1:
+            chosen |= {"bands": np.unique(apart).tolist(), "log_power": bool(rng.integers(2))}
     if rng.integers(3) == 0:
         features = read_description(chosen).features
         chosen["mean"] = rng.normal(0, 1, features).tolist()

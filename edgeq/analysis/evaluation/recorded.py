@@ -176,7 +176,7 @@ def _overlaps(parts: Sequence[Part], rules: Rules) -> Iterator[str]:
             last = mine[0]
             for span in mine[1:]:
                 if span.start_s <= last.end_s:
-                    first, second = (f"{s.start_s:g} to {s.end_s:g} s" for s in (last, span))
+                    first, second = (f"second {s.start_s:g} to {s.end_s:g}" for s in (last, span))
                     found.append(f"{rules.labels[label]} from {first} and from {second} of {name}")
                 last = max(last, span, key=lambda s: s.end_s)
     if found:
@@ -194,7 +194,8 @@ def _clocks(parts: Sequence[Part], rate_hz: float) -> Iterator[str]:
         low, high = (f"{rate:.4g}" for rate in (min(off.values()), max(off.values())))
         span = low if low == high else f"{low} to {high}"
         yield (
-            f"by their times, recordings have {span} Hz and not {rate_hz:,}: {_named([*off])}; "
+            f"by their times, recordings have a rate of {span} and not {rate_hz:,} hertz: "
+            f"{_named([*off])}; "
             "their samples are taken as they are, and events are where the times say"
         )
     late = [n for n, _, spans, c in parts if spans and abs(c.begins_s) > _LATE_S]

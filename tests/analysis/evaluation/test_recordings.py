@@ -348,7 +348,9 @@ def test_events_are_where_the_times_of_a_recording_say(rate, tmp_path, monkeypat
     assert (found["found"], found["misses"], found["false_accepts"]) == (1, 0, 0)
     assert found["seconds"] == pytest.approx(600, abs=0.05)
     assert found["detections"][0]["time_s"] == pytest.approx(560.2, abs=0.11)
-    assert (f"recordings have {rate} Hz and not 100: walk.csv" in said.err) == (rate != 100)
+    assert (f"recordings have a rate of {rate} and not 100 hertz: walk.csv" in said.err) == (
+        rate != 100
+    )
     assert "the times of walk.csv do not begin at 0" in said.err
     assert run(*command, "--seconds", 561) == 0
     found = json.loads(capsys.readouterr().out)
