@@ -23,16 +23,16 @@ _ANY_SCALE = frozenset(
     {"LEAKY_RELU", "ABS", "EXP", "LOG", "ELU", "PRELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1",
      "SQUARED_DIFFERENCE", "MUL", "SUB", "ADD"}
 )  # fmt: skip
-# Kernels that move or compare integers as they are: one scale for all tensors.
-_ONE_SCALE = frozenset(
-    {"TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "MAXIMUM", "MINIMUM", "REVERSE_V2", "SQUEEZE",
-     "EXPAND_DIMS", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH",
-     "SELECT", "SELECT_V2", "CONCATENATION", "PACK", "DYNAMIC_UPDATE_SLICE"}
-)  # fmt: skip
-# Of those, the ones that also read constants, which may lie outside of the range of the rest.
+# Kernels that choose among integers or put them together as they are; constants among them may lie
+# outside of the range of the rest.
 _CHOOSING = frozenset(
     {"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2", "CONCATENATION", "PACK", "DYNAMIC_UPDATE_SLICE"}
 )
+# With those that move or compare integers as they are: one scale for all tensors.
+_ONE_SCALE = _CHOOSING | {
+    "TILE", "REDUCE_MAX", "SPLIT", "SPLIT_V", "REVERSE_V2", "SQUEEZE", "EXPAND_DIMS",
+    "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH",
+}  # fmt: skip
 # Kernels that take integers of any scale and give indices or truth values.
 _NO_SCALE_OUT = frozenset(
     {"ARG_MAX", "ARG_MIN", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.fully_connected import scratch_bytes
-from edgeq.compiler.ops.dsp.int16_channels import segment_values, settled, wide_scales
+from edgeq.compiler.ops.dsp.int16_channels import dense_rows, segment_values, settled, wide_scales
 from edgeq.compiler.ops.dsp.layers import as_words
 from edgeq.compiler.ops.dsp.rows import rows_s16
 from edgeq.compiler.ops.shared.base import (
@@ -43,9 +43,7 @@ def lower_s16(
     """
     if not node.isa.has("dsp") or node.input(1).data is None:
         return None
-    weights = node.constant(1).astype(np.int64)
-    rows = table.values.copy()
-    rows[:, 0] -= node.input(0).zero_point * weights.sum(axis=1)
+    weights, rows = dense_rows(node, table)
     scales = None
     if not narrow:
         weights, rows = settled(weights, rows, clamp(node), node.output().zero_point)

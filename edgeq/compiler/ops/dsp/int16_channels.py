@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.ops.dsp.rows import wide_scale
-from edgeq.compiler.ops.shared.base import Node
+from edgeq.compiler.ops.shared.base import Constant, Node
 from edgeq.compiler.ops.shared.quantized import ACCUMULATOR_LIMIT
 
 _LARGEST = 1 << 15  # magnitude of an int16 value
@@ -35,6 +35,18 @@ class WideScales:
     def plain(self) -> bool:
         """Whether all channels have them, without a left shift."""
         return bool(self.fits.all()) and not self.lift.any()
+
+
+def dense_rows(node: Node, table: Constant) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Weights of a FULLY_CONNECTED, and its rows with the input's zero point in their biases.
+
+    Args:
+        table: Bias, multiplier and right shift of every output.
+    """
+    weights = node.constant(1).astype(np.int64)
+    rows = table.values.copy()
+    rows[:, 0] -= node.input(0).zero_point * weights.sum(axis=1)
+    return weights, rows
 
 
 def settled(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.compiler.ops.dsp.int16_channels import settled, wide_scales
+from edgeq.compiler.ops.dsp.int16_channels import dense_rows, settled, wide_scales
 from edgeq.compiler.ops.mve.layers import padded
 from edgeq.compiler.ops.mve.rows import GROUP, row_stream
 from edgeq.compiler.ops.shared.base import (
@@ -30,9 +30,7 @@ def lower_s16(
     """
     if not node.isa.has("mve") or node.input(1).data is None or narrow:
         return None
-    weights = node.constant(1).astype(np.int64)
-    rows = table.values.copy()
-    rows[:, 0] -= node.input(0).zero_point * weights.sum(axis=1)
+    weights, rows = dense_rows(node, table)
     offset = node.output().zero_point
     weights, rows = settled(weights, rows, clamp(node), offset)
     scales = wide_scales(weights, rows)

@@ -158,7 +158,7 @@ def lower_sum(node: Node, sign: int, compute: Pairwise, clamp: dict[str, int]) -
     factors = {"factor1": one, "factor2": two, "constant": found.constant, "shift": found.bits}
     if core == "dsp":
         factors["eights"] = int(paired is not None)
-    return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped, _core(node))
+    return _call(node, "scaled_sum", {**shape, **factors, **clamp}, swapped, core)
 
 
 def _two_roundings(
