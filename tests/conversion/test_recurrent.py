@@ -226,3 +226,12 @@ def test_types_at_the_edges_are_not_those_inside(io):
     found = edgeq.convert(keras.Model(x, y), data=pixels, io=io)
     assert found.quality.signal_to_noise_db > 20
     assert (found.proof.inputs, found.proof.outputs) == ((io,), (io,))
+
+
+def test_a_float_tflite_whose_states_are_reset_converts_as_its_model_does(tmp_path):
+    model = sequential((6, 4), layers.Bidirectional(layers.LSTM(4)))
+    file = tmp_path / "float.tflite"
+    file.write_bytes(float_model(model).data)
+    data = samples(model)
+    wanted = edgeq.convert(model, data=data).data
+    assert np.array_equal(run(edgeq.convert(file, data=data).data, [data]), run(wanted, [data]))

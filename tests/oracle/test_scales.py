@@ -1,12 +1,14 @@
 """Scales of 0 and next to 0, as converters give them to zeros."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import edgeq
 from edgeq.errors import EdgeqError
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
-from tests.oracle.check import assert_same, check, random_case
+from tests.oracle.check import Case, Oracle, assert_same, check, random_case
 
 TINY = 3.587e-43
 
@@ -67,3 +69,19 @@ def test_activations_have_one_scale(name, tmp_path):
     path.write_bytes(single_op(name, several[: 1 if name == "RELU" else 2], several[2:]))
     with pytest.raises(EdgeqError, match="is no constant and has a scale for each channel"):
         edgeq.compile(path, output=tmp_path / "c")
+
+
+@pytest.mark.parametrize("computed", [True, False])
+def test_scales_of_a_layer_are_multiplied_in_double_precision(computed):
+    """A sum whose product with their float32 product would be rounded to another integer."""
+    values = np.array([[-40, 84, -70, -21]], np.int8), np.array([[-62, 87, -63, 63]], np.int8)
+    source = TensorSpec((1, 4), "int8", 0.007643192075192928, 127)
+    weights = TensorSpec((1, 4), "int8", 0.395872563123703, -117)
+    if not computed:
+        weights = replace(weights, data=values[1])
+    output = TensorSpec((1, 1), "int8", 1.2067043781280518, 98)
+    model = single_op("FULLY_CONNECTED", [source, weights, None], [output])
+    case = Case("a sum at a tie", model, [values[: 1 + computed]])
+    assert_same([case])
+    with Oracle() as oracle:
+        assert int(np.asarray(oracle.run(case)[0][0][0])[0, 0]) == -40

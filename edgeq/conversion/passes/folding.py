@@ -80,7 +80,9 @@ def _constant_ops(model: Any, graph: Any) -> list[Any]:
         made = indices(op.outputs)
         kind = kinds[op.opcodeIndex]
         fixed = kind == "SHAPE" or (inputs and known.issuperset(inputs))
-        if fixed and kind not in _NEVER and not outputs & set(made):
+        # What writes to a state is done in each call, also where it writes the same.
+        state = any(graph.tensors[index].isVariable for index in made)
+        if fixed and kind not in _NEVER and not state and not outputs & set(made):
             known.update(made)
             found.append(op)
     return found

@@ -54,11 +54,7 @@ def per_tensor_multiplier(node: Node) -> tuple[int, int]:
     gives another multiplier in its last bits.
     """
     source, weights, output = node.input(0), node.input(1), node.output()
-    product = source.scale * weights.scale
-    if not node.has_input(2):
-        # Without a bias the reference has another function, which multiplies in float32.
-        product = float(np.float32(source.scale) * np.float32(weights.scale))
-    return quantize_multiplier(product / output.scale)
+    return quantize_multiplier(source.scale * weights.scale / output.scale)
 
 
 def _parameters(
