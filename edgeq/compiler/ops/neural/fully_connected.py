@@ -50,8 +50,8 @@ def per_tensor_multiplier(node: Node) -> tuple[int, int]:
     """Multiplier and shift (positive is left) of a layer with one weight scale.
 
     Source: measured against the tflite-micro package of 2026-10-23, which multiplies the scales in
-    double precision; TFLite's older `GetQuantizedConvolutionMultipler` did so in float32, which
-    gives another multiplier in its last bits.
+    double precision, with a bias and without; TFLite's older `GetQuantizedConvolutionMultipler`
+    did so in float32, which gives another multiplier in its last bits.
     """
     source, weights, output = node.input(0), node.input(1), node.output()
     return quantize_multiplier(source.scale * weights.scale / output.scale)
