@@ -37,16 +37,16 @@ SAMPLES, LEARNED = 32, 0.6
 Row = dict[str, Any]
 
 
-def activations() -> list[str]:
-    """The functions of keras.activations, each by its first name."""
+def activations() -> dict[str, tuple[str, ...]]:
+    """The functions of keras.activations, each by its first name, and what else it is called."""
     from keras import activations as module
 
-    found: dict[Any, str] = {}
+    found: dict[Any, list[str]] = {}
     for name in sorted(dir(module)):
         function = getattr(module, name)
         if inspect.isfunction(function) and name not in ("deserialize", "get", "serialize"):
-            found.setdefault(function, name)
-    return sorted(found.values())
+            found.setdefault(function, []).append(name)
+    return {names[0]: tuple(names[1:]) for names in sorted(found.values())}
 
 
 def layers() -> dict[str, tuple[str, ...]]:
@@ -209,7 +209,7 @@ def _write(results: dict[str, dict[str, Row]]) -> None:
     text = PAGE.read_text()
     net = frozenset({"CONV_2D", "FULLY_CONNECTED", "RESHAPE"})
     parts = {
-        "activations": table(results["activations"], dict.fromkeys(activations(), ()), net),
+        "activations": table(results["activations"], activations(), net),
         "layers": table(results["layers"], layers(), frozenset()),
     }
     for name, made in parts.items():

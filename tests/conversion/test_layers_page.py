@@ -24,6 +24,12 @@ def test_no_entry_of_keras_is_left_out(rows):
     assert {*activations(), *layers()} <= set(rows)
 
 
+def test_other_names_of_activations_stand_beside_them(rows):
+    assert rows["silu"][0][0] == "silu (swish)"
+    for name, others in activations().items():
+        assert all(other in rows[name][0][0] for other in others), name
+
+
 def test_no_row_is_silent(rows):
     for name, entries in rows.items():
         for cells in entries:
