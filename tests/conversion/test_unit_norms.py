@@ -57,3 +57,13 @@ def test_nothing_but_zeros_converts(scheme):
     zeros = np.zeros((4, 5, 6, 3), np.float32)
     made = edgeq.convert(unit(-1), data=zeros, scheme=scheme)
     assert not run(made.data, [zeros])[0].any()
+
+
+def test_vectors_of_a_three_hundredth_of_the_longest_become_as_long():
+    random = np.random.default_rng(1)
+    data = random.normal(0, 1, (20, 5, 6, 3)).astype(np.float32)
+    data[:, ::2] /= 300
+    made = edgeq.convert(unit(-1), data=data, scheme="int16x8", check_passes=True)
+    wanted = data / np.linalg.norm(data, axis=-1, keepdims=True)
+    found = run(made.data, [data])[0].reshape(wanted.shape)
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > 25

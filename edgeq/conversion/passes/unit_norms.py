@@ -21,7 +21,7 @@ from edgeq.conversion.moves import reshape, transpose
 from edgeq.conversion.network import Network
 
 # Vectors whose largest value is less than this share of all values' are not brought to length 1.
-_LEAST = 1 / 256
+_LEAST = 1 / 4096
 _ROOM = 1.1
 # The float kernel of L2_NORMALIZATION divides by 1e-6 at least.
 _FADED = 1e-4
