@@ -18,6 +18,7 @@ from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
 from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.recurrent.keep import keep_recurrent
+from edgeq.conversion.passes.shared_memory import keep_shared_values
 from edgeq.conversion.passes.shifts import align_shifts, shift_scales
 from edgeq.conversion.passes.tables import choose_tables
 from edgeq.conversion.passes.tiny_scales import open_clamps, widen_ranges
@@ -39,6 +40,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     drop_added_axes,
     fold_affine,
     own_biases,
+    keep_shared_values,
 )
 """From the graph as it was loaded to the float model."""
 
@@ -62,5 +64,6 @@ INTEGER_PASSES: tuple[Pass, ...] = (
     open_clamps,
     suit_wide_kernels,
     shift_scales,
+    keep_shared_values,
 )
 """From what the quantizer made to integers throughout."""

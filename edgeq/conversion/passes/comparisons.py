@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import TENSOR_CODES, indices
 from edgeq.conversion.network import LIMITS, Network, Scale
-from edgeq.conversion.passes.pointwise import COMPARISONS
+from edgeq.conversion.pointwise import COMPARISONS
 
 _EQUALITY = frozenset({"EQUAL", "NOT_EQUAL"})
 # How a number that integers are compared with is rounded, where it stands on the right and on the

@@ -22,8 +22,8 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Function, Network, Range, Scale
-from edgeq.conversion.passes.pointwise import CHOICES, COMPARISONS, Chain, chains, function_of
 from edgeq.conversion.piecewise import AROUND, around, evaluated, segments, straight
+from edgeq.conversion.pointwise import CHOICES, COMPARISONS, Chain, chains, function_of
 from edgeq.support.array import Array
 
 STAND_IN = "CEIL"
