@@ -97,8 +97,7 @@ EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, cons
     }
 }
 
-/* One row of outputs of `count` channels, in tiles as even as can be. The last one begins early
- * enough to be a whole one. */
+/* One row of outputs of `count` channels, in tiles as equal as can be: of two sizes. */
 EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
                                 const int8_t *weights, const int32_t *table, int8_t *output,
                                 const int32_t count)
@@ -106,10 +105,14 @@ EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const
     const eq_scales scales = eq_load_scales(table);
     const int32_t tiles = (p->output_w + EQ_DEPTHWISE_PIXELS - 1) / EQ_DEPTHWISE_PIXELS;
     const int32_t pixels = (p->output_w + tiles - 1) / tiles;
-    for (int32_t next = 0; next < p->output_w; next += pixels) {
-        const int32_t x = eq_min(next, p->output_w - pixels);
+    const int32_t wide = (p->output_w - tiles * (pixels - 1)) * pixels;
+    for (int32_t x = 0; x < wide; x += pixels) {
         eq_depthwise_tile(p, input + x * p->column_step, weights, table, &scales,
                           output + x * p->channels, pixels, count);
+    }
+    for (int32_t x = wide; x < p->output_w; x += pixels - 1) {
+        eq_depthwise_tile(p, input + x * p->column_step, weights, table, &scales,
+                          output + x * p->channels, pixels - 1, count);
     }
 }
 
