@@ -3,6 +3,7 @@
     python -m benchmarks.host                     all models, the best level and AVX2; writes
                                                   benchmarks/hosts.json
     python -m benchmarks.host --only kws --isa avx2 --dry
+    python -m benchmarks.host --as avx2           LiteRT sees a CPU with AVX2 at most
 
 Both run in one process on one CPU, in turns of a few hundredths of a second, so that what disturbs
 one disturbs the other. Each turn gives the median of its calls; compared are the least medians. A
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import masked
 from benchmarks.ledger import TINY, shared_models
 from benchmarks.networks import HOST_FLOATS, HOST_NETWORKS, converted
 from edgeq.boards.levels import LEVELS, best_here, runs_here
@@ -102,14 +104,18 @@ def compare(calls: dict[str, Call], turns: int) -> dict[str, float]:
 
 def cpu_name() -> str:
     """What the CPU is called, with its best level."""
+    return f"{cpu()}, {best_here().name}"
+
+
+def cpu() -> str:
+    """What the CPU is called."""
     names = {}
     if Path("/proc/cpuinfo").exists():
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
             names.setdefault(key.strip(), value.strip())
     family = [f"{key} {names[key]}" for key in ("cpu family", "model") if key in names]
-    name = names.get("model name", platform.machine())
-    return f"{name} ({', '.join(family)}), {best_here().name}"
+    return f"{names.get('model name', platform.machine())} ({', '.join(family)})"
 
 
 def main() -> None:
@@ -118,19 +124,25 @@ def main() -> None:
     parser.add_argument("--isa", action="append", help="levels; avx2 and the best by default")
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--dry", action="store_true", help="print only")
+    parser.add_argument("--as", dest="seen", choices=masked.LEVELS, help="what LiteRT sees")
     given = parser.parse_args()
-    levels = given.isa or list(dict.fromkeys(("avx2", best_here().name)))
+    best = given.seen or best_here().name
+    levels = given.isa or list(dict.fromkeys(("avx2", best)))
     levels = [each.name for each in LEVELS if each.name in levels and runs_here(each)]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     kept: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
-    rows = kept.setdefault(cpu_name(), {})
+    machine = f"{cpu()} masked, {given.seen}" if given.seen else cpu_name()
+    rows = kept.setdefault(machine, {})
     with tempfile.TemporaryDirectory() as folder:
+        told = masked.mask_litert(given.seen, Path(folder)) if given.seen else None
         for name, path in models():
             if given.only not in name:
                 continue
             calls = {isa: ours(path, isa, Path(folder)) for isa in levels}
             found = compare({"litert": theirs(path), **calls}, given.turns)
+            if told is not None and not told.value:
+                raise SystemExit("LiteRT has not asked for the CPU's features: nothing is masked.")
             row = rows.setdefault(name, {})
             row |= {each: round(us, 2) for each, us in found.items()}
             ratios = ", ".join(

@@ -89,11 +89,28 @@ def host_table() -> str:
     lines.append("|---|---|--:|--:|--:|--:|--:|")
     for cpu, rows in machines.items():
         best = cpu.rpartition(", ")[2]
-        for model, row in rows.items():
+        for model, row in () if _masked(cpu) else rows.items():
             cells = [f"{row['litert']:,.1f}"]
             for level in ("avx2", best):
                 cells += [f"{row[level]:,.1f}", f"{row[level] / row['litert']:.2f}x"]
             lines.append(f"| {cpu} | {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _masked(cpu: str) -> bool:
+    """Whether LiteRT saw less than this CPU has; see benchmarks/masked.py."""
+    return " masked, " in cpu
+
+
+def masked_table() -> str:
+    """The same where LiteRT sees a CPU of one level, and the generated C is for that."""
+    machines = json.loads((ROOT / "benchmarks" / "hosts.json").read_text())
+    lines = ["| CPU | as | model | LiteRT | generated C | to LiteRT |", "|---|---|---|--:|--:|--:|"]
+    for cpu, rows in machines.items():
+        name, _, level = cpu.partition(" masked, ")
+        for model, row in rows.items() if _masked(cpu) else ():
+            cells = f"{row['litert']:,.1f} | {row[level]:,.1f} | {row[level] / row['litert']:.2f}x"
+            lines.append(f"| {name} | `{level}` | {model} | {cells} |")
     return "\n".join(lines)
 
 
@@ -154,6 +171,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/ops.md": {"ops": lambda: markdown(op_table())},
     "docs/hosts.md": {
         "hosts": host_table,
+        "masked": masked_table,
         "start": start_table,
         "arm64": arm64_table,
         "arm32": arm32_table,

@@ -81,6 +81,7 @@ EQ_KERNEL __m128i eq_load_16(const int8_t *inputs)
     return _mm_loadu_si128((const __m128i *)(const void *)inputs);
 }
 
+#ifdef EQ_VNNI_256
 EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *d)
 {
     const __m128i va = eq_load_16(a), vb = eq_load_16(b), vc = eq_load_16(c), vd = eq_load_16(d);
@@ -92,6 +93,7 @@ EQ_KERNEL eq_taps eq_own_taps(const int8_t *a, const int8_t *b, const int8_t *c,
                           eq_as_factor(_mm256_permute2x128_si256(first, second, 0x31))};
     return taps;
 }
+#endif
 
 EQ_KERNEL __m256i eq_dot_8(__m256i sums, __m256i weights, __m256i taps)
 {
@@ -366,5 +368,9 @@ EQ_KERNEL void eq_store_floats(float *output, eq_floats values)
     _mm256_storeu_ps(output, values.low);
     _mm256_storeu_ps(output + 8, values.high);
 }
+
+#ifndef EQ_VNNI_256
+#include "eq_own_avx2.h"
+#endif
 
 #endif

@@ -6,9 +6,10 @@
 #define EQ_DEPTHWISE_CONV_2D_HOST_H
 
 #include "eq_simd.h"
+#include "eq_own_host.h"
 #include "eq_padded_host.h"
 
-enum { EQ_DEPTHWISE_PIXELS = EQ_ACCUMULATORS > 1 ? 4 : 1 };
+enum { EQ_DEPTHWISE_PIXELS = EQ_ACCUMULATORS > 1 ? 4 : 1, EQ_DEPTHWISE_COLUMNS = 7 };
 
 /* All steps are in bytes of the input, or of its copy. */
 typedef struct {
@@ -22,14 +23,14 @@ typedef struct {
     eq_limits limits;
 } eq_depthwise_conv_2d_host_params;
 
-/* Four rows of one column; the weights of rows that the filter does not have are zero. */
-EQ_KERNEL eq_taps eq_depthwise_column(const eq_depthwise_conv_2d_host_params *p,
-                                      const int8_t *column, int32_t row)
+/* Four rows of one column, of which the filter has `rows`. */
+EQ_KERNEL eq_own eq_depthwise_column(const eq_depthwise_conv_2d_host_params *p,
+                                     const int8_t *column, const int32_t row, const int32_t rows)
 {
     const int32_t last = p->filter_h - 1, step = p->tap_row_step;
-    return eq_own_taps(column + eq_min(row, last) * step, column + eq_min(row + 1, last) * step,
-                       column + eq_min(row + 2, last) * step,
-                       column + eq_min(row + 3, last) * step);
+    return eq_take_own(column + row * step, column + eq_min(row + 1, last) * step,
+                       column + eq_min(row + 2, last) * step, column + eq_min(row + 3, last) * step,
+                       rows);
 }
 
 /* Sums of `pixels` outputs beside each other, filters of any size. */
@@ -37,13 +38,15 @@ EQ_KERNEL void eq_depthwise_any(const eq_depthwise_conv_2d_host_params *p, const
                                 const int8_t *weights, eq_sums *sums, const int32_t pixels)
 {
     for (int32_t kx = 0; kx < p->filter_w; kx++) {
+        EQ_UNROLL(4)
         for (int32_t row = 0; row < p->filter_h; row += 4) {
-            const eq_weights w = eq_load_weights(weights);
+            const int32_t rows = eq_min(p->filter_h - row, 4);
+            const eq_own_weights w = eq_load_own(weights);
             EQ_UNROLL(4)
             for (int32_t i = 0; i < pixels; i++) {
-                const eq_taps taps = eq_depthwise_column(
-                    p, input + i * p->column_step + kx * p->tap_column_step, row);
-                sums[i] = eq_dot(sums[i], w, &taps);
+                const eq_own own = eq_depthwise_column(
+                    p, input + i * p->column_step + kx * p->tap_column_step, row, rows);
+                sums[i] = eq_dot_own(sums[i], &w, &own, rows);
             }
             weights += EQ_WEIGHT_BYTES;
         }
@@ -53,41 +56,49 @@ EQ_KERNEL void eq_depthwise_any(const eq_depthwise_conv_2d_host_params *p, const
 /* The same for filters of at most four rows and `reach` columns from the first to the last output:
  * every column is turned once. */
 EQ_KERNEL void eq_depthwise_narrow(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
-                                   const int8_t *weights, eq_sums *sums, const int32_t pixels,
-                                   const int32_t reach)
+                                   const eq_own_weights *weights, eq_sums *sums,
+                                   const int32_t pixels, const int32_t reach)
 {
-    eq_weights w[7];
-    EQ_UNROLL(7)
-    for (int32_t kx = 0; kx < p->filter_w; kx++) {
-        w[kx] = eq_load_weights(weights + kx * EQ_WEIGHT_BYTES);
-    }
     EQ_UNROLL(16)
     for (int32_t j = 0; j < reach; j++) {
-        const eq_taps taps = eq_depthwise_column(p, input + j * p->column_step / p->stride_w, 0);
+        const int8_t *column = input + j * p->column_step / p->stride_w;
+        const eq_own own = eq_depthwise_column(p, column, 0, p->filter_h);
         EQ_UNROLL(4)
         for (int32_t i = 0; i < pixels; i++) {
             const int32_t kx = j - i * p->stride_w;
             if (kx >= 0 && kx < p->filter_w) {
-                sums[i] = eq_dot(sums[i], w[kx], &taps);
+                sums[i] = eq_dot_own(sums[i], &weights[kx], &own, p->filter_h);
             }
         }
     }
 }
 
-EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
-                                 const int8_t *weights, const int32_t *table,
-                                 const eq_scales *scales, int8_t *output, const int32_t pixels,
-                                 const int32_t count)
+/* How many columns `pixels` outputs read. */
+EQ_KERNEL int32_t eq_depthwise_reach(const eq_depthwise_conv_2d_host_params *p,
+                                     const int32_t pixels)
 {
-    const int32_t reach = (pixels - 1) * p->stride_w + p->filter_w;
+    return (pixels - 1) * p->stride_w + p->filter_w;
+}
+
+EQ_KERNEL int eq_depthwise_is_narrow(const eq_depthwise_conv_2d_host_params *p)
+{
+    return EQ_ACCUMULATORS > 1 && p->filter_h <= 4 && p->filter_w <= EQ_DEPTHWISE_COLUMNS &&
+           eq_depthwise_reach(p, EQ_DEPTHWISE_PIXELS) <= 16 && p->dilation_w == 1;
+}
+
+/* `turned` are the weights of a narrow filter. */
+EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
+                                 const int8_t *weights, const eq_own_weights *turned,
+                                 const int32_t *table, const eq_scales *scales, int8_t *output,
+                                 const int32_t pixels, const int32_t count)
+{
     eq_sums sums[EQ_DEPTHWISE_PIXELS];
     EQ_UNROLL(4)
     for (int32_t i = 0; i < pixels; i++) {
         sums[i] = eq_first_sums(table);
     }
-    if (EQ_ACCUMULATORS > 1 && p->filter_h <= 4 && p->filter_w <= 7 && reach <= 16 &&
-        p->dilation_w == 1) {
-        eq_depthwise_narrow(p, input, weights, sums, pixels, reach);
+    if (eq_depthwise_is_narrow(p)) {
+        eq_depthwise_narrow(p, input, turned, sums, pixels, eq_depthwise_reach(p, pixels));
     } else {
         eq_depthwise_any(p, input, weights, sums, pixels);
     }
@@ -97,8 +108,7 @@ EQ_KERNEL void eq_depthwise_tile(const eq_depthwise_conv_2d_host_params *p, cons
     }
 }
 
-/* One row of outputs of `count` channels, in tiles as even as can be. The last one begins early
- * enough to be a whole one. */
+/* One row of outputs of `count` channels, in tiles as equal as can be: of two sizes. */
 EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const int8_t *input,
                                 const int8_t *weights, const int32_t *table, int8_t *output,
                                 const int32_t count)
@@ -106,10 +116,20 @@ EQ_KERNEL void eq_depthwise_row(const eq_depthwise_conv_2d_host_params *p, const
     const eq_scales scales = eq_load_scales(table);
     const int32_t tiles = (p->output_w + EQ_DEPTHWISE_PIXELS - 1) / EQ_DEPTHWISE_PIXELS;
     const int32_t pixels = (p->output_w + tiles - 1) / tiles;
-    for (int32_t next = 0; next < p->output_w; next += pixels) {
-        const int32_t x = eq_min(next, p->output_w - pixels);
-        eq_depthwise_tile(p, input + x * p->column_step, weights, table, &scales,
+    const int32_t wide = (p->output_w - tiles * (pixels - 1)) * pixels;
+    eq_own_weights turned[EQ_DEPTHWISE_COLUMNS];
+    const int32_t columns = eq_depthwise_is_narrow(p) ? p->filter_w : 0;
+    EQ_UNROLL(7)
+    for (int32_t kx = 0; kx < columns; kx++) {
+        turned[kx] = eq_load_own(weights + kx * EQ_WEIGHT_BYTES);
+    }
+    for (int32_t x = 0; x < wide; x += pixels) {
+        eq_depthwise_tile(p, input + x * p->column_step, weights, turned, table, &scales,
                           output + x * p->channels, pixels, count);
+    }
+    for (int32_t x = wide; x < p->output_w; x += pixels - 1) {
+        eq_depthwise_tile(p, input + x * p->column_step, weights, turned, table, &scales,
+                          output + x * p->channels, pixels - 1, count);
     }
 }
 

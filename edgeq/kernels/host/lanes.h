@@ -9,7 +9,7 @@
  *   eq_first_sums        biases of a table of channels, corrected for how this level multiplies
  *   eq_load_weights      64 bytes of weights
  *   eq_same_taps         the same four inputs for all channels
- *   eq_own_taps          one input of each of 16 channels, from four places
+ *   eq_own_taps          one input of each of 16 channels, from four places (but see own.h)
  *   eq_dot               sums + weights * inputs
  *   eq_load_scales       multipliers and shifts of a table of channels
  *   eq_same_scales       one multiplier and shift for all 16
