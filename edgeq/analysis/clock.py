@@ -20,7 +20,8 @@ _SAME_RATE = 0.02  # how far the rate may be off
 _LONGEST_S = 1e10  # three centuries: what stands beyond is no time
 _BLOCK = 33  # rows; odd, so that a median is a row's own and steps are not halved
 _FEW = 3  # samples that may be missing or too many at one place
-_PAIR = 2  # rows that may share a time: of few digits, or of a packet
+_PAIR = 2  # rows that may share a time: of few digits, or of a packet; of more see `_spread`
+_PACKETS = 3  # as many show that all are of one size
 _ROUNDING = 1e-6  # samples
 _HINT = "without the column of times the samples are taken for evenly spaced"
 
@@ -81,6 +82,8 @@ def clock_of(times: Array, lines: Sequence[int], rate_hz: float, axes: int, path
     count = len(times)
     if count < 2:
         return Clock(rate_hz * axes, axes)
+    begins_s = float(times[0])
+    times = _spread(times)
     since = np.clip(times - times[0], -_LONGEST_S, _LONGEST_S)
     pair = min(_PAIR, count - 1)
     step = float(np.median(since[pair:] - since[:-pair])) / pair
@@ -88,8 +91,8 @@ def clock_of(times: Array, lines: Sequence[int], rate_hz: float, axes: int, path
         raise EdgeqError(
             f"The times of the recording do not rise from row to row: most steps are {step:g} s.",
             str(path),
-            f"seconds, with digits enough for {rate_hz:,} Hz, and a time of its own for each row "
-            f"of a packet; {_HINT}",
+            f"seconds, with digits enough for {rate_hz:,} Hz, one for each row, or for each packet "
+            f"where all have as many rows; {_HINT}",
         )
     late = since * rate_hz - np.arange(count)
     starts = list(range(0, count - _BLOCK + 1, _BLOCK))
@@ -109,7 +112,27 @@ def clock_of(times: Array, lines: Sequence[int], rate_hz: float, axes: int, path
         )
     _check_jumps(times, late, rows, levels, slope, lines, path)
     rows, levels = np.append(rows, count), np.append(levels, levels[-1])
-    return Clock(rate_hz * axes, axes, rows, (rows + levels) / rate_hz, float(times[0]))
+    return Clock(rate_hz * axes, axes, rows, (rows + levels) / rate_hz, begins_s)
+
+
+def _spread(times: Array) -> Array:
+    """Times of rows, where those of a packet share one and all packets have as many rows.
+
+    Sensors with a buffer are read 8, 16 or 32 rows at a time. Rows of a packet are taken to be as
+    far apart as the packets usually say; the first packet may lack rows in front, the last behind.
+    """
+    starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
+    sizes = np.diff(starts, append=len(times))
+    whole = sizes[1:-1]
+    if len(whole) < _PACKETS or whole.min() <= _PAIR or whole.min() != whole.max():
+        return times
+    size = int(whole[0])
+    if max(sizes[0], sizes[-1]) > size:
+        return times
+    step = float(np.median(np.diff(times[starts[1:]]))) / size
+    inside = np.arange(len(times)) - np.repeat(starts, sizes)
+    inside[: sizes[0]] += size - sizes[0]
+    return np.asarray(times + inside * step)
 
 
 def _check_jumps(

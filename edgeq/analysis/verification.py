@@ -23,8 +23,8 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
-from edgeq.model.inputs import counted_places, is_of_places, last_places
 from edgeq.model.model_file import read_graph
+from edgeq.model.places import Bounds, input_bounds, is_of_places
 from edgeq.support.array import Array
 from edgeq.support.progress import track
 from edgeq.support.result import Result
@@ -137,7 +137,7 @@ def verify(
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)
         axes = read_axes(graph.metadata, graph.path)
-        arrays = _inputs(as_fed(graph, options).main, inputs, axes, n, seed, where)
+        arrays = _inputs(as_fed(graph, options), inputs, axes, n, seed, where)
         pair = [stack.enter_context(open_session(on, path, options))]
         if against is None:
             against, theirs = open_oracle(path)
@@ -189,13 +189,14 @@ def _of_random_values(graph: Graph, *, given: bool) -> Iterator[None]:
 
 
 def _inputs(
-    model: Subgraph,
+    graph: Graph,
     given: Array | Mapping[str, Array] | None,
     axes: Axes,
     n: int,
     seed: int,
     where: str,
 ) -> list[Array]:
+    model = graph.main
     if given is not None:
         return model_inputs(given, model, where, axes)
     if n < 1:
@@ -208,18 +209,22 @@ def _inputs(
             f"-n {n:,}: so many inputs take {n * one:,} bytes.",
             hint=f"at most {_MOST_RANDOM_BYTES // one:,}, of several seeds",
         )
-    return random_inputs(model, n, seed)
+    return random_inputs(model, n, seed, graph.subgraphs)
 
 
-def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
+def random_inputs(
+    model: Subgraph, n: int, seed: int = 0, subgraphs: Sequence[Subgraph] = ()
+) -> list[Array]:
     """All-minimum, all-maximum and then `n` uniformly random inputs.
 
-    Floats lie in [-1, 1]; numbers that index a table stay inside it.
+    Floats lie in [-1, 1]; numbers that index a table stay inside it, those that a loop of the other
+    subgraphs counts by are small.
 
     Raises:
         EdgeqError: An input holds something else than numbers.
     """
     generator = np.random.default_rng(seed)
+    bounds = input_bounds(model, subgraphs)
     result = []
     for tensor in input_tensors(model):
         try:
@@ -228,11 +233,12 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
             raise EdgeqError(
                 f"there are no random {tensor.dtype} values.", f'input "{tensor.name}"'
             ) from None
-        if dtype.kind == "f":
+        known = bounds.get(tensor.index)
+        if dtype.kind == "f" and known is None:
             random = generator.uniform(-1, 1, (n, *tensor.shape)).astype(dtype)
             low, high = dtype.type(-1), dtype.type(1)
         else:
-            low, high = _integer_range(model, tensor, dtype)
+            low, high = _integer_range(known, tensor, dtype)
             # Drawn as int64, so that one seed gives the same numbers in every type they fit.
             drawn = np.int64 if np.max(high) <= np.iinfo(np.int64).max else dtype
             random = generator.integers(low, high, (n, *tensor.shape), drawn, endpoint=True)
@@ -242,13 +248,13 @@ def random_inputs(model: Subgraph, n: int, seed: int = 0) -> list[Array]:
     return result
 
 
-def _integer_range(model: Subgraph, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def _integer_range(bounds: Bounds | None, tensor: Tensor, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """The least and the largest values of an input: numbers, or arrays of its shape."""
+    if bounds is not None:
+        return bounds.arrays(tensor.shape)
     if dtype.kind == "b":
         return 0, 1
     limits = np.iinfo(dtype)
-    if places := counted_places(model).get(tensor.index):
-        return 0, last_places(places, tensor.shape, dtype)
     return int(limits.min), int(limits.max)
 
 

@@ -13,7 +13,12 @@ import click
 
 from edgeq import __version__
 from edgeq.cli.shared.guard import guarded
-from edgeq.cli.shared.interrupt import EXIT_CODE, always_interruptible, was_interrupted
+from edgeq.cli.shared.interrupt import (
+    EXIT_CODE,
+    always_interruptible,
+    command_is_over,
+    was_interrupted,
+)
 from edgeq.errors import EdgeqError
 from edgeq.support.terminal import say
 
@@ -145,6 +150,8 @@ def main(args: list[str] | None = None) -> None:
             raise
         say("Interrupted; nothing half-written was left behind.", err=True)
         code = EXIT_CODE
+    finally:
+        command_is_over()
     sys.exit(code)
 
 

@@ -35,10 +35,10 @@ from edgeq.compiler.plan.arena import Plan, plan_arena
 from edgeq.compiler.plan.choose import least_memory
 from edgeq.compiler.plan.program import Program, lower_graph
 from edgeq.errors import UsageError
-from edgeq.model.graph import Graph, Subgraph, Tensor, at_signature
-from edgeq.model.inputs import counted_places
+from edgeq.model.graph import Graph, Tensor, at_signature
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
+from edgeq.model.places import Bounds, input_bounds
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
 from edgeq.support.result import Result
@@ -303,10 +303,9 @@ def _tensor_entry(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _input_entry(subgraph: Subgraph, tensor: Tensor) -> dict[str, Any]:
-    """The same of an input, with how many places its values may count."""
-    places = counted_places(subgraph).get(tensor.index)
-    return {**_tensor_entry(tensor), **({"places": places} if places else {})}
+def _input_entry(tensor: Tensor, bounds: Bounds | None) -> dict[str, Any]:
+    """The same of an input, with the values that it may have where they count something."""
+    return {**_tensor_entry(tensor), **({"values": bounds.entry()} if bounds else {})}
 
 
 def _form_entry(call: Call | None, isa: Isa) -> dict[str, Any]:
@@ -333,6 +332,7 @@ def _manifest(
     constant_bytes: int,
 ) -> dict[str, Any]:
     ops = []
+    bounds = input_bounds(graph.main, graph.subgraphs)
     runs = program.runs
     for number, step in enumerate(program.steps):
         outputs = []
@@ -384,7 +384,7 @@ def _manifest(
         "macs": program.macs,
         **({"unknown_loops": program.unknown_loops} if program.unknown_loops else {}),
         **({} if graph.stream is None else {"stream": graph.stream.to_json()}),
-        "inputs": [_input_entry(subgraph, program.tensor(i)) for i in subgraph.inputs],
+        "inputs": [_input_entry(program.tensor(i), bounds.get(i)) for i in subgraph.inputs],
         "outputs": [_tensor_entry(program.tensor(i)) for i in subgraph.outputs],
         "ops": ops,
     }

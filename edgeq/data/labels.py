@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.data.base import Expected, Labels, Request, Source
 from edgeq.errors import EdgeqError
-from edgeq.support.text import visible_line
+from edgeq.support.text import twice_named, visible_line
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
@@ -77,6 +77,12 @@ def decide(source: Source, request: Request, expected: Expected) -> LabelDecoder
         return _named(source.folders, source.where, request, expected, folders=True)
     first = next(_labels(source), None)
     if first is None or as_text(first[0]) is None:
+        numeric = [_parses(name, plain_number) for name in expected.labels]
+        if all(numeric) and any(float(name) != k for k, name in enumerate(expected.labels)):
+            request.remarks.warn(
+                "labels are numbers, and the names of the model's classes too; they were read as "
+                "numbers of classes, from 0 on"
+            )
         classes = request.options.classes or expected.labels
         return LabelDecoder(classes=classes, count=expected.count)
     texts: dict[str, str] = {}
@@ -206,6 +212,16 @@ def _check_given(given: Sequence[str], expected: Expected, where: str) -> None:
 
 
 def _check_known(names: Iterable[str], ordered: Sequence[str], where: str) -> None:
+    """Refuse names that are none of the classes, or more than one of them."""
+    twice = twice_named(ordered)
+    meant = next((name for name in names if name in twice), None)
+    if meant is not None:
+        numbers = [str(number) for number, name in enumerate(ordered) if name == meant]
+        raise EdgeqError(
+            f"The classes {' and '.join(numbers)} are both called '{as_shown(meant)}'.",
+            where,
+            "class numbers in place of names, or a name of its own for each: convert --labels",
+        )
     unknown = sorted(set(names) - set(ordered))
     if unknown:
         raise EdgeqError(

@@ -16,6 +16,7 @@ READING_KEYS = (
 )  # fmt: skip
 """Names of the options: on the command line, and in the table [reading] of an edgeq.toml."""
 
+_MOST_HZ = 1_000_000_000
 _COLOURS = {"black": (0, 0, 0), "white": (255, 255, 255), "grey": (128, 128, 128)}
 
 
@@ -29,6 +30,10 @@ def reading_options(given: Mapping[str, Any]) -> DatasetOptions:
         UsageError: A value makes no sense.
     """
     values = {name: value for name, value in given.items() if value is not None}
+    for name, value in values.items():
+        each = value if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(part, str | int | float) for part in each):
+            raise UsageError(f"{name} = {value!s:.100} is no text, number or list of them.")
     resize = str(values.get("resize", RESIZES[0]))
     if resize not in RESIZES:
         raise UsageError(f"--resize {resize} is not known.", hint=" or ".join(RESIZES))
@@ -71,7 +76,7 @@ def _numbers(value: Any, option: str) -> tuple[float, ...]:
     try:
         found = value if isinstance(value, Sequence) else [value]
         numbers = tuple(float(part) for part in found)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if not numbers or not all(math.isfinite(number) for number in numbers):
         shown = ",".join(map(str, value)) if isinstance(value, list) else value
@@ -81,7 +86,8 @@ def _numbers(value: Any, option: str) -> tuple[float, ...]:
 
 def _colour(value: Any) -> tuple[int, int, int]:
     """A colour by name, as #rrggbb, as one grey, or as three numbers 0..255."""
-    text = str(value).lower() if isinstance(value, str | int) else ",".join(map(str, value))
+    listed = isinstance(value, list | tuple)
+    text = ",".join(map(str, value)) if listed else str(value).lower()
     if text in _COLOURS:
         return _COLOURS[text]
     try:
@@ -109,9 +115,9 @@ def _flag(values: Mapping[str, Any], name: str) -> bool | None:
 
 def _rate(value: Any) -> int:
     try:
-        rate = int(value)
-    except (TypeError, ValueError):
+        rate = int(value) if float(value).is_integer() else 0
+    except (TypeError, ValueError, OverflowError):
         rate = 0
-    if rate <= 0:
+    if not 0 < rate <= _MOST_HZ:
         raise UsageError(f"--sample-rate {value}: a number of hertz is wanted, such as 16000.")
     return rate

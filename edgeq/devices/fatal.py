@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -146,5 +147,10 @@ def returns(call: Callable[[], object]) -> bool:
             call()
         finally:
             os._exit(0)
-    _, status = os.waitpid(child, 0)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:  # Ctrl-C, while the copy is in a loop that may not end
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     return not os.WIFSIGNALED(status)

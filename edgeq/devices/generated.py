@@ -15,6 +15,7 @@ from edgeq.compiler.build.image import Sizes
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Memory, OpProfile
 from edgeq.devices.tensors import TensorSpec
+from edgeq.model.places import Bounds
 from edgeq.support.array import Array
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def level_of(manifest: Mapping[str, Any], best: Level) -> str:
 def tensor_specs(sources: Sources, kind: str) -> list[TensorSpec]:
     """The specs of the "inputs" or "outputs"."""
     return [
-        TensorSpec(entry["name"], tuple(entry["shape"]), entry["dtype"], entry.get("places"))
+        TensorSpec(
+            entry["name"], tuple(entry["shape"]), entry["dtype"], Bounds.of(entry.get("values"))
+        )
         for entry in sources.manifest[kind]
     ]
 

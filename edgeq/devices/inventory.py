@@ -52,13 +52,21 @@ def read_inventory() -> Inventory:
     content = parse_toml(read_bytes(where, "inventory", _MOST_BYTES), str(where))
     try:
         devices = {name: entry["address"] for name, entry in content.get("devices", {}).items()}
-        groups = {name: tuple(members) for name, members in content.get("groups", {}).items()}
+        groups = {
+            name: _members(name, members) for name, members in content.get("groups", {}).items()
+        }
         if problem := _problem(devices, groups):
             raise TypeError(problem)
     except (KeyError, TypeError, AttributeError) as e:
         raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
     _refuse_passwords(devices, groups, where)
     return Inventory(devices, groups)
+
+
+def _members(group: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list):
+        raise TypeError(f"the group {group!r:.100} is no list of names")
+    return tuple(found)
 
 
 def _refuse_passwords(

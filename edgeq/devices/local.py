@@ -16,6 +16,7 @@ from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.fatal import guarded
 from edgeq.devices.interpreters import (
     LiteRtOptions,
+    faults_of_litert,
     faults_of_plain_kernels,
     litert_interpreter,
 )
@@ -79,9 +80,10 @@ class LocalSession(Session):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the plain kernels compute wrongly of this model, where they were asked for."""
+        """What the kernels compute wrongly of this model."""
         plain = self._options.kernels == "reference"
-        return faults_of_plain_kernels(self._graph) if plain else ()
+        found = faults_of_plain_kernels(self._graph) if plain else ()
+        return (*found, *faults_of_litert(self._graph))
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""

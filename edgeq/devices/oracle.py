@@ -22,9 +22,9 @@ from edgeq.devices.registry import open_device
 from edgeq.devices.tensors import check_batch, graph_specs, one_call
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.model.graph import Graph, Op, Subgraph, numpy_dtype
-from edgeq.model.inputs import counted_places
 from edgeq.model.model_file import read_graph
 from edgeq.model.parts import Part, Whole
+from edgeq.model.places import input_bounds
 from edgeq.support.array import Array
 
 ORACLE, SECOND_ORACLE = "tflm", "local?kernels=reference"
@@ -84,7 +84,7 @@ def _tried(model: Path) -> Session:
     """TensorFlow Lite Micro with a model that it has run; opening alone does not tell."""
     session = open_device(ORACLE).open(model, CompileOptions())
     try:
-        session.run(_trial_inputs(read_graph(model).main))
+        session.run(_trial_inputs(read_graph(model)))
         session.reset()
     except EdgeqError:
         session.close()
@@ -92,9 +92,11 @@ def _tried(model: Path) -> Session:
     return session
 
 
-def _trial_inputs(main: Subgraph) -> list[Array]:
+def _trial_inputs(graph: Graph) -> list[Array]:
     """Small values that no kernel stumbles over: no zero divisors, no places beyond ends."""
-    places = {*counted_places(main)} | {
+    main = graph.main
+    bounds = input_bounds(main, graph.subgraphs)
+    places = {
         op.inputs[position]
         for op in main.ops
         if (position := _INDEX_INPUTS.get(op.name, len(op.inputs))) < len(op.inputs)
@@ -102,7 +104,9 @@ def _trial_inputs(main: Subgraph) -> list[Array]:
     found = []
     for index in main.inputs:
         tensor = main.tensors[index]
-        value = 0 if index in places else min(tensor.zero_point + 1, 127)
+        value: Array | int = 0 if index in places else min(tensor.zero_point + 1, 127)
+        if index in bounds:
+            value = bounds[index].arrays(tensor.shape)[0]
         found.append(np.full((1, *tensor.shape), value, numpy_dtype(tensor.dtype)))
     return found
 

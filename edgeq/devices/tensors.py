@@ -11,7 +11,8 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, numpy_dtype
-from edgeq.model.inputs import Places, counted_places, xorshift_inputs
+from edgeq.model.inputs import xorshift_inputs
+from edgeq.model.places import Bounds, input_bounds
 from edgeq.support.array import Array
 
 
@@ -23,13 +24,13 @@ class TensorSpec:
         name: Name in the model file.
         shape: Shape of one call.
         dtype: numpy name of its elements.
-        places: How many places its values may count; None where they count none.
+        bounds: Of an input whose values count something; None where any are right.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    places: Places | None = None
+    bounds: Bounds | None = None
 
     @property
     def bytes(self) -> int:
@@ -44,7 +45,7 @@ def graph_specs(graph: Graph, indices: Iterable[int]) -> list[TensorSpec]:
         EdgeqError: A tensor's type has no counterpart in numpy.
     """
     specs = []
-    places = counted_places(graph.main)
+    bounds = input_bounds(graph.main, graph.subgraphs)
     for index in indices:
         tensor = graph.main.tensors[index]
         try:
@@ -54,7 +55,7 @@ def graph_specs(graph: Graph, indices: Iterable[int]) -> list[TensorSpec]:
                 f"{tensor.dtype} tensors cannot be fed or read.",
                 f'{graph.path}, tensor {index} "{tensor.name}"',
             ) from None
-        specs.append(TensorSpec(tensor.name, tensor.shape, dtype, places.get(index)))
+        specs.append(TensorSpec(tensor.name, tensor.shape, dtype, bounds.get(index)))
     return specs
 
 
@@ -112,7 +113,7 @@ def one_call(inputs: Sequence[Array]) -> list[Array]:
 def profile_inputs(specs: Sequence[TensorSpec], index: int) -> list[Array]:
     """The reproducible inputs number `index` that `profile` feeds, without a sample axis."""
     shapes, dtypes = [spec.shape for spec in specs], [spec.dtype for spec in specs]
-    return xorshift_inputs(shapes, dtypes, index, [spec.places for spec in specs])
+    return xorshift_inputs(shapes, dtypes, index, [spec.bounds for spec in specs])
 
 
 def digest(outputs: Iterable[Array]) -> str:

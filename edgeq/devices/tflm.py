@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,7 @@ from edgeq.devices.tensors import (
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
+from edgeq.model.loops import loop_turns
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 
@@ -55,6 +58,26 @@ def refuse_wrong(graph: Graph) -> None:
         )
 
 
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and its like end the process at once: loops may not, and no thread runs beside them.
+
+    LiteRT and generated C let go of Python's lock, so `edgeq.cli.shared.interrupt` sees to theirs.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in numbers if main}
+    taken = {number: how for number, how in before.items() if callable(how)}
+    for number in taken:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, how in taken.items():
+            signal.signal(number, how)
+
+
 class TflmDevice:
     """TensorFlow Lite Micro on this machine."""
 
@@ -80,6 +103,7 @@ class TflmSession(Session):
                 "convert it again with `edgeq convert`, which puts them inside",
             )
         refuse_wrong(self._graph)
+        self._endless = None in loop_turns(self._graph).values()  # for all that its file tells
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)
@@ -161,7 +185,8 @@ class TflmSession(Session):
         # An inference may reuse the memory of its inputs, so all are set before every call.
         for position, value in enumerate(values):
             interpreter.set_input(value, position)
-        interpreter.invoke()
+        with _ended_by_signals() if self._endless else nullcontext():
+            interpreter.invoke()
         return [interpreter.get_output(position) for position in range(len(self._outputs))]
 
     @contextmanager

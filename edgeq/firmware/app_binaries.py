@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +23,10 @@ _TIMEOUT_S = 600
 _FLAGS = ("-std=c99", "-O3", "-ffunction-sections", "-fdata-sections", "-fno-common")
 _WEB_STACK_BYTES = 1 << 16
 _WASM = b"\0asm\x01\0\0\0"
-_DATA_SECTION = 11
+_CUSTOM_SECTION, _DATA_SECTION = 0, 11
+_TIE = b"edgeq.data"
+TIE_BYTES = 3 + len(_TIE) + 8
+"""Of the section at the end of a form of `web` that says which weights are its own."""
 # Ends of names; whether there are vectors, and relaxed ones.
 WEB_FORMS = (("", False, False), (".simd", True, False), (".relaxed", True, True))
 ABIS = {
@@ -160,7 +165,8 @@ def finish_binaries(template: str, name: str, folder: Path) -> None:
 
     The weights are the last section of a module, and those of all forms are the same bytes: they
     are put into a file of their own. A form and that file, one after the other, are a module. Where
-    the forms' data differ, they stay as they are and that file is empty.
+    the forms' data differ, they stay as they are and that file is empty. The end of a form, which
+    engines do not look at, says which file of weights is its own.
 
     Raises:
         EdgeqError: A file is no module that a linker makes.
@@ -170,17 +176,23 @@ def finish_binaries(template: str, name: str, folder: Path) -> None:
     files = [folder / f"{name}{suffix}.wasm" for suffix, _, _ in WEB_FORMS]
     modules = [(path, path.read_bytes()) for path in files if path.is_file()]
     parts = [(path, *_cut(module, path.name)) for path, module in modules]
-    same = len({data for _, _, data in parts}) == 1
-    for path, code, data in parts if same else ():
-        write_whole(path, code)
+    if len({data for _, _, data in parts}) != 1:
+        parts = [(path, code + data, b"") for path, code, data in parts]
+    for path, code, data in parts:
+        write_whole(path, code + _tie(code, data))
         write_whole(folder / data_file(name), data)
-    if not same:
-        write_whole(folder / data_file(name), b"")
 
 
 def data_file(name: str) -> str:
     """The file of a `web` project that holds the weights of all its forms."""
     return f"{name}.data"
+
+
+def _tie(code: bytes, data: bytes) -> bytes:
+    """A section for the end of the code: length of the weights, and a CRC-32 of both together."""
+    check = zlib.crc32(data, zlib.crc32(code))
+    content = bytes([len(_TIE)]) + _TIE + struct.pack("<II", len(data), check)
+    return bytes([_CUSTOM_SECTION, len(content)]) + content
 
 
 def _cut(module: bytes, name: str) -> tuple[bytes, bytes]:

@@ -12,8 +12,9 @@ from edgeq.compiler.codegen.source import Golden
 from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph
-from edgeq.model.inputs import counted_places, is_of_places, xorshift_inputs
+from edgeq.model.inputs import xorshift_inputs
 from edgeq.model.model_file import read_graph
+from edgeq.model.places import input_bounds, is_of_places
 from edgeq.model.stream import STACK
 from edgeq.support.array import Array
 
@@ -42,12 +43,12 @@ def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden
         EdgeqError: Neither TensorFlow Lite Micro nor LiteRT can run the model here.
     """
     tensors = [program.tensor(i) for i in program.subgraph.inputs]
-    places = counted_places(program.subgraph)
+    bounds = input_bounds(program.graph.main, program.graph.subgraphs)
     inputs = xorshift_inputs(
         [t.shape for t in tensors],
         [t.dtype for t in tensors],
         index,
-        [places.get(i) for i in program.subgraph.inputs],
+        [bounds.get(i) for i in program.subgraph.inputs],
     )
     heard = program.graph.stream is not None
     values = _heard(Path(model), program.graph, inputs) if heard else _traced(Path(model), inputs)

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.boards.target import Target
 from edgeq.errors import UsageError
-from edgeq.firmware.app_binaries import ABIS
+from edgeq.firmware.app_binaries import ABIS, TIE_BYTES
 from edgeq.firmware.layout import Layout, common_context, include_folders, model_sources
 from edgeq.firmware.model import FirmwareModel, accessor
 from edgeq.firmware.names import class_title
@@ -74,6 +74,7 @@ def web(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout:
     }
     context = {
         "arrays": _JS_ARRAYS,
+        "tie_bytes": TIE_BYTES,
         "package": _package(name),
     }
     return _layout(files, models, target, name, "native/", context)

@@ -22,7 +22,7 @@ from edgeq.devices.host_c import HostSession, host_target
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import Described
-from edgeq.frontend.tables import Bands
+from edgeq.frontend.silent import silent_bands
 from edgeq.model.joining import FrontEnd
 from edgeq.model.recording import whole_recording
 from edgeq.model.stream import Stream
@@ -31,7 +31,6 @@ from edgeq.support.output import check_writable, write_whole
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
-_NAMED = 8
 _MOST_SAMPLES = 1 << 28  # of one recording: four hours and a half at 16 kHz, in memory as float32
 
 Source = str | Path | Mapping[str, Any] | Described | FrontEnd
@@ -196,29 +195,11 @@ def features(
             np.asarray(y) if labelled else None,
             dataset.classes,
             dataset.understood,
-            _silent_bands(extract.front),
+            silent_bands(extract.front),
         )
     if output is not None:
         _write(Path(output), result)
     return result
-
-
-def _silent_bands(front: FrontEnd) -> tuple[str, ...]:
-    """What is said where no bin of the spectrum lies in some of the bands."""
-    for op in front.graph(fpu=True).main.ops:
-        if op.options.get("widths") is None or op.options.get("weights") is None:
-            continue
-        found = Bands(*(op.options[key] for key in ("first", "weights", "widths", "norms")))
-        matrix = found.matrix(found.first + len(found.weights))
-        if silent := np.flatnonzero(~matrix.any(axis=1)).tolist():
-            named = ", ".join(map(str, silent[:_NAMED])) + (", ..." if silent[_NAMED:] else "")
-            said = (
-                f"{len(silent)} of {len(matrix)} bands hold no bin of the spectrum and are always "
-                f"silent ({named}): a larger fft_length, fewer num_mel_bins or a higher "
-                "lower_edge_hertz"
-            )
-            return (said,)
-    return ()
 
 
 def _spec(stream: Stream, samples: int) -> InputSpec:

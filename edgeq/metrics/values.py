@@ -10,6 +10,8 @@ from edgeq.metrics.curves import weigh_auc, weigh_average_precision
 from edgeq.metrics.intervals import Weigh
 from edgeq.support.array import Array
 
+_ROUNDING = 1e-12
+
 
 def same_shape(samples: Samples, what: str) -> tuple[Array, Array]:
     """First output and labels as float64, both of shape (N, values).
@@ -34,33 +36,48 @@ def same_shape(samples: Samples, what: str) -> tuple[Array, Array]:
 def regression(samples: Samples) -> Score:
     """Mean absolute error; root mean squared error, largest error, R squared beside it.
 
-    Of several values per sample, errors are averaged over all of them; R squared sets the squared
-    error of all against the variance of all.
+    Of several values per sample, the figures are those of each value, averaged.
     """
     outputs, labels = same_shape(samples, "Regression")
     error = outputs - labels
-    squares = average((error**2).mean(axis=1))
     figures = {
         "mae": Figure(average(np.abs(error).mean(axis=1))),
-        "rmse": Figure(lambda weights: np.sqrt(squares(weights))),
+        "rmse": Figure(_rmse(error), labels.shape[1]),
         "r2": Figure(_r2(error, labels), 2 * labels.shape[1]),
     }
     details = {"max_error": float(np.abs(error).max())}
     return score_of(figures, len(labels), details, larger_is_better=False)
 
 
+def _rmse(error: Array) -> Weigh:
+    squared = error**2
+
+    def weigh(weights: Array) -> Array:
+        found: Array = np.sqrt(weights @ squared / weights.sum(axis=1, keepdims=True))
+        return np.asarray(found.mean(axis=1))
+
+    return weigh
+
+
 def _r2(error: Array, labels: Array) -> Weigh:
-    """1 - (squared error) / (squared distance from the mean label); NaN for equal labels."""
-    squared = (error**2).sum(axis=1)
+    """1 - (squared error) / (squared distance from the mean label), of each value, averaged.
+
+    Of values whose labels are all equal it is 1 where there is no error, else 0, as in
+    scikit-learn; NaN where there are no others.
+    """
+    squared = error**2
     centred = labels - labels.mean(axis=0)
+    least = (_ROUNDING * np.abs(labels).max(axis=0)) ** 2
 
     def weigh(weights: Array) -> Array:
         total = weights.sum(axis=1, keepdims=True)
-        means = (weights @ centred) / total
-        spread = (weights @ centred**2 - total * means**2).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found: Array = np.where(spread > 1e-12, 1 - (weights @ squared) / spread, np.nan)
-        return found
+        around = weights @ centred**2
+        spread = around - (weights @ centred) ** 2 / total
+        lost = weights @ squared
+        varies = spread > np.maximum(_ROUNDING * around, total * least)
+        same = np.where(lost == 0, 1.0, 0.0)
+        found = np.where(varies, 1 - lost / np.where(varies, spread, 1), same)
+        return np.asarray(np.where(varies.any(axis=1), found.mean(axis=1), np.nan))
 
     return weigh
 

@@ -16,6 +16,7 @@ from edgeq.model.detection import Anchors, BoxRules, Detection, Layout
 from edgeq.model.graph import Quantization, Tensor
 from edgeq.model.scores import as_int8, check_scores
 from edgeq.support.array import Array
+from edgeq.support.text import twice_named
 
 _FAR = 4.0  # anchors away, or pictures wide: what is further is cut
 _LARGEST = 64.0  # times its anchor
@@ -63,6 +64,8 @@ def box_rules_of(
     if len(names) != place.classes:
         problems.append(f"{len(names)} labels stand there and the model has {place.classes}")
     limits = detection.threshold if isinstance(detection.threshold, Mapping) else {}
+    if twice := twice_named(names):
+        problems.append(f"several classes of the model are called {', '.join(twice)}: labels = ...")
     unknown = sorted({*detection.background, *limits} - set(names))
     if unknown:
         problems.append(f"{', '.join(unknown)}: no label of {', '.join(names)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgeq.errors import EdgeqError, first_few
 from edgeq.model.fixedpoint import round_half_away
+from edgeq.support.text import twice_named
 
 DECISION = "FRONTEND_DECISION"
 ONE = 1 << 15
@@ -156,6 +157,8 @@ def rules_of(
     thresholds = decision.threshold
     releases = thresholds if decision.release is None else decision.release
     named = [*decision.background, *_names(thresholds), *_names(releases)]
+    if twice := twice_named(names):
+        problems.append(f"several classes of the model are called {', '.join(twice)}: labels = ...")
     unknown = sorted(set(named) - set(names))
     if unknown:
         problems.append(f"{', '.join(unknown)}: no label of {', '.join(names)}")

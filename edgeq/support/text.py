@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 _UNUSUAL = re.compile(r"[^ -~\n\t]")
+_JOINERS = "\u200c\u200d"  # of Persian, Hindi, Sinhala and pictures: between letters they are text
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")
 _LINE = 200
 _MOST_DIGITS = 20  # a number of 64 bits has no more
@@ -14,10 +17,10 @@ _MOST_DIGITS = 20  # a number of 64 bits has no more
 def visible(text: str) -> str:
     """Text as a terminal may show it: what steers it, or turns its direction, is spelled out.
 
-    Ends of lines and tabs stay. Source: Unicode's general categories, as `str.isprintable` knows
-    them.
+    Ends of lines and tabs stay, and joiners between characters that are none of ASCII. Source:
+    Unicode's general categories, as `str.isprintable` knows them.
     """
-    return _UNUSUAL.sub(lambda found: _spelled(found[0]), text)
+    return _UNUSUAL.sub(_spelled, text)
 
 
 def visible_line(text: str) -> str:
@@ -25,8 +28,13 @@ def visible_line(text: str) -> str:
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _spelled(character: str) -> str:
+def _spelled(found: re.Match[str]) -> str:
+    character, text = found[0], found.string
     if character.isprintable():
+        return character
+    around = text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
+    between = len(around) == 2 and around.isprintable()
+    if character in _JOINERS and between and not any(each.isascii() for each in around):
         return character
     return character.encode("unicode_escape").decode("ascii")
 
@@ -48,8 +56,14 @@ def line_problem(value: Any, most: int = _LINE) -> str:
         value: Anything.
         most: Most characters.
     """
-    good = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= most
+    good = isinstance(value, str) and value.strip() and len(value) <= most
+    good = good and visible_line(value) == value
     return "" if good else f"a text of one line, of at most {most} printable characters"
+
+
+def twice_named(names: Iterable[str]) -> list[str]:
+    """Names that stand there more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def whole_number(text: str) -> int | None:

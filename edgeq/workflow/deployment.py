@@ -37,6 +37,7 @@ from edgeq.devices.power.opening import check_meter
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
+from edgeq.frontend.silent import silent_bands
 from edgeq.model.joining import FrontEnd
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
@@ -204,7 +205,7 @@ class _Steps:
             account,
             layers,
             limits,
-            _warnings(self.config, models, accuracy),
+            _warnings(self.config, models, accuracy, self.front),
             {},
             self._hear(models.integer, heard),
             takes_on(graph, self.target),
@@ -384,10 +385,10 @@ class _Steps:
 
 
 def _warnings(
-    config: DeployConfig, models: _Models, accuracy: Evaluation | None
+    config: DeployConfig, models: _Models, accuracy: Evaluation | None, front: FrontEnd | None
 ) -> tuple[str, ...]:
-    """What conversion and evaluation warn of, each thing once."""
-    found = [*(models.conversion or {}).get("warnings", ())]
+    """What conversion, evaluation and the front end warn of, each thing once."""
+    found = [*(models.conversion or {}).get("warnings", ()), *silent_bands(front)]
     asked = {"scheme": config.scheme != DeployConfig.scheme, "io": config.io is not None}
     if models.conversion is None and any(asked.values()):
         names = " and ".join(name for name, given in asked.items() if given)

@@ -74,6 +74,13 @@ SHOWN("{{ model.name }}.decision") const {{ model.name }}_event *web_{{ model.na
 
 {% endif %}
 {% endif %}
+/* How the SHA-256 of its .tflite file begins: index.js knows it too. */
+SHOWN("{{ model.name }}.model") uint32_t web_{{ model.name }}_model(void);
+SHOWN("{{ model.name }}.model") uint32_t web_{{ model.name }}_model(void)
+{
+    return 0x{{ model.sha256[:8] }}u;
+}
+
 SHOWN("{{ model.name }}.setup") void web_{{ model.name }}_setup(void);
 SHOWN("{{ model.name }}.setup") void web_{{ model.name }}_setup(void)
 {

@@ -63,6 +63,7 @@ export function bestVectors() {
     return best;
 }
 
+const STALE = "put all files of the build there, and let no cache answer with older ones";
 const compiled = new Map();
 
 async function bytes(url) {
@@ -77,11 +78,39 @@ async function bytes(url) {
     return answer.arrayBuffer();
 }
 
-/** The weights are the end of a module, and in all forms the same: they lie in a file of their own. */
+function crc32(parts) {
+    const table = new Uint32Array(256).map((_, byte) => {
+        for (let bit = 0; bit < 8; bit++) {
+            byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+        }
+        return byte;
+    });
+    let crc = -1;
+    for (const part of parts) {
+        for (let i = 0; i < part.length; i++) {
+            crc = (crc >>> 8) ^ table[(crc ^ part[i]) & 255];
+        }
+    }
+    return ~crc >>> 0;
+}
+
+/**
+ * The weights are the end of a module, and in all forms the same: they lie in a file of their own.
+ * Which file that is, the last section of the code says: a cache may give an older one.
+ */
 async function compile(url) {
-    const data = new URL("./{{ name }}.data", import.meta.url);
-    const parts = await Promise.all([bytes(url), bytes(data)]);
-    return WebAssembly.compile(await new Blob(parts).arrayBuffer());
+    const weights = new URL("./{{ name }}.data", import.meta.url);
+    const raw = await Promise.all([bytes(url), bytes(weights)]);
+    const [code, data] = raw.map((part) => new Uint8Array(part));
+    const end = Math.max(code.length - {{ tie_bytes }}, 0);
+    const tie = new DataView(code.buffer, end);
+    const whole = tie.byteLength === {{ tie_bytes }}
+        && tie.getUint32({{ tie_bytes - 8 }}, true) === data.length
+        && tie.getUint32({{ tie_bytes - 4 }}, true) === crc32([code.subarray(0, end), data]);
+    if (!whole) {
+        throw new Error(`${url} and ${weights} are not of one build, or damaged: ${STALE}`);
+    }
+    return WebAssembly.compile(await new Blob([code, data]).arrayBuffer());
 }
 
 /** The compiled module, for `load` or to be posted to a worker; compiled once. */
@@ -112,6 +141,9 @@ export class Model {
         const model = MODELS[name];
         this.#name = name;
         this.#exports = exports;
+        if (exports[`${name}.model`]?.() >>> 0 !== parseInt(model.sha256.slice(0, 8), 16)) {
+            throw new Error(`index.js and the module are not of one build of ${name}: ${STALE}`);
+        }
         this.sha256 = model.sha256;
         this.inputs = model.inputs;
         this.outputs = model.outputs;

@@ -1,5 +1,6 @@
 """Ctrl-C at random moments: no traceback, nothing half-written, no temporary files left."""
 
+import importlib.util
 import os
 import random
 import shutil
@@ -134,6 +135,30 @@ def ended(code):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("how", "said"), [("except BaseException", ""), ("finally", "cleaned\n")])
+def test_an_interrupt_that_a_library_swallows_comes_again(how, said):
+    """A command went on to its end; what is cleaned up after one is not disturbed."""
+    code = f"""
+import os, signal, time
+from edgeq.cli import main as command_line
+def command(**_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    {how}:
+        if {how == "finally"}:
+            time.sleep(3)
+            print("cleaned")
+    time.sleep(30)
+    print("went on")
+command_line.cli.main = command
+command_line.main([])
+"""
+    done = ended(code)
+    assert (done.returncode, done.stdout) == (130, said), done.stderr
+    assert done.stderr == "Interrupted; nothing half-written was left behind.\n"
+
+
 def test_a_closed_terminal_leaves_no_temporary_files(models, tmp_path):
     process = start(
         ["deploy", models / "ad01_int8.tflite", "--on", "c", "-o", tmp_path / "d"], tmp_path
@@ -207,9 +232,13 @@ def left_in(folder):
         ("local", signal.SIGTERM),
         ("sim:cortex-m4", signal.SIGINT),
         ("c", signal.SIGHUP),
+        ("tflm", signal.SIGINT),
+        ("tflm", signal.SIGTERM),
     ],
 )
 def test_a_model_that_never_ends_can_be_ended(tmp_path, address, sent):
+    if address == "tflm":  # which does not let go of Python's lock
+        need(importlib.util.find_spec("tflite_micro"), "the package tflite-micro")
     (tmp_path / "endless.tflite").write_bytes(endless())
     np.save(tmp_path / "x.npy", np.ones((1, 4), np.int32))
     paths = [tmp_path / "endless.tflite", "--input", tmp_path / "x.npy"]

@@ -1,5 +1,6 @@
 """The options that say how data is read: one declaration for the command line and edgeq.toml."""
 
+import datetime as dt
 from pathlib import Path
 
 import click
@@ -45,6 +46,14 @@ def test_what_is_typed_and_what_stands_in_a_file(given, options):
         ({"background": "1,2"}, "no colour"),
         ({"background": "256,0,0"}, "no colour"),
         ({"sample_rate": "-1"}, "hertz"),
+        ({"sample_rate": 1e308}, "hertz"),
+        ({"sample_rate": float("inf")}, "hertz"),
+        ({"sample_rate": 16000.5}, "hertz"),
+        ({"mean": 10**400}, "numbers separated"),
+        ({"background": 1.5}, "no colour"),
+        ({"background": {"r": 1}}, "no text, number or list"),
+        ({"background": dt.date(2026, 1, 1)}, "no text, number or list"),
+        ({"classes": [["a"], ["b"]]}, "no text, number or list"),
         ({"resize": "zoom"}, "--resize zoom"),
         ({"resample": "yes"}, "neither true nor false"),
     ],

@@ -85,7 +85,17 @@ def test_mistakes_are_said():
         inventory.add("a", "c")
 
 
-@pytest.mark.parametrize("text", ["[devices", "devices = 3", "[devices.a]\nx = 1", "groups = [1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[devices",
+        "devices = 3",
+        "[devices.a]\nx = 1",
+        "groups = [1]",
+        '[groups]\nlab = "pi4"',
+        '[groups.g]\naddress = "c"',
+    ],
+)
 def test_a_damaged_file(text):
     inventory.path().parent.mkdir(parents=True)
     inventory.path().write_text(text)

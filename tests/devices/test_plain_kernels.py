@@ -12,6 +12,7 @@ from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
+from edgeq.errors import EdgeqError
 from tests.devices.ssh import openssh
 from tests.oracle.build import TensorSpec, single_op
 
@@ -110,3 +111,44 @@ def test_an_interpreter_on_a_host_says_it_too(tmp_path):
         assert "wrongly" in found["installed"][0] and found["litert"] == ()
     finally:
         server.stop()
+
+
+def biased(name, dtype, declared):
+    """An op of int16 with a bias of a type that its options declare, or do not."""
+    weights = np.random.default_rng(1).integers(-127, 127, (3, 2, 2, 2))
+    bias = TensorSpec((3,), dtype, [5e-5] * 3, [0] * 3, data=np.array([90000, -70000, 5]))
+    x = TensorSpec((1, 4, 4, 2), "int16", 0.001)
+    options = {"quantized_bias_type": {"int32": 2, "int64": 4}[dtype]} if declared else {}
+    if name == "FULLY_CONNECTED":
+        x = TensorSpec((1, 8), "int16", 0.001)
+        w = TensorSpec((3, 8), "int8", 0.05, data=weights.reshape(3, 8))
+        bias = TensorSpec((3,), dtype, 5e-5, data=bias.data)
+        return single_op(name, [x, w, bias], [TensorSpec((1, 3), "int16", 0.01)], options)
+    w = TensorSpec((3, 2, 2, 2), "int8", [0.05] * 3, [0] * 3, data=weights)
+    options |= {"padding": 1, "stride_h": 1, "stride_w": 1}
+    if name == "CONV_2D":
+        return single_op(name, [x, w, bias], [TensorSpec((1, 3, 3, 3), "int16", 0.01)], options)
+    shape = TensorSpec((4,), "int32", data=np.array([1, 5, 5, 3]))
+    return single_op(name, [shape, w, x, bias], [TensorSpec((1, 5, 5, 3), "int16", 0.01)], options)
+
+
+@pytest.mark.parametrize("address", [PLAIN, USUAL, "local", "tflm"])
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D", "TRANSPOSE_CONV"])
+def test_biases_that_are_read_as_another_type(name, address, tmp_path):
+    """The same numbers as int64 say what is right; where int32 differs, a word is said."""
+    found = {}
+    x = (1, 8) if name == "FULLY_CONNECTED" else (1, 4, 4, 2)
+    fed = np.random.default_rng(2).integers(-32768, 32767, (10, *x)).astype(np.int16)
+    for dtype, declared in (("int64", False), ("int32", True), ("int32", False)):
+        path = tmp_path / f"{dtype}{declared}.tflite"
+        path.write_bytes(biased(name, dtype, declared))
+        try:
+            with open_device(address).open(path, CompileOptions()) as session:
+                found[dtype, declared] = session.run([fed])[0].astype(int)
+                said = bool(session.warnings)
+        except EdgeqError as error:
+            assert "would give wrong results" in error.what and dtype == "int32", error
+            assert (name, address) == ("TRANSPOSE_CONV", "tflm")
+            continue
+        far = np.abs(found[dtype, declared] - found["int64", False]).max()
+        assert (far > 1) == said, (dtype, declared, far)

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from edgeq.analysis.verification import random_inputs
-from edgeq.model.inputs import counted_places, xorshift_inputs
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.registry import open_device
+from edgeq.model.inputs import xorshift_inputs
 from edgeq.model.model_file import parse_graph
+from edgeq.model.places import Bounds, input_bounds
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
 ROWS = 20
@@ -38,7 +41,7 @@ def embedding(dtype, folder=None):
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_what_is_fed_lies_inside_the_table(dtype, tmp_path, cli):
     """`profile` and `compile --golden` failed on every such model, or read behind the table."""
-    assert counted_places(parse_graph(embedding(dtype)).main) == {0: ROWS}
+    assert input_bounds(parse_graph(embedding(dtype)).main) == {0: Bounds(0, ROWS - 1)}
     model = embedding(dtype, tmp_path)
     found = {}
     for on in ("local", "c", "sim:cortex-m4", *(["tflm"] if dtype == "int32" else [])):
@@ -71,8 +74,9 @@ def sliced(kind):
 def test_slices_that_are_fed_begin_inside_their_tensor(kind, tmp_path, cli):
     """TensorFlow Lite Micro read behind the tensor, which ended edgeq without a word."""
     main = parse_graph(sliced(kind)).main
-    assert counted_places(main) == {1: (4, 5) if kind == "whole" else 5}
-    fed = np.array([xorshift_inputs([(2,)], ["int32"], k, [(4, 5)])[0] for k in range(100)])
+    assert input_bounds(main) == {1: Bounds(0, (3, 4) if kind == "whole" else 4)}
+    bounds = [Bounds(0, (3, 4))]
+    fed = np.array([xorshift_inputs([(2,)], ["int32"], k, bounds)[0] for k in range(100)])
     assert fed.min(axis=0).tolist() == [0, 0]
     assert fed.max(axis=0).tolist() == [3, 4]
     model = tmp_path / "net.tflite"
@@ -95,24 +99,112 @@ def test_each_column_of_gather_nd_counts_its_axis():
     ]
     data = build([SubgraphSpec(tensors, [OpSpec("GATHER_ND", [0, 1], [2])], [1], [2])])
     main = parse_graph(data).main
-    assert counted_places(main) == {1: (5, 3, 5, 3)}
+    assert input_bounds(main) == {1: Bounds(0, (4, 2, 4, 2))}
     (fed,) = random_inputs(main, 50)
     assert fed.reshape(-1, 2).min(axis=0).tolist() == [0, 0]
     assert fed.reshape(-1, 2).max(axis=0).tolist() == [4, 2]
+
+
+BEHIND = {
+    # What is done to four values before they count five rows, and what they may be then.
+    "offsets": ([("ADD", [0, -1, -2, 1])], "int32", Bounds((0, 1, 2, -1), (4, 5, 6, 3))),
+    "sub": ([("SUB", 7)], "int32", Bounds(7, 11)),
+    "minimum": ([("MINIMUM", 4)], "int32", Bounds(0, 2**31 - 1)),
+    "low minimum": ([("MINIMUM", 9)], "int32", Bounds(0, 4)),
+    "maximum": ([("MAXIMUM", 1)], "int64", Bounds(-(2**53), 4)),
+    "clipped": ([("MAXIMUM", 0), ("MINIMUM", 4)], "int32", None),
+    "halves": ([("FLOOR_DIV", 2)], "int32", Bounds(0, 9)),
+    "rest": ([("FLOOR_MOD", 5)], "int32", None),
+    "thirds": ([("MUL", 3)], "int32", Bounds(0, 1)),
+    "floats": ([("CAST", None)], "float32", Bounds(0, 4)),
+    "shifted floats": ([("ADD", 1.0), ("CAST", None)], "float32", Bounds(-1, 3)),
+    "bytes": ([("CAST", None), ("SUB", 1)], "uint8", Bounds(1, 5)),
+}
+
+
+def computed(steps, dtype):
+    """A table of 5 rows behind some arithmetic."""
+    tensors = [TensorSpec((1, 4), dtype)]
+    ops = []
+    for name, constant in steps:
+        last = len(tensors) - 1
+        if name == "CAST":
+            tensors.append(TensorSpec((1, 4), "int32"))
+            ops.append(OpSpec("CAST", [last], [last + 1]))
+            continue
+        now = tensors[-1].dtype
+        tensors.append(TensorSpec(np.shape(constant), now, data=np.asarray(constant, now)))
+        tensors.append(TensorSpec((1, 4), now))
+        ops.append(OpSpec(name, [last, last + 1], [last + 2]))
+    table = np.arange(15, dtype=np.float32).reshape(5, 3)
+    places = len(tensors) - 1
+    tensors += [TensorSpec((5, 3), "float32", data=table), TensorSpec((1, 4, 3), "float32")]
+    ops.append(OpSpec("GATHER", [places + 1, places], [places + 2], {"axis": 0}))
+    return build([SubgraphSpec(tensors, ops, [0], [places + 2])])
+
+
+@pytest.mark.parametrize("kind", BEHIND)
+def test_places_that_are_computed_are_bounded_where_they_come_in(kind, tmp_path):
+    """`ids + offsets` of recommenders: what was drawn lay beside the table."""
+    steps, dtype, bounds = BEHIND[kind]
+    data = computed(steps, dtype)
+    graph = parse_graph(data)
+    assert input_bounds(graph.main) == ({0: bounds} if bounds else {})
+    (fed,) = random_inputs(graph.main, 20)
+    if bounds is not None:
+        low, high = bounds.arrays((1, 4))
+        assert (fed[0] == low).all()
+        assert (fed[1] == high).all()
+        own = [xorshift_inputs([(1, 4)], [dtype], k, [bounds])[0] for k in range(20)]
+        fed = np.concatenate([fed, own])
+    (tmp_path / "net.tflite").write_bytes(data)
+    with open_device("local").open(tmp_path / "net.tflite", CompileOptions()) as session:
+        (found,) = session.run([fed])
+    assert (found % 3 == np.arange(3)).all()  # rows of the table, LiteRT says
+
+
+def test_numbers_that_a_loop_counts_by_are_small(tmp_path, cli):
+    """One input of four was a loop of some 2^30 turns."""
+    counter, limit, step = (TensorSpec((1,), "int32") for _ in range(3))
+    value = TensorSpec((1, 4), "int32")
+    carried = [counter, limit, step, value]
+    options = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    loop = OpSpec("WHILE", [0, 1, 2, 3], [4, 5, 6, 7], options)
+    body = [OpSpec("ADD", [0, 2], [4]), OpSpec("ADD", [3, 3], [5])]
+    data = build(
+        [
+            SubgraphSpec([*carried, *carried], [loop], [0, 1, 2, 3], [7]),
+            SubgraphSpec(
+                [*carried, TensorSpec((1,), "bool")],
+                [OpSpec("LESS", [0, 1], [4])],
+                [0, 1, 2, 3],
+                [4],
+            ),
+            SubgraphSpec([*carried, counter, value], body, [0, 1, 2, 3], [4, 1, 2, 5]),
+        ]
+    )
+    graph = parse_graph(data)
+    small = Bounds(1, 8)
+    assert input_bounds(graph.main, graph.subgraphs) == {0: small, 1: small, 2: small}
+    model = tmp_path / "net.tflite"
+    model.write_bytes(data)
+    done = cli("verify", model, "--on", "c", "-n", 20)
+    assert done.code == 0, done.err
+    assert cli("profile", model, "--on", "c", "--no-ops", "--seconds", "0.05").code == 0
+    assert cli("compile", model, "-o", tmp_path / "c", "--golden").code == 0
 
 
 def test_places_that_random_numbers_miss_are_said_to_be_random(tmp_path, cli):
     """The words were a runtime's, of a file in a temporary folder."""
     tensors = [
         TensorSpec((1, 4), "int32"),
-        TensorSpec((), "int32", data=np.array(4, np.int32)),
         TensorSpec((1, 4), "int32"),
         TensorSpec((5, 3), "float32", data=np.ones((5, 3), np.float32)),
         TensorSpec((1, 4, 3), "float32"),
     ]
-    ops = [OpSpec("MINIMUM", [0, 1], [2]), OpSpec("GATHER", [3, 2], [4], {"axis": 0})]
+    ops = [OpSpec("MUL", [0, 0], [1]), OpSpec("GATHER", [2, 1], [3], {"axis": 0})]
     model = tmp_path / "net.tflite"
-    model.write_bytes(build([SubgraphSpec(tensors, ops, [0], [4])]))
+    model.write_bytes(build([SubgraphSpec(tensors, ops, [0], [3])]))
     done = cli("verify", model, "--on", "c", "-n", 3)
     assert done.code == 1
     assert "the inputs are random numbers" in done.err
@@ -127,4 +219,4 @@ def test_places_that_random_numbers_miss_are_said_to_be_random(tmp_path, cli):
 def test_inputs_that_count_nothing_are_as_they_were():
     plain = [TensorSpec((1, 8), "int8", 0.1), TensorSpec((1, 8), "int8", 0.1)]
     data = build([SubgraphSpec(plain, [OpSpec("RELU", [0], [1])], [0], [1])])
-    assert counted_places(parse_graph(data).main) == {}
+    assert input_bounds(parse_graph(data).main) == {}

@@ -125,6 +125,19 @@ def test_compile_says_that_it_leaves_a_front_end_aside(place, capsys):
         assert ("louder_push" in header) == (number == 2)
 
 
+def test_silent_bands_are_said_by_every_command(place, capsys):
+    narrow = EARS.replace("400", "32").replace("100", "510").replace("6000", "1010")
+    (place / "narrow.toml").write_text(narrow)
+    ears = ("louder.tflite", "--frontend", "narrow.toml")
+    words = "1 of 2 bands hold no bin of the spectrum and are always silent (0): a larger fft"
+    assert run("compile", *ears, "-o", "out") == 0
+    assert words in capsys.readouterr().err
+    assert run("evaluate", *ears, "--on", "c", "--data", "tones", "--json") == 0
+    assert words in capsys.readouterr().err
+    assert run("compile", "louder.tflite", "--frontend", "ears.toml", "-o", "other") == 0
+    assert "bands" not in capsys.readouterr().err
+
+
 def test_compile_says_how_samples_come(place, capsys):
     command = ("compile", "louder.tflite", "--frontend", "ears.toml", "-o", "out", "-n", "ears")
     assert run(*command) == 0

@@ -176,6 +176,26 @@ def test_one_quiet_recording(tmp_path, capsys):
         np.testing.assert_array_equal(found["x"], frames_of("mfcc", "float32", sound)[None])
 
 
+@pytest.mark.parametrize(("length", "count"), [(100, 40), (480, 40), (480, 128)])
+def test_bands_of_the_kind_micro_without_a_bin_are_told(length, count, tmp_path, capsys):
+    """What never changes, of noise that is as loud in all bands, is what the words name."""
+    ears = tmp_path / "ears.toml"
+    ears.write_text(f'kind = "micro"\nframe_length = {length}\nnum_mel_bins = {count}\n')
+    noise = np.random.default_rng(0).normal(0, 4000, 32000).clip(-32768, 32767).astype(np.int16)
+    write_wav(tmp_path / "s.wav", noise)
+    output = tmp_path / "f.npz"
+    assert run("features", ears, "--data", tmp_path / "s.wav", "-o", output) == 0
+    said = capsys.readouterr().err
+    constant = np.flatnonzero(np.ptp(np.load(output)["x"][0], axis=0) == 0).tolist()
+    assert bool(constant) == ((length, count) != (480, 40))
+    assert ("bands" in said) == bool(constant)
+    if constant:
+        named = ", ".join(map(str, constant[:8]))
+        words = f"{len(constant)} of {count} bands hold no bin of the spectrum"
+        assert f"{words} and are always silent ({named}" in said
+        assert "a larger frame_length" in said
+
+
 @pytest.mark.parametrize(
     ("length", "fft", "count"), [(48, 64, 40), (400, 512, 128), (400, 512, 20)]
 )

@@ -92,6 +92,34 @@ def test_depthwise_windows_of_every_shape(cpu, tmp_path):
     assert outputs(f"sim:{cpu}", path, case) == outputs("tflm", path, case)
 
 
+def few_channels(channels):
+    """Depthwise int16 layers of several windows over an image of so many channels."""
+    rng = np.random.default_rng(channels)
+    tensors, ops = [TensorSpec((1, 6, 7, channels), "int16", 0.0005)], []
+    for rows, columns in ((1, 1), (2, 2), (3, 3), (1, 4), (5, 1)):
+        filters = rng.integers(-127, 128, (1, rows, columns, channels))
+        scales = [0.02] * channels, [0] * channels
+        tensors += [
+            TensorSpec((1, rows, columns, channels), "int8", *scales, filters, axis=3),
+            TensorSpec((channels,), "int64", 1e-5, 0, rng.integers(-(1 << 20), 1 << 20, channels)),
+            TensorSpec((1, 6, 7, channels), "int16", 0.001),
+        ]
+        last = len(tensors) - 1
+        options = {"stride_h": 1, "stride_w": 1, "depth_multiplier": 1}
+        ops.append(OpSpec("DEPTHWISE_CONV_2D", [0, last - 2, last - 1], [last], options))
+    return build([SubgraphSpec(tensors, ops, [0], [op.outputs[0] for op in ops])])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_depthwise_int16_of_fewer_channels_than_a_group(channels, tmp_path):
+    """Pictures of three colours did not compile for cores with DSP instructions."""
+    path = tmp_path / "few.tflite"
+    path.write_bytes(few_channels(channels))
+    case = random_case("few", path.read_bytes(), calls=2)
+    assert outputs("sim:cortex-m4", path, case) == outputs("tflm", path, case)
+    assert generate(path, target="cortex-m55").manifest["ops"]
+
+
 @pytest.mark.parametrize("layer", PACKED)
 @pytest.mark.parametrize("cpu", CPUS)
 def test_random_packed_layers_give_tflms_bytes(cpu, layer, tmp_path):

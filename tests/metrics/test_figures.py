@@ -159,6 +159,25 @@ def test_values_with_and_without_weights():
     assert found.details["max_error"] == known.max_error(labels, outputs)
 
 
+def test_several_values_per_sample():
+    """A value that is not learnt hid behind one with a wide range."""
+    generator = np.random.default_rng(3)
+    labels = generator.normal(0, (30, 1, 1e-7, 1), (90, 4))
+    labels[:, 3] = 5
+    outputs = labels + generator.normal(0, (1, 2, 1e-8, 1), (90, 4))
+    found = scored("regression", outputs, labels)
+    for given in (np.ones(90), generator.integers(0, 4, 90)):
+        options = {"sample_weight": given}
+        expected = {
+            "mae": known.mean_absolute_error(labels, outputs, **options),
+            "rmse": known.root_mean_squared_error(labels, outputs, **options),
+            "r2": known.r2_score(labels, outputs, **options),
+        }
+        values = {name: figure.weigh(given[None])[0] for name, figure in found.figures.items()}
+        assert values == pytest.approx(expected)
+    assert scored("regression", outputs[:, 3:], labels[:, 3:]).details["r2"] is None
+
+
 def test_anomalies():
     generator = np.random.default_rng(4)
     truth = generator.random(100) < 0.2

@@ -117,7 +117,7 @@ def test_label_files_that_no_model_has_classes_for(tmp_path, line):
 
 
 def test_ends_of_lines_of_label_files(tmp_path):
-    for text in ("a\nb\nc\n", "a\r\nb\r\nc\r\n", "a\nb\nc"):
+    for text in ("a\nb\nc\n", "a\r\nb\r\nc\r\n", "a\nb\nc", "\ufeffa \n b\t\nc\n"):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
             opened.writestr("labels.txt", text)
         whole = model() + (tmp_path / "a.zip").read_bytes()

@@ -22,6 +22,9 @@ ATTACKS = {
     "\udcff": "\\udcff",
     "\U000e0041": "\\U000e0041",
     "Größe µ 日本": "Größe µ 日本",
+    "می\u200cروم \U0001f469\u200d\U0001f52c": "می\u200cروم \U0001f469\u200d\U0001f52c",
+    "a\u200db": "a\\u200db",  # between letters that nothing joins
+    "\u200cم": "\\u200cم",
 }
 
 

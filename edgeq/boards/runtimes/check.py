@@ -23,6 +23,7 @@ _TYPED_INPUT = {"TRANSPOSE_CONV": 2, "FILL": 1, "EMBEDDING_LOOKUP": 1, "SELECT_V
 # Ops that hand on whatever they are given.
 _UNTYPED = frozenset({"CALL_ONCE", "IF", "WHILE"})
 _PER_CHANNEL = "per_channel"
+_WIDE_BIAS = {"DEPTHWISE_CONV_2D": 2, "TRANSPOSE_CONV": 3}  # of int16, on TensorFlow Lite Micro
 # Inputs whose scales TensorFlow Lite Micro reads by channel: weights, and biases, whose scales it
 # does not read at all.
 _CHANNELS_OF_TFLM = {
@@ -99,16 +100,30 @@ def check_newest(graph: Graph, name: str) -> list[str]:
 
 
 def wrong_on_tflm(graph: Graph) -> list[str]:
-    """Ops that TensorFlow Lite Micro runs with the first channel's scale for all, a sentence each.
+    """Ops that TensorFlow Lite Micro computes wrongly without an error, a sentence each.
 
     Source: its kernels, of which convolutions and FULLY_CONNECTED alone read weights' scales by
-    channel; the others read `params.scale`, which is the first one's.
+    channel; the others read `params.scale`, which is the first one's. Of biases beside int16, those
+    of two ops are read as int64 whatever they are.
     """
-    return [
+    found = [
         f"{subgraph.describe(op)}: TensorFlow Lite Micro has one scale for all channels there."
         for subgraph, op in _ops(graph)
         if _channels_at(subgraph, op) - _CHANNELS_OF_TFLM.get(op.name, frozenset())
     ]
+    return found + [
+        f"{subgraph.describe(op)}: TensorFlow Lite Micro reads the int32 bias as int64 there."
+        for subgraph, op in _ops(graph)
+        if _is_narrow_bias(subgraph, op)
+    ]
+
+
+def _is_narrow_bias(subgraph: Subgraph, op: Op) -> bool:
+    position = _WIDE_BIAS.get(op.name, len(op.inputs))
+    if position >= len(op.inputs) or op.inputs[position] < 0:
+        return False
+    wide = any(subgraph.tensors[index].dtype == "int16" for index in op.outputs)
+    return wide and subgraph.tensors[op.inputs[position]].dtype == "int32"
 
 
 def _channels_at(subgraph: Subgraph, op: Op) -> frozenset[int]:

@@ -169,8 +169,12 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
             raise UsageError("--frontend-precision is of a front end.", hint="--frontend NAME")
         return None
     from edgeq.frontend.build import front_end
+    from edgeq.frontend.silent import silent_bands
 
-    return front_end(source, precision)
+    found = front_end(source, precision)
+    for warning in silent_bands(found):
+        say(f"Warning: {source}: {warning}", err=True)
+    return found
 
 
 def _beside(given: Mapping[str, Any]) -> str | None:

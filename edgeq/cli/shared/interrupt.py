@@ -5,7 +5,8 @@ generated C or in the emulator may be an hour, or for ever, between two of them;
 whether the signal was taken, and ends the process where it was not.
 
 Nor does Python always say that it took one: C code that imports Python (numpy does) prints the
-exception and raises an ImportError, and a destructor or a weak reference's callback loses it.
+exception and raises an ImportError, a destructor or a weak reference's callback loses it, and so
+does an `except:` in a library. Where nobody is at work on it a while later, it comes once more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import threading
 from functools import cache
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeq.support.terminal import say
 
@@ -33,10 +34,11 @@ PATIENCE_S = 10.0
 """How long a signal may wait for Python; a second one does not wait."""
 
 _AGAIN_S = 0.05
+_LOOK_S, _LOOKS = 0.5, 4  # how often in a row nobody must be at work on an interrupt
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-_came = threading.Event()
+_came, _over = threading.Event(), threading.Event()
 
 
 def was_interrupted(error: BaseException) -> bool:
@@ -54,8 +56,14 @@ def was_interrupted(error: BaseException) -> bool:
 def always_interruptible() -> None:
     """From here on, either signal raises KeyboardInterrupt, or ends the process soon after."""
     _came.clear()
+    _over.clear()
     if threading.current_thread() is threading.main_thread():
         _watched()
+
+
+def command_is_over() -> None:
+    """From here on, nothing is left that could have lost an interrupt."""
+    _over.set()
 
 
 @cache
@@ -101,6 +109,23 @@ def _watch(waiting: socket.socket, woken: socket.socket, taken: threading.Event)
             say("Interrupted in the middle of a call.", err=True)
             os._exit(EXIT_CODE)
         taken.clear()
+        threading.Thread(target=_again_if_lost, daemon=True).start()
+
+
+def _again_if_lost() -> None:
+    """Raise it once more where it was caught and the command goes on."""
+    looks = 0
+    while looks < _LOOKS and not _over.wait(_LOOK_S):
+        looks = 0 if _is_at_work() else looks + 1
+    if not _over.is_set():
+        _once_more()
+
+
+def _is_at_work() -> bool:
+    """Whether the main thread is in an `except`, a `finally` or a `with` that an interrupt ends."""
+    found: Any = sys._current_exceptions().get(threading.main_thread().ident or 0)
+    error = found[1] if isinstance(found, tuple) else found  # a tuple before Python 3.12
+    return error is not None and was_interrupted(error)
 
 
 def _leave_parent_alone() -> None:

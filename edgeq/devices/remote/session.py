@@ -16,7 +16,7 @@ from edgeq.compiler.build.cache import cache_dir
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
-from edgeq.devices.interpreters import faults_of_plain_kernels
+from edgeq.devices.interpreters import faults_of_litert, faults_of_plain_kernels
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice
@@ -94,9 +94,11 @@ class RemoteSession(Session):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the plain kernels of an interpreter there compute wrongly of this model."""
-        plain = self._setting.delegate == "reference" and self._agent.plan.runtime in INTERPRETERS
-        return faults_of_plain_kernels(self._graph) if plain else ()
+        """What the kernels of LiteRT there compute wrongly of this model."""
+        runtime = self._agent.plan.runtime
+        plain = self._setting.delegate == "reference" and runtime in INTERPRETERS
+        found = faults_of_plain_kernels(self._graph) if plain else ()
+        return found if runtime == "c" else (*found, *faults_of_litert(self._graph))
 
     @property
     def pushed_bytes(self) -> int:

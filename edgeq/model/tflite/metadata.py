@@ -183,11 +183,11 @@ def _label_files(tensors: Sequence[Table]) -> Iterator[str]:
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    """The lines of a label file; none of one that no model has classes for."""
-    lines = text.split("\n", _MOST_LABELS)
+    """The lines of a label file without what surrounds a name; none if no model has so many."""
+    lines = text.removeprefix("\ufeff").split("\n", _MOST_LABELS)
     if len(lines) > _MOST_LABELS or max(map(len, lines)) > _LONGEST_LABEL:
         return ()
-    return tuple(visible_line(line.rstrip("\r")) for line in lines[: len(lines) - (not lines[-1])])
+    return tuple(visible_line(line.strip()) for line in lines[: len(lines) - (not lines[-1])])
 
 
 def _described(table: Table, files: Mapping[str, str]) -> Described:

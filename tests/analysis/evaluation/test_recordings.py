@@ -293,7 +293,26 @@ TIMES = {
     "no time": (lambda n: np.where(n == 50, 1e300, n / 100), "from 0.49 to 1e.300 s: one of the"),
     "another rate": (lambda n: n / 90, "The recording has 90 Hz by its times"),
     "milliseconds": (lambda n: 10.0 * n, "has 0.1 Hz by its times"),
-    "of a packet": (lambda n: n // 10 / 10, "do not rise from row to row: most steps are 0 s"),
+    "of packets": (lambda n: n // 8 / 12.5, None),
+    "of packets of 32, begun in the middle": (lambda n: (n + 20) // 32 * 0.32, None),
+    "of packets of another rate": (lambda n: n // 16 * 16 / 98.2, None),
+    "of packets that come late": (
+        lambda n: n // 16 * 16 / 100 + np.random.default_rng(0).uniform(0, 0.012, 1000)[n // 16],
+        None,
+    ),
+    "of packets, one of which is lost": (
+        lambda n: (n // 16 + (n >= 480)) * 0.16,
+        "to 4.96 s: 16 samples are missing",
+    ),
+    "of packets, of which some come twice": (
+        lambda n: (n // 16 - 3 * (n >= 480)) * 0.16,
+        "to 4.32 s: 48 samples are too many",
+    ),
+    "of packets of no one size": (
+        lambda n: (n // 10 + (n % 40 == 9)) / 10,
+        "do not rise from row to row: most steps are 0 s",
+    ),
+    "of one packet": (lambda n: 0.0 * n, "do not rise from row to row: most steps are 0 s"),
     "backwards": (lambda n: 20 - n / 100, "do not rise from row to row: most steps are -0.01 s"),
 }
 
@@ -314,7 +333,7 @@ def test_times_of_a_recording_rise_by_a_sample_each(kind, tmp_path):
         at = np.array([clock.at(3 * k) for k in n])
         assert (np.diff(at) > 0).all()
         # Where the rows are by themselves is met to a sample and what is lost at once.
-        rate = 98.2 if kind == "in hundredths, of another rate" else 100
+        rate = 98.2 if kind.endswith("of another rate") else 100
         assert np.abs(at - n / rate).max() < 0.0151
         return
     with pytest.raises(EdgeqError, match=refused) as caught:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeq.errors import EdgeqError
-from edgeq.firmware.app_binaries import finish_binaries
+from edgeq.firmware.app_binaries import TIE_BYTES, finish_binaries
 from edgeq.firmware.building import build_project
 from edgeq.firmware.create import create_project, read_project
 from edgeq.model.arrays import dequantize, quantize
@@ -221,7 +221,7 @@ def test_the_weights_of_all_forms_lie_in_one_file_if_they_are_equal(tmp_path):
     for end in ends:
         code = (tmp_path / f"net{end}").read_bytes()
         assert b"weights" not in code
-        assert code + data == _module(b"weights")
+        assert (code + data).replace(code[-TIE_BYTES:], b"") == _module(b"weights")
     wasmtime = pytest.importorskip("wasmtime")
     store = wasmtime.Store()
     shown = wasmtime.Instance(store, wasmtime.Module(store.engine, code + data), [])
@@ -233,8 +233,8 @@ def test_forms_whose_data_differ_stay_whole(tmp_path):
         (tmp_path / f"net{end}").write_bytes(_module(data))
     finish_binaries("web", "net", tmp_path)
     assert (tmp_path / "net.data").read_bytes() == b""
-    assert (tmp_path / "net.wasm").read_bytes() == _module(b"one")
-    assert (tmp_path / "net.simd.wasm").read_bytes() == _module(b"two")
+    assert (tmp_path / "net.wasm").read_bytes()[:-TIE_BYTES] == _module(b"one")
+    assert (tmp_path / "net.simd.wasm").read_bytes()[:-TIE_BYTES] == _module(b"two")
 
 
 def test_what_is_no_module_is_an_error(tmp_path):
@@ -242,6 +242,52 @@ def test_what_is_no_module_is_an_error(tmp_path):
         (tmp_path / f"net{end}").write_bytes(b"\x7fELF")
     with pytest.raises(EdgeqError, match="no WebAssembly module"):
         finish_binaries("web", "net", tmp_path)
+
+
+def _other_build(project, folder):
+    """The same net after another training: each byte of its weights is another."""
+    shutil.copytree(project, folder)
+    for end in (".wasm", ".simd.wasm", ".relaxed.wasm"):
+        code = (project / f"m_net{end}").read_bytes()[:-TIE_BYTES]
+        whole = bytearray(code + (project / "m_net.data").read_bytes())
+        whole[-1] ^= 1
+        (folder / f"m_net{end}").write_bytes(whole)
+    finish_binaries("web", "m_net", folder)
+
+
+@pytest.mark.parametrize("kind", ["data", "code", "facts", "empty", "cut", "flipped"])
+def test_files_of_two_builds_are_not_run(make_project, tmp_path, kind):
+    """A cache that still had last week's weights gave answers of no model, and no error."""
+    project = make_project("web", ("kws",))
+    folder = tmp_path / "site"
+    _other_build(project, folder)
+    data, script = folder / "m_net.data", folder / "index.js"
+    if kind == "data":
+        shutil.copy(project / "m_net.data", data)
+    elif kind == "code":
+        for path in project.glob("*.wasm"):
+            shutil.copy(path, folder)
+    elif kind == "facts":
+        text = script.read_text()
+        found = text.index('sha256: "') + len('sha256: "')
+        script.write_text(text[:found] + "00000000" + text[found + 8 :])
+    else:
+        raw = bytearray(data.read_bytes())
+        raw[len(raw) // 2] ^= 16
+        data.write_bytes({"empty": b"", "cut": raw[:-5], "flipped": raw}[kind])
+    tried = """
+        import { loadKws } from "./index.js";
+        const said = [];
+        for (const vectors of [true, false]) {
+            await loadKws({ vectors }).then(() => said.push(""), (error) => said.push(`${error}`));
+        }
+        console.log(JSON.stringify(said));
+    """
+    said = _node(folder, tried)
+    assert all("not of one build" in words and "no cache answer" in words for words in said), said
+    shutil.rmtree(folder)
+    _other_build(project, folder)
+    assert _node(folder, tried) == ["", ""]
 
 
 def test_types_are_those_of_the_module(project):

@@ -43,9 +43,11 @@ def _fours(
     groups = count // _LANES
     by_four = (weights & 0xFFFF).reshape(groups, _LANES, taps).transpose(0, 2, 1)
     words = by_four[..., 0::2] | by_four[..., 1::2] << 16
-    parts = [bias.reshape(groups, -1), words.reshape(groups, -1)]
-    parts += [lift.reshape(groups, -1)] if lifted else []
-    stream: NDArray[np.int64] = np.concatenate([*parts, multiplier.reshape(groups, -1)], axis=1)
+    # No -1 for a length: of fewer channels than four there are no groups to tell it from.
+    parts = [bias.reshape(groups, _LANES), words.reshape(groups, _LANES // 2 * taps)]
+    parts += [lift.reshape(groups, _LANES)] if lifted else []
+    parts += [multiplier.reshape(groups, _LANES)]
+    stream: NDArray[np.int64] = np.concatenate(parts, axis=1)
     return stream.reshape(-1)
 
 
