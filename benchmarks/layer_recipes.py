@@ -170,9 +170,14 @@ _SPECIAL: dict[str, tuple[Recipe, ...]] = {
                       layers.Embedding(10, 6, mask_zero=True)(value)), "index")),
     "ReversibleEmbedding": (
         Recipe("", VECTOR, plain("ReversibleEmbedding", input_dim=10, output_dim=6), "index"),),
-    "CategoryEncoding": (Recipe("one_hot", (1,), plain("CategoryEncoding", num_tokens=10,
-                                                      output_mode="one_hot"), "index"),),
-    "IntegerLookup": (Recipe("", VECTOR, plain("IntegerLookup", vocabulary=[1, 2, 5]), "index"),),
+    "CategoryEncoding": (
+        Recipe("", VECTOR, plain("CategoryEncoding", num_tokens=10), "index"),
+        Recipe("one_hot", (1,), plain("CategoryEncoding", num_tokens=10, output_mode="one_hot"),
+               "index")),
+    "IntegerLookup": (
+        Recipe("", VECTOR, plain("IntegerLookup", vocabulary=[1, 2, 5]), "index"),
+        Recipe("one_hot", (1,), plain("IntegerLookup", vocabulary=[1, 2, 5], output_mode="one_hot"),
+               "index")),
     "Discretization": (
         Recipe("", VECTOR, plain("Discretization", bin_boundaries=[0.0, 0.5]), "raw"),),
     "Masking": (Recipe("before an LSTM", STEPS, _masked, "raw"),),
@@ -242,6 +247,7 @@ REMARKS = {
     "STFTSpectrogram": "as the first layer of a model it becomes a front end (frontends.md); as a "
     "layer, a spectrum spans more than 8 bits tell, and more than 16 where it is squared: convert "
     "refuses it by its quality check",
+    "Discretization": "a value within half a step of a boundary may fall into the bin beside",
     "LSTMCell: in RNN": "an LSTM step by step, its state rounded at each op",
 }
 """Why a figure is low, by name and note."""

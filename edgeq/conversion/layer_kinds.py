@@ -1,9 +1,11 @@
-"""Which of Keras's layers a layer is."""
+"""Which of Keras's layers a layer is, and what it may compute in."""
 
 from __future__ import annotations
 
 from typing import Any
 
+HALF = ("float16", "bfloat16")
+"""Types that training computes in, and devices do not."""
 _OWNERS = frozenset({"keras", "tf_keras", "edgeq"})
 
 

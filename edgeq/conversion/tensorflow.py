@@ -33,6 +33,19 @@ class NoSuchOp(Exception):
         named = ", ".join(name for name in layers if name)
         where = f", which {named} is made of" if named else ""
         super().__init__(f"TensorFlow Lite has no op for {', '.join(kinds)}{where}.")
+        self.hint = _hint(kinds)
+
+
+def _hint(kinds: list[str]) -> str:
+    """What to do without ops of some kinds."""
+    if any(kind.startswith(("LookupTable", "String")) for kind in kinds):
+        return "make numbers of text, and places of keys, before the model is called"
+    if any("FFT" in kind for kind in kinds):
+        return (
+            "a spectrum that the model begins with becomes a front end (see docs/frontends.md); "
+            "within the model, a Dense layer with the cosines and sines as its weights is the same"
+        )
+    return "put other layers in its place, or compute it before the model is called"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import edgeq
 from edgeq.cli.main import cli
+from edgeq.conversion.float_model import float_model
 from edgeq.conversion.quantization.schemes import SCHEMES
 from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
@@ -134,6 +135,30 @@ def test_open_axes():
     x = keras.Input((None, 3))
     net = keras.Model(x, keras.layers.Conv1D(2, 3)(x))
     refused(net, r"open axes.*\(None, None, 3\)", data=np.zeros((1, 8, 3)))
+
+
+@pytest.mark.parametrize("kind", ["one", "list", "dict"])
+def test_the_lines_that_give_open_axes_a_length_work(kind):
+    import keras
+
+    x, kept = keras.Input((None, 3), name="x"), keras.Input((4,), dtype="int32", name="kept")
+    value = keras.layers.Dense(2)(keras.layers.LSTM(4)(x))
+    embedded = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(kept))
+    both = keras.layers.Concatenate()([value, embedded])
+    model = {
+        "one": lambda: keras.Model(x, value),
+        "list": lambda: keras.Model([x, kept], both),
+        "dict": lambda: keras.Model({"x": x, "kept": kept}, both),
+    }[kind]()
+    lines = refused(model, "open axes", data=np.zeros((1, 8, 3))).hint.partition(": ")[2]
+    names = {"keras": keras, "model": model}
+    exec(lines.replace("LENGTH", "8"), names)
+    random = np.random.default_rng(0)
+    data = {"x": random.normal(0, 1, (5, 8, 3)), "kept": random.integers(0, 5, (5, 4))}
+    given = {"one": data["x"], "list": list(data.values()), "dict": data}[kind]
+    found = names["fixed"](given)
+    assert np.array_equal(np.asarray(found), np.asarray(model(given)))
+    assert float_model(names["fixed"]).graph.main.inputs
 
 
 def test_subclassed_model_that_was_never_built():

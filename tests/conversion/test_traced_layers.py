@@ -161,3 +161,30 @@ def test_a_class_beside_a_recurrent_layer_in_16_bits(tmp_path):
     wanted = np.asarray(model(data)[1])
     assert (np.ravel(classes) == wanted).mean() > 0.95
     assert (np.argmax(logits.reshape(len(data), -1), 1) == np.ravel(classes)).all()
+
+
+@pytest.mark.parametrize(
+    ("policy", "recurrent"), [("float16", True), ("bfloat16", False), ("mixed_float16", True)]
+)
+def test_models_whose_weights_have_16_bits_compute_in_float32(policy, recurrent):
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy(policy)
+    try:
+        source = keras.Input((6, 5))
+        value = layers.BatchNormalization()(layers.Conv1D(8, 3, activation="relu")(source))
+        value = layers.LayerNormalization()(value + layers.Dense(8)(value) * 0.5)
+        value = layers.Bidirectional(layers.GRU(4))(value) if recurrent else layers.Flatten()(value)
+        model = keras.Model(source, layers.Dense(3)(value))
+        source = keras.Input((6, 5))
+        cast = keras.Model(source, keras.Sequential([layers.Flatten(), layers.Dense(2)])(source))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    data = RANDOM.normal(size=(8, 6, 5)).astype(np.float16)
+    for net in (model, cast):
+        wanted = np.asarray(keras.ops.cast(net(data, training=False), "float32"))
+        made = float_model(net)
+        (found,) = run(made.data, [data.astype(np.float32)])
+        near = 0.06 if policy == "bfloat16" else 0.01
+        assert np.abs(found.reshape(wanted.shape) - wanted).max() < near * np.abs(wanted).max()
+        assert "CAST" not in {op.name for op in parse_graph(made.data).main.ops}
+    assert edgeq.convert(model, data=data).quality.outputs[0].signal_to_noise_db > 20

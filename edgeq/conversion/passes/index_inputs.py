@@ -1,7 +1,7 @@
-"""Float inputs that a model reads as whole numbers only become integer inputs.
+"""Inputs that a model reads as int32 only become inputs of int32.
 
-`keras.Input` is float32 unless told otherwise, also in front of an Embedding, which casts. Integer
-devices have no such cast, and need none.
+`keras.Input` is float32 unless told otherwise, also in front of an Embedding, which casts; it may
+be uint8, too. Integer devices have no such casts, and need none.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from edgeq.conversion.flatbuffer import (
 from edgeq.conversion.network import Network
 
 _COMPARES = frozenset({"EQUAL", "NOT_EQUAL"})
+_CAST = tuple(TENSOR_CODES[name] for name in ("uint8", "int8", "uint16", "int16", "uint32"))
 
 
 def take_indices(network: Network) -> Network:
-    """The network with int32 inputs where it casts floats to int32 and needs them for nothing else.
+    """The network with int32 inputs where it casts them to int32 and needs them for nothing else.
 
-    Comparing them with a constant is allowed: masks of padding do.
+    Comparing floats with a constant is allowed: masks of padding do.
     """
     model, graph = network.model, network.graph
     found = [i for i in set(indices(graph.inputs)) if _is_index(model, graph, i)]
@@ -49,7 +50,7 @@ def take_indices(network: Network) -> Network:
 
 
 def _is_index(model: Any, graph: Any, source: int) -> bool:
-    """Whether an input is float, cast to int32, and at most compared besides."""
+    """Whether an input is cast to int32; one of floats may be compared besides."""
     kinds = op_kinds(model)
     readers = [op for op in graph.operators if source in indices(op.inputs)]
     casts = [op for op in readers if kinds[op.opcodeIndex] == "CAST"]
@@ -62,8 +63,9 @@ def _is_index(model: Any, graph: Any, source: int) -> bool:
         if index != source
     ]
     outputs = set(indices(graph.outputs))
+    dtype = graph.tensors[source].type
     return (
-        graph.tensors[source].type == TENSOR_CODES["float32"]
+        (dtype == TENSOR_CODES["float32"] or (dtype in _CAST and casts == readers))
         and source not in outputs
         and bool(made)
         and all(graph.tensors[index].type == TENSOR_CODES["int32"] for index in made)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Network
 
-_NUMBERS = ("uint8", "int8", "int16", "int32")
+_NUMBERS = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64")
 _AS_THEY_COME = ("uint8", "int8")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import HALF, kind_of
 from edgeq.conversion.sources.answers import keras_answers, traced_answers
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
@@ -140,12 +140,10 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
     open_axes = [i for i in inputs if None in i.shape[1:]]
     if open_axes:
         listed = ", ".join(f"'{i.name}' {tuple(i.shape)}" for i in open_axes)
-        raise EdgeqError(
-            f"Inputs have open axes: {listed}.", where, "build the model with a fixed input shape"
-        )
+        raise EdgeqError(f"Inputs have open axes: {listed}.", where, _with_lengths(taken))
     names = [key or tensor.name for key, tensor in leaves(taken)]
     specs = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, _plain(name))
+        tf.TensorSpec((1, *tensor.shape[1:]), _whole_type(tensor.dtype), _plain(name))
         for name, tensor in zip(names, inputs, strict=True)
     ]
     given = getattr(model, "_outputs_struct", None)
@@ -175,7 +173,11 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
         with for_export(tf, keras, model, layers, [(part, fresh) for part, fresh, _ in found]):
             data, traced = freeze_and_convert(call, specs)
     except Exception as error:
-        raise EdgeqError(f"The model cannot be converted: {first_line(error)}", where) from error
+        what, hint = (
+            f"The model cannot be converted: {first_line(error)}",
+            getattr(error, "hint", ""),
+        )
+        raise EdgeqError(what, where, hint) from error
     outputs = [key or _layer_of(output) for key, output in leaves(given)]
     known = dict.fromkeys((*layers, *operations_by_path(model)))
     spoken = tuple(name for name in known if name not in silent)
@@ -187,6 +189,32 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
     else:
         answers = traced_answers(traced, specs)
     return Exported(data, tuple(names), tuple(outputs), spoken, states=called, answers=answers)
+
+
+def _with_lengths(taken: Any) -> str:
+    """The lines of Keras that give a model's open axes a length."""
+
+    def made(key: str, tensor: Any) -> str:
+        sizes = ["LENGTH" if size is None else str(size) for size in tensor.shape[1:]]
+        dtype = "" if tensor.dtype == "float32" else f", dtype='{tensor.dtype}'"
+        name = f", name='{key}'" if isinstance(taken, dict) else ""
+        return f"keras.Input(({', '.join(sizes)},){dtype}{name})"
+
+    given = [(key, made(key, tensor)) for key, tensor in leaves(taken)]
+    if isinstance(taken, dict):
+        inputs = "{" + ", ".join(f"'{key}': {words}" for key, words in given) + "}"
+    else:
+        inputs = ", ".join(words for _, words in given)
+        inputs = f"[{inputs}]" if len(given) > 1 else inputs
+    return (
+        f"give them the length of a call: fixed = keras.models.clone_model(model, "
+        f"input_tensors={inputs}); fixed.set_weights(model.get_weights())"
+    )
+
+
+def _whole_type(dtype: str) -> str:
+    """The type of what is computed in 16 bits in training alone."""
+    return "float32" if dtype in HALF else dtype
 
 
 def _any_batch(inputs: list[Any]) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import HALF, kind_of
+from edgeq.conversion.sources.categories import categories
 
 
 def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
@@ -68,9 +69,11 @@ def for_export(
         # Wrappers such as Bidirectional hold recurrent layers that the model does not list.
         parts = {id(part): part for layer in layers.values() for part in layer._flatten_layers()}
         for part in parts.values():
-            if getattr(part, "compute_dtype", "float32") in ("float16", "bfloat16"):
-                # Mixed precision is for training; the converter knows float32 alone.
+            if getattr(part, "compute_dtype", "float32") in HALF:
+                # For training; the converter knows float32 alone. Weights may be of 16 bits, too:
+                # with a type that is not that of the computation, Keras casts them.
                 policy = keras.DTypePolicy("float32")
+                policy._variable_dtype = part.variable_dtype
                 stack.enter_context(_replaced(part, "_dtype_policy", policy))
             _recurrent(stack, part)
         yield
@@ -109,6 +112,9 @@ def _plainer(tf: Any, layer: Any) -> Callable[..., Any] | None:
         return _nearest(tf, layer)
     if kind_of(layer) == "Embedding":
         return _lookup(tf, layer)
+    made = categories(tf, layer)
+    if made is not None:
+        return made
     # Some draw what they do to pictures in training for inference too, and drop it.
     return _handed_on if _is_idle(tf, layer) else None
 
