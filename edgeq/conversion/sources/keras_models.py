@@ -130,17 +130,7 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
     tf, keras = import_tensorflow()
     taken = getattr(model, "_inputs_struct", None)
     taken = getattr(model, "inputs", None) or [] if taken is None else taken
-    inputs = [tensor for _, tensor in leaves(taken)]
-    if not inputs:
-        raise EdgeqError(
-            "The model's inputs are not known (it is subclassed, or was never built).",
-            where,
-            "call it once on data, then model.export() a SavedModel and convert that",
-        )
-    open_axes = [i for i in inputs if None in i.shape[1:]]
-    if open_axes:
-        listed = ", ".join(f"'{i.name}' {tuple(i.shape)}" for i in open_axes)
-        raise EdgeqError(f"Inputs have open axes: {listed}.", where, _with_lengths(taken))
+    inputs = _known_inputs(taken, where)
     names = [key or tensor.name for key, tensor in leaves(taken)]
     specs = [
         tf.TensorSpec((1, *tensor.shape[1:]), _whole_type(tensor.dtype), _plain(name))
@@ -189,6 +179,26 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
     else:
         answers = traced_answers(traced, specs)
     return Exported(data, tuple(names), tuple(outputs), spoken, states=called, answers=answers)
+
+
+def _known_inputs(taken: Any, where: str) -> list[Any]:
+    """The inputs of a model, whose shapes are fixed.
+
+    Raises:
+        EdgeqError: There are none, or they have open axes.
+    """
+    inputs = [tensor for _, tensor in leaves(taken)]
+    if not inputs:
+        raise EdgeqError(
+            "The model's inputs are not known (it is subclassed, or was never built).",
+            where,
+            "call it once on data, then model.export() a SavedModel and convert that",
+        )
+    open_axes = [i for i in inputs if None in i.shape[1:]]
+    if open_axes:
+        listed = ", ".join(f"'{i.name}' {tuple(i.shape)}" for i in open_axes)
+        raise EdgeqError(f"Inputs have open axes: {listed}.", where, _with_lengths(taken))
+    return inputs
 
 
 def _with_lengths(taken: Any) -> str:
