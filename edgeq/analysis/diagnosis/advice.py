@@ -11,6 +11,8 @@ from edgeq.model.graph import Graph, Op, Tensor
 from edgeq.support.array import Array
 
 _WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+# Ops whose kernels know one scale for their result.
+_FIXED = frozenset({"SOFTMAX", "LOGISTIC", "TANH", "LOG_SOFTMAX", "L2_NORMALIZATION"})
 LITTLE_USE = 0.35
 _IMBALANCE = 10.0
 
@@ -113,8 +115,12 @@ def _clipping(error: OwnError) -> str:
 
 def _resolution(error: OwnError, layer: str) -> str:
     if error.range_use < LITTLE_USE:
+        used, op = f"Its values need {error.range_use:.0%} of its integer range", error.pair.op
+        if op is not None and op.name in _FIXED and error.pair.integer.dtype == "int8":
+            # Not this layer alone: what reads it would have 8 bits for the same range.
+            return f"{used}, which {op.name} fixes whatever the data are. Try --scheme int16x8."
         return (
-            f"Its values need {error.range_use:.0%} of its integer range: the range is too wide, "
+            f"{used}: the range is too wide, "
             "as one outlier in the calibration data makes it. Try --calibration percentile."
         )
     return f"Its values are rounded too coarsely; {_wider(error, layer)}"

@@ -242,3 +242,20 @@ def test_masks_of_attention_and_ops_without_reference_kernels(tmp_path):
     masked = next(layer for layer in found.layers if "select" in layer.name)
     assert masked.sqnr_db > 20
     assert found.sqnr_db > 15
+
+
+def test_a_range_that_a_kernel_fixes_is_not_the_calibrations_fault():
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    random = np.random.default_rng(0)
+    source = keras.Input((512, 4))
+    places = random.uniform(-1, 1, (512, 2)).astype(np.float32)
+    shares = keras.layers.Softmax(axis=1)(source)
+    model = keras.Model(source, keras.ops.einsum("bnc,nd->bcd", shares, places))
+    data = random.normal(0, 0.5, (20, 512, 4)).astype(np.float32)
+    made = edgeq.convert(model, data=data, accept_loss=True)
+    said = " ".join(made.warnings)
+    assert "which SOFTMAX fixes whatever the data are. Try --scheme int16x8." in said
+    assert "percentile" not in said
+    wide = edgeq.convert(model, data=data, scheme="int16x8").quality.outputs[0]
+    assert wide.signal_to_noise_db > 30 > made.quality.outputs[0].signal_to_noise_db + 15
