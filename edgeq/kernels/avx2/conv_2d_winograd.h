@@ -86,26 +86,33 @@ EQ_KERNEL void eq_winograd_inputs(const eq_conv_2d_winograd_avx2_params *p, cons
     }
 }
 
+EQ_KERNEL eq_sums eq_winograd_products(const int16_t *two_inputs, __m256i low, __m256i high)
+{
+    int32_t two;
+    memcpy(&two, two_inputs, sizeof(two));
+    const __m256i same = _mm256_set1_epi32(two);
+    const eq_sums products = {_mm256_madd_epi16(same, low), _mm256_madd_epi16(same, high)};
+    return products;
+}
+
 /* Sums over the channels at one place, 16 output channels of `tiles` tiles. */
 EQ_KERNEL void eq_winograd_sums(const int16_t *inputs, int32_t channels, const int16_t *weights,
-                                eq_sums first, int32_t *sums, const int32_t tiles)
+                                int32_t *sums, const int32_t tiles)
 {
     eq_sums kept[EQ_WINOGRAD_TILES];
+    const __m256i first_low = eq_load_32(weights), first_high = eq_load_32(weights + EQ_LANES);
     EQ_UNROLL(4)
     for (int32_t i = 0; i < tiles; i++) {
-        kept[i] = first;
+        kept[i] = eq_winograd_products(inputs + i * channels, first_low, first_high);
     }
-    for (int32_t c = 0; c < channels; c += 2) {
-        const __m256i low = eq_load_32(weights), high = eq_load_32(weights + EQ_LANES);
+    for (int32_t c = 2; c < channels; c += 2) {
+        const int16_t *w = weights + c * EQ_LANES;
+        __m256i low = eq_load_32(w), high = eq_load_32(w + EQ_LANES);
         EQ_UNROLL(4)
         for (int32_t i = 0; i < tiles; i++) {
-            int32_t two;
-            memcpy(&two, inputs + i * channels + c, sizeof(two));
-            const __m256i same = _mm256_set1_epi32(two);
-            kept[i].low = _mm256_add_epi32(kept[i].low, _mm256_madd_epi16(same, low));
-            kept[i].high = _mm256_add_epi32(kept[i].high, _mm256_madd_epi16(same, high));
+            const int16_t *two = inputs + i * channels + c;
+            kept[i] = eq_add_sums(kept[i], eq_winograd_products(two, low, high));
         }
-        weights += 2 * EQ_LANES;
     }
     EQ_UNROLL(4)
     for (int32_t i = 0; i < tiles; i++) {
@@ -131,36 +138,39 @@ EQ_KERNEL void eq_winograd_outputs_of(const __m256i *m, const int32_t side, __m2
     turned[3] = _mm256_add_epi32(last, _mm256_slli_epi32(one, 1));
 }
 
-/* The sums of a tile's outputs, eight channels; `step` elements lie from place to place. */
-EQ_KERNEL void eq_winograd_outputs(const int32_t *sums, const int32_t step, const int32_t side,
-                                   __m256i (*outputs)[EQ_WINOGRAD_SIDE])
+/* A'm of each column of a tile, eight channels; `step` elements lie from place to place. The second
+ * place of the second row is in all outputs alike, so the bias is added there. */
+EQ_KERNEL void eq_winograd_columns(const int32_t *sums, const int32_t step, const int32_t side,
+                                   __m256i bias, __m256i (*turned)[EQ_WINOGRAD_REACH])
 {
     const int32_t reach = side + 2;
-    __m256i turned[EQ_WINOGRAD_SIDE][EQ_WINOGRAD_REACH]; /* by row */
     for (int32_t column = 0; column < reach; column++) {
         __m256i m[EQ_WINOGRAD_REACH], rows[EQ_WINOGRAD_SIDE];
         EQ_UNROLL(6)
         for (int32_t row = 0; row < reach; row++) {
             m[row] = eq_load_32(sums + (reach * row + column) * step);
         }
+        m[1] = column == 1 ? _mm256_add_epi32(m[1], bias) : m[1];
         eq_winograd_outputs_of(m, side, rows);
         EQ_UNROLL(4)
         for (int32_t row = 0; row < side; row++) {
             turned[row][column] = rows[row];
         }
     }
+}
+
+/* The sums of one row of a tile's outputs. */
+EQ_KERNEL void eq_winograd_row(const __m256i *turned, const int32_t side, const int32_t row,
+                               __m256i *outputs)
+{
+    const __m256i ninth = _mm256_set1_epi32(954437177); /* times 9 is 1 */
+    eq_winograd_outputs_of(turned, side, outputs);
     EQ_UNROLL(4)
-    for (int32_t row = 0; row < side; row++) {
-        __m256i columns[EQ_WINOGRAD_SIDE];
-        eq_winograd_outputs_of(turned[row], side, columns);
-        EQ_UNROLL(4)
-        for (int32_t column = 0; column < side; column++) {
-            const int32_t less = eq_min(row, 2) + eq_min(column, 2);
-            const __m256i ninth = _mm256_set1_epi32(954437177); /* times 9 is 1 */
-            outputs[row][column] =
-                side == 2 ? _mm256_srai_epi32(columns[column], 2)
-                          : _mm256_srai_epi32(_mm256_mullo_epi32(columns[column], ninth), 6 - less);
-        }
+    for (int32_t column = 0; column < side; column++) {
+        const int32_t less = eq_min(row, 2) + eq_min(column, 2);
+        outputs[column] =
+            side == 2 ? _mm256_srai_epi32(outputs[column], 2)
+                      : _mm256_srai_epi32(_mm256_mullo_epi32(outputs[column], ninth), 6 - less);
     }
 }
 
@@ -182,46 +192,54 @@ EQ_KERNEL int32_t eq_winograd_x(const eq_conv_2d_winograd_avx2_params *p, int32_
     return eq_min(tile % eq_winograd_across(p) * p->side, p->output_w - p->side);
 }
 
+/* One block of output channels of one tile, whose sums lie as eq_winograd_columns takes them. */
+EQ_KERNEL void eq_winograd_tile(const eq_conv_2d_winograd_avx2_params *p, const int32_t *sums,
+                                const eq_sums bias, const eq_scales *scales, int8_t *output,
+                                int32_t count)
+{
+    const int32_t step = p->tiles * EQ_LANES;
+    __m256i low[EQ_WINOGRAD_SIDE][EQ_WINOGRAD_REACH], high[EQ_WINOGRAD_SIDE][EQ_WINOGRAD_REACH];
+    eq_winograd_columns(sums, step, p->side, bias.low, low);
+    eq_winograd_columns(sums + EQ_LANES / 2, step, p->side, bias.high, high);
+    EQ_UNROLL(4)
+    for (int32_t row = 0; row < p->side; row++) {
+        __m256i of_low[EQ_WINOGRAD_SIDE], of_high[EQ_WINOGRAD_SIDE];
+        eq_winograd_row(low[row], p->side, row, of_low);
+        eq_winograd_row(high[row], p->side, row, of_high);
+        EQ_UNROLL(4)
+        for (int32_t column = 0; column < p->side; column++) {
+            const eq_sums outputs = {of_low[column], of_high[column]};
+            eq_store_outputs(output + (row * p->output_w + column) * p->output_c, outputs, scales,
+                             &p->limits, count);
+        }
+    }
+}
+
 /* One block of output channels of p->tiles tiles, from `tile` on. */
 EQ_KERNEL void eq_winograd_block(const eq_conv_2d_winograd_avx2_params *p, const int16_t *inputs,
                                  const int16_t *weights, const int32_t *table, int32_t *sums,
                                  int8_t *output, int32_t tile, int32_t count)
 {
     const int32_t place = p->tiles * p->input_c, rest = p->tiles % EQ_WINOGRAD_TILES;
-    /* The second place of the second row is in all outputs, as often as this. */
-    const int32_t all = p->side + 3, times = p->side == 2 ? 4 : 36;
-    const eq_sums bias = eq_multiply_sums(eq_load_row(table), eq_same_sums(times));
-    const eq_sums zero = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (int32_t k = 0; k < eq_winograd_places(p); k++) {
         const int16_t *from = inputs + k * place, *w = weights + k * p->input_c * EQ_LANES;
-        const eq_sums first = k == all ? bias : zero;
         int32_t *to = sums + k * p->tiles * EQ_LANES;
         for (int32_t t = 0; t < p->tiles - rest; t += EQ_WINOGRAD_TILES) {
-            eq_winograd_sums(from + t * p->input_c, p->input_c, w, first, to + t * EQ_LANES,
+            eq_winograd_sums(from + t * p->input_c, p->input_c, w, to + t * EQ_LANES,
                              EQ_WINOGRAD_TILES);
         }
         if (rest) {
             const int32_t t = p->tiles - rest;
-            eq_winograd_sums(from + t * p->input_c, p->input_c, w, first, to + t * EQ_LANES, rest);
+            eq_winograd_sums(from + t * p->input_c, p->input_c, w, to + t * EQ_LANES, rest);
         }
     }
+    const eq_sums times = eq_same_sums(p->side == 2 ? 4 : 36);
+    const eq_sums bias = eq_multiply_sums(eq_load_row(table), times);
     const eq_scales scales = eq_load_scales(table);
     for (int32_t t = 0; t < p->tiles; t++) {
         const int32_t y = eq_winograd_y(p, tile + t), x = eq_winograd_x(p, tile + t);
-        int8_t *to = output + (y * p->output_w + x) * p->output_c;
-        const int32_t *from = sums + t * EQ_LANES;
-        __m256i low[EQ_WINOGRAD_SIDE][EQ_WINOGRAD_SIDE];
-        __m256i high[EQ_WINOGRAD_SIDE][EQ_WINOGRAD_SIDE];
-        eq_winograd_outputs(from, p->tiles * EQ_LANES, p->side, low);
-        eq_winograd_outputs(from + EQ_LANES / 2, p->tiles * EQ_LANES, p->side, high);
-        for (int32_t row = 0; row < p->side; row++) {
-            EQ_UNROLL(4)
-            for (int32_t column = 0; column < p->side; column++) {
-                const eq_sums outputs = {low[row][column], high[row][column]};
-                eq_store_outputs(to + (row * p->output_w + column) * p->output_c, outputs, &scales,
-                                 &p->limits, count);
-            }
-        }
+        eq_winograd_tile(p, sums + t * EQ_LANES, bias, &scales,
+                         output + (y * p->output_w + x) * p->output_c, count);
     }
 }
 
