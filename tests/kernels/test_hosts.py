@@ -156,6 +156,40 @@ def test_a_weight_of_minus_128_takes_another_kernel(tmp_path):
     assert differences("c", [case], isa="avx2" if X86 else "") == ([], 1)
 
 
+@pytest.mark.skipif(not X86, reason="AVX2 is x86-64's")
+@pytest.mark.parametrize(
+    ("shape", "side"),
+    [((1, 9, 8, 48), 4), ((1, 9, 8, 256), 2), ((1, 3, 11, 48), 2), ((1, 6, 6, 16), 2)],
+    ids=["fits", "too-large", "too-low", "as-many-products"],
+)
+@pytest.mark.parametrize("random", [False, True], ids=["extremes", "random"])
+def test_squares_of_outputs_are_as_large_as_sums_allow(shape, side, random, tmp_path):
+    """64 times a sum has to fit 32 bits for squares of 16; the largest weights and inputs do so."""
+    needs("avx2")
+    rng = np.random.default_rng(1)
+    filters = rng.integers(-127, 128, (17, 3, 3, shape[3])).astype(np.int8)
+    filters = filters if random else np.where(filters < 0, np.int8(-127), np.int8(127))
+    filters[3], filters[4] = 127, -127
+    scale = 9 * shape[3] * 1e-4
+    bias = rng.integers(-(1 << 16), 1 << 16, 17).astype(np.int32)
+    tensors = [
+        TensorSpec(shape, "int8", 0.05, 3),
+        TensorSpec((17, 3, 3, shape[3]), "int8", 0.02, 0, filters),
+        TensorSpec((17,), "int32", 0.001, 0, bias),
+        TensorSpec((*shape[:3], 17), "int8", scale, -9),
+    ]
+    options = {"padding": 0, "stride_w": 1, "stride_h": 1, "dilation_w_factor": 1}
+    options |= {"dilation_h_factor": 1, "fused_activation_function": 0}
+    model = build_model(
+        [SubgraphSpec(tensors, [OpSpec("CONV_2D", [0, 1, 2], [3], options)], [0], [3])]
+    )
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(model)
+    sources = generate(path, target=host_target(), options=CompileOptions(isa="avx2"))
+    assert f".side = {side}," in sources.files["conv.c"]
+    assert differences("c", [random_case("conv", model)], isa="avx2") == ([], 1)
+
+
 @pytest.mark.parametrize("isa", NAMES)
 @pytest.mark.parametrize(("rows", "stride"), [(3, 1), (5, 2)])
 def test_a_column_of_outputs_is_walked_like_a_row(isa, rows, stride, tmp_path):
