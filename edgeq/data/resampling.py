@@ -39,7 +39,7 @@ def resample(signal: Array, rate_hz: int, wanted_hz: int, where: str = "") -> Ar
     up, down = wanted_hz // common, rate_hz // common
     if up == down or not len(signal):
         return signal
-    count = -(-len(signal) * up // down)
+    count = resampled_frames(len(signal), rate_hz, wanted_hz)
     odd = rate_hz not in _RATES_HZ or wanted_hz not in _RATES_HZ or max(up, down) > _LARGEST_STEP
     if odd or count * signal.shape[1] > _MOST_VALUES:
         raise EdgeqError(
@@ -68,6 +68,11 @@ def resample(signal: Array, rate_hz: int, wanted_hz: int, where: str = "") -> Ar
             block += bank[phases, tap][:, None] * padded[rows]
         result[start : start + _BLOCK] = block
     return result
+
+
+def resampled_frames(frames: int, rate_hz: int, wanted_hz: int) -> int:
+    """How many frames `resample` makes of so many."""
+    return -(-frames * wanted_hz // rate_hz)
 
 
 @functools.lru_cache(maxsize=8)
