@@ -285,7 +285,7 @@ def _heard(file: Path, stream: Stream) -> int:
     header = read_header(file)
     if not stream.rate_hz:
         return header.frames
-    return resampled_frames(header.frames, header.rate_hz, stream.rate_hz)
+    return resampled_frames(header.frames, header.rate_hz, stream.rate_hz, str(file))
 
 
 def _write(output: Path, result: Features) -> None:
