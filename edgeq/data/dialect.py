@@ -26,6 +26,8 @@ _NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*", re.ASCII)
 _NAMED_SEPARATOR = re.compile(r"sep=(.)")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
+_LONGEST_LINE = 1 << 25  # characters; three million pixels with all their digits
+
 # What a packed table may unpack to.
 _SPARE_BYTES, _MOST_TIMES = 16 << 20, 50
 
@@ -188,10 +190,28 @@ def _encoding(path: Path) -> str:
         raise file_error(path, error) from error
 
 
+def _bounded(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """The lines of a text.
+
+    Raises:
+        EdgeqError: One is longer than any of a table.
+    """
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise EdgeqError(
+                f"The line has over {_LONGEST_LINE:,} characters.",
+                f"{path}, line {number}",
+                "a real table? a line for each sample",
+            )
+        yield line
+
+
 def _first_line(path: Path, encoding: str) -> str:
     try:
         with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
-            for line in file:
+            for line in _bounded(file, path):
                 if line.strip():
                     return line
     except (OSError, EOFError, zlib.error, UnicodeError) as error:
@@ -204,10 +224,12 @@ def _records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, l
     try:
         with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
             if separator == " ":  # several count as one, which csv does not know
-                words = ((number, line.split()) for number, line in enumerate(file, 1))
+                numbered = enumerate(_bounded(file, path), 1)
+                words = ((number, line.split()) for number, line in numbered)
                 yield from ((number, fields) for number, fields in words if fields)
                 return
-            reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
+            lines = _bounded(file, path)
+            reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
             for fields in reader:
                 if any(fields) or len(fields) > 1:
                     yield reader.line_num, [field.strip() for field in fields]

@@ -39,15 +39,7 @@ def resample(signal: Array, rate_hz: int, wanted_hz: int, where: str = "") -> Ar
     up, down = wanted_hz // common, rate_hz // common
     if up == down or not len(signal):
         return signal
-    count = -(-len(signal) * up // down)
-    odd = rate_hz not in _RATES_HZ or wanted_hz not in _RATES_HZ or max(up, down) > _LARGEST_STEP
-    if odd or count * signal.shape[1] > _MOST_VALUES:
-        raise EdgeqError(
-            f"{len(signal):,} values at {rate_hz:,} Hz are not resampled to {wanted_hz:,} Hz: "
-            f"rates from {_RATES_HZ[0]} to {_RATES_HZ[-1]:,} Hz are, whose ratio is none of "
-            f"numbers above {_LARGEST_STEP:,}, to at most {_MOST_VALUES:,} values.",
-            where,
-        )
+    count = resampled_frames(len(signal), rate_hz, wanted_hz, where, signal.shape[1])
     taps = _filter(up, down)
     half = (len(taps) - 1) // 2
     reach = -(-len(taps) // up)
@@ -68,6 +60,30 @@ def resample(signal: Array, rate_hz: int, wanted_hz: int, where: str = "") -> Ar
             block += bank[phases, tap][:, None] * padded[rows]
         result[start : start + _BLOCK] = block
     return result
+
+
+def resampled_frames(
+    frames: int, rate_hz: int, wanted_hz: int, where: str = "", channels: int = 1
+) -> int:
+    """How many frames `resample` makes of so many; of the same rate, as many.
+
+    Raises:
+        EdgeqError: Rates that no recording has, or too many values.
+    """
+    common = math.gcd(rate_hz, wanted_hz)
+    up, down = wanted_hz // common, rate_hz // common
+    if up == down:
+        return frames
+    count = -(-frames * up // down)
+    odd = rate_hz not in _RATES_HZ or wanted_hz not in _RATES_HZ or max(up, down) > _LARGEST_STEP
+    if odd or count * channels > _MOST_VALUES:
+        raise EdgeqError(
+            f"{frames:,} values at {rate_hz:,} Hz are not resampled to {wanted_hz:,} Hz: "
+            f"rates from {_RATES_HZ[0]} to {_RATES_HZ[-1]:,} Hz are, whose ratio is none of "
+            f"numbers above {_LARGEST_STEP:,}, to at most {_MOST_VALUES:,} values.",
+            where,
+        )
+    return count
 
 
 @functools.lru_cache(maxsize=8)

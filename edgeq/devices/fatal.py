@@ -64,7 +64,14 @@ _RESCALING = frozenset(
 T = TypeVar("T")
 
 
-def guarded(graph: Graph, runtime: str, call: Callable[[], T], *, plain: bool = True) -> T:
+def guarded(
+    graph: Graph,
+    runtime: str,
+    call: Callable[[], T],
+    *,
+    plain: bool = True,
+    trial: Callable[[], object] | None = None,
+) -> T:
     """What a call gives that runs kernels on a model.
 
     Args:
@@ -72,6 +79,7 @@ def guarded(graph: Graph, runtime: str, call: Callable[[], T], *, plain: bool = 
         runtime: Name for messages.
         call: Loads or runs it. It is made twice where it might end the process, first in a copy.
         plain: Whether the kernels are the plain ones.
+        trial: What is made in the copy, if not the call itself: a copy has no other threads.
 
     Raises:
         EdgeqError: It would end the process.
@@ -83,7 +91,7 @@ def guarded(graph: Graph, runtime: str, call: Callable[[], T], *, plain: bool = 
         if (risk := _risk(where, op, plain=plain))
     )
     found = next(risks, None)
-    if found is not None and not returns(call):
+    if found is not None and not returns(trial or call):
         where, op, (why, hint) = found
         raise EdgeqError(
             f"{runtime} ends the process on this model: its kernel for {op.name} {why}.",

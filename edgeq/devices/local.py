@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,7 +92,7 @@ class LocalSession(Session):
             inputs,
             self._inputs,
             self._outputs,
-            lambda values: self._guarded(lambda: self._call(self._interpreter, values)),
+            lambda values: self._guarded(self._interpreter, values),
         )
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
@@ -102,7 +103,7 @@ class LocalSession(Session):
         """
         check_batch(one_call(inputs), self._inputs)
         interpreter = self._open(preserve=True)
-        self._guarded(lambda: self._call(interpreter, inputs))
+        self._guarded(interpreter, inputs)
         produced = [index for op in self._graph.main.ops for index in op.outputs]
         found = {}
         for index in produced:
@@ -119,14 +120,22 @@ class LocalSession(Session):
             lambda: litert_interpreter(self._model, self._options, preserve=preserve)
         )
 
-    def _guarded(self, call: Callable[[], T]) -> T:
-        # A copy of this process has none of the threads that an interpreter has begun.
-        return call() if self._options.threads > 1 else self._tried(call)
+    def _guarded(self, interpreter: Any, values: Sequence[Array]) -> list[Array]:
+        """The outputs of a call that might end the process."""
+        if self._options.threads == 1:
+            return self._tried(lambda: self._call(interpreter, values))
 
-    def _tried(self, call: Callable[[], T]) -> T:
+        def alone() -> list[Array]:
+            # A copy of this process has none of the threads that an interpreter has begun.
+            one = litert_interpreter(self._model, replace(self._options, threads=1))
+            return self._call(one, values)
+
+        return self._tried(lambda: self._call(interpreter, values), alone)
+
+    def _tried(self, call: Callable[[], T], trial: Callable[[], object] | None = None) -> T:
         plain = self._options.kernels == "reference"
         runtime = "LiteRT with its plain kernels" if plain else "LiteRT"
-        return guarded(self._graph, runtime, call, plain=plain)
+        return guarded(self._graph, runtime, call, plain=plain, trial=trial)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock, and the peak memory of a fresh process."""
@@ -134,7 +143,7 @@ class LocalSession(Session):
 
         interpreter = self._open()
         values = profile_inputs(self._inputs, options.input_index)
-        self._guarded(lambda: self._call(interpreter, values))
+        self._guarded(interpreter, values)
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
         outputs = self._call(self._open(), values)

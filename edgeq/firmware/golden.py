@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,39 +52,87 @@ def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden
     )
     heard = program.graph.stream is not None
     values = _heard(Path(model), program.graph, inputs) if heard else _traced(Path(model), inputs)
-    crcs: list[int | None] = []
     inexact = _inexact(program)
-    for number, step in enumerate(program.steps):
-        # The branch that a front end takes is taken by the last of the calls.
-        branches = not heard and any(
-            mark for position, mark in program.marks.items() if position <= number
-        )
-        complete = step.completes and all(output in values for output in step.completes)
-        if branches or not complete or inexact.intersection(step.completes):
-            crcs.append(None)
-            continue
-        crc = 0
-        for output in step.completes:
-            crc = zlib.crc32(values[output].tobytes(), crc)
-        crcs.append(crc)
+    known = values.keys() - inexact
+    settled = _settled(program, last_call=heard)
+    crcs = [_crc(values, shown) if shown and known.issuperset(shown) else None for shown in settled]
+    checked = zip(settled, crcs, strict=True)
+    shown_at = {index for shown, crc in checked if crc is not None for index in shown}
+    made = {index for step in program.steps for index in step.completes}
+    ends = {
+        position: _crc(values, [index])
+        for position, index in enumerate(program.subgraph.outputs)
+        if index in known & made - shown_at
+    }
     near = {
         position: np.asarray(values[index], np.float32).reshape(-1)
         for position, index in enumerate(program.subgraph.outputs)
         if index in inexact and index in values and program.tensor(index).dtype == "float32"
     }
     near = {position: found for position, found in near.items() if np.isfinite(found).all()}
-    return Golden(tuple(x.tobytes() for x in inputs), tuple(crcs), near)
+    return Golden(tuple(x.tobytes() for x in inputs), tuple(crcs), near, ends)
+
+
+def _crc(values: Mapping[int, Array], indices: Iterable[int]) -> int:
+    crc = 0
+    for index in indices:
+        crc = zlib.crc32(values[index].tobytes(), crc)
+    return crc
+
+
+def _settled(program: Program, *, last_call: bool) -> list[tuple[int, ...]]:
+    """Of each step, the tensors that have the value then that they have after the call.
+
+    None of those in a branch or a loop, which may run never or again; and nothing of what a later
+    step writes once more, as a loop does its values, and layers with a state theirs.
+
+    Args:
+        program: The program.
+        last_call: Whether the call is one that a front end lets run to its end.
+    """
+    last = {
+        index: number
+        for number, step in enumerate(program.steps)
+        for index in (*step.changes, *step.completes)
+    }
+    found: list[tuple[int, ...]] = []
+    inside = _inside(program, last_call=last_call)
+    for number, step in enumerate(program.steps):
+        final = all(last[index] == number for index in step.completes)
+        found.append(step.completes if final and number not in inside else ())
+    return found
+
+
+def _inside(program: Program, *, last_call: bool) -> set[int]:
+    """Steps in branches and loops; the rest of a call that ends early there is one, too."""
+    count = len(program.steps)
+    blocks: list[tuple[int, bool]] = []  # where it begins, whether it may end a call early
+    found: set[int] = set()
+    for position in range(count + 1):
+        for mark in program.marks.get(position, ()):
+            if mark.kind in ("once", "if", "while"):
+                blocks.append((position, mark.kind == "if"))
+            elif mark.kind == "else":
+                blocks[-1] = (blocks[-1][0], False)
+            elif mark.kind == "end":
+                begin, early = blocks.pop()
+                if not (last_call and early and position == count):
+                    found.update(range(begin, position))
+    return found
 
 
 def _inexact(program: Program) -> set[int]:
     """Tensors whose last bits another C library or another host's kernels may make otherwise."""
     found: set[int] = set()
-    for step in program.steps:
-        floats = any(program.tensor(index).dtype == "float32" for index in step.op.outputs)
-        fused = step.call is not None and step.call.kernels == "host"
-        by_library = (step.op.custom_name or step.op.name) in _BY_LIBRARY
-        if (floats and (fused or by_library)) or found.intersection(step.op.inputs):
-            found.update(step.op.outputs)
+    before = -1
+    while len(found) > before:  # once more for what a loop hands to its next turn
+        before = len(found)
+        for step in program.steps:
+            floats = any(program.tensor(index).dtype == "float32" for index in step.op.outputs)
+            fused = step.call is not None and step.call.kernels == "host"
+            by_library = (step.op.custom_name or step.op.name) in _BY_LIBRARY
+            if (floats and (fused or by_library)) or found.intersection(step.op.inputs):
+                found.update(step.op.outputs)
     return found
 
 

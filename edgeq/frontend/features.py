@@ -16,6 +16,7 @@ from edgeq.data import DatasetOptions, InputSpec, Understood, open_dataset
 from edgeq.data.arrays import has_labels
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.folders import class_folders, files_below
+from edgeq.data.resampling import resampled_frames
 from edgeq.data.wav import read_header
 from edgeq.devices.generated import NAME
 from edgeq.devices.host_c import HostSession, host_target
@@ -243,13 +244,14 @@ def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
         if stream.counter is not None:
             return stream.first_answer + (frames - 1) * stream.step * stream.frame_step
         return replace(stream, frames=frames).first_answer
-    lengths = _lengths(data)
+    lengths = _lengths(data, stream)
     if not lengths:
         raise EdgeqError(
             "How long the recordings are is known of .wav files only.", str(data), "--frames N"
         )
     (short, first), (long, last) = min(lengths.items()), max(lengths.items())
-    if short != long:
+    # Rates whose ratio is no whole number leave recordings a sample apart.
+    if short != long and not (long - short == 1 and stream.answers(short) == stream.answers(long)):
         raise EdgeqError(
             f"The recordings have from {short:,} to {long:,} samples; how many frames of each?",
             f"{first}, {last}",
@@ -264,19 +266,26 @@ def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
     return short
 
 
-def _lengths(data: Any) -> dict[int, Path]:
-    """Samples of recordings, each with a file that has so many."""
+def _lengths(data: Any, stream: Stream) -> dict[int, Path]:
+    """Samples of recordings at the front end's rate, each with a file that has so many."""
     if not isinstance(data, str | Path):
         array = np.asarray(data[0] if isinstance(data, tuple) else data)
         values = array[0].size if array.ndim > 1 and len(array) else 0
         return {values: Path("the arrays given")} if values else {}
     path = Path(data)
     if path.suffix.lower() in AUDIO_SUFFIXES:
-        return {read_header(path).frames: path}
+        return {_heard(path, stream): path}
     if not path.is_dir():
         return {}
     files = [file for file in files_below(path) if file.suffix.lower() in AUDIO_SUFFIXES]
-    return {read_header(file).frames: file for file in reversed(files)}
+    return {_heard(file, stream): file for file in reversed(files)}
+
+
+def _heard(file: Path, stream: Stream) -> int:
+    header = read_header(file)
+    if not stream.rate_hz:
+        return header.frames
+    return resampled_frames(header.frames, header.rate_hz, stream.rate_hz, str(file))
 
 
 def _write(output: Path, result: Features) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,9 @@ def _whole(tensor: Tensor, asked: Range) -> Bounds | None:
         least, largest = -(2.0 ** (np.finfo(kind).nmant + 1)), 2.0 ** (np.finfo(kind).nmant + 1)
     else:
         least, largest = float(np.iinfo(kind).min), float(np.iinfo(kind).max)
+    if kind.kind == "f":  # beside places, real numbers as others are
+        free = ~np.isfinite(asked).any(axis=0)
+        asked = np.where(free, -1.0, asked[0]), np.where(free, 1.0, asked[1])
     low = np.ceil(np.maximum(asked[0], max(least, -_WIDEST)))
     high = np.floor(np.minimum(asked[1], min(largest, _WIDEST)))
     if (low > high).any():
@@ -148,7 +152,11 @@ class _Asker:
         yield from _of_itself(subgraph, op)
         for output in op.outputs:
             if output in found:
-                yield from _carried(subgraph, op, *found[output])
+                taken = _taken(subgraph, op, output)
+                if taken is None:
+                    yield from _carried(subgraph, op, *found[output])
+                else:
+                    yield _put_back(subgraph.tensors[taken[0]], *taken, *found[output])
 
     def _called(
         self, op: Op, option: str, path: tuple[int, ...]
@@ -242,6 +250,51 @@ def _fitted(low: Array, high: Array, shape: tuple[int, ...]) -> Range:
         axes = (*range(more), *(more + axis for axis, n in enumerate(shape) if n == 1))
         return low.max(axis=axes).reshape(shape), high.min(axis=axes).reshape(shape)
     return np.full(shape, low.max()), np.full(shape, high.min())
+
+
+def _taken(model: Subgraph, op: Op, output: int) -> tuple[int, Array] | None:
+    """The tensor of which an op's output is a part, and where in it each value lies."""
+    if op.name not in ("SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"):
+        return None
+    source = op.inputs[1 if op.name == "SPLIT" else 0]
+    settings = [model.tensors[index].data for index in op.inputs if index != source]
+    places = np.arange(model.tensors[source].elements).reshape(model.tensors[source].shape)
+    position, count = op.outputs.index(output), len(op.outputs)
+    found: Array | None = None
+    with suppress(ValueError, IndexError):  # of damaged files
+        if op.name == "UNPACK":
+            found = np.take(places, position, op.options.get("axis", 0))
+        elif any(given is None for given in settings):
+            return None
+        elif op.name == "SPLIT":
+            found = np.split(places, count, int(np.asarray(settings[0]).reshape(-1)[0]))[position]
+        elif op.name == "TRANSPOSE":
+            found = places.transpose(np.asarray(settings[0]).reshape(-1).tolist())
+        elif not any(op.options.get(mask) for mask in ("ellipsis_mask", "new_axis_mask")):
+            found = places[_slices(op, [np.asarray(each).tolist() for each in settings])]
+    if found is None or found.size != model.tensors[output].elements:
+        return None
+    return source, found.reshape(-1)
+
+
+def _slices(op: Op, settings: Sequence[Sequence[int]]) -> tuple[slice | int, ...]:
+    """What a STRIDED_SLICE takes of each axis."""
+    masks = [op.options.get(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis")]
+    return tuple(
+        begin
+        if masks[2] >> axis & 1
+        else slice(
+            None if masks[0] >> axis & 1 else begin, None if masks[1] >> axis & 1 else end, step
+        )
+        for axis, (begin, end, step) in enumerate(zip(*settings, strict=True))
+    )
+
+
+def _put_back(tensor: Tensor, source: int, taken: Array, low: Array, high: Array) -> Asked:
+    """Bounds of a whole tensor out of those of a part."""
+    least, most = np.full(tensor.elements, -np.inf), np.full(tensor.elements, np.inf)
+    least[taken], most[taken] = low.reshape(-1), high.reshape(-1)
+    return source, least.reshape(tensor.shape), most.reshape(tensor.shape)
 
 
 def _carried(model: Subgraph, op: Op, low: Array, high: Array) -> Iterator[Asked]:

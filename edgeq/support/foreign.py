@@ -95,13 +95,24 @@ def open_file(path: Path, what: str) -> IO[bytes]:
     check_file(path, what)  # some cannot even be opened
     handle = os.open(path, os.O_RDONLY | _AT_ONCE | _BINARY)
     try:
-        _check_kind(path, os.fstat(handle), what)
+        state = os.fstat(handle)
+        _check_kind(path, state, what)
+        if stat.S_ISREG(state.st_mode) and not state.st_size and _flows(handle):
+            raise _no_file(path, what, "a stream of the system")  # such as /proc/kmsg
         if _AT_ONCE and _given(path):
             os.set_blocking(handle, True)
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
+
+
+def _flows(handle: int) -> bool:
+    """Whether a file of no bytes gives some all the same, or has them later."""
+    try:
+        return bool(os.read(handle, 1))
+    except BlockingIOError:
+        return True
 
 
 def check_file(path: Path, what: str) -> None:
@@ -132,9 +143,12 @@ def _check_kind(path: Path, state: os.stat_result, what: str) -> None:
     kind = kind_of(state)
     if kind is None or (stat.S_ISFIFO(state.st_mode) and _given(path)):
         return
-    raise EdgeqError(
-        f"the {what} is {kind}, no file.", visible_line(str(path)), "give a regular file"
-    )
+    raise _no_file(path, what, kind)
+
+
+def _no_file(path: Path, what: str, kind: str) -> EdgeqError:
+    where = visible_line(str(path))
+    return EdgeqError(f"the {what} is {kind}, no file.", where, "give a regular file")
 
 
 def read_bytes(path: Path, what: str, most: int = MOST_TEXT_BYTES) -> bytes:

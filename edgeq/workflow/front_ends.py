@@ -20,8 +20,10 @@ from edgeq.conversion.sources.keras_front_ends import (
 )
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
+from edgeq.frontend.build import front_end
 from edgeq.frontend.description import Described, Description, read_described, toml_text
 from edgeq.frontend.image import Image
+from edgeq.frontend.silent import silent_bands
 from edgeq.frontend.stamp import stamped
 from edgeq.support.output import check_writable, write_whole
 from edgeq.workflow.quality import QualityCheck
@@ -146,13 +148,13 @@ def heard(
         return None, ()
     values = dict(front.values) | ({"frames": stream.step} if stream is not None else {})
     found = SplitFrontEnd(front.layer, values)
+    words = list(silent_bands(front_end(values)))
     try:
         quality = check.front_end(whole, windows, scheme)
         single = None if alone is None else check.single(whole, alone, scheme)
     except MissingDependency:
-        return found, ()
+        return found, tuple(words)
     found = replace(found, quality=quality)
-    words: list[str] = []
     if found.apart and quality is not None:
         known = f" Of the layer {front.layer}: {' '.join(front.approximate)}"
         words.append(

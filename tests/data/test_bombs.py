@@ -116,3 +116,18 @@ def test_each_array_is_found_in_a_directory_that_was_read_once(tmp_path, monkeyp
     assert len(opened) == 3  # for the sizes, the headers and the contents
     assert found.keys() == arrays.keys()
     assert all(np.array_equal(found[key], arrays[key]) for key in arrays)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b,c,d\n1,2,3,4\n", b"1 2 3 4\n"])
+def test_a_table_without_the_end_of_a_line(tmp_path, content):
+    """A sparse file takes no room on the disk; as one line it filled the memory for minutes."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        file.truncate(8 << 30)
+
+    def read():
+        with pytest.raises(EdgeqError, match="line has over 33,554,432 characters"):
+            list(open_dataset(path, [InputSpec("x", (4,), "float32")]))
+
+    assert peak_mb(read) < 400

@@ -64,7 +64,8 @@ def settings(name):
 @pytest.mark.parametrize(
     ("name", "address"),
     [("SLICE", "tflm"), ("ARG_MAX", "tflm"), ("ARG_MIN", "tflm"),
-     ("REVERSE_SEQUENCE", "local"), ("REVERSE_SEQUENCE", SECOND_ORACLE)],
+     ("REVERSE_SEQUENCE", "local"), ("REVERSE_SEQUENCE", "local?threads=2"),
+     ("REVERSE_SEQUENCE", SECOND_ORACLE)],
 )  # fmt: skip
 def test_places_that_kernels_trust_are_tried_in_a_copy(tmp_path, name, address):
     """The process ended by SIGSEGV, without a word."""
@@ -78,7 +79,7 @@ def test_places_that_kernels_trust_are_tried_in_a_copy(tmp_path, name, address):
         edgeq.run(path, on=address, inputs=inputs)
 
 
-@pytest.mark.parametrize("address", ["tflm", "local", SECOND_ORACLE])
+@pytest.mark.parametrize("address", ["tflm", "local", "local?threads=2", SECOND_ORACLE])
 @pytest.mark.parametrize("name", ["ADD", "SUB", "GREATER", "SQUARED_DIFFERENCE", "QUANTIZE"])
 def test_scales_that_kernels_make_nothing_of_are_tried_in_a_copy(tmp_path, name, address):
     """The process ended by SIGABRT, without a word."""
@@ -89,8 +90,22 @@ def test_scales_that_kernels_make_nothing_of_are_tried_in_a_copy(tmp_path, name,
     path.write_bytes(single_op(name, [zeros, x][: 1 if name == "QUANTIZE" else 2], [y]))
     threes = np.full((1, 1, 4), 3, np.int8)
     inputs = {"0": threes} if name == "QUANTIZE" else {"0": threes, "1": threes}
-    if name == "QUANTIZE" and address != "local":
+    if name == "QUANTIZE" and address in ("tflm", SECOND_ORACLE):
         assert np.asarray(edgeq.run(path, on=address, inputs=inputs)).tolist() == [[[0, 0, 0, 0]]]
         return
     with pytest.raises(EdgeqError, match=rf"kernel for {name} takes no scales of 0, .*0 and 0\.05"):
         edgeq.run(path, on=address, inputs=inputs)
+
+
+def test_values_that_threads_stumble_over_are_tried_without_them(tmp_path):
+    """The call was made, since a copy has no threads; the process ended by SIGABRT."""
+    path = softmax(tmp_path / "m.tflite", 1e-3, 600)
+    on = f"{SECOND_ORACLE}&threads=2"
+    unlike = np.full((1, 1, 600), -128, np.int8)
+    unlike[..., 0] = 127
+    expected = edgeq.run(path, on="c", inputs=unlike)
+    assert np.array_equal(edgeq.run(path, on=SECOND_ORACLE, inputs=unlike), expected)
+    assert np.array_equal(edgeq.run(path, on=on, inputs=unlike), expected)
+    path = softmax(tmp_path / "n.tflite", 1e-4, 600)
+    with pytest.raises(EdgeqError, match=r"ends the process on this model: .*SOFTMAX"):
+        edgeq.run(path, on=on, inputs=np.zeros((2, 1, 600), np.int8))

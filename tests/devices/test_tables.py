@@ -163,6 +163,68 @@ def test_places_that_are_computed_are_bounded_where_they_come_in(kind, tmp_path)
     assert (found % 3 == np.arange(3)).all()  # rows of the table, LiteRT says
 
 
+@pytest.mark.parametrize("kind", ["STRIDED_SLICE", "SPLIT", "UNPACK", "TRANSPOSE"])
+def test_each_column_counts_the_rows_of_its_own_table(kind):
+    """Fields of a recommender: the shortest table bounded them all."""
+    tensors = [TensorSpec((2, 3), "int32")]
+    ops = []
+
+    def add(spec):
+        tensors.append(spec)
+        return len(tensors) - 1
+
+    def constant(*values):
+        return add(TensorSpec((len(values),), "int32", data=np.array(values, np.int32)))
+
+    columns = []
+    if kind == "SPLIT":
+        axis = add(TensorSpec((), "int32", data=np.array(1, np.int32)))
+        columns = [add(TensorSpec((2, 1), "int32")) for _ in range(3)]
+        ops.append(OpSpec("SPLIT", [axis, 0], columns, {"num_splits": 3}))
+    elif kind == "UNPACK":
+        columns = [add(TensorSpec((2,), "int32")) for _ in range(3)]
+        ops.append(OpSpec("UNPACK", [0], columns, {"axis": 1, "num": 3}))
+    else:
+        source = 0
+        if kind == "TRANSPOSE":
+            source = add(TensorSpec((3, 2), "int32"))
+            ops.append(OpSpec("TRANSPOSE", [0, constant(1, 0)], [source]))
+        for k in range(3):
+            begin, end, mask = [0, k], [0, k + 1], 1
+            if kind == "TRANSPOSE":
+                begin, end, mask = [k, 0], [k + 1, 0], 2
+            options = {"begin_mask": mask, "end_mask": mask, "shrink_axis_mask": 3 - mask}
+            given = [source, constant(*begin), constant(*end), constant(1, 1)]
+            columns.append(add(TensorSpec((2,), "int32")))
+            ops.append(OpSpec("STRIDED_SLICE", given, [columns[-1]], options))
+    read = []
+    for column, rows in zip(columns, (5, 100, 2), strict=True):
+        table = add(TensorSpec((rows, 2), "float32", data=np.ones((rows, 2), np.float32)))
+        read.append(add(TensorSpec((*tensors[column].shape, 2), "float32")))
+        ops.append(OpSpec("GATHER", [table, column], [read[-1]], {"axis": 0}))
+    main = parse_graph(build([SubgraphSpec(tensors, ops, [0], read)])).main
+    assert input_bounds(main) == {0: Bounds(0, (4, 99, 1, 4, 99, 1))}
+
+
+def test_real_numbers_beside_places_stay_real():
+    tensors = [
+        TensorSpec((1, 3), "float32"),
+        *(TensorSpec((2,), "int32", data=np.array(v, np.int32)) for v in ([0, 1], [0, 2], [1, 1])),
+        TensorSpec((1,), "float32"),
+        TensorSpec((1,), "int32"),
+        TensorSpec((7, 2), "float32", data=np.ones((7, 2), np.float32)),
+        TensorSpec((1, 2), "float32"),
+    ]
+    ops = [
+        OpSpec("STRIDED_SLICE", [0, 1, 2, 3], [4], {"begin_mask": 1, "end_mask": 1,
+                                                   "shrink_axis_mask": 2}),
+        OpSpec("CAST", [4], [5]),
+        OpSpec("GATHER", [6, 5], [7], {"axis": 0}),
+    ]  # fmt: skip
+    main = parse_graph(build([SubgraphSpec(tensors, ops, [0], [7])])).main
+    assert input_bounds(main) == {0: Bounds((-1, 0, -1), (1, 6, 1))}
+
+
 def test_numbers_that_a_loop_counts_by_are_small(tmp_path, cli):
     """One input of four was a loop of some 2^30 turns."""
     counter, limit, step = (TensorSpec((1,), "int32") for _ in range(3))

@@ -1,5 +1,6 @@
-"""The self-test of models of floats: what another C library rounds otherwise is no fault."""
+"""Self-tests: right code passes, with loops and states too; last bits are no fault."""
 
+import re
 import shutil
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 
 from edgeq.workflow.compile import compile as compile_model
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.oracle.fuzz import generators
 from tests.tools import need
 
 # The linker gives calls of expf to another function.
@@ -66,3 +68,66 @@ def test_last_bits_are_no_fault(net, tmp_path, theirs, target, flags, answer):
     words += [*flags, f"-DTHEIRS={theirs}", "-Wl,--wrap=expf", "-I", tmp_path / "c"]
     subprocess.run([*words, tmp_path / "main.c", *units, "-lm", "-o", program], check=True)
     assert subprocess.run([program], check=False).returncode == answer
+
+
+def loop():
+    """Three turns, each of which adds the input once more; behind it, and of it, an output."""
+    counter, value = TensorSpec((1,), "int32"), TensorSpec((1, 4), "int32")
+    zero, three, one = (TensorSpec((1,), "int32", data=[n]) for n in (0, 3, 1))
+    carried = [counter, value, value]
+    options = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    ops = [
+        OpSpec("WHILE", [1, 0, 0], [2, 3, 4], options),
+        OpSpec("ADD", [3, 4], [5]),
+    ]
+    turn = [OpSpec("ADD", [0, 3], [4]), OpSpec("ADD", [1, 2], [5])]
+    return build(
+        [
+            SubgraphSpec([value, zero, *carried, value], ops, [0], [5, 3, 2]),
+            SubgraphSpec(
+                [*carried, three, TensorSpec((1,), "bool")],
+                [OpSpec("LESS", [0, 3], [4])],
+                [0, 1, 2],
+                [4],
+            ),
+            SubgraphSpec([*carried, one, counter, value], turn, [0, 1, 2], [4, 5, 2]),
+        ]
+    )
+
+
+def made(kind, seed=0):
+    return generators()[kind](np.random.default_rng((seed, 1)), 4).model
+
+
+MODELS = {
+    "loop": (loop, 3),
+    "LSTM int8": (lambda: made("LSTM int8"), 1),
+    "LSTM int16": (lambda: made("LSTM int16"), 1),
+    "SVDF int8": (lambda: made("SVDF int8"), 1),
+    **{f"calls {n}": (lambda n=n: made("graph of subgraphs", n), 0) for n in range(4)},
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_runs_in_turns_or_keeps_a_state_passes(kind, tmp_path):
+    """Values before the first turn were held against those after the last: boards said FAIL."""
+    need(shutil.which("gcc"), "gcc")
+    make, least = MODELS[kind]
+    (tmp_path / "net.tflite").write_bytes(make())
+    compile_model(tmp_path / "net.tflite", tmp_path / "c", name="net", golden=True)
+    units = sorted((tmp_path / "c").glob("*.c"))
+    text = {unit: unit.read_text() for unit in units}
+    checks = re.findall(r"if \(net_crc\(0", text[tmp_path / "c" / "net.c"])
+    assert len(checks) >= least
+    (tmp_path / "main.c").write_text(
+        '#include "net.h"\nint main(void) { return net_selftest() + 16 * net_selftest(); }\n'
+    )
+    words = ["gcc", "-O1", "-I", tmp_path / "c", tmp_path / "main.c", *units, "-lm"]
+    subprocess.run([*words, "-o", tmp_path / "program"], check=True)
+    assert subprocess.run([tmp_path / "program"], check=False).returncode == 0
+    # Fed with something else, it does not pass.
+    for unit in units:
+        other = re.sub(r"(net_golden_input_0\[\d+\] = \{)[^}]*", r"\g<1>77", text[unit])
+        unit.write_text(other)
+    subprocess.run([*words, "-o", tmp_path / "program"], check=True)
+    assert bool(subprocess.run([tmp_path / "program"], check=False).returncode) or least == 0

@@ -18,6 +18,7 @@ from edgeq.support.foreign import read_bytes
 from edgeq.support.jsontext import read_json
 from edgeq.support.signature import sign_bytes
 from edgeq.workflow.manifest import file_digest
+from tests.tools import need
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,9 @@ def strange(tmp_path_factory):
             os.mkfifo(path)
         elif kind == "device":
             path.symlink_to("/dev/zero")
+        elif kind == "stream of the system":
+            need(Path("/proc/self/status").exists(), "/proc")
+            path.symlink_to("/proc/self/status")
         elif kind == "socket":
             sockets.append(socket.socket(socket.AF_UNIX))
             here = Path.cwd()
@@ -73,7 +77,7 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "stream of the system"])
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_no_file_is_refused(strange, kind, name):
     path = strange(kind, name)

@@ -108,6 +108,30 @@ def test_other_widths_and_rates(tmp_path):
     assert slow.x.shape == (1, 49, 13)
 
 
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000])
+def test_recordings_of_other_rates_are_as_long_as_they_last(rate, tmp_path):
+    """As many frames as the file has samples: two thirds of silence, or half of it cut away."""
+    from scipy.signal import resample_poly
+
+    t = np.arange(rate) / rate
+    tone = np.rint(9000 * np.sin(2 * np.pi * 440 * t) * (1 + np.sin(9 * t))).astype(np.int16)
+    for name in "ab":
+        write_wav(tmp_path / "set" / name / "0.wav", tone, rate=rate)
+    options = edgeq.DatasetOptions(resample=True)
+    alone = edgeq.features("mfcc", tmp_path / "set" / "a" / "0.wav", dataset_options=options)
+    assert alone.x.shape == (1, 49, 13)
+    common = np.gcd(rate, 16000)
+    other = resample_poly(tone / 32768, 16000 // common, rate // common, window=("kaiser", 5.0))
+    right = frames_of("mfcc", "float32", np.rint(other[:16000] * 32768).astype(np.int16))
+    assert np.abs(alone.x[0] - right)[2:-2].max() < 1.0
+    both = edgeq.features("mfcc", tmp_path / "set", dataset_options=options)
+    assert np.array_equal(both.x, np.repeat(alone.x, 2, axis=0))
+    write_wav(tmp_path / "set" / "a" / "1.wav", recording(1, seed=6))  # of 16 kHz, among them
+    assert edgeq.features("mfcc", tmp_path / "set", dataset_options=options).x.shape == (3, 49, 13)
+    with pytest.raises(edgeq.EdgeqError, match=f"has {rate:,} Hz; the model takes 16,000 Hz"):
+        edgeq.features("mfcc", tmp_path / "set")
+
+
 def test_keras_layer_and_tf_data_call_the_same_c():
     tf = pytest.importorskip("tensorflow")
     sound = recording(2, seed=7).reshape(2, 16000)

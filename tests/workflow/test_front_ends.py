@@ -262,6 +262,18 @@ def test_nothing_is_written_of_a_front_end_that_leads_elsewhere(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_bands_of_the_layer_without_a_bin_are_told(place):
+    model = net(num_mel_bins=128, min_freq=20.0)
+    result = edgeq.convert(model, data=place / "wavs")
+    matrix = keras.ops.convert_to_numpy(
+        model.layers[0].linear_to_mel_weight_matrix(128, 257, 16000, 20.0, 7600.0)
+    )
+    silent = int((~matrix.any(axis=0)).sum())
+    assert silent > 0
+    words = f"{silent} of 128 bands hold no bin of the spectrum and are always silent"
+    assert any(words in warning for warning in result.warnings), result.warnings
+
+
 def test_a_recording_of_another_rate_is_refused(place):
     with pytest.raises(EdgeqError, match="16,000 Hz"):
         edgeq.convert(net(sampling_rate=8000, max_freq=3900.0), data=place / "wavs")

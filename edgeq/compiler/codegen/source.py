@@ -30,7 +30,6 @@ from edgeq.compiler.codegen.wrapping import wrapped
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program, Step
-from edgeq.model.graph import Tensor
 
 _NEARLY = 1e-3  # of the largest value of an output
 
@@ -44,11 +43,18 @@ class Golden:
         crcs: One per step; None where control flow decides what a step leaves behind, and where
             the C library or a fused multiplication decides over last bits.
         near: Of outputs of floats without a CRC, by position, the values that are nearly theirs.
+        ends: The CRC-32 of outputs that no step alone leaves behind, by position.
     """
 
     inputs: tuple[bytes, ...]
     crcs: tuple[int | None, ...]
     near: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def has_crcs(self) -> bool:
+        """Whether there is a CRC of anything."""
+        return bool(self.ends) or any(crc is not None for crc in self.crcs)
 
     @property
     def tables(self) -> dict[str, bytes]:
@@ -301,7 +307,7 @@ def _selftest(
     program: Program, plan: Plan, names: Names, name: str, golden: Golden, memory: Memory
 ) -> list[str]:
     owner = memory.owner(name)
-    lines = [*_crc_lines(name)] if any(crc is not None for crc in golden.crcs) else [""]
+    lines = [*_crc_lines(name)] if golden.has_crcs else [""]
     lines += [f"int {name}_selftest({memory.parameter(name)})", "{"]
     if program.has_state:
         lines.append(f"    {name}_reset({memory.argument});")
@@ -326,22 +332,29 @@ def _selftest(
         lines += [*marks, *("    " * depth + line for line in call)]
         if golden.crcs[number] is None:
             continue
-        check = "0"
-        for index in step.completes:
-            tensor: Tensor = program.tensor(index)
-            where = address(program, plan, names, index)
-            check = f"{name}_crc({check}, {where}, {tensor.bytes})"
-        lines += [
-            f"    if ({check} != 0x{golden.crcs[number]:08x}u) {{",
-            f"        return {number + 1};",
-            "    }",
-        ]
+        check = _crc_of(program, plan, names, name, step.completes)
+        lines += _unless(check, golden.crcs[number], number + 1)
     lines += mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
+    for position, crc in golden.ends.items():
+        outputs = program.subgraph.outputs[position : position + 1]
+        lines += _unless(_crc_of(program, plan, names, name, outputs), crc, len(program.steps))
     for position, values in golden.near.items():
         lines += _nearly(f"{name}_golden_output_{position}", values, len(program.steps), ordinal(
             f"{name}_output", position) + f"({memory.argument})")  # fmt: skip
     again = [f"    {name}_reset({memory.argument});"] if stream is not None else []
     return [*lines, *again, "    return 0;", "}"]
+
+
+def _crc_of(program: Program, plan: Plan, names: Names, name: str, tensors: Sequence[int]) -> str:
+    check = "0"
+    for index in tensors:
+        where = address(program, plan, names, index)
+        check = f"{name}_crc({check}, {where}, {program.tensor(index).bytes})"
+    return check
+
+
+def _unless(check: str, crc: int | None, number: int) -> list[str]:
+    return [f"    if ({check} != 0x{crc:08x}u) {{", f"        return {number};", "    }"]
 
 
 def _crc_lines(name: str) -> list[str]:
