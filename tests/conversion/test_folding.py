@@ -138,3 +138,18 @@ def test_a_head_that_is_not_there_is_refused(head, words):
         float_model(model, head=head)
     with pytest.raises(UsageError, match="no head 'tail'"):
         float_model(model, head="tail")
+
+
+@pytest.mark.parametrize("variance", np.linspace(0.31, 2.01, 100)[[18, 58, 80]])
+def test_a_shifted_value_keeps_the_scale_that_a_concatenation_needs(variance):
+    random = np.random.default_rng(4)
+    data = random.normal(0, 1, (20, 4, 9, 1)).astype(np.float32)
+    source = keras.Input((4, 9, 1))
+    normal = keras.layers.BatchNormalization(scale=False)
+    shifted = normal(source)
+    normal.set_weights([np.array([0.136]), np.array([-0.643]), np.array([variance])])
+    small = source * keras.ops.sigmoid(source * 0.3) * 0.1
+    joined = keras.layers.Concatenate()([shifted, small])
+    model = keras.Model(source, keras.layers.Dense(2)(joined))
+    made = edgeq.convert(model, data=data, check_passes=True)
+    assert made.quality.outputs[0].signal_to_noise_db > 30

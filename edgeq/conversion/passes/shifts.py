@@ -84,8 +84,10 @@ def shift_scales(network: Network) -> Network:
         types = {network.dtype_of(source), network.dtype_of(made)}
         known = types == {"int8"} and _is_shift(network, op) and made not in network.outputs
         if known and _same_steps(network, network.scale(source), op):
-            tensor = network.graph.tensors[made]
-            tensor.quantization.scale = np.array([network.scale(source)[0]], np.float32)
+            if all(network.kind(reader) in _LAYERS for reader in network.readers(made)):
+                # Other ops may need the very scale that they have.
+                tensor = network.graph.tensors[made]
+                tensor.quantization.scale = np.array([network.scale(source)[0]], np.float32)
             op = reshape(network, source, made)
         ops.append(op)
     network.ops = ops
