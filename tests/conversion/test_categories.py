@@ -112,3 +112,20 @@ def test_indices_of_an_embedding_may_be_of_any_integers(dtype):
     made = edgeq.convert(keras.Model(source, value), data=data)
     assert made.quality.outputs[0].signal_to_noise_db > 30
     assert made.proof.inputs == ("int32",)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_one_hot_of_any_kind_is_a_look_up(axis, tmp_path):
+    keras.utils.set_random_seed(1)
+    source = keras.Input((4,), dtype="int32")
+    rows = keras.ops.one_hot(source, 6, axis=axis)
+    model = keras.Model(source, layers.Dense(3)(layers.Flatten()(rows)))
+    data, path = RANDOM.integers(-2, 8, (40, 4)).astype(np.int32), tmp_path / "net.tflite"
+    if axis == 1:
+        # The usual one has the new axis at the end.
+        assert "ONE_HOT" in equal(model, data)
+        return
+    assert "ONE_HOT" not in equal(model, data)
+    made = edgeq.convert(model, data=data, output=path, check_passes=True)
+    assert made.quality.outputs[0].signal_to_noise_db > 30
+    assert edgeq.verify(path, on="c", n=3).equal

@@ -17,6 +17,7 @@ from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
 from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
 from edgeq.conversion.passes.number_inputs import take_numbers
+from edgeq.conversion.passes.one_hots import look_up_one_hots
 from edgeq.conversion.passes.recurrent.keep import keep_recurrent
 from edgeq.conversion.passes.shared_memory import keep_shared_values
 from edgeq.conversion.passes.shifts import align_shifts, shift_scales
@@ -35,6 +36,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     take_learned_ranges,
     take_numbers,
     take_indices,
+    look_up_one_hots,
     guard_norms,
     turn_left_factors,
     drop_added_axes,

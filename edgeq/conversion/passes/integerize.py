@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.conversion.expansions import EXPANDED, expanded
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Network, Scale
-from edgeq.conversion.passes.expansions import EXPANDED, expanded
 from edgeq.conversion.passes.tables import is_stand_in, look_up
 
 # Kernels that take any scale on every side.
