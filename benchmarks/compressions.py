@@ -7,8 +7,8 @@
 Rows are written to benchmarks/compressions.json as they come and are not computed twice; the table
 goes into docs/compression.md. Accuracy is that of the generated C on held-out data; flash and
 cycles (estimated) are those of the Cortex-M4 in the emulator. "before" is the plain network
-converted with the same scheme; weights are rounded to nearest on both sides. p is McNemar's exact
-test between the two on the same samples.
+converted with the same scheme, both as that scheme is by default. p is McNemar's exact test between
+the two on the same samples.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ that of the generated C on held-out data; flash, arena and cycles are those of t
 emulator. "more training" is the control: the plain model trained for as many more epochs as the
 methods get, at the learning rate of most (1e-3) and at that of structured pruning (5e-3), so that a
 method is not praised for the training alone. Of the schemes that compute in float, dynamic runs in
-LiteRT only; the generated C takes the others, and holds their weights unpacked, as float32.
+LiteRT only; the generated C takes the others, and holds their weights unpacked, as float32. Plain
+int4 keeps small layers at 8 bits and rounds layer after layer; "int4 in all layers" is
+`--precision '*=int4' --calibration minmax`, rounded as is said.
 
 Converted models are kept in ~/.cache/edgeq/benchmarks/schemes, so that --again need not train.
 """
@@ -51,6 +53,8 @@ STORE = HERE / "schemes.json"
 TABLE = HERE.parent / "docs" / "schemes.md"
 FLOAT_SCHEMES = ("float16", "bfloat16", "float8-e4m3", "float8-e5m2")
 ONLY_LITERT = ("dynamic",)
+ALL_INT4 = "int4 in all layers"
+"""Without what int4 does unless asked otherwise: `--precision '*=int4' --calibration minmax`."""
 Row = dict[str, Any]
 
 
@@ -66,10 +70,15 @@ def methods(task: Task, seed: int, model: Any) -> Iterator[tuple[str, str, Calla
         yield scheme, scheme, lambda: model
     for scheme in (*FLOAT_SCHEMES, "weight-only", "weight-only-int4", *ONLY_LITERT):
         yield scheme, scheme, lambda: model
-    for scheme in ("int8", "int4"):
-        yield f"{scheme}, biases corrected", f"{scheme}+bias", lambda: model
-    yield "int4, adaptive rounding", "int4+adaptive", lambda: model
-    yield "int4, adaptive rounding and biases corrected", "int4+adaptive+bias", lambda: model
+    yield "int8, biases corrected", "int8+bias", lambda: model
+    yield f"{ALL_INT4}, to nearest", "int4+all", lambda: model
+    yield f"{ALL_INT4}, biases corrected", "int4+all+bias", lambda: model
+    yield f"{ALL_INT4}, adaptive rounding", "int4+all+adaptive", lambda: model
+    yield (
+        f"{ALL_INT4}, adaptive rounding and biases corrected",
+        "int4+all+adaptive+bias",
+        lambda: model,
+    )
     yield "mixed: first and last layer int8, others int4", "mixed", lambda: model
     yield "more training, int8", "int8", more
     yield "more training, int4", "int4", more
@@ -138,9 +147,10 @@ def spoil(model: Any) -> Any | None:
 
 
 def converted(model: Any, scheme: str, task: Task, path: Path) -> Path:
-    """The .tflite of a model converted with a scheme, such as "int4+adaptive+bias"."""
-    precision = None
+    """The .tflite of a model converted with a scheme, such as "int4+all+adaptive+bias"."""
     scheme, *repairs = scheme.split("+")
+    precision = {"*": "int4"} if "all" in repairs else None
+    plain = "all" in repairs or scheme == "mixed"
     if scheme == "mixed":
         names = [layer.name for layer in load_network(model).layers if layer.get_weights()]
         narrow = [n for n in names[1:-1] if not n.startswith(("batch", "depthwise"))]
@@ -152,7 +162,8 @@ def converted(model: Any, scheme: str, task: Task, path: Path) -> Path:
         output=path,
         scheme=scheme,
         precision=precision,
-        rounding="adaptive" if "adaptive" in repairs else "nearest",
+        rounding="adaptive" if "adaptive" in repairs else "nearest" if plain else None,
+        calibration="minmax" if plain else None,
         bias_correction="bias" in repairs,
         force=True,
         quality_check=False,
