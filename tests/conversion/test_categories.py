@@ -128,4 +128,5 @@ def test_one_hot_of_any_kind_is_a_look_up(axis, tmp_path):
     assert "ONE_HOT" not in equal(model, data)
     made = edgeq.convert(model, data=data, output=path, check_passes=True)
     assert made.quality.outputs[0].signal_to_noise_db > 30
+    assert "int64" not in {tensor.dtype for tensor in parse_graph(made.data).main.tensors}
     assert edgeq.verify(path, on="c", n=3).equal

@@ -33,6 +33,11 @@ def _looked_up(network: Network, op: Any) -> list[Any] | None:
     if network.kind(op) != "ONE_HOT":
         return None
     (places, *settings), (result,) = indices(op.inputs), indices(op.outputs)
+    cast = network.maker(places)
+    if cast is not None and network.kind(cast) == "CAST":
+        # Keras makes int64 of int32, which fewer runtimes have.
+        (given,) = indices(cast.inputs)
+        places = given if network.dtype_of(given) == "int32" else places
     shape, dtype = network.shape(result), network.dtype_of(places)
     last = int(op.builtinOptions.axis) in (-1, len(shape) - 1)
     known = all(network.is_constant(index) for index in settings)
