@@ -86,37 +86,48 @@ EQ_KERNEL void eq_winograd_inputs(const eq_conv_2d_winograd_avx2_params *p, cons
     }
 }
 
-EQ_KERNEL eq_sums eq_winograd_products(const int16_t *two_inputs, __m256i low, __m256i high)
+/* Two inputs in all channels. */
+EQ_KERNEL __m256i eq_winograd_two(const int16_t *inputs)
 {
     int32_t two;
-    memcpy(&two, two_inputs, sizeof(two));
-    const __m256i same = _mm256_set1_epi32(two);
-    const eq_sums products = {_mm256_madd_epi16(same, low), _mm256_madd_epi16(same, high)};
-    return products;
+    memcpy(&two, inputs, sizeof(two));
+    return _mm256_set1_epi32(two);
 }
 
 /* Sums over the channels at one place, 16 output channels of `tiles` tiles. */
 EQ_KERNEL void eq_winograd_sums(const int16_t *inputs, int32_t channels, const int16_t *weights,
                                 int32_t *sums, const int32_t tiles)
 {
-    eq_sums kept[EQ_WINOGRAD_TILES];
+    __m256i low[EQ_WINOGRAD_TILES], high[EQ_WINOGRAD_TILES];
     const __m256i first_low = eq_load_32(weights), first_high = eq_load_32(weights + EQ_LANES);
     EQ_UNROLL(4)
     for (int32_t i = 0; i < tiles; i++) {
-        kept[i] = eq_winograd_products(inputs + i * channels, first_low, first_high);
+        const __m256i same = eq_winograd_two(inputs + i * channels);
+        low[i] = _mm256_madd_epi16(same, first_low);
+        high[i] = _mm256_madd_epi16(same, first_high);
     }
     for (int32_t c = 2; c < channels; c += 2) {
         const int16_t *w = weights + c * EQ_LANES;
-        __m256i low = eq_load_32(w), high = eq_load_32(w + EQ_LANES);
+        __m256i w_low = eq_load_32(w), w_high = eq_load_32(w + EQ_LANES);
+        EQ_IN_REGISTER(w_low);
+        EQ_IN_REGISTER(w_high);
         EQ_UNROLL(4)
         for (int32_t i = 0; i < tiles; i++) {
-            const int16_t *two = inputs + i * channels + c;
-            kept[i] = eq_add_sums(kept[i], eq_winograd_products(two, low, high));
+            const __m256i same = eq_winograd_two(inputs + i * channels + c);
+            low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(same, w_low));
+            high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(same, w_high));
+        }
+        /* Tied all together: one by one gcc moves them about. */
+        EQ_UNROLL(4)
+        for (int32_t i = 0; i < tiles; i++) {
+            EQ_IN_REGISTER(low[i]);
+            EQ_IN_REGISTER(high[i]);
         }
     }
     EQ_UNROLL(4)
     for (int32_t i = 0; i < tiles; i++) {
-        eq_keep_sums(sums + i * EQ_LANES, kept[i]);
+        const eq_sums whole = {low[i], high[i]};
+        eq_keep_sums(sums + i * EQ_LANES, whole);
     }
 }
 
