@@ -17,7 +17,14 @@ from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES
 from edgeq.model.answer import find_outputs
 from edgeq.model.graph import Tensor
-from edgeq.model.tflite.metadata import ENTRY, Described, ModelInfo, label_archive, write_info
+from edgeq.model.tflite.metadata import (
+    ENTRY,
+    LONGEST_LABEL,
+    Described,
+    ModelInfo,
+    label_archive,
+    write_info,
+)
 from edgeq.support.foreign import read_bytes
 from edgeq.support.reasons import reason_of
 from edgeq.support.text import lines_of
@@ -41,6 +48,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
     twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         raise EdgeqError(f"The label '{twice[0]}' stands there twice.", str(path))
+    longest = max(labels, key=len)
+    if len(longest) > LONGEST_LABEL:
+        raise EdgeqError(
+            f"A label has {len(longest):,} characters; {LONGEST_LABEL:,} are read at most.",
+            f"{path}, label {labels.index(longest)}",
+        )
     return labels
 
 

@@ -42,6 +42,7 @@ _OF_PLACES = re.compile(r"gather|embedding|out of bounds|Invalid begin", re.IGNO
 _FIRST_TURN, _LAST_TURN = 1.0, 8.0  # of what a loop counts by: a step of 0 would never end
 _WIDEST = 2.0**53  # whole numbers that float64 has all of
 _CLOSE = 1e-6
+_MOST_VALUES = 1 << 22  # of a tensor that is looked at element by element
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,10 @@ def _short(values: Array) -> int | tuple[int, ...]:
     return every[0] if len(set(every)) == 1 else tuple(every)
 
 
+def _is_counted(tensor: Tensor) -> bool:
+    return 0 < tensor.elements <= _MOST_VALUES
+
+
 class _Asker:
     """Goes through a model and what it calls, from the last op to the first."""
 
@@ -131,8 +136,11 @@ class _Asker:
         """What a subgraph's ops ask of its tensors."""
         found: dict[int, Range] = {}
         for op in reversed(subgraph.ops):
-            for index, low, high in self._of_op(subgraph, op, found, path):
-                if index < 0 or not low.size or not subgraph.tensors[index].elements:
+            wanted: list[Asked] = []
+            with suppress(IndexError, ValueError):  # a damaged file, which others refuse in words
+                wanted += self._of_op(subgraph, op, found, path)
+            for index, low, high in wanted:
+                if index < 0 or not low.size or not _is_counted(subgraph.tensors[index]):
                     continue
                 low, high = _fitted(low, high, subgraph.tensors[index].shape)
                 if index in found:
@@ -257,21 +265,22 @@ def _taken(model: Subgraph, op: Op, output: int) -> tuple[int, Array] | None:
     if op.name not in ("SPLIT", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"):
         return None
     source = op.inputs[1 if op.name == "SPLIT" else 0]
+    if source < 0 or not _is_counted(model.tensors[source]):
+        return None
     settings = [model.tensors[index].data for index in op.inputs if index != source]
     places = np.arange(model.tensors[source].elements).reshape(model.tensors[source].shape)
     position, count = op.outputs.index(output), len(op.outputs)
     found: Array | None = None
-    with suppress(ValueError, IndexError):  # of damaged files
-        if op.name == "UNPACK":
-            found = np.take(places, position, op.options.get("axis", 0))
-        elif any(given is None for given in settings):
-            return None
-        elif op.name == "SPLIT":
-            found = np.split(places, count, int(np.asarray(settings[0]).reshape(-1)[0]))[position]
-        elif op.name == "TRANSPOSE":
-            found = places.transpose(np.asarray(settings[0]).reshape(-1).tolist())
-        elif not any(op.options.get(mask) for mask in ("ellipsis_mask", "new_axis_mask")):
-            found = places[_slices(op, [np.asarray(each).tolist() for each in settings])]
+    if op.name == "UNPACK":
+        found = np.take(places, position, op.options.get("axis", 0))
+    elif any(given is None for given in settings):
+        return None
+    elif op.name == "SPLIT":
+        found = np.split(places, count, int(np.asarray(settings[0]).reshape(-1)[0]))[position]
+    elif op.name == "TRANSPOSE":
+        found = places.transpose(np.asarray(settings[0]).reshape(-1).tolist())
+    elif not any(op.options.get(mask) for mask in ("ellipsis_mask", "new_axis_mask")):
+        found = places[_slices(op, [np.asarray(each).tolist() for each in settings])]
     if found is None or found.size != model.tensors[output].elements:
         return None
     return source, found.reshape(-1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgeq.conversion.describe import read_labels
 from edgeq.data import InputSpec, open_dataset
 from edgeq.data.base import Expected
 from edgeq.errors import EdgeqError
@@ -51,3 +52,13 @@ def test_a_decision_over_a_model_with_two_classes_of_one_name():
         rules_of(Decision(), 4, 1, 1, 0.1, labels=names)
     named = Decision(labels=("a", "b", "c", "d"))
     assert rules_of(named, 4, 1, 1, 0.1, labels=names).labels[2] == "c"
+
+
+def test_a_label_that_nobody_would_read(tmp_path):
+    """convert wrote it, and every reader took the model for one without labels."""
+    path = tmp_path / "labels.txt"
+    path.write_text(f"a\n{'b' * 1000}\n")
+    assert read_labels(path) == ("a", "b" * 1000)
+    path.write_text(f"a\n{'b' * 1001}\n")
+    with pytest.raises(EdgeqError, match="A label has 1,001 characters; 1,000 are read at most"):
+        read_labels(path)

@@ -282,3 +282,16 @@ def test_inputs_that_count_nothing_are_as_they_were():
     plain = [TensorSpec((1, 8), "int8", 0.1), TensorSpec((1, 8), "int8", 0.1)]
     data = build([SubgraphSpec(plain, [OpSpec("RELU", [0], [1])], [0], [1])])
     assert input_bounds(parse_graph(data).main) == {}
+
+
+@pytest.mark.parametrize("inputs", [[1], [1, -1], []])
+@pytest.mark.parametrize("name", ["GATHER", "GATHER_ND", "SLICE", "EMBEDDING_LOOKUP", "SPLIT"])
+def test_damaged_ops_bound_nothing(name, inputs):
+    """Whoever compiles or runs them says what is wrong."""
+    tensors = [
+        TensorSpec((1, 1 << 12, 1 << 12), "int32"),
+        TensorSpec((4, 2), "float32", data=np.ones((4, 2), np.float32)),
+        TensorSpec((1, 4), "float32"),
+    ]
+    data = build([SubgraphSpec(tensors, [OpSpec(name, inputs, [2])], [0], [2])])
+    assert input_bounds(parse_graph(data).main) == {}

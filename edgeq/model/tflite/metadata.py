@@ -30,7 +30,9 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 _AXIS_LABELS = 2  # AssociatedFileType
 _MOST_LABEL_BYTES = 2 << 20
 _MOST_LABELS = 200_000
-_LONGEST_LABEL = 1000
+LONGEST_LABEL = 1000
+"""Characters of a class's name; a file with a longer one is taken for none of labels."""
+
 _MOST_ARCHIVE_BYTES = 64 << 20
 _COLORS = {3: 1, 1: 2}  # channels to ColorSpaceType: RGB, GRAYSCALE
 
@@ -185,7 +187,7 @@ def _label_files(tensors: Sequence[Table]) -> Iterator[str]:
 def _labels(text: str) -> tuple[str, ...]:
     """The lines of a label file without what surrounds a name; none if no model has so many."""
     lines = text.removeprefix("\ufeff").split("\n", _MOST_LABELS)
-    if len(lines) > _MOST_LABELS or max(map(len, lines)) > _LONGEST_LABEL:
+    if len(lines) > _MOST_LABELS or max(map(len, lines)) > LONGEST_LABEL:
         return ()
     return tuple(visible_line(line.strip()) for line in lines[: len(lines) - (not lines[-1])])
 

@@ -19,6 +19,19 @@ from edgeq.support.array import Array
 from edgeq.workflow.convert import convert
 from edgeq.workflow.tuning.space import Candidate, Space
 
+# What a journal may say of a trial.
+_TEXT, _WHOLE, _NUMBER, _MAYBE = (str,), (int,), (int, float), (int, float, type(None))
+_CANDIDATE = {
+    **dict.fromkeys(("variant", "scheme", "calibration", "optimize"), _TEXT),
+    **dict.fromkeys(("narrow", "wide"), _WHOLE),
+}
+_TRIAL = {
+    **dict.fromkeys(("flash_bytes", "ram_bytes", "ram_spread_bytes"), _WHOLE),
+    **dict.fromkeys(("cycles", "latency_us", "latency_spread_us"), _MAYBE),
+    "score": _NUMBER,
+    "error": _TEXT,
+}
+_MOST = 1e18
 # The peak of a process, and the median of a quiet run, differ by as much from run to run.
 _RSS_SPREAD, _LEAST_SPREAD = 0.05, 0.05
 
@@ -110,15 +123,29 @@ class Trial:
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> Trial:
-        """The trial that `to_json` stored."""
+        """The trial that `to_json` stored.
+
+        Raises:
+            TypeError, ValueError, KeyError: It is none.
+        """
         interval = stored["score_interval"]
-        return Trial(
-            **{
-                **stored,
-                "candidate": Candidate(**stored["candidate"]),
-                "score_interval": None if interval is None else tuple(interval),
-            }
-        )
+        candidate = Candidate(**stored["candidate"])
+        _check_types(asdict(candidate), _CANDIDATE)
+        _check_types(stored, _TRIAL)
+        if interval is not None:
+            low, high = interval
+            _check_types({"low": low, "high": high}, dict.fromkeys(("low", "high"), _NUMBER))
+            interval = low, high
+        return Trial(**{**stored, "candidate": candidate, "score_interval": interval})
+
+
+def _check_types(values: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
+    for name, allowed in types.items():
+        value = values[name]
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!s:.60}")
+        if isinstance(value, int | float) and not abs(value) < _MOST:
+            raise ValueError(f"{name} is {value:g}")
 
 
 def run_trial(problem: Problem, candidate: Candidate) -> Trial:

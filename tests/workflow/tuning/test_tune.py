@@ -297,6 +297,27 @@ def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
         tune(model, data=data, output=tmp_path, trials=1, workers="1")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"cycles": ["<b>"]}, {"latency_us": 10**19}, {"error": {}}, {"score": None}, {"score": True},
+     {"flash_bytes": 1.5}, {"score_interval": [0]}, {"score_interval": ["a", "b"]},
+     {"candidate": {"scheme": ["int8"]}}, {"candidate": {"narrow": "1"}}, {"candidate": []}],
+)  # fmt: skip
+def test_a_journal_with_values_of_other_kinds(tmp_path, change):
+    """The table of trials was a traceback."""
+    problem = {"edgeq": "1"}
+    trial = Trial(Candidate(), 0.5, 1, 2, 3, score_interval=(0.25, 0.75))
+    place = tmp_path / "journal.jsonl"
+    whole = trial.to_json()
+    lines = [problem, whole]
+    place.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert list(Journal(place, problem).trials.values()) == [trial]
+    changed = {**whole, **change}
+    place.write_text("".join(json.dumps(line) + "\n" for line in [problem, changed]))
+    with pytest.raises(EdgeqError, match="this is no journal of a search"):
+        Journal(place, problem)
+
+
 def test_no_scheduler_there(net, tmp_path):
     pytest.importorskip("distributed")
     model, data = net
