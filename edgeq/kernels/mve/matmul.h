@@ -115,6 +115,20 @@ static EQ_NAKED void eq_tile_signed_mve(const eq_tile_mve *tile __attribute__((u
     EQ_TILE(EQ_TILE_SIGNED);
 }
 
+/* Copies any number of bytes, none too many. */
+EQ_KERNEL void eq_copy_mve(const int8_t *from, int8_t *to, int32_t bytes)
+{
+    __asm__ volatile("wlstp.8 lr, %2, 2f\n"
+                     "1:\n\t"
+                     "vldrb.u8 q0, [%0], #16\n\t"
+                     "vstrb.u8 q0, [%1], #16\n\t"
+                     "letp lr, 1b\n"
+                     "2:"
+                     : "+r"(from), "+r"(to)
+                     : "r"(bytes)
+                     : "lr", "q0", "memory");
+}
+
 /* Where the outputs of a tile's pixels go. */
 EQ_KERNEL void eq_tile_places_mve(int32_t channels, eq_tile_mve *tile)
 {
@@ -143,7 +157,7 @@ EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32
 EQ_KERNEL void eq_tile_fill_mve(int32_t steps, int32_t pixels, int8_t *columns, eq_tile_mve *tile)
 {
     for (int32_t i = pixels; i < EQ_TILE_PIXELS; i++) {
-        memcpy(columns + i * 16 * steps, columns + (pixels - 1) * 16 * steps, (size_t)(16 * steps));
+        eq_copy_mve(columns + (pixels - 1) * 16 * steps, columns + i * 16 * steps, 16 * steps);
         tile->at[2 * i] = tile->at[2 * pixels - 2];
         tile->at[2 * i + 1] = tile->at[2 * pixels - 1];
     }

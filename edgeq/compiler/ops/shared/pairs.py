@@ -30,6 +30,7 @@ from edgeq.compiler.ops.shared.steps import product_step
 _EIGHTS_TURN = 32  # EQ_EIGHTS_TURN
 # Of a product, dropped before it is added: SMLAWB drops 16 of an input with 8 more bits.
 _LOW_BITS = {"dsp": 8, "host": 0}
+_TOLD = ("shape.size", "factor1", "factor2", "constant")
 _HALF_RANGE = 1 << 31
 _LONG_ROW = 64
 _MOST_LEFT = 13  # of a product of 17 bits
@@ -61,6 +62,12 @@ def _sides(node: Node) -> tuple[dict[str, Any], bool]:
     return shape, swapped
 
 
+def _alike(params: Mapping[str, Any]) -> tuple[object, ...]:
+    """Whether rows have a rest behind their eights, and whether there is one row."""
+    *rows, size = params["shape.size"]
+    return (size % _EIGHTS_TURN == 0, max(rows) == 1)
+
+
 def _call(
     node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool, core: str
 ) -> Call:
@@ -78,6 +85,8 @@ def _call(
         (repeated[1],) if repeated is not None else (),
         overlaps=in_place(node, *(arg.index for arg in args if arg.kind == "input")),
         kernels=core,
+        told=_TOLD if core == "dsp" else (),
+        alike=_alike(params),
     )
 
 
