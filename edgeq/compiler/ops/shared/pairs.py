@@ -8,6 +8,7 @@ everywhere, the layer takes another kernel.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -263,16 +264,24 @@ def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> C
 
 
 def mve_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
-    """The MVE kernel's call for a product; None where the shift is not to the right.
+    """The MVE kernel's call for a product; None where it does not suit.
+
+    Shifts are to the right; int16 values have no zero points, and no narrower limits.
 
     Args:
         scale: Multiplier and shift (left) of the products.
         clamp: activation_min and activation_max.
     """
     multiplier, left = scale
-    if not -31 <= left <= -1:
+    wide = node.output().dtype == "int16"
+    zero_points = [node.input(0).zero_point, node.input(1).zero_point, node.output().zero_point]
+    plain = not any(zero_points) and tuple(clamp.values()) == (-(1 << 15), (1 << 15) - 1)
+    if not -31 <= left <= -1 or (wide and not plain):
         return None
     params, swapped = _plain_product(node)
     limits = {"output_offset": node.output().zero_point, "rectified": 0, **clamp}
     params |= {"multiplier": multiplier, "shift": left, "scale": limits}
-    return _call(node, "scaled_product", params, swapped, "mve")
+    call = _call(node, "scaled_product", params, swapped, "mve")
+    if not wide:
+        return call
+    return replace(call, header="scaled_product_s16", function="eq_scaled_product_mve_s16")
