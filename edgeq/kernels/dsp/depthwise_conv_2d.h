@@ -259,20 +259,6 @@ EQ_KERNEL void eq_depthwise_pair_stride_2_dsp(const eq_depthwise_conv_2d_dsp_par
     }
 }
 
-/* Taps 2j and 2j + 1 of a line, for two outputs; returns the inputs of the taps behind them. */
-EQ_KERNEL uint32_t eq_depthwise_two_taps_dsp(const eq_depthwise_conv_2d_dsp_params *p,
-                                             const eq_word *line, uint32_t taps, int32_t j,
-                                             uint32_t a, int32_t *acc)
-{
-    acc[0] = eq_smlad(a, taps, acc[0]);
-    acc[1] = eq_smlatb(a, taps, acc[1]);
-    if (2 * j + 1 < p->filter_along) {
-        a = line[j + 1];
-        acc[1] = eq_smlabt(a, taps, acc[1]);
-    }
-    return a;
-}
-
 /* Outputs `at` and `at + 1` for a filter of any length, stride 1. `taps` has a word for every two
  * taps of a line, and two for every four, filled up with zero. */
 EQ_KERNEL void eq_depthwise_long_dsp(const eq_depthwise_conv_2d_dsp_params *p, const eq_word *lines,
@@ -283,14 +269,13 @@ EQ_KERNEL void eq_depthwise_long_dsp(const eq_depthwise_conv_2d_dsp_params *p, c
     for (int32_t k = 0; k < p->filter_lines; k++) {
         const eq_word *line = lines + k * p->line_words;
         uint32_t a = line[0];
-        if (EQ_KNOWN(p->filter_along)) {
-            EQ_UNROLL(8)
-            for (int32_t j = 0; j < pairs; j++) {
-                a = eq_depthwise_two_taps_dsp(p, line, taps[j], j, a, acc);
-            }
-        } else {
-            for (int32_t j = 0; j < pairs; j++) {
-                a = eq_depthwise_two_taps_dsp(p, line, taps[j], j, a, acc);
+        EQ_UNROLL(8)
+        for (int32_t j = 0; j < pairs; j++) {
+            acc[0] = eq_smlad(a, taps[j], acc[0]);
+            acc[1] = eq_smlatb(a, taps[j], acc[1]);
+            if (2 * j + 1 < p->filter_along) {
+                a = line[j + 1];
+                acc[1] = eq_smlabt(a, taps[j], acc[1]);
             }
         }
         taps += line_taps;
@@ -306,15 +291,6 @@ EQ_KERNEL int32_t eq_depthwise_tap_words_dsp(const eq_depthwise_conv_2d_dsp_para
 
 #define EQ_DEPTHWISE_MAX_TAP_WORDS 8
 
-/* Four taps of a channel, or three, from a word of bytes. */
-EQ_KERNEL void eq_depthwise_tap_word_dsp(const eq_depthwise_conv_2d_dsp_params *p,
-                                         const eq_depthwise_scale_dsp *scale, eq_word bytes,
-                                         uint32_t *taps)
-{
-    taps[0] = eq_depthwise_taps_dsp(p, scale, eq_widen_even(bytes));
-    taps[1] = eq_depthwise_taps_dsp(p, scale, eq_widen_odd(bytes));
-}
-
 /* `stream` holds for each channel: bias times factor; the multiplier; EQ_DEPTHWISE_MERGED + factor,
  * or the shift - 1; words of taps. */
 EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p,
@@ -327,15 +303,10 @@ EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p
     const eq_word *first = (const eq_word *)(const void *)plane;
     uint32_t others[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
     uint32_t *taps = p->paired ? pairs->taps : others;
-    if (EQ_KNOWN(tap_words)) {
-        EQ_UNROLL(8)
-        for (int32_t i = 0; i < tap_words; i++) {
-            eq_depthwise_tap_word_dsp(p, &scale, stream[3 + i], taps + 2 * i);
-        }
-    } else {
-        for (int32_t i = 0; i < tap_words; i++) {
-            eq_depthwise_tap_word_dsp(p, &scale, stream[3 + i], taps + 2 * i);
-        }
+    EQ_UNROLL(8)
+    for (int32_t i = 0; i < tap_words; i++) {
+        taps[2 * i] = eq_depthwise_taps_dsp(p, &scale, eq_widen_even(stream[3 + i]));
+        taps[2 * i + 1] = eq_depthwise_taps_dsp(p, &scale, eq_widen_odd(stream[3 + i]));
     }
     if (p->paired) {
         pairs->bias = bias;

@@ -90,11 +90,6 @@ def _pack(
     return as_words(stream)
 
 
-def _longer(params: dict[str, int], node: Node) -> tuple[str, ...]:
-    """Whether lines of filters of any length have one function, which is slower."""
-    return ("filter_along",) if node.optimize == "size" and params["filter_along"] > 3 else ()
-
-
 def _is_paired(params: dict[str, int], clamp: dict[str, int]) -> bool:
     """Whether lines are computed by the assembly for filters of 3x3."""
     small = params["filter_lines"] == params["filter_along"] == 3
@@ -169,5 +164,5 @@ def lower_dsp(
         overlaps=(rule,) if rule is not None else (),
         macs=macs,
         kernels="dsp",
-        told=(*SIZES, "line_words", "merged", "scale.rectified", *_longer(params, node)),
+        told=(*SIZES, "line_words", "merged", "scale.rectified"),
     )
