@@ -66,6 +66,13 @@ def suits(name: str, cpu: str) -> bool:
     return (SCHEMES.get(name) == "float32") == (cpu == "cortex-m4f")
 
 
+def modes(name: str, cpu: str) -> list[str]:
+    """What a model is optimised for on a core; RAM by stripes is the same on all."""
+    ram = ["ram"] if cpu == "cortex-m4" else []
+    size = ["size"] if name in TINY else []
+    return ["balanced", *ram, *size]
+
+
 def measure(path: Path, cpu: str, optimize: str) -> Row:
     result = edgeq.profile(path, on=ADDRESSES[cpu], options=CompileOptions(optimize)).to_json()
     memory = result["memory_bytes"]
@@ -150,7 +157,7 @@ def main() -> int:
         for cpu in ["cortex-m4"] if check else cores:
             if not suits(name, cpu) or (arguments.only and name not in arguments.only):
                 continue
-            for optimize in ["balanced", "ram"] if cpu == "cortex-m4" else ["balanced"]:
+            for optimize in modes(name, cpu):
                 key = f"{name}/{cpu}/{optimize}"
                 print(key, file=sys.stderr, flush=True)
                 try:

@@ -55,6 +55,11 @@ def pair(op: str, second: tuple[int, ...]) -> bytes:
     return single_op(op, [a, b], [output], NONE)
 
 
+def wide_pair(second: tuple[int, ...]) -> bytes:
+    a, b = TensorSpec(IMAGE, "int16", 2.0**-13), TensorSpec(second, "int16", 0.00031)
+    return single_op("MUL", [a, b], [TensorSpec(IMAGE, "int16", 0.0017)], NONE)
+
+
 def softmax(depth: int) -> bytes:
     source = TensorSpec((64, depth), "int8", 0.1, 3)
     return single_op(
@@ -118,6 +123,9 @@ def layers() -> Iterator[tuple[str, bytes]]:
         yield f"{op}, one value a channel", pair(op, (1, 1, 1, 16))
         yield f"{op}, one value a pixel", pair(op, (1, 16, 16, 1))
         yield f"{op}, one value", pair(op, (1,))
+    yield "MUL int16, same shapes", wide_pair(IMAGE)
+    yield "MUL int16, one value a channel", wide_pair((1, 1, 1, 16))
+    yield "MUL int16, one value", wide_pair((1,))
     for depth in (10, 16, 49):
         yield f"SOFTMAX, rows of {depth}", softmax(depth)
     yield "BATCH_MATMUL, depth 16, transposed", attention(16, 49, transposed=True)

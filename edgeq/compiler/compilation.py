@@ -168,7 +168,7 @@ def generate(
     isa = isa_dispatched(target, options) if options.dispatch else isa_of(target, options.isa)
     isa = _with_threads(isa, target, options.threads)
     program, plan = planned(graph, isa, options.optimize)
-    names = assign_names(program, prefix)
+    names = assign_names(program, prefix, options.optimize)
     levels = _dispatched(target) if options.dispatch else []
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")

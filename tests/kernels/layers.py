@@ -77,7 +77,9 @@ FORMS = (
     ("qemu:cortex-m55", "LSTM int16", "eq_lstm_mve_s16"),
     ("qemu:cortex-m55", "FULLY_CONNECTED int16", "eq_fully_connected_mve_s16"),
     ("qemu:cortex-m55", "MUL", "eq_scaled_product_mve_s8"),
-    ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_dsp_s8"),
+    ("qemu:cortex-m55", "MUL", "eq_scaled_product_mve_s16"),
+    ("qemu:cortex-m55", "BATCH_MATMUL", "eq_product_mve_s8"),
+    ("qemu:cortex-m55", "FULLY_CONNECTED of inputs", "eq_product_bias_mve_s8"),
 )
 
 # Forms whose samples other tests take: tests/kernels/test_cores.py, tests/compiler/ops/test_mve.py.

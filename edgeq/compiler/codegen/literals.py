@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.codegen.reserved import is_reserved
-from edgeq.compiler.ops.shared.base import ParamValue
 from edgeq.errors import UsageError
 from edgeq.support.escapes import c_comment
 
@@ -118,12 +117,18 @@ def _plain(values: NDArray[Any], ctype: str) -> bool:
     return ctype in _NARROW or (ctype == "int32_t" and int(values.min()) > -(1 << 31))
 
 
-def initialiser(params: Mapping[str, ParamValue]) -> list[str]:
-    """Designated initialisers of a params struct, one field a line."""
+def initialiser(params: Mapping[str, object]) -> list[str]:
+    """Designated initialisers of a params struct, one field a line.
+
+    Args:
+        params: Numbers, sequences and structs of them; C expressions as text.
+    """
     return [f"        .{field} = {_value(value)}," for field, value in params.items()]
 
 
-def _value(value: ParamValue) -> str:
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f".{field} = {_value(v)}" for field, v in value.items()) + "}"
     if isinstance(value, Sequence):

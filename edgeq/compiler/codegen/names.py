@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from edgeq.compiler.codegen.sharing import Field, key, rows
+from edgeq.compiler.codegen.unrolling import unrolled
 from edgeq.compiler.ops.shared.base import C_TYPES, Arg, Call, Constant
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program, Step
@@ -15,12 +17,23 @@ from edgeq.compiler.plan.program import Program, Step
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """One specialised kernel, shared by all layers of the same configuration."""
+    """One specialised kernel, shared by all layers of the same configuration.
+
+    Attributes:
+        name: Its name in C.
+        call: The first layer's.
+        argument_types: C types of the pointers that it takes.
+        steps: Numbers of the layers.
+        told: What these differ in, see `edgeq.compiler.codegen.sharing`.
+        row_of: The row of what is told, by step.
+    """
 
     name: str
     call: Call
     argument_types: tuple[str, ...]
     steps: tuple[int, ...]
+    told: tuple[Field, ...] = ()
+    row_of: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +55,7 @@ class Names:
         table_of: Name of the array by (step, constant) or by ("tensor", index).
         through: What calls of the functions go through: "" or an expression of a table with "->".
         parallel: The C function that has work done in parts.
+        unrolled: C macros that say how often loops are unrolled.
     """
 
     functions: tuple[Function, ...]
@@ -50,6 +64,7 @@ class Names:
     table_of: Mapping[tuple[int | str, int], str]
     through: str = ""
     parallel: str = "eq_parallel"
+    unrolled: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def constant_bytes(self) -> int:
@@ -69,8 +84,16 @@ def pointer_type(program: Program, step: Step, arg: Arg) -> str:
     return f"const {ctype} *" if arg.kind == "input" else f"{ctype} *"
 
 
-def assign_names(program: Program, prefix: str) -> Names:
-    """Names for all kernels and tables; equal ones are made once."""
+def assign_names(program: Program, prefix: str, optimize: str) -> Names:
+    """Names for all kernels and tables; equal ones are made once.
+
+    Args:
+        program: What they are for.
+        prefix: Of all names.
+        optimize: "speed" has a function for every layer; elsewhere those that differ in few things
+            share one (`Call.told`).
+    """
+    share = optimize != "speed"
     functions: dict[object, Function] = {}
     by_step: dict[int, Function] = {}
     counts: dict[str, int] = {}
@@ -79,26 +102,29 @@ def assign_names(program: Program, prefix: str) -> Names:
         if step.call is None:
             continue
         types = tuple(pointer_type(program, step, arg) for arg in step.call.args)
-        params = tuple((k, _hashable(v)) for k, v in step.call.params.items())
-        key = (step.call.function, params, types)
-        known = functions.get(key)
+        kind = (key(step.call, share=share), types)
+        known = functions.get(kind)
         if known is None:
             header = step.call.header
             counts[header] = counts.get(header, 0) + 1
             known = Function(f"{prefix}_{header}_{counts[header]}", step.call, types, ())
-        functions[key] = known
+        functions[kind] = known
         steps.setdefault(known.name, []).append(number)
-    found = [replace(each, steps=tuple(steps[each.name])) for each in functions.values()]
+    found = [_of_layers(program, each, steps[each.name]) for each in functions.values()]
     for function in found:
         by_step |= dict.fromkeys(function.steps, function)
     tables, table_of = _tables(program, prefix)
-    return Names(tuple(found), by_step, tables, table_of)
+    loops = unrolled(program, optimize)
+    return Names(tuple(found), by_step, tables, table_of, unrolled=loops)
 
 
-def _hashable(value: object) -> object:
-    if isinstance(value, Mapping):
-        return tuple((field, _hashable(v)) for field, v in value.items())
-    return tuple(value) if isinstance(value, (list, tuple)) else value
+def _of_layers(program: Program, function: Function, steps: list[int]) -> Function:
+    """A function with all its layers and what they differ in."""
+    calls = [call for number in steps if (call := program.steps[number].call) is not None]
+    told, row_of = rows(calls)
+    return replace(
+        function, steps=tuple(steps), told=told, row_of=dict(zip(steps, row_of, strict=True))
+    )
 
 
 def _tables(

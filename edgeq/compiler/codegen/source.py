@@ -25,6 +25,7 @@ from edgeq.compiler.codegen.parallel import (
     thread_lines,
 )
 from edgeq.compiler.codegen.push import EVENT_HEADERS, push_source_lines
+from edgeq.compiler.codegen.sharing import table_lines, with_expressions
 from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
 from edgeq.compiler.codegen.wrapping import wrapped
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
@@ -97,6 +98,10 @@ def source_text(
     lines += target_lines(attribute)
     threaded = in_parts(names)
     lines += thread_lines(threads) if threaded else []
+    lines += [
+        "/* Loops that are unrolled less than their kernels' headers say: what pays here. */"
+    ] * (len(names.unrolled) > 0)
+    lines += [f"#define {macro} {count}" for macro, count in names.unrolled.items()]
     lines += [f'#include "{name}_weights.h"']
     files = kernel_includes(names)
     if levels:  # events are taken here, whatever level has made them
@@ -128,6 +133,14 @@ def source_text(
     if golden is not None:
         lines += _selftest(program, plan, names, name, golden, memory)
     return "\n".join(lines) + "\n"
+
+
+def _unrolled_lines(names: Names) -> list[str]:
+    """What kernels' headers are told, with its reason."""
+    lines = [f"#define {macro} {count}" for macro, count in names.unrolled.items()]
+    return (
+        ["/* Loops are unrolled as often as it pays in this program. */", *lines] if lines else []
+    )
 
 
 def kernel_includes(names: Names) -> list[str]:
@@ -229,12 +242,17 @@ def _function(program: Program, names: Names, function: Function) -> list[str]:
         place = passed.index(members[0])
         passed[place : place + len(members)] = [array]
     opening = f"static EQ_LAYER void {function.name}("
+    table: list[str] = []
+    if function.told:
+        table = table_lines(function.name, function.told)
+        arguments.insert(0, f"const {function.name}_layer *layer")
     return [
         f"{note} */",
+        *table,
         *wrapped(opening, arguments, ")"),
         "{",
-        f"    static const {call.params_type} params = {{",
-        *initialiser(dict(call.params)),
+        f"    {'' if table else 'static '}const {call.params_type} params = {{",
+        *initialiser(with_expressions(call.params, function.told)),
         "    };",
         *group,
         *wrapped(f"    {call.function}(", ["&params", *passed], ");"),
@@ -265,7 +283,9 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
     if step.call is None:
         return [f"{note}, the same memory */"]
     note += f", {step.call.macs:,} MACs */" if step.call.macs else " */"
-    arguments = []
+    function = names.by_step[number]
+    row = f"&{function.name}_layers[{function.row_of[number]}]"
+    arguments = [row] if function.told else []
     for arg in step.call.args:
         if arg.kind == "constant":
             arguments.append(names.table_of[(number, arg.index)])
@@ -274,7 +294,7 @@ def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -
         else:
             indices = op.outputs if arg.kind == "output" else op.inputs
             arguments.append(address(program, plan, names, indices[arg.index]))
-    return [note, *wrapped(f"    {names.through}{names.by_step[number].name}(", arguments, ");")]
+    return [note, *wrapped(f"    {names.through}{function.name}(", arguments, ");")]
 
 
 def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Memory) -> list[str]:

@@ -2,7 +2,7 @@
  * same in plain C: eq_core.h of kernels/rv32.
  *
  * Thumb has an unsigned byte load with an offset, but no signed one, so the host adds 128 to every
- * weight, and 128 times the sum of the inputs is taken away at the end.
+ * weight, and every sum begins with -128 times that of the inputs.
  */
 #ifndef EQ_CORE_H
 #define EQ_CORE_H
@@ -13,6 +13,7 @@
 typedef int32_t eq_lane;
 
 #define EQ_DOT_PIXELS 5
+#define EQ_DOT_SUMS 10 /* numbers: the sums, then what each of them begins with */
 #define EQ_DOT_UNROLL 8
 #define EQ_DOT_STEP_BYTES 24
 #define EQ_ROW_OUTPUTS 4
@@ -20,15 +21,23 @@ typedef int32_t eq_lane;
 /* Added to every weight by the host. */
 #define EQ_WEIGHT_OFFSET 128
 
+/* The low half of a word. gcc makes two shifts of a mask. */
+EQ_KERNEL uint32_t eq_low_half(uint32_t x)
+{
+    uint32_t half;
+    __asm__("uxth %0, %1" : "=l"(half) : "l"(x));
+    return half;
+}
+
 /* round(acc * (2^32 + doubled) / 2^32), ties up, from products of 16-bit halves; |acc| < 2^30. */
 EQ_KERNEL int32_t eq_high_mul(int32_t acc, int32_t doubled)
 {
-    const uint32_t low = (uint32_t)acc & 0xFFFFu;
+    const uint32_t low = eq_low_half((uint32_t)acc);
     const int32_t high = acc >> 16;
     const uint32_t factor_low = (uint32_t)doubled & 0xFFFFu;
     const uint32_t factor_high = (uint32_t)doubled >> 16;
     const uint32_t middle = low * factor_high + ((low * factor_low) >> 16);
-    const int32_t rest = (int32_t)(middle & 0xFFFFu) + high * (int32_t)factor_low + 0x8000;
+    const int32_t rest = (int32_t)eq_low_half(middle) + high * (int32_t)factor_low + 0x8000;
     return high * (int32_t)factor_high + (int32_t)(middle >> 16) + (rest >> 16);
 }
 
@@ -64,12 +73,14 @@ static EQ_NAKED void eq_dot_code(const int8_t *weights __attribute__((unused)),
                      "adr r2, 1f\n\t"
                      "adds r2, r2, r3\n\t"
                      "adds r2, #1\n\t"
-                     "movs r4, #0\n\t"
-                     "mov r8, r4\n\t"
+                     "ldr r3, [sp, #36]\n\t"
+                     "adds r3, #20\n\t"
+                     "ldmia r3, {r3, r4, r5, r6, r7}\n\t"
+                     "mov r8, r3\n\t"
                      "mov r9, r4\n\t"
-                     "mov r10, r4\n\t"
-                     "mov r11, r4\n\t"
-                     "mov r12, r4\n\t"
+                     "mov r10, r5\n\t"
+                     "mov r11, r6\n\t"
+                     "mov r12, r7\n\t"
                      "bx r2\n\t"
                      ".p2align 2\n\t"
                      "1:\n\t" EQ_DOT_STEP(0) EQ_DOT_STEP(1) EQ_DOT_STEP(2) EQ_DOT_STEP(3)
@@ -92,7 +103,7 @@ static EQ_NAKED void eq_dot_code(const int8_t *weights __attribute__((unused)),
                                             "pop {r4-r7, pc}");
 }
 
-/* sums[i] = the sum over all taps of (weight + 128) * column of pixel i. */
+/* sums[i] = sums[5 + i] + the sum over all taps of (weight + 128) * column of pixel i. */
 EQ_KERNEL void eq_dot(const int8_t *weights, const eq_lane *columns, int32_t taps, int32_t *sums)
 {
     const int32_t skipped = (EQ_DOT_UNROLL - taps % EQ_DOT_UNROLL) % EQ_DOT_UNROLL;

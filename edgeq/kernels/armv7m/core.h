@@ -9,6 +9,7 @@
 typedef int32_t eq_lane;
 
 #define EQ_DOT_PIXELS 5
+#define EQ_DOT_SUMS 5 /* numbers: the sums, each of which begins with 0 */
 #define EQ_DOT_UNROLL 8
 #define EQ_DOT_STEP_BYTES 28
 #define EQ_ROW_OUTPUTS 8

@@ -19,14 +19,32 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_zero_point;
     int32_t steps; /* of four values each, for one output */
+    int32_t alone; /* whether a single pixel is left behind the last three */
     eq_scale_dsp scale;
 } eq_conv_2d_dsp_params;
+
+/* What the pixels at the border need to know, by value: parameters whose address is passed on are
+ * no constants to a compiler. */
+typedef struct {
+    int32_t input_h, input_w, input_c;
+    int32_t filter_h, filter_w;
+    int32_t input_zero_point;
+    int32_t across;
+} eq_conv_2d_image_dsp;
 
 /* Whether a word's taps of a filter row follow each other: then three neighbouring pixels are
  * widened together, of whose fifteen words in a row ten are the same. */
 EQ_KERNEL int eq_conv_2d_across_dsp(const eq_conv_2d_dsp_params *p)
 {
     return p->filter_w == 3 && p->stride_w == 1 && p->input_c % 4 == 0;
+}
+
+/* Four values, widened. */
+EQ_KERNEL eq_word *eq_widen_one_dsp(eq_word *column, const int8_t *input)
+{
+    uint32_t four;
+    memcpy(&four, input, 4);
+    return eq_widen_dsp(column, four);
 }
 
 /* One pixel's inputs, all inside the image: rows of filter_w * input_c bytes; whole words first,
@@ -50,21 +68,24 @@ EQ_KERNEL void eq_conv_2d_column_dsp(const eq_conv_2d_dsp_params *p, const int8_
         }
         return;
     }
-    EQ_UNROLL(3)
-    for (int32_t ky = 0; ky < p->filter_h; ky++) {
-        const int8_t *row = window + ky * pitch;
+    if (EQ_KNOWN(row_bytes)) {
         EQ_UNROLL(3)
-        for (int32_t i = 0; i + 8 <= row_bytes; i += 8) {
-            uint32_t first, second;
-            memcpy(&first, row + i, 4);
-            memcpy(&second, row + i + 4, 4);
-            column = eq_widen_dsp(column, first);
-            column = eq_widen_dsp(column, second);
+        for (int32_t ky = 0; ky < p->filter_h; ky++) {
+            const int8_t *row = window + ky * pitch;
+            EQ_UNROLL(3)
+            for (int32_t i = 0; i + 8 <= row_bytes; i += 8) {
+                column = eq_widen_one_dsp(eq_widen_one_dsp(column, row + i), row + i + 4);
+            }
+            if (row_bytes % 8 >= 4) {
+                column = eq_widen_one_dsp(column, row + row_bytes / 8 * 8);
+            }
         }
-        if (row_bytes % 8 >= 4) {
-            uint32_t four;
-            memcpy(&four, row + row_bytes / 8 * 8, 4);
-            column = eq_widen_dsp(column, four);
+    } else {
+        for (int32_t ky = 0; ky < p->filter_h; ky++) {
+            const int8_t *row = window + ky * pitch;
+            for (int32_t i = 0; i + 4 <= row_bytes; i += 4) {
+                column = eq_widen_one_dsp(column, row + i);
+            }
         }
     }
     if (rest != 0) {
@@ -106,22 +127,22 @@ EQ_KERNEL uint32_t eq_conv_2d_border_four_dsp(const int8_t *row, int32_t at, int
 }
 
 /* The same for a pixel at the border: what is outside the image is the zero point. */
-static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_params *p,
+static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(eq_conv_2d_image_dsp image,
                                                         const int8_t *input, int32_t y, int32_t x,
                                                         eq_word *column)
 {
-    const int32_t row_bytes = p->filter_w * p->input_c;
+    const int32_t row_bytes = image.filter_w * image.input_c;
     const int32_t whole = row_bytes & ~3;
-    const uint32_t outside = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
-    const int32_t left = x * p->input_c;
+    const uint32_t outside = (uint32_t)(image.input_zero_point & 0xFF) * 0x01010101u;
+    const int32_t left = x * image.input_c;
     const int32_t low = eq_max(-left, 0);
-    const int32_t high = eq_min(p->input_w * p->input_c - left, row_bytes);
-    eq_word *rest = column + 2 * EQ_PASS_PIXELS * (p->filter_h * whole / 4);
+    const int32_t high = eq_min(image.input_w * image.input_c - left, row_bytes);
+    eq_word *rest = column + 2 * EQ_PASS_PIXELS * (image.filter_h * whole / 4);
     uint32_t four = 0, shift = 0;
-    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+    for (int32_t ky = 0; ky < image.filter_h; ky++) {
         const int32_t iy = y + ky;
-        const int32_t end = iy >= 0 && iy < p->input_h ? high : 0;
-        const int8_t *row = input + iy * p->input_w * p->input_c + left;
+        const int32_t end = iy >= 0 && iy < image.input_h ? high : 0;
+        const int8_t *row = input + iy * image.input_w * image.input_c + left;
         for (int32_t i = 0; i < whole; i += 4) {
             column = eq_widen_dsp(column, eq_conv_2d_border_four_dsp(row, i, low, end, outside));
         }
@@ -142,30 +163,29 @@ static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_dsp(const eq_conv_2d_dsp_par
 }
 
 /* The same where every tap has whole words of channels. */
-static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_words_dsp(const eq_conv_2d_dsp_params *p,
+static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_words_dsp(eq_conv_2d_image_dsp image,
                                                               const int8_t *input, int32_t y,
                                                               int32_t x, eq_word *column)
 {
-    const uint32_t outside = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
+    const uint32_t outside = (uint32_t)(image.input_zero_point & 0xFF) * 0x01010101u;
     /* From the words of one tap to the next, and from one word of a tap to the next. */
-    const int32_t across = eq_conv_2d_across_dsp(p);
-    const int32_t tap_step = 2 * EQ_PASS_PIXELS * (across ? 1 : p->input_c / 4);
-    const int32_t word_step = 2 * EQ_PASS_PIXELS * (across ? 3 : 1);
-    for (int32_t ky = 0; ky < p->filter_h; ky++) {
+    const int32_t tap_step = 2 * EQ_PASS_PIXELS * (image.across ? 1 : image.input_c / 4);
+    const int32_t word_step = 2 * EQ_PASS_PIXELS * (image.across ? 3 : 1);
+    for (int32_t ky = 0; ky < image.filter_h; ky++) {
         const int32_t iy = y + ky;
-        for (int32_t kx = 0; kx < p->filter_w; kx++) {
+        for (int32_t kx = 0; kx < image.filter_w; kx++) {
             const int32_t ix = x + kx;
             eq_word *words = column + kx * tap_step;
-            if (iy < 0 || iy >= p->input_h || ix < 0 || ix >= p->input_w) {
+            if (iy < 0 || iy >= image.input_h || ix < 0 || ix >= image.input_w) {
                 const eq_word even = eq_widen_even(outside);
-                for (int32_t c = 0; c < p->input_c; c += 4) {
+                for (int32_t c = 0; c < image.input_c; c += 4) {
                     words[0] = even;
                     words[EQ_PASS_PIXELS] = even;
                     words += word_step;
                 }
             } else {
-                const int8_t *tap = input + (iy * p->input_w + ix) * p->input_c;
-                for (int32_t c = 0; c < p->input_c; c += 4) {
+                const int8_t *tap = input + (iy * image.input_w + ix) * image.input_c;
+                for (int32_t c = 0; c < image.input_c; c += 4) {
                     uint32_t four;
                     memcpy(&four, tap + c, 4);
                     eq_widen_dsp(words, four);
@@ -173,8 +193,15 @@ static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_words_dsp(const eq_conv_2d_d
                 }
             }
         }
-        column += 2 * EQ_PASS_PIXELS * p->filter_w * p->input_c / 4;
+        column += 2 * EQ_PASS_PIXELS * image.filter_w * image.input_c / 4;
     }
+}
+
+/* Whether the pixels of a 1x1 layer are those of one row, which has no border. */
+EQ_KERNEL int eq_conv_2d_in_one_row_dsp(const eq_conv_2d_dsp_params *p)
+{
+    return p->filter_h == 1 && p->filter_w == 1 && p->stride_h == 1 && p->stride_w == 1 &&
+           p->pad_top == 0 && p->pad_left == 0;
 }
 
 EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const int8_t *input,
@@ -182,14 +209,21 @@ EQ_KERNEL void eq_conv_2d_column_at_dsp(const eq_conv_2d_dsp_params *p, const in
 {
     const int32_t y = oy * p->stride_h - p->pad_top;
     const int32_t x = ox * p->stride_w - p->pad_left;
-    const int inside =
-        y >= 0 && y + p->filter_h <= p->input_h && x >= 0 && x + p->filter_w <= p->input_w;
+    const int inside = eq_conv_2d_in_one_row_dsp(p) || (y >= 0 && y + p->filter_h <= p->input_h &&
+                                                        x >= 0 && x + p->filter_w <= p->input_w);
+    const eq_conv_2d_image_dsp image = {p->input_h,
+                                        p->input_w,
+                                        p->input_c,
+                                        p->filter_h,
+                                        p->filter_w,
+                                        p->input_zero_point,
+                                        eq_conv_2d_across_dsp(p)};
     if (inside) {
         eq_conv_2d_column_dsp(p, input + (y * p->input_w + x) * p->input_c, column);
     } else if (p->input_c % 4 == 0) {
-        eq_conv_2d_border_words_dsp(p, input, y, x, column);
+        eq_conv_2d_border_words_dsp(image, input, y, x, column);
     } else {
-        eq_conv_2d_border_dsp(p, input, y, x, column);
+        eq_conv_2d_border_dsp(image, input, y, x, column);
     }
 }
 
@@ -303,7 +337,6 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
 {
     eq_word *columns = scratch;
     eq_pass_dsp pass = eq_pass_of_dsp(columns, p->steps, weights, p->output_c);
-    const int alone = p->output_h * p->output_w % EQ_PASS_PIXELS == 1;
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
@@ -322,7 +355,7 @@ EQ_KERNEL void eq_conv_2d_dsp_s8(const eq_conv_2d_dsp_params *p, const int8_t *i
                 }
                 if (pixels == EQ_PASS_PIXELS || left == pixels) {
                     eq_pixels_dsp(&p->scale, &pass, p->steps, weights, output, p->output_c, pixels,
-                                  alone);
+                                  p->alone);
                     output += pixels * p->output_c;
                     left -= pixels;
                     pixels = 0;

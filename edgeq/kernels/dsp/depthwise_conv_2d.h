@@ -29,6 +29,7 @@ typedef struct {
     int32_t band;       /* output lines made from one filling of the scratch */
     int32_t input_zero_point;
     int32_t merged; /* channels whose two roundings are one: 0 none, 1 all, 2 some */
+    int32_t paired; /* 1: lines by eq_depthwise_pairs_dsp.h, for 3x3 filters without limits */
     eq_scale_dsp scale;
 } eq_depthwise_conv_2d_dsp_params;
 
@@ -56,14 +57,71 @@ EQ_KERNEL int32_t eq_smlatb(uint32_t a, uint32_t b, int32_t acc)
     return acc;
 }
 
-/* A channel's line of input values, from `first` on, widened behind the padding. */
-EQ_KERNEL void eq_depthwise_line_dsp(const eq_depthwise_conv_2d_dsp_params *p, const int8_t *input,
-                                     eq_half *line)
+/* How a channel's lines of input values are widened. The assembly reads it by position. */
+typedef struct {
+    int32_t input_pitch; /* 0: bytes to the next value of a line */
+    int32_t input_step;  /* 4: bytes from the end of a line to the next one */
+    int32_t plane_step;  /* 8: the same of widened lines */
+    int32_t lines;       /* 12 */
+    int32_t skip;        /* 16: bytes of the unrolled loop to jump over on entry */
+    int32_t turns;       /* 20: of the loop, for a line */
+} eq_depthwise_fill_dsp;
+
+#define EQ_FILL_STEP_BYTES 10
+#define EQ_FILL_UNROLL 8
+
+/* All lines of a channel; `plane` is behind the padding of the first. */
+static EQ_NAKED EQ_UNUSED void eq_depthwise_fill_lines_dsp(const int8_t *input
+                                                           __attribute__((unused)),
+                                                           eq_half *plane __attribute__((unused)),
+                                                           const eq_depthwise_fill_dsp *fill
+                                                           __attribute__((unused)))
 {
-    EQ_UNROLL(8)
-    for (int32_t i = 0; i < p->input_along; i++) {
-        line[p->pad_along + i] = *input;
-        input += p->input_pitch;
+    __asm__ volatile("push {r4-r9, lr}\n\t"
+                     "ldmia r2!, {r3, r4, r5, r6, r7}\n\t"
+                     "ldr r8, [r2]\n\t"
+                     "adr r2, 2f\n\t"
+                     "add r7, r2\n\t"
+                     "orr r7, #1\n\t"
+                     "1:\n\t"
+                     "mov r9, r8\n\t"
+                     "bx r7\n\t"
+                     ".p2align 2\n\t"
+                     "2:\n\t"
+                     ".rept 8\n\t"
+                     "ldrsb.w r2, [r0]\n\t"
+                     "add r0, r3\n\t"
+                     "strh.w r2, [r1], #2\n\t"
+                     ".endr\n\t"
+                     "subs r9, #1\n\t"
+                     "bne 2b\n\t"
+                     "add r0, r4\n\t"
+                     "add r1, r5\n\t"
+                     "subs r6, #1\n\t"
+                     "bne 1b\n\t"
+                     "pop {r4-r9, pc}");
+}
+
+/* The same in C where a compiler knows how long lines are and unrolls for just that. */
+EQ_KERNEL void eq_depthwise_lines_in_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                         const int8_t *input, eq_half *plane,
+                                         const eq_depthwise_fill_dsp *fill)
+{
+    if (!EQ_KNOWN(p->input_along)) {
+        if (fill->lines > 0) {
+            eq_depthwise_fill_lines_dsp(input, plane + p->pad_along, fill);
+        }
+        return;
+    }
+    for (int32_t line = 0; line < fill->lines; line++) {
+        const int8_t *value = input;
+        EQ_UNROLL(8)
+        for (int32_t i = 0; i < p->input_along; i++) {
+            plane[p->pad_along + i] = *value;
+            value += p->input_pitch;
+        }
+        input += p->input_line_pitch;
+        plane += 2 * p->line_words;
     }
 }
 
@@ -116,11 +174,12 @@ EQ_KERNEL int32_t eq_depthwise_output_dsp(const eq_depthwise_conv_2d_dsp_params 
 }
 
 /* Two taps times the factor of their channel. */
-EQ_KERNEL uint32_t eq_depthwise_taps_dsp(const eq_depthwise_scale_dsp *scale, uint32_t pair)
+EQ_KERNEL uint32_t eq_depthwise_taps_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                         const eq_depthwise_scale_dsp *scale, uint32_t pair)
 {
     uint32_t low, high, both;
-    const int32_t factor = scale->factor;
-    if (!scale->merged) {
+    const int32_t factor = scale->merged ? scale->factor : 2;
+    if (p->merged == 0) {
         __asm__("sadd16 %0, %1, %1" : "=r"(both) : "r"(pair));
         return both;
     }
@@ -130,29 +189,22 @@ EQ_KERNEL uint32_t eq_depthwise_taps_dsp(const eq_depthwise_scale_dsp *scale, ui
     return both;
 }
 
-/* Whether all outputs of a layer come from the assembly. */
-EQ_KERNEL int eq_depthwise_has_pairs_dsp(const eq_depthwise_conv_2d_dsp_params *p)
-{
-    return p->filter_lines == 3 && p->filter_along == 3 && p->output_along >= 2 &&
-           p->scale.activation_min == INT8_MIN && p->scale.activation_max == INT8_MAX;
-}
-
 /* What is the same for all channels, with `window` the first line's inputs. */
-EQ_KERNEL eq_depthwise_pairs eq_depthwise_pairs_of_dsp(const eq_depthwise_conv_2d_dsp_params *p,
-                                                       const eq_word *window, int32_t lines)
+EQ_KERNEL void eq_depthwise_pairs_of_dsp(const eq_depthwise_conv_2d_dsp_params *p,
+                                         const eq_word *window, int32_t lines,
+                                         eq_depthwise_pairs *pairs)
 {
     const int32_t count = p->output_along / 2;
-    eq_depthwise_pairs pairs = {
-        .end = window + count * p->stride,
-        .output_pitch = p->output_pitch,
-        .lines_left = lines,
-        .line_step = 4 * p->stride * (p->line_words - count),
-        .output_step = p->output_line_pitch - 2 * count * p->output_pitch,
-        .end_step = 4 * p->stride * p->line_words,
-        .odd = p->output_along % 2,
-        .lines = {window, window + p->line_words, window + 2 * p->line_words},
-    };
-    return pairs;
+    pairs->end = window + count * p->stride;
+    pairs->output_pitch = p->output_pitch;
+    pairs->lines_left = lines;
+    pairs->line_step = 4 * p->stride * (p->line_words - count);
+    pairs->output_step = p->output_line_pitch - 2 * count * p->output_pitch;
+    pairs->end_step = 4 * p->stride * p->line_words;
+    pairs->odd = p->output_along % 2;
+    for (int32_t i = 0; i < 3; i++) {
+        pairs->lines[i] = window + i * p->line_words;
+    }
 }
 
 /* All lines of a channel. */
@@ -250,13 +302,13 @@ EQ_KERNEL void eq_depthwise_channel_dsp(const eq_depthwise_conv_2d_dsp_params *p
     const int32_t tap_words = eq_depthwise_tap_words_dsp(p);
     const eq_word *first = (const eq_word *)(const void *)plane;
     uint32_t others[2 * EQ_DEPTHWISE_MAX_TAP_WORDS];
-    uint32_t *taps = eq_depthwise_has_pairs_dsp(p) ? pairs->taps : others;
+    uint32_t *taps = p->paired ? pairs->taps : others;
     EQ_UNROLL(8)
     for (int32_t i = 0; i < tap_words; i++) {
-        taps[2 * i] = eq_depthwise_taps_dsp(&scale, eq_widen_even(stream[3 + i]));
-        taps[2 * i + 1] = eq_depthwise_taps_dsp(&scale, eq_widen_odd(stream[3 + i]));
+        taps[2 * i] = eq_depthwise_taps_dsp(p, &scale, eq_widen_even(stream[3 + i]));
+        taps[2 * i + 1] = eq_depthwise_taps_dsp(p, &scale, eq_widen_odd(stream[3 + i]));
     }
-    if (eq_depthwise_has_pairs_dsp(p)) {
+    if (p->paired) {
         pairs->bias = bias;
         pairs->multiplier = scale.multiplier;
         pairs->added = scale.added;
@@ -298,6 +350,14 @@ EQ_KERNEL void eq_depthwise_conv_2d_dsp_s8(const eq_depthwise_conv_2d_dsp_params
     const int32_t line_halves = 2 * p->line_words;
     const int32_t plane_lines = (p->band - 1) * p->stride + p->filter_lines;
     const int32_t stream_words = 3 + eq_depthwise_tap_words_dsp(p);
+    eq_depthwise_fill_dsp fill = {
+        .input_pitch = p->input_pitch,
+        .input_step = p->input_line_pitch - p->input_along * p->input_pitch,
+        .plane_step = 2 * (line_halves - p->input_along),
+        .skip = (EQ_FILL_UNROLL - p->input_along % EQ_FILL_UNROLL) % EQ_FILL_UNROLL *
+                EQ_FILL_STEP_BYTES,
+        .turns = (p->input_along + EQ_FILL_UNROLL - 1) / EQ_FILL_UNROLL,
+    };
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t y = 0; y < p->output_lines; y += p->band) {
             const int32_t lines = eq_min(p->band, p->output_lines - y);
@@ -309,12 +369,12 @@ EQ_KERNEL void eq_depthwise_conv_2d_dsp_s8(const eq_depthwise_conv_2d_dsp_params
             }
             const int32_t begin = eq_max(first, 0);
             const int32_t end = eq_min(first + plane_lines, p->input_lines);
-            eq_depthwise_pairs pairs = eq_depthwise_pairs_of_dsp(p, scratch, lines);
+            eq_depthwise_pairs pairs;
+            eq_depthwise_pairs_of_dsp(p, scratch, lines, &pairs);
+            fill.lines = end - begin;
             for (int32_t c = 0; c < p->channels; c++) {
-                for (int32_t line = begin; line < end; line++) {
-                    eq_depthwise_line_dsp(p, input + line * p->input_line_pitch + c,
-                                          plane + (line - first) * line_halves);
-                }
+                eq_depthwise_lines_in_dsp(p, input + begin * p->input_line_pitch + c,
+                                          plane + (begin - first) * line_halves, &fill);
                 eq_depthwise_channel_dsp(p, plane, stream, output + y * p->output_line_pitch + c,
                                          lines, &pairs);
                 stream += stream_words;

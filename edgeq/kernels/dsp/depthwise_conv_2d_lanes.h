@@ -11,7 +11,9 @@
 #include "eq_requantize_dsp.h"
 
 #define EQ_LANES_STEP_BYTES 36
+#ifndef EQ_LANES_UNROLL
 #define EQ_LANES_UNROLL 9
+#endif
 
 typedef struct {
     int32_t batches;
@@ -95,18 +97,19 @@ typedef struct {
                      "ldr pc, [lr, #24]\n\t"                                                       \
                      ".p2align 2\n\t"                                                              \
                      "2:\n\t"                                                                      \
-                     ".rept 9\n\t" EQ_LANES_STEP ".endr\n\t"                                       \
-                     "cmp r7, r12\n\t"                                                             \
-                     "bne 2b\n\t" outputs "ldrd r2, r3, [lr, #8]\n\t"                              \
-                     "strb r8, [r2], #1\n\t"                                                       \
-                     "strb r9, [r2], #1\n\t"                                                       \
-                     "strb r10, [r2], #1\n\t"                                                      \
-                     "strb r11, [r2], #1\n\t"                                                      \
-                     "str r2, [lr, #8]\n\t"                                                        \
-                     "add r0, #4\n\t"                                                              \
-                     "cmp r1, r3\n\t"                                                              \
-                     "bne 1b\n\t"                                                                  \
-                     "pop {r4-r11, pc}")
+                     ".rept " EQ_STRING(EQ_LANES_UNROLL) "\n\t" EQ_LANES_STEP ".endr\n\t"          \
+                                                         "cmp r7, r12\n\t"                         \
+                                                         "bne 2b\n\t" outputs                      \
+                                                         "ldrd r2, r3, [lr, #8]\n\t"               \
+                                                         "strb r8, [r2], #1\n\t"                   \
+                                                         "strb r9, [r2], #1\n\t"                   \
+                                                         "strb r10, [r2], #1\n\t"                  \
+                                                         "strb r11, [r2], #1\n\t"                  \
+                                                         "str r2, [lr, #8]\n\t"                    \
+                                                         "add r0, #4\n\t"                          \
+                                                         "cmp r1, r3\n\t"                          \
+                                                         "bne 1b\n\t"                              \
+                                                         "pop {r4-r11, pc}")
 
 static EQ_NAKED void eq_lanes_of_pixel_dsp(eq_lanes_dsp *pixel __attribute__((unused)))
 {
@@ -234,7 +237,12 @@ EQ_KERNEL void eq_depthwise_lanes_dsp_s8(const eq_depthwise_lanes_dsp_params *p,
                           .down = p->dilation_h * p->input_w * p->channels};
     pixel.skip =
         (EQ_LANES_UNROLL - count % EQ_LANES_UNROLL) % EQ_LANES_UNROLL * EQ_LANES_STEP_BYTES;
-    memset(outside, (int)p->input_zero_point, (size_t)p->channels);
+    /* Whole words; a loop that a compiler takes for one of bytes would call the C library. */
+    uint32_t zeros = (uint32_t)(p->input_zero_point & 0xFF) * 0x01010101u;
+    __asm__("" : "+r"(zeros));
+    for (int32_t c = 0; c < p->channels; c += 4) {
+        memcpy(outside + c, &zeros, 4);
+    }
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             eq_lanes_line_dsp(p, input, oy * p->stride_h - p->pad_top, outside, &pixel, weights);

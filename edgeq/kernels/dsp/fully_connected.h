@@ -119,7 +119,9 @@ typedef struct {
     const void *input_end;      /* 36 */
 } eq_row_pass_dsp;
 
+#ifndef EQ_ROW_PASS_UNROLL
 #define EQ_ROW_PASS_UNROLL 8
+#endif
 
 /* One scale for all outputs. Sums are doubled; a negative one takes one from what is added to the
  * rounded high half (see eq_matmul_dsp.h). Of the even outputs T - B = 256 * a is at hand. */
@@ -179,20 +181,21 @@ typedef struct {
                      "ldr pc, [sp, #4]\n\t"                                                        \
                      ".p2align 2\n\t"                                                              \
                      "2:\n\t"                                                                      \
-                     ".rept 8\n\t" step ".endr\n\t"                                                \
-                     "cmp r1, lr\n\t"                                                              \
-                     "bne 2b\n\t"                                                                  \
-                     "sub r9, r9, r10\n\t"                                                         \
-                     "sub r11, r11, r12\n\t" outputs "ldrd r2, r3, [sp, #8]\n\t"                   \
-                     "strb r9, [r2], #1\n\t"                                                       \
-                     "strb r10, [r2], #1\n\t"                                                      \
-                     "strb r11, [r2], #1\n\t"                                                      \
-                     "strb r12, [r2], #1\n\t"                                                      \
-                     "str r2, [sp, #8]\n\t"                                                        \
-                     "cmp r0, r3\n\t"                                                              \
-                     "bne 1b\n\t"                                                                  \
-                     "add sp, #36\n\t"                                                             \
-                     "pop {r4-r11, pc}")
+                     ".rept " EQ_STRING(EQ_ROW_PASS_UNROLL) "\n\t" step ".endr\n\t"                \
+                                                            "cmp r1, lr\n\t"                       \
+                                                            "bne 2b\n\t"                           \
+                                                            "sub r9, r9, r10\n\t"                  \
+                                                            "sub r11, r11, r12\n\t" outputs        \
+                                                            "ldrd r2, r3, [sp, #8]\n\t"            \
+                                                            "strb r9, [r2], #1\n\t"                \
+                                                            "strb r10, [r2], #1\n\t"               \
+                                                            "strb r11, [r2], #1\n\t"               \
+                                                            "strb r12, [r2], #1\n\t"               \
+                                                            "str r2, [sp, #8]\n\t"                 \
+                                                            "cmp r0, r3\n\t"                       \
+                                                            "bne 1b\n\t"                           \
+                                                            "add sp, #36\n\t"                      \
+                                                            "pop {r4-r11, pc}")
 
 #define EQ_DEFINE_ROW_PASS(name, step, outputs)                                                    \
     static EQ_NAKED void name(const eq_word *weights __attribute__((unused)),                      \

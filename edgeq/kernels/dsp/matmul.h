@@ -23,7 +23,9 @@
 /* Pixels of one pass, and bytes of code of one step of it. */
 #define EQ_PASS_PIXELS 3
 #define EQ_PASS_STEP_BYTES 68
+#ifndef EQ_PASS_UNROLL
 #define EQ_PASS_UNROLL 16
+#endif
 
 /* Widen four values of one pixel into its place among the columns of the others: for every four
  * values k there are k0 and k2 of each pixel, then k1 and k3 of each pixel. */
@@ -113,50 +115,54 @@ typedef struct {
  * columns 16, columns_end 20, where to enter the loop 24. Outputs are written from the last pixel
  * to the first, so that a pass with fewer pixels may give the same address more than once. */
 #define EQ_PASS(first, sign)                                                                       \
-    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
-                     "ldrd r8, r9, [r1]\n\t"                                                       \
-                     "ldrd r4, r5, [r1, #8]\n\t"                                                   \
-                     "ldrd r6, r7, [r1, #16]\n\t"                                                  \
-                     "ldr r10, [r1, #28]\n\t"                                                      \
-                     "sub r5, r4\n\t"                                                              \
-                     "sub r6, r4\n\t"                                                              \
-                     "adr r2, 2f\n\t"                                                              \
-                     "add r10, r2\n\t"                                                             \
-                     "orr r10, #1\n\t"                                                             \
-                     "push {r4-r10}\n\t"                                                           \
-                     "1:\n\t"                                                                      \
-                     "ldrd r8, r11, [r0], #8\n\t"                                                  \
-                     "ldr r1, [sp, #16]\n\t" EQ_PASS_FIRST_STEP "ldr pc, [sp, #24]\n\t"            \
-                     ".p2align 2\n\t"                                                              \
-                     "2:\n\t"                                                                      \
-                     ".rept 16\n\t" EQ_PASS_STEP ".endr\n\t"                                       \
-                     "ldr r7, [sp, #20]\n\t"                                                       \
-                     "cmp r1, r7\n\t"                                                              \
-                     "bne 2b\n\t"                                                                  \
-                     "sub r8, r8, r11\n\t"                                                         \
-                     "sub r9, r9, r12\n\t"                                                         \
-                     "sub r10, r10, lr\n\t"                                                        \
-                     "ldmia.w r0!, {r4, r5, r6}\n\t" first("r10") first("r9") first(               \
-                         "r8") "ldmia.w sp, {r1, r2, r3, r7}\n\t"                                  \
-                               "strb r10, [r1, r3]\n\t"                                            \
-                               "strb r9, [r1, r2]\n\t"                                             \
-                               "strb r8, [r1], #1\n\t"                                             \
-                               "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE("lr", sign)      \
-                                   EQ_PASS_REQUANTIZE("r12", sign)                                 \
-                                       EQ_PASS_REQUANTIZE("r11", sign) "strb lr, [r1, r3]\n\t"     \
-                                                                       "strb r12, [r1, r2]\n\t"    \
-                                                                       "strb r11, [r1], #1\n\t"    \
-                                                                       "str r1, [sp]\n\t"          \
-                                                                       "cmp r0, r7\n\t"            \
-                                                                       "bne 1b\n\t"                \
-                                                                       "add sp, #28\n\t"           \
-                                                                       "pop {r4-r11, pc}")
+    __asm__ volatile(                                                                              \
+        "push {r4-r11, lr}\n\t"                                                                    \
+        "ldrd r8, r9, [r1]\n\t"                                                                    \
+        "ldrd r4, r5, [r1, #8]\n\t"                                                                \
+        "ldrd r6, r7, [r1, #16]\n\t"                                                               \
+        "ldr r10, [r1, #28]\n\t"                                                                   \
+        "sub r5, r4\n\t"                                                                           \
+        "sub r6, r4\n\t"                                                                           \
+        "adr r2, 2f\n\t"                                                                           \
+        "add r10, r2\n\t"                                                                          \
+        "orr r10, #1\n\t"                                                                          \
+        "push {r4-r10}\n\t"                                                                        \
+        "1:\n\t"                                                                                   \
+        "ldrd r8, r11, [r0], #8\n\t"                                                               \
+        "ldr r1, [sp, #16]\n\t" EQ_PASS_FIRST_STEP "ldr pc, [sp, #24]\n\t"                         \
+        ".p2align 2\n\t"                                                                           \
+        "2:\n\t"                                                                                   \
+        ".rept " EQ_STRING(                                                                        \
+            EQ_PASS_UNROLL) "\n\t" EQ_PASS_STEP ".endr\n\t"                                        \
+                            "ldr r7, [sp, #20]\n\t"                                                \
+                            "cmp r1, r7\n\t"                                                       \
+                            "bne 2b\n\t"                                                           \
+                            "sub r8, r8, r11\n\t"                                                  \
+                            "sub r9, r9, r12\n\t"                                                  \
+                            "sub r10, r10, lr\n\t"                                                 \
+                            "ldmia.w r0!, {r4, r5, r6}\n\t" first("r10") first("r9") first(        \
+                                "r8") "ldmia.w sp, {r1, r2, r3, r7}\n\t"                           \
+                                      "strb r10, [r1, r3]\n\t"                                     \
+                                      "strb r9, [r1, r2]\n\t"                                      \
+                                      "strb r8, [r1], #1\n\t"                                      \
+                                      "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE(          \
+                                          "lr", sign) EQ_PASS_REQUANTIZE("r12", sign)              \
+                                          EQ_PASS_REQUANTIZE("r11", sign) "strb lr, [r1, r3]\n\t"  \
+                                                                          "strb r12, [r1, r2]\n\t" \
+                                                                          "strb r11, [r1], #1\n\t" \
+                                                                          "str r1, [sp]\n\t"       \
+                                                                          "cmp r0, r7\n\t"         \
+                                                                          "bne 1b\n\t"             \
+                                                                          "add sp, #28\n\t"        \
+                                                                          "pop {r4-r11, pc}")
 
 /* The same for a single pixel: 9 instructions for 8 multiply-accumulates. r9 and r10 are the
  * columns and their end, r12 the output, lr the end of the weights; on the stack where to enter the
  * loop. */
 #define EQ_SINGLE_STEP_BYTES 36
+#ifndef EQ_SINGLE_UNROLL
 #define EQ_SINGLE_UNROLL 8
+#endif
 #define EQ_SINGLE_STEP                                                                             \
     "ldrd r5, r6, [r0], #8\n\t"                                                                    \
     "ldr r2, [r1], #12\n\t"                                                                        \
@@ -169,33 +175,35 @@ typedef struct {
     "smlad r11, r4, r3, r11\n\t"
 
 #define EQ_PASS_SINGLE(first, sign)                                                                \
-    __asm__ volatile("push {r4-r11, lr}\n\t"                                                       \
-                     "ldrd r9, r10, [r1]\n\t"                                                      \
-                     "ldr r12, [r1, #8]\n\t"                                                       \
-                     "ldr lr, [r1, #20]\n\t"                                                       \
-                     "ldr r3, [r1, #28]\n\t"                                                       \
-                     "adr r2, 2f\n\t"                                                              \
-                     "add r3, r2\n\t"                                                              \
-                     "orr r3, #1\n\t"                                                              \
-                     "push {r3}\n\t"                                                               \
-                     "1:\n\t"                                                                      \
-                     "ldrd r8, r11, [r0], #8\n\t"                                                  \
-                     "mov r1, r9\n\t"                                                              \
-                     "ldr pc, [sp]\n\t"                                                            \
-                     ".p2align 2\n\t"                                                              \
-                     "2:\n\t"                                                                      \
-                     ".rept 8\n\t" EQ_SINGLE_STEP ".endr\n\t"                                      \
-                     "cmp r1, r10\n\t"                                                             \
-                     "bne 2b\n\t"                                                                  \
-                     "sub r8, r8, r11\n\t"                                                         \
-                     "ldmia.w r0!, {r4, r5, r6}\n\t" first(                                        \
-                         "r8") "strb r8, [r12], #1\n\t"                                            \
-                               "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE(                 \
-                                   "r11", sign) "strb r11, [r12], #1\n\t"                          \
-                                                "cmp r0, lr\n\t"                                   \
-                                                "bne 1b\n\t"                                       \
-                                                "add sp, #4\n\t"                                   \
-                                                "pop {r4-r11, pc}")
+    __asm__ volatile(                                                                              \
+        "push {r4-r11, lr}\n\t"                                                                    \
+        "ldrd r9, r10, [r1]\n\t"                                                                   \
+        "ldr r12, [r1, #8]\n\t"                                                                    \
+        "ldr lr, [r1, #20]\n\t"                                                                    \
+        "ldr r3, [r1, #28]\n\t"                                                                    \
+        "adr r2, 2f\n\t"                                                                           \
+        "add r3, r2\n\t"                                                                           \
+        "orr r3, #1\n\t"                                                                           \
+        "push {r3}\n\t"                                                                            \
+        "1:\n\t"                                                                                   \
+        "ldrd r8, r11, [r0], #8\n\t"                                                               \
+        "mov r1, r9\n\t"                                                                           \
+        "ldr pc, [sp]\n\t"                                                                         \
+        ".p2align 2\n\t"                                                                           \
+        "2:\n\t"                                                                                   \
+        ".rept " EQ_STRING(                                                                        \
+            EQ_SINGLE_UNROLL) "\n\t" EQ_SINGLE_STEP ".endr\n\t"                                    \
+                              "cmp r1, r10\n\t"                                                    \
+                              "bne 2b\n\t"                                                         \
+                              "sub r8, r8, r11\n\t"                                                \
+                              "ldmia.w r0!, {r4, r5, r6}\n\t" first(                               \
+                                  "r8") "strb r8, [r12], #1\n\t"                                   \
+                                        "ldmia.w r0!, {r4, r5, r6}\n\t" EQ_PASS_REQUANTIZE(        \
+                                            "r11", sign) "strb r11, [r12], #1\n\t"                 \
+                                                         "cmp r0, lr\n\t"                          \
+                                                         "bne 1b\n\t"                              \
+                                                         "add sp, #4\n\t"                          \
+                                                         "pop {r4-r11, pc}")
 
 #define EQ_DEFINE_PASS(name, pass_of, first, sign)                                                 \
     static EQ_NAKED void name(const eq_word *weights __attribute__((unused)),                      \
@@ -245,10 +253,12 @@ EQ_KERNEL int32_t eq_pair_words_dsp(int32_t steps)
 EQ_KERNEL eq_pass_dsp eq_pass_of_dsp(const eq_word *columns, int32_t steps, const eq_word *weights,
                                      int32_t channels)
 {
-    eq_pass_dsp pass = {.columns = columns,
-                        .columns_end = columns + 2 * EQ_PASS_PIXELS * steps,
-                        .weights_end = weights + channels / 2 * eq_pair_words_dsp(steps),
-                        .skip = eq_pass_skip_dsp(steps)};
+    eq_pass_dsp pass;
+    pass.columns = columns;
+    pass.columns_end = columns + 2 * EQ_PASS_PIXELS * steps;
+    pass.weights_end = weights + channels / 2 * eq_pair_words_dsp(steps);
+    pass.twice_offset_plus_1 = 0;
+    pass.skip = eq_pass_skip_dsp(steps);
     return pass;
 }
 

@@ -64,20 +64,20 @@ EQ_KERNEL void eq_softmax_dsp_s8(const eq_softmax_params *p, const int8_t *input
         const int32_t headroom = eq_leading_zeros(sum);
         const int32_t reciprocal =
             eq_one_over_one_plus_x((int32_t)((sum << headroom) - 0x80000000u));
-        const int32_t exponent = 12 - headroom + 31 - 8;
-        /* From a sum of 512 on, even the largest result rounds to 0; TFLM stops there. */
+        int32_t exponent = 12 - headroom + 31 - 8;
+        uint32_t half = (uint32_t)1 << ((exponent - 1) & 31);
         const int32_t doubled = (int32_t)((uint32_t)reciprocal << 1);
-        const uint32_t half = (uint32_t)1 << (exponent - 1);
         if (exponent > 31) {
-            memset(output, INT8_MIN, (size_t)p->depth);
-        } else {
-            for (int32_t c = 0; c < p->depth; c++) {
-                const int32_t exp = eq_softmax_exp_dsp(p, exp_table, max - input[c]);
-                int32_t product;
-                __asm__("smmlar %0, %1, %2, %1" : "=r"(product) : "r"(exp), "r"(doubled));
-                const int32_t value = (int32_t)(((uint32_t)product + half) >> exponent);
-                output[c] = (int8_t)eq_saturate_8(value + INT8_MIN);
-            }
+            /* From a sum of 512 on, even the largest result rounds to 0; TFLM stops there. */
+            exponent = 31;
+            half = 0;
+        }
+        for (int32_t c = 0; c < p->depth; c++) {
+            const int32_t exp = eq_softmax_exp_dsp(p, exp_table, max - input[c]);
+            int32_t product;
+            __asm__("smmlar %0, %1, %2, %1" : "=r"(product) : "r"(exp), "r"(doubled));
+            const int32_t value = (int32_t)(((uint32_t)product + half) >> exponent);
+            output[c] = (int8_t)eq_saturate_8(value + INT8_MIN);
         }
         input += p->depth;
         output += p->depth;

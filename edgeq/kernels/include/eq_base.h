@@ -12,8 +12,8 @@
 #endif
 
 /* Products and sums of floats are rounded one by one, as in front ends their bytes are the same
- * everywhere. Left alone, gcc fuses them in its gnu modes (the usual ones), clang in all modes. What
- * may be fused says so with intrinsics. */
+ * everywhere. Left alone, gcc fuses them in its gnu modes (the usual ones), clang in all modes.
+ * What may be fused says so with intrinsics. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -95,6 +95,12 @@
 #define EQ_ALIGN(bytes)
 #define EQ_MAY_ALIAS
 #define EQ_UNROLL(count)
+#endif
+/* Whether a number is a constant of the function that a kernel is inlined into. */
+#if defined(__GNUC__)
+#define EQ_KNOWN(x) __builtin_constant_p(x)
+#else
+#define EQ_KNOWN(x) 0
 #endif
 #define EQ_STRING(text) EQ_STRING_(text)
 #define EQ_STRING_(text) #text

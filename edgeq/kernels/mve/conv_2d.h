@@ -23,6 +23,15 @@ typedef struct {
     eq_scale_mve scale;
 } eq_conv_2d_mve_params;
 
+/* What the pixels at the border need to know, by value: parameters whose address is passed on are
+ * no constants to a compiler. */
+typedef struct {
+    int32_t input_h, input_w, input_c;
+    int32_t filter_h, filter_w;
+    int32_t input_zero_point;
+    int32_t steps;
+} eq_conv_2d_image_mve;
+
 /* Copies sixteen bytes and advances both pointers. In C, gcc keeps the address of every copy of an
  * unrolled loop in a register or on the stack. */
 EQ_KERNEL void eq_copy_16_mve(const int8_t **from, int8_t **to)
@@ -34,20 +43,6 @@ EQ_KERNEL void eq_copy_16_mve(const int8_t **from, int8_t **to)
                      : "q0", "memory");
 }
 
-/* Copies any number of bytes, none too many. */
-EQ_KERNEL void eq_copy_mve(const int8_t *from, int8_t *to, int32_t bytes)
-{
-    __asm__ volatile("wlstp.8 lr, %2, 2f\n"
-                     "1:\n\t"
-                     "vldrb.u8 q0, [%0], #16\n\t"
-                     "vstrb.u8 q0, [%1], #16\n\t"
-                     "letp lr, 1b\n"
-                     "2:"
-                     : "+r"(from), "+r"(to)
-                     : "r"(bytes)
-                     : "lr", "q0", "memory");
-}
-
 /* One pixel's inputs, all inside the image. */
 EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_t *window,
                                      int8_t *column)
@@ -55,6 +50,12 @@ EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t pitch = p->input_w * p->input_c;
     const int32_t rest = row_bytes % 16;
+    if (!EQ_KNOWN(row_bytes)) {
+        for (int32_t ky = 0; ky < p->filter_h; ky++) {
+            eq_copy_mve(window + ky * pitch, column + ky * row_bytes, row_bytes);
+        }
+        return;
+    }
     /* Short rows but the last are copied as whole vectors, of which the next row overwrites what is
      * too much. */
     const int whole = row_bytes < 16 && pitch + row_bytes >= 16 &&
@@ -82,17 +83,18 @@ EQ_KERNEL void eq_conv_2d_column_mve(const eq_conv_2d_mve_params *p, const int8_
 }
 
 /* The same for a pixel at the border: what is outside the image is the zero point. */
-static EQ_NOINLINE void eq_conv_2d_border_mve(const eq_conv_2d_mve_params *p, const int8_t *input,
-                                              int32_t y, int32_t x, int8_t *column)
+static EQ_NOINLINE EQ_UNUSED void eq_conv_2d_border_mve(eq_conv_2d_image_mve image,
+                                                        const int8_t *input, int32_t y, int32_t x,
+                                                        int8_t *column)
 {
-    const int32_t row_bytes = p->filter_w * p->input_c;
-    const int32_t pitch = p->input_w * p->input_c;
-    const int32_t left = x * p->input_c;
+    const int32_t row_bytes = image.filter_w * image.input_c;
+    const int32_t pitch = image.input_w * image.input_c;
+    const int32_t left = x * image.input_c;
     const int32_t begin = eq_max(-left, 0);
     const int32_t inside = eq_max(eq_min(pitch - left, row_bytes) - begin, 0);
-    const int32_t last = eq_min(p->filter_h, p->input_h - y);
-    for (int32_t i = 0; i < p->steps; i++) {
-        vstrbq_s8(column + 16 * i, vdupq_n_s8((int8_t)p->input_zero_point));
+    const int32_t last = eq_min(image.filter_h, image.input_h - y);
+    for (int32_t i = 0; i < image.steps; i++) {
+        vstrbq_s8(column + 16 * i, vdupq_n_s8((int8_t)image.input_zero_point));
     }
     for (int32_t ky = eq_max(-y, 0); ky < last; ky++) {
         eq_copy_mve(input + ((y + ky) * pitch + left + begin), column + ky * row_bytes + begin,
@@ -103,12 +105,17 @@ static EQ_NOINLINE void eq_conv_2d_border_mve(const eq_conv_2d_mve_params *p, co
 EQ_KERNEL void eq_conv_2d_column_at_mve(const eq_conv_2d_mve_params *p, const int8_t *input,
                                         int32_t y, int32_t x, int8_t *column)
 {
-    const int inside =
-        y >= 0 && y + p->filter_h <= p->input_h && x >= 0 && x + p->filter_w <= p->input_w;
+    /* The pixels of a 1x1 layer are those of one row, which has no border. */
+    const int one_row = p->filter_h == 1 && p->filter_w == 1 && p->stride_h == 1 &&
+                        p->stride_w == 1 && p->pad_top == 0 && p->pad_left == 0;
+    const int inside = one_row || (y >= 0 && y + p->filter_h <= p->input_h && x >= 0 &&
+                                   x + p->filter_w <= p->input_w);
+    const eq_conv_2d_image_mve image = {p->input_h,  p->input_w,          p->input_c, p->filter_h,
+                                        p->filter_w, p->input_zero_point, p->steps};
     if (inside) {
         eq_conv_2d_column_mve(p, input + (y * p->input_w + x) * p->input_c, column);
     } else {
-        eq_conv_2d_border_mve(p, input, y, x, column);
+        eq_conv_2d_border_mve(image, input, y, x, column);
     }
 }
 

@@ -21,7 +21,8 @@ typedef struct {
     int32_t batches, channels;
     int32_t input_length, output_length;
     int32_t taps, pad;
-    int32_t columns; /* of four values, in scratch */
+    int32_t columns;  /* of four values, in scratch */
+    int32_t by_eight; /* 1: outputs by turns of eight, two columns, the last maybe partly wanted */
     int32_t input_zero_point;
     eq_scale_mve scale;
 } eq_depthwise_conv_1d_mve_params;
@@ -115,13 +116,6 @@ EQ_KERNEL void eq_line_channel_mve(const eq_depthwise_conv_1d_mve_params *p, con
     }
 }
 
-/* Whether the outputs are made by turns of eight: two columns, the last of which may be only partly
- * wanted. */
-EQ_KERNEL int eq_line_by_eight_mve(const eq_depthwise_conv_1d_mve_params *p)
-{
-    return p->output_length > 4 && 7 * p->channels <= (int32_t)UINT16_MAX;
-}
-
 /* What stays the same for all blocks of channels. */
 EQ_KERNEL void eq_line_start_mve(const eq_depthwise_conv_1d_mve_params *p, const int8_t *columns,
                                  eq_depthwise_pass_mve *pass)
@@ -182,7 +176,7 @@ EQ_KERNEL void eq_depthwise_conv_1d_mve_s8(const eq_depthwise_conv_1d_mve_params
         for (int32_t c = 0; c < p->channels; c += EQ_LINE_CHANNELS) {
             const int32_t channels = eq_min(p->channels - c, EQ_LINE_CHANNELS);
             eq_line_fill_mve(p, input + c, channels, columns);
-            if (eq_line_by_eight_mve(p)) {
+            if (p->by_eight) {
                 eq_line_block_mve(p, &pass, words, taps, channels, output + c);
                 words += 3 * channels;
                 taps += p->taps * channels;

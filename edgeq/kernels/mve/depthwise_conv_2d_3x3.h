@@ -35,6 +35,8 @@ typedef struct {
     int32_t pad_lines, pad_along;
     int32_t columns; /* in scratch */
     int32_t in_place;
+    int32_t by_eight; /* 1: the passes suit the layer */
+    int32_t lone;     /* 1: a last line has no second one, and is made by turns of eight */
     int32_t input_zero_point;
     eq_scale_mve scale;
 } eq_depthwise_conv_2d_3x3_mve_params;
@@ -138,25 +140,24 @@ EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, c
                                  int second)
 {
     const int32_t along = p->output_along, pitch = p->output_pitch;
-    const int single = !second && along >= 8;
+    const int single = p->lone && !second;
     const int32_t across = single ? 8 : 4;
     const int32_t next = second ? p->output_line_pitch : 0;
     const int32_t turns = (along + across - 1) / across;
     const int32_t back = turns * across - along;
-    eq_depthwise_pass_mve pass = {
-        .column = scratch,
-        .output = output,
-        .record = record,
-        .turns = turns - 1,
-        .output_offset = p->scale.output_offset,
-        .output_step = across * pitch,
-        .record_end = record + channels * EQ_PATCH_RECORD_BYTES,
-        .back_columns = back * EQ_PATCH_COLUMN_BYTES,
-        .back_outputs = back * pitch,
-        .next_column = along * EQ_PATCH_COLUMN_BYTES - 4,
-        .next_output = along * pitch - 1,
-        .shift = second ? 8 : 0,
-    };
+    eq_depthwise_pass_mve pass;
+    pass.column = scratch;
+    pass.output = output;
+    pass.record = record;
+    pass.turns = turns - 1;
+    pass.output_offset = p->scale.output_offset;
+    pass.output_step = across * pitch;
+    pass.record_end = record + channels * EQ_PATCH_RECORD_BYTES;
+    pass.back_columns = back * EQ_PATCH_COLUMN_BYTES;
+    pass.back_outputs = back * pitch;
+    pass.next_column = along * EQ_PATCH_COLUMN_BYTES - 4;
+    pass.next_output = along * pitch - 1;
+    pass.shift = second ? 8 : 0;
     for (int32_t i = 0; i < 4; i++) {
         /* Sums stand in pairs: outputs 0, 4, 1, 5 and so on of one line; 0, 2, 1, 3 of two. */
         const int32_t first = single ? i * pitch : (i & 1) * pitch + (i >> 1) * next;
@@ -174,14 +175,6 @@ EQ_KERNEL void eq_patch_pass_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, c
     }
 }
 
-/* Whether the passes suit a layer. */
-EQ_KERNEL int eq_patch_by_eight_mve(const eq_depthwise_conv_2d_3x3_mve_params *p)
-{
-    return p->stride == 1 && p->output_along >= 4 &&
-           p->output_line_pitch + 3 * p->output_pitch <= (int32_t)UINT16_MAX &&
-           7 * p->output_pitch <= (int32_t)UINT16_MAX;
-}
-
 /* The outputs at line `y` of a block of channels, and with stride 1 those of the next line. */
 EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, const int8_t *input,
                                   const int8_t *record, int8_t *output, int32_t channels, int32_t y,
@@ -195,7 +188,7 @@ EQ_KERNEL void eq_patch_lines_mve(const eq_depthwise_conv_2d_3x3_mve_params *p, 
         eq_patch_fill_mve(p, input, channels, first, 0, outside, scratch);
     }
     output += y * p->output_line_pitch;
-    if (eq_patch_by_eight_mve(p)) {
+    if (p->by_eight) {
         eq_patch_pass_mve(p, record, scratch, output, channels, y + 1 < p->output_lines);
         return;
     }
@@ -218,7 +211,12 @@ EQ_KERNEL void eq_depthwise_conv_2d_3x3_mve_s8(const eq_depthwise_conv_2d_3x3_mv
                                                int8_t *output, void *scratch)
 {
     const int32_t lines = p->stride == 1 ? 2 : 1;
-    memset(scratch, p->input_zero_point, (size_t)(p->columns * EQ_PATCH_COLUMN_BYTES + 16));
+    int8_t *patches = scratch;
+    int8x16_t outside = vdupq_n_s8((int8_t)p->input_zero_point);
+    __asm__("" : "+w"(outside)); /* a constant's loop would become a call of the C library */
+    for (int32_t i = 0; i <= p->columns * EQ_PATCH_COLUMN_BYTES; i += 16) {
+        vstrbq_s8(patches + i, outside);
+    }
     for (int32_t b = 0; b < p->batches; b++) {
         /* In place a block of channels is done before the next; else lines are, so that the output
          * can follow the input through memory. */

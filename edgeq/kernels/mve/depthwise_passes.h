@@ -135,14 +135,14 @@ typedef struct {
         EQ_ASM("movw r0, #0x0fff") \
         EQ_ASM("vmsr p0, r0") \
         EQ_ASM("1:") \
+        EQ_ASM("ldmia.w sp, {r0, r2, r4, r6}") \
         EQ_ASM("ldmia r11!, {r5, r7, r9}") \
         EQ_ASM("vpst") \
         EQ_ASM("vldrwt.u32 q4, [r11], #12") \
-        EQ_ASM("movs r0, #0") \
+        EQ_ASM("movs r4, #0") \
         EQ_ASM("vmov q5, q4") \
-        EQ_ASM("vshlc q5, r0, #32") \
+        EQ_ASM("vshlc q5, r4, #32") \
         lower \
-        EQ_ASM("ldr r0, [sp]") \
         EQ_ASM("wls lr, r0, 3f") \
         EQ_ASM("2:") \
         EQ_DEPTHWISE_TURN(first, second, scale, EQ_DEPTHWISE_ALL) \
@@ -154,11 +154,10 @@ typedef struct {
         EQ_DEPTHWISE_END)
 /* The filter one line lower: for outputs of the second line, or in place where there is none. */
 #define EQ_DEPTHWISE_LOWER \
-    EQ_ASM("ldr r2, [sp, #12]") \
     EQ_ASM("vmov q6, q4") \
     EQ_ASM("vmov q7, q5") \
-    EQ_ASM("vshl.u32 q6, r2") \
-    EQ_ASM("vshl.u32 q7, r2")
+    EQ_ASM("vshl.u32 q6, r6") \
+    EQ_ASM("vshl.u32 q7, r6")
 #define EQ_DEPTHWISE_PAIR(scale) \
     EQ_DEPTHWISE_PATCH(EQ_DEPTHWISE_LOWER, EQ_DEPTHWISE_FOUR("q0", "128"), \
                        EQ_DEPTHWISE_FOUR("q1", "128"), scale)
@@ -170,20 +169,19 @@ typedef struct {
     __asm__ volatile( \
         EQ_DEPTHWISE_START \
         EQ_ASM("1:") \
-        EQ_ASM("ldr r2, [sp, #12]") \
+        EQ_ASM("ldmia.w sp, {r0, r2, r4, r6}") \
         EQ_ASM("ldmia r11!, {r5, r7, r9}") \
-        EQ_ASM("vctp.8 r2") \
+        EQ_ASM("vctp.8 r6") \
         EQ_ASM("vpst") \
         EQ_ASM("vldrbt.u8 q4, [r12]") \
-        EQ_ASM("add r12, r2") \
-        EQ_ASM("movs r0, #0") \
+        EQ_ASM("add r12, r6") \
+        EQ_ASM("movs r4, #0") \
         EQ_ASM("vmov q5, q4") \
-        EQ_ASM("vshlc q5, r0, #8") \
+        EQ_ASM("vshlc q5, r4, #8") \
         EQ_ASM("vmov q6, q5") \
-        EQ_ASM("vshlc q6, r0, #8") \
+        EQ_ASM("vshlc q6, r4, #8") \
         EQ_ASM("vmov q7, q6") \
-        EQ_ASM("vshlc q7, r0, #8") \
-        EQ_ASM("ldrd r0, r2, [sp]") \
+        EQ_ASM("vshlc q7, r4, #8") \
         EQ_ASM("vmsr p0, r2") \
         EQ_ASM("wls lr, r0, 3f") \
         EQ_ASM("2:") \

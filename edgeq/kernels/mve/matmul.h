@@ -49,13 +49,16 @@ enum { EQ_PASS_ANY, EQ_PASS_SHORT, EQ_PASS_WINDOW };
 #define EQ_TILE_RECTIFIED
 
 /* On the stack: pixels 0 4 8 12, first_end 16, where to enter the loop 20, output 24,
- * weights_end 28. q4: where outputs go; q5: the output's zero point; q6: what q4 advances by. */
-#define EQ_TILE(sign) \
+ * weights_end 28. q4: where outputs go; q5: the output's zero point; q6: what q4 advances by; q7 what
+ * `added` takes for the sums of each pixel, found by `start`. */
+#define EQ_TILE(sign) EQ_TILE_OF("8", "", "", sign)
+#define EQ_TILE_OF(unroll, start, added, sign) \
     __asm__ volatile( \
         "push {r4-r11, lr}\n\t" \
-        "vpush {d8-d13}\n\t" \
+        "vpush {d8-d15}\n\t" \
         "ldrd r9, r11, [r0, #32]\n\t" \
         "vldrw.u32 q4, [r0, #40]\n\t" \
+        start \
         "vdup.16 q5, r11\n\t" \
         "ldmia r0, {r1-r8}\n\t" \
         "mov r0, #2\n\t" \
@@ -70,7 +73,7 @@ enum { EQ_PASS_ANY, EQ_PASS_SHORT, EQ_PASS_WINDOW };
         "ldr.w pc, [sp, #20]\n\t" \
         ".p2align 2\n\t" \
         "2:\n\t" \
-        ".rept 8\n\t" \
+        ".rept " unroll "\n\t" \
         EQ_TILE_STEP("vmladava.s8") \
         ".endr\n\t" \
         "cmp r1, r11\n\t" \
@@ -82,6 +85,7 @@ enum { EQ_PASS_ANY, EQ_PASS_SHORT, EQ_PASS_WINDOW };
         "ldmia r9!, {r0, r2, r4, r6, r8, r10}\n\t" \
         "vadd.i32 q0, q0, r0\n\t" \
         "vadd.i32 q1, q1, r2\n\t" \
+        added \
         "vqrdmulh.s32 q0, q0, r4\n\t" \
         "vqrdmulh.s32 q1, q1, r6\n\t" \
         sign \
@@ -97,7 +101,7 @@ enum { EQ_PASS_ANY, EQ_PASS_SHORT, EQ_PASS_WINDOW };
         "cmp r9, r2\n\t" \
         "bne 1b\n\t" \
         "add sp, #32\n\t" \
-        "vpop {d8-d13}\n\t" \
+        "vpop {d8-d15}\n\t" \
         "pop {r4-r11, pc}")
 /* clang-format on */
 
@@ -115,6 +119,20 @@ static EQ_NAKED void eq_tile_signed_mve(const eq_tile_mve *tile __attribute__((u
     EQ_TILE(EQ_TILE_SIGNED);
 }
 
+/* Copies any number of bytes, none too many. */
+EQ_KERNEL void eq_copy_mve(const int8_t *from, int8_t *to, int32_t bytes)
+{
+    __asm__ volatile("wlstp.8 lr, %2, 2f\n"
+                     "1:\n\t"
+                     "vldrb.u8 q0, [%0], #16\n\t"
+                     "vstrb.u8 q0, [%1], #16\n\t"
+                     "letp lr, 1b\n"
+                     "2:"
+                     : "+r"(from), "+r"(to)
+                     : "r"(bytes)
+                     : "lr", "q0", "memory");
+}
+
 /* Where the outputs of a tile's pixels go. */
 EQ_KERNEL void eq_tile_places_mve(int32_t channels, eq_tile_mve *tile)
 {
@@ -124,14 +142,19 @@ EQ_KERNEL void eq_tile_places_mve(int32_t channels, eq_tile_mve *tile)
     }
 }
 
+/* Bytes to jump over for so many steps, of which the first stands before the loop. */
+EQ_KERNEL int32_t eq_tile_skip_mve(int32_t steps, int32_t unroll)
+{
+    const int32_t rest = (steps - 1) % unroll;
+    return (steps == 1 || rest != 0 ? unroll - rest : 0) * EQ_TILE_STEP_BYTES;
+}
+
 /* What stays the same for all tiles of a layer whose inputs stand in columns, one after another. */
 EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32_t channels,
                                  const int8_t *columns, eq_tile_mve *tile)
 {
-    const int32_t more = steps - 1;
-    const int32_t rest = more % EQ_TILE_UNROLL;
     tile->first_end = columns + 16 * steps;
-    tile->skip = (more == 0 || rest != 0 ? EQ_TILE_UNROLL - rest : 0) * EQ_TILE_STEP_BYTES;
+    tile->skip = eq_tile_skip_mve(steps, EQ_TILE_UNROLL);
     tile->output_offset = scale->output_offset;
     for (int32_t i = 0; i < EQ_TILE_PIXELS; i++) {
         tile->pixels[i] = columns + i * 16 * steps;
@@ -143,7 +166,7 @@ EQ_KERNEL void eq_tile_start_mve(const eq_scale_mve *scale, int32_t steps, int32
 EQ_KERNEL void eq_tile_fill_mve(int32_t steps, int32_t pixels, int8_t *columns, eq_tile_mve *tile)
 {
     for (int32_t i = pixels; i < EQ_TILE_PIXELS; i++) {
-        memcpy(columns + i * 16 * steps, columns + (pixels - 1) * 16 * steps, (size_t)(16 * steps));
+        eq_copy_mve(columns + (pixels - 1) * 16 * steps, columns + i * 16 * steps, 16 * steps);
         tile->at[2 * i] = tile->at[2 * pixels - 2];
         tile->at[2 * i + 1] = tile->at[2 * pixels - 1];
     }

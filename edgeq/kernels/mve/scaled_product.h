@@ -18,10 +18,9 @@ typedef struct {
 } eq_scaled_product_mve_params;
 
 /* clang-format off */
-/* The high multiplication adds to the sign of the product, see eq_fully_connected_mve.h. */
-#define EQ_SCALED_PRODUCT_EIGHT_MVE(add, second) \
-    "vadd.i16 q0, q0, r8\n\t" \
-    add \
+/* Eight scaled products in q0. The high multiplication adds to the sign of the product, see
+ * eq_fully_connected_mve.h. */
+#define EQ_SCALED_PRODUCTS_MVE(second) \
     "vmullb.s16 q2, q0, " second "\n\t" \
     "vmullt.s16 q3, q0, " second "\n\t" \
     "vshr.s32 q0, q2, #31\n\t" \
@@ -31,7 +30,11 @@ typedef struct {
     "vrshl.s32 q0, r11\n\t" \
     "vrshl.s32 q2, r11\n\t" \
     "vqmovnb.s32 q0, q0\n\t" \
-    "vqmovnt.s32 q0, q2\n\t" \
+    "vqmovnt.s32 q0, q2\n\t"
+#define EQ_SCALED_PRODUCT_EIGHT_MVE(add, second) \
+    "vadd.i16 q0, q0, r8\n\t" \
+    add \
+    EQ_SCALED_PRODUCTS_MVE(second) \
     "vqadd.s16 q0, q0, r12\n\t" \
     "vqmovnb.s16 q0, q0\n\t"
 

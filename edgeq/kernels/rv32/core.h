@@ -9,6 +9,7 @@
 typedef int32_t eq_lane;
 
 #define EQ_DOT_PIXELS 4
+#define EQ_DOT_SUMS 4 /* numbers: the sums, each of which begins with 0 */
 #define EQ_ROW_OUTPUTS 4
 #define EQ_ROW_UNROLL 1
 /* Added to every weight by the host. */

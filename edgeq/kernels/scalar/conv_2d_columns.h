@@ -19,18 +19,22 @@ typedef struct {
     eq_scale scale;
 } eq_conv_2d_columns_params;
 
-/* Widen one pixel's inputs; returns their sum. */
+/* Widen one pixel's inputs; returns what the offset of the weights adds to each of its sums. */
 EQ_KERNEL int32_t eq_conv_2d_column(const eq_conv_2d_columns_params *p, const int8_t *input,
                                     int32_t oy, int32_t ox, eq_lane *column)
 {
     const int32_t row_bytes = p->filter_w * p->input_c;
     const int32_t image_bytes = p->input_w * p->input_c;
     const int32_t left = (ox * p->stride_w - p->pad_left) * p->input_c;
+    /* The pixels of a 1x1 layer are those of one row, which has no border. */
+    const int one_row = p->filter_h == 1 && p->filter_w == 1 && p->stride_h == 1 &&
+                        p->stride_w == 1 && p->pad_top == 0 && p->pad_left == 0;
     int32_t sum = 0;
     for (int32_t ky = 0; ky < p->filter_h; ky++) {
         const int32_t iy = oy * p->stride_h - p->pad_top + ky;
         const int8_t *row = input + iy * image_bytes + left;
-        if (iy >= 0 && iy < p->input_h && left >= 0 && left + row_bytes <= image_bytes) {
+        if (one_row ||
+            (iy >= 0 && iy < p->input_h && left >= 0 && left + row_bytes <= image_bytes)) {
             EQ_UNROLL(4)
             for (int32_t i = 0; i < row_bytes; i++) {
                 *column = row[i];
@@ -50,48 +54,52 @@ EQ_KERNEL int32_t eq_conv_2d_column(const eq_conv_2d_columns_params *p, const in
             }
         }
     }
-    return sum;
+    return EQ_WEIGHT_OFFSET * sum;
+}
+
+/* The same for the pixel number `pixel` of a group, whose sums `sums` are. */
+EQ_KERNEL void eq_conv_2d_pixel(const eq_conv_2d_columns_params *p, const int8_t *input, int32_t oy,
+                                int32_t ox, eq_lane *columns, int32_t pixel, int32_t *sums)
+{
+    const int32_t added = eq_conv_2d_column(p, input, oy, ox, columns + pixel);
+    if (EQ_WEIGHT_OFFSET != 0) {
+        sums[EQ_DOT_PIXELS + pixel] = -added;
+    }
 }
 
 /* One output channel of these pixels, from their sums. */
 EQ_KERNEL void eq_conv_2d_channel(const eq_conv_2d_columns_params *p, const int32_t *sums,
-                                  const int32_t *sums_of_inputs, const eq_requant *requant,
-                                  int8_t *out, int32_t pixels)
+                                  const eq_requant *requant, int8_t *out, int32_t pixels)
 {
     const eq_channel channel = eq_channel_of(&p->scale, requant);
     for (int32_t i = 0; i < pixels; i++) {
-        int32_t acc = channel.bias + sums[i];
-        if (EQ_WEIGHT_OFFSET != 0) {
-            acc -= EQ_WEIGHT_OFFSET * sums_of_inputs[i];
-        }
-        *out = (int8_t)eq_scale_output(&p->scale, &channel, acc);
+        *out = (int8_t)eq_scale_output(&p->scale, &channel, channel.bias + sums[i]);
         out += p->output_c;
     }
 }
 
 /* All output channels of up to EQ_DOT_PIXELS pixels. */
 EQ_KERNEL void eq_conv_2d_channels(const eq_conv_2d_columns_params *p, const eq_lane *columns,
-                                   const int32_t *sums_of_inputs, const int8_t *weights,
-                                   const eq_requant *requant, int8_t *output, int32_t pixels)
+                                   int32_t *sums, const int8_t *weights, const eq_requant *requant,
+                                   int8_t *output, int32_t pixels)
 {
     const int32_t taps = p->filter_h * p->filter_w * p->input_c;
     int32_t oc = 0;
 #ifdef EQ_DOT_TWO
     for (; oc + 1 < p->output_c; oc += 2) {
-        int32_t sums[2 * EQ_DOT_PIXELS];
-        eq_dot_two(weights, columns, taps, sums);
+        int32_t both[2 * EQ_DOT_PIXELS];
+        eq_dot_two(weights, columns, taps, both);
         weights += 2 * taps;
         for (int32_t k = 0; k < 2; k++) {
-            eq_conv_2d_channel(p, sums + k * EQ_DOT_PIXELS, sums_of_inputs, &requant[oc + k],
-                               output + oc + k, pixels);
+            eq_conv_2d_channel(p, both + k * EQ_DOT_PIXELS, &requant[oc + k], output + oc + k,
+                               pixels);
         }
     }
 #endif
     for (; oc < p->output_c; oc++) {
-        int32_t sums[EQ_DOT_PIXELS];
         eq_dot(weights, columns, taps, sums);
         weights += taps;
-        eq_conv_2d_channel(p, sums, sums_of_inputs, &requant[oc], output + oc, pixels);
+        eq_conv_2d_channel(p, sums, &requant[oc], output + oc, pixels);
     }
 }
 
@@ -104,10 +112,10 @@ EQ_KERNEL void eq_conv_2d_columns_s8(const eq_conv_2d_columns_params *p, const i
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
-        int32_t sums[EQ_DOT_PIXELS];
+        int32_t sums[EQ_DOT_SUMS];
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
-                sums[pixels] = eq_conv_2d_column(p, input, oy, ox, columns + pixels);
+                eq_conv_2d_pixel(p, input, oy, ox, columns, pixels, sums);
                 left--;
                 pixels++;
                 if (pixels == EQ_DOT_PIXELS || left == 0) {

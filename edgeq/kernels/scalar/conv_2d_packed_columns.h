@@ -10,27 +10,17 @@
 
 /* All output channels of up to EQ_DOT_PIXELS pixels; `row` holds the weights of one. */
 EQ_KERNEL void eq_conv_2d_packed_channels(const eq_conv_2d_columns_params *p,
-                                          const eq_lane *columns, const int32_t *sums_of_inputs,
+                                          const eq_lane *columns, int32_t *sums,
                                           const uint8_t *codes, const int8_t *values,
                                           const eq_requant *requant, int8_t *output, int32_t pixels,
                                           int8_t *row)
 {
     const int32_t taps = p->filter_h * p->filter_w * p->input_c;
     for (int32_t oc = 0; oc < p->output_c; oc++) {
-        const eq_channel channel = eq_channel_of(&p->scale, &requant[oc]);
-        int32_t sums[EQ_DOT_PIXELS];
-        int8_t *out = output + oc;
         eq_unpack(codes, values, taps, row);
         eq_dot(row, columns, taps, sums);
         codes += (taps + 1) / 2;
-        for (int32_t i = 0; i < pixels; i++) {
-            int32_t acc = channel.bias + sums[i];
-            if (EQ_WEIGHT_OFFSET != 0) {
-                acc -= EQ_WEIGHT_OFFSET * sums_of_inputs[i];
-            }
-            *out = (int8_t)eq_scale_output(&p->scale, &channel, acc);
-            out += p->output_c;
-        }
+        eq_conv_2d_channel(p, sums, &requant[oc], output + oc, pixels);
     }
 }
 
@@ -46,10 +36,10 @@ EQ_KERNEL void eq_conv_2d_packed_columns_s8(const eq_conv_2d_columns_params *p, 
     for (int32_t b = 0; b < p->batches; b++) {
         int32_t left = p->output_h * p->output_w;
         int32_t pixels = 0;
-        int32_t sums[EQ_DOT_PIXELS];
+        int32_t sums[EQ_DOT_SUMS];
         for (int32_t oy = 0; oy < p->output_h; oy++) {
             for (int32_t ox = 0; ox < p->output_w; ox++) {
-                sums[pixels] = eq_conv_2d_column(p, input, oy, ox, columns + pixels);
+                eq_conv_2d_pixel(p, input, oy, ox, columns, pixels, sums);
                 left--;
                 pixels++;
                 if (pixels == EQ_DOT_PIXELS || left == 0) {

@@ -7,6 +7,7 @@
 
 typedef struct {
     int32_t batches, input_c, output_c;
+    int32_t partial;     /* whether the last group has fewer outputs than the others */
     int32_t per_channel; /* 1: doubled multiplier and shift stand in the table, with the bias */
     int32_t doubled, shift_1; /* per-tensor: 2 * multiplier - 2^32, right shift less 1 */
     eq_scale scale;
@@ -38,7 +39,7 @@ EQ_KERNEL void eq_fully_connected_rows_s8(const eq_fully_connected_rows_params *
             int32_t sums[EQ_ROW_OUTPUTS];
             eq_row(group, row, row + taps, sums);
             group += EQ_ROW_OUTPUTS * taps;
-            for (int32_t k = 0; k < EQ_ROW_OUTPUTS && oc + k < p->output_c; k++) {
+            for (int32_t k = 0; k < EQ_ROW_OUTPUTS && (!p->partial || oc + k < p->output_c); k++) {
                 const int32_t *entry = &table[p->per_channel ? 3 * (oc + k) : oc + k];
                 eq_requant q;
                 q.bias = entry[0];

@@ -101,6 +101,7 @@ static EQ_LAYER void small_fully_connected_rows_1(const int8_t *input, const int
         .batches = 1,
         .input_c = 144,
         .output_c = 3,
+        .partial = 1,
         .per_channel = 0,
         .doubled = -2095944226,
         .shift_1 = 7,

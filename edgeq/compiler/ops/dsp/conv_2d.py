@@ -22,14 +22,18 @@ from edgeq.compiler.ops.shared.base import (
     SCRATCH,
     Call,
     Constant,
+    Loop,
     Node,
     Overlap,
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.compiler.ops.shared.windows import SIZES, one_row
 
 PIXELS = 3  # of one pass, EQ_PASS_PIXELS in eq_matmul_dsp.h
 _ACROSS = 3  # taps in a row that eq_widen_across_dsp takes
+_SCALE = ("scale.twice_offset_plus_1", "scale.rectified")
+_SHORT_ROW = 16  # bytes; three pixels' inputs are not widened together then
 
 
 def reading_order(g: dict[str, int]) -> NDArray[np.int64]:
@@ -101,12 +105,25 @@ def dsp_params(
     if scale is None or not plain:
         return None
     geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
+    geometry |= one_row(g)
     return {
         **geometry,
         "input_zero_point": node.input(0).zero_point,
         "steps": -(-channels.weights.shape[1] // 4),
+        "alone": int(geometry["output_h"] * geometry["output_w"] % PIXELS == 1),
         "scale": scale,
     }
+
+
+def _loops(params: dict[str, Any]) -> tuple[Loop, ...]:
+    """The passes over steps in eq_matmul_dsp.h."""
+    sign = "rectified" if params["scale"]["rectified"] else "signed"
+    pixels = params["batches"] * params["output_h"] * params["output_w"]
+    pairs, alone = -(-params["output_c"] // 2), params["alone"]
+    threes = -(-(pixels - alone) // PIXELS) * pairs
+    three = Loop("EQ_PASS_UNROLL", 16, f"eq_pass_{sign}_dsp", 68, 3, threes, params["steps"] - 1)
+    one = Loop("EQ_SINGLE_UNROLL", 8, f"eq_pass_single_{sign}_dsp", 36, 2, pairs, params["steps"])
+    return (three, one) if alone else (three,)
 
 
 def lower_dsp(
@@ -124,6 +141,7 @@ def lower_dsp(
     order = reading_order(g)
     params["scale"] = scale = pass_scale(params["scale"], channels)
     values = pass_stream(channels, joined_words(channels, order), scale)
+    row = params["filter_w"] * params["input_c"]
     return Call(
         "conv_2d",
         "eq_conv_2d_dsp_s8",
@@ -135,4 +153,7 @@ def lower_dsp(
         overlaps=(overlap,),
         macs=macs,
         kernels="dsp",
+        told=(*SIZES, "input_zero_point", "steps", *_SCALE),
+        alike=(row % 4 == 0, row < _SHORT_ROW, params["output_c"] % 2),
+        loops=_loops(params),
     )

@@ -24,6 +24,13 @@ MAX_TAP_WORDS = 8  # EQ_DEPTHWISE_MAX_TAP_WORDS
 _MERGED = 256  # EQ_DEPTHWISE_MERGED
 _BAND = 2  # output lines made at once where the output may not be the input's memory
 
+# What `oriented` gives that layers with one function between them are told.
+SIZES = (
+    *("channels", "input_bytes", "input_lines", "input_along", "input_line_pitch", "input_pitch"),
+    *("output_bytes", "output_lines", "output_along", "output_line_pitch", "output_pitch"),
+    *("pad_lines", "pad_along", "band", "input_zero_point", "scale.twice_offset_plus_1"),
+)
+
 
 def oriented(g: dict[str, int]) -> tuple[dict[str, int], bool]:
     """Lines along rows, or along columns where that wastes fewer outputs."""
@@ -81,6 +88,12 @@ def _pack(
     head = np.stack([channels.bias << np.maximum(bits, 1), channels.multiplier, how], axis=1)
     stream = np.concatenate([head, words], axis=1).reshape(-1)
     return as_words(stream)
+
+
+def _is_paired(params: dict[str, int], clamp: dict[str, int]) -> bool:
+    """Whether lines are computed by the assembly for filters of 3x3."""
+    small = params["filter_lines"] == params["filter_along"] == 3
+    return small and params["output_along"] >= 2 and tuple(clamp.values()) == (-128, 127)
 
 
 def band_overlap(
@@ -142,6 +155,7 @@ def lower_dsp(
             "band": band,
             "input_zero_point": node.input(0).zero_point,
             "merged": merged,
+            "paired": int(_is_paired(params, clamp)),
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
@@ -150,4 +164,5 @@ def lower_dsp(
         overlaps=(rule,) if rule is not None else (),
         macs=macs,
         kernels="dsp",
+        told=(*SIZES, "line_words", "merged", "scale.rectified"),
     )

@@ -13,6 +13,7 @@ from edgeq.compiler.ops.shared.base import (
     SCRATCH,
     Call,
     Constant,
+    Loop,
     Node,
     Overlap,
     constant_args,
@@ -20,6 +21,11 @@ from edgeq.compiler.ops.shared.base import (
 from edgeq.compiler.ops.shared.channels import Channels
 
 _LANES = 4
+_INSIDE = 3  # filters that eq_lanes_inside_dsp takes are so high and wide
+_TOLD = (
+    *("input_h", "input_w", "output_h", "output_w", "channels", "pad_top", "pad_left"),
+    *("input_zero_point", "stream_words", "scale.twice_offset_plus_1", "scale.rectified"),
+)
 
 
 def _pack(
@@ -45,6 +51,25 @@ def _pack(
     groups = count // _LANES
     parts = [(channels.bias << up).reshape(groups, -1), words.reshape(groups, -1)]
     return as_words(np.concatenate([*parts, scale.reshape(groups, -1)], axis=1))
+
+
+def _loops(g: dict[str, int], *, merged: bool) -> tuple[Loop, ...]:
+    """The taps of a pixel that are read through a list of addresses."""
+    taps = g["filter_h"] * g["filter_w"]
+    pixels = g["batches"] * g["output_h"] * g["output_w"]
+    if merged and g["filter_h"] == g["filter_w"] == _INSIDE:  # only those at the border
+        pixels -= g["batches"] * _inside(g, "h") * _inside(g, "w")
+    function = "eq_lanes_merged_dsp" if merged else "eq_lanes_of_pixel_dsp"
+    groups = g["input_c"] // _LANES
+    return (Loop("EQ_LANES_UNROLL", 9, function, 36, 2, pixels * groups, taps),)
+
+
+def _inside(g: dict[str, int], axis: str) -> int:
+    """Outputs along an axis whose taps are all inside the image."""
+    reach = (g[f"filter_{axis}"] - 1) * g[f"dilation_{axis}"]
+    pad = g["pad_top" if axis == "h" else "pad_left"]
+    starts = np.arange(g[f"output_{axis}"]) * g[f"stride_{axis}"] - pad
+    return int(((starts >= 0) & (starts + reach < g[f"input_{axis}"])).sum())
 
 
 def lower_lanes(
@@ -86,4 +111,6 @@ def lower_lanes(
         overlaps=(rule,),
         macs=macs,
         kernels="dsp",
+        told=_TOLD,
+        loops=_loops(g, merged=merged),
     )

@@ -15,6 +15,7 @@ from edgeq.compiler.ops.shared.base import (
     SCRATCH,
     Call,
     Constant,
+    Loop,
     Node,
     constant_args,
 )
@@ -22,6 +23,11 @@ from edgeq.compiler.ops.shared.channels import Channels
 from edgeq.model.graph import Subgraph
 
 _WORTH_WIDENING = 16  # outputs
+_STEP_BYTES = (64, 56)  # EQ_ROW_STEP_BYTES, EQ_ROW_WIDENED_STEP_BYTES
+_TOLD = (
+    *("input_c", "output_c", "doubled", "shift_1"),
+    *("scale.twice_offset_plus_1", "scale.rectified"),
+)
 
 
 def _groups(channels: Channels) -> Channels:
@@ -114,7 +120,20 @@ def lower_dsp(
         else scratch_bytes(params["input_c"]),
         macs=macs,
         kernels="dsp",
+        told=_TOLD,
+        alike=(params["input_c"] % 4 == 0, params["output_c"] % 4 == 0),
+        loops=(_loop(values),),
     )
+
+
+def _loop(values: dict[str, Any]) -> Loop:
+    """The pass over steps in eq_fully_connected_dsp.h."""
+    widened, merged = values["widened"], values["merged"]
+    outputs = "channel" if values["per_channel"] else "merged" if merged else "tensor"
+    function = f"eq_row_pass_{'widened_' if widened else ''}{outputs}_dsp"
+    entries = values["batches"] * -(-values["output_c"] // 4)
+    steps = -(-values["input_c"] // 4)
+    return Loop("EQ_ROW_PASS_UNROLL", 8, function, _STEP_BYTES[widened], 2, entries, steps)
 
 
 def _widened_bytes(input_c: int) -> int:

@@ -53,10 +53,10 @@ def _lower_fast(
 ) -> Call | None:
     """The call of the kernel for this core; None where it has none for this layer."""
     call = None
-    if node.output().dtype != "int8":
-        return None
     if node.isa.has("mve"):
         call = mve_product(node, scale, limits)
+    if node.output().dtype != "int8":
+        return call
     if call is None and node.isa.has("dsp"):
         call = lower_product(node, scale, compute, limits)
     if node.isa.has("host"):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgeq.compiler.ops.mve import conv_2d_3x3
 from edgeq.compiler.ops.mve.fully_connected import dense_call
-from edgeq.compiler.ops.mve.layers import LANES, as_bytes, mve_scale, padded
+from edgeq.compiler.ops.mve.layers import LANES, TOLD, as_bytes, mve_scale, padded
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -19,6 +19,7 @@ from edgeq.compiler.ops.shared.base import (
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.compiler.ops.shared.windows import SIZES, one_row
 
 PIXELS = 4  # of one tile, EQ_TILE_PIXELS in eq_matmul_mve.h
 _SHORT = 8  # steps of columns that have a pass of their own, see eq_matmul_passes_mve.h
@@ -74,10 +75,11 @@ def lower_mve(
         shape = {"batches": g["batches"], "input_c": channels.weights.shape[1]}
         shape["output_c"] = g["output_c"]
         return dense_call(shape, channels, scale, macs, per_channel=True)
-    if conv_2d_3x3.suits(g):
+    if conv_2d_3x3.suits(g) and node.optimize != "size":
         stream = Constant("weights", "int8_t", pack(conv_2d_3x3.in_order(g, channels)), _WHERE)
         return conv_2d_3x3.lower_3x3(g, node, channels, clamp, stream, overlap, macs)
     steps = -(-channels.weights.shape[1] // LANES)
+    short = steps <= _SHORT and node.optimize != "size"
     geometry = {k: v for k, v in g.items() if k not in ("dilation_h", "dilation_w", "filter_c")}
     return Call(
         "conv_2d",
@@ -85,9 +87,10 @@ def lower_mve(
         "eq_conv_2d_mve_params",
         {
             **geometry,
+            **one_row(g),
             "input_zero_point": node.input(0).zero_point,
             "steps": steps,
-            "short_columns": int(steps <= _SHORT and node.optimize != "size"),
+            "short_columns": int(short),
             "scale": scale,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
@@ -96,4 +99,5 @@ def lower_mve(
         overlaps=(overlap,),
         macs=macs,
         kernels="mve",
+        told=(*SIZES, *TOLD) if short else (*SIZES, "steps", *TOLD),
     )

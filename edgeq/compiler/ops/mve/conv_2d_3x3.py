@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgeq.compiler.ops.mve.layers import LANES, mve_scale
+from edgeq.compiler.ops.mve.layers import LANES, TOLD, mve_scale
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -16,6 +16,7 @@ from edgeq.compiler.ops.shared.base import (
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.compiler.ops.shared.windows import SIZES
 
 _PIXELS = 4  # of one tile, EQ_TILE_PIXELS in eq_tile_mve.h
 _TAPS = 3
@@ -68,4 +69,5 @@ def lower_3x3(
         overlaps=(overlap,),
         macs=macs,
         kernels="mve",
+        told=(*SIZES, *TOLD),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.mve.layers import LANES, as_bytes, mve_scale, padded
+from edgeq.compiler.ops.mve.layers import LANES, TOLD, as_bytes, mve_scale, padded
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -25,7 +25,17 @@ from edgeq.compiler.ops.shared.channels import Channels
 _COLUMN_BYTES = 64  # EQ_PATCH_COLUMN_BYTES
 _VECTOR = 4  # channels
 _TAPS = 3  # of a patch's filter in each direction
+_REACH = 1 << 16  # of the distances between outputs in a pass
 _LINE_TAPS = 13  # of a filter over one line: sixteen values hold its windows of four outputs
+
+# What layers with one function between them are told; lines only where size is all that counts:
+# their functions are small, and slower by 3 % a kilobyte together.
+_LINE = ("channels", "input_length", "output_length", "taps", "pad", "columns", *TOLD)
+_ORIENTED = (
+    *("channels", "input_bytes", "input_lines", "input_along", "input_line_pitch", "input_pitch"),
+    *("output_bytes", "output_lines", "output_along", "output_line_pitch", "output_pitch"),
+    *("pad_lines", "pad_along"),
+)
 
 
 def _oriented(g: dict[str, int], *, swap: bool) -> dict[str, int]:
@@ -115,7 +125,7 @@ def lower_mve(
     shared = {"input_zero_point": node.input(0).zero_point, "scale": scale}
     if g["dilation_h"] == g["dilation_w"] == 1:
         if _is_line(g, "h", "w") or _is_line(g, "w", "h"):
-            return _lower_line(g, channels, shared, macs)
+            return _lower_line(g, node.optimize, channels, shared, macs)
         small = 1 < max(g["filter_h"], g["filter_w"]) <= _TAPS
         if small and (g["stride_h"], g["stride_w"]) in ((1, 1), (2, 2)):
             return _lower_3x3(g, node.optimize, channels, shared, macs)
@@ -129,7 +139,7 @@ def _is_line(g: dict[str, int], along: str, across: str) -> bool:
 
 
 def _lower_line(
-    g: dict[str, int], channels: Channels, shared: Mapping[str, Any], macs: int
+    g: dict[str, int], optimize: str, channels: Channels, shared: Mapping[str, Any], macs: int
 ) -> Call:
     """The call of the kernel for one line of values."""
     words = as_bytes(np.stack([channels.bias, channels.multiplier, -channels.shift], axis=1))
@@ -148,6 +158,7 @@ def _lower_line(
             "taps": channels.weights.shape[1],
             "pad": g["pad_top"] + g["pad_left"],
             "columns": columns,
+            "by_eight": int(output_length > _VECTOR and 7 * g["input_c"] < _REACH),
             **shared,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
@@ -156,6 +167,7 @@ def _lower_line(
         overlaps=(Overlap(0, exact=True),) if g["batches"] == 1 else (),
         macs=macs,
         kernels="mve",
+        told=_LINE if optimize == "size" else (),
     )
 
 
@@ -209,6 +221,9 @@ def _lower_3x3(
     columns = max((params["output_along"] - 1) * params["stride"] + 4, params["pad_along"] + 1)
     if params["stride"] == 1 and params["output_along"] > 1:
         columns -= 1
+    pitch, line_pitch = params["output_pitch"], params["output_line_pitch"]
+    by_eight = params["stride"] == 1 and params["output_along"] >= 4
+    by_eight &= max(line_pitch + 3 * pitch, 7 * pitch) < _REACH
     rules = [Overlap(0, exact=True)] if in_place else []
     if not in_place and g["batches"] == 1:
         rules.append(_line_rule(params))
@@ -220,6 +235,8 @@ def _lower_3x3(
             **params,
             "columns": columns,
             "in_place": int(in_place),
+            "by_eight": int(by_eight),
+            "lone": int(by_eight and params["output_lines"] % 2 and params["output_along"] >= 8),
             **shared,
         },
         (INPUT, *constant_args(1), OUTPUT, SCRATCH),
@@ -228,4 +245,5 @@ def _lower_3x3(
         overlaps=tuple(rules),
         macs=macs,
         kernels="mve",
+        told=(*_ORIENTED, "columns", *TOLD),
     )

@@ -9,6 +9,8 @@ from edgeq.compiler.ops.shared.channels import Channels
 from edgeq.model.graph import Tensor
 
 LANES = 16  # int8 values in a vector register
+# What layers with one function between them are told besides their sizes.
+TOLD = ("input_zero_point", "scale.output_offset", "scale.rectified")
 
 
 def mve_scale(channels: Channels, output: Tensor, clamp: dict[str, int]) -> dict[str, int] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeq.compiler.ops.dsp.product import lower_dsp
 from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES
+from edgeq.compiler.ops.neural.products import lower_product
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind, ParamValue, require
 from edgeq.compiler.ops.shared.broadcast import merged
 from edgeq.compiler.ops.shared.movement import require_same_type
@@ -80,8 +80,8 @@ def lower(node: Node) -> Call:
     require(a.dtype in _TYPES, f"{a.dtype} values")
     shape, depth = _shape(node)
     is_float = a.dtype == "float32"
-    if a.dtype == "int8" and node.isa.has("dsp"):
-        call = lower_dsp(shape, _scaling(node, depth), macs(node), bound=depth * 255 * 255)
+    if a.dtype == "int8":
+        call = lower_product(node, shape, _scaling(node, depth), macs(node), depth * 255 * 255)
         if call is not None:
             return call
     return Call(

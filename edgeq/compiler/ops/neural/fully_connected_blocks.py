@@ -69,6 +69,7 @@ def _dsp_call(dense: Call, channels: Channels, found: Blocks) -> Call:
             Constant("blocks", "uint8_t", found.table(), "per group: count, zero blocks between"),
         ),
         blocks=(found.count, found.stored.size),
+        loops=(),
     )
 
 
@@ -84,6 +85,7 @@ def _core_call(dense: Call, core: Core, channels: Channels, found: Blocks) -> Ca
         header="fully_connected_blocks",
         function="eq_fully_connected_blocks_s8",
         params_type="eq_fully_connected_blocks_params",
+        params={k: v for k, v in dense.params.items() if k != "partial"},
         args=(INPUT, *constant_args(3), OUTPUT, SCRATCH),
         constants=(
             Constant("weights", "int8_t", weights, found.note),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.compiler.ops.dsp.product import lower_dsp
+from edgeq.compiler.ops.neural import products
 from edgeq.compiler.ops.shared.base import (
     INPUT,
     OUTPUT,
@@ -109,7 +109,9 @@ def _dsp(
         **clamp(node),
     }
     bound = int(np.abs(bias).max(initial=0)) + depth * 255 * 255
-    return lower_dsp(shape, scaling, macs, bound=bound, bias=Constant("bias", "int32_t", bias))
+    return products.lower_product(
+        node, shape, scaling, macs, bound, bias=Constant("bias", "int32_t", bias)
+    )
 
 
 def _float32(node: Node, extent: dict[str, ParamValue], macs: int) -> Call:

@@ -14,6 +14,7 @@ from edgeq.compiler.ops.shared.base import (
     constant_args,
 )
 from edgeq.compiler.ops.shared.channels import Channels
+from edgeq.compiler.ops.shared.windows import SIZES, one_row
 
 
 def lower_columns(
@@ -31,6 +32,7 @@ def lower_columns(
     if scale is None or not plain:
         return None
     weights = Constant("weights", "int8_t", core.weights(channels.weights), "OHWI")
+    g = {**g, **one_row(g)}
     return Call(
         "conv_2d_columns",
         "eq_conv_2d_columns_s8",
@@ -45,4 +47,6 @@ def lower_columns(
         scratch_bytes=LANE_BYTES * core.pixels * channels.weights.shape[1],
         overlaps=(overlap,),
         macs=macs,
+        told=(*SIZES, "input_zero_point", "scale.twice_offset_plus_1"),
+        alike=(g["output_c"] % 2,),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.compiler.ops.dsp.depthwise_conv_2d import band_overlap, oriented
+from edgeq.compiler.ops.dsp.depthwise_conv_2d import SIZES, band_overlap, oriented
 from edgeq.compiler.ops.scalar.cores import LANE_BYTES, Core, column_requant, column_scale
 from edgeq.compiler.ops.shared.base import (
     INPUT,
@@ -62,4 +62,6 @@ def lower_lanes(
         scratch_bytes=LANE_BYTES * line_lanes * plane_lines,
         overlaps=(rule,) if rule is not None else (),
         macs=macs,
+        told=(*SIZES, "line_lanes"),
+        alike=(params["output_along"] % OUTPUTS == 0,),
     )

@@ -50,6 +50,7 @@ def lower_rows(
         "eq_fully_connected_rows_params",
         {
             **params,
+            "partial": int(missing[0] != 0),
             "per_channel": int(per_channel),
             "doubled": 0 if per_channel else int(2 * channels.multiplier[0]) - (1 << 32),
             "shift_1": 0 if per_channel else int(channels.shift[0]) - 1,
@@ -59,4 +60,6 @@ def lower_rows(
         (Constant("weights", "int8_t", core.weights(groups), "by groups of outputs"), table),
         scratch_bytes=full.shape[1] if missing[1] else 4,
         macs=macs,
+        told=("input_c", "output_c", "doubled", "shift_1", "scale.twice_offset_plus_1"),
+        alike=(missing[1] == 0,),
     )

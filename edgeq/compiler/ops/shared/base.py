@@ -170,6 +170,29 @@ class Overlap:
     output: int = 0
 
 
+@dataclass(frozen=True)
+class Loop:
+    """A loop of a kernel that is unrolled as often as it is worth in a program.
+
+    Attributes:
+        macro: The C macro that says how often.
+        most: What it is in the kernel's header.
+        function: The C function that the loop is in.
+        step_bytes: Code of one step.
+        turn: Instructions of a turn besides its steps.
+        entries: How often the loop is entered in one call of the layer.
+        steps: How many steps it does each time.
+    """
+
+    macro: str
+    most: int
+    function: str
+    step_bytes: int
+    turn: int
+    entries: int
+    steps: int
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """One call of one kernel: all that code generation needs to know about an op.
@@ -193,6 +216,10 @@ class Call:
         why_portable: What keeps the layer from the form that this core has for it.
         parts: In how many parts threads share its work; 1 for a call that one thread makes.
         stages: How many times they do, each stage behind all of the one before.
+        told: Parameters that cost little to look up instead of being constants, "scale.rectified"
+            for those in a struct: layers that differ in them alone share a function.
+        alike: What must be the same in such layers beside their other parameters.
+        loops: What may be unrolled less (`edgeq.compiler.codegen.unrolling`).
     """
 
     header: str
@@ -211,6 +238,9 @@ class Call:
     why_portable: str = ""
     parts: int = 1
     stages: int = 1
+    told: tuple[str, ...] = ()
+    alike: tuple[object, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
     def form(self, isa: Isa) -> tuple[str, str]:
         """The folder of its kernel, and on a core with forms of its own why it is not one of them.

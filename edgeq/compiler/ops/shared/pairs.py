@@ -8,6 +8,7 @@ everywhere, the layer takes another kernel.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from edgeq.compiler.ops.shared.steps import product_step
 _EIGHTS_TURN = 32  # EQ_EIGHTS_TURN
 # Of a product, dropped before it is added: SMLAWB drops 16 of an input with 8 more bits.
 _LOW_BITS = {"dsp": 8, "host": 0}
+_TOLD = ("shape.size", "factor1", "factor2", "constant")
 _HALF_RANGE = 1 << 31
 _LONG_ROW = 64
 _MOST_LEFT = 13  # of a product of 17 bits
@@ -61,6 +63,12 @@ def _sides(node: Node) -> tuple[dict[str, Any], bool]:
     return shape, swapped
 
 
+def _alike(params: Mapping[str, Any]) -> tuple[object, ...]:
+    """Whether rows have a rest behind their eights, and whether there is one row."""
+    *rows, size = params["shape.size"]
+    return (size % _EIGHTS_TURN == 0, max(rows) == 1)
+
+
 def _call(
     node: Node, header: str, params: Mapping[str, ParamValue], swapped: bool, core: str
 ) -> Call:
@@ -78,6 +86,8 @@ def _call(
         (repeated[1],) if repeated is not None else (),
         overlaps=in_place(node, *(arg.index for arg in args if arg.kind == "input")),
         kernels=core,
+        told=_TOLD if core == "dsp" else (),
+        alike=_alike(params),
     )
 
 
@@ -254,16 +264,24 @@ def host_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> C
 
 
 def mve_product(node: Node, scale: tuple[int, int], clamp: dict[str, int]) -> Call | None:
-    """The MVE kernel's call for a product; None where the shift is not to the right.
+    """The MVE kernel's call for a product; None where it does not suit.
+
+    Shifts are to the right; int16 values have no zero points, and no narrower limits.
 
     Args:
         scale: Multiplier and shift (left) of the products.
         clamp: activation_min and activation_max.
     """
     multiplier, left = scale
-    if not -31 <= left <= -1:
+    wide = node.output().dtype == "int16"
+    zero_points = [node.input(0).zero_point, node.input(1).zero_point, node.output().zero_point]
+    plain = not any(zero_points) and tuple(clamp.values()) == (-(1 << 15), (1 << 15) - 1)
+    if not -31 <= left <= -1 or (wide and not plain):
         return None
     params, swapped = _plain_product(node)
     limits = {"output_offset": node.output().zero_point, "rectified": 0, **clamp}
     params |= {"multiplier": multiplier, "shift": left, "scale": limits}
-    return _call(node, "scaled_product", params, swapped, "mve")
+    call = _call(node, "scaled_product", params, swapped, "mve")
+    if not wide:
+        return call
+    return replace(call, header="scaled_product_s16", function="eq_scaled_product_mve_s16")

@@ -6,6 +6,7 @@ from edgeq.compiler.ops.shared.base import Node, require
 from edgeq.model.graph import Tensor
 
 WINDOW_LIMIT = 1 << 20
+SIZES = ("input_h", "input_w", "input_c", "output_h", "output_w", "output_c")
 VALID = 1
 
 
@@ -78,3 +79,16 @@ def sliding(node: Node, filter_h: int, filter_w: int) -> dict[str, int]:
         "pad_top": padding_above(node, input_h, output_h, filter_h, stride_h, dilation_h),
         "pad_left": padding_before(node, input_w, output_w, filter_w, stride_w, dilation_w),
     }
+
+
+def one_row(g: dict[str, int]) -> dict[str, int]:
+    """What changes if all pixels of a 1x1 layer are those of one row; nothing for other layers.
+
+    In one row no pixel is at a border, and none is the last of a row but one.
+    """
+    ones = ("filter_h", "filter_w", "stride_h", "stride_w")
+    if any(g[name] != 1 for name in ones) or g["pad_top"] or g["pad_left"]:
+        return {}
+    pixels = g["batches"] * g["output_h"] * g["output_w"]
+    one = dict.fromkeys(("batches", "input_h", "output_h"), 1)
+    return {**one, "input_w": pixels, "output_w": pixels}
