@@ -19,8 +19,8 @@ from edgeq.compiler.codegen.loaded import large_tables, loaded_text
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Names, assign_names
 from edgeq.compiler.codegen.parallel import in_parts
+from edgeq.compiler.codegen.selftest import Golden
 from edgeq.compiler.codegen.source import (
-    Golden,
     alignment,
     function_lines,
     kernel_includes,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.compiler.codegen.source import Golden
+from edgeq.compiler.codegen.selftest import Golden
 from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph

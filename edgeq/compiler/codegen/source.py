@@ -2,66 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.boards.levels import Level
+from edgeq.compiler.codegen.calls import step_lines
 from edgeq.compiler.codegen.dispatch import chooser, target_lines
 from edgeq.compiler.codegen.guard import guard_lines
 from edgeq.compiler.codegen.header import describe, ordinal
 from edgeq.compiler.codegen.literals import array_lines, comment_text, initialiser
 from edgeq.compiler.codegen.memory import Memory
 from edgeq.compiler.codegen.names import Function, Names, address
-from edgeq.compiler.codegen.parallel import (
-    HEADER as PARALLEL,
-)
-from edgeq.compiler.codegen.parallel import (
-    in_parts,
-    pool_lines,
-    shared_function,
-    thread_lines,
-)
+from edgeq.compiler.codegen.parallel import HEADER as PARALLEL
+from edgeq.compiler.codegen.parallel import in_parts, pool_lines, shared_function, thread_lines
 from edgeq.compiler.codegen.push import EVENT_HEADERS, push_source_lines
+from edgeq.compiler.codegen.selftest import Golden, selftest_lines
 from edgeq.compiler.codegen.sharing import table_lines, with_expressions
-from edgeq.compiler.codegen.state import invoke_prologue, mark_lines, state_lines
+from edgeq.compiler.codegen.state import invoke_prologue, state_lines
 from edgeq.compiler.codegen.wrapping import wrapped
 from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
-from edgeq.compiler.plan.program import Program, Step
-
-_NEARLY = 1e-3  # of the largest value of an output
-
-
-@dataclass(frozen=True, eq=False)
-class Golden:
-    """A known input and the CRC-32 of every op's outputs for it.
-
-    Attributes:
-        inputs: Raw bytes of each model input.
-        crcs: One per step; None where control flow decides what a step leaves behind, and where
-            the C library or a fused multiplication decides over last bits.
-        near: Of outputs of floats without a CRC, by position, the values that are nearly theirs.
-        ends: The CRC-32 of outputs that no step alone leaves behind, by position.
-    """
-
-    inputs: tuple[bytes, ...]
-    crcs: tuple[int | None, ...]
-    near: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
-    ends: Mapping[int, int] = field(default_factory=dict)
-
-    @property
-    def has_crcs(self) -> bool:
-        """Whether there is a CRC of anything."""
-        return bool(self.ends) or any(crc is not None for crc in self.crcs)
-
-    @property
-    def tables(self) -> dict[str, bytes]:
-        """What the self-test has in flash, by the end of its name."""
-        found = {f"input_{position}": raw for position, raw in enumerate(self.inputs)}
-        return found | {f"output_{place}": values.tobytes() for place, values in self.near.items()}
+from edgeq.compiler.plan.program import Program
 
 
 def kernel_file(header: str, kernels: str) -> str:
@@ -123,7 +85,7 @@ def source_text(
     lines += chooser(name, levels) if levels else function_lines(program, names)
     lines += state_lines(program, plan, name, memory)
     lines += _accessors(program, plan, names, name, memory)
-    steps = _steps(program, plan, names, memory.owner(name))
+    steps = step_lines(program, plan, names, memory.owner(name))
     lines += [f"EQ_NOINLINE void {name}_invoke({memory.parameter(name)})", "{"]
     lines += [*invoke_prologue(program, name, memory), *memory.unused(*steps), *steps]
     lines += [f"    EQ_OP({len(program.steps)})", "}"]
@@ -131,7 +93,7 @@ def source_text(
     pushed = push_source_lines(program, plan, names, name, memory, reset)
     lines += ["", *pushed[:-1]] if pushed else []
     if golden is not None:
-        lines += _selftest(program, plan, names, name, golden, memory)
+        lines += selftest_lines(program, plan, names, name, golden, memory)
     return "\n".join(lines) + "\n"
 
 
@@ -261,42 +223,6 @@ def _function(program: Program, names: Names, function: Function) -> list[str]:
     ]
 
 
-def _steps(program: Program, plan: Plan, names: Names, owner: str) -> list[str]:
-    """The calls in order, with their hooks and the braces of control flow."""
-    lines, depth = [], 0
-    for number, step in enumerate(program.steps):
-        marks, depth = mark_lines(program, plan, names, owner, number, depth)
-        call = [f"    EQ_OP({number})", *_call(program, plan, names, number, step)]
-        lines += [*marks, *("    " * depth + line for line in call)]
-    return lines + mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
-
-
-def _call(program: Program, plan: Plan, names: Names, number: int, step: Step) -> list[str]:
-    op = step.op
-    shapes = " -> ".join(
-        "x".join(str(size) for size in program.tensor(index).shape)
-        for index in (max(op.inputs[0], 0) if op.inputs else op.outputs[0], op.outputs[0])
-    )
-    # A converter joins the names of all layers that it fused; the first one says enough.
-    layer = comment_text(program.tensor(op.outputs[0]).name.partition(";")[0])
-    note = f'    /* op {op.index} {op.name} "{layer}": {shapes}'
-    if step.call is None:
-        return [f"{note}, the same memory */"]
-    note += f", {step.call.macs:,} MACs */" if step.call.macs else " */"
-    function = names.by_step[number]
-    row = f"&{function.name}_layers[{function.row_of[number]}]"
-    arguments = [row] if function.told else []
-    for arg in step.call.args:
-        if arg.kind == "constant":
-            arguments.append(names.table_of[(number, arg.index)])
-        elif arg.kind == "scratch":
-            arguments.append(f"EQ_AT(void, {plan.scratch[number]})")
-        else:
-            indices = op.outputs if arg.kind == "output" else op.inputs
-            arguments.append(address(program, plan, names, indices[arg.index]))
-    return [note, *wrapped(f"    {names.through}{function.name}(", arguments, ");")]
-
-
 def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Memory) -> list[str]:
     lines = []
     of_state = memory.parameter(name)
@@ -321,92 +247,3 @@ def _accessors(program: Program, plan: Plan, names: Names, name: str, memory: Me
                 "",
             ]
     return lines
-
-
-def _selftest(
-    program: Program, plan: Plan, names: Names, name: str, golden: Golden, memory: Memory
-) -> list[str]:
-    owner = memory.owner(name)
-    lines = [*_crc_lines(name)] if golden.has_crcs else [""]
-    lines += [f"int {name}_selftest({memory.parameter(name)})", "{"]
-    if program.has_state:
-        lines.append(f"    {name}_reset({memory.argument});")
-    feed = [
-        f"    memcpy({ordinal(f'{name}_input', position)}({memory.argument}), "
-        f"{name}_golden_input_{position}, sizeof({name}_golden_input_{position}));"
-        for position in range(len(golden.inputs))
-    ]
-    stream = program.graph.stream
-    if stream is not None and stream.frames > 1:
-        lines += [
-            f"    for (int i = 1; i < {stream.frames}; i++) {{ /* frames until the first answer */",
-            *("    " + line for line in feed),
-            f"        {name}_invoke({memory.argument});",
-            "    }",
-        ]
-    lines += feed
-    depth = 0
-    for number, step in enumerate(program.steps):
-        marks, depth = mark_lines(program, plan, names, owner, number, depth)
-        call = _call(program, plan, names, number, step)
-        lines += [*marks, *("    " * depth + line for line in call)]
-        if golden.crcs[number] is None:
-            continue
-        check = _crc_of(program, plan, names, name, step.completes)
-        lines += _unless(check, golden.crcs[number], number + 1)
-    lines += mark_lines(program, plan, names, owner, len(program.steps), depth)[0]
-    for position, crc in golden.ends.items():
-        outputs = program.subgraph.outputs[position : position + 1]
-        lines += _unless(_crc_of(program, plan, names, name, outputs), crc, len(program.steps))
-    for position, values in golden.near.items():
-        lines += _nearly(f"{name}_golden_output_{position}", values, len(program.steps), ordinal(
-            f"{name}_output", position) + f"({memory.argument})")  # fmt: skip
-    again = [f"    {name}_reset({memory.argument});"] if stream is not None else []
-    return [*lines, *again, "    return 0;", "}"]
-
-
-def _crc_of(program: Program, plan: Plan, names: Names, name: str, tensors: Sequence[int]) -> str:
-    check = "0"
-    for index in tensors:
-        where = address(program, plan, names, index)
-        check = f"{name}_crc({check}, {where}, {program.tensor(index).bytes})"
-    return check
-
-
-def _unless(check: str, crc: int | None, number: int) -> list[str]:
-    return [f"    if ({check} != 0x{crc:08x}u) {{", f"        return {number};", "    }"]
-
-
-def _crc_lines(name: str) -> list[str]:
-    return [
-        "",
-        "/* CRC-32 (IEEE 802.3), bitwise: slow and small, for the self-test only. */",
-        f"static uint32_t {name}_crc(uint32_t crc, const void *data, uint32_t bytes)",
-        "{",
-        "    const uint8_t *byte = data;",
-        "    crc = ~crc;",
-        "    for (uint32_t i = 0; i < bytes; i++) {",
-        "        crc ^= byte[i];",
-        "        for (uint32_t bit = 0; bit < 8; bit++) {",
-        "            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));",
-        "        }",
-        "    }",
-        "    return ~crc;",
-        "}",
-        "",
-    ]
-
-
-def _nearly(table: str, values: NDArray[np.float32], number: int, output: str) -> list[str]:
-    """Lines that compare an output of floats with what it should nearly be."""
-    tolerance = max(_NEARLY * float(np.abs(values).max(initial=0.0)), 1e-6)
-    return [
-        f"    for (uint32_t i = 0; i < {values.size}u; i++) {{",
-        "        float difference;",
-        f"        memcpy(&difference, &{table}[4u * i], sizeof(difference));",
-        f"        difference -= {output}[i];",
-        f"        if (!(difference <= {tolerance:.8e}f && difference >= -{tolerance:.8e}f)) {{",
-        f"            return {number};",
-        "        }",
-        "    }",
-    ]
