@@ -12,7 +12,10 @@ methods get, at the learning rate of most (1e-3) and at that of structured pruni
 method is not praised for the training alone. Of the schemes that compute in float, dynamic runs in
 LiteRT only; the generated C takes the others, and holds their weights unpacked, as float32. Plain
 int4 keeps small layers at 8 bits and rounds layer after layer; "int4 in all layers" is
-`--precision '*=int4' --calibration minmax`, rounded as is said.
+`--precision '*=int4' --calibration minmax`, rounded as is said. Flash, arena and cycles are of the
+kernels of the day that a row was measured: the latest for int4, "more training, int4", "qat int4"
+and the conversions of the first task's network (seed 0); earlier ones, which had less flash and
+more cycles, for the rest.
 
 Converted models are kept in ~/.cache/edgeq/benchmarks/schemes, so that --again need not train.
 """
