@@ -41,6 +41,7 @@ _SETTINGS = {
     "ARG_MAX": (1,),
     "ARG_MIN": (1,),
     "BATCH_TO_SPACE_ND": (1, 2),
+    "BROADCAST_ARGS": (0, 1),
     "MIRROR_PAD": (1,),
     "RESIZE_BILINEAR": (1,),
     "RESIZE_NEAREST_NEIGHBOR": (1,),

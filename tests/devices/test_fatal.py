@@ -109,3 +109,15 @@ def test_values_that_threads_stumble_over_are_tried_without_them(tmp_path):
     path = softmax(tmp_path / "n.tflite", 1e-4, 600)
     with pytest.raises(EdgeqError, match=r"ends the process on this model: .*SOFTMAX"):
         edgeq.run(path, on=on, inputs=np.zeros((2, 1, 600), np.int8))
+
+
+def test_shapes_that_do_not_fit_are_tried_in_a_copy(tmp_path):
+    """`compile --golden` ended by SIGABRT, without a word."""
+    need(importlib.util.find_spec("tflite_micro") is not None, "tflite-micro")
+    path = tmp_path / "m.tflite"
+    one, other, both = (TensorSpec((2,), "int32") for _ in range(3))
+    path.write_bytes(single_op("BROADCAST_ARGS", [one, other], [both]))
+    fit = {"0": np.array([[1, 5]], np.int32), "1": np.array([[3, 5]], np.int32)}
+    assert np.asarray(edgeq.run(path, on="tflm", inputs=fit)).tolist() == [[[3, 5]]]
+    with pytest.raises(EdgeqError, match="its kernel for BROADCAST_ARGS trusts what its input 0"):
+        edgeq.run(path, on="tflm", inputs={**fit, "0": np.array([[2, 4]], np.int32)})

@@ -104,6 +104,10 @@ MODELS = {
     "LSTM int8": (lambda: made("LSTM int8"), 1),
     "LSTM int16": (lambda: made("LSTM int16"), 1),
     "SVDF int8": (lambda: made("SVDF int8"), 1),
+    **{
+        kind: (lambda kind=kind: made(kind), 0)
+        for kind in ("CIRCULAR_BUFFER of some calls", "SignalFramer", "SignalStacker")
+    },
     **{f"calls {n}": (lambda n=n: made("graph of subgraphs", n), 0) for n in range(4)},
 }
 
