@@ -230,17 +230,15 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
     raw = data.encode() if isinstance(data, str) else bytes(data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_neighbour(path, raw, _private_mode(path) if private else _ordinary_mode())
+        _write_neighbour(path, raw, _mode(path, 0o600 if private else 0o666 & ~_mask()))
     except OSError as error:
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
 
 
-def _private_mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-
-
-def _ordinary_mode() -> int:
-    return 0o666 & ~_mask()
+def _mode(path: Path, new: int) -> int:
+    """What an output may be read and written by: whoever might, if it is there already."""
+    old = path.lstat().st_mode if os.path.lexists(path) else 0
+    return stat.S_IMODE(old) & 0o777 if stat.S_ISREG(old) else new
 
 
 def _mask() -> int:

@@ -8,7 +8,7 @@ from edgeq.conversion.float_model import float_model
 from edgeq.conversion.proof.own import Comparison, compare_with_source
 from edgeq.conversion.sources.onnx import answers
 from edgeq.conversion.sources.onnx.ops import activations
-from edgeq.errors import LimitError
+from edgeq.errors import EdgeqError, LimitError
 from tests.conversion.onnx_cases import ints, model, op, several_ops, weights
 from tests.tools import need
 
@@ -109,3 +109,39 @@ def test_a_reading_that_is_accepted_is_warned_of(tmp_path, monkeypatch):
         edgeq.convert(tmp_path / "net.onnx", data=x)
     made = edgeq.convert(tmp_path / "net.onnx", data=x, accept_loss=True)
     assert any("does not compute what the model itself does" in text for text in made.warnings)
+
+
+def ops_of_constants():
+    """Ops that edgeq computes by layers, of nothing but constants."""
+    picture, square, ones = weights(1, 2, 4, 4), weights(3, 3), np.ones(2, np.float32)
+    cell = [weights(3, 1, 2), weights(1, 8, 2), weights(1, 8, 2)]
+    sizes = np.float32([1, 1, 2, 2])
+    yield "Conv", [picture, weights(3, 2, 2, 2)], {}
+    yield "ConvTranspose", [picture, weights(2, 3, 2, 2)], {}
+    yield "MatMul", [square, square], {}
+    yield "MatMul", [weights(2, 3), weights(4, 3, 2)], {}
+    yield "Gemm", [square, square], {"transB": 1}
+    yield "MaxPool", [picture], {"kernel_shape": [2, 2]}
+    yield "BatchNormalization", [picture, ones, ones, ones, ones], {}
+    yield "Softmax", [square], {}
+    yield "LayerNormalization", [square, np.ones(3, np.float32)], {}
+    yield "LSTM", cell, {"hidden_size": 2}
+    yield "Resize", [picture, None, sizes], {}
+    yield "Pad", [picture, ints(0, 0, 1, 1, 0, 0, 1, 1)], {}
+    yield "Sign", [square], {}
+
+
+@pytest.mark.parametrize(("kind", "read", "attributes"), list(ops_of_constants()))
+def test_what_layers_make_of_constants_is_one(tmp_path, kind, read, attributes):
+    """A traceback as an output, and refused where weights were computed so."""
+    names = [f"c{i}" if value is not None else "" for i, value in enumerate(read)]
+    constants = {name: value for name, value in zip(names, read, strict=True) if name}
+    node = onnx.helper.make_node(kind, names, ["z"], **attributes)
+    factor = onnx.helper.make_node("ReduceSum", ["z"], ["s"], keepdims=0)
+    product = onnx.helper.make_node("Mul", ["x", "s"], ["y"])
+    inputs = {"x": (1, 4)}
+    assert compared(tmp_path, model([node, factor, product], inputs, constants)) == Comparison(3)
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    onnx.save(model([node, relu], inputs, constants, ("y", "z")), tmp_path / "net.onnx")
+    with pytest.raises(EdgeqError, match="Output 'z' is the same whatever goes in"):
+        float_model(tmp_path / "net.onnx")

@@ -367,3 +367,22 @@ def test_folders_obey_the_umask(tmp_path, mask, mode):
     finally:
         os.umask(before)
     assert (tmp_path / "made").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize(("private", "new"), [(False, 0o644), (True, 0o600)])
+def test_files_that_are_replaced_keep_their_mode(tmp_path, private, new):
+    """A report that was closed to others was open to them after --force."""
+    before = os.umask(0o022)
+    try:
+        for name, mode in {"new": None, "closed": 0o600, "group": 0o660}.items():
+            path = tmp_path / name
+            if mode is not None:
+                path.touch()
+                path.chmod(mode)
+            write_whole(path, b"abc", private=private)
+            assert path.stat().st_mode & 0o777 == (mode or new), name
+        (tmp_path / "link").symlink_to("group")
+        write_whole(tmp_path / "link", b"abc", private=private)
+        assert (tmp_path / "link").lstat().st_mode & 0o777 == new
+    finally:
+        os.umask(before)

@@ -79,6 +79,8 @@ class Builder:
         result = layer(tensor)
         if weights:
             layer.set_weights([np.asarray(array) for array in weights])
+            if not any(map(self.keras.backend.is_keras_tensor, self.keras.tree.flatten(tensor))):
+                return layer(tensor)  # of constants: it was computed with the weights before
         return result
 
     def named(self, node: Node, tensor: Any) -> Any:

@@ -17,6 +17,8 @@ from edgeq.support.reasons import reason_of
 MOST_ELEMENTS = 1 << 26
 """Largest array that is computed: a few numbers in a file may ask for any size."""
 
+_MOST_PRODUCTS = 1 << 36  # some seconds of a product of matrices
+
 _UNREAD = ("Shape", "Size")  # of their inputs only the shape is looked at
 _TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
@@ -271,6 +273,16 @@ def _dequantize(node: Node, inputs: list[Array]) -> Array:
     )
 
 
+def _matmul(_node: Node, inputs: list[Array]) -> Array:
+    left, right = inputs
+    rows, columns = left.shape[-2:-1], right.shape[-1:] if right.ndim > 1 else ()
+    shape = bounded((*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), *rows, *columns))
+    if math.prod(shape) * left.shape[-1] > _MOST_PRODUCTS:
+        raise ValueError(f"a product of {left.shape} and {right.shape}")
+    product: Array = np.matmul(left, right)
+    return product
+
+
 _FOLDED: dict[str, Callable[[Node, list[Array]], Any]] = {
     "Abs": _unary(np.abs),
     "Add": _binary(np.add),
@@ -295,6 +307,7 @@ _FOLDED: dict[str, Callable[[Node, list[Array]], Any]] = {
     "Less": _test(np.less),
     "LessOrEqual": _test(np.less_equal),
     "Log": _unary(np.log),
+    "MatMul": _matmul,
     "Max": _binary(lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs))),
     "Min": _binary(lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs))),
     "Mod": _binary(np.mod),

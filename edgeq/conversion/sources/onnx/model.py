@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from edgeq.conversion.sources.imported import Imported
 from edgeq.conversion.sources.onnx.builder import Builder
 from edgeq.conversion.sources.onnx.folding import fold
@@ -140,14 +142,27 @@ def _run(net: Builder, node: Node, values: dict[str, Value]) -> None:
             why = reason_of(error) if ours else plain_words(first_line(error))
             raise net.refuse(node, why) from error
     several = made if isinstance(made, list) else [made]
+    if known:
+        several = [_computed(net, value) for value in several]
     found = zip(node.outputs, several, strict=False)
     values.update({name: value for name, value in found if name and value is not None})
+
+
+def _computed(net: Builder, value: Value | None) -> Value | None:
+    """What a layer makes of constants is one, whatever Keras computed it with."""
+    if value is None or value.constant is not None:
+        return value
+    return constant(np.asarray(net.stored(value)))
 
 
 def _output(net: Builder, name: str, value: Value) -> tuple[Any, Order]:
     """What the model gives under a name, and how its axes lie."""
     if value.constant is not None:
-        raise EdgeqError(f"Output '{plain(name)}' is the same whatever goes in.", net.graph.source)
+        raise EdgeqError(
+            f"Output '{plain(name)}' is the same whatever goes in.",
+            net.graph.source,
+            "export the model without it",
+        )
     net.current = Node("", plain(name), (), ())
     value = net.dense(value)
     last = channels_last(value.rank)
