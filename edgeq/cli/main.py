@@ -183,16 +183,26 @@ def _run(args: list[str]) -> int:
 
 def _said(error: OSError) -> str:
     """A full disk, or a path that cannot be; anything else is raised again."""
-    import tempfile
-
     from edgeq.support.output import NO_ROOM, is_full
 
+    if "No usable temporary directory" in str(error.strerror):  # no errno of its own
+        return "no folder takes temporary files; set TMPDIR to one that does, with room."
     if error.errno not in NO_ROOM | _NO_PATH:
         raise error
     name = error.filename2 or error.filename  # of a copy, the second is what is written
     if error.errno not in NO_ROOM:
         return f"there is no such path: {error.strerror}" + (f" ('{name}')." if name else ".")
     # Of a write to an open file the system does not say where it was.
-    places = [] if name else [Path(tempfile.gettempdir()), Path.cwd()]
+    places = [] if name else [*_temporary(), Path.cwd()]
     found = [str(name)] if name else [str(place) for place in places if is_full(place)]
     return f"cannot write: {error.strerror}" + (f" ('{', '.join(found)}')." if found else ".")
+
+
+def _temporary() -> list[Path]:
+    """The folder for temporary files, if one takes any."""
+    import tempfile
+
+    try:
+        return [Path(tempfile.gettempdir())]
+    except OSError:
+        return []

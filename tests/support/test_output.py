@@ -65,6 +65,20 @@ def test_the_disk_that_is_full_is_named(models, tmp_path, full):
     assert ("EDGEQ_CACHE" in done.stderr) == (full == "cache")
 
 
+@pytest.mark.parametrize("words", ["profile MODEL --on c", "verify MODEL --on sim:cortex-m4"])
+def test_no_folder_for_temporary_files(models, words):
+    """In a container that is read-only, or on a full disk; Python's error has no errno then."""
+    command, _, *rest = words.split()
+    limit = 'ulimit -f 0 && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", limit, "sh", sys.executable, "-m", "edgeq", command,
+         str(models / "ad01_int8.tflite"), *rest],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: no folder takes temporary files; set TMPDIR")
+
+
 def test_a_folder_is_no_file_even_with_force(tmp_path):
     with pytest.raises(EdgeqError, match="is a folder"):
         check_writable(tmp_path, force=True)
