@@ -198,6 +198,8 @@ class _Library:
         # opens a copy.
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
         self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
+        if sys.platform != "win32":  # what is mapped stays; a process that is killed leaves nothing
+            self.close()
         for name, values in sources.loaded.items():
             room = (ctypes.c_char * values.nbytes).in_dll(self.code, name)
             ctypes.memmove(room, values.ctypes.data, values.nbytes)

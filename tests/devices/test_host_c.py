@@ -1,4 +1,6 @@
 import json
+import sys
+import tempfile
 import zlib
 
 import numpy as np
@@ -41,6 +43,16 @@ def test_trace_equals_tflm(models):
     assert len(trace) >= 10
     for tensor, value in trace.items():
         assert np.array_equal(value, expected[tensor]), tensor
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps files that are in use")
+def test_a_process_that_is_killed_leaves_no_files(models, tmp_path, monkeypatch):
+    """Ctrl-C in a model that never ends left model.so behind."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with open_device("c").open(models / "ad01_int8.tflite", CompileOptions()) as session:
+        session.run([xorshift_input((1, 640), "int8", 0)[np.newaxis]])
+        session.trace([xorshift_input((1, 640), "int8", 0)])
+        assert not list(tmp_path.iterdir())
 
 
 def test_sessions_do_not_share_memory(models):
