@@ -106,14 +106,14 @@ def test_the_same_input_gives_the_same_project(models, tmp_path):
 
 
 def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(models, tmp_path, cli):
-    arguments = ["compile", models / "vww_int8.tflite", "-o", tmp_path / "x"]
+    arguments = ["compile", models / "ad01_int8.tflite", "-o", tmp_path / "x"]
     arguments += ["--project", "bare-metal", "--target", "nucleo-f103rb"]
     done = cli(*arguments)
     assert done.code == 1
     assert "too few" in done.err
     assert "131,072" in done.err
     assert not (tmp_path / "x").exists()
-    for budget in (["--ram", "20K"], ["--flash", "128K"]):
+    for budget in (["--ram", "512"], ["--flash", "128K"]):
         asked = cli(*arguments, *budget)
         assert asked.code == 3
         assert "over" in asked.err
