@@ -64,7 +64,8 @@ def _integer_lookup(tf: Any, layer: Any) -> Callable[..., Any] | None:
         places = _places(tf, inputs, keys)
         if layer.output_mode == "int":
             return tf.gather(table, places)
-        rows = np.eye(depth, dtype=np.float32)[table]
+        # The mask's index is -1; it has a row of zeros.
+        rows = np.equal.outer(table, np.arange(depth)).astype(np.float32)
         return _encoded(tf, places, layer.output_mode, rows)
 
     return call
