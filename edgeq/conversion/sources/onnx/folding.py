@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from edgeq.support.reasons import reason_of
 MOST_ELEMENTS = 1 << 26
 """Largest array that is computed: a few numbers in a file may ask for any size."""
 
-_MOST_PRODUCTS = 1 << 36  # some seconds of a product of matrices
+_MOST_PRODUCTS = 1 << 36  # some seconds of a product of matrices of floats
 
 _UNREAD = ("Shape", "Size")  # of their inputs only the shape is looked at
 _TYPES = {
@@ -277,7 +278,8 @@ def _matmul(_node: Node, inputs: list[Array]) -> Array:
     left, right = inputs
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.ndim > 1 else ()
     shape = bounded((*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), *rows, *columns))
-    if math.prod(shape) * left.shape[-1] > _MOST_PRODUCTS:
+    most = _MOST_PRODUCTS if left.dtype.kind == "f" else _MOST_PRODUCTS >> 8  # without BLAS
+    if math.prod(shape) * left.shape[-1] > most:
         raise ValueError(f"a product of {left.shape} and {right.shape}")
     product: Array = np.matmul(left, right)
     return product
@@ -308,6 +310,7 @@ _FOLDED: dict[str, Callable[[Node, list[Array]], Any]] = {
     "LessOrEqual": _test(np.less_equal),
     "Log": _unary(np.log),
     "MatMul": _matmul,
+    "Mean": _binary(lambda *xs: np.mean(np.broadcast_arrays(*xs), axis=0, dtype=xs[0].dtype)),
     "Max": _binary(lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs))),
     "Min": _binary(lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs))),
     "Mod": _binary(np.mod),
@@ -334,6 +337,7 @@ _FOLDED: dict[str, Callable[[Node, list[Array]], Any]] = {
     "Sqrt": _unary(np.sqrt),
     "Squeeze": _squeeze,
     "Sub": _binary(np.subtract),
+    "Sum": _binary(lambda *xs: reduce(np.add, xs)),
     "Tile": _tile,
     "Transpose": lambda node, inputs: np.transpose(inputs[0], node.get("perm")),
     "Trilu": lambda node, xs: (np.triu if node.get("upper", 1) else np.tril)(

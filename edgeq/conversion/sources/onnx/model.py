@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.conversion.sources.imported import Imported
 from edgeq.conversion.sources.onnx.builder import Builder
-from edgeq.conversion.sources.onnx.folding import fold
+from edgeq.conversion.sources.onnx.folding import bounded, fold
 from edgeq.conversion.sources.onnx.graph import Graph, Input, Node
 from edgeq.conversion.sources.onnx.layout import (
     Order,
@@ -37,6 +37,13 @@ _REASONS = {
     "DynamicQuantizeLinear": "it is quantized already",
 }  # fmt: skip
 
+
+# Ops that take more than a few steps for each number that they read or make; and those that make
+# more numbers than they read.
+_LABORIOUS = frozenset(
+    {"AveragePool", "Conv", "ConvTranspose", "Einsum", "GRU", "Gemm", "LSTM", "MaxPool", "RNN"}
+)
+_GROWING = frozenset({"Pad", "Resize", "Upsample"})
 
 _MOST_LAYERS = 5_000
 """Ops that are made layers of: so many in a row take 15 s and 1 GB to convert."""
@@ -134,6 +141,8 @@ def _run(net: Builder, node: Node, values: dict[str, Value]) -> None:
         raise net.refuse(node, why)
     else:
         try:
+            if known:
+                _check_cost(net, node, inputs)
             made = OPS[node.op](net, node, inputs)
         except EdgeqError:
             raise
@@ -146,6 +155,23 @@ def _run(net: Builder, node: Node, values: dict[str, Value]) -> None:
         several = [_computed(net, value) for value in several]
     found = zip(node.outputs, several, strict=False)
     values.update({name: value for name, value in found if name and value is not None})
+
+
+def _check_cost(net: Builder, node: Node, inputs: list[Value | None]) -> None:
+    """Refuse what would be computed of constants, and might take any time or memory.
+
+    Raises:
+        EdgeqError: Its work grows faster than what it reads and makes.
+        ValueError: What it makes is too large.
+    """
+    first = inputs[0] if inputs else None
+    if node.op in _LABORIOUS or first is None or first.constant is None:
+        raise net.refuse(node, "nothing of the model's inputs goes in; export it as a constant")
+    net.room.take(node, [None if value is None else value.constant for value in inputs])
+    if node.op in _GROWING:
+        stand_in = net.keras.Input(batch_shape=first.shape, dtype=net.stored(first).dtype.name)
+        made: Any = OPS[node.op](net, node, [net.value(stand_in), *inputs[1:]])
+        bounded(made.shape)
 
 
 def _computed(net: Builder, value: Value | None) -> Value | None:

@@ -30,8 +30,8 @@ def several(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Values broadcast against each other."""
     if len(inputs) == 1:
         return inputs[0]
-    while node.op in ("Max", "Min", "Add", "Mul") and inputs[0].constant is not None:
-        inputs = [*inputs[1:], inputs[0]]
+    if node.op in ("Max", "Min", "Add", "Mul"):  # one that is no constant comes first
+        inputs = sorted(inputs, key=lambda value: value.constant is not None)
     tensors, order = net.aligned(inputs)
     dynamic = all(value.constant is None for value in inputs)
     if dynamic and node.op in _LAYERS and len(tensors) == 2:
