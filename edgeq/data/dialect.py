@@ -190,30 +190,47 @@ def _encoding(path: Path) -> str:
         raise file_error(path, error) from error
 
 
-def _bounded(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
-    """The lines of a text.
+class _Lines:
+    """The lines of a text; those of one record, too, may be as long as one line together.
 
     Raises:
-        EdgeqError: One is longer than any of a table.
+        EdgeqError: They are longer than any of a table.
     """
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
+
+    def __init__(self, file: io.TextIOWrapper, path: Path) -> None:
+        self._file, self._path = file, path
+        self._number = self._characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._characters += len(line)
+        if self._characters >= _LONGEST_LINE:
             raise EdgeqError(
                 f"The line has over {_LONGEST_LINE:,} characters.",
-                f"{path}, line {number}",
+                f"{self._path}, line {self._number}",
                 "a real table? a line for each sample",
             )
-        yield line
+        return line
+
+    def begin_record(self) -> None:
+        """What comes now belongs to another record."""
+        self._characters = 0
 
 
 def _first_line(path: Path, encoding: str) -> str:
     try:
         with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
-            for line in _bounded(file, path):
+            lines = _Lines(file, path)
+            for line in lines:
                 if line.strip():
                     return line
+                lines.begin_record()
     except (OSError, EOFError, zlib.error, UnicodeError) as error:
         raise file_error(path, error) from error
     return ""
@@ -223,14 +240,16 @@ def _records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, l
     """Line number and fields of every line that is not blank."""
     try:
         with _open(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
+            lines = _Lines(file, path)
             if separator == " ":  # several count as one, which csv does not know
-                numbered = enumerate(_bounded(file, path), 1)
-                words = ((number, line.split()) for number, line in numbered)
-                yield from ((number, fields) for number, fields in words if fields)
+                for number, line in enumerate(lines, 1):
+                    lines.begin_record()
+                    if fields := line.split():
+                        yield number, fields
                 return
-            lines = _bounded(file, path)
             reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
             for fields in reader:
+                lines.begin_record()
                 if any(fields) or len(fields) > 1:
                     yield reader.line_num, [field.strip() for field in fields]
     except UnicodeError:

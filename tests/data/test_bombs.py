@@ -131,3 +131,15 @@ def test_a_table_without_the_end_of_a_line(tmp_path, content):
             list(open_dataset(path, [InputSpec("x", (4,), "float32")]))
 
     assert peak_mb(read) < 400
+
+
+def test_a_record_of_many_lines_without_an_end(tmp_path):
+    """A field in quotes may hold line ends; as one record they filled the memory."""
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + '"\n12",' * 6_000_000 + "1\n")
+
+    def read():
+        with pytest.raises(EdgeqError, match="line has over 33,554,432 characters"):
+            list(open_dataset(path, [InputSpec("x", (4,), "float32")]))
+
+    assert peak_mb(read) < 1500
