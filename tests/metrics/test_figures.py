@@ -49,7 +49,7 @@ def test_classes_with_and_without_weights(seed):
                 np.eye(scores.shape[1])[labels], scores, average="macro", **options
             ),
         }
-        values = {name: figure.weigh(given[None])[0] for name, figure in found.figures.items()}
+        values = weighed(found, given)
         if seed:  # with ties top-3 depends on which of equal scores comes first
             expected.pop("top_3")
             values.pop("top_3")
@@ -138,8 +138,21 @@ def test_several_labels_per_sample():
             "roc_auc": known.roc_auc_score(labels, outputs, average="macro", **options),
             "average_precision": known.average_precision_score(labels, outputs, **options),
         }
-        values = {name: figure.weigh(given[None])[0] for name, figure in found.figures.items()}
-        assert values == pytest.approx(expected, abs=1e-12)
+        assert weighed(found, given) == pytest.approx(expected, abs=1e-12)
+
+
+def weighed(found, weights):
+    """Every figure, with weights for the samples."""
+    return {name: figure.weigh(weights[None])[0] for name, figure in found.figures.items()}
+
+
+def known_errors(labels, outputs, weights):
+    """scikit-learn's figures of values."""
+    return {
+        "mae": known.mean_absolute_error(labels, outputs, sample_weight=weights),
+        "rmse": known.root_mean_squared_error(labels, outputs, sample_weight=weights),
+        "r2": known.r2_score(labels, outputs, sample_weight=weights),
+    }
 
 
 def test_values_with_and_without_weights():
@@ -148,14 +161,7 @@ def test_values_with_and_without_weights():
     outputs, weights = labels + generator.normal(0, 1, 90), generator.integers(0, 4, 90)
     found = scored("regression", outputs[:, None], labels)
     for given in (np.ones(90), weights):
-        options = {"sample_weight": given}
-        expected = {
-            "mae": known.mean_absolute_error(labels, outputs, **options),
-            "rmse": known.root_mean_squared_error(labels, outputs, **options),
-            "r2": known.r2_score(labels, outputs, **options),
-        }
-        values = {name: figure.weigh(given[None])[0] for name, figure in found.figures.items()}
-        assert values == pytest.approx(expected)
+        assert weighed(found, given) == pytest.approx(known_errors(labels, outputs, given))
     assert found.details["max_error"] == known.max_error(labels, outputs)
 
 
@@ -167,14 +173,7 @@ def test_several_values_per_sample():
     outputs = labels + generator.normal(0, (1, 2, 1e-8, 1), (90, 4))
     found = scored("regression", outputs, labels)
     for given in (np.ones(90), generator.integers(0, 4, 90)):
-        options = {"sample_weight": given}
-        expected = {
-            "mae": known.mean_absolute_error(labels, outputs, **options),
-            "rmse": known.root_mean_squared_error(labels, outputs, **options),
-            "r2": known.r2_score(labels, outputs, **options),
-        }
-        values = {name: figure.weigh(given[None])[0] for name, figure in found.figures.items()}
-        assert values == pytest.approx(expected)
+        assert weighed(found, given) == pytest.approx(known_errors(labels, outputs, given))
     assert scored("regression", outputs[:, 3:], labels[:, 3:]).details["r2"] is None
 
 

@@ -22,17 +22,17 @@ def unrolled(program: Program, optimize: str) -> dict[str, int]:
         optimize: The mode; all but those of `WORTH` keep what the headers say.
     """
     worth = WORTH.get(optimize)
+    if worth is None:
+        return {}
     calls = [step.call for step in program.steps if step.call is not None]
     total = max(sum(call.macs for call in calls), 1)
     by_macro: dict[str, list[Loop]] = {}
     for call in calls:
         for loop in call.loops:
             by_macro.setdefault(loop.macro, []).append(loop)
+    price = worth * total / _KILOBYTE
     found: dict[str, int] = {}
     for macro, loops in sorted(by_macro.items()):
-        if worth is None:
-            continue
-        price = worth * total / _KILOBYTE
         best = min(_candidates(loops[0].most), key=lambda count: _cost(loops, count, price))
         if best != loops[0].most:
             found[macro] = best

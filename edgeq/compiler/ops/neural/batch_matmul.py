@@ -6,6 +6,7 @@ from edgeq.compiler.ops.elementwise.arithmetic import PAIR, SUFFIXES
 from edgeq.compiler.ops.neural.products import lower_product
 from edgeq.compiler.ops.shared.base import Call, Node, OpKind, ParamValue, require
 from edgeq.compiler.ops.shared.broadcast import merged
+from edgeq.compiler.ops.shared.matrices import Matrices
 from edgeq.compiler.ops.shared.movement import require_same_type
 from edgeq.compiler.ops.shared.quantized import require_quantized
 from edgeq.compiler.ops.shared.wide import reduced_multiplier
@@ -81,7 +82,8 @@ def lower(node: Node) -> Call:
     shape, depth = _shape(node)
     is_float = a.dtype == "float32"
     if a.dtype == "int8":
-        call = lower_product(node, shape, _scaling(node, depth), macs(node), depth * 255 * 255)
+        product = Matrices(shape, _scaling(node, depth), macs(node), depth * 255 * 255)
+        call = lower_product(node, product)
         if call is not None:
             return call
     return Call(

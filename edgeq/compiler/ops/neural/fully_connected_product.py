@@ -18,6 +18,7 @@ from edgeq.compiler.ops.shared.base import (
 )
 from edgeq.compiler.ops.shared.broadcast import LOOPS
 from edgeq.compiler.ops.shared.float32 import float_bias, float_clamp
+from edgeq.compiler.ops.shared.matrices import Matrices
 from edgeq.compiler.ops.shared.quantized import (
     ACCUMULATOR_LIMIT,
     bias_values,
@@ -51,7 +52,7 @@ def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> 
     require(bool(np.all(reach < ACCUMULATOR_LIMIT)), f"products of {depth} may overflow 32 bits")
     limits = clamp(node)
     if node.isa.has("dsp"):
-        call = _dsp(node, (rows, columns, depth), multiplier, bias, macs)
+        call = _of_core(node, (rows, columns, depth), multiplier, bias, macs)
         if call is not None:
             return call
     return Call(
@@ -76,14 +77,14 @@ def lower_product(node: Node, multiplier: tuple[int, int] | None, macs: int) -> 
     )
 
 
-def _dsp(
+def _of_core(
     node: Node,
     extent: tuple[int, int, int],
     multiplier: tuple[int, int],
     bias: NDArray[np.int64],
     macs: int,
 ) -> Call | None:
-    """The call of the kernel for cores with the DSP extension; None where it does not suit.
+    """The call of a core's own kernel; None where it has none that suits.
 
     Args:
         extent: Rows, columns and depth.
@@ -109,9 +110,8 @@ def _dsp(
         **clamp(node),
     }
     bound = int(np.abs(bias).max(initial=0)) + depth * 255 * 255
-    return products.lower_product(
-        node, shape, scaling, macs, bound, bias=Constant("bias", "int32_t", bias)
-    )
+    constant = Constant("bias", "int32_t", bias)
+    return products.lower_product(node, Matrices(shape, scaling, macs, bound, constant))
 
 
 def _float32(node: Node, extent: dict[str, ParamValue], macs: int) -> Call:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from edgeq.compiler.ops.dsp.product import lower_dsp
 from edgeq.compiler.ops.mve.product import lower_mve
-from edgeq.compiler.ops.shared.base import Call, Constant, Node
+from edgeq.compiler.ops.shared.base import Call, Node
+from edgeq.compiler.ops.shared.matrices import Matrices
 
 
-def lower_product(
-    node: Node,
-    shape: Mapping[str, Any],
-    scaling: Mapping[str, Any],
-    macs: int,
-    bound: int,
-    bias: Constant | None = None,
-) -> Call | None:
-    """The call of a core's own kernel; None where it has none that suits.
-
-    Args:
-        node: The op.
-        shape: The fields of eq_matmul_shape.
-        scaling: The other fields of eq_batch_matmul_params.
-        macs: Multiply-accumulates of one call.
-        bound: On the accumulators.
-        bias: Of every column.
-    """
+def lower_product(node: Node, product: Matrices) -> Call | None:
+    """The call of a core's own kernel; None where it has none that suits."""
     for kernels, lower in (("mve", lower_mve), ("dsp", lower_dsp)):
         if node.isa.has(kernels):
-            call = lower(shape, scaling, macs, bound=bound, bias=bias)
+            call = lower(product)
             if call is not None:
                 return call
     return None
