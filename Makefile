@@ -50,7 +50,7 @@ $(DOORS)/.ready: pyproject.toml
 	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' onnxruntime
 	@$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e '.[torch,firmware,demo]' pytest pytest-xdist
+		-e '.[torch,firmware,demo]' pytest pytest-xdist hypothesis
 	@touch $@
 
 test-doors: $(DOORS)/.ready  ## ONNX and PyTorch models, against onnxruntime and PyTorch

@@ -6,7 +6,8 @@ Any other exception is a bug in edgeq and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 _MOST_SHOWN = 50
 _LONGEST = 16_000  # characters of one error: a foreign file can make any text part of it
@@ -19,9 +20,12 @@ class EdgeqError(Exception):
         what: One sentence, with the value found and what would have been allowed.
         where: File, tensor, op or device concerned; empty if there is none.
         hint: What to type or change next; empty if there is nothing to suggest.
+        of_device: Whether it says nothing of the model: the device could not be reached, was lost,
+            busy or full, or does not speak as it should.
     """
 
     exit_code = 1
+    of_device = False
 
     def __init__(self, what: str, where: str = "", hint: str = "") -> None:
         self.what = _with_its_ends(what)
@@ -51,10 +55,28 @@ class LimitError(EdgeqError):
 
 
 class MissingDependency(EdgeqError):
-    """A package or program that this step needs is not installed."""
+    """A package or program that this step needs is not installed, or cannot be loaded."""
 
-    def __init__(self, name: str, needed_for: str, install: str) -> None:
-        super().__init__(f"{name} is not installed; {needed_for} needs it.", hint=install)
+    def __init__(
+        self, name: str, needed_for: str, install: str, error: ImportError | None = None
+    ) -> None:
+        if error is None or isinstance(error, ModuleNotFoundError):
+            super().__init__(f"{name} is not installed; {needed_for} needs it.", hint=install)
+            return
+        super().__init__(
+            f"{name} is installed and cannot be loaded: {error}; {needed_for} needs it.",
+            hint=f"more memory for this process, if a limit is set (ulimit -v); or {install}",
+        )
+
+
+@contextmanager
+def blamed_on_the_device() -> Iterator[None]:
+    """What fails in the block is the device's failure, whatever model is on it."""
+    try:
+        yield
+    except EdgeqError as error:
+        error.of_device = True
+        raise
 
 
 def _with_its_ends(text: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import edgeq
 from edgeq import DeployConfig, Limits
 from edgeq.cli.shared.summary import show_deployment
+from edgeq.errors import EdgeqError
 from examples.story import prepare
 
 
@@ -39,4 +40,7 @@ def main(folder: Path) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default="demo", help="for what is made")
-    sys.exit(main(parser.parse_args().folder))
+    try:
+        sys.exit(main(parser.parse_args().folder))
+    except EdgeqError as problem:
+        sys.exit(f"Error: {problem}")

@@ -5,8 +5,8 @@
 set -u
 
 packages="gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf
-picolibc-riscv64-unknown-elf clang qemu-system-arm qemu-system-misc qemu-user-static openssh-server
-openssh-client cpio zstd xz-utils cmake mmdebstrap adb busybox
+picolibc-riscv64-unknown-elf clang qemu-system-arm qemu-system-misc qemu-user qemu-user-static openssh-server
+openssh-client cpio zstd xz-utils cmake mmdebstrap adb busybox chromium
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 gcc-avr avr-libc simavr arduino-core-avr
 libstdc++-arm-none-eabi-newlib netcat-openbsd dropbear-bin

@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.runner import make_runner
 from tests.tools import need
 
 os.environ.setdefault("EDGEQ_CHECK_PASSES", "1")  # of every conversion, also in processes begun
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MLPERF_TINY = ("ad01", "kws", "resnet", "sww", "vww")
 

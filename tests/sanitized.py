@@ -44,7 +44,7 @@ def run_sanitized(sources, inputs):
             name "model".
         inputs: One array of shape (N, *input_shape) per input.
     """
-    flags = [*_SANITIZE, "-g", "-fno-omit-frame-pointer"]
+    flags = [*_SANITIZE, "-O1", "-g", "-fno-omit-frame-pointer"]
     return run_program(sources, inputs, host_toolchain(), flags, _SANITIZE)
 
 

@@ -72,6 +72,7 @@ def within_budgets(
 
     Raises:
         LimitError: No form does; names the one that comes nearest and what it misses by.
+        UsageError: The graph is that of a signature which is not the file's first.
         EdgeqError: Nothing here can compile for this target or run it.
     """
     limits = options.budgets
@@ -81,6 +82,12 @@ def within_budgets(
         # Of no core: a usual one's figures are all there can be. They are marked as that.
         options = replace(options, accept_stand_in=True)
     graph = graph or read_graph(model)
+    if graph.entry:
+        raise UsageError(
+            "Budgets are judged of subgraph 0, and this signature is another one.",
+            where=str(model),
+            hint="leave them out, or save the function of the signature as a model of its own",
+        )
     address = address or address_for(target)
     order = (options.optimize, *(mode for mode in MODES if mode != options.optimize))
     tried: dict[str, dict[str, Figure]] = {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edgeq import __version__
+from edgeq.compiler.build.toolchain import has_library
 from edgeq.support.commands import answer_of
 
 
@@ -26,6 +27,7 @@ class Tool:
         install: The command that installs it.
         alternatives: Other names of the program.
         core: Whether edgeq does not work at all without it.
+        compiles_for: Of a compiler, the family of targets; it counts only with its C library.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Tool:
     install: str
     alternatives: tuple[str, ...] = ()
     core: bool = False
+    compiles_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ def _package(name: str, needed_for: str, extra: str = "", *, core: bool = False)
     return Tool(name, "package", needed_for, install, core=core)
 
 
-def _apt(name: str, needed_for: str, package: str, *alternatives: str) -> Tool:
-    return Tool(name, "program", needed_for, f"apt install {package}", alternatives)
+def _apt(
+    name: str, needed_for: str, package: str, *alternatives: str, compiles_for: str = ""
+) -> Tool:
+    install = f"apt install {package}"
+    return Tool(name, "program", needed_for, install, alternatives, compiles_for=compiles_for)
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -81,14 +87,20 @@ TOOLS: tuple[Tool, ...] = (
     _package("esptool", "edgeq flash of ESP32 boards", "flash"),
     _package("optuna", "edgeq tune", "tune"),
     _package("distributed", "edgeq tune over several machines", "tune"),
-    _apt("cc", "--on c", "gcc", "gcc", "clang"),
-    _apt("arm-none-eabi-gcc", "Cortex-M firmware", "gcc-arm-none-eabi"),
+    _apt("cc", "--on c", "gcc libc6-dev", "gcc", "clang", compiles_for="host"),
+    _apt(
+        "arm-none-eabi-gcc",
+        "Cortex-M firmware",
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        compiles_for="arm-none-eabi",
+    ),
     _apt(
         "riscv64-unknown-elf-gcc",
         "RISC-V firmware",
         "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
         "riscv32-unknown-elf-gcc",
         "riscv-none-elf-gcc",
+        compiles_for="riscv",
     ),
     _apt("cmake", "edgeq build", "cmake"),
     _apt("ninja", "edgeq build, faster than make", "ninja-build", "ninja-build"),
@@ -154,7 +166,7 @@ def _find_package(tool: Tool) -> Finding:
 def _find_program(tool: Tool) -> Finding:
     for name in (tool.name, *tool.alternatives):
         path = shutil.which(name)
-        if path:
+        if path and (not tool.compiles_for or has_library(path, tool.compiles_for)):
             return _finding(tool, True, _program_version(path), path)
     return _finding(tool, False, "", "")
 
@@ -173,5 +185,5 @@ def _program_version(path: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     said = (result.out + result.err).decode("utf-8", "replace")
-    match = re.search(r"\d+\.\d+[\w.]*", said)
+    match = re.search(r"\d{1,9}\.\d+[\w.]*", said)
     return match[0] if match else ""

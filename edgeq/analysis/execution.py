@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -15,6 +15,7 @@ from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.errors import EdgeqError
+from edgeq.frontend.silent import silent_bands_of
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.file_axes import read_axes
 from edgeq.model.model_file import read_graph
@@ -27,7 +28,7 @@ from edgeq.support.output import check_writable
 def run(
     model: str | Path,
     *,
-    inputs: Array | Mapping[str, Array],
+    inputs: Array | Mapping[str, Array] | Sequence[Array],
     on: str = "local",
     options: CompileOptions | None = None,
     where: str = "inputs",
@@ -42,8 +43,8 @@ def run(
 
     Args:
         model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
-        inputs: One array, or arrays by input position ("0", "1", ...) or tensor name. The first
-            axis counts samples; integers are taken as they are, floats are quantized with the
+        inputs: One array, or arrays in order, or by position ("0", "1", ...) or tensor name. The
+            first axis counts samples; integers are taken as they are, floats are quantized with the
             input's own scale. Calls are made in order, so a stateful model sees them as a stream.
         on: Device address.
         options: How C is generated, where the address runs generated C.
@@ -65,7 +66,7 @@ class Ran:
 
 def _run(
     model: str | Path,
-    inputs: Array | Mapping[str, Array],
+    inputs: Array | Mapping[str, Array] | Sequence[Array],
     on: str,
     options: CompileOptions | None,
     where: str,
@@ -73,18 +74,19 @@ def _run(
     with as_tflite(model) as path, open_session(on, path, options) as session:
         graph = read_graph(path)
         fed = as_fed(graph, options)
+        warnings = (*session.warnings, *silent_bands_of(options))
         stream = None if fed is graph else fed.stream
         if stream is not None and _is_one(inputs, stream):
             samples = answerable(whole_recording(inputs, stream, where), stream, where)
-            return Ran([without_batch(a) for a in session.stream(samples)], session.warnings)
+            return Ran([without_batch(a) for a in session.stream(samples)], warnings)
         if stream is not None and isinstance(inputs, np.ndarray):
             inputs = as_long(inputs, stream)
         axes = None if stream is not None else read_axes(graph.metadata, graph.path)
         arrays = model_inputs(inputs, fed.main, where, axes)
-        return Ran([without_batch(array) for array in session.run(arrays)], session.warnings)
+        return Ran([without_batch(array) for array in session.run(arrays)], warnings)
 
 
-def _is_one(inputs: Array | Mapping[str, Array], stream: Stream) -> TypeGuard[Array]:
+def _is_one(inputs: object, stream: Stream) -> TypeGuard[Array]:
     """Whether this is one recording rather than several of the same length."""
     if not isinstance(inputs, np.ndarray) or stream.shape:
         return False
@@ -107,5 +109,5 @@ def run_files(
     else:
         inputs = read_arrays(source)
     ran = _run(model, inputs, on, options, str(source))
-    write_arrays(output, ran.arrays)
+    write_arrays(output, ran.arrays, force=force)
     return ran

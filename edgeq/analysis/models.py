@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeq.conversion.sources.formats import is_float_source, model_name
 from edgeq.model.graph import Graph
+
+_CONVERTING = threading.Lock()  # frameworks keep names and graphs for a whole process
 
 
 def is_tflite(model: str | Path) -> bool:
@@ -40,5 +43,6 @@ def as_tflite(model: str | Path, *, trust: bool = False) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / f"{model_name(model)}.tflite"
-        path.write_bytes(float_model(model, trust=trust).data)
+        with _CONVERTING:
+            path.write_bytes(float_model(model, trust=trust).data)
         yield path

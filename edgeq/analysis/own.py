@@ -107,7 +107,7 @@ def _is_of_its_kind(device: Mapping[str, Any], target: Target) -> bool:
 
 def _words(name: str) -> list[str]:
     """The words of a name, as the device tree spells it: "Raspberry Pi 3 Model B Plus"."""
-    plain = re.sub(r"\(.*?\)", "", name.lower()).replace("+", " plus ")
+    plain = re.sub(r"\([^()]*\)", "", name.lower()).replace("+", " plus ")
     return re.findall(r"[a-z0-9]+", plain)
 
 

@@ -22,6 +22,7 @@ from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
+from edgeq.frontend.silent import silent_bands_of
 from edgeq.model.graph import Graph
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
@@ -162,7 +163,8 @@ def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
-            found = replace(found, warnings=[*found.warnings, *session.warnings])
+            known = (*session.warnings, *silent_bands_of(options))
+            found = replace(found, warnings=[*found.warnings, *known])
             report = metered(session, device, how.power, profile_options) if how.power else None
         check_measured(found, options, Path(model))
     macs = model_macs(_as_run(plain, found, options))

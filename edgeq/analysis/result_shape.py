@@ -58,6 +58,7 @@ _RESULT: dict[str, Any] = {
     "graph": _GRAPH,
     "memory": {"arena_bytes": _NUMBER, "steps": _NUMBER, "blocks": [_BLOCK]},
     "metric": _TEXT,
+    "larger_is_better": _FLAG,
     "n": _NUMBER,
     "data": {"source": _TEXT, "classes": [{"name": _TEXT, "samples": _NUMBER}]},
     "interval": [_NUMBER],
@@ -69,7 +70,7 @@ _RESULT: dict[str, Any] = {
 }
 _RESULT |= {
     "profile": _RESULT,
-    "results": [{"profile": _RESULT, "name": _TEXT}],
+    "results": [{"profile": _RESULT, "evaluation": _RESULT, "name": _TEXT}],
     "runtimes": {_EVERY: _RESULT},
 }
 
@@ -97,6 +98,12 @@ def _kind(found: Any) -> str:
     """What a runtime was asked for, by what it gave."""
     keys = found if isinstance(found, Mapping) else ()
     return "evaluation" if "metric" in keys else "verification" if "equal" in keys else "profile"
+
+
+def larger_is_better(evaluation: Mapping[str, Any]) -> bool:
+    """Which way of an evaluation's metric is good; older ones do not say so of `mae`."""
+    found = evaluation.get("larger_is_better")
+    return found if isinstance(found, bool) else evaluation.get("metric") != "mae"
 
 
 def check_shape(result: Mapping[str, Any], where: str, made_by: str = "") -> None:

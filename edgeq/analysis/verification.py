@@ -20,6 +20,7 @@ from edgeq.devices.base import Session
 from edgeq.devices.oracle import open_oracle, owns
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.frontend.silent import silent_bands_of
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
 from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
@@ -157,7 +158,7 @@ def verify(
             n=n if inputs is None else compared,
             compared=compared,
             owned=owns(against, graph),
-            warnings=tuple(dict.fromkeys(said for session in pair for said in session.warnings)),
+            warnings=_warnings(pair, options),
         )
         if not len(bad):
             return result
@@ -186,6 +187,11 @@ def _of_random_values(graph: Graph, *, given: bool) -> Iterator[None]:
             graph.path,
             "-i FILE with inputs that the model expects, whose places lie inside its tables",
         ) from None
+
+
+def _warnings(pair: Sequence[Session], options: CompileOptions | None) -> tuple[str, ...]:
+    of_sessions = (said for session in pair for said in session.warnings)
+    return tuple(dict.fromkeys((*of_sessions, *silent_bands_of(options))))
 
 
 def _inputs(

@@ -17,7 +17,7 @@ from edgeq.boards.cpu import CPUS, ISA_FEATURES
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.resources import resource_dir
-from edgeq.support.text import line_problem
+from edgeq.support.text import kind_of_value, line_problem
 
 KINDS = ("board", "host", "emulator")
 TEMPLATES = (
@@ -44,20 +44,9 @@ DISPATCHED_TEMPLATES = ("linux", "android")
 """Those for CPUs that are not known yet: they choose the kernels' level when they run."""
 
 FLASH_TOOLS = (
-    "openocd",
-    "pyocd",
-    "probe-rs",
-    "stm32cubeprogrammer",
-    "esptool",
-    "picotool",
-    "uf2",
-    "nrfutil",
-    "bossac",
-    "avrdude",
-    "dfu-util",
-    "teensy-loader",
-    "jlink",
-)
+    "openocd", "pyocd", "probe-rs", "stm32cubeprogrammer", "esptool", "picotool", "uf2", "nrfutil",
+    "bossac", "avrdude", "dfu-util", "teensy-loader", "jlink",
+)  # fmt: skip
 EMULATORS = ("sim", "qemu", "labwired")
 FRAMEWORKS = ("arduino", "platformio", "zephyr", "esp-idf", "pico-sdk", "cmsis-device")
 CYCLE_COUNTERS = ("dwt", "systick", "mcycle", "ccount", "clock", "none")
@@ -321,17 +310,19 @@ def read_target_file(path: Path) -> TargetFile:
 
 
 def _problems(data: Mapping[str, Any]) -> Iterator[str]:
-    tables = {key: value for key, value in data.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in data.items() if key not in tables and key != "memory"}
+    known = (*_TABLES, "memory", "sources")
+    tables = {key for key, value in data.items() if isinstance(value, dict) and key not in _TOP}
+    plain = {key: value for key, value in data.items() if key not in known and key not in tables}
     yield from _table_problems("", plain, _TOP)
-    if "cpu" not in tables:
+    if "cpu" not in data:
         yield "The table [cpu] is missing."
-    for name, table in tables.items():
-        if name in _TABLES:
+    for name, table in data.items():
+        if name in (*_TABLES, "sources") and name not in tables:
+            yield f"'{name}' is {kind_of_value(table)}, and must be a table, [{name}]."
+        elif name in _TABLES:
             yield from _table_problems(f"{name}.", table, _TABLES[name])
-        elif name != "sources":
-            allowed = ", ".join([*_TABLES, "memory", "sources"])
-            yield f"There is no table [{name}]; allowed: {allowed}."
+        elif name in tables and name not in known:
+            yield f"There is no table [{name}]; allowed: {', '.join(known)}."
     yield from _memory_problems(data)
     yield from _source_problems(data)
 
@@ -352,7 +343,7 @@ def _table_problems(
 def _memory_problems(data: Mapping[str, Any]) -> Iterator[str]:
     regions = data.get("memory", [])
     if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
-        yield "'memory' must be a list of tables, [[memory]]."
+        yield f"'memory' is {kind_of_value(regions)}, and must be a list of tables, [[memory]]."
         return
     found = [text for region in regions for text in _table_problems("memory.", region, _MEMORY)]
     yield from found or _layout_problems(data.get("kind"), regions)
@@ -389,8 +380,9 @@ def _layout_problems(kind: Any, regions: list[dict[str, Any]]) -> Iterator[str]:
 
 def _source_problems(data: Mapping[str, Any]) -> Iterator[str]:
     sources = data.get("sources")
-    if not isinstance(sources, dict):
+    if sources is None:
         yield "The table [sources] is missing: every fact says where it was read."
+    if not isinstance(sources, dict):
         return
     for key, value in sources.items():
         if wanted := _text(value):

@@ -127,8 +127,7 @@ def compile_(
         raise UsageError(f"--{of_c[0]} is for generated C.", hint="--runtime c")
     options = replace(options, threads=threads)
     name, by_model = _names(names, models)
-    if not was_given("frontend"):
-        _say_what_lies_beside(models)
+    _say_of_front_ends(models, options)
     if project is not None or runtime == "tflm":
         if signature is not None or reentrant or arena != "static":
             option = "--signature" if signature is not None else "--reentrant"
@@ -243,6 +242,15 @@ def _show_sources(sources: Sources, output: str, *, as_json: bool) -> None:
         stored, every = (sum(entry[key] for entry in blocks) for key in ("stored", "all"))
         layers = "1 layer" if len(blocks) == 1 else f"{len(blocks)} layers"
         say(f"{stored:,} of {every:,} blocks of weights stored in {layers}, the others zero")
+
+
+def _say_of_front_ends(models: tuple[str, ...], options: CompileOptions) -> None:
+    from edgeq.frontend.silent import silent_bands_of
+
+    if not was_given("frontend"):
+        _say_what_lies_beside(models)
+    for warning in silent_bands_of(options):
+        say(f"Warning: {warning}", err=True)
 
 
 def _say_what_lies_beside(models: tuple[str, ...]) -> None:

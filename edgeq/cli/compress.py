@@ -23,7 +23,7 @@ from edgeq.compress.task import Task
 from edgeq.compress.training import STRUCTURED_RATE, Training
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 
 # What a method may cost before the command calls it a failure: well beyond what any should.
@@ -57,7 +57,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         inputs = [value for name, value in given.items() if name != "output"]
         check_writable(output, force=force, inputs=inputs)
         result: Compression = command(*args, **kwargs)
-        write_whole(output, keras_bytes(result.model))
+        write_results({output: keras_bytes(result.model)}, force=force)
         if as_json:
             print_json({**result.to_json(), "output": str(output)})
         else:

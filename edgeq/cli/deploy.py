@@ -25,13 +25,13 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.duty import duty_options, power_option
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
+from edgeq.data.base import Normalization
 from edgeq.data.options import READING_KEYS
 from edgeq.errors import UsageError
 from edgeq.support.terminal import say
 from edgeq.workflow.config import DeployConfig, read_config
 
 _CONFIG = "edgeq.toml"
-_READING = ("label", "classes", "mean", "std", "resize", "from_logits")
 
 
 @click.command(
@@ -143,8 +143,7 @@ def _overridden(
     changes = {name: value for name, value in given.items() if name in names and value}
     if was_given("try_it"):
         changes["try_it"] = tried
-    if any(was_given(name) for name in READING_KEYS):
-        changes["reading"] = reading
+    changes["reading"] = _reading(config.reading, reading)
     limits = {
         "accuracy": given["min_accuracy"],
         "accuracy_drop": given["max_drop"],
@@ -157,3 +156,18 @@ def _overridden(
     set_limits: dict[str, Any] = {k: v for k, v in limits.items() if v is not None}
     both: Limits = replace(config.limits, **set_limits)
     return replace(config, limits=both, **changes)
+
+
+def _reading(before: DatasetOptions, typed: DatasetOptions) -> DatasetOptions:
+    """What the file says of reading, key by key with what was typed in its place."""
+    changes: dict[str, Any] = {
+        name: getattr(typed, name)
+        for name in READING_KEYS
+        if name not in ("mean", "std") and was_given(name)
+    }
+    new, old = typed.normalization, before.normalization
+    if new is not None:
+        mean = new.mean if was_given("mean") or old is None else old.mean
+        std = new.std if was_given("std") or old is None else old.std
+        changes["normalization"] = Normalization(mean, std)
+    return replace(before, **changes)

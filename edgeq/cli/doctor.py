@@ -9,7 +9,7 @@ import click
 from edgeq.analysis import doctor as checks
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.errors import EdgeqError
-from edgeq.support.terminal import say
+from edgeq.support.terminal import console, say
 
 
 @click.command(epilog="Example: edgeq doctor --json")
@@ -37,10 +37,12 @@ def _print(findings: list[checks.Finding], ports: list[dict[str, object]]) -> No
         say(f"{key:<11}{value}")
     say()
     width = max(len(finding.name) for finding in findings)
+    table = console()
     for finding in findings:
-        mark = click.style("ok", fg="green") if finding.found else click.style("--", fg="yellow")
+        mark, color = ("ok", "green") if finding.found else ("--", "yellow")
         state = finding.version or ("found" if finding.found else f"missing: {finding.install}")
-        say(f"{mark}  {finding.name:<{width}}  {state}")
+        table.print(mark, style=color, end="")
+        say(f"  {finding.name:<{width}}  {state}")
         if not finding.found:
             say(f"    {'':<{width}}  needed for {finding.needed_for}")
     for port in ports:

@@ -20,7 +20,7 @@ from edgeq.cli.shared.common import Number, force_option, json_option, print_jso
 from edgeq.cli.shared.data import dataset_options
 from edgeq.data import DatasetOptions
 from edgeq.support.jsontext import json_text
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 
 _FEW = 50
@@ -63,7 +63,7 @@ def save(
     """Save what inputs and outputs of MODEL look like now."""
     check_writable(output, force=force, inputs=(model, data))
     reference = reference_profile(model, data, on=on, raw=raw, reading=reading)
-    write_whole(output, json_text(reference) + "\n")
+    write_results({output: json_text(reference) + "\n"}, force=force)
     if as_json:
         print_json({"output": str(output), "samples": reference["samples"]})
     else:

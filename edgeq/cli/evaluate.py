@@ -170,9 +170,10 @@ def show_evaluation(result: Evaluation) -> None:
         say(f"float {result.real.value:.4f} ({result.against}); {result.compared}")
     if result.also_on is not None:
         same = result.also_on
+        classes = "" if same.same_class is None else f"same class: {same.same_class}; "
         say(
-            f"equal outputs on {same.on}: {same.equal} of {result.n}; same class: "
-            f"{same.same_class}; largest difference {same.max_difference:.4g}"
+            f"equal outputs on {same.on}: {same.equal} of {result.n}; {classes}"
+            f"largest difference {same.max_difference:.4g}"
         )
     if "top_k" in score.details:
         say("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections import deque
+from typing import Any
 
 import click
 
 from edgeq.cli.shared.common import Number, Whole, json_option, print_json
 from edgeq.support.terminal import say
+
+_MOST_CHARACTERS = 64 << 20  # an hour and a half at 115,200 baud
 
 
 @click.command(
@@ -60,14 +64,29 @@ def flash(
 @click.option("--seconds", type=Number(), help="Stop after this time; by default at Ctrl-C.")
 @json_option
 def monitor(port: str, baud: int, seconds: float | None, as_json: bool) -> None:
-    """Show what a board says on its serial port; with --json as one text at the end."""
+    """Show what a board says on its serial port; with --json the end of it as one text."""
     from edgeq.devices.serial.monitor import monitor as arriving
 
-    heard = []
-    for text in arriving(port, baud=baud, seconds=seconds):
-        if as_json:
+    heard: deque[str] = deque()
+    kept = left_out = 0
+
+    def told() -> dict[str, Any]:
+        found = {"port": port, "text": "".join(heard)}
+        return {**found, "left_out_characters": left_out} if left_out else found
+
+    try:
+        for text in arriving(port, baud=baud, seconds=seconds):
+            if not as_json:
+                say(text.replace("\r", ""), nl=False)  # boards end lines with both
+                continue
             heard.append(text)
-        else:
-            say(text, nl=False)
+            kept += len(text)
+            while kept > _MOST_CHARACTERS:
+                kept -= len(heard[0])
+                left_out += len(heard.popleft())
+    except BaseException:  # Ctrl-C, or the board was unplugged: what it said is not lost
+        if heard:
+            print_json(told())
+        raise
     if as_json:
-        print_json({"port": port, "text": "".join(heard)})
+        print_json(told())

@@ -22,10 +22,12 @@ from edgeq.cli.shared.common import (
     import_option,
     json_option,
     print_json,
+    refuse_budgets,
     tflm_kernels_option,
 )
 from edgeq.cli.shared.tables import result_console, short_name, show_table
 from edgeq.compiler.options import CompileOptions
+from edgeq.errors import UsageError
 from edgeq.model.model_file import read_graph
 from edgeq.report.account import (
     account_rows,
@@ -98,6 +100,7 @@ def inspect(
 
         show_float_graph(model, trust=trust, as_json=as_json)
         return
+    _refuse(options, runtime)
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings, fitting = None, None
     with as_tflite(model, trust=trust) if check_runtime or target else nullcontext(model) as path:
@@ -133,6 +136,20 @@ def inspect(
     if found.problems:
         console.print("There is no generated C for this model:", style="yellow")
         _show_lines(found.problems, console)
+
+
+def _refuse(options: CompileOptions, runtime: str) -> None:
+    """Refuse what would have no effect.
+
+    Raises:
+        UsageError: It is so.
+    """
+    if options.isa or options.dispatch:
+        raise UsageError(
+            "inspect looks at the usual form of a target's program.",
+            hint="edgeq profile MODEL --on c --isa LEVEL measures one of a level",
+        )
+    refuse_budgets(options, runtime)
 
 
 def _show_delegates(takes: Sequence[DelegateTake], console: Console) -> None:

@@ -21,6 +21,7 @@ from edgeq.cli.shared.interrupt import (
 )
 from edgeq.errors import EdgeqError
 from edgeq.support.terminal import say
+from edgeq.support.text import visible_line
 
 # name -> (module, attribute, one-line help). Modules are imported only when the command runs.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -51,6 +52,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 _NO_PATH = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+# What a system says of a file that is another user's, or lies on a disk or network that fails.
+_REFUSED = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EIO", "ESTALE", "ETIMEDOUT", "EBUSY", "EHOSTDOWN", "EREMOTEIO")
+    if hasattr(errno, name)
+)
 
 
 class LazyGroup(click.Group):
@@ -182,14 +189,18 @@ def _run(args: list[str]) -> int:
 
 
 def _said(error: OSError) -> str:
-    """A full disk, or a path that cannot be; anything else is raised again."""
+    """A full disk, a path that cannot be or must not be used; anything else is raised again."""
     from edgeq.support.output import NO_ROOM, is_full
 
     if "No usable temporary directory" in str(error.strerror):  # no errno of its own
         return "no folder takes temporary files; set TMPDIR to one that does, with room."
+    name = error.filename2 or error.filename  # of a copy, the second is what is written
+    if name and error.errno in _REFUSED - NO_ROOM:
+        names = dict.fromkeys(str(each) for each in (error.filename, name) if each)
+        shown = "', '".join(visible_line(each) for each in names)
+        return f"cannot read or write: {error.strerror} ('{shown}')."
     if error.errno not in NO_ROOM | _NO_PATH:
         raise error
-    name = error.filename2 or error.filename  # of a copy, the second is what is written
     if error.errno not in NO_ROOM:
         return f"there is no such path: {error.strerror}" + (f" ('{name}')." if name else ".")
     # Of a write to an open file the system does not say where it was.

@@ -8,7 +8,7 @@ import click
 
 from edgeq.cli.shared.common import force_option, json_option, print_json
 from edgeq.errors import UsageError
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 from edgeq.workflow.manifest_check import ManifestCheck, check_manifest
 from edgeq.workflow.model_card import model_card
@@ -52,7 +52,7 @@ def verify_manifest(
         _check_card(card, manifest, force=force)
     found = check_manifest(manifest, key=key, sources=sources, newer_than=newer_than)
     if card is not None:
-        write_whole(card, model_card(found.content))
+        write_results({card: model_card(found.content)}, force=force)
     if as_json:
         print_json(
             {

@@ -10,6 +10,7 @@ from rich.table import Table
 from edgeq.analysis.op_table import markdown, op_table
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.tables import result_console
+from edgeq.errors import UsageError
 from edgeq.support.terminal import say
 
 
@@ -18,6 +19,8 @@ from edgeq.support.terminal import say
 @json_option
 def ops(as_markdown: bool, as_json: bool) -> None:
     """List the ops that edgeq compiles, by type, beside what TFLM and LiteRT have."""
+    if as_json and as_markdown:
+        raise UsageError("--json and --markdown are two forms of one table.", hint="give one")
     rows = op_table()
     if as_json:
         print_json({"ops": [asdict(row) for row in rows]})

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from edgeq.boards.target import Target, all_targets, load_target
-from edgeq.cli.shared.common import compile_options, json_option, print_json
+from edgeq.cli.shared.common import compile_options, json_option, print_json, refuse_budgets
 from edgeq.compiler.options import CompileOptions
 from edgeq.report.units import capacity, clock
 from edgeq.support.terminal import say
@@ -109,6 +109,7 @@ def _print_fits(
     from edgeq.analysis.models import as_tflite
     from edgeq.report.account import figure_text, margins
 
+    refuse_budgets(options, runtime)
     with as_tflite(model) as path:
         if runtime == "tflm":
             found = [fit_tflm(path, target) for target in chosen if target.kind != "host"]

@@ -22,8 +22,9 @@ from edgeq.report.units import seconds
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
+from edgeq.workflow.tuning.journal import BEST
 from edgeq.workflow.tuning.trial import Trial
-from edgeq.workflow.tuning.tune import BEST, Tuning
+from edgeq.workflow.tuning.tune import Tuning
 from edgeq.workflow.tuning.tune import tune as tune_model
 
 

@@ -13,6 +13,7 @@ from edgeq.boards.levels import LEVELS as ALL_LEVELS
 from edgeq.boards.levels import Level, level, stated
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.codegen.dispatch import layers_header, level_text, simd_header
+from edgeq.compiler.codegen.guard import check_library
 from edgeq.compiler.codegen.header import banner, header_text
 from edgeq.compiler.codegen.literals import check_identifier, identifier
 from edgeq.compiler.codegen.loaded import large_tables, loaded_text
@@ -169,6 +170,7 @@ def generate(
     isa = _with_threads(isa, target, options.threads)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix, options.optimize)
+    check_library(names.functions, target)
     levels = _dispatched(target) if options.dispatch else []
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
@@ -204,7 +206,7 @@ def generate(
         f"{prefix}_weights.h": weights_h,
         f"{prefix}_weights.c": weights_c,
     }
-    manifest = _manifest(graph, program, plan, names, prefix, target, isa, constant_bytes)
+    manifest = _manifest(graph, program, plan, names, prefix, target, isa, constant_bytes, golden)
     optimize = options.optimize
     chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
     files |= kernel_files(names, isa)
@@ -330,6 +332,7 @@ def _manifest(
     target: Target,
     isa: Isa,
     constant_bytes: int,
+    golden: Golden | None,
 ) -> dict[str, Any]:
     ops = []
     bounds = input_bounds(graph.main, graph.subgraphs)
@@ -381,6 +384,7 @@ def _manifest(
             for p in plan.blocks
         ],
         "constant_bytes": constant_bytes,
+        "golden_bytes": sum(map(len, golden.tables.values())) if golden is not None else 0,
         "macs": program.macs,
         **({"unknown_loops": program.unknown_loops} if program.unknown_loops else {}),
         **({} if graph.stream is None else {"stream": graph.stream.to_json()}),

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.compress.losses import BINARY, CLASSES, VALUES, Loss, label_loss, teacher_loss
 from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples, Score
 from edgeq.metrics.labels import is_one_hot
@@ -116,9 +117,12 @@ class Objective:
             temperature=temperature,
         )
 
+        ops = import_tensorflow()[1].ops
+
         def loss(wanted: Any, found: Any) -> Any:
-            labels = own(wanted[:, 0], found)
-            return (1 - teach) * labels + teach * soft(wanted[:, 1], found)
+            # Of models with one output, Keras has taken the last axis off what is wanted.
+            hard, said = (ops.reshape(wanted[:, each], ops.shape(found)) for each in (0, 1))
+            return (1 - teach) * own(hard, found) + teach * soft(said, found)
 
         return both, loss
 

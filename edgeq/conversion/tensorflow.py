@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from edgeq.conversion.constant_room import check_room, check_sizes, known_results
 from edgeq.conversion.gated import keep_apart
 from edgeq.errors import MissingDependency
+from edgeq.support.quiet import redirected, without_warnings
 
 _WRAPPED = "Exception encountered when calling "
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -56,20 +56,17 @@ def quiet() -> Iterator[None]:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
+    with (
+        tempfile.TemporaryFile() as sink,
+        without_warnings(),
+        redirected(1, sink.fileno()),
+        redirected(2, sink.fileno()),
+    ):
         try:
             yield
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            os.close(saved[0])
-            os.close(saved[1])
 
 
 def import_tensorflow() -> tuple[Any, Any]:
@@ -87,7 +84,10 @@ def import_tensorflow() -> tuple[Any, Any]:
             import tensorflow as tf
     except ImportError as error:
         raise MissingDependency(
-            "TensorFlow", "reading Keras models and SavedModels", "pip install 'edgeq[convert]'"
+            "TensorFlow",
+            "reading Keras models and SavedModels",
+            "pip install 'edgeq[convert]'",
+            error,
         ) from error
     tf.get_logger().setLevel("ERROR")
     return tf, keras

@@ -26,9 +26,12 @@ class Normalization:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if min(self.std) <= 0 or not np.isfinite([*self.mean, *self.std]).all():
+        most = float(np.finfo(np.float32).max)
+        held = (np.abs([*self.mean, *self.std]) <= most).all()  # NaN is not
+        if not held or min(self.std) < 1 / most:
             raise UsageError(
-                f"Data cannot be normalized by {self}.", hint="finite numbers, and a std above 0"
+                f"Data cannot be normalized by {self}.",
+                hint="numbers that float32 holds, and a std above 0",
             )
 
     def __call__(self, raw: Array) -> Array:

@@ -21,7 +21,7 @@ from edgeq.support.foreign import open_file
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
-_NUMBERS = re.compile(r"[-+\d.,eE]*\d[-+\d.,eE]*", re.ASCII)
+_NUMBERS = re.compile(r"[-+.,eE]*\d[-+\d.,eE]*", re.ASCII)
 # Excel's first line that names the separator.
 _NAMED_SEPARATOR = re.compile(r"sep=(.)")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgeq.data.dialect import find_dialect
 from edgeq.errors import EdgeqError
@@ -51,7 +51,7 @@ def read_events(path: Path) -> list[Occurrence]:
             )
         if not file or not label:
             raise EdgeqError("The file or the label is empty.", where)
-        event = Occurrence(file.replace("\\", "/"), *times, label)
+        event = Occurrence(str(PurePosixPath(file.replace("\\", "/"))), *times, label)
         first = found.setdefault(event, where)
         if first != where:
             raise EdgeqError(

@@ -6,10 +6,8 @@ Pixels come as 0..255 whatever the file's depth; floats as they are.
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from edgeq.data.folders import labelled_files
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
 from edgeq.support.foreign import MOST_FILE_BYTES, read_bytes
+from edgeq.support.quiet import without_warnings
 from edgeq.support.reasons import reason_of
 
 IMAGE_SUFFIXES = frozenset(
@@ -93,10 +92,10 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise MissingDependency("Pillow", "reading images", "pip install pillow") from error
+        raise MissingDependency("Pillow", "reading images", "pip install pillow", error) from error
     _check_png(content, where)
     try:
-        with _quiet(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+        with without_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise ValueError(f"it has {opened.width} x {opened.height} pixels")
             if getattr(opened, "n_frames", 1) > 1:
@@ -123,17 +122,10 @@ def image_size(content: bytes) -> tuple[int, int]:
     """Width and height of an image that `read_image` reads, as it is shown."""
     from PIL import Image
 
-    with _quiet(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+    # Of what PIL can do without, such as odd EXIF data.
+    with without_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
         size = opened.width, opened.height
         return size if opened.getexif().get(_ORIENTATION, 1) < _TURNED else size[::-1]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without PIL's warnings of what it can do without, such as odd EXIF data."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _check_png(content: bytes, where: str) -> None:

@@ -13,7 +13,7 @@ from edgeq.data.base import Expected, Labels, Request, Source
 from edgeq.errors import EdgeqError
 from edgeq.support.text import twice_named, visible_line
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _SHOWN = 12
 _LONGEST = 60  # of a name

@@ -14,7 +14,7 @@ from edgeq.devices.address import Address
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, complaint, silence
 from edgeq.devices.remote.options import read_options
-from edgeq.errors import EdgeqError, MissingDependency, first_few
+from edgeq.errors import EdgeqError, MissingDependency, blamed_on_the_device, first_few
 from edgeq.support.commands import answer_of
 from edgeq.support.text import lines_of, visible_line
 
@@ -32,7 +32,8 @@ def device(address: Address) -> RemoteDevice:
     options = read_options(address)
 
     def connect(within_s: float | None) -> Link:
-        return AdbLink(find_serial(address.rest), within_s or _ANSWER_S)
+        with blamed_on_the_device():
+            return AdbLink(find_serial(address.rest), within_s or _ANSWER_S)
 
     return RemoteDevice(address.text, connect, options)
 

@@ -116,7 +116,8 @@ class Measurement:
 
     Attributes:
         device: At least "address", "target", "cpu", "runtime", "runtime_version".
-        output_sha256: Digest of all output bytes, in order of the outputs.
+        output_sha256: Digest of all output bytes of the first call from the initial state, in order
+            of the outputs.
 
     Raises:
         EdgeqError: It says that a call takes no time: no limit may be met by that.

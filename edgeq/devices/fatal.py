@@ -143,8 +143,19 @@ def _is_plain_risk(where: Subgraph, op: Op) -> bool:
 
 def returns(call: Callable[[], object]) -> bool:
     """Whether a call returns or raises in a copy of this process; True where none can be made."""
-    if not hasattr(os, "fork"):
-        return True
+    return not hasattr(os, "fork") or not os.WIFSIGNALED(_in_a_copy(call))
+
+
+def holds(call: Callable[[], bool]) -> bool:
+    """Whether a call gives True, in a copy of this process where one can be made.
+
+    What ends the copy has not given it.
+    """
+    return _in_a_copy(call) == 0 if hasattr(os, "fork") else call()
+
+
+def _in_a_copy(call: Callable[[], object]) -> int:
+    """How a copy of this process ended that made a call: as `os.waitpid` says it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # threads of other libraries have no part in the call
         child = os.fork()
@@ -153,7 +164,8 @@ def returns(call: Callable[[], object]) -> bool:
         try:
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 2)
-            call()
+            given = call()
+            os._exit(int(given is False))
         finally:
             os._exit(0)
     try:
@@ -162,4 +174,4 @@ def returns(call: Callable[[], object]) -> bool:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise
-    return not os.WIFSIGNALED(status)
+    return status

@@ -197,7 +197,11 @@ class _Library:
         # The loader gives the same memory to everyone who opens the same file, so every session
         # opens a copy.
         self._folder = Path(tempfile.mkdtemp(prefix="edgeq-"))
-        self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
+        try:
+            self.code: Any = ctypes.CDLL(str(shutil.copy(built, self._folder)))
+        except BaseException:  # a full disk
+            self.close()
+            raise
         if sys.platform != "win32":  # what is mapped stays; a process that is killed leaves nothing
             self.close()
         for name, values in sources.loaded.items():

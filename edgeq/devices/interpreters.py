@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
+from edgeq.support.quiet import without_warnings
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
 # Ops by the types that LiteRT's plain kernels compute wrongly: the sums that they give are unlike
@@ -124,8 +124,7 @@ def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool =
         resolver = OpResolverType.BUILTIN_REF
     elif options.delegate == "none":
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with captured_stderr() as printed, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # preserving tensors is meant
+    with captured_stderr() as printed, without_warnings():  # preserving tensors is meant
         try:
             interpreter = Interpreter(
                 model_content=model,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgeq.devices.address import SCHEMES, PasswordGiven, parse_address
-from edgeq.errors import EdgeqError, UsageError
-from edgeq.support import escapes
+from edgeq.devices.inventory_text import changed_text
+from edgeq.errors import EdgeqError, UsageError, raise_problems
+from edgeq.support.alone import alone
+from edgeq.support.folders import config_folder
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.output import write_whole
-from edgeq.support.text import line_problem
+from edgeq.support.text import kind_of_value, line_problem, visible_line
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of a name or an address
+_FORM = """[devices.NAME] with address = "ssh://user@host", [groups] with NAME = ["DEVICE", ...]"""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,7 @@ class Inventory:
 
 def path() -> Path:
     """Where the inventory is kept."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "edgeq" / "devices.toml"
+    return config_folder() / "devices.toml"
 
 
 def read_inventory() -> Inventory:
@@ -50,23 +51,39 @@ def read_inventory() -> Inventory:
     if not where.exists():
         return Inventory()
     content = parse_toml(read_bytes(where, "inventory", _MOST_BYTES), str(where))
-    try:
+    problems = list(_form_problems(content))
+    if not problems:
         devices = {name: entry["address"] for name, entry in content.get("devices", {}).items()}
-        groups = {
-            name: _members(name, members) for name, members in content.get("groups", {}).items()
-        }
-        if problem := _problem(devices, groups):
-            raise TypeError(problem)
-    except (KeyError, TypeError, AttributeError) as e:
-        raise EdgeqError(f"The inventory cannot be read: {e}", str(where)) from None
+        groups = {name: tuple(members) for name, members in content.get("groups", {}).items()}
+        problems = [problem] if (problem := _problem(devices, groups)) else []
+    raise_problems(
+        [
+            EdgeqError(f"The inventory cannot be read: {problem}.", str(where), _FORM)
+            for problem in problems
+        ]
+    )
     _refuse_passwords(devices, groups, where)
     return Inventory(devices, groups)
 
 
-def _members(group: str, found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list):
-        raise TypeError(f"the group {group!r:.100} is no list of names")
-    return tuple(found)
+def _form_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """Tables that no inventory has, and values of another form; further keys are the user's."""
+    for name, table in content.items():
+        if name not in ("devices", "groups"):
+            yield f"there is no table [{visible_line(name)[:100]}]"
+        elif not isinstance(table, dict):
+            yield f"'{name}' is {kind_of_value(table)}, and must be a table"
+    devices, groups = (content.get(name) for name in ("devices", "groups"))
+    for name, entry in devices.items() if isinstance(devices, dict) else ():
+        shown = f"the device '{visible_line(name)[:100]}'"
+        if not isinstance(entry, dict):
+            yield f"{shown} is {kind_of_value(entry)}, and must be a table"
+        elif "address" not in entry:
+            yield f"{shown} has no address"
+    for name, members in groups.items() if isinstance(groups, dict) else ():
+        if not isinstance(members, list):
+            shown = f"the group '{visible_line(name)[:100]}'"
+            yield f"{shown} is {kind_of_value(members)}, and must be a list of names"
 
 
 def _refuse_passwords(
@@ -109,7 +126,10 @@ def resolve(name: str) -> str:
     Raises:
         EdgeqError: There is no such device.
     """
-    devices = read_inventory().devices
+    return _address(read_inventory().devices, name)
+
+
+def _address(devices: Mapping[str, str], name: str) -> str:
     if name not in devices:
         known = ", ".join(sorted(devices)) or "none yet"
         raise EdgeqError(
@@ -133,7 +153,7 @@ def members(group: str) -> list[tuple[str, str]]:
             hint=f"edgeq devices groups {group} DEVICE...",
         )
     return [
-        (name, resolve(name) if parse_address(name).scheme == "name" else name)
+        (name, _address(inventory.devices, name) if parse_address(name).scheme == "name" else name)
         for name in inventory.groups[group]
     ]
 
@@ -149,15 +169,16 @@ def add(name: str, address: str, groups: Iterable[str] = ()) -> None:
         _check_name(each)
     if parse_address(address).scheme == "name":
         raise UsageError(f"'{address}' is itself a name.", hint="an address such as ssh://pi@host")
-    inventory = read_inventory()
-    if inventory.devices.get(name, address) != address:
-        raise EdgeqError(
-            f"'{name}' is already {inventory.devices[name]}.", hint=f"edgeq devices remove {name}"
-        )
-    more = {
-        group: tuple(dict.fromkeys((*inventory.groups.get(group, ()), name))) for group in wanted
-    }
-    _write(Inventory({**inventory.devices, name: address}, {**inventory.groups, **more}))
+    with alone(path()):
+        inventory = read_inventory()
+        if inventory.devices.get(name, address) != address:
+            there = inventory.devices[name]
+            raise EdgeqError(f"'{name}' is already {there}.", hint=f"edgeq devices remove {name}")
+        more = {
+            group: tuple(dict.fromkeys((*inventory.groups.get(group, ()), name)))
+            for group in wanted
+        }
+        _write(Inventory({**inventory.devices, name: address}, {**inventory.groups, **more}))
 
 
 def remove(name: str) -> None:
@@ -166,14 +187,15 @@ def remove(name: str) -> None:
     Raises:
         EdgeqError: There is no such device.
     """
-    resolve(name)
-    inventory = read_inventory()
-    groups = {
-        group: tuple(each for each in names if each != name)
-        for group, names in inventory.groups.items()
-    }
-    devices = {key: value for key, value in inventory.devices.items() if key != name}
-    _write(Inventory(devices, {group: names for group, names in groups.items() if names}))
+    with alone(path()):
+        resolve(name)
+        inventory = read_inventory()
+        groups = {
+            group: tuple(each for each in names if each != name)
+            for group, names in inventory.groups.items()
+        }
+        devices = {key: value for key, value in inventory.devices.items() if key != name}
+        _write(Inventory(devices, {group: names for group, names in groups.items() if names}))
 
 
 def set_group(group: str, names: Iterable[str]) -> None:
@@ -188,44 +210,48 @@ def set_group(group: str, names: Iterable[str]) -> None:
     for name in wanted:
         if parse_address(name).scheme == "name":
             resolve(name)
-    inventory = read_inventory()
-    groups = {key: value for key, value in inventory.groups.items() if key != group}
-    if wanted:
-        groups[group] = wanted
-    _write(Inventory(inventory.devices, groups))
+    with alone(path()):
+        inventory = read_inventory()
+        groups = {key: value for key, value in inventory.groups.items() if key != group}
+        if wanted:
+            groups[group] = wanted
+        _write(Inventory(inventory.devices, groups))
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in SCHEMES:
+    if name in SCHEMES:
+        raise UsageError(
+            f"'{name}' cannot be a name: it is a kind of device.", hint="lab-pi, say, or my-board"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise UsageError(
             f"'{name}' cannot be a name.", hint="letters, digits, dots, dashes and underscores"
         )
 
 
 def _write(inventory: Inventory) -> None:
-    """Write it, if it can be read again.
+    """Write it, if it can be read again; what the user wrote beside it stays.
 
     Raises:
         UsageError: It could not.
+        EdgeqError: The file is written in a form that cannot be changed in parts.
     """
     if problem := _problem(inventory.devices, inventory.groups):
         raise UsageError(f"The inventory cannot keep this: {problem}.", str(path()))
-    lines = []
-    for name, address in sorted(inventory.devices.items()):
-        lines += [f"[devices.{_quoted(name)}]", f"address = {_quoted(address)}", ""]
-    if inventory.groups:
-        lines.append("[groups]")
-    for group, names in sorted(inventory.groups.items()):
-        lines.append(f"{_quoted(group)} = [{', '.join(_quoted(name) for name in names)}]")
-    text = "\n".join(lines) + "\n"
+    place = path()
+    before = read_bytes(place, "inventory", _MOST_BYTES).decode() if place.exists() else ""
+    text = changed_text(before, inventory.devices, inventory.groups)
+    if text is None:
+        raise EdgeqError(
+            "The inventory is written in a form that edgeq cannot change.",
+            str(place),
+            f"change it by hand: {_FORM}",
+        )
     if len(text.encode()) > _MOST_BYTES:
         raise UsageError(
             f"The inventory would be {len(text):,} bytes long, over {_MOST_BYTES:,}.",
             str(path()),
             "edgeq devices remove NAME",
         )
-    write_whole(path(), text, private=True)
-
-
-def _quoted(text: str) -> str:
-    return f'"{escapes.toml(text)}"'
+    # Where it is a link, what that leads to is the file.
+    write_whole(place.resolve(), text, private=True)

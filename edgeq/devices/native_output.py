@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
+
+from edgeq.support.quiet import redirected
 
 
 class Captured:
@@ -30,11 +31,5 @@ def captured_stderr() -> Iterator[Captured]:
         What holds the text; read it before the block ends.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as file:
-        saved = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield Captured(file)
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    with tempfile.TemporaryFile() as file, redirected(2, file.fileno()):
+        yield Captured(file)

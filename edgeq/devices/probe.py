@@ -85,7 +85,7 @@ def _start(
 ) -> subprocess.CompletedProcess[str]:
     settings = json.dumps(asdict(options)) if options is not None else "{}"
     command = module_command("edgeq.devices.probe", what, str(model), settings, *more)
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
 def _high_water() -> int | None:

@@ -334,7 +334,13 @@ class QemuSession(Session):
             command += ["-plugin", str(plugin).replace(",", ",,")]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+                command,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise EdgeqError(f"QEMU did not end in {_TIMEOUT_S} s.", self._address) from None

@@ -24,6 +24,10 @@ _MODULES = {
 }
 
 
+# For devices that share a host, and workers of one search: they measure one after the other.
+PATIENCE_S = 900.0
+
+
 def open_device(text: str) -> Device:
     """The device of an address; nothing is connected or started yet.
 
@@ -53,6 +57,17 @@ def address_of(text: str) -> Address:
     """
     address = parse_address(text)
     return _from_inventory(address) if address.scheme == "name" else address
+
+
+def patient_address(on: str) -> str:
+    """The address of a device that is waited for while others measure on it.
+
+    For a quarter of an hour, unless it says for how long: by itself it is waited for for seconds.
+    """
+    address = address_of(on)
+    if address.scheme not in ("ssh", "adb") or "wait" in address.query:
+        return address.text
+    return f"{address.text}{'&' if '?' in address.text else '?'}wait={PATIENCE_S:.0f}"
 
 
 def on_runtime(on: str, runtime: str) -> str:

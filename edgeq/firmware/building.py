@@ -24,10 +24,10 @@ from edgeq.support.result import Result
 from edgeq.support.text import visible_line
 
 _TIMEOUT_S = 1800
-_READ_OTHERWISE = re.compile(r"""[$";\n]|%[0-9A-Fa-f]{2}""")  # variables, quotes, lists, escapes
+_READ_OTHERWISE = re.compile(r"""[$";,\\\n]|%[0-9A-Fa-f]{2}""")  # variables, quotes, lists, escapes
 _INSTALL = {
     "cmake": "apt install cmake ninja-build (or: pip install cmake ninja)",
-    "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi",
+    "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "riscv64-unknown-elf-gcc": "apt install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
     "west": "pip install west, then west init and west update (Zephyr's Getting Started)",
     "idf.py": "install ESP-IDF and run its export.sh (ESP-IDF Programming Guide, Get Started)",
@@ -79,7 +79,7 @@ def build_project(folder: str | Path) -> Build:
 
 def _check_place(folder: Path) -> None:
     """Refuse a folder whose path CMake, ninja or make read as something else."""
-    found = _READ_OTHERWISE.search(str(folder.resolve()))
+    found = _READ_OTHERWISE.search(folder.resolve().as_posix())
     if found:
         odd = visible_line(found[0])
         raise EdgeqError(
@@ -182,14 +182,19 @@ def _stack_bytes(script: Path) -> int:
     return int(found[1], 16) if found else 0
 
 
+def _text(path: Path) -> str:
+    """What CMake wrote: it holds names of folders, which may be of another encoding."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
 def _compiler(build: Path) -> tuple[str, tuple[str, ...]]:
     """The C compiler that CMake chose, with its version, and what it was told."""
     cache = build / "CMakeCache.txt"
     commands = build / "compile_commands.json"
-    found = re.search(r"^EQ_CC:\w+=(.+)$", cache.read_text(), re.MULTILINE)
+    found = re.search(r"^EQ_CC:\w+=(.+)$", _text(cache), re.MULTILINE)
     flags: tuple[str, ...] = ()
     if commands.is_file():
-        entries = json.loads(commands.read_text(encoding="utf-8"))
+        entries = json.loads(_text(commands))
         command = next((e["command"] for e in entries if e["file"].endswith(".c")), "")
         wanted = ("-m", "-O", "-f", "-std=", "--specs")
         flags = tuple(word for word in command.split() if word.startswith(wanted))

@@ -22,7 +22,7 @@ from edgeq.errors import EdgeqError, LimitError, MissingDependency, UsageError, 
 from edgeq.firmware.account import TEMPLATE, ImageAccount, linked_project
 from edgeq.firmware.app_binaries import check_app, compile_binaries
 from edgeq.firmware.golden import oracle_golden
-from edgeq.firmware.layout import OPS_HEADER, arena_bytes
+from edgeq.firmware.layout import OPS_HEADER, least_flash_bytes, least_ram_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.names import project_name
 from edgeq.firmware.project import check_target, render_project
@@ -143,7 +143,7 @@ def create_project(
     account = None
     if runtime == "c" and template == TEMPLATE:
         account = _account(made, board)
-    _check_budgets(made, account, budgets or {})
+    _check_budgets(made, board, account, budgets or {})
     if account is not None and not force:
         _check_memories(account, board)
     check = force or account is not None
@@ -218,7 +218,10 @@ def _check_memories(account: ImageAccount, board: Target) -> None:
 
 
 def _check_budgets(
-    models: Sequence[FirmwareModel], account: ImageAccount | None, budgets: Mapping[str, int]
+    models: Sequence[FirmwareModel],
+    board: Target,
+    account: ImageAccount | None,
+    budgets: Mapping[str, int],
 ) -> None:
     """Refuse an image that is above a budget, with the sum.
 
@@ -229,8 +232,8 @@ def _check_budgets(
         needed = {"flash": account.flash_bytes, "ram": account.ram_bytes}
         parts = "start-up, serial protocol, stack and self-test included"
     else:
-        needed = {"flash": sum(model.flash_bytes for model in models), "ram": arena_bytes(models)}
-        parts = "in constants and arena alone, without any code"
+        needed = {"flash": least_flash_bytes(models), "ram": least_ram_bytes(models, board)}
+        parts = "in constants, arena and state alone, without any code"
     misses = [
         f"{needed[name]:,} bytes of {name}, {needed[name] - budgets[name]:,} over {budgets[name]:,}"
         for name in needed

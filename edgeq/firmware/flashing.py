@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,11 @@ from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.tools import run_tool
 
 _TIMEOUT_S = 300
+_COPY = "image"
+_JLINK_SCRIPT = "flash.jlink"
+# Paths that are one word for Tcl (OpenOCD), J-Link's scripts and avrdude, and mean nothing else.
+_PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+_PROBE = re.compile(r"[\w.:,+/-]*", re.ASCII)
 _REPLUG = "unplug the board, plug it in again; hold its boot button if it has one"
 
 
@@ -41,6 +47,14 @@ class Job:
         """The image in one format."""
         return str(self.image.with_suffix(f".{extension}"))
 
+    def word(self, extension: str) -> str:
+        """The same for a tool that reads a language: a name in which nothing has a meaning there.
+
+        Where the path is none, it is that of a copy in the folder that the tool runs in.
+        """
+        path = self.file(extension)
+        return path if _PLAIN.fullmatch(path) else f"{_COPY}.{extension}"
+
 
 @dataclass(frozen=True)
 class FlashTool:
@@ -62,7 +76,7 @@ class FlashTool:
 def _openocd(job: Job) -> list[list[str]]:
     scripts = [part for script in job.argument.split() for part in ("-f", script)]
     probe = ["-c", f"adapter serial {job.probe}"] if job.probe else []
-    return [["openocd", *scripts, *probe, "-c", f"program {job.file('elf')} verify reset exit"]]
+    return [["openocd", *scripts, *probe, "-c", f"program {job.word('elf')} verify reset exit"]]
 
 
 def _pyocd(job: Job) -> list[list[str]]:
@@ -132,7 +146,7 @@ def _avrdude(job: Job) -> list[list[str]]:
     part, programmer, *baud = job.argument.split(":")
     where = ["-P", job.port] if job.port else []
     speed = ["-b", baud[0]] if baud else []
-    what = f"flash:w:{job.file('hex')}:i"
+    what = f"flash:w:{job.word('hex')}:i"
     return [["avrdude", "-p", part, "-c", programmer, *where, *speed, "-D", "-U", what]]
 
 
@@ -148,9 +162,8 @@ def _teensy(job: Job) -> list[list[str]]:
 
 def _jlink(job: Job) -> list[list[str]]:
     probe = ["-SelectEmuBySN", job.probe] if job.probe else []
-    script = job.file("jlink")
     device = ["-device", job.argument, "-if", "SWD", "-speed", "4000", "-autoconnect", "1"]
-    return [["JLinkExe", *device, *probe, "-ExitOnError", "1", "-CommandFile", script]]
+    return [["JLinkExe", *device, *probe, "-ExitOnError", "1", "-CommandFile", _JLINK_SCRIPT]]
 
 
 FLASH_TOOLS: dict[str, FlashTool] = {
@@ -207,7 +220,13 @@ def _instead_of_flashing(target: Target) -> str:
 def flash_commands(
     target: Target, tool: str, image: Path, *, probe: str = "", port: str = ""
 ) -> list[list[str]]:
-    """The command lines that flash an image; the pseudo-program "copy" copies to a volume."""
+    """The command lines that flash an image; the pseudo-program "copy" copies to a volume.
+
+    Raises:
+        UsageError: The probe is none.
+    """
+    if not _PROBE.fullmatch(probe):
+        raise UsageError(f"{probe!r:.100} is no serial number of a probe.")
     job = Job(target, image, target.flash_tools[tool], probe, port)
     return FLASH_TOOLS[tool].commands(job)
 
@@ -225,14 +244,22 @@ def run_flash(target: Target, tool: str, image: Path, commands: Sequence[Sequenc
     known = FLASH_TOOLS[tool]
     if not _is_installed(tool):
         raise MissingDependency(known.program, f"flashing {target.title}", known.install)
-    if tool == "jlink":
-        script = "loadfile " + str(image.with_suffix(".hex")) + "\nr\ng\nexit\n"
-        image.with_suffix(".jlink").write_text(script)
-    for command in commands:
-        done = run_tool(command, _TIMEOUT_S, hint=_REPLUG)
-        if done.code:
-            what = f"{command[0]} failed:\n{done.tail(10)}"
-            raise EdgeqError(what, " ".join(command), _failure_hint(target, tool))
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as work:
+        _put_copies(Path(work), image)
+        for command in commands:
+            done = run_tool(command, _TIMEOUT_S, folder=Path(work), hint=_REPLUG)
+            if done.code:
+                what = f"{command[0]} failed:\n{done.tail(10)}"
+                raise EdgeqError(what, " ".join(command), _failure_hint(target, tool))
+
+
+def _put_copies(folder: Path, image: Path) -> None:
+    """What tools that read a language are given: images of a plain name, and J-Link's script."""
+    for extension in ("elf", "hex"):
+        file = image.with_suffix(f".{extension}")
+        if file.is_file():
+            shutil.copyfile(file, folder / f"{_COPY}.{extension}")
+    (folder / _JLINK_SCRIPT).write_text(f"loadfile {_COPY}.hex\nr\ng\nexit\n")
 
 
 def _failure_hint(target: Target, tool: str) -> str:
@@ -271,11 +298,21 @@ def _is_installed(tool: str) -> bool:
     return not program or shutil.which(program) is not None
 
 
-def _mounted(volume: str) -> str:
-    """Where a boot loader's volume is mounted, or ""."""
-    roots = [Path("/media"), Path("/run/media"), Path("/Volumes")]
-    found = [path for root in roots if root.is_dir() for path in root.glob(f"**/{volume}")]
-    return str(found[0]) if found else ""
+_VOLUMES = ("/media", "/media/*", "/run/media/*", "/Volumes")
+"""Where systems mount the volumes that a user plugs in."""
+
+
+def _mounted(volume: str, places: Sequence[str] = _VOLUMES) -> str:
+    """Where a boot loader's volume is mounted, or "".
+
+    A folder of that name, in a backup say, is none: a boot loader's is a disk of its own, with the
+    file that the UF2 format asks for.
+    """
+    for place in places:
+        for path in sorted(Path("/").glob(f"{place.lstrip('/')}/{volume}")):
+            if os.path.ismount(path) and (path / "INFO_UF2.TXT").is_file():
+                return str(path)
+    return ""
 
 
 def _copy_uf2(target: Target, command: Sequence[str]) -> None:

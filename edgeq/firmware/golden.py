@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.compiler.codegen.selftest import Golden
 from edgeq.compiler.plan.program import Program
@@ -46,42 +47,67 @@ def oracle_golden(model: str | Path, program: Program, index: int = 0) -> Golden
     Raises:
         EdgeqError: Neither TensorFlow Lite Micro nor LiteRT can run the model here.
     """
-    tensors = [program.tensor(i) for i in program.subgraph.inputs]
+    inputs = _random_inputs(program, index)
+    heard = program.graph.stream is not None
+    values = _heard(Path(model), program.graph, inputs) if heard else _traced(Path(model), inputs)
+    inexact = _inexact(program, _unwritten(program, values))
+    exact = values.keys() - inexact
+    settled = _settled(program, last_call=heard)
+    crcs = [_crc(values, shown) if shown and exact.issuperset(shown) else None for shown in settled]
+    checked = {
+        index
+        for shown, crc in zip(settled, crcs, strict=True)
+        if crc is not None
+        for index in shown
+    }
+    unchecked = exact & _reached(program, last_call=heard) - checked
+    ends = {
+        position: _crc(values, [index])
+        for position, index in enumerate(program.subgraph.outputs)
+        if index in unchecked
+    }
+    return Golden(
+        tuple(x.tobytes() for x in inputs), tuple(crcs), _near(program, values, inexact), ends
+    )
+
+
+def _random_inputs(program: Program, index: int) -> list[Array]:
     bounds = input_bounds(program.graph.main, program.graph.subgraphs)
-    inputs = xorshift_inputs(
+    tensors = [program.tensor(i) for i in program.subgraph.inputs]
+    return xorshift_inputs(
         [t.shape for t in tensors],
         [t.dtype for t in tensors],
         index,
         [bounds.get(i) for i in program.subgraph.inputs],
     )
-    heard = program.graph.stream is not None
-    values = _heard(Path(model), program.graph, inputs) if heard else _traced(Path(model), inputs)
-    unwritten = {
+
+
+def _unwritten(program: Program, values: Mapping[int, Array]) -> set[int]:
+    """First outputs of ops that did not write them in this call."""
+    return {
         step.op.outputs[0]
         for step in program.steps
         if step.op.custom_name in _WHEN_READY and not np.any(values.get(step.op.outputs[-1], 1))
     }
-    inexact = _inexact(program, unwritten)
-    known = values.keys() - inexact
-    settled = _settled(program, last_call=heard)
-    crcs = [_crc(values, shown) if shown and known.issuperset(shown) else None for shown in settled]
-    checked = zip(settled, crcs, strict=True)
-    shown_at = {index for shown, crc in checked if crc is not None for index in shown}
+
+
+def _reached(program: Program, *, last_call: bool) -> set[int]:
+    """Tensors that are complete when the call ends, which may be early."""
     early = _inside(program, last_call=False) - _inside(program, last_call=True)
-    left_at = len(program.steps) if heard else min(early, default=len(program.steps))
-    made = {index for step in program.steps[:left_at] for index in step.completes}
-    ends = {
-        position: _crc(values, [index])
-        for position, index in enumerate(program.subgraph.outputs)
-        if index in known & made - shown_at
-    }
-    near = {
+    count = len(program.steps) if last_call else min(early, default=len(program.steps))
+    return {index for step in program.steps[:count] for index in step.completes}
+
+
+def _near(
+    program: Program, values: Mapping[int, Array], inexact: set[int]
+) -> dict[int, NDArray[np.float32]]:
+    """By position, the finite float outputs whose last bits may be others elsewhere."""
+    found = {
         position: np.asarray(values[index], np.float32).reshape(-1)
         for position, index in enumerate(program.subgraph.outputs)
         if index in inexact and index in values and program.tensor(index).dtype == "float32"
     }
-    near = {position: found for position, found in near.items() if np.isfinite(found).all()}
-    return Golden(tuple(x.tobytes() for x in inputs), tuple(crcs), near, ends)
+    return {position: near for position, near in found.items() if np.isfinite(near).all()}
 
 
 def _crc(values: Mapping[int, Array], indices: Iterable[int]) -> int:

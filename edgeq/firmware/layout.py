@@ -79,6 +79,20 @@ def arena_bytes(models: Sequence[FirmwareModel]) -> int:
     return shared + sum(model.arena_bytes for model in models if not model.external_arena)
 
 
+def least_ram_bytes(models: Sequence[FirmwareModel], target: Target) -> int:
+    """All RAM of the models that is known without their code."""
+    needed = arena_bytes(models)
+    needed += sum(model.state_bytes + model.replay_bytes for model in models)
+    if target.constants_in_ram:
+        needed += least_flash_bytes(models)
+    return needed
+
+
+def least_flash_bytes(models: Sequence[FirmwareModel]) -> int:
+    """The models' constants, with those of their self-tests."""
+    return sum(model.flash_bytes + model.golden_bytes for model in models)
+
+
 def arena_region(models: Sequence[FirmwareModel], target: Target) -> Region:
     """The RAM region for the arenas: the first with room for them and some more, or the largest."""
     needed = arena_bytes(models) * 9 // 8 + STACK_BYTES
@@ -119,8 +133,7 @@ def common_context(models: Sequence[FirmwareModel], target: Target, name: str) -
 def listener(models: Sequence[FirmwareModel]) -> FirmwareModel | None:
     """The first model that a microphone can feed; None where there is none."""
     for model in models:
-        stream = model.stream
-        if stream is not None and stream.rate_hz and stream.axes == 1 and not stream.shape:
+        if model.stream is not None and model.stream.sound:
             return model
     return None
 

@@ -69,6 +69,8 @@ class FirmwareModel:
         files: Generated sources: path in the project's model folder to text.
         arena_bytes: RAM for activations, inputs and outputs.
         state_bytes: RAM for what lives from call to call, where that is no part of the arena.
+        replay_bytes: RAM for a piece of a recording and its answers, where it has a front end.
+        golden_bytes: Constants of the self-test.
         ops: Number in the .tflite file of each op, in order of execution; -1 for a copy that
             the plan has put in.
         flash_bytes, ram_bytes: All the model needs, as far as known before a link; 0 if unknown.
@@ -91,6 +93,8 @@ class FirmwareModel:
     flash_bytes: int = 0
     ram_bytes: int = 0
     state_bytes: int = 0
+    replay_bytes: int = 0
+    golden_bytes: int = 0
     has_state: bool = False
     has_selftest: bool = False
     external_arena: bool = False
@@ -155,7 +159,7 @@ def firmware_model(sources: Sources, *, replay: bool = True) -> FirmwareModel:
     header = sources.files[f"{name}.h"]
     inputs = _tensors(name, "input", manifest["inputs"])
     outputs = _tensors(name, "output", manifest["outputs"])
-    files, stream = sources.files, sources.stream
+    files, stream, replay_bytes = sources.files, sources.stream, 0
     if stream is not None and not replay:
         inputs = ()
     elif stream is not None:
@@ -163,6 +167,7 @@ def firmware_model(sources: Sources, *, replay: bool = True) -> FirmwareModel:
         files = {**files, **replay_files(name, stream, answers)}
         inputs = (ModelTensor(f"{name}_replay_input", input_spec(stream).bytes),)
         outputs = (ModelTensor(f"{name}_replay_output", output_spec(stream, answers).bytes),)
+        replay_bytes = sum(tensor.bytes for tensor in (*inputs, *outputs))
     return FirmwareModel(
         name=name,
         sha256=manifest["model"]["sha256"],
@@ -173,6 +178,8 @@ def firmware_model(sources: Sources, *, replay: bool = True) -> FirmwareModel:
         ops=tuple(entry["index"] for entry in manifest["ops"]),
         flash_bytes=manifest["constant_bytes"],
         state_bytes=manifest["state_bytes"],
+        replay_bytes=replay_bytes,
+        golden_bytes=manifest["golden_bytes"],
         has_state=f"void {name}_reset(" in header,
         has_selftest=f"int {name}_selftest(" in header,
         external_arena=f"void {name}_init(void *" in header,

@@ -9,7 +9,13 @@ from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.errors import EdgeqError, UsageError, raise_problems
 from edgeq.firmware import layout_apps as apps
 from edgeq.firmware import layout_frameworks as frameworks
-from edgeq.firmware.layout import Layout, arena_bytes, bare_metal, mlperf_tiny
+from edgeq.firmware.layout import (
+    Layout,
+    bare_metal,
+    least_flash_bytes,
+    least_ram_bytes,
+    mlperf_tiny,
+)
 from edgeq.firmware.model import FirmwareModel
 from edgeq.firmware.rendering import render_file
 
@@ -80,13 +86,11 @@ def check_fit(models: Sequence[FirmwareModel], target: Target) -> None:
     """
     problems = []
     if target.largest_ram_bytes is not None:
-        needed = arena_bytes(models)
-        if target.constants_in_ram:
-            needed += sum(model.flash_bytes for model in models)
+        needed = least_ram_bytes(models, target)
         taken = target.system.ram_bytes
         problems += _too_big("RAM", needed, target.largest_ram_bytes, taken, target.title)
     if target.flash_bytes is not None:
-        needed = sum(model.flash_bytes for model in models)
+        needed = least_flash_bytes(models)
         taken = target.system.flash_bytes
         problems += _too_big("flash", needed, target.flash_bytes, taken, target.title)
     raise_problems(problems)

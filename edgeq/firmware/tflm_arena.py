@@ -119,13 +119,18 @@ def smallest_arena(model: Path) -> int:
 
 
 def _is_enough(content: bytes, arena_bytes: int) -> bool:
+    """Whether the package prepares a model in so many bytes; of a few too few, it writes beyond."""
+    from edgeq.devices.fatal import holds
     from edgeq.devices.interpreters import micro_interpreter
 
-    try:
-        micro_interpreter(content, arena_bytes=arena_bytes)
-    except EdgeqError:
-        return False
-    return True
+    def prepared() -> bool:
+        try:
+            micro_interpreter(content, arena_bytes=arena_bytes)
+        except EdgeqError:
+            return False
+        return True
+
+    return holds(prepared)
 
 
 def plan_greedily(buffers: Sequence[_Buffer]) -> int:

@@ -67,7 +67,12 @@ def graph_of(d: Described, precision: str) -> Graph:
     lead = int(d.pre_emphasis != 0)
     centred = d.fft_length // 2 - (d.fft_length - d.frame_length) // 2 if d.center else 0
     stream = Stream(
-        d.name, d.sample_rate, d.frame_length + lead, d.frame_step, zeros=lead + centred + d.silence
+        d.name,
+        d.sample_rate,
+        d.frame_length + lead,
+        d.frame_step,
+        zeros=lead + centred + d.silence,
+        sound=True,
     )
     stages = Stages(stream.window)
     if d.kind == "micro":

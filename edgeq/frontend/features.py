@@ -28,7 +28,7 @@ from edgeq.model.joining import FrontEnd
 from edgeq.model.recording import whole_recording
 from edgeq.model.stream import Stream
 from edgeq.support.array import Array
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_results
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 
@@ -199,7 +199,7 @@ def features(
             silent_bands(extract.front),
         )
     if output is not None:
-        _write(Path(output), result)
+        _write(Path(output), result, force=force)
     return result
 
 
@@ -288,7 +288,7 @@ def _heard(file: Path, stream: Stream) -> int:
     return resampled_frames(header.frames, header.rate_hz, stream.rate_hz, str(file))
 
 
-def _write(output: Path, result: Features) -> None:
+def _write(output: Path, result: Features, *, force: bool) -> None:
     import io
 
     arrays = {"x": result.x}
@@ -296,4 +296,4 @@ def _write(output: Path, result: Features) -> None:
         arrays |= {"y": result.y, "classes": np.asarray(result.classes)}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(output, buffer.getvalue())
+    write_results({output: buffer.getvalue()}, force=force)

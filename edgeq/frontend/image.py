@@ -16,6 +16,7 @@ from edgeq.model.stream import Stream
 
 RESIZES = ("nearest", "bilinear", "area")
 _BITS = {"rgb888": 24, "bgr888": 24, "gray8": 8, "nv12": 12}
+_LEAST_STD = 1e-6
 _MOST = 4096
 _ONE = 4096
 
@@ -92,8 +93,10 @@ def _problems(d: Image) -> list[str]:
         for key in ("width", "height", "out_width", "out_height")
         if not 1 <= getattr(d, key) <= _MOST
     ]
-    if not 0 <= d.mean <= 255 or not d.std > 0:
-        found.append(f"mean is {d.mean}, std {d.std}: 0 to 255, and above 0")
+    if not 0 <= d.mean <= 255 or not _LEAST_STD <= d.std <= 1 / _LEAST_STD:
+        found.append(
+            f"mean is {d.mean}, std {d.std}: 0 to 255, and {_LEAST_STD:g} to {1 / _LEAST_STD:g}"
+        )
     if d.format in ("yuv422", "nv12") and (d.width % 2 or d.height % 2):
         found.append(f"{d.format} of {d.width} x {d.height}, which are not even")
     if d.crop and not _is_inside(d):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.compiler.options import CompileOptions
 from edgeq.frontend.tables import Bands
 from edgeq.model.graph import Op, Subgraph
 from edgeq.model.joining import FrontEnd
@@ -31,6 +32,12 @@ def silent_bands(front: FrontEnd | None) -> tuple[str, ...]:
         )
         return (said,)
     return ()
+
+
+def silent_bands_of(options: CompileOptions | None) -> tuple[str, ...]:
+    """The same of the front end that options bring, by its name."""
+    front = None if options is None else options.frontend
+    return tuple(f"{front.name}: {words}" for words in silent_bands(front)) if front else ()
 
 
 def _heard(main: Subgraph, op: Op) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.file_axes import Axes
 from edgeq.model.graph import Subgraph, Tensor, numpy_dtype
 from edgeq.support.array import Array
-from edgeq.support.output import write_whole
+from edgeq.support.output import write_results
 
 
 def input_tensors(model: Subgraph) -> list[Tensor]:
@@ -37,12 +37,15 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
 
 
 def model_inputs(
-    loaded: Array | Mapping[str, Array], model: Subgraph, where: str, axes: Axes | None = None
+    loaded: Array | Mapping[str, Array] | Sequence[Array],
+    model: Subgraph,
+    where: str,
+    axes: Axes | None = None,
 ) -> list[Array]:
     """Arrays for `Session.run` from what a file holds.
 
     Args:
-        loaded: One array, or arrays by position ("0", "1", ...) or by tensor name.
+        loaded: One array, or arrays by position ("0", "1", ...) or by tensor name, or in order.
         model: Whose inputs they are for.
         where: Name of the file, for messages.
         axes: How axes lay in the file that the model was made of, by input; arrays that lie so
@@ -84,9 +87,14 @@ def _turned(array: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Arra
 
 
 def _by_position(
-    loaded: Array | Mapping[str, Array], tensors: Sequence[Tensor], where: str
+    loaded: Array | Mapping[str, Array] | Sequence[Array], tensors: Sequence[Tensor], where: str
 ) -> list[Array]:
-    arrays = {"0": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    if isinstance(loaded, np.ndarray):
+        arrays = {"0": loaded}
+    elif isinstance(loaded, Mapping):
+        arrays = dict(loaded)
+    else:
+        arrays = {str(position): np.asarray(array) for position, array in enumerate(loaded)}
     if len(tensors) == 1 and len(arrays) == 1:
         return list(arrays.values())
     keys = [
@@ -225,7 +233,7 @@ def check_finite(outputs: Sequence[Array], names: Sequence[str]) -> None:
         )
 
 
-def write_arrays(path: Path, arrays: Sequence[Array]) -> None:
+def write_arrays(path: Path, arrays: Sequence[Array], *, force: bool) -> None:
     """Write an .npy, or an .npz with positions for keys, whole or not at all.
 
     Raises:
@@ -242,4 +250,4 @@ def write_arrays(path: Path, arrays: Sequence[Array]) -> None:
             f"the model has {len(arrays)} outputs; '{path}' holds one array.",
             hint=f"--output {path.with_suffix('.npz')}",
         )
-    write_whole(path, buffer.getvalue())
+    write_results({path: buffer.getvalue()}, force=force)

@@ -188,6 +188,16 @@ class Signature:
     outputs: Mapping[str, int]
 
 
+# Ops that remember what has gone by in memory of their own, or of the interpreter.
+_REMEMBER = frozenset(
+    {
+        "VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE", "CALL_ONCE", "CIRCULAR_BUFFER",
+        "SignalDelay", "SignalFramer", "SignalOverlapAdd", "SignalStacker",
+        "SignalFilterBankSpectralSubtraction",
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A whole model file.
@@ -219,6 +229,15 @@ class Graph:
     def main(self) -> Subgraph:
         """The subgraph that runs: 0, unless a signature was chosen."""
         return self.subgraphs[self.entry]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a call's answer hangs on the calls before: variables, or ops that remember."""
+        return any(
+            any(tensor.is_variable for tensor in each.tensors)
+            or any((op.custom_name or op.name) in _REMEMBER for op in each.ops)
+            for each in self.subgraphs
+        )
 
 
 def element_bits(dtype: str) -> int:

@@ -25,6 +25,7 @@ class Stream:
         step: Samples from one window to the next; may be more than a window.
         zeros: Samples of silence that the first window begins with.
         frames: Frames in an answer, and `frame_step` frames from one answer to the next.
+        sound: Whether a microphone gives the samples.
         axes: Values at a time, which stand beside each other; `window` and `step` count them all.
         unit: Real value of a sample's step.
         dtype: Of a sample.
@@ -42,6 +43,7 @@ class Stream:
     zeros: int = 0
     frames: int = 1
     frame_step: int = 1
+    sound: bool = False
     axes: int = 1
     unit: float = 1 / 32768
     dtype: str = "int16"

@@ -81,8 +81,14 @@ def _at_clock(found: Figure) -> str:
 
 
 def energy_lines(figures: Mapping[str, Figure]) -> Iterator[str]:
-    """What energy, power and battery life hold for; nothing where the energy is unknown."""
-    if figures.get("energy_uj", _NOTHING).value is None:
+    """What energy, power and battery life hold for.
+
+    Where the energy is unknown, what was asked for says why; else there is nothing to say.
+    """
+    energy = figures.get("energy_uj", _NOTHING)
+    if energy.value is None:
+        if "average_power_uw" in figures:
+            yield f"{NAMES['average_power_uw']}: unknown, {energy.provenance.note}"
         return
     for path in ("energy_uj", "average_power_uw", "battery_life_h"):
         found = figures.get(path)

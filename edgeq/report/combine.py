@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -29,6 +30,7 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
         EdgeqError: One of them is no result of edgeq.
     """
     page: dict[str, Any] = {"edgeq": "", "sections": [], "fleet": [], "searches": []}
+    places = _Places(page["sections"], [result for _, result in results])
     for where, result in sorted(results, key=_floats_last):
         if (rows := group_rows(result)) is not None:
             page["fleet"].append(fleet_of(result, rows, where))
@@ -37,7 +39,13 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
         elif "front" in result and "trials" in result:
             page["searches"].append(result)
         else:
-            _take(_section(page["sections"], result, where), result, where)
+            model = _model(result, where)
+            section = places.section(model)
+            if _is_deployment(result) and section["limits"] is not None:
+                # For another target, say: its limits are not those of the first.
+                section = _empty(model)
+                page["sections"].append(section)
+            _take(section, result, where)
         page["edgeq"] = page["edgeq"] or result.get("edgeq", "")
     return page
 
@@ -58,7 +66,9 @@ def _scheme_sections(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         model = {**row["profile"]["model"], "path": f"{result['model']} as {row['scheme']}"}
         section = sections.setdefault(row["scheme"], {**_empty(model), "bytes": row["file_bytes"]})
         section["profiles"].append(row["profile"])
-        section["evaluations"].append({**row["evaluation"], "of": row["scheme"]})
+        # A name of the inventory is an address in a profile.
+        device = row["profile"]["device"]
+        section["evaluations"].append({**row["evaluation"], "device": device, "of": row["scheme"]})
     return list(sections.values())
 
 
@@ -78,19 +88,48 @@ def _empty(model: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _section(sections: list[dict[str, Any]], result: Mapping[str, Any], where: str) -> Any:
-    """The section of the model that a result is about, made if it is not there."""
-    model = _model(result, where)
+class _Places:
+    """Which section of a page a result belongs to."""
+
+    def __init__(
+        self, sections: list[dict[str, Any]], results: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self._sections = sections
+        self._floats: dict[int, str] = {}  # which float model a section shows, by its number
+        found = [result.get("model") for result in results]
+        named = {_identity(each) for each in found if isinstance(each, Mapping)}
+        self._stems = Counter(path.stem for path, _ in named if is_float_file(str(path)))
+
+    def section(self, model: dict[str, Any]) -> dict[str, Any]:
+        """The section of a model, made if it is not there.
+
+        A float model's figures stand with the model that was made of it: that of its name in its
+        folder; else that of its name, where no other on the page has it. A section shows one float
+        model.
+        """
+        path, mine = _identity(model)
+        alike: dict[int, PurePath] = {}  # where integer models of its name lie, by section
+        for number, section in enumerate(self._sections):
+            there, known = _identity(section["model"])
+            if mine in (known, self._floats.get(number)):
+                return section
+            shows_one = number in self._floats or is_float_file(str(there))
+            if there.stem == path.stem and not shows_one:
+                alike[number] = there
+        if is_float_file(str(path)):
+            near = [number for number, there in alike.items() if there.parent == path.parent]
+            fits = near or (list(alike) if self._stems[path.stem] == 1 else [])
+            if len(fits) == 1:
+                self._floats[fits[0]] = mine
+                return self._sections[fits[0]]
+        self._sections.append(_empty(model))
+        return self._sections[-1]
+
+
+def _identity(model: Mapping[str, Any]) -> tuple[PurePath, str]:
+    """Path of a model, and what tells it from others: its digest; its path where it has none."""
     path = str(model.get("path", ""))
-    for section in sections:
-        there = section["model"]
-        same = there.get("sha256") == model.get("sha256")
-        if same or (
-            is_float_file(path) and PurePath(str(there["path"])).stem == PurePath(path).stem
-        ):
-            return section
-    sections.append(_empty(model))
-    return sections[-1]
+    return PurePath(path), str(model.get("sha256") or path)
 
 
 def _model(result: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -103,10 +142,15 @@ def _model(result: Mapping[str, Any], where: str) -> dict[str, Any]:
     return dict(found)
 
 
+def _is_deployment(result: Mapping[str, Any]) -> bool:
+    return "limits" in result and "verify" in result
+
+
 def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> None:
     """Put what a result says into its model's section."""
-    if "limits" in result and "verify" in result:
+    if _is_deployment(result):
         section.update({key: result.get(key) for key in _DEPLOYED if result.get(key)})
+        section["limits"] = result["limits"]
         section["verify"] += result["verify"]
         found = result.get("evaluation") or {}
         section["evaluations"] += [
@@ -117,6 +161,9 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section["profiles"] += [result["profile"]] if result.get("profile") else []
     elif "memory_bytes" in result:
         section["profiles"].append(result)
+    elif "robustness" in result:
+        what = "a report has no place yet for what evaluate --robustness has found."
+        raise EdgeqError(what, where, "evaluate without it")
     elif "metric" in result:
         kind = "float" if is_float_file(str(result["model"]["path"])) else "integer"
         section["evaluations"].append({**result, "of": kind})

@@ -8,6 +8,7 @@ from typing import Any
 from edgeq.errors import EdgeqError
 
 _KINDS = ("profile", "evaluation", "verification", "facts")
+_NO_FIGURES = ("edgeq", "metric", "larger_is_better", "confidence")
 _LATENCY = ("min", "p50", "p90", "p99", "max")
 
 
@@ -87,5 +88,5 @@ def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.replace("_", " "): value
         for name, value in found.items()
-        if isinstance(value, int | float | str) and name not in ("edgeq", "metric")
+        if isinstance(value, int | float | str) and name not in _NO_FIGURES
     }

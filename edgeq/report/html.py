@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from edgeq.analysis.result_shape import check_shape
+from edgeq.analysis.result_shape import check_shape, larger_is_better
 from edgeq.report.combine import MADE_BY, combine, section_of
 from edgeq.report.graph import graph_rows
 from edgeq.report.ops import op_layer, op_numbers, op_share, op_time
@@ -84,8 +84,9 @@ def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None =
     side_by_side = overview(page["sections"])
     if side_by_side and side_by_side["front"]:
         side_by_side["picture"] = front_picture(
-            side_by_side["front"], side_by_side["cost"], "worth"
-        )
+            side_by_side["front"], side_by_side["cost"], "worth",
+            larger_is_better=side_by_side["larger_is_better"],
+        )  # fmt: skip
     style, scripts = asset("page.css"), _scripts(page)
     wasm = any(section["trial"] for section in page["sections"])
     used = {kind for section in page["sections"] for kind in _kinds(section)}
@@ -194,4 +195,6 @@ def _search_picture(search: Mapping[str, Any]) -> str:
         return ""
     cost = "cycles" if all(trial["cycles"] is not None for trial in judged) else "latency_us"
     points = [(trial[cost] or 0, trial["score"], trial["name"]) for trial in judged]
-    return front_picture(points, cost.replace("_us", ", µs"), search["metric"])
+    more = larger_is_better(search)
+    name = cost.replace("_us", ", µs")
+    return front_picture(points, name, search["metric"], larger_is_better=more)

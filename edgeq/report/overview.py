@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from edgeq.analysis.result_shape import larger_is_better
+
 _COSTS = ("cycles", "latency", "flash", "RAM")
 """What a front may be drawn against, the first that all rows have."""
 
@@ -31,18 +33,19 @@ def overview(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     cost = next((c for c in _COSTS if all(c in row["cells"] for row in rows)), None)
     scored = [row for row in rows if row["score"] is not None]
     front = [(row["cells"][cost], row["score"], row["label"]) for row in scored] if cost else []
+    ways = {row["larger_is_better"] for row in scored}
     return {
         "columns": columns,
         "rows": rows,
         "cost": cost,
-        "front": front if len(front) > 1 else [],
+        "front": front if len(front) > 1 and len(ways) == 1 else [],
+        "larger_is_better": ways == {True},
     }
 
 
 def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     name = PurePath(str(section["model"].get("path", ""))).name
-    score, metric, larger_is_better = _score(section)
-    common = {} if score is None else {metric: score}
+    common = {}
     size = section["conversion"]["bytes"] if section["conversion"] else section.get("bytes")
     if size is not None:
         common["file"] = size
@@ -50,6 +53,8 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for profile in profiles:
         device = profile["device"]["address"] if profile else ""
+        score, metric, more_is_better = _score(section, device)
+        judged = {} if score is None else {metric: score}
         cells, kinds = _profile_cells(profile) if profile else ({}, {})
         label = f"{name} on {device}" if device else name
         rows.append(
@@ -57,8 +62,8 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "label": label,
                 "score": score,
                 "metric": metric,
-                "larger_is_better": larger_is_better,
-                "cells": common | cells,
+                "larger_is_better": more_is_better,
+                "cells": judged | common | cells,
                 "kinds": kinds,
                 "best": [],
             }
@@ -66,14 +71,19 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _score(section: Mapping[str, Any]) -> tuple[float | None, str, bool]:
-    """The figure of the model itself, not of the float model that it came from."""
-    own = [found for found in section["evaluations"] if found["of"] != "float"]
-    found = (own or section["evaluations"] or [None])[-1]
+def _score(section: Mapping[str, Any], device: str) -> tuple[float | None, str, bool]:
+    """The figure of the model itself, not of the float model that it came from.
+
+    That of the device, with its own arithmetic, or what was found on one device only.
+    """
+    evaluations = section["evaluations"]
+    own = [found for found in evaluations if found["of"] != "float"] or evaluations
+    places = [(found.get("device") or {}).get("address") for found in own]
+    there = [found for found, place in zip(own, places, strict=True) if place == device]
+    found = (there or (own if len(set(places)) == 1 else []) or [None])[-1]
     if not found or not isinstance(found[found["metric"]], int | float):
         return None, "", True
-    better = bool(found.get("larger_is_better", True))
-    return float(found[found["metric"]]), str(found["metric"]), better
+    return float(found[found["metric"]]), str(found["metric"]), larger_is_better(found)
 
 
 def _profile_cells(profile: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

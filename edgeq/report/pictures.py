@@ -48,10 +48,13 @@ def pictures(section: Mapping[str, Any]) -> dict[str, str]:
     return _safe(made)
 
 
-def front_picture(points: Sequence[tuple[float, float, str]], cost: str, worth: str) -> str:
+def front_picture(
+    points: Sequence[tuple[float, float, str]], cost: str, worth: str, *, larger_is_better: bool
+) -> str:
     """Worth against cost, with the front of those that no other beats in both."""
     caption = f"{worth} against {cost}; the line joins what nothing else beats in both"
-    return _safe({"front": scatter_picture(points, cost, worth, caption)})["front"]
+    made = scatter_picture(points, cost, worth, caption, larger_is_better=larger_is_better)
+    return _safe({"front": made})["front"]
 
 
 def _safe(made: Mapping[str, str]) -> dict[str, str]:

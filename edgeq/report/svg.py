@@ -117,21 +117,33 @@ def range_picture(
 
 
 def scatter_picture(
-    points: Sequence[tuple[float, float, str]], x_name: str, y_name: str, caption: str
+    points: Sequence[tuple[float, float, str]],
+    x_name: str,
+    y_name: str,
+    caption: str,
+    *,
+    larger_is_better: bool = True,
 ) -> str:
-    """Points of (cost, worth, label); those that no other beats in both are joined by a line."""
+    """Points of (cost, worth, label); those that no other beats in both are joined by a line.
+
+    The better worth is above, also where that is the smaller one.
+    """
     left, top, width, height = 70, 12, _WIDTH - 90, 240
     xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
     x_span, y_span = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
+    best, worst = (max(ys), min(ys)) if larger_is_better else (min(ys), max(ys))
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = left + 12 + (width - 24) * (x - min(xs)) / x_span
-        return across, top + 12 + (height - 24) * (1 - (y - min(ys)) / y_span)
+        return across, top + 12 + (height - 24) * abs(best - y) / y_span
 
     front = [
         point
         for point in sorted(points)
-        if not any(a <= point[0] and b >= point[1] and (a, b) != point[:2] for a, b, _ in points)
+        if not any(
+            a <= point[0] and abs(best - b) <= abs(best - point[1]) and (a, b) != point[:2]
+            for a, b, _ in points
+        )
     ]
     line = " L".join("{:.1f} {:.1f}".format(*place(x, y)) for x, y, _ in front)
     shapes = [f'<path class="axis" d="M{line}"/>']
@@ -147,8 +159,8 @@ def scatter_picture(
     bottom = top + height
     shapes += [
         f'<path class="axis" d="M{left} {top}V{bottom}H{left + width}"/>',
-        _text(left - 6, top + 16, f"{max(ys):.4f}", "end"),
-        _text(left - 6, bottom - 8, f"{min(ys):.4f}", "end"),
+        _text(left - 6, top + 16, f"{best:.4f}", "end"),
+        _text(left - 6, bottom - 8, f"{worst:.4f}", "end"),
         _text(left + 12, bottom + 15, f"{min(xs):,g}"),
         _text(left + width, bottom + 15, f"{max(xs):,g} {x_name}", "end"),
     ]

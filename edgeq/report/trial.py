@@ -154,7 +154,7 @@ def _way(model: FirmwareModel) -> str:
     """What people have that the model takes."""
     stream = model.stream
     if stream is not None:
-        return "sound" if stream.rate_hz and stream.axes == 1 and not stream.shape else "numbers"
+        return "sound" if stream.sound else "numbers"
     if len(model.inputs) != 1:
         return "numbers"
     shape = model.inputs[0].shape

@@ -28,19 +28,26 @@ def module_command(module: str, *words: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def safe_path() -> Iterator[None]:
-    """Python programs that others start in the block keep the current folder out, too."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+def variable(name: str, value: str) -> Iterator[None]:
+    """Programs that are started in the block have this in their environment."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
-        # Python 3.10 does not know the variable.
-        with isolated_spawn() if sys.version_info < (3, 11) else nullcontext():
-            yield
+        yield
     finally:
         if before is None:
-            del os.environ["PYTHONSAFEPATH"]
+            del os.environ[name]
         else:
-            os.environ["PYTHONSAFEPATH"] = before
+            os.environ[name] = before
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Python programs that others start in the block keep the current folder out, too."""
+    # Python 3.10 does not know the variable.
+    old = sys.version_info < (3, 11)
+    with variable("PYTHONSAFEPATH", "1"), isolated_spawn() if old else nullcontext():
+        yield
 
 
 @contextmanager

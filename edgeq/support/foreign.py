@@ -224,7 +224,7 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
         EdgeqError: It is no TOML in UTF-8, or too deep.
     """
     try:
-        written = text.decode("utf-8")
+        written = text.decode("utf-8-sig")  # some editors of Windows put a mark in front
         _check_keys(written)
         found: dict[str, Any] = tomllib.loads(written)
         _check_depth(found, MOST_DEPTH)
@@ -393,8 +393,8 @@ def unpacked_limit(path: Path) -> int:
 
 def too_large(name: str, size: int, most: int, where: str) -> EdgeqError:
     """The error for something that would take more memory than it may."""
+    held = f"{size:,}" if size < 1 << 62 else "more than 2^62"
     return EdgeqError(
-        f"{name} holds {size:,} bytes unpacked; {most:,} are read at most.",
-        where,
+        f"{name} holds {held} bytes unpacked; {most:,} are read at most.", where,
         "a file that is larger inside than it should be is damaged or made to do harm",
-    )
+    )  # fmt: skip

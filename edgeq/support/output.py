@@ -8,8 +8,9 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -215,23 +216,81 @@ def is_full(place: Path) -> bool:
     return shutil.disk_usage(place).free < _FULL_BYTES
 
 
-def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
+class _Taken(EdgeqError):
+    """Something lies where a new file is to be."""
+
+
+def write_results(files: Mapping[Path, bytes | str], *, force: bool) -> None:
+    """Write the files that a command was asked for, after its work: all of them, or none.
+
+    `check_writable` looked before the work. What has come to lie in their place since stays
+    without `force`, and the result lies beside it.
+
+    Args:
+        files: Content by path. Those whose names begin as the last one's stem stay alike.
+        force: Whether what exists there is replaced.
+
+    Raises:
+        EdgeqError: Something lies there now; or as `write_whole`.
+    """
+    problem, stem = "", list(files)[-1].stem
+    others = ({path: _other(path, number, stem) for path in files} for number in count(2))
+    for names in chain([{path: path for path in files}], others):
+        written: dict[Path, bytes | None] = {}
+        try:
+            for path, name in names.items():
+                old = name.read_bytes() if force and len(files) > 1 and name.is_file() else None
+                write_whole(name, files[path], fresh=not force)
+                written[name] = old
+        except BaseException as error:
+            for name, old in written.items():
+                name.unlink() if old is None else write_whole(name, old)
+            if not isinstance(error, _Taken):
+                raise
+            problem = problem or error.what
+            continue
+        if problem:
+            raise _lies_in(list(names.values())[-1], f"{problem} {_SINCE}")
+        return
+
+
+def _other(path: Path, number: int, stem: str) -> Path:
+    if not path.name.startswith(stem):
+        stem = path.stem
+    return path.with_name(f"{stem}-{number}{path.name[len(stem) :]}")
+
+
+_SINCE = "It came to be so while this command worked, and stays;"
+
+
+def _lies_in(other: Path, problem: str) -> EdgeqError:
+    return EdgeqError(f"{problem} the result lies in '{other}'.")
+
+
+def write_whole(
+    path: Path, data: bytes | str, *, private: bool = False, fresh: bool = False
+) -> None:
     """Write a file through a temporary neighbour, so that a reader never sees half of it.
 
     Args:
         path: The file.
         data: Its content.
         private: Whether a new file is its owner's alone; one that is there keeps its permissions.
+        fresh: Whether nothing may lie there yet.
 
     Raises:
         EdgeqError: The disk is full, or the file cannot be written for another reason.
     """
-    _check_kind(path)
+    if not fresh:
+        _check_kind(path)
     raw = data.encode() if isinstance(data, str) else bytes(data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_neighbour(path, raw, _mode(path, 0o600 if private else 0o666 & ~_mask()))
+        mode = _mode(path, 0o600 if private else 0o666 & ~_mask())
+        _write_neighbour(path, raw, mode, fresh=fresh)
     except OSError as error:
+        if fresh and os.path.lexists(path):
+            raise _Taken(f"'{path}' exists already.") from error
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
 
 
@@ -247,16 +306,36 @@ def _mask() -> int:
     return mask
 
 
-def _write_neighbour(path: Path, raw: bytes, mode: int) -> None:
+def _write_neighbour(path: Path, raw: bytes, mode: int, *, fresh: bool) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
         Path(name).chmod(mode)  # mkstemp makes private files
-        Path(name).replace(path)
+        if fresh:
+            _claim(path, Path(name))
+        else:
+            Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _claim(path: Path, made: Path) -> None:
+    """Rename a file to what is no name yet; of several commands at once, one succeeds.
+
+    Raises:
+        FileExistsError: Something lies there.
+    """
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links, such as a memory card
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        made.replace(path)
+    else:
+        made.unlink()
 
 
 @contextmanager
@@ -271,7 +350,8 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
         The temporary folder to write into.
 
     Raises:
-        EdgeqError: As `check_writable`; or the folder cannot be made.
+        EdgeqError: As `check_writable`, also of what came to be there since: that stays, and the
+            folder lies beside it; or the folder cannot be made.
     """
     check_writable(path, force=force, folder=True)
     try:
@@ -284,9 +364,7 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     try:
         with named_when_full(path):
             yield work
-        if path.exists() or path.is_symlink():
-            path.rename(old)
-        work.rename(path)
+        _take_place(work, path, old, force=force)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         if old.exists() or old.is_symlink():
@@ -297,3 +375,25 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.unlink(missing_ok=True)
+
+
+def _take_place(work: Path, path: Path, old: Path, *, force: bool) -> None:
+    """Give a finished folder its name; what lies there now is looked at once more."""
+    try:
+        check_writable(path, force=force, folder=True)
+        if force and os.path.lexists(path):
+            path.rename(old)
+        work.rename(path)
+        return
+    except EdgeqError as error:
+        problem = f"{error.what} {_SINCE}"
+    except OSError as error:
+        if not os.path.lexists(path) or old.exists():
+            raise
+        problem = f"'{path}' exists already. {_SINCE}"
+        if force:
+            problem = f"'{path}' cannot be replaced: {error.strerror};"
+    free = (_other(path, number, path.name) for number in count(2))
+    other = next(each for each in free if not os.path.lexists(each))
+    work.rename(other)
+    raise _lies_in(other, problem)

@@ -39,6 +39,15 @@ def _spelled(found: re.Match[str]) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def kind_of_value(value: Any) -> str:
+    """What a value of a TOML or JSON file is, in its user's words, such as "a whole number"."""
+    names = {
+        bool: "true or false", int: "a whole number", float: "a number", str: "a text",
+        list: "a list", tuple: "a list", dict: "a table", type(None): "nothing",
+    }  # fmt: skip
+    return names.get(type(value), "a date or time")
+
+
 def lines_of(text: str) -> list[str]:
     """The lines of a text of somebody else's, without their ends.
 

@@ -30,7 +30,7 @@ def import_user_module(name: str, where: str) -> ModuleType:
             spec.loader.exec_module(module)
             return module
         return _from_here(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EdgeqError(
             f"'{name}' cannot be imported: {type(error).__name__}: {error}", where
         ) from error
@@ -55,3 +55,19 @@ def _from_here(name: str) -> ModuleType:
         if mine:
             sys.path.remove(place)
             sys.path.append(place)
+
+
+def user_file(text: str) -> Path | None:
+    """The file that a function of the user's is in; None of what was never in one.
+
+    Args:
+        text: `package.module:function` or `path/file.py:function`.
+
+    Raises:
+        EdgeqError: It cannot be imported.
+    """
+    module = text.rpartition(":")[0]
+    if module.endswith(".py"):
+        return Path(module)
+    file = import_user_module(module, text).__file__
+    return None if file is None else Path(file)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from edgeq.analysis.limits import Limits
 from edgeq.compiler.options import MODES
@@ -16,7 +16,7 @@ from edgeq.errors import EdgeqError, UsageError, raise_problems
 from edgeq.frontend.description import BUILT_IN, PRECISIONS
 from edgeq.support.foreign import parse_toml, read_bytes
 from edgeq.support.sizes import parse_bytes
-from edgeq.support.text import line_problem, visible_line
+from edgeq.support.text import kind_of_value, line_problem, visible_line
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ class DeployConfig:
 _MOST_BYTES = 1 << 20
 _LONGEST = 1000  # of any text in the file
 _PATHS = ("model", "data", "eval", "output", "sign", "recordings", "frontend")
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _SIZES = {"flash": "flash_bytes", "ram": "ram_bytes"}
 _TABLES = {
     "deploy": tuple(f.name for f in fields(DeployConfig) if f.name not in ("reading", "limits")),
@@ -160,12 +161,13 @@ def read_config(path: Path) -> DeployConfig:
     limits = dict(tables.get("limits", {}))
     for short, name in _SIZES.items():
         if short in limits:
-            limits[name] = parse_bytes(str(limits.pop(short)))
+            limits[name] = _size(short, limits.pop(short), f"{path}, [limits]")
     _check_types(DeployConfig, deploy, f"{path}, [deploy]")
     _check_types(Limits, limits, f"{path}, [limits]")
     for name in _PATHS:
-        if name in deploy and not (name == "frontend" and deploy[name] in BUILT_IN):
+        if deploy.get(name) and not (name == "frontend" and deploy[name] in BUILT_IN):
             deploy[name] = _from(path.parent, deploy[name])
+    deploy |= _own_files(deploy, path.parent)
     reading = _reading(tables.get("reading", {}), f"{path}, [reading]")
     try:
         return DeployConfig(**deploy, reading=reading, limits=Limits(**limits))
@@ -182,7 +184,10 @@ def _unknown(tables: Mapping[str, Any], path: Path) -> list[EdgeqError]:
     for name, known in _TABLES.items():
         found = tables.get(name, {})
         if not isinstance(found, dict):
-            problems.append(EdgeqError(f"'{name}' must be a table.", str(path), f"[{name}]"))
+            kind = kind_of_value(found)
+            problems.append(
+                EdgeqError(f"'{name}' is {kind}, and must be a table.", str(path), f"[{name}]")
+            )
             continue
         problems += [
             EdgeqError(f"there is no key '{key}'.", f"{path}, [{name}]", _near(key, known))
@@ -218,8 +223,29 @@ def _check_types(kind: type, values: Mapping[str, Any], where: str) -> None:
         # TOML's 1 is a fine float; its true is no number.
         fits = isinstance(value, wanted) or (isinstance(value, int) and isinstance(1.0, wanted))
         if not fits or (isinstance(value, bool) and wanted is not bool):
-            problems.append(EdgeqError(f"{name} = {value!r} has the wrong type.", where))
+            right = " or ".join(_WORDS[kind] for kind in _kinds(wanted))
+            text = f"{name} = {_shown(value)} has the wrong type; {right} is wanted."
+            problems.append(EdgeqError(text, where))
     raise_problems(problems)
+
+
+def _kinds(annotation: Any) -> list[type]:
+    return [kind for kind in get_args(annotation) or [annotation] if kind in _WORDS]
+
+
+def _size(name: str, value: Any, where: str) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    try:
+        return parse_bytes(value if isinstance(value, str) else str(value) if whole else "")
+    except UsageError as error:
+        raise EdgeqError(f"{name} = {_shown(value)} is no size.", where, error.hint) from None
+
+
+def _shown(value: Any) -> str:
+    """A value about as its file has it."""
+    if isinstance(value, dict | bool):
+        return kind_of_value(value) if isinstance(value, dict) else str(value).lower()
+    return f"{value!r:.100}" if isinstance(value, str | list) else str(value)
 
 
 def _reading(table: Mapping[str, Any], where: str) -> DatasetOptions:
@@ -229,11 +255,25 @@ def _reading(table: Mapping[str, Any], where: str) -> DatasetOptions:
         raise EdgeqError(f"a value has the wrong type: {error.what}", where, error.hint) from None
 
 
+def _own_files(deploy: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Names that may be files of the user's, which start from a folder where they are."""
+    found = {}
+    if ".py:" in (metric := deploy.get("metric", "")):
+        found["metric"] = _from(folder, metric)
+    if (target := deploy.get("target", "")).endswith(".toml"):
+        found["target"] = _from(folder, target)
+    scheme, colon, board = (deploy.get("on") or "").partition(":")
+    if colon and scheme in ("sim", "qemu") and board.partition("?")[0].endswith(".toml"):
+        found["on"] = f"{scheme}:{_from(folder, board)}"
+    return found
+
+
 def _from(folder: Path, text: str) -> str:
     """A path that starts from a folder; `module:function` and absolute paths stay as they are."""
     if text.startswith("~/"):
         return str(Path(text).expanduser())
     left = text.rpartition(":")[0] or text
-    if (folder / text).exists() or (folder / left).exists() or ":" not in text:
+    here = (folder / text).exists() or (folder / left).exists()
+    if here or ":" not in text or left.endswith(".py"):
         return str(folder / text)
     return text

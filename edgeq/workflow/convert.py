@@ -165,7 +165,7 @@ def convert(
     understood = {**ready.understood, **_understood(judged)}
     warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
     warnings += (*ready.left_out, *_remarks(judged, where), *beheld.words, *on_zeros)
-    output, front = written(path, result, beside, beheld.front)
+    output, front = written(path, result, beside, beheld.front, force=force)
     return Conversion(
         model=source.source,
         scheme=chosen,

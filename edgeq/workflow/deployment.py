@@ -17,8 +17,9 @@ from edgeq.analysis.account import Account, account_of, address_for, image_accou
 from edgeq.analysis.delegation.take import takes_on
 from edgeq.analysis.drift.check import reference_profile
 from edgeq.analysis.energy.figures import duty_of
-from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, find_metric, refuse_chance
+from edgeq.analysis.evaluation.evaluate import Evaluation, evaluate, refuse_chance
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
+from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.evaluation.recorded import listed_recordings
 from edgeq.analysis.evaluation.recordings import EventEvaluation, evaluate_recordings
 from edgeq.analysis.limits import check_limits
@@ -349,16 +350,12 @@ class _Steps:
             options = replace(options, frontend=models.front)
 
         def measure(model: Path, on: str) -> Evaluation:
+            asked = self.config
             found = evaluate(
-                model,
-                data=self.config.eval,
-                on=on,
-                metric=self.config.metric,
-                limit=self.config.limit,
-                dataset_options=self.config.reading,
-                options=options,
-                outputs=outputs_by_loss(self.config.model),
-            )
+                model, data=asked.eval, on=on, metric=asked.metric, limit=asked.limit,
+                dataset_options=asked.reading, options=options,
+                outputs=outputs_by_loss(asked.model),
+            )  # fmt: skip
             data = None if found.data is None else found.data.without_folder()
             return replace(found, model=model.name, data=data)
 

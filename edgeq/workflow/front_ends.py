@@ -25,7 +25,7 @@ from edgeq.frontend.description import Described, Description, read_described, t
 from edgeq.frontend.image import Image
 from edgeq.frontend.silent import silent_bands
 from edgeq.frontend.stamp import stamped
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import check_writable, write_results
 from edgeq.workflow.quality import QualityCheck
 
 # Features that differ in float32's rounding give answers that differ less.
@@ -186,24 +186,20 @@ def place_for(output: Path | None, *, force: bool, inputs: tuple[Any, ...]) -> P
 
 
 def written(
-    path: Path | None, model: bytes, beside: Path | None, found: SplitFrontEnd | None
+    path: Path | None,
+    model: bytes,
+    beside: Path | None,
+    found: SplitFrontEnd | None,
+    *,
+    force: bool,
 ) -> tuple[str | None, SplitFrontEnd | None]:
     """Where the model now lies, if anywhere, and its front end; both are written, or nothing is."""
     if path is None:
         return None, found
     if beside is None or found is None:
-        write_whole(path, model)
+        write_results({path: model}, force=force)
         return str(path), found
-    before = beside.read_bytes() if beside.exists() else None
-    write_whole(beside, stamped(_text_for(beside, found), model))
-    try:
-        write_whole(path, model)
-    except BaseException:
-        if before is None:
-            beside.unlink()
-        else:
-            write_whole(beside, before)
-        raise
+    write_results({beside: stamped(_text_for(beside, found), model), path: model}, force=force)
     return str(path), replace(found, output=str(beside))
 
 

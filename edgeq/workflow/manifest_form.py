@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def not_newer(
     text = str(than)
     mine = (content["sequence"], content["created"])
     if isinstance(than, str) and _DATE.fullmatch(text):
+        _check_day(text)
         fresh, what = content["created"] > text, text
     elif isinstance(than, str) and text.isascii() and text.isdecimal() and len(text) < 19:
         fresh, what = content["sequence"] > int(text), f"number {text}"
@@ -128,3 +130,10 @@ def not_newer(
             "somebody may have put an old deployment back",
         )
     ]
+
+
+def _check_day(text: str) -> None:
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        raise UsageError(f"There is no day {text[:10]}.", hint="2026-11-29") from None

@@ -40,6 +40,11 @@ def create_project(
     options = options or CompileOptions()
     limits = {name: limit for name, limit in options.budgets.items() if name != "cycles"}
 
+    if runtime == "tflm" and options.cycles is not None:
+        raise UsageError(
+            "Nobody knows the cycles of TensorFlow Lite Micro before it is built.",
+            hint="leave --cycles out, or --runtime tflm",
+        )
     if options.frontend is not None and (runtime != "c" or template in _NO_FRONT_ENDS):
         raise UsageError(
             f"No front ends run in a project for {template if runtime == 'c' else runtime}.",

@@ -15,6 +15,7 @@ from edgeq.analysis.recordings import hears
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.float_model import float_model
 from edgeq.conversion.quantization.schemes import find_scheme
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.frontend.build import front_end
@@ -173,7 +174,10 @@ def compare_schemes(
         front = next((each.front for each in made.values() if each.front), None)
         if front is not None and BASELINE in made:
             made[BASELINE] = _behind(made[BASELINE], front, model, reading, settings)
-        judge = {"data": eval_data, "metric": metric, "dataset_options": reading}
+        judge = {
+            "data": eval_data, "metric": metric, "dataset_options": reading,
+            "outputs": outputs_by_loss(model),
+        }  # fmt: skip
         for name, each in track(made.items(), "measuring", total=len(made)):
             rows += [_measured(name, each, address, judge) for address in on]
     rows.sort(key=lambda row: list(on).index(row.on))

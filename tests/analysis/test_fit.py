@@ -4,7 +4,8 @@ import pytest
 
 from edgeq.analysis.fit import fit
 from edgeq.boards.target import load_target
-from edgeq.errors import UsageError
+from edgeq.compiler.options import CompileOptions
+from edgeq.errors import LimitError, UsageError
 
 pytest.importorskip("unicorn")
 
@@ -79,3 +80,16 @@ def test_one_core_is_measured_for_all_boards_that_have_it(models):
     for name in ("stack", "flash_code", "flash_total", "ram_total"):
         assert kinds[f"memory_bytes.{name}"] == "stand-in"
     assert {check.kind for check in other.checks} == {"stand-in"}
+
+
+def test_constants_take_ram_where_loads_cannot_read_flash(models):
+    """270,880 bytes of weights were said to fit 8 KB of RAM."""
+    options = CompileOptions(accept_stand_in=True)
+    found = fit(models / "ad01_int8.tflite", "arduino-mega-2560", options, golden=False)
+    assert not found.fits
+    static = found.account.figures["memory_bytes.static"]
+    assert (static.value, static.kind) == (270_880, "estimated")
+    assert found.memory_bytes.ram_total > 270_880
+    with pytest.raises(LimitError, match="over 6,144"):
+        budget = CompileOptions(accept_stand_in=True, ram_bytes=6144)
+        fit(models / "ad01_int8.tflite", "arduino-mega-2560", budget)

@@ -1,12 +1,18 @@
 """The gate of `edgeq compare`: what lets a result through, and what does not."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from edgeq.analysis.comparison.gate import Gate
 from edgeq.analysis.comparison.profiles import compare_profiles
+from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.report.combine import combine
+from edgeq.report.overview import overview
+from edgeq.report.pictures import front_picture
+from tests.oracle.build import TensorSpec, single_op
 
 
 def profile(median=100.0, flash=10_000, ram=1_000, cycles=None, samples=True):
@@ -186,3 +192,135 @@ def test_times_and_sizes_beyond_measure_are_none(time):
     assert compare_profiles(new, new).latency is None
     with pytest.raises(ValueError, match="beyond all measure"):
         compare_profiles(evaluation(1e300, None), evaluation(0.5, None))
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory):
+    """Evaluations of a model on labels that are near, and far from, its answers, as files."""
+    folder = tmp_path_factory.mktemp("errors")
+    x, y = (TensorSpec((1, 3), "float32") for _ in range(2))
+    (folder / "same.tflite").write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    values = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    files = {}
+    for name, far in (("near", 0.02), ("far", 1.95)):
+        np.savez(folder / f"{name}.npz", x=values, y=values + np.float32(far))
+        found = evaluate(
+            folder / "same.tflite", data=folder / f"{name}.npz", metric="regression", on="c"
+        )
+        files[name] = folder / f"{name}.json"
+        content = found.to_json()
+        del content["data"]  # they are of different labels
+        files[name].write_text(json.dumps(content, default=str))
+    return files
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_error_is_better_where_it_is_smaller(errors, tmp_path, cli, told):
+    """A result that did not say which way is good let the worse model through."""
+    files = {}
+    for name, file in errors.items():
+        content = json.loads(file.read_text())
+        assert content["larger_is_better"] is False
+        if not told:  # as before it was said
+            del content["larger_is_better"]
+        files[name] = tmp_path / file.name
+        files[name].write_text(json.dumps(content))
+    near, far = files["near"], files["far"]
+    assert cli("compare", near, far, "--fail-if-worse", "1").code == 3
+    assert cli("compare", far, near, "--fail-if-worse", "1").code == 0
+    rows = overview([_section(file) for file in (near, far)])["rows"]
+    assert [row["best"] for row in rows] == [["mae"], []]
+
+
+def _section(file):
+    content = json.loads(file.read_text())
+    return {
+        "model": {"path": file.name}, "evaluations": [{**content, "of": "model"}],
+        "conversion": None, "profiles": [],
+    }  # fmt: skip
+
+
+def test_two_that_disagree_on_what_is_good_are_not_compared():
+    with pytest.raises(ValueError, match="less of err is better in one"):
+        compare_profiles(
+            evaluation(0.1, None, metric="err", larger=False), evaluation(0.2, None, metric="err")
+        )
+
+
+def test_a_report_is_not_written_over_a_model_that_it_shows(errors, tmp_path, cli):
+    for file in (errors["near"], errors["near"].parent / "same.tflite"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    model = tmp_path / "same.tflite"
+    before = model.read_bytes()
+    done = cli("report", tmp_path / "near.json", "-o", model, "--force")
+    assert done.code != 0
+    assert model.read_bytes() == before
+
+
+def scored(value, device, metric="accuracy", larger=True):
+    found = evaluation(value, None, metric=metric, larger=larger)
+    return {**found, "device": {"address": device}, "of": "integer"}
+
+
+def timed(device, latency):
+    return {**profile(samples=False), "device": {"address": device}, "latency_us": {"p50": latency}}
+
+
+def section(name, evaluations, profiles):
+    return {"model": {"path": name}, "evaluations": evaluations, "conversion": None,
+            "profiles": profiles}  # fmt: skip
+
+
+def test_a_row_has_the_figure_of_its_own_device():
+    """All of them had that of the device that came last."""
+    both = [scored(0.95, "local"), scored(0.9, "c")]
+    profiles = [timed(name, 1.0) for name in ("local", "c", "other")]
+    rows = overview([section("m", both, profiles)])["rows"]
+    assert [row["score"] for row in rows] == [0.95, 0.9, None]
+    rows = overview([section("m", both[:1], profiles)])["rows"]
+    assert [row["score"] for row in rows] == [0.95] * 3
+
+
+def test_the_front_of_errors_is_below():
+    """The slower one with the larger error was on it, too."""
+    sections = [
+        section(name, [scored(error, "c", "mae", larger=False)], [timed("c", latency)])
+        for name, error, latency in (("good", 0.1, 1.0), ("bad", 0.2, 2.0))
+    ]
+    found = overview(sections)
+    assert found["larger_is_better"] is False
+    picture = front_picture(
+        found["front"], "latency", "mae", larger_is_better=found["larger_is_better"]
+    )
+    assert picture.count('class="hit"') == 1
+    assert re.search(r'good on c: 1 latency, 0.1000 mae</title><circle [^>]*class="hit"', picture)
+    other = front_picture(found["front"], "latency", "mae", larger_is_better=True)
+    assert other.count('class="hit"') == 2
+
+
+def test_two_deployments_of_one_model_keep_their_limits():
+    def deployed(target, met):
+        return {
+            "edgeq": "1", "model": {"path": "m.tflite", "sha256": "0"}, "target": target,
+            "limits": [{"name": "cycles", "limit": 10, "value": 5, "met": met}], "verify": [],
+            "evaluation": {}, "profile": None,
+        }  # fmt: skip
+
+    results = [("a.json", deployed("a", met=False)), ("b.json", deployed("b", met=True))]
+    for order in (results, results[::-1]):
+        sections = combine(order)["sections"]
+        assert {s["target"]: s["limits"][0]["met"] for s in sections} == {"a": False, "b": True}
+
+
+def test_recordings_of_another_length_prove_nothing():
+    def heard(f1, **of):
+        told = {"recordings": 10, "seconds": 3600.0, "tolerance_s": 0.5, **of}
+        return {**evaluation(f1, None, n=told.pop("n", 100), metric="event_f1"), **told}
+
+    same = compare_profiles(heard(0.8), heard(0.82))
+    assert not same.doubts
+    assert not Gate(worse=1).failures(same)
+    for of in ({"seconds": 30.0, "recordings": 1}, {"n": 3}, {"tolerance_s": 60.0}):
+        other = compare_profiles(heard(0.8), heard(0.82, **of))
+        assert "different recordings" in other.doubts["quality"]
+        assert Gate(worse=1).failures(other)

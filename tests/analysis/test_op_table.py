@@ -15,5 +15,6 @@ def test_every_op_and_type_of_tflm_is_compiled(row):
 
 def test_the_command_prints_the_table(cli):
     assert cli("ops", "--markdown").out == markdown(op_table())
+    assert cli("ops", "--markdown", "--json").code == 2
     assert {row["op"] for row in cli("ops", "--json").json["ops"]} >= set(OPS)
     assert "CONV_2D" in cli("ops").out

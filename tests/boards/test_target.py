@@ -139,6 +139,28 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, before, after, said):
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cpu = 3", "'cpu' is a whole number, and must be a table, [cpu]"),
+        ("[[uart]]", "'uart' is a list, and must be a table, [uart]"),
+        ("sources = 'a book'", "'sources' is a text, and must be a table, [sources]"),
+        ("[memory]", "'memory' is a table, and must be a list of tables, [[memory]]"),
+        ("title.long = 'x'", "'title' is {'long': 'x'}, and must be a text"),
+        ("[other]", "There is no table [other]"),
+        ("other = 3", "There is no key 'other'"),
+    ],
+)
+def test_what_is_no_table_is_said_once(tmp_path, line, said):
+    file = tmp_path / "bad.toml"
+    file.write_text(line)
+    with pytest.raises(EdgeqError) as caught:
+        load_target(file)
+    name = said.split("'")[1] if "'" in said else "other"
+    about = [each for each in str(caught.value).split("\n") if f"'{name}'" in each or said in each]
+    assert len(about) == 1 and said in about[0]
+
+
 def test_all_problems_come_at_once(tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text('name = "x"\nkind = "thing"\n')

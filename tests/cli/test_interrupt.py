@@ -159,6 +159,21 @@ command_line.main([])
     assert done.stderr == "Interrupted; nothing half-written was left behind.\n"
 
 
+def test_the_code_is_130_wherever_it_came(tmp_path):
+    """In text that was executed, too, as dataclasses are made: Python died of the signal then."""
+    (tmp_path / "interrupted.py").write_text(
+        "from edgeq.cli import main\n"
+        "main._run = lambda args: exec('raise KeyboardInterrupt')\n"
+        "main.main([])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted; nothing half-written was left behind.\n"
+
+
 def test_a_closed_terminal_leaves_no_temporary_files(models, tmp_path):
     process = start(
         ["deploy", models / "ad01_int8.tflite", "--on", "c", "-o", tmp_path / "d"], tmp_path

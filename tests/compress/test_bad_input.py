@@ -7,12 +7,15 @@ from edgeq.compress.clustering import cluster
 from edgeq.compress.distillation import distill
 from edgeq.compress.factorization import factorize
 from edgeq.compress.network import load_network
+from edgeq.compress.objective import choose_objective
 from edgeq.compress.pruning import prune
 from edgeq.compress.qat import prepare_qat, qat
 from edgeq.compress.structured import prune_channels
 from edgeq.compress.task import Task
 from edgeq.compress.training import Training
+from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError
+from edgeq.metrics.outputs import Outputs
 from tests.compress.nets import cnn, digits, mlp
 
 
@@ -160,3 +163,36 @@ def test_the_output_is_kept_without_force(cli, tmp_path):
     tflite = tmp_path / "m.tflite"
     tflite.write_bytes(b"no model")
     assert "Keras model" in cli("compress", "equalize", tflite, "-o", tmp_path / "f.keras").err
+
+
+@pytest.mark.parametrize("last", ["sigmoid", None])
+def test_models_of_one_answer_learn_from_a_teacher(last, tmp_path):
+    """Keras takes the last axis off what is wanted of them: a traceback, with every default."""
+    pytest.importorskip("tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 6)).astype(np.float32)
+    y = (x @ rng.normal(size=6) > 0).astype(np.float32)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(16, "relu"), layers.Dense(1, activation=last)]
+    )
+    loss = keras.losses.BinaryCrossentropy(from_logits=last is None)
+    model.compile(keras.optimizers.Adam(0.02), loss)
+    model.fit(x, y, epochs=20, verbose=0)
+    found = model.predict(x, verbose=0)
+    options = {} if last else {"outputs": Outputs("logits", "said")}
+    objective = choose_objective(model, y, None, **options)
+    both, with_teacher = objective.with_teacher(found, 0.5, 1.0)
+    model.compile("sgd", with_teacher)
+    hard = float(loss(y[:, None], found))
+    chance = found if last else 1 / (1 + np.exp(-found))
+    soft = float(keras.losses.BinaryCrossentropy()(chance, chance))
+    given = model.evaluate(x, both, batch_size=200, verbose=0)
+    assert given == pytest.approx((hard + soft) / 2, rel=1e-3)
+    reading = DatasetOptions(from_logits=last is None)
+    task = Task((x, y), training=Training(epochs=2), dataset_options=reading)
+    after = prune(model, task).model.predict(x, verbose=0)[:, 0]
+    assert ((after > (0.5 if last else 0.0)) == (y > 0.5)).mean() > 0.9

@@ -109,6 +109,13 @@ def arguments():
             nodes(("Sum", ["a", "b", "x"], "y", {})), {"x": (1, 8, 1)}, {"a": k(8, 8), "b": k(8, 1)}
         ),
     )
+    for end, step in ((2**31, -1), (-(2**31), -1), (2**31, 1), (-(2**31), 1)):
+        yield f"sum of a constant up to {end} by {step}", model(
+            nodes(("Slice", ["c", "first", "end", "axis", "step"], "s", {}),
+                  ("ReduceSum", ["s"], "t", {}), ("Add", ["x", "t"], "y", {})),
+            {"x": (1, 3)},
+            {"c": k(4), "first": ints(3), "end": ints(end), "axis": ints(0), "step": ints(step)},
+        )  # fmt: skip
     whole = ("Cast", ["x"], "i", {"to": onnx.TensorProto.INT32})
     back = ("Cast", ["d"], "y", {"to": onnx.TensorProto.FLOAT})
     yield "whole quotient", model(

@@ -34,8 +34,9 @@ def walks(count, seed):
     return (np.cumsum(steps, 1) * 0.5 - 20).astype(np.float32)
 
 
-# On samples that nothing was learned from. Over five sets of 256 crops ResNet-8 has 17.0 to 17.6 dB
-# and gives the same class for .922 to .932 of 3,000 others.
+# On samples that nothing was learned from. Over five sets of 256 crops ResNet-8 has 16.9 to 17.6 dB
+# and gives the same class for .918 to .932 of 3,000 others (on two CPUs: what a CPU makes of the
+# last bits of sums decides many roundings).
 @pytest.mark.parametrize(
     ("name", "data", "bar"),
     [
@@ -63,7 +64,7 @@ def test_public_models_keep_their_outputs(models, name, data, bar):
     assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > bar
     assert made.quality.verdict == "good"
     if name != "ad01.h5":
-        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.915
+        assert (wanted.argmax(-1) == found.argmax(-1)).mean() > 0.9
         # Of 100 samples only: three in a hundred more or less are chance.
         assert made.quality.top1_agreement >= 0.85
 

@@ -216,6 +216,14 @@ def test_numbers_that_no_device_has_are_refused():
     assert "holds no numbers" in refusal(proto)
 
 
+def test_a_weight_of_very_many_axes_is_refused():
+    proto = op("Add", x=(1, 4), more=[weights(4)])
+    proto.graph.initializer[0].dims[:] = [1 << 62] * 200_000
+    assert "has the shape" in refusal(proto)
+    wide = op("Reshape", x=(1, 4), more=[np.full(200_000, 1 << 62, np.int64)])
+    assert "a result of 200,000 axes" in refusal(wide, built)
+
+
 def test_versions_of_the_ops_are_known():
     proto = op("Relu")
     proto.opset_import[0].version = 1 << 62
@@ -293,3 +301,27 @@ def test_weights_in_a_file_above_two_gigabytes_need_no_length(tmp_path):
         file.truncate(4100)
     with pytest.raises(EdgeqError, match=r"has 4,100 bytes; .* lie at 4,096 to 4,112"):
         read_onnx(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(("count", "taken"), [(2, True), (4, True), (100, False)])
+def test_many_weights_at_one_place_of_a_file_are_refused(tmp_path, count, taken):
+    """Two tied ones are usual; of thousands each would be read into memory anew."""
+    from edgeq.conversion.sources.onnx.contents import read_onnx
+
+    proto = op("Mul", x=(1, 4), more=[weights(1, 4)])
+    tensor = proto.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.dims[:] = [1, 65536]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "net.data"
+    for number in range(1, count):
+        proto.graph.initializer.add().CopyFrom(tensor)
+        proto.graph.initializer[-1].name = f"w{number}"
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    (tmp_path / "net.data").write_bytes(bytes(4 * 65536))
+    if taken:
+        assert len(read_onnx(tmp_path / "net.onnx").constants) == count
+    else:
+        with pytest.raises(EdgeqError, match=r"said to lie in 'net\.data' holds"):
+            read_onnx(tmp_path / "net.onnx")

@@ -67,7 +67,7 @@ SIZES = (
     "Add(Integer(-1), Symbol('u0', integer=True))",
 )
 EVIL = (
-    "__import__('os').system('x')", "s0*9**9**9", "", "s0+s1", 5, None, "exit()",
+    "__import__('os').system('x')", "s0*9**9**9", "", "s0+s1", 5, None, "1" * 399 + "x", "exit()",
     "Symbol('s0').__class__", "Symbol('a')", "Integer(" * 200,
 )  # fmt: skip
 
@@ -125,6 +125,12 @@ def test_weights_are_plain_bytes(tmp_path, change):
     weights["config"]["w"].update(change)
     words = refused(tmp_path, weights=weights)
     assert "pickle" in words or "damaged" in words
+
+
+def test_a_weight_whose_name_no_archive_holds(tmp_path):
+    made = weights(1, [3])
+    made["config"]["w0"]["path_name"] = "weight_" + "0" * 70_000
+    assert "list of weights is damaged" in refused(tmp_path, weights=made)
 
 
 def test_objects_in_arguments_are_refused(tmp_path):
@@ -193,3 +199,90 @@ def test_a_graph_of_millions_of_values_is_refused(tmp_path):
 
 def test_weights_of_the_other_byte_order_are_refused(tmp_path):
     assert "little-endian" in refused(tmp_path, more={"byteorder": b"big"})
+
+
+def weights(count, sizes, strides=(0,)):
+    """So many weights, all of one member of 48 bytes."""
+    entry = json.loads(json.dumps(WEIGHTS["config"]["w"]))
+    entry["tensor_meta"] |= {
+        "sizes": [{"as_int": size} for size in sizes],
+        "strides": [{"as_int": stride} for stride in strides],
+    }
+    return {"config": {f"w{i}": entry for i in range(count)}}
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, [1 << 31]), (17, [1 << 20]), (1, [1 << 62] * 9), (1, [10**18] * 100_000)],
+)
+def test_weights_of_more_bytes_than_the_file_has(tmp_path, count, sizes):
+    """PyTorch made views of them, and its exporter wrote them out: gigabytes."""
+    assert "list of weights holds" in refused(tmp_path, weights=weights(count, sizes))
+
+
+def test_views_and_shared_weights_are_none(tmp_path):
+    clean(tmp_path, weights=weights(12, [1 << 20]))
+    clean(tmp_path, weights=weights(1, []))
+    clean(tmp_path, weights=weights(1, [0, 5]))
+
+
+@pytest.mark.parametrize("sizes", [None, 3, [3], [{"as_int": -1}], [{"as_int": True}], [{}]])
+def test_sizes_of_weights_that_are_none(tmp_path, sizes):
+    made = weights(1, [])
+    made["config"]["w0"]["tensor_meta"]["sizes"] = sizes
+    assert "list of weights is damaged" in refused(tmp_path, weights=made)
+
+
+def computing(target, told, sizes, of="c"):
+    """A program with one op of constants, whose value has some sizes."""
+
+    def change(program):
+        graph = program["graph_module"]["graph"]
+        program["graph_module"]["signature"]["input_specs"] = [
+            {"user_input": {"arg": {"as_tensor": {"name": "x"}}}}
+        ]
+        graph["nodes"].append(
+            {
+                "target": f"torch.ops.aten.{target}",
+                "inputs": [
+                    {"name": "self", "arg": {"as_tensor": {"name": of}}, "kind": 1},
+                    {"name": "size", "arg": told, "kind": 1},
+                ],
+                "outputs": [{"as_tensor": {"name": "made"}}],
+                "metadata": {},
+            }
+        )
+        graph["tensor_values"]["made"] = {"sizes": [{"as_int": size} for size in sizes]}
+
+    return changed(change)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        computing("expand.default", {"as_ints": [1 << 30]}, [1 << 30]),
+        computing("expand.default", {"as_ints": [1 << 15, 1 << 15]}, [5]),
+        computing("arange.default", {"as_int": 1 << 29}, [1]),
+        computing("add.Tensor", {"as_int": 1}, [1 << 20, 1 << 20]),
+        computing("new_zeros.default", {"as_ints": [1 << 30]}, [1 << 30], of="y"),
+        computing("zeros.default", {"as_ints": [10**18] * 50_000}, [10**18] * 50_000),
+    ],
+    ids=[
+        "honest",
+        "another size said",
+        "counted",
+        "broadcast",
+        "of the input's type",
+        "of many axes",
+    ],
+)
+def test_what_is_computed_of_constants_alone_has_a_bound(tmp_path, program):
+    """PyTorch's exporter folds it: 8.8 GB of a file of 16 KB."""
+    assert "computes of constants alone holds" in refused(tmp_path, program=program)
+
+
+def test_what_hangs_on_the_input_is_not_computed_beforehand(tmp_path):
+    program = computing("expand.default", {"as_ints": [1 << 15, 1 << 15]}, [1 << 30], of="y")
+    clean(tmp_path, program=program)
+    clean(tmp_path, program=computing("expand.default", {"as_ints": [1024, 1024]}, [1 << 20]))
+    clean(tmp_path, program=computing("slice.Tensor", {"as_int": (1 << 63) - 1}, [5]))

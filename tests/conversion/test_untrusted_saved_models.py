@@ -195,6 +195,20 @@ def test_graphs_of_tensorflow_1_load_without_their_initial_op(tmp_path, evil):
     if evil:
         float_model(folder, trust=True)
         assert mark.exists()
+    edit(folder, lambda graph: _collected(graph).append(b"\xff\xff\xff"))
+    with pytest.raises(EdgeqError, match=r"this is no SavedModel \(a variable: "):
+        float_model(folder)
+
+
+def _collected(graph):
+    return graph.collection_def["variables"].bytes_list.value
+
+
+def test_objects_that_are_not_there(tmp_path):
+    folder = save(module(), tmp_path / "net")
+    edit(folder, lambda graph: graph.object_graph_def.ClearField("nodes"))
+    with pytest.raises(EdgeqError, match="this is no SavedModel"):
+        float_model(folder)
 
 
 def test_functions_that_call_themselves(tmp_path):

@@ -42,6 +42,8 @@ def test_what_is_typed_and_what_stands_in_a_file(given, options):
         ({"mean": "nan"}, "--mean nan"),
         ({"std": "0"}, "--std is above 0"),
         ({"std": "1,-1"}, "--std is above 0"),
+        ({"std": "1e-300"}, "that float32 holds"),
+        ({"mean": "0,1e39"}, "that float32 holds"),
         ({"classes": "a,b,a"}, "'a' stands there twice"),
         ({"background": "1,2"}, "no colour"),
         ({"background": "256,0,0"}, "no colour"),

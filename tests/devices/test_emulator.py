@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -196,3 +199,17 @@ def test_compiler_errors_are_quoted():
     assert cross_toolchain(load_target("cortex-m4")).name == "arm-none-eabi-gcc"
     with pytest.raises(EdgeqError, match="nonsense"):
         _session("cortex-m4", "nonsense;")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_where_address_space_is_limited(models):
+    """Unicorn reserved 1 GiB, and ended the process where there was none."""
+    command = 'ulimit -v 1400000 && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-m", "edgeq", "profile",
+         str(models / "ad01_int8.tflite"), "--on", "sim:cortex-m4", "--no-ops", "--json"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["instructions"] > 0

@@ -1,11 +1,14 @@
 """A kernel that would end the process is met by an error, not by the end of edgeq."""
 
 import importlib.util
+import os
+import signal
 
 import numpy as np
 import pytest
 
 import edgeq
+from edgeq.devices.fatal import holds, returns
 from edgeq.devices.oracle import SECOND_ORACLE
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import read_graph
@@ -121,3 +124,12 @@ def test_shapes_that_do_not_fit_are_tried_in_a_copy(tmp_path):
     assert np.asarray(edgeq.run(path, on="tflm", inputs=fit)).tolist() == [[[3, 5]]]
     with pytest.raises(EdgeqError, match="its kernel for BROADCAST_ARGS trusts what its input 0"):
         edgeq.run(path, on="tflm", inputs={**fit, "0": np.array([[2, 4]], np.int32)})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_ends_a_copy_has_not_been_so():
+    assert holds(lambda: True)
+    assert not holds(lambda: False)
+    assert not holds(lambda: os.kill(os.getpid(), signal.SIGSEGV) is None)
+    assert returns(lambda: False)
+    assert not returns(lambda: os.kill(os.getpid(), signal.SIGSEGV))

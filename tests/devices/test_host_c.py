@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -121,3 +123,26 @@ def test_zig_builds_it_too(monkeypatch):
     values = np.arange(16, dtype=np.int8).reshape(1, 1, 16)
     with HostSession("c", tiny_model()) as session:
         assert np.array_equal(session.run([values])[0], (values / 2).astype(np.int8) + 1)
+
+
+def test_a_copy_that_does_not_fit_is_not_left(tmp_path, models):
+    """A file system that is full, as a limit on the size of files is: half a library stayed."""
+    resource = pytest.importorskip("resource")
+    model = models / "ad01_int8.tflite"
+    np.save(tmp_path / "x.npy", np.zeros((1, 640), np.int8))
+    command = [sys.executable, "-m", "edgeq", "run", model, "--on", "c"]
+    command += ["--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    with open_device("c").open(model, CompileOptions()):
+        pass  # its library is built
+    done = subprocess.run(
+        command, env=environment, preexec_fn=small, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert not list((tmp_path / "tmp").iterdir())

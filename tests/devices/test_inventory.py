@@ -1,6 +1,7 @@
 """Names and groups of devices."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -170,3 +171,110 @@ def test_a_device_in_groups_twice_is_there_once(cli):
     for _ in range(2):
         assert cli("devices", "add", "pi", "local", "--group", "a", "--group", "b").code == 0
     assert inventory.read_inventory().groups == {"a": ("pi",), "b": ("pi",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("devices = 3", "'devices' is a whole number, and must be a table"),
+        ("[[devices]]\nname = 'pi'", "'devices' is a list, and must be a table"),
+        ("groups = false", "'groups' is true or false, and must be a table"),
+        ("devices.pi = 'local'", "the device 'pi' is a text, and must be a table"),
+        ("[devices.pi]\n", "the device 'pi' has no address"),
+        ("devices.pi.address = 3", "3 is not a text of one line"),
+        ("groups.lab = 'pi'", "the group 'lab' is a text, and must be a list of names"),
+        ("[device.pi]\naddress = 'local'", r"no table \[device\]"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_in_its_users_words(text, said):
+    inventory.path().parent.mkdir()
+    inventory.path().write_text(text)
+    with pytest.raises(EdgeqError, match=f"cannot be read.*{said}") as refused:
+        inventory.read_inventory()
+    assert "[devices.NAME]" in refused.value.hint and refused.value.where.endswith("devices.toml")
+    with pytest.raises(EdgeqError):
+        inventory.add("more", "local")
+    assert inventory.path().read_text() == text
+
+
+def test_of_many_commands_at_once_none_is_lost():
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: inventory.add(f"pi{i}", f"ssh://pi@10.0.0.{i}", ["lab"]), range(8)))
+    assert len(inventory.read_inventory().devices) == len(inventory.members("lab")) == 8
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: inventory.remove(f"pi{i}"), range(8)))
+    assert inventory.read_inventory() == inventory.Inventory()
+    assert [file.name for file in inventory.path().parent.iterdir()] == ["devices.toml"]
+
+
+OWN = """\
+# the lab, 3rd floor: key at the porter
+[devices.pi]
+address="ssh://pi@10.0.0.9" # broken fan
+
+# on loan
+[devices."old"]
+address = 'local'
+
+[groups]
+# weekdays
+lab = [
+  "pi",  # first
+  "old",
+]
+night = ["old"]  # only
+"""
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_the_users_own_lines_stay(tmp_path, link):
+    """Every command wrote the file anew: comments were gone, and a link became a file."""
+    inventory.path().parent.mkdir()
+    real = tmp_path / "dotfiles.toml" if link else inventory.path()
+    real.write_text(OWN)
+    if link:
+        inventory.path().symlink_to(real)
+    inventory.add("x", "ssh://a@b")
+    new = '[devices.x]\naddress = "ssh://a@b"\n'
+    assert real.read_text() == OWN.replace("[groups]", new + "[groups]")
+    inventory.add("y", "local", ["night"])
+    assert real.read_text() == OWN.replace(
+        "[groups]", new + '\n[devices.y]\naddress = "local"\n[groups]'
+    ).replace('["old"]', '["old", "y"]')
+    inventory.remove("y")
+    inventory.remove("x")
+    assert real.read_text() == OWN
+    inventory.remove("pi")
+    left = real.read_text()
+    assert "# the lab" in left and "# on loan" in left and "10.0.0.9" not in left
+    assert inventory.members("lab") == [("old", "local")]
+    inventory.set_group("new", ["old"])
+    inventory.set_group("night", [])
+    assert set(inventory.read_inventory().groups) == {"lab", "new"}
+    assert "# weekdays" in real.read_text()
+    assert inventory.path().is_symlink() == link
+
+
+@pytest.mark.parametrize(
+    ("text", "then"),
+    [
+        (
+            "devices = { pi = { address = 'local' } }  # mine\n",
+            "devices = { pi = { address = 'local' }, x = {address = \"local\"}}  # mine\n",
+        ),
+        (
+            "devices.pi.address = 'local'  # mine\n",
+            "devices.pi.address = 'local'  # mine\n\n[devices.x]\naddress = \"local\"\n",
+        ),
+        (
+            "[devices.pi]\naddress = 'local'\nnote = 'attic'\n",
+            "[devices.pi]\naddress = 'local'\nnote = 'attic'\n\n[devices.x]\naddress = \"local\"\n",
+        ),
+    ],
+)
+def test_any_form_of_table_takes_another_device(text, then):
+    inventory.path().parent.mkdir()
+    inventory.path().write_text(text)
+    inventory.add("x", "local")
+    assert inventory.path().read_text() == then
+    assert set(inventory.read_inventory().devices) == {"pi", "x"}

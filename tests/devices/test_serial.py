@@ -1,9 +1,14 @@
 """Boards on a serial port: QEMU behind a pseudo-terminal, a good line and a bad one."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import tty
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +17,13 @@ import pytest
 
 from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.model.inputs import xorshift_input
+from edgeq.model.model_file import read_graph
 from tests.firmware.boards import bad_line, build, on_pty
+from tests.oracle.fuzz import generators
 
 BOARD = "qemu-mps2-an386"
 
@@ -67,6 +75,31 @@ def test_run_gives_the_bytes_of_the_host(flashed, cli, tmp_path):
         assert cli(*arguments, tmp_path / "board.npy", "--on", f"serial:{port}").code == 0
     assert cli(*arguments, tmp_path / "host.npy", "--on", "c").code == 0
     assert (tmp_path / "board.npy").read_bytes() == (tmp_path / "host.npy").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "seed"), [("SVDF int8", 4), ("LSTM int8", 1)])
+def test_a_session_begins_with_the_initial_state(name, seed, tmp_path):
+    """The board has that of its self-test, and of the session before."""
+    model = tmp_path / "net.tflite"
+    model.write_bytes(generators()[name](np.random.default_rng(seed), 2).model)
+    first = read_graph(model).main.tensors[read_graph(model).main.inputs[0]]
+    inputs = random_inputs(first.shape, 6)
+    expected = outputs("c", model, inputs)
+    with on_pty(build([model], tmp_path / "fw", BOARD, name="net"), BOARD) as port:
+        for _ in range(2):
+            assert np.array_equal(outputs(f"serial:{port}", model, inputs), expected)
+        # A digest is that of the first call, however many are timed.
+        assert len({digest(f"serial:{port}", model, runs) for runs in (3, 4)} | here(model)) == 1
+
+
+def digest(address, model, runs):
+    with open_device(address).open(model, CompileOptions()) as session:
+        return session.profile(ProfileOptions(runs=runs, ops=False)).output_sha256
+
+
+def here(model):
+    return {digest(address, model, 3) for address in ("c", "sim:cortex-m4", "tflm")}
 
 
 def test_verify_finds_equal_bytes(flashed, cli):
@@ -220,6 +253,90 @@ def test_monitor_shows_what_the_board_says(cli):
     os.close(master)
     os.close(slave)
     assert "self-test PASS" in done.out
+
+
+def test_of_a_board_that_never_stops_the_end_is_kept(cli, monkeypatch):
+    """It took gigabytes, and went on for long after its time."""
+    monkeypatch.setattr("edgeq.cli.flash._MOST_CHARACTERS", 10_000)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    over = threading.Event()
+
+    def flood():
+        number = 0
+        while not over.wait(0.001):
+            try:
+                number += os.write(master, b"%015d\n" % number) // 16
+            except BlockingIOError:
+                continue
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        done = cli("monitor", os.ttyname(slave), "--seconds", "3", "--json")
+    finally:
+        over.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+    found = done.json
+    lines = [int(line) for line in found["text"].splitlines()[1:-1]]
+    assert len(found["text"]) <= 10_000
+    assert lines == list(range(lines[0], lines[0] + len(lines)))
+    # What came before the port was open is in neither.
+    assert 10_000 < found["left_out_characters"] < 16 * lines[0]
+
+
+@pytest.mark.parametrize("end", ["unplugged", "Ctrl-C"])
+def test_what_a_monitor_has_heard_is_not_lost(end):
+    """Both ended without the text; an unplugged board in a traceback."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    command = [sys.executable, "-m", "edgeq", "monitor", os.ttyname(slave), "--json"]
+    with (
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # What starts the tests may ignore Ctrl-C, and what it starts would do so too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as running,
+        ended(running),
+    ):
+        wait_until_open(running.pid, os.ttyname(slave))
+        os.write(master, b"important\n")
+        time.sleep(1)
+        if end == "Ctrl-C":
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=60)
+        os.close(slave)
+        os.close(master)
+        if end == "unplugged":
+            out, err = running.communicate(timeout=60)
+    assert json.loads(out)["text"] == "important\n"
+    assert running.returncode == (1 if end == "unplugged" else 130)
+    assert (b"The port is gone" in err) == (end == "unplugged")
+    assert b"Traceback" not in err
+
+
+@contextmanager
+def ended(process):
+    """Whatever happens, a process does not outlive the block."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+def wait_until_open(pid, port):
+    """Wait until a process has a port open."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if any(os.path.realpath(link) == port for link in Path(f"/proc/{pid}/fd").glob("*")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{port} is not opened")
 
 
 def test_a_board_of_the_users_own_counts_its_own_cycles(kws, tmp_path, cli):

@@ -40,7 +40,9 @@ def compile_project(folder: Path, *options: str) -> None:
         ["cmake", "-B", "build", "-DCMAKE_C_FLAGS=-Werror", *options],
         ["cmake", "--build", "build", "--parallel", "2"],
     ):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -74,6 +76,7 @@ def on_pty(elf: Path, target: str, *more: str) -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
     )
     try:
         line = process.stdout.readline()

@@ -1,6 +1,7 @@
 """Bare-metal projects: built without a warning, laid out inside the chip, self-test in QEMU."""
 
 import dataclasses
+import os
 import re
 
 import pytest
@@ -144,3 +145,10 @@ def test_a_target_without_a_serial_port_is_refused(models, tmp_path, cli):
     )
     assert done.code == 1
     assert "[uart]" in done.err
+
+
+def test_a_folder_whose_name_is_no_text(models, tmp_path):
+    """Of an old archive, say: its bytes are no UTF-8."""
+    folder = tmp_path / os.fsdecode(b"f\xff")
+    build([models / "ad01_int8.tflite"], folder, "qemu-mps2-an386", name="ad01")
+    assert build_project(folder).compiler

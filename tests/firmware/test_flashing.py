@@ -14,7 +14,14 @@ import pytest
 from edgeq.boards.target import all_targets, load_target
 from edgeq.compiler.compilation import generate
 from edgeq.errors import UsageError
-from edgeq.firmware.flashing import FLASH_TOOLS, attached_probes, choose_tool, flash_commands
+from edgeq.firmware.flashing import (
+    FLASH_TOOLS,
+    _mounted,
+    attached_probes,
+    choose_tool,
+    flash_commands,
+    run_flash,
+)
 from edgeq.firmware.tools import run_tool
 from tests.tools import need
 
@@ -172,6 +179,44 @@ def test_an_installed_tool_is_preferred_and_gets_the_image(built, tool, cli, tmp
     assert first.startswith("download --chip STM32F446RETx --probe 0483:374b:A1")
     assert first.endswith(f"{built}/build/sww.hex")
     assert second.startswith("reset")
+
+
+# What a folder's name may hold: words and commands of Tcl, and of J-Link's scripts.
+ODD = ["My Projects", "fw[exec touch $::env(HOME)x57mark]", "a;exec {touch} b", "a\nq", "a:i", "ä"]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(
+    ("chosen", "board", "program", "given"),
+    [
+        ("openocd", "nucleo-f446re", "openocd", "program image.elf verify reset exit"),
+        ("avrdude", "arduino-mega-2560", "avrdude", "flash:w:image.hex:i"),
+        ("jlink", "ek-ra6m5", "JLinkExe", "-CommandFile flash.jlink"),
+    ],
+)
+def test_the_name_of_a_folder_is_no_program(tmp_path, tool, name, chosen, board, program, given):
+    """A tool's own language would read it: the tool is given a copy of a plain name."""
+    image = tmp_path / name / "build" / "kws"
+    image.parent.mkdir(parents=True)
+    image.with_suffix(".elf").write_bytes(b"elf")
+    image.with_suffix(".hex").write_bytes(b"hex")
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    image.with_suffix(".jlink").symlink_to(precious)  # came with the project
+    tool(program, f'echo "$@" > {tmp_path}/said; /bin/cat *.elf *.hex *.jlink >> {tmp_path}/said')
+    target = load_target(board)
+    run_flash(target, chosen, image, flash_commands(target, chosen, image, port="P"))
+    said = (tmp_path / "said").read_text()
+    assert given in said.splitlines()[0]
+    assert name not in said
+    assert said.endswith("elfhexloadfile image.hex\nr\ng\nexit\n")
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("probe", ["7; exec x", "[exec x]", "a b", "$x", "a\nb"])
+def test_a_probe_is_a_serial_number(probe):
+    with pytest.raises(UsageError, match="no serial number"):
+        commands("nucleo-f446re", "openocd", probe=probe)
 
 
 def test_several_probes_need_a_serial_number(built, tool, cli, monkeypatch):
@@ -365,10 +410,22 @@ def test_an_emulated_board_is_run_not_flashed():
     assert "qemu-system-riscv32 -M virt -bios none " in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["d$x", 'q"q', "%41", "a;b"])
+@pytest.mark.parametrize("name", ["d$x", 'q"q', "%41", "a;b", "a,b", r"a\b"])
 def test_a_folder_whose_name_build_systems_read_otherwise(models, tmp_path, cli, name):
     folder = tmp_path / name
     words = ("-o", folder, "--project", "bare-metal", "--target", "nucleo-f446re", "--no-golden")
     assert cli("compile", models / "ad01_int8.tflite", *words).code == 0
     done = cli("build", folder)
     assert (done.code, "which build systems read otherwise" in done.err) == (1, True)
+
+
+def test_only_a_mounted_disk_is_a_boot_loader(tmp_path, monkeypatch):
+    backup = tmp_path / "backup" / "RPI-RP2"
+    backup.mkdir(parents=True)
+    (backup / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\n")
+    assert _mounted("RPI-RP2", [str(tmp_path / "*")]) == ""
+    # Without a real disk: the one question to the system that tells it from a folder.
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == backup)
+    assert _mounted("RPI-RP2", [str(tmp_path), str(tmp_path / "*")]) == str(backup)
+    (backup / "INFO_UF2.TXT").unlink()
+    assert _mounted("RPI-RP2", [str(tmp_path / "*")]) == ""

@@ -17,6 +17,7 @@ from edgeq.frontend.build import front_end
 from tests.devices.test_replay import EARS, hear, passing
 from tests.firmware.test_frameworks import BOARDS, C_FLAGS, COMPILERS, FLAGS, HEADERS
 from tests.frontend.signals import recording
+from tests.oracle.build import TensorSpec, single_op
 from tests.tools import need
 
 MICROPHONES = {
@@ -127,6 +128,22 @@ def test_every_source_compiles_without_a_warning(kind, tmp_path):
                    "c" if plain else "c++", "-fsyntax-only", str(source)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["arduino", "zephyr"])
+def test_what_moves_is_not_heard(kind, tmp_path):
+    """One axis with a rate is no sound: it got the example of a microphone."""
+    description = {"kind": "motion", "sample_rate": 50, "axes": 1, "unit": 0.001, "frame_step": 4}
+    options = CompileOptions(
+        frontend=front_end({**description, "frame_length": 16, "statistics": ["std", "peaks"]})
+    )
+    x, y = (TensorSpec((1, 2), "float32") for _ in range(2))
+    (tmp_path / "net.tflite").write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    create_project(
+        [tmp_path / "net.tflite"], tmp_path / "fw", target=BOARDS[kind], template=kind,
+        name="moves", options=options,
+    )  # fmt: skip
+    assert not [path for path in (tmp_path / "fw").rglob("*") if "microphone" in path.name]
 
 
 PORT = """

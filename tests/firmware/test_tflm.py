@@ -3,10 +3,14 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import edgeq
 from edgeq.firmware.create import create_project
 from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
 from edgeq.model.model_file import read_graph
@@ -114,3 +118,45 @@ def test_a_missing_or_wrong_tree_is_named(root, said, models, tmp_path, monkeypa
     )
     assert done.returncode != 0
     assert said in done.stderr.replace("\n", " ")
+
+
+def test_the_smallest_arena_of_a_small_model(tmp_path):
+    """A few bytes too few, and the package writes beyond them: the process died without a word."""
+    pytest.importorskip("tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
+    data = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    edgeq.convert(keras.Sequential(layers), data=data, output=tmp_path / "m.tflite")
+    code = (
+        "import sys; from pathlib import Path; from edgeq.firmware.tflm_arena import "
+        "smallest_arena; print(smallest_arena(Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "m.tflite"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 500 < int(done.stdout) < 5000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "--target", "nucleo-f446re", "--ram", "100"),
+        ("targets", "--fits", "--cycles", "10"),
+        ("compile", "--project", "bare-metal", "--target", "nucleo-f446re", "--cycles", "10"),
+    ],
+)
+def test_budgets_that_nobody_would_look_at_are_refused(words, models, tmp_path, cli):
+    model = models / "kws_int8.tflite"
+    command, *options = words
+    options = ["--fits", model, *options[1:]] if command == "targets" else [model, *options]
+    more = ["-o", tmp_path / "p"] if command == "compile" else []
+    done = cli(command, *options, *more, "--runtime", "tflm")
+    assert done.code == 2, done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_inspect_knows_no_levels(models, cli):
+    done = cli("inspect", models / "kws_int8.tflite", "--target", "x86-64", "--isa", "portable")
+    assert (done.code, "usual form" in done.err) == (2, True)

@@ -1,5 +1,9 @@
-"""Damages bytes at random: anywhere, inside of archives, and in the values of JSON and TOML."""
+"""Damages bytes at random: anywhere, inside of archives, and in the values of JSON and TOML.
 
+Or makes one part of them very long: what takes the square of a length takes minutes then.
+"""
+
+import contextlib
 import copy
 import io
 import json
@@ -19,6 +23,8 @@ _ODD_TEXTS = (
     b"1e999", b"NaN", b"-", b'"', b"\\", b"\n", b"\t", b",", b"=", b"inf", b"\xe2\x80\xae", b"%s",
     b"1.2.3", b"0x", b"9" * 25,
 )  # fmt: skip
+
+_TIMES = 20_000
 
 
 def damaged(chance: random.Random, data: bytes) -> bytes:
@@ -124,3 +130,62 @@ def mutated(chance: random.Random, data: bytes) -> bytes:
     if data[:1] in (b"{", b"["):
         kinds += [changed_json] * 4
     return chance.choice(kinds)(chance, data)
+
+
+def swollen(chance: random.Random, data: bytes) -> bytes:
+    """With one part thousands of times: a list, a name, a line, a character, a stretch of bytes."""
+    if data[:2] == b"PK":
+        return _swollen_archive(chance, data)
+    if data[:1] in (b"{", b"["):
+        with contextlib.suppress(ValueError):
+            return _swollen_json(chance, json.loads(data))
+    if all(9 <= byte < 127 for byte in data[:300]):
+        return _swollen_text(chance, data)
+    begin, size = chance.randrange(max(1, len(data))), chance.choice((1, 2, 4, 8, 16, 32, 64, 128))
+    return data[:begin] + data[begin : begin + size] * _TIMES + data[begin:]
+
+
+def _swollen_archive(chance: random.Random, data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice(sorted(members))
+    if chance.randrange(4) == 0:
+        members |= {f"{name[:60]}{i}": members[name][:50] for i in range(_TIMES // 2)}
+    else:
+        members[name] = swollen(chance, members[name])
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, content in members.items():
+            archive.writestr(each, content)
+    return out.getvalue()
+
+
+def _swollen_json(chance: random.Random, value: object) -> bytes:
+    holder = [value]
+    inside, key = chance.choice(list(_places(holder)))
+    found = inside[key]
+    if isinstance(found, list) and found:
+        inside[key] = (found * (_TIMES // len(found) + 1))[:_TIMES]
+    elif isinstance(found, dict) and found and chance.randrange(2):
+        name = chance.choice(sorted(found))
+        inside[key] = found | {f"{name}{i}": found[name] for i in range(_TIMES)}
+    elif isinstance(found, str):
+        inside[key] = (found or "a") * (5 * _TIMES // max(1, len(found)))
+    else:
+        inside[key] = chance.choice(([found] * _TIMES, "1" * 5 * _TIMES))
+    return json.dumps(holder[0]).encode()
+
+
+def _swollen_text(chance: random.Random, data: bytes) -> bytes:
+    lines = data.split(b"\n")
+    number = chance.randrange(len(lines))
+    line = lines[number]
+    begin, size = chance.randrange(len(line) or 1), chance.choice((1, 1, 1, 2, 5))
+    lines[number] = chance.choice(
+        (
+            b"\n".join([line] * _TIMES),
+            b"\n".join(b"%b%d" % (line, i) for i in range(_TIMES)),
+            line[:begin] + line[begin : begin + size] * (5 * _TIMES) + line[begin:],
+        )
+    )
+    return b"\n".join(lines)

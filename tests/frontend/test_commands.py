@@ -132,8 +132,13 @@ def test_silent_bands_are_said_by_every_command(place, capsys):
     words = "1 of 2 bands hold no bin of the spectrum and are always silent (0): a larger fft"
     assert run("compile", *ears, "-o", "out") == 0
     assert words in capsys.readouterr().err
-    assert run("evaluate", *ears, "--on", "c", "--data", "tones", "--json") == 0
-    assert words in capsys.readouterr().err
+    data = ("--on", "c", "--data", "tones", "--json")
+    for command in (("evaluate", *ears, *data), ("profile", *ears, "--on", "c", "--json"),
+                    ("verify", *ears, "--on", "sim:cortex-m4", "-n", "2", "--json")):  # fmt: skip
+        assert run(*command) == 0
+        said = capsys.readouterr()
+        assert said.err.count(words) == (command[0] != "profile"), command
+        assert sum(words in each for each in json.loads(said.out)["warnings"]) == 1, command
     assert run("compile", "louder.tflite", "--frontend", "ears.toml", "-o", "other") == 0
     assert "bands" not in capsys.readouterr().err
 

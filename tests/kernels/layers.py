@@ -70,6 +70,7 @@ FORMS = (
     ("qemu:cortex-m55", "CONV_2D int8 3x3 of sixteen channels", "eq_conv_2d_3x3_mve_s8"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_3x3_mve_s8"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int8", "eq_depthwise_conv_2d_mve_s8"),
+    ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int8 of one line", "eq_depthwise_conv_1d_mve_s8"),
     ("qemu:cortex-m55", "CONV_2D int16", "eq_conv_2d_mve_s16"),
     ("qemu:cortex-m55", "ADD", "eq_add_factors_mve_s8"),
     ("qemu:cortex-m55", "DEPTHWISE_CONV_2D int16", "eq_depthwise_conv_2d_mve_s16"),

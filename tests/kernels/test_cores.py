@@ -145,4 +145,7 @@ def test_the_host_knows_the_shape_of_a_cores_inner_products(name):
     assert int(macros["EQ_DOT_PIXELS"]) == core.pixels
     assert int(macros["EQ_ROW_OUTPUTS"]) == core.row_outputs
     assert int(macros["EQ_ROW_UNROLL"]) == core.row_unroll
+    assert int(macros.get("EQ_ROW_TURN", 0)) == core.row_turn
+    assert int(macros.get("EQ_ROW_STEP_BYTES", 0)) == core.row_step_bytes
     assert int(macros["EQ_WEIGHT_OFFSET"]) == core.weight_offset
+    assert int(macros["EQ_ROW_OFFSET"]) == core.row_offset

@@ -87,6 +87,13 @@ def test_several_inputs_by_position_or_name(keys):
     assert [array.shape for array in arrays] == [(4, 1, 3), (4, 1, 2)]
 
 
+def test_several_inputs_in_order():
+    arrays = model_inputs([np.zeros((4, 3)), np.zeros((4, 2))], two_inputs(), "inputs")
+    assert [array.shape for array in arrays] == [(4, 1, 3), (4, 1, 2)]
+    with pytest.raises(EdgeqError, match="keys"):
+        model_inputs([np.zeros((4, 3))], two_inputs(), "inputs")
+
+
 def test_missing_keys_and_unequal_counts_are_named():
     with pytest.raises(EdgeqError, match="keys") as caught:
         model_inputs({"0": np.zeros((4, 3))}, two_inputs(), "f.npz")
@@ -123,10 +130,10 @@ def test_truncated_npz(tmp_path):
 
 def test_outputs_are_written_by_position(tmp_path):
     arrays = [np.arange(3), np.arange(4)]
-    write_arrays(tmp_path / "y.npz", arrays)
+    write_arrays(tmp_path / "y.npz", arrays, force=False)
     read = read_arrays(tmp_path / "y.npz")
     assert sorted(read) == ["0", "1"]
     assert read["1"].tolist() == [0, 1, 2, 3]
     with pytest.raises(EdgeqError, match="2 outputs"):
-        write_arrays(tmp_path / "y.npy", arrays)
+        write_arrays(tmp_path / "y.npy", arrays, force=False)
     assert not (tmp_path / "y.npy").exists()

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.report.html import combine, render
+from edgeq.report.write import write_report
 
 PROFILE = {
     "edgeq": "1.0",
@@ -38,6 +39,12 @@ def test_figures_and_pictures_are_there():
     assert page.count("<svg") == 3
     assert "&lt;kws&gt;" in page
     assert "<kws>" not in page
+
+
+def test_a_page_of_nothing_is_not_written(tmp_path):
+    with pytest.raises(UsageError, match="there is none"):
+        write_report([], tmp_path / "x.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_fetched():
@@ -136,6 +143,48 @@ def test_the_float_model_is_shown_with_the_model_made_of_it():
     page = render(combine([("f.json", real), ("i.json", integer)]))
     assert "<hr>" not in page
     assert "0.8750" in page and "0.7500" in page
+
+
+def experiments(*models):
+    """Evaluations of models: path, digest, accuracy."""
+    return [
+        (f"{n}.json", other(EVALUATION, path, sha256, accuracy=accuracy))
+        for n, (path, sha256, accuracy) in enumerate(models)
+    ]
+
+
+def shown(results):
+    """Of each section, its model's path and the accuracies in it."""
+    return [
+        (section["model"]["path"], [each["accuracy"] for each in section["evaluations"]])
+        for section in combine(results)["sections"]
+    ]
+
+
+def test_models_of_one_name_in_several_folders_are_not_mixed():
+    """One experiment a folder, with files of the same names in each."""
+    one = [("exp1/model.tflite", "11", 0.90), ("exp1/model.keras", "1f", 0.91)]
+    two = [("exp2/model.tflite", "22", 0.40), ("exp2/model.keras", "2f", 0.42)]
+    right = [("exp1/model.tflite", [0.90, 0.91]), ("exp2/model.tflite", [0.40, 0.42])]
+    assert shown(experiments(*one, *two)) == right
+    assert shown(experiments(one[1], two[1], one[0], two[0])) == right
+    assert shown(experiments(one[1], two[1])) == [
+        ("exp1/model.keras", [0.91]),
+        ("exp2/model.keras", [0.42]),
+    ]
+    # Whose float model it is cannot be told: each stands for itself.
+    elsewhere = ("out/model.tflite", "11", 0.90)
+    assert [path for path, _ in shown(experiments(elsewhere, one[1], two[1]))] == [
+        "out/model.tflite",
+        "exp1/model.keras",
+        "exp2/model.keras",
+    ]
+    assert shown(experiments(elsewhere, one[1])) == [("out/model.tflite", [0.90, 0.91])]
+
+
+def test_files_without_a_digest_are_told_apart_by_their_paths():
+    found = shown(experiments(("a.tflite", None, 0.5), ("b.tflite", None, 0.6)))
+    assert found == [("a.tflite", [0.5]), ("b.tflite", [0.6])]
 
 
 TRIAL = {

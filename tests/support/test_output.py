@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from edgeq.cli import main as command_line
 from edgeq.errors import EdgeqError
-from edgeq.support.output import check_writable, whole_directory, write_whole
+from edgeq.support.output import check_writable, whole_directory, write_results, write_whole
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
@@ -66,9 +67,10 @@ def test_the_disk_that_is_full_is_named(models, tmp_path, full):
 
 
 @pytest.mark.parametrize("words", ["profile MODEL --on c", "verify MODEL --on sim:cortex-m4"])
-def test_no_folder_for_temporary_files(models, words):
+def test_no_folder_for_temporary_files(models, words, cli):
     """In a container that is read-only, or on a full disk; Python's error has no errno then."""
     command, _, *rest = words.split()
+    assert cli(command, models / "ad01_int8.tflite", *rest).code == 0  # the cache has what it needs
     limit = 'ulimit -f 0 && exec "$@"'
     done = subprocess.run(
         ["sh", "-c", limit, "sh", sys.executable, "-m", "edgeq", command,
@@ -400,3 +402,174 @@ def test_files_that_are_replaced_keep_their_mode(tmp_path, private, new):
         assert (tmp_path / "link").lstat().st_mode & 0o777 == new
     finally:
         os.umask(before)
+
+
+def test_what_came_to_be_meanwhile_stays_and_the_result_lies_beside(tmp_path):
+    """The output was looked at when the command began, and another's file was replaced."""
+    path = tmp_path / "o.tflite"
+    check_writable(path, force=False)
+    path.write_text("precious")
+    (tmp_path / "o-2.tflite").write_text("precious too")
+    for number in (3, 4):
+        with pytest.raises(EdgeqError, match=rf"exists already.*lies in '.*o-{number}\.tflite'"):
+            write_results({path: b"abc"}, force=False)
+        assert (tmp_path / f"o-{number}.tflite").read_bytes() == b"abc"
+    assert [path.read_text(), (tmp_path / "o-2.tflite").read_text()] == ["precious", "precious too"]
+    write_results({path: b"abc"}, force=True)
+    assert path.read_bytes() == b"abc"
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("taken", ["o.frontend.toml", "o.tflite"])
+@pytest.mark.parametrize("kind", ["file", "folder", "dead link"])
+def test_files_that_belong_together_stay_together(tmp_path, taken, kind):
+    place = tmp_path / taken
+    if kind == "file":
+        place.write_text("precious")
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("nowhere")
+    files = {tmp_path / "o.frontend.toml": "front", tmp_path / "o.tflite": b"model"}
+    with pytest.raises(EdgeqError, match=f"{taken}' exists already.*o-2.tflite"):
+        write_results(files, force=False)
+    made = {"o-2.frontend.toml", "o-2.tflite"}
+    assert {each.name for each in tmp_path.iterdir()} == {taken, *made}
+    assert (tmp_path / "o-2.tflite").read_bytes() == b"model"
+    assert kind != "file" or place.read_text() == "precious"
+
+
+def test_files_that_cannot_all_be_written_are_none(tmp_path):
+    (tmp_path / "o.frontend.toml").write_text("before")
+    (tmp_path / "o.tflite").mkdir()
+    files = {tmp_path / "o.frontend.toml": "front", tmp_path / "o.tflite": b"model"}
+    with pytest.raises(EdgeqError, match="is a folder"):
+        write_results(files, force=True)
+    assert (tmp_path / "o.frontend.toml").read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_disk_without_links(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+    write_results({tmp_path / "a": b"abc"}, force=False)
+    with pytest.raises(EdgeqError, match=r"lies in '.*a-2'"):
+        write_results({tmp_path / "a": b"def"}, force=False)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {
+        "a": b"abc",
+        "a-2": b"def",
+    }
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_came_to_be_meanwhile_stays(tmp_path, force):
+    folder = tmp_path / "out"
+    with (
+        pytest.raises(EdgeqError, match=r"while this command worked.*lies in '.*out-2'"),
+        whole_directory(folder, force=force) as work,
+    ):
+        (work / "new").touch()
+        folder.mkdir()
+        (folder / "notes.txt").write_text("precious")
+    assert [each.name for each in folder.iterdir()] == ["notes.txt"]
+    assert [each.name for each in (tmp_path / "out-2").iterdir()] == ["new"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_put_into_an_earlier_result_meanwhile_stays(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "manifest.json").write_text('{"edgeq": "0.1.0", "digests": {"gone.c": "0"}}')
+    with (
+        pytest.raises(EdgeqError, match=r"notes\.txt is not edgeq's.*lies in '.*out-2'"),
+        whole_directory(folder, force=True) as work,
+    ):
+        (work / "new").touch()
+        (folder / "notes.txt").write_text("precious")
+    assert {each.name for each in folder.iterdir()} == {"manifest.json", "notes.txt"}
+    assert [each.name for each in (tmp_path / "out-2").iterdir()] == ["new"]
+
+
+def test_of_two_commands_with_one_output_one_has_it(models, tmp_path):
+    """Each in a process of its own; the other's result lies beside."""
+    command = [
+        sys.executable,
+        "-m",
+        "edgeq",
+        "compile",
+        str(models / "ad01_int8.tflite"),
+        "-o",
+        "c",
+    ]
+    begun = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [each.communicate()[1] for each in begun]
+    assert sorted(each.returncode for each in begun) == [0, 1]
+    assert b"exists already" in b"".join(said)
+    assert (tmp_path / "c" / "manifest.json").exists()
+
+
+@pytest.fixture
+def anothers(tmp_path):
+    """A folder that is another user's and closed; and what makes root a plain user."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("only root gives folders away")
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    (folder / "m.tflite").touch()
+    os.chown(folder, 65534, 65534)
+    return folder, ("setpriv", "--bounding-set", "-all", "--inh-caps=-all")
+
+
+@pytest.mark.parametrize(
+    "words", ["inspect DIR/m.tflite", "compile MODEL -o DIR/x", "devices list", "run DIR/m.tflite"]
+)
+def test_a_folder_of_another_user_is_said(models, anothers, words):
+    folder, plain = anothers
+    words = words.replace("DIR", str(folder)).replace("MODEL", str(models / "ad01_int8.tflite"))
+    more = ["--on", "c", "-i", "x.npy", "-o", "y.npy"] if words.startswith("run") else []
+    done = subprocess.run(
+        [*plain, sys.executable, "-m", "edgeq", *words.split(), *more],
+        capture_output=True, text=True, cwd=folder.parent, check=False,
+        env={**os.environ, "XDG_CONFIG_HOME": str(folder)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ") and str(folder) in done.stderr
+    assert "Permission denied" in done.stderr or "not a writable folder" in done.stderr
+
+
+def test_a_result_that_may_not_be_replaced(tmp_path, monkeypatch):
+    """In a folder such as /tmp only its owner renames a file; the work is not lost."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    rename = Path.rename
+
+    def refused(self, target):
+        if self == folder:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(self), str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with (
+        pytest.raises(EdgeqError, match=r"cannot be replaced: Operation not perm.*in '.*out-2'"),
+        whole_directory(folder, force=True) as work,
+    ):
+        (work / "new").touch()
+    assert [each.name for each in (tmp_path / "out-2").iterdir()] == ["new"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_disk_that_fails_is_said_where_it_has_a_name(monkeypatch, capsys, number, named):
+    """An error without a file is no disk's, and keeps its traceback."""
+
+    def failing(*_, **__):
+        raise OSError(number, os.strerror(number), *(["net/m.tflite"] if named else []))
+
+    monkeypatch.setattr(command_line.cli, "main", failing)
+    with pytest.raises(SystemExit if named else OSError):
+        command_line.main(["targets"])
+    text = f"Error: cannot read or write: {os.strerror(number)} ('net/m.tflite')."
+    assert (text in capsys.readouterr().err) == named

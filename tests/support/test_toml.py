@@ -35,6 +35,10 @@ def test_a_key_of_many_parts_is_refused_before_it_fills_the_memory(text):
     assert peak < 4 << 20  # 1.5 GB where it is read
 
 
+def test_the_mark_of_a_windows_editor_is_no_key():
+    assert parse_toml(b"\xef\xbb\xbfa = 1\n", "x") == {"a": 1}
+
+
 def test_dots_elsewhere_are_no_keys():
     dots = "word." * 100
     text = f'# {dots}\na.b.c = [{"0.5, " * 100}]\ns = \'{dots}\'\nt = """\n{dots}\n"""\n'

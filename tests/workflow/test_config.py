@@ -75,8 +75,14 @@ def test_generators_are_no_paths(tmp_path):
     [
         ('[deploy]\nmodell = "a"\n[limit]\nram = 3', ("modell", "model", "[limit]", "limits")),
         ("[deploy]\nscheme = 'int8'", ("no model",)),
-        ("[deploy]\nmodel = 3", ("model = 3",)),
-        ("[deploy]\nmodel = 'm'\nverify = true", ("verify = True",)),
+        ("[deploy]\nmodel = 3", ("model = 3", "a text is wanted")),
+        ("[deploy]\nmodel = ''", ("model is empty",)),
+        ("[deploy]\nmodel = 'm'\ndata = ''", ("data is empty",)),
+        ("[deploy]\nmodel = 'm'\nverify = true", ("verify = true", "a whole number is wanted")),
+        ("[deploy]\nmodel = 'm'\nverify = 1.5", ("verify = 1.5", "a whole number is wanted")),
+        ("[deploy]\nmodel = 'm'\ntarget = {a = 1}", ("target = a table", "a text is wanted")),
+        ("[deploy]\nmodel = 'm'\n[limits]\ncycles = 'a'", ("cycles = 'a'", "a whole number")),
+        ("[deploy]\nmodel = 'm'\n[limits]\nflash = true", ("flash = true", "32K", "[limits]")),
         ("[deploy]\nmodel = 'm'\n[limits]\nflash = 'big'", ("big",)),
         ("[deploy]\nmodel = 'm'\n[limits]\naccuracy = 'high'", ("accuracy = 'high'",)),
         ("[deploy]\nmodel = 'm'\n[reading]\nmean = ['x']", ("wrong type",)),
@@ -92,7 +98,8 @@ def test_generators_are_no_paths(tmp_path):
         ("[deploy]\nmodel = 'm'\n[limits]\naccuracy = 1e400", ("inf",)),
         ("[deploy]\nmodel = 'm'\n[limits]\naccuracy = 1e308", ("The limit accuracy is 1e+308",)),
         ("[deploy]\nmodel = 'm'\n[reading]\nmean = [inf]", ("inf",)),
-        ("deploy = 3", ("must be a table",)),
+        ("deploy = 3", ("'deploy' is a whole number", "must be a table", "[deploy]")),
+        ("[[limits]]", ("'limits' is a list", "must be a table", "[limits]")),
         ("[deploy\n", ("no TOML",)),
     ],
 )
@@ -153,3 +160,63 @@ def test_words_that_mean_nothing_are_refused_from_python_and_the_command_line_to
         assert "Traceback" not in done.err
     with pytest.raises(UsageError, match="A precision is of a front end"):
         edgeq.deploy(DeployConfig(model, frontend_precision="int16"))
+
+
+class _Seen(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("words", "mean", "std", "from_logits", "classes"),
+    [
+        ((), (0.5,), (2.0,), None, ("a", "b")),
+        (("--from-logits",), (0.5,), (2.0,), True, ("a", "b")),
+        (("--mean", "3"), (3.0,), (2.0,), None, ("a", "b")),
+        (("--std", "4", "--classes", "c,d"), (0.5,), (4.0,), None, ("c", "d")),
+    ],
+)
+def test_one_option_leaves_the_rest_of_the_file(
+    words, mean, std, from_logits, classes, tmp_path, monkeypatch, cli
+):
+    """One of them dropped the whole table: data was read without the file's mean and std."""
+    write(
+        tmp_path,
+        '[deploy]\nmodel = "m.keras"\ndata = "d.npz"\n'
+        '[reading]\nmean = 0.5\nstd = 2.0\nclasses = ["a", "b"]\n',
+    )
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def deploy(config, **_):
+        seen.append(config.reading)
+        raise _Seen
+
+    monkeypatch.setattr("edgeq.workflow.deployment.deploy", deploy)
+    with pytest.raises(_Seen):
+        cli("deploy", *words)
+    (reading,) = seen
+    assert (reading.normalization.mean, reading.normalization.std) == (mean, std)
+    assert (reading.from_logits, reading.classes) == (from_logits, classes)
+
+
+def test_functions_and_boards_of_the_user_start_from_the_file_s_folder(tmp_path, monkeypatch):
+    """Another file of that name, in the current folder, was run."""
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for name in ("score.py", "gen.py", "board.toml"):
+        Path(name).write_text("")
+    config = read_config(
+        write(
+            project,
+            '[deploy]\nmodel = "m.keras"\ndata = "gen.py:data"\nmetric = "score.py:mine"\n'
+            'target = "board.toml"\non = "sim:board.toml"\n',
+        )
+    )
+    assert config.data == f"{project}/gen.py:data"
+    assert config.metric == f"{project}/score.py:mine"
+    assert config.target == f"{project}/board.toml"
+    assert config.on == f"sim:{project}/board.toml"
+    plain = write(project, '[deploy]\nmodel = "m.keras"\nmetric = "own.module:f"\non = "sim:m4"\n')
+    assert (read_config(plain).metric, read_config(plain).on) == ("own.module:f", "sim:m4")

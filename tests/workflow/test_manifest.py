@@ -333,7 +333,8 @@ def test_an_older_deployment_is_refused(copy, deployed, tmp_path, cli, monkeypat
         shutil.copy(older, name)
         assert cli("verify-manifest", copy, "--newer-than", name).code == 1
         assert cli("verify-manifest", copy, "--newer-than", f"./{name}").code == 0
-    assert cli("verify-manifest", copy, "--newer-than", "yesterday").code == 2
+    for text in ("yesterday", "2026-02-30", "2026-13-01T00:00:00Z"):
+        assert cli("verify-manifest", copy, "--newer-than", text).code == 2
     assert cli("verify-manifest", copy, "--newer-than", "0").code == 0
 
 

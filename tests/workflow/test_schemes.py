@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.data import DatasetOptions
+from edgeq.devices import inventory
 from edgeq.errors import UsageError
+from edgeq.report.combine import combine
+from edgeq.report.overview import overview
+from edgeq.support.jsontext import json_text
 from tests.compress.nets import digits, mlp
 
 
@@ -73,8 +78,51 @@ def test_the_command_prints_a_table_and_writes_a_page(net, cli, tmp_path):
     assert (tmp_path / "again.html").read_text() == text
 
 
+def test_the_page_has_the_accuracy_of_devices_with_names(net, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("here", "there"):
+        inventory.add(name, "c" if name == "here" else "local")
+    found = edgeq.compare_schemes(
+        net / "net.keras", data=net / "data.npz", eval_data=net / "test.npz",
+        schemes=["int8"], on=["here", "there"],
+    )  # fmt: skip
+    rows = overview(combine([("found", json.loads(json_text(found.to_json())))])["sections"])[
+        "rows"
+    ]
+    assert [row["score"] for row in rows] == [row.evaluation.score.value for row in found.rows]
+
+
 def test_mistakes(net, cli):
     with pytest.raises(UsageError, match="int7"):
         edgeq.compare_schemes(net / "net.keras", data=None, eval_data=None, schemes=["int7"])
     assert cli("convert", net / "net.keras", "--compare", "int8").code == 2
+    words = ("convert", net / "net.keras", "--data", net / "data.npz", "--eval", net / "test.npz")
+    for option in (("--io", "float32"), ("--scheme", "int4"), ("--precision", "*=int4")):
+        done = cli(*words, "--compare", "int8,mixed", *option)
+        assert (done.code, f"{option[0]} is of one conversion" in done.err) == (2, True), done.err
     assert cli("convert", net / "net.keras", "--data", net / "data.npz").code == 2
+
+
+def test_all_schemes_are_judged_by_the_loss_in_the_file(tmp_path):
+    """A float model's one output was taken for a logit, where its loss says what it comes near."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 6)).astype(np.float32)
+    y = (x @ rng.normal(size=6) > 0).astype(np.float32)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x, y, epochs=40, verbose=0)
+    model.save(tmp_path / "m.keras")
+    np.savez(tmp_path / "d.npz", x=x, y=y.astype(int))
+    data = tmp_path / "d.npz"
+    alone = edgeq.evaluate(tmp_path / "m.keras", data=data).score.value
+    found = edgeq.compare_schemes(
+        tmp_path / "m.keras", data=data, eval_data=data, schemes=["float32", "int8"], on=["local"]
+    )
+    assert found.rows[0].evaluation.score.value == alone
+    zero = DatasetOptions(from_logits=True)
+    assert (
+        edgeq.evaluate(tmp_path / "m.keras", data=data, dataset_options=zero).score.value != alone
+    )

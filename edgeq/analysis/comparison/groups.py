@@ -34,16 +34,16 @@ def is_group(result: Any) -> bool:
 
 
 def compare_groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> GroupComparison:
-    """Compare what `edgeq profile --on group:...` found, device by device.
+    """Compare what `edgeq profile` or `edgeq evaluate` found on a group, device by device.
 
     Args:
         a: JSON of a group, or of one device that each of the other's is compared with.
         b: The same, later.
 
     Raises:
-        EdgeqError: Neither is a group's, or one is no profile.
+        EdgeqError: Neither is a group's, or one is no such result.
     """
-    rows_a, rows_b = _profiles(a), _profiles(b)
+    rows_a, rows_b = _results(a), _results(b)
     names = list(dict.fromkeys([*rows_a, *rows_b]) if is_group(a) and is_group(b) else
                  rows_a if is_group(a) else rows_b)  # fmt: skip
     devices: dict[str, Comparison] = {}
@@ -52,10 +52,10 @@ def compare_groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> GroupCompariso
         first = rows_a.get(name) if is_group(a) else a
         second = rows_b.get(name) if is_group(b) else b
         if first is None or second is None:
-            missing[name] = f"{'A' if first is None else 'B'} has no profile of it"
+            missing[name] = f"{'A' if first is None else 'B'} has no result of it"
             continue
         try:
-            with shaped_as("pair of profiles", name):
+            with shaped_as("pair of results", name):
                 devices[name] = compare_profiles(first, second)
         except EdgeqError as error:
             missing[name] = error.what
@@ -71,13 +71,13 @@ def read_result(path: Path) -> Any:
     return read_json(path, "result")
 
 
-def _profiles(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any] | None]:
-    """The profiles of a group by the device's name; None of a device that failed."""
+def _results(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any] | None]:
+    """What a group has found by the device's name; None of a device that failed."""
     found: dict[str, Mapping[str, Any] | None] = {}
     for row in group_rows(result) or ():
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
             raise EdgeqError("This is no result of a group.", hint="edgeq profile --on group:NAME")
-        profile = row.get("profile")
-        sound = isinstance(profile, dict) and {"model", "device"} <= profile.keys()
-        found[row["name"]] = profile if sound else None
+        of_device = row.get("profile") or row.get("evaluation")
+        sound = isinstance(of_device, dict) and {"model", "device"} <= of_device.keys()
+        found[row["name"]] = of_device if sound else None
     return found

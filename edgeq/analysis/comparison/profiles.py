@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.analysis.result_shape import check_shape
+from edgeq.analysis.result_shape import check_shape, larger_is_better
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 from edgeq.support.figures import KINDS
@@ -198,6 +198,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
         raise EdgeqError(f"'{path}' is no result of profile or evaluate.", hint=_MADE_BY)
     check_shape(content, str(path), _MADE_BY)
+    if "robustness" in content:
+        what = "what evaluate --robustness has found is not compared."
+        raise EdgeqError(what, str(path), "two results of evaluate without it")
     return content
 
 
@@ -214,7 +217,10 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
     first, second = float(a[metric]), float(b[metric])
     if max(abs(first), abs(second)) > _TIMES_US[1]:
         raise ValueError(f"{metric} is beyond all measure")
-    larger_is_better = bool(a.get("larger_is_better", True))
+    ways = {larger_is_better(each) for each in (a, b)}
+    if len(ways) > 1:
+        raise ValueError(f"less of {metric} is better in one of them and more of it in the other")
+    (more,) = ways
     interval = None
     if a.get("interval") and b.get("interval"):
         (low_a, high_a), (low_b, high_b) = a["interval"], b["interval"]
@@ -222,9 +228,21 @@ def _quality_change(a: Mapping[str, Any], b: Mapping[str, Any]) -> QualityChange
             second - first - math.hypot(second - low_b, high_a - first),
             second - first + math.hypot(high_b - second, first - low_a),
         )
-    loss = (first - second) * (1 if larger_is_better else -1)
-    share = larger_is_better and all(0 <= value <= 1 for value in (first, second))
+    loss = (first - second) * (1 if more else -1)
+    share = more and all(0 <= value <= 1 for value in (first, second))
     return QualityChange(metric, first, second, int(b["n"]), share, loss, interval)
+
+
+def _other_recordings(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """As `_other_data`, of two evaluations of decisions."""
+    kinds = {"recordings": "recordings", "seconds": "seconds", "n": "events",
+             "tolerance_s": "seconds of tolerance"}  # fmt: skip
+    apart = [
+        f"{a.get(key)} and {b.get(key)} {what}"
+        for key, what in kinds.items()
+        if a.get(key) != b.get(key)
+    ]
+    return f"A and B were judged on different recordings ({'; '.join(apart)})" if apart else ""
 
 
 def _other_data(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
@@ -232,8 +250,10 @@ def _other_data(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
 
     Where a file lies says nothing: results come from several machines.
     """
+    if "recordings" in a and "recordings" in b:
+        return _other_recordings(a, b)
     if a.get("data") is None or b.get("data") is None:
-        return ""  # older results, and those of recordings
+        return ""  # older results
     apart = []
     names = [str(Path(each["data"]["source"]).name) for each in (a, b)]
     if names[0] != names[1]:

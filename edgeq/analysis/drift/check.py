@@ -207,7 +207,7 @@ def check_drift(
     tests = 2 * len(known)
 
     def against(shares: Sequence[float], count: Array, worth: float) -> Stability:
-        sizes = round(min(before, 2 * _KEPT) * worth), round(samples * worth)
+        sizes = round(_kept_of(before) * worth), round(samples * worth)
         return compare(shares, sizes[0], count, sizes[1], limit, tests)
 
     features = tuple(
@@ -217,7 +217,13 @@ def check_drift(
         )
     )
     mix = Stability(0.0, 0.0, limit)
-    if len(totals.class_mix) == len(reference["class_mix"]) > 0:
+    if len(totals.class_mix) != len(reference["class_mix"]):
+        raise EdgeqError(
+            f"the reference knows {len(reference['class_mix'])} classes, and the model has "
+            f"{len(totals.class_mix)}.",
+            hint="edgeq drift save makes a reference of this model",
+        )
+    if totals.class_mix:
         predicted = np.asarray(totals.class_mix) * samples
         mix = compare(reference["class_mix"], before, predicted, samples, limit, 4)
     deviation = max(reference["saturation_deviation"], totals.saturation_deviation)
@@ -250,6 +256,14 @@ def _feature(known: Mapping[str, Any], found: Stability, mean: float) -> Feature
         known["mean"],
         found.changed,
     )
+
+
+def _kept_of(samples: int) -> int:
+    """Of how many of so many samples `_Kept` has the values."""
+    stride = 1
+    while -(-samples // stride) >= 2 * _KEPT:
+        stride *= 2
+    return -(-samples // stride)
 
 
 class _Kept:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,17 +13,18 @@ import numpy as np
 from edgeq import __version__
 from edgeq.analysis.evaluation.boxes import as_judged, detection_of, open_judged
 from edgeq.analysis.evaluation.labelled import labelled_data
+from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood
-from edgeq.data.generator import import_function
 from edgeq.devices.base import Session
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError
+from edgeq.frontend.silent import silent_bands_of
 from edgeq.metrics.base import Samples, Score
+from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import Outputs
 from edgeq.metrics.paired import Paired, compare_scores
-from edgeq.metrics.table import METRICS
 from edgeq.model.answer import class_count, find_outputs
 from edgeq.model.arrays import (
     check_finite,
@@ -49,13 +50,13 @@ class SameOutputs:
     Attributes:
         on: The other device.
         equal: Samples whose outputs are the same to the last bit.
-        same_class: Samples whose largest output is at the same place.
+        same_class: Samples that both put into the same class; None where outputs are no classes.
         max_difference: Largest difference of one output, in real numbers.
     """
 
     on: str
     equal: int
-    same_class: int
+    same_class: int | None
     max_difference: float
 
 
@@ -119,6 +120,7 @@ class Evaluation(Result):
             "device": {"address": self.on},
             "n": self.n,
             "metric": self.score.metric,
+            "larger_is_better": self.score.larger_is_better,
             self.score.metric: self.score.value,
             **self.score.details,
             "confidence": 0.95,
@@ -183,7 +185,7 @@ def evaluate(
         kind = None if detection else output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph, data, reading, limit, metric)
 
-        arithmetic: dict[str, None] = {}
+        arithmetic = dict.fromkeys(silent_bands_of(options))
 
         def outputs_of(address: str) -> Samples:
             with open_judged(address, path, options, plain, reference=address != on) as session:
@@ -194,7 +196,10 @@ def evaluate(
                 )
 
         samples = outputs_of(on)
-        other = None if also_on is None else _same_outputs(samples, outputs_of(also_on), also_on)
+        other = None
+        if also_on is not None:
+            classes = samples.first if metric == "classification" else None
+            other = _same_outputs(samples, outputs_of(also_on), also_on, classes)
     try:
         score = compute(samples)
     except EdgeqError as error:
@@ -274,63 +279,19 @@ def _counts(labels: Array, metric: str) -> dict[int, int]:
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
-def _same_outputs(ours: Samples, theirs: Samples, on: str) -> SameOutputs:
+def _same_outputs(ours: Samples, theirs: Samples, on: str, kind: Outputs | None) -> SameOutputs:
     count = len(ours.labels)
     pairs = [
         (a.reshape(count, -1), b.reshape(count, -1))
         for a, b in zip(ours.outputs, theirs.outputs, strict=True)
     ]
-    first, other = pairs[0]
+    said = [answers(each.outputs[0], kind) for each in (ours, theirs)] if kind else None
     return SameOutputs(
         on,
         equal=int(np.all([(a == b).all(axis=1) for a, b in pairs], axis=0).sum()),
-        same_class=int((first.argmax(axis=1) == other.argmax(axis=1)).sum()),
+        same_class=None if said is None else int((said[0] == said[1]).sum()),
         max_difference=max(float(np.abs(a - b).max()) for a, b in pairs),
     )
-
-
-def find_metric(name: str) -> Any:
-    """The function from Samples to Score behind a metric's name.
-
-    Raises:
-        UsageError: There is no such metric.
-    """
-    if name in METRICS:
-        return METRICS[name]
-    if ":" not in name:
-        raise UsageError(
-            f"'{name}' is no metric.", hint=f"{', '.join(METRICS)}, or your own as module:function"
-        )
-    function: Any = import_function(name)
-
-    def compute(samples: Samples) -> Score:
-        outputs = samples.outputs[0] if len(samples.outputs) == 1 else list(samples.outputs)
-        try:
-            found = function(outputs, samples.labels)
-        except Exception as error:
-            raise EdgeqError(
-                f"The metric failed: {type(error).__name__}: {error}",
-                f"{name}, with outputs of shape {_shapes(samples.outputs)} and labels of shape "
-                f"{samples.labels.shape}",
-            ) from error
-        figures = dict(found) if isinstance(found, Mapping) else {function.__name__: found}
-        try:
-            numbers = {str(key): float(value) for key, value in figures.items()}
-            headline = next(iter(numbers))
-        except (TypeError, ValueError, StopIteration):
-            raise EdgeqError(
-                f"the metric returned {found!r}; a number or a dict of numbers is wanted.", name
-            ) from None
-        if not np.isfinite(list(numbers.values())).all():
-            raise EdgeqError(f"the metric returned {found!r}, which is no finite number.", name)
-        better = bool(getattr(function, "larger_is_better", True))
-        return Score(headline, numbers.pop(headline), better, numbers)
-
-    return compute
-
-
-def _shapes(outputs: Sequence[Array]) -> str:
-    return ", ".join(str(output.shape) for output in outputs)
 
 
 def predict(

@@ -19,6 +19,7 @@ from edgeq.analysis.recordings import as_fed
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
+from edgeq.frontend.silent import silent_bands_of
 from edgeq.metrics.events import Course, Tally, tallies
 from edgeq.model.decision import ONE, Decision, Rules
 from edgeq.model.graph import Graph
@@ -143,6 +144,7 @@ class EventEvaluation(Result):
             "seconds": self.seconds,
             "n": self.total.happened,
             "metric": METRIC,
+            "larger_is_better": True,
             METRIC: f1,
             **figures,
             "macro_f1": self.macro_f1,
@@ -238,6 +240,7 @@ def evaluate_recordings(
         tolerance = max(back / stream.values_per_second, _LEAST_TOLERANCE_S)
     seconds_heard = sum(recording.seconds for recording in heard)
     warnings = (
+        *silent_bands_of(options),
         *cut.warnings,
         *_too_little(stream, seconds_heard, tune_decision),
         *_never(rules, stream, cut),

@@ -13,11 +13,11 @@ import numpy as np
 from edgeq import __version__
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import (
-    find_metric,
     output_kind,
     predict,
 )
 from edgeq.analysis.evaluation.labelled import labelled_data
+from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions

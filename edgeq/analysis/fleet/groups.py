@@ -17,13 +17,11 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
-from edgeq.devices.registry import open_device
+from edgeq.devices.registry import PATIENCE_S, open_device, patient_address
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import UsageError
 
 PREFIX = "group:"
-# Devices of a group may be the same host; they measure one after the other then.
-_WAIT_S = 900.0
 
 
 def profile_group(
@@ -93,11 +91,7 @@ def evaluate_group(
     """
 
     def judge(address: str) -> Evaluation:
-        device = open_device(address)
-        text = device.address
-        if isinstance(device, RemoteDevice) and "wait" not in parse_address(text).query:
-            text += f"{'&' if '?' in text else '?'}wait={_WAIT_S:.0f}"
-        return replace(evaluate(model, on=text, **how), on=address)
+        return replace(evaluate(model, on=patient_address(address), **how), on=address)
 
     name = group.removeprefix(PREFIX)
     outcomes = on_each(inventory.members(name), judge, "evaluating", progress)
@@ -141,6 +135,6 @@ def probe_device(address: str) -> dict[str, Any]:
 
 
 def _patient(device: Device) -> Device:
-    if isinstance(device, RemoteDevice):
-        return replace(device, options=replace(device.options, wait_s=_WAIT_S))
+    if isinstance(device, RemoteDevice) and "wait" not in parse_address(device.address).query:
+        return replace(device, options=replace(device.options, wait_s=PATIENCE_S))
     return device

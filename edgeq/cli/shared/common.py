@@ -158,6 +158,18 @@ class Number(click.FloatRange):
         return number
 
 
+def refuse_budgets(options: CompileOptions, runtime: str) -> None:
+    """Refuse budgets of a program that is no generated C.
+
+    Raises:
+        UsageError: There are some.
+    """
+    if runtime == "tflm" and options.budgets:
+        raise UsageError(
+            "Budgets are of generated C.", hint="leave --runtime tflm out, or the budgets"
+        )
+
+
 def print_json(value: Any) -> None:
     """Print a result on stdout as JSON; dataclasses and numpy values are understood."""
     say(json_text(value))
@@ -169,12 +181,8 @@ def _front_end(source: str | None, precision: str | None) -> FrontEnd | None:
             raise UsageError("--frontend-precision is of a front end.", hint="--frontend NAME")
         return None
     from edgeq.frontend.build import front_end
-    from edgeq.frontend.silent import silent_bands
 
-    found = front_end(source, precision)
-    for warning in silent_bands(found):
-        say(f"Warning: {source}: {warning}", err=True)
-    return found
+    return front_end(source, precision)
 
 
 def _beside(given: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from edgeq.analysis.fleet.groups import probe_group
 from edgeq.analysis.fleet.results import FleetReport, FleetResult
 from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console, show_columns
+from edgeq.report.account import energy_lines, figure_text
 from edgeq.report.units import megabytes
 
 
@@ -131,25 +132,34 @@ def _live_states() -> Iterator[Callable[[str, str], None]]:
 
 def show_fleet(report: FleetReport) -> None:
     """Print a line for each device."""
-    table = Table("device", "cpu", "runtime", "p50 µs", "p99 µs", "peak RSS", "valid", box=None)
-    for column in table.columns[3:6]:
+    profiles = [result.profile for result in report.results if result.profile is not None]
+    counted = any(profile.measurement.cycles is not None for profile in profiles)
+    figures = ["p50 µs", "p99 µs", *(["cycles"] if counted else []), "peak RSS"]
+    table = Table("device", "cpu", "runtime", *figures, "valid", box=None)
+    for column in table.columns[3:-1]:
         column.justify = "right"
     for result in report.results:
-        table.add_row(*_cells(result))
-    result_console().print(table)
+        table.add_row(*_cells(result, counted=counted))
+    console = result_console()
+    console.print(table)
+    for result in report.results:
+        for line in energy_lines(result.profile.energy) if result.profile else ():
+            console.print(f"{result.name}: {line}", markup=False, soft_wrap=True)
 
 
-def _cells(result: FleetResult) -> list[str]:
+def _cells(result: FleetResult, *, counted: bool) -> list[str]:
     if result.profile is None:
-        return [result.name, "", "", "", "", "", "failed"]
+        return [result.name, *[""] * (6 if counted else 5), "failed"]
     found = result.profile.measurement
     latency, peak = found.latency_us, found.memory_bytes.peak_rss
+    cycles = "" if found.cycles is None else figure_text(result.profile.figures["cycles"])
     return [
         result.name,
         str(found.device.get("cpu")),
         str(found.device.get("runtime")),
         f"{latency.typical:,.1f}" if latency else "",
         f"{latency.p99:,.1f}" if latency and latency.p99 is not None else "",
+        *([cycles] if counted else []),
         megabytes(peak),
         "yes" if found.valid else "no",
     ]

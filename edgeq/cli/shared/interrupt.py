@@ -62,7 +62,13 @@ def always_interruptible() -> None:
 
 
 def command_is_over() -> None:
-    """From here on, nothing is left that could have lost an interrupt."""
+    """From here on, nothing is left that could have lost an interrupt.
+
+    Python remembers one that came in text that was executed (so dataclasses are made), though it
+    was caught, and would end as if nobody had: by the signal. Text that runs to its end makes it
+    forget.
+    """
+    exec("")  # noqa: S102
     _over.set()
 
 

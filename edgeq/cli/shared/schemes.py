@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
-from edgeq.cli.shared.common import print_json
+from edgeq.cli.shared.common import print_json, was_given
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.report.units import in_cycles, microseconds
-from edgeq.report.write import write_report
-from edgeq.support.output import check_writable
+from edgeq.report.write import report_page
+from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 from edgeq.workflow.schemes import SchemeComparison, compare_schemes
 
@@ -36,13 +36,19 @@ def run_comparison(
     as_json: bool,
 ) -> None:
     """Convert, evaluate and profile by each scheme; print a table, and write a page if asked."""
+    for name in _ONE_ONLY:
+        if was_given(name):
+            raise UsageError(
+                f"--{name} is of one conversion, and --compare makes several.", hint="leave it out"
+            )
     if eval_data is None:
         raise UsageError("Schemes are compared on labelled data.", hint="--eval test.npz")
+    force = bool(settings["force"])
     if output is not None:
         if output.suffix.lower() not in (".html", ".htm"):
             raise UsageError(f"'{output}' is no page.", hint="-o schemes.html, or no -o")
         inputs = (model, settings["data"], eval_data)
-        check_writable(output, force=bool(settings["force"]), inputs=inputs)
+        check_writable(output, force=force, inputs=inputs)
     others = {k: v for k, v in settings.items() if k not in (*_ONE_ONLY, "force", "data")}
     found = compare_schemes(
         model,
@@ -56,7 +62,7 @@ def run_comparison(
         **others,
     )
     if output is not None:
-        write_report([found.to_json()], output, force=True)
+        write_results({output: report_page([found.to_json()])}, force=force)
     if as_json:
         print_json(found.to_json())
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,23 +14,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.support.folders import base_folder
 from edgeq.support.output import named_when_full
 
 _CAP_BYTES = 512 << 20
 _PRUNE_EVERY_S = 30.0  # looking at every file of a full cache takes longer than a small build
 _DIGESTS = "contents.sha256"
+_NAME = re.compile(r"[0-9a-f]{32}")  # of a folder of the cache
 _ELSEWHERE = "EDGEQ_CACHE=/other/folder"
 
 
 def cache_dir() -> Path:
     """The user's folder for things that can be made again."""
-    if "EDGEQ_CACHE" in os.environ:
-        return Path(os.environ["EDGEQ_CACHE"])
+    if given := os.environ.get("EDGEQ_CACHE"):
+        return Path(given)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "edgeq" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "edgeq" / "cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "edgeq"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeq"
+    return base_folder("XDG_CACHE_HOME", ".cache") / "edgeq"
 
 
 def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str = "build") -> Path:
@@ -109,9 +112,14 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _prune(root: Path, keep: Path) -> None:
-    """Delete the folders used longest ago until the rest fits under the cap."""
+    """Delete the folders used longest ago until the rest fits under the cap.
+
+    Only what the cache has made: the user may have pointed it at a folder with a `build` of theirs.
+    """
     sized = []
     for folder in root.iterdir():
+        if not (_NAME.fullmatch(folder.name) and (folder / _DIGESTS).is_file()):
+            continue
         with contextlib.suppress(OSError):
             size = sum(file.stat().st_size for file in folder.iterdir())
             sized.append((folder.stat().st_mtime, size, folder))
@@ -119,6 +127,6 @@ def _prune(root: Path, keep: Path) -> None:
     for _, size, folder in sorted(sized, key=lambda entry: entry[0]):
         if total <= _CAP_BYTES:
             return
-        if folder != keep and not folder.name.startswith("new-"):
+        if folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
             total -= size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -157,13 +158,21 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> None:
+    command = list(command)
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError as error:
         raise EdgeqError(f"{command[0]} cannot be started: {error.strerror}.") from None
     if done.returncode:
         said = done.stderr or done.stdout
         lines = said.strip().splitlines()
         text = "\n".join(f"    {line}" for line in lines[:_SHOWN_LINES])
-        problem = DoesNotFit if too_large(said) else EdgeqError
-        raise problem(f"{Path(command[0]).name} failed on {what}:\n{text}")
+        kind = DoesNotFit if too_large(said) else EdgeqError
+        tool = " ".join(command[3:5]) if command[1:2] == ["-c"] else Path(command[0]).name
+        hint = ""
+        if tool.startswith("ziglang") and not what.endswith(".c"):
+            cache = os.environ.get("ZIG_LOCAL_CACHE_DIR", "its cache")
+            hint = f"if it linked before, what zig keeps may be damaged: remove {cache}"
+        raise kind(f"The C compiler ({tool}) failed on {what}:\n{text}", hint=hint)

@@ -16,6 +16,7 @@ from edgeq.boards.levels import machine_here
 from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.support.children import module_command
+from edgeq.support.folders import base_folder
 
 _BAREMETAL = Path(__file__).resolve().parent / "baremetal"
 BARE_HEADERS = _BAREMETAL / "include"
@@ -61,8 +62,8 @@ class Toolchain:
 def cross_toolchain(target: Target) -> Toolchain:
     """A compiler for the bare-metal CPU of `target`.
 
-    The system's own cross compiler is preferred, then the `ziglang` package. The environment
-    variable EDGEQ_TOOLCHAIN=gcc or =zig decides otherwise.
+    The system's own cross compiler is preferred where it has a C library, then the `ziglang`
+    package. The environment variable EDGEQ_TOOLCHAIN=gcc or =zig decides otherwise.
 
     Raises:
         MissingDependency: Neither is installed.
@@ -72,19 +73,23 @@ def cross_toolchain(target: Target) -> Toolchain:
     if family not in ("arm-none-eabi", "riscv"):
         raise EdgeqError(f"{CPUS[target.cpu].title} has no bare-metal toolchain in edgeq.")
     wanted = _choice()
+    bare = ""
     if wanted != "zig":
         for name in _gcc_names(family):
             found = shutil.which(name)
-            if found:
+            if found and has_library(found, family):
                 flags = (*target.gcc_flags, *_library_flags(family, found))
                 return Toolchain(name, (found,), flags, (), _version((found,)))
+            bare = bare or (name if found else "")
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         return _zig_cross(target)
-    package = "gcc-arm-none-eabi" if family == "arm-none-eabi" else "gcc-riscv64-unknown-elf"
+    compiler, library_package = _PACKAGES[family]
+    if bare:
+        raise _without_library(bare, f"building for {CPUS[target.cpu].title}", library_package)
     raise MissingDependency(
         f"A compiler for {CPUS[target.cpu].title}",
         "building for it",
-        f"apt install {package}, or pip install ziglang",
+        f"apt install {compiler} {library_package}, or pip install ziglang",
     )
 
 
@@ -99,18 +104,22 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
     """
     wanted = _choice()
     machine = "" if flags else machine_here()
+    bare = ""
     if wanted != "zig":
         for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
             found = shutil.which(name) if name else None
-            if found:
+            if found and has_library(found):
                 own = flags or ("-march=native",)
                 return Toolchain(name, (found,), own, (), _version((found,)), machine)
+            bare = bare or (name if found else "")
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
         version = _version(zig_command())
         return Toolchain("zig", zig_command(), (*own, *_ZIG_FLAGS), (), version, machine)
+    if bare:
+        raise _without_library(bare, "code for this machine", "libc6-dev")
     raise MissingDependency(
-        "A C compiler", "code for this machine", "apt install gcc, or pip install ziglang"
+        "A C compiler", "code for this machine", "apt install gcc libc6-dev, or pip install ziglang"
     )
 
 
@@ -156,7 +165,7 @@ def zig_toolchain(triple: str, *flags: str) -> Toolchain:
 
 
 def _choice() -> str:
-    wanted = os.environ.get(_CHOICE, "auto")
+    wanted = os.environ.get(_CHOICE) or "auto"
     if wanted not in ("auto", "gcc", "zig"):
         raise UsageError(f"{_CHOICE}={wanted} is not possible.", hint="auto, gcc or zig")
     return wanted
@@ -168,10 +177,46 @@ def _gcc_names(family: str) -> tuple[str, ...]:
     return ("riscv64-unknown-elf-gcc", "riscv32-unknown-elf-gcc", "riscv-none-elf-gcc")
 
 
+# Debian's compiler for each family, and the C library that it recommends but does not require.
+_PACKAGES = {
+    "arm-none-eabi": ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi"),
+    "riscv": ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"),
+}
+
+
+@cache
+def has_library(compiler: str, family: str = "host") -> bool:
+    """Whether a compiler finds the headers of a C library, which distributions package apart.
+
+    Args:
+        compiler: The program.
+        family: Of the targets that it is for, as in their files.
+    """
+    command = (compiler, *_library_flags(family, compiler), "-E", "-x", "c", "-")
+    try:
+        done = subprocess.run(
+            command,
+            input="#include <string.h>\n",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _without_library(compiler: str, purpose: str, package: str) -> MissingDependency:
+    return MissingDependency(
+        f"The C library of {compiler}", purpose, f"apt install {package}, or pip install ziglang"
+    )
+
+
 @cache
 def _library_flags(family: str, compiler: str) -> tuple[str, ...]:
     """The C library: Debian's RISC-V gcc comes without one, picolibc is beside it."""
-    if family == "arm-none-eabi":
+    if family != "riscv":
         return ()
     specs = _output((compiler, "-print-file-name=picolibc.specs")).strip()
     return ("--specs=picolibc.specs",) if Path(specs).is_absolute() else ()
@@ -197,9 +242,9 @@ def zig_command() -> tuple[str, ...]:
     Zig takes what it has compiled before from a folder beside a `build.zig`, of any folder above
     the current one too, which may be a stranger's; it is told to keep to the user's own.
     """
-    own = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    own = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(Path(own) / "zig")
-    os.environ.setdefault("ZIG_LOCAL_CACHE_DIR", own)
+    usual = str(base_folder("XDG_CACHE_HOME", ".cache") / "zig")
+    own = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or usual
+    os.environ["ZIG_LOCAL_CACHE_DIR"] = os.environ.get("ZIG_LOCAL_CACHE_DIR") or own
     return module_command("ziglang", "cc")
 
 
@@ -231,5 +276,5 @@ def _version(command: tuple[str, ...]) -> str:
 
 
 def _output(command: tuple[str, ...]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout or "unknown"

@@ -164,7 +164,12 @@ def _vela() -> list[str]:
 def _run(command: list[str], model: Path) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise EdgeqError(f"Vela did not end within {_LONGEST_S} s.", str(model)) from error

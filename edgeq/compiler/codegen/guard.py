@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from edgeq.boards.target import Target
+from edgeq.compiler.codegen.names import Function
+from edgeq.errors import EdgeqError
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,30 @@ _BIG_ENDIAN = (
     "(defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) || "
     "defined(__ARM_BIG_ENDIAN)"
 )
+# What avr-gcc and its C library lack: double has 32 bits there.
+_DOUBLE = "a double of 64 bits"
+_NEEDS = {
+    "eq_arithmetic_floor_div_f32": ("FLOOR_DIV of float32", _DOUBLE),
+    "eq_detection_regular": ("TFLite_Detection_PostProcess", _DOUBLE),
+    "eq_detection_fast": ("TFLite_Detection_PostProcess", _DOUBLE),
+    "eq_elu_f32": ("ELU of float32", "expm1f"),
+    "eq_gelu_f32": ("GELU of float32", "erfcf"),
+}
+
+
+def check_library(functions: Iterable[Function], target: Target) -> None:
+    """Refuse a target whose compiler cannot make a program of these.
+
+    Raises:
+        EdgeqError: It is an AVR, and one needs what its compiler and C library lack.
+    """
+    if target.toolchain != "avr":
+        return
+    for op, what in (_NEEDS[f.call.function] for f in functions if f.call.function in _NEEDS):
+        raise EdgeqError(
+            f"{op} needs {what}, which compilers for {target.name} do not have.",
+            hint="an int8 model, which needs neither floats nor their library",
+        )
 
 
 def core_line(kernels: Sequence[str]) -> str:
@@ -58,12 +86,14 @@ def core_line(kernels: Sequence[str]) -> str:
     return f" * for {CORES[kernels[0]].title}, little-endian; compiled as C, from C99 on"
 
 
-def guard_lines(kernels: Sequence[str], name: str) -> list[str]:
+def guard_lines(kernels: Sequence[str], name: str, functions: Sequence[Function]) -> list[str]:
     """Lines that stop a compiler for another core, with the command that fits there.
 
     Args:
         kernels: Of the target, by preference.
         name: Prefix of the program.
+        functions: The program's: what computes in float32 is changed by fast-math, and what needs a
+            double of 64 bits by a shorter one; C libraries lack functions.
     """
     core = CORES[kernels[0]]
     lines = [
@@ -74,6 +104,20 @@ def guard_lines(kernels: Sequence[str], name: str) -> list[str]:
         f'#error "{name}.c is for little-endian cores"',
         "#endif",
     ]
+    if any("float" in kind for each in functions for kind in each.argument_types):
+        lines += [
+            "#ifdef __FAST_MATH__",
+            f'#error "{name}.c computes in float32: compile it with -fno-fast-math"',
+            "#endif",
+        ]
+    called = {each.call.function for each in functions}
+    for op, what in sorted({_NEEDS[function] for function in called & set(_NEEDS)}):
+        lines += [
+            "#include <float.h>",
+            "#if DBL_MANT_DIG < 53" if what == _DOUBLE else "#ifdef __AVR__",
+            f'#error "{name}.c needs {what}, for {op}"',
+            "#endif",
+        ]
     if core.condition:
         lines.append(f"#if !({core.condition})")
         said = f"{name}.c is for {core.title}. For this core: edgeq compile MODEL -o DIR"

@@ -66,6 +66,7 @@ class Memory(Enum):
         """The arena in NAME.c, and how it is accessed."""
         upper = name.upper()
         access = [
+            "#undef EQ_AT /* another model's, in one file with this */",
             f"#define EQ_AT(type, offset) ((type *)(void *)({self.owner(name)}arena + (offset)))",
             "",
         ]

@@ -116,7 +116,7 @@ def _decision_header_lines(stream: Stream, name: str, memory: Memory) -> list[st
         f"#define {upper}_EVENT_LABELS {{{', '.join(labels)}}}",
         "",
         "/* What was decided: the number of a class, its mean score in 1/32768, and the number of",
-        f" * samples since {name}_reset that were taken until then. */",
+        f" * samples since {name}_reset that were taken until then, modulo 2^32. */",
         "typedef struct {",
         "    int16_t label;",
         "    int16_t score;",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def source_text(
     lines += [
         "/* Loops that are unrolled less than their kernels' headers say: what pays here. */"
     ] * (len(names.unrolled) > 0)
-    lines += [f"#define {macro} {count}" for macro, count in names.unrolled.items()]
+    lines += _definitions(names.unrolled)
     lines += [f'#include "{name}_weights.h"']
     files = kernel_includes(names)
     if levels:  # events are taken here, whatever level has made them
@@ -97,12 +97,13 @@ def source_text(
     return "\n".join(lines) + "\n"
 
 
-def _unrolled_lines(names: Names) -> list[str]:
-    """What kernels' headers are told, with its reason."""
-    lines = [f"#define {macro} {count}" for macro, count in names.unrolled.items()]
-    return (
-        ["/* Loops are unrolled as often as it pays in this program. */", *lines] if lines else []
-    )
+def _definitions(macros: Mapping[str, int]) -> list[str]:
+    """Macros that another model may have defined, where both are compiled as one file."""
+    return [
+        line
+        for macro, count in macros.items()
+        for line in (f"#undef {macro}", f"#define {macro} {count}")
+    ]
 
 
 def kernel_includes(names: Names) -> list[str]:
@@ -130,7 +131,8 @@ def weights_text(
     """
     guard = f"{name.upper()}_WEIGHTS_H"
     align = alignment(kernels)
-    header = [*head, f"#ifndef {guard}", f"#define {guard}", "", *guard_lines(kernels, name)]
+    header = [*head, f"#ifndef {guard}", f"#define {guard}", ""]
+    header += guard_lines(kernels, name, names.functions)
     header += ['#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
     for table in names.tables:

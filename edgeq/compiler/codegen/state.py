@@ -19,6 +19,7 @@ def state_lines(program: Program, plan: Plan, name: str, memory: Memory) -> list
     if program.fills:
         place = f"((type *)(void *)({owner}state + (offset)))"
         lines += [f"static uint8_t {name}_state[{plan.state_bytes}] EQ_ALIGN(16);"] * static
+        lines += ["#undef EQ_STATE"]
         lines.append(f"#define EQ_STATE(type, offset) {place}")
     if program.once_blocks and static:
         lines.append(f"static uint8_t {name}_done[{program.once_blocks}];")

@@ -20,10 +20,12 @@ from itertools import accumulate
 
 import numpy as np
 
+from edgeq.compiler.ops.shared.base import C_TYPES
 from edgeq.compiler.plan.program import Program
 
 ALIGNMENT = 4
 _WIDEST = 8
+_BYTES = {"int8_t", "uint8_t"}
 _TRIES = 600
 # A try compares every block with every other: of more than a thousand there are fewer tries.
 _MOST_COMPARED = _TRIES * 1000**2
@@ -205,7 +207,8 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
             if source not in blocks or output not in blocks:
                 continue
             # The input must die here, and the output be born here.
-            if blocks[source].last == number == blocks[output].first and source != output:
+            dies = blocks[source].last == number == blocks[output].first and source != output
+            if dies and _may_alias(program, step.op.inputs[rule.input], output):
                 distance = (
                     rule.distance if rule.exact else -(-rule.distance // ALIGNMENT) * ALIGNMENT
                 )
@@ -214,6 +217,17 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
                     distance = max(distance, known[0])
                 result[(output, source)] = (distance, rule.exact)
     return result
+
+
+def _may_alias(program: Program, source: int, output: int) -> bool:
+    """Whether one function may read the one and write the other in the same memory.
+
+    To a compiler, objects of two types are never the same, unless one is of bytes: it may store an
+    element before it loads what lies there (C11 6.5, paragraph 7).
+    """
+    kinds = (program.tensor(index).dtype for index in (source, output))
+    types = {C_TYPES.get(kind, kind) for kind in kinds}
+    return len(types) == 1 or bool(types & _BYTES)
 
 
 def _step_needs(blocks: list[Block], overlaps: _Overlaps, steps: int) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from edgeq.conversion.sources.structures import leaves, with_leaves
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import unpacked_limit
+from edgeq.support.sizes import element_count
 
 _RECURRENT = ("GRU", "LSTM", "RNN", "SimpleRNN")
 
@@ -102,7 +102,7 @@ def _bounded_weights(keras: Any, most: int) -> Iterator[None]:
     def add_weight(self: Any, *args: Any, shape: Any = None, **more: Any) -> Any:
         nonlocal left
         given = shape if shape is not None or not args else args[0]
-        left -= math.prod(given) if isinstance(given, list | tuple) else int(given or 1)
+        left -= element_count(given) if isinstance(given, list | tuple) else int(given or 1)
         if left < 0:
             raise ValueError(
                 f"the layer '{self.name}' has weights of shape {given}, and the file holds far less"

@@ -154,6 +154,7 @@ def _concrete(node: Any) -> list[str]:
 
 def _cut_nodes(graph: Any, signature: str) -> None:
     """Of a graph of TensorFlow 1, keep what the signature, the variables and their values need."""
+    from google.protobuf.message import DecodeError
     from tensorflow.core.framework import variable_pb2
 
     for name in set(graph.collection_def) - set(_KEPT_COLLECTIONS):
@@ -165,7 +166,10 @@ def _cut_nodes(graph: Any, signature: str) -> None:
     wanted += [info.name for side in (entry.inputs, entry.outputs) for info in side.values()]
     for collection in graph.collection_def.values():
         for raw in collection.bytes_list.value:
-            variable = variable_pb2.VariableDef.FromString(raw)
+            try:
+                variable = variable_pb2.VariableDef.FromString(raw)
+            except DecodeError as error:
+                raise ValueError(f"a variable: {error}") from None
             wanted += [variable.variable_name, variable.initializer_name]
             wanted += [variable.snapshot_name, variable.initial_value_name]
     inputs = {node.name: list(node.input) for node in graph.graph_def.node}

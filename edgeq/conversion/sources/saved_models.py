@@ -12,7 +12,7 @@ from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.support.foreign import check_file, read_bytes
+from edgeq.support.foreign import check_file, read_bytes, shaped_as
 from edgeq.support.text import visible_line
 
 # Ops on lists of tensors, and which of their inputs is the shape of one of these.
@@ -43,7 +43,8 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
     saved = _read(data, path)
     key = _choose(signatures(saved), signature, str(path))
     if not trust:
-        cut(saved, key, str(path))
+        with shaped_as("SavedModel", str(path)):
+            cut(saved, key, str(path))
     try:
         with quiet(), tempfile.TemporaryDirectory() as folder:
             _fix_batch(saved)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,7 @@ def from_tf_keras(model: Any) -> Any:
             "quantize_model, which Keras 3 cannot load, train the plain model with "
             "`edgeq compress qat`",
         )
-    with tempfile.TemporaryDirectory() as folder, quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "model.h5"
         model.save(path, include_optimizer=False)
         return load_keras(path, trust=True)

@@ -124,7 +124,7 @@ def _pmic(text: str) -> dict[str, tuple[float, float]]:
     volts: dict[str, float] = {}
     number = r"\d{1,9}\.?\d{0,12}"
     for rail, unit, value in re.findall(
-        rf"(\w+)_([AV]) (?:current|volt)\(\d{{1,3}}\)=({number})", text
+        rf"\b(\w+)_([AV]) (?:current|volt)\(\d{{1,3}}\)=({number})", text
     ):
         (amperes if unit == "A" else volts)[rail] = float(value)
     return {rail: (amperes[rail] * volts[rail], 0.0) for rail in amperes if rail in volts}

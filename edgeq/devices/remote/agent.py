@@ -19,7 +19,7 @@ from edgeq.devices.remote.options import RemoteOptions
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.runtimes import Plan, Request, check_threads, choose
 from edgeq.devices.remote.shell import Message, Shell
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, blamed_on_the_device
 
 _ANSWERS = {"load": "loaded", "run": "outputs", "measure": "measured", "ops": "profiled"}
 _MOST_SNAPSHOTS = 100_000  # one a second, for more than a day
@@ -146,8 +146,9 @@ def start(
     """
     timings = {"connect_s": time.monotonic() - begin}
     try:
-        shell = Shell(link)
-        facts = _probe(link, shell, options.folder)
+        with blamed_on_the_device():
+            shell = Shell(link)
+            facts = _probe(link, shell, options.folder)
         timings["probe_s"] = time.monotonic() - begin
         request = Request(
             facts, options.agent, options.delegate, options.threads, model.path, compile_options,
@@ -155,10 +156,11 @@ def start(
         )  # fmt: skip
         plan = plan or choose(request, options.runtime)
         wanted = [model, plan.program, *([plan.library] if plan.library else [])]
-        pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
-        timings["pushed_s"] = time.monotonic() - begin
-        shell.become(plan.command(facts))
-        shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
+        with blamed_on_the_device():
+            pushed_bytes = push(link, shell, facts, wanted, options.cache_bytes)
+            timings["pushed_s"] = time.monotonic() - begin
+            shell.become(plan.command(facts))
+            shell.send(do="watch", sources="\n".join(record.watch_list(facts)))
         timings["agent_s"] = time.monotonic() - begin
     except BaseException:
         # Perhaps the device has changed: another Python, a folder that may not be used any more.

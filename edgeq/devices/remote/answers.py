@@ -73,6 +73,8 @@ class OpTime:
 class DamagedAnswer(EdgeqError):
     """What came from the device does not follow the protocol."""
 
+    of_device = True
+
     def __init__(self, field: str) -> None:
         super().__init__(
             f"The device's answer is damaged: '{field}' is not as it should be.",

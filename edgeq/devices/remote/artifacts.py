@@ -152,7 +152,7 @@ def download_wheel(requirement: str, tag: str, python: Sequence[int], folder: Pa
         "--implementation", "cp", "--python-version", f"{python[0]}.{python[1]}",
         "--dest", str(folder), requirement,
     )  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = done.stderr.strip().splitlines() or ["no reason given"]

@@ -21,7 +21,7 @@ from edgeq.devices.remote.ops import UNKNOWN
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.devices.timing import DEFAULT_SECONDS
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError, UsageError, blamed_on_the_device
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
@@ -76,12 +76,13 @@ class BenchmarkSession(Session):
         self._model = artifacts.artifact(model, ".tflite")
         self._link = device.connect(None)
         try:
-            self._shell = Shell(self._link)
-            known = memory.recall(self._link.identity, device.options.folder)
-            sections = self._shell.probe(device.options.folder, known)
-            memory.remember(self._link.identity, device.options.folder, sections)
-            self._facts = read_facts(sections)
-            self._program = self._push()
+            with blamed_on_the_device():
+                self._shell = Shell(self._link)
+                known = memory.recall(self._link.identity, device.options.folder)
+                sections = self._shell.probe(device.options.folder, known)
+                memory.remember(self._link.identity, device.options.folder, sections)
+                self._facts = read_facts(sections)
+                self._program = self._push()
         except BaseException:
             self._link.close()
             raise

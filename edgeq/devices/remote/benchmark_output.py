@@ -89,7 +89,7 @@ def read_output(text: str) -> BenchmarkOutput:
 def _statistics(line: str) -> dict[str, float]:
     found = {
         name: value
-        for name, words in re.findall(r"(\w+)=(\d[\d.]*(?:e[+-]?\d+)?)", line)
+        for name, words in re.findall(r"\b(\w+)=(\d[\d.]*(?:e[+-]?\d+)?)", line)
         if (value := real(words)) is not None
     }
     # Of a single run it prints nothing but that.

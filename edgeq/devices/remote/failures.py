@@ -25,10 +25,12 @@ def explain(
     number = message.get("signal")
     number = number if isinstance(number, int) else 0
     if kind == "busy":
-        return EdgeqError(
+        busy = EdgeqError(
             f"The device is busy: {text} is measuring on it.",
             where, "wait for it, or let edgeq wait: ?wait=120",
         )  # fmt: skip
+        busy.of_device = True
+        return busy
     if kind == "memory" or (kind == "died" and number == signal.SIGKILL):
         free = facts.available_bytes
         return EdgeqError(

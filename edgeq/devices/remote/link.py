@@ -17,6 +17,8 @@ KILLED = -1  # instead of an exit status
 class LinkLost(EdgeqError):
     """The connection broke, stalled, or was closed from the other side."""
 
+    of_device = True
+
     def __init__(self, where: str, detail: str) -> None:
         super().__init__(
             f"The connection was lost: {detail}.",

@@ -19,7 +19,9 @@ from edgeq.compiler.build.compiler import build
 from edgeq.compiler.build.toolchain import (
     ARMV7_WITHOUT_NEON,
     Toolchain,
+    has_library,
     host_toolchain,
+    version_of,
     zig_command,
 )
 from edgeq.compiler.options import CompileOptions
@@ -198,15 +200,15 @@ def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
     """
     check_architecture(facts)
     _, triple, arch, abi = _ARCHITECTURES[facts.architecture]
-    wanted = os.environ.get("EDGEQ_TOOLCHAIN", "auto")
+    wanted = os.environ.get("EDGEQ_TOOLCHAIN") or "auto"
     found: list[Toolchain] = []
     gcc = shutil.which(f"{triple}-gcc")
     if wanted != "zig" and facts.architecture != "armv6l":
         if facts.architecture == platform.machine():
             host = host_toolchain()
             found.append(Toolchain(host.name, host.command, (), (), host.version))
-        elif gcc:
-            found.append(Toolchain(f"{triple}-gcc", (gcc,), (), (), gcc))
+        elif gcc and has_library(gcc):
+            found.append(Toolchain(f"{triple}-gcc", (gcc,), (), (), version_of(gcc)))
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         found.append(_zig(arch, abi, facts.architecture, static=static))
     if facts.system != "linux":
@@ -215,7 +217,7 @@ def _toolchains(facts: HostFacts, *, static: bool) -> list[Toolchain]:
         raise MissingDependency(
             f"A compiler for Linux on {facts.architecture}",
             "a program for this device",
-            f"pip install ziglang, or apt install gcc-{triple}",
+            f"pip install ziglang, or apt install gcc-{triple} with its C library",
         )
     return found
 

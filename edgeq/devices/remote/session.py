@@ -47,7 +47,6 @@ _CHUNK_S = 2.0
 _FIRST_CALLS = 32
 _OPS_RUNS = 20
 _MOST_SHOWN = 400
-_STATEFUL = {"VAR_HANDLE", "ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE"}
 
 
 @dataclass(frozen=True)
@@ -229,12 +228,10 @@ class RemoteSession(Session):
         try:
             return self._run_once(part, count)
         except LinkLost as lost:
-            stateful = any(op.name in _STATEFUL for op in self._graph.main.ops)
-            if stateful or self._stream is not None:
-                raise EdgeqError(
-                    f"{lost.what} The model keeps state, which was lost with it.",
-                    lost.where, "run it again from the first sample",
-                ) from None  # fmt: skip
+            if self._graph.keeps_state or self._stream is not None:
+                lost.what += " The model keeps state, which was lost with it."
+                lost.hint = "run it again from the first sample"
+                raise
             self._reconnect(lost)
             # The part's answer never came, so no sample of it has been counted.
             return self._run_once(part, count)

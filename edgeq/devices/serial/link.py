@@ -188,14 +188,7 @@ class SerialLink:
             ) from error
 
     def _read(self) -> bytes:
-        import serial
-
-        try:
-            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
-        except (serial.SerialException, OSError) as error:
-            raise EdgeqError(
-                f"The port is gone: {error}.", self.port, "is it plugged in?"
-            ) from error
+        return read_waiting(self._serial, self.port)
 
     def _silence(self) -> EdgeqError:
         """Why no answer may have come, from what has come instead."""
@@ -236,6 +229,20 @@ def open_port(port: str, baud: int) -> Any:
         return serial.Serial(port, baud, timeout=0.01, write_timeout=10, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
         raise _port_error(port, error) from error
+
+
+def read_waiting(line: Any, port: str) -> bytes:
+    """What has arrived on an open port, or the next byte.
+
+    Raises:
+        EdgeqError: The port is gone: unplugged, or a board with USB of its own that was reset.
+    """
+    import serial
+
+    try:
+        return bytes(line.read(max(1, line.in_waiting)))
+    except (serial.SerialException, OSError) as error:
+        raise EdgeqError(f"The port is gone: {error}.", port, "is it plugged in?") from error
 
 
 def _port_error(port: str, error: Exception) -> EdgeqError:

@@ -16,14 +16,14 @@ def monitor(port: str, *, baud: int = 115200, seconds: float | None = None) -> I
         seconds: Stop after this time; never if None.
 
     Raises:
-        EdgeqError: The port cannot be opened.
+        EdgeqError: The port cannot be opened, or is gone.
     """
-    from edgeq.devices.serial.link import open_port
+    from edgeq.devices.serial.link import open_port, read_waiting
 
     # A character may come in two pieces.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     end = None if seconds is None else time.monotonic() + seconds
     with open_port(port, baud) as line:
         while end is None or time.monotonic() < end:
-            if text := decoder.decode(line.read(max(1, line.in_waiting))):
+            if text := decoder.decode(read_waiting(line, port)):
                 yield text

@@ -123,6 +123,8 @@ class Splitter:
     def feed(self, data: bytes) -> list[bytes]:
         """The non-empty blocks that `data` completes."""
         self._pending += data
+        if 0 not in data:
+            return []
         *blocks, rest = bytes(self._pending).split(b"\0")
         self._pending = bytearray(rest)
         return [block for block in blocks if block]

@@ -122,6 +122,8 @@ class SerialSession(Session):
         self._model = self._find_model(known)
         self._graph = known[self._model.sha256]
         self._check_tensors()
+        if self._model.has_state:  # of the self-test at start-up, or of whoever was here before
+            self.reset()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `edgeq.devices.base.Session.run`."""
@@ -162,12 +164,9 @@ class SerialSession(Session):
     def profile(self, options: ProfileOptions) -> Measurement:
         """Cycles of warm calls by the board's own counter, its stack and the arena."""
         first, again = self._measured_calls(options.input_index)
-        outputs: list[bytes] = []
-        cycles = []
         self.reset()
-        for number in range(1 + (options.runs or 3)):
-            outputs, counted = self._answer(again if number else first)
-            cycles.append(counted)
+        outputs, counted = self._answer(first)
+        cycles = [counted, *(self._answer(again)[1] for _ in range(options.runs or 3))]
         stack = self._link.numbers(Request.STATS, b"", "<I")[0]
         counts, plain = any(cycles), self._stream is None
         board = self._board

@@ -34,6 +34,9 @@ class Core:
     always_aligned: bool = False
 
 
+# Room for translated code; Unicorn's own 1 GiB ends the process where address space is limited.
+_TRANSLATED_BYTES = 64 << 20
+
 # Not UC_MODE_MCLASS: with it, Unicorn ignores the CPU model.
 CORES = {
     "cortex-m0plus": Core("arm", "UC_CPU_ARM_CORTEX_M0", always_aligned=True),
@@ -70,17 +73,19 @@ class Machine:
         try:
             import unicorn
             from unicorn import arm_const, riscv_const
-        except ImportError:
+        except ImportError as error:
             install = "pip install 'edgeq[firmware]'"
-            raise MissingDependency("unicorn", "the sim devices", install) from None
+            raise MissingDependency("unicorn", "the sim devices", install, error) from None
         self.image = image
         self._failed: tuple[str, int, int] | None = None
         if core.arch == "arm":
             self.engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+            self.engine.ctl_set_tcg_buffer_size(_TRANSLATED_BYTES)
             self.engine.ctl_set_cpu_model(getattr(arm_const, core.model))
             names = [getattr(arm_const, f"UC_ARM_REG_{name}") for name in ("PC", "SP", "LR", "R0")]
         else:
             self.engine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+            self.engine.ctl_set_tcg_buffer_size(_TRANSLATED_BYTES)
             names = [getattr(riscv_const, f"UC_RISCV_REG_{n}") for n in ("PC", "SP", "RA", "A0")]
         self.pc_register, self._sp, self._link, self._result = names
         self._thumb = 1 if core.arch == "arm" else 0

@@ -7,6 +7,7 @@ from edgeq.devices.remote.device import RemoteDevice
 from edgeq.devices.remote.link import Link
 from edgeq.devices.remote.options import read_options
 from edgeq.devices.ssh.config import resolve
+from edgeq.errors import blamed_on_the_device
 
 
 def device(address: Address) -> RemoteDevice:
@@ -18,6 +19,7 @@ def device(address: Address) -> RemoteDevice:
         from edgeq.devices.ssh import transport
 
         patience = None if within_s is None else transport.Patience(99, within_s)
-        return transport.connect(settings, patience)
+        with blamed_on_the_device():
+            return transport.connect(settings, patience)
 
     return RemoteDevice(address.text, connect, options)

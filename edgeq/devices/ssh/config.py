@@ -65,6 +65,11 @@ class HostSettings:
         host = self.key_alias or self.host.lower()
         return host if self.key_alias or self.port == 22 else f"[{host}]:{self.port}"
 
+    @property
+    def portless_name(self) -> str:
+        """The name without the port, for keys filed before the host moved to it; or ""."""
+        return "" if self.key_alias or self.port == 22 else self.host.lower()
+
 
 def split_destination(text: str) -> tuple[str, str, int | None]:
     """(user, host, port) of `user@host:port` or `ssh://...`; "" and None where not given.

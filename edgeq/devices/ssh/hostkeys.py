@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.devices.remote.link import OtherDevice
 from edgeq.devices.ssh.config import HostSettings
 from edgeq.devices.ssh.readconf import matches
+from edgeq.support.alone import alone
+from edgeq.support.folders import config_folder
 from edgeq.support.output import write_whole
 from edgeq.support.text import lines_of
 
@@ -36,13 +37,24 @@ class HostKeyError(OtherDevice):
 
 @dataclass(frozen=True)
 class KnownKey:
-    """One line of a known_hosts file."""
+    """One line of a known_hosts file.
+
+    Attributes:
+        names: What it is about, as it stands there.
+        kind: The key's type.
+        blob: The key.
+        revoked: Whether it is never to be taken.
+        path: The file.
+        portless: Whether it is filed under the host without its port: the host may have that key,
+            and another one is no change.
+    """
 
     names: tuple[str, ...]
     kind: str
     blob: bytes
     revoked: bool
     path: Path
+    portless: bool = False
 
     def covers(self, name: str) -> bool:
         """Whether the line is about a host called `name` (hashed names and patterns included)."""
@@ -58,8 +70,7 @@ class KnownKey:
 
 def own_known_hosts() -> Path:
     """Edgeq's own file of trusted host keys."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "edgeq" / "known_hosts"
+    return config_folder() / "known_hosts"
 
 
 def fingerprint(blob: bytes) -> str:
@@ -69,7 +80,10 @@ def fingerprint(blob: bytes) -> str:
 
 
 def read_known_keys(settings: HostSettings) -> list[KnownKey]:
-    """Every key on file for a host, in the user's, the system's and edgeq's own files."""
+    """Every key on file for a host, in the user's, the system's and edgeq's own files.
+
+    As for OpenSSH, keys of the host without its port count where none is filed with it.
+    """
     keys: list[KnownKey] = []
     for path in (*settings.known_hosts, own_known_hosts()):
         try:
@@ -77,7 +91,11 @@ def read_known_keys(settings: HostSettings) -> list[KnownKey]:
         except OSError:
             continue
         keys += [key for line in lines if (key := _read_line(line, path))]
-    return [key for key in keys if key.covers(settings.key_name)]
+    found = [key for key in keys if key.covers(settings.key_name)]
+    if not settings.portless_name or any(not key.revoked for key in found):
+        return found
+    more = [key for key in keys if key.covers(settings.portless_name)]
+    return [*found, *(replace(key, portless=True) for key in more)]
 
 
 def _read_line(line: str, path: Path) -> KnownKey | None:
@@ -123,7 +141,7 @@ def check(settings: HostSettings, shown: Any, known: Sequence[KnownKey]) -> None
         return
     config = f"?config={settings.config}" if settings.config else ""
     trust = f"edgeq devices trust 'ssh://{settings.user}@{_place(settings)}{config}'"
-    others = [key for key in known if not key.revoked]
+    others = [key for key in known if not key.revoked and not key.portless]
     if others:
         raise HostKeyError(
             f"The host key has CHANGED: {shown.get_name()} {mark}, on file is "
@@ -153,8 +171,10 @@ def enrol(settings: HostSettings, shown: Any) -> Path:
     """
     path = own_known_hosts()
     start = f"{settings.key_name} {shown.get_name()} "
-    lines = lines_of(path.read_text()) if path.exists() else []
-    kept = [line for line in lines if not line.startswith(start)]
     line = start + base64.b64encode(shown.asbytes()).decode()
-    write_whole(path, "\n".join([*kept, line]) + "\n")
+    with alone(path):
+        lines = lines_of(path.read_text("utf-8", "surrogateescape")) if path.exists() else []
+        kept = [each for each in lines if not each.startswith(start)]
+        text = "\n".join([*kept, line]) + "\n"
+        write_whole(path, text.encode("utf-8", "surrogateescape"))
     return path

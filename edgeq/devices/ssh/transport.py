@@ -160,7 +160,7 @@ def _handshake(way: _Way, within_s: float) -> tuple[Any, Hops]:
         for hop in reversed(hops):
             hop.close()
         raise
-    transport = paramiko.Transport(channel, disabled_algorithms=WEAK)
+    transport = _transport(channel)
     transport.set_log_channel(_LOG)  # its tracebacks of lost connections are no news to the user
     transport.banner_timeout = transport.auth_timeout = within_s
     options = transport.get_security_options()
@@ -176,18 +176,50 @@ def _handshake(way: _Way, within_s: float) -> tuple[Any, Hops]:
         failure = next((hop.failure() for hop in hops if isinstance(hop, ProxyProcess)), None)
         close(transport, hops)
         late = isinstance(channel, socket.socket) and time.monotonic() >= end - 0.2
-        raise failure or _no_handshake(error, way.settings, late=late) from None
+        raise failure or _no_handshake(error, way.settings, options, late=late) from None
     return transport, hops
 
 
-def _no_handshake(error: Exception, settings: HostSettings, *, late: bool) -> Exception:
+def _transport(channel: Any) -> Any:
+    """A transport without the weak algorithms, and with RFC 8731's name of one that paramiko has.
+
+    Servers that offer curve25519-sha256 under that name alone would be refused otherwise.
+    """
+    import paramiko
+
+    transport = paramiko.Transport(channel, disabled_algorithms=WEAK)
+    known = transport._kex_info
+    if (older := "curve25519-sha256@libssh.org") in known:
+        transport._kex_info = {**known, "curve25519-sha256": known[older]}
+        transport._preferred_kex = ("curve25519-sha256", *transport._preferred_kex)
+    return transport
+
+
+# What paramiko's message of servers without a common algorithm holds: what sshd_config calls such
+# algorithms, and where a transport has its own.
+_KINDS = {
+    "kex": ("KexAlgorithms", "kex"),
+    "ciphers": ("Ciphers", "ciphers"),
+    "macs": ("MACs", "digests"),
+}
+
+
+def _no_handshake(
+    error: Exception, settings: HostSettings, options: Any, *, late: bool
+) -> Exception:
     """Why the two sides did not come to terms."""
     text = visible_line(str(error))
     if "Incompatible" in text or "no acceptable" in text:
+        called, name = next((_KINDS[kind] for kind in _KINDS if kind in text), ("", ""))
+        ours = ", ".join(getattr(options, name)) if name else ""
         return EdgeqError(
-            f"The host offers only weak or unknown algorithms: {text}", where(settings),
-            "update its SSH server",
-        )  # fmt: skip
+            "The host offers no algorithm that edgeq takes: weak ones are off, and its SSH library "
+            f"lacks some, such as chacha20-poly1305 ({text}).",
+            where(settings),
+            f"let its SSH server offer one of these {called}: {ours}"
+            if ours
+            else "update its SSH server",
+        )
     if late:
         return EdgeqError(
             "The host accepts the connection but does not answer.",

@@ -64,7 +64,12 @@ def trust(shown: ShownKey, fingerprint: str) -> Path:
         )
     own = hostkeys.own_known_hosts()
     for key in hostkeys.read_known_keys(shown.settings):
-        if key.path != own and key.blob != shown.key.asbytes() and key.kind == shown.kind:
+        if (
+            not key.portless
+            and key.path != own
+            and key.blob != shown.key.asbytes()
+            and key.kind == shown.kind
+        ):
             raise EdgeqError(
                 f"Another key of this host is on file: {hostkeys.fingerprint(key.blob)}.",
                 f"{shown.name}, {key.path}",

@@ -18,8 +18,9 @@ typedef int32_t eq_lane;
 #define EQ_DOT_STEP_BYTES 24
 #define EQ_ROW_OUTPUTS 4
 #define EQ_ROW_UNROLL 8
-/* Added to every weight by the host. */
+/* Added to every weight by the host: of convolutions, and of the rows of dense layers. */
 #define EQ_WEIGHT_OFFSET 128
+#define EQ_ROW_OFFSET 128
 
 /* The low half of a word. gcc makes two shifts of a mask. */
 EQ_KERNEL uint32_t eq_low_half(uint32_t x)
@@ -121,21 +122,20 @@ EQ_KERNEL void eq_dot(const int8_t *weights, const eq_lane *columns, int32_t tap
     "sxtb r2, r2\n\t" EQ_ROW_OUTPUT("r4", a) EQ_ROW_OUTPUT("r5", b) EQ_ROW_OUTPUT("r6", c)         \
         EQ_ROW_OUTPUT("r7", d)
 
-/* sums[i] = the sum over all taps of (weight i + 128) * input; the weights of a tap follow each
- * other. The number of taps is a multiple of EQ_ROW_UNROLL. */
-static EQ_NAKED void eq_row(const int8_t *weights __attribute__((unused)),
-                            const int8_t *input __attribute__((unused)),
-                            const int8_t *input_end __attribute__((unused)),
-                            int32_t *sums __attribute__((unused)))
+static EQ_NAKED void eq_row_code(const int8_t *weights __attribute__((unused)),
+                                 const int8_t *input __attribute__((unused)),
+                                 const int8_t *input_end __attribute__((unused)),
+                                 int32_t begin __attribute__((unused)),
+                                 int32_t *sums __attribute__((unused)))
 {
     __asm__ volatile(
         ".syntax unified\n\t"
-        "push {r3-r7, lr}\n\t"
+        "push {r4-r7, lr}\n\t"
         "mov lr, r2\n\t"
-        "movs r4, #0\n\t"
-        "movs r5, #0\n\t"
-        "movs r6, #0\n\t"
-        "movs r7, #0\n\t"
+        "movs r4, r3\n\t"
+        "movs r5, r3\n\t"
+        "movs r6, r3\n\t"
+        "movs r7, r3\n\t"
         "1:\n\t" EQ_ROW_STEP(0, 0, 1, 2, 3) EQ_ROW_STEP(1, 4, 5, 6, 7) EQ_ROW_STEP(2, 8, 9, 10, 11)
             EQ_ROW_STEP(3, 12, 13, 14, 15) EQ_ROW_STEP(4, 16, 17, 18, 19)
                 EQ_ROW_STEP(5, 20, 21, 22, 23) EQ_ROW_STEP(6, 24, 25, 26, 27)
@@ -143,9 +143,17 @@ static EQ_NAKED void eq_row(const int8_t *weights __attribute__((unused)),
                                                    "adds r1, #8\n\t"
                                                    "cmp r1, lr\n\t"
                                                    "bne 1b\n\t"
-                                                   "pop {r3}\n\t"
+                                                   "ldr r3, [sp, #20]\n\t"
                                                    "stmia r3!, {r4, r5, r6, r7}\n\t"
                                                    "pop {r4-r7, pc}");
+}
+
+/* sums[i] = begin + the sum over all taps of (weight i + 128) * input; the weights of a tap follow
+ * each other. The number of taps is a multiple of EQ_ROW_UNROLL. */
+EQ_KERNEL void eq_row(const int8_t *weights, const int8_t *input, int32_t taps, int32_t begin,
+                      int32_t *sums)
+{
+    eq_row_code(weights, input, input + taps, begin, sums);
 }
 
 #endif

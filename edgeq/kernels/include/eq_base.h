@@ -102,6 +102,14 @@
 #else
 #define EQ_KNOWN(x) 0
 #endif
+/* A function of 64-bit arithmetic. For 8-bit cores it is code of its own: there each line of it
+ * takes all registers (avr-gcc gives up on functions that some of them are inlined into), and
+ * calls a library anyway. */
+#if defined(__AVR__)
+#define EQ_WIDE static EQ_NOINLINE EQ_UNUSED __attribute__((no_instrument_function))
+#else
+#define EQ_WIDE EQ_KERNEL
+#endif
 #define EQ_STRING(text) EQ_STRING_(text)
 #define EQ_STRING_(text) #text
 
@@ -143,7 +151,7 @@ typedef struct {
 
 /* The high half of 2 * a * b, rounded to nearest; b is a non-negative Q31 multiplier, so the
  * saturating case INT32_MIN * INT32_MIN of the reference cannot occur. */
-EQ_KERNEL int32_t eq_doubling_high_mul(int32_t a, int32_t b)
+EQ_WIDE int32_t eq_doubling_high_mul(int32_t a, int32_t b)
 {
     int32_t high = (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
     EQ_HIDE_RANGE(high);

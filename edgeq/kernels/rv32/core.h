@@ -12,8 +12,9 @@ typedef int32_t eq_lane;
 #define EQ_DOT_SUMS 4 /* numbers: the sums, each of which begins with 0 */
 #define EQ_ROW_OUTPUTS 4
 #define EQ_ROW_UNROLL 1
-/* Added to every weight by the host. */
+/* Added to every weight by the host: of convolutions, and of the rows of dense layers. */
 #define EQ_WEIGHT_OFFSET 0
+#define EQ_ROW_OFFSET 0
 
 /* round(acc * (2^32 + doubled) / 2^32), ties up. */
 EQ_KERNEL int32_t eq_high_mul(int32_t acc, int32_t doubled)
@@ -134,11 +135,13 @@ EQ_KERNEL void eq_row_taps(const int8_t *weights, const int8_t *input, int32_t t
     }
 }
 
-/* sums[i] = the sum over all taps of weight i * input; the weights of a tap follow each other. */
-static EQ_NOINLINE EQ_UNUSED void eq_row(const int8_t *weights, const int8_t *input,
-                                         const int8_t *input_end, int32_t *sums)
+/* sums[i] = begin + the sum over all taps of weight i * input; the weights of a tap follow each
+ * other. */
+static EQ_NOINLINE EQ_UNUSED void eq_row(const int8_t *weights, const int8_t *input, int32_t taps,
+                                         int32_t begin, int32_t *sums)
 {
-    int32_t found[EQ_ROW_OUTPUTS] = {0, 0, 0, 0};
+    int32_t found[EQ_ROW_OUTPUTS] = {begin, begin, begin, begin};
+    const int8_t *input_end = input + taps;
     const int8_t *turns_end = input_end - (input_end - input) % EQ_TURN_TAPS;
     while (input != turns_end) {
         eq_row_taps(weights, input, EQ_TURN_TAPS, found);

@@ -7,7 +7,7 @@
 
 typedef struct {
     int32_t batches, input_c, output_c;
-    int32_t partial;     /* whether the last group has fewer outputs than the others */
+    int32_t partial;     /* whether the first group has fewer outputs than the others */
     int32_t per_channel; /* 1: doubled multiplier and shift stand in the table, with the bias */
     int32_t doubled, shift_1; /* per-tensor: 2 * multiplier - 2^32, right shift less 1 */
     eq_scale scale;
@@ -23,23 +23,32 @@ EQ_KERNEL void eq_fully_connected_rows_s8(const eq_fully_connected_rows_params *
     for (int32_t b = 0; b < p->batches; b++) {
         const int8_t *row = input;
         const int8_t *group = weights;
-        int32_t offset = 0;
+        int32_t begin = 0;
         if (taps != p->input_c) {
             memset(scratch, 0, (size_t)taps);
             memcpy(scratch, input, (size_t)p->input_c);
             row = scratch;
         }
-        if (EQ_WEIGHT_OFFSET != 0) {
-            for (int32_t i = 0; i < p->input_c; i++) {
-                offset += input[i];
+        if (EQ_ROW_OFFSET != 0 && !p->partial) {
+            EQ_UNROLL(4)
+            for (int32_t i = 0; i < taps; i++) {
+                begin += row[i];
             }
-            offset *= EQ_WEIGHT_OFFSET;
+            begin *= -EQ_ROW_OFFSET;
         }
-        for (int32_t oc = 0; oc < p->output_c; oc += EQ_ROW_OUTPUTS) {
+        for (int32_t oc = 0, count; oc < p->output_c; oc += count) {
+            const int first = p->partial && oc == 0;
+            int32_t added = 0;
             int32_t sums[EQ_ROW_OUTPUTS];
-            eq_row(group, row, row + taps, sums);
+            count = first ? p->output_c % EQ_ROW_OUTPUTS : EQ_ROW_OUTPUTS;
+            eq_row(group, row, taps, begin, sums);
             group += EQ_ROW_OUTPUTS * taps;
-            for (int32_t k = 0; k < EQ_ROW_OUTPUTS && (!p->partial || oc + k < p->output_c); k++) {
+            if (EQ_ROW_OFFSET != 0 && first) {
+                /* The outputs that are not there have weights of 0: the offset's share alone. */
+                begin = -sums[EQ_ROW_OUTPUTS - 1];
+                added = begin;
+            }
+            for (int32_t k = 0; k < count; k++) {
                 const int32_t *entry = &table[p->per_channel ? 3 * (oc + k) : oc + k];
                 eq_requant q;
                 q.bias = entry[0];
@@ -47,7 +56,7 @@ EQ_KERNEL void eq_fully_connected_rows_s8(const eq_fully_connected_rows_params *
                 q.shift = p->per_channel ? entry[2] : p->shift_1;
                 const eq_channel channel = eq_channel_of(&p->scale, &q);
                 *output++ =
-                    (int8_t)eq_scale_output(&p->scale, &channel, channel.bias + sums[k] - offset);
+                    (int8_t)eq_scale_output(&p->scale, &channel, channel.bias + added + sums[k]);
             }
         }
         input += p->input_c;

@@ -80,9 +80,13 @@ class Judge:
         """The trials that no other beats in everything, fastest first.
 
         Times and memory that lie within what single runs differ by are equal. Of trials that are
-        equal in everything the smallest stays, then the first by name.
+        equal in everything the smallest stays, then the first by name. What keeps to the limits
+        gives way only to what does, too: a limit may lie within what runs differ by.
         """
-        good = sorted((trial for trial in trials if not trial.error), key=_settled)
+        good = sorted(
+            (trial for trial in trials if not trial.error),
+            key=lambda trial: (self.excess(trial) > 0, *_settled(trial)),
+        )
         found: list[Trial] = []
         for trial in good:
             beaten = any(self._beats(other, trial) for other in good if other is not trial)
@@ -104,10 +108,13 @@ class Judge:
 
     def _beats(self, one: Trial, other: Trial) -> bool:
         found = self._differences(one, other)
-        return min(found) >= 0 and max(found) > 0
+        return min(found) >= 0 and max(found) > 0 and self._may_replace(one, other)
 
     def _ties(self, one: Trial, other: Trial) -> bool:
-        return not any(self._differences(one, other))
+        return not any(self._differences(one, other)) and self._may_replace(one, other)
+
+    def _may_replace(self, one: Trial, other: Trial) -> bool:
+        return not self.excess(one) or self.excess(other) > 0
 
     def excess(self, trial: Trial) -> float:
         """How far limits are missed, as the sum of shares of the limits; 0 when all are met."""

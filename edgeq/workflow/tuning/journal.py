@@ -9,8 +9,24 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json, read_bytes, shaped_as
-from edgeq.support.output import write_whole
+from edgeq.support.output import check_writable, write_whole
 from edgeq.workflow.tuning.trial import Trial
+
+JOURNAL, RESULT, BEST = "journal.jsonl", "tune.json", "best.tflite"
+
+
+def is_ours(folder: Path, inputs: tuple[Any, ...], *, force: bool) -> bool:
+    """Whether what lies in the place of the results is an earlier search's, and may be replaced.
+
+    Raises:
+        EdgeqError: It is something else, and `force` is not given; or as `check_writable`.
+    """
+    for name in (RESULT, BEST, JOURNAL):
+        check_writable(folder / name, force=True, inputs=inputs)
+    ours = force or all((folder / name).exists() for name in (JOURNAL, RESULT))
+    for name in (RESULT, BEST):
+        check_writable(folder / name, force=ours)
+    return ours
 
 
 class Journal:
@@ -36,7 +52,12 @@ class Journal:
             self._read(problem)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._append(problem)
+            try:
+                self._append(problem, "x")
+            except FileExistsError:
+                raise EdgeqError(
+                    "Another search has begun in this folder.", str(path), "choose another --output"
+                ) from None
 
     def add(self, trial: Trial) -> None:
         """Keep a trial; it is on disk when this returns."""
@@ -46,8 +67,8 @@ class Journal:
             self._first = None
         self._append(trial.to_json())
 
-    def _append(self, entry: dict[str, Any]) -> None:
-        with self._path.open("a") as file:
+    def _append(self, entry: dict[str, Any], mode: str = "a") -> None:
+        with self._path.open(mode) as file:
             file.write(json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -57,7 +78,7 @@ class Journal:
         # What stands behind the last line was being written when the search was interrupted.
         *whole, rest = text.split("\n")
         if rest:
-            self._path.write_text("".join(f"{line}\n" for line in whole))
+            write_whole(self._path, "".join(f"{line}\n" for line in whole))
         if not whole:  # it was interrupted before there was anything in it
             self._append(problem)
             return

@@ -16,7 +16,8 @@ from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
-from edgeq.devices.registry import address_of
+from edgeq.devices.registry import address_of, open_device
+from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import outputs_by_value
@@ -27,13 +28,32 @@ from edgeq.support.output import write_whole
 from edgeq.support.progress import stage
 from edgeq.workflow.convert import convert
 from edgeq.workflow.manifest import source_digest
+from edgeq.workflow.tuning.identity import named_digest
 from edgeq.workflow.tuning.space import Space
 from edgeq.workflow.tuning.trial import Problem
 
-_GENERATED = ("sim", "qemu", "c", "wasm", "serial")
+_GENERATED = ("sim", "qemu", "c", "wasm")
 _CALIBRATION_SAMPLES = 200
 # Compressions that are tried where there is data to train on, and what they promise.
 _TRAINED = ("qat-int8", "qat-int4", "channels-75%", "channels-50%")
+
+
+def check_device(on: str) -> None:
+    """See that trials can be measured on a device, before anything is trained for it.
+
+    Raises:
+        UsageError: They cannot be on such a device.
+        EdgeqError: It cannot be reached.
+    """
+    device = open_device(on)
+    if isinstance(device, RemoteDevice):
+        device.probe()
+    if address_of(on).scheme == "serial":
+        raise UsageError(
+            f"A search measures a new model in each trial, and the board on '{on}' has the models "
+            "that it was flashed with.",
+            hint="--on sim:CPU or sim:BOARD counts the chip's cycles",
+        )
 
 
 def pose(
@@ -164,7 +184,7 @@ def _origin(model: str | Path, train: Any, options: DatasetOptions | None) -> st
     """Digest of what a variant is made of."""
     total = hashlib.sha256(f"{__version__} {source_digest(str(model))} {options}".encode())
     if isinstance(train, str | Path):
-        total.update(f"{train} {source_digest(str(train))}".encode())
+        total.update(f"{train} {named_digest(str(train))}".encode())
     elif isinstance(train, tuple | list):
         for array in train:
             total.update(np.ascontiguousarray(array).tobytes())

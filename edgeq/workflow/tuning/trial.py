@@ -13,6 +13,7 @@ from edgeq.analysis.profiling import profile
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions
 from edgeq.devices.base import Latency, ProfileOptions
+from edgeq.devices.registry import patient_address
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import Outputs
 from edgeq.support.array import Array
@@ -148,12 +149,35 @@ def _check_types(values: Mapping[str, Any], types: Mapping[str, tuple[type, ...]
             raise ValueError(f"{name} is {value:g}")
 
 
-def run_trial(problem: Problem, candidate: Candidate) -> Trial:
+@dataclass(frozen=True)
+class DeviceFailure:
+    """A candidate of which nothing is known, since the device failed.
+
+    Attributes:
+        candidate: What was tried.
+        what, where, hint: As of the `EdgeqError`, which does not travel between processes.
+    """
+
+    candidate: Candidate
+    what: str
+    where: str
+    hint: str
+
+    def error(self, kept: int) -> EdgeqError:
+        """Why the search stops, with `kept` trials in its journal."""
+        goes_on = f"the same command again goes on behind the {kept} trials that are kept"
+        hint = "; ".join(filter(None, (self.hint, goes_on if kept else "")))
+        return EdgeqError(f"The search has stopped: {self.what}", self.where, hint)
+
+
+def run_trial(problem: Problem, candidate: Candidate) -> Trial | DeviceFailure:
     """A candidate converted, evaluated and profiled; what fails says why instead of raising."""
     try:
         with tempfile.TemporaryDirectory(prefix="edgeq-tune-") as folder:
             return _run(problem, candidate, Path(folder))
     except EdgeqError as error:
+        if error.of_device:
+            return DeviceFailure(candidate, error.what, error.where, error.hint)
         return Trial(candidate, error=error.what)
 
 
@@ -179,9 +203,13 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
     model = folder / "model.tflite"
     make_model(problem, candidate, model)
     options = CompileOptions(optimize=candidate.optimize)
-    accuracy = problem.evaluate(model, problem.arithmetic, options)
+    # Two workers may be at the one device at once.
+    accuracy = problem.evaluate(model, patient_address(problem.arithmetic), options)
     found = profile(
-        model, on=problem.on, profile_options=ProfileOptions(ops=False), options=options
+        model,
+        on=patient_address(problem.on),
+        profile_options=ProfileOptions(ops=False),
+        options=options,
     ).measurement
     memory = found.memory_bytes
     timed = found.cycles is None and found.latency_us is not None

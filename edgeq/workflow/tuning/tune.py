@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import refuse_chance
@@ -21,18 +18,18 @@ from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.metrics.base import Score
 from edgeq.support.jsontext import json_text
-from edgeq.support.output import check_writable, write_whole
+from edgeq.support.output import write_results
 from edgeq.support.progress import stage
 from edgeq.support.result import Result
 from edgeq.support.seeds import check_seed
 from edgeq.workflow.tuning.front import PREFERENCES, Judge, TuneLimits
-from edgeq.workflow.tuning.journal import Journal
-from edgeq.workflow.tuning.problem import pose
+from edgeq.workflow.tuning.identity import identity_of
+from edgeq.workflow.tuning.journal import BEST, JOURNAL, RESULT, Journal, is_ours
+from edgeq.workflow.tuning.problem import check_device, pose
 from edgeq.workflow.tuning.space import Candidate, Space, parameters
-from edgeq.workflow.tuning.trial import Problem, Trial, make_model
+from edgeq.workflow.tuning.trial import DeviceFailure, Problem, Trial, make_model
 from edgeq.workflow.tuning.workers import Workers, open_workers
 
-JOURNAL, RESULT, BEST = "journal.jsonl", "tune.json", "best.tflite"
 _MOST_REPEATS = 50
 
 
@@ -65,6 +62,7 @@ class Tuning(Result):
     device: str
     seconds: float
     warnings: tuple[str, ...] = ()
+    larger_is_better: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq tune`, and of tune.json."""
@@ -76,6 +74,7 @@ class Tuning(Result):
             "edgeq": __version__,
             "device": {"address": self.device},
             "metric": self.metric,
+            "larger_is_better": self.larger_is_better,
             "float": self.real,
             "best": row(self.best),
             "layers": dict(self.layers),
@@ -135,10 +134,10 @@ def tune(
     started = time.monotonic()
     _check(prefer, trials, minutes, seed)
     on = address_of(on).text  # a name may stand for another device next time
+    check_device(on)
     bounds = _with_clock(limits or TuneLimits(drop=0.01), on)
     folder = Path(output)
-    for name in (RESULT, BEST, JOURNAL):
-        check_writable(folder / name, force=True, inputs=(model, data, eval_data, train_data))
+    ours = is_ours(folder, (model, data, eval_data, train_data), force=force)
     problem = pose(
         model,
         data=data,
@@ -151,8 +150,8 @@ def tune(
         trust=trust,
         cache=folder,
     )
-    journal = Journal(folder / JOURNAL, _identity(problem, metric), fresh=force)
-    real = _float_score(problem, eval_data)
+    real = _float_score(problem, model, eval_data)
+    journal = Journal(folder / JOURNAL, identity_of(problem, metric, real), fresh=force)
     judge = Judge(bounds, real.value, real.larger_is_better)
     deadline = None if minutes is None else started + 60 * minutes
     with open_workers(workers, problem) as pool:
@@ -163,7 +162,9 @@ def tune(
     if best is None:
         reasons = {trial.error for trial in done}
         raise EdgeqError(f"No candidate works on {on}: {next(iter(reasons), 'none was tried')}")
-    make_model(problem, best.candidate, folder / BEST)
+    with tempfile.TemporaryDirectory(prefix="edgeq-tune-") as scratch:
+        make_model(problem, best.candidate, Path(scratch) / BEST)
+        content = (Path(scratch) / BEST).read_bytes()
     result = Tuning(
         folder,
         real.metric,
@@ -176,8 +177,10 @@ def tune(
         on,
         time.monotonic() - started,
         (*problem.notes, *_warnings(bounds, problem, best, real)),
+        real.larger_is_better,
     )
-    write_whole(folder / RESULT, json_text(result.to_json()) + "\n")
+    text = json_text(result.to_json()) + "\n"
+    write_results({folder / RESULT: text, folder / BEST: content}, force=ours)
     return result
 
 
@@ -216,14 +219,22 @@ class _Search:
 
         They go out a batch at a time, and Optuna hears of a batch in the order in which it was
         asked: which worker is quickest has no say in what comes next.
+
+        Raises:
+            EdgeqError: The device failed, which says nothing of a candidate.
         """
         while self._start_batch():
-            done = {}
+            done, failures = {}, []
             for _ in self._running:
                 trial = self._workers.next()
+                if isinstance(trial, DeviceFailure):
+                    failures.append(trial)
+                    continue
                 self._journal.add(trial)
                 done[trial.candidate.key] = trial
                 self._say(trial)
+            if failures:
+                raise failures[0].error(kept=len(self._journal.trials))
             for key, asked in self._running.items():
                 if asked is None:
                     self._remember(done[key])
@@ -345,32 +356,7 @@ def _warnings(limits: TuneLimits, problem: Problem, best: Trial, real: Score) ->
             yield f"{problem.on} does not measure {name}, so that limit cannot be met there."
 
 
-def _identity(problem: Problem, metric: str) -> dict[str, Any]:
-    """What makes one search the same as another."""
-    digest = hashlib.sha256(problem.variants["plain"])
-    for array in (*problem.calibration, *problem.samples, problem.labels):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {
-        "edgeq": __version__,
-        "model_and_data": digest.hexdigest(),
-        "device": problem.on,
-        **_board(problem.on),
-        "metric": metric,
-        "variants": {
-            name: hashlib.sha256(data).hexdigest() for name, data in problem.variants.items()
-        },
-    }
-
-
-def _board(on: str) -> dict[str, str]:
-    """The digest of the user's own file of a board, where one is emulated."""
-    path = Path(address_of(on).rest)
-    if not is_emulated(on) or not path.is_file():
-        return {}
-    return {"board": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _float_score(problem: Problem, eval_data: Any) -> Score:
+def _float_score(problem: Problem, source: str | Path, eval_data: Any) -> Score:
     """What the float model has on the labelled samples.
 
     Raises:
@@ -382,5 +368,6 @@ def _float_score(problem: Problem, eval_data: Any) -> Score:
         found = problem.evaluate(path, "local")
     if eval_data is not None:
         named = isinstance(eval_data, str | Path)
+        found = replace(found, model=str(source))
         refuse_chance(found, str(eval_data) if named else "the arrays given")
     return found.score

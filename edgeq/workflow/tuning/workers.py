@@ -9,13 +9,14 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
-from edgeq.support.children import safe_path
+from edgeq.support.children import safe_path, variable
 from edgeq.workflow.tuning.space import Candidate
-from edgeq.workflow.tuning.trial import Problem, Trial, run_trial
+from edgeq.workflow.tuning.trial import DeviceFailure, Problem, Trial, run_trial
 
 _ATTEMPTS = 3
 _INSTALL = "pip install 'edgeq[tune]'"
@@ -30,8 +31,8 @@ class Workers(Protocol):
     def start(self, candidate: Candidate) -> None:
         """Begin a trial."""
 
-    def next(self) -> Trial:
-        """The next trial that is finished; there must be one under way."""
+    def next(self) -> Trial | DeviceFailure:
+        """What comes of the next trial that is finished; there must be one under way."""
 
 
 class _Here:
@@ -47,7 +48,7 @@ class _Here:
         """Put a trial in line."""
         self._waiting.append(candidate)
 
-    def next(self) -> Trial:
+    def next(self) -> Trial | DeviceFailure:
         """Run the first in line."""
         return run_trial(self._problem, self._waiting.pop(0))
 
@@ -69,17 +70,17 @@ class _Cluster:
 
     def start(self, candidate: Candidate) -> None:
         """Send a trial to a worker."""
-        future = self._client.submit(run_trial, self._sent, candidate, pure=False, retries=3)
+        future = self._client.submit(_trial_apart, self._sent, candidate, pure=False, retries=3)
         self._running[future.key] = candidate
         self._queue.add(future)
 
-    def next(self) -> Trial:
+    def next(self) -> Trial | DeviceFailure:
         """Wait for a worker; a trial whose worker failed is begun anew."""
         while True:
             future = next(self._queue)
             candidate = self._running.pop(future.key)
             if future.status == "finished":
-                result: Trial = future.result()
+                result: Trial | DeviceFailure = future.result()
                 return result
             self._failures[candidate.key] += 1
             if self._failures[candidate.key] > _ATTEMPTS:
@@ -87,6 +88,17 @@ class _Cluster:
             # The worker that is gone may have held the only copy of the problem.
             self._sent = self._client.scatter(self._problem, hash=False)
             self.start(candidate)
+
+
+def _trial_apart(problem: Problem, candidate: Candidate) -> Trial | DeviceFailure:
+    """A trial in a process that may be ended at any moment."""
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        # Its own lock is a semaphore of the system, which an ended process leaves behind, and
+        # Python says so. Nobody shares a progress bar with this process.
+        tqdm.set_lock(threading.RLock())
+    return run_trial(problem, candidate)
 
 
 @contextmanager
@@ -120,6 +132,7 @@ def open_workers(where: str | None, problem: Problem) -> Iterator[Workers]:
     with (
         tempfile.TemporaryDirectory(prefix="edgeq-tune-") as scratch,
         dask.config.set({"temporary-directory": scratch}),
+        variable("TMPDIR", scratch),  # processes that are ended leave theirs there
         safe_path(),
     ):
         try:
@@ -145,6 +158,9 @@ def _deaf_to_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # The first process that multiprocessing starts brings one of its own along, after which SIGINT
+    # is no longer blocked here.
+    resource_tracker.ensure_running()
     came: list[int] = []
     handlers = {}
     if threading.current_thread() is threading.main_thread():

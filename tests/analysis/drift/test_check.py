@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.analysis.drift.check import check_drift, read_reference, reference_profile
+from edgeq.analysis.drift.check import (
+    _Kept,
+    _kept_of,
+    check_drift,
+    read_reference,
+    reference_profile,
+)
 from edgeq.analysis.drift.stability import compare, histogram_of
 from edgeq.errors import EdgeqError
 
@@ -203,3 +209,21 @@ def test_a_damaged_reference_is_none(damage, model, samples, tmp_path):
     path.write_text(json.dumps(reference))
     with pytest.raises(EdgeqError, match="no reference profile"):
         read_reference(path)
+
+
+def test_a_reference_without_the_model_s_classes_is_another_model_s(model, samples, tmp_path):
+    """The mix of classes was not looked at, and "fine"."""
+    reference = json.loads(json.dumps(reference_profile(model, samples)))
+    path = tmp_path / "reference.json"
+    for mix in ([], [0.5, 0.5]):
+        path.write_text(json.dumps({**reference, "class_mix": mix}))
+        with pytest.raises(EdgeqError, match=f"the reference knows {len(mix)} classes"):
+            check_drift(model, read_reference(path), samples)
+
+
+def test_a_long_reference_is_worth_the_samples_that_it_kept():
+    """Twice as many were counted, and so too little noise."""
+    kept = _Kept()
+    for number in range(1, 9000):
+        kept.add(np.zeros(1))
+        assert len(kept.samples) == _kept_of(number)

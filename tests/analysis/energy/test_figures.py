@@ -21,6 +21,7 @@ from edgeq.analysis.energy.figures import (
 from edgeq.analysis.limits import Limits, check_limits
 from edgeq.boards.power import Power
 from edgeq.boards.target import load_target
+from edgeq.devices import inventory
 from edgeq.errors import UsageError
 from edgeq.support.figures import Figure, Provenance, mark
 
@@ -140,6 +141,25 @@ def test_profile_says_it(models: Path, cli) -> None:  # type: ignore[no-untyped-
     assert done.json["kinds"]["energy_uj"] == "estimated"
     assert done.json["average_power_uw"] > done.json["energy_uj"]
     assert math.isfinite(done.json["battery_life_h"])
+
+
+def test_a_group_says_it_too(  # type: ignore[no-untyped-def]
+    models: Path, cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of emulated devices there was neither a count nor an energy, nor why there is none."""
+    pytest.importorskip("unicorn")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    inventory.set_group("both", ["sim:nucleo-u575zi-q", "sim:cortex-m4"])
+    model = models / "ad01_int8.tflite"
+    words = ("profile", model, "--every", "1s", "--battery", "230mAh@3V", "--no-ops", "--on")
+    head, board, core, *lines = cli(*words, "group:both").out.splitlines()
+    assert "cycles" in head
+    assert all(" (estimated)" in row for row in (board, core))
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines] == [
+        "energy", "average power", "battery life", "average power",
+    ]  # fmt: skip
+    assert "average power: unknown, its currents are not written down" in lines[-1]
+    assert lines[-1].partition(": ")[2] in cli(*words, "sim:cortex-m4").out
 
 
 def test_tune_turns_energy_into_cycles() -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.evaluation.evaluate import _same_outputs
 from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.metrics.base import Samples
+from edgeq.metrics.outputs import Outputs
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
 
@@ -69,6 +72,11 @@ def test_a_metric_of_the_user_s_own_that_fails(cli, models, tmp_path):
         "def empty(outputs, labels): return float('nan')\n"
         "def error(outputs, labels): return 0.25\n"
         "error.larger_is_better = False\n"
+        "def huge(outputs, labels): return 10**400\n"
+        "def gone(outputs, labels): raise SystemExit(0)\n"
+        "def taken(outputs, labels): return {'f': 1.0, 'model': 2.0}\n"
+        "import functools\n"
+        "part = functools.partial(error)\n"
     )
     arguments = ["evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES]
     broken = cli(*arguments, "--metric", f"{tmp_path}/mine.py:broken")
@@ -78,6 +86,13 @@ def test_a_metric_of_the_user_s_own_that_fails(cli, models, tmp_path):
     empty = cli(*arguments, "--metric", f"{tmp_path}/mine.py:empty", "--json")
     assert empty.code == 1
     assert "no finite number" in empty.err
+    huge = cli(*arguments, "--metric", f"{tmp_path}/mine.py:huge")
+    assert (huge.code, "a number that no float holds" in huge.err) == (1, True)
+    taken = cli(*arguments, "--metric", f"{tmp_path}/mine.py:taken")
+    assert (taken.code, "the metric returned 'model', which names" in taken.err) == (1, True)
+    assert cli(*arguments, "--metric", f"{tmp_path}/mine.py:part", "--json").json["part"] == 0.25
+    gone = cli(*arguments, "--metric", f"{tmp_path}/mine.py:gone")
+    assert (gone.code, "The metric failed: SystemExit" in gone.err) == (1, True)
     found = edgeq.evaluate(
         models / "sww_int8.tflite", data=str(models / SAMPLES), metric=f"{tmp_path}/mine.py:error"
     )
@@ -204,3 +219,14 @@ def noise():
     generator = np.random.default_rng(0)
     for number in range(40):
         yield generator.normal(-40, 40, (49, 10, 1)).astype(np.float32), number % 12
+
+
+def test_one_number_has_a_class_on_each_side_of_its_border():
+    """Of one number the largest is always the first: all were of one class."""
+    labels = np.zeros(3, int)
+    ours, theirs = (
+        Samples([np.array(values)[:, None]], labels, labels, Outputs("probabilities", "said"))
+        for values in ([0.4, 0.6, 0.9], [0.6, 0.6, 0.2])
+    )
+    assert _same_outputs(ours, theirs, "c", ours.first).same_class == 1
+    assert _same_outputs(ours, theirs, "c", None).same_class is None

@@ -28,12 +28,18 @@ def test_float_against_integer(models):
     assert found.rows[0].integer >= found.rows[-1].integer
 
 
-def test_command(cli, models):
+def test_command(cli, models, tmp_path):
     arguments = ("evaluate", models / "sww_int8.tflite", "--data", models / SAMPLES)
     done = cli(*arguments, "--robustness", "--limit", "6", "--json")
     assert done.code == 0, done.err
     assert len(done.json["robustness"]) == 1 + len(DISTURBANCES)
     assert done.json["robustness"][0]["real"] is None
+    file = tmp_path / "found.json"
+    file.write_text(done.out)
+    refused = cli("compare", file, file)
+    assert (refused.code, "robustness has found is not compared" in refused.err) == (1, True)
+    refused = cli("report", file, "-o", tmp_path / "x.html")
+    assert (refused.code, "no place yet for what evaluate --robustness" in refused.err) == (1, True)
     assert "dropped" in cli(*arguments, "--robustness", "--limit", "6").out
 
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from edgeq.compiler.build.cache import cached
+from edgeq.compiler.build.cache import cache_dir, cached
 from edgeq.errors import EdgeqError
 
 
@@ -22,6 +22,9 @@ def build(folder):
     build.times += 1
     (folder / "a.bin").write_bytes(b"abc")
     (folder / "b.bin").write_bytes(b"")
+
+
+build.times = 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other", "gone", "more", "no list"])
@@ -108,3 +111,22 @@ def test_use_is_remembered(cache):
     os.utime(place, (1, 1))
     cached(["x"], build)
     assert time.time() - place.stat().st_mtime < 60
+
+
+def test_only_what_the_cache_has_made_is_ever_deleted(cache, monkeypatch):
+    """A cache that was pointed at a project's folder took its `build` for its own."""
+    mine = [cache / "build" / name for name in ("release", "0123456789abcdef0123456789abcdef")]
+    for folder in mine:
+        folder.mkdir(parents=True)
+        (folder / "thesis.txt").write_text("years")
+    monkeypatch.setattr("edgeq.compiler.build.cache._CAP_BYTES", 0)
+    monkeypatch.setattr("edgeq.compiler.build.cache._PRUNE_EVERY_S", 0)
+    first, second = cached(["a"], build), cached(["b"], build)
+    assert not first.exists() and second.exists()
+    assert all((folder / "thesis.txt").read_text() == "years" for folder in mine)
+
+
+def test_an_empty_name_of_a_cache_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGEQ_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "usual"))
+    assert cache_dir() == tmp_path / "usual" / "edgeq"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from edgeq.compiler.build import cache
-from edgeq.compiler.build.compiler import build
+from edgeq.compiler.build.compiler import _run, build
 from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.errors import EdgeqError
 
@@ -53,6 +53,17 @@ def test_an_error_quotes_the_compiler_and_leaves_nothing(tmp_path):
     assert "error" in caught.value.what
     assert len(caught.value.what.splitlines()) < 20
     assert list((tmp_path / "cache" / "build").iterdir()) == []
+
+
+def test_a_compiler_that_runs_in_python_is_called_by_its_name(tmp_path):
+    """ "python failed on model.wasm" said neither which compiler, nor what to do."""
+    command = (sys.executable, "-c", "import sys; sys.exit('bad magic')", "ziglang", "cc")
+    with pytest.raises(EdgeqError, match=r"\(ziglang cc\) failed on model\.wasm") as caught:
+        _run(command, tmp_path, "model.wasm")
+    assert "bad magic" in caught.value.what and "may be damaged: remove" in caught.value.hint
+    with pytest.raises(EdgeqError, match=r"\(ziglang cc\) failed on x\.c") as caught:
+        _run(command, tmp_path, "x.c")
+    assert caught.value.hint == ""
 
 
 def test_processes_that_build_the_same_thing_at_once(tmp_path):

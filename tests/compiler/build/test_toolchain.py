@@ -28,7 +28,7 @@ def test_a_missing_compiler_is_named_with_the_command_that_installs_it(monkeypat
         cross_toolchain(load_target("cortex-m4"))
     with pytest.raises(MissingDependency, match="apt install gcc-riscv64-unknown-elf"):
         cross_toolchain(load_target("rv32imc"))
-    with pytest.raises(MissingDependency, match="apt install gcc,"):
+    with pytest.raises(MissingDependency, match="apt install gcc libc6-dev,"):
         host_toolchain()
 
 
@@ -45,9 +45,41 @@ def test_no_bare_metal_toolchain_for_a_host():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
 def test_a_compiler_that_says_nothing_about_itself(tmp_path, monkeypatch):
-    fake = tmp_path / "gcc"
-    fake.write_text("#!/bin/sh\nexit 1\n")
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("CC", raising=False)
+    real = shutil.which("gcc")
+    need(real, "gcc")
+    first_in_path(monkeypatch, tmp_path, "gcc", f'[ "$1" != --version ] && exec {real} "$@"')
     assert host_toolchain().version == "unknown"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
+@pytest.mark.parametrize(
+    ("compiler", "target", "package"),
+    [
+        ("arm-none-eabi-gcc", "cortex-m4", "libnewlib-arm-none-eabi"),
+        ("riscv64-unknown-elf-gcc", "rv32imc", "picolibc-riscv64-unknown-elf"),
+        ("gcc", "", "libc6-dev"),
+    ],
+)
+def test_a_compiler_without_its_c_library(tmp_path, monkeypatch, compiler, target, package):
+    real = shutil.which(compiler)
+    need(real, compiler)
+    bare = 'case "$*" in *-E*) set -- -nostdinc "$@";; esac'
+    for name in {compiler, *(() if target else ("clang", "cc"))}:
+        first_in_path(monkeypatch, tmp_path, name, f'{bare}; exec {real} "$@"')
+
+    def found():
+        return cross_toolchain(load_target(target)) if target else host_toolchain()
+
+    assert found().name == "zig"
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "gcc")
+    with pytest.raises(MissingDependency, match=f"(?s)C library of {compiler} .*{package}"):
+        found()
+
+
+def first_in_path(monkeypatch, folder, name, script):
+    """A shell script that is found before any program of its name."""
+    fake = folder / name
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CC", raising=False)

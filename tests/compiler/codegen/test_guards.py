@@ -10,7 +10,7 @@ from edgeq.errors import UsageError
 from edgeq.workflow.compile import compile as compile_model
 from tests.compiler.codegen.test_golden import small_model
 from tests.compiler.codegen.test_portability import COMPILERS, complete_command
-from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 from tests.oracle.check import WARNINGS
 from tests.tools import need
 
@@ -173,3 +173,18 @@ def test_names_of_others_are_refused_or_get_another(name, tmp_path):
         file for file in sources.files if file.endswith(".c")
     ), "-std=c99", *WARNINGS)  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_fast_math_is_refused_where_there_are_floats(tmp_path, compiler, dtype):
+    need(shutil.which(compiler), compiler)
+    scale = 0.5 if dtype == "int8" else None
+    raw = single_op("RELU", [TensorSpec((1, 8), dtype, scale)], [TensorSpec((1, 8), dtype, scale)])
+    model = tmp_path / "net.tflite"
+    model.write_bytes(raw)
+    sources = written(tmp_path, generate(model, name="net").files)
+    assert compiled([compiler], tmp_path, sources, "-std=c99").returncode == 0
+    done = compiled([compiler], tmp_path, sources, "-std=c99", "-ffast-math")
+    assert (done.returncode == 0) == (dtype == "int8"), done.stderr
+    assert ("-fno-fast-math" in done.stderr) == (dtype == "float32")

@@ -181,6 +181,14 @@ def test_each_signature_compiles(cli, tmp_path):
         assert [entry["op"] for entry in done.json["ops"]] == [op]
 
 
+def test_a_budget_of_another_signature_is_not_judged_of_the_first(cli, tmp_path):
+    model = two_signatures(tmp_path / "two.tflite")
+    words = ["compile", model, "--target", "cortex-m4", "--ram", "8K"]
+    assert cli(*words, "-o", tmp_path / "up", "--signature", "up").code == 0
+    done = cli(*words, "-o", tmp_path / "down", "--signature", "down")
+    assert (done.code, "judged of subgraph 0" in done.err) == (2, True)
+
+
 def test_a_signature_must_be_named_where_several_differ(cli, tmp_path):
     model = two_signatures(tmp_path / "two.tflite")
     for arguments in ([], ["--signature", "left"]):

@@ -106,6 +106,11 @@ class Server:
         self.process.terminate()
         self.process.wait(10)
 
+    def start_again(self) -> None:
+        """After `stop`: the same server on the same port."""
+        self.process = subprocess.Popen(self.process.args, start_new_session=True)
+        _wait_for_port(self.port)
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:

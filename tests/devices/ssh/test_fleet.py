@@ -101,10 +101,28 @@ def test_evaluate_on_a_group(lab, models, cli, tmp_path):
     head, *lines = shown.out.splitlines()
     assert head.split() == ["figure", "pi", "here"]
     assert f"{alone['accuracy']:.4f}" in next(line for line in lines if "accuracy" in line)
+    file = saved(tmp_path, "evaluated", result)
+    compared = cli("compare", file, file, "--fail-if-worse", "1", "--json")
+    assert compared.code == 1, compared.err  # one of them failed
+    assert set(compared.json["devices"]) == {"pi", "here"}
+    assert compared.json["devices"]["pi"]["quality"]["metric"] == "accuracy"
     page = tmp_path / "page.html"
-    done = cli("report", saved(tmp_path, "evaluated", result), "-o", page)
+    done = cli("report", file, "-o", page)
     assert done.code == 0, done.err
     assert "off failed" in page.read_text()
+
+
+def test_a_float_model_on_a_group(tmp_path, models):
+    """Two conversions at once left stdout and stderr in a temporary file: no result, exit 0."""
+    pytest.importorskip("tensorflow")
+    inventory.set_group("both", ["c", "local"])
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "xy.npz", x=rng.normal(size=(4, 640)), y=rng.integers(0, 2, 4))
+    command = [sys.executable, "-m", "edgeq", "evaluate", models / "ad01.h5", "--json"]
+    command += ["--data", tmp_path / "xy.npz", "--on", "group:both"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [row["error"] for row in json.loads(done.stdout)["results"]] == [None, None]
 
 
 def test_probe_a_group(lab, cli, tmp_path):
@@ -139,7 +157,7 @@ def test_results_of_groups_are_compared_and_reported(lab, models, cli, tmp_path)
     after.write_text(json.dumps(slower))
     lacking = cli("compare", before, after)
     assert lacking.code == 1
-    assert "pi: B has no profile of it" in lacking.out
+    assert "pi: B has no result of it" in lacking.out
     one = saved(tmp_path, "one", cli(*words, "--on", "local", "-n", "20"))
     assert set(cli("compare", before, one, "--json").json["devices"]) == {"pi", "here"}
     page = tmp_path / "page.html"

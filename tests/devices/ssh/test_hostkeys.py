@@ -95,6 +95,44 @@ def test_lines_of_known_hosts_as_openssh_writes_them(own, form):
     connect(resolve(parse_address(server.address))).close()
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("HOST TRUE", ""),
+        ("127.0.0.* TRUE", ""),
+        ("HOST OTHER", "Unknown host key"),
+        ("[HOST]:22 TRUE", "Unknown host key"),
+        ("[HOST]:PORT OTHER; HOST TRUE", "CHANGED"),
+        ("@revoked HOST TRUE; HOST TRUE", "revoked"),
+        ("@revoked HOST TRUE; [HOST]:PORT TRUE", ""),
+    ],
+)
+def test_a_key_filed_without_the_port_is_taken_as_openssh_takes_it(own, lines, said):
+    server, known = own
+    openssh.keygen(server.folder / "other")
+    true, other = (
+        " ".join((server.folder / name).read_text().split()[:2])
+        for name in ("host_ed25519.pub", "other.pub")
+    )
+    words = {"HOST": "127.0.0.1", "PORT": str(server.port), "TRUE": true, "OTHER": other}
+    for word, text in words.items():
+        lines = lines.replace(word, text)
+    known.write_text("".join(f"{line.strip()}\n" for line in lines.split(";")))
+    strict = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+    openssh_takes = subprocess.run(
+        ["ssh", "-F", server.config, *strict, "device", "true"], capture_output=True, check=False
+    )
+    assert (openssh_takes.returncode == 0) == (not said), openssh_takes.stderr
+    if not said:
+        connect(resolve(parse_address(server.address))).close()
+        return
+    with pytest.raises(HostKeyError, match=said):
+        connect(resolve(parse_address(server.address)))
+    if said.startswith("Unknown"):
+        trusting.trust(trusting.fetch(parse_address(server.address)), true_fingerprint(server))
+        connect(resolve(parse_address(server.address))).close()
+
+
 def test_trust_enrols_only_the_fingerprint_that_was_given(own, cli):
     server, known = own
     known.write_text("")
@@ -188,17 +226,35 @@ def test_a_proxy_command(own):
 
 
 @pytest.mark.parametrize(
-    "weak",
-    ["Ciphers aes128-cbc", "MACs hmac-sha1", "KexAlgorithms diffie-hellman-group14-sha1"],
+    ("offered", "better"),
+    [
+        ("Ciphers aes128-cbc", "Ciphers: aes128-gcm@openssh.com"),
+        ("Ciphers chacha20-poly1305@openssh.com", "Ciphers: aes128-gcm@openssh.com"),
+        ("MACs hmac-sha1", "MACs: hmac-sha2-256"),
+        ("KexAlgorithms diffie-hellman-group14-sha1", "KexAlgorithms: .*curve25519-sha256"),
+    ],
 )
-def test_weak_algorithms_are_off(tmp_path, weak):
+def test_weak_and_unknown_algorithms_are_refused_with_those_that_are_taken(
+    tmp_path, offered, better
+):
     from edgeq.errors import EdgeqError
 
-    options = [weak] if "MACs" not in weak else [weak, "Ciphers aes128-ctr"]
+    options = [offered] if "MACs" not in offered else [offered, "Ciphers aes128-ctr"]
     server = openssh.start(tmp_path / "sshd", *options)
     try:
-        with pytest.raises(EdgeqError, match="weak or unknown algorithms"):
+        with pytest.raises(EdgeqError, match=f"(?s)no algorithm that edgeq takes.*{better}"):
             connect(resolve(parse_address(server.address)))
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("name", ["curve25519-sha256", "curve25519-sha256@libssh.org"])
+def test_both_names_of_the_usual_key_exchange_are_known(tmp_path, name):
+    server = openssh.start(tmp_path / "sshd", f"KexAlgorithms {name}")
+    try:
+        link = connect(resolve(parse_address(server.address)))
+        assert link.start("echo through").read() == b"through\n"
+        link.close()
     finally:
         server.stop()
 

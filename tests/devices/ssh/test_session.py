@@ -283,3 +283,38 @@ def test_the_cache_has_a_cap(tmp_path, models):
         assert openssh.sha256(models / "resnet_int8.tflite") + ".tflite" in {p.name for p in files}
     finally:
         own.stop()
+
+
+def running_sum():
+    """A model whose answers are the sums of all that it was given."""
+    tf = pytest.importorskip("tensorflow")
+
+    class Module(tf.Module):
+        def __init__(self):
+            self.sum = tf.Variable(tf.zeros([1, 4]))
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.float32)])
+        def call(self, x):
+            return self.sum.assign_add(x)
+
+    module = Module()
+    made = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    made.experimental_enable_resource_variables = True
+    return made.convert()
+
+
+@pytest.mark.parametrize(
+    ("way", "here"), [("agent=python", "local"), ("agent=native", "local"), ("runtime=c", "c")]
+)
+def test_the_digest_of_a_model_that_remembers_is_of_its_first_call(server, tmp_path, way, here):
+    """However many calls are timed before it is asked for."""
+    model = tmp_path / "net.tflite"
+    model.write_bytes(running_sum())
+
+    def digest(address, runs):
+        with open_device(address).open(model, CompileOptions()) as session:
+            return session.profile(ProfileOptions(runs=runs, ops=False)).output_sha256
+
+    assert {digest(f"{server.address}&{way}", runs) for runs in (3, 6)} == {digest(here, 3)}

@@ -5,6 +5,8 @@ import select
 import subprocess
 import time
 
+import pytest
+
 from edgeq.boards.target import load_target
 from edgeq.errors import EdgeqError
 from edgeq.firmware.create import create_project
@@ -61,3 +63,43 @@ def test_constants_count_as_ram_there(models, tmp_path):
         assert "bytes of RAM" in str(error)
     else:
         raise AssertionError("260 KB of weights do not fit 8 KB of RAM")
+
+
+def test_a_camera_before_the_net(tmp_path, cli):
+    """Pixels of 16 bits, whose upper byte may be above 127: int has 16 bits there, too."""
+    need_core()
+    model, front_end, library = tmp_path / "net.tflite", tmp_path / "camera.toml", tmp_path / "net"
+    model.write_bytes(small_model())
+    front_end.write_text(
+        'kind = "image"\nformat = "rgb565"\nwidth = 12\nheight = 10\ncrop = [1, 0, 10, 10]\n'
+        'out_width = 6\nout_height = 6\nout_channels = 1\nresize = "area"\nstd = 255.0\n'
+    )
+    done = cli(
+        "compile", model, "--frontend", front_end, "--project", "arduino", "-t", BOARD.name,
+        "-o", library,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    elf = build_sketch(library, BOARD.frameworks["arduino"], "atmega2560", tmp_path / "build")
+    assert "self-test PASS" in heard(elf, r"PASS|FAIL")
+
+
+@pytest.mark.parametrize(("width", "fits"), [(34, True), (36, False)])
+def test_what_is_said_to_fit_speaks(width, fits, tmp_path, cli):
+    """A frame is there three times: kept, replayed, and as the self-test's, all of it in RAM."""
+    need_core()
+    model, front_end, library = tmp_path / "net.tflite", tmp_path / "camera.toml", tmp_path / "net"
+    model.write_bytes(small_model())
+    front_end.write_text(
+        f'kind = "image"\nformat = "rgb565"\nwidth = {width}\nheight = 26\n'
+        'out_width = 6\nout_height = 6\nout_channels = 1\nresize = "area"\nstd = 255.0\n'
+    )
+    done = cli(
+        "compile", model, "--frontend", front_end, "--project", "arduino", "-t", BOARD.name,
+        "-o", library,
+    )  # fmt: skip
+    assert done.code == (0 if fits else 1), done.err
+    if fits:
+        elf = build_sketch(library, BOARD.frameworks["arduino"], "atmega2560", tmp_path / "build")
+        assert "self-test PASS" in heard(elf, r"PASS|FAIL")
+    else:
+        assert "bytes of RAM, and Arduino Mega 2560" in done.err

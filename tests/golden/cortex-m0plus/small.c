@@ -29,6 +29,7 @@
 #define SMALL_ARENA_ATTR
 #endif
 static uint8_t small_arena[SMALL_ARENA_BYTES] EQ_ALIGN(16) SMALL_ARENA_ATTR;
+#undef EQ_AT /* another model's, in one file with this */
 #define EQ_AT(type, offset) ((type *)(void *)(small_arena + (offset)))
 
 /* A hook before each op, for profilers: nothing unless defined when compiling. */

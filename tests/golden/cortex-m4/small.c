@@ -8,7 +8,9 @@
 #include "small.h"
 
 /* Loops that are unrolled less than their kernels' headers say: what pays here. */
+#undef EQ_PASS_UNROLL
 #define EQ_PASS_UNROLL 2
+#undef EQ_ROW_PASS_UNROLL
 #define EQ_ROW_PASS_UNROLL 4
 #include "small_weights.h"
 #include "eq_conv_2d_dsp.h"
@@ -32,6 +34,7 @@
 #define SMALL_ARENA_ATTR
 #endif
 static uint8_t small_arena[SMALL_ARENA_BYTES] EQ_ALIGN(16) SMALL_ARENA_ATTR;
+#undef EQ_AT /* another model's, in one file with this */
 #define EQ_AT(type, offset) ((type *)(void *)(small_arena + (offset)))
 
 /* A hook before each op, for profilers: nothing unless defined when compiling. */

@@ -19,6 +19,7 @@ from tests.oracle.generators.values import (
 
 POINTWISE = "CONV_2D int8 1x1 of eight channels"
 THREES = "CONV_2D int8 3x3 of sixteen channels"
+LINES = "DEPTHWISE_CONV_2D int8 of one line"
 TYPES = {
     "int8": ("int8", "int8", "int32"),
     "int4": ("int8", "int4", "int32"),
@@ -149,6 +150,21 @@ def depthwise_conv_2d(kind):
     return make
 
 
+def depthwise_line(rng, size):
+    """Filters of some taps over one line of values, which a core may have a form for."""
+    valid, taps = chance(rng, 0.5), int(rng.integers(2, 14))
+    length = int(rng.integers(taps if valid else 1, 24 + 4 * size))
+    line = (taps, 1, 1, length, out_length(valid, taps, 1, 1, length))
+    axes = [line, (1, 1, 1, 1, 1)] if chance(rng, 0.5) else [(1, 1, 1, 1, 1), line]
+    channels, batches = extent(rng, 2 * size), extent(rng, 2)
+    shape = (1, axes[0][0], axes[1][0], channels)
+    filters = weights(rng, shape, "int8", axis=3 if chance(rng, 0.7) else None)
+    source = tensor(rng, (batches, axes[0][3], axes[1][3], channels), "int8")
+    out = (batches, axes[0][4], axes[1][4], channels)
+    options = {**_options(rng, valid, axes), "depth_multiplier": 1}
+    return _layer(rng, "DEPTHWISE_CONV_2D", LINES, source, filters, out, options, taps, "int32")
+
+
 def fully_connected(kind):
     """A generator of FULLY_CONNECTED models of one of TYPES."""
     activations, weight_type, bias_type = TYPES[kind]
@@ -185,5 +201,6 @@ GENERATORS = {
         for kind in TYPES
         if kind != "int16 bias32"
     },
+    LINES: depthwise_line,
     **{f"FULLY_CONNECTED {kind}": fully_connected(kind) for kind in TYPES},
 }

@@ -1,6 +1,7 @@
 """The search: a front, a recommendation, limits, and nothing lost when something dies."""
 
 import json
+import shutil
 import signal
 import tempfile
 import threading
@@ -9,44 +10,17 @@ import time
 import numpy as np
 import pytest
 
+from edgeq.data import DatasetOptions
 from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.workflow.tuning.front import Judge, TuneLimits
+from edgeq.workflow.tuning.identity import _made_by, board_of
 from edgeq.workflow.tuning.journal import Journal
-from edgeq.workflow.tuning.problem import pose
+from edgeq.workflow.tuning.problem import _origin, pose
 from edgeq.workflow.tuning.space import Candidate
 from edgeq.workflow.tuning.trial import Trial
-from edgeq.workflow.tuning.tune import _board, tune
-from tests.tools import unwatched
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory):
-    """A small trained Keras file and its data, as files."""
-    pytest.importorskip("optuna")
-    pytest.importorskip("tensorflow")
-    import keras
-
-    keras.utils.set_random_seed(0)
-    random = np.random.default_rng(0)
-    y = random.integers(0, 4, 300)
-    x = (random.normal(0, 0.4, (300, 6, 6, 1)) + y[:, None, None, None]).astype(np.float32)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 1)),
-            layers.Conv2D(8, 3, activation="relu"),
-            layers.Conv2D(8, 3, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(4, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(x, y, epochs=10, verbose=0)
-    folder = tmp_path_factory.mktemp("tuning")
-    model.save(folder / "m.keras")
-    np.savez(folder / "d.npz", x=x, y=y)
-    return folder / "m.keras", folder / "d.npz"
+from edgeq.workflow.tuning.tune import tune
+from tests.tools import need, unwatched
 
 
 def trial(key, score, flash, ram, cycles, error=""):
@@ -86,6 +60,17 @@ def test_noise_of_some_microseconds_chooses_nobody(prefer):
     for trials in (same, same[::-1]):
         assert judge.choose(trials, prefer).candidate.variant == "c"
         assert len(judge.front(trials)) == 1
+
+
+@pytest.mark.parametrize("limit", [{"latency_us": 34.0}, {"ram_bytes": 49_500}])
+def test_what_keeps_to_a_limit_is_not_lost_to_noise(limit):
+    """What is smaller and misses the limit by less than runs differ by does not take its place."""
+    judge = Judge(TuneLimits(drop=0.05, **limit), 0.9, larger_is_better=True)
+    small, kept = timed("small", 0.9, 20_000, 35.0), timed("kept", 0.9, 21_000, 33.0, rss=49_000)
+    assert judge.choose([small, kept], "balanced") == kept
+    assert judge.front([small, kept]) == [kept, small]
+    same = timed("same", 0.9, 21_000, 35.0)
+    assert judge.choose([same, kept], "balanced") == kept
 
 
 def test_what_is_faster_beyond_noise_is_faster():
@@ -228,10 +213,61 @@ def test_a_name_that_begins_like_an_address_is_none(net, tmp_path, monkeypatch):
 def test_a_board_s_file_belongs_to_the_search(tmp_path):
     board = tmp_path / "board.toml"
     board.write_text("a = 1")
-    before = _board(f"sim:{board}")
+    before = board_of(f"sim:{board}")
     board.write_text("a = 2")
-    assert before != _board(f"sim:{board}")
-    assert _board("sim:cortex-m4") == _board("local") == {}
+    assert before != board_of(f"sim:{board}")
+    assert board_of("sim:cortex-m4") == board_of("local") == {}
+
+
+def test_a_metric_that_changed_is_another_search(net, tmp_path):
+    """Scores of before stood beside scores of now, and all of them were within the limit."""
+    model, data = net
+    metric = tmp_path / "mine.py"
+    words = {
+        "data": data, "eval_data": data, "output": tmp_path / "t", "workers": "1", "trials": 1,
+        "limit": 20, "metric": f"{metric}:error",
+    }  # fmt: skip
+    text = "import numpy as np\ndef error(outputs, labels): return np.abs(outputs).mean() * {}\n"
+    metric.write_text(text.format(1))
+    tune(model, **words)
+    tune(model, **words)
+    metric.write_text(text.format(100))
+    with pytest.raises(EdgeqError, match=r"another search: .*metric_file"):
+        tune(model, **words)
+
+
+def test_another_reading_of_the_outputs_is_another_search(net, tmp_path):
+    model, data = net
+    words = {
+        "data": data, "eval_data": data, "output": tmp_path / "t", "workers": "1", "trials": 1,
+        "limit": 20,
+    }  # fmt: skip
+    tune(model, **words, dataset_options=DatasetOptions(from_logits=True))
+    with pytest.raises(EdgeqError, match=r"another search: .*outputs"):
+        tune(model, **words, dataset_options=DatasetOptions(from_logits=False))
+
+
+def test_another_compiler_makes_another_search(monkeypatch):
+    pytest.importorskip("ziglang")
+    need(shutil.which("arm-none-eabi-gcc"), "arm-none-eabi-gcc")
+    monkeypatch.delenv("EDGEQ_TOOLCHAIN", raising=False)
+    before = _made_by("sim:cortex-m4")
+    monkeypatch.setenv("EDGEQ_TOOLCHAIN", "zig")
+    assert before and _made_by("sim:cortex-m4") not in ("", before)
+    assert _made_by("c")
+    assert _made_by("local").startswith("ai-edge-litert ")
+    assert _made_by("ssh://pi@nowhere") == ""
+
+
+def test_training_data_of_a_function_is_known_by_its_file(tmp_path, monkeypatch):
+    """By its name alone, variants that were trained on data of before were taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.keras").write_bytes(b"m")
+    found = set()
+    for text in ("def data(): return 1\n", "def data(): return 2\n"):
+        (tmp_path / "given_data.py").write_text(text)
+        found |= {_origin("m.keras", f"given_data{end}:data", None) for end in ("", ".py")}
+    assert len(found) == 4
 
 
 def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
@@ -295,6 +331,22 @@ def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
     (tmp_path / "journal.jsonl").write_text('{"edgeq": "0", "model_and_data": "other"}\n')
     with pytest.raises(EdgeqError, match="another search"):
         tune(model, data=data, output=tmp_path, trials=1, workers="1")
+
+
+@pytest.mark.parametrize("name", ["best.tflite", "tune.json"])
+def test_what_no_search_made_is_not_replaced(net, tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(EdgeqError, match=f"{name}' exists already"):
+        tune(net[0], output=tmp_path, data=net[1], eval_data=net[1], trials=1)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_search_that_began_in_the_same_folder_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "journal.jsonl").write_text("another's\n")
+    monkeypatch.setattr(type(tmp_path), "exists", lambda _: False)
+    with pytest.raises(EdgeqError, match="Another search has begun"):
+        Journal(tmp_path / "journal.jsonl", {}, fresh=False)
+    assert (tmp_path / "journal.jsonl").read_text() == "another's\n"
 
 
 @pytest.mark.parametrize(

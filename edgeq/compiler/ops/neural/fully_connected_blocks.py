@@ -26,7 +26,7 @@ _CODE_BYTES = 512
 _COSTS = {
     "dsp": BlockCost(16.5, 18.75, 10, _CODE_BYTES),
     "armv6m": BlockCost(58, 70, 10, _CODE_BYTES),
-    "armv7m": BlockCost(38, 43, 26, _CODE_BYTES),
+    "armv7m": BlockCost(33, 43, 26, _CODE_BYTES),
     "rv32": BlockCost(55, 60, 40, _CODE_BYTES),
 }
 

@@ -23,28 +23,41 @@ class Core:
     Attributes:
         pixels: Output pixels per inner product, EQ_DOT_PIXELS.
         row_outputs: Outputs of a fully-connected layer made at once, EQ_ROW_OUTPUTS.
-        row_unroll: Their number of taps is filled up to a multiple of this, EQ_ROW_UNROLL.
-        weight_offset: Added to every weight, EQ_WEIGHT_OFFSET.
         bound: Accumulators must stay below, for eq_high_mul to be exact.
+        row_unroll: Their number of taps is filled up to a multiple of this, EQ_ROW_UNROLL.
+        row_least: A layer of fewer outputs takes fewer instructions in the portable kernel.
+        row_turn: Taps of one turn of their loop, EQ_ROW_TURN; 0 if no program chooses them.
+        row_step_bytes: Code of one of these taps, EQ_ROW_STEP_BYTES.
+        weight_offset: Added to every weight of a convolution, EQ_WEIGHT_OFFSET.
+        row_offset: Added to every weight of these layers, EQ_ROW_OFFSET.
     """
 
     pixels: int
     row_outputs: int
-    row_unroll: int
-    weight_offset: int
     bound: int
+    row_unroll: int = 1
+    row_least: int = 1
+    row_turn: int = 0
+    row_step_bytes: int = 0
+    weight_offset: int = 0
+    row_offset: int = 0
 
-    def weights(self, values: NDArray[np.int64]) -> NDArray[np.int8]:
-        """Weights as the core reads them: bytes, with the offset added."""
-        return (values + self.weight_offset).astype(np.uint8).view(np.int8)
+    def weights(self, values: NDArray[np.int64], *, of_rows: bool = False) -> NDArray[np.int8]:
+        """Weights as the core reads them: bytes, with the offset added.
+
+        Args:
+            of_rows: Whether they are those of a fully-connected layer's rows.
+        """
+        offset = self.row_offset if of_rows else self.weight_offset
+        return (values + offset).astype(np.uint8).view(np.int8)
 
 
 LANE_BYTES = 4
 
 CORES = {
-    "armv7m": Core(5, 8, 1, 0, 1 << 31),
-    "armv6m": Core(5, 4, 8, 128, 1 << 30),
-    "rv32": Core(4, 4, 1, 0, 1 << 31),
+    "armv7m": Core(5, 8, 1 << 31, row_least=4, row_turn=8, row_step_bytes=52, row_offset=128),
+    "armv6m": Core(5, 4, 1 << 30, row_unroll=8, row_least=2, weight_offset=128, row_offset=128),
+    "rv32": Core(4, 4, 1 << 31, row_least=2),
 }
 
 

@@ -20,10 +20,13 @@ from edgeq.errors import EdgeqError, MissingDependency
 from edgeq.support.array import Array
 from edgeq.support.foreign import read_bytes, shaped_as, too_large
 from edgeq.support.reasons import reason_of
+from edgeq.support.sizes import element_count
 from edgeq.support.text import visible_line
 
 _MOST_BYTES = 2 << 30  # a protobuf's own limit
 _MOST_NODES = 100_000
+_MOST_SHARED = 4  # weights may lie at one place of a file, as tied ones do, but not thousands
+_SMALL_BYTES = 1 << 20
 _MOST_RANK = 8
 _MOST_ELEMENTS = 1 << 28  # of an input: 1 GiB of float32
 _BATCH = re.compile(r"(?i)batch|^n$|^b$|^bs$")
@@ -42,7 +45,7 @@ def import_onnx() -> Any:
         import onnx.numpy_helper
     except ImportError as error:
         raise MissingDependency(
-            "onnx", "reading ONNX models", "pip install 'edgeq[onnx]'"
+            "onnx", "reading ONNX models", "pip install 'edgeq[onnx]'", error
         ) from error
     return onnx
 
@@ -177,6 +180,7 @@ class _Reader:
         self._source = source
         self._folder = folder
         self._left = 2 * _MOST_BYTES
+        self._taken: Counter[Path] = Counter()  # bytes of weights, by file beside the model
 
     def node(self, proto: Any, name: str) -> Node:
         """One op with its attributes."""
@@ -221,16 +225,16 @@ class _Reader:
             )
         if tensor.data_type in (0, kinds.STRING, kinds.COMPLEX64, kinds.COMPLEX128):
             raise EdgeqError(f"The {what} holds no numbers.", self._source, _HINT)
-        elements = math.prod(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
+        elements = element_count(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
         if elements < 0 or len(tensor.dims) > _MOST_RANK or elements > _MOST_BYTES:
             raise EdgeqError(f"The {what} has the shape {list(tensor.dims)[:9]}.", self._source)
-        self._left -= 4 * elements
+        bits = _bits(kinds.DataType.Name(tensor.data_type))
+        self._left -= max(4, bits // 8) * elements
         if self._left < 0:
             raise too_large(
                 "the model", 2 * _MOST_BYTES - self._left, 2 * _MOST_BYTES, self._source
             )
         if tensor.data_location == kinds.EXTERNAL:
-            bits = _bits(kinds.DataType.Name(tensor.data_type))
             self._take_from_file(tensor, what, (elements * bits + 7) // 8)
         try:
             found = np.asarray(self._onnx.numpy_helper.to_array(tensor))
@@ -277,6 +281,14 @@ class _Reader:
                 f"{start:,} to {start + length:,}.",
                 self._source,
                 "copy both files again",
+            )
+        self._taken[path] += length
+        if self._taken[path] > _MOST_SHARED * size + _SMALL_BYTES:
+            raise too_large(
+                f"what is said to lie in '{visible_line(name)}'",
+                self._taken[path],
+                _MOST_SHARED * size,
+                self._source,
             )
         with path.open("rb") as file:
             file.seek(start)

@@ -16,6 +16,7 @@ from edgeq.support.array import Array
 from edgeq.support.reasons import reason_of
 
 MOST_ELEMENTS = 1 << 26
+_MOST_RANK = 8
 """Largest array that is computed: a few numbers in a file may ask for any size."""
 
 _MOST_PRODUCTS = 1 << 36  # some seconds of a product of matrices of floats
@@ -92,7 +93,7 @@ def bounded(shape: Sequence[int]) -> tuple[int, ...]:
     if not all(math.isfinite(n) for n in shape):
         raise ValueError("a result of a size that is not finite")
     found = tuple(int(n) for n in shape)
-    if len(found) > 8 or min(found, default=0) < 0 or math.prod(found) > MOST_ELEMENTS:
+    if len(found) > _MOST_RANK or min(found, default=0) < 0 or math.prod(found) > MOST_ELEMENTS:
         raise ValueError(f"a result of shape {found}")
     return found
 
@@ -113,6 +114,8 @@ def axes_of(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[int,
 def target_shape(node: Node, shape: Sequence[int], wanted: Sequence[int]) -> tuple[int, ...]:
     """The shape that a Reshape asks for, zeros and -1 filled in."""
     keep = not node.get("allowzero", 0)
+    if len(wanted) > _MOST_RANK:
+        raise ValueError(f"a result of {len(wanted):,} axes")
     found = [shape[i] if n == 0 and keep else int(n) for i, n in enumerate(wanted)]
     if found.count(-1) == 1:
         rest = -math.prod(found)
@@ -138,7 +141,7 @@ def slices(node: Node, inputs: Sequence[Array | None], rank: int) -> tuple[slice
             raise ValueError(f"a step of {step} on axis {axis} of {rank}")
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         whole = step < 0 and end < -(1 << 30)
-        found[axis] = slice(start, None if whole or end > (1 << 30) else end, step)
+        found[axis] = slice(start, None if whole or (step > 0 and end > (1 << 30)) else end, step)
     return tuple(found)
 
 

@@ -13,27 +13,33 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.sources.torch.constants import constant_bytes, pairs
 from edgeq.conversion.sources.torch.ops import FUNCTIONS, OPS
 from edgeq.errors import EdgeqError
-from edgeq.support.foreign import check_file, parse_json, read_members, unpacked_limit
+from edgeq.support.foreign import check_file, parse_json, read_members, too_large, unpacked_limit
+from edgeq.support.sizes import element_count
 from edgeq.support.text import visible_line
 
 _MOST_MEMBER, _MOST_WHOLE = 1 << 30, 4 << 30
+_MOST_CONSTANT = 1 << 28
 _MOST_DEPTH = 64
 _TRUST = "--trust loads it whole, if you know where the file comes from"
 # What sympy writes of a size: symbols, whole numbers, sums of such; no other function.
 _SIZE = re.compile(
-    r"(?:Symbol\('[su]\d{1,6}'|(?:Integer|Add|Mul|Mod|FloorDiv|Max|Min)\(|[su]\d{1,6}|-?\d{1,18}"
+    r"(?:Symbol\('[su]\d{1,6}'|(?:Integer|Add|Mul|Mod|FloorDiv|Max|Min)\(|[su]\d{1,6}(?!\d)|-?\d{1,18}(?!\d)"
     r"|(?:positive|nonnegative|integer)=True|-?int_oo|[(), ])+"
 )
 _MOST_SIZE_TEXT = 400
 _PLAIN_NODES = frozenset({"builtins.tuple", "builtins.list", "builtins.dict"})
+# Bytes of a value by PyTorch's number of its type.
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 12: 1, 13: 2, 28: 2}
+_WIDEST = 16
 _KEPT_METADATA = ("nn_module_stack", "torch_fn")
-_ODD_PATH = re.compile(r"[^A-Za-z0-9_.]")
+_PATH = re.compile(r"[A-Za-z0-9_.]{0,200}")
 
 
 def clean_program(path: Path) -> bytes:
@@ -68,6 +74,10 @@ def clean_program(path: Path) -> bytes:
         config = parse_json(config or b'{"config": {}}', where, unique=True)
         _check_arrays(config, kind, where)
         made[f"data/{kind}/model_{kind}_config.json"] = config
+    _check_bytes(made, path)
+    most = max(unpacked_limit(path), _MOST_CONSTANT)
+    if (held := constant_bytes(program)) > most:
+        raise too_large("what the model computes of constants alone", held, most, where)
     named = {
         f"data/{kind}/{entry['path_name']}"
         for kind in ("weights", "constants")
@@ -136,13 +146,37 @@ def _check_arrays(config: Any, kind: str, where: str) -> None:
         raise EdgeqError(f"The list of {kind} is damaged.", where)
     for name, entry in entries.items():
         path = entry.get("path_name") if isinstance(entry, dict) else None
-        if not isinstance(path, str) or _ODD_PATH.search(path) or "use_pickle" not in entry:
+        if not isinstance(path, str) or not _PATH.fullmatch(path) or "use_pickle" not in entry:
             raise EdgeqError(f"The list of {kind} is damaged.", where)
         plain = path.startswith(("weight_", "tensor_"))
         if entry["use_pickle"] is not False or not plain or entry.get("tensor_meta") is None:
             raise EdgeqError(
                 f"'{visible_line(name)}' is stored as a pickle, which may hold code.", where, _TRUST
             )
+
+
+def _check_bytes(made: dict[str, Any], path: Path) -> None:
+    """Refuse weights that come to far more bytes than the file has.
+
+    Strides of 0, and many weights of one member, are views for PyTorch; its exporter writes each
+    out whole.
+    """
+    where, total = str(path), 0
+    for kind in ("weights", "constants"):
+        for entry in made[f"data/{kind}/model_{kind}_config.json"]["config"].values():
+            meta = entry["tensor_meta"]
+            sizes = meta.get("sizes") if isinstance(meta, dict) else None
+            counts: list[Any] = [
+                each.get("as_int") if isinstance(each, dict) else None
+                for each in (sizes if isinstance(sizes, list) else [None])
+            ]
+            if any(type(count) is not int or count < 0 for count in counts):
+                raise EdgeqError(f"The list of {kind} is damaged.", where)
+            dtype = meta.get("dtype")
+            width = _WIDTHS.get(dtype, _WIDEST) if isinstance(dtype, int) else _WIDEST
+            total += width * element_count(counts)
+    if total > (most := unpacked_limit(path)):
+        raise too_large("the model's list of weights", total, most, where)
 
 
 def _check_program(program: Any, where: str) -> None:
@@ -156,7 +190,7 @@ def _check_program(program: Any, where: str) -> None:
     program["guards_code"] = []
     program["verifiers"] = []
     _check_ranges(program.get("range_constraints") or {}, where)
-    for key, value in _pairs(program):
+    for key, value in pairs(program):
         if key == "target" and not (_is_one_of(value, FUNCTIONS) or _is_one_of(value, OPS)):
             raise EdgeqError(
                 f"The op {visible_line(str(value))[:80]} is none that a model for a device needs.",
@@ -202,7 +236,7 @@ def _check_structure(text: Any, where: str) -> None:
         return
     found = parse_json(text, where) if isinstance(text, str) else None
     bad = found is None
-    for key, value in _pairs(found):
+    for key, value in pairs(found):
         named = key == "type" and value is not None and not _is_one_of(value, _PLAIN_NODES)
         context = key == "context" and not _is_plain_context(value)
         bad = bad or named or context or key in ("__enum__", "fqn")
@@ -218,15 +252,3 @@ def _is_plain_context(value: Any) -> bool:
     if not isinstance(value, str):
         return value is None
     return all(c not in value for c in "{}\\")
-
-
-def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key with its value, anywhere inside."""
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, dict):
-            yield from list(each.items())
-            todo += each.values()
-        elif isinstance(each, list):
-            todo += each

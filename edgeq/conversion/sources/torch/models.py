@@ -32,7 +32,7 @@ def import_torch() -> Any:
                 __import__(name)
         except ImportError as error:
             raise MissingDependency(
-                package, "reading PyTorch models", "pip install 'edgeq[torch]'"
+                package, "reading PyTorch models", "pip install 'edgeq[torch]'", error
             ) from error
     import torch
 

@@ -364,15 +364,15 @@ static void measure(const char *command, int answers)
         return;
     }
     double first = eq_now_us() - start;
+    eq_text_clear(&out);
+    if (collect(&out) != 0) { /* of the first call: a model that remembers gives others later */
+        fail(command, "measure", eq_backend_error(), answers);
+        return;
+    }
     long warmup = warm_up(eq_json_number(command, "warmup", -1));
     double cpu_before = cpu_seconds();
     double elapsed = timed_part(command, answers);
     double cpu = cpu_seconds() - cpu_before;
-    eq_text_clear(&out);
-    if (call_with(argument.data, &out) != 0) {
-        fail(command, "measure", eq_backend_error(), answers);
-        return;
-    }
     begin("measured", command);
     eq_text_add(&answer, ",\"first_us\":%.3f,\"warmup\":%ld,\"elapsed_s\":%.6f,\"cpu_s\":%.6f",
                 first, warmup, elapsed, cpu);

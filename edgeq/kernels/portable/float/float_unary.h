@@ -48,10 +48,8 @@ EQ_KERNEL float eq_logistic_one_f32(float x)
 EQ_FLOAT_UNARY(abs, fabsf(x))
 EQ_FLOAT_UNARY(ceil, ceilf(x))
 EQ_FLOAT_UNARY(cos, cosf(x))
-EQ_FLOAT_UNARY(elu, x < 0.0f ? expm1f(x) : x)
 EQ_FLOAT_UNARY(exp, expf(x))
 EQ_FLOAT_UNARY(floor, floorf(x))
-EQ_FLOAT_UNARY(gelu, 0.5f * x * erfcf(x * -0.70710678f))
 EQ_FLOAT_UNARY(gelu_tanh, 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x))))
 EQ_FLOAT_UNARY(hard_swish, x *(x < -3.0f ? 0.0f : (x > 3.0f ? 6.0f : x + 3.0f)) / 6.0f)
 EQ_FLOAT_UNARY(leaky_relu, x > 0.0f ? x : x * p->alpha)
@@ -68,5 +66,9 @@ EQ_FLOAT_UNARY(sin, sinf(x))
 EQ_FLOAT_UNARY(sqrt, sqrtf(x))
 EQ_FLOAT_UNARY(square, x *x)
 EQ_FLOAT_UNARY(tanh, tanhf(x))
+#ifndef __AVR__ /* its C library has neither function before 2.2 */
+EQ_FLOAT_UNARY(elu, x < 0.0f ? expm1f(x) : x)
+EQ_FLOAT_UNARY(gelu, 0.5f * x * erfcf(x * -0.70710678f))
+#endif
 
 #endif

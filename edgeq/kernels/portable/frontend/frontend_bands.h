@@ -24,7 +24,7 @@ EQ_KERNEL int32_t eq_frontend_bits(uint32_t x)
 }
 
 /* The square root of a number below 2^48, rounded down, with 8 fractional bits. */
-EQ_KERNEL uint64_t eq_frontend_root(uint64_t x)
+EQ_WIDE uint64_t eq_frontend_root(uint64_t x)
 {
     uint64_t rest = x << 16, root = 0;
     for (uint64_t bit = (uint64_t)1 << 62; bit != 0; bit >>= 2) {

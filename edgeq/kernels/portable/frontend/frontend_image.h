@@ -52,7 +52,7 @@ EQ_KERNEL void eq_image_pixel(const eq_frontend_image_params *p, const uint8_t *
         rgb[2] = frame[3 * at + 2 - red];
     } else if (p->format == EQ_RGB565 || p->format == EQ_RGB565_BE) {
         const int32_t high = p->format == EQ_RGB565 ? 1 : 0;
-        const int32_t value = frame[2 * at + high] << 8 | frame[2 * at + 1 - high];
+        const int32_t value = (int32_t)frame[2 * at + high] << 8 | frame[2 * at + 1 - high];
         const int32_t red = value >> 11, green = (value >> 5) & 63, blue = value & 31;
         rgb[0] = red << 3 | red >> 2;
         rgb[1] = green << 2 | green >> 4;

@@ -29,7 +29,7 @@ EQ_KERNEL int32_t eq_frontend_length(uint64_t x)
 }
 
 /* log2(x) in Q16, x not 0; `pieces` are 65536 * (log2(1 + i / 128) - i / 128). */
-EQ_KERNEL int32_t eq_frontend_log2(uint64_t x, const uint16_t *pieces)
+EQ_WIDE int32_t eq_frontend_log2(uint64_t x, const uint16_t *pieces)
 {
     const int32_t integer = eq_frontend_length(x) - 1;
     const uint32_t top = (uint32_t)((x << (63 - integer)) >> 32); /* the highest bit is set */

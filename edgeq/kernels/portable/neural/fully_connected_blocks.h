@@ -33,7 +33,7 @@ EQ_KERNEL void eq_fully_connected_blocks_s8(const eq_fully_connected_blocks_para
             row = scratch;
         }
         for (int32_t oc = 0; oc < p->output_c; oc += 4) {
-            const int32_t count = entry[0] | entry[1] << 8;
+            const int32_t count = entry[0] | (int32_t)entry[1] << 8;
             const int8_t *end = group + 16 * count;
             int32_t sums[4];
             eq_block_row(group, row, entry + 2, end, sums);

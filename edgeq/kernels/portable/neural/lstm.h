@@ -26,7 +26,7 @@ EQ_KERNEL int32_t eq_saturate_s16(int32_t x)
     return eq_clamp(x, INT16_MIN, INT16_MAX);
 }
 
-EQ_KERNEL int32_t eq_scale_wide(int64_t acc, int32_t multiplier, int32_t shift)
+EQ_WIDE int32_t eq_scale_wide(int64_t acc, int32_t multiplier, int32_t shift)
 {
     return (int32_t)((acc * multiplier + ((int64_t)1 << (shift - 1))) >> shift);
 }

@@ -9,7 +9,7 @@ typedef struct {
     int32_t shift;      /* positive is left */
 } eq_scaling;
 
-EQ_KERNEL int32_t eq_saturating_shift_left(int32_t x, int32_t bits)
+EQ_WIDE int32_t eq_saturating_shift_left(int32_t x, int32_t bits)
 {
     const int64_t wide = (int64_t)x * ((int64_t)1 << bits);
     return wide > INT32_MAX ? INT32_MAX : (wide < INT32_MIN ? INT32_MIN : (int32_t)wide);

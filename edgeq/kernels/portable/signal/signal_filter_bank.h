@@ -83,7 +83,7 @@ EQ_KERNEL uint32_t eq_square_root_u32(uint32_t x, uint32_t *rest)
  * Above, the root of the upper half of x, whose highest two bits are not both 0, gives the upper
  * half of the root, and a division the lower half, at most one or two too large.
  * Source: P. Zimmermann, "Karatsuba Square Root" (1999). */
-EQ_KERNEL uint32_t eq_square_root_u64(uint64_t x)
+EQ_WIDE uint32_t eq_square_root_u64(uint64_t x)
 {
     uint32_t rest;
     if ((x >> 32) == 0) {
