@@ -27,6 +27,7 @@ class ProfileOptions:
         ops: Whether to fill the per-op table.
         input_index: Number of the xorshift input that is fed (see `edgeq.model.inputs`).
         extra: Options of one kind of device only ("threads", "cpu", "sustained_s", "paced_hz").
+        memory: Whether to measure memory that takes a process of its own.
     """
 
     runs: int | None = None
@@ -35,6 +36,7 @@ class ProfileOptions:
     ops: bool = True
     input_index: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    memory: bool = True
 
 
 @dataclass(frozen=True)

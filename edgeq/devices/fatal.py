@@ -25,6 +25,7 @@ from edgeq.model.graph import Graph, Op, Subgraph
 
 _SUMMED, _FINEST = 512, 2.0**-25
 _UNLIKE = 2.0**12  # a ratio of scales that models of converters stay below
+_RAISED = 2  # how a copy of the process ends that a call raised in
 _EIGHT_BITS, _FEW_BITS = ("int8", "uint8"), ("int8", "uint8", "int16")
 _PLAIN = {
     "SOFTMAX": (
@@ -149,7 +150,7 @@ def returns(call: Callable[[], object]) -> bool:
 def holds(call: Callable[[], bool]) -> bool:
     """Whether a call gives True, in a copy of this process where one can be made.
 
-    What ends the copy has not given it.
+    What ends the copy, or raises in it, has not given it.
     """
     return _in_a_copy(call) == 0 if hasattr(os, "fork") else call()
 
@@ -167,7 +168,7 @@ def _in_a_copy(call: Callable[[], object]) -> int:
             given = call()
             os._exit(int(given is False))
         finally:
-            os._exit(0)
+            os._exit(_RAISED)
     try:
         _, status = os.waitpid(child, 0)
     except BaseException:  # Ctrl-C, while the copy is in a loop that may not end

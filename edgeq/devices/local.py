@@ -147,7 +147,9 @@ class LocalSession(Session):
         _feed(interpreter, self._graph, values)
         latency, samples = measure_latency(interpreter.invoke, options)
         outputs = self._call(self._open(), values)
-        memory = probe.memory(self._path, "litert", self._options)
+        memory = probe.ProbeResult({})
+        if options.memory:
+            memory = probe.memory(self._path, "litert", self._options)
         times = None
         if options.ops:
             times = probe.op_times(self._path, self._options, values, passes(latency.typical))

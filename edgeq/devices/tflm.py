@@ -149,7 +149,7 @@ class TflmSession(Session):
             spare = self._open()
             outputs = self._guarded(lambda: self._call(spare, values))
             latency, samples = measure_latency(lambda: self._call(interpreter, values), options)
-        found = probe.memory(self._path, "tflm")
+        found = probe.memory(self._path, "tflm") if options.memory else probe.ProbeResult({})
         disturbed = disturbances(samples)
         return Measurement(
             device={

@@ -17,7 +17,7 @@ _WINDOW_S = 0.1
 _WARMUP_LIMIT_S = 3.0
 _DRIFT = 0.15  # medians of the two halves of a measurement that differ by more have moved
 _LEAST_FOR_DRIFT = 10
-_MAX_RUNS = 100_000
+MAX_RUNS = 100_000
 
 
 def measure_latency(
@@ -36,7 +36,7 @@ def measure_latency(
         seconds = DEFAULT_SECONDS if runs is None else math.inf
     end = time.perf_counter() + seconds
     samples = [_time_us(call)]
-    while len(samples) < (runs or _MAX_RUNS) and time.perf_counter() < end:
+    while len(samples) < (runs or MAX_RUNS) and time.perf_counter() < end:
         samples.append(_time_us(call))
     return summarize(samples, warmup=1 + warmup, first=first), samples
 

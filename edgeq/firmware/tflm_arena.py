@@ -32,6 +32,7 @@ _PER_BUFFER_BYTES = 4
 _CMSIS_FULLY_CONNECTED_BYTES = 32
 _CMSIS_FIXED_BYTES = 64
 _ALIGNMENT = 16
+_MOST_BYTES = 1 << 31
 # While TFLM plans, the arena holds an AllocationInfo for every tensor and the planner's own lists
 # instead of activations; of a small model that is more (micro_allocator.cc, 32-bit sizes).
 _ALLOCATION_INFO_BYTES = 24
@@ -112,6 +113,11 @@ def smallest_arena(model: Path) -> int:
     low, high = 0, _recorded(model)["total"][0]
     while not _is_enough(content, high):
         low, high = high, 2 * high
+        if high > _MOST_BYTES:
+            raise EdgeqError(
+                f"TensorFlow Lite Micro prepares it in no arena of up to {_MOST_BYTES >> 20} MB.",
+                str(model),
+            )
     while high - low > _ALIGNMENT:
         middle = (low + high) // 2 // _ALIGNMENT * _ALIGNMENT
         low, high = (low, middle) if _is_enough(content, middle) else (middle, high)

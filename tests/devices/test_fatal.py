@@ -131,5 +131,6 @@ def test_what_ends_a_copy_has_not_been_so():
     assert holds(lambda: True)
     assert not holds(lambda: False)
     assert not holds(lambda: os.kill(os.getpid(), signal.SIGSEGV) is None)
+    assert not holds(lambda: int("no") > 0)
     assert returns(lambda: False)
     assert not returns(lambda: os.kill(os.getpid(), signal.SIGSEGV))

@@ -66,11 +66,22 @@ class Board:
         os.write(self._end, encode(Frame(frame.session, frame.sequence, frame.type, body)))
 
 
-def use(models, lies):
+def use(models, lies, how=ProfileOptions(runs=1)):  # noqa: B008
     model = models / "kws_int8.tflite"
     board = Board(model, lies)
     with open_device(f"serial:{board.port}?timeout=1").open(model, CompileOptions()) as session:
-        return session.profile(ProfileOptions(runs=1))
+        return session.profile(how)
+
+
+def test_a_board_is_kept_at_work_as_long_as_a_meter_looks(models):
+    """It made three calls, whatever time was asked for."""
+    lies = {Request.HELLO: OK + struct.pack("<BBBIB", 2, 1, 0, 1_000_000, 0) + b"my-board"}
+    start = time.monotonic()
+    found = use(models, lies, ProfileOptions(seconds=1, ops=False)).latency_us
+    assert time.monotonic() - start > 1
+    assert found.n > 3
+    assert found.mean == found.p99 == 1000
+    assert use(models, lies, ProfileOptions(runs=5, ops=False)).latency_us.n == 5
 
 
 def test_an_honest_one(models):

@@ -133,6 +133,7 @@ def reference_profile(
         "model": {"path": Path(model).name, "sha256": graph.sha256},
         "samples": totals.samples,
         "data": stream.understood.without_folder().to_json(),
+        "outputs": stream.outputs,
         "features": features,
         "saturation": totals.saturation,
         "saturation_deviation": totals.saturation_deviation,
@@ -165,6 +166,13 @@ def _compared(
             "the reference holds other features; another version of edgeq made it.",
             str(model),
             "edgeq drift save makes a new one",
+        )
+    if reference.get("outputs", stream.outputs) != stream.outputs:
+        raise EdgeqError(
+            f"the reference took the model's outputs for {reference['outputs']}; they are taken "
+            f"for {stream.outputs} now.",
+            str(model),
+            "give --from-logits or --from-probabilities to both commands, or to none",
         )
     return stream, known
 
@@ -350,6 +358,7 @@ def _sound(reference: Any) -> bool:
     try:
         texts = [reference["model"]["path"], reference["model"]["sha256"]]
         texts += [f["name"] for f in reference["features"]]
+        texts.append(reference.get("outputs", ""))
         mix = reference["class_mix"]
         return (
             all(isinstance(text, str) for text in texts)

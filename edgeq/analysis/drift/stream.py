@@ -83,9 +83,10 @@ class Stream:
             for number, (tensor, spec) in enumerate(zip(self._inputs, specs, strict=True))
         ]
         size = int(np.prod(self._output.shape[1:]))
-        self._kind = find_outputs(graph) or Outputs(LOGITS, "not known")
+        said = reading.from_logits if reading else None
+        self._kind = find_outputs(graph, from_logits=said) or Outputs(LOGITS, "not known")
         # A single sigmoid tells two classes apart; other single outputs may be values.
-        binary = size == 1 and self._kind.kind == PROBABILITIES
+        binary = size == 1 and (self._kind.kind == PROBABILITIES or said is not None)
         self._classes = 2 if binary else size if 1 < size <= _MOST_CLASSES else 0
         self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
         self.features = [f for layout in self._layouts for f in layout.features]
@@ -95,6 +96,11 @@ class Stream:
     def understood(self) -> Understood:
         """What was understood of the data, over the last pass."""
         return self._data.understood
+
+    @property
+    def outputs(self) -> str:
+        """What the output's numbers are: logits, probabilities or classes."""
+        return self._kind.kind
 
     def _output_feature(self) -> Feature:
         if self._classes and self._output.elements > 1:

@@ -93,7 +93,8 @@ def _busy(
 ) -> tuple[Window, Measurement, tuple[float, int] | None]:
     """The window at work, what was measured in it, and joules and number of marked inferences."""
     found: list[Measurement] = []
-    longer = replace(how, ops=False, seconds=how.seconds or _BUSY_S)
+    # What else is measured would count as inference.
+    longer = replace(how, ops=False, memory=False, seconds=how.seconds or _BUSY_S)
     pin = getattr(meter, "pulses", None)
     before = (0.0, 0) if pin is None else (pin.joules, pin.count)
     busy = recorded(meter, lambda: found.append(session.profile(longer)))

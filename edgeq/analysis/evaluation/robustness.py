@@ -213,7 +213,8 @@ def _check_alike(ours: Graph, theirs: Graph, where: str) -> None:
             raise EdgeqError(
                 f"The {side} of the float model are {other}, those of the other {mine}.",
                 where,
-                "--against wants the float model that this one was made from",
+                "--against wants the float model that this one was made from, and outputs of "
+                "the same kind: convert without --head",
             )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
+import time
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from edgeq.devices.serial.board import BoardModel, board_model, greet, timed_ops
 from edgeq.devices.serial.link import BoardReset, DamagedAnswer, SerialLink
 from edgeq.devices.serial.protocol import BODY_LIMIT, NO_OP, Request
 from edgeq.devices.tensors import check_batch, graph_specs, profile_inputs
+from edgeq.devices.timing import MAX_RUNS, summarize
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Graph
 from edgeq.model.joining import FrontEnd, joined
@@ -41,6 +44,7 @@ _Result = TypeVar("_Result")
 _Call = Sequence[bytes]  # the values of each input
 
 _RESETS = 5
+_WARM_RUNS = 3
 _SMALLEST_CHUNK = 16
 _REPLAY_HEAD_BYTES = 8
 # Kernel calls of a model that a board may name: an op becomes a few at most.
@@ -166,7 +170,7 @@ class SerialSession(Session):
         first, again = self._measured_calls(options.input_index)
         self.reset()
         outputs, counted = self._answer(first)
-        cycles = [counted, *(self._answer(again)[1] for _ in range(options.runs or 3))]
+        cycles = [counted, *self._warm(again, options)]
         stack = self._link.numbers(Request.STATS, b"", "<I")[0]
         counts, plain = any(cycles), self._stream is None
         board = self._board
@@ -340,18 +344,14 @@ class SerialSession(Session):
     def _latency(self, cycles: Sequence[int]) -> Latency | None:
         if not self._board.clock_hz:
             return None
-        times = np.asarray(cycles, np.float64) * 1e6 / self._board.clock_hz
-        warm = times[1:]
-        return Latency(
-            n=len(warm),
-            warmup=1,
-            first=float(times[0]),
-            min=float(warm.min()),
-            mean=float(warm.mean()),
-            p50=float(np.percentile(warm, 50)),
-            p90=float(np.percentile(warm, 90)),
-            p95=float(np.percentile(warm, 95)),
-            p99=float(np.percentile(warm, 99)),
-            max=float(warm.max()),
-            stdev=float(warm.std()),
-        )
+        first, *warm = (count * 1e6 / self._board.clock_hz for count in cycles)
+        return summarize(warm, warmup=1, first=first)
+
+    def _warm(self, calls: Sequence[_Call], options: ProfileOptions) -> list[int]:
+        """Cycles of calls: of so many as are asked for, in the time that is asked for."""
+        most = options.runs or (MAX_RUNS if options.seconds else _WARM_RUNS)
+        end = time.monotonic() + (options.seconds or math.inf)
+        counted: list[int] = []
+        while not counted or (len(counted) < most and time.monotonic() < end):
+            counted.append(self._answer(calls)[1])
+        return counted

@@ -14,7 +14,9 @@ from edgeq.analysis.drift.check import (
     reference_profile,
 )
 from edgeq.analysis.drift.stability import compare, histogram_of
+from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError
+from tests.oracle.build import TensorSpec, single_op
 
 
 @pytest.fixture
@@ -219,6 +221,21 @@ def test_a_reference_without_the_model_s_classes_is_another_model_s(model, sampl
         path.write_text(json.dumps({**reference, "class_mix": mix}))
         with pytest.raises(EdgeqError, match=f"the reference knows {len(mix)} classes"):
             check_drift(model, read_reference(path), samples)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_what_the_outputs_are_said_to_be(size, tmp_path):
+    """One output that is said to be a logit tells two classes apart; it had no classes."""
+    spec = TensorSpec((1, size), "float32")
+    model = tmp_path / "net.tflite"
+    model.write_bytes(single_op("RELU6", [spec], [spec]))
+    x = np.random.default_rng(0).normal(0.2, 1, (200, size)).astype(np.float32)
+    told = DatasetOptions(from_logits=True)
+    reference = reference_profile(model, x, reading=told)
+    assert len(reference["class_mix"]) == max(size, 2)
+    assert not check_drift(model, reference, x, reading=told).drifted
+    with pytest.raises(EdgeqError, match="took the model's outputs for logits"):
+        check_drift(model, reference, x, reading=DatasetOptions(from_logits=False))
 
 
 def test_a_long_reference_is_worth_the_samples_that_it_kept():

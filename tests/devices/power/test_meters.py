@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from edgeq.analysis.energy.metering import metered
+from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
+from edgeq.devices.base import Measurement, ProfileOptions
 from edgeq.devices.power.counters import COUNTERS, CounterMeter
 from edgeq.devices.power.instruments import Pulses
 from edgeq.devices.power.meter import (
@@ -295,6 +298,26 @@ def test_profile_measures(models: Path, cli: Any) -> None:
     assert done.json["power"]["meter"] == "pmic"
     assert done.json["energy_uj"] > 0
     assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
+
+
+@pytest.mark.usefixtures("pmic")
+def test_nothing_but_inferences_runs_while_a_meter_looks(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that measured memory ran within the window, and counted as inference."""
+    device = open_device("local")
+    with device.open(models / "ad01_int8.tflite", CompileOptions()) as session:
+        found: list[Measurement] = []
+        measure = session.profile
+
+        def kept(how: ProfileOptions) -> Measurement:
+            found.append(measure(how))
+            return found[-1]
+
+        monkeypatch.setattr(session, "profile", kept)
+        metered(session, device, "pmic", ProfileOptions(seconds=1))
+        assert found[0].memory_bytes.peak_rss is None
+        assert measure(ProfileOptions(seconds=0.1)).memory_bytes.peak_rss is not None
 
 
 @pytest.mark.usefixtures("pmic")
