@@ -4,11 +4,17 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES
+from edgeq.compiler.options import MODES, CompileOptions
+from edgeq.errors import LimitError
+from edgeq.firmware import create
 from edgeq.firmware.building import build_project
+from edgeq.workflow import projects
+from edgeq.workflow.projects import create_project
 from tests.compiler.codegen.test_golden import small_model
 from tests.firmware.boards import need_tools
 from tests.oracle.check import WARNINGS
@@ -78,6 +84,52 @@ def test_the_budget_is_that_of_the_whole_image(models, tmp_path, cli):
         assert done.code == 3
         assert re.search(r"The image needs \d+,\d+ bytes of .* over \d+,\d+", done.err)
         assert not (tmp_path / "over").exists()
+
+
+def test_a_budget_that_a_model_misses_alone_is_missed(models, tmp_path, cli):
+    """Cycles are no sum over the image, and another form of all models changes nothing."""
+    need_tools("arm-none-eabi-gcc")
+    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
+    words = ["--project", "bare-metal", "--target", "nucleo-f446re", "--cycles", "1000"]
+    done = cli("compile", *both, "-o", tmp_path / "fw", *words)
+    assert done.code == 3
+    assert "over 1,000" in done.err
+    assert not (tmp_path / "fw").exists()
+
+
+def test_another_form_of_all_models_keeps_what_was_asked_for(models, tmp_path, monkeypatch):
+    """The second form is tried where the image misses its budget, with all other options."""
+    tried = []
+
+    def made(models, output, *, options, **others):
+        tried.append(options)
+        if len(tried) < 3:
+            raise LimitError("The image is too large.")
+        return "made"
+
+    monkeypatch.setattr(create, "create_project", made)
+    asked = CompileOptions(isa="portable", flash_bytes=1 << 20)
+    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
+    words = {"target": "x86-64", "template": "linux"}
+    monkeypatch.setattr(projects, "within_budgets", kept := Kept())
+    assert create_project(both, tmp_path / "fw", options=asked, **words) == "made"
+    assert [[form.optimize for form in forms] for forms in tried[1:]] == [
+        ["balanced"] * 2,
+        ["ram"] * 2,
+    ]
+    assert all(form.isa == "portable" for forms in tried for form in forms)
+    assert kept.modes == [MODES] * 2 + [("balanced",)] * 2 + [("ram",)] * 2
+
+
+class Kept:
+    """Stands for a search in which every form keeps to the budgets."""
+
+    def __init__(self):
+        self.modes = []
+
+    def __call__(self, model, board, options, *, modes=MODES):
+        self.modes.append(modes)
+        return replace(options, flash_bytes=None)
 
 
 def test_tflm_without_a_target_makes_sources(models, tmp_path, cli):
