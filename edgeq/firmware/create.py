@@ -129,7 +129,7 @@ def create_project(
         from edgeq.firmware.tflm import tflm_model
 
         made = [
-            tflm_model(Path(model), prefix, kernels=tflm_kernels, hook=hook)
+            tflm_model(Path(model), prefix, kernels=tflm_kernels, hook=hook, golden=golden)
             for model, prefix in zip(models, prefixes, strict=True)
         ]
     else:
