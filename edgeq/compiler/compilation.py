@@ -170,7 +170,7 @@ def generate(
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix, options.optimize)
     check_library(names.functions, target)
-    levels = _dispatched(target) if options.dispatch else []
+    levels = _dispatched(target) if options.dispatch and names.functions else []
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
     constant_bytes = names.constant_bytes
