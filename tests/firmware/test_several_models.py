@@ -17,6 +17,7 @@ from edgeq.workflow import projects
 from edgeq.workflow.projects import create_project
 from tests.compiler.codegen.test_golden import small_model
 from tests.firmware.boards import need_tools
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import WARNINGS
 from tests.tools import need
 
@@ -181,3 +182,16 @@ def test_files_that_differ_in_case_only_are_refused(two, tmp_path, cli):
     assert done.code == 1
     assert re.search(r"'\S*weights\.h' and '\S*weights\.h' would be one file", done.err)
     assert not (tmp_path / "x").exists()
+
+
+def test_the_one_of_several_signatures_is_named(tmp_path, cli):
+    """Firmware runs subgraph 0, as TensorFlow Lite Micro does."""
+    tensors = [TensorSpec((1, 4), "int8", 0.1), TensorSpec((1, 4), "int8", 0.1)]
+    parts = [SubgraphSpec(tensors, [OpSpec(op, [0], [1])], [0], [1]) for op in ("ABS", "RELU")]
+    model = tmp_path / "net.tflite"
+    model.write_bytes(build(parts, signatures={"learn": 0, "serve": 1}))
+    words = ["--project", "sources", "--target", BOARD]
+    done = cli("compile", model, "-o", tmp_path / "fw", *words)
+    assert done.code == 0, done.err
+    assert "net: signature learn of 2" in done.out
+    assert "learn" in json.loads((tmp_path / "fw" / "edgeq-project.json").read_text())["notes"][-1]
