@@ -6,7 +6,7 @@ here first, and hands on options in which the form is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from edgeq.analysis.account import account_on, address_for, how_to_measure
 from edgeq.analysis.kinds import figures_of
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
-from edgeq.compiler.compilation import isa_of, planned
+from edgeq.compiler.compilation import isa_for, planned
 from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Measurement
@@ -60,6 +60,7 @@ def within_budgets(
     *,
     graph: Graph | None = None,
     address: str = "",
+    modes: Sequence[str] = MODES,
 ) -> CompileOptions:
     """The options with the first form that keeps to every budget, the one asked for before others.
 
@@ -69,6 +70,7 @@ def within_budgets(
         options: What to optimise for, and budgets; given back as they are if there are none.
         graph: What was read from the file, if it was read already.
         address: Where to measure; by default where the target's own core is, or the nearest one.
+        modes: The forms to choose from.
 
     Raises:
         LimitError: No form does; names the one that comes nearest and what it misses by.
@@ -89,10 +91,10 @@ def within_budgets(
             hint="leave them out, or save the function of the signature as a model of its own",
         )
     address = address or address_for(target)
-    order = (options.optimize, *(mode for mode in MODES if mode != options.optimize))
+    order = (options.optimize, *(mode for mode in modes if mode != options.optimize))
     tried: dict[str, dict[str, Figure]] = {}
     for mode in order:
-        _, plan = planned(graph, isa_of(target), mode)
+        _, plan = planned(graph, isa_for(target, options), mode)
         least = plan.arena_bytes + plan.state_bytes
         if least > limits.get("ram", least):  # no need for a compiler to know that it is too much
             tried[mode] = {"ram": figure(least, "measured", "bytes", _ALONE)}

@@ -203,6 +203,12 @@ def _inputs(
     where: str,
 ) -> list[Array]:
     model = graph.main
+    if not model.inputs:
+        raise EdgeqError(
+            "The model has no input: it gives the same in every call.",
+            graph.path,
+            "edgeq compile --golden makes a self-test of it",
+        )
     if given is not None:
         return model_inputs(given, model, where, axes)
     if n < 1:
@@ -285,7 +291,9 @@ def _distance(ours: Array, theirs: Array, what: str) -> Array:
             f"{theirs.shape} on the other."
         )
     if ours.dtype.kind in "iub":
-        return np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+        far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+        # Beyond 2^53 neighbours are one float64.
+        return np.where(ours == theirs, 0.0, np.maximum(far, 1.0))
     integer = f"u{ours.dtype.itemsize}"
     same = np.ascontiguousarray(ours).view(integer) == np.ascontiguousarray(theirs).view(integer)
     far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))

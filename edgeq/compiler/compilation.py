@@ -166,12 +166,11 @@ def generate(
     if options.frontend is not None:
         graph = joined(options.frontend, graph, fpu=has_fpu(target))
     prefix = check_identifier(name) if name else identifier(Path(graph.path).stem)
-    isa = isa_dispatched(target, options) if options.dispatch else isa_of(target, options.isa)
-    isa = _with_threads(isa, target, options.threads)
+    isa = isa_for(target, options)
     program, plan = planned(graph, isa, options.optimize)
     names = assign_names(program, prefix, options.optimize)
     check_library(names.functions, target)
-    levels = _dispatched(target) if options.dispatch else []
+    levels = _dispatched(target) if options.dispatch and names.functions else []
     if levels:
         names = replace(names, through=f"{prefix}_level()->", parallel=f"{prefix}_parallel")
     constant_bytes = names.constant_bytes
@@ -207,14 +206,20 @@ def generate(
         f"{prefix}_weights.c": weights_c,
     }
     manifest = _manifest(graph, program, plan, names, prefix, target, isa, constant_bytes, golden)
-    optimize = options.optimize
-    chosen = {"optimize": optimize, "why": options.why, "cflags": [_CFLAGS[optimize]]}
+    cflags = [_CFLAGS[options.optimize]]
+    chosen = {"optimize": options.optimize, "why": options.why, "cflags": cflags}
     files |= kernel_files(names, isa)
     if tables:
         files[f"{prefix}_loaded.c"] = loaded_text(tables, alignment(isa.kernels), head)
     if levels:
         files |= level_files(program, names, prefix, levels, head)
     return Sources(files, {**manifest, **chosen}, plan, graph.stream, tables)
+
+
+def isa_for(target: Target, options: CompileOptions) -> Isa:
+    """What the kernels may assume by all options; raises what those functions do."""
+    isa = isa_dispatched(target, options) if options.dispatch else isa_of(target, options.isa)
+    return _with_threads(isa, target, options.threads)
 
 
 def _with_threads(isa: Isa, target: Target, threads: int) -> Isa:

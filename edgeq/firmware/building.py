@@ -168,7 +168,7 @@ def _collect(project: Project) -> Build:
         return Build(project, elf, tuple(images))
     compiler, flags = _compiler(build)
     if project.template not in ("bare-metal", "mlperf-tiny"):
-        shares = tuple(read_shares(map_file))
+        shares = tuple(read_shares(map_file, f"lib{project.name}.a"))
         return Build(project, elf, tuple(images), shares, None, map_file, compiler, flags)
     account = account_of(elf, map_file, project.target, _stack_bytes(project.folder / "memory.ld"))
     account = replace(account, compiler=compiler, flags=flags)

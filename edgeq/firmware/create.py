@@ -26,9 +26,10 @@ from edgeq.firmware.layout import OPS_HEADER, least_flash_bytes, least_ram_bytes
 from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.names import project_name
 from edgeq.firmware.project import check_target, render_project
+from edgeq.model.model_file import read_graph
 from edgeq.support.foreign import parse_json, read_bytes
 from edgeq.support.output import check_writable, digests, whole_directory, write_whole
-from edgeq.support.text import line_problem
+from edgeq.support.text import line_problem, visible_line
 
 PROJECT_FILE = "edgeq-project.json"
 _TARGET_FILE = "edgeq-target.toml"
@@ -129,7 +130,7 @@ def create_project(
         from edgeq.firmware.tflm import tflm_model
 
         made = [
-            tflm_model(Path(model), prefix, kernels=tflm_kernels, hook=hook)
+            tflm_model(Path(model), prefix, kernels=tflm_kernels, hook=hook, golden=golden)
             for model, prefix in zip(models, prefixes, strict=True)
         ]
     else:
@@ -155,7 +156,7 @@ def create_project(
         runtime=runtime,
         target=board,
         models={model.name: model.sha256 for model in made},
-        notes=tuple(note for model in made for note in model.notes),
+        notes=(*(note for model in made for note in model.notes), *_entries(models, made)),
         account=account,
     )
     with whole_directory(folder, force=force) as work:
@@ -168,6 +169,21 @@ def create_project(
         record = {**project.record, "digests": digests(work)}
         write_whole(work / PROJECT_FILE, json.dumps(record, indent=2) + "\n")
     return project
+
+
+def _entries(models: Sequence[str | Path], made: Sequence[FirmwareModel]) -> list[str]:
+    """A note for each model with several signatures: firmware runs one, as all devices do."""
+    notes = []
+    for path, model in zip(models, made, strict=True):
+        signatures = read_graph(path).signatures
+        if len({each.subgraph for each in signatures}) > 1:
+            here = [visible_line(each.key)[:100] for each in signatures if each.subgraph == 0]
+            what = f"signature {here[0]}" if here else "subgraph 0"
+            notes.append(
+                f"{model.name}: {what} of {len(signatures)}; edgeq compile --signature makes C of "
+                "another one, without --project"
+            )
+    return notes
 
 
 def _forms(

@@ -8,10 +8,18 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware import flashing
-from edgeq.firmware.create import read_project
+from edgeq.firmware.create import Project, read_project
 from edgeq.support.result import Result
 
 _USUAL_BAUD = 115200
+# What keeps its images to itself, and flashes them.
+_OWN_TOOLS = {
+    "arduino": "arduino-cli upload, or the Arduino IDE",
+    "platformio": "pio run -t upload",
+    "sources": "the IDE that builds it",
+}
+# Of images that speak no protocol of edgeq's.
+_MUTE = "mlperf-tiny"
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,15 +63,22 @@ def flash_project(
         announce: Told each command before any is run.
 
     Raises:
-        UsageError: It is not clear which probe or port is meant.
+        UsageError: It is not clear which probe or port is meant, or the project's own build system
+            flashes it.
         EdgeqError: The project is not built, the tool fails, or the board runs something else.
     """
     project = read_project(folder)
     target = project.target
     chosen = flashing.choose_tool(target, tool)
-    image = project.folder.absolute() / "build" / project.name  # tools run elsewhere
+    if project.template in _OWN_TOOLS:
+        raise UsageError(
+            f"A project for {project.template} is not flashed by edgeq.",
+            str(project.folder),
+            _OWN_TOOLS[project.template],
+        )
+    image = _image(project)
     if not dry_run:
-        _check_ready(image, flashing.FLASH_TOOLS[chosen].reaches_by, probe, port)
+        _check_ready(image, chosen, probe, port)
     commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)
     if announce is not None:
         for command in commands:
@@ -71,18 +86,31 @@ def flash_project(
     verified = None
     if not dry_run:
         flashing.run_flash(target, chosen, image, commands)
-        usual = target.uart.baud if target.uart else _USUAL_BAUD
-        verified = _read_back(project.models, port, baud or usual)
+        own = target.uart if project.template == "bare-metal" else None
+        usual = own.baud if own is not None else _USUAL_BAUD
+        asked = port if project.template != _MUTE else ""
+        verified = _read_back(project.models, asked, baud or usual)
     return Flashing(
         target.name, chosen, tuple(map(tuple, commands)), tuple(project.models), verified
     )
 
 
-def _check_ready(image: Path, reaches_by: str, probe: str, port: str) -> None:
-    if not image.with_suffix(".elf").is_file() and not (image.parent / "flash_args").is_file():
-        raise EdgeqError(
-            "The project is not built.", str(image.parent), f"edgeq build {image.parent.parent}"
-        )
+def _image(project: Project) -> Path:
+    """Where the built image lies, without its extension; absolute, since tools run elsewhere."""
+    build = project.folder.absolute() / "build"
+    zephyr = project.template == "zephyr"
+    return build / "zephyr" / "zephyr" if zephyr else build / project.name
+
+
+def _check_ready(image: Path, tool: str, probe: str, port: str) -> None:
+    reaches_by = flashing.FLASH_TOOLS[tool].reaches_by
+    wanted = image.with_name("flash_args") if tool == "esptool" else image.with_suffix(".elf")
+    if not wanted.is_file():
+        folder = image.parent.parent if image.parent.name == "zephyr" else image.parent
+        what, hint = "The project is not built.", f"edgeq build {folder.parent}"
+        if image.with_suffix(".elf").is_file():
+            what, hint = f"{tool} flashes what ESP-IDF builds.", f"west flash -d {folder}"
+        raise EdgeqError(what, str(folder), hint)
     if reaches_by == "probe" and not probe:
         probes = flashing.attached_probes()
         if len(probes) > 1:

@@ -96,9 +96,11 @@ def least_flash_bytes(models: Sequence[FirmwareModel]) -> int:
 def arena_region(models: Sequence[FirmwareModel], target: Target) -> Region:
     """The RAM region for the arenas: the first with room for them and some more, or the largest."""
     needed = arena_bytes(models) * 9 // 8 + STACK_BYTES
+    # All other data lies in the first.
+    others = sum(model.state_bytes + model.replay_bytes for model in models)
     regions = target.regions("ram")
     for region in regions:
-        if region.size_bytes >= needed:
+        if region.size_bytes >= needed + (others if region is regions[0] else 0):
             return region
     return max(regions, key=lambda region: region.size_bytes)
 

@@ -187,6 +187,7 @@ def _layout(
     more: dict[str, Any],
 ) -> Layout:
     """A layout with the C that wrappers of all languages share, for each model."""
+    _check_inputs(models)
     _check_titles(models)
     each = {
         f"{folder}{{model.name}}_api.h": "library/model_api.h",
@@ -222,6 +223,20 @@ def _limits(dtype: str) -> tuple[str, str]:
     # The greatest double that a 64-bit integer holds.
     most = min(int(limits.max), (1 << 63) - 1024)
     return f"{max(int(limits.min), -(1 << 63))}.0", f"{most}.0"
+
+
+def _check_inputs(models: Sequence[FirmwareModel]) -> None:
+    """Refuse models that nothing goes into: the wrappers' functions take inputs.
+
+    Raises:
+        UsageError: One has none.
+    """
+    for model in models:
+        if not model.inputs and model.stream is None:
+            raise UsageError(
+                f"'{model.name}' has no input: it gives the same in every call.",
+                hint="leave out --project for its C",
+            )
 
 
 def _check_titles(models: Sequence[FirmwareModel]) -> None:

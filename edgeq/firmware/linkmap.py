@@ -44,15 +44,19 @@ _HELD = re.compile(r"\.\w+\.\w+_(arena|state)\b|\.eq_arena|\.bss\.shared_arena")
 _GOLDEN_CC = re.compile(r"_selftestE\d+input_\d+|_GLOBAL__N_1(5knownE|5crc32E)")
 _HELD_CC = re.compile(r"_GLOBAL__N_15arenaE")
 _RUNTIME_CC = re.compile(r"_GLOBAL__N_1(8resolver|11interpreter|7watcher)Ev")
-_HARNESS = ("eq_app", "eq_models", "eq_ops", "eq_serial")
+_HARNESS = ("eq_app", "eq_listen", "eq_models", "eq_ops", "eq_serial")
 _START_UP = re.compile(r"(startup|crt|board|uart_|cycles_|idle_|boot_|clock_)")
+# C's libraries, as gcc, newlib, picolibc and Zephyr name them; libmodel.a is none.
+_LIBC = re.compile(r"(^|[/\\_])lib(c|m|g|gcc|nosys|stdc\+\+|supc\+\+)(_nano|__\w+)?\.a\(")
+_TFLM = re.compile(r"(tensorflow|tflite|tflm)[^/\\]*\.a\(", re.IGNORECASE)
 
 
-def read_shares(map_file: Path) -> list[Share]:
+def read_shares(map_file: Path, library: str = "") -> list[Share]:
     """Flash and RAM by owner, without the gaps between sections.
 
     Args:
         map_file: What `-Wl,-Map` of GNU ld wrote.
+        library: Of models and harness, such as "libkws.a", where a build system makes one of them.
 
     Raises:
         EdgeqError: The file cannot be read.
@@ -64,7 +68,7 @@ def read_shares(map_file: Path) -> list[Share]:
     flash = dict.fromkeys(OWNERS, 0)
     ram = dict.fromkeys(OWNERS, 0)
     for section, size, file in _entries(text):
-        owner = _owner(section, file)
+        owner = _owner(section, file, library)
         if section.startswith(_ZEROED):
             ram[owner] += size
             continue
@@ -85,17 +89,17 @@ def _entries(text: str) -> Iterator[tuple[str, int, str]]:
             yield match[1], size, match[4]
 
 
-def _owner(section: str, file: str) -> str:
-    name = re.split(r"[/\\(]", file.replace(")", ""))[-1]
-    if re.search(r"lib(c|m|gcc|nosys|g|c_nano)\w*\.a", file) or "libc" in name:
+def _owner(section: str, file: str, library: str) -> str:
+    *folders, name = re.split(r"[/\\(]", file.replace(")", ""))
+    if _LIBC.search(file):
         return "libc"
-    if "tensorflow" in file or "tflite" in file or "tflm" in file.lower():
-        return "runtime"
-    if re.search(r"(^|[/\\])model[/\\]", file):
-        return _owner_in_model(section, name)
     if name.startswith(_HARNESS):
         # One arena for several models stands in a file of the harness.
         return "model" if _HELD.match(section) else "harness"
+    if "model" in folders or (library and library in folders):
+        return _owner_in_model(section, name)
+    if _TFLM.search(file) or "tensorflow" in folders:
+        return "runtime"
     return "start-up" if _START_UP.match(name) else "application"
 
 

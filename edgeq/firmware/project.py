@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target
 from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.errors import EdgeqError, UsageError, raise_problems
@@ -19,6 +20,7 @@ from edgeq.firmware.layout import (
 from edgeq.firmware.model import FirmwareModel
 from edgeq.firmware.rendering import render_file
 
+_WEB = "wasm32"
 LAYOUTS: dict[str, Callable[[Sequence[FirmwareModel], Target, str], Layout]] = {
     "bare-metal": bare_metal,
     "arduino": frameworks.arduino,
@@ -120,9 +122,11 @@ def check_target(target: Target, template: str) -> None:
         UsageError, EdgeqError: It is so.
     """
     if template in APP_TEMPLATES:
-        if target.toolchain not in ("host", "any"):
+        ours = target.toolchain in ("host", "any")
+        if not ours or (target.cpu != PORTABLE and (target.cpu == _WEB) != (template == "web")):
+            what = "WebAssembly" if ours and template == "web" else "application processors"
             raise UsageError(
-                f"A '{template}' project is for application processors; {target.title} is none.",
+                f"A '{template}' project is for {what}; {target.title} is none.",
                 where=f"target {target.name}",
                 hint=f"leave out --target; {_templates_hint(target)}",
             )

@@ -67,7 +67,9 @@ _STEMS = {
 }
 
 
-def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") -> FirmwareModel:
+def tflm_model(
+    path: Path, name: str | None, *, kernels: str, hook: str = "", golden: bool = True
+) -> FirmwareModel:
     """A model wrapped for TensorFlow Lite Micro.
 
     Args:
@@ -75,6 +77,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
         name: Prefix of its C functions; from the file's name by default.
         kernels: "reference" or "cmsis-nn", which the arena is made for.
         hook: A header that defines EQ_OP(index), called before each op; "" for none.
+        golden: Add a known input and what every op makes of it.
 
     Raises:
         EdgeqError: TFLM cannot run this model, or the `tflite-micro` package is missing.
@@ -87,7 +90,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
     arena = tflm_arena(path, kernels)
     raw = path.read_bytes()
     inputs, outputs = (_tensors(graph, prefix, kind) for kind in ("input", "output"))
-    known_inputs, known_ops = _known(path, graph)
+    known_inputs, known_ops = _known(path, graph) if golden else ([], [])
     context = {
         "edgeq_version": __version__,
         "name": prefix,
@@ -103,6 +106,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
         "known_inputs": [_rows(value) for value in known_inputs],
         "known_ops": known_ops,
         "hook": hook,
+        "golden": golden,
         "model_bytes": len(raw),
         "model_rows": _rows(raw),
     }
@@ -124,7 +128,7 @@ def tflm_model(path: Path, name: str | None, *, kernels: str, hook: str = "") ->
         ops=tuple(op.index for op in graph.main.ops),
         flash_bytes=len(raw),
         has_state=bool(context["has_state"]),
-        has_selftest=True,
+        has_selftest=golden,
         tflm=TflmNeeds(kernels, tuple(stems)),
         notes=(_arena_note(prefix, arena, kernels),),
     )

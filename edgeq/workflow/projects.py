@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.budget import within_budgets
-from edgeq.boards.target import load_target
+from edgeq.boards.target import Target, load_target
 from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
@@ -66,13 +67,27 @@ def create_project(
     if not options.budgets or runtime != "c":
         return made([options] * len(models))
     board = load_target(target)
+    forms = [within_budgets(Path(model), board, options) for model in models]
     try:
-        return made([within_budgets(Path(model), board, options) for model in models])
+        return made(forms)
     except LimitError as error:
         for mode in MODES if len(models) > 1 else ():
-            why = "the first form of all models in which the image keeps to its budget"
             with suppress(LimitError):
-                return made(
-                    [CompileOptions(mode, why=why, frontend=options.frontend)] * len(models)
-                )
+                return made(_alike(models, board, options, mode))
         raise error from None
+
+
+def _alike(
+    models: Sequence[str | Path], board: Target, options: CompileOptions, mode: str
+) -> list[CompileOptions]:
+    """All models in one mode, if each keeps to the cycles; flash and RAM are the image's.
+
+    Raises:
+        LimitError: One takes more cycles in this mode.
+    """
+    alone = replace(options, optimize=mode, flash_bytes=None, ram_bytes=None)
+    why = "the first form of all models in which the image keeps to its budget"
+    return [
+        replace(within_budgets(Path(model), board, alone, modes=(mode,)), why=why)
+        for model in models
+    ]

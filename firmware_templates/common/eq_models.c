@@ -31,7 +31,8 @@ static uint64_t shared_arena[({{ shared_arena_bytes }}U + 7U) / 8U] EQ_ARENA_ATT
 {% set tensors = model.inputs if kind == "input" else model.outputs %}
 {% for tensor in tensors %}
 {% if not loop.last %}index == {{ loop.index0 }}U ? {% endif %}{{ caller(tensor) | code }}{% if not loop.last %} : {% endif %}
-{% endfor %}
+{% else %}
+0{% endfor %}
 {% endmacro %}
 void eq_models_init(void)
 {

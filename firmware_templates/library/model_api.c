@@ -62,7 +62,7 @@ void {{ tensor.function }}_from_real({{ model.name }}_state *state, const float 
         const float scaled = values[i] / {{ tensor.function | upper }}_SCALE;
         double whole = scaled + (scaled < 0 ? -0.5F : 0.5F);
 {% else %}
-        double whole = values[i];
+        double whole = values[i] + (values[i] < 0 ? -0.5 : 0.5);
 {% endif %}
         /* What is no number becomes the lowest. */
         whole = whole > {{ limits[tensor.dtype][0] }} - {{ tensor.zero_point }}.0 ? whole : {{ limits[tensor.dtype][0] }} - {{ tensor.zero_point }}.0;

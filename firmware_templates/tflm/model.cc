@@ -73,6 +73,7 @@ public:
 
 Interpreter &interpreter();
 
+{% if golden %}
 /* What the ops leave behind for the known input: CRC-32 as in zlib, by TFLM on the computer. */
 struct Known {
     uint16_t op; /* from 1 */
@@ -100,15 +101,18 @@ uint32_t crc32(const uint8_t *bytes, uint32_t count)
     return ~crc;
 }
 
+{% endif %}
 /* TFLM reports the begin and the end of every op; ops inside other ops' subgraphs lie deeper. */
 class Watcher : public tflite::MicroProfilerInterface {
 public:
-    void start(bool testing)
+    void start({% if golden %}bool testing{% endif %})
     {
         ops_ = 0;
         depth_ = 0;
+{% if golden %}
         next_ = testing ? known : nullptr;
         failed_ = 0;
+{% endif %}
     }
 
     uint32_t BeginEvent(const char *) override
@@ -127,24 +131,30 @@ public:
             return;
         }
         ops_++;
+{% if golden %}
         for (; next_ != nullptr && next_->op == ops_; next_++) {
             const TfLiteEvalTensor *tensor = interpreter().tensor(next_->tensor);
             if (failed_ == 0 && crc32(tensor->data.uint8, next_->bytes) != next_->crc) {
                 failed_ = static_cast<int>(ops_);
             }
         }
+{% endif %}
     }
+{% if golden %}
 
     int failed() const
     {
         return failed_;
     }
+{% endif %}
 
 private:
     uint32_t ops_;
     uint32_t depth_;
+{% if golden %}
     const Known *next_;
     int failed_;
+{% endif %}
 
     TF_LITE_REMOVE_VIRTUAL_DELETE
 };
@@ -155,7 +165,7 @@ Watcher &watcher()
     static Watcher *instance = nullptr;
     if (instance == nullptr) {
         instance = new (memory) Watcher;
-        instance->start(false);
+        instance->start({% if golden %}false{% endif %});
     }
     return *instance;
 }
@@ -178,9 +188,9 @@ Interpreter &interpreter()
     return *instance;
 }
 
-void run(bool testing)
+void run({% if golden %}bool testing{% endif %})
 {
-    watcher().start(testing);
+    watcher().start({% if golden %}testing{% endif %});
     if (interpreter().Invoke() != kTfLiteOk) {
         fail("Invoke failed");
     }
@@ -207,7 +217,7 @@ const {{ tensor.ctype }} *{{ tensor.function }}(void)
 {% endfor %}
 void {{ name }}_invoke(void)
 {
-    run(false);
+    run({% if golden %}false{% endif %});
 }
 
 {% if has_state %}
@@ -217,6 +227,7 @@ void {{ name }}_reset(void)
 }
 
 {% endif %}
+{% if golden %}
 int {{ name }}_selftest(void)
 {
 {% for rows in known_inputs %}
@@ -236,4 +247,5 @@ int {{ name }}_selftest(void)
     return watcher().failed();
 }
 
+{% endif %}
 } // extern "C"

@@ -35,10 +35,12 @@ const {{ tensor.ctype }} *{{ tensor.function }}(void);
 /* Sets the model's state back to its initial value. */
 void {{ name }}_reset(void);
 {% endif %}
+{% if golden %}
 
 /* Runs a known input: 0 when every op's output is TFLM's on the computer, else the number of the
  * first op that differs, from 1. */
 int {{ name }}_selftest(void);
+{% endif %}
 
 /* The .tflite file. */
 extern const unsigned char {{ name }}_model_data[{{ model_bytes }}];

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import edgeq
-from edgeq.analysis.verification import first_difference, random_inputs
+from edgeq.analysis.verification import _distance, first_difference, random_inputs
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.graph import Subgraph, Tensor
 from edgeq.model.model_file import read_graph
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
 pytest.importorskip("tflite_micro")
 
@@ -102,3 +103,27 @@ def test_negative_zero_is_another_byte(models):
 def test_inputs_that_do_not_fit(models):
     with pytest.raises(EdgeqError, match="shape"):
         edgeq.verify(models / "kws_int8.tflite", on="tflm", inputs=np.zeros((2, 3)))
+
+
+def test_large_integers_that_differ_are_not_equal():
+    """Neighbours beyond 2^53 are the same float64."""
+    ours = np.array([[1 << 60, 7, -(1 << 63)]])
+    assert _distance(ours, ours + np.array([1, 0, 3]), "output 0").tolist() == [[1.0, 0.0, 1.0]]
+
+
+def test_a_model_without_inputs_is_refused(cli, tmp_path):
+    known = TensorSpec((1, 4), "int8", 0.1, data=np.ones((1, 4), np.int8))
+    tensors = [known, TensorSpec((1, 4), "int8", 0.1)]
+    model = tmp_path / "none.tflite"
+    model.write_bytes(build([SubgraphSpec(tensors, [OpSpec("RELU", [0], [1])], [], [1])]))
+    done = cli("verify", model, "--on", "tflm", "--against", "c")
+    assert done.code == 1
+    assert "has no input" in done.err
+    for template in ("linux", "swift"):
+        done = cli("compile", model, "-o", tmp_path / "app", "--project", template)
+        assert done.code == 2
+        assert "has no input" in done.err
+    words = ["--project", "sources", "--target", "cortex-m4"]
+    assert cli("compile", model, "-o", tmp_path / "fw", *words).code == 0
+    text = (tmp_path / "fw" / "src" / "eq_models.c").read_text()
+    assert "return ;" not in text

@@ -203,3 +203,17 @@ def test_fits_says_what_is_missing(models, cli):
     assert not verdict["fits"]
     (advice,) = verdict["advice"]
     assert "RAM bytes too few" in advice
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--optimize", "size"), "--optimize"),
+        (("--runtime", "tflm"), "--runtime"),
+        (("nucleo-f446re", "--kind", "host"), "--kind"),
+    ],
+)
+def test_an_option_of_another_question_is_refused(words, said, cli):
+    done = cli("targets", *words)
+    assert done.code == 2
+    assert said in done.err

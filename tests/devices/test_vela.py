@@ -179,3 +179,10 @@ def test_an_earlier_result_is_replaced_and_a_file_of_the_users_is_not(cli, model
     assert cli(*words, "--force").code == 0
     (tmp_path / "npu" / "mine").touch()
     assert "mine is not edgeq's" in cli(*words, "--force").err
+
+
+def test_a_name_with_brackets_is_a_name(tmp_path):
+    file = tmp_path / "net[1].tflite"
+    file.write_bytes(in_two_parts())
+    (tmp_path / "out").mkdir()
+    assert compile_for_npu(file, NPU, tmp_path / "out").parts == 2

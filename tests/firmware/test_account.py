@@ -8,6 +8,8 @@ import pytest
 
 from edgeq.boards.target import load_target
 from edgeq.firmware.create import create_project
+from edgeq.firmware.layout import arena_region
+from edgeq.firmware.model import FirmwareModel
 from tests.firmware.boards import compile_project, need_tools
 from tests.oracle.build import TensorSpec, single_op
 from tests.tools import need
@@ -163,3 +165,15 @@ def test_a_project_is_made_where_zig_is_the_only_compiler(
     listed = cli("targets", board, "--fits", model, "--json")
     assert listed.code == 0, listed.err
     assert listed.json["targets"][0]["fits"]
+
+
+def test_the_arena_leaves_room_for_what_lives_from_call_to_call():
+    """State lies in the first RAM: with the arena it may be too much for that, and not alone."""
+    target = load_target("nucleo-h743zi2")
+    sizes = [region.size_bytes for region in target.regions("ram")]
+    model = FirmwareModel("net", "0" * 64, {}, (), (), arena_bytes=100_000, ops=())
+    assert arena_region([model], target).name == "RAM"
+    small = replace(target, memory=(*target.memory[:1], *reversed(target.memory[1:3])))
+    assert arena_region([model], small).name == "DTCM"
+    assert sizes[1] < 2048 + 112_500 + 20_000
+    assert arena_region([replace(model, state_bytes=20_000)], small).name == "RAM"

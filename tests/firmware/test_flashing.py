@@ -14,6 +14,7 @@ import pytest
 from edgeq.boards.target import all_targets, load_target
 from edgeq.compiler.compilation import generate
 from edgeq.errors import UsageError
+from edgeq.firmware.create import create_project
 from edgeq.firmware.flashing import (
     FLASH_TOOLS,
     _mounted,
@@ -23,6 +24,7 @@ from edgeq.firmware.flashing import (
     run_flash,
 )
 from edgeq.firmware.tools import run_tool
+from tests.compiler.codegen.test_golden import small_model
 from tests.tools import need
 
 IMAGE = Path("fw/build/kws")
@@ -179,6 +181,59 @@ def test_an_installed_tool_is_preferred_and_gets_the_image(built, tool, cli, tmp
     assert first.startswith("download --chip STM32F446RETx --probe 0483:374b:A1")
     assert first.endswith(f"{built}/build/sww.hex")
     assert second.startswith("reset")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Makes a project of a small model, of one kind and for one board."""
+
+    def make(template, board):
+        model = tmp_path / "small.tflite"
+        model.write_bytes(small_model())
+        create_project([model], tmp_path / "fw", target=board, template=template)
+        return tmp_path / "fw"
+
+    return make
+
+
+def test_the_image_of_zephyr_lies_where_zephyr_puts_it(project, tool, cli, tmp_path):
+    tool("pyocd", f'echo "$@" >> {tmp_path}/said')
+    folder = project("zephyr", "nrf52840-dk")
+    assert "The project is not built" in cli("flash", folder).err
+    (folder / "build" / "zephyr").mkdir(parents=True)
+    (folder / "build" / "zephyr" / "zephyr.elf").write_bytes(b"image")
+    done = cli("flash", folder)
+    assert done.code == 0, done.err
+    assert f"{folder}/build/zephyr/zephyr.hex" in (tmp_path / "said").read_text()
+
+
+def test_esptool_flashes_what_esp_idf_has_built(project, tool, cli):
+    tool("esptool", "exit 9")
+    folder = project("zephyr", "esp32-c3-devkitm-1")
+    (folder / "build" / "zephyr").mkdir(parents=True)
+    (folder / "build" / "zephyr" / "zephyr.elf").write_bytes(b"image")
+    done = cli("flash", folder, "--port", "/dev/nowhere")
+    assert done.code == 1
+    assert "west flash" in done.err
+
+
+@pytest.mark.parametrize(
+    ("template", "said"), [("arduino", "arduino-cli upload"), ("platformio", "pio run -t upload")]
+)
+def test_what_a_build_system_keeps_to_itself_it_flashes_itself(template, said, project, cli):
+    done = cli("flash", project(template, "arduino-nano-33-ble"), "--port", "/dev/nowhere")
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_firmware_without_the_protocol_is_not_asked_what_it_runs(project, tool, cli):
+    tool("bossac", "exit 0")
+    folder = project("mlperf-tiny", "arduino-zero")
+    (folder / "build").mkdir()
+    (folder / "build" / "small.elf").write_bytes(b"image")
+    done = cli("flash", folder, "--tool", "bossac", "--port", "/dev/nowhere", "--json")
+    assert done.code == 0, done.err
+    assert done.json["verified"] is None
 
 
 # What a folder's name may hold: words and commands of Tcl, and of J-Link's scripts.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.boards.target import load_target
+from edgeq.compiler.options import CompileOptions
 from edgeq.firmware.create import create_project
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -49,6 +50,22 @@ def test_arduino(make):
     assert (folder / "examples" / "sww" / "sww.ino").is_file()
 
 
+def test_platformio_takes_no_flag_away_that_is_asked_for(models, tmp_path):
+    """It removes the flags of `build_unflags` last, from its own and from the project's."""
+    create_project(
+        [models / "sww_int8.tflite"],
+        tmp_path / "fw",
+        target="arduino-nano-33-ble",
+        template="platformio",
+        options=CompileOptions("size"),
+    )
+    ini = configparser.ConfigParser()
+    ini.read(tmp_path / "fw" / "platformio.ini")
+    (section,) = ini.sections()
+    assert ini[section]["build_flags"] == "-Os"
+    assert "build_unflags" not in ini[section]
+
+
 def test_platformio(make):
     folder = make("platformio", "arduino-nano-33-ble")
     ini = configparser.ConfigParser()
@@ -57,6 +74,8 @@ def test_platformio(make):
     platform, _, board = load_target("arduino-nano-33-ble").frameworks["platformio"].partition("/")
     assert section.startswith("env:")
     assert (ini[section]["platform"], ini[section]["board"]) == (platform, board)
+    assert ini[section]["build_flags"] == "-O2"
+    assert ini[section]["build_unflags"] == "-Os"
     library = json.loads((folder / "lib" / "model" / "library.json").read_text())
     check(library, "platformio_library.json")
     assert all((folder / "lib" / "model" / "src" / name).is_file() for name in library["headers"])

@@ -4,13 +4,20 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES
+from edgeq.compiler.options import MODES, CompileOptions
+from edgeq.errors import LimitError
+from edgeq.firmware import create
 from edgeq.firmware.building import build_project
+from edgeq.workflow import projects
+from edgeq.workflow.projects import create_project
 from tests.compiler.codegen.test_golden import small_model
 from tests.firmware.boards import need_tools
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import WARNINGS
 from tests.tools import need
 
@@ -80,6 +87,52 @@ def test_the_budget_is_that_of_the_whole_image(models, tmp_path, cli):
         assert not (tmp_path / "over").exists()
 
 
+def test_a_budget_that_a_model_misses_alone_is_missed(models, tmp_path, cli):
+    """Cycles are no sum over the image, and another form of all models changes nothing."""
+    need_tools("arm-none-eabi-gcc")
+    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
+    words = ["--project", "bare-metal", "--target", "nucleo-f446re", "--cycles", "1000"]
+    done = cli("compile", *both, "-o", tmp_path / "fw", *words)
+    assert done.code == 3
+    assert "over 1,000" in done.err
+    assert not (tmp_path / "fw").exists()
+
+
+def test_another_form_of_all_models_keeps_what_was_asked_for(models, tmp_path, monkeypatch):
+    """The second form is tried where the image misses its budget, with all other options."""
+    tried = []
+
+    def made(models, output, *, options, **others):
+        tried.append(options)
+        if len(tried) < 3:
+            raise LimitError("The image is too large.")
+        return "made"
+
+    monkeypatch.setattr(create, "create_project", made)
+    asked = CompileOptions(isa="portable", flash_bytes=1 << 20)
+    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
+    words = {"target": "x86-64", "template": "linux"}
+    monkeypatch.setattr(projects, "within_budgets", kept := Kept())
+    assert create_project(both, tmp_path / "fw", options=asked, **words) == "made"
+    assert [[form.optimize for form in forms] for forms in tried[1:]] == [
+        ["balanced"] * 2,
+        ["ram"] * 2,
+    ]
+    assert all(form.isa == "portable" for forms in tried for form in forms)
+    assert kept.modes == [MODES] * 2 + [("balanced",)] * 2 + [("ram",)] * 2
+
+
+class Kept:
+    """Stands for a search in which every form keeps to the budgets."""
+
+    def __init__(self):
+        self.modes = []
+
+    def __call__(self, model, board, options, *, modes=MODES):
+        self.modes.append(modes)
+        return replace(options, flash_bytes=None)
+
+
 def test_tflm_without_a_target_makes_sources(models, tmp_path, cli):
     folder = tmp_path / "tflm"
     done = cli(
@@ -129,3 +182,16 @@ def test_files_that_differ_in_case_only_are_refused(two, tmp_path, cli):
     assert done.code == 1
     assert re.search(r"'\S*weights\.h' and '\S*weights\.h' would be one file", done.err)
     assert not (tmp_path / "x").exists()
+
+
+def test_the_one_of_several_signatures_is_named(tmp_path, cli):
+    """Firmware runs subgraph 0, as TensorFlow Lite Micro does."""
+    tensors = [TensorSpec((1, 4), "int8", 0.1), TensorSpec((1, 4), "int8", 0.1)]
+    parts = [SubgraphSpec(tensors, [OpSpec(op, [0], [1])], [0], [1]) for op in ("ABS", "RELU")]
+    model = tmp_path / "net.tflite"
+    model.write_bytes(build(parts, signatures={"learn": 0, "serve": 1}))
+    words = ["--project", "sources", "--target", BOARD]
+    done = cli("compile", model, "-o", tmp_path / "fw", *words)
+    assert done.code == 0, done.err
+    assert "net: signature learn of 2" in done.out
+    assert "learn" in json.loads((tmp_path / "fw" / "edgeq-project.json").read_text())["notes"][-1]

@@ -50,6 +50,80 @@ def test_the_resolver_has_exactly_the_models_ops(models, tmp_path):
     assert "MicroMutableOpResolver<6>" in text
 
 
+# As much of TensorFlow Lite Micro's interface as the wrapper's grammar needs.
+STUBS = {
+    "micro_interpreter.h": """
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#define TFLITE_SCHEMA_VERSION 3
+#define TF_LITE_REMOVE_VIRTUAL_DELETE
+enum TfLiteStatus { kTfLiteOk };
+struct TfLiteEvalTensor { struct { uint8_t *uint8; } data; };
+struct TfLiteTensor { struct { void *data; } data; };
+struct TfLiteContext { TfLiteEvalTensor *(*GetEvalTensor)(const TfLiteContext *, int); };
+namespace tflite {
+struct TFLMRegistration {};
+struct Model { unsigned version() const { return 3; } };
+inline const Model *GetModel(const void *) { return nullptr; }
+TFLMRegistration Register_FULLY_CONNECTED_INT8();
+struct MicroProfilerInterface {
+    virtual ~MicroProfilerInterface() {}
+    virtual uint32_t BeginEvent(const char *) = 0;
+    virtual void EndEvent(uint32_t) = 0;
+};
+template <unsigned N> struct MicroMutableOpResolver {
+    TfLiteStatus AddFullyConnected(TFLMRegistration) { return kTfLiteOk; }
+};
+struct MicroInterpreter {
+    template <class T>
+    MicroInterpreter(const Model *, const T &, uint8_t *, size_t, void *, MicroProfilerInterface *);
+    const TfLiteContext &context() const;
+    TfLiteStatus AllocateTensors();
+    TfLiteStatus Invoke();
+    TfLiteTensor *input(size_t);
+    TfLiteTensor *output(size_t);
+};
+}
+""",
+    "micro_log.h": "inline void MicroPrintf(const char *, ...) {}",
+}
+for header in (
+    "compatibility.h", "micro_mutable_op_resolver.h", "micro_profiler_interface.h",
+    "kernels/fully_connected.h",
+):  # fmt: skip
+    STUBS[header] = '#include "tensorflow/lite/micro/micro_interpreter.h"'
+
+
+@pytest.mark.parametrize("golden", [True, False])
+def test_the_known_input_can_be_left_out(golden, models, tmp_path, cli):
+    need_tools("g++")
+    folder = tmp_path / "fw"
+    words = ["--runtime", "tflm", "-n", "ad", "-o", folder, *["--no-golden"] * (not golden)]
+    done = cli("compile", models / "ad01_int8.tflite", *words)
+    assert done.code == 0, done.err
+    texts = "".join(path.read_text() for path in (folder / "model").iterdir())
+    assert ("ad_selftest" in texts) is ("input_0" in texts) is golden
+    assert (
+        f"return {int(golden)}U"
+        in (folder / "src" / "eq_models.c")
+        .read_text()
+        .split("eq_model_has_selftest")[1]
+        .split("}")[0]
+    )
+    micro = tmp_path / "tensorflow" / "lite" / "micro"
+    (micro / "kernels").mkdir(parents=True)
+    (tmp_path / "tensorflow" / "lite" / "schema").mkdir()
+    (tmp_path / "tensorflow" / "lite" / "schema" / "schema_generated.h").touch()
+    for name, text in STUBS.items():
+        (micro / name).write_text(text + "\n")
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Wno-non-virtual-dtor", "-Werror"]
+    subprocess.run(
+        [*command, f"-I{tmp_path}", f"-I{folder / 'src'}", "-fsyntax-only", folder / "model/ad.cc"],
+        check=True,
+    )
+
+
 @pytest.fixture
 def tflm_root():
     root = os.environ.get("TFLM_ROOT", "")

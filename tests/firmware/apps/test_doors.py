@@ -9,9 +9,12 @@ import sys
 import pytest
 
 from edgeq.boards.target_schema import APP_TEMPLATES
+from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
 from edgeq.firmware.create import read_project
 from edgeq.firmware.names import class_title, project_name
-from tests.oracle.build import TensorSpec, single_op
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
+from tests.oracle.check import WARNINGS
 from tests.tools import need
 
 
@@ -134,3 +137,34 @@ def test_a_level_of_one_cpu_is_refused_where_several_are_built_for(
     assert done.code == 2
     assert words in done.err
     assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize(
+    ("template", "target", "said"),
+    [
+        ("web", "raspberry-pi-4", "is for WebAssembly"),
+        ("web", "x86-64", "is for WebAssembly"),
+        ("linux", "wasm32", "for application processors"),
+        ("swift", "wasm32", "for application processors"),
+    ],
+)
+def test_kernels_that_the_project_s_compiler_has_not_are_refused(
+    cli, tiny, tmp_path, template, target, said
+):
+    done = compiled(cli, tiny, tmp_path / "net", template, "--target", target)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_program_that_calls_no_layer_chooses_no_level(tmp_path):
+    need(shutil.which("gcc"), "gcc")
+    tensors = [TensorSpec((1, 8), "int8", 0.5), TensorSpec((2, 4), "int8", 0.5)]
+    ops = [OpSpec("RESHAPE", [0], [1], {"new_shape": [2, 4]})]
+    model = tmp_path / "shape.tflite"
+    model.write_bytes(build([SubgraphSpec(tensors, ops, [0], [1])]))
+    files = generate(model, name="net", options=CompileOptions(dispatch=True)).files
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    sources = sorted(tmp_path.glob("*.c"))
+    command = ["gcc", "-std=c99", *WARNINGS, f"-I{tmp_path}", "-fsyntax-only", *sources]
+    subprocess.run(command, check=True)

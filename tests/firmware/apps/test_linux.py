@@ -1,5 +1,6 @@
 """`compile --project linux`: built by its README's commands, for this machine and others."""
 
+import ctypes
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ from edgeq.boards.levels import level, runs_here
 from edgeq.firmware.building import build_project
 from edgeq.model.arrays import dequantize, quantize
 from edgeq.model.model_file import read_graph
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.tools import need
 
 pytestmark = pytest.mark.slow
@@ -248,3 +250,24 @@ def test_other_machines(make_project, tflm_bytes, tmp_path, system):
     need(shutil.which(emulator[0]), emulator[0])
     run(*emulator, build / "net_selftest", cwd=build)
     check_file(build / "net_run", build, tflm_bytes, "kws", *emulator)
+
+
+def test_real_numbers_are_rounded_where_an_input_has_no_scale(cli, tmp_path):
+    tensors = [TensorSpec((1, 6), "int32"), TensorSpec((1, 6), "int32")]
+    model = tmp_path / "whole.tflite"
+    model.write_bytes(build([SubgraphSpec(tensors, [OpSpec("ADD", [0, 0], [1])], [0], [1])]))
+    folder = tmp_path / "fw"
+    assert cli("compile", model, "-o", folder, "--project", "linux").code == 0
+    sources = sorted(str(path) for path in (folder / "src").glob("*.c"))
+    run("gcc", "-std=c99", "-O1", "-shared", "-fPIC", "-o", "net.so", *sources, cwd=tmp_path)
+    library = ctypes.CDLL(str(tmp_path / "net.so"))
+    state = (ctypes.c_uint64 * 512)()
+    for function in (library.whole_setup, library.whole_input):
+        function.argtypes = [ctypes.c_void_p]
+    library.whole_input.restype = ctypes.POINTER(ctypes.c_int32)
+    library.whole_input_from_real.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_float)]
+    at = ctypes.c_void_p(-(-ctypes.addressof(state) // 16) * 16)
+    library.whole_setup(at)
+    library.whole_input_from_real(at, (ctypes.c_float * 6)(2.5, -2.5, 2.4, -0.4, 1e30, -1e30))
+    found = library.whole_input(at)[0:6]
+    assert found == [3, -3, 2, 0, 2**31 - 1, -(2**31)]
