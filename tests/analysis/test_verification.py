@@ -99,6 +99,22 @@ def test_negative_zero_is_another_byte(models):
     assert found.elements == 1
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "far"),
+    [
+        (np.int64([1 << 60]), np.int64([(1 << 60) + 1]), 1),  # one float64 holds both
+        (np.array(2, np.float32), np.array(5, np.float32), 3),
+        (np.array(2, np.int8), np.array(5, np.int8), 3),
+    ],
+)
+def test_large_integers_and_single_values(models, ours, theirs, far):
+    model = read_graph(models / "kws_int8.tflite").main
+    index = model.ops[0].outputs[0]
+    found = first_difference(model, {index: ours}, {index: theirs})
+    assert (found.elements, found.of, found.max_difference) == (1, 1, far)
+    assert first_difference(model, {index: ours}, {index: ours}) is None
+
+
 def test_inputs_that_do_not_fit(models):
     with pytest.raises(EdgeqError, match="shape"):
         edgeq.verify(models / "kws_int8.tflite", on="tflm", inputs=np.zeros((2, 3)))
