@@ -220,7 +220,7 @@ class EmulatorSession(Session):
         first, each = calls_of_answer(self._sources)
         for number in range(2, first + each):
             self._feed(machine, inputs)
-            machine.call(f"{NAME}_invoke")
+            self._invoke(machine, inputs)
             if number == first:
                 outputs = self._read(machine)
         watch.restart()
