@@ -37,6 +37,15 @@ def test_ad01_differs_in_its_fully_connected_layers(cli, models):
     assert "First op that differs" in words.out
 
 
+def test_budgets_are_those_of_the_device_that_is_checked(cli, models):
+    """The form for this machine wants 20 KB of RAM, and runs as the reference alone."""
+    arguments = ("verify", models / "kws_int8.tflite", "-n", "1", "--ram", "12K")
+    done = cli(*arguments, "--on", "sim:cortex-m4", "--against", "c")
+    assert done.code == 0, done.err
+    done = cli(*arguments, "--on", "c", "--against", "sim:cortex-m4")
+    assert (done.code, "no form of this program" in done.err) == (3, True)
+
+
 def test_given_inputs_replace_the_random_ones(cli, models, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 49, 10, 1), np.int8))
     done = cli(
