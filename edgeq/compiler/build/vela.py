@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import importlib.metadata
 import importlib.util
 import shutil
@@ -104,7 +105,7 @@ def compile_for_npu(
     command += ["--memory-mode", memory] if memory else []
     _run([*command, str(model.resolve())], model)
     made = folder / f"{model.stem}_vela.tflite"
-    reports = list(folder.glob(f"{model.stem}_summary_*.csv"))
+    reports = list(folder.glob(f"{glob.escape(model.stem)}_summary_*.csv"))
     ops = [op.custom_name or op.name for op in read_graph(made).main.ops] if made.exists() else []
     if _NPU_OP not in ops or len(reports) != 1:
         raise EdgeqError("Vela leaves all ops of this model to the CPU.", str(model), _WHICH)
