@@ -43,7 +43,7 @@ def app_runtimes(graph: Graph) -> tuple[AppRuntime, ...]:
         graph: The model as it would be put into an app; its metadata count.
     """
     problems = tuple(_problems(graph))
-    labels = any(output.labels for output in graph.info.outputs) if graph.info else False
+    labels = any(output.labels for output in graph.info.outputs)
     remarks = () if labels else ("without labels in the model an app sees class numbers",)
     return (
         AppRuntime(LITERT),
@@ -62,7 +62,7 @@ def _problems(graph: Graph) -> Iterator[str]:
             shape = list(tensor.shape)
             yield f"the input is {shape}, a picture of [1, height, width, 3] is wanted"
         yield from _of_type(tensor, "input")
-        if tensor.dtype == "float32" and not (graph.info and graph.info.inputs[0].mean):
+        if tensor.dtype == "float32" and not any(x.mean for x in graph.info.inputs[:1]):
             yield "a float32 input wants its mean and std in the metadata (--mean, --std)"
     output = main.tensors[main.outputs[0]]
     *front, classes = output.shape or (1,)

@@ -146,14 +146,14 @@ def chosen_for(
                     f"{option} is for generated C, and none is made on {address}.",
                     hint="--on c for the C on this machine",
                 )
-    if not options.budgets:
-        return options
+    if reference or not options.budgets:
+        return replace(options, **_UNLIMITED)
     if where.scheme == "c":
         return within_budgets(model, host_target(), options, address=address)
     if where.scheme in ("sim", "qemu"):
         return within_budgets(model, load_target(where.rest), options, address=address)
     told = _TOLD.get(where.scheme, ()) if measures else ()
-    unknown = [] if reference else [name for name in options.budgets if name not in told]
+    unknown = [name for name in options.budgets if name not in told]
     if unknown:
         names = ", ".join(f"--{name}" for name in unknown)
         raise LimitError(

@@ -25,8 +25,7 @@ def open_session(
         address: Device address.
         model: The .tflite file.
         options: How C is generated, where the address runs generated C; budgets choose its form.
-        reference: Whether the device only says what is right: budgets that cannot be judged there
-            are another device's.
+        reference: Whether the device only says what is right: budgets are the other device's.
 
     Raises:
         EdgeqError: The device cannot be reached or cannot run this model.

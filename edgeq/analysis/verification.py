@@ -290,15 +290,12 @@ def _distance(ours: Array, theirs: Array, what: str) -> Array:
             f"{what} is {ours.dtype} {ours.shape} on one device and {theirs.dtype} "
             f"{theirs.shape} on the other."
         )
-    if ours.dtype.kind in "iub":
-        far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-        # Beyond 2^53 neighbours are one float64.
-        return np.where(ours == theirs, 0.0, np.maximum(far, 1.0))
+    ours, theirs = np.ascontiguousarray(ours), np.ascontiguousarray(theirs)  # of one axis at least
     integer = f"u{ours.dtype.itemsize}"
-    same = np.ascontiguousarray(ours).view(integer) == np.ascontiguousarray(theirs).view(integer)
+    same = ours.view(integer) == theirs.view(integer)
     far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    # Bytes that differ without a numeric distance (-0.0, NaN) still differ.
-    far[~same & ~(far > 0)] = np.finfo(np.float64).tiny
+    # Bytes that differ without a numeric distance (-0.0, NaN, large int64) still differ.
+    far[~same & ~(far > 0)] = 1 if ours.dtype.kind in "iub" else np.finfo(np.float64).tiny
     far[same] = 0
     return np.asarray(far)
 

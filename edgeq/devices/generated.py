@@ -129,6 +129,15 @@ def address_functions(sources: Sources, kind: str) -> list[str]:
     return [stem + (f"_{k}" if k else "") for k in range(len(sources.manifest[kind]))]
 
 
+def calls_of_answer(sources: Sources) -> tuple[int, int]:
+    """How many calls lead from the initial state to the first answer, and from it to each further.
+
+    With a front end a call is one frame, and what is measured ends in an answer.
+    """
+    stream = sources.stream
+    return (1, 1) if stream is None else (stream.frames, stream.frame_step)
+
+
 def public_functions(sources: Sources) -> list[str]:
     """Every C function that a program may call; the reset only exists where there is state."""
     names = [*address_functions(sources, "inputs"), *address_functions(sources, "outputs")]

@@ -28,6 +28,7 @@ from edgeq.devices.address import Address
 from edgeq.devices.base import Heard, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.generated import (
     NAME,
+    calls_of_answer,
     compile_flags,
     generate,
     level_of,
@@ -216,6 +217,11 @@ class _Library:
         results = [np.empty((calls, *spec.shape), spec.dtype) for spec in self._outputs]
         return _Batch(self.code.eq_run, [np.ascontiguousarray(a) for a in inputs], results, calls)
 
+    def reset(self) -> None:
+        """Set the model's state back to its initial value."""
+        if hasattr(self.code, f"{NAME}_reset"):
+            self.code[f"{NAME}_reset"]()
+
     def close(self) -> None:
         """Delete the copy; the code stays mapped until the process ends."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -297,21 +303,25 @@ class HostSession(Session):
 
     def reset(self) -> None:
         """Set the model's state back to its initial value."""
-        if hasattr(self._library.code, f"{NAME}_reset"):
-            self._library.code[f"{NAME}_reset"]()
+        self._library.reset()
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Latency by the clock; each op's share in a pass of its own."""
         batch = one_call(profile_inputs(self._inputs, options.input_index))
         library = _Library(self._sources, self._toolchain, traced=False)
+        first, each = calls_of_answer(self._sources)
         try:
-            # With a front end a call that counts is one that ends in an answer.
-            calls = 1 if self._sources.stream is None else self._sources.stream.frame_step
-            batch = [np.repeat(array, calls, axis=0) for array in batch]
-            call = library.batch(batch, calls)
-            sha256 = digest(call())
-            stack = int(library.code.eq_stack_bytes())
+            lead, call, between = (
+                library.batch([np.repeat(array, calls, axis=0) for array in batch], calls)
+                for calls in (first, each, each - 1)
+            )
+            if self._sources.stream is not None:
+                lead()
             latency, samples = measure_latency(call, options)
+            library.reset()
+            sha256 = digest(array[-1:] for array in lead())
+            between()
+            stack = int(library.code.eq_stack_bytes())
         finally:
             library.close()
         manifest = self._sources.manifest
@@ -344,8 +354,7 @@ class HostSession(Session):
 
     def _op_shares(self, batch: Sequence[Array]) -> list[OpProfile]:
         ops = op_entries(self._sources)
-        stream = self._sources.stream
-        first, each = (0, 1) if stream is None else (stream.frames, stream.frame_step)
+        first, each = calls_of_answer(self._sources)
         calls = first + _OP_CALLS * each
         spent = np.zeros((calls, len(ops) + 1))
         seen, running, begun = 0, len(ops), 0

@@ -25,6 +25,7 @@ from edgeq.devices.generated import (
     ARENA_SYMBOLS,
     NAME,
     address_functions,
+    calls_of_answer,
     compile_flags,
     counted_ops,
     generate,
@@ -185,14 +186,13 @@ class QemuSession(Session):
         (self._folder / "state.bin").unlink(missing_ok=True)
 
     def profile(self, options: ProfileOptions) -> Measurement:
-        """Instructions, stack and memory of the second call; ops in a run of their own."""
+        """Instructions, stack and memory of the second answer; ops in a run of their own."""
         batch = one_call(profile_inputs(self._inputs, options.input_index))
-        twice = [np.repeat(array, 2, axis=0) for array in batch]
-        outputs, figures, counts = self._counted(twice)
+        first, each = calls_of_answer(self._sources)
+        calls = [np.repeat(array, first + each, axis=0) for array in batch]
+        outputs, figures, counts = self._counted(calls)
         cycles = [count.cycles for count in counts if count.cycles is not None]
-        ops: Sequence[OpProfile] = ()
-        if options.ops:
-            ops = counted_ops(self._ops, counts) if counts else self._op_profiles(twice)
+        ops = counted_ops(self._ops, counts) if counts else self._op_profiles(calls, options)
         note = accuracy_note(self._target.cpu) if cycles else _NO_PLUGIN
         return Measurement(
             device={
@@ -209,8 +209,8 @@ class QemuSession(Session):
             instructions=sum(c.instructions for c in counts) or figures.instructions,
             cycles=sum(cycles) if cycles else None,
             memory_bytes=memory_of(self._image.sizes(*ARENA_SYMBOLS), figures.stack_bytes),
-            ops=ops,
-            output_sha256=digest(array[:1] for array in outputs),
+            ops=ops if options.ops else (),
+            output_sha256=digest(array[first - 1 : first] for array in outputs),
         )
 
     def close(self) -> None:
@@ -356,8 +356,8 @@ class QemuSession(Session):
     def _instructions(self, ticks: int) -> int:
         return round(ticks % (1 << 32) * self._board.tick_ns / _INSTRUCTION_NS)
 
-    def _op_profiles(self, batch: Sequence[Array]) -> list[OpProfile]:
-        if len(self._ops) >= _MAX_OPS:
+    def _op_profiles(self, batch: Sequence[Array], options: ProfileOptions) -> list[OpProfile]:
+        if not options.ops or len(self._ops) >= _MAX_OPS:
             return []
         _, figures = self._fresh(self._link(hook=2), batch)
         times = np.frombuffer(figures.hook, np.uint32).reshape(-1, 2).astype(int)

@@ -10,7 +10,7 @@ from edgeq.metrics.base import Figure, Samples, Score, score_of, share
 from edgeq.metrics.curves import mean_of, mean_of_known, weigh_auc, weigh_average_precision
 from edgeq.metrics.intervals import Weigh
 from edgeq.metrics.labels import class_numbers, count_classes
-from edgeq.metrics.outputs import CLASSES, Outputs, class_scores, probabilities
+from edgeq.metrics.outputs import CLASSES, Outputs, class_scores, evidence
 from edgeq.support.array import Array
 
 # Samples times classes that are sorted for areas under curves; more would take a minute.
@@ -35,7 +35,7 @@ def classification(samples: Samples) -> Score:
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = order == labels[:, None]
     figures = _of_answers(order[:, 0], labels)
-    figures |= _of_curves(probabilities(scores, samples.first), labels)
+    figures |= _of_curves(evidence(scores, samples.first), labels)
     tops = {k: share(hits[:, :k].any(axis=1)) for k in _top_k(scores.shape[1])}
     n = len(labels)
     details = {

@@ -102,3 +102,23 @@ def probabilities(scores: Array, kind: Outputs) -> Array:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     found: Array = powers / powers.sum(axis=1, keepdims=True)
     return found
+
+
+def evidence(scores: Array, kind: Outputs) -> Array:
+    """How much speaks for each class against all others, (N, classes), to rank samples by.
+
+    Of logits it is the logarithm of the odds, in the order of the softmax, which is 1 for all that
+    are sure.
+    """
+    if kind.kind == PROBABILITIES:
+        return probabilities(scores, kind)
+    values, rows = scores.astype(np.float64), np.arange(len(scores))
+    top = values.argmax(axis=1)
+    most, rest = values[rows, top], values.copy()
+    rest[rows, top] = -np.inf
+    second = rest.max(axis=1)
+    beside = np.exp(rest - most[:, None])  # of those that are not at the top, whose own is 1
+    others = np.log1p(np.maximum(beside.sum(axis=1, keepdims=True) - beside, 0))
+    found: Array = values - most[:, None] - others
+    found[rows, top] = most - second - np.log(np.exp(rest - second[:, None]).sum(axis=1))
+    return found

@@ -11,7 +11,8 @@ from edgeq.metrics.labels import count_classes
 from edgeq.metrics.outputs import CLASSES
 from edgeq.support.array import Array
 
-_UNLABELLED = 255
+UNLABELLED = 255
+"""The label of a pixel that is not counted."""
 
 
 def segmentation(samples: Samples) -> Score:
@@ -26,7 +27,7 @@ def segmentation(samples: Samples) -> Score:
     """
     truth, chosen, classes = _numbers(samples)
     n = len(truth)
-    counted = truth != _UNLABELLED
+    counted = truth != UNLABELLED
     confusion = np.bincount(
         truth[counted] * classes + chosen[counted], minlength=classes * classes
     ).reshape(classes, classes)
@@ -67,7 +68,13 @@ def _numbers(samples: Samples) -> tuple[Array, Array, int]:
             f"{samples.outputs[0].shape}.",
             hint="one class number per pixel",
         )
-    counted = labels[labels != _UNLABELLED].astype(np.int64)
+    counted = labels[labels != UNLABELLED]
+    if not (counted == np.round(counted)).all():
+        raise EdgeqError(
+            "Segmentation labels are not whole numbers.",
+            hint="one class number per pixel; a mask that was scaled or blurred is none",
+        )
+    counted = counted.astype(np.int64)
     if samples.first.kind == CLASSES:
         chosen = np.round(outputs[..., 0]).astype(np.int64)
         classes = count_classes(samples.classes, chosen, counted)

@@ -38,6 +38,15 @@ def test_ad01_differs_in_its_fully_connected_layers(cli, models):
     assert "First op that differs" in words.out
 
 
+def test_budgets_are_those_of_the_device_that_is_checked(cli, models):
+    """The form for this machine wants 20 KB of RAM, and runs as the reference alone."""
+    arguments = ("verify", models / "kws_int8.tflite", "-n", "1", "--ram", "12K")
+    done = cli(*arguments, "--on", "sim:cortex-m4", "--against", "c")
+    assert done.code == 0, done.err
+    done = cli(*arguments, "--on", "c", "--against", "sim:cortex-m4")
+    assert (done.code, "no form of this program" in done.err) == (3, True)
+
+
 def test_given_inputs_replace_the_random_ones(cli, models, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 49, 10, 1), np.int8))
     done = cli(
@@ -98,6 +107,22 @@ def test_negative_zero_is_another_byte(models):
     index = model.ops[0].outputs[0]
     found = first_difference(model, {index: np.float32([0.0])}, {index: np.float32([-0.0])})
     assert found.elements == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "far"),
+    [
+        (np.int64([1 << 60]), np.int64([(1 << 60) + 1]), 1),  # one float64 holds both
+        (np.array(2, np.float32), np.array(5, np.float32), 3),
+        (np.array(2, np.int8), np.array(5, np.int8), 3),
+    ],
+)
+def test_large_integers_and_single_values(models, ours, theirs, far):
+    model = read_graph(models / "kws_int8.tflite").main
+    index = model.ops[0].outputs[0]
+    found = first_difference(model, {index: ours}, {index: theirs})
+    assert (found.elements, found.of, found.max_difference) == (1, 1, far)
+    assert first_difference(model, {index: ours}, {index: ours}) is None
 
 
 def test_inputs_that_do_not_fit(models):

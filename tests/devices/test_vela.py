@@ -74,6 +74,12 @@ def test_text_marks_what_is_estimated(cli, models):
 
 
 @pytest.mark.slow
+def test_a_file_may_have_brackets_in_its_name(tmp_path):
+    path = tmp_path / "two[1].tflite"
+    path.write_bytes(in_two_parts())
+    assert compile_for_npu(path, NPU, tmp_path).parts == 2
+
+
 def test_ops_of_the_cpu_are_named(cli, tmp_path):
     (tmp_path / "m.tflite").write_bytes(in_two_parts())
     found = cli("profile", tmp_path / "m.tflite", "--on", f"vela:{NPU}", "--json").json

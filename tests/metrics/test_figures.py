@@ -31,6 +31,21 @@ def scored(metric, outputs, labels, kind=None, inputs=()):
     return METRICS[metric](Samples([np.asarray(outputs)], labels, np.asarray(inputs), kind))
 
 
+def test_classes_of_which_a_model_is_sure_keep_their_order():
+    """Their probabilities are 1 in float32, one and all."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 300)
+    logit = np.float32(np.where(labels, 30, 18) + generator.normal(0, 6, 300))
+    two = np.stack([np.zeros_like(logit), logit], axis=1)
+    three = np.column_stack([two, np.full(300, -40, np.float32)])
+    kind = Outputs(LOGITS, "")
+    wanted = known.roc_auc_score(labels, logit)
+    for outputs in (logit[:, None], two, three):
+        assert scored("classification", outputs, labels, kind).details["roc_auc"] == (
+            pytest.approx(wanted)
+        )
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_classes_with_and_without_weights(seed):
     scores, labels, weights = random(seed, ties=seed > 0)

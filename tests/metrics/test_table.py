@@ -81,6 +81,11 @@ def test_anomaly_is_the_reconstruction_error_of_an_autoencoder():
         score("anomaly", outputs, [0, 1, 2, 3], inputs)
 
 
+def test_segmentation_labels_are_whole_numbers():
+    with pytest.raises(EdgeqError, match="not whole numbers"):
+        score("segmentation", [[[[0.9], [0.1]]]], [[[0.9, 0.0]]])
+
+
 def test_segmentation_ignores_255_and_absent_classes():
     outputs = np.zeros((1, 2, 2, 3))
     outputs[0, 0, 0, 1] = outputs[0, 0, 1, 1] = outputs[0, 1, 0, 0] = outputs[0, 1, 1, 2] = 1

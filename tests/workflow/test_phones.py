@@ -8,6 +8,7 @@ import edgeq
 from edgeq.analysis.app_runtimes import app_runtimes
 from edgeq.data import DatasetOptions, Normalization
 from edgeq.model.model_file import parse_graph
+from tests.oracle.build import TensorSpec, single_op
 
 PHONE = "android-helio-g99"
 
@@ -106,3 +107,11 @@ def test_what_apps_refuse_is_said(models):
     assert not found[0].problems
     assert any("[1, 49, 10, 1], a picture" in problem for problem in found[1].problems)
     assert any("int8" in problem for problem in found[2].problems)
+
+
+def test_a_float_model_without_metadata_wants_some(tmp_path):
+    x, y = TensorSpec((1, 8, 8, 3), "float32"), TensorSpec((1, 192), "float32")
+    found = app_runtimes(parse_graph(single_op("RESHAPE", [x], [y]), "picture"))
+    assert found[1].problems == (
+        "a float32 input wants its mean and std in the metadata (--mean, --std)",
+    )

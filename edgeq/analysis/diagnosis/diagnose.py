@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from edgeq.analysis.diagnosis.advice import (
 )
 from edgeq.analysis.diagnosis.noise import Noise, OwnError, decibels, own_errors, real_range
 from edgeq.analysis.diagnosis.pairs import CONVERSIONS, Pair, match
-from edgeq.analysis.evaluation.layers import layer_errors
+from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.masks import like_masks
@@ -35,6 +35,7 @@ _SAMPLES = 16
 _SAMPLES_FOR_DEAD = 8
 _FINE_DB = 30.0
 _STANDS_OUT = 0.3
+_Place = tuple[int, str]  # an op of the integer model, and the name of its result
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,9 @@ def diagnose(
         noise = own_errors(
             real, integer, path.read_bytes(), Path(model).read_bytes(), pairs, samples
         )
-        accumulated = {found.index: found for found in layer_errors(path, model, samples)}
+        matched = [(pair.op, pair.integer, pair.real.index) for pair in pairs if pair.op]
+        summed = layer_errors(path, model, samples, matched)
+    accumulated = {(found.index, found.name): found for found in summed}
     layers = _rank(noise, accumulated, real, integer)
     whole = next(
         (x.sqnr_db for x in layers if x.name == real.main.tensors[noise.result].name), None
@@ -230,7 +233,7 @@ def _check(real: Graph, integer: Graph) -> None:
 
 
 def _rank(
-    noise: Noise, accumulated: dict[int, Any], real: Graph, integer: Graph
+    noise: Noise, accumulated: Mapping[_Place, LayerError], real: Graph, integer: Graph
 ) -> tuple[LayerDiagnosis, ...]:
     """The layers, most to blame first; of equal ones the noisier, then the earlier first."""
     total = sum(error.effect for error in noise.errors)
@@ -247,13 +250,13 @@ def _layer(
     error: OwnError,
     total: float,
     signal: float,
-    accumulated: dict[int, Any],
+    accumulated: Mapping[_Place, LayerError],
     real: Graph,
     integer: Graph,
 ) -> LayerDiagnosis:
     pair = error.pair
     weights = compare_weights(real, integer, pair.op, pair.real)
-    whole = accumulated.get(pair.op.index) if pair.op else None
+    whole = accumulated.get((pair.op.index, pair.integer.name)) if pair.op else None
     return LayerDiagnosis(
         index=pair.op.index if pair.op else None,
         op=pair.op.name if pair.op else "input",

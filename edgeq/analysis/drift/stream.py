@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compiler.options import CompileOptions
-from edgeq.data import DatasetOptions, Sample, Understood, open_dataset
+from edgeq.data import DatasetOptions, Understood, open_dataset
 from edgeq.devices.registry import open_device
 from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
@@ -118,17 +118,16 @@ class Stream:
                     for i, tensor in enumerate(self._inputs)
                 ]
                 results = without_batch(dequantize(session.run(batch)[0], self._output))
-                for number, sample in enumerate(chunk):
-                    ends = [_at_end(b[number], t) for b, t in zip(batch, self._inputs, strict=True)]
-                    yield self._row(sample, results[number].ravel(), ends, random)
+                for number in range(len(chunk)):
+                    given = [array[number] for array in batch]
+                    yield self._row(given, results[number].ravel(), random)
 
-    def _row(
-        self, sample: Sample, result: Array, ends: list[float], random: np.random.Generator
-    ) -> Row:
+    def _row(self, given: list[Array], result: Array, random: np.random.Generator) -> Row:
         features: list[Array] = []
         reals = []
-        for layout, values in zip(self._layouts, sample.inputs, strict=True):
-            # Data in the input's own integers is taken as it is, with `raw` and without.
+        for layout, values in zip(self._layouts, given, strict=True):
+            # What the model sees: a log of integers and the floats behind it, those beyond the
+            # range too, must fall into the same bins.
             real = dequantize(values, layout.tensor)
             reals.append(real)
             features += layout.split(real.astype(np.float64), random)
@@ -138,7 +137,8 @@ class Stream:
         else:
             several = self._classes and result.size > 1
             features.append(np.array([result.max()]) if several else _some(result, random))
-        sizes = [values.size for values in sample.inputs]
+        ends = [_at_end(v, tensor) for v, tensor in zip(given, self._inputs, strict=True)]
+        sizes = [values.size for values in given]
         at_end = float(np.average(ends, weights=sizes))
         return Row(features, at_end, self._classes, int(answers(result[None], self._kind)[0]))
 
@@ -148,7 +148,6 @@ class _Layout:
 
     def __init__(self, tensor: Tensor, shape: tuple[int, ...], prefix: str) -> None:
         self.tensor = tensor
-        self._step = _step(tensor)
         size = int(np.prod(shape))
         if size <= _MOST_FEATURES:
             self._parts, names = size, "input[{}]"
@@ -157,14 +156,11 @@ class _Layout:
         else:
             self._parts, names = 1, "input"
         self.features = [
-            Feature(prefix + names.format(number), self._step) for number in range(self._parts)
+            Feature(prefix + names.format(number), _step(tensor)) for number in range(self._parts)
         ]
 
     def split(self, real: Array, random: np.random.Generator) -> list[Array]:
-        """One sample's values by feature, on the grid that the model sees."""
-        if self._step:
-            # A log of integers and the floats behind it must fall into the same bins.
-            real = np.round(real / self._step) * self._step
+        """One sample's values by feature."""
         parts = real.reshape(-1, self._parts).T
         return [_some(part, random) for part in parts]
 

@@ -21,6 +21,9 @@ from edgeq.support.array import Array
 # known to be wrong, LiteRT's usual ones.
 _TRACER, _SOUND_TRACER = "local?kernels=reference", "local?delegate=none"
 
+Matched = tuple[Op, Tensor, int]
+"""An op of the integer model, its output tensor, and the float model's tensor index."""
+
 
 @dataclass(frozen=True)
 class LayerError:
@@ -94,7 +97,10 @@ class _Sums:
 
 
 def layer_errors(
-    float_model: str | Path, integer_model: str | Path, samples: Iterable[Sequence[Array]]
+    float_model: str | Path,
+    integer_model: str | Path,
+    samples: Iterable[Sequence[Array]],
+    pairs: Sequence[Matched] | None = None,
 ) -> list[LayerError]:
     """The error of every op whose output tensor has the same name and shape in both models.
 
@@ -102,12 +108,13 @@ def layer_errors(
         float_model: The float .tflite.
         integer_model: The .tflite that was made from it.
         samples: Inputs in real numbers: one array per model input, without a batch axis.
+        pairs: What is compared, where more is known of the two models than names.
 
     Raises:
         EdgeqError: A model cannot be read or run.
     """
     graphs = read_graph(float_model), read_graph(integer_model)
-    pairs = _matching(*graphs)
+    pairs = _matching(*graphs) if pairs is None else pairs
     sums = {tensor.index: _Sums() for _, tensor, _ in pairs}
     device = open_device(_SOUND_TRACER if faults_of_plain_kernels(graphs[1]) else _TRACER)
     options = CompileOptions()
@@ -133,8 +140,8 @@ def _one(graph: Graph, sample: Sequence[Array]) -> list[Array]:
     ]
 
 
-def _matching(real: Graph, integer: Graph) -> list[tuple[Op, Tensor, int]]:
-    """(op, its output tensor, the float model's tensor index) by name and shape."""
+def _matching(real: Graph, integer: Graph) -> list[Matched]:
+    """What both models have, by name and shape."""
     produced = {
         real.main.tensors[index].name: real.main.tensors[index]
         for op in real.main.ops

@@ -81,9 +81,10 @@ def read_recordings(
         samples, clock = read_timed(file, stream, resample=resample)
         _check_end(occurrences, name, clock, len(samples), folder)
         if left is not None:
-            whole_s = clock.at(len(samples))
+            whole, whole_s = len(samples), clock.at(len(samples))
             samples, left = samples[: clock.until(left)], max(left - whole_s, 0.0)
-            if not len(samples):
+            # What is left of the seconds may be too short for an answer.
+            if not len(samples) or (parts and len(samples) < min(whole, stream.first_answer)):
                 break
         if len(samples) < stream.first_answer:
             raise EdgeqError(

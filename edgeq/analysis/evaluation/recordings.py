@@ -232,7 +232,7 @@ def evaluate_recordings(
         heard = _hear(on, path, options, cut, graph, rules)
         other = None
         if also_on is not None:
-            theirs = _hear(also_on, path, options, cut, graph, rules)
+            theirs = _hear(also_on, path, options, cut, graph, rules, reference=also_on != on)
             other = (also_on, [r.events for r in theirs] == [r.events for r in heard])
     tolerance = tolerance_s
     if tolerance is None:
@@ -282,11 +282,18 @@ def _never(rules: Rules, stream: Stream, cut: Recorded) -> Iterator[str]:
 
 
 def _hear(
-    address: str, path: Path, options: CompileOptions, cut: Recorded, graph: Graph, rules: Rules
+    address: str,
+    path: Path,
+    options: CompileOptions,
+    cut: Recorded,
+    graph: Graph,
+    rules: Rules,
+    *,
+    reference: bool = False,
 ) -> list[Recording]:
     output = graph.main.tensors[graph.main.outputs[0]]
     heard = []
-    with open_session(address, path, options) as session:
+    with open_session(address, path, options, reference=reference) as session:
         parts = track(cut.parts, f"recordings on {address}", len(cut.parts))
         for name, samples, spans, clock in parts:
             found = session.hear(samples)

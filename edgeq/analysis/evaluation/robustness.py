@@ -181,6 +181,7 @@ def robustness(
         samples = labelled_data(ours.graph, data, dataset_options, limit, metric)
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
+        said = [*ours.session.warnings, *(theirs.session.warnings if theirs else ())]
     return Robustness(
         str(model),
         ours.graph.sha256,
@@ -190,7 +191,7 @@ def robustness(
         sum(1 for _ in samples),
         tuple(rows),
         samples.understood,
-        ours.session.warnings,
+        tuple(dict.fromkeys((*said, *samples.understood.warnings))),
     )
 
 
@@ -259,6 +260,8 @@ class _Trial:
     def _predict(self, model: _Loaded, disturb: _Disturb) -> Samples:
         # The same seed for every pass, so both models see the same disturbed samples.
         generator = np.random.default_rng(_SEED)
+        if model.graph.keeps_state:
+            model.session.reset()
         samples = (_disturbed(sample, self.spread, disturb, generator) for sample in self.samples)
         return predict(
             model.session,

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.metrics.base import Samples, Score
 from edgeq.metrics.classification import answers
 from edgeq.metrics.labels import class_numbers
+from edgeq.metrics.pixels import UNLABELLED
 from edgeq.support.array import Array
 
 # Of two classes in a thousand samples, chance alone gives a few points more than a half.
@@ -46,6 +47,8 @@ def suspicions(metric: str, samples: Samples, score: Score) -> list[Suspicion]:
         return list(_of_anomalies(score))
     if metric == "regression":
         return list(_of_values(samples, score))
+    if metric == "segmentation":
+        return list(_of_pixels(samples.labels))
     return []
 
 
@@ -111,4 +114,13 @@ def _of_values(samples: Samples, score: Score) -> Iterator[Suspicion]:
             f"The error is no smaller than that of always answering the mean (R2 {r2:.3g}): "
             "labels or inputs may be in other units than those of the training.",
             chance=True,
+        )
+
+
+def _of_pixels(labels: Array) -> Iterator[Suspicion]:
+    counted = np.unique(labels[labels != UNLABELLED])
+    if len(counted) == 1 and (labels == UNLABELLED).any():
+        yield Suspicion(
+            f"All pixels that count have the label {counted[0]:g}: {UNLABELLED} stands for pixels "
+            f"without a label. Masks of 0 and {UNLABELLED} want to be 0 and 1."
         )

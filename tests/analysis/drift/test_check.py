@@ -139,6 +139,20 @@ def test_a_device_s_log_of_integers(model, samples):
     assert not found.drifted
 
 
+def test_values_beyond_the_range_are_in_a_log_what_the_model_saw(tmp_path):
+    tensor = TensorSpec((1, 4), "int8", scale=1 / 128)
+    path = tmp_path / "same.tflite"
+    path.write_bytes(single_op("MAXIMUM", [tensor, tensor], [tensor]))
+    samples = np.random.default_rng(0).normal(0.3, 1, (1000, 4)).astype(np.float32)
+    log = np.clip(np.round(samples * 128), -128, 127).astype(np.int8)
+    of_floats = reference_profile(path, samples)
+    found = check_drift(path, of_floats, log, raw=True)
+    assert not found.drifted
+    assert max(feature.psi for feature in found.features) < 1e-6
+    of_integers = reference_profile(path, log, raw=True)
+    assert not check_drift(path, of_integers, samples).drifted
+
+
 def test_stability_index_by_hand():
     def index(found):  # of so many values that the prior is nothing
         many = 10**9

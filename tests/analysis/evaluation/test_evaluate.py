@@ -11,6 +11,7 @@ from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.outputs import Outputs
+from tests.oracle.build import TensorSpec, single_op
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
 
@@ -230,3 +231,16 @@ def test_one_number_has_a_class_on_each_side_of_its_border():
     )
     assert _same_outputs(ours, theirs, "c", ours.first).same_class == 1
     assert _same_outputs(ours, theirs, "c", None).same_class is None
+
+
+@pytest.mark.parametrize(("most", "told"), [(255, True), (1, False)])
+def test_masks_of_0_and_255_are_told(tmp_path, most, told):
+    """255 is no class: background alone would be counted."""
+    x, y = TensorSpec((1, 2, 2, 1), "float32"), TensorSpec((1, 2, 2, 1), "float32")
+    path = tmp_path / "mask.tflite"
+    path.write_bytes(single_op("LOGISTIC", [x], [y]))
+    inputs = np.float32([[[[-2], [2]], [[2], [-2]]]])
+    found = edgeq.evaluate(
+        path, data=(inputs, most * (inputs[..., 0] > 0).astype(np.uint8)), metric="segmentation"
+    )
+    assert any("want to be 0 and 1" in warning for warning in found.warnings) == told

@@ -452,6 +452,11 @@ def test_more_seconds_than_there_are(place, capsys):
     assert "2 recordings, 12.0 s" in capsys.readouterr().out
 
 
+def test_a_rest_of_the_seconds_that_is_no_answer_is_left_out(place, capsys):
+    assert run(*EVALUATE, "--seconds", 4.01) == 0
+    assert "1 recordings, 4.0 s" in capsys.readouterr().out
+
+
 def test_nothing_happened_and_nothing_was_decided(place, capsys):
     (place / "heard" / "events.csv").write_text("file,start,end,label\n")
     for path in (place / "heard").rglob("*.wav"):

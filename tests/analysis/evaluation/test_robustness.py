@@ -5,8 +5,11 @@ import pytest
 
 from edgeq.analysis.evaluation.comparison import calibration_error, compare_classifiers
 from edgeq.analysis.evaluation.robustness import DISTURBANCES, robustness
+from edgeq.compiler.options import CompileOptions
+from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
+from tests.oracle.build import TensorSpec, single_op
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
 
@@ -49,6 +52,33 @@ def test_data_in_integers_is_refused(models):
             models / "sww_int8.tflite",
             data=(np.zeros((4, 30, 1, 40), np.int8), np.zeros(4, int)),
         )
+
+
+def test_every_pass_begins_in_the_initial_state(tmp_path):
+    """A filter whose last state would be the next disturbance's first."""
+    x, y = TensorSpec((1, 2), "float32"), TensorSpec((1, 2), "float32")
+    weights = {"data": np.eye(2, dtype=np.float32)}
+    state = TensorSpec((1, 2 * 40), "float32", variable=True)
+    time = TensorSpec((2, 40), "float32", data=np.ones((2, 40), np.float32))
+    bias = TensorSpec((2,), "float32", data=np.zeros(2, np.float32))
+    parts = [x, TensorSpec((2, 2), "float32", **weights), time, bias, state]
+    path = tmp_path / "filter.tflite"
+    path.write_bytes(single_op("SVDF", parts, [y], {"rank": 1}, version=3))
+    data = np.random.default_rng(0).normal(0, 1, (60, 2)).astype(np.float32)
+    with open_device("local").open(path, CompileOptions()) as session:
+        sums = session.run([1.25 * data[:, None]])[0][:, 0]
+    found = robustness(path, data=(data, sums), metric="regression")
+    (row,) = (row for row in found.rows if (row.disturbance, row.level) == ("scaling", 1.25))
+    assert row.integer < 1e-5
+
+
+def test_warnings_of_the_data_are_told(tmp_path):
+    x = TensorSpec((1, 2), "int8", scale=1 / 128)
+    path = tmp_path / "same.tflite"
+    path.write_bytes(single_op("MAXIMUM", [x, x], [x]))
+    data = np.random.default_rng(0).normal(0, 3, (50, 2)).astype(np.float32)
+    found = robustness(path, data=(data, np.arange(50) % 2))
+    assert any("lie outside" in warning for warning in found.warnings)
 
 
 def test_another_model_to_compare_with_is_refused(models):
