@@ -8,7 +8,8 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware import flashing
-from edgeq.firmware.create import read_project
+from edgeq.firmware.building import elf_of, make_images
+from edgeq.firmware.create import Project, read_project
 from edgeq.support.result import Result
 
 _USUAL_BAUD = 115200
@@ -61,9 +62,13 @@ def flash_project(
     project = read_project(folder)
     target = project.target
     chosen = flashing.choose_tool(target, tool)
-    image = project.folder.absolute() / "build" / project.name  # tools run elsewhere
+    elf = elf_of(project)
+    image = project.folder / "build" / project.name if elf is None else elf.with_suffix("")
+    image = image.absolute()  # tools run elsewhere
     if not dry_run:
-        _check_ready(image, flashing.FLASH_TOOLS[chosen].reaches_by, probe, port)
+        _check_ready(project, flashing.FLASH_TOOLS[chosen].reaches_by, probe, port)
+        if elf is not None:  # CMake alone makes a new one, and leaves other formats as they were
+            make_images(elf, target)
     commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)
     if announce is not None:
         for command in commands:
@@ -78,11 +83,10 @@ def flash_project(
     )
 
 
-def _check_ready(image: Path, reaches_by: str, probe: str, port: str) -> None:
-    if not image.with_suffix(".elf").is_file() and not (image.parent / "flash_args").is_file():
-        raise EdgeqError(
-            "The project is not built.", str(image.parent), f"edgeq build {image.parent.parent}"
-        )
+def _check_ready(project: Project, reaches_by: str, probe: str, port: str) -> None:
+    build = project.folder / "build"
+    if elf_of(project) is None and not (build / "flash_args").is_file():
+        raise EdgeqError("The project is not built.", str(build), f"edgeq build {project.folder}")
     if reaches_by == "probe" and not probe:
         probes = flashing.attached_probes()
         if len(probes) > 1:
