@@ -11,7 +11,6 @@ from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.devices import inventory
 from edgeq.devices.address import Address
-from edgeq.devices.registry import address_of
 from edgeq.errors import UsageError
 from edgeq.support.terminal import say
 
@@ -145,6 +144,8 @@ def probe(ctx: click.Context, address: str, as_json: bool) -> None:
 
 
 def _ssh_address(text: str) -> Address:
+    from edgeq.devices.registry import address_of
+
     address = address_of(text)
     if address.scheme != "ssh":
         raise UsageError(f"'{text}' has no host key.", hint="an ssh://user@host address")
