@@ -78,11 +78,12 @@ def test_two_at_once_take_turns_and_print_their_own_figures(server, models, tmp_
     assert "9,000.0 (mean)" in table  # the tool tells no median
     waits = open_device(address(server, tmp_path / "slow") + "&wait=0.2")
     with waits.open(model, CompileOptions()) as late, waits.open(model, CompileOptions()) as soon:
-        threading.Thread(target=soon.profile, args=(ProfileOptions(ops=False),)).start()
+        first = threading.Thread(target=soon.profile, args=(ProfileOptions(ops=False),))
+        first.start()
         time.sleep(0.5)
         with pytest.raises(EdgeqError, match="busy: another edgeq on this machine is measuring"):
             late.profile(ProfileOptions())
-        time.sleep(2)
+        first.join()
 
 
 def test_how_long_is_said_to_the_tool(server, stand_in, models, tmp_path):
