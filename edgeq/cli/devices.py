@@ -10,7 +10,7 @@ from rich.table import Table
 from edgeq.cli.shared.common import json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.devices import inventory
-from edgeq.devices.address import Address, parse_address
+from edgeq.devices.address import Address
 from edgeq.errors import UsageError
 from edgeq.support.terminal import say
 
@@ -78,6 +78,8 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
             raise UsageError("--remove takes the group's name only.")
         inventory.set_group(group, names)
         say(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
+        if as_json:
+            print_json({"groups": {group: list(names)} if names else {}})
         return
     known = inventory.read_inventory().groups
     if group:
@@ -142,9 +144,9 @@ def probe(ctx: click.Context, address: str, as_json: bool) -> None:
 
 
 def _ssh_address(text: str) -> Address:
-    address = parse_address(text)
-    if address.scheme == "name":
-        address = parse_address(inventory.resolve(address.rest))
+    from edgeq.devices.registry import address_of
+
+    address = address_of(text)
     if address.scheme != "ssh":
         raise UsageError(f"'{text}' has no host key.", hint="an ssh://user@host address")
     return address

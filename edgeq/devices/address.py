@@ -61,7 +61,8 @@ def parse_address(text: str) -> Address:
         UsageError: The text is no address, or holds a password.
     """
     body, _, query_text = text.strip().partition("?")
-    query = dict(parse_qsl(query_text, keep_blank_values=True))
+    # In forms a plus is a blank; here it stands for itself, as in a folder's name.
+    query = dict(parse_qsl(query_text.replace("+", "%2B"), keep_blank_values=True))
     scheme, colon, rest = body.partition(":")
     if scheme in _ALONE and scheme != "wasm" and not colon:
         return Address(text, scheme, "", query)

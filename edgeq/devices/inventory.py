@@ -143,7 +143,7 @@ def members(group: str) -> list[tuple[str, str]]:
     """(name, address) of the devices of a group, in its order.
 
     Raises:
-        EdgeqError: There is no such group, or it names a device that is not there.
+        EdgeqError: There is no such group, it is empty, or it names a device that is not there.
     """
     inventory = read_inventory()
     if group not in inventory.groups:
@@ -152,6 +152,11 @@ def members(group: str) -> list[tuple[str, str]]:
             f"There is no group '{group}'; the inventory has {known}.",
             hint=f"edgeq devices groups {group} DEVICE...",
         )
+    if not inventory.groups[group]:
+        raise EdgeqError(
+            f"The group '{group}' has no devices.", str(path()),
+            f"edgeq devices groups {group} DEVICE...",
+        )  # fmt: skip
     return [
         (name, _address(inventory.devices, name) if parse_address(name).scheme == "name" else name)
         for name in inventory.groups[group]
@@ -215,6 +220,8 @@ def set_group(group: str, names: Iterable[str]) -> None:
         groups = {key: value for key, value in inventory.groups.items() if key != group}
         if wanted:
             groups[group] = wanted
+        elif group not in inventory.groups:
+            raise EdgeqError(f"There is no group '{group}'.", str(path()), "edgeq devices groups")
         _write(Inventory(inventory.devices, groups))
 
 

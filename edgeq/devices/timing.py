@@ -31,14 +31,22 @@ def measure_latency(
     """
     first = _time_us(call)
     warmup = _warm_up(call, options.warmup)
-    runs, seconds = options.runs, options.seconds
-    if seconds is None:
-        seconds = DEFAULT_SECONDS if runs is None else math.inf
-    end = time.perf_counter() + seconds
+    seconds = limit_s(options)
+    end = math.inf if seconds is None else time.perf_counter() + seconds
     samples = [_time_us(call)]
-    while len(samples) < (runs or MAX_RUNS) and time.perf_counter() < end:
+    while len(samples) < (options.runs or MAX_RUNS) and time.perf_counter() < end:
         samples.append(_time_us(call))
     return summarize(samples, warmup=1 + warmup, first=first), samples
+
+
+def limit_s(options: ProfileOptions) -> float | None:
+    """Seconds after which the timed part ends; None where only its calls are counted."""
+    given = [
+        each for each in (options.seconds, options.extra.get("sustained_s")) if each is not None
+    ]
+    if given:
+        return float(min(given))
+    return DEFAULT_SECONDS if options.runs is None else None
 
 
 def disturbances(samples: Sequence[float]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq.boards.target import Target
 from edgeq.boards.target_schema import APP_TEMPLATES
 from edgeq.compiler.build.compiler import DoesNotFit, too_large
 from edgeq.compiler.build.toolchain import version_of
@@ -144,25 +145,38 @@ def _run(command: Sequence[str], project: Project) -> None:
         raise EdgeqError(f"{' '.join(command)} failed:\n{done.tail(15)}", str(folder), hint)
 
 
+def elf_of(project: Project) -> Path | None:
+    """The image that a build has left behind, if its build system leaves one there."""
+    build = project.folder / "build"
+    places = (build / f"{project.name}.elf", build / "zephyr" / "zephyr.elf")
+    return next((place for place in places if place.is_file()), None)
+
+
+def make_images(elf: Path, target: Target) -> list[Path]:
+    """Write an image in the formats that flashing tools take, beside it.
+
+    Raises:
+        EdgeqError: It is no image.
+    """
+    segments = read_segments(elf)
+    images = [elf.with_suffix(".hex")]
+    write_whole(images[0], intel_hex(segments))
+    family = target.flash_tools.get("uf2", "").partition(":")[0]
+    if family:
+        images.append(elf.with_suffix(".uf2"))
+        write_whole(images[1], uf2(segments, int(family, 16)))
+    return images
+
+
 def _collect(project: Project) -> Build:
     """What the build has left behind, and UF2 and HEX made of it."""
     build = project.folder / "build"
-    elf = build / f"{project.name}.elf"
-    if not elf.is_file():
-        zephyr = build / "zephyr" / "zephyr.elf"
-        elf = zephyr if zephyr.is_file() else elf
-    if not elf.is_file():
+    elf = elf_of(project)
+    if elf is None:
         return Build(project, None)
-    segments = read_segments(elf)
-    images = [elf, elf.with_suffix(".hex")]
-    write_whole(images[1], intel_hex(segments))
-    binary = elf.with_suffix(".bin")
-    if binary.is_file():
-        images.append(binary)
-    family = project.target.flash_tools.get("uf2", "").partition(":")[0]
-    if family:
-        images.append(elf.with_suffix(".uf2"))
-        write_whole(images[-1], uf2(segments, int(family, 16)))
+    images = [elf, *make_images(elf, project.target)]
+    if elf.with_suffix(".bin").is_file():
+        images.append(elf.with_suffix(".bin"))
     map_file = elf.with_suffix(".map")
     if not map_file.is_file():
         return Build(project, elf, tuple(images))

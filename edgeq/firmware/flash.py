@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.firmware import flashing
+from edgeq.firmware.building import make_images
 from edgeq.firmware.create import Project, read_project
 from edgeq.support.result import Result
 
@@ -79,6 +80,8 @@ def flash_project(
     image = _image(project)
     if not dry_run:
         _check_ready(image, chosen, probe, port)
+        if (elf := image.with_suffix(".elf")).is_file():
+            make_images(elf, target)  # CMake alone leaves other formats as they were
     commands = flashing.flash_commands(target, chosen, image, probe=probe, port=port)
     if announce is not None:
         for command in commands:

@@ -8,13 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.boards.emulators import qemu_command
 from edgeq.boards.target import Target
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.firmware.tools import run_tool
+from edgeq.support.output import NO_ROOM
 
 _TIMEOUT_S = 300
 _COPY = "image"
@@ -153,6 +154,7 @@ def _avrdude(job: Job) -> list[list[str]]:
 def _dfu_util(job: Job) -> list[list[str]]:
     vendor, product, *address = job.argument.split(":")
     where = ["-s", f"{address[0]}:leave"] if address else ["-R"]
+    where += ["-S", job.probe] if job.probe else []
     return [["dfu-util", "-d", f"{vendor}:{product}", "-a", "0", *where, "-D", job.file("bin")]]
 
 
@@ -223,12 +225,19 @@ def flash_commands(
     """The command lines that flash an image; the pseudo-program "copy" copies to a volume.
 
     Raises:
-        UsageError: The probe is none.
+        UsageError: The probe is none, or the tool takes none: another board would be flashed.
     """
     if not _PROBE.fullmatch(probe):
         raise UsageError(f"{probe!r:.100} is no serial number of a probe.")
     job = Job(target, image, target.flash_tools[tool], probe, port)
-    return FLASH_TOOLS[tool].commands(job)
+    commands = FLASH_TOOLS[tool].commands(job)
+    if probe and commands == FLASH_TOOLS[tool].commands(replace(job, probe="")):
+        by = FLASH_TOOLS[tool].reaches_by
+        raise UsageError(
+            f"{tool} takes no --probe.",
+            hint="--port says which board" if by == "port" else "attach that board alone",
+        )
+    return commands
 
 
 def run_flash(target: Target, tool: str, image: Path, commands: Sequence[Sequence[str]]) -> None:
@@ -322,4 +331,12 @@ def _copy_uf2(target: Target, command: Sequence[str]) -> None:
             f"The boot loader of {target.title} is not mounted ({destination}).",
             hint="hold its boot button while plugging it in, or press reset twice",
         )
-    shutil.copy(source, destination)
+    if not Path(source).is_file():
+        raise EdgeqError("The image is not there as a UF2 file.", source, "edgeq build")
+    try:
+        shutil.copy(source, destination)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        what = f"The image cannot be copied: {error.strerror or error}."
+        raise EdgeqError(what, destination, _REPLUG) from error

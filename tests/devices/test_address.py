@@ -18,3 +18,8 @@ def test_what_there_are_several_of_takes_one(scheme):
     assert parse_address(f"{scheme}:x").rest == "x"
     with pytest.raises(UsageError, match="is no device address"):
         parse_address(f"{scheme}:")
+
+
+def test_a_plus_is_a_plus():
+    query = parse_address("ssh://pi@host?dir=/data/c++/a%20b").query
+    assert query["dir"] == "/data/c++/a b"

@@ -86,6 +86,15 @@ def test_mistakes_are_said():
         inventory.add("a", "c")
 
 
+def test_a_group_without_devices_measures_nothing(cli):
+    inventory.path().parent.mkdir(parents=True)
+    inventory.path().write_text("[groups]\nempty = []\n")
+    for command in (["profile", "any.tflite", "--on"], ["devices", "probe"]):
+        done = cli(*command, "group:empty")
+        assert done.code == 1
+        assert "The group 'empty' has no devices" in done.err
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -109,7 +118,10 @@ def test_the_commands(cli):
     listed = cli("devices", "list", "--json").json["devices"]
     assert listed == [{"name": "pi4", "address": "ssh://pi@10.0.0.7", "groups": ["lab"]}]
     assert "lab: pi4" in cli("devices", "groups").out
+    made = cli("devices", "groups", "desk", "pi4", "--json")
+    assert made.json == {"groups": {"desk": ["pi4"]}}
     assert cli("devices", "groups", "lab", "--remove").code == 0
+    assert cli("devices", "groups", "lab", "--remove").code == 1
     assert cli("devices", "remove", "pi4").code == 0
     assert cli("devices", "remove", "pi4").code == 1
     assert cli("devices", "probe", "local").code == 2

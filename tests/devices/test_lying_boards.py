@@ -124,3 +124,32 @@ def test_a_lie_is_an_error_in_time(models, lie, monkeypatch):
     assert time.monotonic() - begin < 5
     assert "\033" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def chip(models, lies, clock_hz=84_000_000):
+    """What a board says that is no emulator's."""
+    hello = OK + struct.pack("<BBBIB", 2, 1, 0, clock_hz, 0) + b"nucleo-f446re"
+    return use(models, {Request.HELLO: hello, **lies})
+
+
+def test_a_call_takes_no_longer_than_its_answer(models):
+    with pytest.raises(EdgeqError, match=r"call took 51.1 s; its answer came after 0.0 s"):
+        chip(models, {Request.INVOKE: OK + struct.pack("<I", 2**32 - 1)})
+
+
+def test_a_counter_that_goes_round(models, monkeypatch):
+    """Of 32 bits: at 4 GHz for a second, here."""
+    honest = Board._say
+
+    def slow(self, frame, body):
+        if frame.type == Request.INVOKE:
+            honest(self, frame, bytes([Status.WORKING]))
+            time.sleep(1.2)
+        honest(self, frame, body)
+
+    monkeypatch.setattr(Board, "_say", slow)
+    found = chip(models, {}, clock_hz=2**32 - 1)
+    assert found.cycles is None
+    assert found.latency_us is None
+    assert found.ops == ()
+    assert "longer than the 1.0 s in which the board's counter" in found.warnings[0]

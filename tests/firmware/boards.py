@@ -7,6 +7,7 @@ import random
 import re
 import select
 import shutil
+import struct
 import subprocess
 import threading
 import time
@@ -24,6 +25,13 @@ from tests.tools import need
 def need_tools(*programs: str) -> None:
     for program in ("cmake", *programs):
         need(shutil.which(program), program)
+
+
+def little_elf(data: bytes, address: int = 0x10000000) -> bytes:
+    """An image for a 32-bit Arm core with one segment."""
+    head = struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, address, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    segment = struct.pack("<8I", 1, 84, address, address, len(data), len(data), 5, 4)
+    return b"\x7fELF\1\1\1" + bytes(9) + head + segment + data
 
 
 def build(models: list[Path], folder: Path, target: str, **options) -> Path:

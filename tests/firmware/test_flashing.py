@@ -1,5 +1,6 @@
 """Flashing commands: one for every board and tool; what is missing is named."""
 
+import errno
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from edgeq.firmware.flashing import (
 )
 from edgeq.firmware.tools import run_tool
 from tests.compiler.codegen.test_golden import small_model
+from tests.firmware.boards import little_elf
 from tests.tools import need
 
 IMAGE = Path("fw/build/kws")
@@ -39,7 +41,7 @@ def commands(name, tool, **options):
 )
 def test_every_board_has_commands(target):
     for tool in target.flash_tools:
-        lines = flash_commands(target, tool, IMAGE, probe="1234", port="/dev/ttyACM0")
+        lines = flash_commands(target, tool, IMAGE, port="/dev/ttyACM0")
         assert all(line and all(line) for line in lines)
     assert choose_tool(target) in target.flash_tools
 
@@ -92,6 +94,20 @@ def test_a_probe_is_passed_on():
     assert "adapter serial 77" in commands("nucleo-f446re", "openocd", probe="77")[0]
 
 
+@pytest.mark.parametrize(
+    "target", [t for t in all_targets() if t.flash_tools], ids=lambda t: t.name
+)
+def test_a_probe_is_passed_on_or_refused(target):
+    for tool in target.flash_tools:
+        try:
+            (first, *_) = flash_commands(target, tool, IMAGE, probe="1234")
+        except UsageError as error:
+            assert f"{tool} takes no --probe" in str(error)
+            assert tool in ("uf2", "esptool", "bossac", "avrdude", "teensy-loader")
+        else:
+            assert any("1234" in word for word in first)
+
+
 def test_a_tool_that_does_not_flash_this_board():
     with pytest.raises(UsageError) as caught:
         choose_tool(load_target("nucleo-f446re"), "esptool")
@@ -124,7 +140,7 @@ def built(models, tmp_path, cli):
     arguments = ["compile", models / "sww_int8.tflite", "-n", "sww", "-o", folder]
     assert cli(*arguments, "--project", "bare-metal", "-t", "nucleo-f446re").code == 0
     (folder / "build").mkdir()
-    (folder / "build" / "sww.elf").write_bytes(b"image")
+    (folder / "build" / "sww.elf").write_bytes(little_elf(b"image"))
     return folder
 
 
@@ -201,7 +217,7 @@ def test_the_image_of_zephyr_lies_where_zephyr_puts_it(project, tool, cli, tmp_p
     folder = project("zephyr", "nrf52840-dk")
     assert "The project is not built" in cli("flash", folder).err
     (folder / "build" / "zephyr").mkdir(parents=True)
-    (folder / "build" / "zephyr" / "zephyr.elf").write_bytes(b"image")
+    (folder / "build" / "zephyr" / "zephyr.elf").write_bytes(little_elf(b"image"))
     done = cli("flash", folder)
     assert done.code == 0, done.err
     assert f"{folder}/build/zephyr/zephyr.hex" in (tmp_path / "said").read_text()
@@ -230,7 +246,7 @@ def test_firmware_without_the_protocol_is_not_asked_what_it_runs(project, tool, 
     tool("bossac", "exit 0")
     folder = project("mlperf-tiny", "arduino-zero")
     (folder / "build").mkdir()
-    (folder / "build" / "small.elf").write_bytes(b"image")
+    (folder / "build" / "small.elf").write_bytes(little_elf(b"image"))
     done = cli("flash", folder, "--tool", "bossac", "--port", "/dev/nowhere", "--json")
     assert done.code == 0, done.err
     assert done.json["verified"] is None
@@ -323,7 +339,7 @@ def test_a_flashing_tool_runs_nothing_of_the_current_folder(models, strangers, c
     assert cli("compile", models / "ad01_int8.tflite", "-n", "ad", "-o", "fw", *options).code == 0
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     Path("fw/build").mkdir()
-    Path("fw/build/ad.elf").write_bytes(b"image")
+    Path("fw/build/ad.elf").write_bytes(little_elf(b"image"))
     Path("fw/build/ad.hex").write_text(":00000001FF\n")
     # Nothing listens there; pyOCD has read its settings by then.
     words = ("flash", "fw", "--tool", "pyocd", "--probe", "remote:127.0.0.1:1")
@@ -484,3 +500,45 @@ def test_only_a_mounted_disk_is_a_boot_loader(tmp_path, monkeypatch):
     assert _mounted("RPI-RP2", [str(tmp_path), str(tmp_path / "*")]) == str(backup)
     (backup / "INFO_UF2.TXT").unlink()
     assert _mounted("RPI-RP2", [str(tmp_path / "*")]) == ""
+
+
+@pytest.fixture
+def pico(models, tmp_path, cli, monkeypatch):
+    """The build folder of a project whose board is flashed as a volume: a folder, here."""
+    folder, volume = tmp_path / "pico", tmp_path / "RPI-RP2"
+    arguments = ["compile", models / "sww_int8.tflite", "-n", "sww", "-o", folder]
+    assert cli(*arguments, "--project", "bare-metal", "-t", "raspberry-pi-pico").code == 0
+    (folder / "build").mkdir()
+    volume.mkdir()
+    monkeypatch.setattr("edgeq.firmware.flashing._mounted", lambda _: str(volume))
+    return folder / "build"
+
+
+def test_what_is_flashed_is_the_image_that_is_there(pico, cli, tool, tmp_path):
+    """CMake alone makes a new ELF file, and leaves the UF2 file of the build before."""
+    (pico / "sww.elf").write_bytes(little_elf(b"new one"))
+    (pico / "sww.uf2").write_bytes(b"of the build before")
+    assert cli("flash", pico.parent, "--tool", "uf2").code == 0
+    assert (tmp_path / "RPI-RP2" / "sww.uf2").read_bytes()[32:39] == b"new one"
+    tool("picotool", f'cp "$4" {tmp_path}/given')
+    (pico / "sww.elf").write_bytes(little_elf(b"newest!"))
+    os.environ["PATH"] += ":/bin:/usr/bin"
+    assert cli("flash", pico.parent, "--tool", "picotool").code == 0
+    assert (tmp_path / "given").read_bytes()[32:39] == b"newest!"
+
+
+def test_an_image_that_cannot_be_copied(pico, cli, monkeypatch):
+    (pico / "sww.elf").write_bytes(little_elf(b"image"))
+
+    def unplugged(*_):
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr("shutil.copy", unplugged)
+    done = cli("flash", pico.parent, "--tool", "uf2")
+    assert done.code == 1
+    assert "cannot be copied: No such device" in done.err
+    (pico / "sww.elf").write_bytes(b"no image")
+    assert "image cannot be read" in cli("flash", pico.parent, "--tool", "uf2").err
+    (pico / "sww.elf").rename(pico / "flash_args")
+    (pico / "sww.uf2").unlink()
+    assert "The project is not built" in cli("flash", pico.parent, "--tool", "uf2").err

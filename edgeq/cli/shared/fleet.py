@@ -16,6 +16,7 @@ from edgeq.analysis.fleet.groups import probe_group
 from edgeq.analysis.fleet.results import FleetReport, FleetResult
 from edgeq.cli.shared.common import print_json
 from edgeq.cli.shared.tables import result_console, show_columns
+from edgeq.devices.base import Latency
 from edgeq.report.account import energy_lines, figure_text
 from edgeq.report.units import megabytes
 
@@ -157,9 +158,14 @@ def _cells(result: FleetResult, *, counted: bool) -> list[str]:
         result.name,
         str(found.device.get("cpu")),
         str(found.device.get("runtime")),
-        f"{latency.typical:,.1f}" if latency else "",
+        _middle(latency) if latency else "",
         f"{latency.p99:,.1f}" if latency and latency.p99 is not None else "",
         *([cycles] if counted else []),
         megabytes(peak),
         "yes" if found.valid else "no",
     ]
+
+
+def _middle(latency: Latency) -> str:
+    """The median; where a tool tells none the mean, which says so."""
+    return f"{latency.mean:,.1f} (mean)" if latency.p50 is None else f"{latency.p50:,.1f}"

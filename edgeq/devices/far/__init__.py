@@ -14,12 +14,13 @@ Host to device:
                 a fresh process holds the model; answered by `loaded`
     run         `calls` and `data` (base64: per call, every input in order);
                 answered by `outputs` with `data`, the same for outputs
-    measure     `warmup` (-1: until steady), `runs` (0: by time), `seconds`, `pace_hz`, `data`;
-                `samples` lines, then `measured`
+    measure     `warmup` (-1: until steady), `runs` (0: by time), `seconds` (-1: by runs),
+                `pace_hz`, `data`; `samples` lines, then `measured`
     ops         `runs`, `data`; answered by `profiled`: names, indices and times of the ops
     end         the agent leaves
 
 Unasked, the device sends `hello` once, and `beat` every second: clocks and the files and
-commands it was told to watch. A device that hears nothing for EDGEQ_SILENCE seconds takes
-the link for lost: it kills what it started, its SSH session and itself.
+commands it was told to watch; one more with `begins` when a measurement begins. A device that
+hears nothing for EDGEQ_SILENCE seconds takes the link for lost: it kills what it started, its SSH
+session and itself.
 """

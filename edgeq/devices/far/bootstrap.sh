@@ -94,7 +94,7 @@ folders() {
     [ -n "$root" ] && echo "exec $root"
     root=${root:-$spare}
     if [ -n "$root" ]; then
-        section root; echo "$root"
+        section root; printf '%s\n' "$root" 2>/dev/null || echo "$root" # echo obeys backslashes
         cd "$root" || return
         section free; df -kP .
         section cached; ls -ln .

@@ -155,7 +155,7 @@ class Supervisor:
             return
         self.current = command
         if command["do"] == "measure":
-            self.beat()  # the state of the device just before
+            self.beat(begins=True)  # the state of the device just before
         try:
             send(self.worker.commands, **command)
         except OSError:
@@ -241,10 +241,11 @@ class Supervisor:
         kill_session()
         os._exit(1)
 
-    def beat(self) -> None:
-        """Tell the clocks, and the text of everything that is watched."""
+    def beat(self, *, begins: bool = False) -> None:
+        """Tell the clocks, the text of everything that is watched, and whether a run begins."""
         texts = [_read(source) for source in self.watch]
-        send(1, event="beat", monotonic_s=time.monotonic(), wall_s=time.time(), texts=texts)
+        now, wall = time.monotonic(), time.time()
+        send(1, event="beat", begins=begins, monotonic_s=now, wall_s=wall, texts=texts)
 
 
 def _unread_bytes() -> int:

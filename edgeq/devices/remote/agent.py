@@ -110,6 +110,8 @@ class Agent:
                 end = time.monotonic() + patience_s
 
     def _keep(self, beat: Message) -> None:
+        if beat.get("begins") is True:
+            self.snapshots.clear()  # of the time in which somebody else measured there
         if len(self.snapshots) >= _MOST_SNAPSHOTS:
             raise answers.DamagedAnswer("beat")
         self.snapshots.append(record.read_snapshot(beat, self.facts))

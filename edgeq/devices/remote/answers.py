@@ -41,7 +41,7 @@ class Measured:
     """The end of a measurement; its samples came before.
 
     Attributes:
-        cpu_s: Processor time of the process during the timed part.
+        cpu_s: Processor time of the process from the first call to the last, warm-up included.
         outputs: Bytes of all outputs for the given input.
     """
 

@@ -6,6 +6,7 @@ It makes its own inputs and gives no answers: its figures are taken as they are,
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,8 @@ from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.ops import UNKNOWN
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
-from edgeq.devices.timing import DEFAULT_SECONDS
+from edgeq.devices.remote.turns import turn
+from edgeq.devices.timing import DEFAULT_SECONDS, limit_s
 from edgeq.errors import EdgeqError, UsageError, blamed_on_the_device
 from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
@@ -91,7 +93,7 @@ class BenchmarkSession(Session):
     def _push(self) -> str:
         """The path of the tool on the device, after everything needed is there."""
         wanted, given = [self._model], self._device.options.program
-        own = Path(given).expanduser() if given else None
+        own = Path(os.path.expanduser(given)) if given else None  # noqa: PTH111  (~nobody stays)
         if own is not None and own.is_file():
             wanted.append(artifacts.artifact(own, ".bin"))
         push(self._link, self._shell, self._facts, wanted, self._device.options.cache_bytes)
@@ -122,7 +124,13 @@ class BenchmarkSession(Session):
         """Nothing: every run of the tool is a process of its own."""
 
     def profile(self, options: ProfileOptions) -> Measurement:
-        """What the tool says, in one run, and per op in another, which is slower."""
+        """What the tool says, in one run, and per op in another, which is slower.
+
+        Raises:
+            UsageError: Calls at a pace, which the tool does not make.
+        """
+        if options.extra.get("paced_hz"):
+            raise UsageError(f"--paced has no meaning for {RUNTIME}.", hint="another ?runtime=")
         found = self._benchmark(options, profiling=False)
         profiled = self._benchmark(options, profiling=True) if options.ops else None
         rows = list(profiled.ops) if profiled else []
@@ -183,16 +191,15 @@ class BenchmarkSession(Session):
 
     def _benchmark(self, options: ProfileOptions, *, profiling: bool) -> BenchmarkOutput:
         extra = options.extra
-        seconds = float(extra.get("sustained_s") or options.seconds or DEFAULT_SECONDS)
-        by_count = options.runs is not None
+        seconds = limit_s(options)
         root = self._facts.root or "."
         words = [
             self._program,
             f"--graph={root}/{self._model.name}",
             f"--num_threads={int(extra.get('threads') or self._device.options.threads)}",
             f"--num_runs={options.runs or 1}",
-            f"--min_secs={0 if by_count else seconds:g}",
-            f"--max_secs={math.ceil(max(seconds, _SPARE_S if by_count else 0))}",
+            f"--min_secs={0 if options.runs else seconds:g}",
+            f"--max_secs={math.ceil(_SPARE_S if seconds is None else max(seconds, 1))}",
             f"--warmup_runs={1 if options.warmup is None else options.warmup}",
             f"--enable_op_profiling={'true' if profiling else 'false'}",
             *flags(self._delegate, self._program.rpartition("/")[0]),
@@ -203,14 +210,19 @@ class BenchmarkSession(Session):
         if cpu:
             check_cores(cpu, self._facts, self._device.address)
             words = ["taskset", f"{sum(1 << int(core) for core in cpu.split(',')):x}", *words]
-        log = f"{root}/benchmark.{self._model.sha256[:16]}.part"
+        # Of this session alone ($$ is its shell): others may measure there, with another delegate.
+        logs, log = quoted(f"{root}/benchmark."), f"{quoted(f'{root}/benchmark.')}$$.part"
         command = " ".join(map(quoted, words))
         folder = quoted(self._program.rpartition("/")[0])
-        status, _ = self._shell.do(
-            f"LD_LIBRARY_PATH={folder}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} "
-            f"{command} >{quoted(log)} 2>&1",
-            2 * seconds + _SPARE_S,
-        )
+        host = self._device.options
+        with turn(self._link, host.wait_s):
+            status, _ = self._shell.do(
+                f"for f in {logs}*.part; do p=${{f%.part}}; "
+                f'kill -0 "${{p##*.}}" 2>/dev/null || rm -f "$f"; done; '
+                f"LD_LIBRARY_PATH={folder}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} "
+                f"{command} >{log} 2>&1",
+                2 * (seconds or DEFAULT_SECONDS) + _SPARE_S,
+            )
         text = self._fetch(log)
         found = read_output(text)
         if status or not found.timed.get("count"):
@@ -223,9 +235,9 @@ class BenchmarkSession(Session):
         return found
 
     def _fetch(self, path: str) -> str:
-        """The text of a file on the device, which is removed there."""
+        """The text of a file on the device, a word of shell; it is removed there."""
         _, text = self._shell.do(
-            f"cat {quoted(path)}; rm -f {quoted(path)}",
+            f"cat {path}; rm -f {path}",
             _FETCH_S, tabs=True, most_bytes=_LONGEST_OUTPUT_BYTES,
         )  # fmt: skip
         return text

@@ -9,7 +9,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.remote import agent, benchmark
 from edgeq.devices.remote.facts import HostFacts
 from edgeq.devices.remote.host import Host
-from edgeq.devices.remote.runtimes import possible
+from edgeq.devices.remote.runtimes import asks_for_c, possible
 from edgeq.devices.remote.session import RemoteSession
 
 
@@ -22,6 +22,7 @@ class RemoteDevice(Host):
     ) -> RemoteSession | benchmark.BenchmarkSession:
         """A session with `model` on the device, loaded."""
         if self.options.runtime == benchmark.RUNTIME:
+            asks_for_c(options, benchmark.RUNTIME)
             return benchmark.BenchmarkSession(self, model)
         return RemoteSession(self, model, options)
 

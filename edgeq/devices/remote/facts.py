@@ -134,7 +134,7 @@ def read_facts(sections: Mapping[str, str]) -> HostFacts:
     android = sections.get("android", "").split("\n")
     glibc, libc = _libc(sections)
     folders = [line.split(" ", 1) for line in sections.get("folders", "").splitlines() if line]
-    root = sections.get("root", "").strip() or None
+    root = sections.get("root", "").strip("\n") or None
     python = _python(sections.get("python", ""))
     bits = _BITS.get(whole(sections.get("bits", "")) or 0, python.bits if python else None)
     if bits == 32 and machine == "aarch64":

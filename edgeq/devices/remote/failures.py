@@ -16,6 +16,16 @@ from edgeq.model.model_file import read_graph
 _LONGEST_WORDS = 8000
 
 
+def busy(where: str, who: str) -> EdgeqError:
+    """The error that somebody else measures on a device."""
+    error = EdgeqError(
+        f"The device is busy: {who} is measuring on it.",
+        where, "wait for it, or let edgeq wait: ?wait=120",
+    )  # fmt: skip
+    error.of_device = True
+    return error
+
+
 def explain(
     message: Mapping[str, Any], where: str, facts: HostFacts, model: Path, doing: str
 ) -> EdgeqError:
@@ -25,12 +35,7 @@ def explain(
     number = message.get("signal")
     number = number if isinstance(number, int) else 0
     if kind == "busy":
-        busy = EdgeqError(
-            f"The device is busy: {text} is measuring on it.",
-            where, "wait for it, or let edgeq wait: ?wait=120",
-        )  # fmt: skip
-        busy.of_device = True
-        return busy
+        return busy(where, text)
     if kind == "memory" or (kind == "died" and number == signal.SIGKILL):
         free = facts.available_bytes
         return EdgeqError(

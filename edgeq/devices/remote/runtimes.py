@@ -106,11 +106,7 @@ def choose(request: Request, wanted: str) -> Plan:
         EdgeqError: None fits; the reasons are listed.
     """
     reasons: list[str] = []
-    options = request.compile_options
-    if options.frontend is not None or options.isa or options.dispatch:
-        if wanted not in ("", "c"):
-            what = "Front ends" if options.frontend is not None else "--isa and --dispatch"
-            raise UsageError(f"{what} are for generated C, not {wanted}.", hint="?runtime=c")
+    if asks_for_c(request.compile_options, wanted):
         wanted = "c"
     for name, runtime in _RUNTIMES.items():
         if wanted in ("", name):
@@ -123,6 +119,20 @@ def choose(request: Request, wanted: str) -> Plan:
         "No runtime can run this model on this device:\n  " + "\n  ".join(reasons),
         hint="edgeq devices probe ADDRESS shows what the device has",
     )
+
+
+def asks_for_c(options: CompileOptions, wanted: str) -> bool:
+    """Whether options are for generated C alone.
+
+    Raises:
+        UsageError: They are, and another runtime is wanted.
+    """
+    if options.frontend is None and not options.isa and not options.dispatch:
+        return False
+    if wanted not in ("", "c"):
+        what = "--isa and --dispatch" if options.frontend is None else "Front ends"
+        raise UsageError(f"{what} are for generated C, not {wanted}.", hint="?runtime=c")
+    return True
 
 
 def possible(request: Request) -> dict[str, str]:

@@ -24,6 +24,7 @@ from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
 from edgeq.devices.remote.runtimes import INTERPRETERS
 from edgeq.devices.remote.samples import Samples
+from edgeq.devices.remote.turns import turn
 from edgeq.devices.replay import (
     HOST_BYTES,
     calls_of,
@@ -34,7 +35,7 @@ from edgeq.devices.replay import (
     piece,
 )
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
-from edgeq.devices.timing import DEFAULT_SECONDS
+from edgeq.devices.timing import limit_s
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
@@ -190,8 +191,15 @@ class RemoteSession(Session):
 
     def _start(self, earlier: agent.Agent | None, within_s: float | None) -> agent.Agent:
         begin = time.monotonic()
+        link = self._device.connect(within_s)
+        if earlier is not None and link.identity != earlier.link.identity:
+            link.close()
+            raise OtherDevice(
+                f"Another device answers now than the one that the work began on: {link.name}.",
+                self._device.address, "run it again; adb:SERIAL names one phone, adb:any does not",
+            )  # fmt: skip
         return agent.start(
-            self._device.connect(within_s),
+            link,
             self._model,
             self._device.options,
             self._compile,
@@ -263,22 +271,23 @@ class RemoteSession(Session):
         raise lost
 
     def _measure(self, options: ProfileOptions, data: str, samples: Samples) -> answers.Measured:
-        sustained = options.extra.get("sustained_s")
-        runs = 0 if sustained else options.runs or 0
+        runs, seconds = options.runs or 0, limit_s(options)
+        limit = -1.0 if seconds is None else seconds
         pace_hz = float(options.extra.get("paced_hz") or 0.0)
-        seconds = sustained or options.seconds or (None if options.runs else DEFAULT_SECONDS)
-        samples.begin(runs, float(seconds or 0.0), self._device.options.patience_s)
-        message = self._agent.ask(
-            "measure",
-            samples.take,
-            float(seconds or 0.0) + (1 / pace_hz if pace_hz else 0.0),
-            warmup=-1 if options.warmup is None else options.warmup,
-            runs=runs,
-            seconds=float(seconds or 0.0),
-            pace_hz=pace_hz,
-            data=data,
-        )
-        if not samples.us or (runs and len(samples.us) != runs):
+        device = self._device.options
+        with turn(self._agent.link, device.wait_s):
+            samples.begin(runs, seconds or 0.0, device.wait_s + device.patience_s)
+            message = self._agent.ask(
+                "measure",
+                samples.take,
+                (seconds or 0.0) + (1 / pace_hz if pace_hz else 0.0),
+                warmup=-1 if options.warmup is None else options.warmup,
+                runs=runs,
+                seconds=limit,
+                pace_hz=pace_hz,
+                data=data,
+            )
+        if not samples.us or (runs and seconds is None and len(samples.us) != runs):
             raise answers.DamagedAnswer("samples")
         return answers.read_measured(message)
 

@@ -90,7 +90,7 @@ class Shell:
             "EDGEQ_MARK": self._token,
             "EDGEQ_DIR": folder,
             "EDGEQ_BOOT": known.get("boot", "").strip(),
-            "EDGEQ_ROOT": known.get("root", "").strip(),
+            "EDGEQ_ROOT": known.get("root", "").strip("\n"),
         }
         given = "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
         sections: dict[str, str] = {}

@@ -60,6 +60,11 @@ _EMULATORS_CLOCK = (
     "in ticks of the board's clock; it says how long the emulation took, nothing about the chip"
 )
 _BOARDS_CLOCK = "the counter of cycles is the board's own"
+_COUNTS, _LATE_S = 2**32, 1.0  # of the board's counter; by which its clock and ours may differ
+_GOES_ROUND = (
+    "a call takes longer than the {:.1f} s in which the board's counter of 32 bits goes round: how "
+    "many cycles is not known"
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ class SerialSession(Session):
             self._outputs = [output_spec(self._stream, self._answers)]
         self._chunk = BODY_LIMIT
         self._work_s = _WORK_S
+        self._longest_s = 0.0  # that a call took, as seen from here
         self._board = greet(link)
         self._model = self._find_model(known)
         self._graph = known[self._model.sha256]
@@ -169,11 +175,13 @@ class SerialSession(Session):
         """Cycles of warm calls by the board's own counter, its stack and the arena."""
         first, again = self._measured_calls(options.input_index)
         self.reset()
+        self._longest_s = 0.0
         outputs, counted = self._answer(first)
         cycles = [counted, *self._warm(again, options)]
         stack = self._link.numbers(Request.STATS, b"", "<I")[0]
-        counts, plain = any(cycles), self._stream is None
-        board = self._board
+        board, plain = self._board, self._stream is None
+        doubt = self._doubt(max(cycles))
+        counts = any(cycles) and not doubt
         return Measurement(
             device={
                 "address": self._device.address,
@@ -193,7 +201,7 @@ class SerialSession(Session):
             # The bytes of a replayed call are not those of an answer.
             output_sha256=hashlib.sha256(b"".join(outputs)).hexdigest() if plain else None,
             environment={"baud": self._device.baud, "repeated_frames": self._link.repeats},
-            warnings=(_EMULATED,) if board.emulated else (),
+            warnings=[*([_EMULATED] if board.emulated else []), *([doubt] if doubt else [])],
         )
 
     def close(self) -> None:
@@ -266,7 +274,9 @@ class SerialSession(Session):
             self._write(position, value)
             crc = zlib.crc32(value, crc)
         question = struct.pack("<BI", self._model.index, crc)
+        begin = time.monotonic()
         cycles = self._link.numbers(Request.INVOKE, question, "<I", self._work_s)[0]
+        self._longest_s = max(self._longest_s, time.monotonic() - begin)
         wanted = self._outputs if answers else ()
         return [self._read(position, spec.bytes) for position, spec in enumerate(wanted)], cycles
 
@@ -341,6 +351,25 @@ class SerialSession(Session):
         self._call_once(calls[-1])
         return count, timed_ops(self._link, self._model.index, first)
 
+    def _doubt(self, cycles: int) -> str:
+        """Why the cycles of a call cannot be known, by the clock of this side; "" where they can.
+
+        Raises:
+            EdgeqError: The board says that a call took longer than its answer.
+        """
+        hertz, longest_s = self._board.clock_hz, self._longest_s
+        if not hertz or self._board.emulated:
+            return ""
+        if longest_s > _COUNTS / hertz:
+            return _GOES_ROUND.format(_COUNTS / hertz)
+        if cycles / hertz > longest_s + _LATE_S:
+            raise EdgeqError(
+                f"The board says that a call took {cycles / hertz:.3g} s; its answer came after "
+                f"{longest_s:.1f} s.",
+                self._device.address, "the clock that its firmware was made for is not the board's",
+            )  # fmt: skip
+        return ""
+
     def _latency(self, cycles: Sequence[int]) -> Latency | None:
         if not self._board.clock_hz:
             return None
@@ -349,8 +378,9 @@ class SerialSession(Session):
 
     def _warm(self, calls: Sequence[_Call], options: ProfileOptions) -> list[int]:
         """Cycles of calls: of so many as are asked for, in the time that is asked for."""
-        most = options.runs or (MAX_RUNS if options.seconds else _WARM_RUNS)
-        end = time.monotonic() + (options.seconds or math.inf)
+        seconds = options.seconds
+        most = options.runs or (_WARM_RUNS if seconds is None else MAX_RUNS)
+        end = time.monotonic() + (math.inf if seconds is None else seconds)
         counted: list[int] = []
         while not counted or (len(counted) < most and time.monotonic() < end):
             counted.append(self._answer(calls)[1])

@@ -20,6 +20,7 @@ from edgeq.errors import EdgeqError, UsageError
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _AGENT_VARIABLE = "SSH_AUTH_SOCK"
+_LONGEST_S = 86_400  # of a wait: systems count milliseconds in 31 bits
 # The user's name may reach a shell, in a ProxyCommand's %r. Source: OpenSSH 9.6, valid_ruser().
 _NO_USER = re.compile(r"""^-|[\x00-\x20\x7f'`"$;&<>|(){}]|\\$""")
 
@@ -57,7 +58,7 @@ class HostSettings:
     @property
     def silence_s(self) -> int:
         """Seconds without a word from the host after which the link counts as lost."""
-        return self.alive_interval_s * self.alive_count_max or SILENCE_S
+        return min(self.alive_interval_s * self.alive_count_max, _LONGEST_S) or SILENCE_S
 
     @property
     def key_name(self) -> str:
@@ -97,7 +98,7 @@ def resolve(address: Address, config: Path | None = None) -> HostSettings:
         EdgeqError: The configuration file cannot be read.
     """
     given = address.query.get("config")
-    path = Path(given).expanduser() if given else config
+    path = Path(os.path.expanduser(given)) if given else config  # noqa: PTH111  (~nobody stays)
     return settings_for(address.rest, path)
 
 
@@ -139,7 +140,7 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
         known_hosts=tuple(_path(each, tokens) for each in known if each.lower() != "none"),
         proxy_jump=tuple(expand(hop, proxy) for hop in hops),
         proxy_command="" if command.lower() == "none" else expand(command, proxy),
-        connect_timeout_s=int(one("connecttimeout", "0")),
+        connect_timeout_s=min(int(one("connecttimeout", "0")), _LONGEST_S),
         alive_interval_s=int(one("serveraliveinterval", "0")),
         alive_count_max=int(one("serveralivecountmax", "3")),
         config=config,

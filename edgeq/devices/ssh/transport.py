@@ -24,6 +24,7 @@ _BUDGET_S = 8.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 4.0
 _UNSENT_BYTES = 1 << 17
+_MOST_PROBES = 127  # of a silent peer: the most that Linux takes
 _LOG = "edgeq.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
 
@@ -296,11 +297,12 @@ def _dial(settings: HostSettings, within_s: float) -> socket.socket:
     made.settimeout(None)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    pause_s = max(1, -(-settings.silence_s // _MOST_PROBES))
     for name, value in (
         ("TCP_USER_TIMEOUT", settings.silence_s * 1000),
         ("TCP_KEEPIDLE", 2),
-        ("TCP_KEEPINTVL", 1),
-        ("TCP_KEEPCNT", max(1, settings.silence_s - 2)),
+        ("TCP_KEEPINTVL", pause_s),
+        ("TCP_KEEPCNT", max(1, (settings.silence_s - 2) // pause_s)),
         # A beat must not wait behind megabytes of a push that the kernel has already taken.
         ("TCP_NOTSENT_LOWAT", _UNSENT_BYTES),
     ):

@@ -14,6 +14,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.power.opening import open_meter
 from edgeq.devices.registry import open_device
+from edgeq.devices.remote.link import OtherDevice
 from edgeq.errors import EdgeqError
 from tests.devices.adb.phone import Phone
 from tests.devices.ssh.openssh import free_port
@@ -36,6 +37,10 @@ def phone(tmp_path_factory):
         del os.environ["ANDROID_ADB_SERVER_PORT"]
     else:
         os.environ["ANDROID_ADB_SERVER_PORT"] = old
+
+
+def adb(*words):
+    subprocess.run(["adb", *words], check=False, capture_output=True, timeout=30)
 
 
 @pytest.mark.parametrize("runtime", ["litert", "c"])
@@ -63,6 +68,24 @@ def test_a_phone_that_is_not_there(phone, models):
 def test_any_takes_the_only_one(phone, models):
     with open_device("adb:any").open(models / "kws_int8.tflite", CompileOptions()) as session:
         assert session.profile(ProfileOptions(runs=5, ops=False)).latency_us.n == 5
+
+
+def test_any_stays_with_the_one_that_it_began_on(phone, models, tmp_path):
+    """Another that is attached in its place is not asked for the rest of the answers."""
+    other = Phone(tmp_path / "other")
+    inputs = [np.zeros((2, 1, 49, 10, 1), np.int8)]
+    device = open_device("adb:any?reconnect=10")
+    try:
+        with device.open(models / "kws_int8.tflite", CompileOptions()) as session:
+            session.run(inputs)
+            adb("disconnect", phone.serial)
+            adb("connect", other.serial)
+            with pytest.raises(OtherDevice, match=f"answers now .*: adb:{other.serial}"):
+                session.run(inputs)
+    finally:
+        adb("disconnect", other.serial)
+        adb("connect", phone.serial)
+        other.close()
 
 
 def test_the_battery_of_a_phone(phone, tmp_path):

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices import inventory
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import LinkLost
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from tests.devices.remote.test_benchmark_output import RECORDED
 from tests.devices.ssh import machines, openssh
 from tests.devices.ssh.faults import QUICK
@@ -56,6 +57,49 @@ def test_its_figures_are_passed_on(server, stand_in, models, tmp_path):
     assert not list(cache.glob("*.part"))
 
 
+def test_two_at_once_take_turns_and_print_their_own_figures(server, models, tmp_path, cli):
+    """Both have the same model, in the same folder of the same device."""
+    for name, us in (("slow", 9000), ("fast", 100)):
+        tool = tmp_path / name
+        counts = f"echo count=50 first={us} min={us} max={us} avg={us} std=3"
+        tool.write_text(
+            f"#!/bin/sh\nmkdir '{tmp_path}/busy' || exit 9\nsleep 1\n{counts}\n{counts}\nsleep 1\n"
+            f"rmdir '{tmp_path}/busy'\n"
+        )
+        tool.chmod(0o755)
+        inventory.add(name, address(server, tool), ["lab"])
+    model = models / "kws_int8.tflite"
+    done = cli("profile", model, "--on", "group:lab", "--no-ops", "--json")
+    assert done.code == 0
+    means = {row["name"]: row["profile"]["latency_us"]["mean"] for row in done.json["results"]}
+    assert means == {"slow": 9000.0, "fast": 100.0}
+    assert not list((server.home / ".cache" / "edgeq").glob("*.part"))
+    table = cli("profile", model, "--on", "group:lab", "--no-ops").out
+    assert "9,000.0 (mean)" in table  # the tool tells no median
+    waits = open_device(address(server, tmp_path / "slow") + "&wait=0.2")
+    with waits.open(model, CompileOptions()) as late, waits.open(model, CompileOptions()) as soon:
+        first = threading.Thread(target=soon.profile, args=(ProfileOptions(ops=False),))
+        first.start()
+        time.sleep(0.5)
+        with pytest.raises(EdgeqError, match="busy: another edgeq on this machine is measuring"):
+            late.profile(ProfileOptions())
+        first.join()
+
+
+def test_how_long_is_said_to_the_tool(server, stand_in, models, tmp_path):
+    device = open_device(address(server, stand_in))
+    with device.open(models / "kws_int8.tflite", CompileOptions()) as session:
+        session.profile(ProfileOptions(runs=7, seconds=3, ops=False))
+        session.profile(ProfileOptions(seconds=3, ops=False))
+        session.profile(ProfileOptions(ops=False, extra={"sustained_s": 60}))
+        with pytest.raises(UsageError, match="--paced has no meaning for benchmark_model"):
+            session.profile(ProfileOptions(extra={"paced_hz": 3}))
+    both, time_alone, long = (tmp_path / "seen").read_text().splitlines()
+    assert "--num_runs=7 --min_secs=0 --max_secs=3 " in both
+    assert "--num_runs=1 --min_secs=3 --max_secs=3 " in time_alone
+    assert "--num_runs=1 --min_secs=60 --max_secs=60 " in long
+
+
 def test_a_path_on_the_device(server, stand_in, models):
     place = server.home / "tool"
     place.write_bytes(stand_in.read_bytes())
@@ -71,6 +115,7 @@ def test_a_path_on_the_device(server, stand_in, models):
     ("program", "text"),
     [
         ("/none/such", "There is no benchmark_model: /none/such"),
+        ("~nobody-here/tool", "There is no benchmark_model: ~nobody-here/tool"),
         ("/bin/false", "failed with status 1: it said nothing"),
         ("/bin/true", "failed with status 0: it said nothing"),
     ],

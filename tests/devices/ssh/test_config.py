@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.devices.ssh.config import settings_for, split_destination
+from edgeq.devices.address import parse_address
+from edgeq.devices.ssh.config import resolve, settings_for, split_destination
 from edgeq.devices.ssh.readconf import matches
 from edgeq.errors import EdgeqError, UsageError
 from tests.tools import need
@@ -260,6 +261,8 @@ def test_what_is_no_destination(text):
 def test_a_missing_file(tmp_path):
     with pytest.raises(EdgeqError, match="no SSH configuration"):
         settings_for("host", tmp_path / "none")
+    with pytest.raises(EdgeqError, match="no SSH configuration"):
+        resolve(parse_address("ssh://host?config=~nobody-here/config"))
 
 
 def test_match_exec_is_never_run(tmp_path):

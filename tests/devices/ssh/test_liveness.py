@@ -10,9 +10,11 @@ import time
 import pytest
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import SILENCE_S, LinkLost
+from edgeq.devices.ssh.config import resolve
 from edgeq.errors import EdgeqError
 from tests.devices.ssh import openssh
 from tests.devices.ssh.proxy import Proxy
@@ -86,3 +88,20 @@ def test_connect_timeout_holds_for_the_handshake_too(tmp_path, models):
     finally:
         os.kill(own.process.pid, signal.SIGCONT)
         own.stop()
+
+
+@pytest.mark.parametrize(
+    ("more", "silence_s"),
+    [
+        ("  ServerAliveInterval 60\n", 180),
+        ("  ServerAliveInterval 999999999\n", 86_400),
+        ("  ConnectTimeout 999999w\n", 6),
+    ],
+)
+def test_long_times_in_the_configuration(server, more, silence_s):
+    """Linux takes 127 probes of a silent peer, and milliseconds in 31 bits."""
+    config = server.write_config(name="patient", more=more)
+    address = parse_address(f"ssh://device?config={config}")
+    assert resolve(address).silence_s == silence_s
+    facts, _ = open_device(address.text).probe()
+    assert facts.system == "linux"

@@ -30,8 +30,9 @@ def test_a_host_decides_what_this_machine_decides(server, tmp_path):
 
 def test_front_ends_need_generated_c(server, tmp_path):
     path, options = passing(tmp_path), CompileOptions(frontend=front_end(EARS))
-    with pytest.raises(UsageError, match="Front ends are for generated C, not litert"):
-        open_device(f"{server.address}&runtime=litert").open(path, options)
+    for other in ("litert", "benchmark_model"):
+        with pytest.raises(UsageError, match=f"Front ends are for generated C, not {other}"):
+            open_device(f"{server.address}&runtime={other}").open(path, options)
 
 
 def test_a_host_measures_front_end_and_model(server, tmp_path):

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -186,6 +187,51 @@ def test_threads_cores_and_pace(server, models, agent):
     assert found.environment["affinity"] == [1]
     assert found.latency_us.warmup == 3
     assert 18 <= found.latency_us.n <= 22
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_calls_and_seconds_end_a_measurement_as_here(server, models, agent):
+    device = open_device(f"{server.address}&agent={agent}")
+    with device.open(models / "kws_int8.tflite", CompileOptions()) as session:
+
+        def count(**how):
+            options = ProfileOptions(warmup=1, ops=False, **how)
+            return session.profile(options).latency_us.n
+
+        assert count(runs=7, seconds=30) == 7
+        assert count(runs=7, extra={"sustained_s": 30}) == 7
+        assert 1 <= count(runs=10**7, seconds=0.2) < 10**6
+        assert count(seconds=0.0) == 5  # the fewest, where only time counts
+
+
+@pytest.mark.parametrize("agent", ["python", "native"])
+def test_the_warm_up_is_no_other_process(server, models, agent):
+    """The time between two states of the device that is not ours is others' work."""
+    device = open_device(f"{server.address}&agent={agent}")
+    with device.open(models / "kws_int8.tflite", CompileOptions()) as session:
+        judged = []
+        read = session._measure
+
+        def keep(*arguments):
+            judged.append(read(*arguments))
+            return judged[-1]
+
+        session._measure = keep
+        found = session.profile(ProfileOptions(runs=5, warmup=5000, ops=False))
+    calls_s = 5000 * found.latency_us.p50 / 1e6
+    assert judged[0].cpu_s > 0.3 * calls_s
+    assert judged[0].elapsed_s < 0.1 * calls_s
+
+
+@pytest.mark.parametrize("folder", ["c++", "a b ", "back\\new", "'\"$x` ü"])
+def test_folders_of_odd_names(server, models, folder):
+    place = server.home / folder
+    on = f"{server.address}&dir={quote(str(place), safe='/+')}"
+    inputs = np.zeros((1, 49, 10, 1), np.int8)
+    wanted = run(models / "kws_int8.tflite", inputs=inputs, on="local")
+    found = run(models / "kws_int8.tflite", inputs=inputs, on=on)
+    np.testing.assert_array_equal(found[0], wanted[0])
+    assert list(place.glob("*.tflite"))
 
 
 @pytest.mark.parametrize("agent", ["python", "native"])

@@ -86,12 +86,14 @@ static void read_source(const char *source, struct eq_text *into)
     }
 }
 
-static void beat(void)
+/* `begins`: whether a measurement begins now, so that what came before is no part of it. */
+static void beat(int begins)
 {
     struct timespec wall;
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    eq_text_add(&out, "{\"event\":\"beat\",\"monotonic_s\":%.6f,\"wall_s\":%.6f,\"texts\":[",
-                eq_now_us() / 1e6, (double)wall.tv_sec + (double)wall.tv_nsec / 1e9);
+    eq_text_add(&out, "{\"event\":\"beat\",\"begins\":%s", begins ? "true" : "false");
+    eq_text_add(&out, ",\"monotonic_s\":%.6f,\"wall_s\":%.6f,\"texts\":[", eq_now_us() / 1e6,
+                (double)wall.tv_sec + (double)wall.tv_nsec / 1e9);
     const char *comma = "";
     for (char *source = watched.data; source != NULL && *source != '\0';) {
         char *end = strchr(source, '\n');
@@ -336,7 +338,7 @@ static void start_waiting_command(void)
     }
     current_id = id;
     if (measures) {
-        beat(); /* the state of the device just before */
+        beat(1); /* the state of the device just before */
     }
     eq_text_add(&waiting, "\n");
     if (eq_text_send(&waiting, worker.commands) != 0) {
@@ -355,7 +357,7 @@ static int obey(const char *line)
     }
     if (strcmp(verb.data, "watch") == 0) {
         eq_json_text(line, "sources", &watched);
-        beat();
+        beat(0);
     } else if (verb.length > 0 && strcmp(verb.data, "ping") != 0) {
         eq_text_clear(&waiting);
         eq_text_add(&waiting, "%s", line);
@@ -376,7 +378,7 @@ static int is_event(const char *line, const char *name)
 static void relay(const char *line)
 {
     if (is_event(line, "measured")) {
-        beat(); /* the state of the device just after */
+        beat(0); /* the state of the device just after */
     }
     eq_text_add(&out, "%s\n", line);
     if (eq_text_send(&out, 1) != 0) {
@@ -423,7 +425,7 @@ static void serve(void)
     double next_beat = eq_now_us();
     for (;;) {
         if (eq_now_us() >= next_beat) {
-            beat();
+            beat(0);
             next_beat = eq_now_us() + BEAT_US;
         }
         start_waiting_command();

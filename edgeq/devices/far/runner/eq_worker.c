@@ -323,13 +323,15 @@ static void sleep_until(double us)
     }
 }
 
-/* The timed part: `runs` calls, or as many as fit into `seconds`; samples leave in parcels. */
+/* The timed part: `runs` calls (0: any number) within `seconds` (-1: as long as they take).
+ * Samples leave in parcels. */
 static double timed_part(const char *command, int answers)
 {
     double runs = eq_json_number(command, "runs", 0);
     double hertz = eq_json_number(command, "pace_hz", 0);
     double start = eq_now_us();
-    double deadline = start + eq_json_number(command, "seconds", 2) * 1e6;
+    double seconds = eq_json_number(command, "seconds", 2);
+    double fewest = runs > 0 ? 1 : FEWEST_RUNS;
     double next_report = start + REPORT_EVERY_US;
     int enough = 0;
     for (double done = 0; !enough;) {
@@ -339,7 +341,8 @@ static double timed_part(const char *command, int answers)
         samples.us[samples.count++] = timed();
         done += 1;
         double now = eq_now_us();
-        enough = runs > 0 ? done >= runs : now >= deadline && done >= FEWEST_RUNS;
+        int over = seconds >= 0 && now >= start + seconds * 1e6 && done >= fewest;
+        enough = over || (runs > 0 && done >= runs);
         if (enough || now >= next_report || samples.count == MOST_IN_REPORT) {
             send_samples(command, answers);
             next_report = now + REPORT_EVERY_US;
@@ -358,6 +361,7 @@ static void measure(const char *command, int answers)
         fail(command, "measure", eq_backend_error(), answers);
         return;
     }
+    double cpu_before = cpu_seconds(); /* between the same beats: what is not ours is others' */
     double start = eq_now_us();
     if (eq_backend_invoke() != 0) {
         fail(command, "measure", eq_backend_error(), answers);
@@ -370,7 +374,6 @@ static void measure(const char *command, int answers)
         return;
     }
     long warmup = warm_up(eq_json_number(command, "warmup", -1));
-    double cpu_before = cpu_seconds();
     double elapsed = timed_part(command, answers);
     double cpu = cpu_seconds() - cpu_before;
     begin("measured", command);
