@@ -83,6 +83,7 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
         },
         "tools": _tools(result["profile"]["device"]),
         "figures": figures(result),
+        "kinds": kinds(result),
         "limits": result["limits"],
         "met": result["met"],
     }
@@ -118,6 +119,15 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
     for check in result["verify"]:
         found[f"differing_on_{check['on']}"] = check["differing"]
     return {name: value for name, value in found.items() if value is not None}
+
+
+def kinds(result: Mapping[str, Any]) -> dict[str, str]:
+    """What kind of figure each of those is that was not found on the target itself."""
+    known = result["profile"].get("kinds") or {}
+    named = {path.removeprefix("memory_bytes."): kind for path, kind in known.items()}
+    return {
+        name: named[name] for name in figures(result) if named.get(name, "measured") != "measured"
+    }
 
 
 def source_digest(text: str) -> str | None:

@@ -277,9 +277,7 @@ def _good(rows: Sequence[SchemeOnDevice], address: str, max_drop: float) -> list
     there = [row for row in rows if row.on == address and row.evaluation is not None]
     # Where the float model cannot run, it is worth what it is elsewhere.
     bases = [
-        row.evaluation.score
-        for row in (*there, *rows)
-        if row.scheme == BASELINE and row.evaluation
+        row.evaluation.score for row in (*there, *rows) if row.scheme == BASELINE and row.evaluation
     ]
     if not bases:
         return []

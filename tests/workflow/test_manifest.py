@@ -44,6 +44,31 @@ def deployed(models, tmp_path_factory):
     return folder
 
 
+def test_figures_are_those_of_the_target(deployed, cli, tmp_path):
+    """Sizes of the machine that stood in for the target were called measured, and signed."""
+    folder = deployed / "out"
+    result = json.loads((folder / "deploy.json").read_text())
+    memory = result["account"]["memory_bytes"]
+    assert result["profile"]["memory_bytes"] == memory
+    assert result["profile"]["kinds"]["memory_bytes.flash_total"] == "measured"
+    content = json.loads((folder / "manifest.json").read_text())["manifest"]
+    assert content["figures"]["flash_total"] == memory["flash_total"]
+    assert content["kinds"]["stack"] == "stand-in" and "flash_total" not in content["kinds"]
+    card = tmp_path / "card.md"
+    assert cli("verify-manifest", folder, "--card", card).code == 0
+    assert f"| stack | {memory['stack']:,} (stand-in) |" in card.read_text()
+    assert f"| flash total | {memory['flash_total']:,} |" in card.read_text()
+
+
+def test_kinds_are_compared_where_they_are_written(copy):
+    change(copy / "manifest.json", lambda whole: whole.update(signature=None))
+    change(copy / "manifest.json", lambda whole: whole["manifest"].update(kinds={}))
+    with pytest.raises(EdgeqError, match="the kinds of the manifest"):
+        check_manifest(copy)
+    change(copy / "manifest.json", lambda whole: whole["manifest"].pop("kinds"))
+    check_manifest(copy)
+
+
 @pytest.fixture
 def copy(deployed, tmp_path):
     shutil.copytree(deployed / "out", tmp_path / "out")
