@@ -78,6 +78,8 @@ def groups(group: str | None, names: tuple[str, ...], removes: bool, as_json: bo
             raise UsageError("--remove takes the group's name only.")
         inventory.set_group(group, names)
         say(f"{group}: {', '.join(names) or 'forgotten'}", err=True)
+        if as_json:
+            print_json({"groups": {group: list(names)}})
         return
     known = inventory.read_inventory().groups
     if group:

@@ -7,7 +7,13 @@ from typing import Any
 import click
 
 from edgeq.boards.target import Target, all_targets, load_target
-from edgeq.cli.shared.common import compile_options, json_option, print_json, refuse_budgets
+from edgeq.cli.shared.common import (
+    compile_options,
+    json_option,
+    print_json,
+    refuse_budgets,
+    takes_only,
+)
 from edgeq.compiler.options import CompileOptions
 from edgeq.report.units import capacity, clock
 from edgeq.support.terminal import say
@@ -44,6 +50,7 @@ def targets(
         chosen = [target for target in chosen if kind in (None, target.kind)]
         _print_fits(fits, chosen, options, runtime, as_json=as_json)
         return
+    takes_only("the list of targets", "name", "kind", "as_json", hint="it is of --fits MODEL")
     if name is not None:
         target = load_target(name)
         if as_json:

@@ -141,6 +141,16 @@ def result_of(
     }
 
 
+def warnings_of(found: Profile) -> tuple[str, ...]:
+    """What is to be said of the run that limits are judged by."""
+    words = tuple(found.measurement.warnings)
+    if found.measurement.valid:
+        return words
+    where = found.measurement.device["address"]
+    said = f"the run on {where} was disturbed: no limit on its times is judged soundly"
+    return (*words, said)
+
+
 def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The arena over time."""
     return {

@@ -19,7 +19,7 @@ from edgeq.support.terminal import say
 from edgeq.workflow.schemes import BASELINE, SchemeComparison, compare_schemes
 
 # What says something of one conversion only.
-_ONE_ONLY = ("scheme", "precision", "target", "io")
+_ONE_ONLY = ("scheme", "precision", "target", "io", "explain", "ranges")
 
 
 def run_comparison(
