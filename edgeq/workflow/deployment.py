@@ -270,6 +270,7 @@ class _Steps:
             UsageError: Another one is asked for.
         """
         if conversion.frontend is None:
+            self.config.check_precision(there=self.front is not None)
             return None
         if self.front is not None:
             raise UsageError(

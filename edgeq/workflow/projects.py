@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,14 @@ def create_project(
     if not options.budgets or runtime != "c":
         return made([options] * len(models))
     board = load_target(target)
+    # What a model misses alone, an image of several misses as well.
+    alone = [within_budgets(Path(model), board, options) for model in models]
     try:
-        return made([within_budgets(Path(model), board, options) for model in models])
+        return made(alone)
     except LimitError as error:
         for mode in MODES if len(models) > 1 else ():
             why = "the first form of all models in which the image keeps to its budget"
+            asked = replace(options, optimize=mode, why=why, ram_bytes=None, flash_bytes=None)
             with suppress(LimitError):
-                return made(
-                    [CompileOptions(mode, why=why, frontend=options.frontend)] * len(models)
-                )
+                return made([within_budgets(Path(model), board, asked) for model in models])
         raise error from None

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from edgeq.boards.target_schema import LIBRARY_TEMPLATES
+from edgeq.compiler.options import MODES, CompileOptions
+from edgeq.errors import LimitError
 from edgeq.firmware.building import build_project
 from tests.compiler.codegen.test_golden import small_model
 from tests.firmware.boards import need_tools
@@ -78,6 +80,41 @@ def test_the_budget_is_that_of_the_whole_image(models, tmp_path, cli):
         assert done.code == 3
         assert re.search(r"The image needs \d+,\d+ bytes of .* over \d+,\d+", done.err)
         assert not (tmp_path / "over").exists()
+
+
+@pytest.mark.parametrize("template", ["zephyr", "bare-metal"])
+@pytest.mark.parametrize("budget", ["--ram", "--flash", "--cycles"])
+def test_a_budget_that_one_of_them_misses_is_missed(two, template, budget, tmp_path, cli):
+    """Where no image is linked, nobody looked at it again; of cycles nowhere."""
+    need_tools("arm-none-eabi-gcc")
+    words = ("--project", template, "--target", "nucleo-f446re", budget, "10")
+    names = [f"{name}={path}" for name, path in zip("ab", two, strict=True)]
+    done = cli("compile", *two, "-n", names[0], "-n", names[1], "-o", tmp_path / "out", *words)
+    assert done.code == 3
+    assert "no form of this program keeps to the budget" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_form_for_all_keeps_what_was_asked_for_besides(two, tmp_path, monkeypatch):
+    """Threads, levels and cycles were forgotten."""
+    from edgeq.workflow import projects
+
+    seen = []
+
+    def never(models, output, *, options, **others):
+        seen.append(options)
+        raise LimitError("too large")
+
+    monkeypatch.setattr(projects.create, "create_project", never)
+    monkeypatch.setattr(projects, "within_budgets", lambda model, board, options: options)
+    asked = CompileOptions("size", ram_bytes=1000, cycles=5, dispatch=True, threads=2)
+    with pytest.raises(LimitError):
+        projects.create_project(
+            two, tmp_path / "out", target="x86-64", template="linux", options=asked
+        )
+    assert {each.optimize for forms in seen for each in forms} == set(MODES)
+    assert all((o.threads, o.dispatch, o.cycles) == (2, True, 5) for forms in seen for o in forms)
+    assert all(o.ram_bytes is None for forms in seen[1:] for o in forms)
 
 
 def test_tflm_without_a_target_makes_sources(models, tmp_path, cli):
