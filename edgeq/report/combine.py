@@ -151,6 +151,7 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
     if _is_deployment(result):
         section.update({key: result.get(key) for key in _DEPLOYED if result.get(key)})
         section["limits"] = result["limits"]
+        section["remarks"] = _remarks(result)
         section["verify"] += result["verify"]
         found = result.get("evaluation") or {}
         section["evaluations"] += [
@@ -175,3 +176,11 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section["verify"].append(result)
     else:
         raise EdgeqError("this is no result of edgeq.", where, MADE_BY)
+
+
+def _remarks(result: Mapping[str, Any]) -> list[str]:
+    """What a deployment warns of, but for what stands with one of its parts."""
+    evaluation = result.get("evaluation") or {}
+    parts = (result.get("conversion"), result.get("profile"), *evaluation.values())
+    known = {text for part in parts if part for text in part.get("warnings") or ()}
+    return [text for text in result.get("warnings") or () if text not in known]
