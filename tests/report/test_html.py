@@ -130,6 +130,22 @@ def test_each_model_has_a_section_of_its_own():
     assert page.index("Side by side") < page.index("<hr>")
 
 
+def test_what_is_of_a_board_stands_with_the_deployment_for_it():
+    """A profile of the second board stood under the first board's limits."""
+    there = {**PROFILE["device"], "address": "sim:two", "target": "two"}
+    profile = {**PROFILE, "device": there, "cycles": 77_777}
+    one, two = (
+        {**PROFILE, "target": name, "limits": [], "verify": [], "profile": PROFILE}
+        for name in ("one", "two")
+    )
+    del one["device"], two["device"]
+    for order in ((one, two, profile), (profile, one, two)):
+        page = render(combine([(f"{number}.json", each) for number, each in enumerate(order)]))
+        first, second = page.split("<hr>")[1:]
+        assert "for one" in first and "77,777" not in first
+        assert "for two" in second and "77,777" in second
+
+
 def test_one_model_on_several_devices_is_one_section():
     on_board = {**PROFILE, "device": {**PROFILE["device"], "address": "serial:/dev/ttyACM0"}}
     page = render(combine([("a.json", PROFILE), ("b.json", on_board)]))
