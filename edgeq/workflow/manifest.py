@@ -77,7 +77,7 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
             for name, value in configuration.items()
             if name not in (*_PLACES, "output", "sign", *sources)
         },
-        "tools": _tools(result["profile"]["device"]),
+        "tools": _tools(result),
         "figures": figures(result),
         "kinds": kinds(result),
         "limits": result["limits"],
@@ -102,8 +102,12 @@ def _sources(config: DeployConfig) -> Iterator[tuple[str, str]]:
         yield "target", config.target
 
 
-def _tools(device: Mapping[str, Any]) -> dict[str, str]:
-    """Versions of what took part: Python's packages, the compiler and the emulator."""
+def _tools(result: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of what took part: Python's packages, the target's compiler and the emulator."""
+    source = result["account"]["provenance"]
+    linked = {**source, **source["figures"].get("memory_bytes.flash_total", {})}
+    device = {**result["profile"]["device"]}
+    device["compiler"] = linked["compiler"] or device.get("compiler")
     found = {"python": platform.python_version()}
     found |= {name: device[name] for name in ("compiler", "emulator") if device.get(name)}
     for name in _TOOLS:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import edgeq
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.toolchain import cross_toolchain
 from edgeq.errors import EdgeqError
 from edgeq.workflow.manifest import _sources, source_digest
 from edgeq.workflow.manifest_check import check_manifest
@@ -54,6 +56,8 @@ def test_figures_are_those_of_the_target(deployed, cli, tmp_path):
     assert result["profile"]["kinds"]["memory_bytes.flash_total"] == "measured"
     content = json.loads((folder / "manifest.json").read_text())["manifest"]
     assert content["figures"]["flash_total"] == memory["flash_total"]
+    # The compiler is that of the target's image, not this machine's own.
+    assert content["tools"]["compiler"] == cross_toolchain(load_target("cortex-m4")).version
     assert content["kinds"]["stack"] == "stand-in" and "flash_total" not in content["kinds"]
     card = tmp_path / "card.md"
     assert cli("verify-manifest", folder, "--card", card).code == 0
