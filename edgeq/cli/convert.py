@@ -244,10 +244,8 @@ def _refuse_of_others(eval_data: str | None) -> None:
     """
     for name in ("on", "max_drop"):
         if was_given(name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} is of --compare, which several schemes are for.",
-                hint="--compare float32,int8, or edgeq deploy --max-drop for one",
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is of --compare.", hint="--compare float32,int8")
     if eval_data is None and was_given("metric"):
         raise UsageError("--metric is for labelled data; none is given.", hint="--eval test.npz")
 
