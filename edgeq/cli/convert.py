@@ -16,6 +16,7 @@ from edgeq.cli.shared.common import (
     import_option,
     json_option,
     print_json,
+    was_given,
 )
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.passes import show_passes
@@ -207,6 +208,7 @@ def convert(
             max_drop=max_drop, metric=metric, as_json=as_json,
         )  # fmt: skip
         return
+    _refuse_of_others(eval_data)
     if output is None:
         raise UsageError("Where shall the .tflite go?", hint="-o model.tflite")
     if not as_json:
@@ -232,6 +234,20 @@ def convert(
         if ranges and result.calibration is not None:
             show_ranges(result.calibration)
     _say_all(f"Warning: {warning}" for warning in result.warnings)
+
+
+def _refuse_of_others(eval_data: str | None) -> None:
+    """Refuse options of --compare and --eval without these: they would have no effect.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for name in ("on", "max_drop"):
+        if was_given(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is of --compare.", hint="--compare float32,int8")
+    if eval_data is None and was_given("metric"):
+        raise UsageError("--metric is for labelled data; none is given.", hint="--eval test.npz")
 
 
 def _say_all(lines: Iterable[str]) -> None:

@@ -21,8 +21,10 @@ from edgeq.cli.shared.common import (
     compile_options,
     import_option,
     json_option,
+    names_of,
     print_json,
     refuse_budgets,
+    takes_only,
     tflm_kernels_option,
 )
 from edgeq.cli.shared.tables import result_console, short_name, show_table
@@ -98,6 +100,8 @@ def inspect(
     if as_float:
         from edgeq.cli.shared.passes import show_float_graph
 
+        taken = names_of(import_option, json_option)
+        takes_only("--float", "model", "as_float", "trust", *taken)
         show_float_graph(model, trust=trust, as_json=as_json)
         return
     _refuse(options, runtime)

@@ -12,7 +12,7 @@ from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.network import Answers, LearnedScale, Network, Range
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes import FLOAT_PASSES
-from edgeq.conversion.passes.heads import with_head
+from edgeq.conversion.passes.heads import outputs_of, with_head
 from edgeq.conversion.passes.names import name_tensors
 from edgeq.conversion.passes.recurrent.keep import keep_states
 from edgeq.conversion.passes.split_outputs import split_outputs
@@ -170,7 +170,7 @@ def float_model(
         network = rewritten(keep_states(network), FLOAT_PASSES, log)
         own = None if answers is None else OwnAnswers(answers, network.pack())
         network = answer(rewritten(network, more, log) if more else network)
-    made = packed(network, info, outputs_by_loss(model))
+    made = packed(network, info, outputs_of(head, outputs_by_loss(model)))
     _check_static(made.graph)
     return replace(made, own=own)
 
@@ -198,7 +198,7 @@ def streaming_models(
     """
     from edgeq.conversion.streaming.model import to_streaming
 
-    outputs = outputs_by_loss(model)
+    outputs = outputs_of(head, outputs_by_loss(model))
     if isinstance(model, str | Path) and not is_keras_file(Path(model)):
         raise EdgeqError(
             "Only a Keras model can become one that streams.",

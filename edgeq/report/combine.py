@@ -31,7 +31,7 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """
     page: dict[str, Any] = {"edgeq": "", "sections": [], "fleet": [], "searches": []}
     places = _Places(page["sections"], [result for _, result in results])
-    for where, result in sorted(results, key=_floats_last):
+    for where, result in sorted(results, key=_order):
         if (rows := group_rows(result)) is not None:
             page["fleet"].append(fleet_of(result, rows, where))
         elif isinstance(result.get("schemes"), list):
@@ -40,7 +40,7 @@ def combine(results: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
             page["searches"].append(result)
         else:
             model = _model(result, where)
-            section = places.section(model)
+            section = places.section(model, _target(result))
             if _is_deployment(result) and section["limits"] is not None:
                 # For another target, say: its limits are not those of the first.
                 section = _empty(model)
@@ -72,10 +72,22 @@ def _scheme_sections(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(sections.values())
 
 
-def _floats_last(entry: tuple[str, Mapping[str, Any]]) -> bool:
-    """A float model's figures are shown with the model that was made of it, if there is one."""
+def _order(entry: tuple[str, Mapping[str, Any]]) -> tuple[bool, bool]:
+    """What others are shown with comes first.
+
+    A float model's figures stand with the model that was made of it, if there is one; those of a
+    board with the deployment for it.
+    """
     model = entry[1].get("model")
-    return isinstance(model, Mapping) and is_float_file(str(model.get("path", "")))
+    is_float = isinstance(model, Mapping) and is_float_file(str(model.get("path", "")))
+    return is_float, not _is_deployment(entry[1])
+
+
+def _target(result: Mapping[str, Any]) -> str:
+    """Which target a result is of, if it says so."""
+    device = result.get("device")
+    told = device.get("target") if isinstance(device, Mapping) else None
+    return str(result.get("target") or told or "")
 
 
 def _empty(model: dict[str, Any]) -> dict[str, Any]:
@@ -100,22 +112,25 @@ class _Places:
         named = {_identity(each) for each in found if isinstance(each, Mapping)}
         self._stems = Counter(path.stem for path, _ in named if is_float_file(str(path)))
 
-    def section(self, model: dict[str, Any]) -> dict[str, Any]:
-        """The section of a model, made if it is not there.
+    def section(self, model: dict[str, Any], target: str = "") -> dict[str, Any]:
+        """The section of a model, made if it is not there; of several, that for a target.
 
         A float model's figures stand with the model that was made of it: that of its name in its
         folder; else that of its name, where no other on the page has it. A section shows one float
         model.
         """
         path, mine = _identity(model)
+        own: list[dict[str, Any]] = []
         alike: dict[int, PurePath] = {}  # where integer models of its name lie, by section
         for number, section in enumerate(self._sections):
             there, known = _identity(section["model"])
             if mine in (known, self._floats.get(number)):
-                return section
+                own.append(section)
             shows_one = number in self._floats or is_float_file(str(there))
             if there.stem == path.stem and not shows_one:
                 alike[number] = there
+        if own:
+            return next((each for each in own if target and each["target"] == target), own[0])
         if is_float_file(str(path)):
             near = [number for number, there in alike.items() if there.parent == path.parent]
             fits = near or (list(alike) if self._stems[path.stem] == 1 else [])
@@ -151,6 +166,7 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
     if _is_deployment(result):
         section.update({key: result.get(key) for key in _DEPLOYED if result.get(key)})
         section["limits"] = result["limits"]
+        section["remarks"] = _remarks(result)
         section["verify"] += result["verify"]
         found = result.get("evaluation") or {}
         section["evaluations"] += [
@@ -175,3 +191,11 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section["verify"].append(result)
     else:
         raise EdgeqError("this is no result of edgeq.", where, MADE_BY)
+
+
+def _remarks(result: Mapping[str, Any]) -> list[str]:
+    """What a deployment warns of, but for what stands with one of its parts."""
+    evaluation = result.get("evaluation") or {}
+    parts = (result.get("conversion"), result.get("profile"), *evaluation.values())
+    known = {text for part in parts if part for text in part.get("warnings") or ()}
+    return [text for text in result.get("warnings") or () if text not in known]

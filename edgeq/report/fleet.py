@@ -71,12 +71,25 @@ def _profile_cells(found: Mapping[str, Any]) -> dict[str, Any]:
     )
     cells = {name: device.get(name) for name in ("cpu", "runtime", "delegate", "isa", "threads")}
     cells |= {f"latency {name}, µs": latency.get(name) for name in _LATENCY}
-    cells |= {name: found.get(name) for name in ("instructions", "cycles")}
-    cells |= {f"{name.replace('_', ' ')}, bytes": value for name, value in memory.items()}
+    kinds = found.get("kinds") or {}
+    cells |= {
+        name: _marked(found.get(name), kinds.get(name)) for name in ("instructions", "cycles")
+    }
+    cells |= {
+        f"{name.replace('_', ' ')}, bytes": _marked(value, kinds.get(f"memory_bytes.{name}"))
+        for name, value in memory.items()
+    }
     digest = found.get("output_sha256")
     cells["outputs, SHA-256"] = f"{str(digest)[:12]}…" if digest else None
     cells["valid"] = "yes" if found.get("valid") else "no: " + "; ".join(_texts(found))
     return cells
+
+
+def _marked(value: Any, kind: Any) -> Any:
+    """A count, with its kind where it was not found on the device itself."""
+    if kind in (None, "measured", "unknown") or not isinstance(value, int):
+        return value
+    return f"{value:,} ({kind})"
 
 
 def _texts(found: Mapping[str, Any]) -> Sequence[str]:

@@ -40,9 +40,16 @@ def _template() -> Any:
     )
     environment.filters["number"] = _number
     environment.globals["latency_name"] = latency_name
+    environment.globals["said"] = _said
     for reads in (op_numbers, op_layer, op_time, op_share):
         environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")
+
+
+def _said(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What evaluations warn of, each thing once."""
+    found = (text for each in evaluations for text in each.get("warnings") or ())
+    return list(dict.fromkeys(found))
 
 
 def _number(value: Any, digits: int = 4) -> str:

@@ -20,7 +20,9 @@ from edgeq.firmware.model import FirmwareModel, firmware_model
 from edgeq.firmware.names import project_name
 from edgeq.firmware.project import render_project
 from edgeq.frontend.build import front_end
+from edgeq.frontend.stamp import is_of_another
 from edgeq.model.joining import FrontEnd
+from edgeq.support.foreign import read_bytes
 from edgeq.support.output import file_digest, write_whole
 
 MOST_BYTES = 1 << 20
@@ -78,6 +80,8 @@ def trial_beside(model: Path, front: FrontEnd | None = None) -> Trial | str:
     described = model.with_suffix(".frontend.toml")
     try:
         if front is None and described.is_file():
+            if is_of_another(read_bytes(described, "front end"), model.read_bytes()):
+                return f"{described.name} was written for another model."
             front = front_end(described)
         return model_trial(model, front)
     except EdgeqError as error:

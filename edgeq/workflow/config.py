@@ -129,10 +129,25 @@ class DeployConfig:
                 "It is said how data is read ([reading], --mean, ...), and no data is given.",
                 hint="--eval test.npz, or --data",
             )
-        if self.frontend_precision is not None and self.frontend is None:
-            raise UsageError("A precision is of a front end.", hint="--frontend NAME or FILE")
+        self.check_precision(there=self.frontend is not None or self._may_begin_with_one())
+        # A decision stands in a file of its own, and none of a model's layers makes any.
         if self.recordings is not None and self.frontend is None:
             raise UsageError("Recordings need a front end.", hint="--frontend NAME or FILE")
+
+    def check_precision(self, *, there: bool) -> None:
+        """Refuse the precision of a front end that is not there.
+
+        Raises:
+            UsageError: It is given.
+        """
+        if self.frontend_precision is not None and not there:
+            raise UsageError("A precision is of a front end.", hint="--frontend NAME or FILE")
+
+    def _may_begin_with_one(self) -> bool:
+        """Whether a front end may be part of the model."""
+        from edgeq.conversion.sources.keras_front_ends import may_have_front_end
+
+        return self.image_front_end or may_have_front_end(Path(self.model))
 
 
 _MOST_BYTES = 1 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,12 @@ def result_of(
             "paired": found.compared,
         },
         "events": found.events and found.events.to_json(),
-        # Kinds as seen from the target, which is not always what was measured.
-        "profile": {**found.profile.to_json(), **beside(split(found.account.figures)[1])},
+        # Sizes and kinds as seen from the target, which is not always what was measured.
+        "profile": {
+            **found.profile.to_json(),
+            "memory_bytes": asdict(found.account.memory),
+            **beside(split(found.account.figures)[1]),
+        },
         "latency_ms": found.latency_ms,
         **energy_values(found.account.figures),
         "account": found.account.to_json(),
@@ -135,6 +139,16 @@ def result_of(
         "met": found.met,
         **beside(split(found.account.figures)[0]),
     }
+
+
+def warnings_of(found: Profile) -> tuple[str, ...]:
+    """What is to be said of the run that limits are judged by."""
+    words = tuple(found.measurement.warnings)
+    if found.measurement.valid:
+        return words
+    where = found.measurement.device["address"]
+    said = f"the run on {where} was disturbed: no limit on its times is judged soundly"
+    return (*words, said)
 
 
 def _memory(manifest: Mapping[str, Any]) -> dict[str, Any]:

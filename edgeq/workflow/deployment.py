@@ -52,7 +52,7 @@ from edgeq.workflow.compile import compile as compile_model
 from edgeq.workflow.config import DeployConfig
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert_options import check_stream
-from edgeq.workflow.deployed import C_FOLDER, REFERENCE, REPORT, Deployment, result_of
+from edgeq.workflow.deployed import C_FOLDER, REFERENCE, REPORT, Deployment, result_of, warnings_of
 from edgeq.workflow.manifest import MANIFEST, RESULT, write_manifest
 from edgeq.workflow.manifest_form import read_manifest
 
@@ -206,7 +206,7 @@ class _Steps:
             account,
             layers,
             limits,
-            _warnings(self.config, models, accuracy, self.front),
+            (*_warnings(self.config, models, accuracy, self.front), *warnings_of(found)),
             {},
             self._hear(models.integer, heard),
             takes_on(graph, self.target),
@@ -270,6 +270,7 @@ class _Steps:
             UsageError: Another one is asked for.
         """
         if conversion.frontend is None:
+            self.config.check_precision(there=self.front is not None)
             return None
         if self.front is not None:
             raise UsageError(

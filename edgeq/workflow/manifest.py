@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -62,6 +62,7 @@ def _now() -> str:
 def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
     result = read_json(folder / RESULT, "result")
     configuration = json.loads(json_text(asdict(config)))
+    sources = dict(_sources(config))
     return {
         "edgeq": __version__,
         "model": result["model"],
@@ -69,27 +70,44 @@ def _content(folder: Path, config: DeployConfig) -> dict[str, Any]:
         "files": {path: own for path, own in digests(folder).items() if path != MANIFEST},
         "sources": {
             name: {"name": Path(text).name, "sha256": source_digest(text)}
-            for name, text in (
-                *((place, getattr(config, place)) for place in _PLACES),
-                ("frontend", config.frontend),
-            )
-            if text is not None and text not in BUILT_IN
+            for name, text in sources.items()
         },
         "configuration": {
             name: value
             for name, value in configuration.items()
-            if name not in (*_PLACES, "output", "sign")
-            and (name != "frontend" or value in (None, *BUILT_IN))
+            if name not in (*_PLACES, "output", "sign", *sources)
         },
-        "tools": _tools(result["profile"]["device"]),
+        "tools": _tools(result),
         "figures": figures(result),
+        "kinds": kinds(result),
         "limits": result["limits"],
         "met": result["met"],
     }
 
 
-def _tools(device: Mapping[str, Any]) -> dict[str, str]:
-    """Versions of what took part: Python's packages, the compiler and the emulator."""
+def _sources(config: DeployConfig) -> Iterator[tuple[str, str]]:
+    """The user's own files that a deployment was made of, by what they are."""
+    for name in (*_PLACES, "frontend"):
+        text = getattr(config, name)
+        if text is not None and text not in BUILT_IN:
+            yield name, text
+    if config.eval is not None:
+        data, _, key = config.eval.rpartition(":")
+        label = key if data else config.reading.label or ""
+        if label.lower().endswith(".npy"):  # a file beside that of the samples
+            yield "labels", str(Path(data or config.eval).parent / label)
+    if ":" in config.metric:
+        yield "metric", config.metric
+    if config.target.endswith(".toml"):
+        yield "target", config.target
+
+
+def _tools(result: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of what took part: Python's packages, the target's compiler and the emulator."""
+    source = result["account"]["provenance"]
+    linked = {**source, **source["figures"].get("memory_bytes.flash_total", {})}
+    device = {**result["profile"]["device"]}
+    device["compiler"] = linked["compiler"] or device.get("compiler")
     found = {"python": platform.python_version()}
     found |= {name: device[name] for name in ("compiler", "emulator") if device.get(name)}
     for name in _TOOLS:
@@ -118,6 +136,15 @@ def figures(result: Mapping[str, Any]) -> dict[str, Any]:
     for check in result["verify"]:
         found[f"differing_on_{check['on']}"] = check["differing"]
     return {name: value for name, value in found.items() if value is not None}
+
+
+def kinds(result: Mapping[str, Any]) -> dict[str, str]:
+    """What kind of figure each of those is that was not found on the target itself."""
+    known = result["profile"].get("kinds") or {}
+    named = {path.removeprefix("memory_bytes."): kind for path, kind in known.items()}
+    return {
+        name: named[name] for name in figures(result) if named.get(name, "measured") != "measured"
+    }
 
 
 def source_digest(text: str) -> str | None:

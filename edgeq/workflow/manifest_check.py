@@ -13,7 +13,7 @@ from edgeq.support.jsontext import read_json
 from edgeq.support.output import file_digest
 from edgeq.support.result import Result
 from edgeq.support.signature import verify_bytes
-from edgeq.workflow.manifest import MANIFEST, RESULT, canonical, figures, source_digest
+from edgeq.workflow.manifest import MANIFEST, RESULT, canonical, figures, kinds, source_digest
 from edgeq.workflow.manifest_form import not_newer, read_manifest
 
 
@@ -133,6 +133,8 @@ def _figures(folder: Path, content: Mapping[str, Any]) -> list[EdgeqError]:
     names = ("edgeq", "model", "target", "limits", "met")
     with shaped_as("result of `edgeq deploy`", str(folder / RESULT)):
         parts = {"figures": figures(result)} | {name: result[name] for name in names}
+        if "kinds" in content:  # older ones do not say
+            parts["kinds"] = kinds(result)
     problems = [
         EdgeqError(f"the {name} of the manifest is not that of {RESULT}.", str(folder))
         for name, value in parts.items()

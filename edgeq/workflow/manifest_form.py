@@ -78,7 +78,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(whole, dict) or set(whole) != {"manifest", "signature"}:
         raise EdgeqError("this is no manifest of `edgeq deploy`.", str(path))
     content = whole["manifest"]
-    if not _FORM(content):
+    if not _FORM(content) or not _mapping(_line)(content.get("kinds", {})):
         raise EdgeqError("this is no manifest of `edgeq deploy`.", str(path))
     return whole
 

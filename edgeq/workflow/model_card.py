@@ -24,7 +24,8 @@ def model_card(content: Mapping[str, Any]) -> str:
         "| figure | value |",
         "|---|---:|",
         *(
-            f"| {markdown(name.replace('_', ' '))} | {_number(value)} |"
+            f"| {markdown(name.replace('_', ' '))} | "
+            f"{_number(value)}{_mark(content.get('kinds', {}).get(name))} |"
             for name, value in content["figures"].items()
         ),
         "",
@@ -33,7 +34,8 @@ def model_card(content: Mapping[str, Any]) -> str:
         "| limit | bound | found | met | set by |",
         "|---|---:|---:|---|---|",
         *(
-            f"| {markdown(c['name'])} | {_number(c['limit'])} | {_number(c['value'])} | "
+            f"| {markdown(c['name'])} | {_number(c['limit'])} | {_number(c['value'])}"
+            f"{_mark(c.get('kind'))} | "
             f"{'yes' if c['met'] else 'NO'} | {markdown(c['source'])} |"
             for c in content["limits"]
         ),
@@ -59,3 +61,8 @@ def _number(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+
+
+def _mark(kind: Any) -> str:
+    """What a reader has to know of a figure's kind; empty for one of the target itself."""
+    return "" if kind in (None, "measured", "unknown") else f" ({markdown(str(kind))})"

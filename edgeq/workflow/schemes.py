@@ -14,6 +14,7 @@ from edgeq.analysis.profiling import Profile, profile
 from edgeq.analysis.recordings import hears
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.float_model import float_model
+from edgeq.conversion.passes.heads import outputs_of
 from edgeq.conversion.quantization.schemes import find_scheme
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import DatasetOptions
@@ -95,8 +96,9 @@ class SchemeComparison(Result):
         metric: Name of the figure that the schemes are judged by.
         rows: In the order asked for, device by device.
         max_drop: How much worse than the float model the metric may be.
-        best: By device: the quickest scheme within `max_drop`, the smaller file where two are
-            as quick; devices without one are left out.
+        best: By device: the quickest scheme within `max_drop` of the float model, the smaller file
+            where two are as quick; devices without one are left out, and all are where "float32"
+            is not among the schemes.
     """
 
     model: str
@@ -176,7 +178,7 @@ def compare_schemes(
             made[BASELINE] = _behind(made[BASELINE], front, model, reading, settings)
         judge = {
             "data": eval_data, "metric": metric, "dataset_options": reading,
-            "outputs": outputs_by_loss(model),
+            "outputs": outputs_of(settings.get("head") or "scores", outputs_by_loss(model)),
         }  # fmt: skip
         for name, each in track(made.items(), "measuring", total=len(made)):
             rows += [_measured(name, each, address, judge) for address in on]
@@ -271,12 +273,15 @@ def _best(rows: Sequence[SchemeOnDevice], on: Sequence[str], max_drop: float) ->
 
 
 def _good(rows: Sequence[SchemeOnDevice], address: str, max_drop: float) -> list[SchemeOnDevice]:
-    """The rows of a device that keep to the drop from its own float model."""
+    """The rows of a device that keep to the drop from its own float model, if there is one."""
     there = [row for row in rows if row.on == address and row.evaluation is not None]
-    bases = [row.evaluation.score for row in there if row.scheme == BASELINE and row.evaluation]
-    base = bases[0] if bases else None
-    if base is None:
-        return there
+    # Where the float model cannot run, it is worth what it is elsewhere.
+    bases = [
+        row.evaluation.score for row in (*there, *rows) if row.scheme == BASELINE and row.evaluation
+    ]
+    if not bases:
+        return []
+    base = bases[0]
     sign = 1 if base.larger_is_better else -1
     return [
         row

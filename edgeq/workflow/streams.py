@@ -9,6 +9,7 @@ from typing import Any
 from edgeq.conversion.float_model import FloatModel, float_model, streaming_models
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.pass_log import PassLog
+from edgeq.conversion.passes.heads import outputs_of
 from edgeq.conversion.proof.quality import Quality
 from edgeq.conversion.quantization.schemes import Scheme
 from edgeq.conversion.sources.formats import is_function
@@ -178,7 +179,7 @@ def float_models(
         found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
     )
     front = hearing_of(found, options.sample_rate)
-    outputs = outputs_by_loss(model)
+    outputs = outputs_of(head, outputs_by_loss(model))
     whole = float_model(found.whole, split=split, head=head)
     return FloatModels(
         replace(rest.source, source=found.where, outputs=outputs, front=front),

@@ -129,6 +129,26 @@ def test_heads(tmp_path):
     assert (found == values.argmax(-1)).all()
 
 
+def test_a_head_of_logits_is_judged_as_logits(tmp_path):
+    """The loss says probabilities, of the sigmoid that is no longer there; 0.5 was the border."""
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy")
+    model.set_weights([np.ones((1, 1), np.float32), np.zeros(1, np.float32)])
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    y = (x[:, 0] > 0).astype(np.int64)
+    found = edgeq.convert(
+        model, data=x, eval_data=(x, y), head="logits", output=tmp_path / "logits.tflite"
+    )
+    assert [score.value for score in found.accuracy] == [1, 1]
+    assert found.outputs.kind == "logits"
+    again = edgeq.evaluate(tmp_path / "logits.tflite", data=(x, y))
+    assert (again.score.value, again.outputs.kind) == (1, "logits")
+    compared = edgeq.compare_schemes(
+        model, data=x, eval_data=(x, y), schemes=["float32", "int8"], head="logits"
+    )
+    assert [row.evaluation.score.value for row in compared.rows] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("head", "words"), [("logits", "no softmax|made by a softmax"), ("class", "several classes")]
 )

@@ -87,15 +87,17 @@ def test_the_budget_is_that_of_the_whole_image(models, tmp_path, cli):
         assert not (tmp_path / "over").exists()
 
 
-def test_a_budget_that_a_model_misses_alone_is_missed(models, tmp_path, cli):
-    """Cycles are no sum over the image, and another form of all models changes nothing."""
+@pytest.mark.parametrize("template", ["zephyr", "bare-metal"])
+@pytest.mark.parametrize("budget", ["--ram", "--flash", "--cycles"])
+def test_a_budget_that_one_of_them_misses_is_missed(two, template, budget, tmp_path, cli):
+    """Where no image is linked, nobody looked at it again; of cycles nowhere."""
     need_tools("arm-none-eabi-gcc")
-    both = [models / f"{name}_int8.tflite" for name in ("kws", "sww")]
-    words = ["--project", "bare-metal", "--target", "nucleo-f446re", "--cycles", "1000"]
-    done = cli("compile", *both, "-o", tmp_path / "fw", *words)
+    words = ("--project", template, "--target", "nucleo-f446re", budget, "10")
+    names = [f"{name}={path}" for name, path in zip("ab", two, strict=True)]
+    done = cli("compile", *two, "-n", names[0], "-n", names[1], "-o", tmp_path / "out", *words)
     assert done.code == 3
-    assert "over 1,000" in done.err
-    assert not (tmp_path / "fw").exists()
+    assert "no form of this program keeps to the budget" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_form_of_all_models_keeps_what_was_asked_for(models, tmp_path, monkeypatch):

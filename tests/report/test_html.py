@@ -130,6 +130,22 @@ def test_each_model_has_a_section_of_its_own():
     assert page.index("Side by side") < page.index("<hr>")
 
 
+def test_what_is_of_a_board_stands_with_the_deployment_for_it():
+    """A profile of the second board stood under the first board's limits."""
+    there = {**PROFILE["device"], "address": "sim:two", "target": "two"}
+    profile = {**PROFILE, "device": there, "cycles": 77_777}
+    one, two = (
+        {**PROFILE, "target": name, "limits": [], "verify": [], "profile": PROFILE}
+        for name in ("one", "two")
+    )
+    del one["device"], two["device"]
+    for order in ((one, two, profile), (profile, one, two)):
+        page = render(combine([(f"{number}.json", each) for number, each in enumerate(order)]))
+        first, second = page.split("<hr>")[1:]
+        assert "for one" in first and "77,777" not in first
+        assert "for two" in second and "77,777" in second
+
+
 def test_one_model_on_several_devices_is_one_section():
     on_board = {**PROFILE, "device": {**PROFILE["device"], "address": "serial:/dev/ttyACM0"}}
     page = render(combine([("a.json", PROFILE), ("b.json", on_board)]))
@@ -217,6 +233,55 @@ def test_kinds_are_marked_and_explained():
     page = render(combine([("p.json", marked)]))
     assert "(stand-in)" in page and "another core" in page
     assert "gcc 12 -O2" in page and "2 ms" in page
+
+
+def test_time_at_a_clock_is_of_the_kind_of_its_cycles():
+    marked = {
+        **PROFILE, "kinds": {"cycles": "stand-in"}, "provenance": {"clock_hz": 1_000_000},
+    }  # fmt: skip
+    page = render(combine([("p.json", marked)]))
+    assert 'at 1 MHz <span class="kind">(stand-in)</span>' in page
+
+
+def test_a_limit_says_of_which_kind_its_figure_is_and_why_it_is_missed():
+    """A stand-in's figure within the limit was missed without a word."""
+    limit = {
+        "name": "cycles", "limit": 5, "value": 4, "met": False, "source": "asked for",
+        "kind": "stand-in", "note": "cortex-m0plus stands in for <m23>",
+    }  # fmt: skip
+    result = {**PROFILE, "limits": [limit], "verify": [], "profile": PROFILE}
+    page = render(combine([("deploy.json", result)]))
+    assert re.search(r'4 <span class="kind">\(stand-in\)</span>', page)
+    assert "cycles: cortex-m0plus stands in for &lt;m23&gt;" in page
+
+
+def test_what_makes_a_figure_doubtful_stands_beside_it_once():
+    """Warnings of evaluations, and of deployments as a whole, were on the terminal alone."""
+    doubtful = {**EVALUATION, "warnings": ["no better than <chance>"]}
+    page = render(combine([("e.json", doubtful)]))
+    assert "no better than &lt;chance&gt;" in page
+    result = {
+        **PROFILE, "limits": [], "verify": [], "profile": PROFILE,
+        "evaluation": {"float": None, "integer": doubtful, "paired": None},
+        "warnings": ["mind the gap", "no better than <chance>", "the figure flatters the model"],
+    }  # fmt: skip
+    page = render(combine([("deploy.json", result)]))
+    for text in ("mind the gap", "no better than &lt;chance&gt;", "the figure flatters the model"):
+        assert page.count(text) == 1
+
+
+def test_a_board_that_tells_the_mean_alone_has_a_latency():
+    given = {"n": 7, "p50": None, "p99": None, "mean": 123.4}
+    page = render(combine([("p.json", {**PROFILE, "latency_us": given})]))
+    assert "latency, mean of 7" in page and "123.4 µs" in page
+
+
+def test_kinds_are_marked_on_groups_too():
+    found = {**PROFILE, "kinds": {"cycles": "estimated", "memory_bytes.arena": "measured"}}
+    rows = [{"name": "a", "address": "sim:cortex-m4", "error": None, "profile": found}]
+    page = render(combine([("g.json", {"edgeq": "1", "group": "lab", "results": rows})]))
+    assert "2,000 (estimated)" in page
+    assert "16,000<" in page
 
 
 def test_columns_without_figures_are_left_out():

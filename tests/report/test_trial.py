@@ -11,7 +11,8 @@ import edgeq
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.frontend.build import front_end
-from edgeq.report.trial import MOST_BYTES, find_model, model_trial
+from edgeq.frontend.stamp import stamped
+from edgeq.report.trial import MOST_BYTES, find_model, model_trial, trial_beside
 from tests.analysis.evaluation.test_recordings import place, sounds  # noqa: F401  (a fixture)
 from tests.browser import browser
 from tests.report.test_graph import NASTY, skipping
@@ -198,6 +199,15 @@ def test_only_the_very_file_is_run(deployed):
     assert find_model({**model, "path": "deploy.json"}, [deployed]) is None
     other = {**model, "path": "../../etc/evil.tflite"}
     assert find_model(other, [deployed]) == deployed / "evil.tflite"
+
+
+def test_a_front_end_of_another_model_is_not_taken(tmp_path, models):
+    """`run` refuses it; the page fed the model with it."""
+    model = tmp_path / "m.tflite"
+    model.write_bytes((models / "ad01_int8.tflite").read_bytes())
+    text = stamped(b'kind = "mfcc"\n', b"another model")
+    model.with_suffix(".frontend.toml").write_bytes(text)
+    assert trial_beside(model) == "m.frontend.toml was written for another model."
 
 
 def test_models_that_no_page_holds(tmp_path, models):

@@ -1,5 +1,8 @@
 """edgeq.toml: everything that is wrong is said at once."""
 
+import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +163,17 @@ def test_words_that_mean_nothing_are_refused_from_python_and_the_command_line_to
         assert "Traceback" not in done.err
     with pytest.raises(UsageError, match="A precision is of a front end"):
         edgeq.deploy(DeployConfig(model, frontend_precision="int16"))
+
+
+def test_the_front_end_of_a_model_has_a_precision(tmp_path):
+    """It was refused where the front end is a layer of the model."""
+    for name, layer in (("ears", "MelSpectrogram"), ("plain", "Dense")):
+        with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
+            archive.writestr("config.json", json.dumps({"layers": [{"class_name": layer}]}))
+    asked = DeployConfig(str(tmp_path / "ears.keras"), frontend_precision="float32")
+    asked.check_together()
+    with pytest.raises(UsageError, match="A precision is of a front end"):
+        replace(asked, model=str(tmp_path / "plain.keras")).check_together()
 
 
 class _Seen(Exception):

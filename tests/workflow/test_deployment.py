@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,36 @@ def test_from_a_configuration(cli, models, tmp_path):
     again = cli("deploy", tmp_path / "edgeq.toml", *words)
     assert again.json["verify"][0]["n"] == 3
     assert "the model is integer already; scheme would say how to convert one" in again.err
+
+
+def test_a_disturbed_run_is_spoken_of(cli, models, tmp_path, monkeypatch):
+    """A limit on the latency was met, or missed, without a word of that."""
+    from edgeq.workflow import deployment
+
+    def disturbed(*given, **how):
+        found = profile(*given, **how)
+        busy = replace(found.measurement, valid=False, warnings=["other programs are busy"])
+        return replace(found, measurement=busy)
+
+    profile = deployment.profile
+    monkeypatch.setattr(deployment, "profile", disturbed)
+    done = cli(
+        "deploy", models / "ad01_int8.tflite", "-t", "x86-64", "--on", "c", "--max-latency", "9",
+        "-n", "1", "--no-try-it", "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert "Warning: other programs are busy" in done.err
+    assert "was disturbed" in done.err
+
+
+def test_what_is_not_the_target_is_said_of_stand_ins_alone(cli, models, tmp_path):
+    """A core without a clock has no latency, and its own figures were called another's."""
+    done = cli(
+        "deploy", models / "ad01_int8.tflite", "-t", "cortex-m4", "-n", "1", "--no-try-it",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "latency: unknown" in done.out
+    assert "which is not" not in done.out
 
 
 def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 import edgeq
+from edgeq.boards.target import load_target
+from edgeq.compiler.build.toolchain import cross_toolchain
 from edgeq.errors import EdgeqError
+from edgeq.workflow.manifest import _sources, source_digest
 from edgeq.workflow.manifest_check import check_manifest
 from tests.tools import need
 
@@ -42,6 +45,54 @@ def deployed(models, tmp_path_factory):
     )
     assert deployment.met
     return folder
+
+
+def test_figures_are_those_of_the_target(deployed, cli, tmp_path):
+    """Sizes of the machine that stood in for the target were called measured, and signed."""
+    folder = deployed / "out"
+    result = json.loads((folder / "deploy.json").read_text())
+    memory = result["account"]["memory_bytes"]
+    assert result["profile"]["memory_bytes"] == memory
+    assert result["profile"]["kinds"]["memory_bytes.flash_total"] == "measured"
+    content = json.loads((folder / "manifest.json").read_text())["manifest"]
+    assert content["figures"]["flash_total"] == memory["flash_total"]
+    # The compiler is that of the target's image, not this machine's own.
+    assert content["tools"]["compiler"] == cross_toolchain(load_target("cortex-m4")).version
+    assert content["kinds"]["stack"] == "stand-in" and "flash_total" not in content["kinds"]
+    card = tmp_path / "card.md"
+    assert cli("verify-manifest", folder, "--card", card).code == 0
+    assert f"| stack | {memory['stack']:,} (stand-in) |" in card.read_text()
+    assert f"| flash total | {memory['flash_total']:,} |" in card.read_text()
+
+
+def test_every_file_of_the_user_s_is_among_the_sources(tmp_path):
+    """Labels in a file of their own, a metric and a board were not, but for their paths."""
+    for name in ("x.npy", "y.npy", "mine.py", "board.toml"):
+        (tmp_path / name).write_text(name)
+    place = str(tmp_path)
+    found = {}
+    for data, label in ((f"{place}/x.npy", "y.npy"), (f"{place}/x.npy:y.npy", None)):
+        config = edgeq.DeployConfig(
+            f"{place}/x.npy",
+            eval=data,
+            metric=f"{place}/mine.py:error",
+            target=f"{place}/board.toml",
+            reading=edgeq.DatasetOptions(label=label),
+        )
+        found = {name: source_digest(text) for name, text in _sources(config)}
+        assert found["labels"] == hashlib.sha256(b"y.npy").hexdigest()
+        assert found["metric"] == hashlib.sha256(b"mine.py").hexdigest()
+        assert found["target"] == hashlib.sha256(b"board.toml").hexdigest()
+        assert found["eval"] == hashlib.sha256(b"x.npy").hexdigest()
+
+
+def test_kinds_are_compared_where_they_are_written(copy):
+    change(copy / "manifest.json", lambda whole: whole.update(signature=None))
+    change(copy / "manifest.json", lambda whole: whole["manifest"].update(kinds={}))
+    with pytest.raises(EdgeqError, match="the kinds of the manifest"):
+        check_manifest(copy)
+    change(copy / "manifest.json", lambda whole: whole["manifest"].pop("kinds"))
+    check_manifest(copy)
 
 
 @pytest.fixture

@@ -1,17 +1,20 @@
 """Schemes side by side: the figures are those of the single commands, and the best is the best."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import edgeq
+from edgeq.cli.shared.schemes import show_schemes
 from edgeq.data import DatasetOptions
 from edgeq.devices import inventory
 from edgeq.errors import UsageError
 from edgeq.report.combine import combine
 from edgeq.report.overview import overview
 from edgeq.support.jsontext import json_text
+from edgeq.workflow.schemes import _best
 from tests.compress.nets import digits, mlp
 
 
@@ -53,6 +56,33 @@ def test_what_cannot_run_says_where_it_can(compared):
     assert row.profile is None
     assert "LiteRT" in row.error
     assert "edgeq-schemes-" not in row.error
+
+
+def test_without_the_float_model_nothing_is_called_the_best(net, capsys):
+    """The quickest was said to be within 0.01 of a float model that nobody had measured."""
+    found = edgeq.compare_schemes(
+        net / "net.keras",
+        data=net / "data.npz",
+        eval_data=net / "test.npz",
+        schemes=["int8"],
+        on=["c"],
+    )
+    assert found.best == {}
+    show_schemes(found)
+    assert "none is called the best" in capsys.readouterr().out
+
+
+def test_the_float_model_is_taken_from_where_it_runs(compared):
+    """A device that cannot run it had all schemes for good enough."""
+    float_, int8 = (
+        next(row for row in compared.rows if row.scheme == name) for name in ("float32", "int8")
+    )
+    worse = replace(int8.evaluation.score, value=float_.evaluation.score.value - 0.1)
+    there = replace(int8, on="sim:cortex-m4", evaluation=replace(int8.evaluation, score=worse))
+    failed = replace(float_, on="sim:cortex-m4", evaluation=None, profile=None, error="no kernel")
+    rows = [float_, int8, failed, there]
+    assert "sim:cortex-m4" not in _best(rows, ["c", "sim:cortex-m4"], 0.01)
+    assert _best(rows, ["c", "sim:cortex-m4"], 0.2)["sim:cortex-m4"] == "int8"
 
 
 def test_the_best_is_the_quickest_of_those_that_are_good_enough(compared):

@@ -200,7 +200,7 @@ def _beside(given: Mapping[str, Any]) -> str | None:
     # Beside a model that takes features, this one must take them too.
     if on is None or not file.is_file() or not all(_whole(f, model, file) for f in files):
         return None
-    addresses = [on, *(other for other in others if isinstance(other, str))]
+    addresses = [*_members(on), *(other for other in others if isinstance(other, str))]
     schemes = {address_of(address).scheme for address in addresses}
     if not schemes <= _GENERATED:
         return None
@@ -213,6 +213,14 @@ def _beside(given: Mapping[str, Any]) -> str | None:
         )
     say(f"{file} stands before the model (--frontend none: it takes features).", err=True)
     return str(file)
+
+
+def _members(on: str) -> list[str]:
+    """The addresses that --on stands for: those of a group, or itself."""
+    from edgeq.devices import inventory
+
+    group = on.removeprefix("group:")
+    return [on] if group == on else [address for _, address in inventory.members(group)]
 
 
 def _whole(other: Path, model: Path, file: Path) -> bool:

@@ -95,7 +95,19 @@ def _accuracy(found: Evaluation | EventEvaluation) -> dict[str, str]:
     shown = {
         name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, int | float)
     }
-    return {**shown, "samples": f"{found.n:,}"}
+    return {**shown, "samples": f"{found.n:,}", **_beside(found)}
+
+
+def _beside(found: Evaluation) -> dict[str, str]:
+    """What was found of the float model and on a second device, as cells of a table."""
+    cells = {}
+    if found.real is not None:
+        cells["float"] = f"{found.real.value:.4f}"
+        if found.compared is not None:
+            cells["against float"] = str(found.compared)
+    if found.also_on is not None:
+        cells[f"equal outputs on {found.also_on.on}"] = f"{found.also_on.equal:,}"
+    return cells
 
 
 def _decided(total: Mapping[str, Any]) -> dict[str, str]:
@@ -144,8 +156,13 @@ def show_fleet(report: FleetReport) -> None:
     console = result_console()
     console.print(table)
     for result in report.results:
-        for line in energy_lines(result.profile.energy) if result.profile else ():
+        if result.profile is None:
+            continue
+        for line in energy_lines(result.profile.energy):
             console.print(f"{result.name}: {line}", markup=False, soft_wrap=True)
+        for warning in result.profile.measurement.warnings:
+            text = f"Warning: {result.name}: {warning}"
+            console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(result: FleetResult, *, counted: bool) -> list[str]:

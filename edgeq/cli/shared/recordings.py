@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,9 @@ from edgeq.errors import UsageError
 from edgeq.metrics.events import Tally
 from edgeq.report.units import moment
 from edgeq.support.terminal import say
+
+if TYPE_CHECKING:
+    from edgeq.analysis.fleet.results import FleetReport
 
 # Options of labelled data that recordings have no use for.
 _NOT_OF_RECORDINGS = ("data", "limit", "robustness", "against")
@@ -142,14 +145,25 @@ def judge_recordings(
     }
     if len(runtimes) > 1:
         from edgeq.analysis.fleet.runtimes import evaluate_runtimes
-        from edgeq.cli.shared.fleet import ask_each, show_evaluations
+        from edgeq.cli.shared.fleet import ask_each
 
         ask = partial(evaluate_runtimes, model, asked.pop("on"), runtimes, **asked)
-        return ask_each(lambda tell: ask(progress=tell), show_evaluations, as_json=as_json)
+        return ask_each(lambda tell: ask(progress=tell), _show_each, as_json=as_json)
     if runtimes:
         asked["on"] = on_runtime(asked["on"], runtimes[0])
     _show_result(evaluate_recordings(model, **asked), as_json=as_json)
     return 0
+
+
+def _show_each(report: FleetReport) -> None:
+    """Print one column a runtime, and what was asked for besides."""
+    from edgeq.cli.shared.fleet import show_evaluations
+
+    show_evaluations(report)
+    for each in report.results:
+        if isinstance(each.evaluation, EventEvaluation):
+            for line in _asked_lines(each.evaluation):
+                say(f"{each.name}: {line}")
 
 
 def _show_result(result: EventEvaluation, *, as_json: bool) -> None:
@@ -195,17 +209,23 @@ def _show(result: EventEvaluation) -> None:
         for label, tally in result.by_class.items()
     ]
     show_table(result_console(), headings, rows, right=range(1, len(headings)))
+    for line in _asked_lines(result):
+        say(line)
+
+
+def _asked_lines(result: EventEvaluation) -> Iterator[str]:
+    """What a second device decided, and the thresholds that were looked for."""
     if result.also_on is not None:
-        say(f"events on {result.also_on[0]}: {'the same' if result.also_on[1] else 'different'}")
+        yield f"events on {result.also_on[0]}: {'the same' if result.also_on[1] else 'different'}"
     if result.tuned is not None:
         tuned = result.tuned
         best = tuned.result
-        say(
+        yield (
             f"best for {tuned.wanted_per_hour:g} false accepts an hour: {best.found} of "
             f"{best.happened} found, {best.false_accepts_per_hour:.2f} an hour, {_f1(best)}"
             + ("" if tuned.reached else "; no thresholds are strict enough")
         )
-        say(tuned.table())
+        yield tuned.table()
 
 
 def _f1(tally: Tally) -> str:

@@ -16,10 +16,10 @@ from edgeq.report.units import in_cycles, microseconds
 from edgeq.report.write import report_page
 from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
-from edgeq.workflow.schemes import SchemeComparison, compare_schemes
+from edgeq.workflow.schemes import BASELINE, SchemeComparison, compare_schemes
 
 # What says something of one conversion only.
-_ONE_ONLY = ("scheme", "precision", "target", "io")
+_ONE_ONLY = ("scheme", "precision", "target", "io", "explain", "ranges")
 
 
 def run_comparison(
@@ -82,6 +82,8 @@ def show_schemes(found: SchemeComparison) -> None:
     for row in found.rows:
         if row.error:
             say(f"{row.scheme} on {row.on}: {row.error}")
+    if all(row.scheme != BASELINE for row in found.rows):
+        say(f"none is called the best: {BASELINE}, which all are held against, is not among them")
     for address, scheme in found.best.items():
         say(f"best on {address}: {scheme}, the quickest within {found.max_drop:g} of float32")
 

@@ -42,7 +42,7 @@ def show_deployment(found: Deployment) -> None:
         for line in delegate_lines(take):
             console.print(line, markup=False, soft_wrap=True, highlight=False)
     if found.profile.measurement.ops:
-        if found.account.latency_ms.kind in ("stand-in", "unknown"):
+        if any(figure.kind == "stand-in" for figure in found.account.figures.values()):
             console.print(f"by op, on {found.account.on}, which is not {found.target}:")
         console.print(op_table(found.profile.measurement.ops))
     _show_limits(found, console)

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import Network, Pass
 from edgeq.errors import UsageError
+from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
 
 HEADS = ("scores", "logits", "class")
 _SQUASHING = frozenset({"LOG_SOFTMAX", "LOGISTIC", "SOFTMAX"})
@@ -28,6 +29,18 @@ def with_head(kind: str) -> Pass:
     if kind not in HEADS:
         raise UsageError(f"There is no head '{kind}'.", hint=f"one of {', '.join(HEADS)}")
     return {"scores": _scores, "logits": _logits, "class": _class}[kind]
+
+
+def outputs_of(head: str, trained: Outputs | None) -> Outputs | None:
+    """What the first output's numbers are behind a head.
+
+    Args:
+        head: One of the HEADS.
+        trained: What the loss says of the model with its own head; None if nothing.
+    """
+    if head == "logits" and trained is not None and trained.kind == PROBABILITIES:
+        return Outputs(LOGITS, f"--head {head}")
+    return trained
 
 
 def _scores(network: Network) -> Network:

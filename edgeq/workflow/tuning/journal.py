@@ -35,6 +35,8 @@ class Journal:
     def __init__(self, path: Path, problem: dict[str, Any], *, fresh: bool = False) -> None:
         """Open a journal, or start one.
 
+        Trials of variants that are not in the problem stay in the file and are not taken.
+
         Args:
             path: The file; its first line says what is searched for.
             problem: What is searched for, JSON types; a journal of something else is refused.
@@ -92,7 +94,22 @@ class Journal:
                 str(self._path),
                 "choose another --output, or --force to begin anew",
             )
-        self.trials = {trial.candidate.key: trial for trial in trials}
+        self._complete(stored, problem, whole[1:])
+        # What was trained with data that is not given this time cannot be made again.
+        self.trials = {
+            trial.candidate.key: trial
+            for trial in trials
+            if trial.candidate.variant in {"plain", *problem.get("variants", {})}
+        }
+
+    def _complete(
+        self, stored: dict[str, Any], problem: dict[str, Any], entries: list[str]
+    ) -> None:
+        """Let the first line know the variants that have come, as those of before."""
+        both = {**stored.get("variants", {}), **problem.get("variants", {})}
+        if both != stored.get("variants", {}):
+            first = json.dumps({**problem, "variants": both})
+            write_whole(self._path, "".join(f"{line}\n" for line in (first, *entries)))
 
 
 def _changed(stored: dict[str, Any], problem: dict[str, Any]) -> list[str]:

@@ -10,7 +10,10 @@ import edgeq
 from edgeq.analysis.clock import Clock
 from edgeq.analysis.evaluation import detections
 from edgeq.analysis.evaluation.detections import Recording, Trials
+from edgeq.analysis.evaluation.recordings import evaluate_recordings
+from edgeq.analysis.fleet.results import FleetReport, FleetResult
 from edgeq.analysis.recordings import read_timed
+from edgeq.cli.shared.recordings import _show_each
 from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
@@ -114,6 +117,23 @@ def test_what_is_found_missed_and_made_up(place, capsys):
     page = (place / "page.html").read_text()
     assert "3 of 4 found" in page
     assert page.count("false accepts an hour, ") == len(found["det"])
+
+
+def test_what_was_asked_for_is_shown_of_each_runtime(place, capsys):
+    """Thresholds were looked for, and shown with one runtime alone."""
+    found = evaluate_recordings(
+        "louder.tflite",
+        recordings="heard",
+        on="c",
+        options=CompileOptions(frontend=front_end("ears.toml")),
+        tune_decision=1.0,
+        also_on="sim:cortex-m4",
+    )
+    row = FleetResult("litert", "ssh://x", None, None, 1, 0.0, evaluation=found)
+    _show_each(FleetReport("ssh://x", (row,), of_runtimes=True))
+    shown = capsys.readouterr().out
+    assert "litert: events on sim:cortex-m4: the same" in shown
+    assert "litert: best for 1 false accepts an hour" in shown and "threshold = {" in shown
 
 
 def test_words_and_a_cut(place, capsys):

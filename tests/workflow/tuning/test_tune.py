@@ -370,6 +370,23 @@ def test_a_journal_with_values_of_other_kinds(tmp_path, change):
         Journal(place, problem)
 
 
+def test_variants_that_come_later_belong_to_the_search_too(tmp_path):
+    """Those of the first start alone did: trials of others were taken for what is trained now."""
+    place = tmp_path / "journal.jsonl"
+    plain, first, second = (
+        {"metric": "m", "variants": {"plain": "0", **more}}
+        for more in ({}, {"qat-int8": "a"}, {"qat-int8": "b"})
+    )
+    Journal(place, plain).add(Trial(Candidate()))
+    Journal(place, first).add(Trial(Candidate(variant="qat-int8")))
+    assert len(Journal(place, first).trials) == 2
+    with pytest.raises(EdgeqError, match="the variant qat-int8 differ"):
+        Journal(place, second)
+    # Without the data they were trained on they cannot be made, and are not lost.
+    assert list(Journal(place, plain).trials) == [Candidate().key]
+    assert len(Journal(place, first).trials) == 2
+
+
 def test_no_scheduler_there(net, tmp_path):
     pytest.importorskip("distributed")
     model, data = net
