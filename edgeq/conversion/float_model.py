@@ -170,7 +170,7 @@ def float_model(
         network = rewritten(keep_states(network), FLOAT_PASSES, log)
         own = None if answers is None else OwnAnswers(answers, network.pack())
         network = answer(rewritten(network, more, log) if more else network)
-    made = packed(network, info, outputs_by_loss(model))
+    made = packed(network, info, outputs_by_loss(model, head))
     _check_static(made.graph)
     return replace(made, own=own)
 
@@ -198,7 +198,7 @@ def streaming_models(
     """
     from edgeq.conversion.streaming.model import to_streaming
 
-    outputs = outputs_by_loss(model)
+    outputs = outputs_by_loss(model, head)
     if isinstance(model, str | Path) and not is_keras_file(Path(model)):
         raise EdgeqError(
             "Only a Keras model can become one that streams.",

@@ -176,7 +176,7 @@ def compare_schemes(
             made[BASELINE] = _behind(made[BASELINE], front, model, reading, settings)
         judge = {
             "data": eval_data, "metric": metric, "dataset_options": reading,
-            "outputs": outputs_by_loss(model),
+            "outputs": outputs_by_loss(model, settings.get("head") or "scores"),
         }  # fmt: skip
         for name, each in track(made.items(), "measuring", total=len(made)):
             rows += [_measured(name, each, address, judge) for address in on]

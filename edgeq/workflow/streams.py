@@ -178,7 +178,7 @@ def float_models(
         found.rest, stream, step, signature=None, trust=trust, split=split, head=head, log=log
     )
     front = hearing_of(found, options.sample_rate)
-    outputs = outputs_by_loss(model)
+    outputs = outputs_by_loss(model, head)
     whole = float_model(found.whole, split=split, head=head)
     return FloatModels(
         replace(rest.source, source=found.where, outputs=outputs, front=front),

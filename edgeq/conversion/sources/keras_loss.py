@@ -23,14 +23,18 @@ _DISTANCES = frozenset(
 _HINGES = frozenset({"hinge", "squared_hinge", "categorical_hinge"})
 
 
-def outputs_by_loss(model: str | Path | Any) -> Outputs | None:
+def outputs_by_loss(model: str | Path | Any, head: str = "scores") -> Outputs | None:
     """What the first output's numbers are by the loss that a model was compiled with.
 
     Nothing of the model is loaded and no code of it runs.
 
     Args:
         model: A `.keras` or `.h5` file, or a model in memory; other files say nothing.
+        head: What the outputs give in the end: of "logits" the loss says nothing, since what it
+            was computed of has been left out.
     """
+    if head == "logits":
+        return None
     if isinstance(model, str | Path):
         return _by_entry(_stored_loss(Path(model)))
     configuration = getattr(model, "get_compile_config", None)
