@@ -26,13 +26,19 @@ from edgeq.conversion.quantization.adaptive_rounding import (
     usual_rounding,
 )
 from edgeq.conversion.quantization.few_weights import kept_at_eight_bits
-from edgeq.conversion.quantization.quantize import Recipe, quantize
+from edgeq.conversion.quantization.quantize import Recipe, not_narrowed, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
-from edgeq.workflow.convert_options import check_form, check_io, check_use, usual_calibration
+from edgeq.workflow.convert_options import (
+    check_form,
+    check_io,
+    check_precision,
+    check_use,
+    usual_calibration,
+)
 from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
 from edgeq.workflow.labelled import compared
 from edgeq.workflow.phones import usual_io
@@ -135,6 +141,7 @@ def convert(
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
+    check_precision(chosen, recipe.precision)
     check_form(chosen, stream, stream_step, eval_data, image=image_front_end)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
@@ -164,7 +171,13 @@ def convert(
     judged = () if eval_data is None else compared(models, real, result, eval_data, metric, options)
     understood = {**ready.understood, **_understood(judged)}
     warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
-    warnings += (*ready.left_out, *_remarks(judged, where), *beheld.words, *on_zeros)
+    warnings += (
+        *_in_vain(ready.recipe, result),
+        *ready.left_out,
+        *_remarks(judged, where),
+        *beheld.words,
+        *on_zeros,
+    )
     output, front = written(path, result, beside, beheld.front, force=force)
     return Conversion(
         model=source.source,
@@ -236,9 +249,20 @@ def _usually(scheme: Scheme, rounding: str | None, calibration: str | None) -> t
 
 def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
     """The layers with a scheme of their own: those that were named, and what 4 bits leave at 8."""
-    narrow = recipe.scheme.name == "int4"
-    small = kept_at_eight_bits(parse_graph(result, "")) if narrow else {}
-    return {**small, **dict(recipe.precision)}
+    made = parse_graph(result, "")
+    small = kept_at_eight_bits(made) if recipe.scheme.name == "int4" else {}
+    vain = not_narrowed(made, recipe.precision)
+    return {**small, **{k: v for k, v in recipe.precision if k not in vain}}
+
+
+def _in_vain(recipe: Recipe, result: bytes) -> tuple[str, ...]:
+    """What --precision asked for and no layer of the result has, in sentences."""
+    vain = not_narrowed(parse_graph(result, ""), recipe.precision)
+    return tuple(
+        f'"{layer}" has no weights of 4 bits: only convolutions (but depthwise ones) and dense '
+        f"layers can. --precision {layer}=int4 does nothing."
+        for layer in vain
+    )
 
 
 def _mended(repairs: Repairs | None) -> dict[str, Any]:
