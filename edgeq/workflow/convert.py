@@ -35,8 +35,8 @@ from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert_options import (
     check_form,
     check_io,
-    check_precision,
     check_use,
+    layer_schemes,
     usual_calibration,
 )
 from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
@@ -136,12 +136,11 @@ def convert(
     chosen = find_scheme(scheme)
     place = _able(chosen, target)
     io_type = check_io(chosen, io or usual_io(chosen, place))
-    recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
+    recipe = Recipe(chosen, io_type, symmetric, layer_schemes(chosen, precision))
     rounding, calibration = _usually(chosen, rounding, calibration)
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
     check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
-    check_precision(chosen, recipe.precision)
     check_form(chosen, stream, stream_step, eval_data, image=image_front_end)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
@@ -170,14 +169,8 @@ def convert(
     beheld = _beheld(check, models, source, chosen, result)
     judged = () if eval_data is None else compared(models, real, result, eval_data, metric, options)
     understood = {**ready.understood, **_understood(judged)}
-    warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
-    warnings += (
-        *_in_vain(ready.recipe, result),
-        *ready.left_out,
-        *_remarks(judged, where),
-        *beheld.words,
-        *on_zeros,
-    )
+    warnings = _of_data(found, source, understood) + _in_vain(ready.recipe, result)
+    warnings += (*ready.left_out, *_remarks(judged, where), *beheld.words, *on_zeros)
     output, front = written(path, result, beside, beheld.front, force=force)
     return Conversion(
         model=source.source,
@@ -256,13 +249,17 @@ def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
 
 
 def _in_vain(recipe: Recipe, result: bytes) -> tuple[str, ...]:
-    """What --precision asked for and no layer of the result has, in sentences."""
-    vain = not_narrowed(parse_graph(result, ""), recipe.precision)
-    return tuple(
+    """What was asked for and changes nothing, in sentences."""
+    made = parse_graph(result, "")
+    words = [
         f'"{layer}" has no weights of 4 bits: only convolutions (but depthwise ones) and dense '
         f"layers can. --precision {layer}=int4 does nothing."
-        for layer in vain
-    )
+        for layer in not_narrowed(made, recipe.precision)
+    ]
+    name = recipe.scheme.name
+    if recipe.scheme.storage_only and name.encode() not in result:
+        words.append(f"{name} saves nothing here: no layer has enough weights to be stored in it.")
+    return tuple(words)
 
 
 def _mended(repairs: Repairs | None) -> dict[str, Any]:
@@ -329,14 +326,6 @@ def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[s
             seen.add(words)
     if where is not None:
         yield from where.warnings()
-
-
-def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
-    """A word where a scheme of storage found no weights to store."""
-    if not scheme.storage_only or scheme.name.encode() in result:
-        return ()
-    words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
-    return (words,)
 
 
 def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:

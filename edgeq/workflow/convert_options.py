@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from edgeq.conversion.calibration.calibrate import METHODS as CALIBRATIONS
@@ -36,13 +36,16 @@ def check_use(
         )
 
 
-def check_precision(scheme: Scheme, precision: Iterable[tuple[str, str]]) -> None:
-    """Refuse schemes of layers that do not go with that of the model.
+def layer_schemes(
+    scheme: Scheme, precision: Mapping[str, str] | None
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of layers and their schemes, which go with that of the model.
 
     Raises:
         UsageError: There is no such scheme, or what it does cannot be done to a layer alone.
     """
-    for layer, name in precision:
+    found = tuple((precision or {}).items())
+    for layer, name in found:
         chosen = find_scheme(name)
         apart = chosen.integer != scheme.integer or chosen.name == "mixed"
         if apart or scheme.storage_only or chosen.storage_only:
@@ -50,6 +53,7 @@ def check_precision(scheme: Scheme, precision: Iterable[tuple[str, str]]) -> Non
                 f"--precision {layer}={name} does not go with --scheme {scheme.name}.",
                 hint="--scheme mixed, and for its layers int8, int8-per-tensor, int4 or int16x8",
             )
+    return found
 
 
 def usual_calibration(scheme: Scheme) -> str:
