@@ -77,8 +77,8 @@ from edgeq.workflow.streams import Streamed
     "--precision",
     multiple=True,
     metavar="LAYER=SCHEME",
-    help="For --scheme mixed: the scheme of a layer (* and ? are understood); repeatable. "
-    "Without it, layers that bear it get int4 weights.",
+    help="For --scheme mixed and other integer schemes: the scheme of a layer (* and ? are "
+    "understood); repeatable. Without it, mixed gives int4 weights to layers that bear it.",
 )
 @click.option(
     "--rounding",

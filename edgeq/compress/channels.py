@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.network import Network, Step
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import activation_of, kind_of
 
 _MAKERS = frozenset(
     {"Dense", "Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv1D",
@@ -151,7 +151,7 @@ class Groups:
             return bool(layer.depth_multiplier == 1)
         if hasattr(layer, "target_shape"):  # Reshape
             return step.input_shape[-1] == step.output_shape[-1]
-        softmax = getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
+        softmax = activation_of(layer) in ("softmax", "<Softmax>")
         if step.kind == "Rescaling" and np.ndim(layer.scale) + np.ndim(layer.offset) > 0:
             return False
         last = getattr(layer, "axis", -1) in (-1, len(step.input_shape) - 1)

@@ -39,7 +39,7 @@ def cluster(model: Any, task: Task, *, clusters: int = 16) -> Compression:
 
     def rules(layer: Any, kernel: Kernel) -> list[Rule]:
         weights = np.asarray(variable(layer, kernel))
-        if weights.size <= 4 * clusters:
+        if weights.size <= 4 * clusters or not weights.any():
             return []
         values, numbers = share_weights(weights, clusters)
         layers[layer.name] = max(len(values), layers.get(layer.name, 0))

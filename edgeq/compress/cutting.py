@@ -57,12 +57,14 @@ def _cut(step: Step, variable: Any, inside: Array, outside: Array) -> Array:
     weight: Array = np.asarray(variable)
     if is_reader(step.layer):
         return weight[inside] if variable.name == "kernel" else weight
+    if step.kind == "PReLU" and weight.shape[-1] == 1:
+        return weight
     if weight.ndim == 1:
         return weight[outside]
     if step.kind.startswith("Depthwise") or variable.name == "depthwise_kernel":
         return weight[..., inside, :]
     if not is_maker(step.layer):  # PReLU
-        return weight if weight.shape[-1] == 1 else weight[..., outside]
+        return weight[..., outside]
     if variable.name == "pointwise_kernel":
         times = step.layer.depth_multiplier
         rows = (inside[:, None] * times + np.arange(times)).ravel()

@@ -16,7 +16,7 @@ from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.kernels import kernels_of, variable
 from edgeq.compress.network import Network, Step, load_network, read_network
 from edgeq.compress.result import Compression, size_of
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import activation_of, kind_of
 from edgeq.support.array import Array
 
 _LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"})
@@ -95,9 +95,8 @@ def _plain(step: Step, network: Network) -> bool:
 
 
 def _passes(step: Step) -> bool:
-    function = getattr(getattr(step.layer, "activation", None), "__name__", "linear")
     capped = step.kind == "ReLU" and (step.layer.max_value is not None or step.layer.threshold)
-    return function in _PASSING_FUNCTIONS and not capped
+    return activation_of(step.layer) in _PASSING_FUNCTIONS and not capped
 
 
 def _balance(pair: _Neighbours) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.network import read_network, rebuild
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import activation_of, kind_of
 from edgeq.support.array import Array
 
 _FOLDABLE = frozenset(
@@ -19,7 +19,8 @@ _FOLDABLE = frozenset(
 def fold_batch_norm(model: Any) -> Any:
     """A copy of a flat model without the BatchNormalization layers that follow a linear layer.
 
-    A normalization stays where the layer before is shared, read by others too, or not linear.
+    A normalization stays where the layer before is shared, read by others too, or not linear, and
+    where it is one of rows rather than channels.
     """
     network = read_network(model)
     norms: dict[int, Any] = {}
@@ -29,7 +30,8 @@ def fold_batch_norm(model: Any) -> Any:
             step.kind in _FOLDABLE
             and reader is not None
             and reader.kind == "BatchNormalization"
-            and step.layer.activation.__name__ == "linear"
+            and reader.layer.axis in (-1, len(reader.input_shape) - 1)
+            and activation_of(step.layer) == "linear"
             and network.calls(step.layer) == network.calls(reader.layer) == 1
         ):
             norms[id(step.layer)] = reader.layer

@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.compress.losses import BINARY, CLASSES, VALUES, Loss, label_loss, teacher_loss
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.compress.losses import (
+    BINARY,
+    CLASSES,
+    VALUES,
+    Loss,
+    check_loss,
+    label_loss,
+    teacher_loss,
+)
+from edgeq.conversion.layer_kinds import activation_of, kind_of
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples, Score
@@ -104,11 +112,13 @@ class Objective:
         """
         logits = self.outputs.kind == LOGITS
         own = label_loss(self.trained_on or self.kind, logits=logits, name=self.loss)
-        if teacher is None:
-            if self.targets is None:
-                raise EdgeqError("There are neither labels nor a teacher to learn from.")
-            return self.targets, own
         hard = teacher if self.targets is None else self.targets
+        if hard is None:
+            raise EdgeqError("There are neither labels nor a teacher to learn from.")
+        if self.loss is not None:
+            check_loss(own, self.loss, hard[:1].astype(np.float32))
+        if teacher is None:
+            return hard, own
         both = np.stack([hard.astype(np.float32), teacher.astype(np.float32)], axis=1)
         soft = teacher_loss(
             self.trained_on or self.kind,
@@ -247,7 +257,7 @@ def last_activation(output: Any) -> str:
     if kind in _UNCHANGED:
         node = layer._inbound_nodes[output._keras_history.node_index]
         return last_activation(node.input_tensors[0])
-    return str(getattr(getattr(inner, "activation", None), "__name__", "linear"))
+    return activation_of(inner)
 
 
 def _class_numbers(labels: Array, classes: int, model: Any) -> Array:

@@ -13,7 +13,7 @@ from edgeq.compress.result import Compression
 from edgeq.compress.rules import FakeQuantized, Rule, rules_kept, with_rules, without_rules
 from edgeq.compress.task import Task, begin
 from edgeq.compress.training import Training
-from edgeq.conversion.layer_kinds import kind_of
+from edgeq.conversion.layer_kinds import activation_of, kind_of
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import UsageError
 
@@ -24,7 +24,6 @@ _NO_SCALE_OF_THEIR_OWN = frozenset(
      "MaxPooling1D", "MaxPooling2D", "ZeroPadding1D", "ZeroPadding2D", "Permute", "Cropping1D",
      "Cropping2D", "Softmax", "Identity"}
 )  # fmt: skip
-_FUSED = frozenset({"ReLU", "Activation"})
 _FUSED_FUNCTIONS = frozenset({"relu", "relu6"})
 
 
@@ -60,8 +59,8 @@ def prepare_qat(model: Any, scheme: str = "int8") -> Any:
 
     def after(layer: Any) -> Callable[[], Any] | None:
         kind = kind_of(layer)
-        function = getattr(getattr(layer, "activation", None), "__name__", "")
-        if kind in _NO_SCALE_OF_THEIR_OWN or function == "softmax" or id(layer) in fused:
+        softmax = activation_of(layer) == "softmax"
+        if kind in _NO_SCALE_OF_THEIR_OWN or softmax or id(layer) in fused:
             return None
         return range_class()  # type: ignore[no-any-return]
 
@@ -110,8 +109,8 @@ def _check_scheme(scheme: str) -> None:
 
 def _is_fused(layer: Any) -> bool:
     """Whether the converter makes this activation part of the op before it."""
-    function = getattr(getattr(layer, "activation", None), "__name__", "relu")
-    return kind_of(layer) in _FUSED and function in _FUSED_FUNCTIONS
+    kind = kind_of(layer)
+    return kind == "ReLU" or (kind == "Activation" and activation_of(layer) in _FUSED_FUNCTIONS)
 
 
 @cache

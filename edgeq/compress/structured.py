@@ -86,13 +86,12 @@ def _importance(work: Workspace, network: Network, groups: Groups) -> dict[int, 
     found = {group: np.zeros(groups.sizes[group]) for group in groups.free}
     makers = [step for step in network.steps if is_maker(step.layer)]
     weights = [weight for step in makers for weight in step.layer.trainable_weights]
-    size = work.training.batch_size
-    for start in range(0, min(len(samples), size * _BATCHES), size):
-        x = [array[start : start + size] for array in samples.x]
+    for rows in _spread(len(samples), work.training.batch_size):
+        x = [array[rows] for array in samples.x]
         with tf.GradientTape() as tape:
             outputs = keras.tree.flatten(predicting(x, training=False))
             cost = sum(
-                loss(targets[start : start + size], output)
+                loss(targets[rows], output)
                 for (targets, loss), output in zip(goals, outputs, strict=True)
             )
         gradients = dict(
@@ -101,6 +100,14 @@ def _importance(work: Workspace, network: Network, groups: Groups) -> dict[int, 
         for step in makers:
             _add_importance(found, step, groups, gradients)
     return found
+
+
+def _spread(samples: int, size: int) -> list[Array]:
+    """Numbers of the samples in each batch, from all over the set: folders are sorted by class."""
+    batches = min(-(-samples // size), _BATCHES)
+    count = min(samples, size * batches)
+    rows = np.arange(count) * samples // count
+    return [rows[first::batches] for first in range(batches)]
 
 
 def _goals(work: Workspace) -> list[tuple[Array, Any]]:

@@ -13,8 +13,15 @@ from edgeq.support.foreign import parse_json, read_bytes
 
 
 def json_text(value: Any) -> str:
-    """A result as indented JSON; dataclasses, numpy values and paths are understood."""
-    return json.dumps(value, indent=2, default=_plain, allow_nan=False)
+    """A result as indented JSON; dataclasses, numpy values and paths are understood.
+
+    JSON has no infinity and nothing that is no number: null stands for those.
+    """
+    try:
+        return json.dumps(value, indent=2, default=_plain, allow_nan=False)
+    except ValueError:
+        known = json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
+        return json.dumps(known, indent=2, allow_nan=False)
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -26,13 +26,19 @@ from edgeq.conversion.quantization.adaptive_rounding import (
     usual_rounding,
 )
 from edgeq.conversion.quantization.few_weights import kept_at_eight_bits
-from edgeq.conversion.quantization.quantize import Recipe, quantize
+from edgeq.conversion.quantization.quantize import Recipe, not_narrowed, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
-from edgeq.workflow.convert_options import check_form, check_io, check_use, usual_calibration
+from edgeq.workflow.convert_options import (
+    check_form,
+    check_io,
+    check_use,
+    layer_schemes,
+    usual_calibration,
+)
 from edgeq.workflow.front_ends import SplitFrontEnd, heard, place_for, written
 from edgeq.workflow.labelled import compared
 from edgeq.workflow.phones import usual_io
@@ -130,7 +136,7 @@ def convert(
     chosen = find_scheme(scheme)
     place = _able(chosen, target)
     io_type = check_io(chosen, io or usual_io(chosen, place))
-    recipe = Recipe(chosen, io_type, symmetric, tuple((precision or {}).items()))
+    recipe = Recipe(chosen, io_type, symmetric, layer_schemes(chosen, precision))
     rounding, calibration = _usually(chosen, rounding, calibration)
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
@@ -163,7 +169,7 @@ def convert(
     beheld = _beheld(check, models, source, chosen, result)
     judged = () if eval_data is None else compared(models, real, result, eval_data, metric, options)
     understood = {**ready.understood, **_understood(judged)}
-    warnings = _of_data(found, source, understood) + (() if found else _no_saving(chosen, result))
+    warnings = _of_data(found, source, understood) + _in_vain(ready.recipe, result)
     warnings += (*ready.left_out, *_remarks(judged, where), *beheld.words, *on_zeros)
     output, front = written(path, result, beside, beheld.front, force=force)
     return Conversion(
@@ -236,9 +242,24 @@ def _usually(scheme: Scheme, rounding: str | None, calibration: str | None) -> t
 
 def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
     """The layers with a scheme of their own: those that were named, and what 4 bits leave at 8."""
-    narrow = recipe.scheme.name == "int4"
-    small = kept_at_eight_bits(parse_graph(result, "")) if narrow else {}
-    return {**small, **dict(recipe.precision)}
+    made = parse_graph(result, "")
+    small = kept_at_eight_bits(made) if recipe.scheme.name == "int4" else {}
+    vain = not_narrowed(made, recipe.precision)
+    return {**small, **{k: v for k, v in recipe.precision if k not in vain}}
+
+
+def _in_vain(recipe: Recipe, result: bytes) -> tuple[str, ...]:
+    """What was asked for and changes nothing, in sentences."""
+    made = parse_graph(result, "")
+    words = [
+        f'"{layer}" has no weights of 4 bits: only convolutions (but depthwise ones) and dense '
+        f"layers can. --precision {layer}=int4 does nothing."
+        for layer in not_narrowed(made, recipe.precision)
+    ]
+    name = recipe.scheme.name
+    if recipe.scheme.storage_only and name.encode() not in result:
+        words.append(f"{name} saves nothing here: no layer has enough weights to be stored in it.")
+    return tuple(words)
 
 
 def _mended(repairs: Repairs | None) -> dict[str, Any]:
@@ -305,14 +326,6 @@ def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[s
             seen.add(words)
     if where is not None:
         yield from where.warnings()
-
-
-def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
-    """A word where a scheme of storage found no weights to store."""
-    if not scheme.storage_only or scheme.name.encode() in result:
-        return ()
-    words = f"{scheme.name} saves nothing here: no layer has enough weights to be stored in it."
-    return (words,)
 
 
 def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edgeq.conversion.calibration.calibrate import METHODS as CALIBRATIONS
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
-from edgeq.conversion.quantization.schemes import Scheme
+from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.errors import UsageError
 
 
@@ -33,6 +34,26 @@ def check_use(
             f"The scheme {scheme.name} computes in float: {wanted} has no layers to work on.",
             hint=f"{wanted} is for int8, int8-per-tensor, int16x8, int4 and mixed",
         )
+
+
+def layer_schemes(
+    scheme: Scheme, precision: Mapping[str, str] | None
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of layers and their schemes, which go with that of the model.
+
+    Raises:
+        UsageError: There is no such scheme, or what it does cannot be done to a layer alone.
+    """
+    found = tuple((precision or {}).items())
+    for layer, name in found:
+        chosen = find_scheme(name)
+        apart = chosen.integer != scheme.integer or chosen.name == "mixed"
+        if apart or scheme.storage_only or chosen.storage_only:
+            raise UsageError(
+                f"--precision {layer}={name} does not go with --scheme {scheme.name}.",
+                hint="--scheme mixed, and for its layers int8, int8-per-tensor, int4 or int16x8",
+            )
+    return found
 
 
 def usual_calibration(scheme: Scheme) -> str:

@@ -330,6 +330,9 @@ _REMEDIES: Mapping[str, str] = {
     "int8-per-tensor": "--scheme int8, or --scheme int16x8",
     "mixed": "int8 or int16x8 for the layers named, with --precision",
     "int4": "--scheme mixed, which keeps 8 bits where 4 are too few, or --scheme int8",
+    "float16": "--scheme weight-only, or bfloat16, which has the range of float32",
+    "bfloat16": "--scheme float16, or weight-only",
+    "weight-only": "--scheme float16 or bfloat16, which keep more of the weights",
     "int16x8": "more samples of --data; edgeq diagnose shows each layer",
 }
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.compress.channels import Groups
 from edgeq.compress.clustering import cluster, share_weights
+from edgeq.compress.cutting import without_channels
 from edgeq.compress.distillation import distill
 from edgeq.compress.equalization import equalize
 from edgeq.compress.factorization import factorize
 from edgeq.compress.folding import fold_batch_norm
-from edgeq.compress.network import load_network
+from edgeq.compress.network import load_network, read_network
 from edgeq.compress.pruning import (
     largest_blocks,
     prune,
@@ -18,7 +20,7 @@ from edgeq.compress.pruning import (
     two_of_four,
 )
 from edgeq.compress.qat import finish_qat, prepare_qat, qat
-from edgeq.compress.structured import prune_channels
+from edgeq.compress.structured import _spread, prune_channels
 from edgeq.compress.task import Task
 from edgeq.compress.training import STRUCTURED_RATE, Training
 from edgeq.devices.base import ProfileOptions
@@ -259,3 +261,38 @@ def test_a_student_learns_from_its_teacher():
 def test_unlabelled_data_is_enough():
     result = qat(cnn(), Task(digits()[0][0], digits()[1], SHORT, labelled=False))
     assert result.quality[1].value > result.quality[0].value - 0.03
+
+
+def test_channels_are_judged_on_samples_from_all_over_the_set():
+    """Folders are sorted by class."""
+    for samples, size in ((5000, 32), (513, 32), (40, 32), (7, 32), (16, 1), (3, 2)):
+        batches = _spread(samples, size)
+        rows = np.concatenate(batches)
+        assert len(rows) == min(samples, 16 * size) == len(set(rows.tolist()))
+        assert all(0 < len(batch) <= size for batch in batches)
+        assert rows.max() >= samples * (1 - 1 / len(rows)) - 1 and rows.min() == 0
+        spans = [np.ptp(batch) for batch in batches if len(batch) > 1]
+        assert all(span > samples / 3 for span in spans)
+
+
+def test_a_kernel_of_zeros_stays_as_it_is():
+    model = keras_model = load_network(mlp())
+    layer = next(each for each in keras_model.layers if each.weights)
+    layer.kernel.assign(np.zeros(layer.kernel.shape))
+    layer.bias.assign(np.ones(layer.bias.shape))
+    unlabelled = Task(digits()[0][0], None, SHORT, labelled=False)
+    found = cluster(model, unlabelled, clusters=4)
+    assert layer.name not in found.details["values"] and found.details["values"]
+
+
+def test_one_slope_for_all_channels_stays_one():
+    import keras
+
+    layers = keras.layers
+    x = keras.Input((6,))
+    y = layers.PReLU(shared_axes=[1])(layers.Dense(8)(x))
+    model = load_network(keras.Model(x, layers.Dense(3)(y)))
+    network = read_network(model)
+    groups = Groups(network)
+    cut = without_channels(model, network, groups, {groups.free[0]: np.arange(4)})
+    assert cut.predict(np.ones((1, 6), np.float32), verbose=0).shape == (1, 3)

@@ -109,6 +109,9 @@ def one_op():
         "squeeze": op("Squeeze", x=(1, 4, 1, 5), more=[ints(2)]),
         "unsqueeze old": op("Unsqueeze", x=(1, 4, 5), axes=[2, 4], opset=11),
         "slice": op("Slice", more=[ints(1, 0), ints(9, -1), ints(1, 3), ints(2, 1)]),
+        "slice with steps alone": op(
+            "Slice", more=[ints(0, 0, 1, 0), ints(1, 9, 9, 9), None, ints(1, 2, 1, 3)]
+        ),
         "slice back": op("Slice", more=[ints(-1), ints(-(1 << 40)), ints(2), ints(-1)]),
         "gather one": op("Gather", more=[np.int64(-1)], axis=2),
         "gather some": op("Gather", more=[ints(0, 2, 1)], axis=1),

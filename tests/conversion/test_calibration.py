@@ -156,3 +156,14 @@ print(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line))
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.split()[-1]))
     assert peaks[1] < peaks[0] + 8 * 1024  # KB; 50,000 samples here are 58 MB
+
+
+def test_a_logarithm_of_nothing_leaves_a_result_that_can_be_told():
+    keras = pytest.importorskip("keras")
+    x = keras.Input((10,))
+    y = keras.ops.maximum(keras.ops.log(keras.ops.relu(x)), -5.0)
+    model = keras.Model(x, keras.layers.Dense(3)(y))
+    data = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
+    found = edgeq.convert(model, data=data)
+    assert found.quality.verdict == "good"
+    assert found.to_json()["calibration"]["tensors"]

@@ -196,6 +196,30 @@ def test_mixed_precision_by_layer():
     assert "conv" in caught.value.hint
 
 
+def test_a_layer_that_cannot_have_four_bits_is_not_said_to_have_them():
+    model, _ = NETS["classifier"]()
+    data = samples_for(model, 30)
+    depthwise = {"*depthwise*": "int4", "conv": "int4"}
+    found = edgeq.convert(
+        model, data=data, scheme="mixed", precision=depthwise, quality_check=False
+    )
+    assert found.precision == {"conv": "int4"}
+    (warning,) = (w for w in found.warnings if "4 bits" in w)
+    assert "*depthwise*" in warning and "does nothing" in warning
+
+
+@pytest.mark.parametrize(
+    ("scheme", "layer"),
+    [("bfloat16", "int4"), ("float16", "int8"), ("mixed", "bfloat16"), ("mixed", "dynamic"),
+     ("mixed", "mixed"), ("weight-only", "float8-e4m3"), ("mixed", "int3")],
+)  # fmt: skip
+def test_schemes_of_layers_go_with_that_of_the_model(scheme, layer):
+    model, _ = NETS["classifier"]()
+    data = samples_for(model, 4)
+    with pytest.raises(UsageError, match=f"no scheme 'int3'|{layer} does not go with"):
+        edgeq.convert(model, data=data, scheme=scheme, precision={"conv": layer})
+
+
 def test_symmetric_activations():
     model, _ = NETS["classifier"]()
     result = edgeq.convert(model, data=samples_for(model, 30), symmetric=True)

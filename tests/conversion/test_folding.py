@@ -173,3 +173,38 @@ def test_a_shifted_value_keeps_the_scale_that_a_concatenation_needs(variance):
     model = keras.Model(source, keras.layers.Dense(2)(joined))
     made = edgeq.convert(model, data=data, check_passes=True)
     assert made.quality.outputs[0].signal_to_noise_db > 30
+
+
+@pytest.mark.parametrize("shape", [(6, 1), (1, 6), (6,)])
+def test_a_factor_of_each_row_is_not_one_of_each_channel(shape):
+    """Rows are as many as channels here."""
+    keras.utils.set_random_seed(3)
+    factors = np.linspace(0.5, 1.5, 6, dtype=np.float32).reshape(shape)
+    x = keras.Input((6, 6))
+    model = keras.Model(x, layers.Dense(4)(x * factors))
+    given = np.random.default_rng(0).normal(size=(1, 6, 6)).astype(np.float32)
+    found = float_model(model)
+    values = run(found.data, [given])[0].reshape(1, 6, 4)
+    assert np.allclose(values, model.predict(given, verbose=0), atol=1e-5)
+
+
+def test_what_the_loss_was_computed_of_is_not_what_logits_are(tmp_path):
+    """Cross-entropy was that of a sigmoid's probabilities; without the sigmoid there are none."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(1, activation="sigmoid", bias_initializer="ones")(x))
+    model.compile(loss="binary_crossentropy")
+    model.save(tmp_path / "net.keras")
+    given = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    labels = (model.predict(given, verbose=0)[:, 0] > 0.5).astype(np.int64)
+    path = tmp_path / "net.tflite"
+    found = edgeq.convert(
+        tmp_path / "net.keras", data=given, eval_data=(given, labels), head="logits", output=path,
+        scheme="int16x8",
+    )  # fmt: skip
+    assert found.outputs.kind == "logits"
+    assert found.accuracy[0].value == 1.0 and found.accuracy[1].value > 0.97
+    judged = edgeq.evaluate(path, data=(given, labels))
+    assert judged.outputs.kind == "logits" and judged.score.value > 0.97
+    kept = edgeq.convert(tmp_path / "net.keras", data=given, eval_data=(given, labels))
+    assert kept.outputs.kind == "probabilities" and kept.accuracy[0].value == 1.0

@@ -7,6 +7,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.proof import quality as proof
+from edgeq.conversion.proof.agreement import NO_SIGNAL_DB, Closeness
 from edgeq.errors import LimitError
 from tests.conversion import nets
 
@@ -216,3 +217,14 @@ def test_the_figures_stand_in_manifest_and_report(cli, files):
     manifest = json.loads((out / "manifest.json").read_text())["manifest"]
     assert manifest["figures"]["signal_to_noise_db"] == ratio
     assert f"{ratio:.1f} dB" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_answers_that_are_no_numbers_are_not_close_to_anything(side, value):
+    found = Closeness()
+    pair = [np.ones(3), np.ones(3)]
+    pair[side][1] = value
+    with np.errstate(invalid="ignore"):
+        found.add(*pair)
+    assert found.decibels == NO_SIGNAL_DB

@@ -5,6 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.quantization.storage import encode_float8, float8_values
+from edgeq.errors import LimitError
 from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import NETS, run, samples_for
 
@@ -85,3 +86,20 @@ def test_bfloat16_rounds_to_nearest_even():
         if f"{tensor.name}/bfloat16" in stored:
             expected = tensor.data.astype(ml_dtypes.bfloat16).view(np.uint16)
             np.testing.assert_array_equal(stored[f"{tensor.name}/bfloat16"].data, expected)
+
+
+@pytest.mark.parametrize(("largest", "fits"), [(65504.0, True), (1e5, False)])
+def test_weights_beyond_the_range_of_float16_are_refused(largest, fits):
+    keras = pytest.importorskip("keras")
+    x = keras.Input((20,))
+    model = keras.Model(x, keras.layers.Dense(64)(x))
+    kernel = np.ones((20, 64), np.float32)
+    kernel[0, 0] = largest
+    model.set_weights([kernel, np.zeros(64)])
+    if fits:
+        assert edgeq.convert(model, scheme="float16").data
+    else:
+        with pytest.raises(LimitError, match="larger than float16") as caught:
+            edgeq.convert(model, scheme="float16")
+        assert "bfloat16" in caught.value.hint
+    assert edgeq.convert(model, scheme="bfloat16").data

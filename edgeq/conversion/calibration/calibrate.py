@@ -26,6 +26,7 @@ _STILL_MOVING = 0.05
 LARGEST = 1e36
 TOO_LARGE = "the inputs are far too large: is a normalization missing (--mean, --std)?"
 _OUTLIER = 0.3
+_LOWEST = float(np.finfo(np.float32).min)
 _MEMORY_OF_AVERAGE = 0.95
 
 
@@ -152,7 +153,8 @@ def calibrate(
     for number, (low, high) in enumerate(probe.run(track(data, "calibrating", data.calls))):
         _check_finite(probe.names, low[:inputs], high[:inputs], number)
         _check_numbers(probe.names, low, high, number)
-        extremes.add(low, high)
+        # A logarithm of 0 lies below all numbers: that is no width to judge others by.
+        extremes.add(np.maximum(low, _LOWEST), np.maximum(high, _LOWEST))
     found = extremes.result(probe.names, method)
     if method not in RANGE_METHODS:
         return found

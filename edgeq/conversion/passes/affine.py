@@ -78,7 +78,8 @@ def _step(network: Network, op: Any) -> Affine | None:
         return None
     value = network.constant(constant).astype(np.float64)
     channels = network.shape(source)[-1:] or (1,)
-    if value.size not in (1, *channels) or value.shape[-1:] not in ((), (1,), channels):
+    by_channel = value.shape[-1:] == channels and value.size == channels[0]  # (n, 1) is by row
+    if value.size != 1 and not by_channel:
         return None
     value = value.reshape(-1)
     one = np.ones(1)

@@ -53,10 +53,13 @@ class Closeness:
 
     @property
     def decibels(self) -> float | None:
-        """Signal-to-noise ratio in dB; None without noise, `NO_SIGNAL_DB` for noise alone."""
+        """Signal-to-noise ratio in dB; None without noise, `NO_SIGNAL_DB` for noise alone.
+
+        Values that are no numbers, or beyond all numbers, are noise.
+        """
         if self.noise <= 0:
             return None
-        if self.signal <= 0:
+        if self.signal <= 0 or not math.isfinite(self.signal) or not math.isfinite(self.noise):
             return NO_SIGNAL_DB
         return 10 * math.log10(self.signal / self.noise)
 

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.conversion.flatbuffer import drop_codes, drop_unused, like_signature, unpack
+from edgeq.conversion.flatbuffer import (
+    TENSOR_CODES,
+    drop_codes,
+    drop_unused,
+    like_signature,
+    unpack,
+)
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.network import Network
 from edgeq.conversion.pass_log import PassLog, rewritten
@@ -23,8 +29,9 @@ from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
 from edgeq.conversion.quantization.variables import Variables, close, lay_open
 from edgeq.conversion.tensorflow import first_line, quiet
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.model.graph import Graph, Op
+from edgeq.model.loops import LOOPS
 from edgeq.model.model_file import parse_graph
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -103,6 +110,7 @@ def quantize(
             raise _refusal(model, error) from error
     made = unpack(bytes(result.quantized_model))
     like_signature(made, network.model)
+    _check_room(made, model.source)
     network = replace(network, model=made)
     if recipe.scheme.integer:
         uncut = whole and not cut.layers and not variables.taken
@@ -116,6 +124,24 @@ def quantize(
     if network.tables:
         drop_codes(network.model)
     return network
+
+
+def _check_room(made: Any, where: str) -> None:
+    """Refuse weights that float16 has no room for.
+
+    Raises:
+        LimitError: With the first tensor of them.
+    """
+    for tensor in made.subgraphs[0].tensors:
+        raw = made.buffers[tensor.buffer].data
+        if tensor.type != TENSOR_CODES["float16"] or raw is None or not len(raw):
+            continue
+        if not np.isfinite(np.frombuffer(bytes(raw), np.float16)).all():
+            raise LimitError(
+                f'Weights in "{tensor.name.decode()}" are larger than float16 can be (65504).',
+                where,
+                "--scheme bfloat16, which has the range of float32, or weight-only",
+            )
 
 
 def _quantize_step(
@@ -169,6 +195,29 @@ def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
     """The layers that an op came from: `conv;relu` came from `conv` and `relu`."""
     name = graph.main.tensors[op.outputs[0]].name
     return (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
+
+
+def not_narrowed(made: Graph, precision: Iterable[tuple[str, str]]) -> list[str]:
+    """The layers that shall have weights of 4 bits and have none, as they were named.
+
+    Args:
+        made: The quantized model.
+        precision: As in `Recipe`.
+    """
+    tensors = made.main.tensors
+    found = []
+    for pattern, name in precision:
+        ops = [
+            op
+            for op in made.main.ops
+            if any(fnmatchcase(layer, pattern) for layer in layer_names(made, op))
+        ]
+        # What is inside a loop has names of its own.
+        looked_into = ops and not any(op.name in LOOPS for op in ops)
+        narrow = any(tensors[i].dtype == "int4" for op in ops for i in op.inputs if i >= 0)
+        if find_scheme(name).weights == "int4" and looked_into and not narrow:
+            found.append(pattern)
+    return found
 
 
 def _leave(rules: Any, graph: Graph) -> None:

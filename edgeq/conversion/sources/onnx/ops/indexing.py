@@ -24,7 +24,9 @@ def known(net: Builder, node: Node, value: Value | None, what: str) -> Array:
 def sliced(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """A range of each axis."""
     value = net.dense(inputs[0])
-    arrays = [None, *(known(net, node, v, "the range") for v in inputs[1:] if v is not None)]
+    # One that is left out keeps its place: steps may come without axes.
+    given = (None if v is None else known(net, node, v, "the range") for v in inputs[1:])
+    arrays = [None, *given]
     ranges = slices(node, arrays, value.rank)
     tensor = value.tensor
     turned = [axis for axis, part in enumerate(ranges) if (part.step or 1) < 0]
