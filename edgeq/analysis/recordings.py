@@ -74,7 +74,7 @@ def read_timed(path: Path, stream: Stream, *, resample: bool = False) -> tuple[A
     if path.suffix.lower() == ".csv":
         values, clock = _read_table(path, stream)
         return whole_recording(values, stream, str(path)), clock
-    if stream.axes > 1:
+    if not stream.sound:
         raise EdgeqError(
             "This front end takes no .wav files.", str(path), ".npy or .csv of (N, axes)"
         )

@@ -183,6 +183,24 @@ def fit_array(
     return fitted
 
 
+def unrolled(values: Array, spec: InputSpec, request: Request) -> Array:
+    """Values in a row, without axes, as a sample: in the order of the model's own file.
+
+    Args:
+        values: As many as the input takes.
+        spec: The input.
+        request: Where it is said that the order was guessed.
+    """
+    sizes = [spec.file_shape[axis] for axis in spec.file_axes]
+    order = [axis for axis, size in zip(spec.file_axes, sizes, strict=True) if size > 1]
+    if order != sorted(order):
+        request.remarks.warn(
+            f"values of input '{spec.name}' stand in a row: they are taken to lie as in the "
+            f"model's own file {spec.file_shape}, and are turned to {spec.shape}"
+        )
+    return values.reshape(spec.file_shape)
+
+
 def _as_long(array: Array, spec: InputSpec) -> Array:
     """A recording that is nearly as long as it should be with silence behind it, or cut."""
     missing = max(spec.shape) - array.size

@@ -20,6 +20,7 @@ from edgeq.data.base import InputSpec, Labels, Request, Row, Source, file_error
 from edgeq.data.crc32c import masked_crc32c
 from edgeq.data.example import Damaged, read_example, read_tensor
 from edgeq.data.images import read_image
+from edgeq.data.preprocess import unrolled
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 from edgeq.support.foreign import open_file
@@ -142,7 +143,7 @@ def _value(
             f"{size}.",
             where,
         )
-    return np.reshape(feature, spec.shape)
+    return unrolled(np.ravel(feature), spec, request)
 
 
 def _from_bytes(content: bytes, name: str, spec: InputSpec, request: Request, where: str) -> Array:
@@ -158,7 +159,7 @@ def _from_bytes(content: bytes, name: str, spec: InputSpec, request: Request, wh
         return tensor
     raw = _raw(content, size, spec)
     if raw is not None:
-        return raw.reshape(spec.shape)
+        return unrolled(raw, spec, request)
     raise EdgeqError(
         f"The feature '{name}' holds {len(content):,} bytes (they begin with "
         f"{content[:4].hex(' ')}): no PNG, JPEG, GIF, BMP, TIFF, WebP or .wav file, no serialized "

@@ -221,6 +221,7 @@ def _spec(stream: Stream, samples: int) -> InputSpec:
         rate_hz=rate,
         slack=slack,
         sensed=True,
+        sound=stream.sound,
     )
 
 

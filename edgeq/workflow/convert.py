@@ -316,8 +316,8 @@ def _no_saving(scheme: Scheme, result: bytes) -> tuple[str, ...]:
 
 
 def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
-    """What was understood of labelled data."""
-    found = judged[1].data if judged else None
+    """What was understood of labelled data: as they were given, not as features of them."""
+    found = judged[0].data if judged else None
     return {} if found is None else {"eval": found}
 
 

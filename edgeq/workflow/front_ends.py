@@ -149,6 +149,11 @@ def heard(
     values = dict(front.values) | ({"frames": stream.step} if stream is not None else {})
     found = SplitFrontEnd(front.layer, values)
     words = list(silent_bands(front_end(values)))
+    if front.rate_guessed:
+        words.append(
+            f"The layer {front.layer} does not say the sample rate of what it takes, and the front "
+            f"end has {front.spec.rate_hz:,} Hz: --sample-rate HZ says it."
+        )
     try:
         quality = check.front_end(whole, windows, scheme)
         single = None if alone is None else check.single(whole, alone, scheme)

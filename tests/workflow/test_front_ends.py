@@ -8,6 +8,7 @@ import pytest
 
 import edgeq
 from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions, Normalization
 from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, LimitError
 from edgeq.frontend.build import front_end
@@ -307,3 +308,45 @@ def test_schemes_that_keep_float_keep_the_layer(place):
     assert result.frontend is None
     graph = result.float_model.graph
     assert graph.main.tensors[graph.main.inputs[0]].shape == (1, COUNT)
+
+
+def test_recordings_are_normalized_once_on_their_way_to_the_features(place, tmp_path):
+    """Samples as a microphone gives them, divided by --std: the same figures as from -1 to 1."""
+    with np.load(place / "clips.npz") as clips:
+        steps = np.rint(clips["x"] * 32768).astype(np.int16)
+        np.savez(tmp_path / "steps.npz", x=steps, y=clips["y"])
+    options = DatasetOptions(normalization=Normalization((0.0,), (32768.0,)))
+    data, model = tmp_path / "steps.npz", place / "net.keras"
+    given = {"data": data, "eval_data": data, "dataset_options": options}
+    found = edgeq.convert(model, output=tmp_path / "n.tflite", **given)
+    clips = place / "clips.npz"
+    plain = edgeq.convert(model, data=clips, eval_data=clips)
+    assert [s.value for s in found.accuracy] == [s.value for s in plain.accuracy]
+    assert not any(each.std for each in read_graph(tmp_path / "n.tflite").info.inputs)
+    # What is said of the data is said of the recordings, and they are those of the calibration.
+    assert found.understood["eval"].source == str(data)
+    assert found.understood["eval"].shared_with(found.understood["calibration"]) == 24
+    assert any("24 of the 24 samples" in words for words in found.warnings)
+
+
+def test_a_layer_that_does_not_say_its_rate_is_told_of(place, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((COUNT, 1)),
+            layers.STFTSpectrogram(frame_length=256, frame_step=200, name="stft"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(3),
+        ]
+    )
+    words = "does not say the sample rate"
+    found = edgeq.convert(model, data=place / "wavs")
+    assert any(words in warning for warning in found.warnings)
+    asked = DatasetOptions(sample_rate=16000)
+    found = edgeq.convert(model, data=place / "wavs", dataset_options=asked)
+    assert not any(words in warning for warning in found.warnings)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(pieces()[0].tobytes())
+    with pytest.raises(EdgeqError, match="does not say what it takes") as refused:
+        edgeq.convert(model, data=tmp_path)
+    assert "--sample-rate 8000" in refused.value.hint
