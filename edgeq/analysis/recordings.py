@@ -137,10 +137,10 @@ class RecordingSession(Session):
         self._outputs: list[TensorSpec] = graph_specs(graph, graph.main.outputs)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The first answer to each of N recordings, shape (N, 1, samples)."""
+        """The answer to each of N recordings, shape (N, 1, samples): the first that counts."""
 
         def call(recording: list[Array]) -> list[Array]:
-            return [answers[0] for answers in self._inner.stream(recording[0].reshape(-1))]
+            return [answers[-1] for answers in self._inner.stream(recording[0].reshape(-1))]
 
         return call_in_order(inputs, self._inputs, self._outputs, call)
 

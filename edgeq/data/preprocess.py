@@ -96,7 +96,9 @@ def _by_metadata(
 ) -> Step:
     stated = spec.normalization
     raw_image = source.kind == "images"
-    is_own = spec.own and values and all(value.dtype == spec.own for value in values)
+    # In either order of bytes.
+    types = {value.dtype.newbyteorder("=") for value in values}
+    is_own = spec.own and types == {np.dtype(spec.own)}
     if is_own and (stated is None or not raw_image):
         return Step(_as_they_are(spec))
     if stated is None or not _is_real(spec):

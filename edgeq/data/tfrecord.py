@@ -32,10 +32,11 @@ _IMAGE_STARTS = (
     b"\xff\xd8\xff",
     b"GIF87a",
     b"GIF89a",
-    b"BM",
     b"II*\0",
     b"MM\0*",
 )
+# Two letters are no sign: raw values begin with them, too. The length of a BMP's second header is.
+_BMP, _BMP_HEADERS = b"BM", (12, 40, 52, 56, 64, 108, 124)
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 16
 _LONGEST_RECORD = 1 << 28  # one sample; a few packed bytes may claim to be far more
@@ -88,7 +89,8 @@ def _kind(path: Path, request: Request) -> str:
 
 def _is_image(content: bytes) -> bool:
     webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    return webp or content.startswith(_IMAGE_STARTS)
+    bmp = content[:2] == _BMP and int.from_bytes(content[14:18], "little") in _BMP_HEADERS
+    return webp or bmp or content.startswith(_IMAGE_STARTS)
 
 
 def _names(request: Request, position: int) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def sample_specs(graph: Graph) -> list[InputSpec]:
     if stream is None or stream.shape:
         return specs
     slack = stream.window if stream.axes == 1 else 0
-    return [replace(spec, slack=slack, sound=stream.sound) for spec in specs]
+    return [replace(spec, slack=slack, sensed=True, sound=stream.sound) for spec in specs]
 
 
 def input_spec(

@@ -202,7 +202,7 @@ class _Beheld:
 def _beheld(
     check: QualityCheck, models: FloatModels, source: FloatModel, scheme: Scheme, result: bytes
 ) -> _Beheld:
-    of_source = check.of_source(models.given)
+    of_source = check.of_source(models.whole or models.windows)
     front, of_front = heard(
         check, models.whole, models.alone, models.windows, source.stream, scheme
     )

@@ -301,6 +301,17 @@ def test_behind_it_the_model_may_stream(place, tmp_path):
     scale = graph.main.tensors[graph.main.outputs[0]]
     last = (answers[-1].astype(np.float32) - scale.zero_point) * scale.scale
     np.testing.assert_allclose(last, exact, atol=0.05 * np.abs(exact).max())
+    assert not any("not compared with the model itself" in words for words in result.warnings)
+    # A recording by itself is answered once its whole window was there.
+    (alone,) = edgeq.run(output, inputs=pieces(3), on="c", options=options)
+    np.testing.assert_array_equal(alone[0], answers[-1])
+    real = pieces().astype(np.float32) / np.float32(32768)
+    labels = np.asarray(model(real[..., None])).argmax(1)
+    assert len(set(labels)) > 1
+    found = edgeq.evaluate(output, data=(real, labels), on="c", options=options)
+    assert found.score.value > 0.9
+    quiet = edgeq.evaluate(output, data=(real / 100, labels), on="c", options=options)
+    assert not any("of the range" in words for words in quiet.warnings)
 
 
 def test_schemes_that_keep_float_keep_the_layer(place):
