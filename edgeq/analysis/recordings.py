@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.analysis.clock import Clock, clock_of
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import has_fpu
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.dialect import find_dialect
 from edgeq.data.resampling import resample as resampled
@@ -49,6 +52,18 @@ def check_hears(address: str, options: CompileOptions) -> None:
         raise UsageError(
             f"No front ends run on {address}.", hint="--on c, --on wasm: or --on sim:CPU"
         )
+
+
+def in_form_of(address: str, options: CompileOptions) -> CompileOptions:
+    """The options with the front end in the arithmetic that it has on an emulated core.
+
+    What is compared with that core must compute as it does, whatever would suit itself.
+    """
+    where = address_of(address)
+    if options.frontend is None or where.scheme not in ("sim", "qemu"):
+        return options
+    fpu = has_fpu(load_target(where.rest))
+    return replace(options, frontend=options.frontend.settled(fpu=fpu))
 
 
 def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Array:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.recordings import in_form_of
+from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Normalization
 from edgeq.devices import inventory
@@ -15,6 +17,7 @@ from edgeq.frontend.build import front_end
 from edgeq.frontend.description import read_description
 from edgeq.model.arrays import quantize
 from edgeq.model.model_file import read_graph
+from edgeq.workflow.front_ends import front_end_for
 from tests.frontend.signals import recording
 
 keras = pytest.importorskip("keras")
@@ -361,3 +364,21 @@ def test_a_layer_that_does_not_say_its_rate_is_told_of(place, tmp_path):
     with pytest.raises(EdgeqError, match="does not say what it takes") as refused:
         edgeq.convert(model, data=tmp_path)
     assert "--sample-rate 8000" in refused.value.hint
+
+
+@pytest.mark.parametrize(("target", "form"), [("cortex-m3", "int16"), ("cortex-m4f", "float32")])
+def test_what_stands_for_a_core_computes_its_form_of_a_front_end(target, form):
+    assert front_end_for(load_target(target), "mfcc", None).precision == form
+    assert front_end_for(load_target(target), "mfcc", "int16").precision == "int16"
+    options = CompileOptions(frontend=front_end("mfcc"))
+    assert in_form_of(f"sim:{target}", options).frontend.precision == form
+    assert in_form_of("c", options).frontend.precision is None
+
+
+def test_a_core_without_floats_is_compared_with_its_own_form(place, tmp_path):
+    """In int16 the last bits of features are others than in float32; no fault of the core."""
+    output = tmp_path / "w.tflite"
+    edgeq.convert(place / "net.keras", data=place / "wavs", output=output, scheme="int16x8")
+    options = CompileOptions(frontend=front_end(tmp_path / "w.frontend.toml"))
+    found = edgeq.verify(output, on="sim:cortex-m3", against="c", n=4, options=options)
+    assert found.equal
