@@ -38,8 +38,8 @@ def run(
     A batch axis of one is dropped: an output of shape (1, 12) comes back as (N, 12).
 
     With a front end in the options the inputs are recordings: one of any length (a row of samples,
-    of which every answer comes back), or several just long enough for one answer. Silence follows
-    where up to a window is missing.
+    of which every answer comes back), or several just long enough for the answer to a whole window.
+    Silence follows where up to a window is missing.
 
     Args:
         model: A .tflite file, or a model of Keras, TensorFlow, ONNX or PyTorch (as float).
@@ -80,7 +80,7 @@ def _run(
             samples = answerable(whole_recording(inputs, stream, where), stream, where)
             return Ran([without_batch(a) for a in session.stream(samples)], warnings)
         if stream is not None and isinstance(inputs, np.ndarray):
-            inputs = as_long(inputs, stream)
+            inputs = as_long(inputs, fed)
         axes = None if stream is not None else read_axes(graph.metadata, graph.path)
         arrays = model_inputs(inputs, fed.main, where, axes)
         return Ran([without_batch(array) for array in session.run(arrays)], warnings)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.analysis.clock import Clock, clock_of
+from edgeq.boards.target import load_target
+from edgeq.compiler.compilation import has_fpu
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.dialect import find_dialect
 from edgeq.data.resampling import resample as resampled
@@ -51,6 +54,18 @@ def check_hears(address: str, options: CompileOptions) -> None:
         )
 
 
+def in_form_of(address: str, options: CompileOptions) -> CompileOptions:
+    """The options with the front end in the arithmetic that it has on an emulated core.
+
+    What is compared with that core must compute as it does, whatever would suit itself.
+    """
+    where = address_of(address)
+    if options.frontend is None or where.scheme not in ("sim", "qemu"):
+        return options
+    fpu = has_fpu(load_target(where.rest))
+    return replace(options, frontend=options.frontend.settled(fpu=fpu))
+
+
 def read_recording(path: Path, stream: Stream, *, resample: bool = False) -> Array:
     """The samples of a recording for a front end, in a row, int16; as `read_timed`."""
     return read_timed(path, stream, resample=resample)[0]
@@ -74,7 +89,7 @@ def read_timed(path: Path, stream: Stream, *, resample: bool = False) -> tuple[A
     if path.suffix.lower() == ".csv":
         values, clock = _read_table(path, stream)
         return whole_recording(values, stream, str(path)), clock
-    if stream.axes > 1:
+    if not stream.sound:
         raise EdgeqError(
             "This front end takes no .wav files.", str(path), ".npy or .csv of (N, axes)"
         )
@@ -137,10 +152,10 @@ class RecordingSession(Session):
         self._outputs: list[TensorSpec] = graph_specs(graph, graph.main.outputs)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The first answer to each of N recordings, shape (N, 1, samples)."""
+        """The answer to each of N recordings, shape (N, 1, samples): the first that counts."""
 
         def call(recording: list[Array]) -> list[Array]:
-            return [answers[0] for answers in self._inner.stream(recording[0].reshape(-1))]
+            return [answers[-1] for answers in self._inner.stream(recording[0].reshape(-1))]
 
         return call_in_order(inputs, self._inputs, self._outputs, call)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeq import __version__
 from edgeq.analysis.models import as_tflite
-from edgeq.analysis.recordings import as_fed
+from edgeq.analysis.recordings import as_fed, in_form_of
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
@@ -134,6 +134,8 @@ def verify(
                     hint="leave out the inputs, or --against sim:CPU or wasm:",
                 )
             options, against = replace(options, frontend=None), None
+    if options is not None:
+        options = in_form_of(on, options)
     with ExitStack() as stack:
         path = stack.enter_context(as_tflite(model))
         graph = read_graph(path)

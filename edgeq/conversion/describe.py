@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,10 @@ def describe(
         EdgeqError: No output has as many classes as there are labels.
     """
     labels = options.classes or _source_labels(model)
-    inputs = [_input(spec, options, calibration, pixels or {}) for spec in model.inputs]
+    # Behind a front end the options say how recordings are read, and nothing of features.
+    asked = None if model.front is not None else options.normalization
+    reading = replace(options, normalization=asked)
+    inputs = [_input(spec, reading, calibration, pixels or {}) for spec in model.inputs]
     shares = _says_probabilities(model)
     said = any(found.mean or found.sample_rate for found in inputs)
     if not labels and not said and not shares:

@@ -47,7 +47,12 @@ class Hearing:
         """What a recording must look like."""
         described = read_description(self.values)
         rate = getattr(described, "sample_rate", None)
-        return InputSpec("samples", self.samples, rate_hz=rate)
+        return InputSpec("samples", self.samples, rate_hz=rate, rate_guessed=self.rate_guessed)
+
+    @property
+    def rate_guessed(self) -> bool:
+        """Whether nobody has said the sample rate of the recordings."""
+        return self.values["kind"] != "image" and "sample_rate" not in self.values
 
     @property
     def calls(self) -> int:

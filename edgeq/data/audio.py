@@ -34,7 +34,7 @@ def open_audio(path: Path, request: Request) -> Source:
     classes: tuple[str, ...] = ()
     if path.is_dir():
         files, classes = labelled_files(path, AUDIO_SUFFIXES, request)
-    _check_rates([file for file, _ in files], wanted_rate(spec, request, str(path)), request)
+    _check_rates([file for file, _ in files], spec, request, str(path))
 
     def rows() -> Iterator[Row]:
         for file, label in files:
@@ -60,14 +60,15 @@ def wanted_rate(spec: InputSpec, request: Request, where: str) -> int | None:
     return spec.rate_hz if asked is None else asked
 
 
-def _check_rates(files: Sequence[Path], wanted: int | None, request: Request) -> None:
+def _check_rates(files: Sequence[Path], spec: InputSpec, request: Request, where: str) -> None:
     """Refuse recordings of several rates, or of another one than the model takes."""
+    wanted = wanted_rate(spec, request, where)
     rates: dict[int, Path] = {}
     for file in files:
         rates.setdefault(read_header(file).rate_hz, file)
     if wanted is not None:
         for rate, file in rates.items():
-            _check_rate(rate, wanted, request, str(file))
+            _check_rate(rate, wanted, spec, request, str(file))
         return
     if len(rates) > 1:
         (one, first), (other, second) = list(rates.items())[:2]
@@ -82,15 +83,22 @@ def _check_rates(files: Sequence[Path], wanted: int | None, request: Request) ->
     )
 
 
-def _check_rate(rate: int, wanted: int, request: Request, where: str) -> None:
-    if rate != wanted and not request.options.resample:
-        raise EdgeqError(
-            f"The recording has {rate:,} Hz; the model takes {wanted:,} Hz.", where, "--resample"
-        )
+def _check_rate(rate: int, wanted: int, spec: InputSpec, request: Request, where: str) -> None:
+    if rate == wanted or request.options.resample:
+        return
+    told, hint = "the model takes", "--resample"
+    if spec.rate_guessed:
+        told = "the model does not say what it takes, and the front end by default"
+        hint = f"--sample-rate {rate} if the model was trained on such, else --resample"
+    raise EdgeqError(f"The recording has {rate:,} Hz; {told} {wanted:,} Hz.", where, hint)
 
 
 def _layout(spec: InputSpec, where: str) -> tuple[int, int]:
     """Length and channels of the waveform that an input takes."""
+    if not spec.sound:
+        raise EdgeqError(
+            "This front end takes no .wav files.", where, ".npz of (recordings, times, axes)"
+        )
     axes = [n for n in spec.shape if n != 1] or [1]
     if len(axes) == 1:
         return axes[0], 1
@@ -117,7 +125,7 @@ def read_audio(content: bytes, spec: InputSpec, request: Request, where: str) ->
         )
     wanted = wanted_rate(spec, request, where)
     if wanted is not None and header.rate_hz != wanted:
-        _check_rate(header.rate_hz, wanted, request, where)
+        _check_rate(header.rate_hz, wanted, spec, request, where)
         signal = resample(signal, header.rate_hz, wanted, where)
         request.remarks.on_sample(f"resampled to {wanted:,} Hz", where)
     if len(signal) > length:

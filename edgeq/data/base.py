@@ -77,12 +77,14 @@ class InputSpec:
         low, high: Range of the real values that the input takes; equal where it is not known.
         normalization: How raw values become the model's, as its metadata says; None for nothing.
         rate_hz: Sample rate of the recordings it takes; None where the model does not say.
+        rate_guessed: Whether that is what is usual, and nobody has said it.
         file_axes: Where the model came from a file with its axes in another order (channels
             first): which axis of a sample there each axis of `shape` is. Empty for the same.
         slack: By so much a recording may be shorter, then silence follows, or longer, then it is
             cut; 0 for what is no recording.
         sensed: Whether it is what a sensor gives to a front end: it may be quiet, and nobody
             normalizes it.
+        sound: Whether .wav files hold such samples: from -1 to 1, and not in a sensor's own unit.
     """
 
     name: str
@@ -93,9 +95,11 @@ class InputSpec:
     high: float = 0.0
     normalization: Normalization | None = None
     rate_hz: int | None = None
+    rate_guessed: bool = False
     file_axes: tuple[int, ...] = ()
     slack: int = 0
     sensed: bool = False
+    sound: bool = True
 
     @property
     def file_shape(self) -> tuple[int, ...]:

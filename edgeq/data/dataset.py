@@ -88,6 +88,7 @@ class Dataset:
         for position, (raw, label, where) in enumerate(self.source.rows()):
             if not self._wanted(position, found):
                 if self.source.count is None and self.limit is not None:
+                    self.remarks.note(f"the first {found:,}, and more follow")
                     break
                 continue
             found += 1

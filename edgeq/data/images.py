@@ -113,7 +113,8 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
     array = np.stack([np.asarray(picture) for picture in sized], axis=-1)
     if len(sized) == 1 and array.ndim == 4:
         array = array[..., 0]
-    if array.dtype != np.uint8 and spec.own == "uint8" and request.options.normalization is None:
+    deep = array.dtype != np.uint8 and image.mode != "F"
+    if deep and spec.own == "uint8" and request.options.normalization is None:
         array = np.clip(np.round(array), 0, 255).astype(np.uint8)
     return array.reshape(spec.shape)
 

@@ -96,7 +96,9 @@ def _by_metadata(
 ) -> Step:
     stated = spec.normalization
     raw_image = source.kind == "images"
-    is_own = spec.own and values and all(value.dtype == spec.own for value in values)
+    # In either order of bytes.
+    types = {value.dtype.newbyteorder("=") for value in values}
+    is_own = spec.own and types == {np.dtype(spec.own)}
     if is_own and (stated is None or not raw_image):
         return Step(_as_they_are(spec))
     if stated is None or not _is_real(spec):
@@ -181,6 +183,24 @@ def fit_array(
         bad = "NaN" if np.isnan(fitted).any() else "infinity"
         raise EdgeqError(f"A sample for input '{spec.name}' holds {bad}.", where, "clean the data")
     return fitted
+
+
+def unrolled(values: Array, spec: InputSpec, request: Request) -> Array:
+    """Values in a row, without axes, as a sample: in the order of the model's own file.
+
+    Args:
+        values: As many as the input takes.
+        spec: The input.
+        request: Where it is said that the order was guessed.
+    """
+    sizes = [spec.file_shape[axis] for axis in spec.file_axes]
+    order = [axis for axis, size in zip(spec.file_axes, sizes, strict=True) if size > 1]
+    if order != sorted(order):
+        request.remarks.warn(
+            f"values of input '{spec.name}' stand in a row: they are taken to lie as in the "
+            f"model's own file {spec.file_shape}, and are turned to {spec.shape}"
+        )
+    return values.reshape(spec.file_shape)
 
 
 def _as_long(array: Array, spec: InputSpec) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.data.base import InputSpec, Labels, Request, Row, Source
 from edgeq.data.dialect import Dialect, find_dialect
 from edgeq.data.labels import listed
+from edgeq.data.preprocess import unrolled
 from edgeq.errors import EdgeqError
 
 
@@ -61,7 +62,7 @@ def open_table(path: Path, request: Request) -> Source:
         for number, fields in dialect.lines(path):
             where = place(number)
             values = [value(fields, column, where) for column in columns]
-            yield [np.array(values).reshape(spec.shape)], label_of(fields), where
+            yield [unrolled(np.array(values), spec, request)], label_of(fields), where
 
     def labels() -> Labels:
         for number, fields in dialect.lines(path):

@@ -20,6 +20,7 @@ from edgeq.data.base import InputSpec, Labels, Request, Row, Source, file_error
 from edgeq.data.crc32c import masked_crc32c
 from edgeq.data.example import Damaged, read_example, read_tensor
 from edgeq.data.images import read_image
+from edgeq.data.preprocess import unrolled
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
 from edgeq.support.foreign import open_file
@@ -31,10 +32,11 @@ _IMAGE_STARTS = (
     b"\xff\xd8\xff",
     b"GIF87a",
     b"GIF89a",
-    b"BM",
     b"II*\0",
     b"MM\0*",
 )
+# Two letters are no sign: raw values begin with them, too. The length of a BMP's second header is.
+_BMP, _BMP_HEADERS = b"BM", (12, 40, 52, 56, 64, 108, 124)
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 16
 _LONGEST_RECORD = 1 << 28  # one sample; a few packed bytes may claim to be far more
@@ -87,7 +89,8 @@ def _kind(path: Path, request: Request) -> str:
 
 def _is_image(content: bytes) -> bool:
     webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    return webp or content.startswith(_IMAGE_STARTS)
+    bmp = content[:2] == _BMP and int.from_bytes(content[14:18], "little") in _BMP_HEADERS
+    return webp or bmp or content.startswith(_IMAGE_STARTS)
 
 
 def _names(request: Request, position: int) -> tuple[str, ...]:
@@ -142,7 +145,7 @@ def _value(
             f"{size}.",
             where,
         )
-    return np.reshape(feature, spec.shape)
+    return unrolled(np.ravel(feature), spec, request)
 
 
 def _from_bytes(content: bytes, name: str, spec: InputSpec, request: Request, where: str) -> Array:
@@ -158,7 +161,7 @@ def _from_bytes(content: bytes, name: str, spec: InputSpec, request: Request, wh
         return tensor
     raw = _raw(content, size, spec)
     if raw is not None:
-        return raw.reshape(spec.shape)
+        return unrolled(raw, spec, request)
     raise EdgeqError(
         f"The feature '{name}' holds {len(content):,} bytes (they begin with "
         f"{content[:4].hex(' ')}): no PNG, JPEG, GIF, BMP, TIFF, WebP or .wav file, no serialized "

@@ -160,16 +160,19 @@ def read_header(file: Path) -> WavFormat:
         with open_file(file, "recording") as stream:
             start = stream.read(1 << 16)
             size = file.stat().st_size
-            if b"data" not in start or _has_no_length(start):
+            if _needs_more(start):
                 start += stream.read()
     except OSError as error:
         raise EdgeqError(f"The recording cannot be read: {error.strerror}.", str(file)) from None
     return wav_format(start, str(file), size)
 
 
-def _has_no_length(content: bytes) -> bool:
-    found = dict(_chunks(content)).get(b"data") if content[8:12] == b"WAVE" else None
-    return found is not None and found[1] in _UNKNOWN_SIZES
+def _needs_more(content: bytes) -> bool:
+    """Whether a beginning does not tell where the samples are, or how many."""
+    if content[8:12] != b"WAVE":
+        return False
+    found = dict(_chunks(content)).get(b"data")
+    return found is None or found[1] in _UNKNOWN_SIZES
 
 
 def _values(raw: bytes, header: WavFormat) -> Array:

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -247,7 +248,7 @@ class _Batch:
 
 
 class HostSession(Session):
-    """One compiled model in this process."""
+    """One compiled model in this process; threads that call it take turns."""
 
     def __init__(
         self, address: str, sources: Sources, flags: tuple[str, ...] | None = None
@@ -257,10 +258,14 @@ class HostSession(Session):
         self._sources = sources
         self._inputs = tensor_specs(sources, "inputs")
         self._library = _Library(sources, self._toolchain, traced=False)
+        # The C keeps everything in memory of its own, and ctypes lets other threads run meanwhile.
+        self._turn = threading.Lock()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order."""
-        return self._library.batch(inputs, check_batch(inputs, self._inputs))()
+        call = self._library.batch(inputs, check_batch(inputs, self._inputs))
+        with self._turn:
+            return call()
 
     def hear(self, samples: Array, chunk: int | None = None) -> Heard:
         """The answers to one recording from the initial state, and its events."""
@@ -275,9 +280,10 @@ class HostSession(Session):
         push.argtypes = [
             ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p
         ]  # fmt: skip
-        made = push(samples.ctypes.data, len(samples), chunk, to, events.ctypes.data)
+        with self._turn:
+            made = push(samples.ctypes.data, len(samples), chunk, to, events.ctypes.data)
+            count = ctypes.c_size_t.in_dll(self._library.code, "eq_events").value
         assert all(made == len(array) for array in results)
-        count = ctypes.c_size_t.in_dll(self._library.code, "eq_events").value
         return Heard(results, events_of(events[:count], stream))
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:

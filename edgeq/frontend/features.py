@@ -221,6 +221,7 @@ def _spec(stream: Stream, samples: int) -> InputSpec:
         rate_hz=rate,
         slack=slack,
         sensed=True,
+        sound=stream.sound,
     )
 
 
@@ -239,6 +240,10 @@ def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
             are shorter than a window.
     """
     stream = extract.stream
+    if stream.shape:
+        if frames not in (None, 1):
+            raise EdgeqError(f"A picture is one frame, not {frames}.", extract.front.name)
+        return stream.first_answer
     frames = frames or extract.front.frames
     if frames is not None:
         if stream.counter is not None:

@@ -45,6 +45,11 @@ class FrontEnd:
         assert stream is not None
         return stream
 
+    def settled(self, *, fpu: bool) -> FrontEnd:
+        """The same with the precision that it has on a core with or without a unit for float32."""
+        graph = self.graph(fpu=fpu)
+        return replace(self, precision=next(n for n, g in self.graphs.items() if g is graph))
+
     def graph(self, *, fpu: bool) -> Graph:
         """The graph for a core with or without a unit for float32."""
         wanted = self.precision or ("float32" if fpu else "int16")

@@ -9,13 +9,14 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, Quantization
 from edgeq.model.joining import FrontEnd, joined
+from edgeq.model.settling import read_settling
 from edgeq.model.stream import Stream
 from edgeq.model.tflite.metadata import Described
 from edgeq.support.array import Array
 
 
 def heard(front: FrontEnd, model: Graph) -> Graph:
-    """The model as one that takes a recording just long enough for one answer.
+    """The model as one that takes a recording just long enough for the answer to a whole window.
 
     Its input is int16 of scale 1/32768, shape (1, samples); its ops are the model's own.
 
@@ -35,7 +36,7 @@ def takes_recordings(model: Graph, stream: Stream) -> Graph:
     tensors[index] = replace(
         tensors[index],
         name="samples",
-        shape=(1, *_shape(stream)),
+        shape=(1, *_shape(stream, samples_of_answer(model, stream))),
         dtype=stream.dtype,
         quantization=scale,
         dynamic_axes=(),
@@ -50,8 +51,13 @@ def takes_recordings(model: Graph, stream: Stream) -> Graph:
     )
 
 
-def _shape(stream: Stream) -> tuple[int, ...]:
-    rows = stream.first_answer // stream.axes
+def samples_of_answer(model: Graph, stream: Stream) -> int:
+    """Samples until the first answer that counts: a model that streams has seen a window then."""
+    return stream.first_answer + read_settling(model.metadata) * stream.step * stream.frame_step
+
+
+def _shape(stream: Stream, samples: int) -> tuple[int, ...]:
+    rows = samples // stream.axes
     return stream.shape or ((rows, stream.axes) if stream.axes > 1 else (rows,))
 
 
@@ -82,20 +88,22 @@ def answerable(samples: Array, stream: Stream, where: str) -> Array:
     return np.pad(samples, (0, missing))
 
 
-def as_long(recordings: Array, stream: Stream) -> Array:
+def as_long(recordings: Array, model: Graph) -> Array:
     """Recordings of one answer each that are nearly as long as that with silence, or cut.
 
     Args:
         recordings: Shape (N, samples); what has another, or is off by more than a window, is given
             back as it is.
-        stream: How the front end takes samples.
+        model: As `heard` gives it.
     """
-    if stream.shape or stream.axes > 1 or recordings.ndim != 2:
+    stream = model.stream
+    if stream is None or stream.shape or stream.axes > 1 or recordings.ndim != 2:
         return recordings
-    missing = stream.first_answer - recordings.shape[1]
+    wanted = model.main.tensors[model.main.inputs[0]].elements
+    missing = wanted - recordings.shape[1]
     if abs(missing) > stream.window:
         return recordings
-    return np.pad(recordings[:, : stream.first_answer], ((0, 0), (0, max(missing, 0))))
+    return np.pad(recordings[:, :wanted], ((0, 0), (0, max(missing, 0))))
 
 
 def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
@@ -120,8 +128,8 @@ def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
         raise EdgeqError(f"A recording of {stream.axes} axes has no shape {samples.shape}.", where)
     if not row.size:
         raise EdgeqError("The recording is empty.", where)
-    if row.dtype == np.int16:
-        return row
+    if row.dtype.newbyteorder("=") == np.int16:
+        return np.asarray(row, np.int16)
     if row.dtype.kind != "f":
         raise EdgeqError(f"Samples are int16, or floats from -1 to 1; not {row.dtype}.", where)
     if not np.isfinite(row).all():

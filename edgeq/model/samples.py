@@ -28,9 +28,10 @@ def sample_specs(graph: Graph) -> list[InputSpec]:
         for position, index in enumerate(main.inputs)
     ]
     stream = graph.stream
-    if stream is None or stream.axes > 1 or stream.shape:
+    if stream is None or stream.shape:
         return specs
-    return [replace(spec, slack=stream.window) for spec in specs]
+    slack = stream.window if stream.axes == 1 else 0
+    return [replace(spec, slack=slack, sensed=True, sound=stream.sound) for spec in specs]
 
 
 def input_spec(

@@ -208,7 +208,7 @@ class _Beheld:
 def _beheld(
     check: QualityCheck, models: FloatModels, source: FloatModel, scheme: Scheme, result: bytes
 ) -> _Beheld:
-    of_source = check.of_source(models.given)
+    of_source = check.of_source(models.whole or models.windows)
     front, of_front = heard(
         check, models.whole, models.alone, models.windows, source.stream, scheme
     )
@@ -329,8 +329,8 @@ def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[s
 
 
 def _understood(judged: tuple[Evaluation, ...]) -> dict[str, Understood]:
-    """What was understood of labelled data."""
-    found = judged[1].data if judged else None
+    """What was understood of labelled data: as they were given, not as features of them."""
+    found = judged[0].data if judged else None
     return {} if found is None else {"eval": found}
 
 

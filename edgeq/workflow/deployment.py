@@ -37,7 +37,6 @@ from edgeq.devices.address import is_emulated
 from edgeq.devices.power.opening import check_meter
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, LimitError, UsageError
-from edgeq.frontend.build import front_end
 from edgeq.frontend.silent import silent_bands
 from edgeq.model.joining import FrontEnd
 from edgeq.model.model_file import read_graph
@@ -53,6 +52,7 @@ from edgeq.workflow.config import DeployConfig
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert_options import check_stream
 from edgeq.workflow.deployed import C_FOLDER, REFERENCE, REPORT, Deployment, result_of, warnings_of
+from edgeq.workflow.front_ends import front_end_for
 from edgeq.workflow.manifest import MANIFEST, RESULT, write_manifest
 from edgeq.workflow.manifest_form import read_manifest
 
@@ -99,7 +99,7 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
     ):
         front = None
         if config.frontend is not None:
-            front = front_end(config.frontend, config.frontend_precision)
+            front = front_end_for(target, config.frontend, config.frontend_precision)
         deployment = _Steps(config, target, address, folder, Path(scratch), front).run()
         write_whole(folder / RESULT, json_text(deployment.result) + "\n")
         write_whole(folder / REPORT, _page(config, deployment, folder, front))
@@ -277,7 +277,8 @@ class _Steps:
                 f"--frontend: the model begins with one, the layer {conversion.frontend.layer}.",
                 hint="leave it out",
             )
-        return front_end(conversion.frontend.values, self.config.frontend_precision)
+        values = conversion.frontend.values
+        return front_end_for(self.target, values, self.config.frontend_precision)
 
     def _compile(self, model: Path) -> Sources:
         """The C in the form that keeps to the budgets, or the plain one if none does."""
@@ -347,22 +348,22 @@ class _Steps:
         if self.config.eval is None:
             return None, None
         device = self.address if self.target.kind == "host" else "c"
-        if models.front is not None:  # the data are recordings, for the float model too
-            options = replace(options, frontend=models.front)
 
-        def measure(model: Path, on: str) -> Evaluation:
+        def measure(model: Path, on: str, front: FrontEnd | None) -> Evaluation:
             asked = self.config
             found = evaluate(
                 model, data=asked.eval, on=on, metric=asked.metric, limit=asked.limit,
-                dataset_options=asked.reading, options=options,
+                dataset_options=asked.reading, options=replace(options, frontend=front),
                 outputs=outputs_by_loss(asked.model),
             )  # fmt: skip
             data = None if found.data is None else found.data.without_folder()
             return replace(found, model=model.name, data=data)
 
         first = "local" if models.front is None else "c"
-        real = None if models.real is None else measure(models.real, first)
-        integer = measure(models.integer, device)
+        # With a front end of its own the data are recordings, for the float model too.
+        exact = models.front and replace(models.front, precision=None)
+        real = None if models.real is None else measure(models.real, first, exact)
+        integer = measure(models.integer, device, models.front)
         refuse_chance(integer if real is None else real, str(self.config.eval))
         return real, integer
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.boards.target import Target
+from edgeq.compiler.compilation import has_fpu
 from edgeq.conversion.float_model import FloatModel, in_memory
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.proof.quality import Quality
@@ -25,6 +27,7 @@ from edgeq.frontend.description import Described, Description, read_described, t
 from edgeq.frontend.image import Image
 from edgeq.frontend.silent import silent_bands
 from edgeq.frontend.stamp import stamped
+from edgeq.model.joining import FrontEnd
 from edgeq.support.output import check_writable, write_results
 from edgeq.workflow.quality import QualityCheck
 
@@ -77,6 +80,11 @@ class SplitFrontEnd:
             "float_max_difference": max((o.max_difference for o in outputs), default=None),
             "samples": found and found.samples,
         }
+
+
+def front_end_for(target: Target, source: Any, precision: str | None) -> FrontEnd:
+    """A front end in the arithmetic of a target, wherever it is computed; see `front_end`."""
+    return front_end(source, precision).settled(fpu=has_fpu(target))
 
 
 def split_model(
@@ -149,6 +157,11 @@ def heard(
     values = dict(front.values) | ({"frames": stream.step} if stream is not None else {})
     found = SplitFrontEnd(front.layer, values)
     words = list(silent_bands(front_end(values)))
+    if front.rate_guessed:
+        words.append(
+            f"The layer {front.layer} does not say the sample rate of what it takes, and the front "
+            f"end has {front.spec.rate_hz:,} Hz: --sample-rate HZ says it."
+        )
     try:
         quality = check.front_end(whole, windows, scheme)
         single = None if alone is None else check.single(whole, alone, scheme)

@@ -43,7 +43,9 @@ def compared(
         pairs = ((real.data, data, options), (after, data, options))
     else:
         features, known = _features(real.front, data, options)
-        pairs = ((models.whole.data, data, known), (after, features, known))
+        # The recordings were normalized on the way to their features.
+        plain = replace(known, normalization=None)
+        pairs = ((models.whole.data, data, known), (after, features, plain))
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (content, given, reading) in zip(("float", "quantized"), pairs, strict=True):

@@ -91,7 +91,8 @@ def _without(source: FloatModel, still: StillElements, log: PassLog | None) -> F
         return source
     passes = (without_still(still.still), fold_affine)
     network = rewritten(source.network(), passes, log)
-    return replace(packed(network, source.info, source.outputs), stream=source.stream)
+    made = packed(network, source.info, source.outputs)
+    return replace(made, stream=source.stream, front=source.front)
 
 
 class Repairs:

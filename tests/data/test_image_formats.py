@@ -119,3 +119,11 @@ def test_something_is_left_of_a_long_picture(size, tmp_path):
     found = pixels(tmp_path / "in", buffer.getvalue(), (8, 8, 1), resize="pad").reshape(8, 8)
     assert (found == 200).sum() == (16 if size == (40, 8) else 8)
     assert set(np.unique(found)) == {0, 200}
+
+
+@pytest.mark.parametrize("own", ["uint8", "int8"])
+def test_float_pixels_stay_as_they_are_whatever_the_model_s_integers(own, tmp_path):
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    (sample,) = open_dataset(tmp_path, [InputSpec("x", (8, 8, 1), "float32", own, 0.0, 1.0)])
+    np.testing.assert_array_equal(sample.inputs[0][..., 0], values)

@@ -7,6 +7,7 @@ import pytest
 
 import edgeq
 from edgeq.data import resampling
+from edgeq.data.wav import read_header
 from edgeq.errors import EdgeqError
 from tests.data import digits
 
@@ -141,3 +142,12 @@ def test_rates_that_no_recording_has(cli, tmp_path, rate):
 def test_a_ratio_that_makes_too_many_values():
     with pytest.raises(EdgeqError, match="at most 268,435,456 values"):
         resampling.resample(np.zeros((1 << 17, 1), np.float32), 100, 384_000)
+
+
+def test_a_long_chunk_before_the_samples_may_hold_the_word_data(tmp_path):
+    plain = digits.wav_bytes(np.linspace(-0.5, 0.5, 64), 16000)
+    text = b"some data of the session " * 4000
+    chunk = b"LIST" + struct.pack("<I", len(text)) + text
+    (tmp_path / "a.wav").write_bytes(plain[:36] + chunk + plain[36:])
+    found = read_header(tmp_path / "a.wav")
+    assert (found.frames, found.start) == (64, 44 + len(chunk))

@@ -246,3 +246,15 @@ def test_bands_without_a_bin_are_told(length, fft, count, tmp_path, capsys):
     )
     assert (words in said) == bool(silent)
     assert ("bands" in said) == bool(silent)
+
+
+def test_threads_that_share_a_front_end_take_turns():
+    """As tf.data calls it with num_parallel_calls: the C has memory of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    sound = recording(8, seed=9)[: 16 * 8000].reshape(16, 8000)
+    with edgeq.Extractor("mfcc", "int16") as extract:
+        exact = [extract(row) for row in sound]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(extract, np.tile(sound, (8, 1))))
+    np.testing.assert_array_equal(found, np.tile(exact, (8, 1, 1)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.host_c import HostSession
 from edgeq.devices.registry import open_device
@@ -146,3 +147,15 @@ def test_a_model_sees_its_own_scale_and_every_core_the_same(tmp_path):
 def test_what_makes_no_sense_is_said(words, problem):
     with pytest.raises(EdgeqError, match=problem):
         read_description({"kind": "image", **words})
+
+
+def test_features_of_pictures_are_one_frame_each(tmp_path):
+    frames = np.stack([picture(seed=seed) for seed in range(3)])
+    np.savez(tmp_path / "a.npz", x=frames)
+    given = {"kind": "image", **of(frames[0], out_height=16, out_width=16)}
+    found = edgeq.features(given, tmp_path / "a.npz")
+    assert found.x.shape == (3, 1, 16 * 16 * 3)
+    exact = pixels(of(frames[0], out_height=16, out_width=16), frames[1])
+    np.testing.assert_array_equal(found.x[1, 0].reshape(16, 16, 3), exact)
+    with pytest.raises(EdgeqError, match="one frame, not 2"):
+        edgeq.features(given, tmp_path / "a.npz", frames=2)

@@ -1,11 +1,13 @@
 """The kind `motion` against scipy and numpy, and on emulated cores."""
 
+import wave
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.recordings import read_recording
 from edgeq.boards.target import load_target
 from edgeq.compiler.compilation import generate
 from edgeq.devices.emulator import EmulatorSession
@@ -160,3 +162,19 @@ def test_features_are_normalized_one_by_one(given):
         read_description({**plain, "mean": [1, 2, 3]})
     with pytest.raises(EdgeqError, match="a std is not above 0"):
         read_description({**plain, "std": [0.0] * 12})
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_recordings_of_sound_are_none_of_motion(tmp_path, axes):
+    """A .wav file has no unit: its values would be taken for g, and nothing be left of them."""
+    rows = sway(400, axes)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((axes, 2, 100, 0, "NONE", ""))
+        file.writeframes(rows.tobytes())
+    given = {**PLAIN, "axes": axes, "statistics": ["mean", "rms"], "frame_step": 60}
+    for frames in (None, 2):
+        with pytest.raises(EdgeqError, match=r"takes no \.wav files"):
+            edgeq.features(given, tmp_path, frames=frames)
+    stream = graph_of(read_description(given), "float32").stream
+    with pytest.raises(EdgeqError, match=r"takes no \.wav files"):
+        read_recording(tmp_path / "a.wav", stream)

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.analysis.recordings import in_form_of
+from edgeq.boards.target import load_target
 from edgeq.compiler.options import CompileOptions
+from edgeq.data import DatasetOptions, Normalization
 from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, LimitError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import read_description
 from edgeq.model.arrays import quantize
 from edgeq.model.model_file import read_graph
+from edgeq.workflow.front_ends import front_end_for
 from tests.frontend.signals import recording
 
 keras = pytest.importorskip("keras")
@@ -300,6 +304,17 @@ def test_behind_it_the_model_may_stream(place, tmp_path):
     scale = graph.main.tensors[graph.main.outputs[0]]
     last = (answers[-1].astype(np.float32) - scale.zero_point) * scale.scale
     np.testing.assert_allclose(last, exact, atol=0.05 * np.abs(exact).max())
+    assert not any("not compared with the model itself" in words for words in result.warnings)
+    # A recording by itself is answered once its whole window was there.
+    (alone,) = edgeq.run(output, inputs=pieces(3), on="c", options=options)
+    np.testing.assert_array_equal(alone[0], answers[-1])
+    real = pieces().astype(np.float32) / np.float32(32768)
+    labels = np.asarray(model(real[..., None])).argmax(1)
+    assert len(set(labels)) > 1
+    found = edgeq.evaluate(output, data=(real, labels), on="c", options=options)
+    assert found.score.value > 0.9
+    quiet = edgeq.evaluate(output, data=(real / 100, labels), on="c", options=options)
+    assert not any("of the range" in words for words in quiet.warnings)
 
 
 def test_schemes_that_keep_float_keep_the_layer(place):
@@ -307,3 +322,63 @@ def test_schemes_that_keep_float_keep_the_layer(place):
     assert result.frontend is None
     graph = result.float_model.graph
     assert graph.main.tensors[graph.main.inputs[0]].shape == (1, COUNT)
+
+
+def test_recordings_are_normalized_once_on_their_way_to_the_features(place, tmp_path):
+    """Samples as a microphone gives them, divided by --std: the same figures as from -1 to 1."""
+    with np.load(place / "clips.npz") as clips:
+        steps = np.rint(clips["x"] * 32768).astype(np.int16)
+        np.savez(tmp_path / "steps.npz", x=steps, y=clips["y"])
+    options = DatasetOptions(normalization=Normalization((0.0,), (32768.0,)))
+    data, model = tmp_path / "steps.npz", place / "net.keras"
+    given = {"data": data, "eval_data": data, "dataset_options": options}
+    found = edgeq.convert(model, output=tmp_path / "n.tflite", **given)
+    clips = place / "clips.npz"
+    plain = edgeq.convert(model, data=clips, eval_data=clips)
+    assert [s.value for s in found.accuracy] == [s.value for s in plain.accuracy]
+    assert not any(each.std for each in read_graph(tmp_path / "n.tflite").info.inputs)
+    # What is said of the data is said of the recordings, and they are those of the calibration.
+    assert found.understood["eval"].source == str(data)
+    assert found.understood["eval"].shared_with(found.understood["calibration"]) == 24
+    assert any("24 of the 24 samples" in words for words in found.warnings)
+
+
+def test_a_layer_that_does_not_say_its_rate_is_told_of(place, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((COUNT, 1)),
+            layers.STFTSpectrogram(frame_length=256, frame_step=200, name="stft"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(3),
+        ]
+    )
+    words = "does not say the sample rate"
+    found = edgeq.convert(model, data=place / "wavs")
+    assert any(words in warning for warning in found.warnings)
+    asked = DatasetOptions(sample_rate=16000)
+    found = edgeq.convert(model, data=place / "wavs", dataset_options=asked)
+    assert not any(words in warning for warning in found.warnings)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(pieces()[0].tobytes())
+    with pytest.raises(EdgeqError, match="does not say what it takes") as refused:
+        edgeq.convert(model, data=tmp_path)
+    assert "--sample-rate 8000" in refused.value.hint
+
+
+@pytest.mark.parametrize(("target", "form"), [("cortex-m3", "int16"), ("cortex-m4f", "float32")])
+def test_what_stands_for_a_core_computes_its_form_of_a_front_end(target, form):
+    assert front_end_for(load_target(target), "mfcc", None).precision == form
+    assert front_end_for(load_target(target), "mfcc", "int16").precision == "int16"
+    options = CompileOptions(frontend=front_end("mfcc"))
+    assert in_form_of(f"sim:{target}", options).frontend.precision == form
+    assert in_form_of("c", options).frontend.precision is None
+
+
+def test_a_core_without_floats_is_compared_with_its_own_form(place, tmp_path):
+    """In int16 the last bits of features are others than in float32; no fault of the core."""
+    output = tmp_path / "w.tflite"
+    edgeq.convert(place / "net.keras", data=place / "wavs", output=output, scheme="int16x8")
+    options = CompileOptions(frontend=front_end(tmp_path / "w.frontend.toml"))
+    found = edgeq.verify(output, on="sim:cortex-m3", against="c", n=4, options=options)
+    assert found.equal
