@@ -160,7 +160,7 @@ def heard(
     if front.rate_guessed:
         words.append(
             f"The layer {front.layer} does not say the sample rate of what it takes, and the front "
-            f"end has {front.spec.rate_hz:,} Hz: --sample-rate HZ says it."
+            f"end takes {front.spec.rate_hz:,} samples a second: --sample-rate HZ says it."
         )
     try:
         quality = check.front_end(whole, windows, scheme)
