@@ -1,5 +1,6 @@
 """What the tables of delegates say of models is what LiteRT's XNNPACK and Arm's Vela take."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgeq.boards.target import all_targets, load_target
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.model_file import parse_graph, read_graph
 from edgeq.model.tflite.schema import BUILTIN_OPERATORS
-from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 from tests.oracle.fuzz import generators, random_cases
 
 PUBLIC = ("kws", "resnet", "vww", "ad01", "sww")
@@ -199,6 +200,31 @@ def test_a_model_that_is_none(cli, tmp_path):
     (tmp_path / "m.tflite").write_bytes(b"no model")
     with pytest.raises(EdgeqError):
         delegates(tmp_path / "m.tflite", names=["gpu"])
+
+
+@pytest.mark.parametrize("found", all_delegates(), ids=lambda found: found.name)
+def test_an_op_that_fits_no_row_is_refused_in_words(found):
+    """Files of other people: ops without tensors, with other ranks, with options nobody knows."""
+    shapes = ([], [()], [(2, 3), ()], [(1, 4), (2,)], [(1, 4, 4, 2), (3, 1, 1, 2), (3,)])
+    for name in found.rows:
+        for sources, made in itertools.product(shapes, ([], [(1, 4, 4, 3)])):
+            inputs = [TensorSpec(shape, "int8", 0.5) for shape in sources]
+            outputs = [TensorSpec(shape, "int8", 0.5) for shape in made]
+            try:
+                model = single_op(name, inputs, outputs, {"fused_activation_function": 9})
+                graph = parse_graph(model)
+            except (EdgeqError, ValueError, AttributeError, TypeError):
+                continue  # the op has no such option, or the file is refused when it is read
+            assert isinstance(refusals(found, graph.main, graph.main.ops[0]), tuple)
+
+
+def test_a_file_with_an_unknown_activation_is_shown(cli, tmp_path):
+    tensors = [TensorSpec((1, 2), "int8", 0.5) for _ in range(3)]
+    model = single_op("ADD", tensors[:2], tensors[2:], {"fused_activation_function": 9})
+    (tmp_path / "net.tflite").write_bytes(model)
+    done = cli("inspect", tmp_path / "net.tflite", "-t", "raspberry-pi-4")
+    assert done.code == 0
+    assert "fused activation 9" in done.out
 
 
 def test_layers_of_four_bits_break_a_model():

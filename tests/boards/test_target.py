@@ -58,6 +58,23 @@ def test_the_clock_that_a_project_runs_at_is_stated_with_its_source(target):
         assert target.running_clock_hz == known
 
 
+# Where ESP-IDF's linker scripts let static data lie, and what its example takes of that.
+ESP_IDF = {
+    "esp32-devkitc": (0x2C200, 10_608),
+    "esp32-s3-devkitc-1": (0x53700, 53_743),
+    "esp32-c3-devkitm-1": (0x4E710, 53_743),
+    "esp32-c6-devkitc-1": (0x6E610, 53_743),
+    "esp32-p4-function-ev": (0x60000, 53_743),
+}
+
+
+@pytest.mark.parametrize(("name", "known"), ESP_IDF.items())
+def test_an_arena_lies_where_esp_idf_links_static_data(name, known):
+    """320 KB of the ESP32 were said to hold an arena, of which the linker gives 176 KB."""
+    target = load_target(name)
+    assert (target.largest_ram_bytes, target.system.ram_bytes) == known
+
+
 def test_there_are_enough_of_them():
     kinds = [target.kind for target in all_targets()]
     assert kinds.count("board") >= 40

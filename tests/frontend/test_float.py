@@ -144,6 +144,19 @@ def test_int16_is_the_float_form_but_for_40_db(sound, name):
     assert snr_db(exact, fixed) > 40
 
 
+def test_silence_is_the_floor_in_bands_narrower_than_two_hertz():
+    """Their factors are above 1, and the floor was multiplied with them."""
+    described = {
+        "kind": "log-mel", "sample_rate": 400, "frame_length": 256, "frame_step": 128,
+        "num_mel_bins": 240, "lower_edge_hertz": 5, "upper_edge_hertz": 100, "norm": "slaney",
+        "log_floor": 1e-6,
+    }  # fmt: skip
+    assert bands(read_description(described)).norms.min() > 2
+    for form in ("float32", "int16"):
+        frames = frames_of(described, form, np.zeros(600, np.int16))
+        np.testing.assert_allclose(frames, np.log(1e-6), atol=1e-3)
+
+
 def test_the_shortest_fft_is_numpys(sound):
     """Four points, whose one stage needs no twiddles."""
     words = {"kind": "spectrogram", "frame_length": 8, "frame_step": 200, "log": "none", "power": 1}

@@ -41,6 +41,9 @@ def _distance(reasons: Sequence[str]) -> tuple[int, int]:
 
 
 def _reasons(case: Case) -> Iterator[str]:
+    if "types" in case.row and not (case.data and case.outputs):
+        yield "it lacks an input or an output"
+        return
     for name, check in _CHECKS.items():
         if name in case.row:
             reason = check(case, case.row[name])

@@ -29,7 +29,8 @@ def _least_out_rank(case: Case, least: int) -> str | None:
 
 def _activation(case: Case, allowed: Sequence[str]) -> str | None:
     code = case.op.options.get("fused_activation_function", 0)
-    name = code if isinstance(code, str) else _ACTIVATIONS[int(code)]
+    names = dict(enumerate(_ACTIVATIONS))
+    name = code if isinstance(code, str) else names.get(int(code), f"activation {code}")
     return None if name in allowed else f"fused {name}"
 
 
@@ -150,7 +151,7 @@ def _inner_most(case: Case, most: int) -> str | None:
 
 def _least_weight(case: Case, wanted: Mapping[str, int]) -> str | None:
     weights = case.weights
-    small = weights is not None and weights.shape[wanted["axis"]] < wanted["size"]
+    small = weights is not None and weights.shape[wanted["axis"] :][:1] < (wanted["size"],)
     return f"a window of height below {wanted['size']}" if small else None
 
 
@@ -158,6 +159,8 @@ def _scaled_by(case: Case, factors: Sequence[int]) -> str | None:
     before, after = case.data[0].shape[1:3], case.outputs[0].shape[1:3]
     if before in ((1, 1), after):
         return None
+    if len(before) != len(after):
+        return f"{before} resized to {after}"
     cut = 1 if case.op.options.get("align_corners") else 0
     fits = {
         factor

@@ -72,7 +72,7 @@ def _same_weight_type(case: Case, wanted: bool) -> str | None:
 def _weight_depth(case: Case, multiples: Mapping[str, int]) -> str | None:
     weights = case.weights
     of = multiples.get(weights.dtype, 1) if weights is not None else 1
-    odd = weights is not None and weights.shape[-1] % of
+    odd = weights is not None and weights.shape[-1:] and weights.shape[-1] % of
     return f"a depth that is no multiple of {of}" if odd else None
 
 

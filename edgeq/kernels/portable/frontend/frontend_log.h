@@ -62,7 +62,7 @@ EQ_KERNEL int32_t eq_frontend_log_one(const eq_frontend_log_params *p, uint64_t 
         sum = eq_frontend_add_offset(p, sum, offset, &exponent);
     }
     if (sum == 0) {
-        return p->floor;
+        return INT32_MIN / 2; /* below the floor, whatever the channel's factor */
     }
     return eq_frontend_log2(sum, pieces) + exponent * 65536;
 }
