@@ -22,7 +22,8 @@ class Dataset:
         source: Where the raw rows come from.
         steps: What happens to each input's raw values.
         labels: How labels are read; None for data without.
-        limit: At most so many samples, spread evenly where the total is known; None for all.
+        limit: At most so many samples; None for all.
+        spread: Whether those are spread evenly where the total is known; else the first ones.
         remarks: What the readers have to say.
         pieces: How each sample is cut into several; None for whole ones.
     """
@@ -31,6 +32,7 @@ class Dataset:
     steps: tuple[Step, ...]
     labels: LabelDecoder | None = None
     limit: int | None = None
+    spread: bool = True
     remarks: Remarks = field(default_factory=Remarks)
     pieces: Pieces | None = None
     _passes: list[Understood] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -87,7 +89,7 @@ class Dataset:
         found = 0
         for position, (raw, label, where) in enumerate(self.source.rows()):
             if not self._wanted(position, found):
-                if self.source.count is None and self.limit is not None:
+                if self.source.count is None or not self.spread:
                     self.remarks.note(f"the first {found:,}, and more follow")
                     break
                 continue
@@ -107,7 +109,7 @@ class Dataset:
             yield Sample(inputs, sample.label, starts=number == 0)
 
     def _wanted(self, position: int, found: int) -> bool:
-        total = self.source.count
+        total = self.source.count if self.spread else None
         if self.limit is None or (total is not None and total <= self.limit):
             return True
         if total is None:

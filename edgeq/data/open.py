@@ -52,6 +52,7 @@ def open_dataset(
     labelled: bool = False,
     options: DatasetOptions | None = None,
     limit: int | None = None,
+    spread: bool = True,
     expected: Expected | None = None,
 ) -> Dataset:
     """The data set that `source` names; headers, keys and labels are checked now, samples later.
@@ -63,7 +64,8 @@ def open_dataset(
         inputs: The model's inputs, in order.
         labelled: Whether every sample must have a label.
         options: Label column, class names, normalisation, resizing, background, sample rate.
-        limit: Use at most so many samples, spread evenly over the set.
+        limit: Use at most so many samples.
+        spread: Whether those are spread evenly over the set; of a stream they are the first ones.
         expected: What is known of the labels; nothing if None.
 
     Raises:
@@ -76,7 +78,7 @@ def open_dataset(
         raise EdgeqError("The data is empty; at least one sample is needed.", opened.where)
     labels = decide(opened, request, expected or Expected()) if labelled else None
     steps = plan_steps(opened, request)
-    return Dataset(opened, steps, labels, limit, request.remarks)
+    return Dataset(opened, steps, labels, limit, spread, request.remarks)
 
 
 def _open(source: Any, request: Request) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from edgeq.compiler.options import CompileOptions
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.decision import Event
 from edgeq.support.array import Array
 
@@ -28,6 +29,9 @@ class ProfileOptions:
         input_index: Number of the xorshift input that is fed (see `edgeq.model.inputs`).
         extra: Options of one kind of device only ("threads", "cpu", "sustained_s", "paced_hz").
         memory: Whether to measure memory that takes a process of its own.
+
+    Raises:
+        UsageError: A number that cannot be.
     """
 
     runs: int | None = None
@@ -37,6 +41,13 @@ class ProfileOptions:
     input_index: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
     memory: bool = True
+
+    def __post_init__(self) -> None:
+        least = {"runs": 1, "warmup": 0, "seconds": 0, "input_index": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value < math.inf:
+                raise UsageError(f"{name} {value:g} is not possible.", hint=f"{low} or more")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,12 @@ def find_outputs(
     return said or loss or _by_metadata(graph) or by_op or _by_scale(graph)
 
 
+def is_distribution(graph: Graph) -> bool:
+    """Whether the first output's numbers are those of classes that exclude each other."""
+    op = _last_op(graph)
+    return op is not None and op.name in ("SOFTMAX", "LOG_SOFTMAX")
+
+
 def class_count(graph: Graph) -> int | None:
     """How many classes a model tells apart that gives the class itself; None if the file is silent.
 

@@ -232,12 +232,34 @@ class Graph:
 
     @property
     def keeps_state(self) -> bool:
-        """Whether a call's answer hangs on the calls before: variables, or ops that remember."""
+        """Whether a call's answer may hang on the calls before: variables, or ops that remember."""
         return any(
-            any(tensor.is_variable for tensor in each.tensors)
-            or any((op.custom_name or op.name) in _REMEMBER for op in each.ops)
+            any(tensor.is_variable for tensor in each.tensors) or _remembers(each)
             for each in self.subgraphs
         )
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a call goes on where the last one ended.
+
+        A recurrent layer whose state is written before it is read begins anew with each call.
+        """
+        return any(_goes_on(each) or _remembers(each) for each in self.subgraphs)
+
+
+def _remembers(model: Subgraph) -> bool:
+    return any((op.custom_name or op.name) in _REMEMBER for op in model.ops)
+
+
+def _goes_on(model: Subgraph) -> bool:
+    """Whether a variable is read before it is written."""
+    written: set[int] = set()
+    for op in model.ops:
+        read = {index for index in op.inputs if index >= 0 and model.tensors[index].is_variable}
+        if read - written:
+            return True
+        written.update(op.outputs)
+    return False
 
 
 def element_bits(dtype: str) -> int:

@@ -209,6 +209,8 @@ class QualityCheck:
             labelled=labelled,
             options=self.options,
             limit=SAMPLES,
+            # What is cut into steps begins anew with each sample.
+            spread=(self.front or source.pieces) is not None or not source.graph.is_stream,
         )
 
     def _blame(self, source: FloatModel, scheme: Scheme, converted: bytes) -> str:

@@ -63,7 +63,9 @@ def ranged(
     """A float model that has seen its data, where the scheme asks for that."""
     if not recipe.scheme.integer:
         return Ranged(source, recipe)
-    dataset = open_dataset(data, source.samples, options=options, limit=limit)
+    # What is cut into steps begins anew with each sample.
+    spread = source.pieces is not None or not source.graph.is_stream
+    dataset = open_dataset(data, source.samples, options=options, limit=limit, spread=spread)
     dataset = dataset if source.pieces is None else dataset.cut(source.pieces)
     source, recipe, found, left_out = calibrated(
         source, recipe, dataset, calibration, accept_loss=accept_loss, log=log

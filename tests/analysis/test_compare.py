@@ -96,3 +96,19 @@ def test_the_kinds_of_counts_are_marked(cli, tmp_path):
     assert cli("compare", first, second, "--json").json["kinds"]["cycles"] == [
         "estimated", "measured",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "'B' is no result"),
+        (None, "'B' is no result"),
+        ("after.json", "'B' is no result"),
+        (profile(["1"]), "no pair of profiles"),
+        (profile([1.0]) | {"device": None}, "no pair of profiles"),
+        (profile([1.0]) | {"robustness": []}, "robustness has found is not compared"),
+    ],
+)
+def test_what_is_no_result_is_refused_from_python_too(given, words):
+    with pytest.raises(EdgeqError, match=words):
+        compare_profiles(profile([1.0]), given)

@@ -9,6 +9,7 @@ import pytest
 from edgeq.analysis.comparison.gate import Gate
 from edgeq.analysis.comparison.profiles import compare_profiles
 from edgeq.analysis.evaluation.evaluate import evaluate
+from edgeq.errors import EdgeqError
 from edgeq.report.combine import combine
 from edgeq.report.overview import overview
 from edgeq.report.pictures import front_picture
@@ -190,7 +191,7 @@ def test_times_and_sizes_beyond_measure_are_none(time):
     assert "flash_total" not in found.counts
     assert len(Gate(slower=5, larger=1).failures(found)) == 2
     assert compare_profiles(new, new).latency is None
-    with pytest.raises(ValueError, match="beyond all measure"):
+    with pytest.raises(EdgeqError, match="beyond all measure"):
         compare_profiles(evaluation(1e300, None), evaluation(0.5, None))
 
 
@@ -241,7 +242,7 @@ def _section(file):
 
 
 def test_two_that_disagree_on_what_is_good_are_not_compared():
-    with pytest.raises(ValueError, match="less of err is better in one"):
+    with pytest.raises(EdgeqError, match="less of err is better in one"):
         compare_profiles(
             evaluation(0.1, None, metric="err", larger=False), evaluation(0.2, None, metric="err")
         )

@@ -2,6 +2,9 @@
 
 import pytest
 
+from edgeq.devices.base import ProfileOptions
+from edgeq.errors import UsageError
+
 PROFILE = {
     "edgeq", "model", "device", "latency_us", "instructions", "cycles", "cycles_estimated",
     "memory_bytes", "ops", "output_sha256", "environment", "valid", "warnings",
@@ -46,3 +49,12 @@ def test_options_of_other_devices_are_refused(cli, models):
     done = cli("profile", models / "ad01_int8.tflite", "--paced", "10")
     assert done.code == 2
     assert "--paced" in done.err
+
+
+@pytest.mark.parametrize(
+    "asked", [{"runs": 0}, {"warmup": -1}, {"seconds": float("nan")}, {"input_index": -1}]
+)
+def test_numbers_that_cannot_be_are_refused_from_python_too(asked):
+    """No runs at all once were a hundred thousand."""
+    with pytest.raises(UsageError, match="is not possible"):
+        ProfileOptions(**asked)

@@ -109,17 +109,25 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
     Raises:
         EdgeqError: A file is no such result, or the two are of different models.
     """
-    profiles = _read(Path(a)), _read(Path(b))
+    profiles = [_checked(read_json(Path(path), "profile"), str(path)) for path in (a, b)]
+    for each, path in zip(profiles, (a, b), strict=True):
+        check_shape(each, str(path), _MADE_BY)
     with shaped_as("pair of profiles", f"{a}, {b}", _MADE_BY):
-        return compare_profiles(*profiles)
+        return _compared(*profiles)
 
 
 def compare_profiles(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
-    """As `compare`, with the JSON of both profiles.
+    """As `compare`, with the JSON of both profiles, or of both evaluations: `found.to_json()`.
 
     Raises:
-        EdgeqError: They have no figures in common.
+        EdgeqError: One is no such result, or they have no figures in common.
     """
+    results = [_checked(each, name) for each, name in ((a, "A"), (b, "B"))]
+    with shaped_as("pair of profiles", "A, B", _MADE_BY):
+        return _compared(*results)
+
+
+def _compared(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
     disturbed = [
         f"{name} was disturbed: {'; '.join(profile.get('warnings') or ['no reason given'])}"
         for name, profile in (("A", a), ("B", b))
@@ -193,14 +201,12 @@ def _doubts(
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content = read_json(path, "profile")
-    if not isinstance(content, dict) or not {"model", "device"} <= content.keys():
-        raise EdgeqError(f"'{path}' is no result of profile or evaluate.", hint=_MADE_BY)
-    check_shape(content, str(path), _MADE_BY)
+def _checked(content: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping) or not {"model", "device"} <= content.keys():
+        raise EdgeqError(f"'{where}' is no result of profile or evaluate.", hint=_MADE_BY)
     if "robustness" in content:
         what = "what evaluate --robustness has found is not compared."
-        raise EdgeqError(what, str(path), "two results of evaluate without it")
+        raise EdgeqError(what, where, "two results of evaluate without it")
     return content
 
 

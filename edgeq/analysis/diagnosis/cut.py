@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,21 @@ class CutModel:
     the next.
     """
 
-    def __init__(self, data: bytes, cut: Collection[int], options: LiteRtOptions) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        cut: Collection[int],
+        options: LiteRtOptions,
+        *,
+        forgets: bool = False,
+    ) -> None:
         """Cut a model.
 
         Args:
             data: The .tflite.
             cut: Tensors whose readers get given values; model inputs among them stay inputs.
             options: Kernels to run with.
+            forgets: Whether every call begins in the initial state.
         """
         model = unpack(data)
         graph = model.subgraphs[0]
@@ -44,10 +52,14 @@ class CutModel:
         graph.inputs = list(self._given.values())
         graph.outputs = sorted(made & (set(cut) | set(indices(graph.outputs))))
         model.signatureDefs = []
-        self._interpreter = litert_interpreter(pack(model), options)
+        cut_model = pack(model)
+        self._load: Callable[[], Any] = lambda: litert_interpreter(cut_model, options)
+        self._interpreter, self._forgets = self._load(), forgets
 
     def run(self, given: Mapping[int, Array]) -> dict[int, Array]:
         """What each op makes of the given values: results by tensor index."""
+        if self._forgets:
+            self._interpreter = self._load()
         for index, place in self._given.items():
             self._interpreter.set_tensor(place, given[index])
         self._interpreter.invoke()
@@ -57,13 +69,23 @@ class CutModel:
 class DisturbedModel:
     """A float model with a value added to chosen tensors."""
 
-    def __init__(self, data: bytes, disturbed: Collection[int], watched: int) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        disturbed: Collection[int],
+        watched: int,
+        options: LiteRtOptions,
+        *,
+        forgets: bool = False,
+    ) -> None:
         """Put an ADD behind each tensor that is to be disturbed.
 
         Args:
             data: The float .tflite.
             disturbed: Tensors that get a disturbance; model inputs are allowed.
             watched: The tensor whose value `run` gives back.
+            options: Kernels to run with.
+            forgets: Whether every call begins in the initial state.
         """
         model = unpack(data)
         graph = model.subgraphs[0]
@@ -83,7 +105,10 @@ class DisturbedModel:
         self._watched = sums.get(watched, watched)
         graph.outputs = [self._watched]
         model.signatureDefs = []
-        self._interpreter = litert_interpreter(pack(model), LiteRtOptions())
+        with_sums = pack(model)
+        self._load: Callable[[], Any] = lambda: litert_interpreter(with_sums, options)
+        self._interpreter, self._forgets = self._load(), forgets
+        self._fed: Mapping[int, Array] = {}
 
     def _with_sums(self, model: Any, operators: list[Any], sums: Mapping[int, int]) -> list[Any]:
         """The ops, each followed by the additions to its results."""
@@ -102,6 +127,7 @@ class DisturbedModel:
 
     def feed(self, inputs: Mapping[int, Array]) -> None:
         """Set the model's own inputs, by tensor index, and take all disturbances away."""
+        self._fed = inputs
         for index, value in inputs.items():
             self._interpreter.set_tensor(index, value)
         for index in self._places:
@@ -109,6 +135,9 @@ class DisturbedModel:
 
     def run(self, disturbances: Mapping[int, Array]) -> Array:
         """The watched tensor while some tensors are disturbed; all others are left alone."""
+        if self._forgets:
+            self._interpreter = self._load()
+            self.feed(self._fed)
         for index, value in disturbances.items():
             self._interpreter.set_tensor(self._places[index], value)
         self._interpreter.invoke()

@@ -130,6 +130,8 @@ def diagnose(
 ) -> Diagnosis:
     """Which layers of an integer model lose the accuracy, and why.
 
+    A model that keeps a state from call to call is looked at from its initial state.
+
     Every op is run on exact values, so that its own error is known apart from that of the ops
     before it; that error alone is then sent through the float model, which gives its effect on
     the result.
@@ -184,7 +186,7 @@ def diagnose(
         (x.sqnr_db for x in layers if x.name == real.main.tensors[noise.result].name), None
     )
     ops = sum(op.name not in CONVERSIONS for op in integer.main.ops)
-    summary = tuple(_summary(layers, whole, len(samples), ops))
+    summary = (*_of_stream(real, integer), *_summary(layers, whole, len(samples), ops))
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )
@@ -285,6 +287,13 @@ def _too_wide(layers: Sequence[LayerDiagnosis]) -> bool:
     """Whether most of the error comes from ranges that are too wide, not from any one layer."""
     wide = [x for x in layers if x.range_use < LITTLE_USE and x.cause == "resolution"]
     return sum(layer.blame for layer in wide) > 0.5
+
+
+def _of_stream(real: Graph, integer: Graph) -> list[str]:
+    """What is not known of models that go on where the last call ended."""
+    if not (real.is_stream or integer.is_stream):
+        return []
+    return ["The model keeps a state from call to call; all figures are of its initial state."]
 
 
 def _summary(

@@ -130,6 +130,8 @@ def own_errors(
 ) -> Noise:
     """The error of every pair's op on its own, and its effect on the result.
 
+    Each sample begins in the initial state, as the calls that are traced do.
+
     Args:
         real, integer: Both models.
         real_data, integer_data: Both files' content.
@@ -139,17 +141,25 @@ def own_errors(
     # What a loop hands on to nobody has no value.
     read = {*real.main.outputs, *(index for op in real.main.ops for index in op.inputs)}
     pairs = [pair for pair in pairs if pair.real.index in read]
+    forgets = real.is_stream or integer.is_stream
+    if forgets:  # what a call leaves in a variable is of the next one
+        pairs = [p for p in pairs if not (p.real.is_variable or p.integer.is_variable)]
     # The plain kernels end the process over a SOFTMAX of hardly any range.
     usual = LiteRtOptions(delegate="none")
-    tracer = litert_interpreter(real_data, LiteRtOptions(delegate="none"), preserve=True)
-    exact_ops = CutModel(real_data, {p.real.index for p in pairs}, LiteRtOptions())
-    integer_ops = CutModel(integer_data, {p.integer.index for p in pairs}, usual)
+    tracer = litert_interpreter(real_data, usual, preserve=True)
+    places = [{p.real.index for p in pairs}, {p.integer.index for p in pairs}]
+    # Cut apart, XNNPACK would write a variable before it is read.
+    fast = usual if forgets else LiteRtOptions()
+    exact_ops = CutModel(real_data, places[0], fast, forgets=forgets)
+    integer_ops = CutModel(integer_data, places[1], usual, forgets=forgets)
     watched, squashed = _result(real)
-    whole = DisturbedModel(real_data, {p.real.index for p in pairs}, watched)
+    whole = DisturbedModel(real_data, places[0], watched, fast, forgets=forgets)
     errors = [OwnError(pair) for pair in pairs]
     signal = 0.0
     for sample in samples:
         inputs = _inputs(real, sample)
+        if forgets:
+            tracer = litert_interpreter(real_data, usual, preserve=True)
         for index, value in inputs.items():
             tracer.set_tensor(index, value)
         with computing("a sample of the data", real.path):

@@ -31,6 +31,7 @@ PSI_LIMIT = 0.2
 _SATURATION_LIMIT = 0.02
 # What a reference may hold: more samples than anybody counts, what float32 holds, sums of shares.
 _MOST_SAMPLES, _LARGEST, _ROUNDING = 1 << 40, 1e39, 1e-6
+_NO_REFERENCE = "this is no reference profile of this version of edgeq."
 # So many samples are kept for the reference, or up to twice as many.
 _KEPT = 1024
 
@@ -150,6 +151,8 @@ def _compared(
     reading: DatasetOptions | None,
 ) -> tuple[Stream, list[Histogram]]:
     """The new data as it streams by, and the reference's histograms, one a feature."""
+    if not _sound(reference):
+        raise EdgeqError(_NO_REFERENCE, hint="edgeq.reference_profile makes one")
     graph = read_graph(model)
     if reference["model"]["sha256"] != graph.sha256:
         raise EdgeqError(
@@ -345,11 +348,7 @@ def read_reference(path: Path) -> dict[str, Any]:
     """
     found = read_json(path, "reference")
     if not _sound(found):
-        raise EdgeqError(
-            "this is no reference profile of this version of edgeq.",
-            str(path),
-            "edgeq drift save -h",
-        )
+        raise EdgeqError(_NO_REFERENCE, str(path), "edgeq drift save -h")
     return dict(found)
 
 
@@ -365,11 +364,11 @@ def _sound(reference: Any) -> bool:
             and isinstance(reference["samples"], int)
             and _within([reference["samples"]], 1, _MOST_SAMPLES)
             and _within([reference["saturation"], reference["saturation_deviation"]], 0, 1)
-            and (mix == [] or _are_shares(mix))
+            and (not mix or _are_shares(mix))
             and bool(reference["features"])
             and all(_is_histogram(f) for f in reference["features"])
         )
-    except (KeyError, TypeError):
+    except (LookupError, TypeError, AttributeError):
         return False
 
 
@@ -378,7 +377,7 @@ def _is_histogram(feature: Mapping[str, Any]) -> bool:
     return (
         _within(edges, -_LARGEST, _LARGEST)
         and len(edges) <= MOST_EDGES
-        and edges == sorted(edges)
+        and list(edges) == sorted(edges)
         and len(shares) == len(edges) + 1
         and _are_shares(shares)
         and _within([feature["mean"]], -_LARGEST, _LARGEST)
@@ -392,7 +391,7 @@ def _are_shares(values: Any) -> bool:
 
 def _within(values: Any, low: float, high: float) -> bool:
     """Whether this is a list of numbers from `low` to `high`."""
-    return isinstance(values, list) and all(
+    return isinstance(values, list | tuple) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
         for value in values
     )

@@ -15,7 +15,7 @@ from edgeq.data import DatasetOptions, Understood, open_dataset
 from edgeq.devices.registry import open_device
 from edgeq.metrics.classification import answers
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
-from edgeq.model.answer import find_outputs
+from edgeq.model.answer import find_outputs, is_distribution
 from edgeq.model.arrays import dequantize, input_tensors, output_tensors, to_input, without_batch
 from edgeq.model.graph import Graph, Tensor, numpy_dtype
 from edgeq.model.samples import sample_specs
@@ -87,8 +87,11 @@ class Stream:
         self._kind = find_outputs(graph, from_logits=said) or Outputs(LOGITS, "not known")
         # A single sigmoid tells two classes apart; other single outputs may be values.
         binary = size == 1 and (self._kind.kind == PROBABILITIES or said is not None)
-        self._classes = 2 if binary else size if 1 < size <= _MOST_CLASSES else 0
-        self._compares = not self._classes and size == int(np.prod(specs[0].shape)) and size > 1
+        # As many numbers as go in are taken for the same numbers, unless they are known as classes.
+        alike = size == int(np.prod(specs[0].shape)) and size > 1
+        self._compares = alike and said is None and not is_distribution(graph)
+        several = size if 1 < size <= _MOST_CLASSES and not self._compares else 0
+        self._classes = 2 if binary else several
         self.features = [f for layout in self._layouts for f in layout.features]
         self.features.append(self._output_feature())
 

@@ -162,7 +162,8 @@ def evaluate(
             first is the headline. More is better, unless the function has an attribute
             `larger_is_better` that is False. With a decision that makes boxes of the answers,
             "classification" is taken for "detection".
-        limit: Use at most so many samples, spread over the set.
+        limit: Use at most so many samples, spread over the set; of a model that goes on where the
+            last call ended, the first ones.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
         trust: Whether code inside a Keras file (Lambda layers) may run.

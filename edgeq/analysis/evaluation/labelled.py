@@ -22,7 +22,8 @@ def labelled_data(
     """A labelled data set for a model, in real numbers.
 
     Data that has the integer type of a model input already is taken as it is, unless a
-    normalization is asked for.
+    normalization is asked for. Of a stream, a limit leaves the first samples: others do not follow
+    each other.
 
     Raises:
         EdgeqError: The data does not fit the model, or names of classes do not fit the metric.
@@ -34,7 +35,13 @@ def labelled_data(
         "classification": expected_labels(graph), "anomaly": Expected(count=2),
     }.get(metric, Expected())  # fmt: skip
     dataset = open_dataset(
-        data, sample_specs(graph), labelled=True, options=options, limit=limit, expected=expected
+        data,
+        sample_specs(graph),
+        labelled=True,
+        options=options,
+        limit=limit,
+        spread=not graph.is_stream,
+        expected=expected,
     )
     if dataset.labels is None or dataset.labels.kind != "names":
         return dataset

@@ -149,7 +149,7 @@ def robustness(
     against: str | Path | None = None,
     on: str = "local",
     metric: str = "classification",
-    limit: int | None = 500,
+    limit: int | None = None,
     dataset_options: DatasetOptions | None = None,
     options: CompileOptions | None = None,
     trust: bool = False,
@@ -162,7 +162,7 @@ def robustness(
         against: The float model to compare with.
         on: Device of the model under test; the float model runs on this machine.
         metric: As for `evaluate`.
-        limit: Use at most so many samples, spread over the set.
+        limit: As for `evaluate`.
         dataset_options: How the data is read.
         options: How C is generated, where the address runs generated C.
         trust: Whether code inside Keras files (Lambda layers) may run.

@@ -77,7 +77,8 @@ def pose(
     stage("reading model and data")
     source = float_model(model, trust=trust)
     most = min(limit or _CALIBRATION_SAMPLES, _CALIBRATION_SAMPLES)
-    read = [open_dataset(data, source.inputs, options=options, limit=most)]
+    spread = not source.graph.is_stream
+    read = [open_dataset(data, source.inputs, options=options, limit=most, spread=spread)]
     calibration, _ = _arrays(read[0])
     if eval_data is not None:
         # What came with the source's file is not in the float model that was made of it.
@@ -85,7 +86,9 @@ def pose(
         read.append(labelled_data(graph, eval_data, options, limit, metric))
         samples, labels = _arrays(read[1])
     elif metric == "classification":
-        samples, _ = _arrays(open_dataset(data, source.inputs, options=options, limit=limit))
+        samples, _ = _arrays(
+            open_dataset(data, source.inputs, options=options, limit=limit, spread=spread)
+        )
         labels = _own_labels(source, samples, options)
     else:
         raise UsageError(f"The metric '{metric}' needs labelled data.", hint="--eval test.npz")

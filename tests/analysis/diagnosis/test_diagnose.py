@@ -262,3 +262,40 @@ def test_a_range_that_a_kernel_fixes_is_not_the_calibrations_fault():
     assert "percentile" not in said
     wide = edgeq.convert(model, data=data, scheme="int16x8").quality.outputs[0]
     assert wide.signal_to_noise_db > 30 > made.quality.outputs[0].signal_to_noise_db + 15
+
+
+def test_each_call_begins_in_the_initial_state(tmp_path):
+    """What one call left in a variable was taken for the next op's doing."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.LSTM(8, stateful=True), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input(batch_shape=(1, 12, 4)), *layers])
+    model.save(tmp_path / "net.keras")
+    data = np.random.default_rng(0).normal(size=(60, 12, 4)).astype(np.float32)
+    made = tmp_path / "net.tflite"
+    edgeq.convert(tmp_path / "net.keras", data=data, output=made, accept_loss=True)
+    found = diagnose(made, tmp_path / "net.keras", data=data)
+    (moved,) = (layer for layer in found.layers if layer.op == "STRIDED_SLICE")
+    assert (moved.own_sqnr_db, moved.blame) == (None, 0)  # it only moves bytes
+    assert "of its initial state" in found.summary[0]
+
+
+def test_variables_are_read_before_a_call_writes_them(tmp_path):
+    """A model of steps beside its float one: what the next call reads was given to this one."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv1D(8, 3, activation="relu"), keras.layers.GlobalAveragePooling1D()]
+    keras.Sequential([keras.Input((16, 4)), *layers, keras.layers.Dense(3)]).save(
+        tmp_path / "net.keras"
+    )
+    windows = np.random.default_rng(0).normal(size=(60, 16, 4)).astype(np.float32)
+    files = {scheme: tmp_path / f"{scheme}.tflite" for scheme in ("int8", "float16")}
+    for scheme, file in files.items():
+        edgeq.convert(
+            tmp_path / "net.keras", data=windows, output=file, scheme=scheme, stream=1,
+            accept_loss=True,
+        )  # fmt: skip
+    found = diagnose(files["int8"], files["float16"], data=windows[:16, :1])
+    assert all(layer.blame < 1e-9 for layer in found.layers if layer.op == "CONCATENATION")
+    (dense,) = (layer for layer in found.layers if layer.op == "FULLY_CONNECTED")
+    assert dense.own_sqnr_db == pytest.approx(dense.sqnr_db, abs=3)

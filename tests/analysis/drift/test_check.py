@@ -258,3 +258,27 @@ def test_a_long_reference_is_worth_the_samples_that_it_kept():
     for number in range(1, 9000):
         kept.add(np.zeros(1))
         assert len(kept.samples) == _kept_of(number)
+
+
+def test_a_small_autoencoder_is_no_classifier(tmp_path):
+    """Of up to a hundred values the largest was taken for a class, and its value for certainty."""
+    x = TensorSpec((1, 8), "int8", scale=1 / 32)
+    path = tmp_path / "same.tflite"
+    path.write_bytes(single_op("ABS", [x], [x]))
+    data = np.abs(np.random.default_rng(0).normal(size=(300, 8)))
+    reference = reference_profile(path, data)
+    assert reference["features"][-1]["name"] == "reconstruction error"
+    assert (reference["features"][-1]["mean"], reference["class_mix"]) == (0, [])
+    found = check_drift(path, reference, -data)
+    assert found.features[-1].mean == pytest.approx(4 * float((data**2).mean()), rel=0.05)
+    told = reference_profile(path, data, reading=DatasetOptions(from_logits=True))
+    assert len(told["class_mix"]) == 8
+
+
+@pytest.mark.parametrize("broken", [{}, None, {"samples": 0}, {"features": []}])
+def test_what_is_no_reference_is_refused_in_words(model, samples, broken):
+    whole = reference_profile(model, samples)
+    given = {**whole, **broken} if broken else broken
+    with pytest.raises(EdgeqError, match="no reference profile"):
+        check_drift(model, given, samples)
+    assert not check_drift(model, whole, samples).drifted  # whose tuples are no lists

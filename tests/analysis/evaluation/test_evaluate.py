@@ -11,6 +11,7 @@ from edgeq.conversion.float_model import float_model
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.outputs import Outputs
+from edgeq.model.model_file import read_graph
 from tests.oracle.build import TensorSpec, single_op
 
 SAMPLES = "str_ww_calibration_samples.npz:specs,labels"
@@ -244,3 +245,21 @@ def test_masks_of_0_and_255_are_told(tmp_path, most, told):
         path, data=(inputs, most * (inputs[..., 0] > 0).astype(np.uint8)), metric="segmentation"
     )
     assert any("want to be 0 and 1" in warning for warning in found.warnings) == told
+
+
+def test_a_limit_leaves_the_beginning_of_a_stream(tmp_path):
+    """Samples from all over it do not follow each other: the sums of a filter were others."""
+    x, y = TensorSpec((1, 2), "float32"), TensorSpec((1, 2), "float32")
+    weights = TensorSpec((2, 2), "float32", data=np.eye(2, dtype=np.float32))
+    state = TensorSpec((1, 2 * 40), "float32", variable=True)
+    time = TensorSpec((2, 40), "float32", data=np.ones((2, 40), np.float32))
+    bias = TensorSpec((2,), "float32", data=np.zeros(2, np.float32))
+    path = tmp_path / "filter.tflite"
+    path.write_bytes(
+        single_op("SVDF", [x, weights, time, bias, state], [y], {"rank": 1}, version=3)
+    )
+    assert read_graph(path).is_stream
+    data = np.random.default_rng(0).normal(0, 1, (60, 2)).astype(np.float32)
+    sums = np.stack([data[max(0, k - 39) : k + 1].sum(axis=0) for k in range(60)])
+    found = edgeq.evaluate(path, data=(data, sums), metric="regression", limit=20)
+    assert (found.n, found.score.value < 1e-5) == (20, True)
