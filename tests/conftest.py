@@ -18,6 +18,14 @@ settings.load_profile("untimed")
 MLPERF_TINY = ("ad01", "kws", "resnet", "sww", "vww")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_config(tmp_path_factory):
+    """A folder of its own for what edgeq keeps of the user's: theirs is not touched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of models and figures by other people, beside the repository."""

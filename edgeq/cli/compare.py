@@ -43,7 +43,8 @@ from edgeq.support.terminal import say
     "--fail-if-worse",
     type=Number(0.0),
     metavar="POINTS",
-    help="Exit with 3 if NEW, an evaluation, is worse by more than so many points of 100.",
+    help="Exit with 3 if NEW, an evaluation, is worse by more than so many points of 100; of "
+    "errors, and of what is no share, by more than so many percent.",
 )
 @json_option
 @click.pass_context

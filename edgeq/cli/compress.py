@@ -16,6 +16,7 @@ from edgeq.cli.shared.common import (
     import_option,
     json_option,
     print_json,
+    was_given,
 )
 from edgeq.cli.shared.data import dataset_options
 from edgeq.compress.result import Compression, keras_bytes
@@ -134,6 +135,8 @@ def _training_options(
             trust: bool,
             **kwargs: Any,
         ) -> Any:
+            if eval_data is None and was_given("max_drop"):
+                raise UsageError("--max-drop is judged on held-out data.", hint="--eval test.npz")
             if kwargs["learning_rate"] is None:
                 structured = kwargs.get("structured") and structured_rate
                 kwargs["learning_rate"] = structured or rate
@@ -258,6 +261,8 @@ def cluster(model: Path, task: Task, clusters: int) -> Compression:
 @_training_options(epochs=8)
 def factorize(model: Path, task: Task, rank: int | None, energy: float) -> Compression:
     """Split large dense layers and 1x1 convolutions of MODEL into two thin ones (low rank)."""
+    if rank is not None and was_given("energy"):
+        raise UsageError("--energy chooses ranks, and --rank gives one.", hint="leave one out")
     from edgeq.compress.factorization import factorize as run
 
     return run(model, task, rank=rank, energy=energy)

@@ -137,7 +137,8 @@ def _time(trial: Trial) -> str:
     """Cycles, or microseconds and how far single inferences were apart."""
     if not trial.time_spread:
         return f"{trial.time:,.0f}"
-    return f"{trial.time:,.1f} ±{trial.time_spread:,.1f}"
+    doubt = " (disturbed)" if trial.disturbed else ""
+    return f"{trial.time:,.1f} ±{trial.time_spread:,.1f}{doubt}"
 
 
 def show_tuning(result: Tuning) -> None:

@@ -120,23 +120,25 @@ def _problem(devices: Mapping[str, Any], groups: Mapping[str, Iterable[Any]]) ->
     return ""
 
 
-def resolve(name: str) -> str:
-    """The address of a device of the inventory.
+def resolve(text: str) -> str:
+    """The address of a device of the inventory, with the options that stand behind its name.
 
     Raises:
         EdgeqError: There is no such device.
     """
-    return _address(read_inventory().devices, name)
+    return _address(read_inventory().devices, text.strip())
 
 
-def _address(devices: Mapping[str, str], name: str) -> str:
+def _address(devices: Mapping[str, str], text: str) -> str:
+    name, mark, options = text.partition("?")
     if name not in devices:
         known = ", ".join(sorted(devices)) or "none yet"
         raise EdgeqError(
             f"There is no device '{name}'; the inventory has {known}.",
             hint=f"edgeq devices add {name} ssh://user@host",
         )
-    return devices[name]
+    found = devices[name]
+    return found + (("&" if "?" in found else "?") + options if mark else "")
 
 
 def members(group: str) -> list[tuple[str, str]]:
@@ -196,7 +198,7 @@ def remove(name: str) -> None:
         resolve(name)
         inventory = read_inventory()
         groups = {
-            group: tuple(each for each in names if each != name)
+            group: tuple(each for each in names if each.partition("?")[0] != name)
             for group, names in inventory.groups.items()
         }
         devices = {key: value for key, value in inventory.devices.items() if key != name}

@@ -27,6 +27,8 @@ _MODULES = {
 # For devices that share a host, and workers of one search: they measure one after the other.
 PATIENCE_S = 900.0
 
+HERE = "here"
+
 
 def open_device(text: str) -> Device:
     """The device of an address; nothing is connected or started yet.
@@ -70,6 +72,17 @@ def patient_address(on: str) -> str:
     return f"{address.text}{'&' if '?' in address.text else '?'}wait={PATIENCE_S:.0f}"
 
 
+def machine_of(on: str) -> str:
+    """The machine that does a device's work; HERE for this one.
+
+    One behind a link that goes by several names is known by these only.
+    """
+    address = address_of(on)
+    if address.scheme not in ("ssh", "adb", "serial"):
+        return HERE  # an emulator keeps this machine busy, too
+    return f"{address.scheme}:{address.rest.rpartition('@')[2]}"
+
+
 def on_runtime(on: str, runtime: str) -> str:
     """The address of a device with a runtime on it.
 
@@ -91,11 +104,9 @@ def on_runtime(on: str, runtime: str) -> str:
 def _from_inventory(address: Address) -> Address:
     from edgeq.devices import inventory
 
-    found = parse_address(inventory.resolve(address.rest))
+    found = parse_address(inventory.resolve(address.text))
     if found.scheme == "name":
         raise EdgeqError(
             f"The inventory's '{address.rest}' points to another name, '{found.text}'."
         )
-    _, mark, added = address.text.partition("?")
-    text = found.text + (("&" if "?" in found.text else "?") + added if mark else "")
-    return Address(text, found.scheme, found.rest, {**found.query, **address.query})
+    return found

@@ -65,6 +65,7 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "larger_is_better": more_is_better,
                 "cells": judged | common | cells,
                 "kinds": kinds,
+                "disturbed": profile is not None and profile.get("valid") is False,
                 "best": [],
             }
         )
@@ -105,7 +106,8 @@ def _profile_cells(profile: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
 
 def _mark_best(rows: Sequence[dict[str, Any]], name: str) -> None:
     having = [row for row in rows if name in row["cells"]]
-    if len(having) < 2:
+    # What was disturbed is not slower for that, nor what others are quicker than.
+    if len(having) < 2 or (name == "latency" and any(row["disturbed"] for row in having)):
         return
     choose = min if name in _SMALLER or not having[0]["larger_is_better"] else max
     best = choose(row["cells"][name] for row in having)

@@ -92,7 +92,7 @@ def deploy(config: DeployConfig, *, force: bool = False) -> Deployment:
     """
     target = load_target(config.target)
     address = address_of(config.on).text if config.on else address_for(target)
-    _check(config, force=force)
+    _check(config, address, force=force)
     with (
         whole_directory(Path(config.output), force=force) as folder,
         tempfile.TemporaryDirectory(prefix="edgeq-") as scratch,
@@ -138,7 +138,7 @@ def _write_reference(config: DeployConfig, folder: Path) -> None:
     write_whole(folder / REFERENCE, json_text(profile_now) + "\n")
 
 
-def _check(config: DeployConfig, *, force: bool) -> None:
+def _check(config: DeployConfig, address: str, *, force: bool) -> None:
     """Refuse what cannot end well before any work is done."""
     inputs = (
         config.model, config.data, config.eval, config.sign, config.recordings, config.frontend,
@@ -151,7 +151,7 @@ def _check(config: DeployConfig, *, force: bool) -> None:
     check_stream(config.stream, config.stream_step, config.eval)
     config.check_together()
     if config.power is not None:
-        check_meter(config.power)
+        check_meter(config.power, address)
     if config.recordings is not None:
         listed_recordings(Path(config.recordings))
     for source in (config.data, config.eval):

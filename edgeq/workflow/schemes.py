@@ -18,6 +18,7 @@ from edgeq.conversion.passes.heads import outputs_of
 from edgeq.conversion.quantization.schemes import find_scheme
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import DatasetOptions
+from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.frontend.build import front_end
 from edgeq.support.progress import track
@@ -156,16 +157,18 @@ def compare_schemes(
             the layers that `image_front_end` splits off.
 
     Raises:
-        UsageError: No such scheme, or none at all.
+        UsageError: No such scheme or device, or none at all.
         EdgeqError: The model or the data is not usable. What one scheme cannot do is said in its
             row.
     """
-    names = list(dict.fromkeys(schemes))
+    names, on = list(dict.fromkeys(schemes)), list(dict.fromkeys(on))
     for name in names:
         if name != BASELINE:
             find_scheme(name)
     if not names or not on:
         raise UsageError("There is nothing to compare.", hint="--compare float32,int8,int16x8")
+    for address in on:
+        open_device(address)
     reading = dataset_options or DatasetOptions()
     rows: list[SchemeOnDevice] = []
     with tempfile.TemporaryDirectory(prefix="edgeq-schemes-") as folder:
@@ -182,7 +185,7 @@ def compare_schemes(
         }  # fmt: skip
         for name, each in track(made.items(), "measuring", total=len(made)):
             rows += [_measured(name, each, address, judge) for address in on]
-    rows.sort(key=lambda row: list(on).index(row.on))
+    rows.sort(key=lambda row: on.index(row.on))
     measured = next((row.evaluation for row in rows if row.evaluation), None)
     figure = measured.score.metric if measured else metric
     return SchemeComparison(str(model), figure, tuple(rows), max_drop, _best(rows, on, max_drop))

@@ -2,17 +2,20 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
 
 from edgeq.analysis.fleet import groups
 from edgeq.devices import inventory
+from edgeq.errors import EdgeqError
 
 
 @pytest.fixture
-def lab():
+def lab(tmp_path, monkeypatch):
     """A group of two devices, both of them this machine's C."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("one", "two"):
         inventory.add(name, "c")
     inventory.set_group("lab", ["one", "two"])
@@ -60,3 +63,35 @@ def test_why_a_run_on_a_group_was_disturbed_is_said(cli, models, monkeypatch, la
 def test_a_group_that_is_made_is_printed_as_json(cli, lab):
     done = cli("devices", "groups", "both", "one", "two", "--json")
     assert json.loads(done.out) == {"groups": {"both": ["one", "two"]}}
+
+
+def _most_at_once(cli, monkeypatch, model, *words):
+    """How many measurements of a group were under way at the same time, at most."""
+    under_way, most = [], []
+
+    def measured(device, *_):
+        under_way.append(device)
+        most.append(len(under_way))
+        time.sleep(0.05)
+        under_way.pop()
+        raise EdgeqError("enough is known")
+
+    monkeypatch.setattr(groups, "profile_on", measured)
+    cli("profile", model, "--on", "group:lab", *words)
+    return max(most)
+
+
+def test_devices_of_this_machine_are_measured_one_after_the_other(cli, models, monkeypatch, lab):
+    """They ran at the same time, in one process, and nothing said that they were disturbed."""
+    inventory.add("three", "local")
+    inventory.set_group("lab", ["one", "two", "three"])
+    assert _most_at_once(cli, monkeypatch, models / "ad01_int8.tflite") == 1
+
+
+@pytest.mark.parametrize(("words", "most"), [(("--power", "rapl"), 1), ((), 2)])
+def test_a_meter_counts_the_work_of_one_at_a_time(cli, models, monkeypatch, words, most):
+    """What two runtimes of one host did stood in the energy of each."""
+    for runtime in ("c", "litert"):
+        inventory.add(f"pi-{runtime}", f"ssh://pi@10.0.0.7?runtime={runtime}")
+    inventory.set_group("lab", ["pi-c", "pi-litert"])
+    assert _most_at_once(cli, monkeypatch, models / "ad01_int8.tflite", *words) == most

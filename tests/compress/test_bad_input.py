@@ -135,6 +135,8 @@ def test_a_scheme_without_training():
         (("cluster", "--clusters", "1"), "2<=x<=256"),
         (("prune", "--macs", "0.3"), "goes with --structured"),
         (("prune", "--structured", "--sparsity", "0.3"), "goes with single weights"),
+        (("qat", "--max-drop", "0.1"), "judged on held-out data"),
+        (("factorize", "--rank", "2", "--energy", "0.5"), "leave one out"),
         (("qat", "--epochs", "-1"), "range x>=0"),
         (("qat", "--learning-rate", "nan"), "is no finite number"),
         (("qat", "--learning-rate", "inf"), "is no finite number"),

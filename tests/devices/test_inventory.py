@@ -31,6 +31,18 @@ def test_names_and_groups():
     assert inventory.read_inventory().groups == {}
 
 
+def test_a_name_in_a_group_may_have_options():
+    """As everywhere else; it was said that there is no device of that name."""
+    inventory.add("pi4", "ssh://pi@10.0.0.7?threads=2")
+    inventory.set_group("lab", ["pi4?runtime=c", "pi4"])
+    assert inventory.members("lab") == [
+        ("pi4?runtime=c", "ssh://pi@10.0.0.7?threads=2&runtime=c"),
+        ("pi4", "ssh://pi@10.0.0.7?threads=2"),
+    ]
+    inventory.remove("pi4")
+    assert inventory.read_inventory().groups == {}
+
+
 def test_a_name_is_an_address():
     inventory.add("here", "local")
     assert open_device("here").address == "local"

@@ -7,6 +7,7 @@ import pytest
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.report.html import combine, render
+from edgeq.report.overview import overview
 from edgeq.report.write import write_report
 
 PROFILE = {
@@ -303,6 +304,30 @@ def test_of_an_error_the_smaller_one_is_the_best():
 
     page = render(combine([judged("near", "1", 0.5), judged("far", "2", 0.75)]))
     assert re.findall(r'class="n best">([\d.]+)', page) == ["0.5000"]
+
+
+def test_a_disturbed_run_says_so_and_is_compared_with_nothing():
+    """The quickest of some runs was called the best, though others were held up."""
+    rows = [
+        (
+            f"{i}.json",
+            other(
+                PROFILE,
+                "m.tflite",
+                "1",
+                latency_us={"n": 9, "p50": us, "p99": us},
+                valid=i == 0,
+                device={**PROFILE["device"], "address": f"ssh://{i}"},
+            ),
+        )
+        for i, us in enumerate((11.0, 12.0))
+    ]
+    cells = overview(combine(rows)["sections"])["rows"]
+    assert [("latency" in row["best"], row["disturbed"]) for row in cells] == [
+        (False, False), (False, True),
+    ]  # fmt: skip
+    table = render(combine(rows)).partition("</table>")[0]
+    assert "11 (disturbed)" not in table and "12 (disturbed)" in table
 
 
 def test_text_that_steers_or_turns_is_spelled_out():

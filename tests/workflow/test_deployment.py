@@ -185,6 +185,7 @@ def test_a_host_gets_a_float_scheme(cli, chain, tmp_path):
         (["--data", "no", "--verify", "1000000"], 1, "There is no 'no'"),
         (["--power", "ppk2:/x?mv=9000", "--verify", "1000000"], 2, "no Power Profiler Kit"),
         (["--power", "joulescope:1", "--verify", "1000000"], 2, "has no port"),
+        (["--power", "rapl", "--verify", "1000000"], 2, "is emulated"),
         (["--recordings", "no", "--frontend", "kws", "--verify", "1000000"], 1, "no folder of rec"),
     ],
 )

@@ -131,6 +131,15 @@ def test_mistakes(net, cli):
         done = cli(*words, "--compare", "int8,mixed", *option)
         assert (done.code, f"{option[0]} is of one conversion" in done.err) == (2, True), done.err
     assert cli("convert", net / "net.keras", "--data", net / "data.npz").code == 2
+    for place in ("lcoal", "sim:nosuch", "group:lab"):  # all was converted, and the code was 0
+        done = cli(*words, "--compare", "float32,int8", "--on", f"c,{place}")
+        assert (done.code > 0, done.out) == (True, ""), done.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_device_without_any_result_is_a_failure(net, cli, form):
+    words = ("convert", net / "net.keras", "--data", net / "data.npz", "--eval", net / "test.npz")
+    assert cli(*words, "--compare", "dynamic", "--on", "c,c", *form).code == 1
 
 
 def test_all_schemes_are_judged_by_the_loss_in_the_file(tmp_path):

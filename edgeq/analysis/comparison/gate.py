@@ -18,8 +18,8 @@ class Gate:
     Attributes:
         slower: Most percent by which the latency, or the cycles, may grow.
         larger: Most percent by which flash and RAM may grow.
-        worse: Most points by which a metric that is a share may fall (rise, where smaller is
-            better); percent of the figure before for other metrics.
+        worse: Most points by which a metric that is a share, and the better the larger, may fall;
+            percent of the figure before for other metrics.
     """
 
     slower: float | None = None

@@ -57,7 +57,8 @@ class QualityChange:
         metric: Name of the figure.
         a, b: Its values.
         n: Samples that B was judged on.
-        is_share: Whether it lies between 0 and 1, so that a difference is one of points.
+        is_share: Whether it lies between 0 and 1 and the larger is the better, so that a
+            difference is one of points; of errors nobody knows whether they are shares.
         loss: By how much B is worse; negative where it is better.
         interval: Of B less A, 95 %, as if the samples were others; None where one is not known.
             Where both saw the same samples it is narrower: `evaluate --against` tests that.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -48,9 +50,22 @@ def on_each(
     doing: str,
     progress: Progress | None,
     at_once: int = _MOST_AT_ONCE,
+    *,
+    turn_of: Callable[[str], str | None] = lambda _: None,
 ) -> list[Outcome[_Found]]:
-    """Do the same on each of some (name, address), so many at the same time."""
+    """Do the same on each of some (name, address), so many at the same time.
+
+    Args:
+        members: The devices.
+        work: What is done on an address.
+        doing: What that is called.
+        progress: Is told the name of a device and its state, from several threads.
+        at_once: How many are worked on at the same time.
+        turn_of: By an address, what those have in common that must come one after the other; None
+            of one that may be worked on at any time.
+    """
     lock = threading.Lock()
+    turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
     stop = threading.Event()
 
     def tell(name: str, state: str) -> None:
@@ -59,7 +74,11 @@ def on_each(
                 progress(name, state)
 
     def one(member: tuple[str, str]) -> Outcome[_Found]:
-        return _try(*member, work, doing, tell, stop)
+        with lock:
+            common = turn_of(member[1])
+            turn = nullcontext() if common is None else turns[common]
+        with turn:
+            return _try(*member, work, doing, tell, stop)
 
     with ThreadPoolExecutor(min(at_once, max(1, len(members)))) as pool:
         try:

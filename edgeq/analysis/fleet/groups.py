@@ -17,7 +17,7 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
-from edgeq.devices.registry import PATIENCE_S, open_device, patient_address
+from edgeq.devices.registry import HERE, PATIENCE_S, machine_of, open_device, patient_address
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import UsageError
 
@@ -34,7 +34,7 @@ def profile_group(
     power: str | None = None,
     progress: Progress | None = None,
 ) -> FleetReport:
-    """One measurement on every device of a group, all at the same time.
+    """One measurement on every device of a group, all at the same time; those of one in turns.
 
     Args:
         model: A .tflite file.
@@ -70,7 +70,12 @@ def profile_devices(
     def measure(address: str) -> Profile:
         return profile_on(_patient(open_device(address)), model, how)
 
-    outcomes = on_each(members, measure, "measuring", progress)
+    def turn_of(address: str) -> str | None:
+        machine = machine_of(address)
+        # Behind a link they take turns by themselves, but a meter would count the others' work.
+        return machine if machine == HERE or how.power is not None else None
+
+    outcomes = on_each(members, measure, "measuring", progress, turn_of=turn_of)
     results = [each.result(profile=each.found) for each in outcomes]
     return FleetReport(group, tuple(results))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.table import Table
 
 from edgeq.cli.shared.common import print_json, was_given
@@ -65,10 +66,12 @@ def run_comparison(
         write_results({output: report_page([found.to_json()])}, force=force)
     if as_json:
         print_json(found.to_json())
-        return
-    show_schemes(found)
-    if output is not None:
-        say(f"report: {output}")
+    else:
+        show_schemes(found)
+        if output is not None:
+            say(f"report: {output}")
+    if {row.on for row in found.rows if row.evaluation} < {row.on for row in found.rows}:
+        click.get_current_context().exit(1)  # a device has no result at all
 
 
 def show_schemes(found: SchemeComparison) -> None:

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 
-from edgeq.devices.address import Address, parse_address
+from edgeq.devices.address import Address, is_emulated, parse_address
 from edgeq.devices.base import Device
 from edgeq.devices.numbers import whole
 from edgeq.devices.power.counters import COUNTERS, CounterMeter, Shell
@@ -21,11 +21,15 @@ _ANSWER_S = 10.0
 _MOST_TEXT = 1 << 16
 
 
-def check_meter(spec: str) -> None:
-    """Refuse a text that names no meter, before any work is done.
+def check_meter(spec: str, on: str) -> None:
+    """Refuse a text that names no meter for a device, before any work is done.
+
+    Args:
+        spec: As for `open_meter`.
+        on: Address of the device.
 
     Raises:
-        UsageError: There is none of that name, or it has no such options.
+        UsageError: There is none of that name, it has no such options, or the device no power.
     """
     name, _, rest = spec.partition(":")
     if name not in INSTRUMENTS and (name not in COUNTERS or rest):
@@ -36,6 +40,11 @@ def check_meter(spec: str) -> None:
         raise UsageError(f"'{spec}': a Joulescope has no port.", hint="--power joulescope")
     if name == "ppk2":
         _kit(spec, rest)
+    if name in COUNTERS and is_emulated(on):
+        raise UsageError(
+            f"{on} is emulated: it draws no power of its own.",
+            hint="without --power its energy is estimated where its target says what it draws",
+        )
 
 
 @contextlib.contextmanager
@@ -51,7 +60,7 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
         UsageError: The text is no meter, or the device has no such thing.
         EdgeqError: The meter does not answer.
     """
-    check_meter(spec)
+    check_meter(spec, device.address)
     name, _, rest = spec.partition(":")
     if name in INSTRUMENTS:
         meter = _instrument(name, rest, spec)
@@ -61,11 +70,6 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
             meter.close()
         return
     address = parse_address(device.address)
-    if address.scheme in ("sim", "qemu"):
-        raise UsageError(
-            f"{device.address} is emulated: it draws no power of its own.",
-            hint="without --power its energy is estimated where its target says what it draws",
-        )
     with _shell(device, address) as shell:
         yield CounterMeter(COUNTERS[name], shell, far=address.scheme in ("ssh", "adb"))
 

@@ -30,7 +30,7 @@ _TRIAL = {
     **dict.fromkeys(("flash_bytes", "ram_bytes", "ram_spread_bytes"), _WHOLE),
     **dict.fromkeys(("cycles", "latency_us", "latency_spread_us"), _MAYBE),
     "score": _NUMBER,
-    "error": _TEXT,
+    **dict.fromkeys(("error", "disturbed"), _TEXT),
 }
 _MOST = 1e18
 # The peak of a process, and the median of a quiet run, differ by as much from run to run.
@@ -95,6 +95,7 @@ class Trial:
         ram_spread_bytes: The same of the RAM; 0 where it is counted, not observed.
         score_interval: The score's 95 % interval.
         error: Why it cannot be; empty if it can.
+        disturbed: Why its time is not to be believed; empty if it is.
     """
 
     candidate: Candidate
@@ -107,6 +108,7 @@ class Trial:
     latency_spread_us: float | None = None
     ram_spread_bytes: int = 0
     score_interval: tuple[float, float] | None = None
+    disturbed: str = ""
 
     @property
     def time(self) -> float:
@@ -132,7 +134,7 @@ class Trial:
         interval = stored["score_interval"]
         candidate = Candidate(**stored["candidate"])
         _check_types(asdict(candidate), _CANDIDATE)
-        _check_types(stored, _TRIAL)
+        _check_types({"disturbed": "", **stored}, _TRIAL)
         if interval is not None:
             low, high = interval
             _check_types({"low": low, "high": high}, dict.fromkeys(("low", "high"), _NUMBER))
@@ -223,6 +225,7 @@ def _run(problem: Problem, candidate: Candidate, folder: Path) -> Trial:
         latency_spread_us=_spread(found.latency_us) if timed and found.latency_us else None,
         ram_spread_bytes=0 if memory.ram_total else round((memory.peak_rss or 0) * _RSS_SPREAD),
         score_interval=accuracy.score.interval,
+        disturbed="" if found.valid else "; ".join(found.warnings) or "no reason given",
     )
 
 

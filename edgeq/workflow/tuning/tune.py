@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,7 @@ def tune(
         problem.space.precision(best.candidate) or {},
         on,
         time.monotonic() - started,
-        (*problem.notes, *_warnings(bounds, problem, best, real)),
+        (*problem.notes, *_warnings(bounds, problem, best, real), *_disturbed(done, on)),
         real.larger_is_better,
     )
     text = json_text(result.to_json()) + "\n"
@@ -354,6 +354,16 @@ def _warnings(limits: TuneLimits, problem: Problem, best: Trial, real: Score) ->
     ):
         if limit is not None and value is None:
             yield f"{problem.on} does not measure {name}, so that limit cannot be met there."
+
+
+def _disturbed(trials: Sequence[Trial], on: str) -> Iterator[str]:
+    """What is to be said of times that were taken while something else was going on."""
+    reasons = [trial.disturbed for trial in trials if trial.disturbed]
+    if reasons:
+        yield (
+            f"{len(reasons)} of {len(trials)} runs on {on} were disturbed ({reasons[-1]}): their "
+            "times, and what was chosen by them, are not sound."
+        )
 
 
 def _float_score(problem: Problem, source: str | Path, eval_data: Any) -> Score:

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from edgeq.data import DatasetOptions
 from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.report.write import report_page
+from edgeq.workflow.tuning import trial as tried
 from edgeq.workflow.tuning.front import Judge, TuneLimits
 from edgeq.workflow.tuning.identity import _made_by, board_of
 from edgeq.workflow.tuning.journal import Journal
@@ -324,6 +327,26 @@ def test_what_calibration_says_of_the_data_is_passed_on(net, tmp_path):
         model, data=str(tmp_path / "same.npy"), output=tmp_path / "t", trials=1, workers="1"
     )
     assert any("copies of one" in warning for warning in found.warnings)
+
+
+def test_runs_that_were_disturbed_are_told(net, tmp_path, monkeypatch):
+    """`deploy` said so, and a search chose by such times without a word."""
+    measured = tried.profile
+
+    def disturbed(*given, **how):
+        found = measured(*given, **how)
+        busy = replace(found.measurement, valid=False, warnings=["other programs are busy"])
+        return replace(found, measurement=busy)
+
+    monkeypatch.setattr(tried, "profile", disturbed)
+    model, data = net
+    for count in (1, 2):  # the second search has the first one's trial out of its journal
+        found = tune(
+            model, data=str(data), output=tmp_path / "t", on="c", trials=count, workers="1"
+        )
+        said = f"{count} of {count} runs on c were disturbed"
+        assert any(said in text and "are busy" in text for text in found.warnings)
+    assert "(disturbed)" in report_page([found.to_json()])
 
 
 def test_another_search_in_the_same_folder_is_refused(net, tmp_path):
