@@ -467,6 +467,20 @@ def test_decisions_that_nothing_can_reach_are_named(place, capsys, calls, decisi
     assert ("decisions leave out the first" in told) == (calls in ("100000", "319"))
 
 
+def test_a_model_of_steps_is_judged_as_one_of_windows(place, capsys):
+    """Events of a stream had half a second, where a window's had all that it looks back."""
+    assert run(*EVALUATE, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tolerance_s"] == 0.5
+    model = place / "louder.tflite"
+    network = Network.unpack(model.read_bytes(), "")
+    network.add_metadata(SETTLING, b"40")
+    model.write_bytes(network.pack())
+    assert run(*EVALUATE, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    # A window of 25 ms and 40 steps until it is whole, and the mean of two answers.
+    assert found["tolerance_s"] == pytest.approx(0.025 * (1 + 40 + 1), abs=0.01)
+
+
 def test_more_seconds_than_there_are(place, capsys):
     assert run(*EVALUATE, "--seconds", "1e308") == 0
     assert "2 recordings, 12.0 s" in capsys.readouterr().out
