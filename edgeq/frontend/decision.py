@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from edgeq.errors import EdgeqError, first_few
-from edgeq.model.decision import Decision
+from edgeq.model.decision import Decision, limit_of
 from edgeq.support.text import line_problem
 
 _COUNTS = {
@@ -88,23 +88,16 @@ def _contradictions(d: Decision) -> list[str]:
     """What makes no sense together."""
     found = []
     if d.release is not None:
-        names: set[str] = set()
-        for limits in (d.threshold, d.release):
-            names |= set(limits) if isinstance(limits, Mapping) else set()
-        for name in sorted(names) or [""]:
-            release, threshold = (_of(limits, name) for limits in (d.release, d.threshold))
+        several = [limits for limits in (d.release, d.threshold) if isinstance(limits, Mapping)]
+        # A label that release leaves out has its threshold there.
+        for name in sorted(several[0]) if several else [""]:
+            release, threshold = (limit_of(limits, name) for limits in (d.release, d.threshold))
             if release > threshold:
                 of = f" of {name}" if name else ""
                 found.append(f"release{of} is {release:g}, above the threshold {threshold:g}")
     if d.labels and set(d.labels) <= set(d.background):
         found.append("all classes are background")
     return found
-
-
-def _of(limits: Any, name: str) -> float:
-    if isinstance(limits, Mapping):
-        return float(limits.get(name, Decision.threshold))
-    return float(limits)
 
 
 def is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from edgeq.support.array import Array
 def feature_layer(frontend: Source, precision: str | None = None) -> Any:
     """A Keras layer from samples, shape (batch, samples), to features (batch, frames, features).
 
-    Samples are int16, or floats from -1 to 1. Nothing is learnt in it and no gradient passes; it
+    Samples are int16, or floats from -1 to 1; of several axes (batch, times, axes) in real units,
+    of a camera frames of uint8. Nothing is learnt in it and no gradient passes; it
     is for training on the device's own features, and is left out of the model that is converted.
 
     Args:
@@ -29,8 +31,7 @@ def feature_layer(frontend: Source, precision: str | None = None) -> Any:
             return _mapped(extract, samples)
 
         def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-            frames = None if shape[1] is None else extract.stream.answers(shape[1])
-            return (shape[0], frames, extract.features)
+            return (shape[0], _frames(extract, shape), extract.features)
 
     return FeatureLayer(trainable=False, dtype="float32", name=None, autocast=False)
 
@@ -59,7 +60,15 @@ def _mapped(extract: Extractor, samples: Any) -> Any:
         return np.stack(frames) if frames else np.empty((0, 0, extract.features), np.float32)
 
     result = tf.numpy_function(batch, [samples], tf.float32)
-    count = samples.shape[1]
-    frames = None if count is None else extract.stream.answers(count)
-    result.set_shape((samples.shape[0], frames, extract.features))
+    if samples.shape.rank is None:
+        return result
+    shape = tuple(samples.shape)
+    result.set_shape((shape[0], _frames(extract, shape), extract.features))
     return result
+
+
+def _frames(extract: Extractor, shape: tuple[int | None, ...]) -> int | None:
+    """How many frames a recording of a batch gives; None where its length is not known yet."""
+    lengths = [length for length in shape[1:] if length is not None]
+    known = len(lengths) == len(shape) - 1
+    return extract.stream.answers(math.prod(lengths)) if known else None

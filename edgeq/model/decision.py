@@ -32,7 +32,7 @@ class Decision:
         average: Answers whose mean counts.
         threshold: Score that makes an event: one for all, or by label.
         release: Score that a class must fall below before it makes another event; the threshold
-            where None.
+            where None, and for labels that are left out.
         min_count: Answers in a row above the threshold that an event takes.
         refractory: Answers from one event of a class to its next, at the least.
         suppression: Of all events that are at most so many answers apart the strongest stays.
@@ -173,6 +173,8 @@ def rules_of(
         NEVER if name in decision.background else score_units(thresholds, name, decision.full_scale)
         for name in names
     ]
+    if isinstance(releases, Mapping):
+        releases = {name: releases.get(name, limit_of(thresholds, name)) for name in names}
     lower = [score_units(releases, name, decision.full_scale) for name in names]
     return Rules(
         names,
@@ -193,8 +195,12 @@ def _names(values: float | Mapping[str, float]) -> Iterable[str]:
 
 def score_units(values: float | Mapping[str, float], name: str, full_scale: float) -> int:
     """One class's threshold in 1/32768; at most what a score can be."""
-    real = values.get(name, _DEFAULT_THRESHOLD) if isinstance(values, Mapping) else values
-    return min(round_half_away(real / full_scale * ONE), ONE - 1)
+    return min(round_half_away(limit_of(values, name) / full_scale * ONE), ONE - 1)
+
+
+def limit_of(values: float | Mapping[str, float], name: str) -> float:
+    """One class's threshold, real; the usual one for labels that are left out."""
+    return float(values.get(name, _DEFAULT_THRESHOLD) if isinstance(values, Mapping) else values)
 
 
 def _in_answers(decision: Decision, key: str, answer_s: float, problems: list[str]) -> int:

@@ -37,7 +37,7 @@ def trial_script(identity: str, trial: Trial) -> str:
     parts = [trial.loader, asset("trial.js")]
     if trial.way == "image":
         parts.append(asset("trial_image.js"))
-    elif trial.samples:
+    elif trial.way == "sound":
         parts.append(asset("trial_sound.js"))
     return "\n".join([*parts, f'start("{identity}", load{trial.title});\n'])
 

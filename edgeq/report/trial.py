@@ -46,7 +46,6 @@ class Trial:
         plain, vectors: The WebAssembly module's code in its two forms, in base64.
         data: What follows both, its weights.
         way: What the panel takes beside numbers: "image", "sound" or "numbers".
-        samples: Type of the samples that are pushed into it; empty without a front end.
         kilobytes: Size of what a browser loads, in thousands of bytes.
     """
 
@@ -56,7 +55,6 @@ class Trial:
     vectors: str
     data: str
     way: str
-    samples: str
     kilobytes: float
 
 
@@ -69,6 +67,8 @@ def model_trial(model: Path, front: FrontEnd | None = None) -> Trial | str:
     """
     if model.stat().st_size > MOST_BYTES:
         return f"The page holds models of up to {MOST_BYTES:,} bytes; this one is larger."
+    if front is not None and not front.stream.sound:
+        return "The panel hears sound; this model's front end takes what other sensors give."
     try:
         return _built(model, front)
     except EdgeqError as error:
@@ -149,16 +149,14 @@ def _built(model: Path, front: FrontEnd | None) -> Trial | str:
         b64encode(vectors).decode(),
         b64encode(data).decode(),
         _way(made),
-        made.stream.dtype if made.stream else "",
         (len(vectors) + len(data)) / 1000,
     )
 
 
 def _way(model: FirmwareModel) -> str:
     """What people have that the model takes."""
-    stream = model.stream
-    if stream is not None:
-        return "sound" if stream.sound else "numbers"
+    if model.stream is not None:
+        return "sound"
     if len(model.inputs) != 1:
         return "numbers"
     shape = model.inputs[0].shape
@@ -181,7 +179,6 @@ def trial_facts(section: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
     ranges = [each["after"] for each in data.get("inputs") or () if each.get("after")]
     return {
         "way": trial.way,
-        "samples": trial.samples,
         "labels": [str(name) for name in names][:_LABELS],
         "range": [float(end) for end in ranges[0]] if len(ranges) == 1 else None,
     }

@@ -1,12 +1,16 @@
 #include "eq_listen.h"
 
+#include <string.h>
+
 #include "{{ listener.name }}.h"
 #include "eq_app.h"
 
 static int16_t halves[2][EQ_LISTEN_SAMPLES];
-static volatile uint8_t full[2]; /* set by the interrupt, cleared by the program */
-static volatile uint32_t lost;
-static unsigned next; /* the half that is taken next */
+static int16_t heard[EQ_LISTEN_SAMPLES]; /* a copy, as a call of the model may outlast its half */
+/* Twice how many halves were filled, and which was the last: one word, never read half. */
+static volatile uint32_t filled;
+static uint32_t taken; /* halves that the program has done with */
+static uint32_t lost;
 
 int16_t *eq_listen_half(unsigned half)
 {
@@ -15,23 +19,27 @@ int16_t *eq_listen_half(unsigned half)
 
 void eq_listen_filled(unsigned half)
 {
-    if (full[half & 1U] != 0U) {
-        lost = lost + 1U;
-    }
-    full[half & 1U] = 1U;
+    filled = (((filled >> 1) + 1U) << 1) | (half & 1U);
 }
 
 uint32_t eq_listen_lost(void)
 {
-    return lost;
+    const uint32_t behind = ((filled >> 1) - taken) & (UINT32_MAX >> 1);
+    return behind > 1U ? lost + behind - 1U : lost;
 }
 
 void eq_listen_poll(void)
 {
-    while (full[next] != 0U) {
-        eq_listen_samples(halves[next], EQ_LISTEN_SAMPLES);
-        full[next] = 0U;
-        next ^= 1U;
+    for (;;) {
+        const uint32_t now = filled;
+        if (now >> 1 == taken) {
+            return;
+        }
+        /* All but the last half are being overwritten, or were. */
+        lost += ((now >> 1) - taken - 1U) & (UINT32_MAX >> 1);
+        taken = now >> 1;
+        memcpy(heard, halves[now & 1U], sizeof(heard));
+        eq_listen_samples(heard, EQ_LISTEN_SAMPLES);
     }
 }
 

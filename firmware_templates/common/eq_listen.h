@@ -18,10 +18,11 @@ int16_t *eq_listen_half(unsigned half);
  * core has a data cache, the half is invalidated before. */
 void eq_listen_filled(unsigned half);
 
-/* Halves that were full again before the program had taken them; their samples are lost. */
+/* Halves that the program did not take before the next one was full, as when it needs longer than
+ * two halves last: their samples are lost, and those of the next half follow. */
 uint32_t eq_listen_lost(void);
 
-/* To be called again and again: takes the halves that are full. */
+/* To be called again and again: takes the half that is full. */
 void eq_listen_poll(void);
 
 /* The same for samples that lie somewhere else, such as in a driver's own buffers. */

@@ -303,6 +303,16 @@ def test_a_decision_that_makes_no_sense_is_refused(table, words):
         front_end({**CAMERA, "decision": table})
 
 
+def test_a_label_that_release_leaves_out_has_its_threshold_there(tmp_path):
+    """It had 0.5, which was below a high threshold and refused above a low one."""
+    graph = read_graph(passing(tmp_path, (1, 1, 4, 1), "float32"))
+    for threshold, limits in [(0.8, [0.8] * 3), ({"a": 0.9, "b": 0.3}, [0.9, 0.3, 0.5])]:
+        table = {**RULES, "threshold": threshold, "release": {"a": 0.2}}
+        front = front_end({**CAMERA, "decision": table})
+        rules = rules_for(front.decision, graph, front.stream)
+        assert [round(value / 32768, 3) for value in rules.releases[1:]] == [0.2, *limits[1:]]
+
+
 def test_a_decision_that_does_not_fit_the_model_is_refused(tmp_path):
     path = passing(tmp_path, (1, 1, 4, 1), "int8")
     for table, words in [

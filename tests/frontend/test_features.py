@@ -145,6 +145,27 @@ def test_keras_layer_and_tf_data_call_the_same_c():
     assert [int(y) for _, y in mapped] == [3, 4]
 
 
+def test_keras_layer_and_tf_data_know_how_many_frames_of_axes_and_cameras_there_are():
+    """Only the first axis of a recording was counted: tf.data refused its own frames."""
+    tf = pytest.importorskip("tensorflow")
+    motion = {"kind": "motion", "axes": 3, "unit": 0.001, "frame_length": 200, "frame_step": 100,
+              "statistics": ["mean", "std"]}  # fmt: skip
+    camera = {"kind": "image", "width": 32, "height": 24, "out_width": 16, "out_height": 16}
+    rng = np.random.default_rng(3)
+    moved = rng.normal(0, 0.3, (2, 1000, 3)).astype(np.float32)
+    seen = rng.integers(0, 256, (2, 24, 32, 3), np.uint8)
+    for front, data, shape in [(motion, moved, (9, 6)), (camera, seen, (1, 768))]:
+        with edgeq.Extractor(front) as extract:
+            exact = np.stack([extract(each) for each in data])
+        layer = edgeq.feature_layer(front)
+        assert exact.shape == (2, *shape)
+        assert layer.compute_output_shape((None, *data.shape[1:])) == (None, *shape)
+        np.testing.assert_array_equal(layer(tf.constant(data)).numpy(), exact)
+        mapped = tf.data.Dataset.from_tensor_slices(data).map(edgeq.feature_map(front)).batch(2)
+        assert mapped.element_spec.shape == (None, *shape)
+        np.testing.assert_array_equal(next(iter(mapped)).numpy(), exact)
+
+
 @pytest.mark.parametrize("frames", [2_000_000_000, 10**30, 100_000_000])
 def test_frames_that_no_memory_holds(words, frames):
     with pytest.raises(EdgeqError, match="samples of each recording"):

@@ -11,10 +11,12 @@ import edgeq
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import open_device
 from edgeq.frontend.build import front_end
+from edgeq.frontend.description import toml_text
 from edgeq.frontend.stamp import stamped
 from edgeq.report.trial import MOST_BYTES, find_model, model_trial, trial_beside
 from tests.analysis.evaluation.test_recordings import place, sounds  # noqa: F401  (a fixture)
 from tests.browser import browser
+from tests.oracle.build import TensorSpec, single_op
 from tests.report.test_graph import NASTY, skipping
 
 pytestmark = pytest.mark.slow
@@ -208,6 +210,17 @@ def test_a_front_end_of_another_model_is_not_taken(tmp_path, models):
     text = stamped(b'kind = "mfcc"\n', b"another model")
     model.with_suffix(".frontend.toml").write_bytes(text)
     assert trial_beside(model) == "m.frontend.toml was written for another model."
+
+
+def test_a_camera_s_front_end_has_no_panel(tmp_path):
+    """It had one for numbers, in which all ended in an error."""
+    camera = {"kind": "image", "width": 8, "height": 8, "out_width": 4, "out_height": 4}
+    path = tmp_path / "eye.tflite"
+    x, y = (TensorSpec((1, 4, 4, 3), "int8", scale=1.0, zero_point=-128) for _ in range(2))
+    path.write_bytes(single_op("MAXIMUM", [x, x], [y]))
+    assert "what other sensors give" in model_trial(path, front_end(camera))
+    path.with_suffix(".frontend.toml").write_text(toml_text(camera))
+    assert "what other sensors give" in trial_beside(path)
 
 
 def test_models_that_no_page_holds(tmp_path, models):

@@ -82,15 +82,20 @@ def read_recordings(
         _check_end(occurrences, name, clock, len(samples), folder)
         if left is not None:
             whole, whole_s = len(samples), clock.at(len(samples))
-            samples, left = samples[: clock.until(left)], max(left - whole_s, 0.0)
+            if left < whole_s:
+                samples = samples[: clock.until(_before(occurrences, name, rules, left))]
+            left = max(left - whole_s, 0.0)
             # What is left of the seconds may be too short for an answer.
-            if not len(samples) or (parts and len(samples) < min(whole, stream.first_answer)):
+            if parts and len(samples) < min(whole, stream.first_answer):
                 break
         if len(samples) < stream.first_answer:
             raise EdgeqError(
                 f"The recording has {len(samples):,} samples; an answer needs "
                 f"{stream.first_answer:,}.",
                 str(file),
+                ""
+                if left is None
+                else "more --seconds; where they would end in an event, they end before it",
             )
         share = np.mean(np.abs(samples.astype(np.int32)) >= 32767)
         clipped += [name] if share > _CLIPPED_SHARE else []
@@ -137,6 +142,18 @@ def _check_occurrences(
         )
 
 
+def _before(occurrences: Sequence[Occurrence], name: str, rules: Rules, seconds: float) -> float:
+    """At most so many seconds of a recording that end where nothing happens.
+
+    An event of which half is heard may be found or not: neither would be right or wrong.
+    """
+    firing = {rules.labels[c] for c in rules.firing}
+    mine = [each for each in occurrences if each.file == name and each.label in firing]
+    while begun := [o.start_s for o in mine if o.start_s < seconds < o.end_s - _SPARE_S]:
+        seconds = min(begun)
+    return seconds
+
+
 def _spans(
     occurrences: Sequence[Occurrence], name: str, rules: Rules, end: float
 ) -> tuple[Span, ...]:
@@ -146,7 +163,7 @@ def _spans(
         for o in occurrences
         if o.file == name
         and rules.labels.index(o.label) in rules.firing
-        and o.end_s <= end + _SPARE_S  # what a cut takes half of is left out
+        and o.end_s <= end + _SPARE_S
     )
 
 

@@ -25,6 +25,7 @@ from edgeq.model.decision import ONE, Decision, Rules
 from edgeq.model.graph import Graph
 from edgeq.model.joining import rules_for
 from edgeq.model.model_file import read_graph
+from edgeq.model.recording import samples_of_answer
 from edgeq.model.scores import scores_of
 from edgeq.model.stream import Stream
 from edgeq.support.progress import track
@@ -199,7 +200,8 @@ def evaluate_recordings(
         also_on: A second device, whose events are compared.
         resample: Whether .wav files of another rate are resampled.
         tolerance_s: So long after its end an event still belongs to what happened; by default as
-            long as an answer looks back, half a second at the least.
+            long as an answer looks back (a model of steps as far as one of windows), half a second
+            at the least.
         seconds: Use at most so much of all recordings together; what happens later is left out.
         tune_decision: Find the thresholds that miss least, of those with at most so many false
             accepts an hour.
@@ -236,7 +238,7 @@ def evaluate_recordings(
             other = (also_on, [r.events for r in theirs] == [r.events for r in heard])
     tolerance = tolerance_s
     if tolerance is None:
-        back = stream.first_answer + (rules.average - 1) * rules.step
+        back = samples_of_answer(graph, stream) + (rules.average - 1) * rules.step
         tolerance = max(back / stream.values_per_second, _LEAST_TOLERANCE_S)
     seconds_heard = sum(recording.seconds for recording in heard)
     warnings = (

@@ -162,10 +162,6 @@ function takeNumbers(panel) {
             throw new Error("This model takes sound.");
         }
         const rows = rowsOf(text.value);
-        if (panel.facts.samples) {
-            panel.hear(Float32Array.from(rows.flat(), (value) => value / 32768));
-            return;
-        }
         const samples = samplesOf(rows, panel.model.inputs);
         row %= samples.length;
         panel.run(samples[row]);
@@ -255,7 +251,7 @@ async function start(id, load) {
         const takers = { text: takeNumbers(panel) };
         if (panel.facts.way === "image") {
             takers.image = takeImages(panel);
-        } else if (panel.facts.samples) {
+        } else if (panel.facts.way === "sound") {
             takers.audio = takeSound(panel);
         }
         takeFiles(panel, takers);

@@ -5,7 +5,6 @@ const MOST_EVENTS = 200;
 function takeSound(panel) {
     const { model } = panel;
     const events = panel.find("events");
-    const floats = panel.facts.samples === "float32";
     const rate = model.sampleRate || 1;
 
     const note = () => {
@@ -17,8 +16,8 @@ function takeSound(panel) {
             }
         }
     };
-    const samplesOf = (values) => (floats ? values : Int16Array.from(values, (value) =>
-        Math.max(-32768, Math.min(32767, Math.round(value * 32768)))));
+    const samplesOf = (values) => Int16Array.from(values, (value) =>
+        Math.max(-32768, Math.min(32767, Math.round(value * 32768))));
 
     /** A recording from the beginning: the highest score of each class, and all events. */
     panel.hear = (values) => {

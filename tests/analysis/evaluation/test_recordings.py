@@ -393,8 +393,8 @@ def test_events_are_where_the_times_of_a_recording_say(rate, tmp_path, monkeypat
     assert "the times of walk.csv do not begin at 0" in said.err
     assert run(*command, "--seconds", 561) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["seconds"] == pytest.approx(561, abs=0.02)
-    assert found["n"] == 0
+    assert found["seconds"] == pytest.approx(560, abs=0.02)  # of an event no half is heard
+    assert (found["n"], found["false_accepts"]) == (0, 0)
     with (tmp_path / "heard" / "events.csv").open("a") as file:
         file.write("walk.csv,603,604,y\n")
     assert run(*command) == 1
@@ -467,6 +467,20 @@ def test_decisions_that_nothing_can_reach_are_named(place, capsys, calls, decisi
     assert ("decisions leave out the first" in told) == (calls in ("100000", "319"))
 
 
+def test_a_model_of_steps_is_judged_as_one_of_windows(place, capsys):
+    """Events of a stream had half a second, where a window's had all that it looks back."""
+    assert run(*EVALUATE, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tolerance_s"] == 0.5
+    model = place / "louder.tflite"
+    network = Network.unpack(model.read_bytes(), "")
+    network.add_metadata(SETTLING, b"40")
+    model.write_bytes(network.pack())
+    assert run(*EVALUATE, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    # A window of 25 ms and 40 steps until it is whole, and the mean of two answers.
+    assert found["tolerance_s"] == pytest.approx(0.025 * (1 + 40 + 1), abs=0.01)
+
+
 def test_more_seconds_than_there_are(place, capsys):
     assert run(*EVALUATE, "--seconds", "1e308") == 0
     assert "2 recordings, 12.0 s" in capsys.readouterr().out
@@ -475,6 +489,23 @@ def test_more_seconds_than_there_are(place, capsys):
 def test_a_rest_of_the_seconds_that_is_no_answer_is_left_out(place, capsys):
     assert run(*EVALUATE, "--seconds", 4.01) == 0
     assert "1 recordings, 4.0 s" in capsys.readouterr().out
+
+
+def test_an_event_that_the_seconds_cut_in_two_is_no_false_accept(place, capsys):
+    """It was left out, and what was found in its first half was held to be made up."""
+    (place / "heard" / "events.csv").write_text(
+        "file,start,end,label\nmore/two.wav,0.9,3.9,high\nmore/two.wav,2.5,2.8,low\n"
+    )
+    (place / "heard" / "one.wav").unlink()
+    assert run(*EVALUATE, "--seconds", 2, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["false_accepts"], found["seconds"]) == (0, 0, 0.9)
+    assert run(*EVALUATE, "--seconds", 3.95, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["found"], found["seconds"]) == (2, 1, 3.95)
+    (place / "heard" / "events.csv").write_text("file,start,end,label\nmore/two.wav,0,3,high\n")
+    assert run(*EVALUATE, "--seconds", 2) == 1
+    assert "0 samples; an answer needs" in capsys.readouterr().err
 
 
 def test_nothing_happened_and_nothing_was_decided(place, capsys):

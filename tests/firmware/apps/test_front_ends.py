@@ -1,10 +1,13 @@
 """Library projects of models with a front end: samples in, the events of Python out."""
 
+import http.server
 import json
 import shutil
 import subprocess
 import sys
+import threading
 import wave
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from edgeq.devices.registry import open_device
 from edgeq.firmware.building import build_project
 from edgeq.firmware.create import create_project
 from edgeq.frontend.build import front_end
+from tests.browser import browser
 from tests.devices.test_replay import EARS, passing
 from tests.frontend.signals import recording
 from tests.tools import need
@@ -312,3 +316,36 @@ def test_swift_by_its_grammar_and_its_c_by_clang(make, tmp_path):
     assert "public func push(_ samples: [Int16]) -> Int" in text
     assert "public func decision() -> Event?" in text
     assert "func run(" not in text
+
+
+@pytest.mark.parametrize(
+    ("described", "samples"),
+    [
+        ({"kind": "image", "width": 8, "height": 8, "out_width": 4, "out_height": 4}, "Uint8Array"),
+        ({"kind": "motion", "axes": 3, "unit": 0.001, "frame_length": 16, "frame_step": 16,
+          "statistics": ["mean", "std"]}, "Int16Array"),
+    ],
+    ids=["camera", "motion"],
+)  # fmt: skip
+def test_the_web_example_of_other_sensors_asks_for_no_sound(described, samples, tmp_path):
+    """Pages of cameras and accelerometers asked for a sound file, and could not decode it."""
+    need(shutil.which("chromium"), "chromium")
+    project = tmp_path / "ears"
+    front = CompileOptions(frontend=front_end(described))
+    net = passing(tmp_path, 1, 48 if samples == "Uint8Array" else 6)
+    create_project([net], project, target="portable", template="web", name="ears", options=front)
+    page = (project / "example" / "index.html").read_text()
+    assert "audio" not in page
+    assert f"new {samples}(model.firstAnswer)" in page
+    if described["kind"] == "motion":
+        return  # the same page, but for that name
+    build_project(project)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(project))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with browser(tmp_path / "browser") as opened:
+            opened.open(f"http://127.0.0.1:{server.server_port}/example/index.html")
+            opened.wait("document.getElementById('result').textContent.includes('1 answers')")
+    finally:
+        server.shutdown()
