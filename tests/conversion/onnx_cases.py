@@ -173,6 +173,25 @@ def several_ops():
         ),
         {"x": (1, 3, 6, 5)}, {"w": k(4, 3, 3, 3), "d": k(7, 48), "b": k(7)},
     )  # fmt: skip
+    yield "power of each channel", model(
+        nodes(("Conv", "xw", "c", {}), ("Abs", "c", "a", {}), ("Pow", "ae", "y", {})),
+        {"x": (1, 3, 4, 4)}, {"w": k(4, 3, 1, 1), "e": np.abs(k(4, 1, 1)) + 1},
+    )  # fmt: skip
+    for turned in ("transA", "transB"):
+        yield f"flatten to {turned}", model(
+            nodes(
+                ("Conv", "xw", "c", {}),
+                ("Flatten", "c", "f", {}),
+                ("Conv", "xv", "d", {}),
+                ("Flatten", "d", "g", {}),
+                ("Gemm", "fg", "y", {turned: 1}),
+            ),
+            {"x": (1, 3, 4, 5)}, {"w": k(4, 3, 1, 1), "v": k(4, 3, 1, 1)},
+        )  # fmt: skip
+    yield "each with each", model(
+        nodes(("Transpose", "x", "t", {"perm": [1, 0, 2]}), ("Sub", "tx", "y", {})),
+        {"x": (1, 6, 4)}, {},
+    )  # fmt: skip
     yield "flatten to norm", model(
         nodes(("Conv", "xw", "c", {}), ("Reshape", "cs", "f", {}), ("Sigmoid", "f", "y", {})),
         {"x": (1, 3, 6, 5)}, {"w": k(4, 3, 3, 3), "s": ints(1, -1)},

@@ -46,6 +46,19 @@ def test_outputs_are_right_on_average(net, data, scheme):
     assert sum(after) < 0.5 * sum(before)
 
 
+def test_calls_of_one_layer_are_each_corrected_for_what_they_take():
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    shared = keras.layers.Dense(6, bias_initializer="normal")
+    x = keras.Input((200,))
+    net = keras.Model(x, [shared(x), shared(keras.layers.Activation("tanh")(-3 * x))])
+    data = np.random.default_rng(0).normal(1, 0.2, (100, 200)).astype(np.float32)
+    before, _ = mean_errors(net, data, "int4")
+    after, _ = mean_errors(net, data, "int4", bias_correction=True)
+    for one, other in zip(before, after, strict=True):
+        assert other < 0.5 * one
+
+
 def test_what_changed_is_said(net, data):
     errors, _ = mean_errors(net, data, "int4")
     _, made = mean_errors(net, data, "int4", bias_correction=True)

@@ -77,6 +77,10 @@ def test_where_the_reference_is_silent_that_is_said(tmp_path, monkeypatch):
     found = compared(tmp_path, op("MaxPool", **pool))
     assert found.samples == 3 and not found.apart
     assert "ceil_mode" in found.instead
+    uneven = {"kernel_shape": [2, 2], "strides": [1, 1], "pads": [0, 0, 1, 1]}
+    found = compared(tmp_path, op("MaxPool", x=(1, 4, 6, 6), **uneven))
+    assert found.samples == 3 and not found.apart
+    assert "uneven padding" in found.instead
     half = op("Add", more=[weights(4, 1, 1)])
     half.graph.initializer[0].CopyFrom(
         onnx.numpy_helper.from_array(weights(4, 1, 1).astype(np.float16), "c0")

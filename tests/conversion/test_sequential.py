@@ -173,6 +173,21 @@ def test_layers_that_share_their_weights_are_kept_together():
     assert len({op.inputs[1] for op in small}) == 1
 
 
+def test_calls_of_one_layer_keep_biases_that_fit_its_weights():
+    keras, layers = nets._keras()
+    random = np.random.default_rng(0)
+    shared, source = layers.Dense(64), keras.Input((128,))
+    model = keras.Model(source, [shared(source), shared(layers.ReLU()(source - 1.0))])
+    rare = 1 + 5 * (random.random((128, 64)) < 0.02)
+    shared.set_weights([random.normal(0, 0.1, (128, 64)) * rare, random.normal(0, 3, 64)])
+    x = random.normal(0, 1, (200, 128)).astype(np.float32)
+    made = edgeq.convert(model, data=x, scheme="int4")
+    assert made.rounded
+    for found, wanted in zip(nets.run(made.data, [x]), model.predict(x, verbose=0), strict=True):
+        noise = ((found.reshape(wanted.shape) - wanted) ** 2).sum()
+        assert 10 * np.log10((wanted**2).sum() / noise) > 18
+
+
 def test_int8_may_have_it_too(file, samples):
     x, unseen = samples[:120], samples[120:]
     settings = {"data": x, "scheme": "int8-per-tensor"}

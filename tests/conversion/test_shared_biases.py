@@ -63,3 +63,20 @@ def test_a_bias_that_is_another_ops_constant_too_computes_the_same(data):
     wanted = model.predict(data, verbose=0)
     for found, value in zip(run(real.data, [data]), wanted, strict=True):
         assert np.abs(found.reshape(value.shape) - value).max() < 1e-5
+
+
+def test_a_dead_channel_has_room_for_the_bias_of_each_call_of_its_layer():
+    random = np.random.default_rng(0)
+    shared, source = layers.Conv2D(8, 3, padding="same"), keras.Input((8, 8, 8))
+    first = shared(source)
+    second = shared(layers.Activation("tanh")(first))
+    third = shared(layers.Rescaling(20.0)(second))
+    model = keras.Model(source, [first, second, third])
+    kernel = random.normal(0, 0.1, (3, 3, 8, 8))
+    kernel[..., 3] = 0
+    shared.set_weights([kernel, random.normal(0, 3, 8)])
+    data = random.normal(0, 1, (40, 8, 8, 8)).astype(np.float32)
+    made = edgeq.convert(model, data=data, accept_loss=True)
+    for found, wanted in zip(run(made.data, [data]), model.predict(data, verbose=0), strict=True):
+        noise = ((found.reshape(wanted.shape) - wanted) ** 2).sum()
+        assert 10 * np.log10((wanted**2).sum() / noise) > 30

@@ -103,3 +103,24 @@ def test_weights_beyond_the_range_of_float16_are_refused(largest, fits):
             edgeq.convert(model, scheme="float16")
         assert "bfloat16" in caught.value.hint
     assert edgeq.convert(model, scheme="bfloat16").data
+
+
+@pytest.mark.parametrize("scheme", ["bfloat16", "float8-e4m3"])
+def test_weights_that_another_op_reads_first_are_there_by_then(scheme):
+    import keras
+
+    keras.utils.set_random_seed(1)
+
+    class Twice(keras.layers.Layer):
+        def build(self, _shape):
+            self.table = self.add_weight(shape=(32, 32), name="table")
+
+        def call(self, x):
+            return keras.ops.matmul(x + self.table[None], self.table)
+
+    x = keras.Input((32, 32))
+    model = keras.Model(x, Twice()(x))
+    data = samples_for(model, 5)
+    result = edgeq.convert(model, scheme=scheme)
+    (real,), (other,) = run(result.float_model.data, data), run(result.data, data)
+    assert 10 * np.log10((real**2).sum() / ((real - other) ** 2).sum()) > 25

@@ -67,6 +67,7 @@ def collect(
     *,
     parts: int = 1,
     squares: bool = False,
+    apart: bool = False,
     label: str = "means",
 ) -> dict[str, list[Moments]]:
     """Moments of layers' inputs by the name of the weights; layers that share weights, together.
@@ -77,6 +78,7 @@ def collect(
         layers: Of this model.
         parts: Samples are dealt out to so many moments of each layer in turn.
         squares: Whether outer products are wanted, not only means.
+        apart: Whether each layer has moments of its own, by the name of its output.
         label: For the progress bar.
     """
 
@@ -84,9 +86,11 @@ def collect(
         shape = (layer.groups, layer.taps)
         return Moments(0, np.zeros(shape), np.zeros((*shape, shape[1])) if squares else None)
 
-    found = {layer.weights.name: [empty(layer) for _ in range(parts)] for layer in layers}
+    names = [layer.output.name if apart else layer.weights.name for layer in layers]
+    pairs = list(zip(names, layers, strict=True))
+    found = {name: [empty(layer) for _ in range(parts)] for name, layer in pairs}
     for number, value_of in enumerate(traced(model, track(samples, label, samples.calls))):
-        for layer in layers:
+        for name, layer in pairs:
             patches = layer.patches(value_of(layer.source.index), _PLACES, number)
-            found[layer.weights.name][number % parts].add(patches)
+            found[name][number % parts].add(patches)
     return found

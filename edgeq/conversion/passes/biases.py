@@ -13,6 +13,7 @@ wide enough for its bias; its weights lose nothing that the bias would not drown
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,42 +50,61 @@ def own_biases(network: Network) -> Network:
 
 def fit_biases(network: Network) -> Network:
     """The quantized network with the channels rescaled whose bias overflows."""
-    model, graph = network.model, network.graph
-    floats = network.floats
+    graph, floats = network.graph, network.floats
+    sharing: dict[int, list[_Biased]] = {}
     for op in graph.operators:
         position = BIAS_INPUT.get(network.kind(op))
         inputs = indices(op.inputs)
         if position is None or len(inputs) <= position or inputs[position] < 0:
             continue
-        weights, bias = graph.tensors[inputs[1]], graph.tensors[inputs[position]]
+        bias = graph.tensors[inputs[position]]
         value = graph.tensors[inputs[2 if position == 3 else 0]]
         real = floats.get(bias.name.decode())
         if bias.type in _LARGEST and real is not None and value.quantization is not None:
-            kernel = floats.get(weights.name.decode())
-            _fit(model, weights, bias, float(value.quantization.scale[0]), real, kernel)
+            layer = _Biased(bias, float(value.quantization.scale[0]), real)
+            sharing.setdefault(inputs[1], []).append(layer)
+    for index, layers in sharing.items():
+        weights = graph.tensors[index]
+        _fit(network.model, weights, floats.get(weights.name.decode()), layers)
     return network
 
 
-def _fit(model: Any, weights: Any, bias: Any, scale: float, real: Any, kernel: Any) -> None:
-    """Widen the weight scale of the channels whose bias is too large for it."""
+@dataclass(frozen=True)
+class _Biased:
+    """What a layer adds: its bias in integers and in real numbers, and the scale of its input."""
+
+    bias: Any
+    scale: float
+    real: Any
+
+    def needed(self) -> Any:
+        """Least scales of the weights that leave the bias room, by channel."""
+        largest = _LARGEST[self.bias.type]
+        return np.abs(self.real.astype(np.float64)) / (self.scale * largest)
+
+
+def _fit(model: Any, weights: Any, kernel: Any, layers: list[_Biased]) -> None:
+    """Widen the weight scale of the channels whose bias is too large for it, in some layer."""
     scales = np.asarray(weights.quantization.scale, np.float32)
-    largest = _LARGEST[bias.type]
-    needed = np.abs(real.astype(np.float64)) / (scale * largest)
+    needed = np.max([layer.needed() for layer in layers], axis=0)
     if len(scales) == 1:
         needed = needed.max(keepdims=True)
     wide = needed > scales
     if not wide.any() or kernel is None or weights.type not in WEIGHT_LIMITS:
-        if bias.type == _INT64 and not wide.any():
-            # litert-quantizer cuts them off at 32 bits, though the kernels take 64.
-            _write_bias(model, bias, real, scale * scales.astype(np.float64))
+        for layer in layers:
+            if layer.bias.type == _INT64 and not wide.any():
+                # litert-quantizer cuts them off at 32 bits, though the kernels take 64.
+                steps = layer.scale * scales.astype(np.float64)
+                _write_bias(model, layer.bias, layer.real, steps)
         return
     scales = np.where(wide, needed, scales).astype(np.float32)
     weights.quantization.scale = scales
     limit = WEIGHT_LIMITS[weights.type]
     steps = kernel / scales_like(weights, kernel.ndim)
     write_weights(model, weights, np.clip(np.round(steps), -limit, limit).astype(np.int8))
-    bias.quantization.scale = (scale * scales).astype(np.float32)
-    _write_bias(model, bias, real, scale * scales.astype(np.float64))
+    for layer in layers:
+        layer.bias.quantization.scale = (layer.scale * scales).astype(np.float32)
+        _write_bias(model, layer.bias, layer.real, layer.scale * scales.astype(np.float64))
 
 
 def _write_bias(model: Any, bias: Any, real: Any, scales: Any) -> None:

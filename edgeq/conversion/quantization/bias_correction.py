@@ -35,13 +35,13 @@ def correct_biases(model: Any, source: FloatModel, dataset: Dataset) -> dict[str
     """
     quantized = _weights_and_biases(model)
     layers = [layer for layer in products(source.graph) if _names(layer) in quantized]
-    means = collect(source, calibration_samples(dataset), layers)
+    means = collect(source, calibration_samples(dataset), layers, apart=True)
     found = {}
     for layer in layers:
         weights, bias = quantized[_names(layer)]
         kernel = np.asarray(layer.weights.data, np.float64)
         rounded = read_weights(model, weights, kernel.shape) * scales_like(weights, kernel.ndim)
-        (moments,) = means[layer.weights.name]
+        (moments,) = means[layer.output.name]
         shift = (layer.matrix(rounded - kernel) @ moments.mean[:, :, None]).ravel()
         _take_off(model, bias, shift)
         found[layer.output.name] = float(np.abs(shift).max())

@@ -7,6 +7,7 @@ where others do not pay there.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -85,20 +86,28 @@ def round_sequentially(model: Any, source: FloatModel, dataset: Dataset) -> dict
         left_alone = Rounding(None, None, 0.0, "trained on these integers")
         return {layer.output.name: left_alone for _, layer in layers}
     found: dict[str, Rounding] = {}
-    done: set[str] = set()
+    sharing: dict[str, list[_Layer]] = {}
+    for position, layer in layers:
+        sharing.setdefault(layer.weights.name, []).append(
+            _Layer(model, _op(model, position), layer)
+        )
     for position, layer in track(layers, "rounding", len(layers)):
-        if layer.weights.name in done:
+        if layer.weights.name not in sharing:
             continue
-        done.add(layer.weights.name)
+        target, *others = sharing.pop(layer.weights.name)
+        if target.readers() > 1 + len(others):
+            skipped = "its weights are more than a layer's"
+            found[layer.output.name] = Rounding(None, None, 0.0, skipped)
+            continue
         if 6 * layer.groups * layer.taps**2 * 8 > _BUDGET_BYTES:
             skipped = f"{layer.taps:,} weights per output are too many"
             found[layer.output.name] = Rounding(None, None, 0.0, skipped)
             continue
         walk.to(position)
         exact_walk.to(layer.op.index)
-        target = _Layer(model, _op(model, position), layer)
         given = target.real(walk.value(target.source))
-        found[layer.output.name] = target.round(exact_walk.value(layer.source.index), given)
+        exact_value = exact_walk.value(layer.source.index)
+        found[layer.output.name] = target.round(exact_value, given, others)
     return found
 
 
@@ -148,6 +157,7 @@ class _Layer:
     def __init__(self, model: Any, op: Any, layer: Product) -> None:
         self._model, self._layer = model, layer
         inputs = indices(op.inputs)
+        self._place = inputs[1]
         tensors = model.subgraphs[0].tensors
         self.source = inputs[0]
         self._source, self._weights = tensors[inputs[0]], tensors[inputs[1]]
@@ -159,17 +169,23 @@ class _Layer:
         kernel = np.asarray(self._layer.weights.data, np.float64)
         return self._now(kernel).equals(self._layer.matrix(kernel))
 
+    def readers(self) -> int:
+        """How many ops read the weights."""
+        graph = self._model.subgraphs[0]
+        return sum(self._place in indices(op.inputs) for op in graph.operators)
+
     def real(self, values: Array) -> Array:
         """The input's integers as real numbers."""
         found = self._source.quantization
         return np.asarray((values.astype(np.float32) - found.zeroPoint[0]) * found.scale[0])
 
-    def round(self, exact: Array, given: Array) -> Rounding:
+    def round(self, exact: Array, given: Array, others: Sequence[_Layer]) -> Rounding:
         """Give the layer other integers where that pays.
 
         Args:
             exact: Its input in the float model, samples on the first axis.
             given: The same as the integer model computes it.
+            others: The layers that have the same weights.
         """
         layer = self._layer
         kernel = np.asarray(layer.weights.data, np.float64)
@@ -196,6 +212,8 @@ class _Layer:
         if less >= noise:
             return Rounding(_decibels(signal, noise), _decibels(signal, noise), 0.0)
         self._write(after)
+        for other in others:
+            other.write_bias(np.zeros_like(after.shift))
         changed = float((after.integers != before.integers).mean())
         return Rounding(_decibels(signal, noise), _decibels(signal, less), changed)
 
@@ -236,21 +254,27 @@ class _Layer:
         return Rebuilt(self._layer.matrix(integers), per_output, np.zeros(shape))
 
     def _write(self, found: Rebuilt) -> None:
-        """Write weights, their scales, and the bias, which has a scale of its own after them."""
+        """Write weights, their scales, and the bias."""
         layer, weights = self._layer, self._weights
         write_weights(self._model, weights, layer.kernel(found.integers.astype(np.int8)))
         scales = found.scales.ravel().astype(np.float32)
         one = len(weights.quantization.scale) == 1
         weights.quantization.scale = scales[:1] if one else scales
+        self.write_bias(found.shift)
+
+    def write_bias(self, shift: Array) -> None:
+        """Write the bias, which has a scale of its own after the weights', with something added."""
+        layer = self._layer
         if self._bias is None or not self._biased:
             return
-        real = np.zeros(found.shift.size)
+        real = np.zeros(shift.size)
         if layer.bias is not None and layer.bias.data is not None:
             real = np.asarray(layer.bias.data, np.float64).ravel()
-        step = weights.quantization.scale.astype(np.float64) * self._source.quantization.scale[0]
+        scales = np.asarray(self._weights.quantization.scale, np.float64)
+        step = scales * self._source.quantization.scale[0]
         dtype = _BIAS_TYPES[self._bias.type]
         limits = np.iinfo(np.int32)
-        steps = np.round((real + found.shift.ravel()) / step)
+        steps = np.round((real + shift.ravel()) / step)
         if dtype == np.int32:
             steps = np.clip(steps, limits.min, limits.max)
         self._bias.quantization.scale = step.astype(np.float32)

@@ -36,21 +36,23 @@ def store_weights(network: Network, dtype: str) -> Network:
     """The float network with its weights stored as "bfloat16", "float8-e4m3" or "float8-e5m2"."""
     model, graph = network.model, network.graph
     kinds = op_kinds(model)
-    operators: list[Any] = []
     tables: dict[int, int] = {}
-    unpacked: set[int] = set()
+    unpacked: dict[int, list[Any]] = {}
     for op in graph.operators:
         position = _WEIGHTS.get(kinds[op.opcodeIndex])
         index = -1 if position is None else indices(op.inputs)[position]
         values = None if index < 0 or index in unpacked else _constant(model, index)
         # A table costs more than it saves for fewer values than it has.
         if values is not None and (dtype == "bfloat16" or values.size > 2 * _TABLE_VALUES):
-            unpacked.add(index)
             graph.tensors[index].buffer = 0
             if dtype == "bfloat16":
-                operators.append(_bfloat16(model, index, values))
+                unpacked[index] = [_bfloat16(model, index, values)]
             else:
-                operators += _float8(model, index, values, dtype, tables)
+                unpacked[index] = _float8(model, index, values, dtype, tables)
+    operators: list[Any] = []
+    for op in graph.operators:  # whichever op reads them first
+        for index in indices(op.inputs):
+            operators += unpacked.pop(index, [])
         operators.append(op)
     graph.operators = operators
     drop_unused(model)

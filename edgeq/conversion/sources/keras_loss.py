@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.conversion.sources.formats import is_keras_file
+from edgeq.conversion.sources.structures import leaves
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
 from edgeq.support.foreign import check_file
@@ -31,31 +32,58 @@ def outputs_by_loss(model: str | Path | Any) -> Outputs | None:
     Args:
         model: A `.keras` or `.h5` file, or a model in memory; other files say nothing.
     """
+    return _by_name(*_first_loss(model))
+
+
+def loss_of_outputs(model: str | Path | Any) -> str:
+    """Keras's name of that loss if it says what outputs are, and takes them as they are; or ""."""
+    name, from_logits = _first_loss(model)
+    known = _by_name(name, from_logits) is not None and not from_logits
+    return _snake(name) if known else ""
+
+
+def _first_loss(model: str | Path | Any) -> tuple[str, bool]:
+    """The name of the first output's loss, "" for none, and whether it takes logits."""
     if isinstance(model, str | Path):
-        return _by_entry(_stored_loss(Path(model)))
+        return _named(*_stored_loss(Path(model)))
     configuration = getattr(model, "get_compile_config", None)
     try:
         found = configuration() if configuration is not None else None
     except Exception:  # noqa: BLE001  (losses of the user's own may have no configuration)
-        return None
-    return _by_entry((found or {}).get("loss"))
+        return "", False
+    given = [key or _maker_of(tensor) for key, tensor in leaves(_outputs_of(model))]
+    return _named((found or {}).get("loss"), given[0] if given else "")
 
 
-def _stored_loss(path: Path) -> Any:
-    """The entry for the loss in a file; None where there is none."""
+def _outputs_of(model: Any) -> Any:
+    given = getattr(model, "_outputs_struct", None)
+    return getattr(model, "outputs", None) or [] if given is None else given
+
+
+def _maker_of(tensor: Any) -> str:
+    """Name of the layer that makes a KerasTensor; "" where it is not known."""
+    history = getattr(tensor, "_keras_history", None)
+    return str(history.operation.name) if history else ""
+
+
+def _stored_loss(path: Path) -> tuple[Any, str]:
+    """The entry for the loss in a file, None where there is none; the first output's name."""
     if path.is_dir() or not is_keras_file(path):
-        return None
+        return None, ""
     try:
         check_file(path, "model")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                stored = json.loads(archive.read("config.json")).get("compile_config")
+                whole = json.loads(archive.read("config.json"))
+                stored = whole.get("compile_config")
         else:
             import h5py  # type: ignore[import-untyped]
 
             with h5py.File(path) as file:
                 stored = json.loads(file.attrs["training_config"])
-        return stored.get("loss") if isinstance(stored, dict) else None
+                whole = json.loads(file.attrs["model_config"])
+        loss = stored.get("loss") if isinstance(stored, dict) else None
+        return loss, _first_output(whole["config"])
     except (
         OSError,
         KeyError,
@@ -65,15 +93,34 @@ def _stored_loss(path: Path) -> Any:
         AttributeError,
         EdgeqError,
     ):
-        return None  # whoever loads the model says what is wrong with the file
+        return None, ""  # whoever loads the model says what is wrong with the file
 
 
-def _by_entry(entry: Any) -> Outputs | None:
-    """What one loss says: a name, or a class with its settings; of several, the first."""
+def _first_output(config: Any) -> str:
+    """What the first output is called in a functional model's configuration; "" in others.
+
+    That is its key, or else the layer that makes it: `["layer", 0, 0]`.
+    """
+    given = config.get("output_layers") if isinstance(config, dict) else None
+    if isinstance(given, dict):
+        return next(iter(given), "")
+    while isinstance(given, list) and given:
+        given = given[0]
+    return given if isinstance(given, str) else ""
+
+
+def _named(entry: Any, output: str) -> tuple[str, bool]:
+    """The name of a loss, "" for none, and whether it takes logits; of several, the output's.
+
+    Args:
+        entry: As Keras stores it: a name, or a class with its settings, or several of such.
+        output: What the first output is called; "" if nobody knows.
+    """
     if isinstance(entry, list):
-        return _by_entry(entry[0]) if entry else None
+        return _named(entry[0], output) if entry else ("", False)
     if isinstance(entry, dict) and "class_name" not in entry:
-        return _by_entry(next(iter(entry.values()), None))
+        only = next(iter(entry.values())) if len(entry) == 1 and not output else None
+        return _named(entry.get(output, only), output)
     settings: Any = {}
     if isinstance(entry, dict):
         name, settings = entry["class_name"], entry.get("config")
@@ -82,14 +129,18 @@ def _by_entry(entry: Any) -> Outputs | None:
     else:
         name = entry
     if not isinstance(name, str):
-        return None
+        return "", False
+    return name, isinstance(settings, dict) and bool(settings.get("from_logits"))
+
+
+def _by_name(name: str, from_logits: bool) -> Outputs | None:
+    """What a loss says."""
     plain = _snake(name)
     reason = f"the loss in the Keras file is {name}"
     if plain in _CROSSENTROPIES:
-        logits = isinstance(settings, dict) and bool(settings.get("from_logits"))
-        return (
-            Outputs(LOGITS, f"{reason} from logits") if logits else Outputs(PROBABILITIES, reason)
-        )
+        if from_logits:
+            return Outputs(LOGITS, f"{reason} from logits")
+        return Outputs(PROBABILITIES, reason)
     if plain in _HINGES:
         return Outputs(LOGITS, reason)
     return Outputs(PROBABILITIES, reason) if plain in _DISTANCES else None

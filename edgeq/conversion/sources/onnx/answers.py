@@ -76,8 +76,8 @@ class _Reference:
         casts = {a.i for node in proto.node for a in node.attribute if a.name == "to"}
         if halves & (stored | casts):
             raise ValueError("it computes in half precision, which is float32 here")
-        if any(a.name == "ceil_mode" and a.i for node in proto.node for a in node.attribute):
-            raise ValueError("it is wrong for pools of ceil_mode")
+        if any(map(_misjudged, proto.node)):
+            raise ValueError("it is wrong for pools of ceil_mode or with uneven padding")
         self._nodes = _used(proto.node, graph.outputs)
         self._constants = {t.name: numpy_helper.to_array(t) for t in proto.initializer}
         self._inputs = [
@@ -119,6 +119,18 @@ class _Reference:
         opsets = [helper.make_opsetid(domain, self._graph.opset) for domain in ("", "ai.onnx")]
         graph = helper.make_graph([node], "op", inputs, given)
         return helper.make_model(graph, opset_imports=opsets)
+
+
+def _misjudged(node: Any) -> bool:
+    """Whether the package computes a pool otherwise than ONNX says.
+
+    It takes the second axis of a maximum's padding for the end of the first one.
+    """
+    given = {a.name: a for a in node.attribute}
+    uneven = "pads" in given and len(set(given["pads"].ints)) > 1
+    lower = "auto_pad" in given and given["auto_pad"].s == b"SAME_LOWER"
+    rounded = "ceil_mode" in given and bool(given["ceil_mode"].i)
+    return rounded or (node.op_type == "MaxPool" and (uneven or lower))
 
 
 def _used(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:

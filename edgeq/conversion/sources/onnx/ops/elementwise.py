@@ -11,6 +11,7 @@ from edgeq.conversion.sources.onnx.builder import Builder
 from edgeq.conversion.sources.onnx.folding import numpy_type
 from edgeq.conversion.sources.onnx.graph import Node
 from edgeq.conversion.sources.onnx.layout import Value
+from edgeq.support.array import Array
 
 _LAYERS = {"Add": "Add", "Mul": "Multiply", "Sub": "Subtract", "Max": "Maximum", "Min": "Minimum"}
 _FUNCTIONS = {
@@ -34,13 +35,15 @@ def several(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
         inputs = sorted(inputs, key=lambda value: value.constant is not None)
     tensors, order = net.aligned(inputs)
     dynamic = all(value.constant is None for value in inputs)
-    if dynamic and node.op in _LAYERS and len(tensors) == 2:
+    # Keras's layers take the first axis for a batch, which does not broadcast.
+    alike = len({tuple(tensor.shape[:1]) for tensor in tensors}) == 1
+    if dynamic and alike and node.op in _LAYERS and len(tensors) == 2:
         return net.value(net.layer(node, _LAYERS[node.op], tensors), order)
     function = net.add if node.op == "Add" else getattr(net.ops, _FUNCTIONS[node.op])
     if node.op == "Div" and str(getattr(tensors[0], "dtype", "")).startswith("int"):
         function = partial(_whole_times, net)
     if node.op == "Pow" and inputs[1].constant is not None:
-        return net.value(_power(net, node, tensors[0], inputs[1]), order)
+        return net.value(_power(net, node, *tensors), order)
     if node.op == "Div" and inputs[1].constant is not None and function is net.ops.divide:
         # A device multiplies faster than it divides.
         return net.value(net.named(node, net.ops.multiply(tensors[0], 1 / tensors[1])), order)
@@ -54,10 +57,9 @@ def _whole_times(net: Builder, left: Any, right: Any) -> Any:
     return ops.multiply(times, ops.multiply(ops.sign(left), ops.sign(right)))
 
 
-def _power(net: Builder, node: Node, tensor: Any, exponent: Value) -> Any:
+def _power(net: Builder, node: Node, tensor: Any, power: Array) -> Any:
     """Squares, roots and cubes as ops that every runtime has."""
-    power = exponent.constant
-    if power is not None and power.size == 1:
+    if power.size == 1:
         known: dict[float, Callable[[Any], Any]] = {
             2.0: net.ops.square,
             0.5: net.ops.sqrt,

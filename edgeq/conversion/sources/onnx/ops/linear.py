@@ -20,9 +20,9 @@ def gemm(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     third = inputs[2] if len(inputs) > 2 else None
     alpha, beta = float(node.get("alpha", 1.0)), float(node.get("beta", 1.0))
     if node.get("transA", 0):
-        left = _transposed(left)
+        left = _transposed(net, left)
     if node.get("transB", 0):
-        right = _transposed(right)
+        right = _transposed(net, right)
     known = third is None or (third.constant is not None and _is_row(third, right.shape[1]))
     if right.constant is not None and left.constant is None and known:
         bias = None if third is None else np.broadcast_to(
@@ -47,9 +47,10 @@ def _known(value: Value) -> Array:
     return np.zeros(()) if value.constant is None else value.constant
 
 
-def _transposed(value: Value) -> Value:
+def _transposed(net: Builder, value: Value) -> Value:
     if value.constant is not None:
         return Value(value.shape[::-1], constant=value.constant.T)
+    value = net.dense(value)
     return Value(value.shape[::-1], value.tensor, tuple(1 - axis for axis in value.order), None)
 
 
