@@ -27,6 +27,10 @@ class LinkLost(EdgeqError):
         )
 
 
+class Silence(LinkLost):
+    """The link is there, but nothing comes over it."""
+
+
 class ConnectionDropped(EdgeqError):
     """The server closed every connection that was tried before the handshake was over."""
 
@@ -39,9 +43,9 @@ class NoMoreSessions(EdgeqError):
     """The link is there, but the server starts no second program over it (sshd's MaxSessions)."""
 
 
-def silence(where: str, seconds: int = SILENCE_S) -> LinkLost:
-    """The link is there, but nothing comes over it."""
-    return LinkLost(where, f"nothing came from the device for {seconds} s")
+def silence(where: str, seconds: int = SILENCE_S) -> Silence:
+    """That nothing came for so long."""
+    return Silence(where, f"nothing came from the device for {seconds} s")
 
 
 def complaint(stderr: bytes) -> str:

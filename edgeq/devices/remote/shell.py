@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.devices.numbers import whole
-from edgeq.devices.remote.link import KILLED, Link, LinkLost
+from edgeq.devices.remote.link import KILLED, SILENCE_S, Link, LinkLost, Silence
 from edgeq.devices.remote.mailbox import Mailbox
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import parse_json
@@ -37,6 +37,7 @@ _START = (
 )
 _BEAT_S = 1.0
 _MOMENT_S = 9.0  # for a probe, and for everything else that a device does before it measures
+_LONGEST_LOGIN_S = 30  # the watchdog of _START gives it as long
 _TRICKLE_BYTES = 1024  # of one line, in the time after which silence means a lost link
 _START_S = 60.0  # for Python to start on a slow, busy device
 _LONGEST_ANSWER_BYTES = 1 << 20
@@ -95,7 +96,7 @@ class Shell:
         given = "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
         sections: dict[str, str] = {}
         name, size = "", 0
-        end = time.monotonic() + _MOMENT_S
+        end = time.monotonic() + self._login_s()
         try:
             self._write((given + _BOOTSTRAP.read_text()).encode())
             while name != "ready":
@@ -115,10 +116,20 @@ class Shell:
         self._beat = b"beat\n"
         return sections if "uname" in sections else {**known, **sections}
 
+    def _login_s(self) -> float:
+        """How long a login and a probe may take: longer where the user waits longer for hosts."""
+        return _MOMENT_S + max(min(self._link.silence_s, _LONGEST_LOGIN_S) - SILENCE_S, 0)
+
     def _no_shell(self, failure: EdgeqError) -> EdgeqError:
         """Why a link that stands has no shell behind it, or else that it does not stand."""
         if isinstance(failure, TooSlow):
-            told = f"does not answer as a shell does within {_MOMENT_S:g} s"
+            told = f"does not answer as a shell does within {self._login_s():g} s"
+        elif isinstance(failure, Silence):
+            return LinkLost(
+                self._link.name,
+                f"nothing came from the device for {self._link.silence_s} s; where a login takes "
+                "longer over ssh, ServerAliveInterval 10 in ~/.ssh/config waits for it",
+            )
         elif self._status is None:
             return failure
         elif self._status == KILLED:

@@ -67,6 +67,21 @@ def test_a_login_script_that_prints(make, models, greeting, tmp_path):
         assert shell("echo 1500000; echo 2") == "1500000\n2\n"
 
 
+def test_a_login_that_takes_long(make, models, tmp_path, cli):
+    """What OpenSSH waits for was a lost connection, whatever the configuration said."""
+    login = tmp_path / "login"
+    login.write_text('#!/bin/sh\nsleep 4\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    login.chmod(0o755)
+    server = make(f"ForceCommand {login}")
+    server.write_config(more="  ServerAliveInterval 1\n  ServerAliveCountMax 3\n")
+    text = error_of(server.address, models / "kws_int8.tflite", 30.0)
+    assert "nothing came from the device for 3 s; where a login takes longer" in text
+    login.write_text('#!/bin/sh\nsleep 10\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    server.write_config(more="  ServerAliveInterval 10\n")
+    done = cli("devices", "probe", server.address)
+    assert done.code == 0, done.err
+
+
 def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
     """It lets the first command through, and talks on in the second, which takes files."""
     login = tmp_path / "login"
