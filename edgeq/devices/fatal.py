@@ -54,6 +54,7 @@ _SET = (
     "trusts what its input {} says, which is no constant here",
     "values that lie inside the tensor that they are of, or a constant in the model",
 )
+_BIASED = ("reads a bias that the op leaves out", "a bias of zeros in the model")
 _SCALED = (
     "takes no scales of 0, none for each channel, and none that are very unlike ({})",
     "convert it with data like those that are expected; edgeq inspect shows the scales",
@@ -109,6 +110,8 @@ def _risk(where: Subgraph, op: Op, *, plain: bool) -> tuple[str, str] | None:
     for position in _SETTINGS.get(op.name, ()):
         if position < len(op.inputs) and not tensors[op.inputs[position]].is_constant:
             return _SET[0].format(position), _SET[1]
+    if op.name == "DEPTHWISE_CONV_2D" and -1 in op.inputs:
+        return _BIASED
     if said := _odd_scales(where, op):
         return _SCALED[0].format(said), _SCALED[1]
     return _PLAIN.get(op.name) if plain and _is_plain_risk(where, op) else None

@@ -134,3 +134,20 @@ def test_what_ends_a_copy_has_not_been_so():
     assert not holds(lambda: int("no") > 0)
     assert returns(lambda: False)
     assert not returns(lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+def test_a_depthwise_convolution_without_the_bias_that_it_names(tmp_path):
+    """TensorFlow Lite Micro reads it all the same: a segmentation fault of `compile --golden`."""
+    need(importlib.util.find_spec("tflite_micro") is not None, "tflite-micro")
+    x, y = TensorSpec((1, 4, 4, 2), "int8", 0.5), TensorSpec((1, 4, 4, 2), "int8", 0.5)
+    weights = TensorSpec((1, 3, 3, 2), "int8", 0.25, data=np.ones((1, 3, 3, 2), np.int8))
+    path = tmp_path / "m.tflite"
+    options = {"padding": 0, "strideW": 1, "strideH": 1, "depthMultiplier": 1}
+    options |= {"dilationWFactor": 1, "dilationHFactor": 1}
+    path.write_bytes(single_op("DEPTHWISE_CONV_2D", [x, weights, None], [y], options))
+    inputs = np.ones((1, 1, 4, 4, 2), np.int8)
+    here = edgeq.run(path, on="c", inputs=inputs)
+    try:
+        assert np.array_equal(edgeq.run(path, on="tflm", inputs=inputs), here)
+    except EdgeqError as error:
+        assert "reads a bias that the op leaves out" in str(error)

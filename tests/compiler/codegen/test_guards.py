@@ -1,5 +1,6 @@
 """C says which core it is for, and a compiler for another core says so too, in one line."""
 
+import platform
 import shutil
 import subprocess
 
@@ -188,3 +189,29 @@ def test_fast_math_is_refused_where_there_are_floats(tmp_path, compiler, dtype):
     done = compiled([compiler], tmp_path, sources, "-std=c99", "-ffast-math")
     assert (done.returncode == 0) == (dtype == "int8"), done.stderr
     assert ("-fno-fast-math" in done.stderr) == (dtype == "float32")
+
+
+PARTS = {
+    "-funsafe-math-optimizations": "-fno-fast-math",
+    "-fassociative-math -fno-signed-zeros -fno-trapping-math": "-fno-fast-math",
+    "-freciprocal-math": "-fno-fast-math",
+    "-fno-signed-zeros": "-fno-fast-math",
+    "-mfpmath=387": "and not wider",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_parts_of_fast_math_are_refused_too(tmp_path, part, dtype):
+    """They compiled without a word, and self-tests of several ops failed."""
+    need("x86" in platform.machine() and shutil.which("gcc"), "gcc for x86")
+    scale = 0.5 if dtype == "int8" else None
+    raw = single_op("RELU", [TensorSpec((1, 8), dtype, scale)], [TensorSpec((1, 8), dtype, scale)])
+    model = tmp_path / "net.tflite"
+    model.write_bytes(raw)
+    sources = written(tmp_path, generate(model, name="net").files)
+    done = compiled(["gcc"], tmp_path, sources, "-std=c99", "-O2", *part.split())
+    assert (done.returncode == 0) == (dtype == "int8"), done.stderr
+    assert (PARTS[part] in done.stderr) == (dtype == "float32")
+    old = compiled(["gcc"], tmp_path, sources, "-std=gnu89")
+    assert old.returncode != 0 and "net.c is C99" in old.stderr

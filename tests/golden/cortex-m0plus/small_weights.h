@@ -11,6 +11,9 @@
 #ifdef __cplusplus
 #error "small.c is C and not C++: compile it with a C compiler, and include small.h"
 #endif
+#if defined(__STDC__) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
+#error "small.c is C99: compile it with -std=c99 or later"
+#endif
 #if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) || defined(__ARM_BIG_ENDIAN)
 #error "small.c is for little-endian cores"
 #endif
