@@ -15,9 +15,8 @@ import numpy as np
 from edgeq.compress.folding import fold_batch_norm
 from edgeq.compress.kernels import kernels_of, variable
 from edgeq.compress.network import Network, Step, load_network, read_network
-from edgeq.compress.result import Compression, keep_loss, size_of
+from edgeq.compress.result import Compression, size_of
 from edgeq.conversion.layer_kinds import activation_of, kind_of
-from edgeq.conversion.sources.keras_loss import loss_of_outputs
 from edgeq.support.array import Array
 
 _LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"})
@@ -65,7 +64,6 @@ def equalize(model: str | Path | Any, *, trust: bool = False) -> Compression:
     warnings: tuple[str, ...] = ()
     if not pairs:
         warnings = ("Nothing to equalize: no layer's channels are read by one other layer alone.",)
-    keep_loss(result, loss_of_outputs(model))
     return Compression(
         "equalize",
         result,

@@ -111,12 +111,6 @@ def size_of(model: Any) -> Size:
     )
 
 
-def keep_loss(model: Any, loss: str) -> None:
-    """Give a result the loss of the model that it came from, which says what its outputs are."""
-    if loss and len(model.outputs) == 1:
-        model.compile(loss=loss)
-
-
 def keras_bytes(model: Any) -> bytes:
     """A model as the content of a .keras file; the same model gives the same bytes."""
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeq.compress.network import load_network
 from edgeq.compress.objective import keras_outputs
-from edgeq.compress.result import Compression, keep_loss, size_of
+from edgeq.compress.result import Compression, size_of
 from edgeq.compress.training import (
     Labelled,
     Quality,
@@ -21,7 +21,7 @@ from edgeq.compress.training import (
     measure,
     some_of,
 )
-from edgeq.conversion.sources.keras_loss import loss_of_outputs, outputs_by_loss
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs, told
@@ -72,7 +72,6 @@ class Workspace:
         outputs: What the numbers of the first output are, of `original` and what comes of it.
         teacher_outputs: What the teacher's are.
         max_drop: Most that the held-out figure may lose.
-        loss: Name of the loss that says what the outputs are; "" for none.
     """
 
     original: Any
@@ -85,7 +84,6 @@ class Workspace:
     outputs: Outputs
     teacher_outputs: Outputs
     max_drop: float | None = None
-    loss: str = ""
 
     @property
     def understood(self) -> dict[str, Understood]:
@@ -128,7 +126,6 @@ class Workspace:
             after = model if judged is None else judged
             quality = self.before, measure(after, self.judged_on, self.outputs)
             failures = tuple(failures_of(*quality, self.max_drop, held_out=self.held_out))
-        keep_loss(model, self.loss)
         return Compression(
             method,
             model,
@@ -221,7 +218,6 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
         outputs,
         teacher_outputs,
         task.max_drop,
-        loss_of_outputs(model),
     )
 
 

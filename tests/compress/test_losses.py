@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from edgeq.compress.equalization import equalize
 from edgeq.compress.losses import label_loss
 from edgeq.compress.pruning import prune
-from edgeq.compress.result import keras_bytes
 from edgeq.compress.task import Task
 from edgeq.compress.training import Training
-from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.errors import EdgeqError
-from edgeq.metrics.outputs import PROBABILITIES
 
 keras = pytest.importorskip("keras")
 LABELS = np.eye(3, dtype=np.float32)[[0, 2, 1, 1]]
@@ -60,21 +56,3 @@ def test_training_takes_the_loss_that_is_asked_for_or_says_why_not():
     assert after.value > before.value - 0.1
     with pytest.raises(EdgeqError, match="loss ctc does not go with labels of shape"):
         prune(model, Task(data, data, Training(1, loss="ctc")))
-
-
-@pytest.mark.parametrize("method", ["equalize", "prune"])
-def test_what_the_loss_says_of_outputs_is_said_of_the_result(tmp_path, method):
-    x = keras.Input((5,))
-    model = keras.Model(x, keras.layers.Dense(1)(keras.layers.Dense(16, activation="relu")(x)))
-    model.compile(loss="mse", optimizer=keras.optimizers.Adam(0.05))
-    if method == "equalize":
-        made = equalize(model)
-    else:
-        values = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
-        labels = (values[:, 0] > 0).astype(np.float32)
-        model.fit(values, labels[:, None], epochs=30, verbose=0)
-        made = prune(model, Task((values, labels), training=Training(epochs=1)), sparsity=0.2)
-    path = tmp_path / "small.keras"
-    path.write_bytes(keras_bytes(made.model))
-    found = outputs_by_loss(path)
-    assert found is not None and found.kind == PROBABILITIES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgeq.conversion.sources.keras_loss import loss_of_outputs, outputs_by_loss
+from edgeq.conversion.sources.keras_loss import outputs_by_loss
 from edgeq.metrics.outputs import LOGITS
 
 keras = pytest.importorskip("keras")
@@ -27,12 +27,3 @@ def test_losses_by_name_are_those_of_their_outputs(tmp_path, named, ending):
     if ending:
         model.save(path)
     assert outputs_by_loss(path if ending else model) is None
-
-
-def test_a_loss_has_a_name_where_it_takes_outputs_as_they_are():
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    assert loss_of_outputs(model) == ""
-    model.compile(loss=OF_LOGITS)
-    assert loss_of_outputs(model) == ""
-    model.compile(loss=keras.losses.MeanSquaredError())
-    assert loss_of_outputs(model) == "mean_squared_error"

@@ -35,13 +35,6 @@ def outputs_by_loss(model: str | Path | Any) -> Outputs | None:
     return _by_name(*_first_loss(model))
 
 
-def loss_of_outputs(model: str | Path | Any) -> str:
-    """Keras's name of that loss if it says what outputs are, and takes them as they are; or ""."""
-    name, from_logits = _first_loss(model)
-    known = _by_name(name, from_logits) is not None and not from_logits
-    return _snake(name) if known else ""
-
-
 def _first_loss(model: str | Path | Any) -> tuple[str, bool]:
     """The name of the first output's loss, "" for none, and whether it takes logits."""
     if isinstance(model, str | Path):
