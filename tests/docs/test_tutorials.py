@@ -69,7 +69,8 @@ def test_a_raspberry_pi(tmp_path, tmp_path_factory, environment):
         server.config.read_text().replace("Host device", "Host pi")
     )
     try:
-        tutorial.run(PAGES / "raspberry-pi.md", tmp_path, environment | {"HOME": str(home)})
+        own = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        tutorial.run(PAGES / "raspberry-pi.md", tmp_path, environment | own)
     finally:
         server.stop()
 
