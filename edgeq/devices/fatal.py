@@ -6,6 +6,8 @@ more that are nearly equal add up to a sum that is shifted by more bits than the
 network with 1000 classes does both. An int8 DIV, in LiteRT's usual kernels too, ends the process
 where a divisor is 0.
 
+TensorFlow Lite Micro's kernel of a depthwise convolution reads a bias that is left out.
+
 All kernels trust some inputs that say which part of another is meant: where they are not constant,
 a place behind the end is read (tests/devices/test_fatal.py tries each). And scales of 0, or such
 that are very unlike, end in assertions on the way to a multiplier.
