@@ -17,6 +17,7 @@ from edgeq.compress.kernels import kernels_of, variable
 from edgeq.compress.network import Network, Step, load_network, read_network
 from edgeq.compress.result import Compression, size_of
 from edgeq.conversion.layer_kinds import activation_of, kind_of
+from edgeq.conversion.sources.keras_loss import keep_loss
 from edgeq.support.array import Array
 
 _LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"})
@@ -64,6 +65,7 @@ def equalize(model: str | Path | Any, *, trust: bool = False) -> Compression:
     warnings: tuple[str, ...] = ()
     if not pairs:
         warnings = ("Nothing to equalize: no layer's channels are read by one other layer alone.",)
+    keep_loss(result, model)
     return Compression(
         "equalize",
         result,

@@ -21,7 +21,7 @@ from edgeq.compress.training import (
     measure,
     some_of,
 )
-from edgeq.conversion.sources.keras_loss import outputs_by_loss
+from edgeq.conversion.sources.keras_loss import keep_loss, outputs_by_loss
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs, told
@@ -62,6 +62,7 @@ class Workspace:
     """A task with everything loaded.
 
     Attributes:
+        source: The file or the model that it came from.
         original: The model as it came, flat.
         teacher: The model to learn from.
         samples: Training data.
@@ -74,6 +75,7 @@ class Workspace:
         max_drop: Most that the held-out figure may lose.
     """
 
+    source: Any
     original: Any
     teacher: Any
     samples: Labelled
@@ -126,6 +128,7 @@ class Workspace:
             after = model if judged is None else judged
             quality = self.before, measure(after, self.judged_on, self.outputs)
             failures = tuple(failures_of(*quality, self.max_drop, held_out=self.held_out))
+        keep_loss(model, self.source)
         return Compression(
             method,
             model,
@@ -208,6 +211,7 @@ def begin(model: Any, task: Task, default: Training, *, trained: bool = True) ->
     if trained:
         check_trained(original, samples, _name(model, original), outputs)
     return Workspace(
+        model,
         original,
         teacher,
         samples,

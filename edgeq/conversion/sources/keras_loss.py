@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.conversion.sources.structures import leaves
+from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.metrics.outputs import LOGITS, PROBABILITIES, Outputs
 from edgeq.support.foreign import check_file
@@ -46,6 +47,29 @@ def _first_loss(model: str | Path | Any) -> tuple[str, bool]:
         return "", False
     given = [key or _maker_of(tensor) for key, tensor in leaves(_outputs_of(model))]
     return _named((found or {}).get("loss"), given[0] if given else "")
+
+
+def keep_loss(made: Any, source: str | Path | Any) -> None:
+    """Compile a model that was made of another with its first output's loss, where it is known.
+
+    What reads the made model, or a file of it, then takes its outputs for what they are. The
+    optimizer is one without a state: nobody trains with it, and no file grows by it.
+
+    Args:
+        made: A keras.Model.
+        source: The file or the model that it came from.
+    """
+    name, from_logits = _first_loss(source)
+    if _by_name(name, from_logits) is None:
+        return
+    keras = import_tensorflow()[1]
+    loss: Any = _snake(name)
+    if from_logits:
+        kind = "".join(word.capitalize() for word in loss.split("_"))
+        loss = keras.losses.get({"class_name": kind, "config": {"from_logits": True}})
+    # A name of its own: those that Keras gives count on, and would make each file another.
+    optimizer = keras.optimizers.SGD(name="sgd")
+    made.compile(optimizer=optimizer, loss=[loss, *[None] * (len(made.outputs) - 1)])
 
 
 def _outputs_of(model: Any) -> Any:
