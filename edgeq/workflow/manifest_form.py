@@ -105,7 +105,8 @@ def not_newer(
     mine = (content["sequence"], content["created"])
     if isinstance(than, str) and _DATE.fullmatch(text):
         _check_day(text)
-        fresh, what = content["created"] > text, text
+        # Of the same day is not after that day: the one to be refused may be of its morning.
+        fresh, what = content["created"][: len(text)] > text, text
     elif isinstance(than, str) and text.isascii() and text.isdecimal() and len(text) < 19:
         fresh, what = content["sequence"] > int(text), f"number {text}"
     elif Path(text).exists():

@@ -19,7 +19,7 @@ from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
 from edgeq.devices.registry import HERE, PATIENCE_S, machine_of, open_device, patient_address
 from edgeq.devices.remote.device import RemoteDevice
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 
 PREFIX = "group:"
 
@@ -71,7 +71,10 @@ def profile_devices(
         return profile_on(_patient(open_device(address)), model, how)
 
     def turn_of(address: str) -> str | None:
-        machine = machine_of(address)
+        try:
+            machine = machine_of(address)
+        except EdgeqError:
+            return None  # the measurement says what is wrong with the address
         # Behind a link they take turns by themselves, but a meter would count the others' work.
         return machine if machine == HERE or how.power is not None else None
 

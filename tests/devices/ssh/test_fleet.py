@@ -52,6 +52,14 @@ def test_one_failed_device_does_not_lose_the_others(server, models):
     assert [each.name for each in report.failed] == ["bad"]
 
 
+def test_an_address_that_cannot_be_read_does_not_lose_the_others(models):
+    members = [("bad", "ssh://"), ("gone", "nosuchname"), ("good", "local")]
+    bad, gone, good = profile_devices(models / "kws_int8.tflite", members, Measuring(FAST)).results
+    assert "is no SSH destination" in bad.error
+    assert "nosuchname" in gone.error
+    assert good.profile.measurement.latency_us.n == 10
+
+
 def test_the_command(server, models, cli):
     inventory.add("one", server.address)
     inventory.set_group("lab", ["one"])
