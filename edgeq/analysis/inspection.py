@@ -21,7 +21,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.model.graph import Graph, Op, Subgraph, Tensor, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.support.foreign import shaped_as
 from edgeq.support.result import Result
@@ -91,6 +91,7 @@ class Inspection(Result):
         target: What the C is for that arena and live bytes are of; "portable" for every core.
         optimize: What it is made for.
         problems: Why there is no generated C for this model.
+        warnings: What the figures do not tell, in sentences.
     """
 
     path: str
@@ -111,6 +112,7 @@ class Inspection(Result):
     outputs: tuple[TensorInfo, ...]
     ops: tuple[OpInfo, ...]
     tensors: tuple[TensorInfo, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq inspect`."""
@@ -179,6 +181,7 @@ def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspect
         outputs=tuple(tensors[index] for index in main.outputs),
         ops=ops,
         tensors=tensors,
+        warnings=of_one_signature(graph),
     )
 
 

@@ -23,7 +23,7 @@ from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from edgeq.frontend.silent import silent_bands_of
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, beside
@@ -163,7 +163,7 @@ def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
-            known = (*session.warnings, *silent_bands_of(options))
+            known = (*session.warnings, *silent_bands_of(options), *of_one_signature(plain))
             found = replace(found, warnings=[*found.warnings, *known])
             report = metered(session, device, how.power, profile_options) if how.power else None
         check_measured(found, options, Path(model))

@@ -41,6 +41,7 @@ from edgeq.report.account import (
 )
 from edgeq.report.delegates import delegate_lines
 from edgeq.report.units import in_bytes, in_macs
+from edgeq.support.terminal import say
 
 
 @click.command(epilog="Example: edgeq inspect kws_int8.tflite --target nucleo-f446re")
@@ -137,9 +138,7 @@ def inspect(
     if warnings is not None:
         console.print(f"{check_runtime}: {len(warnings) or 'no'} problems known")
         _show_lines(warnings, console)
-    if found.problems:
-        console.print("There is no generated C for this model:", style="yellow")
-        _show_lines(found.problems, console)
+    _show_problems(found, console)
 
 
 def _refuse(options: CompileOptions, runtime: str) -> None:
@@ -154,6 +153,14 @@ def _refuse(options: CompileOptions, runtime: str) -> None:
             hint="edgeq profile MODEL --on c --isa LEVEL measures one of a level",
         )
     refuse_budgets(options, runtime)
+
+
+def _show_problems(found: Inspection, console: Console) -> None:
+    for warning in found.warnings:
+        say(f"Warning: {warning}", err=True)
+    if found.problems:
+        console.print("There is no generated C for this model:", style="yellow")
+        _show_lines(found.problems, console)
 
 
 def _show_delegates(takes: Sequence[DelegateTake], console: Console) -> None:

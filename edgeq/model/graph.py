@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgeq.errors import UsageError
 from edgeq.model.stream import Stream
 from edgeq.model.tflite.metadata import ModelInfo
+from edgeq.support.text import visible_line
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -300,3 +301,14 @@ def at_signature(graph: Graph, key: str | None) -> Graph:
             hint=f"--signature {min(known)}" if known else "",
         )
     return replace(graph, entry=known[key])
+
+
+def of_one_signature(graph: Graph) -> tuple[str, ...]:
+    """A sentence for the figures of a model of which one of several signatures runs; or none."""
+    others = [each.key for each in graph.signatures if each.subgraph != graph.entry]
+    if not others:
+        return ()
+    mine = [each.key for each in graph.signatures if each.subgraph == graph.entry]
+    names = ", ".join(visible_line(key)[:100] for key in others[:10])
+    here = f"signature {visible_line(mine[0])[:100]}" if mine else "the first subgraph"
+    return (f"the model has several signatures; this is of {here}, nothing of {names}",)

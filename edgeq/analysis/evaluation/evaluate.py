@@ -34,7 +34,7 @@ from edgeq.model.arrays import (
     to_input,
     without_batch,
 )
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -186,7 +186,7 @@ def evaluate(
         kind = None if detection else output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph, data, reading, limit, metric)
 
-        arithmetic = dict.fromkeys(silent_bands_of(options))
+        arithmetic = dict.fromkeys((*silent_bands_of(options), *of_one_signature(plain)))
 
         def outputs_of(address: str) -> Samples:
             with open_judged(address, path, options, plain, reference=address != on) as session:

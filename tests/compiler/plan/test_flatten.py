@@ -198,6 +198,24 @@ def test_a_signature_must_be_named_where_several_differ(cli, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+def test_figures_of_one_of_several_signatures_say_so(cli, tmp_path):
+    model = two_signatures(tmp_path / "two.tflite")
+    np.save(tmp_path / "x.npy", np.zeros((1, 4), np.int8))
+    np.savez(tmp_path / "d.npz", x=np.zeros((2, 4), np.int8), y=np.zeros(2, np.int64))
+    words = [
+        ["inspect", model],
+        ["run", model, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy"],
+        ["verify", model, "--on", "c", "-n", "2"],
+        ["profile", model, "-n", "2", "--no-ops"],
+        ["evaluate", model, "--data", tmp_path / "d.npz"],
+    ]
+    for command in words:
+        done = cli(*command)
+        assert done.code == 0, done.err
+        said = " ".join((done.out + done.err).split())
+        assert "several signatures; this is of signature up, nothing of down" in said
+
+
 def test_a_model_compiled_for_an_accelerator_is_named_as_such():
     tensors = [TensorSpec((8,), "uint8", data=np.zeros(8)), i8(1, 4), i8(1, 2)]
     model = build([SubgraphSpec(tensors, [OpSpec("ethos-u", [0, 1], [2])], [1], [2])])
