@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from edgeq.devices.address import SCHEMES, PasswordGiven, parse_address
 from edgeq.devices.inventory_text import changed_text
@@ -176,6 +177,7 @@ def add(name: str, address: str, groups: Iterable[str] = ()) -> None:
         _check_name(each)
     if parse_address(address).scheme == "name":
         raise UsageError(f"'{address}' is itself a name.", hint="an address such as ssh://pi@host")
+    address = _from_anywhere(address)
     with alone(path()):
         inventory = read_inventory()
         if inventory.devices.get(name, address) != address:
@@ -186,6 +188,21 @@ def add(name: str, address: str, groups: Iterable[str] = ()) -> None:
             for group in wanted
         }
         _write(Inventory({**inventory.devices, name: address}, {**inventory.groups, **more}))
+
+
+def _from_anywhere(address: str) -> str:
+    """An address whose files are the same ones whatever the current folder is."""
+    body, mark, options = address.partition("?")
+    return body + mark + "&".join(_absolute(option) for option in options.split("&"))
+
+
+def _absolute(option: str) -> str:
+    key, mark, value = option.partition("=")
+    file = Path(unquote(value))
+    if key not in ("config", "program") or not value or file.is_absolute():
+        return option
+    # What is not a file here may be a program on the device.
+    return f"{key}{mark}{quote(str(file.absolute()))}" if file.is_file() else option
 
 
 def remove(name: str) -> None:

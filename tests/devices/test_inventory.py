@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from edgeq.devices import inventory
+from edgeq.devices.address import parse_address
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 
@@ -29,6 +30,21 @@ def test_names_and_groups():
     assert [name for name, _ in inventory.members("lab")] == ["phone", "local"]
     inventory.set_group("lab", [])
     assert inventory.read_inventory().groups == {}
+
+
+def test_files_of_an_address_are_the_same_from_every_folder(tmp_path, monkeypatch):
+    (folder := tmp_path / "a+b ü").mkdir()
+    (folder / "lab config").write_text("")
+    monkeypatch.chdir(folder)
+    inventory.add("pi", "ssh://pi@h?threads=2&config=lab config&program=benchmark_model&cpu=1")
+    monkeypatch.chdir(tmp_path)
+    query = parse_address(inventory.resolve("pi")).query
+    assert query == {
+        "threads": "2",
+        "config": str(folder / "lab config"),
+        "program": "benchmark_model",  # none of that name is here
+        "cpu": "1",
+    }
 
 
 def test_a_name_in_a_group_may_have_options():
