@@ -18,6 +18,7 @@ from edgeq.cli.shared.common import (
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
+from edgeq.devices.registry import address_of
 from edgeq.report.units import seconds
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
@@ -145,9 +146,10 @@ def show_tuning(result: Tuning) -> None:
     """Print the front, and what to take."""
     from rich.table import Table
 
-    timed = result.best.cycles is None
-    headings = ("", "candidate", result.metric, "flash", "RAM", "us" if timed else "cycles")
-    table = Table(*headings, box=None)
+    time = "us"
+    if result.best.cycles is not None:
+        time = "cycles" if address_of(result.device).scheme == "serial" else "cycles (estimated)"
+    table = Table("", "candidate", result.metric, "flash", "RAM", time, box=None)
     for column in table.columns[2:]:
         column.justify = "right"
     for trial in result.front:
