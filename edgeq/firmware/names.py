@@ -45,7 +45,7 @@ _TYPESCRIPT_TYPES = """
     Event Float32Array Float64Array Function Infinity Int16Array Int32Array Int8Array Intl JSON
     LoadOptions Map Math NaN Number Object Partial Pick Promise PromiseLike Proxy RangeError
     Readonly Record Reflect RegExp Set String Symbol TextDecoder TypeError URL Uint16Array
-    Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakSet WebAssembly Worker"""
+    Uint32Array Uint8Array Uint8ClampedArray Vectors WeakMap WeakSet WebAssembly Worker"""
 _C_MACROS = "BUFSIZ EOF FILE NULL RAND_MAX"
 _TYPES = frozenset(
     f"{_SWIFT_TYPES} {_KOTLIN_TYPES} {_PYTHON_TYPES} {_TYPESCRIPT_TYPES} {_C_MACROS}".split()

@@ -2,6 +2,7 @@
 
 import builtins
 import keyword
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from edgeq.compiler.compilation import generate
 from edgeq.compiler.options import CompileOptions
 from edgeq.firmware.create import read_project
 from edgeq.firmware.names import class_title, project_name
+from edgeq.support.resources import resource_dir
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build, single_op
 from tests.oracle.check import WARNINGS
 from tests.tools import need
@@ -90,6 +92,13 @@ def test_classes_hide_no_type_of_their_language():
     for name in dir(builtins):
         if name[0].isupper():
             assert class_title(name) == f"Model{name}"
+
+
+def test_classes_hide_no_type_of_the_project_itself():
+    types = (resource_dir("firmware_templates") / "web/index.d.ts").read_text()
+    names = re.findall(r"^export (?:interface|type) (\w+)", types, re.MULTILINE)
+    assert len(names) > 3
+    assert [name for name in names if class_title(name) == name] == []
 
 
 def test_wheels_shadow_no_package_of_python():
