@@ -7,6 +7,7 @@ The compiler is $CC or cc. {{ name | upper }}_LIBRARY=FILE takes a library that 
 import os
 import shlex
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -14,10 +15,23 @@ from pathlib import Path
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
+def _machine(file):
+    """Word size, byte order and processor of an ELF file; nothing of others."""
+    head = Path(file).open("rb").read(20)
+    return (head[4:6], head[18:20]) if head[:4] == b"\x7fELF" else None
+
+
 class CustomBuildHook(BuildHookInterface):
     def initialize(self, version, build_data):
         library = os.environ.get("{{ name | upper }}_LIBRARY") or self._compiled()
-        platform = os.environ.get("{{ name | upper }}_PLATFORM") or sysconfig.get_platform()
+        platform = os.environ.get("{{ name | upper }}_PLATFORM")
+        if not platform:
+            platform = sysconfig.get_platform()
+            if _machine(library) != _machine(sys.executable):
+                raise SystemExit(
+                    f"The library is for other machines than this one ({platform}): "
+                    "{{ name | upper }}_PLATFORM=linux_aarch64, or whichever it is for, names them."
+                )
         build_data["tag"] = "py3-none-" + platform.replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False
         build_data["force_include"][library] = "{{ name }}/lib{{ name }}.so"

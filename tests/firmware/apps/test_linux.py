@@ -162,6 +162,23 @@ def public_names(installed):
     return set(re.findall(r"^[a-z][\w ]*[ *](\w+)\([^;{]*\);", text, re.MULTILINE))
 
 
+def test_a_library_for_other_machines_is_no_wheel_for_this_one(project, tmp_path):
+    here = Path(sys.executable).read_bytes()[:20]
+    other = tmp_path / "other.so"
+    other.write_bytes(here[:18] + (b"\xb7\0" if here[18:] != b"\xb7\0" else b"\x3e\0"))
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
+    given = os.environ | {"NET_LIBRARY": str(other)}
+    ask = dict(cwd=project, capture_output=True, text=True, check=False)
+    refused = subprocess.run(command, env=given, **ask)
+    assert refused.returncode != 0
+    assert "NET_PLATFORM=" in refused.stderr
+    made = subprocess.run(command, env=given | {"NET_PLATFORM": "linux_riscv64"}, **ask)
+    assert made.returncode == 0, made.stderr
+    assert [wheel.name for wheel in (tmp_path / "dist").iterdir()] == [
+        "net-1.0.0-py3-none-linux_riscv64.whl"
+    ]
+
+
 def test_one_wheel(project, tflm_bytes, models, tmp_path):
     """As `python -m build` makes it, without an environment of its own."""
     run(sys.executable, "-m", "build", "--no-isolation", "-o", tmp_path / "dist", cwd=project)
