@@ -168,7 +168,7 @@ def test_a_library_for_other_machines_is_no_wheel_for_this_one(project, tmp_path
     other.write_bytes(here[:18] + (b"\xb7\0" if here[18:] != b"\xb7\0" else b"\x3e\0"))
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
     given = os.environ | {"NET_LIBRARY": str(other)}
-    ask = dict(cwd=project, capture_output=True, text=True, check=False)
+    ask = {"cwd": project, "capture_output": True, "text": True, "check": False}
     refused = subprocess.run(command, env=given, **ask)
     assert refused.returncode != 0
     assert "NET_PLATFORM=" in refused.stderr
