@@ -41,6 +41,7 @@ _GRAPH = {
 _BLOCK = {
     "name": _TEXT, "offset": _NUMBER, "bytes": _NUMBER, "first": _NUMBER, "last": _NUMBER,
 }  # fmt: skip
+_SOURCE = {"core": _TEXT, "note": _TEXT}
 _RESULT: dict[str, Any] = {
     "edgeq": _TEXT,
     "device": {"address": _TEXT, "cpu": _TEXT, "runtime": _TEXT, "runtime_version": _TEXT},
@@ -52,7 +53,13 @@ _RESULT: dict[str, Any] = {
     "ops": [_OP],
     "warnings": [_TEXT],
     "kinds": {_EVERY: _TEXT},
-    "provenance": {"compiler": _TEXT, "flags": [_TEXT], "clock_hz": _NUMBER},
+    "provenance": {
+        **_SOURCE,
+        "compiler": _TEXT,
+        "flags": [_TEXT],
+        "clock_hz": _NUMBER,
+        "figures": {_EVERY: _SOURCE},
+    },
     "output_sha256": _TEXT,
     "limits": [_LIMIT],
     "graph": _GRAPH,

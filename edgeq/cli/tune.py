@@ -19,6 +19,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
 from edgeq.report.units import seconds
+from edgeq.support.figures import score_text
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
@@ -128,9 +129,9 @@ def tune(
 def _score(trial: Trial) -> str:
     """The score with its 95 % interval."""
     if trial.score_interval is None:
-        return f"{trial.score:.4f}"
-    low, high = trial.score_interval
-    return f"{trial.score:.4f} ({low:.3f}-{high:.3f})"
+        return score_text(trial.score)
+    low, high = (score_text(end, digits=3) for end in trial.score_interval)
+    return f"{score_text(trial.score)} ({low}-{high})"
 
 
 def _time(trial: Trial) -> str:
@@ -163,7 +164,7 @@ def show_tuning(result: Tuning) -> None:
     failed = sum(bool(trial.error) for trial in result.trials)
     say(
         f"{len(result.trials)} candidates tried in {seconds(result.seconds)}, "
-        f"{failed} not possible; float {result.real:.4f}"
+        f"{failed} not possible; float {score_text(result.real)}"
     )
     if not result.met:
         say("Nothing keeps to all limits. What comes nearest:")

@@ -16,7 +16,7 @@ from edgeq.report.pictures import front_picture, pictures, suspects
 from edgeq.report.policy import TEMPLATES, asset, embedded, policy, trial_script
 from edgeq.report.trial import Trial, trial_facts
 from edgeq.report.units import latency_name
-from edgeq.support.figures import KINDS, MEANINGS
+from edgeq.support.figures import KINDS, MEANINGS, mark_in, score_text
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
 from edgeq.support.text import visible
@@ -41,6 +41,7 @@ def _template() -> Any:
     environment.filters["number"] = _number
     environment.globals["latency_name"] = latency_name
     environment.globals["said"] = _said
+    environment.globals["mark_in"] = mark_in
     for reads in (op_numbers, op_layer, op_time, op_share):
         environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")
@@ -52,7 +53,7 @@ def _said(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _number(value: Any, digits: int = 4) -> str:
+def _number(value: Any) -> str:
     """A figure for people: thousands separated, floats short, a dash for null."""
     if value is None:
         return "–"
@@ -64,7 +65,7 @@ def _number(value: Any, digits: int = 4) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
+    return f"{value:.4g}" if abs(value) >= 1 else score_text(value)
 
 
 def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None = None) -> str:

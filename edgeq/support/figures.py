@@ -89,14 +89,38 @@ def figure(
     return Figure(value, kind if value is not None else "unknown", unit, provenance)
 
 
+def score_text(value: float, sign: str = "", digits: int = 4) -> str:
+    """What a model is worth: digits behind the point, or the first ones of what those do not show.
+
+    Args:
+        value: The metric's value, or a difference.
+        sign: "+" for one that always has a sign.
+        digits: How many.
+    """
+    shown = not value or abs(value) >= 10.0 ** (1 - digits)
+    return f"{value:{sign}.{digits}f}" if shown else f"{value:{sign}.3g}"
+
+
 def mark(found: Figure) -> str:
     """What a reader has to know of a figure's kind; empty for one of the target itself."""
     if found.kind == "measured":
         return ""
     if found.kind == "stand-in":
-        return f" (stand-in: {found.provenance.core})"
+        core = found.provenance.core
+        return f" (stand-in: {core})" if core else " (stand-in)"
     unchecked = ", unchecked" if "unchecked" in found.provenance.note else ""
     return f" ({found.kind}{unchecked})"
+
+
+def mark_in(result: Mapping[str, Any], path: str) -> str:
+    """The same of a figure in JSON, by its path: what `beside` has put beside it."""
+    kind = (result.get("kinds") or {}).get(path, "unknown")
+    if kind not in KINDS or kind == "unknown":
+        return ""
+    source = result.get("provenance") or {}
+    own = (source.get("figures") or {}).get(path) or {}
+    core, note = (own.get(name, source.get(name)) for name in ("core", "note"))
+    return mark(Figure(None, kind, "", Provenance(core=core, note=note or "")))
 
 
 def can_satisfy(kind: Kind, *, accept_stand_in: bool = False, timed_only: bool = False) -> bool:

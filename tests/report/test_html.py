@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from edgeq.analysis.comparison.profiles import compare_profiles
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.report.html import combine, render
 from edgeq.report.overview import overview
@@ -238,10 +239,30 @@ def test_kinds_are_marked_and_explained():
 
 def test_time_at_a_clock_is_of_the_kind_of_its_cycles():
     marked = {
-        **PROFILE, "kinds": {"cycles": "stand-in"}, "provenance": {"clock_hz": 1_000_000},
+        **PROFILE, "kinds": {"cycles": "stand-in"},
+        "provenance": {"clock_hz": 1_000_000, "core": "<m4>"},
     }  # fmt: skip
     page = render(combine([("p.json", marked)]))
-    assert 'at 1 MHz <span class="kind">(stand-in)</span>' in page
+    assert 'at 1 MHz <span class="kind">(stand-in: &lt;m4&gt;)</span>' in page
+
+
+def test_what_nobody_checked_is_unchecked_in_every_table():
+    """The terminal said so, and which core stands in; pages and comparisons did not."""
+    marked = {
+        **PROFILE, "kinds": {"cycles": "estimated", "instructions": "stand-in"},
+        "provenance": {"core": "m3", "figures": {"cycles": {"note": "unchecked: nobody knows"}}},
+    }  # fmt: skip
+    rows = [{"name": "a", "address": "sim:cortex-m3", "error": None, "profile": marked}]
+    group = {"edgeq": "1", "group": "lab", "results": rows}
+    page = render(
+        combine([("p.json", marked), ("q.json", other(marked, "n", "cd")), ("g.json", group)])
+    )
+    assert page.count("2,000 (estimated, unchecked)") == 1
+    assert page.count('<span class="kind">(estimated, unchecked)</span>') == 4
+    assert page.count("(stand-in: m3)") == 3
+    found = compare_profiles(marked, marked)
+    assert found.marked("cycles") == (" (estimated, unchecked)",) * 2
+    assert found.marked("instructions") == (" (stand-in: m3)",) * 2
 
 
 def test_a_limit_says_of_which_kind_its_figure_is_and_why_it_is_missed():
@@ -304,6 +325,22 @@ def test_of_an_error_the_smaller_one_is_the_best():
 
     page = render(combine([judged("near", "1", 0.5), judged("far", "2", 0.75)]))
     assert re.findall(r'class="n best">([\d.]+)', page) == ["0.5000"]
+
+
+def test_of_a_small_error_the_first_digits_are_shown():
+    """Two models of 0.000012 and 0.000038 had 0.0000 both."""
+    small = {k: v for k, v in EVALUATION.items() if k not in ("accuracy", "confusion")}
+    small |= {"metric": "mae", "larger_is_better": False, "interval": [0.00001, 0.0023]}
+    found = [
+        (f"{name}.json", {**other(PROFILE, name, name), "cycles": cycles})
+        for name, cycles in (("a", 1), ("b", 2))
+    ]
+    found += [(f"e{name}.json", {**other(small, name, name), "mae": mae})
+              for name, mae in (("a", 1.2e-5), ("b", 3.8e-5))]  # fmt: skip
+    page = render(combine(found))
+    assert page.count("1.2e-05") == 5 and page.count("3.8e-05") == 5
+    assert "1e-05 to 0.0023" in page
+    assert "0.0000" not in page
 
 
 def test_a_disturbed_run_says_so_and_is_compared_with_nothing():

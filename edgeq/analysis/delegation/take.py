@@ -170,10 +170,8 @@ def _given(graph: Subgraph, found: Delegate, own: set[int]) -> list[tuple[int, .
 
 def _float_ends(graph: Subgraph) -> Iterator[int]:
     """The ops that make integers of the model's float inputs."""
-    for index, op in enumerate(graph.ops):
-        if op.name == "QUANTIZE" and op.inputs[0] in graph.inputs:
-            if graph.tensors[op.inputs[0]].dtype == "float32":
-                yield index
+    floats = {index for index in graph.inputs if graph.tensors[index].dtype == "float32"}
+    yield from (op.index for op in graph.ops if op.name == "QUANTIZE" and op.inputs[0] in floats)
 
 
 def _between(graph: Subgraph, own: set[int]) -> Iterator[int]:

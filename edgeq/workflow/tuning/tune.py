@@ -17,6 +17,7 @@ from edgeq.devices.address import is_emulated, parse_address
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.metrics.base import Score
+from edgeq.support.figures import score_text
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import write_results
 from edgeq.support.progress import stage
@@ -275,7 +276,7 @@ class _Search:
         stage(f"{done}: {trial.candidate.key}: {trial.error or self._figures(trial)}")
 
     def _figures(self, trial: Trial) -> str:
-        return f"{trial.score:.4f}, flash {trial.flash_bytes:,}, RAM {trial.ram_bytes:,}"
+        return f"{score_text(trial.score)}, flash {trial.flash_bytes:,}, RAM {trial.ram_bytes:,}"
 
     def _tell(self, asked: Any, trial: Trial | None) -> None:
         if trial is None or trial.error:
