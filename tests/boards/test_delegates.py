@@ -139,7 +139,7 @@ def test_nnapi_grows_with_its_api_level(models):
 
 
 def test_a_quantized_model_with_float_ends():
-    """The Edge TPU's compiler leaves what turns the ends to the CPU, and takes what lies between."""
+    """The compiler of the Edge TPU leaves what turns the ends to the CPU, and takes the rest."""
     shape = (1, 4, 4, 4)
     tensors = [
         TensorSpec(shape, "float32"), TensorSpec(shape, "int8", 0.05, 0),
