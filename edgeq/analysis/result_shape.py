@@ -41,7 +41,7 @@ _GRAPH = {
 _BLOCK = {
     "name": _TEXT, "offset": _NUMBER, "bytes": _NUMBER, "first": _NUMBER, "last": _NUMBER,
 }  # fmt: skip
-_SOURCE = {"core": _TEXT, "note": _TEXT}
+_SOURCE = {"core": _TEXT, "note": _TEXT, "clock_hz": _NUMBER}
 _RESULT: dict[str, Any] = {
     "edgeq": _TEXT,
     "device": {"address": _TEXT, "cpu": _TEXT, "runtime": _TEXT, "runtime_version": _TEXT},
@@ -57,7 +57,6 @@ _RESULT: dict[str, Any] = {
         **_SOURCE,
         "compiler": _TEXT,
         "flags": [_TEXT],
-        "clock_hz": _NUMBER,
         "figures": {_EVERY: _SOURCE},
     },
     "output_sha256": _TEXT,
@@ -74,6 +73,10 @@ _RESULT: dict[str, Any] = {
     "classes": [_TEXT],
     "file_bytes": _NUMBER,
     "float_bytes": _NUMBER,
+    "latency_ms": _NUMBER,
+    "energy_uj": _NUMBER,
+    "average_power_uw": _NUMBER,
+    "battery_life_h": _NUMBER,
 }
 _RESULT |= {
     "profile": _RESULT,

@@ -183,7 +183,8 @@ def page(
 
 
 def _kinds(section: Mapping[str, Any]) -> set[str]:
-    return {kind for found in section["profiles"] for kind in (found.get("kinds") or {}).values()}
+    results = [*section["profiles"], *[{"kinds": section.get("there_kinds")}]]
+    return {kind for found in results for kind in (found.get("kinds") or {}).values()}
 
 
 def _title(page: Mapping[str, Any]) -> str:

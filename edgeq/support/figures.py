@@ -112,15 +112,27 @@ def mark(found: Figure) -> str:
     return f" ({found.kind}{unchecked})"
 
 
-def mark_in(result: Mapping[str, Any], path: str) -> str:
-    """The same of a figure in JSON, by its path: what `beside` has put beside it."""
-    kind = (result.get("kinds") or {}).get(path, "unknown")
-    if kind not in KINDS or kind == "unknown":
-        return ""
+def figure_in(result: Mapping[str, Any], path: str, unit: str = "") -> Figure:
+    """A figure of JSON with what `beside` has put beside it, by its path.
+
+    Args:
+        result: The JSON.
+        path: Of the figure; one that lies deeper has no value here.
+        unit: Its unit, which JSON has in the name.
+    """
+    kind = (result.get("kinds") or {}).get(path)
     source = result.get("provenance") or {}
-    own = (source.get("figures") or {}).get(path) or {}
-    core, note = (own.get(name, source.get(name)) for name in ("core", "note"))
-    return mark(Figure(None, kind, "", Provenance(core=core, note=note or "")))
+    own = {**source, **((source.get("figures") or {}).get(path) or {})}
+    found = Provenance(
+        core=own.get("core"), clock_hz=own.get("clock_hz"), note=own.get("note") or ""
+    )
+    return Figure(result.get(path), kind if kind in KINDS else "unknown", unit, found)
+
+
+def mark_in(result: Mapping[str, Any], path: str) -> str:
+    """What a reader has to know of the kind of a figure of JSON, as `mark` says it."""
+    found = figure_in(result, path)
+    return "" if found.kind == "unknown" else mark(found)
 
 
 def can_satisfy(kind: Kind, *, accept_stand_in: bool = False, timed_only: bool = False) -> bool:

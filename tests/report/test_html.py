@@ -246,6 +246,25 @@ def test_time_at_a_clock_is_of_the_kind_of_its_cycles():
     assert 'at 1 MHz <span class="kind">(stand-in: &lt;m4&gt;)</span>' in page
 
 
+def test_a_deployment_says_what_an_inference_takes_on_its_target():
+    """The page had the latency and the energy on the board where limits were set for them only."""
+    result = {
+        **PROFILE, "limits": [], "verify": [], "profile": PROFILE, "target": "<board>",
+        "latency_ms": 12.5, "energy_uj": 3.25, "battery_life_h": None,
+        "kinds": {"latency_ms": "stand-in", "energy_uj": "estimated"},
+        "provenance": {
+            "core": "m4", "clock_hz": 16_000_000, "note": "m4 stands in for <m33>",
+            "figures": {"energy_uj": {"note": "of the chip alone"}},
+        },
+    }  # fmt: skip
+    page = render(combine([("deploy.json", result)]))
+    assert "<h2>On &lt;board&gt;</h2>" in page
+    assert "12.5 ms (stand-in: m4), at 16 MHz, m4 stands in for &lt;m33&gt;" in page
+    assert "3.25 µJ (estimated), at 16 MHz, of the chip alone" in page
+    assert "battery" not in page
+    assert "of another core or machine" in page
+
+
 def test_what_nobody_checked_is_unchecked_in_every_table():
     """The terminal said so, and which core stands in; pages and comparisons did not."""
     marked = {
