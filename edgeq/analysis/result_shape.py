@@ -75,6 +75,8 @@ _RESULT: dict[str, Any] = {
     "float_bytes": _NUMBER,
     "latency_ms": _NUMBER,
     "energy_uj": _NUMBER,
+    "busy_power_w": _NUMBER,
+    "idle_power_w": _NUMBER,
     "average_power_uw": _NUMBER,
     "battery_life_h": _NUMBER,
 }

@@ -10,13 +10,11 @@ from typing import Any
 from edgeq.analysis.result_shape import group_rows
 from edgeq.conversion.sources.formats import is_float_file
 from edgeq.errors import EdgeqError
-from edgeq.report.account import NAMES, at_clock
 from edgeq.report.fleet import fleet_of
-from edgeq.support.figures import figure_in
+from edgeq.report.written import UNITS, written
 
 MADE_BY = "edgeq profile MODEL --json > profile.json"
 
-_THERE = {"latency_ms": "ms", "energy_uj": "uJ", "average_power_uw": "uW", "battery_life_h": "h"}
 _DEPLOYED = ("target", "limits", "diagnosis", "memory", "graph", "layers", "conversion")
 
 
@@ -170,7 +168,8 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section.update({key: result.get(key) for key in _DEPLOYED if result.get(key)})
         section["limits"] = result["limits"]
         section["remarks"] = _remarks(result)
-        section["there"], section["there_kinds"] = _there(result), result.get("kinds")
+        section["there"] = written(result, UNITS)
+        section["there_kinds"] = result.get("kinds")
         section["verify"] += result["verify"]
         found = result.get("evaluation") or {}
         section["evaluations"] += [
@@ -195,12 +194,6 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section["verify"].append(result)
     else:
         raise EdgeqError("this is no result of edgeq.", where, MADE_BY)
-
-
-def _there(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What an inference takes on the target itself: name and value of what is known."""
-    found = ((path, figure_in(result, path, unit)) for path, unit in _THERE.items())
-    return [(NAMES[path], at_clock(each)) for path, each in found if each.value is not None]
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeq.analysis.energy.figures import ENERGY_FIGURES
 from edgeq.errors import EdgeqError
+from edgeq.report.written import written
 from edgeq.support.figures import mark_in
 
 _KINDS = ("profile", "evaluation", "verification", "facts")
@@ -79,6 +81,7 @@ def _profile_cells(found: Mapping[str, Any]) -> dict[str, Any]:
         f"{name.replace('_', ' ')}, bytes": _marked(value, mark_in(found, f"memory_bytes.{name}"))
         for name, value in memory.items()
     }
+    cells |= dict(written(found, ENERGY_FIGURES, more=False))
     digest = found.get("output_sha256")
     cells["outputs, SHA-256"] = f"{str(digest)[:12]}…" if digest else None
     cells["valid"] = "yes" if found.get("valid") else "no: " + "; ".join(_texts(found))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from edgeq.analysis.energy.figures import ENERGY_FIGURES
 from edgeq.analysis.result_shape import check_shape, larger_is_better
 from edgeq.report.combine import MADE_BY, combine, section_of
 from edgeq.report.graph import graph_rows
@@ -16,6 +17,7 @@ from edgeq.report.pictures import front_picture, pictures, suspects
 from edgeq.report.policy import TEMPLATES, asset, embedded, policy, trial_script
 from edgeq.report.trial import Trial, trial_facts
 from edgeq.report.units import latency_name
+from edgeq.report.written import written
 from edgeq.support.figures import KINDS, MEANINGS, mark_in, score_text
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
@@ -42,6 +44,7 @@ def _template() -> Any:
     environment.globals["latency_name"] = latency_name
     environment.globals["said"] = _said
     environment.globals["mark_in"] = mark_in
+    environment.globals["energy_of"] = lambda found: written(found, ENERGY_FIGURES)
     for reads in (op_numbers, op_layer, op_time, op_share):
         environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")

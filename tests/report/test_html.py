@@ -265,6 +265,23 @@ def test_a_deployment_says_what_an_inference_takes_on_its_target():
     assert "of another core or machine" in page
 
 
+def test_energy_is_on_pages_of_profiles_and_groups():
+    """What a meter had measured was on no page."""
+    marked = {
+        **PROFILE, "energy_uj": 820.0, "busy_power_w": 2.5, "battery_life_h": 99.0,
+        "kinds": {"energy_uj": "measured", "busy_power_w": "measured",
+                  "battery_life_h": "estimated"},
+        "provenance": {"note": "by the <meter>"},
+    }  # fmt: skip
+    rows = [{"name": "a", "address": "ssh://pi", "error": None, "profile": marked}]
+    group = {"edgeq": "1", "group": "lab", "results": rows}
+    page = render(combine([("p.json", marked), ("g.json", group)]))
+    assert "820 µJ, by the &lt;meter&gt;<" in page and ">820 µJ<" in page
+    assert "2.5 W, by the &lt;meter&gt;<" in page and ">2.5 W<" in page
+    assert ">99 h (estimated)<" in page
+    assert "power at rest" not in page
+
+
 def test_what_nobody_checked_is_unchecked_in_every_table():
     """The terminal said so, and which core stands in; pages and comparisons did not."""
     marked = {
