@@ -4,10 +4,14 @@ import json
 import re
 
 import pytest
+from markupsafe import escape
 
 from edgeq.analysis.comparison.profiles import compare_profiles
+from edgeq.analysis.delegation.take import delegates
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.report.delegates import delegate_lines
 from edgeq.report.html import combine, render
+from edgeq.report.html import page as full_page
 from edgeq.report.overview import overview
 from edgeq.report.write import write_report
 
@@ -263,6 +267,22 @@ def test_a_deployment_says_what_an_inference_takes_on_its_target():
     assert "3.25 µJ (estimated), at 16 MHz, of the chip alone" in page
     assert "battery" not in page
     assert "of another core or machine" in page
+
+
+def test_a_deployment_says_what_delegates_take(models):
+    """They stood on the terminal and in deploy.json alone."""
+    took = delegates(models / "kws_int8.tflite", names=["xnnpack", "nnapi"])
+    saved = [each.to_json() for each in took]
+    saved[0]["title"] = "<XNN>"
+    result = {**PROFILE, "limits": [], "verify": [], "profile": PROFILE, "delegates": saved}
+    page = render(combine([("deploy.json", result)]))
+    assert "&lt;XNN&gt;, the CPU, by its SIMD units (measured" in page
+    for take in took:
+        lines = [str(escape(line)) for line in delegate_lines(take)]
+        assert "\n".join(lines[1:]) in page
+    broken = {**result, "delegates": [{"refused": [3]}]}
+    with pytest.raises(EdgeqError, match="this is no result of edgeq"):
+        full_page([("deploy.json", broken)])
 
 
 def test_energy_is_on_pages_of_profiles_and_groups():
