@@ -19,7 +19,7 @@ from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
 from edgeq.report.units import seconds
-from edgeq.support.figures import score_text
+from edgeq.support.figures import mark, score_text
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
@@ -147,7 +147,8 @@ def show_tuning(result: Tuning) -> None:
     from rich.table import Table
 
     timed = result.best.cycles is None
-    headings = ("", "candidate", result.metric, "flash", "RAM", "us" if timed else "cycles")
+    said = "" if result.cycles.kind == "unknown" else mark(result.cycles)
+    headings = ("", "candidate", result.metric, "flash", "RAM", "us" if timed else f"cycles{said}")
     table = Table(*headings, box=None)
     for column in table.columns[2:]:
         column.justify = "right"

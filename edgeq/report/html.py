@@ -101,6 +101,7 @@ def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None =
     style, scripts = asset("page.css"), _scripts(page)
     wasm = any(section["trial"] for section in page["sections"])
     used = {kind for section in page["sections"] for kind in _kinds(section)}
+    used |= {kind for each in page["searches"] for kind in (each.get("kinds") or {}).values()}
     import jinja2
 
     try:
@@ -186,7 +187,7 @@ def page(
 
 
 def _kinds(section: Mapping[str, Any]) -> set[str]:
-    results = [*section["profiles"], *[{"kinds": section.get("there_kinds")}]]
+    results = [*section["profiles"], {"kinds": section.get("there_kinds")}]
     return {kind for found in results for kind in (found.get("kinds") or {}).values()}
 
 

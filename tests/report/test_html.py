@@ -8,12 +8,14 @@ from markupsafe import escape
 
 from edgeq.analysis.comparison.profiles import compare_profiles
 from edgeq.analysis.delegation.take import delegates
+from edgeq.analysis.kinds import cycles_at
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.report.delegates import delegate_lines
 from edgeq.report.html import combine, render
 from edgeq.report.html import page as full_page
 from edgeq.report.overview import overview
 from edgeq.report.write import write_report
+from edgeq.support.figures import beside
 
 PROFILE = {
     "edgeq": "1.0",
@@ -227,8 +229,13 @@ SEARCH = {
 def test_a_search_shows_its_front():
     page = render(combine([("tune.json", SEARCH)]))
     assert "Search on sim:cortex-m4" in page
+    assert '<th class="n">cycles</th>' in page
     assert "int8" in page and "&lt;int4&gt;" in page and "<int4>" not in page
     assert page.count("<circle") == 2
+    page = render(combine([("tune.json", SEARCH | beside({"cycles": cycles_at("sim:cortex-m3")}))]))
+    assert 'cycles <span class="kind">(estimated, unchecked)</span></th>' in page
+    assert "computed from counts and documents" in page
+    assert cycles_at("c").kind == "measured"
 
 
 def test_kinds_are_marked_and_explained():

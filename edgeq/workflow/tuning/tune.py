@@ -11,13 +11,14 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import refuse_chance
+from edgeq.analysis.kinds import cycles_at
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.metrics.base import Score
-from edgeq.support.figures import score_text
+from edgeq.support.figures import Figure, beside, score_text
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import write_results
 from edgeq.support.progress import stage
@@ -32,6 +33,7 @@ from edgeq.workflow.tuning.trial import DeviceFailure, Problem, Trial, make_mode
 from edgeq.workflow.tuning.workers import Workers, open_workers
 
 _MOST_REPEATS = 50
+_UNKNOWN = Figure(None, "unknown", "cycles")
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +52,7 @@ class Tuning(Result):
         device: Address that was profiled on.
         seconds: How long this run took.
         warnings: What the user should know, in sentences.
+        cycles: What kind of figure the trials' cycles are; it has no value.
     """
 
     output: Path
@@ -64,6 +67,7 @@ class Tuning(Result):
     seconds: float
     warnings: tuple[str, ...] = ()
     larger_is_better: bool = True
+    cycles: Figure = _UNKNOWN
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq tune`, and of tune.json."""
@@ -84,6 +88,7 @@ class Tuning(Result):
             "trials": [row(trial) for trial in self.trials],
             "seconds": round(self.seconds, 1),
             "warnings": list(self.warnings),
+            **beside({"cycles": self.cycles}),
         }
 
 
@@ -179,6 +184,7 @@ def tune(
         time.monotonic() - started,
         (*problem.notes, *_warnings(bounds, problem, best, real), *_disturbed(done, on)),
         real.larger_is_better,
+        _UNKNOWN if best.cycles is None else cycles_at(on),
     )
     text = json_text(result.to_json()) + "\n"
     write_results({folder / RESULT: text, folder / BEST: content}, force=ours)

@@ -196,6 +196,7 @@ def test_a_latency_is_cycles_at_the_board_s_clock(net, tmp_path, cli, monkeypatc
     other = cli(*args)
     assert other.code == 1 and "belongs to another search: device differ" in other.err
     assert missed.json["best"]["cycles"] > 180
+    assert missed.json["kinds"] == {"cycles": "estimated"}
 
 
 @pytest.mark.slow
