@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from edgeq.devices.address import is_emulated
+from edgeq.boards.target import load_target
+from edgeq.devices.address import is_emulated, parse_address
 from edgeq.devices.base import Measurement
+from edgeq.devices.sim.accuracy import accuracy_note
 from edgeq.support.figures import Figure, Kind, Provenance, figure, weakest
 
 # Of the parts of RAM only the stack has to be seen at work; the others stand in the image.
@@ -59,6 +61,20 @@ def figures_of(found: Measurement) -> dict[str, Figure]:
     for name, value in memory.items():
         figures[f"memory_bytes.{name}"] = figure(value, kinds[name], "bytes", source)
     return figures
+
+
+def cycles_at(address: str) -> Figure:
+    """What kind of figure the cycles are that are counted at an address; the figure has no value.
+
+    Raises:
+        UsageError: Nothing is known of the machine that it emulates.
+    """
+    source = Provenance(address=address)
+    if not is_emulated(address):
+        return Figure(None, "measured", "cycles", source)
+    cpu = load_target(parse_address(address).rest).cpu
+    found = replace(source, core=cpu, note=accuracy_note(cpu))
+    return Figure(None, "estimated", "cycles", found)
 
 
 def _of_cycles(source: Provenance, device: Mapping[str, Any]) -> Provenance:

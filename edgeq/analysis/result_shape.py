@@ -41,6 +41,7 @@ _GRAPH = {
 _BLOCK = {
     "name": _TEXT, "offset": _NUMBER, "bytes": _NUMBER, "first": _NUMBER, "last": _NUMBER,
 }  # fmt: skip
+_SOURCE = {"core": _TEXT, "note": _TEXT, "clock_hz": _NUMBER}
 _RESULT: dict[str, Any] = {
     "edgeq": _TEXT,
     "device": {"address": _TEXT, "cpu": _TEXT, "runtime": _TEXT, "runtime_version": _TEXT},
@@ -52,7 +53,12 @@ _RESULT: dict[str, Any] = {
     "ops": [_OP],
     "warnings": [_TEXT],
     "kinds": {_EVERY: _TEXT},
-    "provenance": {"compiler": _TEXT, "flags": [_TEXT], "clock_hz": _NUMBER},
+    "provenance": {
+        **_SOURCE,
+        "compiler": _TEXT,
+        "flags": [_TEXT],
+        "figures": {_EVERY: _SOURCE},
+    },
     "output_sha256": _TEXT,
     "limits": [_LIMIT],
     "graph": _GRAPH,
@@ -67,6 +73,12 @@ _RESULT: dict[str, Any] = {
     "classes": [_TEXT],
     "file_bytes": _NUMBER,
     "float_bytes": _NUMBER,
+    "latency_ms": _NUMBER,
+    "energy_uj": _NUMBER,
+    "busy_power_w": _NUMBER,
+    "idle_power_w": _NUMBER,
+    "average_power_uw": _NUMBER,
+    "battery_life_h": _NUMBER,
 }
 _RESULT |= {
     "profile": _RESULT,

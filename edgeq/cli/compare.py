@@ -19,6 +19,7 @@ from edgeq.analysis.comparison.profiles import Comparison, QualityChange
 from edgeq.analysis.comparison.profiles import compare as compare_files
 from edgeq.cli.shared.common import Number, json_option, print_json
 from edgeq.cli.shared.tables import result_console, show_columns
+from edgeq.support.figures import score_text
 from edgeq.support.terminal import say
 
 
@@ -125,10 +126,10 @@ def _changes(found: Comparison) -> dict[str, str]:
 
 
 def _difference(change: QualityChange) -> str:
-    words = f"{change.b - change.a:+.4f}"
+    words = score_text(change.b - change.a, "+")
     if change.interval is not None:
-        low, high = change.interval
-        words += f" (95 % interval {low:+.4f} to {high:+.4f}, n = {change.n:,})"
+        low, high = (score_text(end, "+") for end in change.interval)
+        words += f" (95 % interval {low} to {high}, n = {change.n:,})"
     return words
 
 
@@ -148,7 +149,7 @@ def _show(found: Comparison) -> None:
         )
     if found.quality is not None:
         kept = found.quality
-        table.add_row(kept.metric, f"{kept.a:.4f}", f"{kept.b:.4f}", "", _difference(kept))
+        table.add_row(kept.metric, score_text(kept.a), score_text(kept.b), "", _difference(kept))
     for name, (a, b) in found.counts.items():
         ratio = f"{b / a:.3f}" if a else ""
         first, second = found.marked(name)

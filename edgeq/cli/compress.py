@@ -24,6 +24,7 @@ from edgeq.compress.task import Task
 from edgeq.compress.training import STRUCTURED_RATE, Training
 from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
+from edgeq.support.figures import score_text
 from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 
@@ -304,7 +305,7 @@ def _show(result: Compression, output: Path) -> None:
     if result.quality is not None:
         was, now = result.quality
         say(
-            f"{was.metric}: {was.value:.4f} before, {now.value:.4f} after "
+            f"{was.metric}: {score_text(was.value)} before, {score_text(now.value)} after "
             f"({was.samples} held-out samples; {result.compared})"
         )
     if result.outputs is not None:

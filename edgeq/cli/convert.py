@@ -32,6 +32,7 @@ from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
 from edgeq.report.units import in_bytes
+from edgeq.support.figures import score_text
 from edgeq.support.terminal import say
 from edgeq.workflow.conversion import Conversion
 from edgeq.workflow.convert import convert as convert_model
@@ -292,8 +293,8 @@ def show_conversion(result: Conversion) -> None:
 
 def _show_accuracy(result: Conversion, before: Score, after: Score) -> None:
     say(
-        f"{before.metric}: {before.value:.4f} float, {after.value:.4f} {result.scheme.name} "
-        f"({result.compared})"
+        f"{before.metric}: {score_text(before.value)} float, {score_text(after.value)} "
+        f"{result.scheme.name} ({result.compared})"
     )
     if result.outputs is not None:
         say(f"outputs: {result.outputs}")

@@ -36,6 +36,7 @@ from edgeq.data import DatasetOptions
 from edgeq.devices.registry import on_runtime
 from edgeq.errors import UsageError
 from edgeq.metrics.base import Score
+from edgeq.support.figures import score_text
 from edgeq.support.terminal import say
 
 _MAX_CLASSES_SHOWN = 20
@@ -160,14 +161,14 @@ def show_evaluation(result: Evaluation) -> None:
     score = result.score
     _show_understood(result)
     say(
-        f"{score.metric} {score.value:.4f} on {result.n} samples ({result.on})"
+        f"{score.metric} {score_text(score.value)} on {result.n} samples ({result.on})"
         f"{_interval(score, score.metric)}"
     )
     for name, value in score.details.items():
         if isinstance(value, int | float):
             say(f"{name} {value:g}{_interval(score, name)}")
     if result.real is not None:
-        say(f"float {result.real.value:.4f} ({result.against}); {result.compared}")
+        say(f"float {score_text(result.real.value)} ({result.against}); {result.compared}")
     if result.also_on is not None:
         same = result.also_on
         classes = "" if same.same_class is None else f"same class: {same.same_class}; "
@@ -176,7 +177,7 @@ def show_evaluation(result: Evaluation) -> None:
             f"largest difference {same.max_difference:.4g}"
         )
     if "top_k" in score.details:
-        say("  ".join(f"top-{k} {v:.4f}" for k, v in score.details["top_k"].items()))
+        say("  ".join(f"top-{k} {score_text(v)}" for k, v in score.details["top_k"].items()))
     if "confusion" in score.details:
         _show_confusion(score.details, result.classes)
 
@@ -184,7 +185,7 @@ def show_evaluation(result: Evaluation) -> None:
 def _interval(score: Score, name: str) -> str:
     """A figure's 95 % interval for people; empty where there is none."""
     found = score.intervals.get(name)
-    return "" if found is None else f"  [95 %: {found[0]:.4f} to {found[1]:.4f}]"
+    return "" if found is None else f"  [95 %: {score_text(found[0])} to {score_text(found[1])}]"
 
 
 def _show_understood(result: Evaluation) -> None:
@@ -210,11 +211,13 @@ def _show_robustness(result: Robustness) -> None:
         if compared is not None:
             figures += [compared.agreement, compared.calibration_error]
             figures += [compared.float_calibration_error]
-        cells = ["" if figure is None else f"{figure:.4f}" for figure in figures]
+        cells = ["" if figure is None else score_text(figure) for figure in figures]
         if compared is not None:
             drops = [drop for drop in compared.recall_drop if drop is not None]
             worst = max(drops, default=0.0)
-            cells.append(f"{compared.recall_drop.index(worst)}: -{worst:.4f}" if worst > 0 else "")
+            cells.append(
+                f"{compared.recall_drop.index(worst)}: -{score_text(worst)}" if worst > 0 else ""
+            )
         table.add_row(row.disturbance, f"{row.level:g}", *cells)
     result_console().print(table)
 

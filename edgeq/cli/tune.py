@@ -18,8 +18,8 @@ from edgeq.cli.shared.common import (
 from edgeq.cli.shared.data import dataset_options
 from edgeq.cli.shared.tables import result_console
 from edgeq.data import DatasetOptions
-from edgeq.devices.registry import address_of
 from edgeq.report.units import seconds
+from edgeq.support.figures import mark, score_text
 from edgeq.support.sizes import parse_bytes
 from edgeq.support.terminal import say
 from edgeq.workflow.tuning.front import PREFERENCES, TuneLimits
@@ -129,9 +129,9 @@ def tune(
 def _score(trial: Trial) -> str:
     """The score with its 95 % interval."""
     if trial.score_interval is None:
-        return f"{trial.score:.4f}"
-    low, high = trial.score_interval
-    return f"{trial.score:.4f} ({low:.3f}-{high:.3f})"
+        return score_text(trial.score)
+    low, high = (score_text(end, digits=3) for end in trial.score_interval)
+    return f"{score_text(trial.score)} ({low}-{high})"
 
 
 def _time(trial: Trial) -> str:
@@ -146,10 +146,10 @@ def show_tuning(result: Tuning) -> None:
     """Print the front, and what to take."""
     from rich.table import Table
 
-    time = "us"
-    if result.best.cycles is not None:
-        time = "cycles" if address_of(result.device).scheme == "serial" else "cycles (estimated)"
-    table = Table("", "candidate", result.metric, "flash", "RAM", time, box=None)
+    timed = result.best.cycles is None
+    said = "" if result.cycles.kind == "unknown" else mark(result.cycles)
+    headings = ("", "candidate", result.metric, "flash", "RAM", "us" if timed else f"cycles{said}")
+    table = Table(*headings, box=None)
     for column in table.columns[2:]:
         column.justify = "right"
     for trial in result.front:
@@ -165,7 +165,7 @@ def show_tuning(result: Tuning) -> None:
     failed = sum(bool(trial.error) for trial in result.trials)
     say(
         f"{len(result.trials)} candidates tried in {seconds(result.seconds)}, "
-        f"{failed} not possible; float {result.real:.4f}"
+        f"{failed} not possible; float {score_text(result.real)}"
     )
     if not result.met:
         say("Nothing keeps to all limits. What comes nearest:")

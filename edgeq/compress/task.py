@@ -25,6 +25,7 @@ from edgeq.conversion.sources.keras_loss import keep_loss, outputs_by_loss
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs, told
+from edgeq.support.figures import score_text
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ def failures_of(
         )
     elif held_out and max_drop is not None and _lost(before, after) > max_drop + 1e-9:
         yield (
-            f"{after.metric} went from {before.value:.4f} to {after.value:.4f} on held-out data, "
-            f"by more than the {max_drop:g} of --max-drop."
+            f"{after.metric} went from {score_text(before.value)} to {score_text(after.value)} on "
+            f"held-out data, by more than the {max_drop:g} of --max-drop."
         )
 
 

@@ -67,14 +67,14 @@ def account_rows(account: Account) -> list[tuple[str, str]]:
 def latency_lines(account: Account) -> Iterator[str]:
     """The latency, and what its clock or a reader's next step is."""
     found, fastest = account.latency_ms, account.fastest
-    yield f"latency: {_at_clock(found)}"
+    yield f"latency: {at_clock(found)}"
     if fastest is not None and fastest.value is not None:
-        yield f"latency: {_at_clock(fastest)}"
+        yield f"latency: {at_clock(fastest)}"
     yield f"seen at work: {account.on}"
 
 
-def _at_clock(found: Figure) -> str:
-    """A time with the clock that it is at."""
+def at_clock(found: Figure) -> str:
+    """A figure with the clock that it is at, if there is one, and what else is to be known."""
     source = found.provenance
     at = f"at {clock(source.clock_hz)}" if source.clock_hz else ""
     return ", ".join(words for words in (figure_text(found), at, source.note) if words)

@@ -10,7 +10,9 @@ from typing import Any
 from edgeq.analysis.result_shape import group_rows
 from edgeq.conversion.sources.formats import is_float_file
 from edgeq.errors import EdgeqError
+from edgeq.report.delegates import saved_lines
 from edgeq.report.fleet import fleet_of
+from edgeq.report.written import UNITS, written
 
 MADE_BY = "edgeq profile MODEL --json > profile.json"
 
@@ -167,6 +169,9 @@ def _take(section: dict[str, Any], result: Mapping[str, Any], where: str) -> Non
         section.update({key: result.get(key) for key in _DEPLOYED if result.get(key)})
         section["limits"] = result["limits"]
         section["remarks"] = _remarks(result)
+        section["delegates"] = [saved_lines(each) for each in result.get("delegates") or ()]
+        section["there"] = written(result, UNITS)
+        section["there_kinds"] = result.get("kinds")
         section["verify"] += result["verify"]
         found = result.get("evaluation") or {}
         section["evaluations"] += [

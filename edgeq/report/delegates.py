@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from edgeq.analysis.delegation.advice import Advice
 from edgeq.analysis.delegation.take import DelegateTake, Refused
 from edgeq.report.ops import numbers
 
 _MOST_NAMED = 4
+
+
+def saved_lines(saved: Mapping[str, Any]) -> list[str]:
+    """The same of a delegate's part that stands in a result's JSON.
+
+    Raises:
+        TypeError: It is none.
+    """
+    known = {
+        **saved,
+        "refused": tuple(Refused(**each) for each in saved["refused"]),
+        "advice": tuple(Advice(**each) for each in saved["advice"]),
+    }
+    return list(delegate_lines(DelegateTake(**known)))
 
 
 def delegate_lines(found: DelegateTake) -> Iterator[str]:

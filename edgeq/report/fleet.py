@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeq.analysis.energy.figures import ENERGY_FIGURES
 from edgeq.errors import EdgeqError
+from edgeq.report.written import written
+from edgeq.support.figures import mark_in
 
 _KINDS = ("profile", "evaluation", "verification", "facts")
 _NO_FIGURES = ("edgeq", "metric", "larger_is_better", "confidence")
@@ -71,25 +74,23 @@ def _profile_cells(found: Mapping[str, Any]) -> dict[str, Any]:
     )
     cells = {name: device.get(name) for name in ("cpu", "runtime", "delegate", "isa", "threads")}
     cells |= {f"latency {name}, µs": latency.get(name) for name in _LATENCY}
-    kinds = found.get("kinds") or {}
     cells |= {
-        name: _marked(found.get(name), kinds.get(name)) for name in ("instructions", "cycles")
+        name: _marked(found.get(name), mark_in(found, name)) for name in ("instructions", "cycles")
     }
     cells |= {
-        f"{name.replace('_', ' ')}, bytes": _marked(value, kinds.get(f"memory_bytes.{name}"))
+        f"{name.replace('_', ' ')}, bytes": _marked(value, mark_in(found, f"memory_bytes.{name}"))
         for name, value in memory.items()
     }
+    cells |= dict(written(found, ENERGY_FIGURES, more=False))
     digest = found.get("output_sha256")
     cells["outputs, SHA-256"] = f"{str(digest)[:12]}…" if digest else None
     cells["valid"] = "yes" if found.get("valid") else "no: " + "; ".join(_texts(found))
     return cells
 
 
-def _marked(value: Any, kind: Any) -> Any:
+def _marked(value: Any, mark: str) -> Any:
     """A count, with its kind where it was not found on the device itself."""
-    if kind in (None, "measured", "unknown") or not isinstance(value, int):
-        return value
-    return f"{value:,} ({kind})"
+    return f"{value:,}{mark}" if mark and isinstance(value, int | float) else value
 
 
 def _texts(found: Mapping[str, Any]) -> Sequence[str]:

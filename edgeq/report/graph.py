@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeq.report.ops import numbers
+
 _ROW = 34  # pixels, as in page.css
 _WIDEST = 112
 _LANE = 14
@@ -76,10 +78,11 @@ def _shape(tensor: Mapping[str, Any]) -> str:
 
 
 def _share(op: Mapping[str, Any], section: Mapping[str, Any]) -> float | None:
-    """Its share of the time on the first device that knows it."""
+    """Its share of the time on the first device that knows it; of several ops nobody does."""
     for profile in section["profiles"]:
         for row in profile.get("ops") or ():
-            if _is_of(row, op) and row.get("share") is not None:
+            alone = len(row.get("covers") or ()) < 2
+            if alone and _is_of(row, op) and row.get("share") is not None:
                 return float(row["share"])
     return None
 
@@ -95,10 +98,12 @@ def _facts(op: Mapping[str, Any], section: Mapping[str, Any]) -> list[tuple[str,
     found += [("weights and tables, bytes", op["constant_bytes"])] * bool(op["constant_bytes"])
     several = len(section["profiles"]) > 1
     for profile in section["profiles"]:
-        where = f" on {profile['device']['address']}" if several else ""
+        device = f" on {profile['device']['address']}" if several else ""
         for row in profile.get("ops") or ():
             if not _is_of(row, op):
                 continue
+            covers = row.get("covers") or ()
+            where = device + (f", ops {numbers(covers)} together" if len(covers) > 1 else "")
             for key, unit in (("instructions", "instructions"), ("cycles", "cycles"), ("us", "µs")):
                 if row.get(key) is not None:
                     found.append((f"{unit}{where}", row[key]))

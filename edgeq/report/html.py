@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from edgeq.analysis.energy.figures import ENERGY_FIGURES
 from edgeq.analysis.result_shape import check_shape, larger_is_better
 from edgeq.report.combine import MADE_BY, combine, section_of
 from edgeq.report.graph import graph_rows
@@ -16,7 +17,8 @@ from edgeq.report.pictures import front_picture, pictures, suspects
 from edgeq.report.policy import TEMPLATES, asset, embedded, policy, trial_script
 from edgeq.report.trial import Trial, trial_facts
 from edgeq.report.units import latency_name
-from edgeq.support.figures import KINDS, MEANINGS
+from edgeq.report.written import written
+from edgeq.support.figures import KINDS, MEANINGS, mark_in, score_text
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import json_text
 from edgeq.support.text import visible
@@ -41,6 +43,8 @@ def _template() -> Any:
     environment.filters["number"] = _number
     environment.globals["latency_name"] = latency_name
     environment.globals["said"] = _said
+    environment.globals["mark_in"] = mark_in
+    environment.globals["energy_of"] = lambda found: written(found, ENERGY_FIGURES)
     for reads in (op_numbers, op_layer, op_time, op_share):
         environment.filters[reads.__name__] = reads
     return environment.get_template("page.html.j2")
@@ -52,7 +56,7 @@ def _said(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _number(value: Any, digits: int = 4) -> str:
+def _number(value: Any) -> str:
     """A figure for people: thousands separated, floats short, a dash for null."""
     if value is None:
         return "–"
@@ -64,7 +68,7 @@ def _number(value: Any, digits: int = 4) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
+    return f"{value:.4g}" if abs(value) >= 1 else score_text(value)
 
 
 def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None = None) -> str:
@@ -97,6 +101,7 @@ def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None =
     style, scripts = asset("page.css"), _scripts(page)
     wasm = any(section["trial"] for section in page["sections"])
     used = {kind for section in page["sections"] for kind in _kinds(section)}
+    used |= {kind for each in page["searches"] for kind in (each.get("kinds") or {}).values()}
     import jinja2
 
     try:
@@ -182,7 +187,8 @@ def page(
 
 
 def _kinds(section: Mapping[str, Any]) -> set[str]:
-    return {kind for found in section["profiles"] for kind in (found.get("kinds") or {}).values()}
+    results = [*section["profiles"], {"kinds": section.get("there_kinds")}]
+    return {kind for found in results for kind in (found.get("kinds") or {}).values()}
 
 
 def _title(page: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from edgeq.analysis.result_shape import larger_is_better
+from edgeq.support.figures import mark_in
 
 _COSTS = ("cycles", "latency", "flash", "RAM")
 """What a front may be drawn against, the first that all rows have."""
@@ -18,8 +19,9 @@ def overview(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """A row for each model and device; None where there is only one.
 
     Returns:
-        "columns" (names), "rows" (cells by name, "best" the columns in which a row is best, "kinds"
-        the kind of each figure), and "front": (cost, score, label) of each row that has both.
+        "columns" (names), "rows" (cells by name, "best" the columns in which a row is best, "marks"
+        what is said of each figure's kind), and "front": (cost, score, label) of each row that has
+        both.
     """
     rows = [row for section in sections for row in _rows(section)]
     if len(rows) < 2:
@@ -55,7 +57,7 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
         device = profile["device"]["address"] if profile else ""
         score, metric, more_is_better = _score(section, device)
         judged = {} if score is None else {metric: score}
-        cells, kinds = _profile_cells(profile) if profile else ({}, {})
+        cells, marks = _profile_cells(profile) if profile else ({}, {})
         label = f"{name} on {device}" if device else name
         rows.append(
             {
@@ -64,7 +66,7 @@ def _rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "metric": metric,
                 "larger_is_better": more_is_better,
                 "cells": judged | common | cells,
-                "kinds": kinds,
+                "marks": marks,
                 "disturbed": profile is not None and profile.get("valid") is False,
                 "best": [],
             }
@@ -99,9 +101,8 @@ def _profile_cells(profile: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
         "latency": "latency_us", "cycles": "cycles",
         "flash": "memory_bytes.flash_total", "RAM": "memory_bytes.ram_total",
     }  # fmt: skip
-    known = profile.get("kinds") or {}
-    kinds = {name: known[path] for name, path in paths.items() if path in known}
-    return {name: value for name, value in cells.items() if value is not None}, kinds
+    marks = {name: mark_in(profile, path) for name, path in paths.items()}
+    return {name: value for name, value in cells.items() if value is not None}, marks
 
 
 def _mark_best(rows: Sequence[dict[str, Any]], name: str) -> None:

@@ -18,6 +18,7 @@ from edgeq.report.svg import (
     scatter_picture,
     timing_picture,
 )
+from edgeq.support.figures import score_text
 
 SUSPECTS = 8
 _FEWEST_TIMES = 20
@@ -119,7 +120,7 @@ def _accuracy(evaluations: Sequence[Mapping[str, Any]]) -> str:
     for found in evaluations:
         value = found[found["metric"]]
         if isinstance(value, int | float):
-            bars.append(Bar(f"{found['of']} {found['metric']}", max(value, 0), f"{value:.4f}"))
+            bars.append(Bar(f"{found['of']} {found['metric']}", max(value, 0), score_text(value)))
     return bar_chart(bars, "Accuracy, float against integer") if bars else ""
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from edgeq.support.figures import score_text
+
 _WIDTH = 860
 _ROW = 20
 _LABEL = 250
@@ -152,15 +154,15 @@ def scatter_picture(
         on_front = any((x, y) == point[:2] for point in front)
         end = cx > left + width * 0.7
         shapes.append(
-            f"<g><title>{escape(f'{label}: {x:,g} {x_name}, {y:.4f} {y_name}')}</title>"
+            f"<g><title>{escape(f'{label}: {x:,g} {x_name}, {score_text(y)} {y_name}')}</title>"
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" class="{"hit" if on_front else "bar"}"/>'
             f"{_text(cx + (-8 if end else 8), cy - 6, label, 'end' if end else 'start')}</g>"
         )
     bottom = top + height
     shapes += [
         f'<path class="axis" d="M{left} {top}V{bottom}H{left + width}"/>',
-        _text(left - 6, top + 16, f"{best:.4f}", "end"),
-        _text(left - 6, bottom - 8, f"{worst:.4f}", "end"),
+        _text(left - 6, top + 16, score_text(best), "end"),
+        _text(left - 6, bottom - 8, score_text(worst), "end"),
         _text(left + 12, bottom + 15, f"{min(xs):,g}"),
         _text(left + width, bottom + 15, f"{max(xs):,g} {x_name}", "end"),
     ]

@@ -33,7 +33,6 @@ MOST_PANELS = 4
 
 _TEMPLATE = "web"
 _LEAST_SIDE, _MOST_ASPECT = 6, 3
-_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class Trial:
         data: What follows both, its weights.
         way: What the panel takes beside numbers: "image", "sound" or "numbers".
         kilobytes: Size of what a browser loads, in thousands of bytes.
+        scores: How many values its output has; 0 where it has several outputs.
     """
 
     loader: str
@@ -56,6 +56,7 @@ class Trial:
     data: str
     way: str
     kilobytes: float
+    scores: int
 
 
 def model_trial(model: Path, front: FrontEnd | None = None) -> Trial | str:
@@ -150,6 +151,7 @@ def _built(model: Path, front: FrontEnd | None) -> Trial | str:
         b64encode(data).decode(),
         _way(made),
         (len(vectors) + len(data)) / 1000,
+        made.outputs[0].elements if len(made.outputs) == 1 else 0,
     )
 
 
@@ -173,12 +175,13 @@ def _way(model: FirmwareModel) -> str:
 def trial_facts(section: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
     """What the panel's script is told: plain data, as `trial.js` reads it."""
     judged = [found for found in section["evaluations"] if found["of"] != "float"]
-    found = judged[-1] if judged else {}
-    data = found.get("data") or {}
-    names = found.get("classes") or [each["name"] for each in data.get("classes") or ()]
+    # Names of classes are those of outputs where there are as many.
+    every = [found.get("classes") or () for found in judged]
+    names = next((each for each in reversed(every) if len(each) == trial.scores), ())
+    data = (judged[-1].get("data") if judged else None) or {}
     ranges = [each["after"] for each in data.get("inputs") or () if each.get("after")]
     return {
         "way": trial.way,
-        "labels": [str(name) for name in names][:_LABELS],
+        "labels": [str(name) for name in names],
         "range": [float(end) for end in ranges[0]] if len(ranges) == 1 else None,
     }

@@ -89,14 +89,50 @@ def figure(
     return Figure(value, kind if value is not None else "unknown", unit, provenance)
 
 
+def score_text(value: float, sign: str = "", digits: int = 4) -> str:
+    """What a model is worth: digits behind the point, or the first ones of what those do not show.
+
+    Args:
+        value: The metric's value, or a difference.
+        sign: "+" for one that always has a sign.
+        digits: How many.
+    """
+    shown = not value or abs(value) >= 10.0 ** (1 - digits)
+    return f"{value:{sign}.{digits}f}" if shown else f"{value:{sign}.3g}"
+
+
 def mark(found: Figure) -> str:
     """What a reader has to know of a figure's kind; empty for one of the target itself."""
     if found.kind == "measured":
         return ""
     if found.kind == "stand-in":
-        return f" (stand-in: {found.provenance.core})"
+        core = found.provenance.core
+        return f" (stand-in: {core})" if core else " (stand-in)"
     unchecked = ", unchecked" if "unchecked" in found.provenance.note else ""
     return f" ({found.kind}{unchecked})"
+
+
+def figure_in(result: Mapping[str, Any], path: str, unit: str = "") -> Figure:
+    """A figure of JSON with what `beside` has put beside it, by its path.
+
+    Args:
+        result: The JSON.
+        path: Of the figure; one that lies deeper has no value here.
+        unit: Its unit, which JSON has in the name.
+    """
+    kind = (result.get("kinds") or {}).get(path)
+    source = result.get("provenance") or {}
+    own = {**source, **((source.get("figures") or {}).get(path) or {})}
+    found = Provenance(
+        core=own.get("core"), clock_hz=own.get("clock_hz"), note=own.get("note") or ""
+    )
+    return Figure(result.get(path), kind if kind in KINDS else "unknown", unit, found)
+
+
+def mark_in(result: Mapping[str, Any], path: str) -> str:
+    """What a reader has to know of the kind of a figure of JSON, as `mark` says it."""
+    found = figure_in(result, path)
+    return "" if found.kind == "unknown" else mark(found)
 
 
 def can_satisfy(kind: Kind, *, accept_stand_in: bool = False, timed_only: bool = False) -> bool:

@@ -139,6 +139,7 @@ def test_nnapi_grows_with_its_api_level(models):
 
 
 def test_a_quantized_model_with_float_ends():
+    """The compiler of the Edge TPU leaves what turns the ends to the CPU, and takes the rest."""
     shape = (1, 4, 4, 4)
     tensors = [
         TensorSpec(shape, "float32"), TensorSpec(shape, "int8", 0.05, 0),
@@ -148,7 +149,8 @@ def test_a_quantized_model_with_float_ends():
     made = [OpSpec(name, [i], [i + 1]) for i, name in enumerate(names)]
     graph = parse_graph(build([SubgraphSpec(tensors, made, [0], [3])]), "ends")
     found = take(graph, delegate("edgetpu"))
-    assert found.taken == ()
+    assert (found.taken, found.partitions) == ((1,), 1)
+    assert [op.index for op in found.refused] == [0, 2]
     assert "edgeq convert --io int8" in found.advice[0].text
     assert found.advice[0].taken == 3
 

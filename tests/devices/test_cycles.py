@@ -74,6 +74,28 @@ def test_m33_issues_one_by_one(code: str, expected: int) -> None:
     assert sum(cycles("cortex-m33", code).each) == expected
 
 
+FLOAT_SUM = "30ee200a"  # vadd.f32 s0, s0, s1
+DIVISION, WIDE_DIVISION = "80ee200a", "80ee010b"  # vdiv.f32 s0, s0, s1; vdiv.f64 d0, d0, d1
+FLOAT_ROOT = "b1eec00a"  # vsqrt.f32 s0, s0
+PUSH = "2ded108b"  # vpush {d8-d15}
+LOADS = "bbec020a"  # vldmia r11!, {s0, s1}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "code", "expected"),
+    [
+        ("cortex-m33", FLOAT_SUM, 1), ("cortex-m33", DIVISION, 14), ("cortex-m33", FLOAT_ROOT, 14),
+        ("cortex-m33", PUSH, 16), ("cortex-m33", LOADS, 2),
+        ("cortex-m7", FLOAT_SUM, 1), ("cortex-m7", DIVISION, 16), ("cortex-m7", FLOAT_ROOT, 16),
+        ("cortex-m7", WIDE_DIVISION, 30), ("cortex-m7", PUSH, 8), ("cortex-m7", DIVISION * 2, 32),
+        ("cortex-m4", DIVISION, 14), ("cortex-m4", PUSH, 17), ("cortex-m4", LOADS, 3),
+    ],
+)  # fmt: skip
+def test_floats_that_take_longer_than_a_sum(cpu: str, code: str, expected: int) -> None:
+    """Divisions and roots were sums on M33 and M7; a base r10 or r11 was a word on the M4."""
+    assert sum(cycles(cpu, code).each) == expected
+
+
 def test_riscv_waits_for_loads() -> None:
     load, use, other = "03a50500", "33056600", "b3066600"  # lw a0,0(a1); add a0,a2,t1; add a3,..
     uses = "b3066500"  # add a3, a0, t1

@@ -112,6 +112,20 @@ def test_shares_noise_and_memory_are_those_of_the_op(model):
     assert 0 < most <= manifest["arena_bytes"]
 
 
+def test_what_several_ops_took_together_is_nobody_s_own(model):
+    """A delegate's row of three ops gave each of them all its time."""
+    row = {"index": 0, "op": "GPU", "name": "n", "us": 90.0, "share": 0.9, "covers": [0, 1, 2]}
+    alone = {"index": 3, "op": "ADD", "name": "n", "us": 10.0, "share": 0.1, "covers": [3]}
+    profile = {**PROFILE, "ops": [row, alone]}
+    section = {"graph": graph_facts(read_graph(model)), "profiles": [profile], "memory": None,
+               "layers": None}  # fmt: skip
+    found = [each for each in graph_rows(section) if "op" in each]
+    assert [each["share"] for each in found] == [None, None, None, 0.1]
+    assert ("µs, ops 0-2 together", 90.0) in found[1]["facts"]
+    assert ("share of the time, ops 0-2 together", "90.0%") in found[1]["facts"]
+    assert ("µs", 10.0) in found[3]["facts"]
+
+
 def test_hostile_names_stay_text(tmp_path):
     path = tmp_path / "evil.tflite"
     path.write_bytes(skipping((NASTY, NASTY, NASTY, NASTY)))

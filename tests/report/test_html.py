@@ -4,11 +4,18 @@ import json
 import re
 
 import pytest
+from markupsafe import escape
 
+from edgeq.analysis.comparison.profiles import compare_profiles
+from edgeq.analysis.delegation.take import delegates
+from edgeq.analysis.kinds import cycles_at
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.report.delegates import delegate_lines
 from edgeq.report.html import combine, render
+from edgeq.report.html import page as full_page
 from edgeq.report.overview import overview
 from edgeq.report.write import write_report
+from edgeq.support.figures import beside
 
 PROFILE = {
     "edgeq": "1.0",
@@ -222,8 +229,13 @@ SEARCH = {
 def test_a_search_shows_its_front():
     page = render(combine([("tune.json", SEARCH)]))
     assert "Search on sim:cortex-m4" in page
+    assert '<th class="n">cycles</th>' in page
     assert "int8" in page and "&lt;int4&gt;" in page and "<int4>" not in page
     assert page.count("<circle") == 2
+    page = render(combine([("tune.json", SEARCH | beside({"cycles": cycles_at("sim:cortex-m3")}))]))
+    assert 'cycles <span class="kind">(estimated, unchecked)</span></th>' in page
+    assert "computed from counts and documents" in page
+    assert cycles_at("c").kind == "measured"
 
 
 def test_kinds_are_marked_and_explained():
@@ -238,10 +250,82 @@ def test_kinds_are_marked_and_explained():
 
 def test_time_at_a_clock_is_of_the_kind_of_its_cycles():
     marked = {
-        **PROFILE, "kinds": {"cycles": "stand-in"}, "provenance": {"clock_hz": 1_000_000},
+        **PROFILE, "kinds": {"cycles": "stand-in"},
+        "provenance": {"clock_hz": 1_000_000, "core": "<m4>"},
     }  # fmt: skip
     page = render(combine([("p.json", marked)]))
-    assert 'at 1 MHz <span class="kind">(stand-in)</span>' in page
+    assert 'at 1 MHz <span class="kind">(stand-in: &lt;m4&gt;)</span>' in page
+
+
+def test_a_deployment_says_what_an_inference_takes_on_its_target():
+    """The page had the latency and the energy on the board where limits were set for them only."""
+    result = {
+        **PROFILE, "limits": [], "verify": [], "profile": PROFILE, "target": "<board>",
+        "latency_ms": 12.5, "energy_uj": 3.25, "battery_life_h": None,
+        "kinds": {"latency_ms": "stand-in", "energy_uj": "estimated"},
+        "provenance": {
+            "core": "m4", "clock_hz": 16_000_000, "note": "m4 stands in for <m33>",
+            "figures": {"energy_uj": {"note": "of the chip alone"}},
+        },
+    }  # fmt: skip
+    page = render(combine([("deploy.json", result)]))
+    assert "<h2>On &lt;board&gt;</h2>" in page
+    assert "12.5 ms (stand-in: m4), at 16 MHz, m4 stands in for &lt;m33&gt;" in page
+    assert "3.25 µJ (estimated), at 16 MHz, of the chip alone" in page
+    assert "battery" not in page
+    assert "of another core or machine" in page
+
+
+def test_a_deployment_says_what_delegates_take(models):
+    """They stood on the terminal and in deploy.json alone."""
+    took = delegates(models / "kws_int8.tflite", names=["xnnpack", "nnapi"])
+    saved = [each.to_json() for each in took]
+    saved[0]["title"] = "<XNN>"
+    result = {**PROFILE, "limits": [], "verify": [], "profile": PROFILE, "delegates": saved}
+    page = render(combine([("deploy.json", result)]))
+    assert "&lt;XNN&gt;, the CPU, by its SIMD units (measured" in page
+    for take in took:
+        lines = [str(escape(line)) for line in delegate_lines(take)]
+        assert "\n".join(lines[1:]) in page
+    broken = {**result, "delegates": [{"refused": [3]}]}
+    with pytest.raises(EdgeqError, match="this is no result of edgeq"):
+        full_page([("deploy.json", broken)])
+
+
+def test_energy_is_on_pages_of_profiles_and_groups():
+    """What a meter had measured was on no page."""
+    marked = {
+        **PROFILE, "energy_uj": 820.0, "busy_power_w": 2.5, "battery_life_h": 99.0,
+        "kinds": {"energy_uj": "measured", "busy_power_w": "measured",
+                  "battery_life_h": "estimated"},
+        "provenance": {"note": "by the <meter>"},
+    }  # fmt: skip
+    rows = [{"name": "a", "address": "ssh://pi", "error": None, "profile": marked}]
+    group = {"edgeq": "1", "group": "lab", "results": rows}
+    page = render(combine([("p.json", marked), ("g.json", group)]))
+    assert "820 µJ, by the &lt;meter&gt;<" in page and ">820 µJ<" in page
+    assert "2.5 W, by the &lt;meter&gt;<" in page and ">2.5 W<" in page
+    assert ">99 h (estimated)<" in page
+    assert "power at rest" not in page
+
+
+def test_what_nobody_checked_is_unchecked_in_every_table():
+    """The terminal said so, and which core stands in; pages and comparisons did not."""
+    marked = {
+        **PROFILE, "kinds": {"cycles": "estimated", "instructions": "stand-in"},
+        "provenance": {"core": "m3", "figures": {"cycles": {"note": "unchecked: nobody knows"}}},
+    }  # fmt: skip
+    rows = [{"name": "a", "address": "sim:cortex-m3", "error": None, "profile": marked}]
+    group = {"edgeq": "1", "group": "lab", "results": rows}
+    page = render(
+        combine([("p.json", marked), ("q.json", other(marked, "n", "cd")), ("g.json", group)])
+    )
+    assert page.count("2,000 (estimated, unchecked)") == 1
+    assert page.count('<span class="kind">(estimated, unchecked)</span>') == 4
+    assert page.count("(stand-in: m3)") == 3
+    found = compare_profiles(marked, marked)
+    assert found.marked("cycles") == (" (estimated, unchecked)",) * 2
+    assert found.marked("instructions") == (" (stand-in: m3)",) * 2
 
 
 def test_a_limit_says_of_which_kind_its_figure_is_and_why_it_is_missed():
@@ -304,6 +388,22 @@ def test_of_an_error_the_smaller_one_is_the_best():
 
     page = render(combine([judged("near", "1", 0.5), judged("far", "2", 0.75)]))
     assert re.findall(r'class="n best">([\d.]+)', page) == ["0.5000"]
+
+
+def test_of_a_small_error_the_first_digits_are_shown():
+    """Two models of 0.000012 and 0.000038 had 0.0000 both."""
+    small = {k: v for k, v in EVALUATION.items() if k not in ("accuracy", "confusion")}
+    small |= {"metric": "mae", "larger_is_better": False, "interval": [0.00001, 0.0023]}
+    found = [
+        (f"{name}.json", {**other(PROFILE, name, name), "cycles": cycles})
+        for name, cycles in (("a", 1), ("b", 2))
+    ]
+    found += [(f"e{name}.json", {**other(small, name, name), "mae": mae})
+              for name, mae in (("a", 1.2e-5), ("b", 3.8e-5))]  # fmt: skip
+    page = render(combine(found))
+    assert page.count("1.2e-05") == 5 and page.count("3.8e-05") == 5
+    assert "1e-05 to 0.0023" in page
+    assert "0.0000" not in page
 
 
 def test_a_disturbed_run_says_so_and_is_compared_with_nothing():

@@ -13,7 +13,7 @@ from edgeq.devices.registry import open_device
 from edgeq.frontend.build import front_end
 from edgeq.frontend.description import toml_text
 from edgeq.frontend.stamp import stamped
-from edgeq.report.trial import MOST_BYTES, find_model, model_trial, trial_beside
+from edgeq.report.trial import MOST_BYTES, Trial, find_model, model_trial, trial_beside, trial_facts
 from tests.analysis.evaluation.test_recordings import place, sounds  # noqa: F401  (a fixture)
 from tests.browser import browser
 from tests.oracle.build import TensorSpec, single_op
@@ -210,6 +210,50 @@ def test_a_front_end_of_another_model_is_not_taken(tmp_path, models):
     text = stamped(b'kind = "mfcc"\n', b"another model")
     model.with_suffix(".frontend.toml").write_bytes(text)
     assert trial_beside(model) == "m.frontend.toml was written for another model."
+
+
+@pytest.mark.parametrize(
+    ("classes", "scores", "labels"),
+    [
+        (["no", "yes"], 2, ["no", "yes"]),
+        (["no", "yes"], 1, []),  # a sigmoid gives the second one's score
+        (["normal", "anomaly"], 640, []),
+        ([], 12, []),
+        (["no", "yes"], 0, []),
+    ],
+)
+def test_outputs_are_named_where_each_has_a_name(classes, scores, labels):
+    """Labels of data that lacks some classes were taken for the names of the first outputs."""
+    data = {"classes": [{"name": "0", "samples": 3}, {"name": "3", "samples": 3}]}
+    found = {"of": "integer", "classes": classes, "data": data}
+    section = {"evaluations": [{"of": "float", "classes": ["a", "b"]}, found]}
+    panel = Trial("", "", "", "", "", "numbers", 1.0, scores)
+    assert trial_facts(section, panel)["labels"] == labels
+
+
+def test_of_very_many_scores_the_highest_is_shown(page, cli, tmp_path):
+    """The best of the first thousand was marked as the best of all."""
+    model = tmp_path / "wide.tflite"
+    x, y = (TensorSpec((1, 1030), "int8", scale=1.0, zero_point=0) for _ in range(2))
+    model.write_bytes(single_op("RELU", [x], [y]))
+    profile = cli("profile", model, "--on", "sim:cortex-m4", "--json")
+    (tmp_path / "p.json").write_text(profile.out)
+    assert cli("report", tmp_path / "p.json", "-o", tmp_path / "r.html").code == 0
+    page.open((tmp_path / "r.html").as_uri())
+    page.wait(READY)
+    page.value(
+        "document.querySelector('[data-part=numbers]').value = "
+        "Array.from({length: 1030}, (_, k) => k === 1020 ? 9 : k === 7 ? 5 : 0).join(' ')"
+    )
+    page.click('[data-part="run"]')
+    page.wait(f"{SAID} === 'Numbers'")
+    rows = "document.querySelectorAll('[data-part=scores] tr')"
+    assert (
+        page.value("document.querySelector('[data-part=scores] .top').innerText.split(/\\s+/)[0]")
+        == "1020"
+    )
+    assert page.value(f"{rows}.length") == 1002
+    assert page.value(f"{rows}[1001].innerText").strip() == "29 more"
 
 
 def test_a_camera_s_front_end_has_no_panel(tmp_path):

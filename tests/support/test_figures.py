@@ -2,7 +2,16 @@
 
 import pytest
 
-from edgeq.support.figures import KINDS, MEANINGS, Provenance, beside, can_satisfy, figure, weakest
+from edgeq.support.figures import (
+    KINDS,
+    MEANINGS,
+    Provenance,
+    beside,
+    can_satisfy,
+    figure,
+    score_text,
+    weakest,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +69,16 @@ def test_beside_the_numbers_of_a_document():
         "core": "rv32imc",
     }
     assert "memory_bytes.arena" not in found["provenance"]["figures"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((0.91237,), "0.9124"), ((0.0,), "0.0000"), ((0.00123,), "0.0012"),
+        ((1.234e-5,), "1.23e-05"),
+        ((-2e-4, "+"), "-0.0002"), ((0.5, "+"), "+0.5000"), ((0.91237, "", 3), "0.912"),
+        ((0.00123, "", 3), "0.00123"),
+    ],
+)  # fmt: skip
+def test_what_a_model_is_worth_is_never_rounded_away(given, said):
+    assert score_text(*given) == said

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgeq.analysis.comparison.profiles import Comparison
+from edgeq.support.figures import score_text
 
 # What a build takes; on hosts, where that is not known, the peak of the process.
 _SIZES = ("flash_total", "ram_total")
@@ -85,11 +86,11 @@ class Gate:
         if change.loss > allowed + 1e-9:
             between = ""
             if change.interval is not None:
-                low, high = change.interval
-                between = f" (95 % interval {low:+.4f} to {high:+.4f}, n = {change.n:,})"
+                low, high = (score_text(end, "+") for end in change.interval)
+                between = f" (95 % interval {low} to {high}, n = {change.n:,})"
             yield (
-                f"{change.metric} {change.a:.4f} became {change.b:.4f}{between}; a loss of "
-                f"{allowed:g} is allowed"
+                f"{change.metric} {score_text(change.a)} became {score_text(change.b)}{between}; "
+                f"a loss of {allowed:g} is allowed"
             )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgeq.analysis.result_shape import check_shape, larger_is_better
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
-from edgeq.support.figures import KINDS
+from edgeq.support.figures import KINDS, mark_in
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
 from edgeq.support.result import Result
@@ -87,6 +87,8 @@ class Comparison(Result):
         doubts: Why a figure of A proves nothing of B, by name ("latency", "quality", or as in
             `counts`): B has none that is sound, one of the two was disturbed, or they are of
             different data.
+        marks: (A, B) by name: what a reader has to know of those kinds, as the figures' own
+            profiles say it.
     """
 
     latency: LatencyChange | None
@@ -96,12 +98,11 @@ class Comparison(Result):
     quality: QualityChange | None = None
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def marked(self, name: str) -> tuple[str, str]:
         """What a reader has to know of the kinds of a count in A and in B; empty if measured."""
-        found = self.kinds.get(name, ("measured", "measured"))
-        first, second = ("" if kind == "measured" else f" ({kind})" for kind in found)
-        return first, second
+        return self.marks.get(name, ("", ""))
 
 
 def compare(a: str | Path, b: str | Path) -> Comparison:
@@ -163,6 +164,7 @@ def _compared(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
         tuple(warnings),
         kinds={name: (_kind(a, name), _kind(b, name)) for name in counts},
         doubts=_doubts(known, samples, unsound),
+        marks={name: (_mark(a, name), _mark(b, name)) for name in counts},
     )
 
 
@@ -297,10 +299,16 @@ def _samples(profile: Mapping[str, Any]) -> Sequence[float]:
 
 def _kind(profile: Mapping[str, Any], name: str) -> str:
     """What kind of figure a count of a profile is; those of older edgeq do not say."""
-    kinds = profile.get("kinds") or {}
-    path = name if name in ("instructions", "cycles") else f"memory_bytes.{name}"
-    kind = kinds.get(path)
+    kind = (profile.get("kinds") or {}).get(_path(name))
     return kind if kind in KINDS else "unknown"
+
+
+def _mark(profile: Mapping[str, Any], name: str) -> str:
+    return " (unknown)" if _kind(profile, name) == "unknown" else mark_in(profile, _path(name))
+
+
+def _path(name: str) -> str:
+    return name if name in ("instructions", "cycles") else f"memory_bytes.{name}"
 
 
 def _latency_change(a: Sequence[float], b: Sequence[float]) -> LatencyChange | None:

@@ -160,11 +160,18 @@ def _given(graph: Subgraph, found: Delegate, own: set[int]) -> list[tuple[int, .
     """The parts that a delegate is given, as positions of ops, if the runtime keeps `own`."""
     parts = [part.ops for part in parts_of(graph, own) if part.delegated]
     if found.first_part_only:
-        return parts[:1] if not own or min(own) > 0 else []
+        first = min(set(range(len(graph.ops))) - set(_float_ends(graph)), default=0)
+        return parts[:1] if first not in own else []
     large = [part for part in parts if len(part) >= found.fewest_ops]
     if found.most_parts:
         large = sorted(large, key=len, reverse=True)[: found.most_parts]
     return large
+
+
+def _float_ends(graph: Subgraph) -> Iterator[int]:
+    """The ops that make integers of the model's float inputs."""
+    floats = {index for index in graph.inputs if graph.tensors[index].dtype == "float32"}
+    yield from (op.index for op in graph.ops if op.name == "QUANTIZE" and op.inputs[0] in floats)
 
 
 def _between(graph: Subgraph, own: set[int]) -> Iterator[int]:

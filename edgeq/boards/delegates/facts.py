@@ -38,7 +38,8 @@ class Delegate:
         levels: Versions of its interface that differ, oldest first; `level_name` is their unit.
         most_parts: The most parts that it is given, the largest ones; 0 for any number.
         fewest_ops: Parts of fewer ops are left to the runtime.
-        first_part_only: Nothing behind the first op that it refuses is given to it.
+        first_part_only: Nothing behind the first op that it refuses is given to it, but for what
+            makes integers of float inputs.
         vela: The configurations that Vela compiles for.
         remarks: What to know besides.
     """

@@ -19,6 +19,7 @@ from edgeq.cli.shared.tables import result_console, show_columns
 from edgeq.devices.base import Latency
 from edgeq.report.account import energy_lines, figure_text
 from edgeq.report.units import megabytes
+from edgeq.support.figures import score_text
 
 
 def ask_each(
@@ -93,7 +94,7 @@ def _accuracy(found: Evaluation | EventEvaluation) -> dict[str, str]:
         return _decided(found.total.to_json())
     figures = {found.score.metric: found.score.value, **found.score.details}
     shown = {
-        name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, int | float)
+        name: score_text(value) for name, value in figures.items() if isinstance(value, int | float)
     }
     return {**shown, "samples": f"{found.n:,}", **_beside(found)}
 
@@ -102,7 +103,7 @@ def _beside(found: Evaluation) -> dict[str, str]:
     """What was found of the float model and on a second device, as cells of a table."""
     cells = {}
     if found.real is not None:
-        cells["float"] = f"{found.real.value:.4f}"
+        cells["float"] = score_text(found.real.value)
         if found.compared is not None:
             cells["against float"] = str(found.compared)
     if found.also_on is not None:
@@ -115,7 +116,7 @@ def _decided(total: Mapping[str, Any]) -> dict[str, str]:
     shown = {}
     for name, value in total.items():
         if isinstance(value, int | float):
-            cell = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+            cell = f"{value:,}" if isinstance(value, int) else score_text(value)
             shown["event f1" if name == "f1" else name.replace("_", " ")] = cell
     return shown
 

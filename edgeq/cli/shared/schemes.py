@@ -15,6 +15,7 @@ from edgeq.data import DatasetOptions
 from edgeq.errors import UsageError
 from edgeq.report.units import in_cycles, microseconds
 from edgeq.report.write import report_page
+from edgeq.support.figures import mark, score_text
 from edgeq.support.output import check_writable, write_results
 from edgeq.support.terminal import say
 from edgeq.workflow.schemes import BASELINE, SchemeComparison, compare_schemes
@@ -99,15 +100,17 @@ def _cells(found: SchemeComparison) -> Iterator[list[str]]:
             continue
         score, measured = row.evaluation.score, row.profile.measurement
         between = score.interval
-        interval = f" ({between[0]:.3f} to {between[1]:.3f})" if between else ""
+        ends = [score_text(end, digits=3) for end in between or ()]
+        interval = f" ({' to '.join(ends)})" if between else ""
         if measured.latency_us:
             time = microseconds(measured.latency_us.typical)
         else:
-            time = "" if measured.cycles is None else f"{in_cycles(measured.cycles)} (estimated)"
+            kind = mark(row.profile.figures["cycles"])
+            time = "" if measured.cycles is None else f"{in_cycles(measured.cycles)}{kind}"
         yield [
             row.scheme,
             row.on,
-            f"{score.value:.4f}{interval}",
+            f"{score_text(score.value)}{interval}",
             f"{row.file_bytes:,}",
             time if measured.valid else f"{time} (disturbed)",
             "" if row.ram_bytes is None else f"{row.ram_bytes:,}",

@@ -17,6 +17,7 @@ from edgeq.report.account import (
 from edgeq.report.delegates import delegate_lines
 from edgeq.report.ops import delegate_line
 from edgeq.report.units import in_bytes
+from edgeq.support.figures import score_text
 from edgeq.workflow.deployment import Deployment
 
 
@@ -53,10 +54,10 @@ def _figures(found: Deployment) -> list[tuple[str, str]]:
     rows = []
     if found.float_accuracy is not None:
         score = found.float_accuracy.score
-        rows.append((f"float {score.metric}", f"{score.value:.4f}"))
+        rows.append((f"float {score.metric}", score_text(score.value)))
     if found.accuracy is not None:
         score = found.accuracy.score
-        rows.append((f"integer {score.metric} ({found.accuracy.on})", f"{score.value:.4f}"))
+        rows.append((f"integer {score.metric} ({found.accuracy.on})", score_text(score.value)))
     if found.events is not None:
         total = found.events.total
         words = f"{total.found} of {total.happened} found, {total.false_accepts} false accepts"

@@ -49,4 +49,5 @@ def accuracy_note(cpu: str) -> str:
         nobody = "unchecked: nobody published cycles of this core for code that runs here"
         return "; ".join(part for part in (nobody, _UNCHECKED.get(cpu, "")) if part)
     times = "measurement" if found.count == 1 else "measurements"
-    return f"estimates were within {found.worst:.0%} of {found.count} published {times}"
+    published = f"{found.count} published {times} of integer code"
+    return f"estimates were within {found.worst:.0%} of {published}"

@@ -30,12 +30,14 @@ from edgeq.devices.sim.riscv import esp32c3, esp32c6
 from edgeq.devices.sim.timing import (
     DIVIDES,
     DUAL,
+    FLOAT_MULTIPLE,
     MULTIPLE,
     SINGLE_LOADS,
     SINGLE_STORES,
     BlockCycles,
     Timing,
     address_registers,
+    float_words,
     moved_registers,
 )
 from edgeq.devices.sim.vector_cores import m55, m85
@@ -49,7 +51,6 @@ _FLOAT = {
     **dict.fromkeys(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms"), 3),
     **dict.fromkeys(("vldr", "vstr"), 2),
 }
-_FLOAT_MULTIPLE = ("vpush", "vpop", "vldm", "vstm")
 _DIVIDE_CYCLES = 12
 
 
@@ -101,8 +102,8 @@ def _armv7m(block: Sequence[Any], special: dict[str, int]) -> BlockCycles:
         name = instruction.insn_name()
         if name in MULTIPLE:
             each.append(1 + moved_registers(instruction))
-        elif name.startswith(_FLOAT_MULTIPLE):
-            each.append(1 + _float_words(instruction))
+        elif name.startswith(FLOAT_MULTIPLE):
+            each.append(1 + float_words(instruction))
         elif name in DUAL:
             each.append(3)
         elif name in SINGLE_LOADS or name in SINGLE_STORES:
@@ -132,9 +133,3 @@ def _single_access(instruction: Any, previous: Any) -> int:
         if loaded not in address:
             return 1
     return 2
-
-
-def _float_words(instruction: Any) -> int:
-    """How many words a VPUSH, VPOP, VLDM or VSTM moves."""
-    names = [instruction.reg_name(operand.reg) or "" for operand in instruction.operands]
-    return sum({"s": 1, "d": 2}.get(name[:1], 0) for name in names if name != "sp")

@@ -9,7 +9,9 @@ Sources:
     Cortex-M7: Quinapalus, "Cortex-M7 instruction cycle counts, timings, and dual-issue
     combinations" (measured on an STM32H730): which pairs issue together, latencies of loads and
     multiplications, two words a cycle in LDM and STM.
+    LLVM, ARMScheduleM7.td: divisions and square roots of floats, for which the core stands still.
     Cortex-M33: Texas Instruments SWCU185, "Load/store timings": what a load costs the next one.
+    Divisions and square roots of floats are taken to be the Cortex-M4's.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from typing import Any
 from edgeq.devices.sim.timing import (
     DIVIDES,
     DUAL,
+    FLOAT_DIVIDES,
+    FLOAT_MULTIPLE,
     MULTIPLE,
     SINGLE_LOADS,
     SINGLE_STORES,
     BlockCycles,
     address_registers,
+    float_words,
     moved_registers,
 )
 
@@ -44,12 +49,12 @@ class Issue:
     """What the pipeline has to know of an instruction.
 
     Attributes:
-        kind: "load", "store", "many" (several words), "multiply", "divide", "float", "branch" or
-            "alu".
+        kind: "load", "store", "many" (several words), "multiply", "divide", "float", "root" (of
+            floats, as a division is), "branch" or "alu".
         reads, writes: Registers.
         address: Those of `reads` that make an address.
         addend: The register that a multiplication adds to; 0 if none.
-        words: How many a "many" moves.
+        words: How many a "many" moves; of a "root" how many each of its numbers has.
         uses_shifter, parallel: Whether it needs the one shifter, or works on parts of a word.
     """
 
@@ -63,21 +68,26 @@ class Issue:
     parallel: bool
 
 
+_M33_ROOT = 14
+
+
 def m33(block: Sequence[Any]) -> BlockCycles:
     """Cortex-M33: one instruction a cycle, one more where a load's result is used at once."""
     each = []
     previous = None
     for instruction in block:
         issue = issue_of(instruction)
-        cycles = {"divide": 6, "many": issue.words}.get(issue.kind, 1)
+        longer = {"divide": 6, "many": issue.words, "root": _M33_ROOT}
+        cycles = longer.get(issue.kind, 1)
         waits = previous is not None and previous.kind == "load" and previous.writes & issue.reads
         each.append(cycles + (1 if waits else 0))
         previous = issue
     return BlockCycles(tuple(each), jump=2)
 
 
-_M7_LATENCY = {"load": 2, "many": 2, "multiply": 2, "float": 3, "divide": 8}
+_M7_LATENCY = {"load": 2, "many": 2, "multiply": 2, "float": 3, "root": 1, "divide": 8}
 _M7_DIVIDE = 6
+_M7_ROOT = {1: 15, 2: 29}  # by words of a number
 
 
 def m7(block: Sequence[Any]) -> BlockCycles:
@@ -94,7 +104,7 @@ def m7(block: Sequence[Any]) -> BlockCycles:
         elif not _fits(issue, together):
             now, together = now + 1, []
         together.append(issue)
-        longer = {"many": (issue.words + 1) // 2 - 1, "divide": _M7_DIVIDE}.get(issue.kind, 0)
+        longer = _m7_longer(issue)
         for register in issue.writes:
             done = now + longer + _M7_LATENCY.get(issue.kind, 1)
             ready[register] = (done, issue.kind)
@@ -108,6 +118,15 @@ def m7(block: Sequence[Any]) -> BlockCycles:
         block[-1].insn_name() == "b" and block[-1].cc not in _ALWAYS
     )
     return BlockCycles(tuple(each), jump=1, surprise=8 if conditional else 0)
+
+
+def _m7_longer(issue: Issue) -> int:
+    """For how many cycles beyond its own an instruction keeps all others waiting."""
+    if issue.kind == "many":
+        return (issue.words + 1) // 2 - 1
+    if issue.kind == "root":
+        return _M7_ROOT[issue.words]
+    return _M7_DIVIDE if issue.kind == "divide" else 0
 
 
 _ALWAYS = (0, 15)  # capstone: invalid (none given), AL
@@ -129,7 +148,7 @@ def _fits(issue: Issue, together: list[Issue]) -> bool:
         return not together
     first = together[0]
     kinds = (first.kind, issue.kind)
-    if {"many", "float", "divide"} & set(kinds) or issue.parallel or first.kind == "branch":
+    if {"many", "float", "root", "divide"} & set(kinds) or issue.parallel or first.kind == "branch":
         return False
     if kinds == ("multiply", "multiply") or (first.uses_shifter and issue.uses_shifter):
         return False
@@ -158,10 +177,19 @@ def issue_of(instruction: Any) -> Issue:
         writes,
         frozenset(address),
         addend,
-        moved_registers(instruction) if name in MULTIPLE else 2 if name in DUAL else 0,
+        _words(instruction, kind),
         kind == "alu" and (shifted or name.startswith(_SHIFTS)),
         kind == "alu" and name.startswith(_PARALLEL),
     )
+
+
+def _words(instruction: Any, kind: str) -> int:
+    name = instruction.insn_name()
+    if name.startswith(FLOAT_MULTIPLE):
+        return float_words(instruction)
+    if kind == "root":
+        return 2 if instruction.mnemonic.endswith(".f64") else 1
+    return moved_registers(instruction) if name in MULTIPLE else 2 if name in DUAL else 0
 
 
 def _kind(name: str) -> str:
@@ -169,8 +197,10 @@ def _kind(name: str) -> str:
         return "load"
     if name in SINGLE_STORES:
         return "store"
-    if name in MULTIPLE or name in DUAL:
+    if name in MULTIPLE or name in DUAL or name.startswith(FLOAT_MULTIPLE):
         return "many"
+    if name in FLOAT_DIVIDES:
+        return "root"
     if name in _BRANCHES:
         return "branch"
     if name in DIVIDES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ SINGLE_STORES = frozenset({"str", "strb", "strh"})
 MULTIPLE = frozenset({"ldm", "stm", "push", "pop", "ldmdb", "stmdb"})
 DUAL = frozenset({"ldrd", "strd"})
 DIVIDES = frozenset({"sdiv", "udiv"})
+FLOAT_DIVIDES = frozenset({"vdiv", "vsqrt"})
+FLOAT_MULTIPLE = ("vpush", "vpop", "vldm", "vstm")
+_WORDS = {"s": 1, "d": 2}  # of a float register, by how its name begins
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,9 @@ def moved_registers(instruction: Any) -> int:
     """How many registers an LDM, STM, PUSH or POP moves."""
     first = 0 if instruction.insn_name() in ("push", "pop") else 1
     return len(instruction.operands) - first
+
+
+def float_words(instruction: Any) -> int:
+    """How many words a VPUSH, VPOP, VLDM or VSTM moves."""
+    names = [instruction.reg_name(operand.reg) or "" for operand in instruction.operands]
+    return sum(_WORDS[name[0]] for name in names if re.fullmatch(r"[sd]\d+", name))

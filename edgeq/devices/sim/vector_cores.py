@@ -27,6 +27,7 @@ from edgeq.devices.sim.timing import BlockCycles
 
 _FIRST_VECTOR = 1000  # vector registers behind all of capstone's
 _DIVIDE = 6
+_FLOATS = ("float", "root")
 _GATHER_ADDRESS = 4  # cycles that a gather wants its addresses before
 _VFP_LATENCY = {"vdiv": 16, "vsqrt": 16, "vmla": 4, "vmls": 4, "vnmla": 4, "vnmls": 4}
 _VFP_DOUBLE = {"vadd": 15, "vsub": 15, "vmul": 21, "vdiv": 30, "vsqrt": 30, "vfma": 24}
@@ -78,7 +79,7 @@ def _pair_m85(one: _Step, other: _Step) -> bool:
     if one.issue is None or other.issue is None:
         return False
     kinds = {one.issue.kind, other.issue.kind}
-    if kinds & {"many", "float", "divide"} or one.issue.kind == "branch":
+    if kinds & {"many", "float", "root", "divide"} or one.issue.kind == "branch":
         return False
     return kinds not in ({"multiply"}, {"store"})
 
@@ -160,7 +161,7 @@ def _step(instruction: Any, core: _Core) -> _Step:
     unit, busy, kind = "", 1, issue.kind
     if name.startswith(_VFP_MEMORY):
         unit, busy, kind = "load", max(1, len(instruction.operands) - 1), "load"
-    elif kind == "float":
+    elif kind in _FLOATS:
         unit = "multiply"
     elif kind in ("load", "store"):
         unit = _port(kind, core)
@@ -170,7 +171,7 @@ def _step(instruction: Any, core: _Core) -> _Step:
         busy = _DIVIDE
     elif kind == "alu" and (issue.uses_shifter or issue.parallel):
         kind = "shifted" if issue.uses_shifter else "parallel"
-    latency = _vfp_latency(instruction) if issue.kind == "float" else core.latency.get(kind, 1)
+    latency = _vfp_latency(instruction) if issue.kind in _FLOATS else core.latency.get(kind, 1)
     small = instruction.size == 2
     light = small and (name in _LIGHT or (name in _SUMS and _has_constant(instruction)))
     return _Step(

@@ -104,29 +104,33 @@ class Panel {
                 const row = place.insertRow();
                 row.append(element("td", `output ${k}`, "kind"));
             }
-            this.showOutput(place, Array.from(values.slice(0, MOST_ROWS)));
-            if (values.length > MOST_ROWS) {
-                place.insertRow().append(element("td", `${values.length - MOST_ROWS} more`, "kind"));
-            }
+            this.showOutput(place, Array.from(values));
         });
     }
 
+    /** Scores as rows; of very many the first ones and the highest. */
     showOutput(place, values) {
-        const least = Math.min(0, ...values);
-        const most = Math.max(least + 1e-9, ...values, least < 0 ? 0 : 1);
-        const top = values.indexOf(Math.max(...values));
-        values.forEach((value, index) => {
+        const lowest = values.reduce((a, b) => Math.min(a, b), Infinity);
+        const highest = values.reduce((a, b) => Math.max(a, b), -Infinity);
+        const least = Math.min(0, lowest);
+        const most = Math.max(least + 1e-9, highest, least < 0 ? 0 : 1);
+        const top = values.indexOf(highest);
+        const shown = [...values.slice(0, MOST_ROWS).keys(), ...(top >= MOST_ROWS ? [top] : [])];
+        for (const index of shown) {
             const row = place.insertRow();
             row.className = index === top && values.length > 1 ? "top" : "";
             const bar = element("td", "", "m");
             const meter = document.createElement("meter");
             meter.min = least;
             meter.max = most;
-            meter.value = value;
+            meter.value = values[index];
             meter.setAttribute("aria-label", `score of ${this.name(index)}`);
             bar.append(meter);
-            row.append(element("td", this.name(index)), bar, element("td", scoreText(value), "n"));
-        });
+            row.append(element("td", this.name(index)), bar, element("td", scoreText(values[index]), "n"));
+        }
+        if (values.length > shown.length) {
+            place.insertRow().append(element("td", `${values.length - shown.length} more`, "kind"));
+        }
     }
 }
 

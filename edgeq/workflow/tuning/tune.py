@@ -11,12 +11,14 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.analysis.evaluation.evaluate import refuse_chance
+from edgeq.analysis.kinds import cycles_at
 from edgeq.boards.target import load_target
 from edgeq.data import DatasetOptions
 from edgeq.devices.address import is_emulated, parse_address
 from edgeq.devices.registry import address_of
 from edgeq.errors import EdgeqError, MissingDependency, UsageError
 from edgeq.metrics.base import Score
+from edgeq.support.figures import Figure, beside, score_text
 from edgeq.support.jsontext import json_text
 from edgeq.support.output import write_results
 from edgeq.support.progress import stage
@@ -31,6 +33,7 @@ from edgeq.workflow.tuning.trial import DeviceFailure, Problem, Trial, make_mode
 from edgeq.workflow.tuning.workers import Workers, open_workers
 
 _MOST_REPEATS = 50
+_UNKNOWN = Figure(None, "unknown", "cycles")
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,6 +52,7 @@ class Tuning(Result):
         device: Address that was profiled on.
         seconds: How long this run took.
         warnings: What the user should know, in sentences.
+        cycles: What kind of figure the trials' cycles are; it has no value.
     """
 
     output: Path
@@ -63,6 +67,7 @@ class Tuning(Result):
     seconds: float
     warnings: tuple[str, ...] = ()
     larger_is_better: bool = True
+    cycles: Figure = _UNKNOWN
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `edgeq tune`, and of tune.json."""
@@ -83,6 +88,7 @@ class Tuning(Result):
             "trials": [row(trial) for trial in self.trials],
             "seconds": round(self.seconds, 1),
             "warnings": list(self.warnings),
+            **beside({"cycles": self.cycles}),
         }
 
 
@@ -178,6 +184,7 @@ def tune(
         time.monotonic() - started,
         (*problem.notes, *_warnings(bounds, problem, best, real), *_disturbed(done, on)),
         real.larger_is_better,
+        _UNKNOWN if best.cycles is None else cycles_at(on),
     )
     text = json_text(result.to_json()) + "\n"
     write_results({folder / RESULT: text, folder / BEST: content}, force=ours)
@@ -275,7 +282,7 @@ class _Search:
         stage(f"{done}: {trial.candidate.key}: {trial.error or self._figures(trial)}")
 
     def _figures(self, trial: Trial) -> str:
-        return f"{trial.score:.4f}, flash {trial.flash_bytes:,}, RAM {trial.ram_bytes:,}"
+        return f"{score_text(trial.score)}, flash {trial.flash_bytes:,}, RAM {trial.ram_bytes:,}"
 
     def _tell(self, asked: Any, trial: Trial | None) -> None:
         if trial is None or trial.error:
