@@ -30,7 +30,7 @@ _UNCHANGED = frozenset(
      "UpSampling1D", "UpSampling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"}
 )  # fmt: skip
 _BY_ACTIVATION = {"softmax": CLASSES, "sigmoid": BINARY}
-_PROBABLE = ("softmax", "sigmoid", "hard_sigmoid")
+_PROBABLE = ("softmax", "sigmoid", "hard_sigmoid", "hard_sigmoid_of_keras_2")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ of the length, data, masked CRC32C of the data).
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -191,25 +192,28 @@ def _raw(content: bytes, size: int, spec: InputSpec) -> Array | None:
     return np.frombuffer(content, f"<i{width}")
 
 
-class _Stream:
-    """A file, or what a compressed one holds, read piece by piece."""
+class _Unpacked(io.RawIOBase):
+    """What a file of zlib's format holds, unpacked as far as it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._packed = zlib.decompressobj()
-        self._left = b""
 
-    def read(self, count: int) -> bytes:
-        """The next bytes; fewer at the end."""
-        while len(self._left) < count:
-            piece = self._file.read(_CHUNK)
-            if not piece:
-                if not self._packed.eof:
-                    raise EOFError("the compressed file is cut off")
-                break
-            self._left += self._packed.decompress(piece)
-        result, self._left = self._left[:count], self._left[count:]
-        return result
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a part of a buffer; 0 at the end."""
+        while not self._packed.eof:
+            piece = self._packed.unconsumed_tail or self._file.read(_CHUNK)
+            found = self._packed.decompress(piece, len(buffer))
+            if found:
+                buffer[: len(found)] = found
+                return len(found)
+            if not piece and not self._packed.eof:
+                raise EOFError("the compressed file is cut off")
+        return 0
 
 
 def _stream(file: IO[bytes]) -> Any:
@@ -222,7 +226,7 @@ def _stream(file: IO[bytes]) -> Any:
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=file)
     if start[0] & 15 == 8 and int.from_bytes(start[:2], "big") % 31 == 0:
-        return _Stream(file)
+        return io.BufferedReader(_Unpacked(file), _CHUNK)
     return file
 
 

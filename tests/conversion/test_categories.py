@@ -7,8 +7,10 @@ from keras import layers
 
 import edgeq
 from edgeq.conversion.float_model import float_model
+from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import run
+from tests.memory import peak_mb
 
 RANDOM = np.random.default_rng(5)
 MODES = ["one_hot", "multi_hot", "count"]
@@ -34,6 +36,31 @@ def test_categories_are_keras_also_those_that_are_none(mode, dtype):
     least, most = (0, 10) if mode != "one_hot" else (0 if dtype == "uint8" else -3, 14)
     data = RANDOM.integers(least, most, (20, 4)).astype(dtype)
     assert "ONE_HOT" not in equal(model, data)
+
+
+@pytest.mark.parametrize("kind", ["CategoryEncoding", "IntegerLookup", "Discretization"])
+def test_categories_that_would_fill_the_memory_are_refused(kind):
+    made = {
+        "CategoryEncoding": lambda: layers.CategoryEncoding(100_000_000),
+        "IntegerLookup": lambda: layers.IntegerLookup(
+            vocabulary=[1, 2], max_tokens=100_000_000, pad_to_max_tokens=True,
+            output_mode="one_hot",
+        ),
+        "Discretization": lambda: layers.Discretization(
+            np.arange(9_000.0).tolist(), output_mode="one_hot"
+        ),
+    }  # fmt: skip
+    source = keras.Input((4,), dtype="float32" if kind == "Discretization" else "int32")
+    model = keras.Model(source, made[kind]()(source))
+    errors = []
+
+    def convert():
+        with pytest.raises(EdgeqError) as caught:
+            float_model(model)
+        errors.append(str(caught.value))
+
+    assert peak_mb(convert) < 200
+    assert "categories; 8,192 are converted at most" in errors[0]
 
 
 def test_a_single_category_loses_its_axis():

@@ -68,6 +68,8 @@ WIDE = {
     "an input": ((10**6, 10**6, 1), lambda k, x: k.layers.Flatten()(x)),
     "a layer": ((4, 4, 1), lambda k, x: k.layers.UpSampling2D((50_000, 50_000))(x)),
     "padding": ((8, 1), lambda k, x: k.layers.ZeroPadding1D((1 << 30, 0))(x)),
+    "a picture": ((4, 4, 1), lambda k, x: k.layers.Resizing(17_000, 17_000)(x)),
+    "a random picture": ((17_000, 17_000, 1), lambda k, x: k.layers.RandomFlip()(x)),
 }
 
 

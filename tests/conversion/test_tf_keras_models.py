@@ -5,6 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.compress.network import load_network
+from edgeq.conversion.sources.keras_models import load_keras
 from edgeq.errors import EdgeqError
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -48,3 +49,63 @@ def test_tfmot_quantized_models_are_refused():
     with pytest.raises(EdgeqError, match="wrapped by tfmot") as refusal:
         edgeq.convert(quantization.quantize_model(plain), data=X)
     assert "edgeq compress qat" in refusal.value.hint
+
+
+def of_keras_2(folder, ending, *layers, shape=(6, 6, 2)):
+    """A file that Keras 2 writes, a few samples, and what Keras 2 makes of them."""
+    model = tf_keras.Sequential([tf_keras.layers.Input(shape), *layers])
+    path = folder / f"net{ending}"
+    model.save(path)
+    data = np.random.default_rng(1).normal(0, 2, (5, *shape)).astype(np.float32)
+    return path, data, model(data).numpy()
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+@pytest.mark.parametrize("kind", ["Activation", "Dense", "LSTM", "GRU"])
+def test_hard_sigmoid_is_the_one_of_keras_2(kind, ending, tmp_path):
+    """Keras 3 has another function of this name."""
+    layers = tf_keras.layers
+    made = {
+        "Activation": lambda: layers.Activation("hard_sigmoid"),
+        "Dense": lambda: layers.Dense(3, activation="hard_sigmoid"),
+        "LSTM": lambda: layers.LSTM(3, recurrent_activation="hard_sigmoid"),
+        "GRU": lambda: layers.GRU(3, recurrent_activation="hard_sigmoid"),
+    }
+    path, data, wanted = of_keras_2(tmp_path, ending, made[kind](), shape=(6, 2))
+    model = load_keras(path)
+    np.testing.assert_allclose(model(data), wanted, atol=1e-6)
+    # What is made of it means the same, whatever Keras is told later.
+    model.save(tmp_path / "again.keras")
+    np.testing.assert_allclose(load_keras(tmp_path / "again.keras")(data), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_hard_sigmoid_of_keras_3_stays(ending, tmp_path):
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Activation("hard_sigmoid")])
+    model.save(tmp_path / f"net{ending}")
+    data = np.linspace(-4, 4, 20, dtype=np.float32).reshape(5, 4)
+    loaded = load_keras(tmp_path / f"net{ending}")
+    np.testing.assert_allclose(loaded(data), np.clip(data / 6 + 0.5, 0, 1), atol=1e-6)
+
+
+LEFT_OVER = {
+    "SeparableConv1D": lambda k: [k.Reshape((36, 2)), k.SeparableConv1D(3, 3)],
+    "SeparableConv2D": lambda k: [k.SeparableConv2D(3, 3)],
+    "DepthwiseConv1D": lambda k: [k.Reshape((36, 2)), k.DepthwiseConv1D(3)],
+    "Conv1DTranspose": lambda k: [k.Reshape((36, 2)), k.Conv1DTranspose(3, 3, 2)],
+    "Conv2DTranspose": lambda k: [k.Conv2DTranspose(3, 3, 2, padding="same")],
+    "ConvLSTM2D": lambda k: [k.Reshape((3, 2, 6, 2)), k.ConvLSTM2D(2, (1, 2))],
+}
+
+
+@pytest.mark.parametrize("kind", LEFT_OVER)
+def test_options_that_keras_3_has_no_more_are_left_out(kind, tmp_path):
+    path, data, wanted = of_keras_2(tmp_path, ".h5", *LEFT_OVER[kind](tf_keras.layers))
+    np.testing.assert_allclose(load_keras(path)(data), wanted, atol=1e-5)
+
+
+def test_options_with_another_meaning_are_refused(tmp_path):
+    path, _, _ = of_keras_2(tmp_path, ".h5", tf_keras.layers.Conv2DTranspose(4, 3, groups=2))
+    with pytest.raises(EdgeqError, match="groups=2; Keras 3 has one"):
+        load_keras(path)

@@ -11,6 +11,7 @@ no integer kernel computes. A look-up in a constant, and comparisons, say the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from edgeq.conversion.layer_kinds import kind_of
 
 _MOST_KEYS = 4096
+_MOST_NUMBERS = 1 << 26  # of all rows: 256 MiB, for 8,192 categories
 _MODES = ("int", "one_hot", "multi_hot", "count")
 
 
@@ -40,8 +42,7 @@ def _category_encoding(tf: Any, layer: Any) -> Callable[..., Any]:
             return plain(inputs, count_weights=count_weights)
         # Numbers that are no category have a row of zeros, as in Keras.
         keys = _keys(-1, layer.num_tokens)
-        rows = np.equal.outer(keys, np.arange(layer.num_tokens)).astype(np.float32)
-        return _encoded(tf, _places(tf, inputs, keys), layer.output_mode, rows)
+        return _encoded(tf, _places(tf, inputs, keys), layer, keys, layer.num_tokens)
 
     return call
 
@@ -65,8 +66,7 @@ def _integer_lookup(tf: Any, layer: Any) -> Callable[..., Any] | None:
         if layer.output_mode == "int":
             return tf.gather(table, places)
         # The mask's index is -1; it has a row of zeros.
-        rows = np.equal.outer(table, np.arange(depth)).astype(np.float32)
-        return _encoded(tf, places, layer.output_mode, rows)
+        return _encoded(tf, places, layer, table, depth)
 
     return call
 
@@ -83,8 +83,8 @@ def _discretization(tf: Any, layer: Any) -> Callable[..., Any] | None:
             return plain(inputs)
         above = tf.greater_equal(inputs[..., None], tf.constant(bounds, inputs.dtype))
         places = tf.reduce_sum(tf.cast(above, tf.int32), axis=-1)
-        rows = np.eye(len(bounds) + 1, dtype=np.float32)
-        return _encoded(tf, places, layer.output_mode, rows)
+        count = len(bounds) + 1
+        return _encoded(tf, places, layer, range(count), count)
 
     return call
 
@@ -96,18 +96,18 @@ _MAKERS: dict[str, Callable[[Any, Any], Callable[..., Any] | None]] = {
 }
 
 
-def _keys(least: int, most: int) -> Any:
+def _keys(least: int, most: int) -> range:
     """All whole numbers from the least to the largest, a number more where that matters.
 
     TensorFlow's converter makes RELU6 and RELU_N1_TO_1 of clips, and these are for floats.
     """
     least -= (least, most) in ((0, 6), (-1, 1))
-    return np.arange(least, most + 1)
+    return range(least, most + 1)
 
 
-def _places(tf: Any, inputs: Any, keys: Any) -> Any:
+def _places(tf: Any, inputs: Any, keys: range) -> Any:
     """Where whole numbers stand among keys; what is beyond these, at the first or the last."""
-    least, most = int(keys[0]), int(keys[-1])
+    least, most = keys[0], keys[-1]
     return tf.clip_by_value(tf.cast(inputs, tf.int32), least, most) - least
 
 
@@ -116,10 +116,21 @@ def _encodes(mode: str, inputs: Any) -> bool:
     return mode in ("int", "one_hot") or inputs.shape.rank == 2
 
 
-def _encoded(tf: Any, places: Any, mode: str, rows: Any) -> Any:
-    """Places in a table as a layer gives them."""
+def _encoded(tf: Any, places: Any, layer: Any, table: Any, depth: int) -> Any:
+    """Places in a table of categories as a layer gives them.
+
+    Raises:
+        ValueError: The rows would fill the memory: a file may ask for any number of categories.
+    """
+    mode = layer.output_mode
     if mode == "int":
         return places
+    if len(table) * depth > _MOST_NUMBERS:
+        raise ValueError(
+            f"the layer '{layer.name}' has {depth:,} categories; {math.isqrt(_MOST_NUMBERS):,} are "
+            "converted at most"
+        )
+    rows = np.equal.outer(table, np.arange(depth)).astype(np.float32)
     if mode == "one_hot":
         shape = tuple(places.shape)
         single = len(shape) > 1 and shape[-1] == 1

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeq.conversion.sources.custom_objects import IMPORTED
 from edgeq.conversion.sources.hdf5_contents import read_hdf5
+from edgeq.conversion.sources.keras_2 import HARD_SIGMOID
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import check_file, parse_json, read_members, too_large, unpacked_limit
@@ -198,7 +199,9 @@ def _is_kerases(module: str) -> bool:
 
 
 def _registered(*names: Any) -> bool:
-    """Whether the user's own program has told Keras of a class or function of this name."""
+    """Whether edgeq or the user's own program has told Keras of something of this name."""
+    if HARD_SIGMOID in names:
+        return True
     saving = getattr(sys.modules.get("keras"), "saving", None)
     known = saving.get_custom_objects() if saving is not None else {}
     return any(isinstance(name, str) and name in known for name in names)

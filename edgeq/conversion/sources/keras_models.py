@@ -13,6 +13,7 @@ from edgeq.conversion.layer_kinds import HALF, kind_of
 from edgeq.conversion.sources.answers import keras_answers, traced_answers
 from edgeq.conversion.sources.custom_objects import missing_object
 from edgeq.conversion.sources.exported import Exported
+from edgeq.conversion.sources.keras_2 import as_keras_2_meant
 from edgeq.conversion.sources.keras_contents import check_contents
 from edgeq.conversion.sources.lowering import for_export, layers_by_path, operations_by_path
 from edgeq.conversion.sources.structures import leaves, with_leaves
@@ -20,8 +21,6 @@ from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_t
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import unpacked_limit
 from edgeq.support.sizes import element_count
-
-_RECURRENT = ("GRU", "LSTM", "RNN", "SimpleRNN")
 
 
 def load_keras(path: Path, *, trust: bool = False) -> Any:
@@ -33,13 +32,8 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
     check_contents(path, trust=trust)
     _, keras = import_tensorflow()
     try:
-        with quiet(), _keras_2_recurrent(keras), _bounded_weights(keras, unpacked_limit(path)):
-            return keras.models.load_model(
-                path,
-                compile=False,
-                safe_mode=not trust,
-                custom_objects={"DepthwiseConv2D": _depthwise_class(keras)},
-            )
+        with quiet(), as_keras_2_meant(path), _bounded_weights(keras, unpacked_limit(path)):
+            return keras.models.load_model(path, compile=False, safe_mode=not trust)
     except Exception as error:
         missing = missing_object(error, str(path))
         if missing is not None:
@@ -49,43 +43,6 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
             str(path),
             "where layers are your own, export a SavedModel (model.export) and convert that",
         ) from error
-
-
-def _depthwise_class(keras: Any) -> Any:
-    """DepthwiseConv2D that ignores `groups`, which Keras 2 wrote and Keras 3 refuses."""
-
-    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
-        def __init__(self, *args: Any, groups: int = 1, **kwargs: Any) -> None:  # noqa: ARG002
-            super().__init__(*args, **kwargs)
-
-    return DepthwiseConv2D
-
-
-@contextmanager
-def _keras_2_recurrent(keras: Any) -> Iterator[None]:
-    """Recurrent layers load without `time_major`, which Keras 2 wrote and Keras 3 refuses.
-
-    It is False unless one asks for it; with True the axes are others, which cannot be told here.
-    """
-    classes = [getattr(keras.layers, name) for name in _RECURRENT]
-    before = [vars(layer)["from_config"] for layer in classes]
-
-    def without(layer: Any, load: Any) -> Any:
-        def from_config(cls: Any, /, config: dict[str, Any], **more: Any) -> Any:
-            config = dict(config)
-            if config.pop("time_major", False):
-                raise ValueError(f"{layer.__name__} has time_major=True; put the batch first")
-            return load.__func__(cls, config, **more)
-
-        return classmethod(from_config)
-
-    for layer, load in zip(classes, before, strict=True):
-        layer.from_config = without(layer, load)
-    try:
-        yield
-    finally:
-        for layer, load in zip(classes, before, strict=True):
-            layer.from_config = load
 
 
 @contextmanager

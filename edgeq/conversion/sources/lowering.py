@@ -33,6 +33,10 @@ def operations_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+_MOST_TRIED = 1 << 24
+"""Numbers of a picture that a layer is tried on: a file may say any size."""
+
+
 @contextmanager
 def for_export(
     tf: Any,
@@ -126,6 +130,8 @@ def _is_idle(tf: Any, layer: Any) -> bool:
         return False
     try:
         shape = (1, *layer.input.shape[1:])
+        if layer.output.shape[1:] != shape[1:] or math.prod(shape) > _MOST_TRIED:
+            return False
         picture = tf.random.stateless_uniform(shape, (1, 2), maxval=255.0)
         made = layer(picture, training=False)
         # One pixel is equal to all that are made of it.
