@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq import __version__
@@ -27,7 +26,8 @@ from edgeq.model.model_file import read_graph
 
 # Methods of MicroMutableOpResolver whose names are not the op's name in camel case.
 _METHODS = {"PADV2": "PadV2", "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM"}
-_METHODS |= {"CUMSUM": "CumSum"}
+_METHODS |= {"CUMSUM": "CumSum", "BATCH_MATMUL": "BatchMatMul"}
+_METHODS |= {"TFLite_Detection_PostProcess": "DetectionPostprocess"}
 
 # Ops with a registration of their own for int8, and its header.
 _INT8 = {
@@ -56,6 +56,7 @@ _STEMS = {
     "REVERSE_V2": "reverse",
     "SELECT_V2": "select",
     "L2_NORMALIZATION": "l2norm",
+    "TFLite_Detection_PostProcess": "detection_postprocess",
     "LOGICAL_AND": "logical",
     "LOGICAL_OR": "logical",
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL"), "reduce"),
@@ -86,6 +87,7 @@ def tflm_model(
         raise EdgeqError(f"TFLM has no kernels '{kernels}'.", hint=", ".join(KERNELS))
     graph = read_graph(path)
     refuse_wrong(graph)
+    _check_wrapped(graph)
     prefix = check_identifier(name) if name else identifier(path.stem)
     arena = tflm_arena(path, kernels)
     raw = path.read_bytes()
@@ -97,10 +99,10 @@ def tflm_model(
         "sha256": hashlib.sha256(raw).hexdigest(),
         "arena": arena,
         "kernels": kernels,
-        "ops": [_registration(graph, op) for op in _distinct(graph.main.ops)],
-        "headers": sorted({_INT8[op.name] for op in graph.main.ops if _is_int8(graph, op)}),
+        "ops": [_registration(graph, name) for name in _kinds(graph)],
+        "headers": sorted({_INT8[op.name] for op in _ops(graph) if _is_int8(graph, op)}),
         "op_count": len(graph.main.ops),
-        "has_state": any(tensor.is_variable for tensor in graph.main.tensors),
+        "has_state": graph.keeps_state,
         "inputs": inputs,
         "outputs": outputs,
         "known_inputs": [_rows(value) for value in known_inputs],
@@ -115,7 +117,7 @@ def tflm_model(
         f"{prefix}.cc": render_file("tflm/model.cc", context),
         f"{prefix}_weights.cc": render_file("tflm/weights.cc", context),
     }
-    stems = sorted({_STEMS.get(op.name, op.name.lower()) for op in graph.main.ops})
+    stems = sorted({_STEMS.get(name, name.lower()) for name in _kinds(graph)})
     if "unidirectional_sequence_lstm" in stems:
         stems += ["lstm_eval", "micro_tensor_utils"]
     return FirmwareModel(
@@ -141,26 +143,47 @@ def _arena_note(prefix: str, arena: Arena, kernels: str) -> str:
     )
 
 
-def _distinct(ops: Sequence[Op]) -> list[Op]:
-    """The first op of each kind, by name."""
-    first: dict[str, Op] = {}
-    for op in ops:
-        first.setdefault(op.name, op)
-    return [first[name] for name in sorted(first)]
+def _ops(graph: Graph) -> list[Op]:
+    """The ops of all subgraphs, each of which TFLM prepares, whether it runs or not."""
+    return [op for subgraph in graph.subgraphs for op in subgraph.ops]
 
 
-def _method(op: Op) -> str:
-    parts = op.name.split("_")
-    camel = "".join(part if part[0].isdigit() else part.capitalize() for part in parts)
-    return _METHODS.get(op.name, camel)
+def _kinds(graph: Graph) -> list[str]:
+    """The names of all ops, custom ones too."""
+    return sorted({op.custom_name or op.name for op in _ops(graph)})
 
 
-def _registration(graph: Graph, op: Op) -> str:
-    """The call that adds an op to the resolver."""
-    same = [other for other in graph.main.ops if other.name == op.name]
-    small = all(_is_int8(graph, other) for other in same)
-    variant = f"tflite::Register_{op.name}_INT8()" if small else ""
-    return f"Add{_method(op)}({variant})"
+def _check_wrapped(graph: Graph) -> None:
+    """Refuse what TFLM has, and the wrapper has not.
+
+    Signal ops have sources and libraries of their own in TFLM's tree, variables need memory beside
+    the arena, and CIRCULAR_BUFFER ends a call early, which is no error.
+
+    Raises:
+        EdgeqError: There are such ops.
+    """
+    for subgraph in graph.subgraphs:
+        for op in subgraph.ops:
+            if (op.custom_name and op.custom_name not in _METHODS) or op.name == "VAR_HANDLE":
+                raise EdgeqError(
+                    f"--runtime tflm wraps no {op.custom_name or 'variables (VAR_HANDLE)'}.",
+                    f"{graph.path}, {subgraph.describe(op)}",
+                    "--runtime c: edgeq's own C has it",
+                )
+
+
+def _method(name: str) -> str:
+    parts = name.split("_")
+    camel = "".join(part if part[:1].isdigit() else part.capitalize() for part in parts)
+    return _METHODS.get(name, camel)
+
+
+def _registration(graph: Graph, name: str) -> str:
+    """The call that adds the ops of a name to the resolver."""
+    same = [op for op in _ops(graph) if op.name == name]
+    small = bool(same) and all(_is_int8(graph, op) for op in same)
+    variant = f"tflite::Register_{name}_INT8()" if small else ""
+    return f"Add{_method(name)}({variant})"
 
 
 def _is_int8(graph: Graph, op: Op) -> bool:
@@ -168,7 +191,8 @@ def _is_int8(graph: Graph, op: Op) -> bool:
     if op.name not in _INT8:
         return False
     indices = [*op.inputs[:2], *op.outputs]
-    return all(graph.main.tensors[index].dtype == "int8" for index in indices if index >= 0)
+    tensors = graph.subgraphs[op.subgraph].tensors
+    return all(tensors[index].dtype == "int8" for index in indices if index >= 0)
 
 
 def _tensors(graph: Graph, prefix: str, kind: str) -> tuple[ModelTensor, ...]:

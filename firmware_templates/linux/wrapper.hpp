@@ -110,14 +110,14 @@ public:
 private:
     static constexpr std::size_t alignment = 16;
 
-    struct Free {
+    struct deleter {
         void operator()({{ model.name }}_state *state) const noexcept
         {
             ::operator delete(state, std::align_val_t{alignment});
         }
     };
 
-    std::unique_ptr<{{ model.name }}_state, Free> state_;
+    std::unique_ptr<{{ model.name }}_state, deleter> state_;
 };
 {% endfor %}
 

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 
 import edgeq
+from edgeq.errors import EdgeqError
 from edgeq.firmware.create import create_project
+from edgeq.firmware.tflm import _kinds
 from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
+from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 from tests.conftest import MLPERF_TINY
 from tests.firmware.boards import compile_project, need_tools, on_pty, say
+from tests.oracle.fuzz import generators
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -234,3 +238,44 @@ def test_budgets_that_nobody_would_look_at_are_refused(words, models, tmp_path, 
 def test_inspect_knows_no_levels(models, cli):
     done = cli("inspect", models / "kws_int8.tflite", "--target", "x86-64", "--isa", "portable")
     assert (done.code, "usual form" in done.err) == (2, True)
+
+
+def _made(name, folder, seed=3):
+    """A file of an op's generator, and what `compile --runtime tflm` makes of it."""
+    model = folder / "m.tflite"
+    model.write_bytes(generators()[name](np.random.default_rng(seed), 5).model)
+    fw = folder / "fw"
+    create_project([model], fw, target="nucleo-f446re", template="bare-metal", runtime="tflm")
+    text = (fw / "model" / "m.cc").read_text()
+    return re.findall(r"ops->Add(\w+)\(", text), (fw / "tflm.cmake").read_text()
+
+
+def test_ops_of_all_subgraphs_are_there(tmp_path):
+    """TFLM prepares each of them: a loop's ops were missing, and the board stopped at start-up."""
+    while_loop = Op(0, "WHILE", (0,), (1,), {"cond_subgraph_index": 1, "body_subgraph_index": 2})
+    tensors = (Tensor(0, "x", (1,), "int32"), Tensor(1, "y", (1,), "int32"))
+    graphs = [
+        Subgraph(number, "", tensors, ops, (0,), (1,))
+        for number, ops in enumerate(
+            [(while_loop,), (Op(0, "LESS", (0, 0), (1,), subgraph=1),),
+             (Op(0, "BATCH_MATMUL", (0, 0), (1,), subgraph=2),)]
+        )
+    ]  # fmt: skip
+    assert _kinds(Graph("m.tflite", "", 0, tuple(graphs))) == ["BATCH_MATMUL", "LESS", "WHILE"]
+
+
+def test_names_of_the_resolvers_functions(tmp_path):
+    assert _made("BATCH_MATMUL", tmp_path)[0] == ["BatchMatMul"]
+    folder = tmp_path / "boxes"
+    folder.mkdir()
+    added, cmake = _made("TFLite_Detection_PostProcess regular", folder)
+    assert added == ["DetectionPostprocess"]
+    assert "decode_state detection_postprocess)" in cmake
+
+
+@pytest.mark.parametrize("name", ["SignalRfft int16", "CIRCULAR_BUFFER", "graph of subgraphs"])
+def test_what_the_wrapper_has_not_is_refused(name, tmp_path):
+    """`AddCustom()` is no function of TFLM's, and variables had no memory."""
+    with pytest.raises(EdgeqError, match="--runtime tflm wraps no"):
+        _made(name, tmp_path)
+    assert not (tmp_path / "fw").exists()

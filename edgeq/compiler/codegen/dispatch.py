@@ -117,9 +117,10 @@ def chooser(name: str, levels: Sequence[Level]) -> list[str]:
         f"static const {name}_layers *{name}_level(void)",
         "{",
         f"    static const {name}_layers *chosen;",
-        "    if (chosen == 0) {",
-        f"        const {name}_layers *best = &{_table(name, 'portable')};",
+        f"    const {name}_layers *best = EQ_CPU_LOAD(chosen);",
+        "    if (best == 0) {",
         "        const uint32_t levels = eq_cpu_levels();",
+        f"        best = &{_table(name, 'portable')};",
     ]
     for condition, some in _by_cpu(levels):
         lines.append(f"#if {condition}")
@@ -130,5 +131,5 @@ def chooser(name: str, levels: Sequence[Level]) -> list[str]:
                 "        }",
             ]
         lines.append("#endif")
-    lines.append("        (void)levels;")
-    return [*lines, "        chosen = best;", "    }", "    return chosen;", "}", ""]
+    lines += ["        (void)levels;", "        EQ_CPU_STORE(chosen, best);"]
+    return [*lines, "    }", "    return best;", "}", ""]

@@ -10,6 +10,15 @@
 #define EQ_LEVELS 0xFFFFFFFFu
 #endif
 
+/* A pointer that threads may choose at the same time, each the same one. */
+#if defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_4)
+#define EQ_CPU_LOAD(pointer) __atomic_load_n(&(pointer), __ATOMIC_RELAXED)
+#define EQ_CPU_STORE(pointer, value) __atomic_store_n(&(pointer), (value), __ATOMIC_RELAXED)
+#else
+#define EQ_CPU_LOAD(pointer) (pointer)
+#define EQ_CPU_STORE(pointer, value) ((pointer) = (value))
+#endif
+
 enum {
     EQ_CPU_AVX2 = 1,
     EQ_CPU_AVXVNNI = 2,

@@ -6,10 +6,12 @@ import subprocess
 import numpy as np
 import pytest
 
+from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.workflow.compile import compile as compile_model
 from tests.compiler.codegen.test_golden import small_model
 from tests.oracle.check import WARNINGS
+from tests.oracle.fuzz import generators
 from tests.tools import need
 
 # Each thread has its inputs and a state; the first calls of all give what they should give.
@@ -104,6 +106,20 @@ def test_threads_with_a_state_each(model, tmp_path):
     alone = outputs(folder, "one after another")
     assert outputs(folder) == alone
     assert len(set(np.frombuffer(alone, np.uint8).tolist())) > 3
+
+
+def test_threads_choose_one_level_for_all(tmp_path):
+    """Each wrote the pointer to it, while others read it."""
+    need(shutil.which("gcc"), "gcc")
+    folder, model = tmp_path / "c", tmp_path / "add.tflite"
+    model.write_bytes(generators()["ADD"](np.random.default_rng(5), 5).model)
+    options = CompileOptions(dispatch=True)
+    sources = compile_model(model, folder, name="m", reentrant=True, options=options)
+    (folder / "main.c").write_text(THREADS.replace("RESET", "").replace("SELFTEST", ""))
+    ours = [name for name in sources.files if name.endswith(".c")]
+    command = ["gcc", "-std=gnu99", "-O1", "-fsanitize=thread", "main.c", *ours, "-o", "threads"]
+    subprocess.run([*command, "-lpthread", "-lm"], cwd=folder, check=True)
+    assert len(set(outputs(folder))) > 3
 
 
 def test_state_from_call_to_call_is_each_callers_own(models, tmp_path):

@@ -108,7 +108,7 @@ def test_wheels_shadow_no_package_of_python():
             assert project_name(name, "android") == name
 
 
-@pytest.mark.parametrize("name", ["std", "linux", "index", "wchar_t", "numpy"])
+@pytest.mark.parametrize("name", ["std", "free", "index", "wchar_t", "numpy"])
 def test_a_name_that_cpp_or_python_has_still_compiles(name, tiny, tmp_path, cli):
     need(shutil.which("g++"), "g++")
     made = cli(
