@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgeq.analysis.energy.metering import PowerReport, metered
+from edgeq.analysis.fleet.groups import profile_group
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
 from edgeq.devices.base import Measurement, ProfileOptions
@@ -352,6 +353,18 @@ def test_a_dead_meter_measures_no_energy_of_0(models: Path, tmp_path: Path, cli:
     )  # fmt: skip
     assert done.code == 1
     assert "The meter shows nothing: 0 W while inferences ran" in done.err
+
+
+def test_a_chip_beside_several_boards_is_wired_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each board of the group got the power of the one that it is wired to."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("one", "two"):
+        inventory.add(name, f"serial:/dev/{name}")
+    inventory.set_group("desk", ["one", "two"])
+    with pytest.raises(UsageError, match="read on this machine for 2 devices"):
+        profile_group("model.tflite", "desk", power="hwmon")
 
 
 @pytest.mark.slow
