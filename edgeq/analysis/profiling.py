@@ -166,6 +166,12 @@ def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
             known = (*session.warnings, *silent_bands_of(options), *of_one_signature(plain))
             found = replace(found, warnings=[*found.warnings, *known])
             report = metered(session, device, how.power, profile_options) if how.power else None
+            if report is not None:
+                found = replace(
+                    found,
+                    valid=found.valid and report.valid,
+                    warnings=[*found.warnings, *report.warnings],
+                )
         check_measured(found, options, Path(model))
     macs = model_macs(_as_run(plain, found, options))
     # MACs are the model's, not the device's: every device's table gets the same ones.

@@ -112,10 +112,21 @@ def read_timed(path: Path, stream: Stream, *, resample: bool = False) -> tuple[A
     return samples, Clock(stream.values_per_second)
 
 
+def axes_in(path: Path) -> tuple[str, ...]:
+    """What a .csv file calls its axes, in its order; other recordings have no names for them."""
+    if path.suffix.lower() != ".csv":
+        return ()
+    return tuple(name.strip() for name in find_dialect(path).header if _is_axis(name))
+
+
+def _is_axis(name: str) -> bool:
+    return name.strip().lower() not in _TIMES
+
+
 def _read_table(path: Path, stream: Stream) -> tuple[Array, Clock]:
     """The axes of a .csv file, shape (times, axes), and its clock."""
     dialect = find_dialect(path)
-    columns = [k for k, name in enumerate(dialect.header) if name.strip().lower() not in _TIMES]
+    columns = [k for k, name in enumerate(dialect.header) if _is_axis(name)]
     if len(columns) != stream.axes:
         raise EdgeqError(
             f"The file has {len(columns)} columns of values; the front end takes {stream.axes} "

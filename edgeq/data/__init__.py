@@ -20,7 +20,7 @@ from edgeq.data.base import (
 )
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import check_source, open_dataset
-from edgeq.data.understood import Understood, data_warnings, duplicates_warning
+from edgeq.data.understood import Understood, data_warnings, warnings_between
 
 __all__ = [
     "Dataset",
@@ -32,6 +32,6 @@ __all__ = [
     "Understood",
     "check_source",
     "data_warnings",
-    "duplicates_warning",
     "open_dataset",
+    "warnings_between",
 ]

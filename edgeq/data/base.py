@@ -218,6 +218,7 @@ class Source:
         folders: Names of all class folders, empty ones too; empty for other kinds of data.
         labels: Yields the labels alone, where that is cheaper than a whole pass.
         number: Reads the numbers among labels that are text; None for plain ones.
+        columns: Of a table, those that are features, in order.
     """
 
     where: str
@@ -227,6 +228,7 @@ class Source:
     folders: tuple[str, ...] = ()
     labels: Callable[[], Labels] | None = None
     number: Callable[[str], float] | None = None
+    columns: tuple[str, ...] = ()
 
 
 def file_error(path: Path, error: Exception) -> EdgeqError:

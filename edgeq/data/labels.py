@@ -77,14 +77,7 @@ def decide(source: Source, request: Request, expected: Expected) -> LabelDecoder
         return _named(source.folders, source.where, request, expected, folders=True)
     first = next(_labels(source), None)
     if first is None or as_text(first[0]) is None:
-        numeric = [_parses(name, plain_number) for name in expected.labels]
-        if all(numeric) and any(float(name) != k for k, name in enumerate(expected.labels)):
-            request.remarks.warn(
-                "labels are numbers, and the names of the model's classes too; they were read as "
-                "numbers of classes, from 0 on"
-            )
-        classes = request.options.classes or expected.labels
-        return LabelDecoder(classes=classes, count=expected.count)
+        return _of_numbers(request, expected, float)
     texts: dict[str, str] = {}
     for raw, where in _labels(source):
         text = as_text(raw)
@@ -148,7 +141,7 @@ def _of_texts(
             )
         return _named(tuple(texts), where, request, expected)
     if not odd:
-        return LabelDecoder("numbers", known, number, expected.count)
+        return _of_numbers(request, expected, number)
     if len(odd) < len(texts):
         raise EdgeqError(
             f"The label '{odd[0]}' is no number, but {len(texts) - len(odd)} others are "
@@ -157,6 +150,20 @@ def _of_texts(
             "one kind of label for all samples; for names that look like numbers: --classes",
         )
     return _named(tuple(texts), where, request, expected)
+
+
+def _of_numbers(
+    request: Request, expected: Expected, number: Callable[[str], float]
+) -> LabelDecoder:
+    """The decoder for numbers of classes, or other numbers."""
+    known = request.options.classes or expected.labels
+    numeric = [_parses(name, plain_number) for name in known]
+    if all(numeric) and any(float(name) != k for k, name in enumerate(known)):
+        request.remarks.warn(
+            "labels are numbers, and the names of the model's classes too; they were read as "
+            "numbers of classes, from 0 on"
+        )
+    return LabelDecoder("numbers", known, number, expected.count)
 
 
 def _parses(text: str, number: Callable[[str], float]) -> bool:

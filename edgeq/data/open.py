@@ -191,7 +191,10 @@ def _open_memory(source: Any, request: Request) -> Source:
     if request.labelled:
         if not isinstance(source, tuple | list) or len(source) != 2:
             raise EdgeqError("Labelled data in memory is a pair (x, y).", "the arrays given")
-        source, labels = source
+        source, given = source
+        # By their place: a Series of pandas goes by the names of its rows.
+        listed = given is None or isinstance(given, list | tuple)
+        labels = given if listed else np.atleast_1d(np.asarray(given))
     if isinstance(source, Mapping):
         source = _by_name(source, request)
     arrays = [np.asarray(a) for a in (source if isinstance(source, list | tuple) else [source])]

@@ -68,7 +68,10 @@ def open_table(path: Path, request: Request) -> Source:
         for number, fields in dialect.lines(path):
             yield label_of(fields), f"{place(number)}, column '{label}'"
 
-    return Source(str(path), rows, "table", count, labels=labels, number=dialect.number)
+    return Source(
+        str(path), rows, "table", count, labels=labels, number=dialect.number,
+        columns=tuple(features),
+    )  # fmt: skip
 
 
 def _features(path: Path, dialect: Dialect, request: Request, spec: InputSpec) -> list[str]:

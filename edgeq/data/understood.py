@@ -57,6 +57,7 @@ class Understood:
         inputs: The values of each input.
         notes: What was done on the way, in sentences.
         warnings: What may be a mistake, in sentences.
+        columns: Of a table, those that are features, in order.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Understood:
     inputs: tuple[InputValues, ...]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     _digests: frozenset[bytes] = field(default=frozenset(), repr=False)
 
     def __str__(self) -> str:
@@ -116,7 +118,13 @@ class Understood:
         }
 
 
-def duplicates_warning(calibration: Understood, test: Understood) -> str:
+def warnings_between(calibration: Understood, test: Understood) -> tuple[str, ...]:
+    """What may be wrong with test data beside those of calibration or training."""
+    found = (_other_order(calibration, test), _duplicates(calibration, test))
+    return tuple(warning for warning in found if warning)
+
+
+def _duplicates(calibration: Understood, test: Understood) -> str:
     """A warning that test samples were used for calibration or training; empty if none was."""
     shared = calibration.shared_with(test)
     if not shared:
@@ -128,6 +136,18 @@ def duplicates_warning(calibration: Understood, test: Understood) -> str:
     )
 
 
+def _other_order(calibration: Understood, test: Understood) -> str:
+    """A warning that the same columns stand in another order; empty if they do not."""
+    ours, theirs = calibration.columns, test.columns
+    if ours == theirs or sorted(ours) != sorted(theirs):
+        return ""
+    return (
+        f"The columns of {Path(test.source).name} stand in another order than those of "
+        f"{Path(calibration.source).name} ({listed(theirs)}; {listed(ours)}), and are taken by "
+        f"their place: {Path(test.source).name}:{ours[0]},{ours[1]}... names them."
+    )
+
+
 def data_warnings(understood: Sequence[Understood]) -> tuple[str, ...]:
     """What may be wrong with some data, each thing once.
 
@@ -136,7 +156,7 @@ def data_warnings(understood: Sequence[Understood]) -> tuple[str, ...]:
     """
     found = [warning for one in understood for warning in one.warnings]
     if len(understood) == 2:
-        found.append(duplicates_warning(*understood))
+        found += warnings_between(*understood)
     return tuple(dict.fromkeys(warning for warning in found if warning))
 
 
@@ -194,7 +214,7 @@ class Tally:
             warnings.append("no label is 0: do they count from 1? The model's classes begin with 0")
         return Understood(
             source.where, self._samples, kind, classes, inputs, remarks.notes,
-            tuple(map(_sentence, warnings)), frozenset(self._digests),
+            tuple(map(_sentence, warnings)), source.columns, frozenset(self._digests),
         )  # fmt: skip
 
     def _from_one(self, decoder: LabelDecoder) -> bool:

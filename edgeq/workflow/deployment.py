@@ -32,7 +32,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.conversion.hearing import Hearing
 from edgeq.conversion.sources.formats import model_name
 from edgeq.conversion.sources.keras_loss import outputs_by_loss
-from edgeq.data import Understood, check_source, duplicates_warning, open_dataset
+from edgeq.data import Understood, check_source, open_dataset, warnings_between
 from edgeq.devices.address import is_emulated
 from edgeq.devices.power.opening import check_meter
 from edgeq.devices.registry import address_of
@@ -395,5 +395,5 @@ def _warnings(
     if accuracy is not None:
         found += accuracy.warnings
         if models.calibration is not None and accuracy.data is not None:
-            found.append(duplicates_warning(models.calibration, accuracy.data))
+            found += warnings_between(models.calibration, accuracy.data)
     return tuple(dict.fromkeys(warning for warning in found if warning))

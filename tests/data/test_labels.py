@@ -38,6 +38,10 @@ def test_class_numbers_for_a_model_whose_names_are_other_numbers():
     found, remarks = labels_of([3, 1, 2, 0], ("0", "1", "2", "3"))
     assert found == [3, 1, 2, 0]
     assert not remarks.warnings
+    # As text that is not all of their names: of numbers of classes nothing was said.
+    found, remarks = labels_of(["0", "1", "2", "3"], ("3", "1", "2", "4"))
+    assert found == [0, 1, 2, 3]
+    assert any("read as numbers of classes" in text for text in remarks.warnings)
 
 
 def test_names_with_joiners():

@@ -331,6 +331,28 @@ def test_normalizations_that_are_the_same():
     assert not Normalization((1.0, 2.0), (2.0,)).same_as(Normalization((1.0, 2.0, 3.0), (2.0,)))
 
 
+def test_columns_in_another_order(tmp_path):
+    """Those of a table go by their place: each was taken for another one without a word."""
+    from edgeq.data import warnings_between
+
+    texts = {
+        "train": "a,b,c,y\n1,2,3,0\n", "test": "y,c,a,b\n1,7,5,6\n", "same": "y,a,b,c\n0,9,8,7\n",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    read = {
+        keys: open_dataset(
+            f"{tmp_path}/{keys}", [InputSpec("x", (3,))], options=DatasetOptions(label="y")
+        ).understood
+        for keys in ("train.csv", "test.csv", "same.csv", "test.csv:a,b,c")
+    }
+    (warning,) = warnings_between(read["train.csv"], read["test.csv"])
+    assert "The columns of test.csv stand in another order than those of train.csv" in warning
+    assert "(c, a, b; a, b, c)" in warning
+    for same in ("same.csv", "test.csv:a,b,c"):
+        assert warnings_between(read["train.csv"], read[same]) == ()
+
+
 def test_training_data_that_is_judged_on(tmp_path):
     """What compress was trained on is no test of it."""
     from edgeq.compress.task import Task, begin

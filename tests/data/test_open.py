@@ -69,6 +69,20 @@ def test_arrays_and_functions_in_memory():
         open_dataset(np.float32(3), PAIR)
 
 
+def test_labels_in_memory_go_by_their_place():
+    """Those of a Series of pandas that was shuffled were taken by the names of its rows."""
+
+    class Series(dict):
+        def __array__(self, dtype=None, copy=None):
+            return np.array(list(self.values()), dtype)
+
+    for values in ([7, 5, 6], ["b", "a", "c"]):
+        data = open_dataset(
+            (np.ones((3, 2, 3)), Series(zip((2, 0, 1), values, strict=True))), PAIR, labelled=True
+        )
+        assert [data.classes[s.label] if data.classes else s.label for s in data] == values
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -37,7 +37,7 @@ MICROPHONES = {
         "struct dmic_cfg { struct pdm_io_cfg io; struct pcm_stream_cfg *streams; "
         "struct pdm_chan_cfg channel; };\n"
         "enum pdm_lr { PDM_CHAN_RIGHT, PDM_CHAN_LEFT };\n"
-        "enum dmic_trigger { DMIC_TRIGGER_START };\n"
+        "enum dmic_trigger { DMIC_TRIGGER_STOP, DMIC_TRIGGER_START };\n"
         "uint32_t dmic_build_channel_map(uint8_t channel, uint8_t pdm, enum pdm_lr lr);\n"
         "int dmic_configure(const struct device *dev, struct dmic_cfg *config);\n"
         "int dmic_trigger(const struct device *dev, enum dmic_trigger cmd);\n"
@@ -145,6 +145,140 @@ def test_what_moves_is_not_heard(kind, tmp_path):
         name="moves", options=options,
     )  # fmt: skip
     assert not [path for path in (tmp_path / "fw").rglob("*") if "microphone" in path.name]
+
+
+# Zephyr's driver for the nRF52840, as far as its blocks go: two are being filled, up to four wait,
+# and where a block is full and there is no other, it stops and takes its own back.
+DRIVER = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zephyr/audio/dmic.h>
+#include "eq_listen.h"
+#include "microphone.h"
+enum { MOST = 16, QUEUE = 4 };
+const struct device console;
+static int16_t memory[MOST][EQ_LISTEN_SAMPLES];
+static int used[MOST], filling[2], queue[QUEUE], waiting, running, all, lost, heard;
+static int16_t now, last;
+static int take(void)
+{
+    for (int i = 0; i < all; i++) {
+        if (!used[i]) {
+            used[i] = 1;
+            return i;
+        }
+    }
+    return -1;
+}
+static void stop(void)
+{
+    for (int i = 0; i < 2 && running; i++) {
+        used[filling[i]] = 0;
+    }
+    running = 0;
+}
+static void pass(int count)
+{
+    while (count-- > 0) {
+        const int next = take();
+        now++;
+        if (!running || next < 0 || waiting == QUEUE) {
+            stop();
+            if (next >= 0) {
+                used[next] = 0;
+            }
+            continue;
+        }
+        memory[filling[0]][0] = now;
+        queue[waiting++] = filling[0];
+        filling[0] = filling[1];
+        filling[1] = next;
+    }
+}
+bool device_is_ready(const struct device *dev) { (void)dev; return true; }
+uint32_t dmic_build_channel_map(uint8_t channel, uint8_t pdm, enum pdm_lr lr)
+{
+    return channel + pdm + (uint32_t)lr;
+}
+int dmic_configure(const struct device *dev, struct dmic_cfg *config)
+{
+    (void)dev;
+    all = config->streams->mem_slab->x / config->streams->block_size;
+    return all > MOST;
+}
+int dmic_trigger(const struct device *dev, enum dmic_trigger cmd)
+{
+    (void)dev;
+    if (cmd == DMIC_TRIGGER_STOP) {
+        stop();
+    } else if (!running) {
+        filling[0] = take();
+        filling[1] = take();
+        running = 1;
+    }
+    return 0;
+}
+int dmic_read(const struct device *dev, uint8_t stream, void **block, uint32_t *bytes, int32_t ms)
+{
+    (void)dev;
+    (void)stream;
+    for (int passed = 0; !waiting && passed * 20 < ms; passed++) {
+        pass(1);
+    }
+    if (!waiting) {
+        return -11;
+    }
+    *block = memory[queue[0]];
+    *bytes = sizeof memory[0];
+    memmove(queue, queue + 1, (size_t)--waiting * sizeof queue[0]);
+    return 0;
+}
+void k_mem_slab_free(struct k_mem_slab *slab, void *block)
+{
+    (void)slab;
+    used[(int16_t(*)[EQ_LISTEN_SAMPLES])block - memory] = 0;
+}
+void eq_listen_samples(const int16_t *samples, uint32_t count)
+{
+    lost += samples[0] - last - 1;
+    if (samples[0] <= last || count != EQ_LISTEN_SAMPLES) {
+        exit(2);
+    }
+    last = samples[0];
+    if (++heard == 100) {
+        printf("lost %d", lost);
+        exit(0);
+    }
+    pass(heard % 10 == 9 ? CALL : 0); /* a call of the model, in blocks */
+}
+int main(void) { return microphone_listen() != 0; }
+"""
+
+
+@pytest.mark.parametrize(("call", "lost"), [(4, 1), (8, 300)])
+def test_zephyr_hears_again_after_a_call_that_took_too_long(call, lost, tmp_path):
+    """The driver had stopped, and the firmware was deaf from then on."""
+    options = CompileOptions(frontend=front_end(EARS))
+    create_project(
+        [passing(tmp_path)], tmp_path / "fw", target=BOARDS["zephyr"], template="zephyr",
+        name="ears", options=options,
+    )  # fmt: skip
+    for name, text in {**HEADERS["zephyr"], **MICROPHONES["zephyr"]}.items():
+        file = tmp_path / "include" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#pragma once\n{text}")
+    (tmp_path / "driver.c").write_text(DRIVER)
+    folder = tmp_path / "fw"
+    source = next(folder.rglob("microphone.c"))
+    folders = {file.parent for file in folder.rglob("*.h")}
+    subprocess.run(
+        ["gcc", f"-DCALL={call}", "-fsanitize=address,undefined", f"-I{tmp_path / 'include'}",
+         *(f"-I{each}" for each in folders), source, tmp_path / "driver.c", "-o", "ears"],
+        check=True, cwd=tmp_path,
+    )  # fmt: skip
+    done = subprocess.run([tmp_path / "ears"], capture_output=True, text=True, check=True)
+    assert int(done.stdout.removeprefix("lost ")) < lost
 
 
 HALF = 320  # samples: 20 ms at 16 kHz

@@ -32,11 +32,15 @@ class PowerReport:
         meter: Which one.
         covers: What it measures.
         found: Energy of an inference, and the powers.
+        valid: Whether the device was left alone while the meter looked.
+        warnings: What there is to say of that measurement.
     """
 
     meter: str
     covers: str
     found: Metered
+    valid: bool = True
+    warnings: tuple[str, ...] = ()
 
     def figures(self, address: str) -> dict[str, Figure]:
         """The energy of an inference, and the power at work and at rest."""
@@ -76,16 +80,15 @@ def metered(session: Session, device: Device, spec: str, how: ProfileOptions) ->
     if pulses is not None:
         joules, count = pulses
         check_work(busy, joules)
-        return PowerReport(
-            meter.name, meter.covers, Metered(joules / count * 1e6, busy.watts, rest.watts, 1.0)
-        )
-    latency = measured.latency_us
-    if latency is None:
-        raise EdgeqError("This device tells no time of an inference.", device.address)
-    calls = latency.n + latency.warmup
-    return PowerReport(
-        meter.name, meter.covers, per_inference(busy, rest, calls, latency.mean / 1e6)
-    )
+        found = Metered(joules / count * 1e6, busy.watts, rest.watts, 1.0)
+    else:
+        latency = measured.latency_us
+        if latency is None:
+            raise EdgeqError("This device tells no time of an inference.", device.address)
+        calls = latency.n + latency.warmup
+        found = per_inference(busy, rest, calls, latency.mean / 1e6)
+    warnings = [] if measured.valid else [f"while the meter looked: {w}" for w in measured.warnings]
+    return PowerReport(meter.name, meter.covers, found, measured.valid, tuple(warnings))
 
 
 def _busy(
@@ -98,6 +101,12 @@ def _busy(
     pin = getattr(meter, "pulses", None)
     before = (0.0, 0) if pin is None else (pin.joules, pin.count)
     busy = recorded(meter, lambda: found.append(session.profile(longer)))
-    if pin is None or pin.count == before[1]:
+    if pin is None:
         return busy, found[0], None
+    if pin.count == before[1]:
+        raise EdgeqError(
+            "The trigger pin marked no inference.",
+            hint="does the firmware raise it, and is it wired to that digital input? without "
+            "trigger= all of the time counts",
+        )
     return busy, found[0], (pin.joules - before[0], pin.count - before[1])

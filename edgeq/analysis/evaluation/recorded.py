@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.analysis.clock import Clock
-from edgeq.analysis.recordings import read_timed
+from edgeq.analysis.recordings import axes_in, read_timed
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.events import Occurrence, read_events
 from edgeq.data.folders import files_below
+from edgeq.data.labels import listed
 from edgeq.errors import EdgeqError
 from edgeq.metrics.events import Span
 from edgeq.model.decision import Rules
@@ -77,7 +78,9 @@ def read_recordings(
     left = None if seconds is None else min(seconds, _MOST_SECONDS)
     parts: list[Part] = []
     clipped = []
+    axes: dict[frozenset[str], tuple[str, tuple[str, ...]]] = {}
     for name, file in sorted(files.items()):
+        _check_axes(name, axes_in(file), axes, folder)
         samples, clock = read_timed(file, stream, resample=resample)
         _check_end(occurrences, name, clock, len(samples), folder)
         if left is not None:
@@ -107,6 +110,22 @@ def read_recordings(
         *_clocks(parts, stream.rate_hz),
     )
     return Recorded(parts, said)
+
+
+def _check_axes(
+    name: str,
+    axes: tuple[str, ...],
+    seen: dict[frozenset[str], tuple[str, tuple[str, ...]]],
+    folder: Path,
+) -> None:
+    """Refuse columns that stand in another order than in a file before: axes go by their place."""
+    first, order = seen.setdefault(frozenset(axes), (name, axes))
+    if axes != order:
+        raise EdgeqError(
+            f"{name} has its columns in the order {listed(axes)}, {first} in {listed(order)}.",
+            str(folder),
+            "the order of the front end's axes in all files",
+        )
 
 
 def _check_end(

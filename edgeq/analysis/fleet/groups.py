@@ -17,7 +17,14 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
-from edgeq.devices.registry import HERE, PATIENCE_S, machine_of, open_device, patient_address
+from edgeq.devices.registry import (
+    HERE,
+    PATIENCE_S,
+    address_of,
+    machine_of,
+    open_device,
+    patient_address,
+)
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import EdgeqError, UsageError
 
@@ -47,14 +54,18 @@ def profile_group(
 
     Raises:
         EdgeqError: There is no such group. Failures of devices are in the report.
-        UsageError: An instrument on the desk, which is wired to one device.
+        UsageError: A meter that is wired to one device: an instrument on the desk, or a chip of
+            this machine beside several boards.
     """
     name = group.removeprefix(PREFIX)
     if power is not None and power.partition(":")[0] in INSTRUMENTS:
         hint = "a counter that each device has: rapl, hwmon, pmic, battery"
         raise UsageError(f"--power {power} measures one device, not a group.", group, hint)
     how = Measuring.of(profile_options, options, duty, power)
-    return profile_devices(model, inventory.members(name), how, group=name, progress=progress)
+    members = inventory.members(name)
+    if power is not None:
+        _check_wired(power, group, [address for _, address in members])
+    return profile_devices(model, members, how, group=name, progress=progress)
 
 
 def profile_devices(
@@ -140,6 +151,22 @@ def probe_device(address: str) -> dict[str, Any]:
             name: {"fits": not why, "reason": why or None} for name, why in runtimes.items()
         },
     }
+
+
+def _check_wired(power: str, group: str, addresses: Sequence[str]) -> None:
+    """Refuse a chip of this machine beside several boards: of which it shows the power, who knows.
+
+    Raises:
+        UsageError: There are several.
+    """
+    schemes = [address_of(address).scheme for address in addresses]
+    here = [scheme for scheme in schemes if scheme not in ("ssh", "adb")]
+    if "serial" in here and here[1:]:
+        raise UsageError(
+            f"--power {power} is read on this machine for {len(here)} devices of the group.",
+            group,
+            "it is wired to one board: profile that one alone",
+        )
 
 
 def _patient(device: Device) -> Device:

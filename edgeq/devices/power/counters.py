@@ -94,11 +94,14 @@ class CounterMeter:
 
 
 def _rapl(text: str) -> dict[str, tuple[float, float]]:
-    """Lines "package-0 123456 262143328850": microjoules, and where the counter begins anew."""
+    """Lines "package-0 123456 262143328850": microjoules, and where the counter begins anew.
+
+    Source: Linux, drivers/powercap/intel_rapl_common.c: "package-0-die-1" where packages have dies.
+    """
     found = {}
     for number, line in enumerate(text.splitlines()):
-        match = re.fullmatch(r"(package-\d+|psys) (\d{1,20}) (\d{1,20})", line.strip())
-        if match and match[1] != "psys":
+        match = re.fullmatch(r"(package-\d+(?:-die-\d+)?) (\d{1,20}) (\d{1,20})", line.strip())
+        if match:  # psys is the whole platform, with the packages in it
             found[f"{number} {match[1]}"] = (int(match[2]) / 1e6, int(match[3]) / 1e6)
     return found
 
@@ -166,7 +169,7 @@ COUNTERS: dict[str, Counter] = {
         Counter(
             "rapl",
             "the CPU packages",
-            "for d in {root}/sys/class/powercap/intel-rapl:?; do "
+            "cd {root}/sys/class/powercap && for d in intel-rapl:[0-9] intel-rapl:[0-9][0-9]; do "
             'echo "$(cat $d/name) $(cat $d/energy_uj) $(cat $d/max_energy_range_uj)"; '
             "done 2>/dev/null",
             _rapl,
@@ -197,8 +200,8 @@ COUNTERS: dict[str, Counter] = {
             "the whole phone",
             "cd {root}/sys/class/power_supply/battery && for f in status current_now voltage_now; "
             'do echo "$f $(cat $f)"; done 2>/dev/null; for d in ../*; do '
-            'if [ "$(cat $d/type)" != Battery ] && [ "$(cat $d/online)" -gt 0 ]; then '
-            'echo "charger ${d##*/}"; fi; done 2>/dev/null',
+            '[ "$(cat $d/type)" = Battery ] || { [ "$(cat $d/online)" -gt 0 ] && '
+            'echo "charger ${d##*/}"; }; done 2>/dev/null',
             _battery,
             counts=False,
             missing="the phone does not let the shell read its battery's current",

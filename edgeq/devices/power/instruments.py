@@ -20,7 +20,11 @@ from edgeq.support.text import visible_line
 
 _EXTRA = "pip install 'edgeq[power]'"
 _PPK2_HZ = 100_000
+_WORD = 4  # bytes of a sample
 _POLL_S = 0.02
+_PAUSE_S = 0.002  # a terminal holds 4 KiB for us, which is 10 ms
+_LATE_S, _LATE = 0.2, 0.02  # a busy machine fetches samples by so much later; what is lost, never
+_PATIENCE_S = 3.0
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Ppk2Meter:
     """A Power Profiler Kit II as an ampere meter in the board's supply.
 
     Attributes:
-        pulses: What the trigger pin marked; nothing without one.
+        pulses: What the trigger pin marked; None without one.
     """
 
     name = "ppk2"
@@ -63,11 +67,13 @@ class Ppk2Meter:
             from ppk2_api.ppk2_api import PPK2_API
         except ImportError:
             raise MissingDependency("ppk2-api", "a Power Profiler Kit", _EXTRA) from None
-        self.pulses = Pulses()
+        self.pulses = None if trigger is None else Pulses()
         self._volts = millivolts / 1000
-        self._trigger = trigger
+        self._trigger = trigger or 0
         self._joules = 0.0
         self._samples = 0
+        self._begin = 0.0  # when the first one was taken
+        self._rest = b""  # of a sample that has not come whole
         self._lost = ""
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -98,13 +104,19 @@ class Ppk2Meter:
 
     def _fetch(self) -> None:
         try:
-            while not self._done.wait(_POLL_S):
-                self.take(self._kit.get_data())
+            while not self._done.is_set():
+                if raw := self._kit.get_data():
+                    self.take(raw)
+                else:
+                    self._done.wait(_PAUSE_S)
         except Exception as error:  # noqa: BLE001  (unplugged, or bytes that are no samples)
             self._lost = visible_line(str(error))[:200] or type(error).__name__
 
     def take(self, raw: bytes) -> None:
         """Go on with bytes that came from the kit."""
+        raw = self._rest + raw
+        whole = len(raw) // _WORD * _WORD
+        raw, self._rest = raw[:whole], raw[whole:]
         if not raw:
             return
         microamperes, bits = self._kit.get_samples(raw)
@@ -112,25 +124,33 @@ class Ppk2Meter:
         if not math.isfinite(sum(joules)):
             raise ValueError("its samples are no currents")
         with self._lock:
+            self._begin = self._begin or time.monotonic() - len(joules) / _PPK2_HZ
             self._joules += sum(joules)
             self._samples += len(joules)
-            if self._trigger is not None:
+            if self.pulses is not None:
                 self.pulses.add(joules, [bit >> self._trigger & 1 for bit in bits])
 
     def read(self) -> Reading:
         """Energy so far, at the time of the kit's own clock.
 
         Raises:
-            EdgeqError: It sends nothing, or no samples any more.
+            EdgeqError: It sends nothing, no samples any more, or some of them are lost on the way.
         """
-        for _ in range(100):
+        end = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < end:
             if self._lost:
                 raise EdgeqError(f"The Power Profiler Kit was lost: {self._lost}.")
             with self._lock:
-                if self._samples:
-                    return Reading(self._samples / _PPK2_HZ, energy_j=self._joules)
+                came, passed = self._samples / _PPK2_HZ, time.monotonic() - self._begin
+                if self._samples and passed - came < _LATE_S + _LATE * passed:
+                    return Reading(came, energy_j=self._joules)
             time.sleep(_POLL_S)
-        raise EdgeqError("The Power Profiler Kit sends no samples.")
+        if not self._samples:
+            raise EdgeqError("The Power Profiler Kit sends no samples.")
+        raise EdgeqError(
+            f"The Power Profiler Kit lost samples: of {passed:.1f} s there are {came:.1f} s.",
+            hint="less work on this machine meanwhile, or another USB port",
+        )
 
     def close(self) -> None:
         """Stop measuring; the board keeps its supply."""
@@ -152,8 +172,7 @@ class JoulescopeMeter:
             from pyjoulescope_driver import Driver
         except ImportError:
             raise MissingDependency("pyjoulescope-driver", "a Joulescope", _EXTRA) from None
-        self._joules: float | None = None
-        self._time_s = 0.0
+        self._last: Reading | None = None
         self._driver: Any = Driver()
         paths = self._driver.device_paths()
         if len(paths) != 1:
@@ -167,14 +186,15 @@ class JoulescopeMeter:
     def take(self, topic: str, value: Any) -> None:
         """Go on with statistics that came from the instrument."""
         del topic
-        self._joules = float(value["accumulators"]["energy"]["value"])
-        self._time_s = time.monotonic()
+        joules = float(value["accumulators"]["energy"]["value"])
+        self._last = Reading(time.monotonic(), energy_j=joules)
 
     def read(self) -> Reading:
-        """Energy so far."""
+        """Energy so far, by the next statistics: the last ones are up to half a second old."""
+        before = self._last
         for _ in range(150):
-            if self._joules is not None:
-                return Reading(self._time_s, energy_j=self._joules)
+            if (last := self._last) is not None and last is not before:
+                return last
             time.sleep(_POLL_S)
         raise EdgeqError("The Joulescope sends no statistics.")
 

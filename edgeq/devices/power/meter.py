@@ -174,6 +174,11 @@ def per_inference(busy: Window, rest: Window, calls: int, call_s: float) -> Mete
             f"Inference was only {share:.0%} of what the meter saw.",
             hint="measure longer: --seconds 10",
         )
+    if working_s > _MOST_SHARE * busy.seconds:
+        raise EdgeqError(
+            f"The calls took {working_s:.3g} s, of which the meter saw {busy.seconds:.3g} s.",
+            hint="the device's clock is wrong, or readings of the meter are lost",
+        )
     joules = busy.joules - rest.watts * (busy.seconds - share * busy.seconds)
     if joules < _LEAST_W * share * busy.seconds:
         raise EdgeqError(
@@ -202,7 +207,7 @@ def check_work(busy: Window, joules: float) -> None:
         )
 
 
-_LEAST_SHARE = 0.2
+_LEAST_SHARE, _MOST_SHARE = 0.2, 1.1
 # Microcontrollers below their threshold voltage take some 10 uW at 1 MHz; a server of eight sockets
 # some kilowatts. What lies a magnitude beyond either is no measurement.
 _LEAST_W = 1e-6

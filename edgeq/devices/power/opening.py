@@ -13,10 +13,12 @@ from edgeq.devices.numbers import whole
 from edgeq.devices.power.counters import COUNTERS, CounterMeter, Shell
 from edgeq.devices.power.meter import Meter
 from edgeq.devices.remote.device import RemoteDevice
+from edgeq.devices.remote.shell import quoted
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.commands import answer_of
 
 INSTRUMENTS = ("ppk2", "joulescope")
+_BESIDE_A_BOARD = ("hwmon",)  # of the counters: a chip on a bus of this machine may feed a board
 _ANSWER_S = 10.0
 _MOST_TEXT = 1 << 16
 
@@ -40,10 +42,15 @@ def check_meter(spec: str, on: str) -> None:
         raise UsageError(f"'{spec}': a Joulescope has no port.", hint="--power joulescope")
     if name == "ppk2":
         _kit(spec, rest)
-    if name in COUNTERS and is_emulated(on):
+    if is_emulated(on) or on.startswith("vela:"):
         raise UsageError(
             f"{on} is emulated: it draws no power of its own.",
             hint="without --power its energy is estimated where its target says what it draws",
+        )
+    if on.startswith("serial:") and name in COUNTERS and name not in _BESIDE_A_BOARD:
+        raise UsageError(
+            f"--power {name} measures this machine, not the board at {on}.",
+            hint=f"{', '.join((*_BESIDE_A_BOARD, *INSTRUMENTS))}: wired to the board's supply",
         )
 
 
@@ -86,10 +93,10 @@ def _instrument(name: str, rest: str, spec: str) -> Meter:
 def _kit(spec: str, rest: str) -> tuple[str, int, int | None]:
     """Port, millivolts and trigger pin of a Power Profiler Kit."""
     port, _, query = rest.partition("?")
-    given = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
+    given = {name: value for name, _, value in (p.partition("=") for p in query.split("&") if p)}
     volts, pin = whole(given.pop("mv", "3300")), whole(given.pop("trigger", "-"))
     wrong = volts is None or not 800 <= volts <= 5000 or (pin is not None and pin > 7)
-    if not port or given or wrong or ("trigger=" in query and pin is None):
+    if not port or given or wrong or ("trigger" in query and pin is None):
         raise UsageError(
             f"'{spec}' is no Power Profiler Kit.",
             hint="ppk2:/dev/ttyACM1?mv=3300&trigger=0 (800 to 5000 mV, digital input 0 to 7)",
@@ -108,7 +115,8 @@ def _shell(device: Device, address: Address) -> Iterator[Shell]:
 
     def there(command: str) -> str:
         mark = f"@@{secrets.token_hex(8)}"
-        process = link.start(f"echo; echo {mark}; {command}")
+        # Login shells of other kinds (fish, tcsh) know no such loops.
+        process = link.start(f"exec sh -c {quoted(f'echo; echo {mark}; {command}')}")
         try:
             process.end_input()
             text = b""

@@ -274,6 +274,15 @@ def test_motion_from_csv_files(tmp_path, monkeypatch, capsys):
     (tmp_path / "heard" / "walk.csv").write_text(table.replace("time", "left"))
     assert run(*command) == 1
     assert "4 columns of values; the front end takes 3" in capsys.readouterr().err
+    # Axes went by their place, and those of another logger each for another one.
+    (tmp_path / "heard" / "walk.csv").write_text(table)
+    turned = "ay,az,time,ax\n" + "\n".join(
+        ",".join(f"{row[k]:.4f}" for k in (2, 3, 0, 1)) for row in rows
+    )
+    (tmp_path / "heard" / "back.csv").write_text(turned)
+    assert run(*command) == 1
+    said = capsys.readouterr().err
+    assert "walk.csv has its columns in the order ax, ay, az, back.csv in ay, az, ax." in said
 
 
 def jitter(samples):

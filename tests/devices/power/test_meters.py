@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgeq.analysis.energy.metering import metered
+from edgeq.analysis.energy.metering import PowerReport, metered
+from edgeq.analysis.fleet.groups import profile_group
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import inventory
 from edgeq.devices.base import Measurement, ProfileOptions
@@ -53,7 +55,8 @@ def write(folder: Path, **files: object) -> None:
 
 def test_rapl_counts_over_its_end(tmp_path: Path) -> None:
     base = tmp_path / "sys/class/powercap"
-    for number, name in enumerate(("package-0", "package-1", "psys")):
+    names = {0: "package-0", 1: "package-1-die-1", 2: "psys", 10: "package-10"}
+    for number, name in names.items():
         zone = base / f"intel-rapl:{number}"
         write(zone, name=name, energy_uj=900_000, max_energy_range_uj=1_000_000)
     write(base / "intel-rapl:0:0", name="core", energy_uj=5, max_energy_range_uj=1_000_000)
@@ -62,10 +65,11 @@ def test_rapl_counts_over_its_end(tmp_path: Path) -> None:
     write(base / "intel-rapl:0", energy_uj=100_000)  # 0.2 J, over the end
     write(base / "intel-rapl:1", energy_uj=950_000)  # 0.05 J
     write(base / "intel-rapl:2", energy_uj=999_000)  # the whole platform, the packages in it
+    write(base / "intel-rapl:10", energy_uj=910_000)  # 0.01 J
     second = found.read()
     assert first.energy_j is not None
     assert second.energy_j is not None
-    assert second.energy_j - first.energy_j == pytest.approx(0.25)
+    assert second.energy_j - first.energy_j == pytest.approx(0.26)
 
 
 def test_a_rapl_counter_that_only_root_reads(tmp_path: Path) -> None:
@@ -227,6 +231,8 @@ def test_what_is_not_inference_counts_as_idle() -> None:
     found = per_inference(Window(10, 4 * 5 + 6 * 2), Window(2, 4), 400, 0.01)
     assert found.energy_uj == pytest.approx(5 * 0.01 * 1e6)
     assert found.share == pytest.approx(0.4)
+    with pytest.raises(EdgeqError, match=r"took 10 s, of which the meter saw 5 s"):
+        per_inference(Window(5, 20), Window(2, 4), 1000, 0.01)
     with pytest.raises(EdgeqError, match="only 1%"):
         per_inference(Window(10, 20), Window(2, 4), 10, 0.01)
 
@@ -269,6 +275,13 @@ def test_pulses_of_a_trigger_pin() -> None:
         ("ppk2:/dev/x?trigger=9", "c", "Power Profiler"),
         ("ppk2:/dev/x?volts=3", "c", "Power Profiler"),
         ("joulescope:1", "c", "no port"),
+        ("ppk2:/dev/x?trigger", "c", "Power Profiler"),
+        ("ppk2:/dev/x", "sim:cortex-m4", "emulated"),
+        ("rapl", "vela:ethos-u55-128", "emulated"),
+        # This machine's processor, which was said to be the board's energy.
+        ("rapl", "serial:/dev/ttyACM0", "measures this machine, not the board"),
+        ("pmic", "serial:/dev/ttyACM0", "measures this machine, not the board"),
+        ("battery", "serial:/dev/ttyACM0", "measures this machine, not the board"),
     ],
 )
 def test_wrong_meters(spec: str, on: str, words: str) -> None:
@@ -286,7 +299,13 @@ def pmic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pmic")
-def test_profile_measures(models: Path, cli: Any) -> None:
+def test_profile_measures(models: Path, monkeypatch: pytest.MonkeyPatch, cli: Any) -> None:
+    """A device that was disturbed while the meter looked, and not before, was called left alone."""
+
+    def disturbed(*given: Any) -> PowerReport:
+        return replace(metered(*given), valid=False, warnings=("while the meter looked: a cat",))
+
+    monkeypatch.setattr("edgeq.analysis.profiling.metered", disturbed)
     done = cli(
         "profile", models / "ad01_int8.tflite", "--on", "c", "--no-ops", "--power", "pmic",
         "--seconds", "1", "--every", "1s", "--json",
@@ -297,6 +316,8 @@ def test_profile_measures(models: Path, cli: Any) -> None:
     assert done.json["idle_power_w"] == pytest.approx(2.17)
     assert done.json["power"]["meter"] == "pmic"
     assert done.json["energy_uj"] > 0
+    assert not done.json["valid"]
+    assert "while the meter looked: a cat" in done.json["warnings"]
     assert done.json["average_power_uw"] == pytest.approx(2.17e6, rel=0.01)
 
 
@@ -312,10 +333,12 @@ def test_nothing_but_inferences_runs_while_a_meter_looks(
 
         def kept(how: ProfileOptions) -> Measurement:
             found.append(measure(how))
-            return found[-1]
+            return replace(found[-1], valid=False, warnings=["other processes"])
 
         monkeypatch.setattr(session, "profile", kept)
-        metered(session, device, "pmic", ProfileOptions(seconds=1))
+        report = metered(session, device, "pmic", ProfileOptions(seconds=1))
+        assert not report.valid
+        assert report.warnings == ("while the meter looked: other processes",)
         assert found[0].memory_bytes.peak_rss is None
         assert measure(ProfileOptions(seconds=0.1)).memory_bytes.peak_rss is not None
 
@@ -330,6 +353,18 @@ def test_a_dead_meter_measures_no_energy_of_0(models: Path, tmp_path: Path, cli:
     )  # fmt: skip
     assert done.code == 1
     assert "The meter shows nothing: 0 W while inferences ran" in done.err
+
+
+def test_a_chip_beside_several_boards_is_wired_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each board of the group got the power of the one that it is wired to."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("one", "two"):
+        inventory.add(name, f"serial:/dev/{name}")
+    inventory.set_group("desk", ["one", "two"])
+    with pytest.raises(UsageError, match="read on this machine for 2 devices"):
+        profile_group("model.tflite", "desk", power="hwmon")
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from edgeq.compiler.options import CompileOptions
+from edgeq.devices.address import parse_address
 from edgeq.devices.base import ProfileOptions
+from edgeq.devices.power.opening import _shell as power_shell
 from edgeq.devices.registry import open_device
 from edgeq.devices.remote.link import LinkLost
 from edgeq.errors import EdgeqError
@@ -44,6 +46,8 @@ def test_login_shells(tmp_path, models, shell):
     server = openssh.start(tmp_path / "sshd", account=Account(shell=program))
     try:
         assert_the_bytes_of("local", server.address, models / "kws_int8.tflite")
+        with power_shell(open_device(server.address), parse_address(server.address)) as there:
+            assert there('for d in a b; do echo "$d $(echo 1)"; done') == "a 1\nb 1\n"
         assert server.wait_until_idle(5) == []
     finally:
         server.stop()
