@@ -76,3 +76,20 @@ def test_numbers_to_compare_with_that_are_larger_than_the_steps(bound):
     (comparison,) = (op for op in main.ops if op.name == "GREATER")
     assert len({main.tensors[i].scale for i in comparison.inputs}) == 1
     assert decibels(model, made, x) > 35
+
+
+@pytest.mark.parametrize("io", [None, "int8"])
+def test_pictures_of_uint8_beside_floats(io):
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (40, 4, 4, 3)).astype(np.uint8)
+    features = random.normal(0, 1, (40, 4)).astype(np.float32)
+    first, second = keras.Input((4, 4, 3), dtype="uint8", name="a"), keras.Input((4,), name="b")
+    value = layers.Flatten()(layers.Rescaling(1 / 255)(first))
+    model = keras.Model([first, second], layers.Dense(3)(layers.Concatenate()([value, second])))
+    data = {"a": pictures, "b": features}
+    made = edgeq.convert(model, data=data, io=io, quality_check=False)
+    assert made.proof.inputs == ("int8" if io else "uint8", "int8")
+    wanted = model.predict([pictures, features], verbose=0)
+    given = [pictures if io is None else pictures.astype(np.float32), features]
+    noise = run(made.data, given)[0].reshape(wanted.shape) - wanted
+    assert 10 * np.log10((wanted**2).sum() / (noise**2).sum()) > 30

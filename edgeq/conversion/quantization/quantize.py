@@ -24,6 +24,7 @@ from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASS
 from edgeq.conversion.passes.recurrent.lstm_steps import unfuse_lstms
 from edgeq.conversion.quantization.cut import Cut, set_aside
 from edgeq.conversion.quantization.few_weights import layers_with_few_weights
+from edgeq.conversion.quantization.inside import take_as_they_come
 from edgeq.conversion.quantization.layer_precision import layer_names
 from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
@@ -120,6 +121,7 @@ def quantize(
         put_back(network, cut, partial(_quantize_step, recipe, log))
         close(network, variables)
         network = rewritten(network, INTEGER_PASSES, log, real=False, whole=whole)
+        take_as_they_come(network, recipe.inputs)
     drop_unused(network.model)
     if network.tables:
         drop_codes(network.model)
