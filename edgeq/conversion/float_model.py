@@ -126,6 +126,11 @@ class FloatModel:
             integer_inputs=dict(self.integer_inputs),
         )
 
+    def remade(self, network: Network) -> FloatModel:
+        """The model that its network has become, which takes samples as it does."""
+        made = packed(network, self.info, self.outputs)
+        return replace(made, stream=self.stream, front=self.front)
+
 
 def float_model(
     model: str | Path | Any,

@@ -30,7 +30,13 @@ Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Of many values at once."""
 Answers = Callable[[Sequence[Sequence[Array]]], list[list[Array]]]
 """Of samples, each an array per input without a batch axis: an array per output likewise."""
-LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255)}
+LIMITS = {
+    "int4": (-8, 7),
+    "uint4": (0, 15),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+    "uint8": (0, 255),
+}
 """Lowest and highest integer of each quantized type."""
 
 

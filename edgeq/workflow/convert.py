@@ -26,7 +26,8 @@ from edgeq.conversion.quantization.adaptive_rounding import (
     usual_rounding,
 )
 from edgeq.conversion.quantization.few_weights import kept_at_eight_bits
-from edgeq.conversion.quantization.quantize import Recipe, not_narrowed, quantize
+from edgeq.conversion.quantization.layer_precision import without_effect
+from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
 from edgeq.model.model_file import parse_graph
@@ -244,17 +245,16 @@ def _by_layer(recipe: Recipe, result: bytes) -> dict[str, str]:
     """The layers with a scheme of their own: those that were named, and what 4 bits leave at 8."""
     made = parse_graph(result, "")
     small = kept_at_eight_bits(made) if recipe.scheme.name == "int4" else {}
-    vain = not_narrowed(made, recipe.precision)
+    vain = without_effect(made, recipe.precision)
     return {**small, **{k: v for k, v in recipe.precision if k not in vain}}
 
 
 def _in_vain(recipe: Recipe, result: bytes) -> tuple[str, ...]:
     """What was asked for and changes nothing, in sentences."""
-    made = parse_graph(result, "")
+    schemes = dict(recipe.precision)
     words = [
-        f'"{layer}" has no weights of 4 bits: only convolutions (but depthwise ones) and dense '
-        f"layers can. --precision {layer}=int4 does nothing."
-        for layer in not_narrowed(made, recipe.precision)
+        f'"{layer}" {why} --precision {layer}={schemes[layer]} does nothing.'
+        for layer, why in without_effect(parse_graph(result, ""), recipe.precision).items()
     ]
     name = recipe.scheme.name
     if recipe.scheme.storage_only and name.encode() not in result:

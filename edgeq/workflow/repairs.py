@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from edgeq.conversion.calibration.calibrate import Calibration, calibrate
 from edgeq.conversion.calibration.still_elements import StillElements, find_still, narrowed
-from edgeq.conversion.float_model import FloatModel, packed
+from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.pass_log import PassLog, rewritten
 from edgeq.conversion.passes.affine import fold_affine
 from edgeq.conversion.passes.still_elements import without_still
@@ -90,9 +90,7 @@ def _without(source: FloatModel, still: StillElements, log: PassLog | None) -> F
     if not still.still:
         return source
     passes = (without_still(still.still), fold_affine)
-    network = rewritten(source.network(), passes, log)
-    made = packed(network, source.info, source.outputs)
-    return replace(made, stream=source.stream, front=source.front)
+    return source.remade(rewritten(source.network(), passes, log))
 
 
 class Repairs:

@@ -1,5 +1,7 @@
 """How ranges are chosen, and what the user is told about the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import edgeq
 from edgeq.conversion.calibration.calibrate import METHODS, calibrate
 from edgeq.conversion.calibration.range_methods import BINS, RANGE_METHODS, Histogram
 from edgeq.conversion.float_model import float_model
+from edgeq.conversion.quantization.masks import bound_masks
 from edgeq.data import open_dataset
 from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, run, samples_for
@@ -167,3 +170,13 @@ def test_a_logarithm_of_nothing_leaves_a_result_that_can_be_told():
     found = edgeq.convert(model, data=data)
     assert found.quality.verdict == "good"
     assert found.to_json()["calibration"]["tensors"]
+
+
+def test_a_model_whose_masks_are_bounded_takes_the_samples_that_it_took():
+    keras = pytest.importorskip("keras")
+    source = keras.Input((4, 4))
+    mask = np.triu(np.full((4, 4), -1e9, np.float32), 1)
+    model = float_model(keras.Model(source, keras.ops.softmax(source + mask)))
+    heard = replace(model, front=object())
+    clipped = bound_masks(heard, {model.inputs[0].name: (-1.0, 1.0)}, 256)
+    assert clipped is not heard and clipped.front is heard.front

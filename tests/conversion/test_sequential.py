@@ -115,6 +115,17 @@ def test_it_is_the_default_of_int4_and_far_better_than_nearest(file, samples):
     assert all(layer.after_db >= layer.before_db for layer in made.rounded.values())
 
 
+def test_weights_that_nobody_trained_leave_the_others_to_be_rounded(samples):
+    keras, layers = nets._keras()
+    mean = layers.DepthwiseConv2D(3, use_bias=False, depthwise_initializer="ones")
+    last = layers.Dense(5, kernel_initializer="zeros")
+    model = keras.Sequential(
+        [keras.Input((10, 10, 2)), mean, layers.Conv2D(12, 3), layers.Flatten(), last]
+    )
+    made = edgeq.convert(model, data=samples[:40], scheme="int4", quality_check=False)
+    assert made.rounded["conv2d"].changed > 0
+
+
 def test_the_c_gives_the_bytes_of_the_oracle(file, samples, tmp_path):
     out = tmp_path / "q.tflite"
     edgeq.convert(file, data=samples, scheme="int4", output=out)

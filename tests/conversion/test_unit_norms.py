@@ -67,3 +67,23 @@ def test_vectors_of_a_three_hundredth_of_the_longest_become_as_long():
     wanted = data / np.linalg.norm(data, axis=-1, keepdims=True)
     found = run(made.data, [data])[0].reshape(wanted.shape)
     assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > 25
+
+
+@pytest.mark.parametrize("scheme", BARS)
+def test_a_limit_that_leaves_vectors_shorter_is_kept(scheme):
+    class Bounded(keras.layers.Layer):
+        def call(self, x):
+            shorter = keras.ops.rsqrt(
+                keras.ops.maximum(keras.ops.sum(x * x, -1, keepdims=True), 1.0)
+            )
+            return x * shorter
+
+    source = keras.Input((4,))
+    model = keras.Model(source, Bounded()(source))
+    x = np.random.default_rng(0).normal(0, 0.4, (60, 4)).astype(np.float32)
+    x[::4] *= 5
+    made = edgeq.convert(model, data=x, scheme=scheme, quality_check=False)
+    wanted = model.predict(x, verbose=0)
+    found = run(made.data, [x])[0].reshape(wanted.shape)
+    assert np.linalg.norm(wanted, axis=-1).min() < 0.5
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()) > 20

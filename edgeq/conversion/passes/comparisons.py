@@ -92,7 +92,7 @@ def _aligned(network: Network, op: Any, done: list[Any]) -> list[Any]:
     constants = [network.is_constant(i) for i in inputs]
     if all(constants):
         return []
-    coarse = any(network.scale(i)[0] >= 1 for i in inputs if not network.is_constant(i))
+    coarse = any(network.scale(i)[0] >= 1 for i in inputs)
     matters = network.dtype == "int16" or network.kind(op) in _EQUALITY or coarse
     if any(constants):
         position = constants.index(True)

@@ -13,11 +13,19 @@ from typing import Any
 import numpy as np
 
 from edgeq.conversion.constant_room import check_room
-from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices, op_kinds
-from edgeq.conversion.network import Network
+from edgeq.conversion.flatbuffer import (
+    TENSOR_CODES,
+    add_constant,
+    drop_unused,
+    indices,
+    op_kinds,
+)
+from edgeq.conversion.network import LIMITS, Network
+from edgeq.conversion.stored_weights import scales_like
 from edgeq.conversion.tensorflow import first_line, quiet
 from edgeq.errors import EdgeqError
 
+_NARROW = frozenset({"int4", "uint4"})
 _NEVER = frozenset(
     {
         "CUSTOM",
@@ -40,6 +48,7 @@ def fold_constants(network: Network) -> Network:
     folded = _constant_ops(model, graph)
     if not folded:
         return network
+    folded += _as_bytes(network, folded)
     made = [index for op in folded for index in indices(op.outputs)]
     kinds = op_kinds(model)
     try:
@@ -63,6 +72,29 @@ def fold_constants(network: Network) -> Network:
         tensor.shape = shapes.get(index, tensor.shape)
     drop_unused(model)
     return network
+
+
+def _as_bytes(network: Network, folded: list[Any]) -> list[Any]:
+    """The ops that bound what becomes integers of 4 bits, which LiteRT does not make; 8 do it."""
+    added: dict[int, list[Any]] = {}
+    for op in folded:
+        (source, *_), (made, *_) = indices(op.inputs), indices(op.outputs)
+        dtype = network.dtype_of(made)
+        if network.kind(op) != "QUANTIZE" or dtype not in _NARROW:
+            continue
+        tensor, shape = network.graph.tensors[made], network.shape(source)
+        scales = scales_like(tensor, len(shape))
+        zeros = np.asarray(tensor.quantization.zeroPoint, np.int64).reshape(scales.shape)
+        for kind, end in zip(("MAXIMUM", "MINIMUM"), LIMITS[dtype], strict=True):
+            name = f"{network.name(made)}/{kind.lower()}"
+            bound = network.add_constant(f"{name}/end", ((end - zeros) * scales).astype(np.float32))
+            bounded = network.add_tensor(name, list(shape), "float32")
+            ops = added.setdefault(id(op), [])
+            ops.append(network.new_op(kind, [source, bound], [bounded], "MaximumMinimum"))
+            source = bounded
+        op.inputs, tensor.type = [source], TENSOR_CODES["int8"]
+    network.ops = [new for op in network.ops for new in (*added.get(id(op), ()), op)]
+    return [op for ops in added.values() for op in ops]
 
 
 def _constant_ops(model: Any, graph: Any) -> list[Any]:

@@ -181,10 +181,22 @@ class _Editor:
         for op in network.ops:
             kind = network.kind(op)
             if kind == "DEQUANTIZE" and index in indices(op.outputs):
-                return network.scale(indices(op.inputs)[0])
-            if kind == "QUANTIZE" and index in indices(op.inputs):
-                return network.scale(indices(op.outputs)[0])
+                known = self._in_our_type(indices(op.inputs)[0])
+            elif kind == "QUANTIZE" and index in indices(op.inputs):
+                known = self._in_our_type(indices(op.outputs)[0])
+            else:
+                continue
+            if known is not None:
+                return known
         return network.scale_for(*network.range(index))
+
+    def _in_our_type(self, index: int) -> Scale | None:
+        """The scale of an integer tensor for the type of activations; None where steps differ."""
+        network = self._network
+        (scale, zero_point), dtype = network.scale(index), network.dtype_of(index)
+        if {dtype, network.dtype} <= {"int8", "uint8"}:
+            return scale, zero_point + LIMITS[network.dtype][0] - LIMITS[dtype][0]
+        return (scale, zero_point) if dtype == network.dtype else None
 
     def _range_of(self, index: int) -> tuple[float, float]:
         """The range of a float tensor, also of one that the quantizer put in."""

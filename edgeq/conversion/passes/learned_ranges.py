@@ -27,23 +27,62 @@ _ROUGH = 1e-2
 
 def take_learned_ranges(network: Network) -> Network:
     """The float network without QUANTIZE and DEQUANTIZE pairs, and with what they tell."""
-    gone = []
-    for op in network.ops:
-        if network.kind(op) != "DEQUANTIZE":
-            continue
-        (integer,), (result,) = indices(op.inputs), indices(op.outputs)
-        before = network.maker(integer)
-        if before is None or network.kind(before) != "QUANTIZE":
-            continue
-        kept = _join(network, indices(before.inputs)[0], result)
-        if kept is not None:
-            network.learned_ranges[network.name(kept)] = _range(network, integer)
-            gone.append(op)
-    if gone:
-        network.ops = [op for op in network.ops if all(op is not other for other in gone)]
+    pairs = [(op, before) for op in network.ops if (before := _first_half(network, op)) is not None]
+    ranges: dict[int, set[Range]] = {}
+    for _, before in pairs:
+        source, integer = indices(before.inputs)[0], indices(before.outputs)[0]
+        ranges.setdefault(source, set()).add(_range(network, integer))
+    several = {source for source, found in ranges.items() if len(found) > 1}
+    found = False
+    for op, before in pairs:
+        found |= _taken(network, op, before, several)
+    if found:
         _find_steps(network)
         drop_unused(network.model)
     return network
+
+
+def _first_half(network: Network, op: Any) -> Any | None:
+    """The QUANTIZE in front of a DEQUANTIZE; None where there is no such pair."""
+    if network.kind(op) != "DEQUANTIZE":
+        return None
+    before = network.maker(indices(op.inputs)[0])
+    return before if before is not None and network.kind(before) == "QUANTIZE" else None
+
+
+def _taken(network: Network, op: Any, before: Any, several: set[int]) -> bool:
+    """Take a pair out, or let it do no more than to bound values; False if it must stay."""
+    source, integer = indices(before.inputs)[0], indices(before.outputs)[0]
+    (result,), (low, high) = indices(op.outputs), _range(network, integer)
+    known = network.learned_ranges.get(network.name(source))
+    within = known is not None and low <= known[0] and known[1] <= high
+    if source in several or not (known is None or within):
+        # One range for all would bound what another pair lets pass.
+        parts = _bounds(network, source, result, (low, high))
+        network.learned_ranges[network.name(result)] = (low, high)
+    else:
+        kept = _join(network, source, result)
+        if kept is None:
+            return False
+        network.learned_ranges[network.name(kept)] = known if within and known else (low, high)
+        parts = []
+    network.ops = [new for each in network.ops for new in (parts if each is op else [each])]
+    return True
+
+
+def _bounds(network: Network, source: int, result: int, ends: Range) -> list[Any]:
+    """The ops that bound a tensor's values."""
+    name, shape = network.name(result), network.shape(source)
+    low, high = (
+        network.add_constant(f"{name}/{part}", np.array(end, np.float32))
+        for part, end in zip(("low", "high"), ends, strict=True)
+    )
+    above = network.add_tensor(f"{name}/above", shape, "float32")
+    network.learned_ranges[network.name(above)] = ends  # what lies above is cut off next
+    return [
+        network.new_op("MAXIMUM", [source, low], [above], "MaximumMinimum"),
+        network.new_op("MINIMUM", [above, high], [result], "MaximumMinimum"),
+    ]
 
 
 def _join(network: Network, source: int, result: int) -> int | None:

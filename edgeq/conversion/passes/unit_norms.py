@@ -64,7 +64,7 @@ def spell_norms(network: Network) -> Network:
     for found in _norms(network):
         source, (result,) = indices(found.square.inputs)[0], indices(found.product.outputs)
         low, high = network.range(source)
-        if 0 < max(-low, high) < _FADED:
+        if 0 < max(-low, high) < _FADED or _shortens(network, found, max(-low, high)):
             continue
         made = _fused if network.dtype == "int8" else _spelled
         ops = made(network, source, result, found.axes)
@@ -73,6 +73,16 @@ def spell_norms(network: Network) -> Network:
     if changed:
         drop_unused(network.model)
     return network
+
+
+def _shortens(network: Network, found: _Norm, largest: float) -> bool:
+    """Whether the limit leaves vectors shorter than 1 that have more than a step per element."""
+    bounds = [network.constant(i) for i in indices(found.limit.inputs) if network.is_constant(i)]
+    least = float(bounds[0].max()) if network.kind(found.limit) == "MAXIMUM" else 0.0
+    shape = network.shape(indices(found.square.inputs)[0])
+    step = largest * (_LEAST if network.dtype == "int16" else 1 / 127)
+    noise = step**2 * int(np.prod([shape[axis] for axis in found.axes]))
+    return least > noise and network.range(indices(found.total.outputs)[0])[0] < least
 
 
 def _norms(network: Network) -> list[_Norm]:

@@ -6,10 +6,11 @@ the user wants at the edges of the model, and converts behind them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from edgeq.conversion.flatbuffer import indices
-from edgeq.conversion.network import Network
+from edgeq.conversion.network import LIMITS, Network
 
 _CONVERT = ("QUANTIZE", "DEQUANTIZE")
 
@@ -47,6 +48,34 @@ def given_inside(network: Network, index: int) -> int:
         return index
     network.ops = [op for op in network.ops if op is not maker]
     return source
+
+
+def take_as_they_come(network: Network, wanted: Iterable[tuple[str, str]]) -> None:
+    """Give inputs of 8 bits their own type where the quantizer gave several inputs one.
+
+    Args:
+        network: The integer network.
+        wanted: Names of inputs and the types that they shall have.
+    """
+    (signature,) = network.model.signatureDefs
+    for name, dtype in wanted:
+        entry = next(e for e in signature.inputs if _text(e.name) == name)
+        index = entry.tensorIndex
+        before = network.dtype_of(index)
+        if before == dtype or {before, dtype} != {"int8", "uint8"}:
+            continue
+        scale, zero_point = network.scale(index)
+        moved = zero_point + LIMITS[dtype][0] - LIMITS[before][0]
+        tensor = network.graph.tensors[index]
+        made = network.add_tensor(network.name(index), tensor.shape, dtype, (scale, moved))
+        tensor.name = f"{network.name(index)}/{before}".encode()
+        network.graph.inputs = [made if i == index else i for i in network.inputs]
+        entry.tensorIndex = made
+        network.ops = [network.new_op("QUANTIZE", [made], [index]), *network.ops]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def scale_and_type(network: Network, index: int) -> Any:

@@ -8,12 +8,11 @@ lies some way below all others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from edgeq.conversion.flatbuffer import add_constant, indices
-from edgeq.conversion.float_model import FloatModel, packed
+from edgeq.conversion.float_model import FloatModel
 from edgeq.model.arrays import dequantize
 from edgeq.model.graph import Graph, Op, Tensor
 from edgeq.support.array import Array
@@ -103,7 +102,7 @@ def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> Fl
         graph.tensors.append(tensor)
         inputs[position] = len(graph.tensors) - 1
         op.inputs = inputs
-    return replace(packed(network, model.info, model.outputs), stream=model.stream)
+    return model.remade(network)
 
 
 def _bounded(

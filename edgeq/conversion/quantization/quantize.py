@@ -24,6 +24,8 @@ from edgeq.conversion.passes import INTEGER_PASSES, LOWERING_PASSES, WEIGHT_PASS
 from edgeq.conversion.passes.recurrent.lstm_steps import unfuse_lstms
 from edgeq.conversion.quantization.cut import Cut, set_aside
 from edgeq.conversion.quantization.few_weights import layers_with_few_weights
+from edgeq.conversion.quantization.inside import take_as_they_come
+from edgeq.conversion.quantization.layer_precision import layer_names
 from edgeq.conversion.quantization.recurrent import put_back
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.conversion.quantization.storage import store_weights
@@ -31,7 +33,6 @@ from edgeq.conversion.quantization.variables import Variables, close, lay_open
 from edgeq.conversion.tensorflow import first_line, quiet
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.model.graph import Graph, Op
-from edgeq.model.loops import LOOPS
 from edgeq.model.model_file import parse_graph
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -120,6 +121,7 @@ def quantize(
         put_back(network, cut, partial(_quantize_step, recipe, log))
         close(network, variables)
         network = rewritten(network, INTEGER_PASSES, log, real=False, whole=whole)
+        take_as_they_come(network, recipe.inputs)
     drop_unused(network.model)
     if network.tables:
         drop_codes(network.model)
@@ -189,35 +191,6 @@ def _refusal(model: FloatModel, error: Exception) -> EdgeqError:
         else "--scheme float16 or weight-only, which leave the arithmetic in float, or another "
         "layer in place of the one that this is about",
     )
-
-
-def layer_names(graph: Graph, op: Op) -> tuple[str, ...]:
-    """The layers that an op came from: `conv;relu` came from `conv` and `relu`."""
-    name = graph.main.tensors[op.outputs[0]].name
-    return (name, *name.split(";"), *(part.split("/")[0] for part in name.split(";")))
-
-
-def not_narrowed(made: Graph, precision: Iterable[tuple[str, str]]) -> list[str]:
-    """The layers that shall have weights of 4 bits and have none, as they were named.
-
-    Args:
-        made: The quantized model.
-        precision: As in `Recipe`.
-    """
-    tensors = made.main.tensors
-    found = []
-    for pattern, name in precision:
-        ops = [
-            op
-            for op in made.main.ops
-            if any(fnmatchcase(layer, pattern) for layer in layer_names(made, op))
-        ]
-        # What is inside a loop has names of its own.
-        looked_into = ops and not any(op.name in LOOPS for op in ops)
-        narrow = any(tensors[i].dtype == "int4" for op in ops for i in op.inputs if i >= 0)
-        if find_scheme(name).weights == "int4" and looked_into and not narrow:
-            found.append(pattern)
-    return found
 
 
 def _leave(rules: Any, graph: Graph) -> None:

@@ -41,6 +41,7 @@ _UNSEEN = 8
 _TOGETHER = 32
 _LEAST_SCALE = 1e-9
 _ON_THE_GRID = 1e-3
+_FEW_SIZES = 3
 # Leaves an int32 accumulator two bits of room for the products.
 _LARGEST_BIAS = 1 << 29
 _BUDGET_BYTES = 1 << 29
@@ -165,9 +166,14 @@ class _Layer:
         self._biased = self._bias is not None and self._bias.type in _BIAS_TYPES
 
     def trained(self) -> bool:
-        """Whether the float weights are these integers already, as training for few bits ends."""
+        """Whether the float weights are these integers already, as training for few bits ends.
+
+        Of few sizes are also those that nobody trained: zeros, a mean, a choice of channels.
+        """
         kernel = np.asarray(self._layer.weights.data, np.float64)
-        return self._now(kernel).equals(self._layer.matrix(kernel))
+        now = self._now(kernel)
+        sizes = np.unique(np.abs(now.integers))
+        return len(sizes) > _FEW_SIZES and now.equals(self._layer.matrix(kernel))
 
     def readers(self) -> int:
         """How many ops read the weights."""
