@@ -90,7 +90,7 @@ class Fit(Result):
 
 def fit(
     model: str | Path,
-    target: str,
+    target: str | Path | Target,
     options: CompileOptions | None = None,
     *,
     golden: bool = True,
@@ -126,7 +126,7 @@ def fit_tflm(model: str | Path, target: str | Target, *, kernels: str = "cmsis-n
     """
     from edgeq.analysis.tflm_account import UNTIL_BUILT, tflm_account
 
-    loaded = target if isinstance(target, Target) else load_target(target)
+    loaded = load_target(target)
     account = tflm_account(model, loaded, kernels=kernels)
     memory = account.memory
     needed = (

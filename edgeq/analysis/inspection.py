@@ -125,7 +125,7 @@ def inspect(
     model: str | Path,
     *,
     trust: bool = False,
-    target: str = PORTABLE,
+    target: str | Path | Target = PORTABLE,
     options: CompileOptions | None = None,
 ) -> Inspection:
     """What is in a model.

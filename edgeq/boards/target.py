@@ -212,13 +212,17 @@ class Target:
         return gcc_flags(self.cpu, self.isa)
 
 
-def load_target(name_or_path: str | Path) -> Target:
+def load_target(name_or_path: str | Path | Target) -> Target:
     """The target of a name ("nucleo-f446re", "cortex-m4") or of a user's own TOML file.
+
+    One that is loaded already is given back.
 
     Raises:
         UsageError: There is no such target; near names are suggested.
         EdgeqError: The file is not a correct target file; every problem is listed.
     """
+    if isinstance(name_or_path, Target):
+        return name_or_path
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text or "\\" in text:
         path = Path(text)

@@ -140,7 +140,7 @@ def _overridden(
     given["optimize"] = options.optimize if was_given("optimize") else None
     names = {field.name for field in fields(DeployConfig)}
     tried = given.pop("try_it")
-    changes = {name: value for name, value in given.items() if name in names and value}
+    changes = {name: value for name, value in given.items() if name in names and _is_given(value)}
     if was_given("try_it"):
         changes["try_it"] = tried
     changes["reading"] = _reading(config.reading, reading)
@@ -156,6 +156,11 @@ def _overridden(
     set_limits: dict[str, Any] = {k: v for k, v in limits.items() if v is not None}
     both: Limits = replace(config.limits, **set_limits)
     return replace(config, limits=both, **changes)
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option is there; an empty text is, and nothing that a deployment can be of."""
+    return value is not None and value is not False
 
 
 def _reading(before: DatasetOptions, typed: DatasetOptions) -> DatasetOptions:

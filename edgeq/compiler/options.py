@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edgeq.errors import UsageError
@@ -42,14 +43,22 @@ class CompileOptions:
     frontend: FrontEnd | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a word that means nothing.
+        """Refuse words and numbers that mean nothing.
 
         Raises:
-            UsageError: C cannot be optimised for that.
+            UsageError: C cannot be optimised for that; a budget is no number, which nothing would
+                be above; so many threads cannot be.
         """
         if self.optimize not in MODES:
             raise UsageError(
                 f"C is not optimised for '{self.optimize}'.", hint=f"one of {', '.join(MODES)}"
+            )
+        for name, limit in self.budgets.items():
+            if isinstance(limit, str) or not limit < math.inf:
+                raise UsageError(f"A budget of {limit} for {name} is none.", hint="a number")
+        if self.threads not in range(1, MOST_THREADS + 1):
+            raise UsageError(
+                f"{self.threads} threads are not possible.", hint=f"1 to {MOST_THREADS}"
             )
 
     @property

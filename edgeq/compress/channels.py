@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.compress.network import Network, Step
+from edgeq.compress.network import Network, Step, kind_by_last_axis
 from edgeq.conversion.layer_kinds import activation_of, kind_of
 
 _MAKERS = frozenset(
@@ -173,4 +173,4 @@ def is_reader(layer: Any) -> bool:
 
 def is_maker(layer: Any) -> bool:
     """Whether a layer makes channels of its own."""
-    return kind_of(layer) in _MAKERS
+    return kind_by_last_axis(layer) in _MAKERS

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.compress.folding import fold_batch_norm
-from edgeq.compress.network import rebuild
+from edgeq.compress.network import kind_by_last_axis, rebuild
 from edgeq.compress.result import Compression
 from edgeq.compress.task import Task, begin, share
 from edgeq.compress.training import Training
@@ -76,7 +76,7 @@ def _can_factorize(layer: Any) -> bool:
     if kind_of(layer) == "Dense":
         return True
     return (
-        kind_of(layer) in ("Conv1D", "Conv2D")
+        kind_by_last_axis(layer) in ("Conv1D", "Conv2D")
         and set(layer.kernel_size) == {1}
         and set(layer.strides) == {1}
         and layer.groups == 1

@@ -44,8 +44,8 @@ class Step:
 
     @property
     def kind(self) -> str:
-        """The layer's class name."""
-        return kind_of(self.layer)
+        """What `kind_by_last_axis` says of the layer."""
+        return kind_by_last_axis(self.layer)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ class Network:
     def calls(self, layer: Any) -> int:
         """How often a layer is called; more than once means that its weights are shared."""
         return sum(step.layer is layer for step in self.steps)
+
+
+def kind_by_last_axis(layer: Any) -> str:
+    """The name of a layer's class, if the last axis is that of its channels.
+
+    Others stand between marks, as `kind_of` has classes of the user's: no method follows them.
+    """
+    kind = kind_of(layer)
+    return f"<{kind}>" if getattr(layer, "data_format", "") == "channels_first" else kind
 
 
 def load_network(model: str | Path | Any, *, trust: bool = False) -> Any:

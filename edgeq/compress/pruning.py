@@ -19,6 +19,7 @@ from edgeq.support.array import Array
 # Zeros come in steps, so that the network can adapt; the last step gets half of the epochs.
 _STEPS = (0.5, 0.8, 1.0)
 _SMALL = 64
+_USUALLY = Training(epochs=20, teach=0.5)
 # Inputs and outputs of a block that the C leaves out when it is zero.
 BLOCK = 4
 
@@ -52,7 +53,7 @@ def prune_2_of_4(model: Any, task: Task) -> Compression:
     Raises:
         EdgeqError: The model is not trained or cannot be followed, data does not fit, or NaN.
     """
-    work = begin(model, task, Training(epochs=8, teach=0.5))
+    work = begin(model, task, _USUALLY)
 
     def mask(weights: Array, kernel: Kernel) -> Array:
         return from_matrix(two_of_four(as_matrix(weights, kernel)), weights, kernel)
@@ -144,7 +145,7 @@ def _gradually(
 ) -> Compression:
     """The model pruned in steps, trained after each of them."""
     share(sparsity, "sparsity")
-    work = begin(model, task, Training(epochs=8, teach=0.5))
+    work = begin(model, task, _USUALLY)
     steps = [sparsity * step for step in _STEPS] if work.training.epochs >= 4 else [sparsity]
     pruned = work.original
     for number, part in enumerate(steps, 1):

@@ -59,6 +59,8 @@ class Training:
                 f"{self.batch_size}: these are not possible.",
                 hint="epochs from 0 on, the others above 0",
             )
+        if not 0 < self.temperature < math.inf:
+            raise UsageError(f"temperature {self.temperature} is not possible.", hint="above 0")
         if not 0 <= self.teach <= 1:
             raise UsageError(f"teach {self.teach} is no share.", hint="0 to 1")
 

@@ -31,6 +31,8 @@ from edgeq.data.preprocess import plan_steps
 from edgeq.data.table import open_table
 from edgeq.data.tfrecord import open_records
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.array import Array
+from edgeq.support.reasons import reason_of
 
 _READERS: dict[str, Callable[[Path, Request], Source]] = {
     ".npy": open_arrays,
@@ -185,19 +187,40 @@ def _by_name(arrays: Mapping[str, Any], request: Request) -> list[Any]:
     return chosen
 
 
+def as_array(values: Any) -> Array:
+    """Samples that are in memory as an array.
+
+    Raises:
+        EdgeqError: They are of several shapes.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise EdgeqError(
+            f"These are no samples of one shape: {reason_of(error)}", "the arrays given"
+        ) from error
+
+
+def _in_order(labels: Any) -> Any:
+    """Labels that a number finds by their place; in a table's column it finds the row's name."""
+    if labels is None or isinstance(labels, list | tuple):
+        return labels
+    found = as_array(labels)
+    if not found.ndim:
+        raise EdgeqError("The labels have no axis of samples.", "the arrays given")
+    return found
+
+
 def _open_memory(source: Any, request: Request) -> Source:
     """Arrays that are in memory already."""
     labels = None
     if request.labelled:
         if not isinstance(source, tuple | list) or len(source) != 2:
             raise EdgeqError("Labelled data in memory is a pair (x, y).", "the arrays given")
-        source, given = source
-        # By their place: a Series of pandas goes by the names of its rows.
-        listed = given is None or isinstance(given, list | tuple)
-        labels = given if listed else np.atleast_1d(np.asarray(given))
+        source, labels = source[0], _in_order(source[1])
     if isinstance(source, Mapping):
         source = _by_name(source, request)
-    arrays = [np.asarray(a) for a in (source if isinstance(source, list | tuple) else [source])]
+    arrays = [as_array(a) for a in (source if isinstance(source, list | tuple) else [source])]
     if not all(array.ndim for array in arrays):
         raise EdgeqError(
             "The data has no axis of samples.", "the arrays given", f"data is {_KINDS}"

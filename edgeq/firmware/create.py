@@ -78,7 +78,7 @@ def create_project(
     models: Sequence[str | Path],
     output: str | Path,
     *,
-    target: str,
+    target: str | Path | Target,
     template: str,
     name: str | None = None,
     names: Mapping[str, str] | None = None,
@@ -196,7 +196,7 @@ def _forms(
     return [replace(form, dispatch=form.dispatch or (unknown and not form.isa)) for form in options]
 
 
-def _board(target: str | Path, template: str) -> Target:
+def _board(target: str | Path | Target, template: str) -> Target:
     """The target; in a browser no core but WebAssembly's, whose kernels have a form for vectors."""
     board = load_target(target)
     return load_target("wasm32") if template == "web" and board.cpu == PORTABLE else board

@@ -16,6 +16,7 @@ from edgeq.data import DatasetOptions, InputSpec, Understood, open_dataset
 from edgeq.data.arrays import has_labels
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.folders import class_folders, files_below
+from edgeq.data.open import as_array
 from edgeq.data.resampling import resampled_frames
 from edgeq.data.wav import read_header
 from edgeq.devices.generated import NAME
@@ -274,7 +275,7 @@ def _samples(extract: Extractor, data: Any, frames: int | None) -> int:
 def _lengths(data: Any, stream: Stream) -> dict[int, Path]:
     """Samples of recordings at the front end's rate, each with a file that has so many."""
     if not isinstance(data, str | Path):
-        array = np.asarray(data[0] if isinstance(data, tuple) else data)
+        array = as_array(data[0] if isinstance(data, tuple) else data)
         values = array[0].size if array.ndim > 1 and len(array) else 0
         return {values: Path("the arrays given")} if values else {}
     path = Path(data)

@@ -14,6 +14,8 @@ from edgeq.model.stream import Stream
 from edgeq.model.tflite.metadata import Described
 from edgeq.support.array import Array
 
+_LOUDEST = 8.0  # of floats: gains and resampling go beyond 1, and any int16 sound goes beyond this
+
 
 def heard(front: FrontEnd, model: Graph) -> Graph:
     """The model as one that takes a recording just long enough for the answer to a whole window.
@@ -113,7 +115,7 @@ def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
         samples: Shape (N,), or (N, axes).
 
     Raises:
-        EdgeqError: It is none, is empty, or holds NaN.
+        EdgeqError: It is none, is empty, holds NaN, or holds int16 values as floats.
     """
     row = samples.reshape(-1)
     if stream.dtype == "uint8":
@@ -134,4 +136,10 @@ def whole_recording(samples: Array, stream: Stream, where: str) -> Array:
         raise EdgeqError(f"Samples are int16, or floats from -1 to 1; not {row.dtype}.", where)
     if not np.isfinite(row).all():
         raise EdgeqError("The recording holds NaN or infinity.", where)
+    if stream.sound and np.abs(row).max() > _LOUDEST * 32768 * stream.unit:
+        raise EdgeqError(
+            f"Samples go from {row.min():g} to {row.max():g}; as floats they go from -1 to 1.",
+            where,
+            "int16 samples as they are, or divided by 32768",
+        )
     return np.asarray(np.clip(np.rint(row / stream.unit), -32768, 32767), np.int16)

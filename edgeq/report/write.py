@@ -11,13 +11,14 @@ from edgeq.errors import UsageError
 from edgeq.report.html import page
 from edgeq.report.trial import find_model, page_trials
 from edgeq.support.jsontext import read_json
+from edgeq.support.listing import several
 from edgeq.support.output import check_writable, write_results
 
 _Named = tuple[str, Mapping[str, Any]]
 
 
 def write_report(
-    results: Sequence[str | Path | Mapping[str, Any]],
+    results: str | Path | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]],
     output: str | Path = "report.html",
     *,
     try_it: bool = True,
@@ -39,7 +40,7 @@ def write_report(
         EdgeqError: Something is no result of edgeq, or the page cannot be written.
         UsageError: There are no results.
     """
-    path = Path(output)
+    path, results = Path(output), several(results)
     if not results:
         raise UsageError("A report is of results, and there is none.", hint="evaluate.json, say")
     read, folders = _read_all(results)

@@ -1,8 +1,16 @@
-"""Numbers of channels, elements and the like as a person writes them."""
+"""Lists: one thing or several, and numbers of channels and the like as a person writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def several(given: Any) -> list[Any]:
+    """What a caller gave as a list; a text, path or mapping alone is one thing."""
+    alone = isinstance(given, str | Path | Mapping) or not isinstance(given, Iterable)
+    return [given] if alone else list(given)
 
 
 def listed(noun: str, numbers: Iterable[int], most: int = 8) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, count
@@ -23,6 +24,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 """What a write ends with where no command can do anything about it."""
 
 _FULL_BYTES = 1 << 20
+_ASKING = threading.Lock()
 _BUILT = ("build", ".pio")  # where builds of a project put what they can make again
 
 
@@ -48,9 +50,8 @@ def check_writable(
     if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
     if folder and path.is_dir():
-        whole = path.resolve()
         for kept in (Path.cwd(), Path.home()):
-            if kept.resolve().is_relative_to(whole):
+            if kept.resolve().is_relative_to(path.resolve()):
                 raise EdgeqError(f"'{path}' would be replaced as a whole, and holds '{kept}'.")
         if not path.is_symlink():
             _check_ours(path)
@@ -301,8 +302,8 @@ def _mode(path: Path, new: int) -> int:
 
 
 def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _ASKING:  # read by setting it: by one thread at a time, and to what opens nothing
+        os.umask(mask := os.umask(0o077))
     return mask
 
 

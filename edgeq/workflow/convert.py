@@ -66,7 +66,7 @@ def convert(
     force: bool = False,
     eval_data: Any = None,
     metric: str = "classification",
-    target: str | Path | None = None,
+    target: str | Path | Target | None = None,
     rounding: str | None = None,
     bias_correction: bool = False,
     quality_check: bool = True,
@@ -141,7 +141,7 @@ def convert(
     rounding, calibration = _usually(chosen, rounding, calibration)
     options = dataset_options or DatasetOptions()
     path = _free(output, (model, data, eval_data), force=force)
-    check_use(chosen, data, calibration, rounding, bias_correction=bias_correction)
+    check_use(recipe, data, calibration, rounding, bias_correction=bias_correction)
     check_form(chosen, stream, stream_step, eval_data, image=image_front_end)
     check_passes = chosen.integer and _wanted(check_passes)
     log = PassLog() if explain or check_passes else None
@@ -281,7 +281,7 @@ def _wanted(check_passes: bool | None) -> bool:
     return check_passes
 
 
-def _able(scheme: Scheme, target: str | Path | None) -> Target | None:
+def _able(scheme: Scheme, target: str | Path | Target | None) -> Target | None:
     """The target, which can run the scheme."""
     if target is None:
         return None

@@ -7,24 +7,31 @@ from typing import Any
 
 from edgeq.conversion.calibration.calibrate import METHODS as CALIBRATIONS
 from edgeq.conversion.quantization.adaptive_rounding import METHODS as ROUNDINGS
+from edgeq.conversion.quantization.quantize import Recipe
 from edgeq.conversion.quantization.schemes import Scheme, find_scheme
 from edgeq.errors import UsageError
 
 
 def check_use(
-    scheme: Scheme, data: Any, calibration: str, rounding: str, *, bias_correction: bool
+    recipe: Recipe, data: Any, calibration: str, rounding: str, *, bias_correction: bool
 ) -> None:
-    """Refuse an integer scheme without data, and repairs of weights where nothing is rounded.
+    """Refuse an integer scheme without data, and what has no effect on a scheme that keeps float.
 
     Raises:
         UsageError: With what the scheme takes.
     """
+    scheme = recipe.scheme
     check_method("calibration", calibration, CALIBRATIONS)
     check_method("rounding", rounding, ROUNDINGS)
     if scheme.integer and data is None:
         raise UsageError(
             f"The scheme {scheme.name} needs representative data.",
             hint="--data calibration.npz, or --scheme dynamic, which needs none",
+        )
+    if recipe.symmetric and not scheme.integer:
+        raise UsageError(
+            f"The scheme {scheme.name} keeps float activations, which have no zero point.",
+            hint="leave out --symmetric",
         )
     wanted = "bias correction" if bias_correction else ""
     if rounding != "nearest":

@@ -92,14 +92,35 @@ def _sources(config: DeployConfig) -> Iterator[tuple[str, str]]:
         if text is not None and text not in BUILT_IN:
             yield name, text
     if config.eval is not None:
-        data, _, key = config.eval.rpartition(":")
-        label = key if data else config.reading.label or ""
-        if label.lower().endswith(".npy"):  # a file beside that of the samples
-            yield "labels", str(Path(data or config.eval).parent / label)
+        labels = label_file(config.eval, config.reading.label)
+        if labels is not None:
+            yield "labels", labels
     if ":" in config.metric:
         yield "metric", config.metric
     if config.target.endswith(".toml"):
         yield "target", config.target
+
+
+def label_file(text: str, named: str | None = None) -> str | None:
+    """The .npy file of labels that goes with one of samples; None where there is no such pair.
+
+    Args:
+        text: Data as a user types it: `x.npy,y.npy` or `x.npy:y.npy`.
+        named: What `--label` says.
+    """
+    samples, label = _parted(text)
+    label = label or named or ""
+    if not label.lower().endswith(".npy"):
+        return None
+    return label if Path(label).is_file() else str(Path(samples).parent / label)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The file that a text names, and the keys or the file that follow it."""
+    if Path(text).exists():
+        return text, ""
+    left, _, right = text.partition(",") if ".npy," in text else text.rpartition(":")
+    return (left, right) if left else (text, "")
 
 
 def _tools(result: Mapping[str, Any]) -> dict[str, str]:
@@ -148,10 +169,11 @@ def kinds(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def source_digest(text: str) -> str | None:
-    """SHA-256 of a file, or of names and contents of a folder; None for `module:function`."""
-    path = Path(text)
-    if not path.exists():
-        path = Path(text.rpartition(":")[0])
+    """SHA-256 of a file, or of names and contents of a folder; None for `module:function`.
+
+    Of a pair of files, it is that of the samples.
+    """
+    path = Path(_parted(text)[0])
     if path.is_file():
         return file_digest(path)
     if not path.is_dir() or not text:

@@ -10,6 +10,7 @@ from typing import Any
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.support.foreign import shaped_as
 from edgeq.support.jsontext import read_json
+from edgeq.support.listing import several
 from edgeq.support.output import file_digest
 from edgeq.support.result import Result
 from edgeq.support.signature import verify_bytes
@@ -35,10 +36,10 @@ class ManifestCheck(Result):
 
 
 def check_manifest(
-    path: Path,
+    path: str | Path,
     *,
-    key: Path | None = None,
-    sources: Sequence[Path] = (),
+    key: str | Path | None = None,
+    sources: str | Path | Sequence[str | Path] = (),
     newer_than: Path | str | None = None,
 ) -> ManifestCheck:
     """The manifest, if everything in it still holds.
@@ -54,7 +55,9 @@ def check_manifest(
     Raises:
         EdgeqError: All that does not hold: signature, files, figures, limits, sources.
     """
+    path = Path(path)
     path = path / MANIFEST if path.is_dir() else path
+    key = None if key is None else Path(key)
     whole = read_manifest(path)
     content = whole["manifest"]
     signature = whole.get("signature")
@@ -71,7 +74,7 @@ def check_manifest(
     if not problems:
         problems += _figures(path.parent, content)
     known = {entry["sha256"] for entry in content["sources"].values()} - {None}
-    for source in sources:
+    for source in map(Path, several(sources)):
         if not source.exists():
             problems.append(EdgeqError(f"There is no '{source}'."))
         elif source_digest(str(source)) not in known:

@@ -14,16 +14,17 @@ from edgeq.compiler.options import MODES, CompileOptions
 from edgeq.errors import LimitError, UsageError
 from edgeq.firmware import create
 from edgeq.firmware.create import Project
+from edgeq.support.listing import several
 
 # MLPerf Tiny's runner knows tensors, no samples.
 _NO_FRONT_ENDS = ("mlperf-tiny",)
 
 
 def create_project(
-    models: Sequence[str | Path],
+    models: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
-    target: str,
+    target: str | Path | Target,
     template: str,
     options: CompileOptions | None = None,
     runtime: str = "c",
@@ -38,7 +39,7 @@ def create_project(
         LimitError: No form of a model's program, or of the image, keeps to the budgets.
         UsageError: A front end is asked for where none runs.
     """
-    options = options or CompileOptions()
+    models, options = several(models), options or CompileOptions()
     limits = {name: limit for name, limit in options.budgets.items() if name != "cycles"}
 
     if runtime == "tflm" and options.cycles is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from edgeq.data import DatasetOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.frontend.build import front_end
+from edgeq.support.listing import several
 from edgeq.support.progress import track
 from edgeq.support.result import Result
 from edgeq.workflow.convert import convert
@@ -161,7 +163,9 @@ def compare_schemes(
         EdgeqError: The model or the data is not usable. What one scheme cannot do is said in its
             row.
     """
-    names, on = list(dict.fromkeys(schemes)), list(dict.fromkeys(on))
+    if not math.isfinite(max_drop):
+        raise UsageError(f"The metric may not lose {max_drop:g}.", hint="max_drop=0.01")
+    names, on = list(dict.fromkeys(several(schemes))), list(dict.fromkeys(several(on)))
     for name in names:
         if name != BASELINE:
             find_scheme(name)
@@ -206,7 +210,7 @@ def _make(
     # The metric judges each scheme right after, and a bad one is to be seen beside the others.
     unchecked = {**settings, "quality_check": False}
     if not find_scheme(name).integer:
-        unchecked["image_front_end"] = False
+        unchecked |= {"image_front_end": False, "symmetric": False}
     try:
         made = convert(
             model, data=data, output=path, scheme=name, dataset_options=reading, **unchecked

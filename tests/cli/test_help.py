@@ -6,6 +6,7 @@ import sys
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 
 from edgeq.cli.main import COMMANDS, cli
 from edgeq.cli.shared.common import Number, Whole
@@ -97,3 +98,13 @@ def test_help_takes_less_than_0_3_seconds_of_processor_time():
     subprocess.run([sys.executable, "-m", "edgeq", "--help"], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
+
+
+def test_a_line_that_a_shell_completes_runs_nothing_of_the_user_s(tmp_path):
+    """The module of --import was run, and TensorFlow with it, when TAB was pressed."""
+    module = tmp_path / "mine.py"
+    module.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    shell = BashComplete(cli, {}, "edgeq", "_EDGEQ_COMPLETE")
+    found = shell.get_completions(["convert", "--import", str(module), "m.keras"], "--sche")
+    assert [each.value for each in found] == ["--scheme"]
+    assert not (tmp_path / "ran").exists()

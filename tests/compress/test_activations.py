@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from edgeq.compress.channels import Groups, is_maker
 from edgeq.compress.equalization import equalize
+from edgeq.compress.factorization import _can_factorize
 from edgeq.compress.folding import fold_batch_norm
-from edgeq.compress.network import load_network
+from edgeq.compress.network import load_network, read_network
 from edgeq.compress.objective import last_activation
 from edgeq.conversion.layer_kinds import activation_of
 
@@ -32,8 +34,8 @@ def drawn(model):
     return model
 
 
-def same(model, other):
-    x = np.random.default_rng(1).normal(size=(8, 8, 8, 4)).astype(np.float32)
+def same(model, other, shape=(8, 8, 4)):
+    x = np.random.default_rng(1).normal(size=(8, *shape)).astype(np.float32)
     a, b = (each.predict(x, verbose=0) for each in (model, other))
     return np.allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
 
@@ -80,3 +82,33 @@ def test_an_activation_has_the_name_of_the_function_that_it_is():
     x = keras.Input((4,))
     model = keras.Model(x, layers.Dense(2, activation=layers.Softmax())(x))
     assert last_activation(model.outputs[0]) == "softmax"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda: layers.Flatten(data_format="channels_first"),
+        lambda: layers.GlobalAveragePooling2D(data_format="channels_first"),
+        lambda: layers.ZeroPadding2D(1, data_format="channels_first"),
+    ],
+    ids=["flattened", "pooled", "padded"],
+)
+def test_what_takes_channels_first_is_no_way_for_channels_that_lie_last(between):
+    keras.utils.set_random_seed(1)
+    x = keras.Input((8, 8, 4))
+    y = between()(layers.Conv2D(8, 3, padding="same", activation="relu")(x))
+    model = drawn(keras.Model(x, layers.Dense(2)(y)))
+    assert same(model, equalize(model).model)
+    network = read_network(load_network(model))
+    assert not Groups(network).free
+
+
+def test_what_makes_channels_first_is_left_as_it_is():
+    keras.utils.set_random_seed(1)
+    x = keras.Input((8, 8, 8))
+    conv = layers.Conv2D(8, 1, data_format="channels_first", use_bias=False)
+    norm = layers.BatchNormalization()
+    y = layers.Dense(8)(norm(conv(x)))
+    model = drawn(keras.Model(x, y))
+    assert not is_maker(conv) and not _can_factorize(conv)
+    assert same(model, fold_batch_norm(load_network(model)), (8, 8, 8))

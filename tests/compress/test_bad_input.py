@@ -14,7 +14,7 @@ from edgeq.compress.structured import prune_channels
 from edgeq.compress.task import Task
 from edgeq.compress.training import Training
 from edgeq.data import DatasetOptions
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import Outputs
 from tests.compress.nets import cnn, digits, mlp
 
@@ -83,6 +83,12 @@ def test_one_held_out_sample_is_enough():
     (x, y), _ = digits()
     found = qat(cnn(), Task((x, y), (x[:1], y[:1]), training=Training(epochs=0)))
     assert found.quality[0].samples == 1
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, float("nan")])
+def test_a_temperature_that_turns_the_teacher_s_answers_over(temperature):
+    with pytest.raises(UsageError, match="temperature"):
+        Training(temperature=temperature)
 
 
 def test_what_changes_nothing_says_so():

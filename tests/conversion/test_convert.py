@@ -228,6 +228,8 @@ def test_symmetric_activations():
     for tensor in graph.tensors:
         if tensor.dtype == "int8" and tensor.index not in fixed:
             assert tensor.zero_point == 0
+    with pytest.raises(UsageError, match="float16 keeps float activations"):
+        edgeq.convert(model, scheme="float16", symmetric=True)
 
 
 def test_dead_channel_keeps_its_bias():

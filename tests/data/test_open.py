@@ -67,6 +67,24 @@ def test_arrays_and_functions_in_memory():
         open_dataset({"x": named["a"]}, two)
     with pytest.raises(EdgeqError, match="no axis of samples"):
         open_dataset(np.float32(3), PAIR)
+    for labels in (np.int64(3), (label for label in (3, 4, 5))):
+        with pytest.raises(EdgeqError, match="labels have no axis of samples"):
+            open_dataset((x, labels), PAIR, labelled=True)
+    with pytest.raises(EdgeqError, match="no samples of one shape"):
+        open_dataset(((named["a"], named["b"]), [0] * 5), two)
+
+
+def test_labels_of_a_table_are_found_by_place_and_not_by_the_row_s_name():
+    pandas = pytest.importorskip("pandas")
+    order = np.array([2, 0, 1])
+    x, y = pandas.DataFrame(np.arange(6.0).reshape(3, 2)), pandas.Series([7, 8, 9])
+    pair = [InputSpec("x", (2,))]
+    found = list(open_dataset((x.loc[order], y.loc[order]), pair, labelled=True))
+    assert [(s.inputs[0].tolist(), s.label) for s in found] == [
+        ([4, 5], 9), ([0, 1], 7), ([2, 3], 8),
+    ]  # fmt: skip
+    held_out = list(open_dataset((x.loc[[2]], y.loc[[2]]), pair, labelled=True))
+    assert [s.label for s in held_out] == [9]
 
 
 def test_labels_in_memory_go_by_their_place():

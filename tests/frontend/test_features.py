@@ -279,3 +279,15 @@ def test_threads_that_share_a_front_end_take_turns():
         with ThreadPoolExecutor(4) as pool:
             found = list(pool.map(extract, np.tile(sound, (8, 1))))
     np.testing.assert_array_equal(found, np.tile(exact, (8, 1, 1)))
+
+
+def test_int16_values_as_floats_are_no_sound_from_minus_1_to_1():
+    """They were clipped, and the features were those of a square wave."""
+    sound = recording(1, seed=5)
+    with edgeq.Extractor("mfcc", "int16") as extract:
+        for samples in (sound.astype(np.float32), sound.astype(np.float64) / 256):
+            with pytest.raises(EdgeqError, match="as floats they go from -1 to 1"):
+                extract(samples)
+        loud = sound / 32768 * 2  # a gain goes beyond, and saturates as in a microphone
+        assert extract(loud).shape == extract(sound).shape
+        assert np.array_equal(extract(sound / 32768), extract(sound))

@@ -6,6 +6,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -383,6 +385,25 @@ def test_folders_obey_the_umask(tmp_path, mask, mode):
     finally:
         os.umask(before)
     assert (tmp_path / "made").stat().st_mode & 0o777 == mode
+
+
+def test_threads_that_write_at_once_leave_the_umask_as_it_is(tmp_path, monkeypatch):
+    """It was 0 for good, and every later file open to all, where two had read it at once."""
+    mask, seen = [0o027], []
+
+    def umask(new):
+        seen.append(new)
+        time.sleep(0.002)
+        old, mask[0] = mask[0], new
+        time.sleep(0.002)
+        return old
+
+    monkeypatch.setattr(os, "umask", umask)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write_whole(tmp_path / str(n), b"a"), range(16)))
+    assert mask == [0o027]
+    assert min(seen) > 0
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
 @pytest.mark.parametrize(("private", "new"), [(False, 0o644), (True, 0o600)])

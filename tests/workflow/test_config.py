@@ -161,6 +161,12 @@ def test_words_that_mean_nothing_are_refused_from_python_and_the_command_line_to
         done = cli("deploy", model, f"--{name}", word or " ")
         assert done.code in (1, 2)
         assert "Traceback" not in done.err
+    for option in ("--target", "--sign", "--eval", "--output"):  # of a variable that is not set
+        done = cli("deploy", model, option, "")
+        assert (done.code, f"{option[2:]} is empty" in done.err) == (2, True), done.err
+    for given in ({"cycles": float("nan")}, {"ram_bytes": "32K"}, {"threads": 0}, {"threads": 2.5}):
+        with pytest.raises(UsageError, match=r"budget of (nan|32K) for|threads are not possible"):
+            edgeq.CompileOptions(**given)
     with pytest.raises(UsageError, match="A precision is of a front end"):
         edgeq.deploy(DeployConfig(model, frontend_precision="int16"))
 

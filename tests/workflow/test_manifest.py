@@ -71,7 +71,9 @@ def test_every_file_of_the_user_s_is_among_the_sources(tmp_path):
         (tmp_path / name).write_text(name)
     place = str(tmp_path)
     found = {}
-    for data, label in ((f"{place}/x.npy", "y.npy"), (f"{place}/x.npy:y.npy", None)):
+    for data, label in (
+        (f"{place}/x.npy", "y.npy"), (f"{place}/x.npy:y.npy", None), (f"{place}/x.npy,y.npy", None)
+    ):  # fmt: skip
         config = edgeq.DeployConfig(
             f"{place}/x.npy",
             eval=data,
@@ -93,6 +95,8 @@ def test_kinds_are_compared_where_they_are_written(copy):
         check_manifest(copy)
     change(copy / "manifest.json", lambda whole: whole["manifest"].pop("kinds"))
     check_manifest(copy)
+    with pytest.raises(EdgeqError, match="none of the recorded sources"):
+        edgeq.check_manifest(str(copy), sources=str(copy / "deploy.json"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from edgeq.boards.target import Target, load_target
 from edgeq.devices.remote.delegated import parts_of
 from edgeq.model.graph import Graph, Subgraph
 from edgeq.model.model_file import read_graph
+from edgeq.support.listing import several
 from edgeq.support.result import Result
 
 _LEFT_OUT = "it takes this op, but not this part of the model"
@@ -94,7 +95,8 @@ def delegates(
     """
     place = load_target(target) if isinstance(target, (str, Path)) else target
     chosen = [each for each in all_delegates() if place is not None and each.can_be_on(place)]
-    asked = all_delegates() if "all" in names else tuple(delegate(name) for name in names)
+    named = several(names)
+    asked = all_delegates() if "all" in named else tuple(delegate(name) for name in named)
     by_name = {each.name: each for each in [*chosen, *asked]}
     if not by_name:
         return ()

@@ -18,6 +18,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import ProfileOptions
 from edgeq.devices.registry import on_runtime, open_device
+from edgeq.support.listing import several
 
 _Found = TypeVar("_Found")
 
@@ -127,7 +128,7 @@ def _with_each(
     doing: str,
     progress: Progress | None,
 ) -> list[Outcome[_Found]]:
-    members = [(name, on_runtime(on, name)) for name in runtimes]
+    members = [(name, on_runtime(on, name)) for name in several(runtimes)]
     return on_each(members, work, doing, progress, at_once=1)
 
 

@@ -104,7 +104,7 @@ def takes_only(what: str, *names: str, hint: str = "") -> None:
 
 
 def _register(context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> None:
-    if modules:
+    if modules and not context.resilient_parsing:  # a shell that completes a line runs nothing
         context.meta[IMPORTED] = modules
         from edgeq.conversion.sources.custom_objects import register_custom_objects
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from edgeq.support.array import Array
 from edgeq.support.output import write_whole
 from edgeq.support.progress import stage
 from edgeq.workflow.convert import convert
-from edgeq.workflow.manifest import source_digest
+from edgeq.workflow.manifest import label_file, source_digest
 from edgeq.workflow.tuning.identity import named_digest
 from edgeq.workflow.tuning.space import Space
 from edgeq.workflow.tuning.trial import Problem
@@ -187,11 +189,27 @@ def _origin(model: str | Path, train: Any, options: DatasetOptions | None) -> st
     """Digest of what a variant is made of."""
     total = hashlib.sha256(f"{__version__} {source_digest(str(model))} {options}".encode())
     if isinstance(train, str | Path):
-        total.update(f"{train} {named_digest(str(train))}".encode())
+        files = (str(train), label_file(str(train), options.label if options else None))
+        found = [None if file is None else named_digest(file) for file in files]
+        total.update(f"{train} {found}".encode())
     elif isinstance(train, tuple | list):
-        for array in train:
-            total.update(np.ascontiguousarray(array).tobytes())
+        for array in _flat(train):
+            total.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+    elif train is not None:  # a function: nobody knows whether it yields the same again
+        total.update(os.urandom(16))
     return total.hexdigest()
+
+
+def _flat(given: Any) -> list[Array]:
+    """The arrays in lists and mappings of such, in order."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    lists = (tuple, list, Mapping)
+    if isinstance(given, tuple | list) and any(
+        isinstance(each, lists) or np.ndim(each) for each in given
+    ):
+        return [array for each in given for array in _flat(each)]
+    return [np.ascontiguousarray(given)]
 
 
 def _variant(

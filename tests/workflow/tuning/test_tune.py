@@ -272,6 +272,23 @@ def test_training_data_of_a_function_is_known_by_its_file(tmp_path, monkeypatch)
         (tmp_path / "given_data.py").write_text(text)
         found |= {_origin("m.keras", f"given_data{end}:data", None) for end in ("", ".py")}
     assert len(found) == 4
+    # Of a function in memory nobody knows what it yields; of arrays it is known.
+    assert len({_origin("m.keras", lambda: (), None) for _ in range(2)}) == 2
+    ones, labels = np.ones((4, 2)), [0, 1, 0, 1]
+    pair = ([ones, np.ones((4, 3))], labels)
+    assert _origin("m.keras", pair, None) == _origin("m.keras", pair, None)
+    assert _origin("m.keras", (ones, labels), None) != _origin("m.keras", (ones.T, labels), None)
+
+
+def test_a_pair_of_files_is_known_by_these_and_not_by_their_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("m.keras", "x.npy", "y.npy"):
+        (tmp_path / name).write_text(name)
+    first = _origin("m.keras", "x.npy,y.npy", None)
+    (tmp_path / "journal.jsonl").touch()
+    assert _origin("m.keras", "x.npy,y.npy", None) == first
+    (tmp_path / "y.npy").write_text("others")
+    assert _origin("m.keras", "x.npy,y.npy", None) != first
 
 
 def test_few_samples_cannot_judge_a_small_drop(net, tmp_path):
