@@ -266,3 +266,16 @@ def test_a_table_that_stands_for_millions_is_refused():
     network.subgraphs[0].operators[0].inputs = np.zeros(10**5, np.int32)
     with pytest.raises(EdgeqError, match="its parts are used many times over"):
         parse_graph(pack(network))
+
+
+@pytest.mark.parametrize("name", ["RESHAPE", "ARG_MAX"])
+def test_an_op_that_reads_what_it_makes_or_lacks_an_input(cli, tmp_path, name):
+    file, data = tmp_path / "m.tflite", tmp_path / "d.npz"
+    own = OpSpec(name, [1] if name == "RESHAPE" else [0], [1])
+    made = TensorSpec((1, 4), scale=0.5) if name == "RESHAPE" else TensorSpec((1,), "int32")
+    file.write_bytes(build([SubgraphSpec([TensorSpec((1, 4), scale=0.5), made], [own], [0], [1])]))
+    np.savez(data, x=np.zeros((4, 4), np.float32), y=np.arange(4))
+    done = cli("evaluate", file, "--on", "c", "--data", data)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "never written" in done.err or "input 1 is missing" in done.err
