@@ -23,7 +23,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 """What a write ends with where no command can do anything about it."""
 
 _FULL_BYTES = 1 << 20
-_NAMED = 50  # characters of four bytes each
+_NAMED = 50  # characters, of up to four bytes; a file's name has 255
 _BUILT = ("build", ".pio")  # where builds of a project put what they can make again
 
 
@@ -308,7 +308,7 @@ def _mask() -> int:
 
 
 def _write_neighbour(path: Path, raw: bytes, mode: int, *, fresh: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beside(path))
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_NAMED]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
@@ -320,11 +320,6 @@ def _write_neighbour(path: Path, raw: bytes, mode: int, *, fresh: bool) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _beside(path: Path) -> str:
-    """How the name of what becomes an output begins; a file's name has 255 bytes at the most."""
-    return f".{path.name[:_NAMED]}."
 
 
 def _claim(path: Path, made: Path) -> None:
@@ -362,7 +357,7 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     check_writable(path, force=force, folder=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=_beside(path)))
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:_NAMED]}."))
     except OSError as error:
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
     work.chmod(0o700 | (0o777 & ~_mask()))  # mkdtemp makes private folders
