@@ -33,7 +33,7 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, check_outputs
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 
@@ -74,6 +74,7 @@ class LocalSession(Session):
         self._path = model
         self._options = options
         self._graph = read_graph(model)
+        check_outputs(self._graph)
         self._model = model.read_bytes()
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = graph_specs(self._graph, self._graph.main.outputs)

@@ -29,7 +29,7 @@ from edgeq.devices.tensors import (
 )
 from edgeq.devices.timing import disturbances, measure_latency
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, check_outputs
 from edgeq.model.loops import loop_turns
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
@@ -96,6 +96,7 @@ class TflmSession(Session):
         self._address = address
         self._path = model
         self._graph = read_graph(model)
+        check_outputs(self._graph)
         if self._graph.external_buffers:
             raise EdgeqError(
                 "the model keeps constants outside the flatbuffer; TFLM would read garbage.",

@@ -70,10 +70,10 @@ def class_count(graph: Graph) -> int | None:
         graph: A model whose first output is a place (ARG_MAX, ARG_MIN) among scores.
     """
     op = _last_op(graph, _KEEPING)
-    if op is None or _BY_OP.get(op.name) != CLASSES:
+    if op is None or _BY_OP.get(op.name) != CLASSES or len(op.inputs) != 2 or min(op.inputs) < 0:
         return None
     scores, axis = (graph.main.tensors[index] for index in op.inputs)
-    if axis.data is None or not scores.shape:
+    if axis.data is None or not axis.data.size or not scores.shape:
         return None
     place = int(axis.data.reshape(-1)[0])
     open_ended = place % len(scores.shape) in scores.dynamic_axes
@@ -89,7 +89,7 @@ def _last_op(graph: Graph, passing: frozenset[str] = _PASSING) -> Op | None:
         computed = [index for index in op.inputs if index in makers]
         if not computed:
             return None
-        op = makers[computed[0]]
+        op = makers.pop(computed[0])  # once: an op of a damaged file may read what it makes
     return op
 
 

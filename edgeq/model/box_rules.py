@@ -182,6 +182,8 @@ def _place(d: Detection, outputs: Sequence[Tensor], where: str) -> _Place:
         return _apart(d, outputs, source, where)
     shape = outputs[scores].shape[1:]
     numbers = math.prod(shape)
+    if not shape or not numbers:
+        raise EdgeqError(f"The output {list(outputs[scores].shape)} has no place for boxes.", where)
     rows = columns = 0
     if kind in ("grid", "cells"):
         if len(shape) < 3:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.stream import Stream
 from edgeq.model.tflite.metadata import ModelInfo
 from edgeq.support.text import visible_line
@@ -279,6 +279,16 @@ def numpy_dtype(dtype: str) -> np.dtype[Any]:
     if dtype in PACKED_BITS:
         return np.dtype("u1" if dtype.startswith("u") else "i1")
     return NUMPY_TYPES[dtype]
+
+
+def check_outputs(graph: Graph) -> None:
+    """Refuse a model that gives nothing.
+
+    Raises:
+        EdgeqError: It has no output.
+    """
+    if not graph.main.outputs:
+        raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
 
 
 def at_signature(graph: Graph, key: str | None) -> Graph:

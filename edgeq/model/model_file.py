@@ -84,6 +84,8 @@ class _Reader:
         self.path = path
         self.problems: list[EdgeqError] = []
         self.external: list[int] = []
+        self._held: dict[int, bytes | None] = {}
+        self._unpacked: dict[tuple[int, str], NDArray[Any]] = {}
 
     def problem(self, what: str, where: str) -> None:
         self.problems.append(EdgeqError(what, f"{self.path}, {where}"))
@@ -126,7 +128,12 @@ class _Reader:
         return name, visible_line(code.text(1)), code.scalar(2, "i32", 1)
 
     def _buffer(self, number: int, where: str) -> bytes | None:
-        """The bytes of a buffer; None if it is empty."""
+        """The bytes of a buffer, which tensors may share; None if it is empty."""
+        if number not in self._held:
+            self._held[number] = self._read_buffer(number, where)
+        return self._held[number]
+
+    def _read_buffer(self, number: int, where: str) -> bytes | None:
         if number >= len(self.buffers):
             self.problem(f"buffer {number} does not exist ({len(self.buffers)} do).", where)
             return None
@@ -142,7 +149,7 @@ class _Reader:
             if offset + size > len(self.data):
                 self.problem(f"buffer {number} lies behind the end of the file.", where)
                 return None
-            return self.data[offset : offset + size]
+            return buffer.part(offset, size)
         return raw.tobytes() if raw is not None and len(raw) else None
 
     def _subgraph(self, index: int, table: Table) -> Subgraph:
@@ -248,10 +255,11 @@ class _Reader:
             self.problem(f"{len(raw)} bytes of data, but {dtype} {shape} needs {expected}.", where)
             return None
         if dtype in PACKED_BITS:
-            values = _unpack(
-                np.frombuffer(raw, np.uint8), PACKED_BITS[dtype], dtype.startswith("u")
-            )
-            return values[:elements].reshape(shape)
+            if (number, dtype) not in self._unpacked:
+                self._unpacked[number, dtype] = _unpack(
+                    np.frombuffer(raw, np.uint8), PACKED_BITS[dtype], dtype.startswith("u")
+                )
+            return self._unpacked[number, dtype][:elements].reshape(shape)
         return np.frombuffer(raw, NUMPY_TYPES[dtype]).reshape(shape)
 
     def _op(self, index: int, table: Table, tensors: int, where: str) -> Op:

@@ -290,7 +290,7 @@ def _slices(op: Op, settings: Sequence[Sequence[int]]) -> tuple[slice | int, ...
     """What a STRIDED_SLICE takes of each axis."""
     masks = [op.options.get(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis")]
     return tuple(
-        begin
+        ((0 if step > 0 else -1) if masks[0] >> axis & 1 else begin)
         if masks[2] >> axis & 1
         else slice(
             None if masks[0] >> axis & 1 else begin, None if masks[1] >> axis & 1 else end, step

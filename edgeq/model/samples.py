@@ -10,7 +10,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.outputs import CLASSES
 from edgeq.model.answer import class_count, find_outputs
 from edgeq.model.file_axes import Axes, read_axes
-from edgeq.model.graph import Graph, Tensor
+from edgeq.model.graph import Graph, Tensor, check_outputs
 from edgeq.model.tflite.metadata import Described
 from edgeq.support.text import visible_line
 
@@ -79,7 +79,12 @@ def _normalization(found: Described, name: str) -> Normalization:
 
 
 def expected_labels(graph: Graph) -> Expected:
-    """What is known of a classifier's labels: names from its metadata, and how many classes."""
+    """What is known of a classifier's labels: names from its metadata, and how many classes.
+
+    Raises:
+        EdgeqError: The model has no output.
+    """
+    check_outputs(graph)
     main = graph.main
     last = main.tensors[main.outputs[0]].shape[-1:]
     kind = find_outputs(graph)

@@ -25,6 +25,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 _FULL_BYTES = 1 << 20
 _ASKING = threading.Lock()
+_NAMED = 50  # characters, of up to four bytes; a file's name has 255
 _BUILT = ("build", ".pio")  # where builds of a project put what they can make again
 
 
@@ -308,7 +309,7 @@ def _mask() -> int:
 
 
 def _write_neighbour(path: Path, raw: bytes, mode: int, *, fresh: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_NAMED]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
@@ -357,7 +358,7 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
     check_writable(path, force=force, folder=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:_NAMED]}."))
     except OSError as error:
         raise EdgeqError(f"'{path}' cannot be written: {error.strerror or error}.") from error
     work.chmod(0o700 | (0o777 & ~_mask()))  # mkdtemp makes private folders

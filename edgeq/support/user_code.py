@@ -22,18 +22,36 @@ def import_user_module(name: str, where: str) -> ModuleType:
         EdgeqError: It cannot be imported.
     """
     try:
-        if name.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(name).stem, name)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"no module in '{name}'")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-        return _from_here(name)
+        return _from_file(Path(name)) if name.endswith(".py") else _from_here(name)
     except (Exception, SystemExit) as error:
         raise EdgeqError(
             f"'{name}' cannot be imported: {type(error).__name__}: {error}", where
         ) from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The module in a file, run anew; what lies beside it is found as the last of all."""
+    here = str(path.resolve().parent)
+    if here not in sys.path:
+        sys.path.append(here)
+    spec = importlib.util.spec_from_file_location(_free_name(path), path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no module in '{path}'")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses and pickle look for what is in it
+    spec.loader.exec_module(module)
+    return module
+
+
+def _free_name(path: Path) -> str:
+    """The file's name without its ending, unless another module has that."""
+    name = path.stem
+    if name not in sys.modules and not name.isidentifier():
+        return name
+    known = sys.modules.get(name) or importlib.util.find_spec(name)
+    place = getattr(known, "__file__", None) or getattr(known, "origin", None)
+    mine = known is None or (place is not None and Path(place).resolve() == path.resolve())
+    return name if mine else str(path)
 
 
 def _from_here(name: str) -> ModuleType:

@@ -152,3 +152,19 @@ def test_a_model_without_inputs_is_refused(cli, tmp_path):
     assert cli("compile", model, "-o", tmp_path / "fw", *words).code == 0
     text = (tmp_path / "fw" / "src" / "eq_models.c").read_text()
     assert "return ;" not in text
+
+
+def test_a_model_without_outputs_is_refused(cli, tmp_path):
+    tensors = [TensorSpec((1, 4), "int8", 0.1), TensorSpec((1, 4), "int8", 0.1)]
+    model, data = tmp_path / "none.tflite", tmp_path / "d.npz"
+    model.write_bytes(build([SubgraphSpec(tensors, [OpSpec("RELU", [0], [1])], [0], [])]))
+    np.savez(data, x=np.zeros((2, 4), np.float32), y=[0, 1])
+    for words in (
+        ["run", model, "--on", "local", "--input", data, "--output", tmp_path / "y.npz"],
+        ["evaluate", model, "--on", "local", "--data", data],
+        ["profile", model, "--on", "tflm"],
+    ):
+        done = cli(*words)
+        assert done.code == 1
+        assert "has no output" in done.err
+    assert not (tmp_path / "y.npz").exists()

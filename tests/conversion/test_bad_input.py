@@ -15,6 +15,7 @@ from edgeq.conversion.quantization.schemes import SCHEMES
 from edgeq.data import DatasetOptions
 from edgeq.errors import EdgeqError, UsageError
 from tests.conversion.nets import NETS, samples_for
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 
 X = np.zeros((4, 12, 12, 2), np.float32)
 
@@ -127,6 +128,21 @@ def test_unknown_layers_and_layer_settings(folder, tmp_path):
         config = old.attrs["model_config"].replace('"ReLU"', '"MyOwnLayer"')
         new.attrs["model_config"] = config
     assert "--import" in refused(tmp_path / "net.h5", "'MyOwnLayer'.*not Keras's own").hint
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float16"])
+def test_what_is_not_converted_of_a_tflite(tmp_path, scheme):
+    """The second signature was left behind without a word; a variable was "no sound model"."""
+    values = [TensorSpec((1, 4), "float32"), TensorSpec((1, 4), "float32")]
+    one = SubgraphSpec(values, [OpSpec("RELU", [0], [1])], [0], [1])
+    names = {"first": 0, "second": 1}
+    (tmp_path / "two.tflite").write_bytes(build([one, one], signatures=names))
+    refused(tmp_path / "two.tflite", 'several signatures \\("first", "second"\\)', scheme=scheme)
+    handle = TensorSpec((1,), "resource")
+    ops = [OpSpec("VAR_HANDLE", [], [2]), OpSpec("ASSIGN_VARIABLE", [2, 1], [])]
+    kept = SubgraphSpec([*values, handle], [*one.ops, *ops], [0], [1])
+    (tmp_path / "kept.tflite").write_bytes(build([kept]))
+    refused(tmp_path / "kept.tflite", "variables of the runtime .ASSIGN_VARIABLE", scheme=scheme)
 
 
 def test_open_axes():

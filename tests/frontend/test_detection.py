@@ -11,10 +11,11 @@ from edgeq.compiler.build.flags import WARNINGS
 from edgeq.compiler.build.toolchain import host_toolchain
 from edgeq.compiler.ops import FRONTEND_OPS
 from edgeq.compiler.ops.shared.base import Node
+from edgeq.errors import EdgeqError
 from edgeq.frontend.detection import read_detection
 from edgeq.frontend.detector import detect_one
 from edgeq.model.box_rules import box_rules_of
-from edgeq.model.detection import DETECTION
+from edgeq.model.detection import DETECTION, Detection
 from edgeq.model.graph import Op, Quantization, Subgraph, Tensor
 from edgeq.support.resources import resource_dir
 from tests.oracle.build import TensorSpec
@@ -305,3 +306,10 @@ def test_a_grids_boxes_are_those_of_yolos_formulas():
         near = min(np.abs(np.asarray(event.box) / ONE - box).max() for k, s, box in best
                    if k == event.label and abs(s - score) < 4 / ONE)  # fmt: skip
         assert near < 8 / ONE
+
+
+@pytest.mark.parametrize("shape", [(12,), (), (1, 0)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_an_output_without_boxes_is_refused(shape, transposed):
+    with pytest.raises(EdgeqError, match="has no place for boxes"):
+        box_rules_of(Detection(transposed=transposed), [Tensor(0, "y", shape, "float32")], 1, 1)

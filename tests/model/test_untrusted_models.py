@@ -239,3 +239,43 @@ def test_sparse_weights_are_refused_by_name():
     network.subgraphs[0].tensors[1].sparsity = sparsity
     with pytest.raises(EdgeqError, match=r"sparse weights .* are not read; store them dense"):
         parse_graph(pack(network))
+
+
+def repeated(part, times):
+    """The model with a table of `part` in its vector many times, as one object of Python is."""
+    network = unpack(model())
+    tables = getattr(network.subgraphs[0], part)
+    again = tables[-1] if part == "operators" else tables[1]
+    again.Pack = cache(again.Pack)
+    setattr(network.subgraphs[0], part, [*tables, *[again] * times])
+    return network
+
+
+def test_tensors_of_one_buffer_hold_it_once():
+    network = repeated("tensors", 400)
+    weights = network.subgraphs[0].tensors[1]
+    weights.shape = np.array([1000, 1000], np.int32)
+    network.buffers[weights.buffer].data = np.zeros(10**6, np.uint8)
+    data = pack(network)
+    assert len(data) < 1.1e6
+    assert peak_mb(lambda: parse_graph(data)) < 60
+
+
+def test_a_table_that_stands_for_millions_is_refused():
+    network = repeated("operators", 3000)
+    network.subgraphs[0].operators[0].inputs = np.zeros(10**5, np.int32)
+    with pytest.raises(EdgeqError, match="its parts are used many times over"):
+        parse_graph(pack(network))
+
+
+@pytest.mark.parametrize("name", ["RESHAPE", "ARG_MAX"])
+def test_an_op_that_reads_what_it_makes_or_lacks_an_input(cli, tmp_path, name):
+    file, data = tmp_path / "m.tflite", tmp_path / "d.npz"
+    own = OpSpec(name, [1] if name == "RESHAPE" else [0], [1])
+    made = TensorSpec((1, 4), scale=0.5) if name == "RESHAPE" else TensorSpec((1,), "int32")
+    file.write_bytes(build([SubgraphSpec([TensorSpec((1, 4), scale=0.5), made], [own], [0], [1])]))
+    np.savez(data, x=np.zeros((4, 4), np.float32), y=np.arange(4))
+    done = cli("evaluate", file, "--on", "c", "--data", data)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "never written" in done.err or "input 1 is missing" in done.err

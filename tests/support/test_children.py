@@ -1,6 +1,7 @@
 """Programs in Python that commands start do not run what lies in the current folder."""
 
 import ast
+import importlib
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,7 @@ import h5py
 import pytest
 
 from edgeq.support.children import isolated_spawn, module_command, safe_path
+from edgeq.support.user_code import import_user_module
 
 ROOT = Path(__file__).parents[2]
 _STRANGERS = [
@@ -128,6 +130,24 @@ def test_a_module_of_the_user_brings_no_others_along(trap):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not trap.exists()
+
+
+@pytest.mark.parametrize("name", ["mine_for_test", "email", "two.dots"])
+def test_a_file_of_the_user_is_a_module_like_others(monkeypatch, tmp_path, name):
+    """It may hold dataclasses, and import what lies beside it; no package goes by its name."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    file = tmp_path / f"{name}.py"
+    (tmp_path / "beside_for_test.py").write_text("number = 7\n")
+    for default in (1, 2):  # run anew each time
+        file.write_text(
+            "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+            "from beside_for_test import number\n"
+            f"@dataclass\nclass Both:\n    one: int = {default}\n    other: int = number\n"
+        )
+        both = import_user_module(str(file), "").Both()
+        assert (both.one, both.other) == (default, 7)
+    assert hasattr(importlib.import_module("email"), "message_from_string")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stranger is a shell's script")

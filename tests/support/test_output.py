@@ -83,6 +83,17 @@ def test_no_folder_for_temporary_files(models, words, cli):
     assert done.stderr.startswith("Error: no folder takes temporary files; set TMPDIR")
 
 
+@pytest.mark.parametrize("letter", ["n", "\N{SNOWMAN}"])
+def test_the_longest_names(tmp_path, letter):
+    name = letter * (255 // len(letter.encode()))
+    write_whole(tmp_path / name, b"x")
+    (tmp_path / name).unlink()
+    for force in (False, True):
+        with whole_directory(tmp_path / name, force=force) as work:
+            (work / "manifest.json").write_text('{"edgeq": "1"}')
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_folder_is_no_file_even_with_force(tmp_path):
     with pytest.raises(EdgeqError, match="is a folder"):
         check_writable(tmp_path, force=True)

@@ -20,8 +20,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from edgeq.compiler.ops.shared.base import C_TYPES
-from edgeq.compiler.plan.program import Program
+from edgeq.compiler.ops.shared.base import C_TYPES, Overlap
+from edgeq.compiler.plan.program import Program, Step
 
 ALIGNMENT = 4
 _WIDEST = 8
@@ -208,7 +208,8 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
                 continue
             # The input must die here, and the output be born here.
             dies = blocks[source].last == number == blocks[output].first and source != output
-            if dies and _may_alias(program, step.op.inputs[rule.input], output):
+            free = _may_alias(program, step.op.inputs[rule.input], output)
+            if dies and free and not _read_without(program, step, rule, source):
                 distance = (
                     rule.distance if rule.exact else -(-rule.distance // ALIGNMENT) * ALIGNMENT
                 )
@@ -217,6 +218,18 @@ def _overlaps(program: Program, blocks: Mapping[int, Block]) -> _Overlaps:
                     distance = max(distance, known[0])
                 result[(output, source)] = (distance, rule.exact)
     return result
+
+
+def _read_without(program: Program, step: Step, rule: Overlap, source: int) -> bool:
+    """Whether another input, which has no such rule, lies in that memory, too."""
+    assert step.call is not None
+    ruled = {each.input for each in step.call.overlaps if each.output == rule.output}
+    others = (
+        step.op.inputs[a.index]
+        for a in step.call.args
+        if a.kind == "input" and a.index not in ruled
+    )
+    return any(program.root.get(index, index) == source for index in others)
 
 
 def _may_alias(program: Program, source: int, output: int) -> bool:

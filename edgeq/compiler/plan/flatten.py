@@ -15,7 +15,7 @@ from edgeq.compiler.ops import FRONTEND_OPS, OPS
 from edgeq.compiler.ops.movement.circular_buffer import CIRCULAR_BUFFER, cycles
 from edgeq.compiler.ops.shared.base import Node, Unsupported, require
 from edgeq.errors import EdgeqError, raise_problems
-from edgeq.model.graph import Graph, Op, Subgraph, Tensor
+from edgeq.model.graph import Graph, Op, Subgraph, Tensor, check_outputs
 from edgeq.model.loops import loop_turns
 from edgeq.model.stream import STACK
 
@@ -77,8 +77,7 @@ def flatten(graph: Graph) -> Flat:
     Raises:
         EdgeqError: The calls do not fit the subgraphs called, or never end, or nothing comes out.
     """
-    if not graph.main.outputs:
-        raise EdgeqError("the graph has no output: there is nothing to compute.", graph.path)
+    check_outputs(graph)
     for op in graph.main.ops:
         if op.custom_name in _COMPILED:
             raise EdgeqError(

@@ -156,7 +156,8 @@ def _strided_slice(k: _Known) -> list[Array] | None:
     for axis, (b, e, s) in enumerate(zip(begin, end, strides, strict=True)):
         bit = 1 << axis
         if k.op.options["shrink_axis_mask"] & bit:
-            picks.append(b)
+            first = 0 if s > 0 else -1
+            picks.append(first if k.op.options["begin_mask"] & bit else b)
             continue
         picks.append(
             slice(
@@ -253,7 +254,8 @@ def _floor_divide(a: Array, b: Array) -> Array:
 def _truncating_divide(a: Array, b: Array) -> Array:
     if not np.all(b):
         raise ZeroDivisionError
-    return np.asarray((np.abs(a) // np.abs(b)) * np.sign(a) * np.sign(b))
+    down = np.floor_divide(a, b)
+    return np.asarray(down + ((down < 0) & (down * b != a)))
 
 
 def _reduction(function: Callable[..., Array]) -> Rule:

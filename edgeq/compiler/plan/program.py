@@ -323,7 +323,10 @@ def _read_in_place(program: Program) -> Program:
         if copied in program.fills or writers[copied] > 1:
             continue
         group = {copied, *(index for index, owner in root.items() if owner == copied)}
-        last = max((n for n, s in enumerate(steps) if group.intersection(s.reads)), default=number)
+        readers = [n for n, s in enumerate(steps) if group.intersection(s.reads)]
+        # Conditions are read before the step behind them.
+        readers += [n - 1 for n, tensor in program.conditions if tensor in group]
+        last = max(readers, default=number)
         if group.intersection(program.subgraph.outputs):
             last = len(steps)
         if any(variable in s.changes for s in steps[number : last + 1]):
@@ -339,6 +342,7 @@ def _write_in_place(program: Program) -> Program:
     root = dict(program.root)
     kept = {*program.subgraph.inputs, *program.subgraph.outputs, *program.fills}
     uses = Counter(index for step in steps for index in {*step.reads, *step.op.outputs})
+    uses.update(tensor for _, tensor in program.conditions)
     made = {index: number for number, step in enumerate(steps) for index in step.op.outputs}
     for number, step in enumerate(steps):
         variable = step.op.outputs[0]

@@ -22,10 +22,12 @@ def load_tflite(path: Path) -> tuple[Network, ModelInfo | None]:
     the changes; the conversion puts it back.
 
     Raises:
-        EdgeqError: Damaged, quantized already, or with open axes other than the batch.
+        EdgeqError: Damaged, quantized already, with open axes other than the batch, several
+            signatures, or variables of the runtime.
     """
     graph = read_graph(path)
     _check_float(graph)
+    _check_whole(graph)
     whole = path.read_bytes()
     info = read_info(graph.metadata[ENTRY], whole) if ENTRY in graph.metadata else None
     network = Network.unpack(whole, str(path))
@@ -63,6 +65,24 @@ def _check_float(graph: Graph) -> None:
         listed = ", ".join(f'"{t.name}" (axes {list(t.dynamic_axes)})' for t in open_axes)
         raise EdgeqError(
             f"Inputs have open axes: {listed}.", graph.path, "export it with a fixed input shape"
+        )
+
+
+def _check_whole(graph: Graph) -> None:
+    """Refuse what would be lost: entries beside the first, and ops that act and give nothing."""
+    if len({signature.subgraph for signature in graph.signatures}) > 1:
+        names = ", ".join(f'"{signature.key}"' for signature in graph.signatures)
+        raise EdgeqError(
+            f"It has several signatures ({names}); a model with one is converted.",
+            graph.path,
+            "convert the SavedModel that it was made of, with --signature",
+        )
+    for op in (op for subgraph in graph.subgraphs for op in subgraph.ops if not op.outputs):
+        raise EdgeqError(
+            f"It keeps values in variables of the runtime ({op.custom_name or op.name}); such a "
+            "model is not converted.",
+            graph.path,
+            "export it without state; edgeq convert --stream makes a model of windows one of steps",
         )
 
 

@@ -37,6 +37,7 @@ from edgeq.devices.replay import (
 from edgeq.devices.tensors import TensorSpec, check_batch, graph_specs, profile_inputs
 from edgeq.devices.timing import limit_s
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.graph import check_outputs
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.model.stream import Stream
@@ -67,6 +68,7 @@ class RemoteSession(Session):
         self._device = device
         self._compile = options
         self._graph = read_graph(model)
+        check_outputs(self._graph)
         self._inputs = graph_specs(self._graph, self._graph.main.inputs)
         self._outputs = self._answers = graph_specs(self._graph, self._graph.main.outputs)
         self._stream: Stream | None = None

@@ -2,7 +2,8 @@
 
 Every offset, length and string is checked against the file before it is followed, so a damaged
 or hostile file ends in a `Malformed` error, never in a crash, an endless loop or a huge
-allocation: a vector can never claim more elements than the file has bytes for.
+allocation: a vector can never claim more elements than the file has bytes for, and all that is
+read together is a few times the file, however many places lead to the same part of it.
 
 Source of the layout: FlatBuffers internals (root offset, tables with vtables, vectors).
 """
@@ -28,17 +29,35 @@ _SCALARS: dict[str, tuple[str, int]] = {
 _VECTORS: dict[str, str] = {"[u8]": "<u1", "[i32]": "<i4", "[i64]": "<i8", "[f32]": "<f4"}
 
 
+# Of vectors, in files; names may be shared.
+_MOST_TIMES, _SPARE_BYTES = 8, 1 << 20
+_TABLE_BYTES = 16  # none that says anything is smaller, with the offset that leads to it
+
+
 class Malformed(Exception):
     """The bytes are no valid flatbuffer of the expected shape."""
+
+
+class _Budget:
+    """What may still be read of a file."""
+
+    def __init__(self, size: int) -> None:
+        self._left = _MOST_TIMES * size + _SPARE_BYTES
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise Malformed("its parts are used many times over")
 
 
 class Table:
     """One flatbuffer table: typed access to its fields by slot number."""
 
-    __slots__ = ("_data", "_position", "_vtable", "_vtable_bytes")
+    __slots__ = ("_budget", "_data", "_position", "_vtable", "_vtable_bytes")
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, position: int, budget: _Budget) -> None:
         self._data = data
+        self._budget = budget
         self._position = position
         self._vtable = position - _read(data, "<i", position)
         self._vtable_bytes = _read(data, "<H", self._vtable)
@@ -52,7 +71,7 @@ class Table:
         Raises:
             Malformed: There is none.
         """
-        return cls(data, _read(data, "<I", 0))
+        return cls(data, _read(data, "<I", 0), _Budget(len(data)))
 
     def _field(self, slot: int) -> int | None:
         entry = 4 + 2 * slot
@@ -82,7 +101,7 @@ class Table:
     def table(self, slot: int) -> Table | None:
         """A sub-table; None where there is none."""
         target = self._target(slot)
-        return None if target is None else Table(self._data, target)
+        return None if target is None else Table(self._data, target, self._budget)
 
     def text(self, slot: int) -> str:
         """A string; empty where there is none. Bytes that are no UTF-8 are replaced."""
@@ -98,6 +117,7 @@ class Table:
         dtype = np.dtype(_VECTORS[kind])
         if start + 4 + count * dtype.itemsize > len(self._data):
             raise Malformed(f"vector at byte {start} is longer than the file")
+        self._budget.take(count * dtype.itemsize)
         return np.frombuffer(self._data, dtype, count, start + 4)
 
     def tables(self, slot: int) -> list[Table]:
@@ -108,8 +128,16 @@ class Table:
         count: int = _read(self._data, "<I", start)
         if start + 4 + 4 * count > len(self._data):
             raise Malformed(f"vector at byte {start} is longer than the file")
-        entries = range(start + 4, start + 4 + 4 * count, 4)
-        return [Table(self._data, entry + _read(self._data, "<I", entry)) for entry in entries]
+        self._budget.take(_TABLE_BYTES * count)
+        return [
+            Table(self._data, entry + _read(self._data, "<I", entry), self._budget)
+            for entry in range(start + 4, start + 4 + 4 * count, 4)
+        ]
+
+    def part(self, offset: int, size: int) -> bytes:
+        """Bytes of the file that lie outside of all tables; fewer where it ends before."""
+        self._budget.take(size)
+        return self._data[offset : offset + size]
 
 
 def _read(data: bytes, layout: str, position: int) -> Any:

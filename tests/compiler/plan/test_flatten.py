@@ -304,3 +304,21 @@ def test_state_in_a_loop_is_changed_in_every_turn():
     calls = [[np.array([k % 4], np.int32), value] for k, value in enumerate(values)]
     model = build([main, condition, body])
     assert_same(Case(f"reset {reset}", model, calls, reset=reset) for reset in (None, 4))
+
+
+def flagged(*ops):
+    """Ops on the input c, the variable 3 and tensor 2, which then chooses between x + x and x."""
+    branch = OpSpec("IF", [2, 1], [4], {"then_subgraph_index": 1, "else_subgraph_index": 2})
+    handle = OpSpec("VAR_HANDLE", [], [3], {"shared_name": "v", "container": "c"})
+    tensors = [BOOL, i8(4), BOOL, RESOURCE, i8(4)]
+    main = SubgraphSpec(tensors, [handle, *ops, branch], [0, 1], [4])
+    double = SubgraphSpec([i8(4), i8(4)], [OpSpec("ADD", [0, 0], [1])], [0], [1])
+    return build([main, double, SubgraphSpec([i8(4)], [], [0], [0])])
+
+
+def test_a_branch_goes_by_what_a_variable_held_before_it_changed():
+    given = OpSpec("ASSIGN_VARIABLE", [3, 0], [])
+    before = flagged(OpSpec("READ_VARIABLE", [3], [2]), given)
+    made = flagged(OpSpec("LOGICAL_NOT", [0], [2]), OpSpec("ASSIGN_VARIABLE", [3, 2], []), given)
+    cases = {"read before": before, "made before": made}
+    assert_same([random_case(name, model, calls=8) for name, model in cases.items()])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.compiler.compilation import generate
+from edgeq.compiler.plan.fold import _truncating_divide
 from edgeq.errors import EdgeqError
 from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.oracle.check import Case, assert_same, check, random_case
@@ -140,3 +141,20 @@ def test_graphs_that_make_no_sense_are_refused(ops, words, tmp_path):
     model = build([SubgraphSpec([i8(4), i8(4), i8(4)], ops, [0], [1])])
     with pytest.raises(EdgeqError, match=words):
         ops_of(model, tmp_path)
+
+
+def test_a_slice_of_one_place_obeys_its_masks(tmp_path):
+    """The first of (5, 6, 7), whatever the slice would begin at."""
+    masks = {"begin_mask": 1, "shrink_axis_mask": 1}
+    tensors = [TensorSpec((1,), "int32"), known([5, 6, 7]), known([1]), known([3]), known([1]),
+               TensorSpec((), "int32"), TensorSpec((1,), "int32")]  # fmt: skip
+    ops = [OpSpec("STRIDED_SLICE", [1, 2, 3, 4], [5], masks), OpSpec("ADD", [0, 5], [6])]
+    model = build([SubgraphSpec(tensors, ops, [0], [6])])
+    assert ops_of(model, tmp_path) == ["ADD"]
+    assert_same([random_case("masked", model, calls=1)])
+
+
+def test_a_division_of_the_least_number():
+    least = -(2**31)
+    a, b = np.array([least, -7, 7, -8], np.int32), np.array([2, 2, -2, 2], np.int32)
+    assert _truncating_divide(a, b).tolist() == [least // 2, -3, -3, -4]
