@@ -135,6 +135,20 @@ def test_what_pytorchs_exporter_passes_over_is_refused(tmp_path, net, shape, wor
         float_model(tmp_path / "model.pt2")
 
 
+class _Shift(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.tensor([1.0, 2.0])
+
+
+def test_constants_made_in_forward(tmp_path):
+    from edgeq.conversion.float_model import float_model
+
+    program = torch.export.export(_Shift().eval(), (torch.zeros(1, 2),))
+    torch.export.save(program, tmp_path / "model.pt2")
+    (op,) = float_model(tmp_path / "model.pt2").graph.main.ops
+    assert op.name == "ADD"
+
+
 def test_an_open_batch_in_a_program(tmp_path):
     from edgeq.conversion.float_model import float_model
 
