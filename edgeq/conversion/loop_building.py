@@ -55,7 +55,8 @@ class _Builder:
         steps = self._take_ops(step, place)
         self._body.operators = [*self._body.operators, *steps]
         for result, out in zip(loop.lasts, made[states + len(loop.every) :], strict=True):
-            out = self._reshaped(out, (1, *self._shape(out)))
+            wanted = self._network.shape(result)
+            out = out if self._shape(out) == wanted else self._reshaped(out, wanted)
             self._value(self._empty(result), result, self._like(out, "unset"), out)
         for result, out in zip(loop.every, made[states : states + len(loop.every)], strict=True):
             self._put(result, out)
@@ -175,7 +176,7 @@ class _Builder:
         """What the step sees of each sequence."""
         for source, value in zip(self._loop.sequences, picked, strict=True):
             shape = self._shape(value)
-            whole = self._like(value, "sequence", (self._loop.steps, *shape))
+            whole = self._like(value, "sequence", self._network.shape(source))
             size = self._constant(self._body, "size", (1, *shape))
             place = self._place(1 + len(shape))
             part = self._like(value, "part", (1, *shape))
@@ -188,10 +189,11 @@ class _Builder:
     def _put(self, result: int, item: int) -> None:
         """Write the item of a turn to its place."""
         shape = self._shape(item)
-        whole = self._like(item, "items", (self._loop.steps, *shape))
+        every = self._network.shape(result)
+        whole = self._like(item, "items", every)
         place = self._place(1 + len(shape))
         update = self._reshaped(item, (1, *shape))
-        out = self._like(item, "more", (self._loop.steps, *shape))
+        out = self._like(item, "more", every)
         self._value(self._empty(result), result, whole, out)
         self._body.operators.append(
             self._network.new_op(

@@ -38,7 +38,7 @@ class Loop:
         states: Tensors of the main subgraph that hold what the first step starts with.
         finals: Tensors of the main subgraph for what the last step leaves of each state.
         every: Tensors of the main subgraph for the items of all steps, the steps on the first axis.
-        lasts: Tensors of the main subgraph for the last step's items, with an axis of 1 in front.
+        lasts: Tensors of the main subgraph for the last step's items; an axis of 1 may be in front.
         step: A ModelT of one step: `sequences`, `given`, `states` in, `states`, `every`, `lasts`
             out.
     """
@@ -75,13 +75,16 @@ class _Reader:
         self._makers = {
             index: made for made in self._body.operators or [] for index in indices(made.outputs)
         }
-        self._counters = {index for index, out in zip(self._in, self._out, strict=True)
-                          if self._counts(index, out)}  # fmt: skip
+        self._counters = {
+            index
+            for index, out, first in zip(self._in, self._out, indices(op.inputs), strict=True)
+            if self._counts(index, out) and self._is_zero(first)
+        }
 
     def loop(self) -> Loop | None:
         """The loop; None if there is something in it that is of no such kind."""
-        steps = self._steps()
-        if steps is None or any(kind in ("WHILE", "IF", "CALL_ONCE") for kind in self._inner()):
+        steps, network = self._steps(), self._network
+        if steps is None or not self._is_plain():
             return None
         found = Loop(self._op, steps)
         before, behind = indices(self._op.inputs), indices(self._op.outputs)
@@ -102,9 +105,11 @@ class _Reader:
                     found.given.append(source)
                     given.append(index)
             elif (item := self._item(index, out)) is not None:
+                if network.shape(result)[0] != steps and not self._is_zero(source):
+                    return None
                 found.every.append(result)
                 every.append(item)
-            elif not self._readers(index):
+            elif not self._readers(index) and index not in self._out:
                 found.lasts.append(result)
                 lasts.append(self._plain(out))
             else:
@@ -119,8 +124,17 @@ class _Reader:
     def _kind(self, op: Any) -> str:
         return str(self._kinds[op.opcodeIndex])
 
-    def _inner(self) -> list[str]:
-        return [self._kind(op) for op in self._body.operators or []]
+    def _is_plain(self) -> bool:
+        """Whether there are no loops or branches in it, and nobody reads how far it has counted."""
+        if any(self._kind(op) in ("WHILE", "IF", "CALL_ONCE") for op in self._body.operators or []):
+            return False
+        network = self._network
+        counts = [
+            result
+            for index, result in zip(self._in, indices(self._op.outputs), strict=True)
+            if index in self._counters
+        ]
+        return not any(network.readers(i) or i in network.outputs for i in counts)
 
     def _constant(self, graph: Any, index: int) -> Any:
         """The value of a constant; None of others."""
@@ -139,13 +153,17 @@ class _Reader:
         value = self._constant(self._body, other)
         return value is not None and value.dtype.kind == "i" and self._is_step(value)
 
+    def _is_zero(self, index: int) -> bool:
+        """Whether a tensor of the main subgraph is a constant of zeros."""
+        value = self._constant(self._network.graph, index)
+        return value is not None and not value.any()
+
     @staticmethod
     def _is_step(value: Any) -> bool:
         return value.size > 0 and value.flat[0] == 1 and not value.flat[1:].any()
 
     def _steps(self) -> int | None:
-        """How many turns it does: the least limit of its counters, which start at 0."""
-        first = dict(zip(indices(self._condition.inputs), indices(self._op.inputs), strict=True))
+        """How many turns it does: the least limit of its counters."""
         place = dict(zip(indices(self._condition.inputs), self._in, strict=True))
         limits = []
         for op in self._condition.operators or []:
@@ -154,9 +172,8 @@ class _Reader:
                 continue
             if kind != "LESS" or place.get(inputs[0]) not in self._counters:
                 return None
-            start = self._constant(self._network.graph, first[inputs[0]])
             limit = self._constant(self._condition, inputs[1])
-            if start is None or limit is None or start.any() or limit.size != 1:
+            if limit is None or limit.size != 1:
                 return None
             limits.append(int(limit[0]))
         return min(limits, default=None)
@@ -175,13 +192,13 @@ class _Reader:
             return None
         if self._kind(op) == "GATHER":
             axis, batches = op.builtinOptions.axis, op.builtinOptions.batchDims
-            return indices(op.outputs)[0] if not axis and not batches else None
+            return None if axis or batches else self._element(indices(op.outputs)[0], index)
         size = self._constant(self._body, inputs[2])
         if size is None or size.flat[0] != 1:
             return None
         after = self._readers(indices(op.outputs)[0])
         reshaped = len(after) == 1 and self._kind(after[0]) == "RESHAPE"
-        return indices(after[0].outputs)[0] if reshaped else None
+        return self._element(indices(after[0].outputs)[0], index) if reshaped else None
 
     def _item(self, index: int, out: int) -> int | None:
         """What a turn writes at its place of a sequence; None if it does something else."""
@@ -191,14 +208,18 @@ class _Reader:
         inputs = indices(op.inputs)
         if self._kind(op) == "DYNAMIC_UPDATE_SLICE":
             right = inputs[0] == index and inputs[2] in self._counters
-            return self._plain(inputs[1]) if right else None
+            return self._element(self._plain(inputs[1]), index) if right else None
         if self._kind(op) != "CONCATENATION" or op.builtinOptions.axis or len(inputs) != 3:
             return None
         before, after = self._makers.get(inputs[0]), self._makers.get(inputs[2])
         for part in (before, after):
             if part is None or self._kind(part) != "SLICE" or indices(part.inputs)[0] != index:
                 return None
-        return self._plain(inputs[1])
+        return self._element(self._plain(inputs[1]), index)
+
+    def _element(self, index: int, sequence: int) -> int | None:
+        """A tensor of the body, if it is of the shape of what a sequence holds."""
+        return index if self._shape(index) == self._shape(sequence)[1:] else None
 
     def _plain(self, index: int) -> int:
         """A tensor before the axis of 1 that was put in front of it."""

@@ -22,3 +22,13 @@ def transpose(network: Network, source: int, made: int, order: Sequence[int]) ->
     name = f"{network.name(made)}/order:{len(network.graph.tensors)}"
     places = network.add_constant(name, np.array(order, np.int32))
     return network.new_op("TRANSPOSE", [source, places], [made], "Transpose")
+
+
+def copy(network: Network, source: int, made: int) -> Any:
+    """An op that gives what a tensor holds now: the lesser of it and itself.
+
+    Runtimes take away a plain copy, or let it stand in the memory of its source.
+    """
+    if network.dtype_of(source) == "bool":
+        return network.new_op("LOGICAL_OR", [source, source], [made], "LogicalOr")
+    return network.new_op("MINIMUM", [source, source], [made], "MaximumMinimum")

@@ -171,10 +171,10 @@ class Network:
         data = self.model.buffers[self.graph.tensors[index].buffer].data
         return data is not None and len(data) > 0
 
-    def constant(self, index: int) -> NDArray[np.float32]:
-        """The values of a float constant, in its shape."""
+    def constant(self, index: int) -> NDArray[Any]:
+        """The values of a constant as they stand in the file, in its shape."""
         raw = bytes(self.model.buffers[self.graph.tensors[index].buffer].data)
-        return np.frombuffer(raw, np.float32).reshape(self.shape(index))
+        return np.frombuffer(raw, self.dtype_of(index)).reshape(self.shape(index))
 
     def dequantized(self, index: int) -> NDArray[np.float64]:
         """The values of an int8 or int16 constant in reals."""

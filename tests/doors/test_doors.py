@@ -110,6 +110,45 @@ def test_sizes_that_would_be_evaluated_are_refused(tmp_path):
         float_model(path)
 
 
+class _Sequence(torch.nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(4, 5, batch_first=True, **options)
+
+    def forward(self, x):
+        return self.lstm(x)[0]
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "words"),
+    [
+        (torch.nn.AvgPool2d(2, divisor_override=3), (1, 2, 4, 4), "divisor_override"),
+        (_Sequence(proj_size=3, bias=False), (1, 6, 4), "proj_size"),
+    ],
+)
+def test_what_pytorchs_exporter_passes_over_is_refused(tmp_path, net, shape, words):
+    from edgeq.conversion.float_model import float_model
+
+    program = torch.export.export(net.eval(), (torch.zeros(shape),))
+    torch.export.save(program, tmp_path / "model.pt2")
+    with pytest.raises(EdgeqError, match=words):
+        float_model(tmp_path / "model.pt2")
+
+
+class _Shift(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.tensor([1.0, 2.0])
+
+
+def test_constants_made_in_forward(tmp_path):
+    from edgeq.conversion.float_model import float_model
+
+    program = torch.export.export(_Shift().eval(), (torch.zeros(1, 2),))
+    torch.export.save(program, tmp_path / "model.pt2")
+    (op,) = float_model(tmp_path / "model.pt2").graph.main.ops
+    assert op.name == "ADD"
+
+
 def test_an_open_batch_in_a_program(tmp_path):
     from edgeq.conversion.float_model import float_model
 

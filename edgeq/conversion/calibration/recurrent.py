@@ -149,7 +149,7 @@ class _Steps:
         self._states = loop.states
         # What a variable holds when a call begins is what the call before left.
         self._carried = {
-            index: np.zeros(network.shape(index), np.float32)
+            index: np.zeros(network.shape(index), network.dtype_of(index))
             for index in loop.states
             if graph.tensors[index].isVariable
         }

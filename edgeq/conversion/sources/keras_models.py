@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
 
     layers = layers_by_path(model)
     _check_masking(layers, where)
-    found = _states(keras, layers, where)
-    states = [pair for _, _, pairs in found for pair in pairs]
+    kept = _states(keras, layers, where)
+    states = [pair for _, _, pairs in kept for pair in pairs]
     specs += [
         tf.TensorSpec((1, *state.shape[1:]), state.dtype, _plain(name)) for name, state in states
     ]
@@ -111,13 +111,13 @@ def export_keras(model: Any, where: str, silent: frozenset[str] = frozenset()) -
         now = [
             (state, value) for (_, state), value in zip(states, tensors[len(names) :], strict=True)
         ]
-        with keras.StatelessScope(state_mapping=now) as scope:
+        with _scope(keras, now) as scope:
             made = model(packed, training=False)
-        later = [scope.get_current_value(state) for _, state in states]
-        return [*(value for _, value in leaves(made, given)), *later]
+            found = [_held(keras, value) for _, value in leaves(made, given)]
+        return [*found, *(scope.get_current_value(state) for _, state in states)]
 
     try:
-        with for_export(tf, keras, model, layers, [(part, fresh) for part, fresh, _ in found]):
+        with for_export(tf, keras, model, layers, [(part, fresh) for part, fresh, _ in kept]):
             data, traced = freeze_and_convert(call, specs)
     except Exception as error:
         what, hint = (
@@ -256,6 +256,21 @@ def _states(
             "build the model with stateful=False; then a call takes a whole sequence",
         )
     return found
+
+
+def _scope(keras: Any, now: Sequence[tuple[Any, Any]]) -> Any:
+    """Keras's scope without state, where a variable assigned to another is what it holds then."""
+
+    class Scope(keras.StatelessScope):  # type: ignore[misc]
+        def add_update(self, update: tuple[Any, Any]) -> None:
+            variable, value = update
+            super().add_update((variable, _held(keras, value)))
+
+    return Scope(state_mapping=now)
+
+
+def _held(keras: Any, value: Any) -> Any:
+    return value.value if isinstance(value, keras.Variable) else value
 
 
 def _plain(name: str) -> str:

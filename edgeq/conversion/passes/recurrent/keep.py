@@ -15,7 +15,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import drop_subgraphs, drop_unused, indices
 from edgeq.conversion.loop_building import put_together
 from edgeq.conversion.loops import Loop, take_apart
-from edgeq.conversion.moves import reshape
+from edgeq.conversion.moves import copy, reshape
 from edgeq.conversion.network import Network
 from edgeq.conversion.passes.recurrent.lstm import as_lstm
 
@@ -42,6 +42,7 @@ def _kept(network: Network, loop: Loop) -> list[Any]:
     """The ops that do what a loop does."""
     _drop_unread(network, loop)
     step = loop.step_network(network.source)
+    _copy_passed(step)
     _bypass_reshapes(step)
     _fold_biases(step)
     drop_unused(step.model)
@@ -51,6 +52,25 @@ def _kept(network: Network, loop: Loop) -> list[Any]:
     lasts = _lasts_of_states(network, loop)
     drop_unused(step.model)
     return [put_together(network, loop), *lasts]
+
+
+def _copy_passed(step: Network) -> None:
+    """Let a step give copies of what it takes and hands on, as a state that is another as it was.
+
+    Runtimes put what a step gives in place of what it takes one tensor after the other, and would
+    hand on what is there by then.
+    """
+    for index in dict.fromkeys(step.outputs):
+        if index in step.inputs:
+            step.replace_output(index, _before(step, index))
+
+
+def _before(network: Network, index: int) -> int:
+    """A copy of a tensor, made before all else."""
+    name, dtype = f"{network.name(index)}/before", network.dtype_of(index)
+    made = network.add_tensor(name, list(network.shape(index)), dtype)
+    network.ops = [copy(network, index, made), *network.ops]
+    return made
 
 
 def _lasts_of_states(network: Network, loop: Loop) -> list[Any]:
@@ -119,7 +139,8 @@ def _fold_biases(step: Network) -> None:
 def _takes_bias(step: Network, index: int, bias: Any) -> bool:
     """Whether a layer could take a bias, which it has then."""
     maker = step.maker(index)
-    if maker is None or len(step.readers(index)) + step.outputs.count(index) != 1:
+    uses = sum(indices(op.inputs).count(index) for op in step.ops)
+    if maker is None or uses + step.outputs.count(index) != 1:
         return False
     kind, inputs = step.kind(maker), indices(maker.inputs)
     fused = getattr(maker.builtinOptions, "fusedActivationFunction", None)
@@ -128,7 +149,8 @@ def _takes_bias(step: Network, index: int, bias: Any) -> bool:
     if kind == "ADD":
         return any(_takes_bias(step, operand, bias) for operand in inputs)
     size = step.shape(index)[-1]
-    if kind != "FULLY_CONNECTED" or bias.size != size or (len(inputs) > _BIAS and inputs[2] >= 0):
+    along = bias.size == size and bias.shape[-1:] == (size,)
+    if kind != "FULLY_CONNECTED" or not along or (len(inputs) > _BIAS and inputs[2] >= 0):
         return False
     name = f"{step.name(inputs[1])}/bias"
     made = step.add_constant(name, np.ascontiguousarray(bias, np.float32).reshape(size))
@@ -191,7 +213,8 @@ def keep_states(network: Network) -> Network:
 
     The exporter makes an input of each state and an output of its next value. Here the input
     becomes a variable, which runtimes set to zeros before the first call, and an op writes the next
-    value to it: the lesser of it and itself, since a copy alone may be optimized away.
+    value to it. What else goes on with a state, the model's outputs or a state that is another as
+    it was, goes on with a copy from before anything is written.
     """
     count = network.states
     if not count:
@@ -202,9 +225,13 @@ def keep_states(network: Network) -> Network:
     network.graph.outputs = network.outputs[:-count]
     signature.inputs = signature.inputs[:-count]
     signature.outputs = signature.outputs[:-count]
+    before = {}
+    for state in taken:
+        if state in given or state in network.outputs:
+            before[state] = _before(network, state)
+            network.replace_output(state, before[state])
     for state, later in zip(taken, given, strict=True):
         network.graph.tensors[state].isVariable = True
-        write = network.new_op("MINIMUM", [later, later], [state], "MaximumMinimum")
-        network.ops = [*network.ops, write]
+        network.ops = [*network.ops, copy(network, before.get(later, later), state)]
     network.states = 0
     return network

@@ -33,6 +33,8 @@ _GATES = ("input", "forget", "cell", "output")
 _LINEAR = frozenset({"FULLY_CONNECTED", "ADD", "SPLIT", "SPLIT_V", "STRIDED_SLICE", "SLICE",
                      "RESHAPE", "CONCATENATION", "SUB", "BATCH_MATMUL", "SQUEEZE", "EXPAND_DIMS",
                      "TRANSPOSE", "UNPACK"})  # fmt: skip
+_FUSED = "fusedActivationFunction"
+_AXES = 2  # of what a step of the op takes: the batch, which is 1, and the values
 _NEAR = 1e-4
 _TRIALS = 4
 
@@ -130,7 +132,7 @@ class _Pattern:
         op = self._step.maker(index)
         if op is None or self._step.kind(op) != kind:
             return None
-        fused = getattr(op.builtinOptions, "fusedActivationFunction", 0)
+        fused = getattr(op.builtinOptions, _FUSED, 0)
         return None if fused else indices(op.inputs)
 
     def _product(self, index: int) -> tuple[int, int] | None:
@@ -156,7 +158,7 @@ def _cell(step: Network, hidden: int, gates: list[int]) -> Cell | None:
     """The weights behind the gates; None if they are not linear in x and h alone."""
     source, h = step.inputs[0], step.inputs[1 + hidden]
     ops = _behind(step, gates, {source, h})
-    if ops is None:
+    if ops is None or not len(step.shape(source)) == len(step.shape(h)) == _AXES:
         return None
     ask = _Question(step, ops, [source, h], gates)
     (inputs,), (cells,) = step.shape(source)[1:], step.shape(h)[1:]
@@ -179,7 +181,7 @@ def _behind(step: Network, wanted: list[int], given: set[int]) -> list[Any] | No
     for op in reversed(step.ops):
         if not needed.intersection(indices(op.outputs)):
             continue
-        if step.kind(op) not in _LINEAR:
+        if step.kind(op) not in _LINEAR or getattr(op.builtinOptions, _FUSED, False):
             return None
         kept.append(op)
         needed |= {i for i in indices(op.inputs) if i >= 0}

@@ -34,6 +34,7 @@ _SIZE = re.compile(
     r"|(?:positive|nonnegative|integer)=True|-?int_oo|[(), ])+"
 )
 _MOST_SIZE_TEXT = 400
+_TRAINING = "TRAINING"
 _PLAIN_NODES = frozenset({"builtins.tuple", "builtins.list", "builtins.dict"})
 # Bytes of a value by PyTorch's number of its type.
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 12: 1, 13: 2, 28: 2}
@@ -188,7 +189,11 @@ def _check_program(program: Any, where: str) -> None:
     if not isinstance(program, dict) or not isinstance(program.get("graph_module"), dict):
         raise EdgeqError("The file holds no exported program.", where)
     program["guards_code"] = []
-    program["verifiers"] = []
+    # In a graph as torch.export makes one, constants of forward() are detached in place.
+    verifiers = program.get("verifiers")
+    program["verifiers"] = (
+        [_TRAINING] if isinstance(verifiers, list) and _TRAINING in verifiers else []
+    )
     _check_ranges(program.get("range_constraints") or {}, where)
     for key, value in pairs(program):
         if key == "target" and not (_is_one_of(value, FUNCTIONS) or _is_one_of(value, OPS)):

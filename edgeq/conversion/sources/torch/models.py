@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,7 @@ def _loaded(torch: Any, path: Path, where: str) -> Any:
 
 
 def _imported(torch: Any, program: Any, where: str) -> Imported:
+    _check_exporter(program, where)
     try:
         with _without_words():
             made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False)
@@ -122,6 +123,37 @@ def _imported(torch: Any, program: Any, where: str) -> Imported:
     except Exception as error:
         raise EdgeqError(f"PyTorch cannot export the model: {first_line(error)}", where) from error
     return keras_model(parse_onnx(data, where))
+
+
+def _check_exporter(program: Any, where: str) -> None:
+    """Refuse what PyTorch's exporter passes over without a word: ONNX has no such thing.
+
+    Raises:
+        EdgeqError: There is such an op.
+    """
+    for node in program.graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        names = [each.name for each in schema.arguments] if schema is not None else []
+        given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+        if given.get("divisor_override") is not None:
+            raise EdgeqError(
+                "PyTorch cannot export an average pool with divisor_override.",
+                where,
+                "a pool without it, and a product with the ratio behind it",
+            )
+        if "hx" in given and _projects(given):
+            raise EdgeqError(
+                "PyTorch cannot export an LSTM with proj_size.",
+                where,
+                "an LSTM without it; a Linear layer behind it does something similar",
+            )
+
+
+def _projects(given: Mapping[str, Any]) -> bool:
+    """Whether a recurrent layer has another matrix behind those of its input and its state."""
+    layers = given.get("num_layers", 1) * (2 if given.get("bidirectional") else 1)
+    usual = layers * (4 if given.get("has_biases") else 2)
+    return bool(len(given.get("params", ())) > usual)
 
 
 @contextlib.contextmanager
