@@ -22,7 +22,6 @@ from edgeq.support.text import visible_line
 _RECORDS = ("manifest.json", "edgeq-project.json")  # one of them is in every folder edgeq makes
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 """What a write ends with where no command can do anything about it."""
-
 _FULL_BYTES = 1 << 20
 _ASKING = threading.Lock()
 _NAMED = 50  # characters, of up to four bytes; a file's name has 255
