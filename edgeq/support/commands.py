@@ -9,12 +9,14 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 _MOST_BYTES = 1 << 20
 _GRACE_S = 2.0  # in which a program may end its own children and take away what is half done
+_BEGINS_S = 10.0  # in which a thread has started a program
 _LAST_WORDS_S = 1.0  # for what is still in the pipes of a program that has ended
 
 
@@ -99,13 +101,14 @@ def _start(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[
             started.set_exception(error)
 
     thread = threading.Thread(target=start)
-    thread.start()
     try:
+        thread.start()
         return started.result()
     except KeyboardInterrupt:
-        thread.join()
-        if started.exception() is None:
-            _end(started.result())
+        # It may have come while the thread began, or before there was one: nobody waits for ever.
+        with contextlib.suppress(NotYet):
+            if started.exception(_BEGINS_S) is None:
+                _end(started.result())
         raise
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def test_nothing_of_a_family_is_left(kind):
     assert not any(map(alive, numbers))
 
 
-def test_an_interrupt_while_a_program_starts_ends_it(monkeypatch):
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupt_while_a_program_starts_ends_it(monkeypatch, begun):
     """Popen waits for the program to be there; what is raised then has no name for it."""
     made = []
     usual = subprocess.Popen
@@ -60,7 +62,14 @@ def test_an_interrupt_while_a_program_starts_ends_it(monkeypatch):
         time.sleep(0.2)
         return made[0]
 
+    def late(thread):
+        start(thread)
+        time.sleep(0.4)  # the interrupt comes before the caller knows that it has begun
+
+    start = threading.Thread.start
     monkeypatch.setattr(subprocess, "Popen", slow)
+    if not begun:
+        monkeypatch.setattr(threading.Thread, "start", late)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with unwatched(), pytest.raises(KeyboardInterrupt), with_family(["sleep", "300"]):
