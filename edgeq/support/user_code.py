@@ -34,24 +34,14 @@ def _from_file(path: Path) -> ModuleType:
     here = str(path.resolve().parent)
     if here not in sys.path:
         sys.path.append(here)
-    spec = importlib.util.spec_from_file_location(_free_name(path), path)
+    # A name of its own: another folder's module may have this one's.
+    spec = importlib.util.spec_from_file_location(str(path.resolve()), path)
     if spec is None or spec.loader is None:
         raise ImportError(f"no module in '{path}'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses and pickle look for what is in it
     spec.loader.exec_module(module)
     return module
-
-
-def _free_name(path: Path) -> str:
-    """The file's name without its ending, unless another module has that."""
-    name = path.stem
-    if name not in sys.modules and not name.isidentifier():
-        return name
-    known = sys.modules.get(name) or importlib.util.find_spec(name)
-    place = getattr(known, "__file__", None) or getattr(known, "origin", None)
-    mine = known is None or (place is not None and Path(place).resolve() == path.resolve())
-    return name if mine else str(path)
 
 
 def _from_here(name: str) -> ModuleType:

@@ -148,6 +148,7 @@ def test_a_file_of_the_user_is_a_module_like_others(monkeypatch, tmp_path, name)
         both = import_user_module(str(file), "").Both()
         assert (both.one, both.other) == (default, 7)
     assert hasattr(importlib.import_module("email"), "message_from_string")
+    assert "mine_for_test" not in sys.modules  # which may be another folder's
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stranger is a shell's script")
