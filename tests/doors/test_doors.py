@@ -135,6 +135,19 @@ def test_what_pytorchs_exporter_passes_over_is_refused(tmp_path, net, shape, wor
         float_model(tmp_path / "model.pt2")
 
 
+def test_models_are_held_against_pytorch_and_not_its_exporters_file(tmp_path, monkeypatch):
+    from edgeq.conversion.sources.torch import models
+    from edgeq.workflow.convert import convert
+
+    monkeypatch.setattr(models, "_check_exporter", lambda *given: None)
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(2, divisor_override=3), torch.nn.Flatten())
+    program = torch.export.export(net.eval(), (torch.zeros(1, 2, 4, 4),))
+    torch.export.save(program, tmp_path / "model.pt2")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 2, 4, 4), np.float32))
+    with pytest.raises(EdgeqError, match="does not compute what the model itself does"):
+        convert(tmp_path / "model.pt2", output=tmp_path / "m.tflite", data=tmp_path / "x.npy")
+
+
 class _Shift(torch.nn.Module):
     def forward(self, x):
         return x + torch.tensor([1.0, 2.0])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from edgeq.support.array import Array
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Imported:
         inputs, outputs: Which axis of the file's tensor each axis of ours is, by name.
         silent: Layers that ops are not called after.
         file: The graph that it was read from.
+        computes: What its own framework answers to inputs as the file has them, one after the
+            other; None where the file is all that there is.
     """
 
     model: Any
@@ -23,6 +27,7 @@ class Imported:
     outputs: Mapping[str, tuple[int, ...]]
     silent: frozenset[str] = frozenset()
     file: Any = None
+    computes: Callable[[Sequence[Array]], Sequence[Array]] | None = None
 
 
 def sample_axes(order: tuple[int, ...]) -> tuple[int, ...]:

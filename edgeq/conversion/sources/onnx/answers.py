@@ -1,14 +1,15 @@
-"""What an ONNX file itself answers by the package onnx, for what was made of it to be held against.
+"""What an ONNX file itself answers, for what was made of it to be held against.
 
-The package's reference is slow and knows no float16; where it gives no answer, the model that edgeq
-read answers instead, and that is said.
+The framework answers that it came from, where that is here, since its exporter may have left
+something out; else the package onnx. Its reference is slow and knows no float16; where it gives no
+answer, the model that edgeq read answers instead, and that is said.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def file_answers(imported: Imported, outputs: Sequence[str], instead: Answers | 
         instead: What to hold the model against where the file gives no answer.
     """
     graph: Graph = imported.file
+    whose = "onnx.reference" if imported.computes is None else "its own framework"
 
     def answers(samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
         found: list[list[Array]] = []
@@ -42,14 +44,16 @@ def file_answers(imported: Imported, outputs: Sequence[str], instead: Answers | 
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                model = _Reference(graph, imported.inputs)
+                model: _Inputs = _Reference(graph, imported.inputs)
+                if imported.computes is not None:
+                    model = _Framework(graph, imported.inputs, imported.computes)
                 made = (model.run(sample, until) for sample in samples)
                 found.extend(_ordered(values, imported.outputs, outputs) for values in made)
         except TimeoutError as error:
             if not found:
                 raise NotAnswered(str(error), instead) from None
         except Exception as error:
-            raise NotAnswered(f"onnx.reference fails ({first_line(error)})", instead) from error
+            raise NotAnswered(f"{whose} fails ({first_line(error)})", instead) from error
         return found
 
     return answers
@@ -61,11 +65,11 @@ def _ordered(
     return [np.transpose(values[name], orders[name]) for name in names]
 
 
-class _Reference:
-    """A file's ops, run one after the other as the package onnx does."""
+class _Inputs:
+    """A file that takes samples whose axes lie as edgeq has them."""
 
     def __init__(self, graph: Graph, orders: Mapping[str, Order]) -> None:
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
 
         self._graph = graph
         proto = graph.proto
@@ -76,23 +80,63 @@ class _Reference:
         casts = {a.i for node in proto.node for a in node.attribute if a.name == "to"}
         if halves & (stored | casts):
             raise ValueError("it computes in half precision, which is float32 here")
-        if any(map(_misjudged, proto.node)):
-            raise ValueError("it is wrong for pools of ceil_mode or with uneven padding")
-        self._nodes = _used(proto.node, graph.outputs)
-        self._constants = {t.name: numpy_helper.to_array(t) for t in proto.initializer}
         self._inputs = [
             (each, orders[name], helper.tensor_dtype_to_np_dtype(kinds[each.name]))
             for each, name in zip(graph.inputs, orders, strict=True)
         ]
 
     def run(self, sample: Sequence[Array], until: float) -> dict[str, Array]:
-        """What the outputs are for one array per input, axes as edgeq has them."""
-        from onnx.reference import ReferenceEvaluator
+        """What the outputs are for one array per input, axes as edgeq has them.
 
-        values: dict[str, Any] = {"": None, **self._constants}
+        Raises:
+            TimeoutError: It takes longer than this moment.
+        """
+        raise NotImplementedError
+
+    def _fed(self, sample: Sequence[Array]) -> dict[str, Array]:
+        fed = {}
         for value, (each, order, dtype) in zip(sample, self._inputs, strict=True):
             stored = np.reshape(value, [each.shape[axis] for axis in order])
-            values[each.name] = np.transpose(stored, np.argsort(order)).astype(dtype)
+            fed[each.name] = np.transpose(stored, np.argsort(order)).astype(dtype)
+        return fed
+
+
+class _Framework(_Inputs):
+    """The model that a file was exported from, in its own framework."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        orders: Mapping[str, Order],
+        computes: Callable[[Sequence[Array]], Sequence[Array]],
+    ) -> None:
+        super().__init__(graph, orders)
+        self._computes = computes
+
+    def run(self, sample: Sequence[Array], until: float) -> dict[str, Array]:
+        if time.monotonic() > until:
+            raise TimeoutError(f"its own framework takes longer than {MOST_SECONDS:g} seconds")
+        made = self._computes([*self._fed(sample).values()])
+        return {plain(n): v for n, v in zip(self._graph.outputs, made, strict=True)}
+
+
+class _Reference(_Inputs):
+    """A file's ops, run one after the other as the package onnx does."""
+
+    def __init__(self, graph: Graph, orders: Mapping[str, Order]) -> None:
+        from onnx import numpy_helper
+
+        super().__init__(graph, orders)
+        proto = graph.proto
+        if any(map(_misjudged, proto.node)):
+            raise ValueError("it is wrong for pools of ceil_mode or with uneven padding")
+        self._nodes = _used(proto.node, graph.outputs)
+        self._constants = {t.name: numpy_helper.to_array(t) for t in proto.initializer}
+
+    def run(self, sample: Sequence[Array], until: float) -> dict[str, Array]:
+        from onnx.reference import ReferenceEvaluator
+
+        values: dict[str, Any] = {"": None, **self._constants, **self._fed(sample)}
         for node in self._nodes:
             if time.monotonic() > until:
                 raise TimeoutError(f"onnx.reference takes longer than {MOST_SECONDS:g} seconds")

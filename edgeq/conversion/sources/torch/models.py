@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgeq.conversion.sources.imported import Imported
 from edgeq.conversion.sources.onnx.contents import parse_onnx
@@ -16,6 +19,7 @@ from edgeq.conversion.sources.torch.contents import clean_program
 from edgeq.conversion.tensorflow import first_line, quiet
 from edgeq.data.generator import import_function
 from edgeq.errors import EdgeqError, MissingDependency
+from edgeq.support.array import Array
 
 _RETURNS = "return model, (torch.zeros(1, 3, 96, 96),)"
 
@@ -122,7 +126,23 @@ def _imported(torch: Any, program: Any, where: str) -> Imported:
             data = made.model_proto.SerializeToString()
     except Exception as error:
         raise EdgeqError(f"PyTorch cannot export the model: {first_line(error)}", where) from error
-    return keras_model(parse_onnx(data, where))
+    return replace(keras_model(parse_onnx(data, where)), computes=_computes(torch, program))
+
+
+def _computes(torch: Any, program: Any) -> Callable[[Sequence[Array]], Sequence[Array]]:
+    """What PyTorch itself answers: its exporter passes over some options without a word."""
+    module: Any = None
+
+    def answers(inputs: Sequence[Array]) -> Sequence[Array]:
+        nonlocal module
+        from torch.utils import _pytree as structures
+
+        with torch.no_grad(), _without_words():
+            module = module or program.module()
+            made = module(*(torch.from_numpy(np.array(value)) for value in inputs))
+        return [np.asarray(leaf) for leaf in structures.tree_leaves(made)]
+
+    return answers
 
 
 def _check_exporter(program: Any, where: str) -> None:
