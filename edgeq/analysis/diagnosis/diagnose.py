@@ -24,7 +24,7 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.masks import like_masks
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.support.array import Array
@@ -187,6 +187,7 @@ def diagnose(
     )
     ops = sum(op.name not in CONVERSIONS for op in integer.main.ops)
     summary = (*_of_stream(real, integer), *_summary(layers, whole, len(samples), ops))
+    summary = (*of_one_signature(integer), *summary)
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )

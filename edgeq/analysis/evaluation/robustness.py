@@ -26,7 +26,7 @@ from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.outputs import Outputs
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.result import Result
@@ -182,6 +182,7 @@ def robustness(
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
         said = [*ours.session.warnings, *(theirs.session.warnings if theirs else ())]
+        said += of_one_signature(ours.graph)
     return Robustness(
         str(model),
         ours.graph.sha256,
