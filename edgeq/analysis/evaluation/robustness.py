@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
+from edgeq.analysis.evaluation.boxes import as_made
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import (
     output_kind,
@@ -264,7 +265,7 @@ class _Trial:
         if model.graph.keeps_state:
             model.session.reset()
         samples = (_disturbed(sample, self.spread, disturb, generator) for sample in self.samples)
-        return predict(
+        found = predict(
             model.session,
             model.graph,
             samples,
@@ -272,6 +273,7 @@ class _Trial:
             total=self.samples.count,
             kind=model.kind,
         )
+        return as_made(model.graph, self.metric, found)
 
 
 def _disturbed(
