@@ -23,7 +23,6 @@ from edgeq.model.graph import Graph, Tensor
 from edgeq.model.joining import box_rules_for
 from edgeq.support.array import Array
 
-
 _DETECTOR = "TFLite_Detection_PostProcess"
 
 
