@@ -59,6 +59,11 @@ def detection(samples: Samples) -> Score:
         )
     boxes, classes, scores, count = samples.outputs[:4]
     labels, n = samples.labels, len(samples.labels)
+    if boxes.shape != (*scores.shape[:2], 4) or classes.shape != scores.shape or count.size != n:
+        raise EdgeqError(
+            "Detection wants the outputs boxes (N, D, 4), classes (N, D), scores (N, D) and count "
+            f"(N, 1); they have the shapes {', '.join(str(o.shape) for o in samples.outputs[:4])}."
+        )
     check_boxes(labels, "the labels")
     kept = np.arange(boxes.shape[1])[None, :] < count.reshape(-1, 1)
     present = sorted({int(number) for number in labels[..., 0].ravel() if number >= 0})

@@ -16,7 +16,7 @@ _LATENCY = ("min", "p50", "p90", "p99", "max")
 
 
 def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict[str, Any]:
-    """A section of the page: "title", "model", "devices" and "rows" of (name, cells).
+    """A section of the page: "title", "model", "devices", "rows" of (name, cells), and "kinds".
 
     Args:
         result: The JSON of `profile`, `evaluate` or `devices probe` on a group, or of `profile`,
@@ -30,6 +30,7 @@ def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict
     devices: list[dict[str, Any]] = []
     columns: list[dict[str, Any]] = []
     model: dict[str, Any] = {}
+    kinds: set[str] = set()
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
             raise EdgeqError(
@@ -42,11 +43,13 @@ def fleet_of(result: Mapping[str, Any], rows: Sequence[Any], where: str) -> dict
         )
         columns.append(_cells(found))
         model = model or _model(found)
+        kinds.update((found.get("kinds") or {}).values())
     names = dict.fromkeys(name for cells in columns for name in cells)
     return {
         "title": f"Group {result['group']}" if "group" in result else result.get("address", ""),
         "model": model,
         "devices": devices,
+        "kinds": sorted(kinds),
         "rows": [(name, [cells.get(name) for cells in columns]) for name in names],
     }
 

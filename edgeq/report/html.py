@@ -102,6 +102,7 @@ def render(result: Mapping[str, Any], trials: Mapping[str, Trial | str] | None =
     wasm = any(section["trial"] for section in page["sections"])
     used = {kind for section in page["sections"] for kind in _kinds(section)}
     used |= {kind for each in page["searches"] for kind in (each.get("kinds") or {}).values()}
+    used |= {kind for fleet in page["fleet"] for kind in fleet["kinds"]}
     import jinja2
 
     try:

@@ -119,16 +119,75 @@ def test_what_breaks_a_model_and_what_helps(models):
         ("hexagon", ("RELU", "TANH"), "float32", 0, 0, "--scheme int8"),
         ("ethos-u55", ("RELU", "TANH"), "float32", 0, 0, "--scheme int8"),
         ("nnapi", ("RELU", "ROUND", "RELU6", "ROUND", "RELU"), "float32", 3, 3, None),
+        ("hexagon", ("RELU", "TANH", "ABS") * 5, "int8", 8, 4, None),
     ],
 )
 def test_each_delegate_has_its_own_rule_for_parts(name, ops, dtype, taken, parts, line):
-    """The Edge TPU is given the first part only, a GPU the largest one, NNAPI three at most."""
+    """The Edge TPU is given the first part only, a GPU the largest, NNAPI three, Hexagon four."""
     found = take(chain(ops, dtype), delegate(name))
     assert (len(found.taken), found.partitions) == (taken, parts)
     assert line is None or any(line in change.text for change in found.advice)
     if line is not None:
         assert found.advice[0].taken == len(ops)
         assert found.advice[0].partitions == 1
+
+
+def refused(name, op, shapes, dtype="int8", data=None, version=1, **options):
+    """Why a delegate leaves an op of these inputs, whose output has the last shape."""
+    scale = None if dtype == "float32" else 0.05
+    inputs = [TensorSpec(shape, dtype, scale, 0 if scale else None) for shape in shapes[:-1]]
+    if data is not None:
+        inputs.append(TensorSpec(np.shape(data), "int32", data=np.array(data, np.int32)))
+    made = TensorSpec(shapes[-1], dtype, scale, 0 if scale else None)
+    graph = parse_graph(single_op(op, inputs, [made], options, version=version))
+    return "; ".join(refusals(delegate(name), graph.main, graph.main.ops[0]))
+
+
+IMAGE = (1, 8, 8, 4)
+DEPTHWISE = {"stride_w": 1, "stride_h": 1, "dilation_w_factor": 1, "dilation_h_factor": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "shapes", "how", "why"),
+    [
+        ("coreml", "MEAN", [IMAGE, (1, 1, 1, 4)], {"data": [1, 2], "keep_dims": True}, ""),
+        ("coreml", "MEAN", [IMAGE, (1, 8, 8, 1)], {"data": [3], "keep_dims": True}, "axis 3"),
+        ("coreml", "MEAN", [IMAGE, (1, 4)], {"data": [1, 2], "keep_dims": False}, "keep_dims"),
+        ("coreml", "CONCATENATION", [IMAGE, IMAGE, (1, 8, 8, 8)], {"axis": 3}, ""),
+        ("coreml", "CONCATENATION", [IMAGE, IMAGE, (1, 16, 8, 4)], {"axis": 1}, "axis 1"),
+        ("coreml", "RESIZE_BILINEAR", [IMAGE, (1, 16, 16, 4)], {"data": [16, 16]}, ""),
+        ("coreml", "RESIZE_BILINEAR", [IMAGE, (1, 16, 16, 4)], {"data": [16, 16], "version": 3},
+         "version 3"),
+        ("gpu", "SOFTMAX", [IMAGE, IMAGE], {"beta": 0.5}, "beta"),
+        ("gpu", "STRIDED_SLICE", [(1, 5, 4), (1, 5, 4)], {"shrink_axis_mask": 0}, ""),
+        ("gpu", "STRIDED_SLICE", [(1, 5, 4), (1, 4)], {"shrink_axis_mask": 2}, "shrink_axis_mask"),
+        ("gpu", "MEAN", [IMAGE, (1, 4)], {"data": [1, 2]}, ""),
+        ("gpu", "MEAN", [IMAGE, (2,), (1, 4)], {}, "computed, not stored"),
+        ("edgetpu", "SOFTMAX", [(1, 10), (1, 10)], {"dtype": "int8"}, ""),
+        ("edgetpu", "SOFTMAX", [IMAGE, IMAGE], {"dtype": "int8"}, "several rows"),
+    ],
+)  # fmt: skip
+def test_what_an_op_is_checked_for(name, op, shapes, how, why):
+    """As LiteRT's delegates and Coral's table have it."""
+    found = refused(name, op, shapes, **{"dtype": "float32", **how})
+    assert why in found if why else not found
+
+
+@pytest.mark.parametrize(
+    ("depth", "options", "taken"),
+    [
+        (1, {"depth_multiplier": 8, "stride_w": 2, "stride_h": 2}, True),
+        (2, {"depth_multiplier": 4}, False),
+        (8, {"depth_multiplier": 1, "dilation_w_factor": 2, "dilation_h_factor": 2}, True),
+        (8, {"depth_multiplier": 1, "dilation_w_factor": 2, "stride_w": 2, "stride_h": 2}, False),
+        (8, {"depth_multiplier": 1, "stride_w": 3, "stride_h": 3}, True),
+    ],
+)
+def test_depthwise_layers_of_the_hexagon_delegate(depth, options, taken):
+    """Multipliers of one channel, and dilation with strides of one."""
+    shapes = [(1, 8, 8, depth), (1, 3, 3, 8), (8,), (1, 8, 8, 8)]
+    found = refused("hexagon", "DEPTHWISE_CONV_2D", shapes, **{**DEPTHWISE, **options})
+    assert (not found) is taken, found
 
 
 def test_nnapi_grows_with_its_api_level(models):

@@ -15,7 +15,7 @@ from edgeq.report.html import combine, render
 from edgeq.report.html import page as full_page
 from edgeq.report.overview import overview
 from edgeq.report.write import write_report
-from edgeq.support.figures import beside
+from edgeq.support.figures import MEANINGS, beside
 
 PROFILE = {
     "edgeq": "1.0",
@@ -365,6 +365,8 @@ def test_kinds_are_marked_on_groups_too():
     found = {**PROFILE, "kinds": {"cycles": "estimated", "memory_bytes.arena": "measured"}}
     rows = [{"name": "a", "address": "sim:cortex-m4", "error": None, "profile": found}]
     page = render(combine([("g.json", {"edgeq": "1", "group": "lab", "results": rows})]))
+    assert "What the marks mean" in page
+    assert MEANINGS["estimated"] in page
     assert "2,000 (estimated)" in page
     assert "16,000<" in page
 

@@ -24,7 +24,7 @@ from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.masks import like_masks
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.support.array import Array
@@ -183,10 +183,11 @@ def diagnose(
     accumulated = {(found.index, found.name): found for found in summed}
     layers = _rank(noise, accumulated, real, integer)
     whole = next(
-        (x.sqnr_db for x in layers if x.name == real.main.tensors[noise.result].name), None
+        (_summed(e, accumulated) for e in noise.errors if e.pair.real.index == noise.result), None
     )
     ops = sum(op.name not in CONVERSIONS for op in integer.main.ops)
     summary = (*_of_stream(real, integer), *_summary(layers, whole, len(samples), ops))
+    summary = (*of_one_signature(integer), *summary)
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )
@@ -258,7 +259,7 @@ def _layer(
 ) -> LayerDiagnosis:
     pair = error.pair
     weights = compare_weights(real, integer, pair.op, pair.real)
-    whole = accumulated.get((pair.op.index, pair.integer.name)) if pair.op else None
+    whole = _in_sum(error, accumulated)
     return LayerDiagnosis(
         index=pair.op.index if pair.op else None,
         op=pair.op.name if pair.op else "input",
@@ -266,7 +267,7 @@ def _layer(
         blame=error.effect / total if total else 0.0,
         effect_db=decibels(signal, error.effect),
         own_sqnr_db=error.sqnr_db,
-        sqnr_db=whole.sqnr_db if whole else error.sqnr_db,
+        sqnr_db=_summed(error, accumulated),
         cosine=whole.cosine if whole else None,
         range_use=error.range_use,
         clipped=error.clipped / error.count if error.count else 0.0,
@@ -281,6 +282,18 @@ def _layer(
             zip(error.low.ravel().tolist(), error.high.ravel().tolist(), strict=True)
         ),
     )
+
+
+def _in_sum(error: OwnError, accumulated: Mapping[_Place, LayerError]) -> LayerError | None:
+    """The layer with the errors of all before it."""
+    pair = error.pair
+    return accumulated.get((pair.op.index, pair.integer.name)) if pair.op else None
+
+
+def _summed(error: OwnError, accumulated: Mapping[_Place, LayerError]) -> float | None:
+    """Signal to noise of a layer with the errors of all before it; of an input its own."""
+    whole = _in_sum(error, accumulated)
+    return whole.sqnr_db if whole else error.sqnr_db
 
 
 def _too_wide(layers: Sequence[LayerDiagnosis]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -36,7 +37,10 @@ def match(real: Graph, integer: Graph) -> list[Pair]:
         for a, b in zip(integer.main.inputs, real.main.inputs, strict=False)
     ]
     by_input = {pair.integer.index: pair.real for pair in pairs}
-    results = _by_name(real.main, integer.main) or _by_order(real.main, integer.main)
+    results = _by_name(real.main, integer.main)
+    if 2 * len(results) < sum(_quantized(tensor) for _, tensor in _results(integer.main)):
+        # Converters call the output the same in every model, whatever they call the rest.
+        results = max(results, _by_order(real.main, integer.main), key=len)
     for op in integer.main.ops:
         if op.name == "QUANTIZE" and op.inputs[0] in by_input:
             # Where the interface is float, the input becomes integer here.
@@ -57,11 +61,18 @@ def _results(main: Subgraph) -> list[tuple[Op, Tensor]]:
 
 
 def _by_name(real: Subgraph, integer: Subgraph) -> list[Pair]:
-    known = {tensor.name: tensor for _, tensor in _results(real)}
+    ours, theirs = _results(integer), _results(real)
+    known = {tensor.name: tensor for _, tensor in theirs}
+    times = Counter(tensor.name for _, tensor in ours) | Counter(
+        tensor.name for _, tensor in theirs
+    )
     return [
         Pair(op, tensor, known[tensor.name])
-        for op, tensor in _results(integer)
-        if _quantized(tensor) and tensor.name in known and known[tensor.name].shape == tensor.shape
+        for op, tensor in ours
+        if _quantized(tensor)
+        and tensor.name in known
+        and times[tensor.name] == 1
+        and known[tensor.name].shape == tensor.shape
     ]
 
 

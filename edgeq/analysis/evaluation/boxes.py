@@ -15,12 +15,15 @@ from edgeq.data import DatasetOptions
 from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.frontend.detector import detect
 from edgeq.frontend.features import Extractor
+from edgeq.metrics.base import Samples
 from edgeq.model.arrays import input_tensors, to_input
 from edgeq.model.decision import ONE, Event
 from edgeq.model.detection import Detection
 from edgeq.model.graph import Graph, Tensor
 from edgeq.model.joining import box_rules_for
 from edgeq.support.array import Array
+
+_DETECTOR = "TFLite_Detection_PostProcess"
 
 
 def detection_of(options: CompileOptions | None) -> Detection | None:
@@ -43,6 +46,24 @@ def as_detector(graph: Graph, detection: Detection) -> Graph:
         subgraphs=tuple(main if s.index == graph.entry else s for s in graph.subgraphs),
         info=replace(graph.info, outputs=()),
     )
+
+
+def as_made(graph: Graph, metric: str, found: Samples) -> Samples:
+    """The outputs in the order in which the op of detectors makes them, which the metric takes.
+
+    Files of TensorFlow 2's Object Detection API list them as scores, boxes, count and classes.
+
+    Args:
+        graph: What the outputs are of.
+        metric: Its name; others take outputs as the file lists them.
+        found: The outputs as the file lists them.
+    """
+    listed = graph.main.outputs
+    for op in graph.main.ops if metric == "detection" else ():
+        if op.custom_name == _DETECTOR and set(op.outputs) <= set(listed):
+            outputs = [found.outputs[listed.index(tensor)] for tensor in op.outputs]
+            return replace(found, outputs=outputs)
+    return found
 
 
 def as_judged(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
-from edgeq.analysis.evaluation.boxes import as_judged, detection_of, open_judged
+from edgeq.analysis.evaluation.boxes import as_judged, as_made, detection_of, open_judged
 from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
@@ -192,9 +192,10 @@ def evaluate(
             with open_judged(address, path, options, plain, reference=address != on) as session:
                 arithmetic.update(dict.fromkeys(session.warnings))
                 keep = metric == "anomaly"
-                return predict(
+                found = predict(
                     session, graph, dataset, keep_inputs=keep, total=dataset.count, kind=kind
                 )
+                return as_made(graph, metric, found)
 
         samples = outputs_of(on)
         other = None

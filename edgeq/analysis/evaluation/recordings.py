@@ -22,7 +22,7 @@ from edgeq.errors import UsageError
 from edgeq.frontend.silent import silent_bands_of
 from edgeq.metrics.events import Course, Tally, tallies
 from edgeq.model.decision import ONE, Decision, Rules
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.joining import rules_for
 from edgeq.model.model_file import read_graph
 from edgeq.model.recording import samples_of_answer
@@ -243,6 +243,7 @@ def evaluate_recordings(
     seconds_heard = sum(recording.seconds for recording in heard)
     warnings = (
         *silent_bands_of(options),
+        *of_one_signature(graph),
         *cut.warnings,
         *_too_little(stream, seconds_heard, tune_decision),
         *_never(rules, stream, cut),

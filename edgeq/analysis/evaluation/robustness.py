@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
+from edgeq.analysis.evaluation.boxes import as_made
 from edgeq.analysis.evaluation.comparison import Comparison, compare_classifiers
 from edgeq.analysis.evaluation.evaluate import (
     output_kind,
@@ -26,7 +27,7 @@ from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.outputs import Outputs
-from edgeq.model.graph import Graph
+from edgeq.model.graph import Graph, of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.result import Result
@@ -182,6 +183,7 @@ def robustness(
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
         said = [*ours.session.warnings, *(theirs.session.warnings if theirs else ())]
+        said += of_one_signature(ours.graph)
     return Robustness(
         str(model),
         ours.graph.sha256,
@@ -263,7 +265,7 @@ class _Trial:
         if model.graph.keeps_state:
             model.session.reset()
         samples = (_disturbed(sample, self.spread, disturb, generator) for sample in self.samples)
-        return predict(
+        found = predict(
             model.session,
             model.graph,
             samples,
@@ -271,6 +273,7 @@ class _Trial:
             total=self.samples.count,
             kind=model.kind,
         )
+        return as_made(model.graph, self.metric, found)
 
 
 def _disturbed(

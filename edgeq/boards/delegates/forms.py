@@ -114,6 +114,17 @@ def _positive(case: Case, positions: Sequence[int]) -> str | None:
     return "a size that is left open (-1)" if less else None
 
 
+def _last_axis(case: Case, wanted: bool) -> str | None:
+    axis, rank = int(case.op.options.get("axis", -1)), len(case.outputs[0].shape)
+    return f"along axis {axis}, not the last" if wanted and axis not in (-1, rank - 1) else None
+
+
+def _over(case: Case, allowed: Sequence[int]) -> str | None:
+    rank = len(case.data[0].shape)
+    others = sorted({axis % rank for axis in _values(case, 1)} - set(allowed)) if rank else []
+    return f"over axis {others[0]}" if others else None
+
+
 def _filled(case: Case, positions: Sequence[int]) -> str | None:
     empty = any(t is not None and not t.elements for t in map(case.input, positions))
     return "no axes" if empty else None
@@ -187,6 +198,8 @@ FORMS: Mapping[str, Callable[[Case, Any], str | None]] = {
     "filter_covers_stride": _filter_covers_stride,
     "ones": _ones,
     "positive": _positive,
+    "last_axis": _last_axis,
+    "over": _over,
     "filled": _filled,
     "static": _static,
     "inner_dimensions": _inner_dimensions,

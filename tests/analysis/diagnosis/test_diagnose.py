@@ -147,6 +147,29 @@ def test_models_of_other_converters_are_matched_in_order(models, tmp_path):
     assert all(x.cosine is not None for x in found.layers if x.index is not None)
 
 
+@pytest.mark.parametrize("keep", [True, False], ids=["the output's name agrees", "no names"])
+def test_few_names_or_none_hide_no_layer(net, tmp_path, keep):
+    """Files of one converter call their outputs alike; tools that save flash take all names."""
+    path, _, _, data = net
+    edgeq.convert(path, data=data, output=tmp_path / "own.tflite")
+
+    def renamed(file, letter):
+        model = unpack(file.read_bytes())
+        (graph,) = model.subgraphs
+        for index, tensor in enumerate(graph.tensors):
+            kept = keep and index in graph.outputs
+            tensor.name = b"output" if kept else letter * keep + tensor.name * keep
+        made = tmp_path / file.with_suffix(f".{letter.decode()}.tflite").name
+        made.write_bytes(pack(model))
+        return made
+
+    own = tmp_path / "own.tflite"
+    found = diagnose(renamed(own, b"i"), renamed(path, b"f"), data=data)
+    right = diagnose(own, path, data=data)
+    assert [layer.op for layer in found.layers] == [layer.op for layer in right.layers]
+    assert found.sqnr_db == pytest.approx(right.sqnr_db)
+
+
 def test_another_network_is_refused(net, tmp_path):
     path, _, _, data = net
     import keras

@@ -9,12 +9,14 @@ from PIL import Image
 import edgeq
 from edgeq.cli.main import main
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.flatbuffer import pack, unpack
 from edgeq.errors import EdgeqError
 from edgeq.frontend.build import front_end
 from edgeq.frontend.features import Extractor
 from edgeq.metrics.base import Samples
 from edgeq.metrics.boxes import detection
 from tests.oracle.build import TensorSpec, single_op
+from tests.oracle.generators.signal import op
 
 WIDTH, HEIGHT = 8, 6
 FRONT = f"""
@@ -186,6 +188,36 @@ def test_labels_of_a_generator_are_looked_at_too():
     outputs = [np.zeros((2, 1, 4)), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1))]
     with pytest.raises(EdgeqError, match=r"label 0.5 is no class: whole numbers from 0 on"):
         detection(Samples(outputs, labels, np.zeros((2, 1))))
+
+
+def test_outputs_stand_in_the_order_of_the_op_that_makes_them(tmp_path):
+    """Files of TensorFlow 2's Object Detection API list scores, boxes, count and classes."""
+    ends = np.array([[0.5, 0.5, 1, 1], [2, 2, 1, 1]], np.float32)  # centres and sizes
+    scores = np.array([[[0.1, 0.9], [0.8, 0.2]]], np.float32)
+    inputs = [TensorSpec((1, 2, 4), "float32"), TensorSpec((1, 2, 2), "float32", data=scores)]
+    outputs = [TensorSpec(shape, "float32") for shape in ((1, 2, 4), (1, 2), (1, 2), (1,))]
+    options = {
+        "max_detections": 2, "max_classes_per_detection": 1, "nms_score_threshold": 0.0,
+        "nms_iou_threshold": 0.5, "num_classes": 2, "y_scale": 10.0, "x_scale": 10.0,
+        "h_scale": 5.0, "w_scale": 5.0,
+    }  # fmt: skip
+    made = op(
+        "TFLite_Detection_PostProcess", [*inputs, TensorSpec(ends.shape, "float32", data=ends)],
+        outputs, **options,
+    )  # fmt: skip
+    model = unpack(made)
+    (graph,) = model.subgraphs
+    boxes, classes, certain, count = graph.outputs
+    graph.outputs = [certain, boxes, count, classes]
+    files = [tmp_path / "made.tflite", tmp_path / "listed.tflite"]
+    for file, data in zip(files, (made, pack(model)), strict=True):
+        file.write_bytes(data)
+    truth = np.array([[[1, 0, 0, 1, 1], [0, 1.5, 1.5, 2.5, 2.5]]] * 3)
+    data = np.zeros((3, 2, 4), np.float32), truth
+    found = [edgeq.evaluate(file, data=data, metric="detection").score.value for file in files]
+    assert found == [1.0, 1.0]
+    with pytest.raises(EdgeqError, match="they have the shapes"):
+        detection(Samples([truth[..., 0], truth[..., 1:]] * 2, truth, np.zeros(3)))
 
 
 def test_features_of_a_camera_are_in_real_units(lamps):

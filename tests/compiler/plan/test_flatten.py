@@ -202,12 +202,14 @@ def test_figures_of_one_of_several_signatures_say_so(cli, tmp_path):
     model = two_signatures(tmp_path / "two.tflite")
     np.save(tmp_path / "x.npy", np.zeros((1, 4), np.int8))
     np.savez(tmp_path / "d.npz", x=np.zeros((2, 4), np.int8), y=np.zeros(2, np.int64))
+    np.savez(tmp_path / "real.npz", x=np.eye(4, dtype=np.float32), y=np.arange(4))
     words = [
         ["inspect", model],
         ["run", model, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy"],
         ["verify", model, "--on", "c", "-n", "2"],
         ["profile", model, "-n", "2", "--no-ops"],
         ["evaluate", model, "--data", tmp_path / "d.npz"],
+        ["evaluate", model, "--data", tmp_path / "real.npz", "--robustness"],
     ]
     for command in words:
         done = cli(*command)
