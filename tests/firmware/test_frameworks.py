@@ -22,7 +22,8 @@ HEADERS = {
         "void uart_poll_out(const struct device *dev, unsigned char byte);\n"
         "int uart_poll_in(const struct device *dev, unsigned char *byte);\n",
         "zephyr/kernel.h": "#include <stdint.h>\n"
-        "void k_yield(void);\nuint32_t k_cycle_get_32(void);\n",
+        "void k_yield(void);\nuint32_t k_cycle_get_32(void);\n"
+        "int sys_clock_hw_cycles_per_sec(void);\n",
     },
     "esp-idf": {
         "driver/uart.h": "#include <stddef.h>\n#include <stdint.h>\n"
@@ -116,6 +117,20 @@ def test_every_source_compiles_without_a_warning(project, tmp_path):
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_zephyr_counts_the_cores_cycles(models, tmp_path):
+    """Not those of Zephyr's timer: 32,768 a second on an nRF52, a tenth of the core's on an ESP32-C3."""
+    counted = {}
+    for board in ("nrf52840-dk", "esp32-c3-devkitm-1"):
+        folder = tmp_path / board
+        create_project([models / "ad01_int8.tflite"], folder, target=board, template="zephyr")
+        main = (folder / "app" / "src" / "main.c").read_text()
+        counted[board] = main.partition("#if !defined(CONFIG_CPU_CORTEX_M_HAS_DWT)")[2]
+        assert "src/cycles_dwt.c" in (folder / "app" / "CMakeLists.txt").read_text()
+        assert "DWT_CYCCNT;" in (folder / "app" / "src" / "cycles_dwt.c").read_text()
+    assert "sys_clock_hw_cycles_per_sec() < 32000000 ? 0" in counted["nrf52840-dk"]
+    assert "sys_clock_hw_cycles_per_sec() < 80000000 ? 0" in counted["esp32-c3-devkitm-1"]
 
 
 def test_mlperf_tiny_answers_the_runner(models, tmp_path):
