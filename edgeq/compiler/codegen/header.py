@@ -114,7 +114,9 @@ def header_text(
         lines += [
             "",
             "/* Run a known input and compare every op with the bytes computed when this file was",
-            " * made: 0 when all is well, else the number of the first op that differs, from 1. */",
+            " * made: 0 when all is well, else the number of the first op that differs, from 1."
+            f"{' The' if program.has_state else ' */'}",
+            *[" * next call is the first again. */"] * program.has_state,
             f"int {name}_selftest({of_state});",
         ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
