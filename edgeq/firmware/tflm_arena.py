@@ -104,9 +104,9 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
 
 def _more_tensors(recorded: dict[str, tuple[int, int]]) -> int:
     """Bytes of the structures of inputs and outputs beyond the two that the margin covers."""
-    each = recorded["Persistent TfLiteTensor data"]
-    more = recorded["Persistent TfLiteTensor quantization data"][0]
-    return (each[0] + more) * max(each[1] - 2, 0) // max(each[1], 1)
+    each, count = recorded.get("Persistent TfLiteTensor data", (0, 0))
+    more, _ = recorded.get("Persistent TfLiteTensor quantization data", (0, 0))
+    return (each + more) * max(count - 2, 0) // max(count, 1)
 
 
 def smallest_arena(model: Path) -> int:
@@ -233,7 +233,6 @@ def _recorded(model: Path) -> dict[str, tuple[int, int]]:
     total = re.search(r"allocation total (\d+)", text)
     head = re.search(r"allocation head (\d+)", text)
     wanted = ("TfLiteEvalTensor data", "NodeAndRegistration struct", "Persistent buffer data")
-    wanted += ("Persistent TfLiteTensor data", "Persistent TfLiteTensor quantization data")
     if total is None or head is None or any(kind not in found for kind in wanted):
         raise EdgeqError(
             "This version of the tflite-micro package does not report its allocations as expected.",
