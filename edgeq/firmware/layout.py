@@ -177,9 +177,10 @@ def _benchmark(model: FirmwareModel) -> dict[str, Any]:
     Raises:
         EdgeqError: The model is none that the runner can feed.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or model.inputs[0].dtype != "int8":
+    both = [[tensor.dtype for tensor in side] for side in (model.inputs, model.outputs)]
+    if both != [["int8"], ["int8"]]:
         raise EdgeqError(
-            "The benchmark's firmware takes a model with one int8 input and one output.",
+            "The benchmark's firmware takes a model with one int8 input and one int8 output.",
             where=model.name,
         )
     known = {"kws": "kws01", "vww": "vww01", "ad": "ad01", "resnet": "ic01", "ic": "ic01"}

@@ -64,6 +64,7 @@ def zephyr(models: Sequence[FirmwareModel], target: Target, name: str) -> Layout
         "app/CMakeLists.txt": "zephyr/app.cmake",
         "app/prj.conf": "zephyr/prj.conf",
         "app/src/main.c": "zephyr/main.c",
+        "app/src/cycles_dwt.c": "bare-metal/cycles_dwt.c",
         "README.md": "zephyr/README.md",
         **listening_files(models, "src/"),
     }

@@ -80,11 +80,13 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
     recorded = _recorded(model)
     cmsis = kernels == "cmsis-nn"
     buffers = _buffers(graph, cmsis=cmsis)
-    head = plan_greedily(buffers)
+    # The package's own part has what its kernels ask for, and what lives in the branches of IF.
+    head = max(plan_greedily(buffers), recorded["head"][0])
     structures = (
         recorded["TfLiteEvalTensor data"][1] * _EVAL_TENSOR_BYTES
         + recorded["NodeAndRegistration struct"][1] * _NODE_BYTES
         + recorded["Persistent buffer data"][0]
+        + _more_tensors(recorded)
     )
     margin = _FIXED_BYTES + _PER_BUFFER_BYTES * recorded["Persistent buffer data"][1]
     if cmsis:
@@ -98,6 +100,13 @@ def tflm_arena(model: Path, kernels: str) -> Arena:
     )
     total = _aligned(structures + max(head + margin, planning))
     return Arena(total, head, recorded["total"][0], margin)
+
+
+def _more_tensors(recorded: dict[str, tuple[int, int]]) -> int:
+    """Bytes of the structures of inputs and outputs beyond the two that the margin covers."""
+    each, count = recorded.get("Persistent TfLiteTensor data", (0, 0))
+    more, _ = recorded.get("Persistent TfLiteTensor quantization data", (0, 0))
+    return (each + more) * max(count - 2, 0) // max(count, 1)
 
 
 def smallest_arena(model: Path) -> int:
@@ -187,11 +196,14 @@ def _buffers(graph: Graph, *, cmsis: bool) -> list[_Buffer]:
 def _cmsis_scratch(graph: Graph, op: Op) -> int:
     """Scratch bytes of CMSIS-NN's int8 kernel for a core with the DSP extension.
 
-    Source: arm_convolve_get_buffer_sizes_s8.c, arm_depthwise_conv_get_buffer_sizes_s8.c.
+    Source: arm_convolve_get_buffer_sizes_s8.c, arm_depthwise_conv_get_buffer_sizes_s8.c,
+    arm_avgpool_get_buffer_sizes_s8.c.
     """
+    tensors = graph.main.tensors
+    if op.name == "AVERAGE_POOL_2D":
+        return 4 * tensors[op.inputs[0]].shape[-1]
     if op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return 0
-    tensors = graph.main.tensors
     _, height, width, channels = tensors[op.inputs[1]].shape
     if op.name == "DEPTHWISE_CONV_2D":
         return 0 if height == width == 3 else 2 * height * width * channels
@@ -219,10 +231,11 @@ def _recorded(model: Path) -> dict[str, tuple[int, int]]:
         for match in re.finditer(r"'([^']+)' used (\d+) bytes.* for (\d+) ", text)
     }
     total = re.search(r"allocation total (\d+)", text)
+    head = re.search(r"allocation head (\d+)", text)
     wanted = ("TfLiteEvalTensor data", "NodeAndRegistration struct", "Persistent buffer data")
-    if total is None or any(kind not in found for kind in wanted):
+    if total is None or head is None or any(kind not in found for kind in wanted):
         raise EdgeqError(
             "This version of the tflite-micro package does not report its allocations as expected.",
             hint="pip install --upgrade --pre tflite-micro",
         )
-    return {**found, "total": (int(total[1]), 1)}
+    return {**found, "total": (int(total[1]), 1), "head": (int(head[1]), 1)}

@@ -185,9 +185,11 @@ def quantize(array: Array, tensor: Tensor, where: str = "") -> Array:
     limits = np.iinfo(numpy_dtype(tensor.dtype))
     with np.errstate(over="ignore"):  # what overflows saturates like everything beyond the range
         scaled = array.astype(np.float32) / np.float32(tensor.scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + tensor.zero_point
-    clipped: Array = np.clip(rounded, limits.min, limits.max).astype(numpy_dtype(tensor.dtype))
-    return clipped
+    # Beyond here as double, which holds the limits of 32 bits; of 64, the next number that fits.
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64)
+    most = min(limits.max, (1 << 63) - 1024)
+    clipped: Array = np.clip(rounded + tensor.zero_point, limits.min, most)
+    return clipped.astype(numpy_dtype(tensor.dtype))
 
 
 def dequantize(array: Array, tensor: Tensor) -> Array:

@@ -48,6 +48,9 @@ void eq_port_cycles_start(void)
 {
 #if defined(EQ_DWT)
     *demcr = *demcr | 1UL << 24;
+#if defined(__ARM_ARCH_7EM__)
+    dwt[0xFB0 / 4] = 0xC5ACCE55UL; /* the Cortex-M7 keeps the unit locked */
+#endif
     dwt[1] = 0;
     dwt[0] = dwt[0] | 1UL;
 #endif

@@ -244,6 +244,9 @@ int {{ name }}_selftest(void)
     memcpy({{ tensor.function }}(), input_{{ loop.index0 }}, sizeof input_{{ loop.index0 }});
 {% endfor %}
     run(true);
+{% if has_state %}
+    {{ name }}_reset();
+{% endif %}
     return watcher().failed();
 }
 

@@ -10,7 +10,9 @@ import subprocess
 import pytest
 
 from edgeq.boards.target import load_target
+from edgeq.errors import EdgeqError
 from edgeq.firmware.create import create_project
+from tests.oracle.build import OpSpec, SubgraphSpec, TensorSpec, build
 from tests.tools import need
 
 HEADERS = {
@@ -22,7 +24,8 @@ HEADERS = {
         "void uart_poll_out(const struct device *dev, unsigned char byte);\n"
         "int uart_poll_in(const struct device *dev, unsigned char *byte);\n",
         "zephyr/kernel.h": "#include <stdint.h>\n"
-        "void k_yield(void);\nuint32_t k_cycle_get_32(void);\n",
+        "void k_yield(void);\nuint32_t k_cycle_get_32(void);\n"
+        "int sys_clock_hw_cycles_per_sec(void);\n",
     },
     "esp-idf": {
         "driver/uart.h": "#include <stddef.h>\n#include <stdint.h>\n"
@@ -118,13 +121,44 @@ def test_every_source_compiles_without_a_warning(project, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
+def test_zephyr_counts_the_cores_cycles(models, tmp_path):
+    """Not those of Zephyr's timer: 32,768 a second on an nRF52, 16 million on an ESP32-C3."""
+    counted = {}
+    for board in ("nrf52840-dk", "esp32-c3-devkitm-1"):
+        folder = tmp_path / board
+        create_project([models / "ad01_int8.tflite"], folder, target=board, template="zephyr")
+        main = (folder / "app" / "src" / "main.c").read_text()
+        counted[board] = main.partition("#if !defined(CONFIG_CPU_CORTEX_M_HAS_DWT)")[2]
+        assert "src/cycles_dwt.c" in (folder / "app" / "CMakeLists.txt").read_text()
+        assert "DWT_CYCCNT;" in (folder / "app" / "src" / "cycles_dwt.c").read_text()
+    assert "sys_clock_hw_cycles_per_sec() < 32000000 ? 0" in counted["nrf52840-dk"]
+    assert "sys_clock_hw_cycles_per_sec() < 80000000 ? 0" in counted["esp32-c3-devkitm-1"]
+
+
+def test_mlperf_tiny_takes_bytes_out_of_bytes(tmp_path):
+    """Its firmware reads answers as int8: of floats it gave the bytes."""
+    tensors = [TensorSpec((1, 8), "int8", 0.1), TensorSpec((1, 8), "float32")]
+    (tmp_path / "ic.tflite").write_bytes(
+        build([SubgraphSpec(tensors, [OpSpec("DEQUANTIZE", [0], [1])], [0], [1])])
+    )
+    with pytest.raises(EdgeqError, match="one int8 output"):
+        create_project(
+            [tmp_path / "ic.tflite"],
+            tmp_path / "fw",
+            target="qemu-mps2-an386",
+            template="mlperf-tiny",
+        )
+
+
 def test_mlperf_tiny_answers_the_runner(models, tmp_path):
     import os
 
-    from tests.firmware.boards import build, on_pty, read_until
+    from tests.firmware.boards import build as build_image
+    from tests.firmware.boards import on_pty, read_until
 
     model = models / "kws_int8.tflite"
-    elf = build([model], tmp_path / "kws", "qemu-mps2-an386", name="kws", template="mlperf-tiny")
+    folder, board = tmp_path / "kws", "qemu-mps2-an386"
+    elf = build_image([model], folder, board, name="kws", template="mlperf-tiny")
     with on_pty(elf, "qemu-mps2-an386") as port:
         handle = os.open(port, os.O_RDWR | os.O_NOCTTY)
         import tty

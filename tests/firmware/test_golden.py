@@ -135,3 +135,35 @@ def test_what_runs_in_turns_or_keeps_a_state_passes(kind, tmp_path):
         unit.write_text(other)
     subprocess.run([*words, "-o", tmp_path / "program"], check=True)
     assert bool(subprocess.run([tmp_path / "program"], check=False).returncode) or least == 0
+
+
+AGAIN = """
+#include <string.h>
+#include "net.h"
+static int8_t first[NET_OUTPUT_BYTES];
+int main(void)
+{
+    memset(net_input(), 50, NET_INPUT_BYTES);
+    net_invoke();
+    memcpy(first, net_output(), sizeof(first));
+    if (net_selftest() != 0) {
+        return 1;
+    }
+    memset(net_input(), 50, NET_INPUT_BYTES);
+    net_invoke();
+    return 2 * (memcmp(first, net_output(), sizeof(first)) != 0);
+}
+"""
+
+
+def test_a_self_test_leaves_no_state_behind(tmp_path):
+    """Firmware runs it at the start: the first answers were those to the known input, too."""
+    need(shutil.which("gcc"), "gcc")
+    (tmp_path / "net.tflite").write_bytes(made("SVDF int8"))
+    compile_model(tmp_path / "net.tflite", tmp_path / "c", name="net", golden=True)
+    (tmp_path / "main.c").write_text(AGAIN)
+    units = sorted((tmp_path / "c").glob("*.c"))
+    words = ["gcc", "-O1", "-I", tmp_path / "c", tmp_path / "main.c", *units, "-lm"]
+    subprocess.run([*words, "-o", tmp_path / "program"], check=True)
+    assert subprocess.run([tmp_path / "program"], check=False).returncode == 0
+    assert " * The next call is the first again. */" in (tmp_path / "c" / "net.h").read_text()

@@ -14,7 +14,7 @@ import edgeq
 from edgeq.errors import EdgeqError
 from edgeq.firmware.create import create_project
 from edgeq.firmware.tflm import _kinds
-from edgeq.firmware.tflm_arena import KERNELS, tflm_arena
+from edgeq.firmware.tflm_arena import KERNELS, _more_tensors, tflm_arena
 from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 from tests.conftest import MLPERF_TINY
@@ -29,6 +29,24 @@ def test_arena_is_enough_and_not_much_more(name, kernels, models, shared):
     used = figures[f"cortex-m4/{kernels}"][f"{name}_int8"]["arena_bytes"]
     found = tflm_arena(models / f"{name}_int8.tflite", kernels).bytes
     assert used <= found <= max(used * 1.05, used + 512)
+
+
+@pytest.mark.parametrize(
+    ("generator", "head"), [("TRANSPOSE_CONV int8", 3456), ("graph of subgraphs", 352)]
+)
+def test_arena_has_room_for_scratch_and_for_branches(generator, head, tmp_path):
+    """Beside the tensors of the main graph: the board stopped, its arena was too small."""
+    path = tmp_path / "m.tflite"
+    path.write_bytes(generators()[generator](np.random.default_rng((5, 8)), 9).model)
+    assert [tflm_arena(path, kernels).activation_bytes for kernels in KERNELS] == [head, head]
+
+
+def test_arena_has_room_for_the_structures_of_many_inputs():
+    recorded = {
+        "Persistent TfLiteTensor data": (640, 10),
+        "Persistent TfLiteTensor quantization data": (320, 20),
+    }
+    assert _more_tensors(recorded) == 8 * 96
 
 
 def test_the_resolver_has_exactly_the_models_ops(models, tmp_path):

@@ -47,6 +47,18 @@ def test_floats_are_quantized_as_tflite_does():
     assert quantize(values, tensor()).tolist() == [-2, -4, -1, -3, 127, -128]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "least", "most"),
+    [("int32", -(2**31), 2**31 - 1), ("int64", -(2**63), 2**63 - 1024), ("uint32", 0, 2**32 - 1)],
+)
+def test_wide_integers_saturate_on_their_own_side(dtype, least, most):
+    """As NAME_input_from_real() does: a float32 limit of 2**31 became the least int32."""
+    values = np.array([2.2e9, 9.3e18, 3e38, -3e38, 2147483520.0], np.float32)
+    wide = tensor(dtype=dtype, scale=1.0, zero_point=7)
+    first = min(most, 2_200_000_007)
+    assert quantize(values, wide).tolist() == [first, most, most, least, 2_147_483_527]
+
+
 def test_dequantize_gives_back_the_nearest_real():
     values = np.linspace(-60, 60, 500).astype(np.float32)
     assert np.abs(dequantize(quantize(values, tensor()), tensor()) - values).max() <= 0.25

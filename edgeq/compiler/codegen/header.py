@@ -114,9 +114,11 @@ def header_text(
         lines += [
             "",
             "/* Run a known input and compare every op with the bytes computed when this file was",
-            " * made: 0 when all is well, else the number of the first op that differs, from 1. */",
-            f"int {name}_selftest({of_state});",
+            " * made: 0 when all is well, else the number of the first op that differs, from 1.",
         ]
+        lines[-1] += "" if program.has_state else " */"
+        lines += [" * The next call is the first again. */"] * program.has_state
+        lines.append(f"int {name}_selftest({of_state});")
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
     return "\n".join(lines) + "\n"
 

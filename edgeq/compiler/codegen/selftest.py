@@ -87,7 +87,7 @@ def selftest_lines(
     for position, values in golden.near.items():
         lines += _nearly(f"{name}_golden_output_{position}", values, len(program.steps), ordinal(
             f"{name}_output", position) + f"({memory.argument})")  # fmt: skip
-    again = [f"    {name}_reset({memory.argument});"] if stream is not None else []
+    again = [f"    {name}_reset({memory.argument});"] if program.has_state else []
     return [*lines, *again, "    return 0;", "}"]
 
 

@@ -91,7 +91,7 @@ static EQ_NAKED EQ_UNUSED void eq_depthwise_fill_lines_dsp(const int8_t *input
                      ".rept 8\n\t"
                      "ldrsb.w r2, [r0]\n\t"
                      "add r0, r3\n\t"
-                     "strh.w r2, [r1], #2\n\t"
+                     "strh r2, [r1], #2\n\t" /* of 4 bytes, as all that write back */
                      ".endr\n\t"
                      "subs r9, #1\n\t"
                      "bne 2b\n\t"

@@ -138,6 +138,17 @@ def test_every_op_compiles_without_a_warning(name, models, tmp_path):
     assert not report, report[:4000]
 
 
+def test_assembly_of_a_build_without_optimization(shared, tmp_path):
+    """Where no compiler knows how long lines are, clang took no "strh.w" that writes back."""
+    need(shutil.which("clang"), "clang")
+    model = shared / "models" / "mlperf_tiny" / "kws_int8.tflite"
+    for path, text in generate(model, name="kws", target="cortex-m4").files.items():
+        (tmp_path / path).write_text(text)
+    command = [*complete_command("clang cortex-m4", tmp_path), "-std=c99", "-O0", "-c"]
+    report = _compile([*command, "-o", str(tmp_path / "kws.o")], [str(tmp_path / "kws.c")])
+    assert not report, report[:4000]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", Memory)
 @pytest.mark.parametrize(
