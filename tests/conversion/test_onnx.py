@@ -203,6 +203,16 @@ def test_an_open_batch_is_one_sample():
     assert imported(proto).model.inputs[0].shape == (1, 4, 6, 5)
 
 
+def test_the_batch_is_the_axis_that_says_so():
+    """Recurrent layers take the steps first: these are not one because their number is open."""
+    proto = op("Relu", x=(1, 1, 3))
+    for axis, name in enumerate(("steps", "batch_size")):
+        proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    assert "open axes: (steps, 1, 3)" in refusal(proto)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 5
+    assert imported(proto).model.inputs[0].shape == (1, 5, 3)
+
+
 def external(tmp_path, location, **more):
     """A model whose weights are said to lie in a file."""
     proto = op("Conv", more=[weights(6, 4, 3, 3)])

@@ -19,6 +19,14 @@ def _onnx():
     need(onnx is not None, "the package onnx: pip install 'edgeq[onnx]'")
 
 
+@pytest.mark.parametrize("size", [9, 10])
+@pytest.mark.parametrize("pads", [(2, 2, 2, 2), (1, 1, 2, 2), (0, 2, 2, 0)])
+def test_strides_of_convolutions_with_dilation_keep_their_padding(size, pads):
+    kernel = weights(3, 2, 3, 3)
+    spread = {"strides": [2, 2], "dilations": [2, 2], "pads": pads}
+    compare(op("Conv", x=(1, 2, size, size), more=[kernel], **spread))
+
+
 PLACES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
 NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 

@@ -35,6 +35,9 @@ _BODY = "__lambda__"
 _CODE = frozenset({"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 # Packages whose layers Keras itself loads; and parts of it that no layer lies in.
 _PACKAGES = frozenset({"builtins", "keras", "keras_cv", "keras_hub", "keras_nlp"})
+# Where Keras 2 had the class of functional models, which Keras 3 has elsewhere.
+_FORMER = frozenset(("Functional", f"{package}.engine.functional")
+                    for package in ("keras", "keras.src", "tf_keras.src"))  # fmt: skip
 _NO_LAYERS = frozenset(
     {"callbacks", "config", "datasets", "distribution", "export", "saving", "tree", "utils"}
 )
@@ -187,6 +190,8 @@ def _foreign(config: Any) -> Iterator[str]:
             if name == "function" and isinstance(each.get("config"), str):
                 name = each["config"]
             if not isinstance(name, str) or _registered(name, each.get("registered_name")):
+                continue
+            if (name, module) in _FORMER:
                 continue
             if "." in name or (module is not None and not _is_kerases(str(module))):
                 yield visible_line(f"{module}.{name}" if module else name)[:80]

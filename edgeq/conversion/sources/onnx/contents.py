@@ -315,9 +315,11 @@ class _Reader:
             if not proto.type.HasField("tensor_type") or not kind.HasField("shape"):
                 raise EdgeqError(f"Input '{name}' is no tensor of a known shape.", self._source)
             shape, is_open = [], []
+            named = [bool(_BATCH.search(dim.dim_param)) for dim in kind.shape.dim]
             for axis, dim in enumerate(kind.shape.dim):
                 fixed = dim.dim_value > 0
-                batch = not fixed and (axis == 0 or bool(_BATCH.search(dim.dim_param)))
+                # The first axis may be of steps, where another one says that it is the batch.
+                batch = not fixed and axis == (named.index(True) if any(named) else 0)
                 shape.append(dim.dim_value if fixed else 1)
                 is_open.append("" if fixed or batch else visible_line(dim.dim_param) or "?")
             if any(is_open):

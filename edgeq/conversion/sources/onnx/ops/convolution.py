@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,13 @@ def conv(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     if groups < 1 or kernel.shape[1] * groups != value.shape[1] or kernel.shape[0] % groups:
         raise net.refuse(node, f"{groups} groups do not fit {value.shape[1]} channels")
     order = channels_last(value.rank)
-    padding, tensor = _padded(net, window, net.stored(value, order))
     both = max(window.strides) > 1 and max(window.dilations) > 1
+    # Keras has no such layer: every place is computed, and the strides are taken of them.
+    made = replace(window, strides=(1,) * window.rank, counts=window.places) if both else window
+    padding, tensor = _padded(net, made, net.stored(value, order))
     options: dict[str, Any] = {
         "kernel_size": window.sizes,
-        "strides": (1,) * window.rank if both else window.strides,
+        "strides": made.strides,
         "dilation_rate": window.dilations,
         "padding": padding,
         "use_bias": bias is not None,
