@@ -56,12 +56,11 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
         digest.update(len(raw).to_bytes(8, "little") + raw)
     root = cache_dir() / shelf
     place = root / digest.hexdigest()[:32]
-    if place.is_dir():
-        if _is_whole(place):
-            with contextlib.suppress(OSError):  # a cache that can only be read is of use, too
-                os.utime(place)
-            return place
-        shutil.rmtree(place, ignore_errors=True)
+    if _is_whole(place):
+        with contextlib.suppress(OSError):  # a cache that can only be read is of use, too
+            os.utime(place)
+        return place
+    _take_away(place)
     try:
         root.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=root, prefix="new-"))
@@ -75,13 +74,29 @@ def cached(ingredients: Iterable[str], build: Callable[[Path], None], shelf: str
         with named_when_full(root, _ELSEWHERE):
             build(work)
             (work / _DIGESTS).write_text("\n".join(_digests(work)))
-        with contextlib.suppress(OSError):  # another process was faster: use its result
+        try:
             work.rename(place)
+        except OSError as error:
+            if not _is_whole(place):  # else another process was faster: use its result
+                raise EdgeqError(
+                    f"What is damaged in the cache cannot be replaced: {error.strerror}.",
+                    str(place),
+                    _ELSEWHERE,
+                ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if _is_time(root):
         _prune(root, keep=place)
     return place
+
+
+def _take_away(place: Path) -> None:
+    """Remove what is no whole folder, whatever it is, if that can be."""
+    with contextlib.suppress(OSError):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
 
 
 def _is_time(root: Path) -> bool:

@@ -1,6 +1,7 @@
 """The cache of built things: damaged, shared, full, read-only."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -46,6 +47,31 @@ def test_what_was_damaged_is_built_again(damage):
     assert build.times == 2
     assert file.read_bytes() == b"abc"
     assert len(list(place.iterdir())) == 3
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "link to nothing", "folder in it"])
+def test_what_stands_in_the_place_of_a_folder_makes_way(tmp_path, kind):
+    place = cached(["x"], build)
+    shutil.rmtree(place)
+    (other := tmp_path / "other").mkdir()
+    (other / "mine.bin").touch()
+    if kind == "file":
+        place.touch()
+    elif kind == "folder in it":
+        (place / "a.bin").mkdir(parents=True)
+    else:
+        place.symlink_to(other if kind == "link" else tmp_path / "nothing")
+    assert cached(["x"], build) == place
+    assert (place / "a.bin").read_bytes() == b"abc"
+    assert (other / "mine.bin").exists()
+
+
+def test_what_cannot_be_replaced_is_never_taken(cache, monkeypatch):
+    place = cached(["x"], build)
+    (place / "a.bin").write_bytes(b"ab")
+    monkeypatch.setattr(shutil, "rmtree", lambda *given, **how: None)
+    with pytest.raises(EdgeqError, match="damaged in the cache cannot be replaced"):
+        cached(["x"], build)
 
 
 @pytest.mark.parametrize("on", ["c", "sim:cortex-m4"])
