@@ -274,8 +274,10 @@ def _names(given: tuple[str, ...], models: tuple[str, ...]) -> tuple[str | None,
         raise UsageError(
             "--name was given twice.", hint="one for the project, --name NAME=MODEL for each model"
         )
-    pairs = (text.partition("=") for text in given if "=" in text)
+    pairs = [text.partition("=") for text in given if "=" in text]
     by_model = {model: name for name, _, model in pairs}
+    if len(by_model) < len(pairs):
+        raise UsageError("--name was given twice for a model.", hint="a name for each model")
     if unknown := sorted(set(by_model) - set(models)):
         raise UsageError(
             f"There is no model '{unknown[0]}' to be named.", hint=f"models: {', '.join(models)}"

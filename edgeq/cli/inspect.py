@@ -26,6 +26,7 @@ from edgeq.cli.shared.common import (
     refuse_budgets,
     takes_only,
     tflm_kernels_option,
+    was_given,
 )
 from edgeq.cli.shared.tables import result_console, short_name, show_table
 from edgeq.compiler.options import CompileOptions
@@ -105,7 +106,7 @@ def inspect(
         takes_only("--float", "model", "as_float", "trust", *taken)
         show_float_graph(model, trust=trust, as_json=as_json)
         return
-    _refuse(options, runtime)
+    _refuse(options, target, runtime)
     found = inspect_model(model, trust=trust, target=target or PORTABLE, options=options)
     warnings, fitting = None, None
     with as_tflite(model, trust=trust) if check_runtime or target else nullcontext(model) as path:
@@ -141,12 +142,20 @@ def inspect(
     _show_problems(found, console)
 
 
-def _refuse(options: CompileOptions, runtime: str) -> None:
+def _refuse(options: CompileOptions, target: str | None, runtime: str) -> None:
     """Refuse what would have no effect.
 
     Raises:
         UsageError: It is so.
     """
+    for name in ("golden", "runtime", "tflm_kernels"):
+        if target is None and was_given(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is of a board's program.", hint="--target nucleo-f446re")
+    if runtime == "tflm" and was_given("golden"):
+        raise UsageError("--golden and --no-golden are for generated C.", hint="leave it out")
+    if runtime != "tflm" and was_given("tflm_kernels"):
+        raise UsageError("--tflm-kernels is for --runtime tflm.", hint="leave it out")
     if options.isa or options.dispatch:
         raise UsageError(
             "inspect looks at the usual form of a target's program.",

@@ -19,7 +19,7 @@ from edgeq.cli.shared.interrupt import (
     command_is_over,
     was_interrupted,
 )
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.terminal import say
 from edgeq.support.text import visible_line
 
@@ -63,6 +63,16 @@ _REFUSED = frozenset(
 class LazyGroup(click.Group):
     """A command group that imports a command's module when it is called, not before."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, after what holds nothing was refused.
+
+        Raises:
+            UsageError: A text is empty, such as "$BOARD" of a script that never set it.
+        """
+        if not ctx.resilient_parsing:  # a shell that completes a line
+            _refuse_empty(args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Every command whose module is there, in the order of the table."""
         return [name for name, (module, _, _) in COMMANDS.items() if _exists(module)]
@@ -88,6 +98,16 @@ class LazyGroup(click.Group):
             return
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _refuse_empty(args: list[str]) -> None:
+    for before, text in zip(["", *args], args, strict=False):
+        option, equals, value = text.partition("=")
+        empty = option if equals and not value and option.startswith("--") else ""
+        if not text:
+            empty = before if before.startswith("-") else "an argument"
+        if empty:
+            raise UsageError(f"{empty.lstrip('-')} is empty.", hint="leave it out")
 
 
 def _exists(module: str) -> bool:

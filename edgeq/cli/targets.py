@@ -15,6 +15,7 @@ from edgeq.cli.shared.common import (
     takes_only,
 )
 from edgeq.compiler.options import CompileOptions
+from edgeq.errors import UsageError
 from edgeq.report.units import capacity, clock
 from edgeq.support.terminal import say
 
@@ -46,9 +47,10 @@ def targets(
     against what the model's program takes where there is none.
     """
     if fits is not None:
-        chosen = [load_target(name)] if name else all_targets()
-        chosen = [target for target in chosen if kind in (None, target.kind)]
-        _print_fits(fits, chosen, options, runtime, as_json=as_json)
+        refuse_budgets(options, runtime)
+        of_c = ("optimize", "ram", "flash", "cycles", "accept_stand_in") * (runtime == "c")
+        takes_only(f"--fits ({runtime})", "name", "kind", "fits", "runtime", *of_c, "as_json")
+        _print_fits(fits, _boards(name, kind), options, runtime, as_json=as_json)
         return
     takes_only("a list", "name", "kind", "as_json", hint="--fits MODEL asks which hold a model")
     if name is not None:
@@ -64,6 +66,22 @@ def targets(
         print_json({"targets": [as_dict(target) for target in chosen]})
     else:
         _print_table(chosen)
+
+
+def _boards(name: str | None, kind: str | None) -> list[Target]:
+    """The boards that a model is held against.
+
+    Raises:
+        UsageError: There is none.
+    """
+    named = [load_target(name)] if name else all_targets()
+    chosen = [each for each in named if kind in (None, each.kind) and each.kind != "host"]
+    if not chosen:
+        raise UsageError(
+            "There is no board among them; on hosts memory is no question.",
+            hint="another NAME or --kind",
+        )
+    return chosen
 
 
 def as_dict(target: Target) -> dict[str, Any]:
@@ -117,10 +135,9 @@ def _print_fits(
     from edgeq.analysis.models import as_tflite
     from edgeq.report.account import figure_text, margins
 
-    refuse_budgets(options, runtime)
     with as_tflite(model) as path:
         if runtime == "tflm":
-            found = [fit_tflm(path, target) for target in chosen if target.kind != "host"]
+            found = [fit_tflm(path, target) for target in chosen]
         else:
             found = fits_of(path, chosen, options)
     if as_json:

@@ -18,10 +18,11 @@ from edgeq.cli.shared.common import (
     print_json,
     runtime_option,
     runtimes_of,
+    was_given,
 )
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.registry import address_of, on_runtime
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.model.arrays import read_arrays
 from edgeq.support.terminal import say
 
@@ -69,6 +70,8 @@ def verify(
     Besides the random inputs, the all-minimum and the all-maximum input are tried. Where bytes
     differ, the largest difference and the first op that differs are shown; the exit code is 3.
     """
+    if source is not None and (was_given("count") or was_given("seed")):
+        raise UsageError("-n and --seed are of random inputs; -i gives others.", hint="one of them")
     how: dict[str, Any] = {
         "against": against,
         "n": count,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgeq.data.options import READING_KEYS, RESIZES, reading_options
+from edgeq.errors import UsageError
 
 
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +42,8 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         reading = reading_options({name: kwargs.pop(name) for name in READING_KEYS})
+        if reading.classes and kwargs.get("labels") is not None:
+            raise UsageError("--labels and --classes both name the classes.", hint="leave one out")
         return command(*args, reading=reading, **kwargs)
 
     return wrapper
