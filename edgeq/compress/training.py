@@ -13,6 +13,7 @@ from edgeq.compress.objective import choose_objective, keras_outputs
 from edgeq.conversion.layer_kinds import kind_of
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.data import DatasetOptions, Expected, InputSpec, Understood, open_dataset
+from edgeq.data.labels import label_array
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.metrics.base import Score
 from edgeq.metrics.outputs import Outputs
@@ -135,7 +136,7 @@ def load_data(
     if len(samples) < least:
         raise EdgeqError("One sample is too few to train on.", dataset.source.where)
     x = [np.stack([sample.inputs[i] for sample in samples]) for i in range(len(specs))]
-    y = np.asarray([sample.label for sample in samples]) if labelled else None
+    y = label_array([sample.label for sample in samples]) if labelled else None
     return Labelled(x, y, dataset.understood)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.data.base import Expected, Labels, Request, Source
 from edgeq.errors import EdgeqError
+from edgeq.support.array import Array
 from edgeq.support.text import twice_named, visible_line
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -253,6 +254,18 @@ def _sorted(names: Sequence[str], request: Request, *, folders: bool) -> tuple[s
             f"({listed(as_text_sorted)}): --classes settles it"
         )
     return ordered
+
+
+def label_array(labels: Sequence[Any]) -> Array:
+    """The labels of samples, stacked.
+
+    Raises:
+        EdgeqError: They have different shapes.
+    """
+    shapes = {np.shape(label) for label in labels}
+    if len(shapes) > 1:
+        raise EdgeqError(f"the labels have different shapes: {listed(sorted(map(str, shapes)))}.")
+    return np.asarray(labels)
 
 
 def as_shown(name: object) -> str:

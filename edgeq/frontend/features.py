@@ -16,6 +16,7 @@ from edgeq.data import DatasetOptions, InputSpec, Understood, open_dataset
 from edgeq.data.arrays import has_labels
 from edgeq.data.audio import AUDIO_SUFFIXES
 from edgeq.data.folders import class_folders, files_below
+from edgeq.data.labels import label_array
 from edgeq.data.open import as_array
 from edgeq.data.resampling import resampled_frames
 from edgeq.data.wav import read_header
@@ -194,7 +195,7 @@ def features(
             extract.front.name,
             extract.precision,
             np.stack(x),
-            np.asarray(y) if labelled else None,
+            label_array(y) if labelled else None,
             dataset.classes,
             dataset.understood,
             silent_bands(extract.front),

@@ -14,6 +14,7 @@ from edgeq.boards.runtimes.check import check_newest, lacking_in_litert
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.hearing import Hearing
 from edgeq.data import DatasetOptions, open_dataset
+from edgeq.data.labels import label_array
 from edgeq.model.model_file import parse_graph
 from edgeq.workflow.streams import FloatModels
 
@@ -76,4 +77,4 @@ def _features(front: Hearing, data: Any, options: DatasetOptions) -> tuple[Any, 
         y.append(sample.label)
     rate = front.spec.rate_hz if options.sample_rate is None else options.sample_rate
     known = replace(options, classes=options.classes or dataset.classes, sample_rate=rate)
-    return (np.stack(x), np.asarray(y)), known
+    return (np.stack(x), label_array(y)), known

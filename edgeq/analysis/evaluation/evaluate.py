@@ -18,6 +18,7 @@ from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood
+from edgeq.data.labels import label_array
 from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
 from edgeq.frontend.silent import silent_bands_of
@@ -338,7 +339,7 @@ def predict(
     check_finite(found, [tensor.name for tensor in output_tensors(graph.main)])
     return Samples(
         found,
-        _label_array(labels),
+        label_array(labels),
         np.concatenate(inputs) if inputs else np.empty(0),
         kind,
         class_count(graph),
@@ -348,10 +349,3 @@ def predict(
 def _chunks(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
     while chunk := list(islice(samples, _CHUNK)):
         yield chunk
-
-
-def _label_array(labels: list[Any]) -> Array:
-    shapes = {np.shape(label) for label in labels}
-    if len(shapes) > 1:
-        raise EdgeqError(f"the labels have different shapes: {sorted(shapes)}.")
-    return np.asarray(labels)

@@ -18,6 +18,7 @@ from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.conversion.float_model import FloatModel, float_model
 from edgeq.conversion.sources.formats import is_keras_file
 from edgeq.data import Dataset, DatasetOptions, data_warnings, open_dataset
+from edgeq.data.labels import label_array
 from edgeq.devices.registry import address_of, open_device
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import EdgeqError, UsageError
@@ -129,7 +130,7 @@ def _arrays(dataset: Dataset) -> tuple[list[Array], Array]:
     samples = list(dataset)
     arrays = [np.stack([s.inputs[i] for s in samples]) for i in range(len(dataset.inputs))]
     labelled = dataset.labels is not None
-    return arrays, np.asarray([sample.label for sample in samples]) if labelled else np.empty(0)
+    return arrays, label_array([sample.label for sample in samples]) if labelled else np.empty(0)
 
 
 def _own_labels(source: FloatModel, samples: list[Array], options: DatasetOptions | None) -> Array:

@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgeq.compress.pruning import prune
+from edgeq.compress.task import Task
 from edgeq.data import DatasetOptions
 from edgeq.devices import inventory
 from edgeq.errors import EdgeqError, UsageError
@@ -518,3 +520,17 @@ def test_a_lost_worker_loses_nothing(net, tmp_path):
     assert killed
     assert len(found.trials) == 8
     assert not any("worker" in trial.error for trial in found.trials)
+
+
+def test_labels_of_different_shapes(net, tmp_path):
+    model, data = net
+    (tmp_path / "mine.py").write_text("def most(outputs, labels): return float(outputs.max())\n")
+
+    def uneven():
+        yield from ((sample, np.ones(2 + at % 2)) for at, sample in enumerate(np.load(data)["x"]))
+
+    how = {"data": data, "output": tmp_path / "t", "metric": f"{tmp_path / 'mine.py'}:most"}
+    with pytest.raises(EdgeqError, match=r"labels have different shapes: \(2,\), \(3,\)"):
+        tune(model, eval_data=uneven, limit=20, **how)
+    with pytest.raises(EdgeqError, match="labels have different shapes"):
+        prune(model, Task(uneven))
