@@ -17,6 +17,7 @@ from edgeq.conversion.tensorflow import quiet
 COMPARISONS = frozenset(
     {"GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"}
 )  # fmt: skip
+EQUALITY = frozenset({"EQUAL", "NOT_EQUAL"})
 CHOICES = frozenset({"SELECT", "SELECT_V2", "LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT"})
 _POINTWISE = COMPARISONS | CHOICES | {
     "ABS", "ADD", "CAST", "CEIL", "COS", "DIV", "ELU", "EXP", "FLOOR", "FLOOR_DIV", "FLOOR_MOD",

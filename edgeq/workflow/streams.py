@@ -19,12 +19,15 @@ from edgeq.conversion.spectra.refusal import refuse_spectrum
 from edgeq.conversion.spectra.split import split_spectrum
 from edgeq.conversion.streaming.form import StreamForm
 from edgeq.data import DatasetOptions, open_dataset
-from edgeq.errors import MissingDependency, UsageError
+from edgeq.errors import LimitError, MissingDependency, UsageError
 from edgeq.workflow.front_ends import SplitFrontEnd, hearing_of, split_model
 from edgeq.workflow.quality import QualityCheck
 
 # What float32 makes of the order in which sums are taken, and recurrent layers of long ago.
 _SAME_DB = 60.0
+# Below this, where nothing tells the frames around a window from those in it, it is no rounding.
+_OTHER_DB = 40.0
+_NOTHING = 1e-5
 _NAMED = 4
 
 
@@ -54,6 +57,22 @@ class Streamed:
         outputs = () if self.quality is None else self.quality.outputs
         found = [o.signal_to_noise_db for o in outputs if o.signal_to_noise_db is not None]
         return min(found, default=_SAME_DB) < _SAME_DB
+
+    @property
+    def unexplained(self) -> float | None:
+        """The signal-to-noise ratio of answers that no layer pads or remembers for, but differ.
+
+        None where they do not, or were not looked at.
+        """
+        if self.quality is None or self.form.padded or self.form.carried:
+            return None
+        ratios = [
+            output.signal_to_noise_db
+            for output in self.quality.outputs
+            if output.signal_to_noise_db is not None and output.max_difference > _NOTHING
+        ]
+        least = min(ratios, default=_OTHER_DB)
+        return least if least < _OTHER_DB else None
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -232,7 +251,12 @@ def _models(
 def streamed(
     check: QualityCheck, windows: FloatModel, steps: FloatModel, scheme: Scheme
 ) -> tuple[Streamed | None, tuple[str, ...]]:
-    """How a model streams, and what the user should know of it, in sentences."""
+    """How a model streams, and what the user should know of it, in sentences.
+
+    Raises:
+        LimitError: It answers otherwise than windows do for no reason that is known, and that is
+            not accepted.
+    """
     form = steps.stream
     if form is None:
         return None, ()
@@ -241,6 +265,10 @@ def streamed(
     except MissingDependency:
         found = Streamed(form, None)
     words = []
+    if (ratio := found.unexplained) is not None:
+        words.append(_UNEXPLAINED.format(ratio))
+        if not check.accept_loss:
+            raise LimitError(words[0], windows.source, _OF_STREAM)
     if form.delay:
         words.append(
             f"Answers come {form.delay} frames after the end of their window: padding makes layers "
@@ -262,6 +290,16 @@ def streamed(
             "window from zeros, and a stream where the step before has ended."
         )
     return found, tuple(words)
+
+
+_UNEXPLAINED = (
+    "In float the stream does not answer as windows do (signal-to-noise ratio {:.1f} dB), though "
+    "no layer pads over time or remembers more than a window."
+)
+_OF_STREAM = (
+    "this is a fault of the conversion, not of your model: report it with the model, and convert "
+    "the model of windows without --stream; --accept-loss writes the stream all the same"
+)
 
 
 def _named(layers: tuple[str, ...]) -> str:

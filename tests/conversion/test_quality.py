@@ -11,6 +11,8 @@ from edgeq.conversion.proof.agreement import NO_SIGNAL_DB, Closeness
 from edgeq.errors import LimitError
 from tests.conversion import nets
 
+keras = pytest.importorskip("keras")
+
 
 def snr(wanted, found):
     return 10 * np.log10((wanted**2).sum() / ((wanted - found) ** 2).sum())
@@ -228,3 +230,14 @@ def test_answers_that_are_no_numbers_are_not_close_to_anything(side, value):
     with np.errstate(invalid="ignore"):
         found.add(*pair)
     assert found.decibels == NO_SIGNAL_DB
+
+
+def test_how_far_down_a_masked_class_is_does_not_count():
+    scores, taken = keras.Input((4,), name="scores"), keras.Input((4,), dtype="bool", name="taken")
+    masked = keras.ops.where(taken, keras.layers.Dense(4)(scores), -1e9)
+    model = keras.Model([scores, taken], keras.ops.softmax(masked))
+    random = np.random.default_rng(0)
+    values, mask = random.normal(0, 1, (40, 4)).astype(np.float32), random.random((40, 4)) > 0.4
+    found = edgeq.convert(model, data={"scores": values, "taken": mask})
+    assert found.quality.verdict == "good"
+    assert found.quality.outputs[0].logits_db > 20

@@ -5,6 +5,7 @@ import pytest
 
 import edgeq
 from edgeq.conversion.float_model import float_model
+from edgeq.conversion.network import Network
 from edgeq.errors import EdgeqError
 from edgeq.model.model_file import parse_graph
 from tests.conversion.nets import run
@@ -235,3 +236,36 @@ def test_a_float_tflite_whose_states_are_reset_converts_as_its_model_does(tmp_pa
     data = samples(model)
     wanted = edgeq.convert(model, data=data).data
     assert np.array_equal(run(edgeq.convert(file, data=data).data, [data]), run(wanted, [data]))
+
+
+def beyond(file, change):
+    """A file of an LSTM with something that Keras has not, and what LiteRT makes of it."""
+    keras.utils.set_random_seed(0)
+    model = sequential((6, 4), layers.LSTM(4, return_sequences=True), scale=1)
+    network = Network.unpack(float_model(model).data, "net")
+    (op,) = (op for op in network.ops if "LSTM" in network.kind(op))
+    places = list(op.inputs)
+    change(op.builtinOptions, places, network.add_constant("extra", np.full(4, 2, np.float32)))
+    op.inputs = places
+    file.write_bytes(network.pack())
+    data = samples(model)
+    return data, run(file.read_bytes(), [data])[0]
+
+
+BEYOND = {
+    "gates left out": lambda _, places, __: [places.__setitem__(k, -1) for k in (1, 5, 12)],
+    "peepholes": lambda _, places, extra: places.__setitem__(slice(9, 12), [extra] * 3),
+    "a limit of its cell": lambda options, *_: setattr(options, "cellClip", 0.3),
+    "another activation than tanh": lambda options, *_: setattr(
+        options, "fusedActivationFunction", 1
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BEYOND)
+def test_what_an_lstm_of_another_converter_has_is_kept_or_refused(what, tmp_path):
+    data, wanted = beyond(tmp_path / "net.tflite", BEYOND[what])
+    kept = edgeq.convert(tmp_path / "net.tflite", scheme="dynamic").data
+    close(run(kept, [data])[0], wanted)
+    with pytest.raises(EdgeqError, match=f"The LSTM has {what}"):
+        edgeq.convert(tmp_path / "net.tflite", data=data)

@@ -93,3 +93,19 @@ def test_pictures_of_uint8_beside_floats(io):
     given = [pictures if io is None else pictures.astype(np.float32), features]
     noise = run(made.data, given)[0].reshape(wanted.shape) - wanted
     assert 10 * np.log10((wanted**2).sum() / (noise**2).sum()) > 30
+
+
+@pytest.mark.parametrize(
+    ("scheme", "compare", "bound", "most"),
+    [
+        ("int8", ops.equal, 3.0, 6.0),  # in the middle between two steps
+        ("int16x8", ops.greater, 1.0, 32.767),  # on a step, but for the scale's own rounding
+    ],
+)
+def test_values_that_are_what_they_are_compared_with(scheme, compare, bound, most):
+    source = keras.Input((4,))
+    model = keras.Model(source, ops.where(compare(source, bound), source + 1.0, 0.0))
+    x = np.tile(np.float32([0, bound, most / 2, most]), (8, 1))
+    made = edgeq.convert(model, data=x, scheme=scheme, quality_check=False)
+    with np.errstate(divide="ignore"):
+        assert decibels(model, made, x) > 35

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.conversion.flatbuffer import indices
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.loops import Loop, take_apart
 from edgeq.conversion.network import Network, Range
@@ -21,13 +22,16 @@ from edgeq.conversion.passes.recurrent.lstm import (
     HIDDEN,
     INPUT_WEIGHTS,
     RECURRENT_WEIGHTS,
+    beyond_an_lstm,
 )
 from edgeq.conversion.passes.recurrent.lstm_steps import step_names
 from edgeq.conversion.tensorflow import quiet
+from edgeq.errors import EdgeqError
 from edgeq.model.graph import Graph, Op
 
 Array = NDArray[Any]
 Read = Callable[[int], Array]
+_LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 
 
 class Inside:
@@ -36,10 +40,11 @@ class Inside:
     def __init__(self, model: FloatModel) -> None:
         main = model.graph.main
         written = {i for op in main.ops for i in op.outputs}
-        network = model.network() if any(op.name == "WHILE" for op in main.ops) else None
+        network = model.network() if any(op.name in ("WHILE", _LSTM) for op in main.ops) else None
         self._layers: list[_Lstm | _Steps] = []
         for op in main.ops:
-            if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            if op.name == _LSTM and network is not None:
+                _require_plain(network, op.index)
                 self._layers.append(
                     _Lstm(model.graph, op, carries=op.inputs[HIDDEN] not in written)
                 )
@@ -64,6 +69,16 @@ class Inside:
         for layer in self._layers:
             found.update(layer.ranges(read))
         return found
+
+
+def _require_plain(network: Network, number: int) -> None:
+    if more := beyond_an_lstm(network, network.ops[number]):
+        (result,) = indices(network.ops[number].outputs)
+        raise EdgeqError(
+            f"The LSTM has {more}, which edgeq does not quantize.",
+            f'{network.source}, layer "{network.name(result)}"',
+            "--scheme dynamic or float16, which leave it in float",
+        )
 
 
 class _Lstm:

@@ -15,9 +15,15 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import TENSOR_CODES, indices
 from edgeq.conversion.network import LIMITS, Network, Scale
-from edgeq.conversion.pointwise import COMPARISONS
+from edgeq.conversion.pointwise import COMPARISONS, EQUALITY
 
-_EQUALITY = frozenset({"EQUAL", "NOT_EQUAL"})
+
+def _half_away(steps: Any) -> Any:
+    """Rounded as values are: in float32, halves away from zero."""
+    single = np.asarray(steps, np.float32)
+    return np.trunc(single + np.copysign(np.float32(0.5), single))
+
+
 # How a number that integers are compared with is rounded, where it stands on the right and on the
 # left: the integers above 2.5 are those above 2.
 _ROUNDED: dict[str, tuple[Any, Any]] = {
@@ -25,9 +31,11 @@ _ROUNDED: dict[str, tuple[Any, Any]] = {
     "LESS_EQUAL": (np.floor, np.ceil),
     "GREATER_EQUAL": (np.ceil, np.floor),
     "LESS": (np.ceil, np.floor),
-    "EQUAL": (np.round, np.round),
-    "NOT_EQUAL": (np.round, np.round),
+    "EQUAL": (_half_away, _half_away),
+    "NOT_EQUAL": (_half_away, _half_away),
 }
+# A number so close to a step is on it, but for the rounding of the scale.
+_ON_A_STEP = 1e-3
 # Ops whose results are some of the values they read.
 _CHOOSERS = frozenset(
     {"BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS",
@@ -93,7 +101,7 @@ def _aligned(network: Network, op: Any, done: list[Any]) -> list[Any]:
     if all(constants):
         return []
     coarse = any(network.scale(i)[0] >= 1 for i in inputs)
-    matters = network.dtype == "int16" or network.kind(op) in _EQUALITY or coarse
+    matters = network.dtype == "int16" or network.kind(op) in EQUALITY or coarse
     if any(constants):
         position = constants.index(True)
         return _to_number(network, op, position, done) if matters else []
@@ -132,7 +140,9 @@ def _to_number(network: Network, op: Any, position: int, done: list[Any]) -> lis
         high = max(float(reals.max()) + margin, ends[1])
         scale, zero_point = network.scale_for(low, high)
         value, before = _requantized(network, value, (scale, zero_point), done)
-    integers = _ROUNDED[network.kind(op)][1 - position](reals / scale) + zero_point
+    steps = reals / scale
+    steps = np.where(np.abs(steps - np.round(steps)) < _ON_A_STEP, np.round(steps), steps)
+    integers = _ROUNDED[network.kind(op)][1 - position](steps) + zero_point
     values = np.clip(integers, least, most).astype(network.dtype)
     name = f"{network.name(constant)}/compared"
     made = network.add_constant(name, values.reshape(network.shape(constant)), (scale, zero_point))

@@ -23,7 +23,7 @@ import numpy as np
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Function, Network, Range, Scale
 from edgeq.conversion.piecewise import AROUND, around, evaluated, segments, straight
-from edgeq.conversion.pointwise import CHOICES, COMPARISONS, Chain, chains, function_of
+from edgeq.conversion.pointwise import CHOICES, COMPARISONS, EQUALITY, Chain, chains, function_of
 from edgeq.support.array import Array
 
 STAND_IN = "CEIL"
@@ -73,6 +73,9 @@ def _worth(kinds: list[str], dtype: str) -> bool:
     if len(kinds) == 1:
         return kinds[0] not in _EVERYWHERE | _ALONE[dtype] | COMPARISONS | CHOICES
     missing = not _EVERYWHERE.issuperset(kinds)
+    if EQUALITY.intersection(kinds) and (_EVERYWHERE | COMPARISONS | CHOICES).issuperset(kinds):
+        # No step of a table may be the number that values are to be equal to.
+        return False
     return missing or (dtype == "int8" and len(kinds) >= _LONG)
 
 

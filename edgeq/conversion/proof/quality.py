@@ -39,6 +39,8 @@ GOOD, WARNED, FAILED, NOT_JUDGED = "good", "warned", "failed", "not judged"
 # Where nearly all answers are one class, two or three that differ are chance.
 _DIFFERENT_ROWS_THAT_TELL = 4
 _CONSTANT = STEPS_THAT_TELL / 255
+# A class so far below the highest score is masked: it has no share, however far it is.
+_MASKED = 5e3
 _CHANNELS = range(2, 4097)
 
 
@@ -299,7 +301,8 @@ class _Pair:
             answers, margins = wanted.ravel(), _margins(scores, answers=wanted.size)
             self._answers.add(answers, got.ravel(), margins, self._step(self._scores_tensor))
         else:
-            self._logits.add(_centred(scores), _centred(ours))
+            masked = scores < scores.max(axis=-1, keepdims=True) - _MASKED
+            self._logits.add(_centred(scores, masked), _centred(ours, masked))
 
     def add_frame(self, exact: dict[int, Array], found: dict[int, Array], answer: Answer) -> None:
         """Take the newest answer of a stream in, which stands somewhere in that of a window."""
@@ -378,9 +381,11 @@ def _plain(value: Array, tensor: Tensor) -> Array:
     return np.asarray(dequantize(value, tensor), np.float64)
 
 
-def _centred(scores: Array) -> Array:
-    """What a softmax sees of its input: a common shift makes no difference to it."""
-    return np.asarray(scores - scores.mean(axis=-1, keepdims=True))
+def _centred(scores: Array, masked: Array) -> Array:
+    """What a softmax sees of its input: a common shift makes no difference to it, nor a mask."""
+    left = np.maximum((~masked).sum(axis=-1, keepdims=True), 1)
+    mean = np.where(masked, 0, scores).sum(axis=-1, keepdims=True) / left
+    return np.where(masked, 0, scores - mean)
 
 
 def _margins(scores: Array, answers: int) -> Array:

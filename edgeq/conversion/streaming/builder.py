@@ -147,7 +147,12 @@ class Builder:
         return replace(source, tensor=tensor, newest=newest)
 
     def copy(self, layer: Any, **changes: Any) -> Any:
-        """What applies a layer, or one of its weights with other settings, to tensors."""
+        """What applies a layer, or one of its weights with other settings, to tensors.
+
+        What keeps a state is another layer at each use, since each use has its own.
+        """
+        if changes.get("stateful"):
+            self._copies.pop(_key(layer, changes), None)
         made, weights = self.copied(layer, **changes), layer.get_weights()
 
         def apply(*tensors: Any, **options: Any) -> Any:
@@ -163,7 +168,7 @@ class Builder:
 
     def copied(self, layer: Any, **changes: Any) -> Any:
         """A layer like another, with other settings and no weights yet; one for the same ones."""
-        key = (id(layer), repr(sorted(changes.items())))
+        key = _key(layer, changes)
         if key not in self._copies:
             config = {**layer.get_config(), **changes, "name": self.name(layer.name)}
             self._copies[key] = type(layer).from_config(config)
@@ -178,3 +183,7 @@ class Builder:
             or "convert the model of windows without --stream, or train it with "
             "another layer there",
         )
+
+
+def _key(layer: Any, changes: Mapping[str, Any]) -> tuple[int, str]:
+    return id(layer), repr(sorted(changes.items()))

@@ -168,11 +168,19 @@ def _result(builder: Builder, node: Any, known: Mapping[int, Value]) -> Any:
         if kind not in RULES:
             why = WHY_NOT.get(kind, f"edgeq does not know how a {kind} treats time")
             raise Refused(why)
-        return RULES[kind](builder, call)
+        return _with_its_frames(RULES[kind](builder, call))
     except Refused as refused:
         raise builder.fail(call.name, refused) from None
     except (ValueError, TypeError) as error:
         raise builder.fail(call.name, Refused(first_line(error).rstrip("."))) from error
+
+
+def _with_its_frames(made: Any) -> Any:
+    """What a rule made, if it has the frames of a step: constants may have made more of them."""
+    for value in made if isinstance(made, list) else [made]:
+        if isinstance(value, Frames) and value.tensor.shape[value.axis] != value.hop:
+            raise Refused("it has other constants at each place of the window")
+    return made
 
 
 def _whole(builder: Builder, call: Call) -> Any:

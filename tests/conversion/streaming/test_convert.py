@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import edgeq
 from edgeq.cli.main import cli
 from edgeq.compiler.options import CompileOptions
+from edgeq.conversion.streaming.model import to_streaming
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, LimitError, UsageError
 from edgeq.frontend.build import front_end
@@ -206,6 +207,44 @@ def test_what_cannot_stream_is_refused_with_its_name(layer, why):
 def test_frames_are_no_features():
     told = refused(layers.Permute((2, 1)), layers.Dense(2, name="mixes"))
     assert '"mixes" cannot stream: it takes the frames of a window for features' in told
+
+
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (lambda: layers.Activation("softmax", name="bad"), "it works along time"),
+        (lambda: layers.Rescaling([0.5] * 4 + [1.0] * 8, name="bad"), "it has other constants"),
+    ],
+)
+def test_what_works_along_the_last_axis_is_refused_where_that_is_time(layer, why):
+    with pytest.raises(EdgeqError, match=f'"bad" cannot stream: {why}'):
+        to_streaming(keras.Sequential([keras.Input((4, 12)), layer()]), 2, 1, "net")
+
+
+def test_what_another_input_says_of_each_place_of_the_window_is_refused():
+    x, who = keras.Input((12, 4)), keras.Input((3,))
+    places = layers.Reshape((12, 4))(layers.Dense(48)(who))
+    model = keras.Model([x, who], layers.Add(name="bad")([x, places])[:, -1])
+    with pytest.raises(EdgeqError, match='"bad" cannot stream: it has other constants at each'):
+        to_streaming(model, 1, 1, "net")
+
+
+def shares_of_places():
+    def shares(values):
+        return keras.activations.softmax(3 * values)
+
+    keras.saving.register_keras_serializable("tests")(shares)
+    return layers.Activation(shares)
+
+
+def test_a_stream_that_is_not_its_windows_for_no_reason_is_refused():
+    x = keras.Input((4, 8))
+    model = keras.Model(x, shares_of_places()(x)[:, :, -1])
+    data = windows(model, 8)
+    with pytest.raises(LimitError, match="In float the stream does not answer as windows do"):
+        edgeq.convert(model, data=data, stream=2)
+    kept = edgeq.convert(model, data=data, stream=2, accept_loss=True)
+    assert any("no layer pads over time" in warning for warning in kept.warnings)
 
 
 def test_gates_over_time_and_attention_are_refused():

@@ -133,6 +133,24 @@ def test_models_inside_of_models_are_followed():
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+def test_layers_used_twice_have_a_state_for_each_use():
+    keras.utils.set_random_seed(3)
+    layer = layers.LSTM(4, return_sequences=True)
+    model = net((12, 4), lambda x: ops.concatenate([layer(layer(x))[:, -1], layer(-x)[:, -1]]))
+    got, wanted, form = beside_windows(model, 2, more=1)
+    assert form.carried
+    np.testing.assert_allclose(got[0], wanted[0], atol=1e-6)
+
+
+def test_pools_of_channels_that_come_first_take_the_window():
+    model = net(
+        (4, 12),
+        lambda x: layers.GlobalAveragePooling1D(data_format="channels_first", keepdims=True)(x),
+    )
+    got, wanted, _ = beside_windows(model, 2, axis=2, more=3)
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
 def test_frames_that_several_layers_need_are_kept_once():
     model = net(
         (20, 4),

@@ -88,6 +88,29 @@ def as_lstm(network: Network, loop: Loop) -> list[Any] | None:
     return _Writer(network, loop, hidden, known, kept).ops()
 
 
+def beyond_an_lstm(network: Network, op: Any) -> str:
+    """What an op of another converter has beside plain gates, in words; empty for a plain LSTM."""
+    inputs, options = indices(op.inputs), op.builtinOptions
+    given = [place < len(inputs) and inputs[place] >= 0 for place in range(_INPUTS)]
+    matrices = (*range(INPUT_WEIGHTS, INPUT_WEIGHTS + 4),
+                *range(RECURRENT_WEIGHTS, RECURRENT_WEIGHTS + 4))  # fmt: skip
+    gates = (*matrices, *range(BIASES, BIASES + 4))
+    found = {
+        "gates left out": not all(given[place] for place in gates),
+        "peepholes": any(given[9:12]),
+        "a projection": any(given[16:18]),
+        "layer normalization": any(given[20:]),
+        "a limit of its cell": bool(options.cellClip or options.projClip),
+        "another activation than tanh": options.fusedActivationFunction != _TANH,
+        "time on its first axis": bool(options.timeMajor),
+        "several sequences at once": network.shape(inputs[0])[0] != 1,
+        "weights that are computed": not all(
+            network.is_constant(inputs[place]) for place in gates if given[place]
+        ),
+    }
+    return " and ".join(name for name, has in found.items() if has)
+
+
 def _is_read(network: Network, index: int) -> bool:
     return index in network.outputs or bool(network.readers(index))
 

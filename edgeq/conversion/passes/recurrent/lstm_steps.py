@@ -23,6 +23,7 @@ from edgeq.conversion.passes.recurrent.lstm import (
     HIDDEN,
     INPUT_WEIGHTS,
     RECURRENT_WEIGHTS,
+    beyond_an_lstm,
 )
 
 _FAINT = 2.0**-6
@@ -43,6 +44,7 @@ def unfuse_lstms(network: Network, *, unfit_only: bool) -> Network:
     found = False
     for op in network.ops:
         fused = network.kind(op) == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+        fused = fused and not beyond_an_lstm(network, op)
         if fused and unfit_only:
             fused = not _fits(network, op)
         if not fused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,29 @@ from edgeq.conversion.streaming.builder import Builder, Refused, Value, Whole
 from edgeq.conversion.streaming.frames import Frames
 from edgeq.conversion.streaming.rules.shared import Call, Rule, applied, axes_of
 
+_ALONG_THE_LAST = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
+
 
 def pointwise(builder: Builder, call: Call) -> Value:
     """Layers and functions that do the same to every frame."""
     source = call.frames
+    return source.made(applied(builder, call))
+
+
+def activation(builder: Builder, call: Call) -> Value:
+    """Activation, whose function may work along the last axis."""
+    source = call.frames
+    name = getattr(call.operation.activation, "__name__", "")
+    if source.axis == source.rank - 1 and name in _ALONG_THE_LAST:
+        raise Refused("it works along time, of which a step has too little")
+    return source.made(applied(builder, call))
+
+
+def rescaling(builder: Builder, call: Call) -> Value:
+    """Rescaling, whose factors may be others at each place of its last axes."""
+    source = call.frames
+    for factors in (call.operation.scale, call.operation.offset):
+        _check_shape(np.shape(factors), source)
     return source.made(applied(builder, call))
 
 
@@ -92,13 +112,17 @@ def _joined(builder: Builder, call: Call) -> Value:
 
 def _check_constants(call: Call, stream: Frames) -> None:
     """Refuse constants that are others at each place of the window."""
-    for part in (*call.arguments, *call.options.values()):
-        if isinstance(part, Frames | Whole | list | tuple | str) or part is None:
+    for part in (*call.arguments, *call.options.values(), *call.values):
+        if isinstance(part, Frames | list | tuple | str) or part is None:
             continue
-        shape = np.shape(part)
-        place = stream.axis - stream.rank + len(shape)
-        if place >= 0 and shape[place] != 1:
-            raise Refused("it has other constants at each place of the window")
+        _check_shape(part.tensor.shape if isinstance(part, Whole) else np.shape(part), stream)
+
+
+def _check_shape(shape: Sequence[int], stream: Frames) -> None:
+    """Refuse constants of a shape that has the axis of time."""
+    place = stream.axis - stream.rank + len(shape)
+    if place >= 0 and shape[place] != 1:
+        raise Refused("it has other constants at each place of the window")
 
 
 def _unary(*names: str) -> dict[str, Rule]:
@@ -107,7 +131,7 @@ def _unary(*names: str) -> dict[str, Rule]:
 
 POINTWISE: dict[str, Rule] = {
     **_unary(
-        "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Embedding", "Identity",
+        "ReLU", "LeakyReLU", "ELU", "Embedding", "Identity",
         # keras.ops
         "Relu", "Relu6", "Sigmoid", "Tanh", "Silu", "Gelu", "Elu", "Selu", "LeakyRelu",
         "HardSigmoid", "HardSilu", "HardTanh", "Softplus", "Softsign", "Swish", "Celu",
@@ -130,8 +154,10 @@ POINTWISE: dict[str, Rule] = {
          "Power", "SquaredDifference"),
         join,
     ),
+    "Activation": activation,
     "Concatenate": concatenation,
     "PReLU": prelu,
+    "Rescaling": rescaling,
     "Dense": dense,
     "TimeDistributed": each_time,
 }  # fmt: skip

@@ -87,7 +87,8 @@ def reduction(builder: Builder, call: Call) -> Value:
 def global_pool(builder: Builder, call: Call) -> Value:
     """Global pools, whose window is kept."""
     source = call.frames
-    if source.axis == source.rank - 1:
+    channels_first = call.operation.data_format == "channels_first"
+    if source.axis == (1 if channels_first else source.rank - 1):
         return _pooled_features(builder, call, source)
     return Whole(_on_window(builder, call, source), streamed=True)
 
