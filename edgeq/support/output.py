@@ -50,7 +50,7 @@ def check_writable(
     if (path.exists() or path.is_symlink()) and not force:
         raise EdgeqError(f"'{path}' exists already.", hint="--force overwrites it")
     if folder and path.is_dir():
-        for kept in (Path.cwd(), Path.home()):
+        for kept in (Path.cwd(), Path(os.path.expanduser("~"))):  # noqa: PTH111  (with no home, too)
             if kept.resolve().is_relative_to(path.resolve()):
                 raise EdgeqError(f"'{path}' would be replaced as a whole, and holds '{kept}'.")
         if not path.is_symlink():

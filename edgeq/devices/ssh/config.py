@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
 import re
@@ -16,6 +15,7 @@ from edgeq.devices.address import Address, refuse_password
 from edgeq.devices.remote.link import SILENCE_S
 from edgeq.devices.ssh.readconf import expand, read_options
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.folders import home, user_name
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -118,11 +118,11 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
     if not re.search("[%:]", host):  # the zone of an IPv6 address may be in capitals
         host = host.lower()
     real_port = port or int(one("port", "22"))
-    real_user = user or one("user") or getpass.getuser()
+    real_user = user or one("user") or user_name()
     proxy = {"h": host, "n": alias, "p": str(real_port), "r": real_user, "%": "%"}
     key_alias = one("hostkeyalias").lower()
     tokens = proxy | _local_tokens(proxy, key_alias)
-    ssh = Path.home() / ".ssh"
+    ssh = home() / ".ssh"
     identities = options.get("identityfile") or [str(ssh / name) for name in _DEFAULT_KEYS]
     known = options.get("userknownhostsfile", [f"{ssh}/known_hosts", f"{ssh}/known_hosts2"])
     known = known + options.get("globalknownhostsfile", list(_SYSTEM_KNOWN_HOSTS))
@@ -153,12 +153,12 @@ def _local_tokens(proxy: dict[str, str], key_alias: str) -> dict[str, str]:
     told = here + proxy["h"] + proxy["p"] + proxy["r"]
     return {
         "C": hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest(),
-        "d": str(Path.home()),
+        "d": str(home()),
         "i": str(os.getuid()) if hasattr(os, "getuid") else "0",
         "k": key_alias or proxy["n"],
         "L": here.partition(".")[0],
         "l": here,
-        "u": getpass.getuser(),
+        "u": user_name(),
     }
 
 

@@ -9,7 +9,6 @@ Source: openssh-portable 9.2, readconf.c (process_config_line_depth, match_cfg_l
 
 from __future__ import annotations
 
-import getpass
 import glob
 import os
 import re
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.support.folders import home, user_name
 
 _INCLUDE_DEPTH = 16  # READCONF_MAX_DEPTH
 _BLANKS = " \t\r\n\f"
@@ -44,7 +44,7 @@ def read_options(alias: str, user: str = "", config: Path | None = None) -> Opti
     """
     if config is not None and not config.is_file():
         raise EdgeqError(f"'{config}' is no SSH configuration file.")
-    own = Path.home() / ".ssh" / "config"
+    own = home() / ".ssh" / "config"
     files = [config] if config else [own, Path("/etc/ssh/ssh_config")]
     reader = _Reader(alias, alias, user)
     for final in (False, True):
@@ -180,8 +180,8 @@ class _Reader:
         subjects: dict[str, tuple[Callable[[], str], bool]] = {
             "host": (self.hostname, True),
             "originalhost": (lambda: self.alias, True),
-            "user": (lambda: self.user or self.found.get("user", [_me()])[0], False),
-            "localuser": (_me, False),
+            "user": (lambda: self.user or self.found.get("user", [user_name()])[0], False),
+            "localuser": (user_name, False),
         }
         if name not in subjects:
             raise self._wrong(f"'{name}' is no criterion of Match that edgeq knows")
@@ -320,10 +320,6 @@ def expand(text: str, tokens: dict[str, str]) -> str:
         return tokens[match[1]]
 
     return re.sub(r"%(.?)", value, text)
-
-
-def _me() -> str:
-    return getpass.getuser()
 
 
 def _check_owner(path: Path) -> None:
