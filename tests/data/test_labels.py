@@ -79,7 +79,7 @@ def test_what_lies_behind_a_mask_is_no_data(where):
         "generator": lambda: zip(masked, [0, 1], strict=True),
         "a label of a generator": lambda: zip(whole, labels, strict=True),
     }[where]
-    with pytest.raises(EdgeqError, match="masked|no label"):
+    with pytest.raises(EdgeqError, match=r"masked|no label"):
         list(open_dataset(given, SPEC, labelled=True))
     clean = np.ma.masked_less(whole, -1)
     assert len(list(open_dataset((clean, [0, 1]), SPEC, labelled=True))) == 2

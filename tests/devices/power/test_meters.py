@@ -361,12 +361,16 @@ def test_nothing_but_inferences_runs_while_a_meter_looks(
 
         def kept(how: ProfileOptions) -> Measurement:
             found.append(measure(how))
-            return replace(found[-1], valid=False, warnings=["other processes"])
+            left = {"environment": {"waited_s": 4.0}, "warnings": ["other processes"]}
+            return replace(found[-1], valid=False, **left)
 
         monkeypatch.setattr(session, "profile", kept)
         report = metered(session, device, "pmic", ProfileOptions(seconds=1))
         assert not report.valid
-        assert report.warnings == ("while the meter looked: other processes",)
+        assert report.warnings == (
+            "while the meter looked: other processes",
+            "while the meter looked: somebody else measured on the device for 4.0 s",
+        )
         assert found[0].memory_bytes.peak_rss is None
         assert measure(ProfileOptions(seconds=0.1)).memory_bytes.peak_rss is not None
 
