@@ -121,10 +121,13 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
 
 def image_size(content: bytes) -> tuple[int, int]:
     """Width and height of an image that `read_image` reads, as it is shown."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     # Of what PIL can do without, such as odd EXIF data.
     with without_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+        if opened.format == "TIFF":  # these some versions of Pillow turn themselves
+            shown = ImageOps.exif_transpose(opened)
+            return shown.width, shown.height
         size = opened.width, opened.height
         return size[::-1] if opened.getexif().get(_ORIENTATION) in _TURNED else size
 

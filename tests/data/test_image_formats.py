@@ -139,10 +139,11 @@ def test_blanks_at_the_ends_of_folders_names_are_a_part_of_them(tmp_path):
     assert found.classes == ("cat", "dog", "dog ")
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize(("orientation", "size"), [(1, (6, 4)), (6, (4, 6)), (9, (6, 4))])
-def test_the_size_that_boxes_go_by_is_that_of_the_picture_as_it_is_read(orientation, size):
+def test_the_size_that_boxes_go_by_is_that_of_the_picture_as_it_is_read(kind, orientation, size):
     picture, exif, file = Image.new("RGB", (6, 4)), Image.Exif(), io.BytesIO()
     exif[0x0112] = orientation
-    picture.save(file, "JPEG", exif=exif)
+    picture.save(file, kind, exif=exif)
     shown = ImageOps.exif_transpose(Image.open(io.BytesIO(file.getvalue())))
     assert image_size(file.getvalue()) == shown.size == size
