@@ -29,8 +29,8 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _MOST_PIXELS = 100_000_000  # more than any camera's, and 400 MB
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
-# EXIF: from 5 on the camera was held upright.
-_ORIENTATION, _TURNED = 0x0112, 5
+# EXIF: of these the camera was held upright.
+_ORIENTATION, _TURNED = 0x0112, range(5, 9)
 # Tags of TIFF: bits of a value; 0 where the lowest value is white, as scans of film have it.
 _BITS, _WHITE_IS = 258, 262
 # Of these, Pillow makes 32 bits of 16.
@@ -121,12 +121,15 @@ def read_image(content: bytes, spec: InputSpec, request: Request, where: str) ->
 
 def image_size(content: bytes) -> tuple[int, int]:
     """Width and height of an image that `read_image` reads, as it is shown."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     # Of what PIL can do without, such as odd EXIF data.
     with without_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+        if opened.format == "TIFF":  # these some versions of Pillow turn themselves
+            shown = ImageOps.exif_transpose(opened)
+            return shown.width, shown.height
         size = opened.width, opened.height
-        return size if opened.getexif().get(_ORIENTATION, 1) < _TURNED else size[::-1]
+        return size[::-1] if opened.getexif().get(_ORIENTATION) in _TURNED else size
 
 
 def _check_png(content: bytes, where: str) -> None:

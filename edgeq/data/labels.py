@@ -43,6 +43,8 @@ class LabelDecoder:
         Raises:
             EdgeqError: There is none, it is of another kind than the first one, or NaN.
         """
+        if isinstance(raw, str) and raw in self._index:  # a folder's name may end in a blank
+            return self._index[raw]
         text = as_text(raw)
         if text is None:
             if self.kind == "names":
@@ -282,7 +284,7 @@ def listed(names: Sequence[str]) -> str:
 
 def _plain(label: Any, where: str) -> Any:
     """A number as int where it is whole, as float else; an array as it is."""
-    if label is None:
+    if label is None or np.ma.is_masked(label):
         raise EdgeqError("A sample has no label, but labelled data is needed.", where)
     array = np.asarray(label)
     if array.dtype.kind not in "fiub":

@@ -27,7 +27,7 @@ from edgeq.data.folders import files_below
 from edgeq.data.generator import import_function, open_generator
 from edgeq.data.images import IMAGE_SUFFIXES, open_images
 from edgeq.data.labels import decide
-from edgeq.data.preprocess import plan_steps
+from edgeq.data.preprocess import plan_steps, refuse_masked
 from edgeq.data.table import open_table
 from edgeq.data.tfrecord import open_records
 from edgeq.errors import EdgeqError, UsageError
@@ -191,8 +191,9 @@ def as_array(values: Any) -> Array:
     """Samples that are in memory as an array.
 
     Raises:
-        EdgeqError: They are of several shapes.
+        EdgeqError: They are of several shapes, or some are masked.
     """
+    refuse_masked(values, "the arrays given")
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -211,7 +211,22 @@ def _as_long(array: Array, spec: InputSpec) -> Array:
     return np.pad(array.reshape(-1)[: max(spec.shape)], (0, max(missing, 0)))
 
 
+def refuse_masked(values: Any, where: str) -> None:
+    """Refuse values of which some are masked: what lies behind a mask would be taken for data.
+
+    Raises:
+        EdgeqError: Some are.
+    """
+    if np.ma.is_masked(values):
+        raise EdgeqError(
+            "Some values are masked: there is nothing that could be taken for them.",
+            where,
+            "fill them in (x.filled(0)), or leave those samples out",
+        )
+
+
 def _as_array(value: Any, spec: InputSpec, where: str) -> Array:
+    refuse_masked(value, where)
     try:
         return np.asarray(value)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -182,6 +183,13 @@ class Session(ABC):
     def warnings(self) -> tuple[str, ...]:
         """What is known to be wrong with this device's arithmetic on this model, in sentences."""
         return ()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other commands of this machine from measuring on the device in the block.
+
+        Where a device cannot be kept from them, a measurement says what disturbed it.
+        """
+        return nullcontext()
 
     @abstractmethod
     def run(self, inputs: Sequence[Array]) -> list[Array]:

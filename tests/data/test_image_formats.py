@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edgeq.data import DatasetOptions, Expected, InputSpec, open_dataset
-from edgeq.data.images import _FORMATS
+from edgeq.data.images import _FORMATS, image_size
 from edgeq.errors import EdgeqError
 
 SPEC = [InputSpec("x", (8, 8, 3), "float32")]
@@ -127,3 +127,23 @@ def test_float_pixels_stay_as_they_are_whatever_the_model_s_integers(own, tmp_pa
     Image.fromarray(values).save(tmp_path / "a.tif")
     (sample,) = open_dataset(tmp_path, [InputSpec("x", (8, 8, 1), "float32", own, 0.0, 1.0)])
     np.testing.assert_array_equal(sample.inputs[0][..., 0], values)
+
+
+def test_blanks_at_the_ends_of_folders_names_are_a_part_of_them(tmp_path):
+    """'dog' was not among the classes, for a folder 'dog '."""
+    for name in ("cat", "dog ", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (2, 2)).save(tmp_path / name / "a.png")
+    found = open_dataset(tmp_path, [InputSpec("x", (2, 2), "float32")], labelled=True)
+    assert [sample.label for sample in found] == [0, 1, 2]
+    assert found.classes == ("cat", "dog", "dog ")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (6, 4)), (6, (4, 6)), (9, (6, 4))])
+def test_the_size_that_boxes_go_by_is_that_of_the_picture_as_it_is_read(kind, orientation, size):
+    picture, exif, file = Image.new("RGB", (6, 4)), Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    picture.save(file, kind, exif=exif)
+    shown = ImageOps.exif_transpose(Image.open(io.BytesIO(file.getvalue())))
+    assert image_size(file.getvalue()) == shown.size == size

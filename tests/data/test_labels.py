@@ -66,3 +66,20 @@ def test_a_label_that_nobody_would_read(tmp_path):
     path.write_text(f"a\n{'b' * 1001}\n")
     with pytest.raises(EdgeqError, match="A label has 1,001 characters; 1,000 are read at most"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("where", ["data", "labels", "generator", "a label of a generator"])
+def test_what_lies_behind_a_mask_is_no_data(where):
+    """It was taken for data: a sensor's -999, and labels that nobody had given."""
+    masked = np.ma.masked_equal(np.array([[1.0, -999.0], [3.0, 4.0]]), -999.0)
+    whole, labels = masked.filled(0), np.ma.masked_equal([0, 1], 1)
+    given = {
+        "data": (masked, [0, 1]),
+        "labels": (whole, labels),
+        "generator": lambda: zip(masked, [0, 1], strict=True),
+        "a label of a generator": lambda: zip(whole, labels, strict=True),
+    }[where]
+    with pytest.raises(EdgeqError, match=r"masked|no label"):
+        list(open_dataset(given, SPEC, labelled=True))
+    clean = np.ma.masked_less(whole, -1)
+    assert len(list(open_dataset((clean, [0, 1]), SPEC, labelled=True))) == 2

@@ -173,7 +173,10 @@ def test_a_reset_in_the_middle_is_survived(kws, tmp_path):
         with open_device(f"serial:{port}").open(model, CompileOptions()) as session:
             timer.start()
             found = session.run([inputs])[0]
-        timer.join()
+            timer.join()
+            qmp_reset(monitor)
+            session.reset()
+            assert np.array_equal(session.run([inputs[:1]])[0], found[:1])
     assert np.array_equal(found, outputs("c", model, inputs))
 
 

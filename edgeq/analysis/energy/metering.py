@@ -22,6 +22,7 @@ from edgeq.support.progress import stage
 
 _REST_S = 2.0
 _BUSY_S = 5.0
+_WAITED_S = 0.5  # for others on the device, which a window at work bears
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def metered(session: Session, device: Device, spec: str, how: ProfileOptions) ->
     Raises:
         EdgeqError: There is no such meter, it fails, or the device tells no time.
     """
-    with open_meter(spec, device) as meter:
+    # Of the time in which others are waited for the meter sees their work.
+    with session.alone(), open_meter(spec, device) as meter:
         stage(f"measuring power at rest ({meter.name})")
         rest = idle(meter, _REST_S)
         stage(f"measuring power at work ({meter.name})")
@@ -87,8 +89,13 @@ def metered(session: Session, device: Device, spec: str, how: ProfileOptions) ->
             raise EdgeqError("This device tells no time of an inference.", device.address)
         calls = latency.n + latency.warmup
         found = per_inference(busy, rest, calls, latency.mean / 1e6)
-    warnings = [] if measured.valid else [f"while the meter looked: {w}" for w in measured.warnings]
-    return PowerReport(meter.name, meter.covers, found, measured.valid, tuple(warnings))
+    disturbed = [] if measured.valid else list(measured.warnings)
+    waited_s = measured.environment.get("waited_s", 0.0)
+    if waited_s > _WAITED_S:
+        disturbed.append(f"somebody else measured on the device for {waited_s:.1f} s")
+    warnings = tuple(f"while the meter looked: {each}" for each in disturbed)
+    valid = measured.valid and not disturbed
+    return PowerReport(meter.name, meter.covers, found, valid, warnings)
 
 
 def _busy(

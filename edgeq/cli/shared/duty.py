@@ -26,5 +26,6 @@ def duty_options(command: _Command) -> _Command:
 power_option = click.option(
     "--power",
     metavar="METER",
-    help="Measure energy: rapl, hwmon, pmic, battery, ppk2:PORT[?mv=3300&trigger=0], joulescope.",
+    help="Measure energy: rapl, hwmon[:CHIP], pmic, battery, ppk2:PORT[?mv=3300&trigger=0], "
+    "joulescope.",
 )

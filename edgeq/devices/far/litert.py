@@ -81,6 +81,8 @@ class Model:
     def __init__(self, command: dict[str, Any]) -> None:
         self._library = ctypes.CDLL(command["library"])
         self._kept: list[Any] = []
+        # A tensor may have two names, or be an input and an output.
+        self._seen: dict[Any, Tensor] = {}
         self.version = "libLiteRt.so"
         self._environment = self._make("LiteRtCreateEnvironment", 0, None)
         self._model = self._make(
@@ -133,9 +135,12 @@ class Model:
     def _tensors(self, signature: Any, kind: str) -> list[Tensor]:
         count = _SIZE()
         self._call("LiteRtGetNumSignature%ss" % kind, signature, ctypes.byref(count))
-        tensors = []
+        tensors: list[Tensor] = []
         for index in range(count.value):
             tensor = self._make("LiteRtGetSignature%sTensorByIndex" % kind, signature, _SIZE(index))
+            if tensor.value in self._seen:  # LiteRT knows one buffer of each
+                tensors.append(self._seen[tensor.value])
+                continue
             kind_of_tensor = _TensorType()
             self._call("LiteRtGetRankedTensorType", tensor, ctypes.byref(kind_of_tensor))
             for axis in range(kind_of_tensor.layout.rank):
@@ -159,7 +164,8 @@ class Model:
             shape = list(kind_of_tensor.layout.dimensions[: kind_of_tensor.layout.rank])
             for dimension in shape:
                 size *= dimension
-            tensors.append(Tensor(buffer, dtype, shape, size))
+            self._seen[tensor.value] = Tensor(buffer, dtype, shape, size)
+            tensors.append(self._seen[tensor.value])
         return tensors
 
     def _order(self, signature: Any) -> None:

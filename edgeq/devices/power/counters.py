@@ -1,11 +1,11 @@
 """Meters that a machine has in itself, read through its shell: here, over SSH or over adb.
 
-RAPL counters of PCs, INA219 and INA226 chips behind Linux's hwmon, the power chip of a Raspberry
-Pi 5, and the battery of a phone. Each is one shell command and what its output means.
+RAPL counters of PCs, INA219, INA226 and INA3221 chips behind Linux's hwmon, the power chip of a
+Raspberry Pi 5, and the battery of a phone. Each is one shell command and what its output means.
 
 Sources:
-    Linux, Documentation/power/powercap/powercap.rst and Documentation/hwmon/ina2xx.rst
-    (power1_input in microwatts, in1_input in millivolts, curr1_input in milliamperes).
+    Linux, Documentation/power/powercap/powercap.rst, Documentation/hwmon/ina2xx.rst and ina3221.rst
+    (power1_input in microwatts, in[123]_input in millivolts, curr[123]_input in milliamperes).
     Raspberry Pi documentation, vcgencmd pmic_read_adc: currents and voltages of the rails; what is
     drawn from the 5 V input directly (USB, HATs) is in none of them.
     Linux, Documentation/ABI/testing/sysfs-class-power (current_now in microamperes, voltage_now in
@@ -37,6 +37,7 @@ class Counter:
         parse: Its state out of that text, by source: joules with the number after which they
             begin at 0 again, or watts with 0.
         counts: Whether it is joules.
+        adds_up: Whether its sources are parts of one machine; else the user names those that count.
         missing: What to do where it is not there.
     """
 
@@ -46,19 +47,27 @@ class Counter:
     parse: Callable[[str], dict[str, tuple[float, float]]]
     counts: bool
     missing: str
+    adds_up: bool = True
 
 
 class CounterMeter:
     """A meter read through a shell."""
 
     def __init__(
-        self, counter: Counter, shell: Shell, *, root: str = "", far: bool = False
+        self,
+        counter: Counter,
+        shell: Shell,
+        *,
+        root: str = "",
+        far: bool = False,
+        only: tuple[str, ...] = (),
     ) -> None:
         self.name = counter.name
         self.covers = counter.covers
         self.interval_s = 0.5 if far else 0.1
         self._counter = counter
         self._shell = shell
+        self._only = only
         self._command = counter.command.replace("{root}", root)
         self._sources: set[str] = set()
         self._last: dict[str, float] = {}
@@ -74,6 +83,7 @@ class CounterMeter:
             raise EdgeqError(
                 f"There is no {self.name} meter that can be read.", hint=self._counter.missing
             )
+        found = self._chosen(found)
         self._sources = self._sources or set(found)
         if changed := sorted(self._sources ^ set(found)):
             raise EdgeqError(
@@ -89,8 +99,31 @@ class CounterMeter:
             self._last[name] = joules
         return Reading(now, energy_j=self._joules)
 
+    def _chosen(self, found: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        """The sources that were named; all, where they add up or there is one."""
+        there = ", ".join(sorted(found))
+        if not self._only:
+            if len(found) > 1 and not self._counter.adds_up:
+                raise EdgeqError(
+                    f"There are several: {there}. What feeds the device, and none of it twice, "
+                    "is not known.",
+                    hint=f"name it: --power {self.name}:{min(found).split()[0]}; several, with "
+                    "commas, add up",
+                )
+            return found
+        named = {each: [key for key in found if _is_of(key, each)] for each in self._only}
+        if missing := [each for each, keys in named.items() if not keys]:
+            raise EdgeqError(f"The {self.name} meter has no {missing[0]}; it has {there}.")
+        return {key: found[key] for keys in named.values() for key in keys}
+
     def close(self) -> None:
         """Nothing to let go of: the shell is its owner's."""
+
+
+def _is_of(source: str, name: str) -> bool:
+    """Whether a source, such as "hwmon3/2 ina3221", is called so: by its chip, or its channel."""
+    place = source.split()[0]
+    return name in (place, place.partition("/")[0])
 
 
 def _rapl(text: str) -> dict[str, tuple[float, float]]:
@@ -107,17 +140,17 @@ def _rapl(text: str) -> dict[str, tuple[float, float]]:
 
 
 def _hwmon(text: str) -> dict[str, tuple[float, float]]:
-    """Lines "hwmon3 ina219 POWER MILLIAMPERES MILLIVOLTS", "-" for what a driver does not have."""
+    """Lines "hwmon3/1 ina219 POWER MILLIAMPERES MILLIVOLTS"; "-" where a driver has none."""
     found = {}
     for line in text.splitlines():
         number = r"(-|-?\d{1,18})"
-        match = re.fullmatch(rf"(hwmon\d+) (ina\d+\w*) {number} {number} {number}", line.strip())
+        match = re.fullmatch(rf"(hwmon\d+/\d ina\d+\w*) {number} {number} {number}", line.strip())
         if not match:
             continue
-        if match[3] != "-":
-            found[match[1]] = (int(match[3]) / 1e6, 0.0)
-        elif match[4] != "-" and match[5] != "-":
-            found[match[1]] = (int(match[4]) * int(match[5]) / 1e6, 0.0)
+        if match[2] != "-":
+            found[match[1]] = (int(match[2]) / 1e6, 0.0)
+        elif match[3] != "-" and match[4] != "-":
+            found[match[1]] = (int(match[3]) * int(match[4]) / 1e6, 0.0)
     return found
 
 
@@ -180,12 +213,14 @@ COUNTERS: dict[str, Counter] = {
             "hwmon",
             "what its shunt carries",
             "for d in {root}/sys/class/hwmon/hwmon*; do n=$(cat $d/name); case $n in ina*) "
-            'v="${d##*/} $n"; for f in power1 curr1 in1; do '
-            'v="$v $(cat $d/${f}_input 2>/dev/null || echo -)"; done; echo "$v";; esac; '
+            # Three channels: what an INA3221 calls the fourth is the sum of all, at no voltage.
+            'for k in 1 2 3; do v="${d##*/}/$k $n"; for f in power$k curr$k in$k; do '
+            'v="$v $(cat $d/${f}_input 2>/dev/null || echo -)"; done; echo "$v"; done;; esac; '
             "done 2>/dev/null",
             _hwmon,
             counts=False,
             missing="an INA219 or INA226 with its driver: dtoverlay=i2c-sensor,ina219",
+            adds_up=False,
         ),
         Counter(
             "pmic",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from edgeq.support.commands import answer_of
 
 INSTRUMENTS = ("ppk2", "joulescope")
 _BESIDE_A_BOARD = ("hwmon",)  # of the counters: a chip on a bus of this machine may feed a board
+_CHIPS = re.compile(r"hwmon\d+(/[123])?(,hwmon\d+(/[123])?)*", re.ASCII)  # and channels of them
 _ANSWER_S = 10.0
 _MOST_TEXT = 1 << 16
 
@@ -34,7 +36,8 @@ def check_meter(spec: str, on: str) -> None:
         UsageError: There is none of that name, it has no such options, or the device no power.
     """
     name, _, rest = spec.partition(":")
-    if name not in INSTRUMENTS and (name not in COUNTERS or rest):
+    named = name == "hwmon" and _CHIPS.fullmatch(rest) is not None
+    if name not in INSTRUMENTS and (name not in COUNTERS or (spec != name and not named)):
         raise UsageError(
             f"'{spec}' is no meter.", hint=f"{', '.join(COUNTERS)}, ppk2:PORT or joulescope"
         )
@@ -59,8 +62,8 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
     """The meter of a text, for a device.
 
     Args:
-        spec: "rapl", "hwmon", "pmic", "battery", "ppk2:PORT", "ppk2:PORT?mv=3300&trigger=0" or
-            "joulescope".
+        spec: "rapl", "hwmon", "hwmon:hwmon3/2" (one of several), "pmic", "battery", "ppk2:PORT",
+            "ppk2:PORT?mv=3300&trigger=0" or "joulescope".
         device: What is measured; a counter is read on the machine where the model runs.
 
     Raises:
@@ -78,7 +81,8 @@ def open_meter(spec: str, device: Device) -> Iterator[Meter]:
         return
     address = parse_address(device.address)
     with _shell(device, address) as shell:
-        yield CounterMeter(COUNTERS[name], shell, far=address.scheme in ("ssh", "adb"))
+        far, only = address.scheme in ("ssh", "adb"), tuple(rest.split(",")) if rest else ()
+        yield CounterMeter(COUNTERS[name], shell, far=far, only=only)
 
 
 def _instrument(name: str, rest: str, spec: str) -> Meter:

@@ -34,6 +34,7 @@ class Agent:
         plan: What runs the model on it.
         snapshots: The device's states, from its beats, oldest first.
         pushed_bytes: What had to be sent before it could start.
+        began_s: `time.monotonic()` when the device said that the last measurement begins.
         timings: Seconds from the first packet to: "connect_s", "probe_s", "pushed_s", "agent_s".
     """
 
@@ -46,6 +47,7 @@ class Agent:
     pushed_bytes: int
     timings: dict[str, float]
     snapshots: list[record.Snapshot] = field(default_factory=list)
+    began_s: float = 0.0
     _next_id: int = 0
 
     def load(self, *, threads: int, cpu: str, delegate: str, profiling: bool) -> answers.Loaded:
@@ -111,6 +113,7 @@ class Agent:
 
     def _keep(self, beat: Message) -> None:
         if beat.get("begins") is True:
+            self.began_s = time.monotonic()
             self.snapshots.clear()  # of the time in which somebody else measured there
         if len(self.snapshots) >= _MOST_SNAPSHOTS:
             raise answers.DamagedAnswer("beat")

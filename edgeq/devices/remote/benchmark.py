@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.ops import UNKNOWN
 from edgeq.devices.remote.push import push
 from edgeq.devices.remote.shell import Shell, quoted
-from edgeq.devices.remote.turns import turn
+from edgeq.devices.remote.turns import Turn
 from edgeq.devices.timing import DEFAULT_SECONDS, limit_s
 from edgeq.errors import EdgeqError, UsageError, blamed_on_the_device
 from edgeq.model.graph import Graph
@@ -77,6 +78,7 @@ class BenchmarkSession(Session):
         flags(self._delegate, "")
         self._model = artifacts.artifact(model, ".tflite")
         self._link = device.connect(None)
+        self._turn = Turn(self._link, device.options.wait_s)
         try:
             with blamed_on_the_device():
                 self._shell = Shell(self._link)
@@ -107,6 +109,10 @@ class BenchmarkSession(Session):
             f"There is no {RUNTIME}: {given or ' or '.join(_USUAL_PLACES)}.", self._device.address,
             "?program= names a file here, which is pushed, or a path on the device",
         )  # fmt: skip
+
+    def alone(self) -> AbstractContextManager[None]:
+        """As `Session.alone`."""
+        return self._turn.held()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:  # noqa: ARG002
         """Not possible."""
@@ -214,8 +220,7 @@ class BenchmarkSession(Session):
         logs, log = quoted(f"{root}/benchmark."), f"{quoted(f'{root}/benchmark.')}$$.part"
         command = " ".join(map(quoted, words))
         folder = quoted(self._program.rpartition("/")[0])
-        host = self._device.options
-        with turn(self._link, host.wait_s):
+        with self._turn.held():
             status, _ = self._shell.do(
                 f"for f in {logs}*.part; do p=${{f%.part}}; "
                 f'kill -0 "${{p##*.}}" 2>/dev/null || rm -f "$f"; done; '

@@ -29,6 +29,7 @@ class Run:
         snapshots: States of the device before, during and after.
         op_times: Of the per-op pass; empty without one.
         plain_outputs: Answers without the delegate; None if no delegate ran, or nobody looked.
+        waited_s: For whoever else measured on the device.
     """
 
     address: str
@@ -41,6 +42,7 @@ class Run:
     options: ProfileOptions
     op_times: Sequence[OpTime]
     plain_outputs: bytes | None
+    waited_s: float
 
 
 def measurement(run: Run, outputs: Sequence[TensorSpec], ops: Sequence[OpProfile]) -> Measurement:
@@ -144,6 +146,7 @@ def _environment(run: Run) -> dict[str, Any]:
         "cold_start": {"load_us": run.loaded.load_us, "first_us": run.measured.first_us},
         "p50_confidence_95_us": record.median_interval(run.samples.us),
         "paced_hz": run.options.extra.get("paced_hz"),
+        "waited_s": run.waited_s,
         "elapsed_s": run.measured.elapsed_s,
         "pushed_bytes": run.agent.pushed_bytes,
         "seconds_since_connecting": dict(run.agent.timings),

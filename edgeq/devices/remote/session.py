@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.remote.result import Run, measurement
 from edgeq.devices.remote.runtimes import INTERPRETERS
 from edgeq.devices.remote.samples import Samples
-from edgeq.devices.remote.turns import turn
+from edgeq.devices.remote.turns import Turn
 from edgeq.devices.replay import (
     HOST_BYTES,
     calls_of,
@@ -88,6 +89,7 @@ class RemoteSession(Session):
         self._holds = self._setting  # how that process was started
         self._measured = False  # it was used for a measurement, so its state means nothing
         self._agent = self._start(None, None)
+        self._turn = Turn(self._agent.link, device.options.wait_s)
         try:
             self._loaded = self._load(self._setting)
         except BaseException:
@@ -111,6 +113,10 @@ class RemoteSession(Session):
     def timings(self) -> dict[str, float]:
         """Seconds from connecting until each step was done."""
         return dict(self._agent.timings)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """As `Session.alone`."""
+        return self._turn.held()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of N calls, made in order; a lost link is mended in between."""
@@ -169,8 +175,10 @@ class RemoteSession(Session):
         self._lead_in(options.input_index)
         self._agent.snapshots.clear()
         samples = Samples(self._device.address)
+        asked_s = time.monotonic()
         try:
             measured = self._measure(options, data, samples)
+            waited_s = max(0.0, self._agent.began_s - asked_s)
             snapshots = list(self._agent.snapshots)
             count = passes(float(np.median(samples.us)))
             times = self._op_times(wanted, data, count, options) if options.ops else []
@@ -181,7 +189,7 @@ class RemoteSession(Session):
             raise
         run = Run(
             self._device.address, self._agent, loaded, measured, samples, snapshots,
-            wanted.threads, options, times, plain,
+            wanted.threads, options, times, plain, waited_s,
         )  # fmt: skip
         found = measurement(run, self._outputs, op_shares(times, self._program))
         # The bytes of a replayed call are not those of an answer.
@@ -277,7 +285,7 @@ class RemoteSession(Session):
         limit = -1.0 if seconds is None else seconds
         pace_hz = float(options.extra.get("paced_hz") or 0.0)
         device = self._device.options
-        with turn(self._agent.link, device.wait_s):
+        with self._turn.held():
             samples.begin(runs, seconds or 0.0, device.wait_s + device.patience_s)
             message = self._agent.ask(
                 "measure",

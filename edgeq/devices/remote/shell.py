@@ -43,6 +43,8 @@ _START_S = 60.0  # for Python to start on a slow, busy device
 _LONGEST_ANSWER_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 64 << 20
 _LONGEST_PROBE_BYTES = 4 << 20
+# Handed over at once: a link that takes so much before it counts as silent is slow, and stands.
+_BLOCK_BYTES = 1 << 15
 
 
 class TooSlow(EdgeqError):
@@ -174,7 +176,7 @@ class Shell:
         with self._writing:  # a beat would be taken for data
             # A line that takes no more ends the shell, after it has said why.
             with contextlib.suppress(LinkLost):
-                self._process.write(b"take " + command.encode() + b"\n" + data)
+                self._hand_over(b"take " + command.encode() + b"\n" + data)
             return self._done(end, tabs=tabs, most_bytes=most_bytes)
 
     def _done(self, end: float, *, tabs: bool, most_bytes: int) -> tuple[int, str]:
@@ -250,9 +252,13 @@ class Shell:
         with self._writing:
             self._put(data)
 
+    def _hand_over(self, data: bytes) -> None:
+        for start in range(0, len(data), _BLOCK_BYTES):
+            self._process.write(data[start : start + _BLOCK_BYTES])
+
     def _put(self, data: bytes) -> None:
         try:
-            self._process.write(data)
+            self._hand_over(data)
         except LinkLost as error:
             # The listener knows better why.
             raise self._lines.reason(0.2) or error from None

@@ -16,15 +16,30 @@ from edgeq.devices.remote.link import Link
 from edgeq.support.alone import in_turn
 
 
-@contextmanager
-def turn(link: Link, wait_s: float) -> Iterator[None]:
-    """Keep others of this machine from measuring on a device in the block.
+class Turn:
+    """The turns of one session on its device."""
 
-    Raises:
-        EdgeqError: Somebody else does, for longer than `wait_s`.
-    """
-    name = hashlib.sha256(link.identity.encode()).hexdigest()
-    with in_turn(cache_dir() / "turns" / name, wait_s) as mine:
-        if not mine:
-            raise busy(link.name, "another edgeq on this machine")
-        yield
+    def __init__(self, link: Link, wait_s: float) -> None:
+        self._link = link
+        self._wait_s = wait_s
+        self._held = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others of this machine from measuring on the device in the block, or in one around.
+
+        Raises:
+            EdgeqError: Somebody else does, for longer than the time to wait.
+        """
+        if self._held:
+            yield
+            return
+        name = hashlib.sha256(self._link.identity.encode()).hexdigest()
+        with in_turn(cache_dir() / "turns" / name, self._wait_s) as mine:
+            if not mine:
+                raise busy(self._link.name, "another edgeq on this machine")
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False

@@ -169,7 +169,12 @@ class SerialSession(Session):
 
     def reset(self) -> None:
         """Set the model's state back to its initial value."""
-        self._link.ask(Request.RESET, bytes([self._model.index]))
+        question = bytes([self._model.index])
+        try:
+            self._link.ask(Request.RESET, question)
+        except BoardReset:  # nothing is lost by that which shall not be
+            greet(self._link)
+            self._link.ask(Request.RESET, question)
 
     def profile(self, options: ProfileOptions) -> Measurement:
         """Cycles of warm calls by the board's own counter, its stack and the arena."""

@@ -25,7 +25,7 @@ from edgeq.devices.power.meter import (
     recorded,
     window,
 )
-from edgeq.devices.power.opening import open_meter
+from edgeq.devices.power.opening import check_meter, open_meter
 from edgeq.devices.registry import open_device
 from edgeq.errors import EdgeqError, UsageError
 
@@ -94,6 +94,34 @@ def test_ina_chips(tmp_path: Path, files: dict[str, int], watts: float) -> None:
     assert meter("hwmon", tmp_path).read().power_w == pytest.approx(watts)
 
 
+def test_of_several_shunts_the_user_says_which(tmp_path: Path) -> None:
+    """The first channel of three was taken for all, and chips of different supplies added up."""
+    base = tmp_path / "sys/class/hwmon"
+    rails = {"curr1_input": 100, "in1_input": 5000, "curr2_input": 200, "in2_input": 5000}
+    sums = {"curr3_input": 300, "in3_input": 5000, "curr4_input": 600, "in4_input": 4}
+    write(base / "hwmon2", name="ina3221", **rails, **sums)
+
+    def watts(*only: str) -> float | None:
+        found = CounterMeter(COUNTERS["hwmon"], shell, root=str(tmp_path), only=only)
+        return found.read().power_w
+
+    with pytest.raises(EdgeqError, match=r"several: hwmon2/1 ina3221, hwmon2/2 .*hwmon2/3") as told:
+        watts()
+    assert "--power hwmon:hwmon2/1" in str(told.value)
+    assert watts("hwmon2/2") == pytest.approx(1.0)
+    assert watts("hwmon2") == pytest.approx(3.0)
+    write(base / "hwmon10", name="ina219", power1_input=7_000_000)
+    assert watts("hwmon10") == pytest.approx(7.0)
+    assert watts("hwmon10", "hwmon2/1", "hwmon10/1") == pytest.approx(7.5)
+    with pytest.raises(EdgeqError, match=r"no hwmon1; it has hwmon10/1 ina219"):
+        watts("hwmon1")
+    for spec in ("hwmon:hwmon2", "hwmon:hwmon2/2,hwmon10"):
+        check_meter(spec, "local")
+    for spec in ("hwmon:", "hwmon:2", "hwmon:hwmon2/4", "hwmon:hwmon2;x", "rapl:hwmon2", "rapl:"):
+        with pytest.raises(UsageError, match="is no meter"):
+            check_meter(spec, "local")
+
+
 def test_the_power_chip_of_a_pi_5() -> None:
     found = CounterMeter(COUNTERS["pmic"], lambda _: PMIC).read()
     assert found.power_w == pytest.approx(0.1 * 3.7 + 2.0 * 0.9)
@@ -158,7 +186,7 @@ def test_what_no_phone_draws(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [f"hwmon0 ina219 {'9' * 400} - -", f"hwmon0 ina219 - {'9' * 5000} 1",
+    [f"hwmon0/1 ina219 {'9' * 400} - -", f"hwmon0/1 ina219 - {'9' * 5000} 1",
      f"package-0 {'9' * 400} 1", f"VDD_A current(7)={'9' * 400}A\nVDD_V volt(7)={'9' * 400}V",
      f"status Discharging\ncurrent_now {'9' * 400}\nvoltage_now {'9' * 400}"],
 )  # fmt: skip
@@ -333,12 +361,16 @@ def test_nothing_but_inferences_runs_while_a_meter_looks(
 
         def kept(how: ProfileOptions) -> Measurement:
             found.append(measure(how))
-            return replace(found[-1], valid=False, warnings=["other processes"])
+            left = {"environment": {"waited_s": 4.0}, "warnings": ["other processes"]}
+            return replace(found[-1], valid=False, **left)
 
         monkeypatch.setattr(session, "profile", kept)
         report = metered(session, device, "pmic", ProfileOptions(seconds=1))
         assert not report.valid
-        assert report.warnings == ("while the meter looked: other processes",)
+        assert report.warnings == (
+            "while the meter looked: other processes",
+            "while the meter looked: somebody else measured on the device for 4.0 s",
+        )
         assert found[0].memory_bytes.peak_rss is None
         assert measure(ProfileOptions(seconds=0.1)).memory_bytes.peak_rss is not None
 

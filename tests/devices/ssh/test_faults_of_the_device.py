@@ -234,6 +234,8 @@ def test_two_at_once(make, models, agent, tmp_path, monkeypatch):
     # What the first used while the third waited is no disturbance of the third's calls.
     states = found.environment
     assert states["after"]["monotonic_s"] - states["before"]["monotonic_s"] < 2
+    assert states["waited_s"] > 1
+    assert results[0].environment["waited_s"] < 1
     assert results[0].latency_us.n > 100
 
 

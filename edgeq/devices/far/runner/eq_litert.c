@@ -61,7 +61,9 @@ static const struct {
 struct port {
     const char *kind; /* "Input" or "Output", as in the names of functions */
     int count;
-    handle buffers[MOST_TENSORS];
+    handle buffers[MOST_TENSORS];  /* in the order of the subgraph */
+    handle by_place[MOST_TENSORS]; /* the same ones in the order of the signature */
+    handle met[MOST_TENSORS];      /* their tensors */
     struct eq_tensor tensors[MOST_TENSORS];
 };
 
@@ -197,7 +199,7 @@ static int describe(struct tensor_type *type, struct eq_tensor *tensor)
 }
 
 /* The place in the signature of the subgraph's tensor `k`: a signature has its own order. */
-static int place_in_signature(const struct port *port, handle subgraph, int k, handle *tensor)
+static int place_in_signature(const struct port *port, handle subgraph, int k)
 {
     char name[64];
     handle wanted = NULL;
@@ -205,12 +207,8 @@ static int place_in_signature(const struct port *port, handle subgraph, int k, h
     if (call_pzp(name, subgraph, (size_t)k, &wanted) != 0) {
         return -1;
     }
-    (void)snprintf(name, sizeof name, "LiteRtGetSignature%sTensorByIndex", port->kind);
     for (int place = 0; place < port->count; place++) {
-        if (call_pzp(name, signature, (size_t)place, tensor) != 0) {
-            return -1;
-        }
-        if (*tensor == wanted) {
+        if (port->met[place] == wanted) {
             return place;
         }
     }
@@ -218,10 +216,37 @@ static int place_in_signature(const struct port *port, handle subgraph, int k, h
     return -1;
 }
 
-static int places[2][MOST_TENSORS]; /* of inputs and outputs in the signature */
-
-static int open_port(struct port *port, handle subgraph, int *place_of)
+/* The buffer of a tensor that has been met before, or NULL: it may have two names, or be an input
+ * and an output, and LiteRT knows one buffer of each. */
+static handle known_buffer(const struct port *port, handle tensor)
 {
+    for (int place = 0; place < port->count; place++) {
+        if (port->met[place] == tensor) {
+            return port->by_place[place];
+        }
+    }
+    return NULL;
+}
+
+static int open_buffer(struct port *port, int place, handle tensor, struct tensor_type *type)
+{
+    char name[64];
+    handle requirements = NULL;
+    handle *buffer = &port->by_place[place];
+    *buffer = known_buffer(&inputs, tensor);
+    *buffer = *buffer != NULL ? *buffer : known_buffer(&outputs, tensor);
+    port->met[place] = tensor;
+    (void)snprintf(name, sizeof name, "LiteRtGetCompiledModel%sBufferRequirements", port->kind);
+    return *buffer == NULL && (call_pzzp(name, compiled, 0, (size_t)place, &requirements) != 0 ||
+                               call_pppp("LiteRtCreateManagedTensorBufferFromRequirements",
+                                         environment, type, requirements, buffer) != 0)
+               ? -1
+               : 0;
+}
+
+static int open_port(struct port *port, handle subgraph)
+{
+    static struct eq_tensor of_place[MOST_TENSORS];
     char name[64];
     size_t count = 0;
     (void)snprintf(name, sizeof name, "LiteRtGetNumSignature%ss", port->kind);
@@ -233,21 +258,25 @@ static int open_port(struct port *port, handle subgraph, int *place_of)
         return -1;
     }
     port->count = (int)count;
-    for (int k = 0; k < port->count; k++) {
+    (void)snprintf(name, sizeof name, "LiteRtGetSignature%sTensorByIndex", port->kind);
+    for (int place = 0; place < port->count; place++) {
         struct tensor_type type;
         handle tensor = NULL;
-        handle requirements = NULL;
         memset(&type, 0, sizeof type);
-        int place = place_in_signature(port, subgraph, k, &tensor);
-        (void)snprintf(name, sizeof name, "LiteRtGetCompiledModel%sBufferRequirements", port->kind);
-        if (place < 0 || call_pp("LiteRtGetRankedTensorType", tensor, &type) != 0 ||
-            describe(&type, &port->tensors[k]) != 0 ||
-            call_pzzp(name, compiled, 0, (size_t)place, &requirements) != 0 ||
-            call_pppp("LiteRtCreateManagedTensorBufferFromRequirements", environment, &type,
-                      requirements, &port->buffers[k]) != 0) {
+        if (call_pzp(name, signature, (size_t)place, &tensor) != 0 ||
+            call_pp("LiteRtGetRankedTensorType", tensor, &type) != 0 ||
+            describe(&type, &of_place[place]) != 0 ||
+            open_buffer(port, place, tensor, &type) != 0) {
             return -1;
         }
-        place_of[k] = place;
+    }
+    for (int k = 0; k < port->count; k++) {
+        int place = place_in_signature(port, subgraph, k);
+        if (place < 0) {
+            return -1;
+        }
+        port->tensors[k] = of_place[place];
+        port->buffers[k] = port->by_place[place];
     }
     return 0;
 }
@@ -271,10 +300,7 @@ int eq_backend_load(const struct eq_options *options)
         call_pp("LiteRtGetSignatureSubgraph", signature, &subgraph) != 0) {
         return -1;
     }
-    return open_port(&inputs, subgraph, places[0]) != 0 ||
-                   open_port(&outputs, subgraph, places[1]) != 0
-               ? -1
-               : 0;
+    return open_port(&inputs, subgraph) != 0 || open_port(&outputs, subgraph) != 0 ? -1 : 0;
 }
 
 const char *eq_backend_error(void)
@@ -339,19 +365,12 @@ int eq_backend_read(int k, void *data)
 int eq_backend_invoke(void)
 {
     static int (*function)(handle, size_t, size_t, handle *, size_t, handle *);
-    handle given[MOST_TENSORS];
-    handle taken[MOST_TENSORS];
     if (function == NULL && LOOK_UP("LiteRtRunCompiledModel", function) != 0) {
         return -1;
     }
-    for (int k = 0; k < inputs.count; k++) {
-        given[places[0][k]] = inputs.buffers[k];
-    }
-    for (int k = 0; k < outputs.count; k++) {
-        taken[places[1][k]] = outputs.buffers[k];
-    }
     return check("LiteRtRunCompiledModel",
-                 function(compiled, 0, (size_t)inputs.count, given, (size_t)outputs.count, taken));
+                 function(compiled, 0, (size_t)inputs.count, inputs.by_place, (size_t)outputs.count,
+                          outputs.by_place));
 }
 
 /* One call with the profiler on; its events, which the caller frees, or NULL. */
