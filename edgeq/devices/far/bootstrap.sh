@@ -76,7 +76,8 @@ ours() {
 folders() {
     section folders
     uid=$(id -u); root=; spare=
-    for d in "$EDGEQ_DIR" "${XDG_CACHE_HOME:-$HOME/.cache}/edgeq" "${TMPDIR:-/tmp}/edgeq-$uid" \
+    case $XDG_CACHE_HOME in /*) cache=$XDG_CACHE_HOME ;; *) cache=$HOME/.cache ;; esac # no relative
+    for d in "$EDGEQ_DIR" "$cache/edgeq" "${TMPDIR:-/tmp}/edgeq-$uid" \
         "/var/tmp/edgeq-$uid" "/dev/shm/edgeq-$uid" "/data/local/tmp/edgeq-$uid"; do
         [ -n "$d" ] || continue
         [ -d "$d" ] || mkdir -p "$d" 2>/dev/null

@@ -6,6 +6,7 @@ import contextlib
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 
 from edgeq.devices.address import Address, is_emulated, parse_address
@@ -123,9 +124,14 @@ def _shell(device: Device, address: Address) -> Iterator[Shell]:
         process = link.start(f"exec sh -c {quoted(f'echo; echo {mark}; {command}')}")
         try:
             process.end_input()
-            text = b""
+            text, until = b"", time.monotonic() + _ANSWER_S
             while len(text) < _MOST_TEXT and (data := process.read()):
                 text += data
+                if time.monotonic() > until:
+                    raise EdgeqError(
+                        "The device goes on talking instead of telling of its meter.", link.name,
+                        "what does its login script print, ~/.bashrc for one?",
+                    )  # fmt: skip
             # Whatever a login script has printed came before.
             return text.decode("utf-8", "replace").partition(f"\n{mark}\n")[2]
         finally:

@@ -16,6 +16,7 @@ DEFAULT_CACHE_BYTES = 512 << 20
 _BLOCK_BYTES = 1 << 15
 _SMALLEST_PIECE, _LARGEST_PIECE, _PIECE_S = 1 << 13, 1 << 20, 0.5
 _LONGEST_GREETING = 64 << 10
+_TAKEN_S = 60.0  # from the last byte sent until a file was taken, whatever else is said meanwhile
 _HASHED_BYTES_PER_S = 1e6  # a tenth of what the slowest Raspberry Pi does
 _SPARE_BYTES = 4 << 20  # what a device's disk should keep
 
@@ -150,10 +151,10 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
             while block := source.read(_BLOCK_BYTES):
                 process.write(block)
         process.end_input()
-        said = 0
+        said, until = 0, time.monotonic() + _TAKEN_S
         while data := process.read():  # a login script's greeting; the digest tells what arrived
             said += len(data)
-            if said > _LONGEST_GREETING:
+            if said > _LONGEST_GREETING or time.monotonic() > until:
                 raise EdgeqError(
                     "The device goes on talking instead of taking a file.", link.name,
                     "what does its login script print, ~/.bashrc for one?",

@@ -30,6 +30,10 @@ def authenticate(transport: Any, settings: HostSettings) -> None:
     """
     import paramiko
 
+    # As OpenSSH begins: there are boards that let everybody in.
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        if not transport.auth_none(settings.user):
+            return
     tried: list[str] = []
     for label, key in _keys(settings, tried):
         try:

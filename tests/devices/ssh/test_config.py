@@ -13,6 +13,7 @@ from edgeq.devices.address import parse_address
 from edgeq.devices.ssh.config import resolve, settings_for, split_destination
 from edgeq.devices.ssh.readconf import matches
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.support.folders import config_folder
 from tests.tools import need
 
 CONFIG = """
@@ -256,6 +257,23 @@ def test_destinations(text, parts):
 def test_what_is_no_destination(text):
     with pytest.raises(UsageError):
         split_destination(text)
+
+
+def test_a_user_without_a_name(monkeypatch):
+    """Containers run under numbers that the system knows nothing of."""
+
+    def unknown(*_):
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    assert settings_for("pi@host").user == "pi"
+    assert settings_for("host").user == str(os.getuid())
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for call in (config_folder, lambda: settings_for("pi@host")):
+        with pytest.raises(EdgeqError, match="no home folder"):
+            call()
 
 
 def test_a_missing_file(tmp_path):

@@ -95,6 +95,28 @@ def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
     assert "~/.bashrc" in text
 
 
+def test_a_cache_folder_that_is_relative_is_passed_over(make, models):
+    """As the specification of that variable says; what was pushed lay somewhere else."""
+    device = make(environment="XDG_CACHE_HOME=rel")
+    with open_device(device.address).open(models / "kws_int8.tflite", CompileOptions()):
+        pass
+    assert (device.folder / "home" / ".cache" / "edgeq").is_dir()
+    assert not (device.folder / "home" / "rel").exists()
+
+
+def test_a_login_script_that_talks_on_beside_the_work(make, models, tmp_path, monkeypatch):
+    """Each of its words was a sign of life: nothing was waited for any longer."""
+    monkeypatch.setattr("edgeq.devices.remote.push._TAKEN_S", 1.0)
+    login = tmp_path / "login"
+    login.write_text(
+        "#!/bin/sh\n(while :; do echo noise; sleep 0.3; done) &\n"
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    login.chmod(0o755)
+    text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 30.0)
+    assert "goes on talking instead of taking a file" in text
+
+
 @pytest.mark.parametrize("agent", ["python", "native"])
 def test_one_session_at_a_time(make, models, agent):
     """Files go through the session that is open already."""
@@ -230,13 +252,16 @@ def test_options_for_hosts_on_other_devices(models, cli, tmp_path, monkeypatch):
 
 
 class Mute(paramiko.ServerInterface):
-    """Lets everybody in and opens channels, but never answers what should run there."""
+    """Lets everybody in and opens channels, but never answers what should run there.
 
-    def check_auth_publickey(self, username, key):
+    Without a key or a password, as debug images of boards do.
+    """
+
+    def check_auth_none(self, username):
         return paramiko.AUTH_SUCCESSFUL
 
     def get_allowed_auths(self, username):
-        return "publickey"
+        return "password"
 
     def check_channel_request(self, kind, chanid):
         return paramiko.OPEN_SUCCEEDED
