@@ -92,7 +92,7 @@ def metered(session: Session, device: Device, spec: str, how: ProfileOptions) ->
     disturbed = [] if measured.valid else list(measured.warnings)
     waited_s = measured.environment.get("waited_s", 0.0)
     if waited_s > _WAITED_S:
-        disturbed.append(f"somebody else measured on the device for {waited_s:.1f} s")
+        disturbed.append("somebody else measured on the device, which was waited for")
     warnings = tuple(f"while the meter looked: {each}" for each in disturbed)
     valid = measured.valid and not disturbed
     return PowerReport(meter.name, meter.covers, found, valid, warnings)
