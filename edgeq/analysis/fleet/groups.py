@@ -17,14 +17,7 @@ from edgeq.devices import inventory
 from edgeq.devices.address import parse_address
 from edgeq.devices.base import Device, ProfileOptions
 from edgeq.devices.power.opening import INSTRUMENTS
-from edgeq.devices.registry import (
-    HERE,
-    PATIENCE_S,
-    address_of,
-    machine_of,
-    open_device,
-    patient_address,
-)
+from edgeq.devices.registry import HERE, PATIENCE_S, machine_of, open_device, patient_address
 from edgeq.devices.remote.device import RemoteDevice
 from edgeq.errors import EdgeqError, UsageError
 
@@ -82,10 +75,7 @@ def profile_devices(
         return profile_on(_patient(open_device(address)), model, how)
 
     def turn_of(address: str) -> str | None:
-        try:
-            machine = machine_of(address)
-        except EdgeqError:
-            return None  # the measurement says what is wrong with the address
+        machine = _machine(address)
         # Behind a link they take turns by themselves, but a meter would count the others' work.
         return machine if machine == HERE or how.power is not None else None
 
@@ -153,15 +143,23 @@ def probe_device(address: str) -> dict[str, Any]:
     }
 
 
+def _machine(address: str) -> str | None:
+    """As `machine_of`; None of an address that cannot be read, as the measurement there says."""
+    try:
+        return machine_of(address)
+    except EdgeqError:
+        return None
+
+
 def _check_wired(power: str, group: str, addresses: Sequence[str]) -> None:
     """Refuse a chip of this machine beside several boards: of which it shows the power, who knows.
 
     Raises:
         UsageError: There are several.
     """
-    schemes = [address_of(address).scheme for address in addresses]
-    here = [scheme for scheme in schemes if scheme not in ("ssh", "adb")]
-    if "serial" in here and here[1:]:
+    machines = [machine for address in addresses if (machine := _machine(address))]
+    here = [machine for machine in machines if not machine.startswith(("ssh:", "adb:"))]
+    if here[1:] and any(machine.startswith("serial:") for machine in here):
         raise UsageError(
             f"--power {power} is read on this machine for {len(here)} devices of the group.",
             group,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgeq.analysis.execution import run
-from edgeq.analysis.fleet.groups import profile_devices, profile_group
+from edgeq.analysis.fleet.groups import _check_wired, profile_devices, profile_group
 from edgeq.analysis.profiling import Measuring
 from edgeq.boards.levels import best_here
 from edgeq.devices import inventory
@@ -56,6 +56,7 @@ def test_an_address_that_cannot_be_read_does_not_lose_the_others(models):
     members = [("bad", "ssh://"), ("gone", "nosuchname"), ("good", "local")]
     bad, gone, good = profile_devices(models / "kws_int8.tflite", members, Measuring(FAST)).results
     assert "is no SSH destination" in bad.error
+    _check_wired("hwmon", "lab", [address for _, address in members])  # refuses nothing, neither
     assert "nosuchname" in gone.error
     assert good.profile.measurement.latency_us.n == 10
 
