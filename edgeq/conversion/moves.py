@@ -1,4 +1,4 @@
-"""Ops that passes put in to move values: to another shape, to another order of axes."""
+"""Ops that passes put in: to another shape, another order of axes, a copy, within bounds."""
 
 from __future__ import annotations
 
@@ -32,3 +32,23 @@ def copy(network: Network, source: int, made: int) -> Any:
     if network.dtype_of(source) == "bool":
         return network.new_op("LOGICAL_OR", [source, source], [made], "LogicalOr")
     return network.new_op("MINIMUM", [source, source], [made], "MaximumMinimum")
+
+
+def clamp(network: Network, source: int, made: int, ends: Sequence[Any]) -> tuple[int, list[Any]]:
+    """Ops that bound a tensor's values; with what they give before the upper end has cut.
+
+    Args:
+        source: Tensor of reals.
+        made: The bounded one.
+        ends: The lowest and the highest value: numbers, or arrays that are spread over the tensor.
+    """
+    name = network.name(made)
+    low, high = (
+        network.add_constant(f"{name}/{part}", np.array(end, np.float32))
+        for part, end in zip(("low", "high"), ends, strict=True)
+    )
+    above = network.add_tensor(f"{name}/above", list(network.shape(source)), "float32")
+    return above, [
+        network.new_op("MAXIMUM", [source, low], [above], "MaximumMinimum"),
+        network.new_op("MINIMUM", [above, high], [made], "MaximumMinimum"),
+    ]

@@ -20,6 +20,7 @@ from edgeq.conversion.flatbuffer import (
     indices,
     op_kinds,
 )
+from edgeq.conversion.moves import clamp
 from edgeq.conversion.network import LIMITS, Network
 from edgeq.conversion.stored_weights import scales_like
 from edgeq.conversion.tensorflow import first_line, quiet
@@ -85,14 +86,10 @@ def _as_bytes(network: Network, folded: list[Any]) -> list[Any]:
         tensor, shape = network.graph.tensors[made], network.shape(source)
         scales = scales_like(tensor, len(shape))
         zeros = np.asarray(tensor.quantization.zeroPoint, np.int64).reshape(scales.shape)
-        for kind, end in zip(("MAXIMUM", "MINIMUM"), LIMITS[dtype], strict=True):
-            name = f"{network.name(made)}/{kind.lower()}"
-            bound = network.add_constant(f"{name}/end", ((end - zeros) * scales).astype(np.float32))
-            bounded = network.add_tensor(name, list(shape), "float32")
-            ops = added.setdefault(id(op), [])
-            ops.append(network.new_op(kind, [source, bound], [bounded], "MaximumMinimum"))
-            source = bounded
-        op.inputs, tensor.type = [source], TENSOR_CODES["int8"]
+        ends = [(end - zeros) * scales for end in LIMITS[dtype]]
+        bounded = network.add_tensor(f"{network.name(made)}/bounded", list(shape), "float32")
+        _, added[id(op)] = clamp(network, source, bounded, ends)
+        op.inputs, tensor.type = [bounded], TENSOR_CODES["int8"]
     network.ops = [new for op in network.ops for new in (*added.get(id(op), ()), op)]
     return [op for ops in added.values() for op in ops]
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.conversion.flatbuffer import add_constant, drop_unused, indices
+from edgeq.conversion.moves import clamp
 from edgeq.conversion.network import LIMITS, LearnedScale, Network, Range
 from edgeq.conversion.passes.biases import BIAS_INPUT, BIAS_TYPES
 from edgeq.conversion.stored_weights import WEIGHT_LIMITS, scales_like, write_weights
@@ -72,17 +73,9 @@ def _taken(network: Network, op: Any, before: Any, several: set[int]) -> bool:
 
 def _bounds(network: Network, source: int, result: int, ends: Range) -> list[Any]:
     """The ops that bound a tensor's values."""
-    name, shape = network.name(result), network.shape(source)
-    low, high = (
-        network.add_constant(f"{name}/{part}", np.array(end, np.float32))
-        for part, end in zip(("low", "high"), ends, strict=True)
-    )
-    above = network.add_tensor(f"{name}/above", shape, "float32")
+    above, ops = clamp(network, source, result, ends)
     network.learned_ranges[network.name(above)] = ends  # what lies above is cut off next
-    return [
-        network.new_op("MAXIMUM", [source, low], [above], "MaximumMinimum"),
-        network.new_op("MINIMUM", [above, high], [result], "MaximumMinimum"),
-    ]
+    return ops
 
 
 def _join(network: Network, source: int, result: int) -> int | None:
