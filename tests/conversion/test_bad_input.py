@@ -153,6 +153,22 @@ def test_open_axes():
     refused(net, r"open axes.*\(None, None, 3\)", data=np.zeros((1, 8, 3)))
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((4, 8), "no batch"), ((8,), "no batch"), ((), "no batch"), (None, "has no inputs")],
+)
+def test_a_saved_model_without_a_batch_of_one(shape, said, tmp_path):
+    """They ended in TensorFlow's words about bindings, and in a traceback."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    specs = () if shape is None else (tf.TensorSpec(shape, tf.float32, name="x"),)
+    module.serve = tf.function(lambda *x: {"y": tf.add_n([tf.ones(3), *x[:0]])}, specs)
+    tf.saved_model.save(module, tmp_path, signatures={"serving_default": module.serve})
+    with pytest.raises(EdgeqError, match=said):
+        float_model(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["one", "list", "dict"])
 def test_the_lines_that_give_open_axes_a_length_work(kind):
     import keras

@@ -185,6 +185,8 @@ def own_errors(
         for error in errors:
             pair = error.pair
             exact = wanted.get(pair.real.index, values[pair.real.index])
+            # Rounded, an input may be a pole (1 / 0): then the op's value of the exact ones stands.
+            exact = np.where(np.isfinite(exact), exact, values[pair.real.index])
             delta = error.add(exact, found.get(pair.integer.index, integers[pair.integer.index]))
             wrong = _comparable(whole.run({pair.real.index: delta}), squashed)
             error.effect += _energy(wrong - right)
@@ -203,6 +205,10 @@ def _result(real: Graph) -> tuple[int, bool]:
 
 def _comparable(value: Array, squashed: bool) -> Array:
     """What a softmax sees of its input: a common shift makes no difference to it."""
+    if value.dtype.kind == "f":  # an error may lead to a pole; its energy is large then, no more
+        value = np.nan_to_num(
+            value.astype(np.float64), nan=LARGEST, posinf=LARGEST, neginf=-LARGEST
+        )
     return value - value.mean(axis=-1, keepdims=True) if squashed else value
 
 

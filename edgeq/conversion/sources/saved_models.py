@@ -58,15 +58,9 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
     named = function.structured_input_signature[1]
     # TensorFlow orders what has names by them; what is loaded is in no order.
     names = sorted(named)
-    specs = []
-    for name, spec in ((name, named[name]) for name in names):
-        if spec.shape.rank is None or None in spec.shape[1:]:
-            raise EdgeqError(
-                f"Input '{name}' has open axes: {spec.shape}.",
-                str(path),
-                "export it with a fixed input shape",
-            )
-        specs.append(tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name))
+    specs = [_of_one(tf, name, named[name], path) for name in names]
+    if not specs:
+        raise EdgeqError(f"Signature '{visible_line(key)}' has no inputs.", str(path))
     outputs = sorted(function.structured_outputs)
 
     def call(*tensors: Any) -> Any:
@@ -85,6 +79,23 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
     # Nothing of a file that is not trusted runs in TensorFlow.
     answers = traced_answers(traced, specs) if trust else None
     return Exported(data, tuple(names), tuple(outputs), signature=key, answers=answers)
+
+
+def _of_one(tf: Any, name: str, spec: Any, path: Path) -> Any:
+    """What a signature takes of one input, for a batch of 1."""
+    shape, said = spec.shape, visible_line(name)
+    if shape.rank is None or None in shape[1:]:
+        raise EdgeqError(
+            f"Input '{said}' has open axes: {shape}.", str(path),
+            "export it with a fixed input shape",
+        )  # fmt: skip
+    if shape.rank == 0 or shape[0] not in (None, 1):
+        raise EdgeqError(
+            f"Input '{said}' is {shape}: its first axis is no batch that may be 1.", str(path),
+            "export a function with a first axis of 1 or None for the batch, such as one that "
+            "calls this one on x[0]",
+        )  # fmt: skip
+    return tf.TensorSpec((1, *shape[1:]), spec.dtype, name)
 
 
 def _read(data: bytes, path: Path) -> Any:

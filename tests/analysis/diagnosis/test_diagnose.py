@@ -322,3 +322,20 @@ def test_variables_are_read_before_a_call_writes_them(tmp_path):
     assert all(layer.blame < 1e-9 for layer in found.layers if layer.op == "CONCATENATION")
     (dense,) = (layer for layer in found.layers if layer.op == "FULLY_CONNECTED")
     assert dense.own_sqnr_db == pytest.approx(dense.sqnr_db, abs=3)
+
+
+def test_an_input_that_is_rounded_to_a_pole(tmp_path):
+    """1 / x of an x that is rounded to 0: the logarithm of an infinite error was asked for."""
+    import keras
+
+    source = keras.Input((8,))
+    model = keras.Model(source, 1.0 / source)
+    data = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    path = tmp_path / "m.tflite"
+    edgeq.convert(model, data=data, accept_loss=True, output=path)
+    float_path = tmp_path / "float.tflite"
+    float_path.write_bytes(float_model(model).data)
+    found = diagnose(path, float_path, data=data)
+    assert found.layers[0].op == "input"
+    assert np.isfinite(found.layers[0].effect_db)
+    assert found.layers[0].blame == pytest.approx(1, abs=0.01)
