@@ -79,9 +79,8 @@ def turn_biases(nodes: Iterable[Any], makers: Mapping[str, Any]) -> bool:
     found = []
     for node in nodes:
         if node.op == "BiasAdd" and node.attr["data_format"].s in (b"", b"NHWC"):
-            source = makers.get(node.input[0])
-            of_conv = source is not None and source.op == "Conv2D"
-            if of_conv and source.attr["data_format"].s == b"NCHW":
+            source = makers.get(node.input[0], node)
+            if source.op == "Conv2D" and source.attr["data_format"].s == b"NCHW":
                 found.append(node)
     for node in found:
         node.attr["data_format"].s = b"NCHW"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgeq.boards.runtimes.check import wrong_on_tflm
+from edgeq.boards.runtimes.faults import misdivisions
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.fatal import guarded
-from edgeq.devices.faults import misdivisions
 from edgeq.devices.interpreters import micro_interpreter
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (

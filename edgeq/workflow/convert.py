@@ -12,6 +12,7 @@ from typing import Any
 from edgeq.analysis.app_runtimes import AppRuntime, app_runtimes
 from edgeq.analysis.evaluation.evaluate import Evaluation
 from edgeq.analysis.runs_on import RunsOn, runs_on
+from edgeq.boards.runtimes.faults import misdivisions
 from edgeq.boards.target import Target, load_target
 from edgeq.conversion.calibration.calibrate import Calibration
 from edgeq.conversion.calibration.suspicions import suspicions
@@ -30,7 +31,6 @@ from edgeq.conversion.quantization.layer_precision import without_effect
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
-from edgeq.devices.faults import misdivisions
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion

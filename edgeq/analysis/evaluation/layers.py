@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.boards.runtimes.faults import faults_of_plain_kernels
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.faults import faults_of_plain_kernels
 from edgeq.devices.registry import open_device
 from edgeq.model.arrays import dequantize, input_tensors, to_input
 from edgeq.model.graph import Graph, Op, Tensor, numpy_dtype

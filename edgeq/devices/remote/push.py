@@ -157,9 +157,11 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
                 process.write(block)
         process.end_input()
         _await(process, None, link)  # the digest tells what arrived
-    except LinkLost:
-        # A full disk ends `cat`, and with it the channel, but not the connection.
-        if not process.status():
+    except LinkLost as failure:
+        # A full disk ends `cat`, and with it the channel, but not the connection. What a login
+        # script has left running keeps the channel open behind a `cat` that has ended well.
+        status = process.status()
+        if status is None or (status == 0 and not isinstance(failure, Silence)):
             raise
     if process.status() == KILLED:
         raise EdgeqError(

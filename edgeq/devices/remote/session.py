@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.boards.runtimes.faults import faults_of_litert, faults_of_plain_kernels
 from edgeq.compiler.build.cache import cache_dir
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
-from edgeq.devices.faults import faults_of_litert, faults_of_plain_kernels
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice

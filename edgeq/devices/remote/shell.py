@@ -130,7 +130,9 @@ class Shell:
             return LinkLost(
                 self._link.name,
                 f"nothing came from the device for {self._link.silence_s} s; where a login takes "
-                "longer over ssh, ServerAliveInterval 10 in ~/.ssh/config waits for it",
+                "longer over ssh, ServerAliveInterval 10 in ~/.ssh/config waits for it; nothing "
+                "comes, either, where a login script starts another shell instead of the command, "
+                "or sends its output elsewhere",
             )
         elif self._status is None:
             return failure

@@ -95,6 +95,17 @@ def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
     assert "~/.bashrc" in text
 
 
+def test_what_a_login_script_leaves_running_keeps_no_push(make, models, tmp_path):
+    """It holds the channel's output open behind the program that has taken a file."""
+    login = tmp_path / "login"
+    login.write_text('#!/bin/sh\nsleep 60 &\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    login.chmod(0o755)
+    server = make(f"ForceCommand {login}")
+    server.write_config(more="  ServerAliveInterval 1\n  ServerAliveCountMax 2\n")
+    with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
+        assert session.pushed_bytes > 5_000_000
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash -l", "bash --noprofile"])
 def test_a_shell_in_the_place_of_each_command(make, models, shell, monkeypatch):
     """It reads the probe from its stdin as `sh` does; and it obeyed the bytes of models."""
