@@ -7,11 +7,12 @@ dozen ops, or none that TensorFlow Lite has:
     Mul(x, ... erfc(x)), Relu     ->     Mul(x, ... erfc(x)), Maximum(lowest float), Relu
 
 `drop_barriers` takes the Maximum out again. On the same way through the graph sums of integers that
-TensorFlow Lite lacks in one form take another.
+TensorFlow Lite lacks in one form take another, and biases are put where TensorFlow adds them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _DEPTH = 4
 def keep_apart(tf: Any, function: Any) -> Any:
     """A frozen function with a barrier behind each of these activations that needs one.
 
-    Where BiasAdd takes integers it becomes a sum.
+    Where BiasAdd takes integers it becomes a sum; of convolutions, see `turn_biases`.
 
     Args:
         tf: The module.
@@ -45,7 +46,8 @@ def keep_apart(tf: Any, function: Any) -> Any:
                         before[source] = _barrier(tf, graph_def, source)
                     node.input[place] = before[source]
     added = _add_integers(tf, graph_def)
-    if not before and not added:
+    turned = turn_biases(graph_def.node, makers)
+    if not before and not added and not turned:
         return function
 
     def build() -> None:
@@ -57,6 +59,33 @@ def keep_apart(tf: Any, function: Any) -> Any:
     for tensor, known in zip(inputs, function.inputs, strict=True):
         tensor.set_shape(known.shape)
     return wrapped.prune(inputs, outputs)
+
+
+def turn_biases(nodes: Iterable[Any], makers: Mapping[str, Any]) -> bool:
+    """Give biases of convolutions with channels first the convolutions' order of axes.
+
+    Where pictures are as wide as they have channels, Keras 3 asks for the bias along the width.
+    TensorFlow makes one op of Conv2D and BiasAdd in graphs, so in `fit` and `predict`, and takes
+    the order of axes of the first for both. Of other kinds of convolutions it makes no such op;
+    eagerly and by XLA neither, where the bias then is along the width.
+
+    Args:
+        nodes: Of a graph.
+        makers: The same by name.
+
+    Returns:
+        Whether there were any.
+    """
+    found = []
+    for node in nodes:
+        if node.op == "BiasAdd" and node.attr["data_format"].s in (b"", b"NHWC"):
+            source = makers.get(node.input[0])
+            of_conv = source is not None and source.op == "Conv2D"
+            if of_conv and source.attr["data_format"].s == b"NCHW":
+                found.append(node)
+    for node in found:
+        node.attr["data_format"].s = b"NCHW"
+    return bool(found)
 
 
 def _add_integers(tf: Any, graph_def: Any) -> bool:

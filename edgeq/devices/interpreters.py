@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +16,10 @@ import numpy as np
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import graph_specs
 from edgeq.errors import EdgeqError, MissingDependency
-from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
 from edgeq.support.quiet import without_warnings
 
 _ARENA_HINT = "edgeq inspect shows which op or type is unusual; --on local runs more kinds"
-# Ops by the types that LiteRT's plain kernels compute wrongly: the sums that they give are unlike
-# numpy's, those of its usual kernels are like them (tests/devices/test_local.py).
-_WRONG_IN_PLAIN = {"SUM": ("int8", "int16")}
-# Where the bias is of ops whose kernels ask an option, not the tensor, whether it has 32 bits.
-_BIASED = {"CONV_2D": 2, "TRANSPOSE_CONV": 3}
-_BIASED_IN_PLAIN = {"FULLY_CONNECTED": 2}
-_INT32 = 2  # TFLite's TensorType
-_NAMED = 3
 _OF_PROFILING = re.compile(
     r"InvokeWithCalibration failed: |failed to get XNNPACK profile information\."
 )
@@ -50,60 +41,6 @@ class LiteRtOptions:
     threads: int = 1
     delegate: str = "xnnpack"
     kernels: str = "default"
-
-
-def faults_of_plain_kernels(graph: Graph) -> tuple[str, ...]:
-    """What LiteRT's Python package computes wrongly of a model with its plain kernels.
-
-    Its C library has plain kernels, too, and these are right.
-    """
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if op.outputs and where.tensors[op.outputs[0]].dtype in _WRONG_IN_PLAIN.get(op.name, ())
-    ]
-    said = (
-        "LiteRT's reference kernels compute SUM of int8 and int16 wrongly, and so all that follows "
-        f"{_few(found)}. These answers are not the model's: LiteRT without "
-        "them (delegate=none), TensorFlow Lite Micro and edgeq's C sum right."
-    )
-    return ((said,) if found else ()) + _misread_biases(graph, _BIASED_IN_PLAIN)
-
-
-def faults_of_litert(graph: Graph) -> tuple[str, ...]:
-    """What all of LiteRT's kernels compute wrongly of a model."""
-    return _misread_biases(graph, _BIASED)
-
-
-def _misread_biases(graph: Graph, biased: Mapping[str, int]) -> tuple[str, ...]:
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if op.name in biased and _is_undeclared(where, op, biased[op.name])
-    ]
-    if not found:
-        return ()
-    said = (
-        f"The bias of {_few(found)} is int32, and the op's option quantized_bias_type does not say "
-        "so: LiteRT reads it wrongly, as int64. These answers are not the model's; a converter "
-        "that sets both makes it whole."
-    )
-    return (said,)
-
-
-def _is_undeclared(where: Subgraph, op: Op, position: int) -> bool:
-    """Whether an op of int16 has an int32 bias that its options do not declare."""
-    bias = op.inputs[position] if position < len(op.inputs) else -1
-    wide = any(where.tensors[index].dtype == "int16" for index in op.outputs)
-    declared = op.options.get("quantized_bias_type", 0) == _INT32
-    return bias >= 0 and wide and where.tensors[bias].dtype == "int32" and not declared
-
-
-def _few(found: Sequence[str]) -> str:
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return ", ".join(found[:_NAMED]) + more
 
 
 def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool = False) -> Any:

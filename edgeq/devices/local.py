@@ -15,12 +15,8 @@ from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, ProfileOptions, Session
 from edgeq.devices.fatal import guarded
-from edgeq.devices.interpreters import (
-    LiteRtOptions,
-    faults_of_litert,
-    faults_of_plain_kernels,
-    litert_interpreter,
-)
+from edgeq.devices.faults import faults_of_litert, faults_of_plain_kernels
+from edgeq.devices.interpreters import LiteRtOptions, litert_interpreter
 from edgeq.devices.remote.answers import read_op_times
 from edgeq.devices.remote.ops import op_shares, passes
 from edgeq.devices.tensors import (

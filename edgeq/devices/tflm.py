@@ -17,6 +17,7 @@ from edgeq.devices import probe, query
 from edgeq.devices.address import Address
 from edgeq.devices.base import Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.fatal import guarded
+from edgeq.devices.faults import misdivisions
 from edgeq.devices.interpreters import micro_interpreter
 from edgeq.devices.native_output import captured_stderr
 from edgeq.devices.tensors import (
@@ -119,6 +120,11 @@ class TflmSession(Session):
                 self._outputs,
                 lambda values: self._guarded(lambda: self._call(self._interpreter, values)),
             )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What TensorFlow Lite Micro computes wrongly of this model."""
+        return misdivisions(self._graph)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every activation of one call from the initial state, by tensor index.

@@ -30,6 +30,7 @@ from edgeq.conversion.quantization.layer_precision import without_effect
 from edgeq.conversion.quantization.quantize import Recipe, quantize
 from edgeq.conversion.quantization.schemes import Scheme, check_target, find_scheme
 from edgeq.data import DatasetOptions, Understood, data_warnings
+from edgeq.devices.faults import misdivisions
 from edgeq.model.model_file import parse_graph
 from edgeq.support.output import check_writable
 from edgeq.workflow.conversion import Conversion
@@ -313,7 +314,8 @@ def _proven(
     proof = None
     if recipe.scheme.integer:
         proof = prove_integer(result, recipe.io, source.source, kept)
-    return proof, prove_runs(result, source.source)
+    wrong = misdivisions(parse_graph(result, source.source))
+    return proof, (*prove_runs(result, source.source), *wrong)
 
 
 def _remarks(judged: tuple[Evaluation, ...], where: RunsOn | None) -> Iterator[str]:

@@ -99,7 +99,7 @@ def test_a_softmax_over_any_axis_may_be_added_to(shape, axis, kind):
     "layer",
     [
         layers.Conv1D(3, 3, data_format="channels_first", activation="relu"),
-        layers.Conv1D(4, 3, data_format="channels_first", padding="same", strides=2),
+        layers.Conv1D(3, 3, data_format="channels_first", padding="same", strides=2),
         layers.SeparableConv1D(3, 3, data_format="channels_first"),
         layers.DepthwiseConv1D(3, data_format="channels_first"),
         layers.Conv1DTranspose(4, 3, data_format="channels_first", strides=2),
@@ -113,6 +113,35 @@ def test_sequences_with_channels_first(layer):
     for variable in layer.weights:
         variable.assign(RANDOM.normal(size=variable.shape))
     assert compared([source], value)
+
+
+@pytest.mark.parametrize("before", [None, "relu"])
+@pytest.mark.parametrize(
+    ("kind", "shape", "options"),
+    [
+        (layers.Conv2D, (3, 6, 6), {"filters": 6, "padding": "same"}),
+        (layers.Conv2D, (3, 7, 6), {"filters": 4, "activation": "relu"}),
+        (layers.Conv2DTranspose, (3, 2, 4), {"filters": 6}),
+        (layers.SeparableConv2D, (3, 5, 6), {"filters": 4}),
+        (layers.DepthwiseConv2D, (6, 3, 6), {"padding": "same"}),
+        (layers.Conv1D, (3, 6), {"filters": 4}),
+        (layers.DepthwiseConv1D, (6, 6), {"padding": "same"}),
+    ],
+)
+def test_a_bias_is_where_predict_adds_it_to_pictures_as_wide_as_they_have_channels(
+    kind, shape, options, before
+):
+    """Eagerly, Keras's answers are others."""
+    source = keras.Input(shape)
+    layer = kind(kernel_size=3, data_format="channels_first", **options)
+    value = layer(layers.ReLU()(source) if before else source)
+    for variable in layer.weights:
+        variable.assign(RANDOM.normal(size=variable.shape))
+    model = keras.Model(source, value)
+    model.compile(jit_compile=False)
+    data = RANDOM.normal(size=(1, *shape)).astype(np.float32)
+    (found,) = run(float_model(model).data, [data])
+    assert np.allclose(model.predict(data, verbose=0), found, atol=1e-4)
 
 
 def test_biases_are_where_keras_adds_them():
@@ -188,3 +217,13 @@ def test_models_whose_weights_have_16_bits_compute_in_float32(policy, recurrent)
         assert np.abs(found.reshape(wanted.shape) - wanted).max() < near * np.abs(wanted).max()
         assert "CAST" not in {op.name for op in parse_graph(made.data).main.ops}
     assert edgeq.convert(model, data=data).quality.outputs[0].signal_to_noise_db > 20
+
+
+def test_a_bias_of_a_saved_model_is_where_tensorflow_adds_it(tmp_path):
+    source = keras.Input((3, 6, 6))
+    layer = layers.Conv2D(4, 3, data_format="channels_first", bias_initializer="random_normal")
+    model = keras.Model(source, layer(source))
+    model.export(tmp_path / "saved", verbose=False)
+    data = RANDOM.normal(size=(1, 3, 6, 6)).astype(np.float32)
+    (found,) = run(float_model(tmp_path / "saved").data, [data])
+    assert np.allclose(model.predict(data, verbose=0), found, atol=1e-4)

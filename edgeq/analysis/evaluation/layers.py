@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.compiler.options import CompileOptions
-from edgeq.devices.interpreters import faults_of_plain_kernels
+from edgeq.devices.faults import faults_of_plain_kernels
 from edgeq.devices.registry import open_device
 from edgeq.model.arrays import dequantize, input_tensors, to_input
 from edgeq.model.graph import Graph, Op, Tensor, numpy_dtype

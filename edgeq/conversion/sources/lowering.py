@@ -56,10 +56,12 @@ def for_export(
         for name in ("argmax", "argmin"):
             plain = _plain_index(tf, getattr(tf, name))
             stack.enter_context(_replaced(keras.src.backend.numpy, name, plain))
-        plain = _plain_sum(tf, keras, keras.src.backend.numpy.add)
+        turned_ones: list[Any] = []
+        plain = _plain_sum(tf, keras, keras.src.backend.numpy.add, turned_ones)
         stack.enter_context(_replaced(keras.src.backend.numpy, "add", plain))
         for name in ("conv", "conv_transpose", "depthwise_conv", "separable_conv"):
-            turned = _turned_conv(tf, getattr(keras.src.backend.nn, name))
+            noted = turned_ones if name == "conv" else []
+            turned = _turned_conv(tf, getattr(keras.src.backend.nn, name), noted)
             stack.enter_context(_replaced(keras.src.backend.nn, name, turned))
         for layer in (model, *layers.values()):
             stack.enter_context(
@@ -202,12 +204,17 @@ def _plain_index(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _plain_sum(tf: Any, keras: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def _plain_sum(
+    tf: Any, keras: Any, function: Callable[..., Any], turned: Sequence[Any]
+) -> Callable[..., Any]:
     """A sum of two tensors as Keras computes it for a batch of any size.
 
     Keras takes a second tensor with one axis longer than 1 for a bias, and adds it along the last
     axis if that has this length, else along the first. With a batch of 1 a sample of (4, 1) looks
     so too, and one of (4,) loses its batch, a reshape that LiteRT adds in place of what it is of.
+
+    Args:
+        turned: Results of convolutions whose bias is of channels; see `gated.turn_biases`.
     """
 
     def call(x1: Any, x2: Any) -> Any:
@@ -216,7 +223,8 @@ def _plain_sum(tf: Any, keras: Any, function: Callable[..., Any]) -> Callable[..
         alike = math.prod(first) == math.prod(second) and len(second) > 1
         if len(lengths) != 1 or not (alike or second[-1] == 1):
             return function(x1, x2)
-        if lengths[0] in (*first[1:2], *first[-1:]) and not _is_fed(x2):
+        of_conv = len(first) == len(second) and any(x1 is each for each in turned)
+        if not of_conv and lengths[0] in (*first[1:2], *first[-1:]) and not _is_fed(x2):
             if first[-1] == lengths[0]:
                 return function(x1, x2)
             x2 = tf.reshape(x2, (1, *lengths, *[1] * (len(first) - 2)))
@@ -240,10 +248,13 @@ def _is_fed(tensor: Any) -> bool:
     return False
 
 
-def _turned_conv(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def _turned_conv(tf: Any, function: Callable[..., Any], noted: list[Any]) -> Callable[..., Any]:
     """A convolution of sequences with channels first, its axes in the order of devices.
 
     TensorFlow's converter turns those of pictures; it gets sequences wrong.
+
+    Args:
+        noted: Where the results of those that it turns are put.
     """
     signature = inspect.signature(function)
 
@@ -253,7 +264,8 @@ def _turned_conv(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(**given)
         inputs = tf.transpose(inputs, (0, 2, 1))
         made = function(**{**given, "inputs": inputs, "data_format": "channels_last"})
-        return tf.transpose(made, (0, 2, 1))
+        noted.append(tf.transpose(made, (0, 2, 1)))
+        return noted[-1]
 
     return call
 

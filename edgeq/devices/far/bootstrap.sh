@@ -9,6 +9,13 @@
 LC_ALL=C; export LC_ALL
 umask 077
 
+# Where the server or a login script puts a shell of its own in the place of each command, this text
+# is read all the same; but files that are sent to such a shell would be obeyed.
+if [ -z "$EDGEQ_WATCHDOG" ]; then
+    echo "a shell of its own, which does not run the commands that it is given" >&2
+    exit 126
+fi
+
 alive() { kill -USR1 "$EDGEQ_WATCHDOG" 2>/dev/null; }
 section() { echo "@@${EDGEQ_MARK}:$1"; }
 show() { [ -r "$2" ] && { section "$1 $2"; cat "$2" 2>/dev/null; echo; }; }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import time
 from collections.abc import Sequence
 
 from edgeq.devices.numbers import whole
 from edgeq.devices.remote.artifacts import Artifact
 from edgeq.devices.remote.facts import HostFacts, read_free
-from edgeq.devices.remote.link import KILLED, Link, LinkLost, NoMoreSessions
+from edgeq.devices.remote.link import KILLED, Link, LinkLost, NoMoreSessions, Process, Silence
 from edgeq.devices.remote.shell import Shell, quoted
 from edgeq.errors import EdgeqError
 
@@ -140,25 +142,21 @@ def _adopt(name: str) -> str:
 def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int) -> str:
     """Send what is missing of a file; what the device complained of, or ""."""
     redirect = ">>" if offset else ">"
+    mark = f"@@{secrets.token_hex(8)}"
+    taking = f"echo; echo {mark}; exec cat {redirect}{quoted(part)}"
     try:
-        process = link.start(f"exec sh -c {quoted(f'exec cat {redirect}{quoted(part)}')}")
+        process = link.start(f"exec sh -c {quoted(taking)}")
     except NoMoreSessions:
         _append_through(link, shell, artifact, part, offset)
         return ""
     try:
+        _await_start(process, f"\n{mark}\n".encode(), link)
         with artifact.path.open("rb") as source:
             source.seek(offset)
             while block := source.read(_BLOCK_BYTES):
                 process.write(block)
         process.end_input()
-        said, until = 0, time.monotonic() + _TAKEN_S
-        while data := process.read():  # a login script's greeting; the digest tells what arrived
-            said += len(data)
-            if said > _LONGEST_GREETING or time.monotonic() > until:
-                raise EdgeqError(
-                    "The device goes on talking instead of taking a file.", link.name,
-                    "what does its login script print, ~/.bashrc for one?",
-                )  # fmt: skip
+        _await(process, None, link)  # the digest tells what arrived
     except LinkLost:
         # A full disk ends `cat`, and with it the channel, but not the connection.
         if not process.status():
@@ -171,6 +169,37 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
     problem = process.errors().strip()
     process.close()
     return problem
+
+
+def _await_start(process: Process, mark: bytes, link: Link) -> None:
+    """Wait for the words of the command that takes a file: what else starts may be a shell.
+
+    It would obey the file.
+    """
+    with contextlib.suppress(Silence):
+        if _await(process, mark, link):
+            return
+    raise EdgeqError(
+        "The device starts something else than the command that takes a file; it says: "
+        + (process.errors().strip()[:200] or "nothing."),
+        link.name, "a ForceCommand, or an `exec` in its login scripts?",
+    )  # fmt: skip
+
+
+def _await(process: Process, mark: bytes | None, link: Link) -> bool:
+    """Pass over a login script's greeting, to a mark or the end; whether the mark came."""
+    said, until = b"", time.monotonic() + _TAKEN_S
+    while mark is None or mark not in said:
+        data = process.read()
+        said += data
+        if not data:
+            return False
+        if len(said) > _LONGEST_GREETING or time.monotonic() > until:
+            raise EdgeqError(
+                "The device goes on talking instead of taking a file.", link.name,
+                "what does its login script print, ~/.bashrc for one?",
+            )  # fmt: skip
+    return True
 
 
 def _append_through(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int) -> None:

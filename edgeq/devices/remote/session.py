@@ -17,7 +17,7 @@ from edgeq.compiler.build.cache import cache_dir
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import query
 from edgeq.devices.base import Heard, Measurement, ProfileOptions, Session
-from edgeq.devices.interpreters import faults_of_litert, faults_of_plain_kernels
+from edgeq.devices.faults import faults_of_litert, faults_of_plain_kernels
 from edgeq.devices.remote import agent, answers, artifacts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.link import LinkLost, OtherDevice

@@ -143,7 +143,8 @@ class Shell:
             "There is no POSIX shell on the device: what its server starts instead "
             + told + (f" and says: {words}" if words else "."),
             self._link.name,
-            "a login shell such as /bin/sh, and no ForceCommand (internal-sftp, say) for this user",
+            "a login shell such as /bin/sh, for this user no ForceCommand (internal-sftp, say) and "
+            "no `exec` of a shell in login scripts",
         )  # fmt: skip
 
     def do(

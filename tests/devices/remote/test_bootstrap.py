@@ -18,7 +18,7 @@ def answers(shell, folder, told, script=None):
     process = subprocess.Popen(
         SHELLS[shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, text=True, cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "EDGEQ_WATCHDOG": "none"},
     )  # fmt: skip
     with process:
         process.stdin.write(told + (script or _BOOTSTRAP.read_text()))

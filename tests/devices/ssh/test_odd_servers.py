@@ -95,6 +95,29 @@ def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
     assert "~/.bashrc" in text
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash -l", "bash --noprofile"])
+def test_a_shell_in_the_place_of_each_command(make, models, shell, monkeypatch):
+    """It reads the probe from its stdin as `sh` does; and it obeyed the bytes of models."""
+    asked = []
+    monkeypatch.setattr("edgeq.devices.remote.push._adopt", asked.append)
+    text = error_of(make(f"ForceCommand {shell}").address, models / "kws_int8.tflite")
+    assert "does not run the commands that it is given" in text
+    assert not asked
+
+
+def test_a_shell_in_the_place_of_the_second_command(make, models, tmp_path):
+    """Of a login script that behaves well the first time only: nothing of a file is sent to it."""
+    login = tmp_path / "login"
+    login.write_text(
+        f"#!/bin/sh\nmkdir {tmp_path}/once 2>/dev/null || exec cat >{tmp_path}/sent\n"
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    login.chmod(0o755)
+    text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 30.0)
+    assert "something else than the command that takes a file" in text
+    assert (tmp_path / "sent").read_bytes() == b""
+
+
 def test_a_cache_folder_that_is_relative_is_passed_over(make, models):
     """As the specification of that variable says; what was pushed lay somewhere else."""
     device = make(environment="XDG_CACHE_HOME=rel")
