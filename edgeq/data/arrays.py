@@ -1,91 +1,30 @@
-""".npy and .npz, read row by row.
-
-A memory map would do for .npy, but its pages count as the process's memory, and a compressed
-.npz has none; reading rows from the file is as fast and stays small for both.
-"""
+"""Samples from .npy and .npz files: which arrays they are, and what is refused."""
 
 from __future__ import annotations
 
 import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy
 
+from edgeq.data.array_file import UNREADABLE, Column, read_header
 from edgeq.data.base import Labels, Request, Row, Source, file_error
 from edgeq.data.preprocess import check_dtype, fit_shape
 from edgeq.errors import EdgeqError
 from edgeq.support.array import Array
-from edgeq.support.foreign import ARCHIVE_ERRORS, check_file, check_sizes, open_file
-from edgeq.support.reasons import reason_of
+from edgeq.support.foreign import check_file, check_sizes, open_file
 from edgeq.support.text import visible_line
 
-_UNREADABLE = (*ARCHIVE_ERRORS, SyntaxError, TypeError, RecursionError)
 # What is packed may be so much larger than the file: silence, masks and empty images pack well.
 _SPARE_BYTES, _MOST_TIMES = 1 << 30, 20
 _MOST_AXES = 32
 _MOST_ARRAYS = 1000  # of one archive; a model has some inputs, a data set some columns
 _DATA_NAMES = ("x", "data", "inputs", "images", "samples", "specs", "arr_0")
 _LABEL_NAMES = ("y", "label", "labels", "targets", "arr_1")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One array of a file: its header, and how to stream its rows."""
-
-    path: Path
-    key: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fortran: bool
-
-    @property
-    def where(self) -> str:
-        """File and key, for messages."""
-        return f"{self.path}:{self.key}" if self.key else str(self.path)
-
-    def whole(self) -> Array:
-        """All of the array at once.
-
-        Raises:
-            EdgeqError: It is damaged, or does not fit into memory.
-        """
-        try:
-            with open_file(self.path, "array") as file:
-                loaded = np.load(file, allow_pickle=False)
-                if not self.key:
-                    return np.asarray(loaded)
-                with loaded:
-                    return np.asarray(loaded[self.key])
-        except _UNREADABLE as error:
-            raise file_error(self.path, error) from error
-
-    def rows(self) -> Iterator[Array]:
-        """One array per sample, in order."""
-        if self.fortran:
-            # Columns first on disk: rows cannot be streamed, so the whole array is read.
-            yield from self.whole()
-            return
-        shape = self.shape[1:]
-        size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
-        try:
-            with _open(self.path, self.key) as stream:
-                _header(stream)
-                for index in range(self.shape[0]):
-                    raw = stream.read(size)
-                    if len(raw) != size:
-                        raise EdgeqError(
-                            f"The file ends after {index} of {self.shape[0]} samples.", self.where
-                        )
-                    yield np.frombuffer(raw, self.dtype).reshape(shape)
-                # An archive compares its checksum only when it sees the end.
-                stream.read(1)
-        except _UNREADABLE as error:
-            raise file_error(self.path, error) from error
 
 
 def open_arrays(path: Path, request: Request) -> Source:
@@ -99,20 +38,26 @@ def open_arrays(path: Path, request: Request) -> Source:
     inputs, labels = _choose(path, columns, request)
     _check(inputs, labels, request)
 
-    def rows() -> Iterator[Row]:
-        streams = [column.rows() for column in inputs]
-        label_stream = labels.rows() if labels else None
-        for index, arrays in enumerate(zip(*streams, strict=True)):
-            label = next(label_stream) if label_stream else None
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        columns = [*inputs, *([labels] if labels else [])]
+        streams = [column.rows(places) for column in columns]
+        for index, *arrays in zip(places, *streams, strict=True):
+            label = arrays.pop() if labels else None
             # What is wrong with one of several arrays is said with the name of its input.
             where = inputs[0].where if len(inputs) == 1 else str(path)
             yield arrays, label, f"{where}, sample {index}"
 
-    def labels_alone() -> Labels:
-        for index, label in enumerate(labels.rows() if labels else ()):
-            yield label, f"{labels.where if labels else path}, sample {index}"
+    def rows() -> Iterator[Row]:
+        return some(range(inputs[0].shape[0]))
 
-    return Source(str(path), rows, "arrays", inputs[0].shape[0], labels=labels_alone)
+    def labels_alone() -> Labels:
+        if labels is None:
+            return
+        listed = labels.dtype.kind in "US" and len(labels.shape) == 1
+        for index, label in labels.texts() if listed else enumerate(labels.rows()):
+            yield label, f"{labels.where}, sample {index}"
+
+    return Source(str(path), rows, "arrays", inputs[0].shape[0], labels=labels_alone, some=some)
 
 
 def _all_columns(path: Path, request: Request) -> tuple[dict[str, Column], Request]:
@@ -166,25 +111,6 @@ def _label_file(path: Path, name: str) -> Path:
     raise EdgeqError(f"There is no .npy file '{name}'.", str(path))
 
 
-def _open(path: Path, key: str) -> IO[bytes]:
-    if not key:
-        return open_file(path, "array")
-    return zipfile.ZipFile(path).open(key + ".npy")
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and dtype of an array in .npy form."""
-    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
-    one = version == (1, 0)
-    read: Any = npy.read_array_header_1_0 if one else npy.read_array_header_2_0
-    try:
-        shape, fortran, dtype = read(stream)
-    except Exception as error:  # numpy has Python's own parser read it
-        # numpy's own words recommend allow_pickle, which is never right here.
-        raise ValueError(f"its header is damaged ({reason_of(error)})") from error
-    return shape, fortran, dtype
-
-
 def read_columns(path: Path) -> dict[str, Column]:
     """Every array in a .npy or .npz file by key; one with the key "" for a .npy file.
 
@@ -204,7 +130,7 @@ def read_columns(path: Path) -> dict[str, Column]:
         return found
     except EdgeqError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise file_error(path, error) from error
 
 
@@ -220,7 +146,7 @@ def whole_arrays(path: Path) -> dict[str, Array]:
     try:
         with open_file(path, "arrays") as file, np.load(file, allow_pickle=False) as loaded:
             return {key: np.asarray(loaded[key]) for key in columns}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise file_error(path, error) from error
 
 
@@ -263,7 +189,7 @@ def _sizes(path: Path) -> dict[str, int]:
 
 def _column(path: Path, key: str, size: int, stream: IO[bytes]) -> Column:
     where = f"{path}:{visible_line(key)}" if key else str(path)
-    shape, fortran, dtype = _header(stream)
+    shape, fortran, dtype = read_header(stream)
     left = size - stream.tell()
     if dtype.hasobject:
         raise EdgeqError(

@@ -36,12 +36,15 @@ def open_audio(path: Path, request: Request) -> Source:
         files, classes = labelled_files(path, AUDIO_SUFFIXES, request)
     _check_rates([file for file, _ in files], spec, request, str(path))
 
-    def rows() -> Iterator[Row]:
-        for file, label in files:
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        for file, label in (files[place] for place in places):
             content = read_bytes(file, "recording", MOST_FILE_BYTES)
             yield [read_audio(content, spec, request, str(file))], label, str(file)
 
-    return Source(str(path), rows, "recordings", len(files), classes)
+    def rows() -> Iterator[Row]:
+        return some(range(len(files)))
+
+    return Source(str(path), rows, "recordings", len(files), classes, some=some)
 
 
 def wanted_rate(spec: InputSpec, request: Request, where: str) -> int | None:

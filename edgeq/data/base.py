@@ -219,6 +219,8 @@ class Source:
         labels: Yields the labels alone, where that is cheaper than a whole pass.
         number: Reads the numbers among labels that are text; None for plain ones.
         columns: Of a table, those that are features, in order.
+        some: Yields the rows at such positions, which rise, where that is cheaper than a pass over
+            all of them.
     """
 
     where: str
@@ -229,6 +231,7 @@ class Source:
     labels: Callable[[], Labels] | None = None
     number: Callable[[str], float] | None = None
     columns: tuple[str, ...] = ()
+    some: Callable[[Sequence[int]], Iterator[Row]] | None = None
 
 
 def file_error(path: Path, error: Exception) -> EdgeqError:

@@ -66,13 +66,18 @@ def open_box_folder(path: Path, request: Request) -> Source:
     def label(name: str, content: bytes) -> Array:
         return _rows(found.get(name, ()), numbers, image_size(content), most)
 
-    def rows() -> Iterator[Row]:
-        for name, file in names.items():
+    listing = list(names.items())
+
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        for name, file in (listing[place] for place in places):
             content = read_bytes(file, "image", MOST_FILE_BYTES)
             pixels = read_image(content, spec, request, str(file))
             yield [pixels], label(name, content), str(file)
 
-    return Source(str(path), rows, "images", len(files), labels=lambda: _plain(path))
+    def rows() -> Iterator[Row]:
+        return some(range(len(listing)))
+
+    return Source(str(path), rows, "images", len(files), labels=lambda: _plain(path), some=some)
 
 
 def open_box_arrays(path: Path, request: Request) -> Source:
@@ -117,7 +122,12 @@ def open_box_arrays(path: Path, request: Request) -> Source:
         for (arrays, _, where), label in zip(inner.rows(), whole, strict=True):
             yield arrays, label, where
 
-    return replace(inner, rows=rows, labels=lambda: _plain(path))
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        assert inner.some is not None
+        for (arrays, _, where), place in zip(inner.some(places), places, strict=True):
+            yield arrays, whole[place], where
+
+    return replace(inner, rows=rows, labels=lambda: _plain(path), some=some)
 
 
 def has_boxes(path: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgeq.data.base import InputSpec, Pieces, Sample, Source
+from edgeq.data.base import InputSpec, Pieces, Row, Sample, Source
 from edgeq.data.labels import LabelDecoder
 from edgeq.data.preprocess import Step
 from edgeq.data.remarks import Remarks
@@ -87,8 +87,9 @@ class Dataset:
         self.remarks.new_pass()
         tally = Tally(self.steps)
         found = 0
-        for position, (raw, label, where) in enumerate(self.source.rows()):
-            if not self._wanted(position, found):
+        chosen = self._chosen()
+        for position, (raw, label, where) in enumerate(chosen or self.source.rows()):
+            if chosen is None and not self._wanted(position, found):
                 if self.source.count is None or not self.spread:
                     self.remarks.note(f"the first {found:,}, and more follow")
                     break
@@ -107,6 +108,15 @@ class Dataset:
             return
         for number, inputs in enumerate(self.pieces.steps(sample.inputs)):
             yield Sample(inputs, sample.label, starts=number == 0)
+
+    def _chosen(self) -> Iterator[Row] | None:
+        """Those rows alone that are spread over the set; None where they are found on the way."""
+        total, some = self.source.count, self.source.some
+        if some is None or not self.spread or self.limit is None or total is None:
+            return None
+        if total <= self.limit:
+            return None
+        return some([number * total // self.limit for number in range(self.limit)])
 
     def _wanted(self, position: int, found: int) -> bool:
         total = self.source.count if self.spread else None

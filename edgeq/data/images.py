@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,14 @@ def open_images(path: Path, request: Request) -> Source:
     files, classes = labelled_files(path, IMAGE_SUFFIXES, request)
     image_mode(spec, str(path))
 
-    def rows() -> Iterator[Row]:
-        for file, label in files:
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        for file, label in (files[place] for place in places):
             yield [read_image(_bytes(file), spec, request, str(file))], label, str(file)
 
-    return Source(str(path), rows, "images", len(files), classes)
+    def rows() -> Iterator[Row]:
+        return some(range(len(files)))
+
+    return Source(str(path), rows, "images", len(files), classes, some=some)
 
 
 def _bytes(file: Path) -> bytes:

@@ -230,12 +230,20 @@ def _open_memory(source: Any, request: Request) -> Source:
     if len(counts) != 1:
         raise EdgeqError(f"The arrays do not have the same number of samples: {sorted(counts)}.")
 
-    def rows() -> Iterator[Row]:
-        for index, row in enumerate(zip(*arrays, strict=True)):
-            yield row, None if labels is None else labels[index], f"sample {index}"
+    def some(places: Sequence[int]) -> Iterator[Row]:
+        for place in places:
+            row = [array[place] for array in arrays]
+            yield row, None if labels is None else labels[place], f"sample {place}"
 
     def labels_alone() -> Labels:
         for index, label in enumerate(labels if labels is not None else ()):
             yield label, f"sample {index}"
 
-    return Source("the arrays given", rows, "arrays", counts.pop(), labels=labels_alone)
+    return Source(
+        "the arrays given",
+        lambda: some(range(len(arrays[0]))),
+        "arrays",
+        counts.pop(),
+        labels=labels_alone,
+        some=some,
+    )

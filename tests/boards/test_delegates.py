@@ -190,6 +190,32 @@ def test_depthwise_layers_of_the_hexagon_delegate(depth, options, taken):
     assert (not found) is taken, found
 
 
+@pytest.mark.parametrize(
+    ("op", "shapes", "data", "options", "level", "why"),
+    [
+        ("BATCH_TO_SPACE_ND", [(4, 4, 4, 2), (1, 8, 8, 2)], [[2, 2], [[0, 0], [0, 0]]], {}, 30, ""),
+        ("BATCH_TO_SPACE_ND", [(4, 4, 4, 2), (1, 8, 7, 2)], [[2, 2], [[0, 0], [0, 1]]], {}, 30,
+         "input 2 is not stored zeros"),
+        ("BATCH_TO_SPACE_ND", [(2, 4, 2), (1, 8, 2)], [[2], [[0, 0]]], {}, 30, "3 dimensions"),
+        ("GATHER", [(4, 4), (2, 4)], [[1, 2]], {"axis": 0}, 30, ""),
+        ("GATHER", [(4, 4), (4,)], [1], {"axis": 0}, 30, "a scalar"),
+        ("TRANSPOSE", [(4, 2), (2, 4)], [[1, 0]], {}, 30, ""),
+        ("TRANSPOSE", [(4, 2), (2,), (2, 4)], [], {}, 30, "computed, not stored"),
+        ("FULLY_CONNECTED", [(1, 3, 4), (2, 4), (1, 3, 2)], [], {"keep_num_dims": True}, 30, ""),
+        ("FULLY_CONNECTED", [(1, 3, 4), (2, 4), (1, 3, 2)], [], {"keep_num_dims": True}, 29,
+         "keep_num_dims"),
+        ("PADV2", [(4, 2), (6, 2)], [[[1, 1], [0, 0]]], {}, 28, "level 29"),
+    ],
+)  # fmt: skip
+def test_what_nnapi_is_asked_of_an_op(op, shapes, data, options, level, why):
+    """What TensorFlow Lite's NNAPI delegate checks of inputs and options, beside types."""
+    inputs = [TensorSpec(shape, "float32") for shape in shapes[:-1]]
+    inputs += [TensorSpec(np.shape(each), "int32", data=np.array(each, np.int32)) for each in data]
+    graph = parse_graph(single_op(op, inputs, [TensorSpec(shapes[-1], "float32")], options))
+    found = "; ".join(refusals(delegate("nnapi"), graph.main, graph.main.ops[0], level))
+    assert why in found and bool(why) == bool(found), found
+
+
 def test_nnapi_grows_with_its_api_level(models):
     (found,) = delegates(models / "kws_int8.tflite", names=["nnapi"])
     assert dict(found.levels) == {27: 0, 28: 0, 29: 13, 30: 13}  # int8 came with Android 10

@@ -3,9 +3,11 @@
 import struct
 import wave
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeq.data import DatasetOptions, InputSpec, Normalization, open_dataset
 from edgeq.errors import EdgeqError, UsageError
@@ -52,6 +54,57 @@ def test_limit_is_spread_over_the_whole_set(tmp_path):
     data = open_dataset(tmp_path / "d.npy", [InputSpec("in", (1,))], limit=4)
     assert [s.inputs[0][0] for s in data] == [0, 25, 50, 75]
     assert data.count == 4
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "compressed", "columns first", "memory"])
+@pytest.mark.parametrize("labels", ["numbers", "names"])
+def test_of_many_samples_only_those_of_the_limit_are_made(tmp_path, monkeypatch, kind, labels):
+    x = np.asarray(np.arange(6000.0).reshape(1000, 2, 3), order="F" if kind[:2] == "co" else "C")
+    y = np.arange(1000) % 3
+    y = np.array(["a", "b", "c"])[y] if labels == "names" else y
+    np.save(tmp_path / "d.npy", x)
+    np.save(tmp_path / "l.npy", y)
+    (np.savez_compressed if kind == "compressed" else np.savez)(tmp_path / "d.npz", x=x, y=y)
+    source = {"npy": f"{tmp_path}/d.npy,{tmp_path}/l.npy", "memory": (x, y)}.get(
+        kind, tmp_path / "d.npz"
+    )
+    data = open_dataset(source, PAIR, labelled=True, limit=7)
+    places = []
+    some = data.source.some
+    watched = replace(data.source, rows=None, some=lambda at: some(places.extend(at) or at))
+    samples = both_passes(replace(data, source=watched))
+    chosen = [142, 285, 428, 571, 714, 857]
+    assert places == [0, *chosen] * 2
+    assert [s.inputs[0][0, 0] for s in samples] == [6 * place for place in (0, *chosen)]
+    assert [s.label for s in samples] == [place % 3 for place in (0, *chosen)]
+
+
+def test_a_limit_hides_no_damage_of_an_archive(tmp_path):
+    path = tmp_path / "d.npz"
+    np.savez(path, x=np.ones((1000, 2, 3)), y=np.arange(1000))
+    content = bytearray(path.read_bytes())
+    content[30_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(EdgeqError, match="CRC"):
+        list(open_dataset(path, PAIR, labelled=True, limit=2))
+
+
+def test_of_a_folder_only_the_files_of_the_limit_are_read(tmp_path):
+    for number in range(10):
+        with wave.open(f"{tmp_path}/{number}.wav", "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(np.full(20, number * 1000, "<i2").tobytes())
+        Image.new("L", (3, 2), number).save(tmp_path / f"{number}.png")
+    for suffix, spec in ((".wav", InputSpec("in", (20,), rate_hz=8000)), (".png", PAIR[0])):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        for file in tmp_path.glob(f"*{suffix}"):
+            file.rename(folder / file.name)
+        data = open_dataset(folder, [spec], limit=2)
+        for number in (1, 3, 9):
+            (folder / f"{number}{suffix}").write_bytes(b"changed since")
+        first, second = (s.inputs[0].flat[0] for s in data)
+        assert first == 0 and second == {".wav": np.float32(5000 / 32768), ".png": 5}[suffix]
 
 
 def test_arrays_and_functions_in_memory():

@@ -114,6 +114,16 @@ def _positive(case: Case, positions: Sequence[int]) -> str | None:
     return "a size that is left open (-1)" if less else None
 
 
+def _zeros(case: Case, position: int) -> str | None:
+    found = _values(case, position)
+    return None if found and not any(found) else f"input {position} is not stored zeros"
+
+
+def _no_scalars(case: Case, positions: Sequence[int]) -> str | None:
+    scalar = any(t is not None and not t.shape for t in map(case.input, positions))
+    return "a scalar in place of a list" if scalar else None
+
+
 def _last_axis(case: Case, wanted: bool) -> str | None:
     axis, rank = int(case.op.options.get("axis", -1)), len(case.outputs[0].shape)
     return f"along axis {axis}, not the last" if wanted and axis not in (-1, rank - 1) else None
@@ -198,6 +208,8 @@ FORMS: Mapping[str, Callable[[Case, Any], str | None]] = {
     "filter_covers_stride": _filter_covers_stride,
     "ones": _ones,
     "positive": _positive,
+    "zeros": _zeros,
+    "no_scalars": _no_scalars,
     "last_axis": _last_axis,
     "over": _over,
     "filled": _filled,

@@ -16,7 +16,7 @@ from pathlib import Path
 from edgeq.devices import query
 from edgeq.devices.base import Latency, Measurement, Memory, OpProfile, ProfileOptions, Session
 from edgeq.devices.remote import artifacts, memory
-from edgeq.devices.remote.benchmark_output import BenchmarkOutput, OpRow, read_output
+from edgeq.devices.remote.benchmark_output import CPU_DELEGATE, BenchmarkOutput, OpRow, read_output
 from edgeq.devices.remote.facts import check_cores, read_facts
 from edgeq.devices.remote.host import Host
 from edgeq.devices.remote.ops import UNKNOWN
@@ -229,7 +229,7 @@ class BenchmarkSession(Session):
                 2 * (seconds or DEFAULT_SECONDS) + _SPARE_S,
             )
         text = self._fetch(log)
-        found = read_output(text)
+        found = read_output(text, self._delegate)
         if status or not found.timed.get("count"):
             last = " / ".join(text.strip().splitlines()[-3:])
             raise EdgeqError(
@@ -282,7 +282,14 @@ def delegate_that_ran(asked: str, found: BenchmarkOutput, rows: Sequence[OpRow])
     """The delegate that ran an op, "none" if none did; None where the tool does not tell."""
     if asked == "none" or found.parts == 0 or (found.nodes and found.nodes[0] == 0):
         return "none"
-    told = found.nodes or found.parts or any(row.delegated for row in rows)
+    told = (
+        found.nodes
+        or found.parts
+        or any(
+            row.delegated and (asked == CPU_DELEGATE or CPU_DELEGATE not in row.op.lower())
+            for row in rows
+        )
+    )
     return asked if told else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edgeq.devices.numbers import real, whole
 from edgeq.support.text import lines_of
 
+CPU_DELEGATE = "xnnpack"
 _MOST_OPS = 100_000
 # What Android's log and TensorFlow's put in front of a line.
 _PREFIX = re.compile(r"^(?:\d\d-\d\d [\d:.]+\s+\d+\s+\d+ \w \w+\s*: )?(?:INFO: |VERBOSE: )?")
@@ -57,8 +58,14 @@ class BenchmarkOutput:
     created: tuple[str, ...]
 
 
-def read_output(text: str) -> BenchmarkOutput:
-    """The figures in the tool's output (stdout and stderr, or Android's log)."""
+def read_output(text: str, asked: str = CPU_DELEGATE) -> BenchmarkOutput:
+    """The figures in the tool's output (stdout and stderr, or Android's log).
+
+    Args:
+        text: What it printed.
+        asked: The delegate that was asked for; nodes of the CPU's own, which takes what another
+            leaves, are not its.
+    """
     lines = [_PREFIX.sub("", line) for line in lines_of(text)]
     counts = [_statistics(line) for line in lines if line.startswith("count=")]
     whole = "\n".join(lines)
@@ -78,7 +85,7 @@ def read_output(text: str) -> BenchmarkOutput:
             if (value := real(words)) is not None
         },
         ops=_last_run_order(lines),
-        nodes=_nodes(whole),
+        nodes=_nodes(whole, asked),
         parts=_parts(whole),
         created=tuple(
             dict.fromkeys(re.findall(r"[Cc]reated TensorFlow Lite (?:delegate for )?(\w+)", whole))
@@ -97,11 +104,17 @@ def _statistics(line: str) -> dict[str, float]:
     return {"first": only, "min": only, "max": only, "avg": only, "std": 0.0, **found}
 
 
-def _nodes(text: str) -> tuple[int, int] | None:
-    found = re.findall(r"Replacing (\d{1,9}) out of (\d{1,9}) node\(s\) with delegate", text)
+def _nodes(text: str, asked: str) -> tuple[int, int] | None:
+    found = [
+        (int(some), int(total))
+        for some, total, name in re.findall(
+            r"Replacing (\d{1,9}) out of (\d{1,9}) node\(s\) with delegate(?: \((\w*)\))?", text
+        )
+        if asked == CPU_DELEGATE or CPU_DELEGATE not in name.lower()
+    ]
     if not found:
         return None
-    return sum(int(some) for some, _ in found), max(int(total) for _, total in found)
+    return sum(some for some, _ in found), max(total for _, total in found)
 
 
 def _parts(text: str) -> int | None:

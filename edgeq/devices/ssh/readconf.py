@@ -54,7 +54,9 @@ def read_options(alias: str, user: str = "", config: Path | None = None) -> Opti
                 reader.read(path, own.parent, guarded=path == own)
         if not reader.wants_final:
             break
+        # As OpenSSH does, which has the name when it reads the files again: it stays.
         reader.host = reader.hostname()
+        reader.found["hostname"] = [reader.host.replace("%", "%%")]
     return reader.found
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edgeq.devices.remote.benchmark import delegate_warnings, flags
-from edgeq.devices.remote.benchmark_output import read_output
+from edgeq.devices.remote.benchmark import delegate_that_ran, delegate_warnings, flags
+from edgeq.devices.remote.benchmark_output import OpRow, read_output
 from edgeq.errors import UsageError
 
 # A build of 2020 on Debian armhf in QEMU, kws_int8.tflite, --enable_op_profiling=true.
@@ -93,6 +93,23 @@ def test_a_part_of_it_in_androids_log():
     found = read_output(NNAPI)
     assert (found.parts, found.created) == (44, ("NNAPI",))
     assert (found.warmup["count"], found.timed["count"]) == (40, 75)
+
+
+def test_what_the_cpu_takes_of_the_rest_is_not_the_delegates():
+    """The tool applies XNNPACK to whatever another delegate leaves, and logs it alike."""
+    line = (
+        "VERBOSE: Replacing {} out of {} node(s) with delegate ({}) node, yielding 1 partitions.\n"
+    )
+    cpu = line.format(40, 66, "TfLiteXNNPackDelegate")
+    rows = [OpRow("TfLiteXNNPackDelegate", "Delegate/x", 5.0, 0)]
+    found = read_output(cpu, "gpu")
+    assert found.nodes is None
+    assert delegate_that_ran("gpu", found, rows) is None
+    assert "take the figures as the plain CPU's" in delegate_warnings("gpu", found, rows)[0]
+    both = line.format(20, 66, "TfLiteGpuDelegateV2") + cpu
+    assert read_output(both, "gpu").nodes == (20, 66)
+    assert delegate_that_ran("gpu", read_output(both, "gpu"), rows) == "gpu"
+    assert delegate_that_ran("xnnpack", read_output(cpu, "xnnpack"), rows) == "xnnpack"
 
 
 def test_a_delegate_that_ran_nothing():

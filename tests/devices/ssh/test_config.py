@@ -133,6 +133,11 @@ Match host later.org
 Host later.org
   HostKeyAlias x
 """,
+    "a name that comes too late": """
+Match final host pi,*.lab
+  HostName late.example
+  Port 3
+""",
     "flags": "IdentityAgent none\nIdentitiesOnly TRUE\nHost pi\n IdentitiesOnly no\n",
     "agent": "IdentityAgent /tmp/agent\nIdentityFile none\nIdentityFile /x\nIdentityFile /x\n",
     "times": "ConnectTimeout none\nServerAliveInterval 1w2d\nServerAliveCountMax +4\n",
