@@ -51,10 +51,12 @@ class OwnAnswers:
     Attributes:
         answers: Of samples.
         data: The float model with the outputs of these.
+        rounds: Whether the model rounds its values as it was trained to, and the float model not.
     """
 
     answers: Answers
     data: bytes
+    rounds: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,9 @@ def float_model(
             model, info = _as_keras_3(model), None
             network = _from_memory(model)
         answers = network.answers
+        rounds = any(network.kind(op) == "QUANTIZE" for op in network.ops)
         network = rewritten(keep_states(network), FLOAT_PASSES, log)
-        own = None if answers is None else OwnAnswers(answers, network.pack())
+        own = None if answers is None else OwnAnswers(answers, network.pack(), rounds)
         network = answer(rewritten(network, more, log) if more else network)
     made = packed(network, info, outputs_of(head, outputs_by_loss(model)))
     _check_static(made.graph)

@@ -15,7 +15,11 @@ from edgeq.conversion.passes.edges import quantize_outputs, quantize_unread_inpu
 from edgeq.conversion.passes.folding import fold_constants
 from edgeq.conversion.passes.index_inputs import take_indices
 from edgeq.conversion.passes.integerize import integerize
-from edgeq.conversion.passes.learned_ranges import take_learned_ranges, use_learned_scales
+from edgeq.conversion.passes.learned_ranges import (
+    drop_idle_bounds,
+    take_learned_ranges,
+    use_learned_scales,
+)
 from edgeq.conversion.passes.number_inputs import take_numbers
 from edgeq.conversion.passes.one_hots import look_up_one_hots
 from edgeq.conversion.passes.recurrent.keep import keep_recurrent
@@ -64,6 +68,7 @@ INTEGER_PASSES: tuple[Pass, ...] = (
     integerize,
     align_comparisons,
     open_clamps,
+    drop_idle_bounds,
     suit_wide_kernels,
     shift_scales,
     keep_shared_values,

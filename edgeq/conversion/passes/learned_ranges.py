@@ -1,9 +1,10 @@
 """Fake quantization that a model was trained with gives the ranges, and goes.
 
 TensorFlow's converter makes QUANTIZE and DEQUANTIZE of a fake-quantization op: `x -> QUANTIZE ->
-DEQUANTIZE -> y`. The pair is taken out and its range is kept for the tensor that is left. Weights
-that were rounded so arrive as multiples of one step, which is found in them and kept as well, so
-that the integers are those of the training.
+DEQUANTIZE -> y`. The float model keeps what the pair cuts off, `x -> MAXIMUM -> MINIMUM -> y`, and
+not its rounding; the range is kept for the tensors on both sides. Integers of that range end where
+it does, and need no such ops. Weights that were rounded so arrive as multiples of one step, which
+is found in them and kept as well, so that the integers are those of the training.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ from edgeq.conversion.stored_weights import WEIGHT_LIMITS, scales_like, write_we
 # Where the axis of the output channels is.
 _WEIGHT_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 _LARGEST = 127
+# Which end of its type is no bound to an op.
+_IDLE_END = {"MAXIMUM": 0, "MINIMUM": 1}
+# How many steps from there it may be: symmetric integers leave the lowest out.
+_BESIDE = {"int16": 1}
+# RELU and RELU6 as parts of other ops.
+_RECTIFIED = (1, 3)
+_NEVER_NEGATIVE = frozenset(
+    {"RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC", "SOFTMAX", "ABS", "SQUARE"}
+)
 # How far float32 puts a multiple of a step beside it, as a share of the step.
 _ROUGH = 1e-2
 
@@ -29,18 +39,31 @@ _ROUGH = 1e-2
 def take_learned_ranges(network: Network) -> Network:
     """The float network without QUANTIZE and DEQUANTIZE pairs, and with what they tell."""
     pairs = [(op, before) for op in network.ops if (before := _first_half(network, op)) is not None]
-    ranges: dict[int, set[Range]] = {}
-    for _, before in pairs:
-        source, integer = indices(before.inputs)[0], indices(before.outputs)[0]
-        ranges.setdefault(source, set()).add(_range(network, integer))
-    several = {source for source, found in ranges.items() if len(found) > 1}
-    found = False
+    alone = _bounded_alone(network, [before for _, before in pairs])
     for op, before in pairs:
-        found |= _taken(network, op, before, several)
-    if found:
+        _take(network, op, before)
+    # Only now: what lies before a bound is not within it.
+    network.learned_ranges = {**alone, **network.learned_ranges}
+    if pairs:
         _find_steps(network)
         drop_unused(network.model)
     return network
+
+
+def _bounded_alone(network: Network, halves: list[Any]) -> dict[str, Range]:
+    """The ranges of tensors that nobody reads beyond one and the same range, by name."""
+    ranges: dict[int, set[Range]] = {}
+    for before in halves:
+        source, integer = indices(before.inputs)[0], indices(before.outputs)[0]
+        ranges.setdefault(source, set()).add(_range(network, integer))
+    known = {id(before) for before in halves}
+    return {
+        network.name(source): next(iter(found))
+        for source, found in ranges.items()
+        if len(found) == 1
+        and source not in network.outputs
+        and all(id(reader) in known for reader in network.readers(source))
+    }
 
 
 def _first_half(network: Network, op: Any) -> Any | None:
@@ -51,31 +74,65 @@ def _first_half(network: Network, op: Any) -> Any | None:
     return before if before is not None and network.kind(before) == "QUANTIZE" else None
 
 
-def _taken(network: Network, op: Any, before: Any, several: set[int]) -> bool:
-    """Take a pair out, or let it do no more than to bound values; False if it must stay."""
+def _take(network: Network, op: Any, before: Any) -> None:
+    """Let a pair do no more than to bound values; it goes where they are within already."""
     source, integer = indices(before.inputs)[0], indices(before.outputs)[0]
     (result,), (low, high) = indices(op.outputs), _range(network, integer)
     known = network.learned_ranges.get(network.name(source))
     within = known is not None and low <= known[0] and known[1] <= high
-    if source in several or not (known is None or within):
-        # One range for all would bound what another pair lets pass.
-        parts = _bounds(network, source, result, (low, high))
-        network.learned_ranges[network.name(result)] = (low, high)
-    else:
-        kept = _join(network, source, result)
-        if kept is None:
-            return False
+    kept = _join(network, source, result) if within or network.is_constant(source) else None
+    if kept is not None:
         network.learned_ranges[network.name(kept)] = known if within and known else (low, high)
-        parts = []
+        parts: list[Any] = []
+    else:
+        above, parts = clamp(network, source, result, (low, high))
+        if low <= 0 and _never_negative(network, source):
+            above, parts = source, parts[1:]
+            parts[0].inputs = [source, *indices(parts[0].inputs)[1:]]
+        for index in {above, result} - {source}:  # what lies above is cut off next
+            network.learned_ranges[network.name(index)] = (low, high)
     network.ops = [new for each in network.ops for new in (parts if each is op else [each])]
-    return True
 
 
-def _bounds(network: Network, source: int, result: int, ends: Range) -> list[Any]:
-    """The ops that bound a tensor's values."""
-    above, ops = clamp(network, source, result, ends)
-    network.learned_ranges[network.name(above)] = ends  # what lies above is cut off next
-    return ops
+def _never_negative(network: Network, index: int) -> bool:
+    """Whether an activation makes a tensor, of which there is nothing below 0."""
+    maker = network.maker(index)
+    fused = getattr(maker.builtinOptions, "fusedActivationFunction", 0) if maker else 0
+    return maker is not None and (fused in _RECTIFIED or network.kind(maker) in _NEVER_NEGATIVE)
+
+
+def is_learned_bound(network: Network, op: Any) -> bool:
+    """Whether an op bounds a tensor as fake quantization did."""
+    learned = network.name(indices(op.outputs)[0]) in network.learned_ranges
+    return learned and network.kind(op) in _IDLE_END
+
+
+def drop_idle_bounds(network: Network) -> Network:
+    """The integer network without MAXIMUM and MINIMUM of the ends that a type has anyway."""
+    for op in network.ops:
+        if network.kind(op) not in _IDLE_END:
+            continue
+        (source, bound), (result,) = indices(op.inputs), indices(op.outputs)
+        idle = _is_idle(network, op, source, bound, result)
+        if idle and _join(network, source, result) is not None:
+            network.ops = [each for each in network.ops if each is not op]
+    drop_unused(network.model)
+    return network
+
+
+def _is_idle(network: Network, op: Any, source: int, bound: int, result: int) -> bool:
+    """Whether a bound cuts nothing off, since integers of its scale end there."""
+    three, dtype = (source, bound, result), network.dtype_of(result)
+    if dtype not in LIMITS or {network.dtype_of(index) for index in three} != {dtype}:
+        return False
+    if any(network.graph.tensors[index].quantization is None for index in three):
+        return False
+    if len({network.scale(index) for index in three}) > 1 or not network.is_constant(bound):
+        return False
+    end = LIMITS[dtype][_IDLE_END[network.kind(op)]]
+    same = network.shape(source) == network.shape(result)
+    beside = np.abs(network.constant(bound).astype(np.int64) - end)
+    return same and bool((beside <= _BESIDE.get(dtype, 0)).all())
 
 
 def _join(network: Network, source: int, result: int) -> int | None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from edgeq.conversion.flatbuffer import TENSOR_CODES, drop_unused, indices
 from edgeq.conversion.network import LIMITS, Function, Network, Range, Scale
+from edgeq.conversion.passes.learned_ranges import is_learned_bound
 from edgeq.conversion.piecewise import AROUND, around, evaluated, segments, straight
 from edgeq.conversion.pointwise import CHOICES, COMPARISONS, EQUALITY, Chain, chains, function_of
 from edgeq.support.array import Array
@@ -49,8 +50,9 @@ _GENERAL = {"potScaleInt16": False}
 def choose_tables(network: Network) -> Network:
     """The float network with one op in place of each chain that becomes a table."""
     for chain in chains(network):
-        kinds = [network.kind(op) for op in chain.ops]
-        if not _worth(kinds, network.dtype):
+        # Integers whose range was learned end there without ops.
+        kinds = [network.kind(op) for op in chain.ops if not is_learned_bound(network, op)]
+        if not kinds or not _worth(kinds, network.dtype):
             continue
         function = function_of(network, chain)
         if network.dtype == "int16":
