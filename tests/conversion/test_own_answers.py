@@ -88,7 +88,7 @@ def test_a_sum_that_keras_takes_for_a_bias_with_one_sample_is_found(keras, monke
     made = edgeq.convert(model, data=data)
     assert made.quality.verdict == "good"
     assert not any("model itself" in text for text in made.warnings)
-    monkeypatch.setattr(lowering, "_plain_sum", lambda tf, keras, function: function)
+    monkeypatch.setattr(lowering, "_plain_sum", lambda tf, keras, function, turned: function)
     with pytest.raises(LimitError, match="model itself"):
         edgeq.convert(model, data=data)
 
