@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import getpass
+import io
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,11 @@ def authenticate(transport: Any, settings: HostSettings) -> None:
     for label, key in _keys(settings, tried):
         try:
             # A server may ask for a second factor after the key.
-            if not transport.auth_publickey(settings.user, key):
+            more = transport.auth_publickey(settings.user, key)
+            if not more:
                 return
+            tried.append(f"{label} (taken; the server wants {visible_line(' or '.join(more))} too)")
+            break
         except paramiko.BadAuthenticationType as error:
             allowed = visible_line(", ".join(error.allowed_types))
             tried.append(f"{label} (the server takes {allowed} only)")
@@ -164,7 +169,7 @@ def _load(path: Path, passphrase: str | None) -> Any:
     secret = None if passphrase is None else passphrase.encode()
     certificate = path.with_name(path.name + "-cert.pub")
     try:
-        key = paramiko.PKey.from_path(path, secret)
+        key = _of_openssl(path, secret) or paramiko.PKey.from_path(path, secret)
     except TypeError as error:  # how cryptography says that a passphrase is missing
         raise paramiko.PasswordRequiredException(str(error)) from None
     except paramiko.PasswordRequiredException:
@@ -179,14 +184,35 @@ def _load(path: Path, passphrase: str | None) -> Any:
     return key
 
 
+def _of_openssl(path: Path, secret: bytes | None) -> Any:
+    """The key in a file of PKCS #8's form, which OpenSSH reads and paramiko does not; or None.
+
+    Raises:
+        TypeError: It needs a passphrase.
+        ValueError: It is damaged, or the passphrase is wrong.
+    """
+    from cryptography.hazmat.primitives import serialization as form
+
+    data = path.read_bytes()
+    if not re.match(rb"\s*-----BEGIN (ENCRYPTED )?PRIVATE KEY-----", data):
+        return None
+    key = form.load_pem_private_key(data, secret)
+    text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+    return _first_kind(lambda kind: kind.from_private_key(io.StringIO(text.decode())))
+
+
 def _plain(path: Path, passphrase: str | None) -> Any:
     """The private key in a file, whatever lies beside it."""
+    return _first_kind(lambda kind: kind.from_private_key_file(str(path), passphrase))
+
+
+def _first_kind(read: Callable[[Any], Any]) -> Any:
+    """What the first kind of key reads that can."""
     import paramiko
 
-    kinds = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
-    for kind in kinds:
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with contextlib.suppress(paramiko.SSHException, ValueError):
-            return kind.from_private_key_file(str(path), passphrase)
+            return read(kind)
     raise paramiko.SSHException("not a key of a kind that is known here")
 
 

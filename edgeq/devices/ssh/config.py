@@ -99,7 +99,7 @@ def resolve(address: Address, config: Path | None = None) -> HostSettings:
     """
     given = address.query.get("config")
     path = Path(os.path.expanduser(given)) if given else config  # noqa: PTH111  (~nobody stays)
-    return settings_for(address.rest, path)
+    return settings_for(f"ssh://{address.rest}", path)
 
 
 def settings_for(destination: str, config: Path | None = None) -> HostSettings:
@@ -114,7 +114,7 @@ def settings_for(destination: str, config: Path | None = None) -> HostSettings:
     def one(name: str, default: str = "") -> str:
         return options.get(name, [default])[0]
 
-    host = expand(one("hostname", alias), {"h": alias, "%": "%"})
+    host = expand(one("hostname", "%h"), {"h": alias, "%": "%"})
     if not re.search("[%:]", host):  # the zone of an IPv6 address may be in capitals
         host = host.lower()
     real_port = port or int(one("port", "22"))

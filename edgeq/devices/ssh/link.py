@@ -162,6 +162,11 @@ class SshLink:
             return self.transport.open_channel(
                 "direct-tcpip", place, ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT_S
             )
+        except paramiko.ChannelException as error:
+            raise EdgeqError(
+                f"{self.name} opens no way to {place[0]}:{place[1]}: {visible_line(error.text)}.",
+                hint="does that host reach it, and does its sshd_config say AllowTcpForwarding no?",
+            ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise EdgeqError(
                 f"{self.name} cannot reach {place[0]}:{place[1]}: {visible_line(str(error))}"

@@ -82,7 +82,7 @@ class _Reader:
 
     def hostname(self) -> str:
         """The host's real name as far as it is known now."""
-        name = self.found.get("hostname", [self.host])[0]
+        name = self.found.get("hostname", ["%h"])[0]
         return expand(name, {"h": self.host, "%": "%"})
 
     def read(self, path: Path, folder: Path, *, guarded: bool, depth: int = 0) -> None:

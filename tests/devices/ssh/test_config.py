@@ -246,10 +246,17 @@ def test_what_is_in_the_address_wins(config):
         ("pi@host:22", ("pi", "host", 22)),
         ("pi@[fe80::1%eth0]:8022", ("pi", "fe80::1%eth0", 8022)),
         ("a@b@host", ("a@b", "host", None)),
+        ("ssh://a%40b@host", ("a@b", "host", None)),
     ],
 )
 def test_destinations(text, parts):
     assert split_destination(text) == parts
+
+
+def test_addresses_with_encoded_users_and_zones(tmp_path):
+    config = write(tmp_path, "Host 10.*\n  User nobody\n")
+    ours = resolve(parse_address("ssh://pi%40lab@[fe80::1%lo]"), config)
+    assert (ours.user, ours.host) == ("pi@lab", "fe80::1%lo")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,59 @@ def test_a_damaged_certificate_does_not_keep_its_key_away(tmp_path):
         server.stop()
 
 
+@pytest.mark.parametrize("kind", ["EC -pkeyopt ec_paramgen_curve:P-256", "RSA", "ED25519"])
+@pytest.mark.parametrize("passphrase", ["", SECRET])
+def test_a_key_that_openssl_has_written(tmp_path, kind, passphrase, monkeypatch):
+    """In PKCS #8's form, as clouds hand them out and OpenSSH reads them."""
+    server = openssh.start(tmp_path / "sshd")
+    key = server.folder / "id"
+    key.unlink()
+    words = ["openssl", "genpkey", "-out", key, "-algorithm", *kind.split()]
+    words += ["-aes-256-cbc", "-pass", f"pass:{passphrase}"] if passphrase else []
+    subprocess.run(words, check=True, capture_output=True)
+    public = ["ssh-keygen", "-y", "-P", passphrase, "-f", key]
+    if kind != "ED25519":  # ssh-keygen 9.2 reads no such file
+        told = subprocess.run(public, check=True, capture_output=True).stdout
+    else:
+        told = _ed25519_line(key, passphrase)
+    (server.folder / "authorized_keys").write_bytes(told)
+    try:
+        if passphrase:
+            with pytest.raises(EdgeqError, match="needs its passphrase"):
+                say(server.address)
+            monkeypatch.setenv("EDGEQ_SSH_PASSPHRASE", "wrong")
+            with pytest.raises(EdgeqError, match="wrong passphrase"):
+                say(server.address)
+        monkeypatch.setenv("EDGEQ_SSH_PASSPHRASE", passphrase)
+        assert say(server.address) == "hello"
+    finally:
+        server.stop()
+
+
+def _ed25519_line(path, passphrase):
+    from cryptography.hazmat.primitives import serialization as form
+
+    key = form.load_pem_private_key(path.read_bytes(), passphrase.encode() or None)
+    return key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+
+
+def test_a_server_that_wants_a_password_behind_the_key(tmp_path, monkeypatch):
+    server = openssh.start(
+        tmp_path / "sshd",
+        "PasswordAuthentication yes",
+        "AuthenticationMethods publickey,password",
+        "PermitRootLogin yes",
+        account=Account(password=SECRET),
+    )
+    try:
+        with pytest.raises(EdgeqError, match=r"id \(taken; the server wants password too\)"):
+            say(server.address)
+        monkeypatch.setenv("EDGEQ_SSH_PASSWORD", SECRET)
+        assert say(server.address) == "hello"
+    finally:
+        server.stop()
+
+
 def test_an_agent_that_has_gone(tmp_path):
     server = openssh.start(tmp_path / "sshd")
     try:
