@@ -166,7 +166,7 @@ def _find_package(tool: Tool) -> Finding:
 def _find_program(tool: Tool) -> Finding:
     for name in (tool.name, *tool.alternatives):
         path = shutil.which(name)
-        if path and (not tool.compiles_for or has_library(path, tool.compiles_for)):
+        if path and (not tool.compiles_for or has_library(path, family=tool.compiles_for)):
             return _finding(tool, True, _program_version(path), path)
     return _finding(tool, False, "", "")
 

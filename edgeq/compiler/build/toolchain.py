@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -77,7 +78,7 @@ def cross_toolchain(target: Target) -> Toolchain:
     if wanted != "zig":
         for name in _gcc_names(family):
             found = shutil.which(name)
-            if found and has_library(found, family):
+            if found and has_library(found, family=family):
                 flags = (*target.gcc_flags, *_library_flags(family, found))
                 return Toolchain(name, (found,), flags, (), _version((found,)))
             bare = bare or (name if found else "")
@@ -106,12 +107,14 @@ def host_toolchain(flags: tuple[str, ...] | None = None) -> Toolchain:
     machine = "" if flags else machine_here()
     bare = ""
     if wanted != "zig":
-        for name in (os.environ.get("CC", ""), "gcc", "clang", "cc"):
-            found = shutil.which(name) if name else None
-            if found and has_library(found):
+        for words in (_words("CC"), ("gcc",), ("clang",), ("cc",)):
+            found = shutil.which(words[0]) if words else None
+            command = (found or "", *words[1:])
+            if found and has_library(*command):
                 own = flags or ("-march=native",)
-                return Toolchain(name, (found,), own, (), _version((found,)), machine)
-            bare = bare or (name if found else "")
+                version = _version(command)
+                return Toolchain(" ".join(words), command, own, (), version, machine)
+            bare = bare or (" ".join(words) if found else "")
     if wanted != "gcc" and importlib.util.find_spec("ziglang"):
         own = tuple(map(_zig_option, flags)) if flags else ("-mcpu=native",)
         version = _version(zig_command())
@@ -164,6 +167,14 @@ def zig_toolchain(triple: str, *flags: str) -> Toolchain:
     )
 
 
+def _words(variable: str) -> tuple[str, ...]:
+    """A command of the environment, as make takes it: "ccache gcc", "clang -m64"."""
+    try:
+        return tuple(shlex.split(os.environ.get(variable, "")))
+    except ValueError as error:
+        raise UsageError(f"{variable}={os.environ[variable]} is no command: {error}.") from None
+
+
 def _choice() -> str:
     wanted = os.environ.get(_CHOICE) or "auto"
     if wanted not in ("auto", "gcc", "zig"):
@@ -185,14 +196,15 @@ _PACKAGES = {
 
 
 @cache
-def has_library(compiler: str, family: str = "host") -> bool:
+def has_library(compiler: str, *options: str, family: str = "host") -> bool:
     """Whether a compiler finds the headers of a C library, which distributions package apart.
 
     Args:
         compiler: The program.
+        options: What it is always given, such as the compiler that `ccache` is to start.
         family: Of the targets that it is for, as in their files.
     """
-    command = (compiler, *_library_flags(family, compiler), "-E", "-x", "c", "-")
+    command = (compiler, *options, *_library_flags(family, compiler), "-E", "-x", "c", "-")
     try:
         done = subprocess.run(
             command,

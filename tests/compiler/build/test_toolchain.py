@@ -32,6 +32,21 @@ def test_a_missing_compiler_is_named_with_the_command_that_installs_it(monkeypat
         host_toolchain()
 
 
+def test_cc_may_have_words(monkeypatch, tmp_path):
+    """`CC="ccache gcc"` was passed over in silence."""
+    need(shutil.which("gcc"), "gcc")
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CC", f"'{wrapper}' gcc")
+    found = host_toolchain()
+    assert found.command == (str(wrapper), "gcc")
+    assert "GCC" in found.version or "gcc" in found.version
+    monkeypatch.setenv("CC", "'gcc")
+    with pytest.raises(UsageError, match="CC='gcc is no command"):
+        host_toolchain()
+
+
 def test_unknown_choice(monkeypatch):
     monkeypatch.setenv("EDGEQ_TOOLCHAIN", "msvc")
     with pytest.raises(UsageError):
