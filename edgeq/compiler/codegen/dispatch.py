@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from edgeq.boards.levels import Level
+from edgeq.compiler.codegen.guard import c_only_lines
 from edgeq.compiler.codegen.names import Function
 from edgeq.compiler.codegen.parallel import declaration
 
@@ -54,7 +55,8 @@ def layers_header(
 ) -> str:
     """NAME_layers.h: what the tables look like, and their names."""
     guard = f"{name.upper()}_LAYERS_H"
-    lines = [*head, f"#ifndef {guard}", f"#define {guard}", "", '#include "eq_base.h"', ""]
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", *c_only_lines(f"{name}_*.c", name), ""]
+    lines += ['#include "eq_base.h"', ""]
     if any(function.call.parts > 1 for function in functions):
         lines[-1:] = ['#include "eq_share_host.h"', "", f"{declaration(name)};", ""]
     lines += ["/* The layers' functions at one level. */", "typedef struct {"]

@@ -95,6 +95,15 @@ def core_line(kernels: Sequence[str]) -> str:
     return f" * for {CORES[kernels[0]].title}, little-endian; compiled as C, from C99 on"
 
 
+def c_only_lines(file: str, name: str) -> list[str]:
+    """Lines that stop a C++ compiler in a file, or in several by a pattern."""
+    return [
+        "#ifdef __cplusplus",
+        f'#error "{file} is C and not C++: compile it with a C compiler, and include {name}.h"',
+        "#endif",
+    ]
+
+
 def guard_lines(kernels: Sequence[str], name: str, functions: Sequence[Function]) -> list[str]:
     """Lines that stop a compiler for another core, with the command that fits there.
 
@@ -106,9 +115,7 @@ def guard_lines(kernels: Sequence[str], name: str, functions: Sequence[Function]
     """
     core = CORES[kernels[0]]
     lines = [
-        "#ifdef __cplusplus",
-        f'#error "{name}.c is C and not C++: compile it with a C compiler, and include {name}.h"',
-        "#endif",
+        *c_only_lines(f"{name}.c", name),
         "#if defined(__STDC__) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)",
         f'#error "{name}.c is C99: compile it with -std=c99 or later"',
         "#endif",

@@ -1,12 +1,14 @@
 """C says which core it is for, and a compiler for another core says so too, in one line."""
 
 import platform
+import re
 import shutil
 import subprocess
 
 import pytest
 
 from edgeq.compiler.compilation import generate
+from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.workflow.compile import compile as compile_model
 from tests.compiler.codegen.test_golden import small_model
@@ -110,6 +112,21 @@ def test_the_c_file_says_that_it_is_c_and_the_header_is_both(model, tmp_path):
     (tmp_path / "use.cpp").write_text('#include "small.h"\nvoid f() { small_invoke(); }\n')
     done = compiled(["g++"], tmp_path, ["use.cpp"], "-std=c++17", "-Wall", "-Wextra", "-Werror")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_files_of_levels_say_that_they_are_c(model, tmp_path):
+    need(shutil.which("g++"), "g++")
+    files = generate(model, name="small", options=CompileOptions(dispatch=True)).files
+    written(tmp_path, files)
+    levels = [name for name in files if re.fullmatch(r"small_\w+\.c", name)]
+    told = {}
+    for name in set(levels) - {"small_weights.c"}:
+        done = compiled(["g++", "-x", "c++"], tmp_path, [name], "-std=c++17")
+        told[name] = next((line for line in done.stderr.splitlines() if "error:" in line), "")
+        # Those of other CPUs are empty here.
+        assert "is C and not C++" in told[name] or (done.returncode == 0 and not told[name])
+    assert told["small_portable.c"]
+    assert sum(map(bool, told.values())) > 1
 
 
 NAMES = [
