@@ -25,7 +25,10 @@ def reduced(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
         if len(inputs) > 1 and inputs[1] is not None and inputs[1].constant is None:
             raise net.refuse(node, "the axes are computed by the model")
         if node.get("noop_with_empty_axes", 0):
-            return value
+            # Nothing is added up, but absolute values and squares are taken.
+            if node.op in _FUNCTIONS:
+                return value
+            return net.like(value, net.named(node, _over(net, node, value.tensor, (), True)))
         axes = tuple(range(value.rank))
     keep = bool(node.get("keepdims", 1))
     stored = tuple(sorted(value.stored_axis(axis) for axis in axes))
