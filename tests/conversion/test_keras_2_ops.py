@@ -12,6 +12,7 @@ from edgeq.conversion.sources.keras_models import load_keras
 from edgeq.errors import EdgeqError
 
 h5py = pytest.importorskip("h5py")
+keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 tf_keras = pytest.importorskip("tf_keras")
 X = np.random.default_rng(0).normal(0, 1, (5, 8, 4)).astype(np.float32)
@@ -60,6 +61,18 @@ def test_keras_files_of_keras_2_hold_the_same(tmp_path):
     loaded.save(tmp_path / "again.keras")
     np.testing.assert_allclose(load_keras(tmp_path / "again.keras")(X), model(X), atol=1e-5)
     np.testing.assert_allclose(load_network(path)(X), model(X), atol=1e-5)
+
+
+def test_keras_may_have_been_told_to_forget_all_objects_but_its_own(tmp_path):
+    path, model = saved(tmp_path, lambda x: tf.nn.relu(x))
+    load_keras(path).save(tmp_path / "again.keras")
+    known = keras.saving.get_custom_objects()
+    before = dict(known)
+    known.clear()
+    try:
+        np.testing.assert_allclose(load_keras(tmp_path / "again.keras")(X), model(X), atol=1e-5)
+    finally:
+        known.update(before)
 
 
 def test_calls_of_models_inside_keep_their_numbers(tmp_path):

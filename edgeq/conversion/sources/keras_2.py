@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgeq.conversion.sources.keras_2_ops import calls_as_layers, op_layer
+from edgeq.conversion.sources.keras_2_ops import OP_OF_KERAS_2, calls_as_layers, op_layer
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.support.foreign import parse_json
 
@@ -83,7 +83,8 @@ def as_keras_2_meant(path: Path) -> Iterator[None]:
     """
     _, keras = import_tensorflow()
     old = hard_sigmoid_of_keras_2()
-    op_layer()
+    # Keras forgets them where a program empties its list of custom objects.
+    keras.saving.get_custom_objects().update({HARD_SIGMOID: old, OP_OF_KERAS_2: op_layer()})
     with ExitStack() as stack:
         saving = keras.src.legacy.saving.saving_utils
         stack.enter_context(_replaced(saving, "model_from_config", _keeping_axes))
