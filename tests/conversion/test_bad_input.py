@@ -169,6 +169,29 @@ def test_a_saved_model_without_a_batch_of_one(shape, said, tmp_path):
         float_model(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["mean", "frames", "each"])
+def test_an_open_axis_of_a_saved_model_that_is_no_batch(kind, tmp_path):
+    """A waveform of any length became one number; numbers that have one answer each stay."""
+    import tensorflow as tf
+
+    weights = tf.Variable(np.ones((400, 4), np.float32))
+    functions = {
+        "mean": lambda x: {"y": tf.reduce_mean(x) * weights[0]},
+        "frames": lambda x: {"y": tf.matmul(tf.signal.frame(x, 400, 400, pad_end=True), weights)},
+        "each": lambda x: {"y": tf.expand_dims(x, 1) * weights[0]},
+    }
+    module = tf.Module()
+    module.weights = weights
+    spec = tf.TensorSpec((None,), tf.float32, name="waveform")
+    module.serve = tf.function(functions[kind], (spec,))
+    tf.saved_model.save(module, tmp_path, signatures={"serving_default": module.serve})
+    if kind == "each":
+        assert float_model(tmp_path).inputs[0].shape == ()
+        return
+    with pytest.raises(EdgeqError, match="which is no batch"):
+        float_model(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["one", "list", "dict"])
 def test_the_lines_that_give_open_axes_a_length_work(kind):
     import keras

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from edgeq.conversion.sources.exported import Exported
 from edgeq.conversion.sources.saved_model_cut import cut, signatures
 from edgeq.conversion.tensorflow import first_line, freeze_and_convert, import_tensorflow, quiet
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.model.model_file import parse_graph
 from edgeq.support.foreign import check_file, read_bytes, shaped_as
 from edgeq.support.text import visible_line
 
@@ -76,9 +77,32 @@ def export_saved_model(path: Path, signature: str | None, *, trust: bool = False
             "the .keras or .h5 file, if there is one: of that, edgeq leaves out what only training "
             "needs",
         ) from error
+    if all(named[name].shape.as_list() == [None] for name in names):
+        _check_batch(tf, call, specs, path)
     # Nothing of a file that is not trusted runs in TensorFlow.
     answers = traced_answers(traced, specs) if trust else None
     return Exported(data, tuple(names), tuple(outputs), signature=key, answers=answers)
+
+
+def _check_batch(tf: Any, call: Callable[..., Any], specs: Sequence[Any], path: Path) -> None:
+    """Refuse a signature whose only axis is that of a waveform, say, and no batch of numbers.
+
+    Two numbers then have no two answers.
+    """
+    two = [tf.TensorSpec((2,), spec.dtype, spec.name) for spec in specs]
+    try:
+        main = parse_graph(freeze_and_convert(call, two)[0]).main
+        apart = all(main.tensors[index].shape[:1] == (2,) for index in main.outputs)
+    except Exception:  # noqa: BLE001  (whatever TensorFlow says of it: it takes no two)
+        apart = False
+    if not apart:
+        names = ", ".join(visible_line(spec.name) for spec in specs)
+        raise EdgeqError(
+            f"Input '{names}' has one open axis, (None,), which is no batch: two numbers have no "
+            "two answers.", str(path),
+            "export a function with a batch and fixed axes, such as (1, 16000) for one second of "
+            "sound, that calls this one on x[0]",
+        )  # fmt: skip
 
 
 def _of_one(tf: Any, name: str, spec: Any, path: Path) -> Any:
