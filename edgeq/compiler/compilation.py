@@ -22,7 +22,6 @@ from edgeq.compiler.codegen.names import Names, assign_names
 from edgeq.compiler.codegen.parallel import in_parts
 from edgeq.compiler.codegen.selftest import Golden
 from edgeq.compiler.codegen.source import (
-    alignment,
     function_lines,
     kernel_includes,
     source_text,
@@ -210,7 +209,7 @@ def generate(
     chosen = {"optimize": options.optimize, "why": options.why, "cflags": cflags}
     files |= kernel_files(names, isa)
     if tables:
-        files[f"{prefix}_loaded.c"] = loaded_text(tables, alignment(isa.kernels), head)
+        files[f"{prefix}_loaded.c"] = loaded_text(tables, isa.kernels, head)
     if levels:
         files |= level_files(program, names, prefix, levels, head)
     return Sources(files, {**manifest, **chosen}, plan, graph.stream, tables)

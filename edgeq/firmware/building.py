@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -141,7 +142,8 @@ def _run(command: Sequence[str], project: Project) -> None:
         )
     if done.code:
         missing = next((t for t in _INSTALL if t in done.said and "find" in done.said), None)
-        hint = _INSTALL[missing] if missing else f"cd {folder} && {' '.join(command)}"
+        again = f"cd {shlex.quote(str(folder))} && {shlex.join(command)}"
+        hint = _INSTALL[missing] if missing else again
         raise EdgeqError(f"{' '.join(command)} failed:\n{done.tail(15)}", str(folder), hint)
 
 

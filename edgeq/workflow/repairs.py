@@ -16,6 +16,7 @@ from edgeq.conversion.quantization.adaptive_rounding import (
     round_adaptively,
     rounded_to_nearest,
 )
+from edgeq.conversion.quantization.additive_masks import bound_additive_masks
 from edgeq.conversion.quantization.bias_correction import correct_biases
 from edgeq.conversion.quantization.masks import bound_masks, clip_masks
 from edgeq.conversion.quantization.mixed import choose_precision
@@ -24,6 +25,8 @@ from edgeq.conversion.quantization.sequential import can_walk, round_sequentiall
 from edgeq.data import Dataset
 from edgeq.errors import LimitError
 
+# Masks of one softmax whose bounds wait for each other's.
+_MASKS_IN_LINE = 4
 _NO_ROOM = (
     "adapt the layer on data in which that feature varies, or leave the feature out of the model; "
     "--accept-loss converts it all the same"
@@ -74,15 +77,26 @@ def calibrated(
     if still.drowned and not accept_loss:
         raise LimitError(" ".join(still.drowned), source.source, _NO_ROOM)
     source = narrowed(_without(source, still, log), dataset, still.around)
-    clipped = clip_masks(source)
-    found = calibrate(clipped, dataset, method, levels)
-    if clipped is not source:
-        source = bound_masks(clipped, found.ranges, levels)
-        found = calibrate(source, dataset, method, levels)
+    source, found = _with_bounded_masks(source, dataset, method, levels)
     if recipe.scheme.name == "mixed" and not recipe.precision:
         picked = choose_precision(source, found.ranges, dataset)
         recipe = replace(recipe, precision=tuple(picked.items()))
     return Calibrated(source, recipe, found, (*still.warnings, *still.drowned))
+
+
+def _with_bounded_masks(
+    source: FloatModel, dataset: Dataset, method: str, levels: int
+) -> tuple[FloatModel, Calibration]:
+    """The model with masks that leave room to other values, and the ranges of it."""
+    source = clip_masks(source)
+    found = calibrate(source, dataset, method, levels)
+    for _ in range(_MASKS_IN_LINE):
+        bounded = bound_masks(source, found.ranges, levels)
+        bounded = bound_additive_masks(bounded, dataset, found.ranges, levels)
+        if bounded is source:
+            break
+        source, found = bounded, calibrate(bounded, dataset, method, levels)
+    return source, found
 
 
 def _without(source: FloatModel, still: StillElements, log: PassLog | None) -> FloatModel:

@@ -56,6 +56,13 @@ def test_files_are_compared_in_their_own_order_of_axes_and_types(tmp_path):
     assert compared(tmp_path, rows(), np.int32) == Comparison(3)
 
 
+@pytest.mark.parametrize("opset", [7, 9, 13])
+def test_batch_normalizations_of_old_files_do_not_train(tmp_path, opset):
+    more = [weights(4), weights(4), weights(4), abs(weights(4)) + 0.1]
+    proto = op("BatchNormalization", more=more, opset=opset, epsilon=1e-3, momentum=0.8)
+    assert compared(tmp_path, proto) == Comparison(3)
+
+
 @pytest.mark.parametrize("scheme", ["int8", "float16"])
 def test_an_op_that_is_read_wrongly_is_no_file(tmp_path, monkeypatch, cli, scheme):
     from edgeq.conversion.sources.onnx import model as reading

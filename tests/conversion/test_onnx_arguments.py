@@ -191,3 +191,9 @@ def test_inputs_that_are_not_looked_at_are_refused_by_name():
     drop = op("Dropout", more=[np.float32(0.5), np.array(True)])
     assert "training mode" in refusal(drop)
     compare(op("Dropout", more=[np.float32(0.5), np.array(False)]))
+
+
+def test_mirrors_of_more_than_stands_there_are_refused():
+    compare(op("Pad", more=[ints(0, 0, 5, 0, 0, 0, 0, 4)], mode="reflect"))
+    with pytest.raises(EdgeqError, match="'node' cannot be converted: 6 places are mirrored"):
+        compare(op("Pad", more=[ints(0, 0, 6, 0, 0, 0, 0, 4)], mode="reflect"))

@@ -21,6 +21,7 @@ from edgeq.analysis.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.models import as_tflite, is_integer
 from edgeq.conversion.float_model import FloatModel
+from edgeq.conversion.quantization.additive_masks import like_additive_masks
 from edgeq.conversion.quantization.masks import like_masks
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
@@ -201,7 +202,7 @@ def _with_masks(path: Path, real: Graph, integer: Graph, pairs: Sequence[Pair]) 
     makers = {index: op.index for op in real.main.ops for index in op.outputs}
     ops = {makers[p.real.index]: p.op for p in pairs if p.op and p.real.index in makers}
     source = FloatModel(path.read_bytes(), str(path), real)
-    masked = like_masks(source, integer, ops)
+    masked = like_additive_masks(like_masks(source, integer, ops), integer, ops)
     return None if masked is source else masked.data
 
 

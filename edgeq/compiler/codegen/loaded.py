@@ -6,13 +6,14 @@ in the process that made it, they need not be text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.compiler.codegen.names import Names
+from edgeq.compiler.codegen.source import alignment
 
 _LARGE_BYTES = 1 << 16
 _DTYPES = {
@@ -33,15 +34,18 @@ def large_tables(names: Names) -> dict[str, NDArray[Any]]:
     }
 
 
-def loaded_text(tables: Mapping[str, NDArray[Any]], align: int, head: Iterable[str]) -> str:
+def loaded_text(
+    tables: Mapping[str, NDArray[Any]], kernels: Sequence[str], head: Iterable[str]
+) -> str:
     """The text of NAME_loaded.c.
 
     The header says that the tables are constants, which they are to everyone but the loader; so
     this file does without it.
     """
     ctypes = {dtype: ctype for ctype, dtype in _DTYPES.items()}
-    rows = [
-        f"{ctypes[values.dtype.name]} {name}[{values.size}] EQ_ALIGN({align});"
-        for name, values in tables.items()
-    ]
+    rows = []
+    for name, values in tables.items():
+        ctype = ctypes[values.dtype.name]
+        align = alignment(kernels, ctype)
+        rows.append(f"{ctype} {name}[{values.size}] EQ_ALIGN({align});")
     return "\n".join([*head, '#include "eq_base.h"', "", *rows, ""])

@@ -25,6 +25,9 @@ from edgeq.compiler.ops.shared.base import C_TYPES, Constant
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
 
+# Types that a C compiler takes for aligned to 8 bytes.
+_WIDE = frozenset({"int64_t", "uint64_t", "eq_requant_wide"})
+
 
 def kernel_file(header: str, kernels: str) -> str:
     """Name of a kernel header in the output folder."""
@@ -130,13 +133,13 @@ def weights_text(
     has the tables that are `loaded`.
     """
     guard = f"{name.upper()}_WEIGHTS_H"
-    align = alignment(kernels)
     header = [*head, f"#ifndef {guard}", f"#define {guard}", ""]
     header += guard_lines(kernels, name, names.functions)
     header += ['#include "eq_base.h"', ""]
     source = [*head, f'#include "{name}_weights.h"', ""]
     for table in names.tables:
         constant = table.constant
+        align = alignment(kernels, constant.ctype)
         declaration = f"const {constant.ctype} {table.name}[{_count(constant)}]"
         # Without the alignment here, clang takes the one usual for large arrays for granted.
         header.append(f"extern {declaration} EQ_ALIGN({align});")
@@ -156,9 +159,11 @@ def weights_text(
     return "\n".join(header) + "\n", "\n".join(source) + "\n"
 
 
-def alignment(kernels: Sequence[str]) -> int:
-    """Bytes that tables start at multiples of."""
-    return 64 if "host" in kernels else 4  # a line of the cache
+def alignment(kernels: Sequence[str], ctype: str) -> int:
+    """Bytes that tables of a type start at multiples of."""
+    if "host" in kernels:
+        return 64  # a line of the cache
+    return 8 if ctype in _WIDE else 4
 
 
 def _count(constant: Constant) -> int:

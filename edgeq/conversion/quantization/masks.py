@@ -32,7 +32,7 @@ def clip_masks(model: FloatModel) -> FloatModel:
             mask = model.graph.main.tensors[index]
             if mask.data is not None and _is_mask(mask):
                 found[op.index, position] = np.clip(mask.data, -_INFINITE, _INFINITE)
-    return _with_masks(model, found)
+    return with_masks(model, found)
 
 
 def bound_masks(
@@ -45,12 +45,17 @@ def bound_masks(
         ranges: From calibration.
         levels: Integers that an activation can take; a masked share must be less than one.
     """
-    margin = float(np.log(levels)) + 2
+    margin = margin_below(levels)
     found: dict[tuple[int, int], Array] = {}
     for op in model.graph.main.ops:
         if op.name in _MASKS:
             found.update(_bounded(model.graph, op, ranges, margin))
-    return _with_masks(model, found)
+    return with_masks(model, found)
+
+
+def margin_below(levels: int) -> float:
+    """How far below all others a value lies whose share of a softmax is less than one level."""
+    return float(np.log(levels)) + 2
 
 
 def like_masks(model: FloatModel, integer: Graph, ops: Mapping[int, Op]) -> FloatModel:
@@ -74,7 +79,7 @@ def like_masks(model: FloatModel, integer: Graph, ops: Mapping[int, Op]) -> Floa
                 values = dequantize(bounded.data, bounded).reshape(mask.shape)
                 far = np.abs(mask.data) >= _INFINITE
                 found[op.index, position] = np.where(far, values, mask.data).astype(np.float32)
-    return _with_masks(model, found)
+    return with_masks(model, found)
 
 
 def _is_mask(tensor: Tensor) -> bool:
@@ -85,8 +90,11 @@ def _is_mask(tensor: Tensor) -> bool:
     )
 
 
-def _with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> FloatModel:
-    """The model with other constants, by the op's number and the position of the input."""
+def with_masks(model: FloatModel, found: Mapping[tuple[int, int], Array]) -> FloatModel:
+    """The model with other constants, by the op's number and the position of the input.
+
+    The model itself where there are none.
+    """
     if not found:
         return model
     network = model.network()

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.sources.keras_2_ops import OP_OF_KERAS_2, calls_as_layers, op_layer
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.support.foreign import parse_json
 
@@ -82,6 +83,8 @@ def as_keras_2_meant(path: Path) -> Iterator[None]:
     """
     _, keras = import_tensorflow()
     old = hard_sigmoid_of_keras_2()
+    # Keras forgets them where a program empties its list of custom objects.
+    keras.saving.get_custom_objects().update({HARD_SIGMOID: old, OP_OF_KERAS_2: op_layer()})
     with ExitStack() as stack:
         saving = keras.src.legacy.saving.saving_utils
         stack.enter_context(_replaced(saving, "model_from_config", _keeping_axes))
@@ -98,7 +101,9 @@ def as_keras_2_meant(path: Path) -> Iterator[None]:
             for layer in (keras.layers.GRU, keras.layers.GRUCell):
                 stack.enter_context(_from_config(layer, _with_old_reset))
             functional = keras.src.models.functional
-            stack.enter_context(_replaced(functional, "functional_from_config", _of_old_calls))
+            stack.enter_context(
+                _replaced(functional, "functional_from_config", _of_old_calls(str(path)))
+            )
             stack.enter_context(_replaced(functional, "deserialize_node", _with_named_tensors))
             plain = keras.src.saving.serialization_lib
             stack.enter_context(_replaced(plain, "deserialize_keras_object", _as_written_now))
@@ -255,14 +260,18 @@ def _keeping_axes(own: Any) -> Any:
     return model_from_config
 
 
-def _of_old_calls(own: Any) -> Any:
+def _of_old_calls(where: str) -> Callable[[Any], Any]:
     """Functional models whose calls are as Keras 3 writes them."""
 
-    def functional_from_config(cls: Any, config: dict[str, Any], **more: Any) -> Any:
-        config = {**config, "layers": [*map(_with_states_apart, config["layers"])]}
-        return own(cls, _counted_anew(config), **more)
+    def by(own: Any) -> Any:
+        def functional_from_config(cls: Any, config: dict[str, Any], **more: Any) -> Any:
+            config = calls_as_layers(config, where)
+            config = {**config, "layers": [*map(_with_states_apart, config["layers"])]}
+            return own(cls, _counted_anew(config), **more)
 
-    return functional_from_config
+        return functional_from_config
+
+    return by
 
 
 def _with_states_apart(layer: dict[str, Any]) -> dict[str, Any]:

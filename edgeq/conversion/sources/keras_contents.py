@@ -17,6 +17,7 @@ from typing import Any
 from edgeq.conversion.sources.custom_objects import IMPORTED
 from edgeq.conversion.sources.hdf5_contents import read_hdf5
 from edgeq.conversion.sources.keras_2 import HARD_SIGMOID
+from edgeq.conversion.sources.keras_2_ops import OP_LAYERS, OP_OF_KERAS_2
 from edgeq.conversion.tensorflow import import_tensorflow
 from edgeq.errors import EdgeqError
 from edgeq.support.foreign import check_file, parse_json, read_members, too_large, unpacked_limit
@@ -35,9 +36,16 @@ _BODY = "__lambda__"
 _CODE = frozenset({"Lambda", _BODY, "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 # Packages whose layers Keras itself loads; and parts of it that no layer lies in.
 _PACKAGES = frozenset({"builtins", "keras", "keras_cv", "keras_hub", "keras_nlp"})
-# Where Keras 2 had the class of functional models, which Keras 3 has elsewhere.
-_FORMER = frozenset(("Functional", f"{package}.engine.functional")
-                    for package in ("keras", "keras.src", "tf_keras.src"))  # fmt: skip
+# Where Keras 2 had the class of functional models, which Keras 3 has elsewhere, and those of calls
+# of functions, which `keras_2_ops` loads.
+_FORMER = frozenset(
+    (kind, f"{package}.{module}")
+    for package in ("keras", "keras.src", "tf_keras.src")
+    for kind, module in (
+        ("Functional", "engine.functional"),
+        *((kind, "layers.core.tf_op_layer") for kind in OP_LAYERS),
+    )
+)
 _NO_LAYERS = frozenset(
     {"callbacks", "config", "datasets", "distribution", "export", "saving", "tree", "utils"}
 )
@@ -205,7 +213,7 @@ def _is_kerases(module: str) -> bool:
 
 def _registered(*names: Any) -> bool:
     """Whether edgeq or the user's own program has told Keras of something of this name."""
-    if HARD_SIGMOID in names:
+    if HARD_SIGMOID in names or OP_OF_KERAS_2 in names:
         return True
     saving = getattr(sys.modules.get("keras"), "saving", None)
     known = saving.get_custom_objects() if saving is not None else {}

@@ -34,6 +34,8 @@ def load_keras(path: Path, *, trust: bool = False) -> Any:
     try:
         with quiet(), as_keras_2_meant(path), _bounded_weights(keras, unpacked_limit(path)):
             return keras.models.load_model(path, compile=False, safe_mode=not trust)
+    except EdgeqError:
+        raise
     except Exception as error:
         missing = missing_object(error, str(path))
         if missing is not None:

@@ -25,6 +25,7 @@ from edgeq.support.array import Array
 MOST_SECONDS = 5.0
 """For all samples; what is answered until then is compared."""
 _HALVES = ("FLOAT16", "BFLOAT16")
+_TRAINING_IS_SAID = 14  # by the attribute training_mode of BatchNormalization, which is 0 if unset
 
 
 def file_answers(imported: Imported, outputs: Sequence[str], instead: Answers | None) -> Answers:
@@ -153,6 +154,7 @@ class _Reference(_Inputs):
         """
         from onnx import ValueInfoProto, helper
 
+        node, opset = _of_inference(node, self._graph.opset)
         inputs = [
             helper.make_tensor_value_info(
                 name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
@@ -160,9 +162,26 @@ class _Reference(_Inputs):
             for name, value in taken.items()
         ]
         given = [ValueInfoProto(name=name) for name in outputs]
-        opsets = [helper.make_opsetid(domain, self._graph.opset) for domain in ("", "ai.onnx")]
+        opsets = [helper.make_opsetid(domain, opset) for domain in ("", "ai.onnx")]
         graph = helper.make_graph([node], "op", inputs, given)
         return helper.make_model(graph, opset_imports=opsets)
+
+
+def _of_inference(node: Any, opset: int) -> tuple[Any, int]:
+    """The op that the package computes as a trained model does, and the opset to ask it of.
+
+    It mixes statistics of the sample into a batch normalization from before opset 14, which was the
+    first to say whether it trains.
+    """
+    if node.op_type != "BatchNormalization" or opset >= _TRAINING_IS_SAID:
+        return node, opset
+    from onnx import NodeProto
+
+    plain = NodeProto()
+    plain.CopyFrom(node)
+    del plain.attribute[:]
+    plain.attribute.extend(a for a in node.attribute if a.name == "epsilon")
+    return plain, _TRAINING_IS_SAID
 
 
 def _misjudged(node: Any) -> bool:

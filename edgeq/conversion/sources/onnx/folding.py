@@ -169,7 +169,7 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
     def call(node: Node, inputs: list[Array]) -> Any:
         axes = axes_of(node, inputs, inputs[0].ndim)
         if axes is None and node.get("noop_with_empty_axes", 0):
-            axes = ()
+            axes = ()  # a ReduceL2 takes absolute values all the same
         found = function(inputs[0], axis=axes, keepdims=bool(node.get("keepdims", 1)))
         return np.asarray(found).astype(inputs[0].dtype)
 

@@ -155,6 +155,11 @@ def pad(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     if mode == "constant":
         tensor = net.ops.pad(tensor, stored, constant_values=float(number) or None)
     elif mode == "reflect":
+        if any(max(p) >= n for n, p in zip(tensor.shape, stored, strict=True)):
+            raise net.refuse(
+                node, f"{max(map(max, stored))} places are mirrored where fewer stand",
+                "padding smaller than the axis",
+            )  # fmt: skip
         tensor = net.ops.pad(tensor, stored, mode="reflect")
     elif mode == "edge":
         for axis, (begin, end) in enumerate(stored):

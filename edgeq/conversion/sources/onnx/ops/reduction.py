@@ -25,7 +25,10 @@ def reduced(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
         if len(inputs) > 1 and inputs[1] is not None and inputs[1].constant is None:
             raise net.refuse(node, "the axes are computed by the model")
         if node.get("noop_with_empty_axes", 0):
-            return net.like(value, _of_each(net, node, value.tensor))
+            # Nothing is added up, but absolute values and squares are taken.
+            if node.op in _FUNCTIONS:
+                return value
+            return net.like(value, net.named(node, _over(net, node, value.tensor, (), True)))
         axes = tuple(range(value.rank))
     keep = bool(node.get("keepdims", 1))
     stored = tuple(sorted(value.stored_axis(axis) for axis in axes))
@@ -39,15 +42,6 @@ def reduced(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     else:
         tensor = net.named(node, _over(net, node, value.tensor, stored, keep))
     return net.value(tensor, value.order if keep else without(value.order, axes))
-
-
-def _of_each(net: Builder, node: Node, tensor: Any) -> Any:
-    """What an op makes of numbers that it adds to nothing: its squares and amounts remain."""
-    if node.op in ("ReduceL1", "ReduceL2"):
-        return net.named(node, net.ops.abs(tensor))
-    if node.op == "ReduceSumSquare":
-        return net.named(node, net.ops.square(tensor))
-    return tensor
 
 
 def _over(net: Builder, node: Node, tensor: Any, axes: tuple[int, ...], keep: bool) -> Any:
