@@ -124,6 +124,22 @@ def arguments():
             {"x": (1, 3)},
             {"c": k(4), "first": ints(3), "end": ints(end), "axis": ints(0), "step": ints(step)},
         )  # fmt: skip
+    for kind in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceSum"):
+        yield f"{kind} of no axes", op(kind, noop_with_empty_axes=1)
+        yield f"{kind} of no axes of a constant", model(
+            nodes((kind, ["c", "none"], "a", {"noop_with_empty_axes": 1}),
+                  ("Add", ["x", "a"], "y", {})),
+            {"x": (1, 3)}, {"c": np.float32([-2, 0.5, 3]), "none": ints()},
+        )  # fmt: skip
+    # One number along an axis, which a line has as an image of one row.
+    thrice = np.array([1, 1, 3], np.float32)
+    yield "line nearest", op("Resize", x=(1, 4, 6), more=[None, thrice], mode="nearest")
+    for mode in ("nearest", "linear"):
+        yield f"{mode} to one place", op(
+            "Resize", x=(1, 4, 7, 5), more=[None, None, ints(1, 4, 1, 1)], mode=mode,
+            coordinate_transformation_mode="pytorch_half_pixel",
+        )  # fmt: skip
+    yield "type of a constant", op("CastLike", more=[np.float32(1)])
     whole = ("Cast", ["x"], "i", {"to": onnx.TensorProto.INT32})
     back = ("Cast", ["d"], "y", {"to": onnx.TensorProto.FLOAT})
     yield "whole quotient", model(

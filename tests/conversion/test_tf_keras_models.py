@@ -211,3 +211,32 @@ def test_mixed_precision_and_the_shape_of_the_first_layer(ending, tmp_path):
     loaded = load_keras(path)
     assert loaded.layers[0].dtype_policy.name == "mixed_float16"
     np.testing.assert_allclose(loaded(X2), model(X2), atol=1e-2)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot"])
+def test_boundaries_of_keras_2(mode, ending, tmp_path):
+    layer = tf_keras.layers.Discretization([-0.5, 0.0, 1.0], output_mode=mode)
+    shape = (1,) if mode == "one_hot" else (4,)
+    path, data, expected = of_keras_2(tmp_path, ending, layer, shape=shape)
+    np.testing.assert_array_equal(load_keras(path)(data), expected)
+    learned = tf_keras.layers.Discretization(num_bins=3, output_mode=mode)
+    learned.adapt(data)
+    path, _, _ = of_keras_2(tmp_path, ending, learned, shape=shape)
+    with pytest.raises(EdgeqError, match="give them as bin_boundaries"):
+        load_keras(path)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_gru_that_is_older_than_its_option_is_reset_before_the_product(both, tmp_path):
+    import h5py
+
+    layer = tf_keras.layers.GRU(3, reset_after=False)
+    layer = tf_keras.layers.Bidirectional(layer) if both else layer
+    path, data, expected = of_keras_2(tmp_path, ".h5", layer, shape=(5, 2))
+    with h5py.File(path, "a") as file:
+        text = file.attrs["model_config"]
+        assert '"reset_after": false' in text
+        file.attrs["model_config"] = text.replace(', "reset_after": false', "")
+        file.attrs["keras_version"] = "2.1.3"
+    np.testing.assert_allclose(load_keras(path)(data), expected, atol=1e-6)

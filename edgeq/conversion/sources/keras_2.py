@@ -97,6 +97,9 @@ def as_keras_2_meant(path: Path) -> Iterator[None]:
             known = keras.src.activations.ALL_OBJECTS_DICT
             stack.callback(known.update, hard_sigmoid=known["hard_sigmoid"])
             known["hard_sigmoid"] = old
+            stack.enter_context(_from_config(keras.layers.Discretization, _of_old_boundaries))
+            for layer in (keras.layers.GRU, keras.layers.GRUCell):
+                stack.enter_context(_from_config(layer, _with_old_reset))
             functional = keras.src.models.functional
             stack.enter_context(
                 _replaced(functional, "functional_from_config", _of_old_calls(str(path)))
@@ -185,6 +188,26 @@ def _with_named_score(config: dict[str, Any]) -> dict[str, Any]:
     """Of .h5 files Keras takes the word "dot" for its function of that name."""
     score = config.get("score_mode")
     return {**config, "score_mode": score.__name__} if callable(score) else config
+
+
+def _of_old_boundaries(config: dict[str, Any]) -> dict[str, Any]:
+    """Keras 2 named the type of what a Discretization gives; Keras 3 rounds what it takes to that.
+
+    Raises:
+        ValueError: Its boundaries are elsewhere.
+    """
+    if config.get("bin_boundaries") is None:
+        raise ValueError(
+            f"the boundaries that '{config.get('name')}' (Discretization) was adapted to are where "
+            "Keras 3 does not look; give them as bin_boundaries"
+        )
+    gone = ("batch_input_shape", "dtype", "input_shape", "trainable")
+    return {name: value for name, value in config.items() if name not in gone}
+
+
+def _with_old_reset(config: dict[str, Any]) -> dict[str, Any]:
+    """Before it was an option, a GRU was reset before the product; Keras 3 does so after it."""
+    return {"reset_after": False, **config}
 
 
 def _as_written_now(own: Any) -> Any:

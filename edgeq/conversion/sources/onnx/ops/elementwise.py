@@ -101,7 +101,9 @@ def dropout(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
 def cast(net: Builder, node: Node, inputs: Sequence[Value]) -> Value:
     """Another type; devices count in int32 where ONNX counts in int64."""
     value = net.dense(inputs[0])
-    wanted = numpy_type(node.get("to", 0)) if node.op == "Cast" else inputs[1].tensor.dtype
+    wanted = (
+        numpy_type(node.get("to", 0)) if node.op == "Cast" else str(net.stored(inputs[1]).dtype)
+    )
     wanted = {"int64": "int32", "float64": "float32"}.get(wanted, wanted)
     if not wanted:
         raise net.refuse(node, f"type {node.get('to')} is none that a device has")

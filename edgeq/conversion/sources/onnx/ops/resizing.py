@@ -195,7 +195,8 @@ def _places(axis: _Axis, lines: str, dtype: Callable[[Any], Any] = np.float64) -
 
     Source: the operator Resize of ONNX, attribute coordinate_transformation_mode.
     """
-    number, scale = dtype(np.arange(axis.new)), dtype(axis.scale)
+    # np.float64 of an array of one number is no array.
+    number, scale = np.atleast_1d(dtype(np.arange(axis.new))), dtype(axis.scale)
     found: Array
     if lines == "asymmetric":
         found = number / scale
