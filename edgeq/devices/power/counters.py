@@ -155,14 +155,21 @@ def _hwmon(text: str) -> dict[str, tuple[float, float]]:
 
 
 def _pmic(text: str) -> dict[str, tuple[float, float]]:
-    """Lines "VDD_CORE_A current(7)=1.02A" and "VDD_CORE_V volt(15)=0.87V" of the same rail."""
+    """Lines "VDD_CORE_A current(7)=1.02A" and "VDD_CORE_V volt(15)=0.87V" of the same rail.
+
+    Some voltages stand alone (of the input, of the battery); every current is of a rail.
+    """
     amperes: dict[str, float] = {}
     volts: dict[str, float] = {}
     number = r"\d{1,9}\.?\d{0,12}"
     for rail, unit, value in re.findall(
-        rf"\b(\w+)_([AV]) (?:current|volt)\(\d{{1,3}}\)=({number})", text
+        rf"\b(\w+)_([AV]) (?:current|volt)\(\d{{1,3}}\)=({number})\2\b", text
     ):
         (amperes if unit == "A" else volts)[rail] = float(value)
+    if alone := [rail for rail in amperes if rail not in volts]:
+        raise EdgeqError(f"The pmic meter gives no voltage of {alone[0]}: its power is not known.")
+    if amperes and len(amperes) != text.count("current("):
+        raise EdgeqError("The pmic meter gives a current that is no number of amperes.")
     return {rail: (amperes[rail] * volts[rail], 0.0) for rail in amperes if rail in volts}
 
 

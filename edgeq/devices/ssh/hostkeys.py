@@ -86,6 +86,8 @@ def read_known_keys(settings: HostSettings) -> list[KnownKey]:
     """
     keys: list[KnownKey] = []
     for path in (*settings.known_hosts, own_known_hosts()):
+        if not path.is_file():  # none, or /dev/null; a pipe would be waited for
+            continue
         try:
             lines = lines_of(path.read_text(errors="replace"))
         except OSError:

@@ -247,11 +247,27 @@ def test_a_meter_that_shows_nothing_of_the_inferences_is_an_error() -> None:
 
 
 def test_rails_that_come_and_go_are_not_summed() -> None:
-    texts = [PMIC, PMIC, PMIC.replace("   VDD_CORE_A", "   VDD_GONE_A")]
+    texts = [PMIC, PMIC, PMIC.replace("VDD_CORE", "VDD_GONE")]
     found = CounterMeter(COUNTERS["pmic"], lambda _: texts.pop(0))
     assert found.read().power_w == found.read().power_w
     with pytest.raises(EdgeqError, match="VDD_CORE in one reading and not in another"):
         found.read()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("   VDD_CORE_A current(7)=2.00000000A\n", "   VDD_CORE_A current(7)=0,884A\n"),
+        ("2.00000000A", "nanA"),
+        ("2.00000000A", "1e999A"),
+        ("VDD_CORE_A", "VDD\x1b_CORE_A"),
+        ("   VDD_CORE_V volt(15)=0.90000000V\n", ""),
+    ],
+)
+def test_a_rail_that_cannot_be_read_is_not_left_out(old: str, new: str) -> None:
+    """The sum was that of the others, a third less, and said to be of all."""
+    with pytest.raises(EdgeqError, match=r"no number of amperes|no voltage of"):
+        CounterMeter(COUNTERS["pmic"], lambda _: PMIC.replace(old, new)).read()
 
 
 def test_what_is_not_inference_counts_as_idle() -> None:

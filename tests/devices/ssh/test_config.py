@@ -1,5 +1,6 @@
 """~/.ssh/config, as OpenSSH reads it: `ssh -G` is the oracle."""
 
+import fnmatch
 import hashlib
 import os
 import shutil
@@ -7,10 +8,12 @@ import socket
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeq.devices.address import parse_address
 from edgeq.devices.ssh.config import resolve, settings_for, split_destination
+from edgeq.devices.ssh.hostkeys import read_known_keys
 from edgeq.devices.ssh.readconf import matches
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.folders import config_folder
@@ -349,6 +352,28 @@ def test_patterns():
     assert not matches("pi10", ["pi?"])
     assert not matches("pi.lab", ["*.lab", "!pi.lab"])
     assert matches("a[b]", ["a[b]"])
+    # Each star more doubled the time once.
+    assert not matches("a" * 60, ["*" * 40 + "z"])
+    assert not matches("a" * 60, ["*a" * 30 + "b"])
+    assert matches("a" * 60, ["*a" * 30])
+    assert not matches("a", ["*" + "a" * 1_000_000])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_patterns_are_those_of_the_shell(seed):
+    random = np.random.default_rng(seed)
+    for _ in range(3000):
+        pattern, name = (
+            "".join(random.choice(list(s), random.integers(0, 7))) for s in ("ab*?", "ab")
+        )
+        assert matches(name, [pattern]) == fnmatch.fnmatchcase(name, pattern), (name, pattern)
+
+
+def test_known_hosts_that_are_no_files_are_passed_over(tmp_path):
+    """A pipe was waited for, and a device filled the memory."""
+    os.mkfifo(tmp_path / "pipe")
+    line = f"UserKnownHostsFile {tmp_path}/pipe /dev/zero /dev/null\n"
+    assert read_known_keys(settings_for("pi", write(tmp_path, line))) == []
 
 
 @pytest.mark.parametrize("host", ["a..b", ".a", "x" * 64, "a\u202eb", "b" * 100_000])
