@@ -16,7 +16,7 @@ from typing import Any
 
 from edgeq.devices.remote.link import OtherDevice
 from edgeq.devices.ssh.config import HostSettings
-from edgeq.devices.ssh.readconf import matches
+from edgeq.devices.ssh.patterns import matches
 from edgeq.support.alone import alone
 from edgeq.support.folders import config_folder
 from edgeq.support.output import write_whole

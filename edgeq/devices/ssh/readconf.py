@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeq.devices.ssh.patterns import matches
 from edgeq.errors import EdgeqError
 from edgeq.support.folders import home, user_name
 
@@ -295,41 +296,6 @@ _READERS: dict[str, Callable[[_Reader, str], list[str]]] = {
     "serveraliveinterval": _Reader.seconds,
     "serveralivecountmax": _Reader.number,
 }
-
-
-def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a name matches ssh's patterns: `*`, `?`, and `!` for exclusion."""
-    hit = False
-    for pattern in patterns:
-        if _fits(pattern.removeprefix("!"), name):
-            if pattern.startswith("!"):
-                return False
-            hit = True
-    return hit
-
-
-def _fits(pattern: str, name: str) -> bool:
-    """Whether a name is what one pattern says, in time that grows with both and no faster.
-
-    What stands between two stars is taken where it first fits; nothing is lost by that.
-    """
-    first, *parts = (_exact(part) for part in re.split(r"\*+", pattern))
-    if not parts:
-        return re.fullmatch(first, name, re.DOTALL) is not None
-    begin = re.match(first, name, re.DOTALL)
-    if begin is None:
-        return False
-    place, last = begin.end(), parts.pop()
-    for part in parts:
-        found = re.compile(part, re.DOTALL).search(name, place)
-        if found is None:
-            return False
-        place = found.end()
-    return re.search(f"{last}\\Z", name[place:], re.DOTALL) is not None
-
-
-def _exact(part: str) -> str:
-    return re.escape(part).replace(r"\?", ".")
 
 
 def expand(text: str, tokens: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from edgeq.devices.address import parse_address
 from edgeq.devices.ssh.config import resolve, settings_for, split_destination
 from edgeq.devices.ssh.hostkeys import read_known_keys
-from edgeq.devices.ssh.readconf import matches
+from edgeq.devices.ssh.patterns import matches
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.support.folders import config_folder
 from tests.tools import need
