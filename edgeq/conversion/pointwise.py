@@ -124,7 +124,13 @@ def function_of(network: Network, chain: Chain) -> Function:
             interpreter.resize_tensor_input(source["index"], [values.size])
             interpreter.allocate_tensors()
         interpreter.set_tensor(source["index"], values.astype(np.float32).ravel())
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError:  # FLOOR_DIV takes no divisor of 0
+            if values.size == 1:
+                return np.full(values.shape, np.nan, np.float32)
+            halves = np.array_split(values.ravel(), 2)
+            return np.concatenate([compute(half) for half in halves]).reshape(values.shape)
         return np.asarray(interpreter.get_tensor(result["index"]).reshape(values.shape))
 
     return compute

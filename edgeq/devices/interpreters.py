@@ -24,6 +24,14 @@ _OF_PROFILING = re.compile(
     r"InvokeWithCalibration failed: |failed to get XNNPACK profile information\."
 )
 _NODE = re.compile(r"Node number \d+ \((\w+)\) failed to invoke\.")
+_PREPARED = (
+    "values that count places must lie inside their tables: are the data prepared as those of the "
+    "training?"
+)
+_DIVIDED = (
+    "a divisor is 0, or rounds to 0 in 8 bits: add a larger number to it in the model, or take "
+    "--scheme int16x8"
+)
 _LARGEST_ARENA = (1 << 31) - 16  # TensorFlow Lite Micro counts in 32 bits, and crashes above
 
 
@@ -79,6 +87,12 @@ def litert_interpreter(model: bytes, options: LiteRtOptions, *, preserve: bool =
     return interpreter
 
 
+def divides_by_zero(said: str) -> bool:
+    """Whether LiteRT's words are about a divisor of 0."""
+    integers = "div.cc" in said and "zero_point was not true" in said
+    return integers or "Division by 0" in said
+
+
 @contextmanager
 def computing(what: str, where: str = "") -> Iterator[None]:
     """What LiteRT says of values that it cannot compute with, as an error of the user's.
@@ -93,13 +107,9 @@ def computing(what: str, where: str = "") -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        said = _NODE.sub(r" (\1)", _OF_PROFILING.sub("", str(error)))
-        raise EdgeqError(
-            f"LiteRT cannot compute {what}: {said.strip()}.",
-            where,
-            "values that count places must lie inside their tables: are the data prepared as those "
-            "of the training?",
-        ) from None
+        said = _NODE.sub(r" (\1)", _OF_PROFILING.sub("", str(error))).strip()
+        hint = _DIVIDED if divides_by_zero(said) else _PREPARED
+        raise EdgeqError(f"LiteRT cannot compute {what}: {said}.", where, hint) from None
 
 
 def micro_interpreter(

@@ -105,3 +105,30 @@ def test_places_beyond_a_table_are_named_with_their_sample(settings, tmp_path):
     with pytest.raises(EdgeqError, match="LiteRT cannot compute sample 2 of the data: gather") as e:
         edgeq.convert(model, data=data, **settings)
     assert "inside their tables" in e.value.hint
+
+
+def test_a_divisor_that_rounds_to_zero_is_called_one():
+    """It was taken for a place beyond a table."""
+    keras = pytest.importorskip("keras")
+    source = keras.Input((4,), name="image")
+    model = keras.Model(source, keras.ops.normalize(source, order=3))
+    data = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
+    data[3] *= 1e-3
+    with pytest.raises(EdgeqError, match=r"cannot compute a sample of the data: .*\(DIV\)") as e:
+        edgeq.convert(model, data=data)
+    assert "divisor" in e.value.hint and "tables" not in e.value.hint
+    assert edgeq.convert(model, data=data, scheme="int16x8").quality.verdict == "good"
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16x8", "float16"])
+def test_whole_quotients_of_a_constant_convert(scheme):
+    """LiteRT gives up at 0, which is among the values of a table, and of a proof."""
+    keras = pytest.importorskip("keras")
+    source = keras.Input((4,), name="image")
+    model = keras.Model(source, keras.ops.floor_divide(9.0, source))
+    data = np.random.default_rng(0).uniform(1, 8, (40, 4)).astype(np.float32)
+    found = edgeq.convert(model, data=data, scheme=scheme)
+    if scheme == "float16":
+        assert "makes a divisor 0" in " ".join(found.warnings)
+    else:
+        assert found.quality.verdict == "good"

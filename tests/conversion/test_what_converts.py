@@ -486,3 +486,15 @@ def test_values_that_are_not_finite_are_named(keras):
     data = np.random.default_rng(0).normal(0, 1, (20, 4, 4, 1)).astype(np.float32)
     with pytest.raises(EdgeqError, match="Values are not finite at"):
         edgeq.convert(model, data=data)
+
+
+@pytest.mark.parametrize("of", ["a number", "a column"])
+def test_angles_of_tensors_of_two_shapes_convert(keras, x, of):
+    """TensorFlow Lite's op takes one shape alone, of which only its converter spoke."""
+    given = keras.Input((6,), name="x")
+    other = 1.7 if of == "a number" else given[:, :1]
+    model = keras.Model(given, keras.ops.arctan2(given, other))
+    made = edgeq.convert(model, scheme="float16")
+    np.testing.assert_allclose(run(made.data, [x])[0][:, 0], model.predict(x, verbose=0), atol=1e-5)
+    with pytest.raises(EdgeqError, match="ATAN2 stayed float32"):
+        edgeq.convert(model, data=x)

@@ -17,7 +17,7 @@ from edgeq.boards.runtimes.check import lacking_in_litert
 from edgeq.conversion.flatbuffer import indices, pack, unpack
 from edgeq.conversion.tensorflow import quiet
 from edgeq.devices.fatal import returns
-from edgeq.devices.interpreters import micro_interpreter
+from edgeq.devices.interpreters import divides_by_zero, micro_interpreter
 from edgeq.errors import EdgeqError, raise_problems
 from edgeq.model.graph import Graph, Op, Subgraph
 from edgeq.model.model_file import parse_graph
@@ -152,7 +152,7 @@ def _run_on_zeros(data: bytes, where: str) -> tuple[str, ...]:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            if "div.cc" in reason and "zero_point was not true" in reason:
+            if divides_by_zero(reason):
                 return (_DIVIDES.format(_blamed(data, reason)),)
             raise EdgeqError(
                 f"LiteRT has no kernel for an op of the converted model: {reason}",

@@ -56,6 +56,8 @@ def for_export(
         for name in ("argmax", "argmin"):
             plain = _plain_index(tf, getattr(tf, name))
             stack.enter_context(_replaced(keras.src.backend.numpy, name, plain))
+        spread = _spread_angle(tf, keras.src.backend.numpy.arctan2)
+        stack.enter_context(_replaced(keras.src.backend.numpy, "arctan2", spread))
         turned_ones: list[Any] = []
         plain = _plain_sum(tf, keras, keras.src.backend.numpy.add, turned_ones)
         stack.enter_context(_replaced(keras.src.backend.numpy, "add", plain))
@@ -200,6 +202,19 @@ def _plain_index(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
             shape = [1 if i == axis % rank else n for i, n in enumerate(x.shape)]
         found = function(x, axis=axis, output_type=tf.int32)
         return tf.reshape(found, shape) if keepdims else found
+
+    return call
+
+
+def _spread_angle(tf: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The angle of two tensors made one shape: the op of TensorFlow Lite takes no other."""
+
+    def call(x1: Any, x2: Any) -> Any:
+        x1, x2 = tf.convert_to_tensor(x1), tf.convert_to_tensor(x2)
+        shape = tf.broadcast_static_shape(x1.shape, x2.shape)
+        if not shape.is_fully_defined():
+            return function(x1, x2)
+        return function(*(x if x.shape == shape else tf.broadcast_to(x, shape) for x in (x1, x2)))
 
     return call
 
