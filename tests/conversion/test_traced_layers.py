@@ -85,6 +85,23 @@ def test_an_activation_with_relus_behind_it_converts(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("scheme", "io"), [("int8", "int8"), ("int8", "float32"), ("int16x8", "float32")]
+)
+def test_a_relu6_goes_from_scale_to_scale_everywhere(scheme, io, tmp_path):
+    """TensorFlow Lite Micro's kernel does not, and edgeq's C did as it does."""
+    source = keras.Input((5,))
+    model = keras.Model(source, [keras.ops.relu6(source), keras.ops.gelu(source)])
+    data = RANDOM.normal(size=(100, 5)).astype(np.float32)
+    path = tmp_path / "net.tflite"
+    edgeq.convert(model, data=data, scheme=scheme, io=io, output=path)
+    kinds = [op.name for op in parse_graph(path.read_bytes()).main.ops]
+    assert "RELU6" not in kinds
+    found = [edgeq.run(path, inputs=data[:8], on=on) for on in ("c", "local")]
+    for ours, theirs in zip(*found, strict=True):
+        assert np.abs(np.subtract(ours, theirs, dtype=np.float64)).max() <= (io == "int8")
+
+
+@pytest.mark.parametrize(
     ("shape", "axis"),
     [((6, 1), 1), ((6, 4), 1), ((1, 4), 1), ((6, 4, 1), 2), ((3, 2, 4), 1), ((2, 3, 4, 2), 3)],
 )

@@ -65,6 +65,32 @@ def misdivisions(graph: Graph) -> tuple[str, ...]:
     return (said,)
 
 
+def misclamps(graph: Graph) -> tuple[str, ...]:
+    """The clamps that TensorFlow Lite Micro leaves in the scale of what they read."""
+    found = [
+        where.describe(op)
+        for where in graph.subgraphs
+        for op in where.ops
+        if is_misclamped(where, op)
+    ]
+    if not found:
+        return ()
+    said = (
+        f"TensorFlow Lite Micro computes {_few(found)} wrongly: its kernel of RELU6 takes the "
+        "result for one of the input's scale, and it has another. LiteRT and edgeq's C are right."
+    )
+    return (said,)
+
+
+def is_misclamped(where: Subgraph, op: Op) -> bool:
+    """Whether an op is a RELU6 of integers to another scale."""
+    if op.name != "RELU6":
+        return False
+    source, result = where.tensors[op.inputs[0]], where.tensors[op.outputs[0]]
+    apart = (source.scale, source.zero_point) != (result.scale, result.zero_point)
+    return result.dtype in ("int8", "int16") and apart
+
+
 def _shifts_too_far(where: Subgraph, op: Op) -> bool:
     dividend, divisor, result = (where.tensors[index] for index in (*op.inputs, *op.outputs))
     if {each.dtype for each in (dividend, divisor, result)} != {"int8"}:

@@ -84,7 +84,17 @@ def _step(network: Network, index: int) -> float:
 
 
 def open_clamps(network: Network) -> Network:
-    """The integer network without clamps too far off to be written in steps of their tensor."""
+    """The integer network without clamps too far off to be written in steps of their tensor.
+
+    RELU6 becomes RELU where its result has another scale and ends at 6 or before: TensorFlow Lite
+    Micro's kernel of RELU6 does not go from scale to scale, that of RELU does.
+    """
+    network.ops = [
+        network.new_op("RELU", indices(op.inputs), indices(op.outputs))
+        if _ends_at_six(network, op)
+        else op
+        for op in network.ops
+    ]
     for op in network.ops:
         fused = getattr(op.builtinOptions, "fusedActivationFunction", _NONE)
         result = indices(op.outputs)[0]
@@ -93,3 +103,17 @@ def open_clamps(network: Network) -> Network:
             if end / network.scale(result)[0] > _LARGEST:
                 op.builtinOptions.fusedActivationFunction = without
     return network
+
+
+def _ends_at_six(network: Network, op: Any) -> bool:
+    """Whether an op is a RELU6 to another scale whose type cuts it off already."""
+    if network.kind(op) != "RELU6":
+        return False
+    (source,), (result,) = indices(op.inputs), indices(op.outputs)
+    dtype = network.dtype_of(result)
+    if dtype not in LIMITS or network.graph.tensors[source].quantization is None:
+        return False
+    scale, zero_point = network.scale(result)
+    if network.scale(source) == (scale, zero_point):
+        return False
+    return (LIMITS[dtype][1] - zero_point) * scale <= 6 + scale / 2
