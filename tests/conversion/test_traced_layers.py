@@ -95,7 +95,7 @@ def test_a_relu6_goes_from_scale_to_scale_everywhere(scheme, io, tmp_path):
     path = tmp_path / "net.tflite"
     edgeq.convert(model, data=data, scheme=scheme, io=io, output=path)
     kinds = [op.name for op in parse_graph(path.read_bytes()).main.ops]
-    assert "RELU6" not in kinds
+    assert scheme != "int8" or "RELU6" not in kinds  # of 16 bits, both may have one scale
     found = [edgeq.run(path, inputs=data[:8], on=on) for on in ("c", "local")]
     for ours, theirs in zip(*found, strict=True):
         assert np.abs(np.subtract(ours, theirs, dtype=np.float64)).max() <= (io == "int8")
