@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, read_recording
+from edgeq.analysis.remarks import remarks_of
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data.audio import AUDIO_SUFFIXES
@@ -18,7 +19,6 @@ from edgeq.errors import EdgeqError
 from edgeq.frontend.silent import silent_bands_of
 from edgeq.model.arrays import model_inputs, read_arrays, without_batch, write_arrays
 from edgeq.model.file_axes import read_axes
-from edgeq.model.graph import of_one_signature
 from edgeq.model.model_file import read_graph
 from edgeq.model.recording import answerable, as_long, whole_recording
 from edgeq.model.stream import Stream
@@ -75,7 +75,7 @@ def _run(
     with as_tflite(model) as path, open_session(on, path, options) as session:
         graph = read_graph(path)
         fed = as_fed(graph, options)
-        warnings = (*session.warnings, *silent_bands_of(options), *of_one_signature(graph))
+        warnings = (*session.warnings, *silent_bands_of(options), *remarks_of(graph))
         stream = None if fed is graph else fed.stream
         if stream is not None and _is_one(inputs, stream):
             samples = answerable(whole_recording(inputs, stream, where), stream, where)

@@ -13,6 +13,7 @@ from edgeq import __version__
 from edgeq.analysis.budget import within_budgets
 from edgeq.analysis.macs import model_macs, unknown_loops
 from edgeq.analysis.models import as_tflite, is_integer
+from edgeq.analysis.remarks import remarks_of
 from edgeq.boards.cpu import PORTABLE
 from edgeq.boards.target import Target, load_target
 from edgeq.compiler.compilation import isa_of, planned
@@ -21,7 +22,7 @@ from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.plan.arena import Plan
 from edgeq.compiler.plan.program import Program
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph, Op, Subgraph, Tensor, of_one_signature
+from edgeq.model.graph import Graph, Op, Subgraph, Tensor
 from edgeq.model.model_file import read_graph
 from edgeq.support.foreign import shaped_as
 from edgeq.support.result import Result
@@ -181,7 +182,7 @@ def _inspected(graph: Graph, loaded: Target, options: CompileOptions) -> Inspect
         outputs=tuple(tensors[index] for index in main.outputs),
         ops=ops,
         tensors=tensors,
-        warnings=of_one_signature(graph),
+        warnings=remarks_of(graph),
     )
 
 

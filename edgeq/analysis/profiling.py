@@ -16,6 +16,7 @@ from edgeq.analysis.kinds import figures_of
 from edgeq.analysis.macs import model_macs, unknown_loops
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, check_hears
+from edgeq.analysis.remarks import remarks_of
 from edgeq.boards.target import Target, load_target, target_called
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.address import parse_address
@@ -23,7 +24,7 @@ from edgeq.devices.base import Device, Measurement, OpProfile, ProfileOptions
 from edgeq.devices.registry import open_device
 from edgeq.errors import UsageError
 from edgeq.frontend.silent import silent_bands_of
-from edgeq.model.graph import Graph, of_one_signature
+from edgeq.model.graph import Graph
 from edgeq.model.joining import joined
 from edgeq.model.model_file import read_graph
 from edgeq.support.figures import Figure, beside
@@ -163,7 +164,7 @@ def profile_on(device: Device, model: str | Path, how: Measuring) -> Profile:
         chosen = chosen_for(path, device.address, options, measures=True)
         with device.open(path, chosen) as session:
             found = session.profile(profile_options)
-            known = (*session.warnings, *silent_bands_of(options), *of_one_signature(plain))
+            known = (*session.warnings, *silent_bands_of(options), *remarks_of(plain))
             found = replace(found, warnings=[*found.warnings, *known])
             report = metered(session, device, how.power, profile_options) if how.power else None
             if report is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from edgeq import __version__
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed, in_form_of
+from edgeq.analysis.remarks import remarks_of
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Session
@@ -23,7 +24,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.frontend.silent import silent_bands_of
 from edgeq.model.arrays import input_tensors, model_inputs
 from edgeq.model.file_axes import Axes, read_axes
-from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype, of_one_signature
+from edgeq.model.graph import Graph, Subgraph, Tensor, numpy_dtype
 from edgeq.model.model_file import read_graph
 from edgeq.model.places import Bounds, input_bounds, is_of_places
 from edgeq.support.array import Array
@@ -160,7 +161,7 @@ def verify(
             n=n if inputs is None else compared,
             compared=compared,
             owned=owns(against, graph),
-            warnings=(*_warnings(pair, options), *of_one_signature(graph)),
+            warnings=(*_warnings(pair, options), *remarks_of(graph)),
         )
         if not len(bad):
             return result

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.boards.runtimes.faults import is_misclamped, misclamps
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices.base import Measurement, ProfileOptions, Session
 from edgeq.devices.registry import open_device
@@ -43,7 +42,7 @@ def open_oracle(model: Path) -> tuple[str, Session]:
         EdgeqError: Neither runs the model.
     """
     try:
-        session = _tried(model, all_ops=True)
+        session = _tried(model)
     except MissingDependency:
         return SECOND_ORACLE, open_device(SECOND_ORACLE).open(model, CompileOptions())
     except EdgeqError:
@@ -81,14 +80,8 @@ def runs_on_tflm(model: Path) -> bool:
     return True
 
 
-def _tried(model: Path, *, all_ops: bool = False) -> Session:
-    """TensorFlow Lite Micro with a model that it has run; opening alone does not tell.
-
-    Raises:
-        EdgeqError: It does not run the model, or if `all_ops` does not own one of its ops.
-    """
-    if all_ops and (wrong := misclamps(read_graph(model))):
-        raise EdgeqError(wrong[0])
+def _tried(model: Path) -> Session:
+    """TensorFlow Lite Micro with a model that it has run; opening alone does not tell."""
     session = open_device(ORACLE).open(model, CompileOptions())
     try:
         session.run(_trial_inputs(read_graph(model)))
@@ -142,8 +135,6 @@ class _Trial:
 
     def owner(self, main: Subgraph, op: Op) -> str:
         """The address of the runtime that owns an op."""
-        if is_misclamped(main, op):
-            return SECOND_ORACLE
         key = (op.name, str(sorted(op.options.items())), *(_kind(main, i) for i in op.inputs))
         if key not in self._known:
             path = self._folder / f"{op.index}.tflite"

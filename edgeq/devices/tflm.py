@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgeq.boards.runtimes.check import wrong_on_tflm
-from edgeq.boards.runtimes.faults import misclamps, misdivisions
+from edgeq.boards.runtimes.faults import misdivisions
 from edgeq.compiler.options import CompileOptions
 from edgeq.devices import probe, query
 from edgeq.devices.address import Address
@@ -124,7 +124,7 @@ class TflmSession(Session):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What TensorFlow Lite Micro computes wrongly of this model."""
-        return (*misdivisions(self._graph), *misclamps(self._graph))
+        return misdivisions(self._graph)
 
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """Every activation of one call from the initial state, by tensor index.

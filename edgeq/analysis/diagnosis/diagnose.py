@@ -20,12 +20,13 @@ from edgeq.analysis.diagnosis.noise import Noise, OwnError, decibels, own_errors
 from edgeq.analysis.diagnosis.pairs import CONVERSIONS, Pair, match
 from edgeq.analysis.evaluation.layers import LayerError, layer_errors
 from edgeq.analysis.models import as_tflite, is_integer
+from edgeq.analysis.remarks import remarks_of
 from edgeq.conversion.float_model import FloatModel
 from edgeq.conversion.quantization.additive_masks import like_additive_masks
 from edgeq.conversion.quantization.masks import like_masks
 from edgeq.data import DatasetOptions, InputSpec, open_dataset
 from edgeq.errors import EdgeqError
-from edgeq.model.graph import Graph, of_one_signature
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.model.samples import sample_specs
 from edgeq.support.array import Array
@@ -188,7 +189,7 @@ def diagnose(
     )
     ops = sum(op.name not in CONVERSIONS for op in integer.main.ops)
     summary = (*_of_stream(real, integer), *_summary(layers, whole, len(samples), ops))
-    summary = (*of_one_signature(integer), *summary)
+    summary = (*remarks_of(integer), *summary)
     return Diagnosis(
         str(model), str(float_model), integer.sha256, len(samples), whole, layers, summary
     )

@@ -16,6 +16,7 @@ from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.evaluation.suspicion import Suspicion, suspicions
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.remarks import remarks_of
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import DatasetOptions, Sample, Understood
 from edgeq.data.labels import label_array
@@ -35,7 +36,7 @@ from edgeq.model.arrays import (
     to_input,
     without_batch,
 )
-from edgeq.model.graph import Graph, of_one_signature
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -187,7 +188,7 @@ def evaluate(
         kind = None if detection else output_kind(model, graph, reading, outputs)
         dataset = labelled_data(graph, data, reading, limit, metric)
 
-        arithmetic = dict.fromkeys((*silent_bands_of(options), *of_one_signature(plain)))
+        arithmetic = dict.fromkeys((*silent_bands_of(options), *remarks_of(plain)))
 
         def outputs_of(address: str) -> Samples:
             with open_judged(address, path, options, plain, reference=address != on) as session:

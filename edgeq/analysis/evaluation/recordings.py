@@ -16,13 +16,14 @@ from edgeq.analysis.evaluation.detections import (
 from edgeq.analysis.evaluation.recorded import Recorded, read_recordings
 from edgeq.analysis.models import as_tflite
 from edgeq.analysis.recordings import as_fed
+from edgeq.analysis.remarks import remarks_of
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.errors import UsageError
 from edgeq.frontend.silent import silent_bands_of
 from edgeq.metrics.events import Course, Tally, tallies
 from edgeq.model.decision import ONE, Decision, Rules
-from edgeq.model.graph import Graph, of_one_signature
+from edgeq.model.graph import Graph
 from edgeq.model.joining import rules_for
 from edgeq.model.model_file import read_graph
 from edgeq.model.recording import samples_of_answer
@@ -243,7 +244,7 @@ def evaluate_recordings(
     seconds_heard = sum(recording.seconds for recording in heard)
     warnings = (
         *silent_bands_of(options),
-        *of_one_signature(graph),
+        *remarks_of(graph),
         *cut.warnings,
         *_too_little(stream, seconds_heard, tune_decision),
         *_never(rules, stream, cut),

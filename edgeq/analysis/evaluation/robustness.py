@@ -20,6 +20,7 @@ from edgeq.analysis.evaluation.evaluate import (
 from edgeq.analysis.evaluation.labelled import labelled_data
 from edgeq.analysis.evaluation.metric import find_metric
 from edgeq.analysis.models import as_tflite
+from edgeq.analysis.remarks import remarks_of
 from edgeq.analysis.sessions import open_session
 from edgeq.compiler.options import CompileOptions
 from edgeq.data import Dataset, DatasetOptions, Sample, Understood
@@ -27,7 +28,7 @@ from edgeq.devices.base import Session
 from edgeq.errors import EdgeqError
 from edgeq.metrics.base import Samples
 from edgeq.metrics.outputs import Outputs
-from edgeq.model.graph import Graph, of_one_signature
+from edgeq.model.graph import Graph
 from edgeq.model.model_file import read_graph
 from edgeq.support.array import Array
 from edgeq.support.result import Result
@@ -183,7 +184,7 @@ def robustness(
         trial = _Trial(metric, samples, _spread(samples), ours, theirs)
         rows = [trial.row(*disturbance) for disturbance in (_UNDISTURBED, *DISTURBANCES)]
         said = [*ours.session.warnings, *(theirs.session.warnings if theirs else ())]
-        said += of_one_signature(ours.graph)
+        said += remarks_of(ours.graph)
     return Robustness(
         str(model),
         ours.graph.sha256,

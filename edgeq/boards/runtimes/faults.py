@@ -66,23 +66,25 @@ def misdivisions(graph: Graph) -> tuple[str, ...]:
 
 
 def misclamps(graph: Graph) -> tuple[str, ...]:
-    """The clamps that TensorFlow Lite Micro leaves in the scale of what they read."""
+    """The clamps that TensorFlow Lite Micro, and edgeq's C, leave in the scale of their input."""
     found = [
         where.describe(op)
         for where in graph.subgraphs
         for op in where.ops
-        if is_misclamped(where, op)
+        if _is_misclamped(where, op)
     ]
     if not found:
         return ()
     said = (
-        f"TensorFlow Lite Micro computes {_few(found)} wrongly: its kernel of RELU6 takes the "
-        "result for one of the input's scale, and it has another. LiteRT and edgeq's C are right."
+        f"TensorFlow Lite Micro, whose bytes edgeq's C gives, computes {_few(found)} otherwise "
+        "than LiteRT: its kernel of RELU6 takes the result for one of the input's scale, and it has "
+        "another. The model means what LiteRT gives; edgeq convert of the float model makes one "
+        "that is right on all of them."
     )
     return (said,)
 
 
-def is_misclamped(where: Subgraph, op: Op) -> bool:
+def _is_misclamped(where: Subgraph, op: Op) -> bool:
     """Whether an op is a RELU6 of integers to another scale."""
     if op.name != "RELU6":
         return False

@@ -55,14 +55,6 @@ def logistic_s16(rng, _):
     return Case(f"LOGISTIC int16 {x.scale}", model, [[extreme_values(rng, (256,), "int16")]])
 
 
-def relu6_of_one_scale(rng, _, dtype):
-    """To another scale, TFLM's kernel does not go."""
-    x = quantized(rng, (256,), dtype)
-    calls = [[EVERY_BYTE if dtype == "int8" else values(rng, (256,), dtype)]]
-    y = TensorSpec((256,), dtype, x.scale, x.zero_point)
-    return Case(f"RELU6 {dtype} {x.scale} {x.zero_point}", single_op("RELU6", [x], [y]), calls)
-
-
 def leaky_relu(rng, _, dtype):
     alpha = float(np.float32(rng.choice([0.0, 0.01, 0.1, 0.3, 1.5, -0.5, rng.uniform(0, 1)])))
     return _case(rng, "LEAKY_RELU", dtype, options={"alpha": alpha})
@@ -91,7 +83,7 @@ _QUANTIZED = ("int8", "int8", "int16", "float32")
 _BYTE = ("int8", "int8", "float32")
 GENERATORS = {
     **{f"{name} float32": of_types(unary(name), ("float32",)) for name in _FLOAT},
-    **{name: of_types(unary(name), _QUANTIZED) for name in ("ABS", "RELU")},
+    **{name: of_types(unary(name), _QUANTIZED) for name in ("ABS", "RELU", "RELU6")},
     **{name: of_types(unary(name, ("int8",)), _BYTE) for name in ("EXP", "LOG")},
     "ABS int16 without a scale": abs_of_plain_numbers,
     "ELU": of_types(unary("ELU"), _BYTE),
@@ -100,8 +92,6 @@ GENERATORS = {
     "LEAKY_RELU": of_types(leaky_relu, _QUANTIZED),
     "LOGISTIC": of_types(unary("LOGISTIC", output=(1 / 256, -128)), _BYTE),
     "LOGISTIC int16": logistic_s16,
-    "RELU6": of_types(unary("RELU6", ("int8", "int16")), _QUANTIZED),
-    "RELU6 of one scale": of_types(relu6_of_one_scale, ("int8", "int16")),
     "RELU_N1_TO_1": of_types(unary("RELU_N1_TO_1", _BYTE), ("int8", "float32")),
     "SIGN": of_types(sign, ("int32", "float32")),
     "TANH": of_types(unary("TANH", output=(1 / 128, 0)), _BYTE),

@@ -85,20 +85,15 @@ def lower_relu_n1_to_1(node: Node) -> Call:
 
 
 def lower_relu6(node: Node) -> Call:
-    """The kernel call for one RELU6.
+    """The kernel call for one RELU6, which TFLM clamps without rescaling.
 
-    Source: TFLM `Relu6Prepare`, which clamps without rescaling; where the result has another scale,
-    LiteRT `QuantizedReluX`.
+    Source: TFLM `Relu6Prepare`.
     """
     source, output = node.input(0), node.output()
     if output.dtype == "float32":
         return float_call(node, "relu6")
     require_same_type(source, output)
     require_quantized(source)
-    if (source.scale, source.zero_point) != (output.scale, output.zero_point):
-        require_quantized(output)
-        limits = activation_range(3, output.dtype, output.scale, output.zero_point)
-        return _piecewise(node, 1.0, *limits)
     minimum, maximum = dtype_range(source.dtype)
     six = round_half_away(6.0 / source.scale) + source.zero_point
     six = min(max(six, minimum), maximum)
