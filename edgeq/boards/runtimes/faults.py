@@ -77,9 +77,9 @@ def misclamps(graph: Graph) -> tuple[str, ...]:
         return ()
     said = (
         f"TensorFlow Lite Micro, whose bytes edgeq's C gives, computes {_few(found)} otherwise "
-        "than LiteRT: its kernel of RELU6 takes the result for one of the input's scale, and it has "
-        "another. The model means what LiteRT gives; edgeq convert of the float model makes one "
-        "that is right on all of them."
+        "than LiteRT: its kernel of RELU6 takes the result for one of the input's scale, and it "
+        "has another. The model means what LiteRT gives; edgeq convert of the float model makes "
+        "one that is right on all of them."
     )
     return (said,)
 
