@@ -149,6 +149,7 @@ def compile_(
             force=force,
         )
         _show_project(made, output, models, tflm_kernels, as_json=as_json)
+        _say_of_clamps(models)
         return
     if len(models) > 1:
         raise UsageError("Several models go into one firmware only.", hint="--project TEMPLATE")
@@ -167,6 +168,7 @@ def compile_(
         signature=signature,
     )
     _show_sources(sources, output, as_json=as_json)
+    _say_of_clamps(models)
 
 
 def _check_judged(model: str, npu: str, options: CompileOptions) -> None:
@@ -251,6 +253,16 @@ def _say_of_front_ends(models: tuple[str, ...], options: CompileOptions) -> None
         _say_what_lies_beside(models)
     for warning in silent_bands_of(options):
         say(f"Warning: {warning}", err=True)
+
+
+def _say_of_clamps(models: tuple[str, ...]) -> None:
+    """Tell where the C, as TensorFlow Lite Micro, computes otherwise than the model means."""
+    from edgeq.boards.runtimes.faults import misclamps
+    from edgeq.model.model_file import read_graph
+
+    for model in models:
+        for warning in misclamps(read_graph(model)):
+            say(f"Warning: {warning}", err=True)
 
 
 def _say_what_lies_beside(models: tuple[str, ...]) -> None:

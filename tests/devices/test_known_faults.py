@@ -41,7 +41,7 @@ def test_the_warning_is_where_they_are_wrong(ratio, dividend_zero, tmp_path):
             assert (off.max() > 1) == wrong, (address, off.max())
 
 
-def test_a_relu6_to_another_scale_is_told_of(tmp_path):
+def test_a_relu6_to_another_scale_is_told_of(tmp_path, cli):
     """TensorFlow Lite Micro gives integers of the input's scale; when this fails, it rescales."""
     path = tmp_path / "m.tflite"
     source, result = TensorSpec((1, 256), "int8", 0.1, 3), TensorSpec((1, 256), "int8", 0.05, -128)
@@ -55,6 +55,8 @@ def test_a_relu6_to_another_scale_is_told_of(tmp_path):
     assert np.abs(found["local"] - exact).max() <= 1
     assert np.abs(found["tflm"] - exact).max() > 100
     assert np.array_equal(found["c"], found["tflm"])
+    done = cli("compile", path, "-o", tmp_path / "c")
+    assert "Warning: TensorFlow Lite Micro, whose bytes" in done.err
     done = edgeq.inspect(path)
     assert "otherwise than LiteRT" in done.warnings[0]
     path.write_bytes(single_op("RELU6", [source], [TensorSpec((1, 256), "int8", 0.1, 3)]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Sequence
@@ -150,7 +149,7 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
         _append_through(link, shell, artifact, part, offset)
         return ""
     try:
-        _await_start(process, f"\n{mark}\n".encode(), link)
+        _await_start(process, f"\n{mark}\n".encode(), link, shell)
         with artifact.path.open("rb") as source:
             source.seek(offset)
             while block := source.read(_BLOCK_BYTES):
@@ -173,14 +172,16 @@ def _append(link: Link, shell: Shell, artifact: Artifact, part: str, offset: int
     return problem
 
 
-def _await_start(process: Process, mark: bytes, link: Link) -> None:
+def _await_start(process: Process, mark: bytes, link: Link, shell: Shell) -> None:
     """Wait for the words of the command that takes a file: what else starts may be a shell.
 
     It would obey the file.
     """
-    with contextlib.suppress(Silence):
+    try:
         if _await(process, mark, link):
             return
+    except Silence:
+        shell.do(":")  # it is not the link that has fallen silent
     raise EdgeqError(
         "The device starts something else than the command that takes a file; it says: "
         + (process.errors().strip()[:200] or "nothing."),
