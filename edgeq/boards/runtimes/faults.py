@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgeq.model.fixedpoint import quantize_multiplier
 from edgeq.model.graph import Graph, Op, Subgraph
@@ -22,12 +22,7 @@ def faults_of_plain_kernels(graph: Graph) -> tuple[str, ...]:
 
     Its C library has plain kernels, too, and these are right.
     """
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if op.outputs and where.tensors[op.outputs[0]].dtype in _WRONG_IN_PLAIN.get(op.name, ())
-    ]
+    found = _ops_that(graph, _is_wrong_in_plain)
     said = (
         "LiteRT's reference kernels compute SUM of int8 and int16 wrongly, and so all that follows "
         f"{_few(found)}. These answers are not the model's: LiteRT without "
@@ -48,12 +43,7 @@ def misdivisions(graph: Graph) -> tuple[str, ...]:
     many and 31 - (leading zeros of the divisor) - (shift of the output): where that is more than
     31 in all, C leaves open what comes, and most processors shift by the number modulo 32.
     """
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if op.name == "DIV" and _shifts_too_far(where, op)
-    ]
+    found = _ops_that(graph, _shifts_too_far)
     if not found:
         return ()
     said = (
@@ -67,12 +57,7 @@ def misdivisions(graph: Graph) -> tuple[str, ...]:
 
 def misclamps(graph: Graph) -> tuple[str, ...]:
     """The clamps that TensorFlow Lite Micro, and edgeq's C, leave in the scale of their input."""
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if _is_misclamped(where, op)
-    ]
+    found = _ops_that(graph, _is_misclamped)
     if not found:
         return ()
     said = (
@@ -94,6 +79,9 @@ def _is_misclamped(where: Subgraph, op: Op) -> bool:
 
 
 def _shifts_too_far(where: Subgraph, op: Op) -> bool:
+    """Whether an op is a DIV of int8 whose kernel shifts by more than 31 bits."""
+    if op.name != "DIV":
+        return False
     dividend, divisor, result = (where.tensors[index] for index in (*op.inputs, *op.outputs))
     if {each.dtype for each in (dividend, divisor, result)} != {"int8"}:
         return False
@@ -106,12 +94,10 @@ def _shifts_too_far(where: Subgraph, op: Op) -> bool:
 
 
 def _misread_biases(graph: Graph, biased: Mapping[str, int]) -> tuple[str, ...]:
-    found = [
-        where.describe(op)
-        for where in graph.subgraphs
-        for op in where.ops
-        if op.name in biased and _is_undeclared(where, op, biased[op.name])
-    ]
+    found = _ops_that(
+        graph,
+        lambda where, op: op.name in biased and _is_undeclared(where, op, biased[op.name]),
+    )
     if not found:
         return ()
     said = (
@@ -128,6 +114,18 @@ def _is_undeclared(where: Subgraph, op: Op, position: int) -> bool:
     wide = any(where.tensors[index].dtype == "int16" for index in op.outputs)
     declared = op.options.get("quantized_bias_type", 0) == _INT32
     return bias >= 0 and wide and where.tensors[bias].dtype == "int32" and not declared
+
+
+def _is_wrong_in_plain(where: Subgraph, op: Op) -> bool:
+    types = _WRONG_IN_PLAIN.get(op.name, ())
+    return bool(op.outputs) and where.tensors[op.outputs[0]].dtype in types
+
+
+def _ops_that(graph: Graph, are_so: Callable[[Subgraph, Op], bool]) -> list[str]:
+    """What a message calls the ops of a model of which something is true."""
+    return [
+        where.describe(op) for where in graph.subgraphs for op in where.ops if are_so(where, op)
+    ]
 
 
 def _few(found: Sequence[str]) -> str:

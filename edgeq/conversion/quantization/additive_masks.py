@@ -14,10 +14,9 @@ import numpy as np
 
 from edgeq.conversion.calibration.trace import Values, traced
 from edgeq.conversion.float_model import FloatModel
-from edgeq.conversion.quantization.masks import margin_below, with_masks
+from edgeq.conversion.quantization.masks import margin_below, values_as_in, with_masks
 from edgeq.conversion.quantization.softmax_sums import Factor, SoftmaxSums, Term
 from edgeq.data import Dataset
-from edgeq.model.arrays import dequantize
 from edgeq.model.graph import Graph, Op
 from edgeq.support.array import Array
 from edgeq.support.progress import track
@@ -99,13 +98,11 @@ def like_additive_masks(model: FloatModel, integer: Graph, ops: Mapping[int, Op]
         if other is None or other.name != mask.op.name:
             continue
         real = model.graph.main.tensors[mask.op.inputs[mask.position]]
-        bounded = integer.main.tensors[other.inputs[mask.position]]
-        if real.data is None or bounded.data is None or bounded.quantization is None:
+        values = values_as_in(integer.main.tensors[other.inputs[mask.position]], real)
+        if real.data is None or values is None:
             continue
-        if bounded.elements == real.elements:
-            values = dequantize(bounded.data, bounded).reshape(real.shape).astype(np.float32)
-            if _WORTH * np.abs(values).max() < np.abs(real.data).max():
-                found[mask.op.index, mask.position] = values
+        if _WORTH * np.abs(values).max() < np.abs(real.data).max():
+            found[mask.op.index, mask.position] = values.astype(np.float32)
     return with_masks(model, found)
 
 

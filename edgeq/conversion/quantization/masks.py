@@ -73,13 +73,20 @@ def like_masks(model: FloatModel, integer: Graph, ops: Mapping[int, Op]) -> Floa
             continue
         for position, (ours, theirs) in enumerate(zip(op.inputs, other.inputs, strict=True)):
             mask, bounded = model.graph.main.tensors[ours], integer.main.tensors[theirs]
-            if mask.data is None or bounded.data is None or not _is_mask(mask):
-                continue
-            if bounded.quantization is not None and bounded.elements == mask.elements:
-                values = dequantize(bounded.data, bounded).reshape(mask.shape)
+            values = values_as_in(bounded, mask) if _is_mask(mask) else None
+            if mask.data is not None and values is not None:
                 far = np.abs(mask.data) >= _INFINITE
                 found[op.index, position] = np.where(far, values, mask.data).astype(np.float32)
     return with_masks(model, found)
+
+
+def values_as_in(integer: Tensor, real: Tensor) -> Array | None:
+    """What an integer constant says of a float one; None where it does not stand for it."""
+    if real.data is None or integer.data is None or integer.quantization is None:
+        return None
+    if integer.elements != real.elements:
+        return None
+    return dequantize(integer.data, integer).reshape(real.shape)
 
 
 def _is_mask(tensor: Tensor) -> bool:
