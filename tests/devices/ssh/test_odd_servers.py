@@ -31,6 +31,14 @@ def error_of(address, model, in_time_s=5.0):
     return str(caught.value)
 
 
+def login_script(folder, words):
+    """What a server runs in place of each command: some words first, then the command."""
+    path = folder / "login"
+    path.write_text(f'#!/bin/sh\n{words}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    path.chmod(0o755)
+    return path
+
+
 @pytest.mark.parametrize(
     "command", ["internal-sftp", "/bin/false", "/usr/sbin/nologin", "/bin/cat", "echo welcome"]
 )
@@ -54,9 +62,7 @@ GREETINGS = {
 @pytest.mark.parametrize("greeting", GREETINGS)
 def test_a_login_script_that_prints(make, models, greeting, tmp_path):
     """bash reads ~/.bashrc before commands, too; what it prints there comes before each answer."""
-    login = tmp_path / "login"
-    login.write_text(f'#!/bin/sh\n{GREETINGS[greeting]}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
-    login.chmod(0o755)
+    login = login_script(tmp_path, GREETINGS[greeting])
     server = make(f"ForceCommand {login}")
     with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
         assert session.pushed_bytes > 5_000_000
@@ -69,14 +75,12 @@ def test_a_login_script_that_prints(make, models, greeting, tmp_path):
 
 def test_a_login_that_takes_long(make, models, tmp_path, cli):
     """What OpenSSH waits for was a lost connection, whatever the configuration said."""
-    login = tmp_path / "login"
-    login.write_text('#!/bin/sh\nsleep 4\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
-    login.chmod(0o755)
+    login = login_script(tmp_path, "sleep 4")
     server = make(f"ForceCommand {login}")
     server.write_config(more="  ServerAliveInterval 1\n  ServerAliveCountMax 3\n")
     text = error_of(server.address, models / "kws_int8.tflite", 30.0)
     assert "nothing came from the device for 3 s; where a login takes longer" in text
-    login.write_text('#!/bin/sh\nsleep 10\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    login_script(tmp_path, "sleep 10")
     server.write_config(more="  ServerAliveInterval 10\n")
     done = cli("devices", "probe", server.address)
     assert done.code == 0, done.err
@@ -84,12 +88,7 @@ def test_a_login_that_takes_long(make, models, tmp_path, cli):
 
 def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
     """It lets the first command through, and talks on in the second, which takes files."""
-    login = tmp_path / "login"
-    login.write_text(
-        f"#!/bin/sh\nmkdir {tmp_path}/once 2>/dev/null || exec yes Welcome\n"
-        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
-    )
-    login.chmod(0o755)
+    login = login_script(tmp_path, f"mkdir {tmp_path}/once 2>/dev/null || exec yes Welcome")
     text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 60.0)
     assert "goes on talking instead of taking a file" in text
     assert "~/.bashrc" in text
@@ -97,9 +96,7 @@ def test_a_login_script_that_never_ends(make, models, tmp_path, monkeypatch):
 
 def test_what_a_login_script_leaves_running_keeps_no_push(make, models, tmp_path):
     """It holds the channel's output open behind the program that has taken a file."""
-    login = tmp_path / "login"
-    login.write_text('#!/bin/sh\nsleep 60 &\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
-    login.chmod(0o755)
+    login = login_script(tmp_path, "sleep 60 &")
     server = make(f"ForceCommand {login}")
     server.write_config(more="  ServerAliveInterval 1\n  ServerAliveCountMax 2\n")
     with open_device(server.address).open(models / "kws_int8.tflite", CompileOptions()) as session:
@@ -118,12 +115,9 @@ def test_a_shell_in_the_place_of_each_command(make, models, shell, monkeypatch):
 
 def test_a_shell_in_the_place_of_the_second_command(make, models, tmp_path):
     """Of a login script that behaves well the first time only: nothing of a file is sent to it."""
-    login = tmp_path / "login"
-    login.write_text(
-        f"#!/bin/sh\nmkdir {tmp_path}/once 2>/dev/null || exec cat >{tmp_path}/sent\n"
-        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    login = login_script(
+        tmp_path, f"mkdir {tmp_path}/once 2>/dev/null || exec cat >{tmp_path}/sent"
     )
-    login.chmod(0o755)
     text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 30.0)
     assert "something else than the command that takes a file" in text
     assert (tmp_path / "sent").read_bytes() == b""
@@ -141,12 +135,7 @@ def test_a_cache_folder_that_is_relative_is_passed_over(make, models):
 def test_a_login_script_that_talks_on_beside_the_work(make, models, tmp_path, monkeypatch):
     """Each of its words was a sign of life: nothing was waited for any longer."""
     monkeypatch.setattr("edgeq.devices.remote.push._TAKEN_S", 1.0)
-    login = tmp_path / "login"
-    login.write_text(
-        "#!/bin/sh\n(while :; do echo noise; sleep 0.3; done) &\n"
-        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
-    )
-    login.chmod(0o755)
+    login = login_script(tmp_path, "(while :; do echo noise; sleep 0.3; done) &")
     text = error_of(make(f"ForceCommand {login}").address, models / "kws_int8.tflite", 30.0)
     assert "goes on talking instead of taking a file" in text
 
